@@ -5,16 +5,15 @@ import { mix } from "./hash.ts";
 
 const COUNTERS = 1 << 18;
 const MASK = COUNTERS - 1;
-/** Counted sights after which all counters are halved: few enough that counters are mostly 0 or 1. */
+/** Uses after which all counters are halved, few enough that most counters are 0 or 1. */
 const HALVE_AFTER = COUNTERS / 2;
 
 /**
- * Counts sights of ids that have no row yet, in 256 KiB however many there are: a count-min sketch of three
- * one-byte counters an id with conservative update (Estan and Varghese, SIGCOMM'02), halved now and then so
- * that what was seen long ago is forgotten.
+ * Counts uses of ids that have no row yet, in 256 KiB regardless of their number: a count-min sketch with three
+ * one-byte counters per id and conservative update (Estan and Varghese, SIGCOMM'02), halved periodically to forget
+ * old uses.
  *
- * The estimate is never below the true count since the last two halvings; an id may thus get its row a
- * sight too early, by collision, but not too late by one.
+ * Collisions only raise the estimate: one may give an id its row early, none gives it late.
  */
 export class AdmissionFilter {
   readonly #counters = new Uint8Array(COUNTERS);
@@ -25,8 +24,8 @@ export class AdmissionFilter {
     return COUNTERS;
   }
 
-  /** Counts one sight of an id by its hash and returns the estimate, 1..255. */
-  sight(hash: number): number {
+  /** Counts one use of an id by its hash and returns the estimate, 1..255. */
+  count(hash: number): number {
     if (++this.#counted > HALVE_AFTER) {
       for (let i = 0; i < COUNTERS; i++) this.#counters[i]! >>>= 1;
       this.#counted = 1;
@@ -35,7 +34,7 @@ export class AdmissionFilter {
     const a = hash & MASK, b = mix(hash ^ 0x5bd1e995) & MASK, c = mix(hash + 0x9e3779b9) & MASK;
     const least = Math.min(counters[a]!, counters[b]!, counters[c]!);
     const next = Math.min(least + 1, 255);
-    // Conservative: only counters below the new estimate are raised, so that rare ids do not inflate others.
+    // Conservative update: raising only the counters below the new estimate keeps rare ids from inflating others.
     if (counters[a]! < next) counters[a] = next;
     if (counters[b]! < next) counters[b] = next;
     if (counters[c]! < next) counters[c] = next;

@@ -1,12 +1,13 @@
 /**
- * What a trainer publishes of an embedding table: rows by key, without optimiser state.
+ * What a learner publishes of an embedding table: rows by key, without optimiser state.
  *
  * Record `embedding-delta`, version 1:
  *
  *     name, width, full (1 byte), removed [n, keys…], upserts [n, keys…], values [1 + n, width] float32
  *
- * The first row of `values` is that of ids without a row. A full delta stands for the whole table, with its keys in
- * ascending order, so that equal content is equal bytes; another one applies on top of its predecessor, removals first.
+ * The first row of `values` is the one that ids without a row share. A full delta is the whole table, with keys in
+ * ascending order, so equal content gives equal bytes. Any other delta applies on top of its predecessor, removals
+ * first.
  *
  * @module
  */
@@ -18,7 +19,7 @@ import { endRecord, openRecord, startRecord, writeArray } from "../codec/record.
 const NAME = "embedding-delta";
 const VERSION = 1;
 
-/** What a delta says, with its keys as `Keys`. */
+/** A decoded delta, or one to be encoded. @typeParam Keys how it holds its keys */
 export interface EmbeddingDelta<Keys> {
   /** The table's field. */
   readonly name: string;
@@ -35,8 +36,8 @@ export interface EmbeddingDelta<Keys> {
 }
 
 /**
- * Keys as UTF-8, where they lie in a record: a delta has thousands, which are looked up and forgotten, and a string for
- * each was a sixth of all garbage of a server.
+ * Keys as UTF-8, left in place in the record: a delta has thousands that are looked up once, and a string for each
+ * would be a sixth of a server's garbage.
  */
 export interface RawKeys {
   /** Number of keys. */
@@ -45,7 +46,7 @@ export interface RawKeys {
   readonly places: Uint32Array;
 }
 
-/** Keys on their way into a record. */
+/** Keys to be written into a record. */
 export interface WrittenKeys {
   /** Number of keys. */
   readonly length: number;
@@ -53,7 +54,7 @@ export interface WrittenKeys {
   write(to: ByteWriter): void;
 }
 
-/** Bytes of a key beyond which a record has to grow while it is written. */
+/** Bytes reserved per key; records with longer keys grow while they are written. */
 const KEY_BYTES = 24;
 
 /** Encodes a delta. */
@@ -80,7 +81,7 @@ export function writtenKeys(keys: readonly string[]): WrittenKeys {
 }
 
 /**
- * Decodes a delta as a whole, so that a broken one is refused before anything was applied. Its keys stay in `bytes`.
+ * Decodes a whole delta, so a broken one is refused before any of it is applied. Its keys stay in `bytes`.
  *
  * @throws {SyntaxError} if it is not a delta
  */

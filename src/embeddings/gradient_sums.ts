@@ -1,5 +1,5 @@
 /**
- * The gradients of one step, summed by row: an id that occurs often in a batch is updated once, by the sum.
+ * The gradients of one step, summed per row: an id that occurs several times in a batch is updated once, by the sum.
  *
  * @module
  */
@@ -25,23 +25,23 @@ export class GradientSums {
     return this.#count;
   }
 
-  /** Bytes allocated; they stay for the next step. */
+  /** Bytes allocated, which are kept for the next step. */
   get bytes(): number {
     return this.#sums.byteLength + this.#squares.byteLength + this.#rows.byteLength;
   }
 
-  /** The row that was touched as number `place`. */
+  /** The row at a place. */
   row(place: number): number {
     return this.#rows[place]!;
   }
 
-  /** Copies its summed gradient [width]. */
+  /** Copies the summed gradient at a place [width]. */
   copySum(place: number, out: Float32Array): void {
     const sums = this.#sums, from = place * this.#width;
     for (let i = 0; i < out.length; i++) out[i] = sums[from + i]!;
   }
 
-  /** Σ of the mean squares of the gradients that were added: what they would be if each were a step of its own. */
+  /** Σ of the mean squares of the added gradients, as if each were a step of its own. */
   squares(place: number): number {
     return this.#squares[place]!;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Scrambles 32 bits so that every input bit reaches every output bit; a bijection. */
+/** Scrambles 32 bits so that every input bit affects every output bit; a bijection. */
 export function mix(bits: number): number {
   let h = bits | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -30,7 +30,7 @@ export function hashString(text: string, seed: number): number {
 }
 
 /**
- * Fills `out` with independent normal numbers of mean 0 that depend on `(high, low)` and the position alone.
+ * Fills `out` with independent normal numbers of mean 0, a function of `(high, low)` and the position alone.
  *
  * @param high first half of the 64-bit key of the sequence
  * @param low second half
@@ -44,7 +44,7 @@ export function fillNormal(out: Float32Array, scale: number, [high, low]: readon
   for (let i = 0; i < out.length; i += 2) {
     const a = mix(high + Math.imul(i + 1, 0x9e3779b9));
     const b = mix(low ^ mix(a + i));
-    // Box and Muller; V8 computes log and cos in software, so the last bit is the same everywhere too.
+    // Box-Muller. V8 computes log and cos in software, so even the last bit is the same everywhere.
     const radius = scale * Math.sqrt(-2 * Math.log((a + 0.5) / 2 ** 32));
     const angle = 2 * Math.PI * b / 2 ** 32;
     out[i] = radius * Math.cos(angle);

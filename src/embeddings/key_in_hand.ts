@@ -7,8 +7,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * The key that an index looks for or takes in: its bytes and its hash, which is that of `hashString` however the key
- * comes. A key of ASCII alone, as most are, is hashed while it is copied.
+ * The key that an index is looking for or inserting: its bytes and the hash that `hashString` gives it, whether it comes
+ * as a string or as UTF-8. ASCII keys, which most are, are hashed while they are copied.
  */
 export class KeyInHand {
   /** UTF-8, up to {@linkcode KeyInHand.length}. */
@@ -24,7 +24,7 @@ export class KeyInHand {
     this.#seed = seed;
   }
 
-  /** Takes a key in hand. @returns `false` if it cannot be stored: then what is in hand is of no use */
+  /** Loads a key. @returns `false` if it cannot be stored; `bytes` and `hash` are then meaningless */
   take(key: string): boolean {
     const length = key.length;
     if (length > MAX_KEY_BYTES) return false;
@@ -41,7 +41,7 @@ export class KeyInHand {
     return true;
   }
 
-  /** The same of the key whose UTF-8 is `from` from `start` to `end`. */
+  /** Like {@linkcode KeyInHand.take}, for the UTF-8 in `from` from `start` to `end`. */
   takeBytes(from: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     if (length > MAX_KEY_BYTES) return false;
@@ -65,7 +65,7 @@ export class KeyInHand {
   }
 }
 
-/** The hash of the key whose UTF-8 is `bytes` from `start` to `end`. */
+/** Hash of the key whose UTF-8 is in `bytes` from `start` to `end`. */
 export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: number): number {
   let hash = seed | 0;
   for (let i = start; i < end; i++) {

@@ -7,9 +7,9 @@ import { hashBytes, KeyInHand, MAX_KEY_BYTES } from "./key_in_hand.ts";
 const FIRST_ROW = 2;
 /** A record of the slab: length (2 bytes), row (4 bytes), UTF-8 bytes. */
 const HEADER = 6;
-/** What numbers and lengths take in an encoded index beside slab and offsets, at most. */
+/** Upper bound of the bytes of numbers and lengths in an encoded index. */
 const NUMBERS_BYTES = 64;
-/** Found keys that are remembered at most: then all are forgotten. */
+/** Most found keys that are cached; a full cache is emptied. */
 const MAX_FOUND = 4096;
 /** Marks a free row in `#offsets`; the other bits are the next free row. Slabs stay below 2 GiB. */
 const FREE = 0x80000000;
@@ -17,17 +17,17 @@ const FREE = 0x80000000;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * From string keys to dense row numbers from 2 on, without collisions: open addressing with linear probing,
- * and a comparison of the full key whenever the hashes are equal.
+ * Maps string keys to dense row numbers from 2 on, without collisions: open addressing with linear probing,
+ * comparing the full key whenever the hashes are equal.
  *
- * Everything lies in four typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
- * its key, and the keys' bytes one behind the other. About 18 + 6 bytes a key and the key itself, and nothing
- * that the garbage collector has to walk, but for the 4096 keys or fewer that were found since such a memory was
- * last full: an engine keeps a string's hash, so it finds one again in a fraction of the time. A look-up does not
- * fail: keys that cannot be stored (ill-formed UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply never found.
+ * Everything lies in typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
+ * its key, and the keys' bytes end to end. That is about 18 + 6 bytes per key beside the key itself, with nothing
+ * for the garbage collector to walk except a cache of up to 4096 found keys: engines keep the hash of a string, so a
+ * `Map` finds it again in a fraction of the time. A look-up never fails: keys that cannot be stored (ill-formed
+ * UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply not found.
  *
- * Freed rows are used again, the last freed first. Freed key bytes are reclaimed by compaction once they
- * are 1/16 of the slab and it is full, which makes an insertion O(length of the key) on average.
+ * Freed rows are reused, the last freed first. A full slab is compacted if at least 1/16 of it is freed,
+ * which makes an insertion O(length of the key) on average.
  */
 export class KeyIndex {
   readonly #seed: number;
@@ -56,7 +56,7 @@ export class KeyIndex {
     return this.#size;
   }
 
-  /** All rows ever given are below this one. */
+  /** One more than the largest row ever given. */
   get endRow(): number {
     return this.#nextRow;
   }
@@ -72,7 +72,7 @@ export class KeyIndex {
       this.#key.bytes.byteLength;
   }
 
-  /** Bytes of {@linkcode KeyIndex.encode}, about, and not less. */
+  /** Upper bound of the bytes of {@linkcode KeyIndex.encode}. */
   get encodedBytes(): number {
     return this.#used + 4 * this.#nextRow + NUMBERS_BYTES;
   }
@@ -89,7 +89,7 @@ export class KeyIndex {
     return row;
   }
 
-  /** The same for who looks through many keys once, which would drive out those that are asked for again. */
+  /** Like {@linkcode KeyIndex.find}, but bypasses the cache: for scans over many keys. */
   findOnce(key: string): number {
     return this.#key.take(key) ? this.#findInHand() : 0;
   }
@@ -100,7 +100,7 @@ export class KeyIndex {
   }
 
   /**
-   * The row of such a key, which is given one if it has none.
+   * Like {@linkcode KeyIndex.findBytes}, but gives a row to a key that has none.
    *
    * @throws {RangeError} if the key cannot be stored
    */
@@ -114,7 +114,7 @@ export class KeyIndex {
     return this.#key.take(key);
   }
 
-  /** Bytes that inserting the storable `key` would allocate on top, the old arrays still being there. */
+  /** Bytes that inserting the storable `key` would allocate, while the old arrays still exist. */
   growth(key: string): number {
     this.#key.take(key);
     const slab = this.#slabToGrow(HEADER + this.#key.length);
@@ -159,7 +159,7 @@ export class KeyIndex {
     const slots = this.#slots;
     let slot = this.#hashAt(at) & mask;
     while (slots[2 * slot + 1] !== row) slot = (slot + 1) & mask;
-    // Close the gap instead of leaving a tombstone: move up each entry that its probe would no longer reach.
+    // No tombstones: move up each entry that its probe would no longer reach.
     for (let next = (slot + 1) & mask; slots[2 * next + 1] !== 0; next = (next + 1) & mask) {
       const home = slots[2 * next]! & mask;
       if (((next - home) & mask) >= ((next - slot) & mask)) {
@@ -170,7 +170,7 @@ export class KeyIndex {
     }
     slots[2 * slot + 1] = 0;
     const length = this.#lengthAt(at);
-    // A key may be somebody's who is erased: the slab is written whole.
+    // The key may be that of an erased user, and the slab is written to checkpoints as a whole.
     this.#slab.fill(0, at + HEADER, at + HEADER + length);
     this.#dead += HEADER + length;
     this.#offsets[row] = (FREE | this.#freeRow) >>> 0;
@@ -207,8 +207,8 @@ export class KeyIndex {
   }
 
   /**
-   * Appends the index as it lies in memory. Sizes and dead bytes are part of it: they decide when the next
-   * array grows, and a restored index must do so at the same moment.
+   * Appends the index as it lies in memory, with sizes and dead bytes: these decide when an array grows next, and a
+   * restored index must grow at the same moment.
    */
   encode(writer: ByteWriter): void {
     writer.uint(this.#slots.length).uint(this.#slab.length).uint(this.#offsets.length);
@@ -231,7 +231,7 @@ export class KeyIndex {
     const bytes = reader.bytes();
     const places = reader.bytes();
     const rows = places.length / 4;
-    // The arrays are at most so much larger than what is in them: a broken record must not exhaust memory.
+    // Bounded by what is in them, so that a broken record cannot exhaust memory.
     const sane = Number.isInteger(rows) && rows >= FIRST_ROW && rows <= offsets && offsets <= 64 + 4 * rows &&
       bytes.length <= slab && slots >= 128 && (slots & (slots - 1)) === 0 && slots <= 128 + 16 * rows &&
       index.#size <= slots * 3 / 8;
@@ -322,7 +322,7 @@ export class KeyIndex {
     return this.#freeRow === 0 && this.#nextRow === this.#offsets.length;
   }
 
-  /** Length of the slab that `need` more bytes call for, 0 if they fit or compaction makes room. */
+  /** New length of the slab for `need` more bytes; 0 if they fit or compaction makes room. */
   #slabToGrow(need: number): number {
     const length = this.#slab.length;
     if (this.#used + need <= length || this.#dead >= Math.max(need, length >>> 4)) return 0;
@@ -335,7 +335,7 @@ export class KeyIndex {
     else this.#compact();
   }
 
-  /** Moves live records to the front, in their order, and gives room back when few are left. */
+  /** Moves live records to the front, in order, and shrinks the slab if few are left. */
   #compact(): void {
     let to = 0;
     for (let from = 0; from < this.#used;) {
@@ -354,7 +354,7 @@ export class KeyIndex {
   }
 }
 
-/** Bytes of a slab at most, which has room for another key, by what is in it. */
+/** Largest slab for so many used bytes. */
 function largestSlab(used: number): number {
   return 4 * (MAX_KEY_BYTES + used);
 }

@@ -1,5 +1,5 @@
 /**
- * Keys that were removed since the last publication, in few bytes and never more than a limit.
+ * Keys removed since the last publication, within a limit of bytes.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export class KeyLog {
     return this.#bytes.byteLength;
   }
 
-  /** Appends a key; `false`, and nothing done, if more than `limitBytes` would be allocated. */
+  /** Appends a key. @returns `false`, without appending, if that would allocate more than `limitBytes` */
   append(key: Uint8Array, limitBytes: number): boolean {
     const end = this.#used + 2 + key.length;
     if (end > this.#bytes.length) {
@@ -39,7 +39,7 @@ export class KeyLog {
     this.#used = 0;
   }
 
-  /** The keys in order of their removal; a key may come more than once. */
+  /** The keys in the order of removal, possibly repeated. */
   *keys(): Generator<string> {
     for (let at = 0; at < this.#used;) {
       const end = at + 2 + (this.#bytes[at]! | this.#bytes[at + 1]! << 8);

@@ -19,28 +19,28 @@ import {
 export interface RowStoreOptions {
   /** Length of a row. */
   readonly width: number;
-  /** Of the hash of keys. */
+  /** Seed of the hash of keys. */
   readonly seed: number;
-  /** Sights before an id gets its own row, 1..255. */
+  /** Uses before an id gets its own row, 1..255. */
   readonly admitAfter: number;
   /** Budget of {@linkcode RowStore.bytes}. */
   readonly maxBytes: number;
-  /** A row goes when its id was not seen for this long, in event time. */
+  /** Event time after which an unused row is removed, milliseconds. */
   readonly expireAfterMs: number;
 }
 
-/** A full store gives back this share of its rows at once, which makes eviction O(1) an event on average. */
+/** Share of the rows that a full store evicts at once, which makes eviction O(1) per event on average. */
 const EVICT_SHARE = 1 / 8;
-/** Once it was full, it evicts when no more than this share of its rows is free: before ids are refused. */
+/** A store that was full once evicts when at most this share of its rows is free, before it has to refuse ids. */
 const SPARE_SHARE = 1 / 32;
-/** What numbers and lengths take in a record beside columns and keys, at most. */
+/** Upper bound of the bytes of numbers and lengths in a record, per part. */
 const HEADER_BYTES = 128;
-/** Expired rows are looked for when event time moved on by this share of the time to expiry. */
+/** Expired rows are removed whenever event time has advanced by this share of the time to expiry. */
 const EXPIRY_SHARE = 1 / 16;
 
 /**
- * The rows of a trained table and who has them: admission, last use, expiry and eviction within a budget.
- * What the rows mean is for {@linkcode EmbeddingTable} to know.
+ * The rows of a trained table and the keys they belong to: admission, last use, expiry and eviction within a budget.
+ * {@linkcode EmbeddingTable} knows what the rows mean.
  */
 export class RowStore {
   readonly #options: RowStoreOptions;
@@ -84,13 +84,13 @@ export class RowStore {
     return this.#index.bytes;
   }
 
-  /** Bytes of {@linkcode RowStore.encode}, about, and not less. */
+  /** Upper bound of the bytes of {@linkcode RowStore.encode}. */
   get encodedBytes(): number {
     const chunks = this.#chunks.length * (chunkBytes(this.#options.width) + HEADER_BYTES);
     return chunks + this.#index.encodedBytes + (this.#filter?.bytes ?? 0) + HEADER_BYTES;
   }
 
-  /** Ids that were due a row and found no room. */
+  /** How often an id was due a row and there was no room. */
   get refused(): number {
     return this.#refused;
   }
@@ -115,7 +115,7 @@ export class RowStore {
     return this.#index.rows();
   }
 
-  /** Those that have changed since the last publication, ascending. Costs a look at a byte a row. */
+  /** Rows changed since the last publication, ascending. Reads one byte per row. */
   changedRows(): number[] {
     const rows: number[] = [];
     for (let c = 0; c < this.#chunks.length; c++) {
@@ -138,11 +138,11 @@ export class RowStore {
     return this.#chunks[row >> CHUNK_BITS]!;
   }
 
-  /** Gives an id without a row one if it is due and there is room, else {@linkcode UNKNOWN_ROW}. */
+  /** Gives a row to an id that has none, if it is due and there is room; otherwise returns {@linkcode UNKNOWN_ROW}. */
   admit(key: string): number {
     const index = this.#index, { admitAfter, maxBytes, seed, width } = this.#options;
     if (!index.storable(key)) return UNKNOWN_ROW;
-    if (this.#filter !== undefined && this.#filter.sight(hashString(key, seed)) < admitAfter) {
+    if (this.#filter !== undefined && this.#filter.count(hashString(key, seed)) < admitAfter) {
       return UNKNOWN_ROW;
     }
     const fresh = index.upcomingRow === this.#chunks.length * ROWS_PER_CHUNK;
@@ -154,25 +154,25 @@ export class RowStore {
     const row = index.insert(key);
     const chunk = this.chunk(row), at = row & CHUNK_MASK;
     chunk.lastUse[at] = -Infinity;
-    chunk.sights[at] = 0;
+    chunk.uses[at] = 0;
     return row;
   }
 
-  /** Counts a sight of a row at an event time. */
+  /** Counts a use of a row at an event time. */
   touch(row: number, time: number): void {
     if (time > this.#newest) this.#newest = time;
     const chunk = this.chunk(row), at = row & CHUNK_MASK;
     if (time > chunk.lastUse[at]!) chunk.lastUse[at] = time;
-    chunk.sights[at]!++;
+    chunk.uses[at]!++;
   }
 
-  /** Removes a row; `forget` sees its key before. */
+  /** Removes a row, after passing its key to `forget`. */
   remove(row: number, forget: (key: Uint8Array) => void): void {
     forget(this.#index.keyBytes(row));
     this.#index.remove(row);
   }
 
-  /** Removes expired rows, and the least recently used ones if room is short; `forget` sees each key before. */
+  /** Removes expired rows, and the least recently used ones if room is short, after passing each key to `forget`. */
   sweep(forget: (key: Uint8Array) => void): void {
     const { expireAfterMs } = this.#options;
     if (this.#newest - this.#expiredAt >= expireAfterMs * EXPIRY_SHARE) {
@@ -204,7 +204,7 @@ export class RowStore {
     const store = new RowStore(options);
     if ((reader.u8() === 1) !== (store.#filter !== undefined)) {
       throw new SyntaxError(
-        "Cannot decode rows: one side counts sights before admission and the other does not",
+        "Cannot decode rows: one side counts uses before admission and the other does not",
       );
     }
     store.#newest = reader.f64();

@@ -6,7 +6,7 @@ import { readArray, writeArray } from "../codec/record.ts";
 export const PADDING_ROW = 0;
 /** The row shared by all ids that have none of their own; trained like any other. */
 export const UNKNOWN_ROW = 1;
-/** Tables grow by this many rows, so that growing copies nothing. */
+/** Tables grow by whole chunks of this many rows, so growing copies nothing. */
 export const ROWS_PER_CHUNK = 512;
 /** `row >> CHUNK_BITS` is the chunk of a row. */
 export const CHUNK_BITS = 9;
@@ -19,17 +19,17 @@ export interface RowChunk {
   readonly values: Float32Array;
   /** Adagrad accumulator G [rows]. */
   readonly accumulators: Float32Array;
-  /** Largest event time at which the id was seen [rows], milliseconds since the epoch. */
+  /** Newest event time at which the id was used [rows], milliseconds since the epoch. */
   readonly lastUse: Float64Array;
-  /** How often the id was seen since it has the row [rows]. */
-  readonly sights: Uint32Array;
+  /** How often the id was used since it got the row [rows]. */
+  readonly uses: Uint32Array;
   /** 1 + place of the row's summed gradient in this step, 0 = untouched [rows]. */
   readonly pending: Uint32Array;
   /** 1 = changed since the last publication [rows]. */
   readonly changed: Uint8Array;
 }
 
-/** Bytes of a chunk of rows of that width. */
+/** Bytes of a chunk. */
 export function chunkBytes(width: number): number {
   return ROWS_PER_CHUNK * (4 * width + 4 + 8 + 4 + 4 + 1);
 }
@@ -40,22 +40,22 @@ export function newChunk(width: number): RowChunk {
     values: new Float32Array(ROWS_PER_CHUNK * width),
     accumulators: new Float32Array(ROWS_PER_CHUNK),
     lastUse: new Float64Array(ROWS_PER_CHUNK),
-    sights: new Uint32Array(ROWS_PER_CHUNK),
+    uses: new Uint32Array(ROWS_PER_CHUNK),
     pending: new Uint32Array(ROWS_PER_CHUNK),
     changed: new Uint8Array(ROWS_PER_CHUNK),
   };
 }
 
-/** Appends a chunk as it lies in memory, but for pending gradients. */
+/** Appends a chunk as it lies in memory, without pending gradients. */
 export function encodeChunk(writer: ByteWriter, chunk: RowChunk): void {
-  const { values, accumulators, lastUse, sights, changed } = chunk;
-  for (const column of [values, accumulators, lastUse, sights, changed]) writeArray(writer, column);
+  const { values, accumulators, lastUse, uses, changed } = chunk;
+  for (const column of [values, accumulators, lastUse, uses, changed]) writeArray(writer, column);
 }
 
 /** Reads what {@linkcode encodeChunk} wrote. */
 export function decodeChunk(reader: ByteReader, width: number): RowChunk {
   const chunk = newChunk(width);
-  const { values, accumulators, lastUse, sights, changed } = chunk;
-  for (const column of [values, accumulators, lastUse, sights, changed]) readArray(reader, column);
+  const { values, accumulators, lastUse, uses, changed } = chunk;
+  for (const column of [values, accumulators, lastUse, uses, changed]) readArray(reader, column);
   return chunk;
 }

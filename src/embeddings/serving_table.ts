@@ -2,37 +2,37 @@ import { decodeDelta, type EmbeddingDelta, type RawKeys } from "./delta.ts";
 import { KeyIndex } from "./key_index.ts";
 import { CHUNK_BITS, CHUNK_MASK, PADDING_ROW, ROWS_PER_CHUNK, UNKNOWN_ROW } from "./rows.ts";
 
-/** A delta that is being applied: nobody sees anything of it before it is committed. */
+/** A delta that is being applied; nothing of it is visible until it is committed. */
 export interface StagedDelta {
-  /** Whether a key that has a row may have another one, or none, then. */
+  /** Whether committing may move or remove the rows of keys. */
   readonly moves: boolean;
-  /** Finds the rows of so many keys more; whether those of all are found. */
+  /** Looks up the rows of up to `keys` more keys. @returns whether all are found */
   find(keys: number): boolean;
   /**
-   * Brings the table to the state that the delta was taken of.
+   * Brings the table to the state that the delta describes.
    *
    * @throws {Error} if rows are not found yet, or the table has changed since the delta was staged
    */
   commit(): void;
 }
 
-/** What is known of a {@linkcode StagedDelta}. */
+/** The state of a {@linkcode StagedDelta}. */
 interface Staging {
   readonly delta: EmbeddingDelta<RawKeys>;
   readonly bytes: Uint8Array;
-  /** Commits of the table before. */
+  /** Commits of the table before it was staged. */
   readonly commits: number;
-  /** Rows of the keys, 0 = not there before. */
+  /** Rows of the keys; 0 = new key. */
   readonly rows: Uint32Array;
-  /** Keys that were looked up. */
+  /** Number of keys looked up so far. */
   found: number;
-  /** The whole table that a full delta stands for. */
+  /** The replacement table of a full delta. */
   readonly full: ServingTable | null;
 }
 
 /**
  * The scorer's copy of an embedding table: keys and values without optimiser state, written by deltas only. Row numbers
- * are its own, not the trainer's, and stay valid until the next delta.
+ * are its own, not the learner's, and stay valid until the next delta.
  *
  * @example
  * ```ts
@@ -41,13 +41,13 @@ interface Staging {
  * import assert from "node:assert/strict";
  * const trained = new EmbeddingTable({ name: "item", width: 2, seed: 1 });
  * const want = new Float32Array(2), got = new Float32Array(2);
- * trained.copyRow(trained.sight("i17", 0), want, 0);
+ * trained.copyRow(trained.use("i17", 0), want, 0);
  *
  * const served = new ServingTable("item", 2);
  * served.applyDelta(trained.encodeDelta());
  * served.copyRow(served.lookup("i17"), got, 0);
  * assert.deepEqual(got, want);
- * assert.equal(served.lookup("i18"), 1); // Not known: the shared row of unknown ids.
+ * assert.equal(served.lookup("i18"), 1); // the shared row of unknown ids
  * ```
  */
 export class ServingTable {
@@ -113,8 +113,8 @@ export class ServingTable {
   }
 
   /**
-   * Begins to apply a delta. Looking its keys up is most of the work, and can be done in portions between look-ups of
-   * others; what is left is to copy numbers.
+   * Begins to apply a delta. Looking up its keys is most of the work and can be done in portions, between requests;
+   * committing only copies numbers.
    *
    * @throws {SyntaxError} if the bytes are no delta
    * @throws {RangeError} if it is a delta of another table
@@ -129,7 +129,10 @@ export class ServingTable {
       );
     }
     const staging = {
-      ...{ delta, bytes, commits: this.#commits, found: 0 },
+      delta,
+      bytes,
+      commits: this.#commits,
+      found: 0,
       rows: new Uint32Array(delta.keys.length),
       full: delta.full ? new ServingTable(this.name, this.width) : null,
     };
@@ -172,7 +175,7 @@ export class ServingTable {
     this.#write(UNKNOWN_ROW, values, 0);
     if (full !== null) return;
     for (let n = 0; n < keys.length; n++) {
-      // A key may be among those removed, too.
+      // A key may be removed and inserted by the same delta.
       const isNew = rows[n] === PADDING_ROW || removed.length > 0 && gone.has(rows[n]!);
       const row = isNew
         ? this.#index.findOrInsertBytes(bytes, keys.places[2 * n]!, keys.places[2 * n + 1]!)

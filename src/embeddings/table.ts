@@ -29,9 +29,9 @@ export interface EmbeddingTableOptions {
   readonly initialAccumulator?: number;
   /** See {@linkcode RowAdagradOptions.exponent}. @default {0.5} */
   readonly exponent?: number;
-  /** λ of mini-batch-aware L2 (DIN, KDD'18): a touched row decays by λ/sights. @default {0} */
+  /** λ of mini-batch-aware L2 (DIN, KDD'18): a touched row decays by λ/uses. @default {0} */
   readonly l2?: number;
-  /** Sights before an id gets its own row, 1 to 255. @default {1} */
+  /** Uses before an id gets its own row, 1 to 255. @default {1} */
   readonly admitAfter?: number;
   /** Budget of {@linkcode EmbeddingTable.bytes}. @default {Infinity} */
   readonly maxBytes?: number;
@@ -41,37 +41,37 @@ export interface EmbeddingTableOptions {
 
 const NAME = "embedding-table";
 const VERSION = 1;
-/** Share of the budget for gradients of a step and removed keys; the rest is for rows and keys. */
+/** Share of the budget reserved for the gradients of a step and for removed keys; the rest holds rows and keys. */
 const RESERVE = 1 / 8;
-/** Fewest bytes of removed keys that are remembered before the next delta becomes a full one. */
+/** Bytes of removed keys that are always remembered; beyond its limit, the next delta becomes a full one. */
 const REMOVED_BYTES = 1 << 16;
 
 /**
  * The embeddings of one field: a growing table of rows by string key, without collisions, with the state of
  * its own optimiser (row-wise Adagrad), admission, expiry and a byte budget.
  *
- * Row {@linkcode PADDING_ROW} is zeros for ever; row {@linkcode UNKNOWN_ROW} is shared by ids without a row.
+ * Row {@linkcode PADDING_ROW} stays zero; row {@linkcode UNKNOWN_ROW} is shared by ids without a row.
  * A row's number is valid until the next {@linkcode EmbeddingTable.step},
- * {@linkcode EmbeddingTable.sweep} or {@linkcode EmbeddingTable.remove}. So the life of a batch is:
- * `sight` every id, compute, `accumulate` every gradient, `step`.
+ * {@linkcode EmbeddingTable.sweep} or {@linkcode EmbeddingTable.remove}. A batch therefore calls `use` for every id,
+ * computes, calls `accumulate` for every gradient, then `step`.
  *
- * The initial values of a row depend on (seed, field, key) alone and not on the order of arrival: two
- * machines agree, and an id that comes back after its removal starts as it did.
+ * The initial values of a row depend on (seed, field, key) alone, not on the order of arrival: two
+ * machines agree, and a removed id that comes back starts from the same values.
  *
  * When the next row does not fit into `maxBytes`, new ids get row 1 and are counted as
  * {@linkcode EmbeddingTable.refused} until the next step or sweep, which evicts the 1/8 of rows that were used
- * least recently (by event time, then by row number). From then on it evicts ahead, so that few are refused. The budget holds as long as one step touches no more
- * than maxBytes / (16·(4·width + 4)) rows.
+ * least recently (by event time, then by row number). From then on it evicts ahead of need, so few ids are
+ * refused. The budget holds as long as one step touches at most maxBytes / (16·(4·width + 4)) rows.
  *
- * A row costs 4·width + 27 bytes, and about 24 bytes and its key in the index. Look-ups and sights are O(1)
- * and allocate nothing unless a row is made. Everything is a function of the calls and their order.
+ * A row costs 4·width + 27 bytes, and about 24 bytes and its key in the index. Look-ups and uses are O(1)
+ * and allocate only when a row is made. The state is a function of the calls and their order.
  *
  * @example
  * ```ts
  * import { EmbeddingTable } from "@meander/meander/nn";
  * import assert from "node:assert/strict";
  * const items = new EmbeddingTable({ name: "item", width: 2, seed: 1, initScale: 0 });
- * const row = items.sight("i17", 1_700_000_000_000);
+ * const row = items.use("i17", 1_700_000_000_000);
  * items.accumulate(row, Float32Array.of(1, -1), 0);
  * items.step();
  * const values = new Float32Array(2);
@@ -91,11 +91,11 @@ export class EmbeddingTable {
   readonly #storeOptions: RowStoreOptions;
   readonly #rule: RowAdagrad;
   readonly #gradients: GradientSums;
-  /** The gradient of the row in hand [width]. */
+  /** The gradient of the row that is being stepped [width]. */
   readonly #gradient: Float32Array;
   readonly #removed = new KeyLog();
   #store: RowStore;
-  /** Whether a subscriber needs the whole table: nothing was published yet, or too much was removed. */
+  /** Whether the next delta must be full: nothing was published yet, or too much was removed. */
   #wanted = true;
   #skipped = 0;
   #removals = 0;
@@ -148,12 +148,12 @@ export class EmbeddingTable {
     return this.#skipped;
   }
 
-  /** Number of sights of ids that were due a row when the table was full. */
+  /** How often an id was due a row while the table was full. */
   get refused(): number {
     return this.#store.refused;
   }
 
-  /** Grows when a row is taken from its key: while it stays the same, so do the rows of keys. */
+  /** Changes whenever a key loses its row: while it is unchanged, known rows stay valid. */
   get removals(): number {
     return this.#removals;
   }
@@ -167,18 +167,18 @@ export class EmbeddingTable {
     this.#rule.learningRate = value;
   }
 
-  /** The row of `key`; 1 if it has none. Changes nothing. */
+  /** The row of `key`, 1 if it has none; does not count as a use. */
   lookup(key: string): number {
     return this.#store.find(key) || UNKNOWN_ROW;
   }
 
   /**
-   * Counts a sight of `key` in training and returns its row: 1 until the `admitAfter`-th sight, then its own.
+   * Counts a use of `key` in training and returns its row: 1 until the `admitAfter`-th use, then its own.
    *
    * @param key the id
-   * @param time event time in milliseconds; an older one than the last is no harm
+   * @param time event time in milliseconds, in any order
    */
-  sight(key: string, time: number): number {
+  use(key: string, time: number): number {
     let row = this.#store.find(key);
     if (row === 0) {
       row = this.#store.admit(key);
@@ -188,8 +188,8 @@ export class EmbeddingTable {
     return row;
   }
 
-  /** Like {@linkcode EmbeddingTable.sight}, for a key whose row, above 1, is known. */
-  sightRow(row: number, time: number): void {
+  /** Like {@linkcode EmbeddingTable.use}, for a key whose row, above 1, is known. */
+  useRow(row: number, time: number): void {
     this.#store.touch(row, time);
   }
 
@@ -216,10 +216,10 @@ export class EmbeddingTable {
   }
 
   /**
-   * Erases a key and its row, for instance of an erased user. Nothing written from now on has the key, so the next
+   * Erases a key and its row, such as that of an erased user. Nothing written from now on contains the key, so the next
    * delta is full. Unknown keys are ignored.
    *
-   * @throws {Error} if there are gradients to apply: their rows must not go
+   * @throws {Error} if gradients are waiting to be applied
    */
   remove(key: string): void {
     this.#requireNoGradients("remove a key from");
@@ -244,8 +244,8 @@ export class EmbeddingTable {
    * then {@linkcode EmbeddingTable.sweep}s. A row whose gradient is not {@linkcode usable} stays as it is.
    *
    * @param scale factor of all gradients, for clipping
-   * @param bound what no weight of a touched row may be beyond afterwards, on either side of 0
-   * @returns whether none is; not a number is beyond any bound
+   * @param bound largest allowed magnitude of a weight of a touched row after the step
+   * @returns whether all weights are within the bound; NaN never is
    */
   step(scale = 1, bound = Infinity): boolean {
     const gradients = this.#gradients;
@@ -271,10 +271,10 @@ export class EmbeddingTable {
   }
 
   /**
-   * Removes expired rows, and the least recently used ones if the table is full. Needed only where ids are sighted
+   * Removes expired rows, and the least recently used ones if the table is full. Only needed where ids are used
    * without a {@linkcode EmbeddingTable.step}. Rows may outlive their expiry by 1/16 of `expireAfterMs`.
    *
-   * @throws {Error} if there are gradients to apply: their rows must not go
+   * @throws {Error} if gradients are waiting to be applied
    */
   sweep(): void {
     this.#requireNoGradients("sweep");
@@ -290,7 +290,7 @@ export class EmbeddingTable {
 
   /**
    * Encodes what changed since {@linkcode EmbeddingTable.clearChanged}, for {@linkcode ServingTable.applyDelta}. The
-   * first delta is full, and so is one after very many removals.
+   * first delta is full, and so is one after an erasure or very many removals.
    */
   encodeDelta(): Uint8Array {
     if (this.#wanted) return this.encodeServing();
@@ -299,7 +299,7 @@ export class EmbeddingTable {
     return this.#encode(this.#store.changedRows(), removed);
   }
 
-  /** Encodes all rows as a full delta: equal content gives equal bytes, whatever its history. */
+  /** Encodes all rows as a full delta. Equal content gives equal bytes, whatever its history. */
   encodeServing(): Uint8Array {
     const entries = Array.from(this.#store.rows(), (row) => ({ key: this.#store.key(row), row }));
     entries.sort((a, b) => a.key < b.key ? -1 : 1);
@@ -307,9 +307,9 @@ export class EmbeddingTable {
   }
 
   /**
-   * Encodes the whole training state: a table that decodes it continues bit for bit as this one.
+   * Encodes the whole training state; a table that decodes it continues bit for bit.
    *
-   * @throws {Error} if there are gradients to apply
+   * @throws {Error} if gradients are waiting to be applied
    */
   encode(): Uint8Array {
     this.#requireNoGradients("encode");
@@ -364,11 +364,11 @@ export class EmbeddingTable {
     chunk.changed[at] = 1;
   }
 
-  /** Steps a row along the gradient in hand. */
+  /** Steps a row along `#gradient`. */
   #stepRow(row: number, squares: number, scale: number): void {
     const gradient = this.#gradient;
     const chunk = this.#store.chunk(row), at = row & CHUNK_MASK;
-    const decay = this.#l2 / Math.max(1, chunk.sights[at]!);
+    const decay = this.#l2 / Math.max(1, chunk.uses[at]!);
     for (let i = 0, from = at * this.width; i < gradient.length; i++) {
       gradient[i] = scale * gradient[i]! + decay * chunk.values[from + i]!;
     }
@@ -384,7 +384,7 @@ export class EmbeddingTable {
     return true;
   }
 
-  /** @param removed `null` = the rows are all there are */
+  /** @param removed `null` for a full delta */
   #encode(rows: readonly number[], removed: readonly string[] | null): Uint8Array {
     const { name, width } = this;
     const store = this.#store;
@@ -396,12 +396,16 @@ export class EmbeddingTable {
     };
     const keys = { length: rows.length, write };
     return encodeDelta({
-      ...{ name, width, full: removed === null, keys, values },
+      name,
+      width,
+      full: removed === null,
       removed: writtenKeys(removed ?? []),
+      keys,
+      values,
     });
   }
 
-  /** Remembers a key that goes for the next delta, which becomes a full one if these are too many. */
+  /** Remembers a removed key for the next delta, which becomes full if there are too many. */
   readonly #forget = (key: Uint8Array): void => {
     this.#removals++;
     if (this.#wanted || this.#removed.append(key, this.#removedLimit())) return;
@@ -409,7 +413,7 @@ export class EmbeddingTable {
     this.#removed.clear();
   };
 
-  /** Has the next delta be a full one, which names nobody who is gone. */
+  /** Makes the next delta a full one, which does not contain the erased key. */
   readonly #erase = (): void => {
     this.#removals++;
     this.#wanted = true;

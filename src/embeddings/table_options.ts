@@ -1,13 +1,13 @@
 /**
- * When ids get rows of their own, and lose them.
+ * When ids get rows of their own and lose them.
  *
  * @module
  */
 
 import { absent, count, positive } from "../options/option.ts";
 
-/** The options of an `EmbeddingTable` that stand in a configuration. */
+/** The options of an `EmbeddingTable` that a configuration may set. */
 export const TABLE_OPTIONS = {
-  admitAfter: count(1, "sights before an id gets a row"),
+  admitAfter: count(1, "uses before an id gets a row"),
   expireAfterMs: positive(absent("never", Infinity), "event time after which an unused row goes"),
 };

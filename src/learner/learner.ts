@@ -173,7 +173,7 @@ export class Learner {
     };
   }
 
-  /** Erases a user; a later sight starts from a fresh row. */
+  /** Erases a user; a later use starts from a fresh row. */
   forget(user: string): void {
     this.#tables.forget(user);
   }

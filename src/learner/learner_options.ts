@@ -53,7 +53,7 @@ export interface LearnerOptions {
   readonly clipNorm?: number | undefined;
   /** Factor of the auxiliary loss, in models that have one (DIEN). @default {0} */
   readonly auxWeight?: number | undefined;
-  /** Sights before an id gets its own row. @default {1} */
+  /** Uses before an id gets its own row. @default {1} */
   readonly admitAfter?: number | undefined;
   /** Most bytes of all tables together. @default {268435456} */
   readonly tableBytes?: number | undefined;

@@ -1,5 +1,5 @@
 /**
- * The embedding tables of a learner: as features see them, which admit what they sight; as gradients see them, which
+ * The embedding tables of a learner: as features see them, which admit what they use; as gradients see them, which
  * only look up; and as versions carry them.
  *
  * @module
@@ -26,7 +26,7 @@ export type TrainedTablesOptions =
 export class TrainedTables {
   /** By field, in the order of `fieldSpecs`. */
   readonly byField: ReadonlyMap<string, EmbeddingTable>;
-  /** To gather from: a key that is looked up is sighted at {@linkcode TrainedTables.time}, and may get a row. */
+  /** To gather from: a key that is looked up is used at {@linkcode TrainedTables.time}, and may get a row. */
   readonly gather: ReadonlyMap<string, FieldTable>;
   /** To give gradients to: a key without a row gets none. */
   readonly scatter: ReadonlyMap<string, TrainableTable>;
@@ -66,8 +66,8 @@ export class TrainedTables {
     this.gather = new Map(
       tables.map((table) => [table.name, {
         width: table.width,
-        rowOf: (key) => table.sight(key, this.time),
-        again: (row) => table.sightRow(row, this.time),
+        rowOf: (key) => table.use(key, this.time),
+        again: (row) => table.useRow(row, this.time),
         get removals() {
           return table.removals;
         },
@@ -96,7 +96,7 @@ export class TrainedTables {
     for (const table of this.byField.values()) table.discard();
   }
 
-  /** Erases a user: the next sight starts from an initial row. */
+  /** Erases a user: the next use starts from an initial row. */
   forget(user: string): void {
     this.byField.get("user")?.remove(user);
     this.byField.get("first:user")?.remove(user);

@@ -1,5 +1,5 @@
 /**
- * Look-ups, sights and training steps of an embedding table of 100 000 ids, beside a Map and one array per
+ * Look-ups, uses and training steps of an embedding table of 100 000 ids, beside a Map and one array per
  * row. Keys are made anew for each run, as they are when they come out of decoded events: a Map is much
  * faster on the very same string objects, whose hash it finds inside of them.
  *
@@ -40,7 +40,7 @@ function newRow(): NaiveRow {
 const table = new EmbeddingTable({ name: "item", width: WIDTH, seed: 1 });
 const naive = new Map<string, NaiveRow>();
 for (let i = 0; i < IDS; i++) {
-  table.sight(`item-${i}`, 0);
+  table.use(`item-${i}`, 0);
   naive.set(`item-${i}`, newRow());
 }
 const served = new ServingTable("item", WIDTH);
@@ -74,7 +74,7 @@ Deno.bench({
 
 Deno.bench({
   name: "Map and arrays",
-  group: "sight 100k known ids",
+  group: "use 100k known ids",
   baseline: true,
   fn(bench) {
     const keys = freshKeys();
@@ -90,19 +90,19 @@ Deno.bench({
 
 Deno.bench({
   name: "EmbeddingTable",
-  group: "sight 100k known ids",
+  group: "use 100k known ids",
   fn(bench) {
     const keys = freshKeys();
     bench.start();
     let time = 0;
-    for (const key of keys) table.sight(key, time++);
+    for (const key of keys) table.use(key, time++);
     bench.end();
   },
 });
 
 Deno.bench({
   name: "Map and arrays",
-  group: "sight 100k new ids",
+  group: "use 100k new ids",
   baseline: true,
   fn(bench) {
     const keys = freshKeys();
@@ -115,12 +115,12 @@ Deno.bench({
 
 Deno.bench({
   name: "EmbeddingTable",
-  group: "sight 100k new ids",
+  group: "use 100k new ids",
   fn(bench) {
     const keys = freshKeys();
     const fresh = new EmbeddingTable({ name: "item", width: WIDTH, seed: 1 });
     bench.start();
-    for (const key of keys) fresh.sight(key, 0);
+    for (const key of keys) fresh.use(key, 0);
     bench.end();
   },
 });

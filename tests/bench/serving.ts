@@ -18,7 +18,7 @@ export function serve(name: ModelName, items: number, time: number): ServingMode
   const sizes = modelSizes(DEFAULT_SCHEMA, K);
   const make = () => createModel(name, sizes, {}, mulberry32(1));
   const learner = new Learner(make(), { schema: DEFAULT_SCHEMA, embeddingWidth: K });
-  for (let item = 0; item < items; item++) learner.tables.get("item")?.sight(`item-${item}`, time);
+  for (let item = 0; item < items; item++) learner.tables.get("item")?.use(`item-${item}`, time);
   const serving = new ServingModel(make(), DEFAULT_SCHEMA, K);
   serving.apply(learner.version("full", 1));
   return serving;

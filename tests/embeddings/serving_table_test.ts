@@ -7,7 +7,7 @@ import { rowOf, tableContract } from "../contracts/table_contract.ts";
 
 tableContract("ServingTable", (keys) => {
   const trained = new EmbeddingTable({ name: "item", width: 3, seed: 1 });
-  for (const key of keys) trained.sight(key, 0);
+  for (const key of keys) trained.use(key, 0);
   const served = new ServingTable("item", 3);
   served.applyDelta(trained.encodeDelta());
   return served;
@@ -16,10 +16,10 @@ tableContract("ServingTable", (keys) => {
 Deno.test("ServingTable.applyDelta() changes nothing when the delta is cut or of another table", () => {
   const trained = new EmbeddingTable({ name: "item", width: 2, seed: 1 });
   const served = new ServingTable("item", 2);
-  trained.sight("a", 0);
+  trained.use("a", 0);
   served.applyDelta(trained.encodeDelta());
   const before = rowOf(served, served.lookup("a"));
-  trained.sight("b", 0);
+  trained.use("b", 0);
   const delta = trained.encodeDelta();
   for (let length = 0; length < delta.length; length++) {
     assert.throws(() => served.applyDelta(delta.subarray(0, length)), SyntaxError);

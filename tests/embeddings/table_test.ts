@@ -8,7 +8,7 @@ import { assertClose, goldenTest } from "../golden_vectors.ts";
 
 tableContract("EmbeddingTable", (keys) => {
   const table = make({ width: 3 });
-  for (const key of keys) table.sight(key, 0);
+  for (const key of keys) table.use(key, 0);
   return table;
 });
 
@@ -18,7 +18,7 @@ function make(options: Partial<EmbeddingTableOptions> = {}): EmbeddingTable {
 
 /** One step that moves `key` alone. */
 function train(table: EmbeddingTable, key: string, time: number, gradient: readonly number[]): void {
-  table.accumulate(table.sight(key, time), Float32Array.from(gradient), 0);
+  table.accumulate(table.use(key, time), Float32Array.from(gradient), 0);
   table.step();
 }
 
@@ -43,7 +43,7 @@ goldenTest<any>(
     const table = make({ width: 3, initScale: 0, learningRate: lr, epsilon });
     for (const [step, ids] of golden.inputs.ids.entries()) {
       ids.forEach((id: number, i: number) => {
-        table.accumulate(table.sight(`${id}`, 0), Float32Array.from(golden.inputs.gradients[step][i]), 0);
+        table.accumulate(table.use(`${id}`, 0), Float32Array.from(golden.inputs.gradients[step][i]), 0);
       });
       table.step();
       golden.outputs.adagrad.steps[step].table.forEach((want: number[], id: number) => {
@@ -61,15 +61,15 @@ goldenTest<any>(
 Deno.test("EmbeddingTable() gives a row the same start when ids come in another order or come back", () => {
   const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
   const forward = make(), backward = make();
-  for (const key of keys) forward.sight(key, 0);
-  for (const key of keys.toReversed()) backward.sight(key, 9);
+  for (const key of keys) forward.use(key, 0);
+  for (const key of keys.toReversed()) backward.use(key, 9);
   for (const key of keys) {
     assert.deepEqual(rowOf(forward, forward.lookup(key)), rowOf(backward, backward.lookup(key)));
   }
   assert.deepEqual(forward.encodeServing(), backward.encodeServing());
   const start = (options: Partial<EmbeddingTableOptions>) => {
     const table = make(options);
-    return rowOf(table, table.sight("k1", 0));
+    return rowOf(table, table.use("k1", 0));
   };
   assert.notDeepEqual(start({}), start({ seed: 2 }));
   assert.notDeepEqual(start({}), start({ name: "user" }));
@@ -78,13 +78,13 @@ Deno.test("EmbeddingTable() gives a row the same start when ids come in another 
   train(returning, "k1", 0, [1, 1]);
   train(returning, "k2", 5000, [1, 1]);
   assert.equal(returning.lookup("k1"), 1);
-  assert.deepEqual(rowOf(returning, returning.sight("k1", 5000)), start({}));
+  assert.deepEqual(rowOf(returning, returning.use("k1", 5000)), start({}));
 });
 
 Deno.test("EmbeddingTable() starts rows from a normal distribution of the given scale", () => {
   const table = make({ width: 4, initScale: 0.5 });
   const values: number[] = [];
-  for (let i = 0; i < 5000; i++) values.push(...rowOf(table, table.sight(`i${i}`, 0)));
+  for (let i = 0; i < 5000; i++) values.push(...rowOf(table, table.use(`i${i}`, 0)));
   const mean = (f: (x: number, i: number) => number) =>
     values.reduce((sum, x, i) => sum + f(x / 0.5, i), 0) / values.length;
   // Four standard errors over n = 20000.
@@ -97,9 +97,9 @@ Deno.test("EmbeddingTable() starts rows from a normal distribution of the given 
   }
 });
 
-Deno.test("EmbeddingTable.sight() gives an id its row with the sight that admitAfter names", () => {
+Deno.test("EmbeddingTable.use() gives an id its row with the use that admitAfter names", () => {
   const table = make({ admitAfter: 3 });
-  assert.deepEqual([1, 2, 3, 4].map(() => table.sight("a", 0) > 1), [false, false, true, true]);
+  assert.deepEqual([1, 2, 3, 4].map(() => table.use("a", 0) > 1), [false, false, true, true]);
   assert.equal(table.lookup("b"), 1);
   assert.equal(table.size, 1);
 });
@@ -116,9 +116,9 @@ Deno.test("EmbeddingTable.accumulate() never changes row 0 and trains row 1", ()
 
 Deno.test("EmbeddingTable.accumulate() and step() scale gradients alike", () => {
   const [once, twice] = [make(), make()];
-  once.accumulate(once.sight("a", 0), Float32Array.of(2, -4), 0, 0.5);
+  once.accumulate(once.use("a", 0), Float32Array.of(2, -4), 0, 0.5);
   once.step();
-  twice.accumulate(twice.sight("a", 0), Float32Array.of(2, -4), 0);
+  twice.accumulate(twice.use("a", 0), Float32Array.of(2, -4), 0);
   twice.step(0.5);
   assert.deepEqual(twice.encode(), once.encode());
 });
@@ -140,7 +140,7 @@ Deno.test("EmbeddingTable.remove() forgets the key here and at the subscriber", 
 
 Deno.test("EmbeddingTable.step() skips and counts a row when its gradient is not finite", () => {
   const table = make();
-  const [a, b] = [table.sight("a", 0), table.sight("b", 0)];
+  const [a, b] = [table.use("a", 0), table.use("b", 0)];
   const [startA, startB] = [rowOf(table, a), rowOf(table, b)];
   table.accumulate(a, Float32Array.of(NaN, 0), 0);
   table.accumulate(b, Float32Array.of(1, 0), 0);
@@ -152,7 +152,7 @@ Deno.test("EmbeddingTable.step() skips and counts a row when its gradient is not
 
 Deno.test("EmbeddingTable.discard() forgets the gradients of a bad batch", () => {
   const table = make();
-  const before = rowOf(table, table.sight("a", 0));
+  const before = rowOf(table, table.use("a", 0));
   table.accumulate(table.lookup("a"), Float32Array.of(3, 4), 0);
   assert.equal(table.touchedNorm2(), 25);
   table.discard();
@@ -164,7 +164,7 @@ Deno.test("EmbeddingTable.discard() forgets the gradients of a bad batch", () =>
 Deno.test("EmbeddingTable.step() says whether a weight of a touched row is beyond a bound, or no number", () => {
   const table = new EmbeddingTable({ name: "item", width: 2, seed: 1, initScale: 0, learningRate: 1 });
   const push = (key: string, gradient: number) =>
-    table.accumulate(table.sight(key, 0), Float32Array.of(0, gradient), 0);
+    table.accumulate(table.use(key, 0), Float32Array.of(0, gradient), 0);
   push("a", 1); // the first step of Adagrad is η · sign, times √2 for one weight of two
   assert.equal(table.step(1, 1.5), true);
   push("a", 1);
@@ -177,9 +177,9 @@ Deno.test("EmbeddingTable.step() says whether a weight of a touched row is beyon
   assert.equal(table.step(), false);
 });
 
-Deno.test("EmbeddingTable.step() decays a touched row by l2 over its sights", () => {
+Deno.test("EmbeddingTable.step() decays a touched row by l2 over its uses", () => {
   const plain = make({ initScale: 1 }), decayed = make({ initScale: 1, l2: 0.5 });
-  for (const table of [plain, decayed]) for (let i = 0; i < 4; i++) table.sight("a", 0);
+  for (const table of [plain, decayed]) for (let i = 0; i < 4; i++) table.use("a", 0);
   const start = rowOf(plain, plain.lookup("a"));
   plain.accumulate(plain.lookup("a"), Float32Array.from(start, (w) => 0.3 + 0.5 / 4 * w), 0);
   decayed.accumulate(decayed.lookup("a"), Float32Array.of(0.3, 0.3), 0);
@@ -190,17 +190,17 @@ Deno.test("EmbeddingTable.step() decays a touched row by l2 over its sights", ()
 
 Deno.test("EmbeddingTable.sweep() removes ids when they were not seen for expireAfterMs of event time", () => {
   const table = make({ expireAfterMs: 1600 });
-  table.sight("old", 0);
-  table.sight("late", 900);
-  table.sight("late", 100); // An older time does not shorten its life.
-  table.sight("new", 1600);
+  table.use("old", 0);
+  table.use("late", 900);
+  table.use("late", 100); // An older time does not shorten its life.
+  table.use("new", 1600);
   table.sweep();
   assert.deepEqual(["old", "late", "new"].map((key) => table.lookup(key) > 1), [false, true, true]);
 });
 
 Deno.test("EmbeddingTable.sweep() and encode() refuse when there are gradients to apply", () => {
   const table = make();
-  table.accumulate(table.sight("a", 0), Float32Array.of(1, 1), 0);
+  table.accumulate(table.use("a", 0), Float32Array.of(1, 1), 0);
   assert.throws(() => table.sweep(), /gradients to apply/);
   assert.throws(() => table.encode(), /gradients to apply/);
 });
@@ -227,7 +227,7 @@ Deno.test("EmbeddingTable() holds its budget and keeps hot ids when a million id
   for (let i = 0; i < 1_400_000; i++) {
     // One id in four is one of a hundred hot ones; the others are never seen again.
     const hot = next() % 4 === 0;
-    const row = table.sight(hot ? `hot-${next() % 100}` : `cold-${i}`, i);
+    const row = table.use(hot ? `hot-${next() % 100}` : `cold-${i}`, i);
     if (i % 16 === 0) table.accumulate(row, gradient, 0);
     if (i % 256 === 0) {
       table.step();
@@ -251,7 +251,7 @@ Deno.test("EmbeddingTable() holds its budget and keeps the head of a Zipf stream
   for (let i = 0; i < 1_000_000; i++) {
     // The id is exp of a uniform number, so id k comes with a probability of ln(1 + 1/k) / ln(ids): Zipf's law.
     const id = Math.floor(ids ** ((next() + 0.5) / 2 ** 32));
-    const row = table.sight(`i${id}`, i);
+    const row = table.use(`i${id}`, i);
     if (i % 16 === 0) table.accumulate(row, gradient, 0);
     if (i % 256 === 0) {
       table.step();
@@ -267,7 +267,7 @@ Deno.test("EmbeddingTable() holds its budget and keeps the head of a Zipf stream
 /** What may happen to a table; keys are few, so that they collide, go and come back. */
 const action = fc.oneof(
   fc.record({ do: fc.constant("train" as const), key: fc.nat(30), g: fc.integer({ min: -4, max: 4 }) }),
-  fc.record({ do: fc.constant("sight" as const), key: fc.nat(3000), g: fc.constant(0) }),
+  fc.record({ do: fc.constant("use" as const), key: fc.nat(3000), g: fc.constant(0) }),
   fc.record({ do: fc.constant("wait" as const), key: fc.nat(500), g: fc.constant(0) }),
   fc.record({ do: fc.constant("flood" as const), key: fc.nat(5), g: fc.constant(0) }),
   fc.record({ do: fc.constant("publish" as const), key: fc.constant(0), g: fc.constant(0) }),
@@ -287,10 +287,10 @@ function play(
   for (const { do: what, key, g } of actions) {
     clock.time += 1;
     if (what === "train") train(table, `k${key}`, clock.time, [g]);
-    else if (what === "sight") table.sight(`s${key}`, clock.time);
+    else if (what === "use") table.use(`s${key}`, clock.time);
     else if (what === "wait") clock.time += key;
     else if (what === "flood") {
-      for (let i = 0; i < 300; i++) table.sight(`f${key}-${i}`, clock.time);
+      for (let i = 0; i < 300; i++) table.use(`f${key}-${i}`, clock.time);
       table.sweep();
     } else {
       published.push(table.encodeDelta());
@@ -351,7 +351,7 @@ Deno.test("EmbeddingTable() holds what a Map and plain arrays hold when nothing 
     for (const batch of batches) {
       const sums = new Map<string, number>();
       for (const [key, g] of batch) {
-        table.accumulate(table.sight(key, 0), Float32Array.of(g), 0);
+        table.accumulate(table.use(key, 0), Float32Array.of(g), 0);
         sums.set(key, (sums.get(key) ?? 0) + g);
       }
       table.step();
@@ -371,7 +371,7 @@ Deno.test("EmbeddingTable() holds what a Map and plain arrays hold when nothing 
 
 Deno.test("EmbeddingTable.decode() changes nothing when the state is cut or of another table", () => {
   const table = make(), other = make();
-  for (let i = 0; i < 20; i++) table.sight(`k${i}`, i);
+  for (let i = 0; i < 20; i++) table.use(`k${i}`, i);
   const state = table.encode(), empty = other.encode();
   for (let length = 0; length < state.length; length += 997) {
     assert.throws(() => other.decode(state.subarray(0, length)), SyntaxError);
@@ -391,7 +391,7 @@ Deno.test("EmbeddingTable.encodeDelta() has the rows that have changed since the
     const key = (n: number) => new TextDecoder().decode(bytes.subarray(places[2 * n], places[2 * n + 1]));
     return Array.from({ length }, (_, n) => key(n));
   };
-  for (const key of ["a", "b"]) table.sight(key, 0);
+  for (const key of ["a", "b"]) table.use(key, 0);
   assert.deepEqual(published(), ["a", "b"]);
   assert.deepEqual(published(), []);
   train(table, "b", 0, [0, 0]);
@@ -404,14 +404,14 @@ Deno.test("EmbeddingTable.encodeDelta() has the rows that have changed since the
 function keysOf(list: readonly Action[]): Set<string> {
   return new Set(list.flatMap(({ do: what, key }) => {
     if (what === "flood") return Array.from({ length: 300 }, (_, i) => `f${key}-${i}`);
-    return [`${what === "sight" ? "s" : "k"}${key}`];
+    return [`${what === "use" ? "s" : "k"}${key}`];
   }));
 }
 
 Deno.test("EmbeddingTable.step() of exponent 1 takes each use of a row for information of its own", () => {
   const rule = { learningRate: 1, initialAccumulator: 4, exponent: 1 };
   const table = new EmbeddingTable({ name: "first", width: 1, seed: 0, initScale: 0, ...rule });
-  const row = table.sight("a", 0);
+  const row = table.use("a", 0);
   table.accumulate(row, Float32Array.of(1), 0);
   table.accumulate(row, Float32Array.of(1), 0, -0.5);
   table.step();

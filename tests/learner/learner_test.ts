@@ -202,7 +202,7 @@ function withRows(sample: Sample, over: Partial<Sample["rows"][number]>): Sample
   return { ...sample, rows: sample.rows.map((row) => ({ ...row, ...over })) };
 }
 
-/** Everything that predictions depend on, but for rows that were only sighted. */
+/** Everything that predictions depend on, but for rows that were only used. */
 function weights(learner: Learner): object {
   const rows = [...learner.tables].map(([name, table]) => {
     const keys = ["u1", "u2", "i1", "i2", "i3", "c0", "c1", "c2", "0", "1"];

@@ -13,7 +13,7 @@ Deno.test("fieldSpecs() has a table of pairs only where they are features", () =
 
 Deno.test("EmbeddingTable.removePrefix() forgets the pairs of one user, not those of one with a longer name", () => {
   const table = new EmbeddingTable({ name: "pair", width: 1, seed: 0 });
-  for (const user of ["u1", "u12"]) for (const c of ["a", "b"]) table.sight(`${userPrefix(user)}c${c}`, 0);
+  for (const user of ["u1", "u12"]) for (const c of ["a", "b"]) table.use(`${userPrefix(user)}c${c}`, 0);
   table.removePrefix(userPrefix("u1"));
   assert.equal(table.lookup(`${userPrefix("u1")}ca`), 1);
   assert.ok(table.lookup(`${userPrefix("u12")}ca`) > 1);
