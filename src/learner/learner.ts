@@ -46,9 +46,7 @@ export interface LearnResult {
   readonly usable: boolean;
 }
 
-/** Format 1 has no calibration. */
 const FORMAT = 2;
-const OLDEST_FORMAT = 1;
 /** No sound weight is larger. Products of a few of this size are still finite in float32. */
 const LARGEST_WEIGHT = 1e6;
 
@@ -223,16 +221,14 @@ export class Learner {
   decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
     const format = from.u8();
-    if (format < OLDEST_FORMAT || format > FORMAT) {
-      throw new SyntaxError(
-        `Cannot decode a learner: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
-      );
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode a learner: format is ${format}, this reads ${FORMAT}`);
     }
     this.steps = from.uint();
     this.dataTime = from.f64();
     this.#dense.decode(from);
     this.#scaler.decode(from);
-    if (format > 1) this.#served.decode(from);
+    this.#served.decode(from);
     this.#reservoir.decode(from);
     this.#tables.decode(from);
   }

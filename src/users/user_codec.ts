@@ -8,7 +8,7 @@
  *          shown, states of variants' models
  * ```
  *
- * What is mostly absent is absent: a user without a shown list has no statistics, no impressions, no lists.
+ * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
  *
  * @module
  */
@@ -21,22 +21,14 @@ import { ListDictionary } from "../codec/list_dictionary.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
 import type { Behaviours } from "./pending/impression_context.ts";
-import { readPending, WITHOUT_OTHERS, writePending } from "./pending/pending_codec.ts";
+import { readPending, writePending } from "./pending/pending_codec.ts";
 import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
-import { createUser, idHash, putPending, type RecurrentState, type UserState } from "./user_state.ts";
-import { readOldStatistics, readStatistics, writeStatistics } from "./user_statistics_codec.ts";
+import { createUser, putPending, type RecurrentState, type UserState } from "./user_state.ts";
+import { readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 
-/**
- * Format 1 knows no exposures, rewards and teams, format 2 no anchors; up to format 3, items are among the strings,
- * recent ids are whole, and statistics and strengths are written out; format 4 knows no models of impressions, format 5
- * not which behaviours samples have, format 6 not what was shown, format 7 no states of variants' models; up to format
- * 8, ids of items are strings, actions are beside their behaviours, sums of statistics in double precision and anchors
- * in single, with a state after the newest behaviours beside them; format 9 has no behaviours of impressions that models
- * do not read any more; up to format 10, impressions have their history written out, and rows all that there can be.
- */
+/** Formats before this one were never deployed. */
 const FORMAT = 11;
-const OLDEST_FORMAT = 1;
 /** Values of half a byte. */
 const HALF_BYTE = 16;
 
@@ -48,20 +40,20 @@ export class UserCodec {
   readonly #body = new ByteWriter(4096);
   readonly #strings = new Dictionary();
   readonly #lists = new ListDictionary();
-  /** By index in the catalogue: in which record it was seen last, and its number there. */
+  /** By index in the catalogue: the last record that has the item, and its number there. */
   #seenIn = new Uint32Array(64);
   #numbers = new Uint32Array(64);
   #records = 0;
-  /** The items of the record in hand, by number. */
+  /** The items of the record that is being written, by number. */
   #items: number[] = [];
 
-  /** @param sequences where the behaviours are, and go to */
+  /** @param sequences holds the behaviours of all users */
   constructor(sequences: SequenceSlab, catalogue: Catalogue) {
     this.#sequences = sequences;
     this.#catalogue = catalogue;
   }
 
-  /** Forgets words of users, which are kept in mind from one record to the next. */
+  /** Drops the words that are cached from one record to the next, which may be those of an erased user. */
   forget(): void {
     this.#strings.forget();
     this.#lists.forget();
@@ -119,58 +111,53 @@ export class UserCodec {
   }
 
   /**
-   * Reads a record of {@linkcode UserCodec.encode}, of this or an older format, into a new row.
+   * Reads a record of {@linkcode UserCodec.encode} into a new row.
    *
    * @throws SyntaxError when the bytes are not such a record.
    */
   decode(id: string, bytes: Uint8Array): UserState {
     const record = new ByteReader(bytes);
     const format = record.u8();
-    if (format < OLDEST_FORMAT || format > FORMAT) {
+    if (format !== FORMAT) {
       throw new SyntaxError(
-        `Cannot decode the state of user ${id}: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT}`,
       );
     }
     const lastOffset = record.int();
-    const ids = format < 4 ? null : format < 9 ? readDictionary(record) : readIds(record);
+    const ids = readIds(record);
     const strings = readDictionary(record);
     const lists = readDictionary(record, (list) => JSON.parse(list) as readonly (string | null)[]);
-    const states = format < 3
-      ? null
-      : Array.from({ length: record.count() }, () => readState(record, format));
+    const states = Array.from({ length: record.count() }, () => readState(record));
     const body = new ByteReader(record.bytes());
 
-    const { behaviours, total } = readBehaviours(body, format, ids ?? strings, strings, this.#catalogue);
+    const { behaviours, total } = readBehaviours(body, { ids, strings, catalogue: this.#catalogue });
     const time = behaviours.at(-1)?.time ?? 0;
-    const itemAt = (at: number) => this.#catalogue.intern((ids ?? strings)(at), time).index;
+    const itemAt = (at: number) => this.#catalogue.intern(ids(at), time).index;
     const user = createUser(id, this.#sequences);
-    user.anchor = states?.[0] ?? null;
+    user.anchor = states[0] ?? null;
     user.lastOffset = lastOffset;
     this.#sequences.restore(user.row, behaviours, total);
-    if (format < 4) readOldStatistics(body, user.statistics);
-    else readStatistics(body, user.statistics, format < 9 ? null : strings);
+    readStatistics(body, user.statistics, strings);
     const profile = body.string();
     if (profile !== "") user.profile = JSON.parse(profile) as Attributes;
-    for (let n = body.count(); n > 0; n--) {
-      user.recentIds.push(readRecentId(body, format));
-    }
+    for (let n = body.count(); n > 0; n--) user.recentIds.push(body.u48());
     user.hidden = body.f32s(body.uint());
     user.hiddenVersion = body.uint();
     user.hiddenStart = body.uint();
-    if (format > 5) user.sampledBehaviours = body.uint();
+    user.sampledBehaviours = body.uint();
     for (let n = body.count(); n > 0; n--) {
       const parked = { sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent };
       user.parked = [...user.parked, parked];
     }
-    // Those of the record: the row keeps fewer of them when the capacity has been made smaller since.
+    // The record may have more behaviours than the row, if the capacity was reduced since it was written.
     const own = behavioursOf(behaviours, this.#catalogue);
     for (let n = body.count(); n > 0; n--) {
       putPending(user, readPending(body, { format, itemAt, strings, lists, behaviours: own, states }));
     }
-    if (format > 6) readShown(user, body, itemAt);
-    if (format > WITHOUT_OTHERS) user.variants = readVariants(user.row, body, strings, states ?? []);
+    readShown(user, body, itemAt);
+    user.variants = readVariants(user.row, body, strings, states);
     if (!body.done || !record.done) {
-      throw new SyntaxError(`Cannot decode the state of user ${id}: the record goes on behind its end`);
+      throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);
     }
     return user;
   }
@@ -187,7 +174,7 @@ export class UserCodec {
     };
   }
 
-  /** Behaviours, with the few pairs of action and strength that there are written once. */
+  /** Writes behaviours; their few distinct pairs of action and strength are written once. */
   #writeBehaviours(to: ByteWriter, row: number, strings: Dictionary): void {
     const sequences = this.#sequences;
     const length = sequences.length(row);
@@ -247,16 +234,12 @@ function writeState(to: ByteWriter, state: StoredState | null): void {
   if (state !== null) to.bytes(state.bytes);
 }
 
-function readState(from: ByteReader, format: number): StoredState | null {
-  if (format < 9) {
-    const state = from.f32s(from.uint());
-    return state.length === 0 ? null : StoredState.of(state, [0, state.length]);
-  }
+function readState(from: ByteReader): StoredState | null {
   const stretches = Array.from({ length: from.count() }, () => from.uint());
   return stretches.length === 0 ? null : StoredState.from(from.bytes(), stretches);
 }
 
-/** Which pair each behaviour has: nothing when there is one, half a byte when there are few. */
+/** Writes which pair each behaviour has: nothing for a single pair, half a byte each for up to 16. */
 function writePlaces(to: ByteWriter, places: readonly number[], pairs: number): void {
   if (pairs < 2) return;
   if (pairs > HALF_BYTE) { for (const place of places) to.uint(place); }
@@ -272,11 +255,6 @@ function readPlaces(from: ByteReader, length: number, pairs: number): number[] {
     places.push(two % HALF_BYTE, Math.floor(two / HALF_BYTE));
   }
   return places;
-}
-
-/** Up to format 3 ids are whole, up to format 8 their hashes have 53 bits. */
-function readRecentId(from: ByteReader, format: number): number {
-  return format < 4 ? idHash(from.string()) : format < 9 ? Math.floor(from.f64() / 2 ** 5) : from.u48();
 }
 
 function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => number): void {
@@ -317,35 +295,34 @@ function behavioursOf(behaviours: readonly Behaviour[], catalogue: Catalogue): B
   };
 }
 
+/** What the numbers of a record stand for. */
+interface Names {
+  readonly ids: (at: number) => string;
+  readonly strings: (at: number) => string;
+  readonly catalogue: Catalogue;
+}
+
 function readBehaviours(
   from: ByteReader,
-  format: number,
-  ids: (at: number) => string,
-  strings: (at: number) => string,
-  catalogue: Catalogue,
+  { ids, strings, catalogue }: Names,
 ): { readonly behaviours: readonly Behaviour[]; readonly total: number } {
   const total = from.uint();
   const length = from.count();
-  const pairs: { readonly action: string; readonly strength: number }[] = [];
-  let places: number[] = [];
-  for (let n = format < 4 ? 0 : from.count(); n > 0; n--) {
-    pairs.push({ action: strings(from.uint()), strength: from.f32() });
-  }
-  const items: number[] = [], times: number[] = [];
+  const pairs = Array.from(
+    { length: from.count() },
+    (): Pair => ({ action: strings(from.uint()), strength: from.f32() }),
+  );
   let time = 0;
-  for (let i = 0; i < length; i++) {
+  const itemsAndTimes = Array.from({ length }, () => {
     const at = from.uint();
-    time += format < 9 ? from.int() : from.uint();
-    items.push(catalogue.intern(ids(at), time).index);
-    times.push(time);
-    if (format < 4) pairs.push({ action: strings(from.uint()), strength: from.f32() });
-    else if (format < 9) places.push(from.uint());
-  }
-  if (format > 8) places = readPlaces(from, length, pairs.length);
-  const behaviours = items.map((item, i) => {
-    const pair = pairs[format < 4 ? i : places[i]!];
+    time += from.uint();
+    return { item: catalogue.intern(ids(at), time).index, time };
+  });
+  const places = readPlaces(from, length, pairs.length);
+  const behaviours = itemsAndTimes.map((each, i) => {
+    const pair = pairs[places[i]!];
     if (pair === undefined) throw new SyntaxError("Cannot decode a behaviour: it has no action");
-    return { item, time: times[i]!, action: pair.action, strength: pair.strength };
+    return { ...each, ...pair };
   });
   return { behaviours, total };
 }

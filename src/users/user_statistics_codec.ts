@@ -7,13 +7,13 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Dictionary } from "../codec/dictionary.ts";
-import { AVERAGE_STEPS, rounded, SUM_STEPS, type UserStatistics } from "../features/kept_statistics.ts";
+import { AVERAGE_STEPS, SUM_STEPS, type UserStatistics } from "../features/kept_statistics.ts";
 import { KEY_NUMBERS } from "../features/user_keys.ts";
 
-/** Parts that a record may have; one in which nothing was counted is left out. */
+/** Parts that a record may have; parts without counts are left out. */
 const PART = { outcomes: 1, values: 2, popularity: 4, keys: 8 } as const;
 
-/** Writes what is not as in the beginning. */
+/** Writes the parts that have counts. */
 export function writeStatistics(to: ByteWriter, of: UserStatistics, strings: Dictionary): void {
   const { popularity } = of;
   let buckets = 0;
@@ -45,11 +45,11 @@ export function writeStatistics(to: ByteWriter, of: UserStatistics, strings: Dic
   });
 }
 
-/** Kinds of keys that were there: the categories, and one for each cross of a schema. */
+/** A cache of the kinds of keys: the categories, and one for each cross of a schema. */
 const kinds: string[] = [];
 const MAX_KINDS = 16;
 
-/** What a key has before its NUL. */
+/** The part of a key before its NUL. */
 function kindOf(key: string): string {
   const end = key.indexOf("\0");
   for (let n = 0; n < kinds.length; n++) {
@@ -60,17 +60,12 @@ function kindOf(key: string): string {
   return kind;
 }
 
-/**
- * Reads what {@linkcode writeStatistics} wrote into statistics as in the beginning.
- *
- * @param strings of the record; `null` up to format 8, where keys are whole and sums in double precision
- */
+/** Reads what {@linkcode writeStatistics} wrote into new statistics. @param strings the dictionary of the record */
 export function readStatistics(
   from: ByteReader,
   into: UserStatistics,
-  strings: ((at: number) => string) | null,
+  strings: (at: number) => string,
 ): void {
-  const sum = strings === null ? () => rounded(from.f64(), SUM_STEPS) : () => from.int() / SUM_STEPS;
   const parts = from.u8();
   if (parts & PART.outcomes) {
     into.outcomes = from.uint();
@@ -86,13 +81,10 @@ export function readStatistics(
   if (parts & PART.popularity) {
     const buckets = from.uint();
     for (let b = 0; 2 * b < into.popularity.length; b++) {
-      if (buckets & 1 << b) into.addPopularity(2 * b, from.uint(), sum());
+      if (buckets & 1 << b) into.addPopularity(2 * b, from.uint(), from.int() / SUM_STEPS);
     }
   }
-  for (let n = parts & PART.keys ? from.count() : 0; n > 0; n--) {
-    if (strings === null) readWideKey(from, into);
-    else readKey(from, into, strings);
-  }
+  for (let n = parts & PART.keys ? from.count() : 0; n > 0; n--) readKey(from, into, strings);
 }
 
 function readKey(from: ByteReader, into: UserStatistics, strings: (at: number) => string): void {
@@ -104,42 +96,7 @@ function readKey(from: ByteReader, into: UserStatistics, strings: (at: number) =
   putKey(into, key, { outcomes: Math.floor(counts / 2), residual, recent, values, valueResidual });
 }
 
-/** A key up to format 8. */
-function readWideKey(from: ByteReader, into: UserStatistics): void {
-  const key = from.string();
-  const [outcomes, residual, recent, values] = [from.uint(), from.f64(), from.f64(), from.uint()];
-  const valueResidual = values > 0 ? Math.fround(from.f64()) : 0;
-  putKey(into, key, {
-    ...{ outcomes, values, valueResidual },
-    ...{ residual: rounded(residual, SUM_STEPS), recent: rounded(recent, AVERAGE_STEPS) },
-  });
-}
-
-/** Reads the statistics of records of format 3 and older. */
-export function readOldStatistics(from: ByteReader, into: UserStatistics): void {
-  into.outcomes = from.uint();
-  into.positives = from.uint();
-  into.recent = from.f64();
-  into.values = from.uint();
-  into.valueSum = from.f64();
-  into.valueResidual = from.f64();
-  into.valueRecent = from.f64();
-  const popularity = from.f64s(into.popularity.length);
-  for (let at = 0; at < popularity.length; at += 2) {
-    if (popularity[at]! > 0) into.addPopularity(at, popularity[at]!, popularity[at + 1]!);
-  }
-  for (let n = from.count(); n > 0; n--) {
-    putKey(into, from.string(), {
-      outcomes: from.uint(),
-      residual: rounded(from.f64(), SUM_STEPS),
-      recent: rounded(from.f64(), AVERAGE_STEPS),
-      values: from.uint(),
-      valueResidual: Math.fround(from.f64()),
-    });
-  }
-}
-
-/** Puts the numbers of a key, last of all. */
+/** Sets the numbers of a key, which becomes the newest one. */
 function putKey(
   into: UserStatistics,
   key: string,

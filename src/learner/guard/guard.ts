@@ -120,7 +120,6 @@ export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt"
 const MIN_BLOCKS = 8;
 /** Changes of health that are kept: a stream that goes on breaking must not make every checkpoint larger. */
 const MAX_CHANGES = 256;
-/** Blocks of formats before 3 know no surprise. */
 const FORMAT = 3;
 
 /**
@@ -225,8 +224,8 @@ export class Guard {
    */
   decode(from: ByteReader): void {
     const format = from.u8();
-    if (format < 1 || format > FORMAT) {
-      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads 1 to ${FORMAT}`);
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads ${FORMAT}`);
     }
     this.#health = named(HEALTH, from.u8());
     this.#rows = from.uint();
@@ -238,12 +237,7 @@ export class Guard {
       rows: from.uint(),
       version: from.uint(),
     }));
-    const fields = [6, 9, FIELDS][format - 1]!;
-    const blocks = () => {
-      const read = Array.from({ length: from.count() }, () => [...from.f64s(fields)]);
-      // Windows whose figures are others begin anew.
-      return format === FORMAT ? read : [];
-    };
+    const blocks = () => Array.from({ length: from.count() }, () => [...from.f64s(FIELDS)]);
     this.#recent = blocks();
     this.#reference = blocks();
   }
