@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { misfitsOf, problemsOf } from "../../scripts/config/config_problems.ts";
-import { parseConfig } from "../../streams/config/config.ts";
+import { misfitsOf, problemsOf } from "../../../scripts/config/config_problems.ts";
+import { parseConfig } from "../../../streams/config/config.ts";
 
 function problems(text: string, env: Readonly<Record<string, string>> = {}) {
   try {

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { CommanderError } from "commander";
 import assert from "node:assert/strict";
-import { createCommand } from "../../scripts/flags/command_line.ts";
+import { createCommand } from "../../../scripts/flags/command_line.ts";
 
 /** What a command says of arguments: with a mandatory option `--from`, and a subcommand that has one, too. */
 function said(...args: readonly string[]): string {

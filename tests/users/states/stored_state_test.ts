@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { createModel } from "../../src/nn/models/registry.ts";
-import { mulberry32 } from "../../src/draws/random.ts";
-import { StoredState } from "../../src/users/states/stored_state.ts";
+import { createModel } from "../../../src/nn/models/registry.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { StoredState } from "../../../src/users/states/stored_state.ts";
 
 const floats = (length: number) =>
   fc.array(fc.float({ noNaN: true, min: -60_000, max: 60_000 }), { minLength: length, maxLength: length });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Behaviour, SequenceSlab } from "../../src/users/states/sequence.ts";
+import { type Behaviour, SequenceSlab } from "../../../src/users/states/sequence.ts";
 
 const sizes = fc.integer({ min: 1, max: 12 }).chain((capacity) =>
   fc.integer({ min: 1, max: capacity }).chain((window) =>

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { addLogFlags, type LogFlags, logSettings } from "../../scripts/flags/log_flags.ts";
-import { logAddressOf } from "../../scripts/flags/service_flags.ts";
-import { KAFKA_KIND } from "../../streams/log/kafka/kind.ts";
-import { parseConfig } from "../../streams/config/config.ts";
+import { addLogFlags, type LogFlags, logSettings } from "../../../scripts/flags/log_flags.ts";
+import { logAddressOf } from "../../../scripts/flags/service_flags.ts";
+import { KAFKA_KIND } from "../../../streams/log/kafka/kind.ts";
+import { parseConfig } from "../../../streams/config/config.ts";
 
 /** What a command has that is called with arguments, over a file of the configuration and variables. */
 async function optionsOf(args: readonly string[], file: string, env: Readonly<Record<string, string>>) {

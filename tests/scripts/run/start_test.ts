@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
-const START = new URL("../../scripts/run/start.ts", import.meta.url).href;
-const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+const START = new URL("../../../scripts/run/start.ts", import.meta.url).href;
+const CONFIG = fileURLToPath(new URL("../../../deno.json", import.meta.url));
 
 /** The first thread; what it is called with is the flags. */
 const MAIN = `

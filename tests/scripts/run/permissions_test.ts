@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { permissionsOf } from "../../scripts/run/permissions.ts";
-import { taskArguments, taskV8Flags } from "../service/task_command.ts";
+import { permissionsOf } from "../../../scripts/run/permissions.ts";
+import { taskArguments, taskV8Flags } from "../../service/task_command.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../../", import.meta.url);
 const MANIFEST = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
 const UNCHECKED = "--no-wasm-bounds-checks";
 

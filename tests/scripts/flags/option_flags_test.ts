@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Command, CommanderError } from "commander";
-import { choice, count, flag, number, text, wanted } from "../../src/options/option.ts";
-import { optionFlag } from "../../scripts/flags/option_flags.ts";
+import { choice, count, flag, number, text, wanted } from "../../../src/options/option.ts";
+import { optionFlag } from "../../../scripts/flags/option_flags.ts";
 
 const OPTIONS = {
   syncMs: number(1000, { above: 0, maximum: 5000 }, "until the disk confirms; see [the log](log.md)"),
