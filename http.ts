@@ -31,9 +31,8 @@ export { startHttp } from "./streams/server/http.ts";
 export type { HttpOptions } from "./streams/server/backend.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
 export type { HttpLimits } from "./streams/http/contract/limits.ts";
-export type { GorseSettings, HttpSettings } from "./streams/http/contract/settings.ts";
 export { type ApiKey, type RateLimit, type Scope, SCOPES } from "./streams/http/contract/access.ts";
-export { type Door, DOORS } from "./streams/http/contract/door_names.ts";
+export { type Door, DOORS, type GorseSettings, type HttpSettings } from "./streams/http/contract/settings.ts";
 
 // Its measures.
 export { type Measures, Metrics, type MetricsListener } from "./streams/http/metrics.ts";

@@ -11,13 +11,14 @@ import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
-import type { SchemaName } from "../http/contract/schemas.ts";
+import type { NamedSchema } from "../http/contract/named_schema.ts";
 import type { GorseSettings } from "../http/contract/settings.ts";
 import { mapAll, readValues, recordsOf, take } from "./door.ts";
 import { gorseLists } from "./gorse_lists.ts";
 import { gorseItem, inPlaceOf, patched } from "./gorse_records.ts";
 import { gorseReads } from "./gorse_reads.ts";
 import { ItemMirror } from "./item_mirror.ts";
+import { SCHEMAS } from "./schemas.ts";
 
 /** The endpoints of the door. */
 export function gorseEndpoints(context: ApiContext, settings: GorseSettings = {}): readonly Endpoint[] {
@@ -30,7 +31,7 @@ export function gorseEndpoints(context: ApiContext, settings: GorseSettings = {}
 }
 
 const ID = { user: "Id of the user", item: "Id of the item" };
-const SUCCESS = { 200: { description: "All of it is durable", schema: "GorseSuccess" } } as const;
+const SUCCESS = { 200: { description: "All of it is durable", schema: SCHEMAS.GorseSuccess } } as const;
 
 function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings): Endpoint[] {
   const { readTypes = DEFAULT_READ_TYPES } = settings;
@@ -71,7 +72,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
     return success(1);
   };
   const categories = (before: JsonObject) => before["Categories"] as readonly string[];
-  const body = (schema: SchemaName, many?: true) =>
+  const body = (schema: NamedSchema, many?: true) =>
     ({ kinds: ["json"], schema, ...(many ? { many } : {}) }) as const;
   const written = { scope: "events", answers: SUCCESS, problems: ["unavailable"] } as const;
   const inCategory = { item: ID.item, category: "The category" };
@@ -83,7 +84,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
         id: "gorseInsertUser",
         summary: "Gorse: sets labels of a user",
       },
-      ...{ ...written, body: body("GorseUser"), local: true, handle: (call) => post("user", call) },
+      ...{ ...written, body: body(SCHEMAS.GorseUser), local: true, handle: (call) => post("user", call) },
     },
     {
       ...{
@@ -92,12 +93,17 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
         id: "gorseInsertUsers",
         summary: "Gorse: sets labels of users",
       },
-      ...{ ...written, body: body("GorseUser", true), local: true, handle: (call) => post("user", call) },
+      ...{
+        ...written,
+        body: body(SCHEMAS.GorseUser, true),
+        local: true,
+        handle: (call) => post("user", call),
+      },
     },
     {
       ...{ method: "PATCH", path: "/api/user/:user", id: "gorsePatchUser" },
       ...{ summary: "Gorse: changes labels of a user", parameters: { user: ID.user } },
-      ...{ ...written, body: body("GorseUserPatch") },
+      ...{ ...written, body: body(SCHEMAS.GorseUserPatch) },
       handle: async ({ request, parameters }) => {
         const [value] = await readValues(context, request);
         const user = mapAll(
@@ -128,7 +134,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
         id: "gorseInsertItem",
         summary: "Gorse: adds or replaces an item",
       },
-      ...{ ...written, body: body("GorseItem"), handle: postItems },
+      ...{ ...written, body: body(SCHEMAS.GorseItem), handle: postItems },
     },
     {
       ...{
@@ -137,12 +143,12 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
         id: "gorseInsertItems",
         summary: "Gorse: adds or replaces items",
       },
-      ...{ ...written, body: body("GorseItem", true), handle: postItems },
+      ...{ ...written, body: body(SCHEMAS.GorseItem, true), handle: postItems },
     },
     {
       ...{ method: "PATCH", path: "/api/item/:item", id: "gorsePatchItem" },
       ...{ summary: "Gorse: changes fields of an item", parameters: { item: ID.item } },
-      ...{ ...written, body: body("GorseItemPatch"), problems: ["not-found", "unavailable"] },
+      ...{ ...written, body: body(SCHEMAS.GorseItemPatch), problems: ["not-found", "unavailable"] },
       handle: async ({ request, parameters }) => {
         const [value] = await readValues(context, request);
         if (typeof value !== "object" || value === null) {
@@ -185,14 +191,14 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
       },
       ...{
         ...written,
-        body: body("GorseFeedback", true),
+        body: body(SCHEMAS.GorseFeedback, true),
         local: true,
         handle: (call) => post("feedback", call),
       },
     },
     {
       ...{ method: "PUT", path: "/api/feedback", id: "gorseUpsertFeedback" },
-      ...{ summary: "Gorse: adds feedback; what was there stays", body: body("GorseFeedback", true) },
+      ...{ summary: "Gorse: adds feedback; what was there stays", body: body(SCHEMAS.GorseFeedback, true) },
       ...{ ...written, local: true, handle: (call) => post("feedback", call) },
     },
   ];

@@ -27,12 +27,13 @@ import {
   recordsOf,
   take,
 } from "./door.ts";
+import { SCHEMAS } from "./schemas.ts";
 
 /** Length of a list when the call does not say, as in Gorse. */
 const DEFAULT_N = 10;
 const ID = { user: "Id of the user", item: "Id of the item", category: "Only items of this category" };
-const SCORES = { 200: { description: "Items, best first", schema: "GorseScores" } } as const;
-const LIST = { 200: { description: "Items, best first", schema: "GorseList" } } as const;
+const SCORES = { 200: { description: "Items, best first", schema: SCHEMAS.GorseScores } } as const;
+const LIST = { 200: { description: "Items, best first", schema: SCHEMAS.GorseList } } as const;
 const PAGE = {
   n: { about: "How many; 10 if not said", schema: { type: "integer", minimum: 0, maximum: 1000 } },
   offset: {
@@ -97,7 +98,7 @@ export function gorseLists(
   } as const;
   const bodied = {
     ...reading,
-    body: { kinds: ["json"], schema: "GorseSession", many: true },
+    body: { kinds: ["json"], schema: SCHEMAS.GorseSession, many: true },
     query: PAGE,
     handle: session,
   } as const;

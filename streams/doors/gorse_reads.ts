@@ -12,6 +12,7 @@ import { Problem } from "../http/contract/problem.ts";
 import { lookAt, numberIn } from "./door.ts";
 import { gorseFeedback, gorseItem, gorseUser } from "./gorse_records.ts";
 import type { ItemMirror } from "./item_mirror.ts";
+import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_N = 10;
 const USER = { user: "Id of the user" };
@@ -27,16 +28,20 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
     problems: ["not-found", "elsewhere", "unavailable", "answer-timeout"],
   } as const;
   const paged = { ...reading, query: CURSOR, problems: ["bad-parameter", ...reading.problems] } as const;
-  const feedback = (description: string) => ({ 200: { description, schema: "GorseFeedbackList" } }) as const;
-  const pages = { 200: { description: "A page of them", schema: "GorsePage" } } as const;
+  const feedback = (description: string) =>
+    ({ 200: { description, schema: SCHEMAS.GorseFeedbackList } }) as const;
+  const pages = { 200: { description: "A page of them", schema: SCHEMAS.GorsePage } } as const;
   const health = {
     scope: null,
-    answers: { 200: { description: "It does", schema: "GorseHealth" } },
+    answers: { 200: { description: "It does", schema: SCHEMAS.GorseHealth } },
   } as const;
   return [
     {
       ...{ ...reading, method: "GET", path: "/api/user/:user", id: "gorseGetUser", parameters: USER },
-      ...{ summary: "Gorse: a user", answers: { 200: { description: "The user", schema: "GorseUser" } } },
+      ...{
+        summary: "Gorse: a user",
+        answers: { 200: { description: "The user", schema: SCHEMAS.GorseUser } },
+      },
       handle: async ({ parameters: { user = "" } }) => {
         const found = await lookAt(context, user, ({ profile }) => gorseUser(user, profile));
         if (found === undefined) throw new Problem("not-found", "Nothing is known of this user");
@@ -50,7 +55,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
     {
       ...{ ...reading, method: "GET", path: "/api/item/:item", id: "gorseGetItem" },
       ...{ summary: "Gorse: an item", parameters: { item: "Id of the item" } },
-      answers: { 200: { description: "The item", schema: "GorseItem" } },
+      answers: { 200: { description: "The item", schema: SCHEMAS.GorseItem } },
       handle: async ({ parameters: { item = "" } }) => {
         const found = await items.get(item);
         if (found === undefined) throw new Problem("not-found", "The item is not in the catalogue");

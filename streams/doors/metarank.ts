@@ -19,6 +19,7 @@ import { checkList, checkSequence, isList } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
 import { ask, type Asked, askForNobody, askSilently, checkEntries, mapAll, recordsOf, take } from "./door.ts";
+import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
 const MODEL = { model: "Any name: a process has one model" };
@@ -26,7 +27,7 @@ const PROBLEMS = ["elsewhere", "unavailable", "answer-timeout"] as const;
 
 /** The endpoints of the door. */
 export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
-  const found = { 200: { description: "Items, best first", schema: "MetarankItems" } } as const;
+  const found = { 200: { description: "Items, best first", schema: SCHEMAS.MetarankItems } } as const;
   const asking = {
     method: "POST",
     scope: "recommend",
@@ -38,22 +39,22 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
     {
       ...{ method: "POST", path: "/feedback", id: "metarankFeedback", scope: "events" },
       summary: "Metarank: takes events: one, a list, or one a line; all of them or none",
-      body: { kinds: ["json", "lines"], schema: "MetarankEvent", many: true, untyped: true },
-      answers: { 200: { description: "All of them are durable", schema: "MetarankStatus" } },
+      body: { kinds: ["json", "lines"], schema: SCHEMAS.MetarankEvent, many: true, untyped: true },
+      answers: { 200: { description: "All of them are durable", schema: SCHEMAS.MetarankStatus } },
       problems: ["unavailable"],
       local: true,
       handle: ({ request }) => feedback(context, request),
     },
     {
       ...{ ...asking, path: "/rank/:model", id: "metarankRank", summary: "Metarank: ranks given items" },
-      body: { kinds: ["json"], schema: "MetarankRanking", untyped: true },
+      body: { kinds: ["json"], schema: SCHEMAS.MetarankRanking, untyped: true },
       query: { explain: { about: "Also say why", schema: { type: "boolean" } } },
       handle: (call) => rank(context, call),
     },
     {
       ...{ ...asking, path: "/recommend/:model", id: "metarankRecommend" },
       summary: "Metarank: recommends to a user, or what goes with items",
-      body: { kinds: ["json"], schema: "MetarankRecommend", untyped: true },
+      body: { kinds: ["json"], schema: SCHEMAS.MetarankRecommend, untyped: true },
       handle: (call) => recommend(context, call),
     },
   ];

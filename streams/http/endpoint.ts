@@ -1,86 +1,83 @@
 /**
- * An endpoint: what it is for people, for OpenAPI and for the router, in one place.
+ * An endpoint: its description for people and OpenAPI, its access rules, and its handler.
  *
  * @module
  */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
-import type { Scope } from "./contract/access.ts";
 import type { BodyKind } from "./body.ts";
+import type { Scope } from "./contract/access.ts";
+import type { NamedSchema } from "./contract/named_schema.ts";
 import type { ProblemCode } from "./contract/problem.ts";
-import type { SchemaName } from "./contract/schemas.ts";
 
-/** What an endpoint is called with. */
+/** A call of an endpoint. */
 export interface Call {
-  /** The request. */
   readonly request: Request;
   /** Parts of the path by name. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** The body of a request or an answer. */
+/** The body of a response. */
 export interface Content {
-  /** What it is. */
   readonly description: string;
-  /** Schema of it as JSON, if there is one. */
-  readonly schema?: SchemaName;
-  /** Its media type. @default {"application/json"} */
-  readonly type?: string;
+  /** Schema of its JSON. @default {none} */
+  readonly schema?: NamedSchema | undefined;
+  /** Media type. @default {"application/json"} */
+  readonly type?: string | undefined;
 }
 
 /** A parameter. */
 export interface Parameter {
-  /** What it is. */
   readonly about: string;
-  /** What it may be. */
   readonly schema: JsonSchema;
 }
 
-/** The body that an endpoint reads. */
+/** The body of a request. */
 export interface EndpointBody {
-  /** What it may be. */
   readonly kinds: readonly BodyKind[];
-  readonly schema: SchemaName;
-  /** Whether it may also be a list of such, or one a line. @default {false} */
-  readonly many?: true;
-  /** Whether only browsers have to say what it is. @default {false} */
-  readonly untyped?: true;
+  readonly schema: NamedSchema;
+  /** Whether it may also be a list, or one per line. @default {false} */
+  readonly many?: boolean | undefined;
+  /** Whether only browsers must send a content type. @default {false} */
+  readonly untyped?: boolean | undefined;
 }
 
 /** One method of one path. */
 export interface Endpoint {
-  /** The method. */
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** The path; a part that begins with a colon is a parameter. */
   readonly path: string;
-  /** Its name, for those who make clients. */
+  /** Operation id for generated clients. */
   readonly id: string;
-  /** What it does, in a line. */
+  /** What it does, in one line. */
   readonly summary: string;
-  /** More about it. */
-  readonly description?: string;
-  /** What a key must allow; `null` = nobody needs a key. */
+  readonly description?: string | undefined;
+  /** Scope that a key needs; `null`: no key is needed. */
   readonly scope: Scope | null;
-  /** What each part of the path is; without a JSON Schema an id or a name. */
-  readonly parameters?: Readonly<Record<string, string | Parameter>>;
-  /** What may stand behind the question mark; all of it may be left out. */
-  readonly query?: Readonly<Record<string, Parameter>>;
-  /** The body. */
-  readonly body?: EndpointBody;
-  /** Answers by status. */
+  /** Parts of the path; a text describes an id or a name. */
+  readonly parameters?: Readonly<Record<string, string | Parameter>> | undefined;
+  /** Parameters of the query; all are optional. */
+  readonly query?: Readonly<Record<string, Parameter>> | undefined;
+  readonly body?: EndpointBody | undefined;
+  /** Responses by status. */
   readonly answers: Readonly<Record<number, Content>>;
-  /** Problems beside those that any endpoint has. */
-  readonly problems?: readonly ProblemCode[];
+  /** Problems beside those that any endpoint may answer with. */
+  readonly problems?: readonly ProblemCode[] | undefined;
   /**
-   * Whether it needs nothing of the process but its log: then a server in a thread of its own answers by itself.
+   * Whether it needs nothing of the process but its log, so that a server in a thread of its own answers by itself.
    * @default {false}
    */
-  readonly local?: true;
+  readonly local?: true | undefined;
   /** Answers a call. May throw a `Problem`. */
   readonly handle: (call: Call) => Promise<Response> | Response;
 }
 
-/** Whether an endpoint is of our own API, and no door for clients of other systems, which may send what they sent there. */
+/** The query of a call. */
+export function queryOf({ request }: Call): URLSearchParams {
+  return new URL(request.url).searchParams;
+}
+
+/** Whether an endpoint is of our own API; clients of other systems may send fields and parameters that we ignore. */
 export function isOwn({ path }: Endpoint): boolean {
   return path.startsWith("/v1/");
 }

@@ -1,5 +1,5 @@
 /**
- * A body that is one object, of which every field is known: what is misspelt would do nothing, and nobody would notice.
+ * Bodies that are one object. An unknown field is an error: a misspelt one would be ignored, and nobody would notice.
  *
  * @module
  */
@@ -8,32 +8,30 @@ import { parseJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { unknownFields } from "../settings/unknown_fields.ts";
 import type { Bodies } from "./bodies.ts";
+import type { NamedSchema } from "./contract/named_schema.ts";
 import { Problem } from "./contract/problem.ts";
-import { apiSchemas, type SchemaName } from "./contract/schemas.ts";
 
-/** Faults that a problem lists. */
+/** Most faults that a problem lists. */
 const MAX_LISTED = 20;
 
-const schemas = apiSchemas();
+/** The object of a body. */
+export type BodyObject = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the object of a body; it is a record, or a part of one, and no larger.
+ * Reads the object of a body of at most a record's size.
  *
- * @param schema what it is; beyond its fields nothing of it is checked
- * @throws Problem `bad-body`, `unknown-field`, or one of `Bodies.read()`
+ * @throws Problem `bad-body`, or one of `Bodies.read()`
  */
-export async function readObject(
-  request: Request,
-  bodies: Bodies,
-  schema: SchemaName,
-): Promise<Readonly<Record<string, unknown>>> {
+export async function readObject(request: Request, bodies: Bodies): Promise<BodyObject> {
   const parsed = parseJson(await bodies.read(request, MAX_RECORD_BYTES), "body");
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const { value } = parsed;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Problem("bad-body", "The body is no object");
-  }
-  const faults = unknownFields(value, schemas[schema], MAX_LISTED);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as BodyObject;
+  throw new Problem("bad-body", "The body is no object");
+}
+
+/** Checks the names of the fields, at any depth, and nothing else. @throws Problem `unknown-field` */
+export function checkFields(body: BodyObject, { json }: NamedSchema): void {
+  const faults = unknownFields(body, json, MAX_LISTED);
   if (faults.length > 0) throw new Problem("unknown-field", faults.join("; "), { more: { faults } });
-  return value as Readonly<Record<string, unknown>>;
 }

@@ -13,9 +13,16 @@ import { createApp } from "./app.ts";
 import { Bodies } from "../http/bodies.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { Callers } from "../http/callers.ts";
-import { endpoints } from "../http/routes/endpoints.ts";
 import type { ApiContext } from "../http/context.ts";
+import { erasureEndpoints } from "../http/routes/erasure.ts";
+import { eventEndpoints } from "../http/routes/events.ts";
 import { experimentEndpoints } from "../http/routes/experiments.ts";
+import { explainEndpoint } from "../http/routes/explain.ts";
+import { mergeEndpoint } from "../http/routes/merge.ts";
+import { recommendEndpoints } from "../http/routes/recommend.ts";
+import { statusEndpoints } from "../http/routes/status.ts";
+import { userEndpoint } from "../http/routes/users.ts";
+import { whyNotEndpoint } from "../http/routes/why_not.ts";
 import type { Metrics } from "../http/metrics.ts";
 import { openApi } from "./openapi.ts";
 import { LogHealth } from "../http/log_health.ts";
@@ -44,7 +51,14 @@ export function apiOf(
   live: Pick<LiveFeed, "open">,
 ): readonly Endpoint[] {
   const api = [
-    ...endpoints(context),
+    ...eventEndpoints(context),
+    ...recommendEndpoints(context),
+    userEndpoint(context),
+    explainEndpoint(context),
+    whyNotEndpoint(context),
+    mergeEndpoint(context),
+    ...erasureEndpoints(context),
+    ...statusEndpoints(context),
     ...doorEndpoints(context, settings),
     liveEndpoint(live),
     ...experimentEndpoints(context),

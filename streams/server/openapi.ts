@@ -4,12 +4,14 @@
  * @module
  */
 
+import { z } from "zod";
 import { type JsonSchema, PLAIN } from "../../src/events/json_schema.ts";
 import type { BodyKind } from "../http/body.ts";
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
-import { type Content, type Endpoint, isOwn } from "../http/endpoint.ts";
+import { type Content, type Endpoint, type EndpointBody, isOwn } from "../http/endpoint.ts";
 import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "../http/contract/problem.ts";
-import { apiSchemas, type SchemaName } from "../http/contract/schemas.ts";
+import { named, type NamedSchema } from "../http/contract/named_schema.ts";
+import { rejectedSchema } from "../http/routes/events.ts";
 
 /** What the document says of the API as a whole. */
 export interface ApiInfo {
@@ -19,21 +21,24 @@ export interface ApiInfo {
   readonly maxEntries: number;
 }
 
-/** Problems that any endpoint may answer with. */
-const ANY: readonly ProblemCode[] = ["bad-host", "foreign-host"];
-/** Problems that any endpoint with a scope may answer with. */
-const GUARDED: readonly ProblemCode[] = ["unauthorized", "forbidden", "cross-site", "too-many-requests"];
+/** Problems of any endpoint with a scope. */
+const GUARDED = ["unauthorized", "forbidden", "cross-site", "too-many-requests"] as const;
 /** Problems of any endpoint with a body. */
-const WITH_BODY: readonly ProblemCode[] = [
-  "bad-body",
-  "body-timeout",
-  "too-large",
-  "unsupported-media-type",
-  "refused",
-];
+const WITH_BODY = ["bad-body", "body-timeout", "too-large", "unsupported-media-type", "refused"] as const;
 
-/** Problems of any endpoint of our own API. */
-const OWN: readonly ProblemCode[] = ["bad-parameter"];
+/** The body of a problem. */
+export const { Problem: PROBLEM } = named({
+  Problem: z.looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(PROBLEMS) as ProblemCode[]),
+    requestId: z.string(),
+    errors: z.array(rejectedSchema).optional(),
+    faults: z.array(z.string()).optional().describe("All that is wrong with the body, a sentence each."),
+  }),
+});
 
 /** Makes the document. */
 export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSchema {
@@ -55,13 +60,18 @@ export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSche
     servers: [{ url: "/" }],
     paths,
     components: {
-      schemas: apiSchemas(),
+      schemas: Object.fromEntries(schemasOf(endpoints).map(({ name, json }) => [name, json])),
       securitySchemes: {
         key: { type: "apiKey", in: "header", name: "X-API-Key" },
         bearer: { type: "http", scheme: "bearer" },
       },
     },
   };
+}
+
+function schemasOf(endpoints: readonly Endpoint[]): readonly NamedSchema[] {
+  const own = endpoints.flatMap(({ body, answers }) => [body, ...Object.values(answers)]);
+  return [PROBLEM, ...own.flatMap((content) => content?.schema ?? [])];
 }
 
 /** A part of a path: an id or a name. */
@@ -75,19 +85,20 @@ const PART: JsonSchema = {
 function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
   const { id, summary, description, scope, body, parameters = {}, query = {}, answers, problems = [] } =
     endpoint;
-  const codes = new Set([
-    ...ANY,
-    ...(scope === null ? [] : GUARDED),
-    ...(body === undefined ? [] : WITH_BODY),
-    ...(isOwn(endpoint) ? OWN : []),
-    ...(isOwn(endpoint) && body !== undefined && !body.many ? ["unknown-field" as const] : []),
+  const codes = new Set<ProblemCode>([
+    ...["bad-host", "foreign-host"] as const,
+    ...scope === null ? [] : GUARDED,
+    ...body === undefined ? [] : WITH_BODY,
+    ...isOwn(endpoint) ? ["bad-parameter"] as const : [],
+    ...isOwn(endpoint) && body !== undefined && !body.many ? ["unknown-field"] as const : [],
     ...problems,
   ]);
   return {
     operationId: id,
     summary,
-    ...(description === undefined ? {} : { description }),
-    ...(scope === null ? {} : { security: [{}, { key: [] }, { bearer: [] }], "x-scope": scope }),
+    description, // JSON leaves `undefined` out
+    security: scope === null ? undefined : [{}, { key: [] }, { bearer: [] }],
+    "x-scope": scope ?? undefined,
     parameters: [
       ...Object.entries(parameters).map(([name, parameter]) => {
         const { about, schema } = typeof parameter === "string"
@@ -103,15 +114,11 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
         schema,
       })),
     ],
-    ...(body === undefined ? {} : {
-      requestBody: {
-        required: true,
-        description: "May be gzip (Content-Encoding: gzip).",
-        content: Object.fromEntries(
-          body.kinds.map((kind) => contentOf(kind, body.schema, body.many, maxEntries)),
-        ),
-      },
-    }),
+    requestBody: body && {
+      required: true,
+      description: "May be gzip (Content-Encoding: gzip).",
+      content: Object.fromEntries(body.kinds.map((kind) => contentOf(kind, body, maxEntries))),
+    },
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, content]) => [status, answerOf(content)])),
       ...problemAnswers(codes),
@@ -121,8 +128,7 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
 
 function contentOf(
   kind: BodyKind,
-  schema: SchemaName,
-  many: true | undefined,
+  { schema, many }: EndpointBody,
   maxEntries: number,
 ): [type: string, content: JsonSchema] {
   if (kind === "lines") return ["application/x-ndjson", { schema: { type: "string" } }];
@@ -133,7 +139,7 @@ function contentOf(
 }
 
 function answerOf({ description, schema, type = "application/json" }: Content): JsonSchema {
-  return { description, content: { [type]: schema === undefined ? {} : { schema: reference(schema) } } };
+  return { description, content: { [type]: { schema: schema && reference(schema) } } };
 }
 
 /** Problems of the same status are one answer. */
@@ -146,11 +152,11 @@ function problemAnswers(codes: Iterable<ProblemCode>): JsonSchema {
   return Object.fromEntries(
     [...titles].map(([status, all]) => [status, {
       description: all.join("; "),
-      content: { [PROBLEM_TYPE]: { schema: reference("Problem") } },
+      content: { [PROBLEM_TYPE]: { schema: reference(PROBLEM) } },
     }]),
   );
 }
 
-function reference(schema: SchemaName): JsonSchema {
-  return { $ref: `#/components/schemas/${schema}` };
+function reference({ name }: NamedSchema): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` };
 }

@@ -3,7 +3,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { findChromium } from "../browser.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
-import { apiSchemas } from "../../streams/http/contract/schemas.ts";
+import { schemasOf } from "../server/openapi_answers.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "../server/deployment.ts";
@@ -224,7 +224,8 @@ look("an experiment is shown with its variants", { path: "/experiments" }, async
   const text = await page.locator("table").textContent() ?? "";
   assert.match(text, /as-is.*epsilon/);
   assert.match(text, /undecided/);
-  assert.ok(matches(apiSchemas().Experiments, (await api.get("/v1/experiments")).json));
+  const { Experiments } = await schemasOf(api);
+  assert.ok(Experiments !== undefined && matches(Experiments, (await api.get("/v1/experiments")).json));
   await api.post("/v1/experiments/explore/stop", { reason: "it breaks a guard rail" });
   await page.reload();
   await page.locator(".card", { hasText: "stopped: it breaks a guard rail" }).waitFor();

@@ -1,7 +1,7 @@
 /** What the documents of the doors say of bodies, and what the doors take. */
 
 import assert from "node:assert/strict";
-import { apiSchemas, type SchemaName } from "../../streams/http/contract/schemas.ts";
+import { SCHEMAS } from "../../streams/doors/schemas.ts";
 import { matches } from "../events/schema_checker.ts";
 import { NOW, startApi } from "../server/deployment.ts";
 
@@ -11,47 +11,48 @@ const click = { ...event, event: "interaction", item: "i1", type: "click" };
 const items = [{ id: "i1" }];
 
 /** Bodies by path and schema, with those that are taken before those that are not. */
-const BODIES: readonly (readonly [path: string, schema: SchemaName, taken: object[], refused: object[]])[] = [
-  ["POST /api/user", "GorseUser", [{ UserId: "ann", Labels: { city: "Oslo" } }], [{}, { UserId: "" }, {
-    UserId: "a\n",
-  }]],
-  ["PATCH /api/user/ann", "GorseUserPatch", [{ Labels: { city: "Rome" } }, {}], [{ Comment: 7 }]],
-  ["POST /api/item", "GorseItem", [{ ItemId: "i9", Categories: ["red"], IsHidden: null }], [
-    {},
-    { ItemId: null },
-    { ItemId: "i9", Categories: [""] },
-  ]],
-  ["PATCH /api/item/i1", "GorseItemPatch", [{ Comment: "One" }, { Categories: null }], [{
-    Categories: [""],
-  }]],
-  ["POST /api/feedback", "GorseFeedback", [feedback, { ...feedback, Timestamp: null }], [
-    { ...feedback, UserId: "" },
-    { ...feedback, FeedbackType: "" },
-  ]],
-  ["POST /api/session/recommend", "GorseSession", [
-    feedback,
-    { ...feedback, UserId: "" },
-    { ...feedback, UserId: null },
-    { FeedbackType: "star", ItemId: "i1" },
-  ], [{ ...feedback, ItemId: "" }, { ...feedback, UserId: "a".repeat(257) }]],
-  ["POST /feedback", "MetarankEvent", [
-    { ...event, event: "item", item: "i8", fields: [{ name: "title", value: "Eight" }] },
-    { ...event, event: "user", user: "ann" },
-    { ...event, event: "ranking", user: "ann", items },
-    { ...event, event: "ranking", user: null, session: "s1", items },
-    { ...click, user: "ann" },
-    { ...click, session: "s1" },
-  ], [
-    { ...event, event: "item" },
-    { ...event, event: "user" },
-    { ...event, event: "ranking", items },
-    { ...click },
-    { ...click, user: "ann", timestamp: 0 },
-    { ...click, user: "ann", timestamp: "" },
-    { ...click, user: "ann", fields: [{ name: "x", value: null }] },
-    { ...click, user: "ann", fields: [{ name: "x", value: {} }] },
-  ]],
-];
+const BODIES:
+  readonly (readonly [path: string, schema: keyof typeof SCHEMAS, taken: object[], refused: object[]])[] = [
+    ["POST /api/user", "GorseUser", [{ UserId: "ann", Labels: { city: "Oslo" } }], [{}, { UserId: "" }, {
+      UserId: "a\n",
+    }]],
+    ["PATCH /api/user/ann", "GorseUserPatch", [{ Labels: { city: "Rome" } }, {}], [{ Comment: 7 }]],
+    ["POST /api/item", "GorseItem", [{ ItemId: "i9", Categories: ["red"], IsHidden: null }], [
+      {},
+      { ItemId: null },
+      { ItemId: "i9", Categories: [""] },
+    ]],
+    ["PATCH /api/item/i1", "GorseItemPatch", [{ Comment: "One" }, { Categories: null }], [{
+      Categories: [""],
+    }]],
+    ["POST /api/feedback", "GorseFeedback", [feedback, { ...feedback, Timestamp: null }], [
+      { ...feedback, UserId: "" },
+      { ...feedback, FeedbackType: "" },
+    ]],
+    ["POST /api/session/recommend", "GorseSession", [
+      feedback,
+      { ...feedback, UserId: "" },
+      { ...feedback, UserId: null },
+      { FeedbackType: "star", ItemId: "i1" },
+    ], [{ ...feedback, ItemId: "" }, { ...feedback, UserId: "a".repeat(257) }]],
+    ["POST /feedback", "MetarankEvent", [
+      { ...event, event: "item", item: "i8", fields: [{ name: "title", value: "Eight" }] },
+      { ...event, event: "user", user: "ann" },
+      { ...event, event: "ranking", user: "ann", items },
+      { ...event, event: "ranking", user: null, session: "s1", items },
+      { ...click, user: "ann" },
+      { ...click, session: "s1" },
+    ], [
+      { ...event, event: "item" },
+      { ...event, event: "user" },
+      { ...event, event: "ranking", items },
+      { ...click },
+      { ...click, user: "ann", timestamp: 0 },
+      { ...click, user: "ann", timestamp: "" },
+      { ...click, user: "ann", fields: [{ name: "x", value: null }] },
+      { ...click, user: "ann", fields: [{ name: "x", value: {} }] },
+    ]],
+  ];
 
 Deno.test("a door takes what its document says, and refuses what it does not", async () => {
   await using api = await startApi({ doors: ["gorse", "metarank"] });
@@ -66,7 +67,7 @@ Deno.test("a door takes what its document says, and refuses what it does not", a
       });
       const about = `${path} ${JSON.stringify(body)}: ${text}`;
       assert.equal(status, wanted ? 200 : 422, about);
-      assert.equal(matches(apiSchemas()[name], body), wanted, about);
+      assert.equal(matches(SCHEMAS[name].json, body), wanted, about);
     }
   }
 });

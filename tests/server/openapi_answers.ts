@@ -41,6 +41,11 @@ export async function documentOf(api: Api): Promise<Document> {
   return resolve(json) as Document;
 }
 
+/** The schemas of the document, by name. */
+export async function schemasOf(api: Api): Promise<Readonly<Record<string, JsonSchema>>> {
+  return (await api.get("/openapi.json")).json.components.schemas;
+}
+
 /** The answer is one of those that the document has for it. */
 export function checkAnswer(operation: Operation, { status, headers, json, text }: Answer): void {
   const known = operation.responses[status];

@@ -9,7 +9,9 @@ import { LogHealth } from "../../streams/http/log_health.ts";
 import type { ApiContext } from "../../streams/http/context.ts";
 import { Problem } from "../../streams/http/contract/problem.ts";
 import { withoutModel } from "../../streams/server/late.ts";
-import { apiSchemas } from "../../streams/http/contract/schemas.ts";
+import { RANK_REQUEST, RECOMMEND_REQUEST } from "../../streams/http/contract/record_schemas.ts";
+import { PROBLEM } from "../../streams/server/openapi.ts";
+import { schemasOf } from "./openapi_answers.ts";
 import { recommend } from "../../streams/http/routes/recommend.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { matches } from "../events/schema_checker.ts";
@@ -73,17 +75,17 @@ const MISSPELT: readonly [path: string, body: object, ...faults: RegExp[]][] = [
 
 Deno.test("a field that there is not is told, with the one that is meant, and nothing is done", async () => {
   await using api = await startApi();
-  const schema = (name: "RecommendRequest" | "RankRequest" | "Merge") => apiSchemas()[name];
+  const { Merge } = await schemasOf(api);
+  const schemas = { recommend: RECOMMEND_REQUEST.json, rank: RANK_REQUEST.json };
   for (const [path, body, ...faults] of MISSPELT) {
     const { status, json, headers } = await api.post(`/v1/${path}`, body);
     assert.deepEqual([status, json.code], [400, "unknown-field"], JSON.stringify(json));
     assert.equal(headers.get("content-type"), "application/problem+json");
     assert.equal(json.faults.length, faults.length);
     for (const [i, fault] of faults.entries()) assert.match(json.faults[i], fault);
-    assert.ok(matches(apiSchemas().Problem, json));
-    const described = { recommend: "RecommendRequest", rank: "RankRequest" } as const;
-    const name = path === "recommend" || path === "rank" ? described[path] : "Merge";
-    assert.ok(!matches(schema(name), body), "OpenAPI says so too");
+    assert.ok(matches(PROBLEM.json, json));
+    const schema = path === "recommend" || path === "rank" ? schemas[path] : Merge;
+    assert.ok(schema !== undefined && !matches(schema, body), "OpenAPI says so too");
   }
   const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`field${i}`, i]));
   assert.equal((await api.post("/v1/recommend", many)).json.faults.length, 20);
@@ -95,7 +97,7 @@ Deno.test("a field that there is not is told, with the one that is meant, and no
 Deno.test("what may have any field still may: events, items, the context of a request, and an event as a request", async () => {
   await using api = await startApi();
   const request = { type: "request", id: "e1", user: "ann", context: { anything: 1 } };
-  assert.ok(matches(apiSchemas().RecommendRequest, request));
+  assert.ok(matches(RECOMMEND_REQUEST.json, request));
   const answers = [
     await api.post("/v1/events", { ...click("ann", "i1"), campaign: "spring" }),
     await api.post("/v1/events", {

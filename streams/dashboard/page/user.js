@@ -10,7 +10,7 @@ import { card, empty, html, svg, table } from "./elements.js";
 import { count, duration, fixed, moment, percent, signed } from "./figures.js";
 import { getJson, ServerError } from "./server.js";
 
-/** @typedef {import("../../http/routes/user_view.ts").UserView} UserView */
+/** @typedef {import("../../http/routes/users.ts").UserView} UserView */
 /** @typedef {import("../../http/routes/explain.ts").ExplanationView} ExplanationView */
 /** @typedef {ExplanationView["items"][number]} Item */
 

@@ -5,12 +5,17 @@
  */
 
 import { z } from "zod";
-import { type Door, DOORS } from "./door_names.ts";
 import { DEFAULT_READ_TYPES } from "../../../src/adapters/gorse.ts";
 import { absent, field } from "../../settings/config_field.ts";
 import { shapeOf } from "../../settings/option_schema.ts";
 import { HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { type ApiKey, digestOf, MIN_KEY_LENGTH, type RateLimit, SCOPES } from "./access.ts";
+
+/** Other systems whose HTTP calls the server can answer. */
+export const DOORS = ["gorse", "metarank"] as const;
+
+/** One of {@linkcode DOORS}. */
+export type Door = (typeof DOORS)[number];
 
 /** How the HTTP server behaves. docs/reference/configuration.md lists every key. */
 export interface HttpSettings extends HttpLimits {

@@ -1,50 +1,94 @@
 /**
- * Erases a user, and tells how far that is.
+ * Erases a user, and reports the progress.
  *
  * @module
  */
 
+import { z } from "zod";
 import { checkEventFields } from "../../../src/events/check.ts";
-import { ARRIVED_HEADERS } from "../../topics/arrival.ts";
 import { partitionOf } from "../../log/partitioner.ts";
 import { viewErasure } from "../../service/erasure/erasure_view.ts";
-import type { Call, Parameter } from "../endpoint.ts";
 import { type ApiContext, append } from "../context.ts";
+import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
+import type { Call, Endpoint, Parameter } from "../endpoint.ts";
+import { eventRecord } from "../intake.ts";
+import { takenSchema } from "./events.ts";
 
-/** Appends the event, and answers with where it stands. */
-export async function forgetUser(context: ApiContext, { parameters }: Call): Promise<Response> {
-  const user = parameters["user"] ?? "";
-  const time = context.now();
-  const event = { type: "forget", user, time } as const;
-  const checked = checkEventFields(event);
-  if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
-  const partition = partitionOf(user, context.partitions);
-  const value = new TextEncoder().encode(JSON.stringify(event));
-  const record = {
-    topic: context.topics.events,
-    partition,
-    key: user,
-    value,
-    time,
-    headers: ARRIVED_HEADERS,
-  };
-  const [offset = 0] = await append(context, [record]);
-  return Response.json({ accepted: 1, refused: [], erasure: { partition, offset } });
-}
+const count = z.int().min(0);
+const time = count.describe("Milliseconds since the epoch.");
+
+const { Forgotten, Erasure } = named({
+  Forgotten: takenSchema.extend({
+    erasure: z.object({ partition: count, offset: count }).describe("Where to ask how far it is."),
+  }),
+  Erasure: z.object({
+    state: z.enum(["under way", "fragments", "done", "kept"]).describe(
+      "`done`: nothing remains but what `topics` says. `fragments`: no record, but ends of pages of a large SQLite " +
+        "file. `kept`: all that is ours to rewrite has been, on a log that drops records by its own retention only.",
+    ),
+    topics: z.array(z.object({
+      topic: z.string(),
+      remains: z.string().nullable().describe("What remains; null = nothing."),
+      until: time.nullable().describe("Until when at most; null = nothing remains, or no end is set."),
+    })),
+  }),
+});
 
 /** A part of the place of an erasure. */
 const PLACE_PART: Parameter = {
   about: "As the erasure was answered",
   schema: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
 };
-/** The place of an erasure, as parts of a path. */
-export const PLACE = { partition: PLACE_PART, offset: PLACE_PART } as const;
 /** How a number is written in it. */
 const DIGITS = /^(0|[1-9]\d{0,15})$/;
 
-/** What an erasure has left where, by the place of its event: the id is in no address. */
-export async function getErasure(context: ApiContext, { parameters }: Call): Promise<Response> {
+/** Makes the endpoints. */
+export function erasureEndpoints(context: ApiContext): readonly Endpoint[] {
+  return [
+    {
+      method: "DELETE",
+      path: "/v1/users/:user",
+      id: "forgetUser",
+      summary: "Erases what is known of a user",
+      description:
+        "Appends an event `forget`: state and embeddings go as soon as task and learner see it, then records on the log.",
+      scope: "admin",
+      parameters: { user: "Id of the user" },
+      answers: { 200: { description: "The event is durable", schema: Forgotten } },
+      problems: ["unavailable"],
+      local: true,
+      handle: (call) => forgetUser(context, call),
+    },
+    {
+      method: "GET",
+      path: "/v1/erasures/:partition/:offset",
+      id: "getErasure",
+      summary: "How far an erasure is, what remains of the user on which topic, and until when",
+      scope: "admin",
+      parameters: { partition: PLACE_PART, offset: PLACE_PART },
+      answers: { 200: { description: "What remains", schema: Erasure } },
+      problems: ["not-found", "unavailable"],
+      handle: (call) => getErasure(context, call),
+    },
+  ];
+}
+
+/** Appends the event, and answers with its place. */
+async function forgetUser(context: ApiContext, { parameters }: Call): Promise<Response> {
+  const { user = "" } = parameters;
+  const time = context.now();
+  const checked = checkEventFields({ type: "forget", user, time });
+  if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
+  const record = eventRecord(context.topics.events, checked.event, time);
+  if ("ok" in record) throw new Problem("bad-parameter", record.reason);
+  const partition = partitionOf(user, context.partitions);
+  const [offset = 0] = await append(context, [{ ...record, partition }]);
+  return Response.json({ accepted: 1, refused: [], erasure: { partition, offset } });
+}
+
+/** Reports what an erasure has left where, by the place of its event: no address contains the id. */
+async function getErasure(context: ApiContext, { parameters }: Call): Promise<Response> {
   const parts = [parameters["partition"] ?? "", parameters["offset"] ?? ""];
   const [partition = 0, offset = 0] = parts.map(Number);
   if (!parts.every((part) => DIGITS.test(part) && Number.isSafeInteger(Number(part)))) {

@@ -1,26 +1,93 @@
 /**
- * The endpoints of experiments: what can be said of them, and every change. A change is a commit on the log, so it
- * applies as if it had been made by the command, and a replay applies it at the same event.
+ * The endpoints of experiments: their figures and verdicts, and every change. A change is a commit on the log, as the
+ * command makes it, so a replay applies it at the same event.
  *
  * @module
  */
 
-import type { z } from "zod";
+import { z } from "zod";
 import { ExperimentError } from "../../../src/assignment/changes.ts";
 import type { ExperimentRecord } from "../../../src/assignment/experiment.ts";
 import { ExperimentViews } from "../../experiments/views.ts";
-import { CHANGE_SCHEMAS, draftSchema, issuesOf } from "../../experiments/schemas.ts";
+import { METRICS } from "../../../src/assignment/metrics.ts";
+import { USER_SEGMENTS } from "../../../src/experiments/totals.ts";
+import {
+  CHANGE_SCHEMAS,
+  draftSchema,
+  experimentSchema,
+  holdoutSchema,
+  issuesOf,
+} from "../../experiments/schemas.ts";
 import { deployedModels, ExperimentRegistry } from "../../experiments/registry.ts";
 import { LogError } from "../../log/log.ts";
 import { within } from "../deadline.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { ApiContext } from "../context.ts";
-import { readObject } from "../object_body.ts";
+import { checkFields, readObject } from "../object_body.ts";
 import { Problem } from "../contract/problem.ts";
-import type { SchemaName } from "../contract/schemas.ts";
+import { named, type NamedSchema } from "../contract/named_schema.ts";
 
 /** How long a change may take before the client is told to look again. */
 const CHANGE_TIMEOUT_MS = 15_000;
+
+const count = z.int().min(0);
+const figure = z.number().nullable();
+
+const segment = {
+  users: count,
+  value: figure.describe("The metric that decides."),
+  lift: figure.describe("Relative change against the control."),
+  low: figure,
+  high: figure,
+};
+
+const experimentsSchema = z.object({
+  experiments: z.array(z.object({
+    name: z.string(),
+    hypothesis: z.string(),
+    status: z.enum(["running", "stopped", "promoted"]),
+    winner: z.string().nullable(),
+    reason: z.string().nullable(),
+    layer: z.string(),
+    traffic: z.number(),
+    metric: z.string(),
+    guardRails: z.array(z.string()),
+    variants: z.array(z.object({
+      ...segment,
+      name: z.string(),
+      control: z.boolean(),
+      lists: count,
+      rows: count.describe("Shown items whose outcome is final."),
+      ctr: figure,
+      metrics: z.object(Object.fromEntries(Object.keys(METRICS).map((name) => [name, figure]))),
+      segments: z.object(Object.fromEntries(USER_SEGMENTS.map((name) => [name, z.object(segment)]))),
+      word: z.string().nullable().describe("The verdict."),
+      tookMs: figure,
+      took: z.object({ mean: figure, p50: figure, p99: figure }).describe("Milliseconds to make a list."),
+      lost: count.describe("Users who got an answer and never came back as a sample."),
+    })),
+    names: z.array(z.string()),
+    split: z.object({
+      users: z.array(count).describe("By variant."),
+      p: z.number().describe("Of the sequential test of the split."),
+      sees: figure.describe(
+        "Share of a variant's users that, if lost, shows in these counts in 95 % of cases.",
+      ),
+    }),
+    text: z.array(z.string()),
+    harm: z.string().nullable().describe("Which guard rail is broken."),
+    moved: count,
+  })),
+  holdout: z.number().describe("Share of all users that is in no experiment."),
+});
+
+const { Experiments, Experiment, ExperimentDraft, Holdout, ...CHANGES } = named({
+  Experiments: experimentsSchema,
+  Experiment: experimentSchema,
+  ExperimentDraft: draftSchema,
+  Holdout: holdoutSchema,
+  ...CHANGE_SCHEMAS,
+});
 
 /** Makes the endpoints. */
 export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
@@ -36,44 +103,44 @@ export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
       description:
         "Reads what is new on the log. Where the monitor works elsewhere, figures go on from what it wrote down.",
       scope: "read",
-      answers: { 200: { description: "Running ones first", schema: "Experiments" } },
+      answers: { 200: { description: "Running ones first", schema: Experiments } },
       handle: async () => Response.json(await views.views()),
     },
     changeEndpoint(changes, "startExperiment", {
       path: "/v1/experiments",
       summary: "Starts an experiment, or a stopped one again",
-      body: ["ExperimentDraft", draftSchema],
+      body: [ExperimentDraft, draftSchema],
       make: (registry, draft) => registry.start(draft),
     }),
     changeEndpoint(changes, "changeTraffic", {
       path: "/v1/experiments/:name/traffic",
       summary: "Changes the share of users that are in an experiment; who can stay stays",
-      body: ["TrafficChange", CHANGE_SCHEMAS.TrafficChange],
+      body: [CHANGES.TrafficChange, CHANGE_SCHEMAS.TrafficChange],
       make: (registry, { traffic }, name) => registry.traffic(name, traffic),
     }),
     changeEndpoint(changes, "stopExperiment", {
       path: "/v1/experiments/:name/stop",
       summary: "Stops an experiment: everybody gets the defaults again",
-      body: ["StopChange", CHANGE_SCHEMAS.StopChange],
+      body: [CHANGES.StopChange, CHANGE_SCHEMAS.StopChange],
       make: (registry, { reason = "" }, name) => registry.stop(name, reason),
     }),
     changeEndpoint(changes, "promoteVariant", {
       path: "/v1/experiments/:name/promote",
       summary: "Gives everybody a variant",
-      body: ["PromoteChange", CHANGE_SCHEMAS.PromoteChange],
+      body: [CHANGES.PromoteChange, CHANGE_SCHEMAS.PromoteChange],
       make: (registry, { variant }, name) => registry.promote(name, variant),
     }),
     changeEndpoint(changes, "rollBackExperiment", {
       path: "/v1/experiments/:name/rollback",
       summary: "Takes a promotion back: everybody gets the defaults again",
-      body: ["StopChange", CHANGE_SCHEMAS.StopChange],
+      body: [CHANGES.StopChange, CHANGE_SCHEMAS.StopChange],
       make: (registry, { reason = "" }, name) => registry.rollBack(name, reason),
     }),
     changeEndpoint(changes, "setHoldout", {
       path: "/v1/holdout",
       summary: "Keeps a share of all users out of every experiment",
-      body: ["HoldoutChange", CHANGE_SCHEMAS.HoldoutChange],
-      answer: "Holdout",
+      body: [CHANGES.HoldoutChange, CHANGE_SCHEMAS.HoldoutChange],
+      answer: Holdout,
       make: (registry, { share }) => registry.holdout(share),
     }),
   ];
@@ -82,29 +149,33 @@ export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
 interface Change<Body> {
   readonly path: string;
   readonly summary: string;
-  readonly body: readonly [name: SchemaName, schema: z.ZodType<Body>];
-  /** @default {"Experiment"} */
-  readonly answer?: SchemaName;
+  readonly body: readonly [named: NamedSchema, schema: z.ZodType<Body>];
+  /** @default {an experiment} */
+  readonly answer?: NamedSchema;
   readonly make: (registry: ExperimentRegistry, body: Body, name: string) => Promise<ExperimentRecord>;
 }
 
 function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>): Endpoint {
-  const { path, summary, body: [name, schema], answer = "Experiment", make } = change;
-  const named = path.includes(":name");
+  const { path, summary, body: [schema, zod], answer = Experiment, make } = change;
+  const isNamed = path.includes(":name");
   return {
-    ...{ method: "POST", path, id, summary, scope: "experiments" },
-    ...(named ? { parameters: { name: "Name of the experiment" } } : {}),
-    body: { kinds: ["json"], schema: name },
+    method: "POST",
+    path,
+    id,
+    summary,
+    scope: "experiments",
+    parameters: isNamed ? { name: "Name of the experiment" } : undefined,
+    body: { kinds: ["json"], schema },
     answers: { 200: { description: "What is so from the next event on", schema: answer } },
-    problems: named ? ["not-found", "conflict", "unavailable"] : ["conflict", "unavailable"],
+    problems: isNamed ? ["not-found", "conflict", "unavailable"] : ["conflict", "unavailable"],
     handle: async ({ request, parameters }) => {
-      const body = await changes.body(request, name, schema);
+      const body = await changes.body(request, schema, zod);
       return await changes.make((registry) => make(registry, body, parameters["name"] ?? ""));
     },
   };
 }
 
-/** Makes changes one after the other: two at once would fence each other. */
+/** Makes one change after the other: two at once would fence each other. */
 class Changes {
   readonly #context: ApiContext;
   #last: Promise<unknown> = Promise.resolve();
@@ -113,15 +184,17 @@ class Changes {
     this.#context = context;
   }
 
-  /** The body of a request. @throws Problem */
-  async body<Body>(request: Request, name: SchemaName, schema: z.ZodType<Body>): Promise<Body> {
-    const result = schema.safeParse(await readObject(request, this.#context.bodies, name));
+  /** The body of a request. @throws Problem `bad-body`, `unknown-field` or `refused` */
+  async body<Body>(request: Request, schema: NamedSchema, zod: z.ZodType<Body>): Promise<Body> {
+    const body = await readObject(request, this.#context.bodies);
+    const result = zod.safeParse(body);
     if (result.success) return result.data;
+    checkFields(body, schema);
     const faults = issuesOf(result.error);
     throw new Problem("refused", faults.join("; "), { more: { faults } });
   }
 
-  /** Makes a change, and answers with what is then. @throws Problem */
+  /** Makes a change, and answers with the new record. @throws Problem */
   async make(change: (registry: ExperimentRegistry) => Promise<ExperimentRecord>): Promise<Response> {
     const made = this.#last.then(async () => {
       const { log, topics, now } = this.#context;

@@ -1,50 +1,109 @@
 /**
- * What a user would be recommended, and why. Pure: the user's state stays as it is, and nothing goes on the log.
+ * What a user would be recommended, and why. The user's state does not change, and nothing is logged.
  *
  * @module
  */
 
+import { z } from "zod";
 import { setImmediate as turn } from "node:timers/promises";
 import type { RequestEvent } from "../../../src/events/event.ts";
-import { EMPTY_REASONS } from "../../../src/events/recommendation.ts";
+import { EMPTY_REASONS, type EmptyReason, ORDERED_BY } from "../../../src/events/recommendation.ts";
 import type { Panel } from "../../../src/nn/models/core/panel.ts";
 import { sigmoid } from "../../../src/nn/losses/logistic.ts";
-import { explain, type Explanation } from "../../../src/scorer/explanation.ts";
+import { explain, type Explanation as ExplainedItem } from "../../../src/scorer/explanation.ts";
 import type { Preview } from "../../../src/engine/lists.ts";
-import { partitionOf } from "../../log/partitioner.ts";
-import type { Task } from "../../task/task.ts";
-import type { Call } from "../endpoint.ts";
 import type { ApiContext } from "../context.ts";
+import { named } from "../contract/named_schema.ts";
 import { notKnown } from "../contract/not_known.ts";
 import { Problem } from "../contract/problem.ts";
+import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
+import { taskOf } from "./fresh_task.ts";
+import { behaviourSchema } from "./users.ts";
 
 const DEFAULT_COUNT = 5;
 const MAX_COUNT = 20;
 
-/** The task of a user. @throws Problem `elsewhere` or `unavailable` */
-export async function taskOf({ service, partitions }: ApiContext, user: string): Promise<Task> {
-  const partition = partitionOf(user, partitions);
-  const task = service?.tasks.get(partition);
-  if (task !== undefined) return task;
-  const here = (await service?.status())?.partitions.some((one) => one.partition === partition) ?? false;
-  if (here) throw new Problem("unavailable", `Partition ${partition} is being restored`);
-  throw new Problem("elsewhere", `Partition ${partition} is not in this process`, { more: { partition } });
+const { Explanation } = named({
+  Explanation: z.object({
+    user: z.string(),
+    time: z.int().min(0).describe("The newest event time that the partition knows: the list is as of then."),
+    model: z.string(),
+    version: z.int().min(0),
+    orderedBy: z.enum(ORDERED_BY).optional().describe("Who ordered the list."),
+    modelShare: z.number().describe(
+      "Share of the model in the scores, in log-odds; 1 once it has proved itself.",
+    ),
+    variant: z.string().optional(),
+    empty: z.object({ code: z.enum(Object.keys(EMPTY_REASONS) as EmptyReason[]), reason: z.string() })
+      .nullable()
+      .describe("Why there are no items; null when there are."),
+    behaviours: z.array(behaviourSchema).describe("Those that the model reads, oldest first."),
+    panels: z.array(z.object({
+      name: z.string(),
+      title: z.string(),
+      about: z.string(),
+      unit: z.enum(["number", "share", "count"]),
+      per: z.string().nullable().describe("What there is a value for each of; null: there is one value."),
+      values: z.array(z.number().nullable()),
+    })).describe("What the model shows of the user's state; none where it shows nothing."),
+    items: z.array(z.object({
+      item: z.string(),
+      categories: z.array(z.string()),
+      source: z.string(),
+      score: z.number().describe(
+        "As in the list: of the model, as far as `modelShare` says, and of click rates.",
+      ),
+      logit: z.number().describe("The model's log-odds, without a place in the list."),
+      prior: z.number().describe("The smoothed click rate that the model starts from."),
+      looksAt: z.string().nullable().describe(
+        "What the weights are of: `behaviours`, or what the model calls the parts of its state.",
+      ),
+      weights: z.array(z.number().nullable()).describe(
+        "How much it looks at each behaviour, or each part of the state.",
+      ),
+      effects: z.array(z.number().nullable())
+        .describe("By how much each behaviour raises the logit; null = it cannot be taken out of the state."),
+    })),
+  }),
+});
+
+/** Makes the endpoint. */
+export function explainEndpoint(context: ApiContext): Endpoint {
+  return {
+    method: "GET",
+    path: "/v1/users/:user/explain",
+    id: "explainUser",
+    summary: "What a user would be recommended as of the newest event, and why",
+    description: "Nothing is logged, counted or shown. Costs a score of the list for each behaviour.",
+    scope: "read",
+    parameters: { user: "Id of the user" },
+    query: {
+      count: {
+        about: "Length of the list; 5 if not said",
+        schema: { type: "integer", minimum: 1, maximum: MAX_COUNT },
+      },
+      item: {
+        about: "Explain this item of the catalogue, whatever would be recommended",
+        schema: { type: "string", minLength: 1, maxLength: 256 },
+      },
+    },
+    answers: { 200: { description: "The list, and why", schema: Explanation } },
+    problems: ["not-found", "elsewhere", "unavailable"],
+    handle: (call) => explainUser(context, call),
+  };
 }
 
-/** Answers with the list and why. */
-export async function explainUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
-  const user = parameters["user"] ?? "";
-  const query = new URL(request.url).searchParams;
+async function explainUser(context: ApiContext, call: Call): Promise<Response> {
+  const { user = "" } = call.parameters;
+  const query = queryOf(call);
   const count = countOf(query.get("count"), DEFAULT_COUNT);
   const item = query.get("item");
   const task = await taskOf(context, user);
   const { state } = task;
   const missing = item !== null && state.catalogue.get(item) === undefined ? item : undefined;
-  const event: RequestEvent = {
-    ...{ type: "request", request: "explain", user, count },
-    time: Math.max(0, state.maxTime),
-    ...(item === null ? {} : { candidates: [item] }),
-  };
+  const time = Math.max(0, state.maxTime);
+  const personal: RequestEvent = { type: "request", request: "explain", user, count, time };
+  const event = item === null ? personal : { ...personal, candidates: [item] };
   const seen = await task.users.peek(user, (known) => {
     if (missing !== undefined) return null;
     const preview = state.preview(known, event);
@@ -55,18 +114,28 @@ export async function explainUser(context: ApiContext, { request, parameters }: 
   const { preview: { serving, instance }, panels } = seen;
   const steps = explain(serving, instance);
   let step = steps.next();
-  for (; !step.done; step = steps.next()) await turn(); // others get their turn: there may be fifty
+  for (; !step.done; step = steps.next()) await turn(); // there may be fifty: other requests get their turn
   return Response.json(view(seen.preview, step.value, panels));
 }
 
 /** A list and why, as JSON. */
 export type ExplanationView = ReturnType<typeof view>;
 
-function view({ recommendation, instance }: Preview, why: readonly Explanation[], panels: readonly Panel[]) {
+function view(
+  { recommendation, instance }: Preview,
+  why: readonly ExplainedItem[],
+  panels: readonly Panel[],
+) {
   const { items, categories, actions, times, strengths } = instance.history;
   const { user, time, model, version, orderedBy, modelShare = 1, variant, empty } = recommendation;
   return {
-    ...{ user, time, model, version, orderedBy, modelShare, ...(variant === undefined ? {} : { variant }) },
+    user,
+    time,
+    model,
+    version,
+    orderedBy,
+    modelShare,
+    variant,
     empty: empty === undefined ? null : { code: empty, reason: EMPTY_REASONS[empty] },
     behaviours: items.map((item, i) => ({
       item,

@@ -1,5 +1,5 @@
 /**
- * Tasks that have taken all that was answered before: whoever reads a state sees what they wrote.
+ * The tasks of this process, caught up with the log: clients read their own writes.
  *
  * @module
  */
@@ -9,10 +9,19 @@ import { partitionOf } from "../../log/partitioner.ts";
 import type { Task } from "../../task/task.ts";
 import type { ApiContext } from "../context.ts";
 import { within } from "../deadline.ts";
-import { taskOf } from "./explain.ts";
 import { Problem } from "../contract/problem.ts";
 
 const POLL_MS = 2;
+
+/** The task of a user. @throws Problem `elsewhere` or `unavailable` */
+export async function taskOf({ service, partitions }: ApiContext, user: string): Promise<Task> {
+  const partition = partitionOf(user, partitions);
+  const task = service?.tasks.get(partition);
+  if (task !== undefined) return task;
+  const here = (await service?.status())?.partitions.some((one) => one.partition === partition) ?? false;
+  if (here) throw new Problem("unavailable", `Partition ${partition} is being restored`);
+  throw new Problem("elsewhere", `Partition ${partition} is not in this process`, { more: { partition } });
+}
 
 /** The task of a user, once it has taken all that is on the log now. @throws Problem `answer-timeout` and others */
 export async function freshTask(context: ApiContext, user: string): Promise<Task> {

@@ -1,6 +1,6 @@
 /**
- * Recommend and rank: the request is an event on the log, and the answer is what its task committed; by pages, and
- * within a budget of time, if the request says so.
+ * Recommend and rank: the request is an event on the log, and the answer is what its task commits. A request may ask
+ * for pages, and for an answer within a budget of time.
  *
  * @module
  */
@@ -13,9 +13,11 @@ import { MAX_EXCLUDED } from "../../../src/events/limits.ts";
 import { within } from "../deadline.ts";
 import type { ApiContext } from "../context.ts";
 import { MAX_AHEAD_MS } from "../intake.ts";
-import { readObject } from "../object_body.ts";
+import { type BodyObject, checkFields, readObject } from "../object_body.ts";
 import { nextCursor, type Paged, readCursor } from "../contract/page_cursor.ts";
 import { Problem } from "../contract/problem.ts";
+import { RANK_REQUEST, RECOMMEND_REQUEST, RECOMMENDATION } from "../contract/record_schemas.ts";
+import type { Endpoint } from "../endpoint.ts";
 
 const DEFAULT_COUNT = 10;
 const MAX_BUDGET_MS = 60_000;
@@ -23,23 +25,46 @@ const MAX_BUDGET_MS = 60_000;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
+type Kind = "recommend" | "rank";
+
+const SCHEMAS = { recommend: RECOMMEND_REQUEST, rank: RANK_REQUEST };
+
+/** Makes the endpoints. */
+export function recommendEndpoints(context: ApiContext): readonly Endpoint[] {
+  const endpoint = (kind: Kind) => ({
+    method: "POST",
+    path: `/v1/${kind}`,
+    id: kind,
+    scope: "recommend",
+    body: { kinds: ["json"], schema: SCHEMAS[kind] },
+    answers: { 200: { description: "The answer", schema: RECOMMENDATION } },
+    problems: ["unavailable", "answer-timeout"],
+    local: true,
+    handle: ({ request }: { readonly request: Request }) => recommend(context, request, kind),
+  } as const);
+  return [
+    {
+      ...endpoint("recommend"),
+      summary: "Recommends items to a user",
+      description: "The request is an event on the log, and the answer is what its task committed.",
+    },
+    { ...endpoint("rank"), summary: "Ranks given items for a user" },
+  ];
+}
+
 /** What a body asks for. */
 interface Asked {
   readonly event: RequestEvent;
-  /** How long the client wants to wait; `null` = as long as the settings say. */
+  /** How long the client wants to wait; `null`: as long as the settings say. */
   readonly budgetMs: number | null;
-  /** The pages before; `null` = none are wanted. */
+  /** The pages before; `null`: the client wants no pages. */
   readonly pages: { readonly asked: Paged; readonly had: readonly string[] } | null;
 }
 
 /** Answers a request. */
-export async function recommend(
-  context: ApiContext,
-  request: Request,
-  kind: "recommend" | "rank",
-): Promise<Response> {
-  const schema = kind === "rank" ? "RankRequest" : "RecommendRequest";
-  const asked = await readObject(request, context.bodies, schema);
+export async function recommend(context: ApiContext, request: Request, kind: Kind): Promise<Response> {
+  const asked = await readObject(request, context.bodies);
+  checkFields(asked, SCHEMAS[kind]);
   const now = context.now();
   const { event, budgetMs, pages } = eventOf(asked, kind, now);
   const begun = context.clock();
@@ -67,31 +92,31 @@ function paged(answer: Uint8Array, count: number, { asked, had }: NonNullable<As
 }
 
 /** @throws Problem `bad-parameter` or `refused` */
-function eventOf(asked: Readonly<Record<string, unknown>>, kind: "recommend" | "rank", now: number): Asked {
+function eventOf(asked: BodyObject, kind: Kind, now: number): Asked {
   const { cursor, budgetMs, ...body } = asked;
   const { candidates } = body;
-  const refuse = (code: string, reason: string) =>
+  const rejected = (code: string, reason: string) =>
     new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
   if (kind === "rank" && candidates === undefined) {
-    throw refuse("missing-field", "Cannot rank nothing: candidates are missing");
+    throw rejected("missing-field", "Cannot rank nothing: candidates are missing");
   }
   const { type = "request" } = body;
   if (type !== "request") {
-    throw refuse("unknown-value", `type may be "request": current value is ${shown(type)}`);
+    throw rejected("unknown-value", `type may be "request": current value is ${shown(type)}`);
   }
   const had = cursor === undefined ? null : readCursor(cursor, body);
   const count = kind === "rank" && Array.isArray(candidates) ? candidates.length : DEFAULT_COUNT;
   const event = { request: crypto.randomUUID(), time: now, count, ...body, type: "request" };
   const checked = checkEventFields(event);
-  if (!checked.ok) throw refuse(checked.code, checked.reason);
-  // A task skips an event whose id it has seen, and nobody would answer: a request that comes again is a new event.
+  if (!checked.ok) throw rejected(checked.code, checked.reason);
+  // A task skips an event whose id it has seen, and the request would get no answer: a repeat is a new event.
   const { id: _id, ...own } = checked.event as RequestEvent;
   if (own.time > now + MAX_AHEAD_MS) {
-    throw refuse("in-the-future", `time is ${own.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
+    throw rejected("in-the-future", `time is ${own.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
   }
   const exclude = [...own.exclude ?? [], ...had ?? []];
   if (exclude.length > MAX_EXCLUDED) {
-    throw refuse(
+    throw rejected(
       "too-many-items",
       `exclude has more than ${MAX_EXCLUDED} items with those of the pages before`,
     );

@@ -1,46 +1,70 @@
 /**
- * Why an item is not among what a user would be recommended. Nothing is logged, counted or shown.
+ * Why an item is not on the list that a user would get. Nothing is logged, counted or shown.
  *
  * @module
  */
 
+import { z } from "zod";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { MAX_ITEMS } from "../../../src/events/limits.ts";
 import type { CatalogueItem } from "../../../src/items/catalogue.ts";
 import type { UserState } from "../../../src/users/user_state.ts";
 import type { Task } from "../../task/task.ts";
-import type { Call } from "../endpoint.ts";
 import type { ApiContext } from "../context.ts";
-import { countOf, taskOf } from "./explain.ts";
+import { named } from "../contract/named_schema.ts";
 import { notKnown } from "../contract/not_known.ts";
-import type { WHY_NOT } from "../contract/schemas.ts";
+import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
+import { countOf } from "./explain.ts";
+import { taskOf } from "./fresh_task.ts";
 
-/** What there is to say of an item that a user does not see. */
-export interface WhyNotView {
-  readonly user: string;
-  readonly item: string;
-  /** Length of the list. */
-  readonly count: number;
-  /** Whether it is on the list all the same. */
-  readonly recommended: boolean;
-  /** Its place among all candidates, 0 is the top; `null` = it is none of them. */
-  readonly place: number | null;
-  /** Candidates there are. */
-  readonly candidates: number;
-  /** The model's probability of it; `null` when it must not be shown. */
-  readonly score: number | null;
-  /** That of the last item of the list. */
-  readonly lowest: number | null;
-  /** What is in the way; empty when it is on the list. */
-  readonly reasons: readonly { readonly code: (typeof WHY_NOT)[number]; readonly reason: string }[];
-}
+const count = z.int().min(0);
+
+const whyNotSchema = z.object({
+  user: z.string(),
+  item: z.string(),
+  count: count.describe("Length of the list."),
+  recommended: z.boolean().describe("Whether it is on the list all the same."),
+  place: count.nullable().describe("Among all candidates, 0 is the top; null = it is none of them."),
+  candidates: count,
+  score: z.number().nullable().describe("The model's probability; null when it must not be shown."),
+  lowest: z.number().nullable().describe("That of the last item of the list."),
+  reasons: z.array(z.object({
+    code: z.enum(["hidden", "expired", "seen", "not-retrieved", "outranked"]),
+    reason: z.string(),
+  })),
+});
+
+type WhyNotView = z.infer<typeof whyNotSchema>;
+
+const { WhyNot } = named({ WhyNot: whyNotSchema });
 
 const DEFAULT_COUNT = 10;
 
-/** Answers with what keeps an item off a user's list. */
-export async function whyNot(context: ApiContext, { request, parameters }: Call): Promise<Response> {
-  const { user = "", item = "" } = parameters;
-  const count = countOf(new URL(request.url).searchParams.get("count"), DEFAULT_COUNT);
+/** Makes the endpoint. */
+export function whyNotEndpoint(context: ApiContext): Endpoint {
+  return {
+    method: "GET",
+    path: "/v1/users/:user/why-not/:item",
+    id: "whyNot",
+    summary: "Why an item is not among what a user would be recommended",
+    description: "Nothing is logged, counted or shown.",
+    scope: "read",
+    parameters: { user: "Id of the user", item: "Id of the item" },
+    query: {
+      count: {
+        about: "Length of the list; 10 if not said",
+        schema: { type: "integer", minimum: 1, maximum: 20 },
+      },
+    },
+    answers: { 200: { description: "What is in the way", schema: WhyNot } },
+    problems: ["not-found", "elsewhere", "unavailable"],
+    handle: (call) => whyNot(context, call),
+  };
+}
+
+async function whyNot(context: ApiContext, call: Call): Promise<Response> {
+  const { user = "", item = "" } = call.parameters;
+  const count = countOf(queryOf(call).get("count"), DEFAULT_COUNT);
   const task = await taskOf(context, user);
   const known = task.state.catalogue.get(item);
   const view = await task.users.peek(
@@ -65,17 +89,18 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
   const behaviours = Array.from({ length: sequences.length(user.row) }, (_, i) => i)
     .filter((i) => sequences.item(user.row, i) === item.index);
   const last = behaviours.at(-1);
-  const reasons: WhyNotView["reasons"][number][] = [];
+  const reasons: WhyNotView["reasons"] = [];
   if (item.hidden) reasons.push({ code: "hidden", reason: "The catalogue hides it, or it was removed" });
   if (item.expires <= time) {
     reasons.push({ code: "expired", reason: `It has expired at ${new Date(item.expires).toISOString()}` });
   }
   if (last !== undefined && !retrieval.revisits) {
     const when = new Date(sequences.time(user.row, last)).toISOString();
-    const reason = `The user had it: ${
-      sequences.action(user.row, last)
-    } at ${when}; filter.seen would let it in`;
-    reasons.push({ code: "seen", reason });
+    const action = sequences.action(user.row, last);
+    reasons.push({
+      code: "seen",
+      reason: `The user had it: ${action} at ${when}; filter.seen would let it in`,
+    });
   }
   if (place < 0 && reasons.length === 0) {
     const reason = `No source proposes it among the ${retrieval.maxCandidates} candidates that it may`;
@@ -89,8 +114,14 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
     });
   }
   return {
-    ...{ user: user.id, item: id, count, recommended: place >= 0 && place < count },
-    ...{ place: place < 0 ? null : place, candidates: items.length },
-    ...{ score: own?.score ?? null, lowest: lowest?.score ?? null, reasons },
+    user: user.id,
+    item: id,
+    count,
+    recommended: place >= 0 && place < count,
+    place: place < 0 ? null : place,
+    candidates: items.length,
+    score: own?.score ?? null,
+    lowest: lowest?.score ?? null,
+    reasons,
   };
 }

@@ -1,12 +1,13 @@
 /**
- * What goes through the doors, as JSON Schema. What other systems take beside it is taken, too.
+ * Bodies of the doors. Further fields of the other systems are let in.
  *
  * @module
  */
 
 import { z } from "zod";
-import { PLAIN } from "../../../src/events/json_schema.ts";
-import { MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TIME_MS, MIN_TIME_MS } from "../../../src/events/limits.ts";
+import { PLAIN } from "../../src/events/json_schema.ts";
+import { MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
+import { named } from "../http/contract/named_schema.ts";
 
 const id = z.string().min(1).max(MAX_ID_BYTES).regex(new RegExp(PLAIN));
 const name = id.max(MAX_NAME_BYTES);
@@ -51,7 +52,7 @@ const event = { id, timestamp, fields: fields.nullish() };
 const SOMEBODY = [{ user: id, session: id.nullish() }, { user: z.null().optional(), session: id }];
 
 /** Schemas of the doors by name. */
-export const DOOR_SCHEMAS = {
+export const SCHEMAS = named({
   GorseUser: z.looseObject({ UserId: id, ...userFields }),
   GorseUserPatch: z.looseObject(userFields),
   GorseItem: z.looseObject({ ItemId: id, ...itemFields }),
@@ -97,4 +98,4 @@ export const DOOR_SCHEMAS = {
     updated: z.int(),
     tookMillis: z.number(),
   }),
-} as const satisfies Readonly<Record<string, z.ZodType>>;
+});

@@ -1,0 +1,101 @@
+/**
+ * Schemas of records of the log as HTTP takes and gives them, derived from those of the log.
+ *
+ * @module
+ */
+
+import { type JsonSchema, jsonSchemas } from "../../../src/events/json_schema.ts";
+import { bare, type NamedSchema } from "./named_schema.ts";
+
+type ObjectSchema = JsonSchema & {
+  readonly title?: string;
+  readonly properties: JsonSchema;
+  readonly required: readonly string[];
+};
+
+/** Fields of a request over HTTP beside the event's. */
+const ASKING = {
+  cursor: { type: "string", description: "Asks for pages: empty for the first one, then what `next` was." },
+  budgetMs: {
+    type: "number",
+    exclusiveMinimum: 0,
+    maximum: 60_000,
+    description:
+      "How long to wait, milliseconds; then the answer is made without a model, and `degraded` says so.",
+  },
+};
+const NEXT = { type: ["string", "null"], description: "Cursor of the next page, when pages are asked for." };
+
+const records = jsonSchemas();
+const events = (records.event["oneOf"] as readonly ObjectSchema[]).map(withoutTime);
+const asked = askedOf(events.find(({ title }) => title === "request"));
+const recommendation = bare(records.recommendation) as ObjectSchema;
+
+/** Any event. */
+export const EVENT: NamedSchema = {
+  name: "Event",
+  json: {
+    description: "Without a time, it is that of its arrival; a timestamp in its place is refused.",
+    oneOf: events,
+  },
+};
+
+/** An item of the catalogue. */
+export const ITEM: NamedSchema = { name: "Item", json: withoutTime(bare(records.item)) };
+
+/** What `recommend` is asked. */
+export const RECOMMEND_REQUEST: NamedSchema = {
+  name: "RecommendRequest",
+  json: {
+    ...asked,
+    title: "recommend",
+    description: "Without a count, 10 items are wanted.",
+    required: ["user"],
+  },
+};
+
+/** What `rank` is asked. */
+export const RANK_REQUEST: NamedSchema = {
+  name: "RankRequest",
+  json: {
+    ...asked,
+    title: "rank",
+    description: "Without a count, all candidates are ranked.",
+    required: ["user", "candidates"],
+  },
+};
+
+/** What both answer. */
+export const RECOMMENDATION: NamedSchema = {
+  name: "Answer",
+  json: { ...recommendation, properties: { ...recommendation.properties, next: NEXT } },
+};
+
+function askedOf(request: ObjectSchema | undefined): JsonSchema {
+  if (request === undefined) throw new Error("Cannot describe requests: there is no such event");
+  const { type, id, ...properties } = request.properties;
+  const ignored = {
+    id: { ...id as JsonSchema, description: "Not kept: what comes again is answered again." },
+  };
+  return closed({ ...request, properties: { ...properties, ...ASKING, type, ...ignored } });
+}
+
+/** Forbids unnamed fields, at any depth: on the log they are kept, here they are mistakes. */
+function closed(schema: JsonSchema): JsonSchema {
+  const { properties, items, ...rest } = schema;
+  if (items !== undefined) return { ...schema, items: closed(items as JsonSchema) };
+  if (properties === undefined) return schema;
+  const { propertyNames: _forbidden, ...others } = rest;
+  const fields = Object.entries(properties as Record<string, JsonSchema>);
+  return {
+    ...others,
+    properties: Object.fromEntries(fields.map(([name, inner]) => [name, closed(inner)])),
+    additionalProperties: false,
+  };
+}
+
+/** Makes the time optional, as it is over HTTP. */
+function withoutTime(schema: JsonSchema): ObjectSchema {
+  const object = schema as ObjectSchema;
+  return { ...object, required: object.required.filter((name) => name !== "time") };
+}

@@ -1,0 +1,117 @@
+/**
+ * The endpoints that take events and items.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { checkItem } from "../../../src/events/check.ts";
+import { REJECTION_CODES } from "../../../src/events/rejected.ts";
+import type { Service } from "../../service/service.ts";
+import { bodyKind } from "../body.ts";
+import { type ApiContext, append } from "../context.ts";
+import { named, type NamedSchema } from "../contract/named_schema.ts";
+import { Problem } from "../contract/problem.ts";
+import { EVENT, ITEM } from "../contract/record_schemas.ts";
+import type { Call, Endpoint } from "../endpoint.ts";
+import { type Intake, takeEvents, takeItems } from "../intake.ts";
+
+/** Kinds of a body of many entries. */
+const MANY = ["json", "lines"] as const;
+/** Most rejected entries that a problem lists. */
+const MAX_LISTED = 100;
+
+/** An entry that was rejected. */
+export const rejectedSchema = z.object({
+  index: z.int().min(0).describe("Place in the list, or among the lines that are not blank; 0 is the first."),
+  code: z.enum(REJECTION_CODES),
+  reason: z.string(),
+});
+
+/** What became of the entries of a body. */
+export const takenSchema = z.object({
+  accepted: z.int().min(0).describe("Entries that are durable now."),
+  refused: z.array(rejectedSchema).describe("Entries that are not, and why."),
+});
+
+const { Taken } = named({ Taken: takenSchema });
+
+/** Makes the endpoints. */
+export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
+  const post = (kind: "event" | "item", schema: NamedSchema) => ({
+    method: "POST",
+    scope: "events",
+    body: { kinds: MANY, schema, many: true },
+    answers: { 200: { description: "What was taken", schema: Taken } },
+    problems: ["unavailable"],
+    local: true,
+    handle: ({ request }: Call) => intake(context, request, kind),
+  } as const);
+  return [
+    {
+      ...post("event", EVENT),
+      path: "/v1/events",
+      id: "postEvents",
+      summary: "Appends events",
+      description: "One event, a list, or one per line. 200: all that are not listed as refused are durable.",
+    },
+    {
+      ...post("item", ITEM),
+      path: "/v1/items",
+      id: "postItems",
+      summary: "Adds items to the catalogue, or replaces them",
+    },
+    {
+      method: "DELETE",
+      path: "/v1/items/:item",
+      id: "deleteItem",
+      summary: "Removes an item from the catalogue",
+      scope: "events",
+      parameters: { item: "Id of the item" },
+      answers: { 200: { description: "It will not be recommended any more", schema: Taken } },
+      problems: ["unavailable"],
+      local: true,
+      handle: ({ parameters: { item = "" } }) => removeItem(context, item),
+    },
+  ];
+}
+
+/** @throws Problem `unavailable` when tasks here stand still: events would be taken and, unnoticed, not applied */
+function checkApplied(service: Pick<Service, "faults"> | undefined): void {
+  const [fault] = service?.faults ?? [];
+  if (fault === undefined) return;
+  throw new Problem("unavailable", `Events are not applied until somebody mends the log: ${fault}`);
+}
+
+async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
+  const { topics, bodies, maxEntries, service } = context;
+  const bodyIs = bodyKind(request.headers, MANY);
+  if (kind === "event") {
+    checkApplied(service);
+    await context.backlog?.room();
+  }
+  using _underWay = service?.thread.enter();
+  const bytes = await bodies.read(request);
+  const take = kind === "event" ? takeEvents : takeItems;
+  const taken = take(bytes, bodyIs, { topics, maxEntries, now: context.now() });
+  context.metrics.taken(kind, taken.records.length, taken.rejected);
+  if (taken.records.length === 0) throw noneTaken(taken);
+  await append(context, taken.records);
+  return Response.json({ accepted: taken.records.length, refused: taken.rejected });
+}
+
+function noneTaken({ rejected }: Intake): Problem {
+  const [first] = rejected;
+  const detail = rejected.length === 1
+    ? first?.reason ?? ""
+    : `None of ${rejected.length} entries could be taken`;
+  return new Problem("refused", detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
+}
+
+async function removeItem(context: ApiContext, item: string): Promise<Response> {
+  const time = context.now();
+  const checked = checkItem({ item, time });
+  if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
+  await append(context, [{ topic: context.topics.items, key: item, value: null, time }]);
+  return Response.json({ accepted: 1, refused: [] });
+}

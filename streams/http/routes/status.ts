@@ -1,0 +1,142 @@
+/**
+ * Whether the process lives, whether it can answer, and how it is doing.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { ServiceStatus } from "../../service/service.ts";
+import type { ApiContext } from "../context.ts";
+import { named } from "../contract/named_schema.ts";
+import { Problem } from "../contract/problem.ts";
+import { within } from "../deadline.ts";
+import type { Endpoint } from "../endpoint.ts";
+import { LogProbe, PROBE_MS, unready } from "./readiness.ts";
+
+const count = z.int().min(0);
+
+const learner = z.object({
+  version: count.describe("Newest version made."),
+  rows: count.describe("Predictions judged."),
+  lag: count.describe("Samples that are not learnt."),
+  auc: z.number().nullable(),
+  ctr: z.number().nullable(),
+});
+
+const { Health, Models, Ready, Status } = named({
+  Health: z.object({ status: z.literal("ok"), uptimeSeconds: z.number() }),
+  Models: z.object({
+    models: z.array(z.object({
+      model: z.string(),
+      version: count.describe("The version that scores here; 0 = none yet."),
+      learner: learner.nullable().describe("Null when it learns in another process."),
+    })),
+  }),
+  Ready: z.object({ ready: z.boolean(), reasons: z.array(z.string()) }),
+  Status: z.looseObject({
+    events: count,
+    version: count,
+    partitions: z.array(z.looseObject({
+      partition: count,
+      restoring: z.boolean(),
+      committed: count,
+      lag: count,
+      watermark: z.number().nullable(),
+      users: count,
+      othersLearnt: count.describe("Signals of other partitions that the task has learnt."),
+      othersLag: count.describe("Records of them that it has not."),
+    })),
+    learner: learner.nullable(),
+    monitor: z.object({
+      running: count.describe("Experiments that run."),
+      lag: count.describe("Recommendations and samples that its figures do not have."),
+      stopped: count.describe("Experiments that it has stopped since it began here."),
+      lost: count.describe("Offsets that the log dropped before they were counted."),
+    }).nullable().describe("Of experiments. Null when it works in another process."),
+    rekeyLag: count.nullable().describe(
+      "Events that wait to be keyed by user. Null when nothing is re-keyed, or another process does it.",
+    ),
+  }),
+});
+
+const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null, rekeyLag: null };
+
+/** Makes the endpoints. */
+export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
+  const { clock, log, metrics, topics } = context;
+  const started = clock();
+  const probe = new LogProbe(log, topics.events, clock);
+  return [
+    {
+      method: "GET",
+      path: "/v1/models",
+      id: "getModels",
+      summary: "The models, their versions, and how their learners are doing",
+      scope: "read",
+      answers: { 200: { description: "The models of this process", schema: Models } },
+      problems: ["unavailable"],
+      handle: () => getModels(context),
+    },
+    {
+      method: "GET",
+      path: "/v1/status",
+      id: "getStatus",
+      summary: "Partitions, lag, restores, learner and monitor of this process",
+      scope: "read",
+      answers: { 200: { description: "How this process is doing", schema: Status } },
+      problems: ["unavailable"],
+      handle: async () => Response.json(await statusOf(context) ?? NO_STATUS),
+    },
+    {
+      method: "GET",
+      path: "/health",
+      id: "health",
+      summary: "Whether the process lives",
+      scope: null,
+      answers: { 200: { description: "It does", schema: Health } },
+      local: true,
+      handle: () => Response.json({ status: "ok", uptimeSeconds: Math.round((clock() - started) / 1000) }),
+    },
+    {
+      method: "GET",
+      path: "/ready",
+      id: "ready",
+      summary: "Whether the process can answer",
+      scope: null,
+      answers: {
+        200: { description: "It can", schema: Ready },
+        503: { description: "It cannot, and why", schema: Ready },
+      },
+      handle: async () => {
+        const reasons = await unready(context, probe);
+        const ready = reasons.length === 0;
+        return Response.json({ ready, reasons }, { status: ready ? 200 : 503 });
+      },
+    },
+    {
+      method: "GET",
+      path: "/metrics",
+      id: "metrics",
+      summary: "Measures, for Prometheus",
+      scope: "metrics",
+      answers: { 200: { description: "Prometheus' text format", type: "text/plain" } },
+      handle: async () =>
+        new Response(await metrics.render(), { headers: { "content-type": metrics.contentType } }),
+    },
+  ];
+}
+
+/** How the service is doing. @throws Problem `unavailable` when the log does not say in time where it ends */
+async function statusOf({ service }: Pick<ApiContext, "service">): Promise<ServiceStatus | undefined> {
+  if (service === undefined) return undefined;
+  return await within(service.status(), PROBE_MS, () => {
+    const detail = `The log has not answered for ${PROBE_MS} ms; GET /ready says more`;
+    return new Problem("unavailable", detail, { headers: { "retry-after": "1" } });
+  });
+}
+
+async function getModels({ service }: ApiContext): Promise<Response> {
+  if (service === undefined) return Response.json({ models: [] });
+  const { version, learner } = await statusOf({ service }) ?? NO_STATUS;
+  return Response.json({ models: [{ model: service.serving.model, version, learner }] });
+}
