@@ -139,13 +139,22 @@ export function encodeRecommendation(recommendation: Recommendation): Uint8Array
   return encode(recommendation, checkRecommendation(recommendation), "recommendation");
 }
 
+/** Encodes a record that was checked already as UTF-8 JSON; one that is too large for the log is rejected. */
+export function recordBytes(
+  record: Event | ItemRecord | Recommendation,
+  what: string,
+): Uint8Array<ArrayBuffer> | Rejected {
+  const bytes = ENCODER.encode(JSON.stringify(record));
+  return bytes.length > MAX_RECORD_BYTES ? rejectLarge(bytes.length, what) : bytes;
+}
+
 function encode(
-  value: unknown,
+  record: Event | ItemRecord | Recommendation,
   checked: { readonly ok: true } | Rejected,
   what: string,
 ): Uint8Array<ArrayBuffer> {
   if (!checked.ok) throw new TypeError(checked.reason);
-  const bytes = ENCODER.encode(JSON.stringify(value));
-  if (bytes.length > MAX_RECORD_BYTES) throw new TypeError(rejectLarge(bytes.length, what).reason);
-  return bytes;
+  const bytes = recordBytes(record, what);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new TypeError(bytes.reason);
 }

@@ -14,12 +14,13 @@ import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import { type ApiContext, append } from "../http/context.ts";
-import { eventRecord, MAX_AHEAD_MS, type RejectedEntry, toRecord } from "../http/intake.ts";
+import { arrivedRecord, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
-import { adapt, type OwnRecord } from "../sources/adapters.ts";
+import { adapt } from "../sources/adapters.ts";
 import type { Task } from "../task/task.ts";
+import type { OwnRecord } from "../topics/own_records.ts";
 
 /** Whose name a request bears that is nobody's; it is on no log. */
 const NOBODY = "anonymous";
@@ -82,9 +83,7 @@ export function mapAll<Value>(
 export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]): readonly NewRecord[] {
   const time = now();
   return own.map((one, index) => {
-    const record = one.kind === "event"
-      ? eventRecord(topics.events, one.event, time)
-      : toRecord(topics.items, one.item.item, one.item, time);
+    const record = arrivedRecord(topics, one, time);
     if (!("ok" in record)) return record;
     const { code, reason } = record;
     throw new Problem("refused", reason, { more: { errors: [{ index, code, reason }] } });

@@ -15,7 +15,7 @@ import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
 import type { Call, Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
-import { checkList, checkSequence, isList } from "../http/json_list.ts";
+import { beginsList, checkList, checkSequence } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
 import { ask, type Asked, askForNobody, askSilently, checkEntries, mapAll, recordsOf, take } from "./door.ts";
@@ -153,7 +153,7 @@ async function features(
 
 /** One JSON value, which may have line breaks within; a list; or one value a line. @throws Problem */
 function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
-  if (isList(bytes)) checkList(bytes, maxEntries);
+  if (beginsList(bytes)) checkList(bytes, maxEntries);
   else checkSequence(bytes, maxEntries);
   const whole = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (whole.ok) return Array.isArray(whole.value) ? whole.value : [whole.value];

@@ -9,8 +9,10 @@
  */
 
 import { crc32 } from "node:zlib";
-import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
-import { encodeRejection, type Rejection } from "../../src/events/rejection.ts";
+import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
+import { recordBytes } from "../../src/events/codec.ts";
+import type { Rejected } from "../../src/events/rejected.ts";
+import { encodeRejection, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import { feederPosition, type FilePosition, positionRecord } from "../topics/feeder_position.ts";
 import type { Log, NewRecord, Writer } from "../log/log.ts";
 import type { SourceRecord } from "../sources/source.ts";
@@ -159,7 +161,7 @@ export class Feeder implements AsyncDisposable {
    * Appends the next batch.
    *
    * @returns Whether there was anything left to append.
-   * @throws Error when what was fed before is not how this source begins.
+   * @throws Error when this source does not begin with what was fed before.
    */
   async feed(): Promise<boolean> {
     const records: NewRecord[] = [];
@@ -171,21 +173,22 @@ export class Feeder implements AsyncDisposable {
         break;
       }
       this.#taken++;
-      this.#sum = checksum(next.value, this.#sum);
+      const own = encoded(next.value);
+      this.#sum = crc32(own.kind === "rejected" ? String(own.line) : own.bytes, this.#sum);
       if (this.#taken <= this.#position) {
-        if (this.#keyed) this.#count(next.value);
+        if (this.#keyed) this.#count(shifted(own, this.#shiftMs));
         if (this.#taken === this.#resumedFrom && this.#sum !== (this.#resumedSum ?? this.#sum)) {
           this.#refuse("those of this one are not the same");
         }
         continue;
       }
       taken++;
-      records.push(this.#record(shifted(next.value, this.#shiftMs)));
+      records.push(this.#record(shifted(own, this.#shiftMs)));
     }
     if (taken === 0) return false;
     this.#position += taken;
-    const shift = this.#shiftMs === 0 ? {} : { shiftMs: this.#shiftMs };
-    const position = { next: this.#position, sum: this.#sum, ...shift };
+    const shiftMs = this.#shiftMs === 0 ? undefined : this.#shiftMs;
+    const position = { next: this.#position, sum: this.#sum, shiftMs };
     await this.#writer.commit({
       records: [...records, positionRecord(this.#topics, this.#writer.id, position)],
       group: this.#group,
@@ -210,68 +213,68 @@ export class Feeder implements AsyncDisposable {
     );
   }
 
-  #count(from: SourceRecord): void {
+  #count(from: Encoded): void {
     if (from.kind === "event") this.#events++;
     else if (from.kind === "item") this.#items++;
     else if (this.#rejected++ === 0) this.#firstRejection = from.rejection;
   }
 
-  #record(from: SourceRecord): NewRecord {
+  #record(from: Encoded): NewRecord {
     this.#count(from);
     const { events, items, rejected } = this.#topics;
-    const place = this.#keyed ? {} : { partition: 0 };
-    // Brokers refuse what is of later than now, and with it all that it is written with; a replay depends on no clock.
-    const dated = (time: number) => Math.min(time, this.#now());
+    const partition = this.#keyed ? undefined : 0;
     switch (from.kind) {
-      case "event":
-        return {
-          topic: events,
-          ...place,
-          key: from.event.user,
-          value: encodeEvent(from.event),
-          time: dated(from.event.time),
-        };
-      case "item":
-        return {
-          topic: items,
-          partition: 0,
-          key: from.item.item,
-          value: encodeItem(from.item),
-          time: dated(from.item.time),
-          ...(this.#keyed ? {} : { headers: { [BEFORE_EVENT]: String(this.#events) } }),
-        };
+      case "event": {
+        const { event, bytes } = from;
+        return { topic: events, partition, key: event.user, value: bytes, time: this.#timeOf(event) };
+      }
+      case "item": {
+        const { item, bytes } = from;
+        const headers = this.#keyed ? undefined : { [BEFORE_EVENT]: String(this.#events) };
+        const time = this.#timeOf(item);
+        return { topic: items, partition: 0, key: item.item, value: bytes, time, headers };
+      }
       case "rejected":
         return { topic: rejected, partition: 0, key: null, value: encodeRejection(from.rejection), time: 0 };
     }
   }
-}
 
-/** A record of so much later. */
-function shifted(from: SourceRecord, ms: number): SourceRecord {
-  if (ms === 0) return from;
-  switch (from.kind) {
-    case "event":
-      return { ...from, event: { ...from.event, time: from.event.time + ms } };
-    case "item": {
-      const { item } = from;
-      const end = item.expires === undefined ? {} : { expires: item.expires + ms };
-      return { ...from, item: { ...item, time: item.time + ms, ...end } };
-    }
-    case "rejected":
-      return from;
+  /** Brokers reject a whole batch for one time ahead of theirs; a replay depends on no clock. */
+  #timeOf({ time }: { readonly time: number }): number {
+    return Math.min(time, this.#now());
   }
 }
 
-/** The checksum of the records so far and one more. What is rejected counts by its line: its path may change. */
-function checksum(record: SourceRecord, before: number): number {
-  switch (record.kind) {
-    case "event":
-      return crc32(encodeEvent(record.event), before);
-    case "item":
-      return crc32(encodeItem(record.item), before);
-    case "rejected":
-      return crc32(String(record.line), before);
+type Own = Exclude<SourceRecord, { readonly kind: "rejected" }>;
+type Encoded = Own & { readonly bytes: Uint8Array } | Exclude<SourceRecord, Own>;
+
+/** A record of the source with its bytes; one that is too large for the log is rejected. */
+function encoded(from: SourceRecord): Encoded {
+  if (from.kind === "rejected") return from;
+  const record = from.kind === "event" ? from.event : from.item;
+  const bytes = recordBytes(record, from.kind);
+  return bytes instanceof Uint8Array ? { ...from, bytes } : rejectedOwn(from, bytes);
+}
+
+/** The record with later times; one whose time is out of range then is rejected. */
+function shifted(from: Encoded, ms: number): Encoded {
+  if (ms === 0 || from.kind === "rejected") return from;
+  if (from.kind === "event") {
+    const checked = checkEventFields({ ...from.event, time: from.event.time + ms });
+    return checked.ok ? encoded({ ...from, event: checked.event }) : rejectedOwn(from, checked);
   }
+  const { item } = from;
+  const moved = { ...item, time: item.time + ms };
+  const checked = checkItemFields(
+    item.expires === undefined ? moved : { ...moved, expires: item.expires + ms },
+  );
+  return checked.ok ? encoded({ ...from, item: checked.item }) : rejectedOwn(from, checked);
+}
+
+function rejectedOwn(own: Own, rejected: Rejected): Encoded {
+  const { file, line } = own;
+  const bytes = new TextEncoder().encode(JSON.stringify(own.kind === "event" ? own.event : own.item));
+  return { kind: "rejected", file, line, rejection: rejectionOf({ file, line }, rejected, bytes) };
 }
 
 /** The writer of the feeder of a name. */

@@ -7,7 +7,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import type { Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { feederGroup, feederId } from "./feeder.ts";
@@ -24,6 +24,7 @@ import {
 } from "../log/log.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { adaptJson, JSON_ADAPTERS, type JsonAdapter, type JsonFormat } from "../sources/adapters.ts";
+import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "feeder"]);
@@ -268,37 +269,38 @@ export class TopicFeeder implements AsyncDisposable {
     await this.#writer.commit({ records: [...records, position], group: this.#group, offsets });
   }
 
-  #adapt(record: LogRecord): NewRecord[] {
-    const { topic, partition, offset, key, value, time, headers } = record;
-    const { events, items, rejected } = this.#topics;
-    if (value === null) return []; // a tombstone of a topic that compacts: there is nothing to take
-    // Changes of experiments stand among the events of a deployment, and are of that one alone.
+  #adapt(record: LogRecord): readonly NewRecord[] {
+    const { value, time, headers } = record;
+    if (value === null) return []; // a tombstone of a compacted topic
+    // Changes of experiments are records of that deployment's `events`, and of no other.
     if (this.#source.format === "meander" && headers[EXPERIMENT] !== undefined) return [];
-    // When it came: a record that says to be of later is refused by brokers, and with it all that it is written with.
+    // Brokers reject a whole batch for one time ahead of theirs.
     const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
     const adapted = adaptJson(value, this.#adapter, clamp(time));
-    if (!adapted.ok) {
-      const rejection = rejectionOf({ topic, partition, offset }, adapted, value);
-      if (this.#rejected++ === 0) this.#firstRejection = rejection;
-      const refused = { key: rejectionKey(key), value: encodeRejection(rejection) };
-      return [{ topic: rejected, partition: 0, ...refused, time: came }];
+    if (!adapted.ok) return [this.#reject(record, adapted, came)];
+    const records: NewRecord[] = [];
+    for (const own of adapted.records) {
+      const ownTime = own.kind === "event" ? own.event.time : own.item.time;
+      const one = newRecord(this.#topics, own, Math.min(ownTime, came));
+      if ("ok" in one) return [this.#reject(record, one, came)];
+      records.push(one);
     }
-    return adapted.records.map((own) => {
-      if (own.kind === "item") {
-        this.#items++;
-        const { item } = own;
-        return {
-          topic: items,
-          partition: 0,
-          key: item.item,
-          value: encodeItem(item),
-          time: Math.min(item.time, came),
-        };
-      }
-      this.#events++;
-      const { event } = own;
-      return { topic: events, key: event.user, value: encodeEvent(event), time: Math.min(event.time, came) };
-    });
+    const events = adapted.records.filter(({ kind }) => kind === "event").length;
+    this.#events += events;
+    this.#items += records.length - events;
+    return records;
+  }
+
+  #reject({ topic, partition, offset, key, value }: LogRecord, rejected: Rejected, time: number): NewRecord {
+    const rejection = rejectionOf({ topic, partition, offset }, rejected, value ?? new Uint8Array(0));
+    if (this.#rejected++ === 0) this.#firstRejection = rejection;
+    return {
+      topic: this.#topics.rejected,
+      partition: 0,
+      key: rejectionKey(key),
+      value: encodeRejection(rejection),
+      time,
+    };
   }
 }
 
@@ -381,12 +383,7 @@ class SourcePartition {
   async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
     if (this.head !== undefined) return;
     const { log, topic } = this.#source;
-    const options = {
-      maxRecords: 1000,
-      maxBytes: 1 << 20,
-      waitMs,
-      ...(signal === undefined ? {} : { signal }),
-    };
+    const options = { maxRecords: 1000, maxBytes: 1 << 20, waitMs, signal };
     const from = this.#readTo;
     const { records, next, dropped = 0 } = await log.read(topic, this.partition, from, options);
     if (dropped > 0) {

@@ -1,30 +1,22 @@
 /**
- * Saying what was shown, where it is not all that the task answered: a task takes its list for shown.
+ * Says what was really shown. A task takes its whole list for shown.
  *
  * @module
  */
 
-import type { ImpressionEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { ApiContext } from "./context.ts";
+import { arrivedRecord } from "./intake.ts";
 
-const encoder = new TextEncoder();
-
-/** The record that these items of an answer were shown, at these places; none when there is nothing to say. */
+/** The impression of these items of a recommendation, in this order; no record when there are none. */
 export function impressionRecords(
   { topics, now }: Pick<ApiContext, "topics" | "now">,
   { request, user, time }: Pick<Recommendation, "request" | "user" | "time">,
   items: readonly string[],
 ): readonly NewRecord[] {
   if (items.length === 0) return [];
-  const shown: ImpressionEvent = { type: "impression", user, time, request, items };
-  return [{
-    topic: topics.events,
-    key: user,
-    value: encoder.encode(JSON.stringify(shown)),
-    time: now(),
-    headers: ARRIVED_HEADERS,
-  }];
+  const event = { type: "impression", user, time, request, items } as const;
+  const record = arrivedRecord(topics, { kind: "event", event }, now());
+  return "ok" in record ? [] : [record]; // no list is that large
 }

@@ -1,17 +1,17 @@
 /**
- * Events and items out of a body: one, a list, or one a line; each taken or rejected by itself.
+ * Events and items of a body: one, a list, or one per line; each is taken or rejected by itself.
  *
  * @module
  */
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
-import type { Event } from "../../src/events/event.ts";
-import { asciiOf, parseJson, rejectLarge } from "../../src/events/json.ts";
+import { asciiOf, parseJson } from "../../src/events/json.ts";
 import { reject, type Rejected, type RejectionCode, rejectViolation } from "../../src/events/rejected.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
+import { newRecord, type OwnRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { BodyKind } from "./body.ts";
 import { checkList } from "./json_list.ts";
@@ -45,55 +45,52 @@ export interface IntakeOptions {
   readonly maxEntries: number;
 }
 
-/** An event may be so far ahead of us, as in a task, which takes it as of now. */
+/** How far the time of an event may be ahead of ours, as in a task, which takes it as of now. */
 export const MAX_AHEAD_MS = 3_600_000;
 
 /**
- * What senders call a time that is none, or misspell it, in small letters and without `_` and `-`. Not what is near to
- * the word, as `mime` or `tile` are: fields of their own are kept.
+ * Names of a time, and misspellings of `time`, in small letters without `_` and `-`. Names that are merely near, such as
+ * `mime` or `tile`, are fields of the client's own.
  */
 const TIMES: ReadonlySet<string> = new Set([
   ...["time", "timestamp", "timestampms", "timems", "eventtime", "ts"],
   ...["tiem", "tmie", "itme", "tme", "timee", "timstamp", "timestmap"],
 ]);
-/** No longer are those with their `_` and `-`. */
+/** Most characters of such a name, with its `_` and `-`. */
 const MAX_LENGTH = 16;
 const TIME = "milliseconds since 1970, or nothing for the time of arrival";
-const encoder = new TextEncoder();
 
-/** Takes the events of a body. @throws Problem `bad-body` or `too-large` when it is no list at all */
+/** Takes the events of a body. @throws Problem `bad-body` or `too-large` when the body as a whole is wrong */
 export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
-  const { topics: { events }, now } = options;
+  const { topics, now } = options;
   return take(bytes, kind, options, (value, own) => {
     const checked = checkEventFields(value);
     if (!checked.ok) return checked;
     const { event } = checked;
-    if (event.time > now + MAX_AHEAD_MS) {
-      return reject(
-        "in-the-future",
-        `event time is ${event.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`,
-      );
+    const ahead = event.time - now;
+    if (ahead > MAX_AHEAD_MS) {
+      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
     }
     return own === null
-      ? eventRecord(events, event, now)
-      : { topic: events, key: event.user, value: own, time: now, headers: ARRIVED_HEADERS };
+      ? arrivedRecord(topics, { kind: "event", event }, now)
+      : { topic: topics.events, key: event.user, value: own, time: now, headers: ARRIVED_HEADERS };
   });
 }
 
 /** Takes the items of a body, as {@linkcode takeEvents} does events. */
 export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
-  const { topics: { items }, now } = options;
+  const { topics, now } = options;
   return take(bytes, kind, options, (value, own) => {
     const checked = checkItemFields(value);
     if (!checked.ok) return checked;
     const { item } = checked;
     return own === null
-      ? toRecord(items, item.item, item, now)
-      : { topic: items, key: item.item, value: own, time: now };
+      ? newRecord(topics, { kind: "item", item }, now)
+      : { topic: topics.items, key: item.item, value: own, time: now };
   });
 }
 
-/** Makes a record of an entry. @param own its bytes as they came, when they can be the record's; else `null` */
+/** Makes the record of an entry. @param own its bytes as they came, where they can be the record's; else `null` */
 type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Rejected;
 
 function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
@@ -108,10 +105,7 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     if (!isUntimed(value)) return entry(value, own);
     const near = meantByTime(value);
     if (near === undefined) return entry({ ...value, time: now }, null);
-    return rejectViolation(
-      { code: "missing-field", wanted: TIME, got: "undefined", path: ".time", near },
-      "entry",
-    );
+    return rejectViolation({ code: "missing-field", wanted: TIME, got: "", path: ".time", near }, "entry");
   };
   if (kind === "lines") {
     const splitter = new LineSplitter(maxEntries);
@@ -126,16 +120,15 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     }
     return { records, rejected };
   }
-  checkList(bytes, maxEntries);
+  const parts = checkList(bytes, maxEntries);
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
-  const { value } = parsed;
-  if (!Array.isArray(value)) {
-    add(0, enter(value, bytes.length <= MAX_RECORD_BYTES ? bytes : null));
-    return { records, rejected };
+  const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+  checkCount(values.length, maxEntries);
+  for (const [index, value] of values.entries()) {
+    const own = parts[index];
+    add(index, enter(value, own !== undefined && own.length <= MAX_RECORD_BYTES ? own : null));
   }
-  checkCount(value.length, maxEntries);
-  for (const [index, one] of value.entries()) add(index, enter(one, null));
   return { records, rejected };
 }
 
@@ -150,25 +143,19 @@ function isUntimed(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !("time" in value);
 }
 
-/**
- * A field that is meant by the time that an entry does not have. It would be kept and not read, and the entry would be
- * of now, which nobody would notice.
- */
+/** A field that means the time that an entry lacks. It would be kept unread, and the entry would silently be of now. */
 function meantByTime(value: object): string | undefined {
   return Object.keys(value).find((name) =>
     name.length <= MAX_LENGTH && TIMES.has(name.toLowerCase().replaceAll(/[_-]/g, ""))
   );
 }
 
-/** A record of an event that comes now, unless it is too large for one. */
-export function eventRecord(topic: string, event: Event, now: number): NewRecord | Rejected {
-  const record = toRecord(topic, event.user, event, now);
-  return "ok" in record ? record : { ...record, headers: ARRIVED_HEADERS };
-}
-
-/** A record of an event or an item, unless it is too large for one. @param time of the record */
-export function toRecord(topic: string, key: string, value: object, time: number): NewRecord | Rejected {
-  const bytes = encoder.encode(JSON.stringify(value));
-  if (bytes.length > MAX_RECORD_BYTES) return rejectLarge(bytes.length, "entry");
-  return { topic, key, value: bytes, time };
+/** The record of what arrives now, unless it is too large for the log; that of an event says so. */
+export function arrivedRecord(
+  topics: Pick<Topics, "events" | "items">,
+  own: OwnRecord,
+  now: number,
+): NewRecord | Rejected {
+  const record = newRecord(topics, own, now);
+  return "ok" in record || own.kind === "item" ? record : { ...record, headers: ARRIVED_HEADERS };
 }

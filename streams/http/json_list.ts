@@ -1,6 +1,5 @@
 /**
- * How many entries a list in JSON has, and how large they are, before anything is made of it: a body of a few MB may
- * hold millions of values, which cost the thread seconds to parse.
+ * Bounds a JSON body before it is parsed: a few MB may hold millions of values, which take seconds to parse.
  *
  * @module
  */
@@ -12,46 +11,53 @@ const LF = 0x0a, SPACE = 0x20, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d, OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d;
 
 /** Whether a body begins as a list does. */
-export function isList(bytes: Uint8Array): boolean {
+export function beginsList(bytes: Uint8Array): boolean {
   let at = 0;
   while (at < bytes.length && bytes[at]! <= SPACE) at++;
   return bytes[at] === OPEN_BRACKET;
 }
 
 /**
- * Looks at a body that is one value or a list of them; one pass over the bytes. Whether it is JSON is for its parser.
+ * Bounds a body that is one value or a list; one pass over the bytes. Does not check that it is JSON.
  *
- * @throws Problem `too-large` when it has more entries, or one of more than {@linkcode MAX_RECORD_BYTES} but for its spaces
+ * @returns Views of the entries, if the body is JSON, with the spaces around them.
+ * @throws Problem `too-large` when there are more entries, or one is larger than {@linkcode MAX_RECORD_BYTES} without
+ *   its spaces
  */
-export function checkList(bytes: Uint8Array, maxEntries: number): void {
-  const entryDepth = isList(bytes) ? 1 : 0;
-  let [depth, entries, size] = [0, 1, 0];
+export function checkList(bytes: Uint8Array, maxEntries: number): readonly Uint8Array[] {
+  const isList = beginsList(bytes);
+  const entryDepth = isList ? 1 : 0;
+  const entries: Uint8Array[] = [];
+  let start = isList ? bytes.indexOf(OPEN_BRACKET) + 1 : 0;
+  let [depth, size] = [0, 0];
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at]!;
     if (byte > SPACE) size++;
     if (byte === QUOTE) {
-      const start = at++;
+      const opened = at++;
       for (; at < bytes.length && bytes[at]! !== QUOTE; at++) if (bytes[at]! === BACKSLASH) at++;
-      size += at - start;
+      size += at - opened;
     } else if (byte === OPEN_BRACKET || byte === OPEN_BRACE) {
       depth++;
     } else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) {
       depth--;
+      if (isList && depth === 0) entries.push(bytes.subarray(start, at));
     } else if (byte === COMMA && depth === entryDepth) {
       size = 0;
-      if (++entries > maxEntries) {
-        throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has more`);
-      }
+      entries.push(bytes.subarray(start, at));
+      start = at + 1;
+      if (entries.length >= maxEntries) throw tooMany(maxEntries);
     }
     if (size > MAX_RECORD_BYTES) {
-      const detail = `Entry ${entries - 1} is larger than a record may be, ${MAX_RECORD_BYTES} bytes`;
+      const detail = `Entry ${entries.length} is larger than a record may be, ${MAX_RECORD_BYTES} bytes`;
       throw new Problem("too-large", detail);
     }
   }
+  return isList ? entries : [bytes];
 }
 
 /**
- * Looks at a body of values one behind the other, in lines or not; one pass over the bytes.
+ * Bounds a body of values one after the other, in lines or not; one pass over the bytes.
  *
  * @throws Problem `too-large` when it has more values and blank lines than twice the entries
  */
@@ -68,8 +74,10 @@ export function checkSequence(bytes: Uint8Array, maxEntries: number): void {
     } else if (byte === LF && depth === 0) {
       ends++;
     }
-    if (ends > 2 * maxEntries + 1) {
-      throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has more`);
-    }
+    if (ends > 2 * maxEntries + 1) throw tooMany(maxEntries);
   }
+}
+
+function tooMany(maxEntries: number): Problem {
+  return new Problem("too-large", `A body has at most ${maxEntries} entries, this one has more`);
 }

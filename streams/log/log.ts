@@ -33,7 +33,7 @@ export interface NewRecord {
   /** Topic to write to. */
   readonly topic: string;
   /** Partition to write to; when absent, {@linkcode partitionOf} the key (a keyless record goes to 0). */
-  readonly partition?: number;
+  readonly partition?: number | undefined;
   /** Well-formed UTF-16; never `null` on a `compact` topic. */
   readonly key: string | null;
   /** `null` is a tombstone: compaction forgets the key. Must not change until the append has resolved. */
@@ -44,7 +44,7 @@ export interface NewRecord {
    */
   readonly time: number;
   /** Names and values, well-formed UTF-16. @default {{}} */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A record as read. */
@@ -84,7 +84,7 @@ export interface ReadOptions {
   /** How long to wait for a first record, milliseconds. @default {0} */
   readonly waitMs?: number;
   /** Ends the wait: the read then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A batch of records and where to go on. */

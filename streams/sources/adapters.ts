@@ -12,6 +12,7 @@ import { checkEvent, checkItem } from "../../src/events/check.ts";
 import type { Event, ItemRecord } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
+import type { OwnRecord } from "../topics/own_records.ts";
 
 /** How a JSON value of a format is taken; `time` is that of what has none. Throws a SyntaxError when it cannot be. */
 export type JsonAdapter = (value: unknown, options: { readonly time: number }) => Mapped;
@@ -30,17 +31,11 @@ export const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
   easyrec: parseEasyRec,
 };
 
-/** An event or an item of ours. */
-export type OwnRecord =
-  | { readonly kind: "event"; readonly event: Event }
-  | { readonly kind: "item"; readonly item: ItemRecord };
-
 /** What a record gives, or why it is refused. */
 export type Adapted = { readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected;
 
 /**
- * Runs an adapter. All that it gives passes our validator or none is taken; what it throws as a `SyntaxError` is a
- * rejected.
+ * Runs an adapter, and checks what it makes: all of it is taken or none. A `SyntaxError` of the adapter is a rejection.
  */
 export function adapt(map: () => Mapped): Adapted {
   let mapped: Mapped;

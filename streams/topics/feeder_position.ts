@@ -17,7 +17,7 @@ export interface FilePosition {
   /** Their checksum. */
   readonly sum: number;
   /** What is added to their times, milliseconds. @default {0} */
-  readonly shiftMs?: number;
+  readonly shiftMs?: number | undefined;
 }
 
 /** What a feeder of a topic is at. */

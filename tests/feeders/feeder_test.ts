@@ -183,3 +183,25 @@ Deno.test("Feeder.feed() dates no record of a deployment later than now, and tho
   assert.deepEqual(capped, times.map((time) => Math.min(time, middle)));
   assert.notDeepEqual(capped, times);
 });
+
+Deno.test("Feeder.feed() rejects what is too large for the log, or of no time once it is moved, and goes on", async () => {
+  const log = await createLog();
+  const at = (line: number, time: number, more: object): SourceRecord => ({
+    ...{ kind: "event", file: "a", line },
+    event: { type: "forget", user: `u${line}`, time, ...more },
+  });
+  const source = [
+    at(1, 4_102_444_799_999, {}),
+    at(2, 1_700_000_000_000, { numbers: new Array(200_000).fill(1e20) }),
+    at(3, 1_700_000_000_000, {}),
+  ];
+  await using feeder = await Feeder.open(log, topics, sourceOf(source), {
+    shiftMs: () => Promise.resolve(1),
+  });
+  while (await feeder.feed());
+  assert.deepEqual([feeder.events, feeder.rejected, feeder.firstRejection?.code], [
+    1,
+    2,
+    "time-out-of-range",
+  ]);
+});

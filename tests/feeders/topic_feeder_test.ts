@@ -163,3 +163,20 @@ Deno.test("TopicFeeder.feed() dates no record later than it came: brokers refuse
     ["undated", TIME],
   ]);
 });
+
+Deno.test("TopicFeeder.feed() rejects a record that grows too large for the log, and goes on", async () => {
+  const { source, log } = await logs(0, true);
+  // Written out as JSON again, 1e20 has 21 digits.
+  const items = [200_000, 1].map((count, n) => {
+    const value = `[${Array.from({ length: count }, () => "1e20")}]`;
+    const text =
+      `{"event":"item","item":"i${n}","timestamp":${TIME},"fields":[{"name":"n","value":${value}}]}`;
+    return new TextEncoder().encode(text);
+  });
+  assert.ok(items.every((bytes) => bytes.length < 1 << 20));
+  await source.append(
+    items.map((value) => ({ topic: "clicks", partition: 0, key: null, value, time: TIME })),
+  );
+  const feeder = await feedAll(source, log);
+  assert.deepEqual([feeder.items, feeder.rejected, feeder.firstRejection?.code], [1, 1, "too-large"]);
+});

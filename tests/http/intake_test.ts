@@ -66,6 +66,25 @@ Deno.test("takeEvents() gives the time of now to what has none, and appends one 
   assert.equal(decoder.decode(narrow?.value ?? undefined), JSON.stringify(JSON.parse(wide)));
 });
 
+Deno.test("takeEvents() appends the entries of a list as they came, unless they lack a time", () => {
+  const entry = fc.tuple(anyEvent, fc.constantFrom(0, 1), fc.boolean());
+  const list = fc.tuple(fc.array(entry, { minLength: 1, maxLength: 9 }), fc.constantFrom("", " ", "\n\t"));
+  fc.assert(fc.property(list, ([entries, space]) => {
+    const texts = entries.map(([event, indent, isTimed]) =>
+      JSON.stringify(isTimed ? event : { ...event, time: undefined }, null, indent)
+    );
+    const body = `${space}[${space}${texts.join(`${space},${space}`)}${space}]${space}`;
+    const { records, rejected } = takeEvents(encode(body), "json", options);
+    assert.deepEqual(rejected, []);
+    assert.deepEqual(
+      records.map(({ value }) => decoder.decode(value ?? undefined).trim()),
+      entries.map(([event, , isTimed], i) =>
+        isTimed ? texts[i] : JSON.stringify({ ...omitTime(event), time: NOW })
+      ),
+    );
+  }));
+});
+
 Deno.test("takeEvents() and takeItems() refuse what has a field in place of a time", () => {
   const others = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`field${n}`, n]));
   for (
@@ -105,6 +124,10 @@ Deno.test("takeItems() appends each line as it came", () => {
   assert.deepEqual(records.map(({ value }) => decoder.decode(value ?? undefined)), lines);
   assert.deepEqual(records.map(({ key }) => key), ["a", "é"]);
 });
+
+function omitTime<T extends { readonly time: number }>({ time: _, ...rest }: T): Omit<T, "time"> {
+  return rest;
+}
 
 /** Whether it is rejected for want of a time alone, which a server gives it. */
 function isUntimed(line: Uint8Array | undefined): boolean {

@@ -12,7 +12,7 @@ import { type ApiContext, append } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Call, Endpoint, Parameter } from "../endpoint.ts";
-import { eventRecord } from "../intake.ts";
+import { arrivedRecord } from "../intake.ts";
 import { takenSchema } from "./events.ts";
 
 const count = z.int().min(0);
@@ -80,7 +80,7 @@ async function forgetUser(context: ApiContext, { parameters }: Call): Promise<Re
   const time = context.now();
   const checked = checkEventFields({ type: "forget", user, time });
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
-  const record = eventRecord(context.topics.events, checked.event, time);
+  const record = arrivedRecord(context.topics, { kind: "event", event: checked.event }, time);
   if ("ok" in record) throw new Problem("bad-parameter", record.reason);
   const partition = partitionOf(user, context.partitions);
   const [offset = 0] = await append(context, [{ ...record, partition }]);

@@ -11,7 +11,7 @@ import type { Call, Endpoint } from "../endpoint.ts";
 import { type ApiContext, append } from "../context.ts";
 import { freshTask } from "./fresh_task.ts";
 import { behavioursOf } from "./users.ts";
-import { eventRecord, MAX_AHEAD_MS } from "../intake.ts";
+import { arrivedRecord, MAX_AHEAD_MS } from "../intake.ts";
 import { notKnown } from "../contract/not_known.ts";
 import { checkFields, readObject } from "../object_body.ts";
 import { named } from "../contract/named_schema.ts";
@@ -62,7 +62,7 @@ async function mergeUser(context: ApiContext, { request, parameters }: Call): Pr
   const event: MergeEvent = { type: "merge", user, from, time, ...seen };
   const checked = checkEventFields(event);
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
-  const record = eventRecord(context.topics.events, event, now);
+  const record = arrivedRecord(context.topics, { kind: "event", event }, now);
   if ("ok" in record) throw new Problem("too-large", record.reason);
   await append(context, [record]);
   return Response.json({ accepted: 1, behaviours: seen.behaviours.length });
