@@ -5,7 +5,7 @@
  */
 
 import { renderFacts, renderTable } from "../../streams/report/table.ts";
-import type { UserView } from "../../streams/http/routes/user_view.ts";
+import type { UserView } from "../../streams/http/routes/users.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "../flags/command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell, when } from "../flags/server_flags.ts";
 

@@ -34,7 +34,8 @@ const whyNotSchema = z.object({
   })),
 });
 
-type WhyNotView = z.infer<typeof whyNotSchema>;
+/** What keeps an item off a list, as JSON. */
+export type WhyNotView = z.infer<typeof whyNotSchema>;
 
 const { WhyNot } = named({ WhyNot: whyNotSchema });
 
