@@ -1,6 +1,6 @@
 /**
- * The negatives of DIEN's auxiliary loss: for each behaviour but the first another one is drawn, and its vector is
- * gathered as the behaviour's own would be, with strength 1; and the way back.
+ * The negatives of DIEN's auxiliary loss: another behaviour is drawn for each one but the first, and its vector is
+ * gathered like a behaviour's, with strength 1. Gradients take the same way back.
  *
  * @module
  */
@@ -13,16 +13,16 @@ import type { SampleHistory } from "../samples/sample.ts";
 
 /** Negatives of a history of T behaviours; d = 2k is the width of a behaviour. */
 export interface Negatives {
-  /** Those of the behaviours 1 to T − 1. */
+  /** Negatives of the behaviours 1 to T − 1. */
   readonly entries: readonly ReservoirEntry[];
   /** Their vectors [T, d]; row 0 is zero. Empty = none. */
   readonly vectors: Float32Array;
 }
 
-/** Of a history that has none, or a model that wants none. */
+/** No negatives: the history is too short, or the model has no auxiliary loss. */
 export const NO_NEGATIVES: Negatives = { entries: [], vectors: new Float32Array(0) };
 
-/** Draws the negatives of a history; there are none when it has less than two behaviours. */
+/** Draws the negatives of a history; none if it has fewer than two behaviours. */
 export function drawNegatives(
   { items }: SampleHistory,
   reservoir: NegativeReservoir,
@@ -40,7 +40,7 @@ export function drawNegatives(
   return { entries, vectors };
 }
 
-/** Gives the gradient ∂loss/∂vectors [T, d] of negatives to the tables. */
+/** Adds the gradient ∂loss/∂vectors [T, d] of negatives to the tables. */
 export function scatterNegatives(
   { entries }: Negatives,
   gradient: Float32Array,

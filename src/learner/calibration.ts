@@ -1,6 +1,6 @@
 /**
  * Platt's calibration, learnt online: `p = σ(scale·u + bias)` for the logit u that the corrections give, by gradient
- * descent on final labels. Each row is used with the weights from before it was learnt, so over-confidence shows.
+ * descent on final labels. Each row is predicted before it is learnt, so over-confidence shows.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { sigmoid } from "../nn/losses/logistic.ts";
 
-/** The scale stays within [1/this, this]: a factor beyond it is a broken model, not a wrong scale. */
+/** The scale stays within [1/4, 4]: beyond that the model is broken, not mis-scaled. */
 const MOST = 4;
 
 /** A scale and a bias that follow the stream. */
 export class Calibration {
   /** Factor of the logit. */
   scale = 1;
-  /** Summand. */
+  /** Added after the factor. */
   bias = 0;
   readonly #rate: number;
 
-  /** @param rate Learning rate a row; 0 = leave the logits as they are. */
+  /** @param rate learning rate per row; 0 leaves logits as they are @throws RangeError when it is below 0 */
   constructor(rate: number) {
     if (!(rate >= 0)) {
       throw new RangeError(`Cannot calibrate with rate as 0 or more: current value is ${rate}`);
@@ -33,7 +33,7 @@ export class Calibration {
    *
    * @param u logit after the corrections
    * @param y final outcome in {0, 1}
-   * @param weight how many rows it stands for
+   * @param weight how many rows this one stands for
    */
   update(u: number, y: number, weight: number): void {
     if (this.#rate === 0 || !Number.isFinite(u)) return;

@@ -12,14 +12,14 @@ import { Adam } from "../nn/optimisers/adam.ts";
 import { type LearnerSettings, LEARNING_RATES } from "./learner_options.ts";
 import { clipByGlobalNorm, type Optimiser } from "../nn/optimisers/optimiser.ts";
 
-/** What of a learner's options is about its dense weights. */
+/** The options of a learner that concern its dense weights. */
 export type DenseWeightsOptions = Pick<LearnerSettings, "optimiser" | "learningRate" | "headLearningRate">;
 
-/** Weights that are all learnt in every step. */
+/** The weights that every step changes. */
 export class DenseWeights {
-  /** ∂loss/∂weights of the model, as long as they; to be added to. */
+  /** ∂loss/∂weights of the model, to be added to. */
   readonly gradients: Float32Array;
-  /** ∂loss/∂weights of the wide part, as long as they; to be added to. */
+  /** ∂loss/∂weights of the wide part, to be added to. */
   readonly headGradients: Float32Array;
   readonly #values: Float32Array;
   readonly #headValues: Float32Array;
@@ -42,20 +42,20 @@ export class DenseWeights {
     });
   }
 
-  /** Begins a batch: all gradients are 0. */
+  /** Zeroes the gradients for a new batch. */
   clear(): void {
     this.gradients.fill(0);
     this.headGradients.fill(0);
   }
 
-  /** Scales the gradients of each part to a norm of at most `max`. @returns Whether both norms are finite. */
+  /** Scales the gradients of each part to a norm of at most `max`. @returns whether both norms are finite */
   clip(max: number): boolean {
     const norm = clipByGlobalNorm(this.gradients, max);
     const headNorm = clipByGlobalNorm(this.headGradients, max);
     return Number.isFinite(norm) && Number.isFinite(headNorm);
   }
 
-  /** Takes a step on the gradients. @returns Whether no weight is beyond `largest` in magnitude, or not a number. */
+  /** Steps along the gradients. @returns whether no weight exceeds `largest` in magnitude; NaN does */
   step(largest: number): boolean {
     this.#optimiser.step(this.#values, this.gradients);
     this.#headOptimiser.step(this.#headValues, this.headGradients);
@@ -71,7 +71,7 @@ export class DenseWeights {
   /**
    * Reads what {@linkcode DenseWeights.encode} wrote, in place of its own.
    *
-   * @throws SyntaxError when it is of other sizes
+   * @throws SyntaxError when the sizes differ
    */
   decode(from: ByteReader): void {
     const dense = from.uint();

@@ -1,7 +1,7 @@
 /**
- * The guard rails of a learner: when a step breaks the weights, it goes back to the last snapshot; when the guard
- * finds served predictions out of their band, to weights that were served for a while without complaint. Until it
- * is trusted again, only weights that the guard chose are published.
+ * The guard rails of a learner. After a step that breaks the weights it goes back to the last snapshot; when the guard
+ * finds served predictions out of their band, it goes back to weights that were served for a while without complaint.
+ * Until it is trusted again, only weights that the guard chose are published.
  *
  * @module
  */
@@ -15,27 +15,27 @@ import { Snapshots } from "./snapshots.ts";
 
 /** Options of {@linkcode GuardRails}. */
 export interface GuardRailsOptions {
-  /** The band in which served predictions must stay; `null` = whatever they are. */
+  /** The band in which served predictions must stay; `null`: no band. */
   readonly guard: GuardOptions | null;
-  /** Usable batches in a row after which publishing goes on after a failure. */
+  /** Usable batches in a row after which publishing resumes after a failure. */
   readonly recoveryBatches: number;
 }
 
-/** What is counted. */
+/** Counters of {@linkcode GuardRails}. */
 export interface RailCounts {
-  /** Batches that were thrown away because of a non-finite loss or gradient. */
+  /** Batches thrown away because of a non-finite loss or gradient. */
   readonly failures: number;
-  /** Times that the guard took served weights back. */
+  /** Times the guard withdrew served weights. */
   readonly rollbacks: number;
-  /** Usable batches still needed before publishing goes on; 0 = none. */
+  /** Usable batches still needed before publishing resumes. */
   readonly recovery: number;
 }
 
 /** A batch that was learnt. */
 export interface LearntBatch {
-  /** The batch, with the predictions that were served. */
+  /** The batch, with the served predictions. */
   readonly samples: readonly Sample[];
-  /** What learning it gave. */
+  /** The result of learning it. */
   readonly result: Pick<LearnResult, "usable" | "logLoss">;
   /** Rows judged so far, its own included. */
   readonly judged: number;
@@ -44,12 +44,12 @@ export interface LearntBatch {
 }
 
 /**
- * What the weights are after a batch: `learnt`; `restored` from the last snapshot; `chosen` by the guard, to be
- * published at once. Of the latter two, what has changed since the last version is not known.
+ * Where the weights come from after a batch: `learnt`; `restored` from the last snapshot; `chosen` by the guard, to be
+ * published at once. After the latter two the next version must be a full one, as changes since the last are unknown.
  */
 export type WeightsOrigin = "learnt" | "restored" | "chosen";
 
-/** Watches over the weights of one learner, and takes them back. */
+/** Watches over the weights of one learner and withdraws bad ones. */
 export class GuardRails {
   /** Watches the served predictions. */
   readonly guard: Guard;
@@ -68,12 +68,12 @@ export class GuardRails {
     this.#snapshots = new Snapshots(learner.encode(), this.#guarded ? this.guard.trustRows : 0);
   }
 
-  /** What was counted so far. */
+  /** Counters so far. */
   get counts(): RailCounts {
     return this.#counts;
   }
 
-  /** Whether a batch broke the weights and not enough were usable since. */
+  /** Whether a batch broke the weights and too few usable ones followed. */
   get isRecovering(): boolean {
     return this.#counts.recovery > 0;
   }
@@ -83,7 +83,7 @@ export class GuardRails {
     return !this.isRecovering && this.guard.publishes;
   }
 
-  /** Judges a batch that the learner has just learnt, and takes its weights back if need be. */
+  /** Judges a batch that the learner has just learnt, and withdraws its weights if need be. */
   update({ samples, result, judged, version }: LearntBatch): WeightsOrigin {
     const { failures, rollbacks, recovery } = this.#counts;
     if (!result.usable) {
@@ -108,14 +108,14 @@ export class GuardRails {
     return "chosen";
   }
 
-  /** Erases users from the learner, and from all that it may go back to. */
+  /** Erases users from the learner and from every state that it may go back to. */
   erase(users: readonly string[]): void {
     for (const user of users) this.#learner.forget(user);
     this.#snapshots.erase(users, this.#learner);
   }
 
   /**
-   * The encoded learner, for a checkpoint: neither it nor what it may go back to has users who were erased.
+   * The encoded learner, for a checkpoint. Neither it nor the snapshots contain erased users afterwards.
    */
   take(): Uint8Array {
     this.#snapshots.purge(this.#learner);
@@ -123,10 +123,10 @@ export class GuardRails {
   }
 
   /**
-   * Notes the learner as it is as where to go back to, when all is well.
+   * Keeps the learner as a state to go back to, unless it is recovering or distrusted.
    *
    * @param judged rows judged so far
-   * @returns the encoded learner, as of {@linkcode GuardRails.take}
+   * @returns the encoded learner, as {@linkcode GuardRails.take} gives it
    */
   keep(judged: number): Uint8Array {
     const learner = this.take();
@@ -134,14 +134,14 @@ export class GuardRails {
     return learner;
   }
 
-  /** Writes everything but the counts. @param learner as encoded by {@linkcode GuardRails.take} */
+  /** Writes everything but the counters. @param learner as encoded by {@linkcode GuardRails.take} */
   encode(to: ByteWriter, learner: Uint8Array): void {
     this.#snapshots.encode(to, learner);
     this.guard.encode(to);
   }
 
   /**
-   * Reads what {@linkcode GuardRails.encode} wrote, in place of its own, and takes the learner to where it was then.
+   * Restores what {@linkcode GuardRails.encode} wrote, and the learner with it.
    *
    * @throws SyntaxError when the bytes are not of guard rails, or of another learner's
    */

@@ -1,6 +1,6 @@
 /**
- * The online learner: takes batches of samples in order, trains the dense weights and the embedding rows, and
- * hands out parameter versions. Pure: reading, publishing and checkpointing are `streams/learning/learning.ts`.
+ * The online learner: trains dense weights and embedding rows on batches of samples in order, and makes parameter
+ * versions. `streams/learning/learning.ts` reads, publishes and checkpoints.
  *
  * A batch's loss is the *sum* over its rows, so that the row-wise Adagrad of the tables sees the same gradients
  * however samples are grouped; Adam and Adagrad on the dense weights do not depend on that scale.
@@ -40,17 +40,17 @@ export interface LearnResult {
   /** Mean auxiliary loss per history with one; 0 without. */
   readonly aux: number;
   /**
-   * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight; a step that drives a
+   * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight. A step that drives a
    * weight out of bounds is only detected afterwards: go back to an earlier state then.
    */
   readonly usable: boolean;
 }
 
 const FORMAT = 2;
-/** No sound weight is larger. Products of a few of this size are still finite in float32. */
+/** Largest magnitude of a sound weight. Products of a few of this size are still finite in float32. */
 const LARGEST_WEIGHT = 1e6;
 
-/** What came of the rows of a sample. */
+/** Gradients of the rows of a sample. */
 interface LearntRows {
   readonly gradients: InputGradients;
   readonly negatives: Negatives;
@@ -95,7 +95,7 @@ export class Learner {
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
   readonly #served: ServedLink;
-  /** Room for it as it is encoded. */
+  /** Capacity to encode into. */
   #encodedBytes = 1 << 16;
 
   /** Makes a learner of `model`, which must have the sizes that `modelSizes()` gives for the schema. */
@@ -171,19 +171,19 @@ export class Learner {
     };
   }
 
-  /** Erases a user; a later use starts from a fresh row. */
+  /** Erases a user. If the user comes back, they start from fresh rows. */
   forget(user: string): void {
     this.#tables.forget(user);
   }
 
-  /** Marks all current rows as known, so that the next delta leaves them out. */
+  /** Marks all rows as published, so the next delta leaves them out. */
   clearChanged(): void {
     this.#tables.clearChanged();
   }
 
   /**
-   * Makes a version of the current weights. A delta holds the rows changed since the last call or {@linkcode
-   * Learner.clearChanged}.
+   * Makes a version of the current weights. A delta holds the rows changed since the last call of this or of
+   * {@linkcode Learner.clearChanged}.
    */
   version(kind: "delta" | "full", version: number, predecessor = version - 1): ParameterVersion {
     return {
@@ -200,7 +200,7 @@ export class Learner {
     };
   }
 
-  /** Encodes the whole state of the learner. Same state, same bytes. */
+  /** Encodes the whole state: same state, same bytes. */
   encode(): Uint8Array {
     const to = new ByteWriter(this.#encodedBytes).u8(FORMAT).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);
@@ -208,7 +208,7 @@ export class Learner {
     this.#served.encode(to);
     this.#reservoir.encode(to);
     this.#tables.encode(to);
-    // It grows little from one to the next: made with room for that, it is not copied while it is written.
+    // It grows little between two calls; with some room to spare it is not copied while it is written.
     this.#encodedBytes = Math.ceil(to.length * 1.05);
     return to.take();
   }
@@ -239,7 +239,7 @@ export class Learner {
     return this.model.score(input).map((z, c) => z + wide[c]! + this.#served.offset);
   }
 
-  /** Weights of the rows in the loss: labels that were given before all clicks had come weigh otherwise. */
+  /** Weights of the rows in the loss, which differ from 1 where labels were given before all clicks had come. */
   #weights(sample: Sample, standardisation: Standardisation): Float32Array {
     const { rows, lateShare = 0 } = sample;
     if (lateShare === 0) return new Float32Array(rows.length).fill(1);
@@ -287,7 +287,7 @@ export class Learner {
     return wanted ? drawNegatives(history, this.#reservoir, this.#tables.gather) : NO_NEGATIVES;
   }
 
-  /** Takes a step of every optimiser, unless the loss or a gradient is not finite. @returns Whether all is sound. */
+  /** Steps every optimiser, unless the loss or a gradient is not finite. @returns whether all weights are sound */
   #step(learnt: number, loss: number): boolean {
     const isUsable = this.#dense.clip(this.#options.clipNorm * Math.max(1, learnt));
     if (!isUsable || !Number.isFinite(loss)) {

@@ -1,5 +1,5 @@
 /**
- * What of learning a deployment decides.
+ * Options of the learner.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
 } from "../options/option.ts";
 import { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./table_rules.ts";
 
-/** The learning rate of each optimiser of dense weights, unless the options say otherwise. */
+/** Default learning rate of each optimiser of dense weights. */
 export const LEARNING_RATES = { adagrad: 0.03, adam: 0.001 } as const;
 
 /** Options of a `Learner`. */
@@ -43,13 +43,13 @@ export interface LearnerOptions {
   /** Row-wise Adagrad's learning rate of the weights of cross features. @default {0.2} */
   readonly crossLearningRate?: number | undefined;
   /**
-   * Standard deviations of the normal priors of first-order weights by kind, in logits. Weights of a named kind are
+   * Standard deviations of the normal priors of first-order weights by kind, in logits. Weights of these kinds are
    * learnt as posterior means, without a learning rate. @default {none}
    */
   readonly deviations?: PriorDeviations | undefined;
   /** Standard deviation of a new row. @default {0.03} */
   readonly embeddingScale?: number | undefined;
-  /** Largest norm of the dense gradient per row of the batch. @default {5} */
+  /** Largest norm of the dense gradient, per row of the batch. @default {5} */
   readonly clipNorm?: number | undefined;
   /** Factor of the auxiliary loss, in models that have one (DIEN). @default {0} */
   readonly auxWeight?: number | undefined;
@@ -76,7 +76,7 @@ const DEVIATIONS = Object.fromEntries(
   ]),
 ) as Record<WeightKind, ReturnType<typeof positive<number | undefined>>>;
 
-/** The options of {@linkcode LearnerOptions} that stand in a configuration. */
+/** The options of {@linkcode LearnerOptions} that a configuration may set. */
 export const LEARNER_OPTIONS = {
   embeddingWidth: count(16, "width of an id's embedding"),
   optimiser: choice(["adam", "adagrad"], "adagrad", "of the model's dense weights"),
@@ -104,7 +104,7 @@ export const LEARNER_OPTIONS = {
   calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),
 } satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "seed">>;
 
-/** Options of a learner, each there. */
+/** Options of a learner with all defaults filled in. */
 export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {
   /** See {@linkcode LearnerOptions.schema}. */
   readonly schema: FeatureSchema;
@@ -114,7 +114,7 @@ export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {
   readonly seed: number;
 }
 
-/** Options with their defaults. */
+/** Fills in the defaults. */
 export function learnerSettings(
   { schema, fakeNegatives = false, seed = 0, ...more }: LearnerOptions,
 ): LearnerSettings {

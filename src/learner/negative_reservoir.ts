@@ -16,16 +16,16 @@ export interface ReservoirEntry {
   readonly categories: readonly string[];
 }
 
-/** One of a reservoir. */
+/** An entry that is kept. */
 interface KeptEntry extends ReservoirEntry {
-  /** As it is written: most of them are written many times before they go. */
+  /** Its encoding, cached: most entries are written many times before they are overwritten. */
   words?: string;
 }
 
 const TRIES = 8;
 const PADDING: ReservoirEntry = { item: "", categories: [] };
 
-/** The newest behaviours, up to a capacity; a ring. */
+/** A ring of the newest behaviours. */
 export class NegativeReservoir {
   readonly #capacity: number;
   readonly #seed: number;
@@ -39,7 +39,7 @@ export class NegativeReservoir {
     this.#seed = seed;
   }
 
-  /** Takes the newest behaviour of a history in. */
+  /** Adds the newest behaviour of a history. */
   update(history: SampleHistory): void {
     const last = history.items.length - 1;
     if (last < 0) return;
@@ -47,7 +47,7 @@ export class NegativeReservoir {
     this.#next = (this.#next + 1) % this.#capacity;
   }
 
-  /** A random behaviour whose item is not `positive`; the padding entry when a few tries find none. */
+  /** A random behaviour whose item is not `positive`, or the padding entry if a few tries find none. */
   draw(positive: string): ReservoirEntry {
     const random = mulberry32((this.#seed + Math.imul(this.#draws++, 0x9e3779b9)) >>> 0);
     for (let i = 0; i < TRIES; i++) {

@@ -1,5 +1,5 @@
 /**
- * Running mean and variance of the numeric features, learnt from samples and frozen into each version.
+ * Running mean and variance of the numeric features, frozen into each version.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import type { Standardisation } from "../features/standardisation.ts";
 
 const MIN_VARIANCE = 1e-6;
 
-/** Sums from which a standardisation is made. */
+/** Accumulates the sums that a standardisation is made of. */
 export class NumericScaler {
   #count = 0;
   readonly #sum: Float64Array;
   readonly #squares: Float64Array;
 
-  /** A scaler of `size` features that has seen nothing. */
+  /** A scaler of `size` features without rows. */
   constructor(size: number) {
     this.#sum = new Float64Array(size);
     this.#squares = new Float64Array(size);
   }
 
-  /** Takes one row of features in. */
+  /** Adds one row of features. */
   update(numerics: Float32Array): void {
     this.#count++;
     for (let i = 0; i < this.#sum.length; i++) {
@@ -32,7 +32,7 @@ export class NumericScaler {
     }
   }
 
-  /** The standardisation as of now; before the first row everything standardises to 0. */
+  /** The current standardisation; before the first row, everything standardises to 0. */
   freeze(): Standardisation {
     const n = this.#sum.length;
     const mean = new Float32Array(n);

@@ -1,9 +1,9 @@
 /**
- * How much of a say a model has in the order of lists: it has to prove that it ranks better than the causal prior, on
+ * How much a model counts in the order of lists. It must prove that it ranks better than the causal prior, on
  * predictions that were frozen when their list was shown and judged before anything was learnt from them.
  *
  * ```text
- *                 so many rows                model ≫ prior
+ *                 `mixRows`                   model ≫ prior
  *   prior (new) ───────────────▶ mix ──────────────────────▶ model
  *                              ▲  │ prior ≫ mix                │ prior ≫ model
  *                  mix ≫ prior │  ▼                            ▼
@@ -11,29 +11,28 @@
  *                                └──────── model ≫ prior ──────▶ model
  * ```
  *
- * The mix is half of each, in log-odds. A model that knows nothing yet has nearly the same logit for all, and changes
- * little in it; one that is wrong and sure of it loses so much that a few lists tell.
+ * The mix is half of each, in log-odds. An untrained model gives nearly the same logit to all items and changes the
+ * order little; one that is confidently wrong loses so much that a few lists expose it.
  *
- * **Gain** of a row: log loss of the prior less that of the mix or the model. The prior is given the level that it had
- * at each position so far, so that nothing is gained by knowing the overall rate, or how far people look.
+ * **Gain** of a row: log loss of the prior minus that of the mix or the model. The prior is corrected to the rate seen
+ * so far at each position, so knowing the overall rate, or how far people look, gains nothing.
  *
- * **Test.** Rows come in blocks of {@linkcode BLOCK_ROWS}. With each block a test of its own begins, so that what a model
- * did when it was new does not count for ever; the last {@linkcode BLOCKS} are under way. With G the sum of the gains
- * since the start and V their variance, the mixture martingale of half a normal distribution (Robbins 1970)
+ * **Test.** Rows come in blocks of {@linkcode BLOCK_ROWS}. Each block starts a test of its own, so what a model did when
+ * it was new is forgotten; the last {@linkcode BLOCKS} are running. With G the sum of the gains since the start of a test
+ * and V their variance, the mixture martingale of half a normal distribution (Robbins 1970)
  *
  *     M = 2 Φ(ρG/s) exp(ρ²G²/2s²) / s,   s = √(1 + ρ²V)
  *
- * ever exceeds 1/α with probability α at most if nothing is gained, however often one looks. Test j has α/j(j + 1), so
- * that chance changes anything with probability α in all of a model's life, in each direction: it does not flap. After
- * each change evidence starts from nothing.
+ * ever exceeds 1/α with probability at most α if there is no true gain, however often one looks. Test j uses
+ * α/j(j + 1), so chance changes anything in the whole life of a model with probability at most α per direction: it does
+ * not flap. Evidence restarts after each change.
  *
- * **Variance.** Rows of one list, and lists of one user, resemble each other: V is the sum of the squared gains of
- * *users*, not of rows; without taking their mean off, so that M is exact for any symmetric distribution, however heavy
- * its tails (de la Peña 1999). After {@linkcode CLUSTER_ROWS} rows a user counts as another one, so that few users can
- * prove something too, only more slowly. What a user gains grows with time, and positively correlated increments cross
- * a boundary less often than independent ones of the same variance (Slepian 1962). Where positives are rare, few rows
- * carry most of the loss, and may not have come yet: V is at least the variance that the two predictions themselves
- * expect, Σ max(p₀(1 − p₀), p₁(1 − p₁)) (z₁ − z₀)², p probabilities and z logits.
+ * **Variance.** Rows of a list and lists of a user are correlated, so V is the sum of squared gains of *users*, not
+ * of rows. Their mean is not subtracted, which makes M exact for any symmetric distribution, however heavy its tails
+ * (de la Peña 1999). After {@linkcode CLUSTER_ROWS} rows a user counts as a new one, so a few users can prove something
+ * too, only more slowly. A user's gain grows over time; positively correlated increments cross a boundary less often
+ * than independent ones of the same variance (Slepian 1962). Where positives are rare, few rows carry most of the loss
+ * and may not have come yet, so V is at least the variance that the two predictions themselves expect, Σ max(p₀(1 − p₀), p₁(1 − p₁)) (z₁ − z₀)², p probabilities and z logits.
  *
  * @module
  */
@@ -51,9 +50,9 @@ import type { Sample, SampleRow } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Proof}. */
 export interface ProofOptions {
-  /** Probability of ever giving the model a share, or taking it, by chance. @default {0.05} */
+  /** Probability that chance ever changes who orders, per direction. @default {0.05} */
   readonly alpha?: number | undefined;
-  /** Judged rows before a new model is mixed with the prior; 0: from the start. @default {64} */
+  /** Judged rows before a new model is mixed with the prior; 0: at once. @default {64} */
   readonly mixRows?: number | undefined;
 }
 
@@ -62,12 +61,12 @@ export const PROOF_OPTIONS = {
   alpha: number(
     0.05,
     { above: 0, below: 1 },
-    "probability that chance ever gives a model a say in the order of lists, or takes it",
+    "probability that chance ever gives a model a share in the order of lists, or takes it",
   ),
   mixRows: natural(64, "judged rows after which a new model is mixed with the prior"),
 } satisfies OptionsOf<ProofOptions>;
 
-/** Who orders, by the model's share in it. */
+/** Who orders lists, by ascending share of the model. */
 export const ORDERERS = ["prior", "mix", "model"] as const;
 
 /** One of {@linkcode ORDERERS}. */
@@ -81,17 +80,17 @@ export interface ProofChange {
   readonly rows: number;
 }
 
-/** Rows after which the next test begins. */
+/** Rows per block, after which the next test begins. */
 const BLOCK_ROWS = 1024;
-/** Tests that are under way at a time. */
+/** Tests that run at a time. */
 const BLOCKS = 8;
 /** Rows between two looks. */
 const LOOK_ROWS = 256;
-/** Rows after which a user counts as another one. */
+/** Rows after which a user counts as a new one. */
 const CLUSTER_ROWS = 128;
-/** Deviation of the bets: right for a model that is right where the two differ, which gains V/2. */
+/** Deviation of the mixture: best for a model that is right where the two differ, which gains V/2. */
 const RHO = 0.5;
-/** Information p(1 − p) that the level of a position begins with, and the most that it remembers. */
+/** Information p(1 − p) that the level of a position starts with, and the most that it accumulates. */
 const LEVEL_START = 4, LEVEL_MEMORY = 1000;
 /** Changes that are kept. */
 const MAX_CHANGES = 64;
@@ -103,13 +102,13 @@ const MIX = 0, MODEL = 1;
 /** Of rows, users or blocks: gains by {@linkcode SHARES}. */
 type Gains = [mix: number, model: number];
 
-/** Gains of a user in a block that may go on. */
+/** Gains of a user in a block, until they count as another one. */
 interface Cluster {
   rows: number;
   readonly gains: Gains;
 }
 
-/** What a block of rows gained. */
+/** Gains of a block of rows. */
 interface Block {
   /** Number of the test that begins with it, from 1. */
   readonly test: number;
@@ -117,22 +116,22 @@ interface Block {
   readonly gains: Gains;
   /** Variance that the predictions expect. */
   readonly expected: Gains;
-  /** Squared gains of users who count as others from now on. */
+  /** Squared gains of completed clusters. */
   readonly squares: Gains;
-  /** By a hash of the user: no one's id is kept. */
+  /** Open clusters by a hash of the user, so no id is kept. */
   readonly users: Map<number, Cluster>;
 }
 
 /**
  * Decides who orders, for one model. Deterministic: same samples, same decisions.
  *
- * Memory: some 30 bytes for each user of the newest 8,192 rows. Time: linear in them every 256 rows.
+ * Memory: about 30 bytes per user of the newest 8,192 rows. Time: linear in those, every 256 rows.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { Proof } from "./proof.ts";
- * assert.equal(new Proof().share, 0); // of a model that was never judged
+ * assert.equal(new Proof().share, 0); // a model that was never judged
  * ```
  */
 export class Proof {
@@ -148,7 +147,7 @@ export class Proof {
   readonly #levels = new Float64Array(MAX_POSITION + 1);
   readonly #information = new Float64Array(MAX_POSITION + 1).fill(LEVEL_START);
 
-  /** Nothing is proved yet. @throws RangeError when α is not in (0, 1), or `mixRows` below 0 */
+  /** Starts without evidence. @throws RangeError when α is not in (0, 1), or `mixRows` is below 0 */
   constructor(options: ProofOptions = {}) {
     const { alpha, mixRows } = settle(PROOF_OPTIONS, options);
     if (!(alpha > 0 && alpha < 1)) {
@@ -167,22 +166,22 @@ export class Proof {
     return this.#orderer;
   }
 
-  /** Share of the model in it, in log-odds: 0, ½ or 1. */
+  /** Share of the model in the order, in log-odds: 0, ½ or 1. */
   get share(): number {
     return ORDERERS.indexOf(this.#orderer) / 2;
   }
 
-  /** The newest changes of that, at most 64, oldest first. */
+  /** The newest changes, at most 64, oldest first. */
   get changes(): readonly ProofChange[] {
     return this.#changes;
   }
 
-  /** Takes the model as it is for proved: it has ordered before anybody asked for a proof. */
+  /** Takes the model as proved, because it ordered lists before proofs were required. */
   trust(): void {
     this.#orderer = "model";
   }
 
-  /** Judges samples whose labels are final, with the predictions that were frozen. */
+  /** Judges the frozen predictions of samples whose labels are final. */
   update(samples: readonly Sample[]): void {
     for (const { user, rows } of samples) {
       if (rows.length === 0) continue;
@@ -231,7 +230,9 @@ export class Proof {
     const orderer = () => {
       const index = from.u8();
       const name = ORDERERS[index];
-      if (name === undefined) throw new SyntaxError(`Cannot decode a proof: nobody has the number ${index}`);
+      if (name === undefined) {
+        throw new SyntaxError(`Cannot decode a proof: no orderer has the number ${index}`);
+      }
       return name;
     };
     const pair = (): Gains => [from.f64(), from.f64()];
@@ -268,7 +269,7 @@ export class Proof {
     return block;
   }
 
-  /** Adds what a row gains, and the variance that it expects; its position's level learns of it. */
+  /** Adds the gain of a row and the variance that it expects, then updates the level of its position. */
   #judge({ label, prediction, numerics, position }: SampleRow, gains: Gains, expected: Gains): void {
     const place = Math.min(Math.max(position, 0), MAX_POSITION);
     const prior = (numerics[PRIOR_NUMERIC] ?? 0) + this.#levels[place]!;
@@ -286,7 +287,7 @@ export class Proof {
     this.#information[place] = Math.min(information, LEVEL_MEMORY);
   }
 
-  /** Who is to order, after a look at every test that is under way; they share their newest rows. */
+  /** Who should order, by the running tests, of which each includes the rows of the newer ones. */
   #next(): Orderer {
     const users = new Map<number, Cluster>();
     const gains: Gains = [0, 0], squares: Gains = [0, 0], expected: Gains = [0, 0];
@@ -310,7 +311,7 @@ export class Proof {
   }
 
   #become(to: Orderer): void {
-    // What speaks for the model while it is tried speaks for it still.
+    // Evidence from before the first mix still counts.
     const isStart = this.#changes.length === 0 && to === "mix";
     this.#orderer = to;
     this.#changes.push({ to, rows: this.#rows });
@@ -319,7 +320,7 @@ export class Proof {
   }
 }
 
-/** Adds a list to a block. */
+/** Adds the gains of a list to a block. */
 function take(block: Block, user: number, list: Cluster): void {
   block.rows += list.rows;
   for (const s of [MIX, MODEL] as const) block.gains[s] += list.gains[s];
@@ -339,7 +340,7 @@ function take(block: Block, user: number, list: Cluster): void {
   cluster.rows = isFull ? list.rows : cluster.rows + list.rows;
 }
 
-/** Adds what a user gained in one more block, and how much that adds to the squares. */
+/** Adds the gains of a user in one more block, and the change of the sum of squares. */
 function join(users: Map<number, Cluster>, user: number, { rows, gains }: Cluster, squares: Gains): void {
   const known = users.get(user);
   const isOther = known === undefined || known.rows >= CLUSTER_ROWS;
@@ -351,7 +352,7 @@ function join(users: Map<number, Cluster>, user: number, { rows, gains }: Cluste
   else known.rows += rows;
 }
 
-/** ln M, see above. */
+/** ln M of the module comment. */
 function logCapital(gain: number, variance: number): number {
   const s = Math.sqrt(1 + RHO * RHO * variance);
   const x = RHO * gain / s;

@@ -1,6 +1,6 @@
 /**
- * Down-sampling of negatives: all positives are learnt and a share of the negatives, with the log-odds correction
- * in training, after which the logit is unbiased (see `src/nn/losses/log_odds.ts`).
+ * Down-sampling of negatives: all positives and a share of the negatives are learnt, with the log-odds correction
+ * in training, which leaves the logit unbiased (see `src/nn/losses/log_odds.ts`).
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { hash32 } from "../draws/random.ts";
 import type { Sample } from "../samples/sample.ts";
 
 /**
- * The rows of a sample that are learnt: which depends on the sample's request, the item and the seed alone.
+ * The rows of a sample that are learnt, a function of its request, the items and the seed alone.
  *
  * @param rate probability in (0, 1] with which a negative is kept
  */

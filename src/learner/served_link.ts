@@ -1,6 +1,6 @@
 /**
- * Between the logits of the loss and those that are served: the loss knows of negatives that were left out and of labels
- * that came too soon; what is served is corrected for both, and calibrated.
+ * From the logits in the loss to those that are served: the loss sees sampled negatives and premature labels; served
+ * logits are corrected for both, and calibrated.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import { Calibration } from "./calibration.ts";
 import type { LearnerSettings } from "./learner_options.ts";
 import type { Sample, SampleRow } from "../samples/sample.ts";
 
-/** What of a learner's options is about what it serves. */
+/** The options of a learner that concern served logits. */
 export type ServedLinkOptions = Pick<LearnerSettings, "negativeRate" | "fakeNegatives" | "calibrationRate">;
 
 /** Log loss of judged rows. */
 export interface JudgedLoss {
-  /** Rows; a negative stands for those that were left out. */
+  /** Number of rows; a sampled negative counts for those that were left out. */
   rows: number;
   /** Their log loss, summed. */
   loss: number;
@@ -35,7 +35,7 @@ export class ServedLink {
   readonly #fakeNegatives: boolean;
   readonly #calibration: Calibration;
 
-  /** Nothing is calibrated yet. @throws RangeError when a rate is out of its range */
+  /** Starts uncalibrated. @throws RangeError when a rate is out of range */
   constructor({ negativeRate, fakeNegatives, calibrationRate }: ServedLinkOptions) {
     this.negativeRate = negativeRate;
     this.offset = samplingOffset(negativeRate);
@@ -43,25 +43,25 @@ export class ServedLink {
     this.#calibration = new Calibration(calibrationRate);
   }
 
-  /** What leads from the logits of the weights to those that are served, as of now. */
+  /** The current link from learnt to served logits. */
   get link(): Link {
     const { scale, bias } = this.#calibration;
     return { fakeNegatives: this.#fakeNegatives, scale, bias };
   }
 
   /**
-   * Weights in the loss of rows whose labels were given before all clicks had come.
+   * Loss weights of rows whose labels were given before all clicks had come.
    *
-   * @param logits of the loss, by row
+   * @param logits in the loss, by row
    */
   lateWeights({ rows, lateShare = 0 }: Sample, logits: Float32Array): Float32Array {
     return logits.map((logit, c) => lateClickWeight(logit - this.offset, rows[c]!.label, lateShare));
   }
 
   /**
-   * Judges final labels as they would have been served, adds them to `judged`, and calibrates with them.
+   * Adds the log loss of final labels, as served, to `judged`, and calibrates on them.
    *
-   * @param logits of the loss, by row
+   * @param logits in the loss, by row
    */
   judge(rows: readonly SampleRow[], logits: Float32Array, judged: JudgedLoss): void {
     const link = { fakeNegatives: this.#fakeNegatives };

@@ -1,6 +1,6 @@
 /**
- * Where a learner may go back to: the last checkpoint, when a step broke the weights; and an older one that
- * was served for a while without complaint, when its predictions turn out bad.
+ * States that a learner may go back to: the last checkpoint, after a step that broke the weights, and an older one that
+ * was served for a while without complaint, after predictions turned out bad.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Learner } from "./learner.ts";
 
-/** Users to remember, before they are erased from the snapshots. */
+/** Most erased users to remember before they are purged from the snapshots. */
 const MAX_ERASED = 1000;
 
-/** The learner at some time. */
+/** An encoded learner. */
 interface Snapshot {
   readonly bytes: Uint8Array;
   /** Rows judged until then. */
@@ -25,10 +25,10 @@ interface Snapshot {
 export class Snapshots {
   readonly #trustRows: number;
   #last: Snapshot;
-  /** On its way to be trusted. */
+  /** To be trusted once it is old enough. */
   #pending: Snapshot;
   #trusted: Snapshot;
-  /** Users erased since the trusted snapshot: going back must not bring them back. */
+  /** Users erased since the trusted snapshot, to be erased again after going back. */
   #erased: string[] = [];
 
   /**
@@ -41,29 +41,29 @@ export class Snapshots {
     this.#last = this.#pending = this.#trusted = { bytes, rows: 0, erased: 0 };
   }
 
-  /** Notes the encoded learner after so many judged rows, which is sound and has no complaint against it. */
+  /** Keeps an encoded learner that is sound and without complaint. @param rows rows judged so far */
   keep(bytes: Uint8Array, rows: number): void {
     this.#last = { bytes, rows, erased: this.#trusted.erased + this.#erased.length };
     if (this.#pending.bytes === this.#trusted.bytes) this.#pending = this.#last;
     this.trust(rows);
   }
 
-  /** No complaint so far: trusts what is old enough. */
+  /** Trusts the pending snapshot if it is old enough. Called while there is no complaint. */
   trust(rows: number): void {
     if (rows - this.#pending.rows < this.#trustRows) return;
     this.#erased.splice(0, this.#pending.erased - this.#trusted.erased);
     this.#trusted = this.#pending;
   }
 
-  /** Gives up everything that is not trusted. */
+  /** Drops everything newer than the trusted snapshot. */
   distrust(): void {
     this.#last = this.#pending = this.#trusted;
   }
 
   /**
-   * Remembers users whom going back must not bring back.
+   * Makes sure that going back does not bring users back.
    *
-   * @param learner comes back as it was; with many users to remember, they are erased from the snapshots by it
+   * @param learner used to purge the snapshots if there are many users to remember; ends as it was
    */
   erase(users: readonly string[], learner: Learner): void {
     this.#erased.push(...users);
@@ -71,9 +71,9 @@ export class Snapshots {
   }
 
   /**
-   * Erases from the snapshots themselves whom they must not bring back; nothing names those any more.
+   * Rewrites the snapshots without erased users, so nothing kept contains their ids.
    *
-   * @param learner comes back as it was
+   * @param learner used to rewrite them; ends as it was
    */
   purge(learner: Learner): void {
     if (this.#erased.length === 0) return;
@@ -91,7 +91,7 @@ export class Snapshots {
     learner.decode(current);
   }
 
-  /** Takes a learner back to the last or the trusted snapshot; batches stay counted. */
+  /** Takes a learner back to the last or the trusted snapshot, except for its count of batches. */
   restore(learner: Learner, which: "last" | "trusted"): void {
     const { bytes, erased } = which === "last" ? this.#last : this.#trusted;
     const { steps } = learner;

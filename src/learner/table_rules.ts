@@ -1,5 +1,5 @@
 /**
- * By which rule the rows of each embedding table are learnt: vectors, and the kinds of first-order weights.
+ * The learning rule of each embedding table: vectors, and the kinds of first-order weights.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export type WeightKind = (typeof WEIGHT_KINDS)[number];
 /** Standard deviations of weights by kind, in logits, above 0. */
 export type PriorDeviations = { readonly [K in WeightKind]?: number | undefined };
 
-/** What of a learner's options rules depend on. */
+/** The options of a learner that rules depend on. */
 export interface TableRuleOptions {
   readonly embeddingLearningRate: number;
   readonly firstOrderLearningRate: number;
@@ -33,7 +33,7 @@ export interface TableRuleOptions {
   readonly deviations: PriorDeviations;
 }
 
-/** How the rows of a table are learnt. @param name of a table, see `fieldSpecs` */
+/** The learning rule of a table. @param name see `fieldSpecs` */
 export function tableRule(name: string, options: TableRuleOptions): RowAdagradOptions {
   if (!name.startsWith("first:")) {
     return { learningRate: options.embeddingLearningRate, initialAccumulator: 0.1 };

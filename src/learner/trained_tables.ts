@@ -1,6 +1,6 @@
 /**
- * The embedding tables of a learner: as features see them, which admit what they use; as gradients see them, which
- * only look up; and as versions carry them.
+ * The embedding tables of a learner, in three roles: features gather from them and admit new ids, gradients are added
+ * to the rows that exist, and versions carry their rows.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { userPrefix } from "../features/pairs.ts";
 import type { LearnerSettings } from "./learner_options.ts";
 import { tableRule, type TableRuleOptions } from "./table_rules.ts";
 
-/** What of a learner's options is about its tables. */
+/** The options of a learner that concern its tables. */
 export type TrainedTablesOptions =
   & TableRuleOptions
   & Pick<
@@ -22,13 +22,13 @@ export type TrainedTablesOptions =
     "schema" | "embeddingWidth" | "embeddingScale" | "admitAfter" | "tableBytes" | "expireAfterMs" | "seed"
   >;
 
-/** One table a field, learnt together. */
+/** One table per field, learnt together. */
 export class TrainedTables {
   /** By field, in the order of `fieldSpecs`. */
   readonly byField: ReadonlyMap<string, EmbeddingTable>;
-  /** To gather from: a key that is looked up is used at {@linkcode TrainedTables.time}, and may get a row. */
+  /** To gather from: looking up a key counts as a use at {@linkcode TrainedTables.time}, and may give it a row. */
   readonly gather: ReadonlyMap<string, FieldTable>;
-  /** To give gradients to: a key without a row gets none. */
+  /** To add gradients to: looking up a key never gives it a row. */
   readonly scatter: ReadonlyMap<string, TrainableTable>;
   /** Event time of what is gathered next, milliseconds since the epoch. */
   time = 0;
@@ -84,26 +84,26 @@ export class TrainedTables {
     );
   }
 
-  /** Takes a step on the gradients that were given. @returns Whether no weight is beyond `largest` in magnitude. */
+  /** Applies the accumulated gradients. @returns whether no weight exceeds `largest` in magnitude */
   step(largest: number): boolean {
     let isSound = true;
     for (const table of this.byField.values()) isSound = table.step(1, largest) && isSound;
     return isSound;
   }
 
-  /** Drops the gradients that were given. */
+  /** Discards the accumulated gradients. */
   discard(): void {
     for (const table of this.byField.values()) table.discard();
   }
 
-  /** Erases a user: the next use starts from an initial row. */
+  /** Erases a user from all tables. */
   forget(user: string): void {
     this.byField.get("user")?.remove(user);
     this.byField.get("first:user")?.remove(user);
     this.byField.get("first:pair")?.removePrefix(userPrefix(user));
   }
 
-  /** The rows as a version carries them, by field: all, or those changed since the last call; none is changed then. */
+  /** Encodes all rows by field, or those changed since the last call, and marks them as published. */
   takeRows(kind: "delta" | "full"): ReadonlyMap<string, Uint8Array> {
     const rows = new Map<string, Uint8Array>();
     for (const [name, table] of this.byField) {
@@ -113,7 +113,7 @@ export class TrainedTables {
     return rows;
   }
 
-  /** Takes no row for changed any more. */
+  /** Marks all rows as published. */
   clearChanged(): void {
     for (const table of this.byField.values()) table.clearChanged();
   }

@@ -1,6 +1,6 @@
 /**
- * Progressive validation: every prediction was frozen at its impression and is judged here when its outcome is
- * final, before the sample is learnt (McMahan et al., KDD 2013).
+ * Progressive validation: each prediction is frozen at its impression and judged when its outcome is final, before the
+ * sample is learnt (McMahan et al., KDD 2013).
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { ProgressiveRows } from "../metrics/progressive_rows.ts";
 import type { LearnResult } from "./learner.ts";
 import type { Sample } from "../samples/sample.ts";
 
-/** Learning after a batch. */
+/** Progress of learning after a batch. */
 export interface LearningMark {
   /** Rows judged so far. */
   readonly rows: number;
@@ -28,12 +28,12 @@ export interface LearningMark {
 
 /** Options of a {@linkcode Validation}. */
 export interface ValidationOptions {
-  /** Fewest rows and marks to keep; there are up to twice as many. @default {all} */
+  /** Number of rows and marks to keep; up to twice as many are held. @default {all} */
   readonly rows?: number;
 }
 
 /**
- * Predictions that were judged when their outcomes were final, before they were learnt, and the learning between them.
+ * Predictions judged on final outcomes before they were learnt, with the progress of learning.
  *
  * @example
  * ```ts
@@ -50,9 +50,9 @@ export class Validation {
   readonly rows: ProgressiveRows = new ProgressiveRows();
   readonly #keep: number;
   #dropped = 0;
-  /** Places of those who are known by name. */
+  /** Places of users in `#names`. */
   #users = new Map<string, number>();
-  /** Names of the users of rows, by place; empty = erased. */
+  /** Ids of the users of rows, by place; empty = erased. */
   #names: string[] = [];
   #marks: LearningMark[] = [];
   #digest: Uint8Array = new Uint8Array(32);
@@ -81,7 +81,7 @@ export class Validation {
     return [...this.#digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /** @internal Judges a sample, unless its labels are not final; `bytes` is its record. */
+  /** @internal Judges a sample whose labels are final. @param bytes its record, for the digest */
   update(sample: Sample, bytes: Uint8Array): void {
     if (sample.purpose !== "learn") this.#judge(sample);
     const record = createHash("sha256").update(bytes).digest();
@@ -121,7 +121,7 @@ export class Validation {
     for (const [place, name] of names.entries()) if (name !== "") this.#users.set(name, place);
   }
 
-  /** @internal Erases names of users: their rows stay as those of somebody without one. */
+  /** @internal Erases user ids; their rows stay, anonymously. */
   erase(users: readonly string[]): void {
     for (const user of users) {
       const place = this.#users.get(user);
@@ -131,7 +131,7 @@ export class Validation {
     }
   }
 
-  /** @internal Notes the state of learning after a batch; a learner of samples that are not judged drops no rows, only marks. */
+  /** @internal Records the progress of learning after a batch. */
   mark(result: Pick<LearnResult, "loss" | "aux">, time: number, version: number): void {
     const { loss, aux } = result;
     this.#marks.push({ rows: this.rows.length, time, loss, aux, version });

@@ -1,9 +1,9 @@
 /**
- * The event time of a partition: the newest time that counts, which no single source moves by itself.
+ * The event time of a partition: the newest believed time, which no single source can move by itself.
  *
- * Nothing happens after it has arrived: an event's time counts up to the time at which its record came, or up to the
- * clock where that is later. *Sure* arrivals (a server of ours or the log itself stamped the record) bound the clock
- * from above as well, so that a wrong time which once got in does not stay:
+ * Nothing happens after it has arrived: an event's time is capped at the arrival of its record, or at the clock if that
+ * is later. *Sure* arrivals (stamped by our server or by the log) bound the clock from above as well, so that a wrong
+ * time does not stay once it got in:
  *
  * ```text
  *   arrives  says      clock
@@ -12,9 +12,9 @@
  *   12:02    12:02 a   12:02
  * ```
  *
- * Records that carry the time of their event tell nothing about arrival. There a longer jump than `maxJumpMs` is held
- * back until `CONFIRMING_EVENTS` events of at least two users confirm it, or `CONFIRMING_ALONE` of a single one, with
- * no event of the present in between. It then moves to the smallest time that was held back:
+ * Records stamped with the time of their event say nothing about arrival. There, a jump beyond `maxJumpMs` is held back
+ * until `CONFIRMING_EVENTS` events of at least two users confirm it, or `CONFIRMING_ALONE` of a single user, without an
+ * event of the present in between. The clock then moves to the smallest time that was held back:
  *
  * ```text
  *   12:00 a   12:01 b   13:00 c   12:02 a             c is ahead: the clock stays at 12:02
@@ -28,9 +28,9 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { idHash } from "./user_state.ts";
 
-/** The tolerance is no smaller, whatever the lateness: the clocks of servers differ by seconds. */
+/** Smallest tolerance, whatever the lateness: the clocks of servers differ by seconds. */
 const MIN_TOLERANCE_MS = 60_000;
-/** The `maxJumpMs` of replays: nobody can be kept waiting there, and files have quiet nights. */
+/** The `maxJumpMs` of replays: files have quiet nights, and nobody waits for an answer. */
 export const REPLAY_MAX_JUMP_MS = 86_400_000;
 const CONFIRMING_EVENTS = 8;
 const CONFIRMING_ALONE = 100;
@@ -39,19 +39,19 @@ const CONFIRMING_ALONE = 100;
 export interface Arrival {
   /** Milliseconds since the epoch; +∞ when unknown. */
   readonly time: number;
-  /** Whether the server or the log stamped the time. Otherwise the producer did, perhaps from the event. */
+  /** Whether the server or the log stamped the time; otherwise the producer did, possibly with that of the event. */
   readonly isSure: boolean;
 }
 
-/** Nothing is known of when an event came. */
+/** The arrival is unknown. */
 export const UNKNOWN_ARRIVAL: Arrival = { time: Infinity, isSure: false };
 
-/** Events that agree with each other on a time. */
+/** Events that agree on a time. */
 interface Witnesses {
-  /** Hash of the first one's user: nothing here is to outlive a `forget`. */
+  /** Hash of the user of the first one: no id may outlive a `forget`. */
   user: number;
   events: number;
-  /** Whether there is one of another user. */
+  /** Whether there is an event of another user. */
   several: boolean;
   /** Smallest time. */
   time: number;
@@ -62,36 +62,36 @@ export class EventClock {
   readonly #toleranceMs: number;
   readonly #maxJumpMs: number;
   #time = -Infinity;
-  /** Those of the present, until there are enough to believe it; the first event of a partition may be wrong, too. */
+  /** Events of the present, until enough confirm it: the first event of a partition may be wrong, too. */
   #present: Witnesses | null = none();
-  /** Those of a jump that is held back. */
+  /** Events of a jump that is held back. */
   #jump = none();
 
   /**
    * A clock before its first event.
    *
-   * @param latenessMs the tolerance, unless it is less than a minute
-   * @param maxJumpMs how far an event without a sure arrival may be ahead and count at once, milliseconds
+   * @param latenessMs allowed lateness, milliseconds; the tolerance is at least a minute
+   * @param maxJumpMs how far an event without a sure arrival may be ahead and be believed at once, milliseconds
    */
   constructor(latenessMs: number, maxJumpMs: number = Math.max(latenessMs, MIN_TOLERANCE_MS)) {
     this.#toleranceMs = Math.max(latenessMs, MIN_TOLERANCE_MS);
     this.#maxJumpMs = maxJumpMs;
   }
 
-  /** The newest event time that counts; −∞ before the first event. */
+  /** The newest believed event time; −∞ before the first event. */
   get time(): number {
     return this.#time;
   }
 
-  /** How far the clock may be ahead of a sure arrival, milliseconds. */
+  /** How far the clock may run ahead of a sure arrival, milliseconds. */
   get toleranceMs(): number {
     return this.#toleranceMs;
   }
 
   /**
-   * Takes the time of an event in.
+   * Takes in the claimed time of an event.
    *
-   * @returns when it happened: its time, but not after it has arrived, unless the clock is there already
+   * @returns the event time: what was claimed, but no later than the arrival or the clock, whichever is later
    */
   update(user: string, claimed: number, arrival: Arrival = UNKNOWN_ARRIVAL): number {
     if (arrival.isSure) this.#time = Math.min(this.#time, arrival.time + this.#toleranceMs);
@@ -109,7 +109,7 @@ export class EventClock {
     }
     const isOld = ahead < -this.#maxJumpMs;
     if (isOld && (this.#present === null || this.#present.user === idHash(user))) return;
-    // Behind a first event that nobody has confirmed, the clock begins again.
+    // The first event was far ahead and nobody confirmed it: restart the clock.
     if (isOld) this.#present = none();
     this.#time = isOld ? time : Math.max(this.#time, time);
     this.#jump = none();

@@ -1,12 +1,11 @@
 /**
- * Carries a user's recurrent state along the sequence: one step a behaviour where that is exact, a fold again
- * where it is not (a behaviour came late, the window moved, the state is of an old version).
+ * Keeps a user's recurrent state up to date: one step per behaviour where that is exact, a refold where it is not (a
+ * behaviour came late, the window moved, the state is of an old version).
  *
- * **Window.** The state is the fold over the window of the sequence; it is folded again when the window moves.
+ * **Window.** The state is the fold over the window of the sequence; it is refolded when the window moves.
  *
- * **Lifelong.** The state is the fold over the whole life. Of it only the anchor is kept; the rest is folded by
- * whoever reads it, by the version of then. With n behaviours so far, K the fewest that learning goes back through
- * (`recent`) and P the hop:
+ * **Lifelong.** The state is the fold over the whole life. Only the anchor is stored; readers fold the rest with the
+ * current version. With n behaviours so far, K the fewest that learning goes back through (`recent`) and P the hop:
  *
  * ```text
  *  0                        a             n − K           n
@@ -14,9 +13,9 @@
  *  └──────────────────── state ───────────────────────────┘
  * ```
  *
- * The anchor is the state before the recent behaviours, the constant that lists are scored from and that learning
- * starts from (mode S of truncated back-propagation); while a = 0 it is the start state. It moves on by P steps at a
- * time, and is rounded to what is stored then, so that everything computes with the same numbers.
+ * The anchor is the state before the recent behaviours: a constant from which lists are scored and learning starts
+ * (mode S of truncated back-propagation). While a = 0 it is the start state. It advances at least P steps at a time, and
+ * is then rounded to its stored precision, so everything computes with the same numbers.
  *
  * @module
  */
@@ -28,34 +27,34 @@ import type { SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
 import { createRecurrent, type RecurrentState, type UserState } from "./user_state.ts";
 
-/** Counts of what keeping the states cost. */
+/** Counts of the work of keeping states. */
 export interface FoldCounters {
   /** Behaviours folded by a single step. */
   steps: number;
-  /** States folded again. */
+  /** States that were refolded. */
   refolds: number;
 }
 
-/** What {@linkcode carryHidden} works on. */
+/** Context of {@linkcode carryHidden}. */
 export interface FoldContext {
   readonly sequences: SequenceSlab;
   readonly catalogue: Catalogue;
   readonly serving: Serving;
-  /** Versions that the state of a window may be behind before it is folded again. */
+  /** Versions that the state of a window may lag before it is refolded. */
   readonly maxStaleVersions: number;
-  /** Whether the states of a lifelong model cover the whole life, and not the window only. */
+  /** Whether the states of a lifelong model cover the whole life rather than the window. */
   readonly lifelong: boolean;
   readonly counters: FoldCounters;
 }
 
-/** Where a behaviour went. */
+/** An inserted behaviour. */
 export interface Inserted {
   /** Index of the item in the catalogue. */
   readonly item: number;
   readonly strength: number;
   /** Event time, milliseconds since the epoch. */
   readonly time: number;
-  /** Whether it became the newest one. */
+  /** Whether it is the newest one. */
   readonly atEnd: boolean;
 }
 
@@ -65,14 +64,13 @@ export function carryHidden(user: RecurrentState, inserted: Inserted, context: F
   if (serving.stateSize === 0) return;
   if (lifelong && serving.lifelong) return carryLife(user, inserted, context);
   const behind = serving.version - user.hiddenVersion;
-  // A restored state may be of another model: then its length differs, or its version is ahead of ours.
+  // A restored state may be of another model, whose state has another length or whose version is ahead of ours.
   const known = user.hidden.length === serving.stateSize && behind >= 0;
   carryWindow(user, inserted.atEnd && known && behind <= maxStaleVersions, context);
 }
 
 /**
- * Brings the states of variants' models up to date, one each. A model that is there no more has none: what is left of
- * it goes with the next behaviour.
+ * Brings the states of the variants' models up to date. States of models that no longer exist are dropped.
  */
 export function carryVariants(user: UserState, inserted: Inserted, folds: readonly FoldContext[]): void {
   if (folds.length === 0 && user.variants.size === 0) return;
@@ -84,7 +82,7 @@ export function carryVariants(user: UserState, inserted: Inserted, folds: readon
   }));
 }
 
-/** Whether an anchor, with the behaviours behind it that are kept, is a whole life, or all that is known of one. */
+/** Whether the anchor and the stored behaviours after it cover a life, or all that is known of one. */
 function isOfLife(
   { hiddenStart, anchor, row }: RecurrentState,
   sequences: SequenceSlab,
@@ -94,7 +92,7 @@ function isOfLife(
   return hiddenStart === 0 || anchor?.size === serving.stateSize;
 }
 
-/** What a list of `length` behaviours, of which `first` is the row's index, is scored and learnt from. */
+/** The state that a list is scored and learnt from, with `length` behaviours from index `first` of the row. */
 export function stateOf(
   user: RecurrentState,
   { sequences, serving, lifelong }: Pick<FoldContext, "sequences" | "serving" | "lifelong">,
@@ -104,12 +102,12 @@ export function stateOf(
   const { anchor, hiddenStart, row } = user;
   if (!lifelong || !serving.lifelong || anchor === null || !isOfLife(user, sequences, serving)) return null;
   const from = hiddenStart - (sequences.total(row) - sequences.length(row)) - first;
-  // A list may be older than what is in the anchor: that knows too much of it.
+  // A list may be older than the anchor, which then knows what happened after the list.
   if (from < 0 || from > length) return null;
   return { from, stored: anchor };
 }
 
-/** The state after all behaviours, by the version of now; `null` when nothing is known. */
+/** The state after all behaviours, by the current version; `null` if there is none. */
 export function currentState(user: RecurrentState, context: FoldContext): Float32Array | null {
   const { sequences, serving, lifelong } = context;
   const length = sequences.length(user.row);
@@ -144,9 +142,9 @@ function carryLife(user: RecurrentState, inserted: Inserted, context: FoldContex
   const { sequences, serving, counters } = context;
   const forgotten = sequences.total(user.row) - sequences.length(user.row);
   user.hidden = NONE;
-  // A restored anchor may be of another model: then its size differs, or its version is ahead of ours.
+  // A restored anchor may be of another model, whose state has another size or whose version is ahead of ours.
   if (!isOfLife(user, sequences, serving) || serving.version < user.hiddenVersion) {
-    // What the sequence still holds of the life is folded.
+    // Fold what the sequence still holds of the life.
     user.anchor = null;
     user.hiddenStart = forgotten;
     user.hiddenVersion = serving.version;
@@ -157,7 +155,7 @@ function carryLife(user: RecurrentState, inserted: Inserted, context: FoldContex
   moveAnchor(user, context);
 }
 
-/** A behaviour that is older than the recent ones is one more of those in the anchor. */
+/** Adds a behaviour that is older than the recent ones to the anchor. */
 function joinAnchor(
   user: RecurrentState,
   { item, strength }: Inserted,
@@ -170,12 +168,12 @@ function joinAnchor(
   user.hiddenStart++;
 }
 
-/** Keeps the number of recent behaviours below K + P. */
+/** Advances the anchor to keep the number of recent behaviours below K + P. */
 function moveAnchor(user: RecurrentState, context: FoldContext): void {
   const { sequences, serving, counters } = context;
   const total = sequences.total(user.row), forgotten = total - sequences.length(user.row);
   if (total - user.hiddenStart < sequences.recent + sequences.hop) return;
-  // Samples share the old one, so it stays as it is.
+  // Samples share the old anchor, so it is not modified.
   const state = startOf(user, serving);
   while (total - user.hiddenStart > sequences.recent) {
     step(state, user, user.hiddenStart - forgotten, context);
@@ -193,7 +191,7 @@ function startOf({ anchor }: RecurrentState, serving: Serving): Float32Array {
 
 const NONE = new Float32Array(0);
 
-/** Index in the row of the newest behaviour that is no later than `time`; −1 when there is none. */
+/** Index in the row of the newest behaviour no later than `time`; −1 if there is none. */
 function place(user: RecurrentState, time: number, sequences: SequenceSlab): number {
   let index = sequences.length(user.row) - 1;
   while (index >= 0 && sequences.time(user.row, index) > time) index--;

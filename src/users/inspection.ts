@@ -1,5 +1,5 @@
 /**
- * What a model shows of the states that a task carries for its users.
+ * Panels of the users' recurrent states.
  *
  * @module
  */
@@ -9,25 +9,25 @@ import type { UserState } from "./user_state.ts";
 
 /** Options of {@linkcode inspectUsers}. */
 export interface InspectionOptions {
-  /** Users that are looked at, at most. @default {200} */
+  /** Most users to look at. @default {200} */
   readonly most?: number;
-  /** The state of a user, `null` when there is none. @default {the one that is carried} */
+  /** The state of a user, `null` if there is none. @default {the stored one} */
   readonly stateOf?: (user: UserState) => Float32Array | null;
 }
 
-/** Something that shows states, such as a `Serving`. */
+/** Something that makes panels of states, such as a `Serving`. */
 export interface Inspector {
-  /** Absent: it has nothing to show. */
+  /** Panels of a state. Absent: the model has none. */
   inspect?(state: Float32Array): readonly Panel[];
   /** Floats of a state. */
   readonly stateSize: number;
 }
 
 /**
- * The mean panels of the users who were active last, so that it costs the same however many there are; `null` when the
- * model has nothing to show, or of nobody yet.
+ * Mean panels of the most recently active users, at a cost that does not depend on the number of users; `null` if the
+ * model has no panels or no user has a state yet.
  *
- * @param users Users in memory, least recently active first.
+ * @param users users in memory, least recently active first
  */
 export function inspectUsers(
   users: ReadonlyMap<string, UserState>,
@@ -35,12 +35,12 @@ export function inspectUsers(
   { most = 200, stateOf = ({ hidden }) => hidden }: InspectionOptions = {},
 ): Inspection | null {
   if (model.inspect === undefined) return null;
-  const found: (readonly Panel[])[] = [];
+  const panels: (readonly Panel[])[] = [];
   let skip = Math.max(0, users.size - most);
   for (const user of users.values()) {
     if (skip-- > 0) continue;
     const state = stateOf(user);
-    if (state?.length === model.stateSize) found.push(model.inspect(state));
+    if (state?.length === model.stateSize) panels.push(model.inspect(state));
   }
-  return meanPanels(found);
+  return meanPanels(panels);
 }

@@ -1,8 +1,8 @@
 /**
- * How often a user was shown an item, for caps of frequency.
+ * How often a user was shown an item, for frequency caps.
  *
- * Without a memory of its own, what is known is what is on lists whose outcome is open: those of the newest outcome
- * window. With one (`frequency.remembered`), the newest n items shown are a part of the user's state, some 4 bytes each.
+ * By default only lists whose outcome is open count, which are those of the newest outcome window. With
+ * `frequency.remembered`, the newest n shown items are part of the user's state, at about 4 bytes each.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import type { ShownItem, UserState } from "./user_state.ts";
 
 /** How often the same item may be shown, unless a request says otherwise. */
 export interface FrequencyOptions extends Frequency {
-  /** Newest shown items remembered per user; 0: those of open lists only. @default {0} */
+  /** Newest shown items to remember per user; 0: count open lists only. @default {0} */
   readonly remembered?: number;
 }
 
-/** Remembers what was shown; a list that is confirmed counts once. O(new + kept). */
+/** Remembers the items of a shown list, once even if it is confirmed again. O(new + kept). */
 export function rememberShown(
   user: UserState,
   rows: PendingRows,
@@ -35,9 +35,9 @@ export function rememberShown(
 }
 
 /**
- * Indices of the items that were shown `most` times or more in (time − within, time].
+ * Indices of the items that were shown at least `most` times in (time − within, time].
  *
- * @param remembered as of {@linkcode rememberShown}
+ * @param remembered number of remembered items, as for {@linkcode rememberShown}
  */
 export function overshown(
   user: UserState,

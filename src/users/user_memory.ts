@@ -1,9 +1,9 @@
 /**
- * The users of a task that are in memory: who was active when, how many bytes they are, and how they go to their
- * records and come back.
+ * The users of a task that are in memory, in the order of activity and within a budget of bytes, and their way to
+ * records and back.
  *
- * It alone allocates and releases rows of the sequence slab: a row belongs to a user in memory, or to one that is only
- * looked at, and then until the look ends.
+ * Nothing else allocates or releases rows of the sequence slab: a row belongs to a user in memory, or to a user who is
+ * viewed, until the view ends.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { SequenceSlab } from "./states/sequence.ts";
 import { UserCodec } from "./user_codec.ts";
 import { createUser, type UserState } from "./user_state.ts";
 
-/** Bytes in memory a byte of a record, beside the slab: maps, strings and objects; measured as 2 to 4. */
+/** Bytes in memory per byte of a record, beside the slab (maps, strings, objects); measured as 2 to 4. */
 const RECORD_GROWTH = 3;
 
 /** Keeps the users in memory, least recently active first. */
@@ -38,16 +38,16 @@ export class UserMemory {
     return this.#users;
   }
 
-  /** Estimated bytes of them all, as of their last records. */
+  /** Estimated bytes of all users, as of their last records. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The user of an id, who is the most recently active one from now on, and is made when there is none. */
+  /** Returns the user of an id, a new one if there is none, and makes them the most recently active. */
   activate(id: string): UserState {
     const known = this.#users.get(id);
     const user = known ?? createUser(id, this.#sequences);
-    // Taken out and put in again, so that the map stays in the order of activity.
+    // Re-inserting keeps the map in the order of activity.
     if (known !== undefined) this.#users.delete(id);
     this.#users.set(id, user);
     return user;
@@ -60,7 +60,7 @@ export class UserMemory {
     return record;
   }
 
-  /** Takes a user in from its record. */
+  /** Restores a user from a record. */
   restore(id: string, record: Uint8Array): UserState {
     const user = this.#codec.decode(id, record);
     this.#weigh(user, record.length);
@@ -69,30 +69,30 @@ export class UserMemory {
     return user;
   }
 
-  /** Looks at a user in its record, without taking it in. @param view gets a state that is not valid afterwards */
+  /** Views the user of a record without restoring it. @param view receives a state that is only valid during the call */
   view<View>(id: string, record: Uint8Array, view: (user: UserState) => View): View {
     return this.#look(this.#codec.decode(id, record), view);
   }
 
-  /** Looks at somebody without a past. @param view gets a state that is not valid afterwards */
+  /** Views a new user. @param view receives a state that is only valid during the call */
   viewNobody<View>(id: string, view: (nobody: UserState) => View): View {
     return this.#look(createUser(id, this.#sequences), view);
   }
 
-  /** Lets a user go until it is restored. */
+  /** Drops a user until it is restored. */
   remove(user: UserState): void {
     this.#users.delete(user.id);
     this.#sequences.release(user.row);
     this.#bytes -= user.bytes;
   }
 
-  /** Lets a user go for ever, and words of users that are kept in mind from one record to the next. */
+  /** Drops a user for good, with the words that the codec caches. */
   forget(user: UserState): void {
     this.remove(user);
     this.#codec.forget();
   }
 
-  /** Lets the least recently active users go until the others fit into `maxBytes`; those who wait stay. */
+  /** Drops the least recently active users until the rest fit into `maxBytes`; users with deadlines stay. */
   evict(maxBytes: number): void {
     if (this.#bytes <= maxBytes) return;
     for (const user of this.#users.values()) {
@@ -118,7 +118,7 @@ export class UserMemory {
   }
 }
 
-/** Whether something of the user waits for a deadline, for which it has to be in memory. */
+/** Whether the user has to stay in memory for a deadline. */
 export function isWaiting({ pending, parked }: UserState): boolean {
   return pending.size + parked.length > 0;
 }

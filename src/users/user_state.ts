@@ -1,5 +1,5 @@
 /**
- * What a task knows of one user; `user_codec.ts` has its record on the `state` topic.
+ * The state of one user in a task; `user_codec.ts` has its record on the `state` topic.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface ShownItem {
   readonly time: number;
 }
 
-/** An interaction that waits for the impression that it names. */
+/** An interaction that waits for its impression. */
 export interface ParkedInteraction {
   /** Running number in the task, which breaks ties of time. */
   readonly sequence: number;
@@ -31,35 +31,35 @@ export interface ParkedInteraction {
 export interface RecurrentState {
   /** Row of the user's behaviours in the slab. */
   readonly row: number;
-  /** Recurrent state over the window; empty when the model has none, or one of the whole life. */
+  /** Recurrent state over the window; empty if the model has none or a lifelong one. */
   hidden: Float32Array;
   /** State of a lifelong model before the recent behaviours; `null` = the start state. */
   anchor: StoredState | null;
-  /** Parameter version that made `hidden`, or the end of the anchor. */
+  /** Parameter version of `hidden`, or of the last steps of the anchor. */
   hiddenVersion: number;
-  /** Count of all behaviours before the first of the window, or behind the anchor. */
+  /** Number of behaviours before the window, or in the anchor. */
   hiddenStart: number;
 }
 
-/** The state of one user, with the recurrent state of the deployment's own model. */
+/** The state of one user, including the recurrent state of the deployment's own model. */
 export interface UserState extends RecurrentState {
   /** Id of the user. */
   readonly id: string;
-  /** What was learnt of the user. */
+  /** Running statistics of the user. */
   readonly statistics: UserStatistics;
   /** Attributes of the user. */
   profile: Attributes;
   /** Hashes of the newest event ids, oldest first, for de-duplication; see {@linkcode idHash}. */
   readonly recentIds: number[];
-  /** Impressions whose outcome is open, by request. */
+  /** Impressions with open outcomes, by request. */
   pending: Map<string, Pending>;
-  /** Interactions that came before the impression that they name, oldest first; bounded in number. */
+  /** Interactions that came before their impression, oldest first; bounded in number. */
   parked: readonly ParkedInteraction[];
-  /** Recurrent states of lifelong models of variants, by name. */
+  /** Recurrent states of the lifelong models of variants, by name. */
   variants: ReadonlyMap<string, RecurrentState>;
-  /** Count of all behaviours as of the newest sample that has them; stays 0 unless behaviours alone are learnt. */
+  /** Number of behaviours as of the newest sample of them; stays 0 unless behaviours without a list are learnt. */
   sampledBehaviours: number;
-  /** Newest items that were shown, oldest first; empty unless the deployment remembers them. */
+  /** Newest shown items, oldest first; empty unless the deployment remembers them. */
   shown: readonly ShownItem[];
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
@@ -67,7 +67,7 @@ export interface UserState extends RecurrentState {
   bytes: number;
 }
 
-// Most users have none of these: what they share is never written to.
+// Most users have none of these and share these constants, which are never modified.
 const NONE = new Float32Array(0);
 const NO_PROFILE: Attributes = {};
 const NONE_PENDING: Map<string, Pending> = new Map();
@@ -75,7 +75,7 @@ const NONE_PARKED: readonly ParkedInteraction[] = [];
 const NO_VARIANTS: ReadonlyMap<string, RecurrentState> = new Map();
 const NONE_SHOWN: readonly ShownItem[] = [];
 
-/** A user without a past. */
+/** A new user. */
 export function createUser(id: string, sequences: SequenceSlab): UserState {
   return {
     id,
@@ -97,20 +97,20 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
   };
 }
 
-/** A recurrent state that nothing was folded into, of a user whose behaviours are at `row`. */
+/** An empty recurrent state of the user whose behaviours are at `row`. */
 export function createRecurrent(row: number): RecurrentState {
   return { row, hidden: NONE, anchor: null, hiddenVersion: 0, hiddenStart: 0 };
 }
 
-/** Opens an impression, in place of one of the same request. */
+/** Opens an impression, replacing one of the same request. */
 export function putPending(user: UserState, pending: Pending): void {
   if (user.pending === NONE_PENDING) user.pending = new Map();
   user.pending.set(pending.request, pending);
 }
 
 /**
- * 48 bits that stand for an event's id: ids are long, and some dozens of them would be most of a record. Among a user's newest
- * n ids another one is taken for a repeated one with probability n / 2^48.
+ * A 48-bit hash of an event's id: dozens of whole ids would be most of a record. A new id collides with one of a user's
+ * newest n with probability n / 2^48.
  */
 export function idHash(id: string): number {
   return hashString(id, 0x9e3779b9) * 2 ** 16 + (hashString(id, 0x85ebca6b) >>> 16);

@@ -1,34 +1,34 @@
 /**
- * The guard of a learner: judges the predictions that were served, and says when the weights behind them must not
- * be trusted. Pure and deterministic; `guard_rails.ts` does what it says.
+ * The guard of a learner judges served predictions and decides when the weights behind them must not be trusted. It is
+ * pure and deterministic; `guard_rails.ts` acts on its decisions.
  *
  * ```text
- *            out of band                so for another quarter
+ *            out of band             still, a quarter window later
  *  healthy ───────────────▶ suspect ───────────────────────────▶ rolled back ◀─┐ out of band
  *     ▲ ▲    in band again    │           served version in band, or patience  │ │ again
  *     │ └─────────────────────┘                                 └▶ recovering ──┘
  *     └───────────────────────────── a whole window in band ────────┘
  * ```
  *
- * The band. Hard rows must not look like a bad model, so a row's log loss, of its frozen prediction p, is compared with
- * what was to be expected of it, in two ways. Its excess is what it is above the loss of the causal prior the model starts
- * from. Its surprise is what it is above the entropy of p, which is the loss that p expects of itself (Spiegelhalter,
- * Statistics in Medicine 5, 1986): where outcomes are learnt at once, prior and model fail together, and only the
- * surprise shows it. With H the entropy of the label rate, the newest window is out of band when
+ * The band. Hard rows must not look like a bad model, so the log loss of a row's frozen prediction p is compared with
+ * its expectation in two ways. Its excess is the loss above that of the causal prior that the model starts from. Its
+ * surprise is the loss above the entropy of p, which is the loss that p expects of itself (Spiegelhalter, Statistics in
+ * Medicine 5, 1986): where outcomes are learnt at once, prior and model fail together, and only the surprise shows it.
+ * With H the entropy of the label rate, the newest window is out of band when
  *
  *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
  *     (mean surprise − mean surprise of the reference) / H > margin      it expects something else, or
  *     Σ p / Σ y outside [low, high], and further than the reference      calibration
  *
- * each by more than `confidence` standard errors: of batch means, which weigh as much as they have users, from the
- * larger of the two windows' variances, times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ, and more of them
- * where the reference is skewed. The chance in surprise is known but for a factor, so it must be as far out in the
- * deviations that a batch's own predictions allow. The newest quarter of the window and the newest batch are tested too
- * (after ADWIN: Bifet & Gavaldà, SDM 2007). Where people come one after another a batch has few users, and one of them
- * in an odd mood is far from all batches before: the newest batch must be out of band without the user who speaks most
- * for it, beside batches of the reference without theirs. A batch is judged before it is published, so what a coarse
- * fault taught in its first batch is never served: a learner adapts to wrong labels within a few batches, and one that
- * has adapted looks sound for as long as they last.
+ * each by more than `confidence` standard errors. These are of batch means, weighted by users, from the larger variance
+ * of the two windows, times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ; more are needed where the reference is
+ * skewed. The variance of surprise is known up to a factor, so surprise must also be out of band in standard deviations
+ * that the batch's own predictions imply. The newest quarter of the window and the newest batch are tested as well
+ * (after ADWIN: Bifet & Gavaldà, SDM 2007). Where users come one after another, a batch has few of them, and a single
+ * unusual one is far from all batches before: so the newest batch must be out of band even without the user who
+ * contributes most, compared with reference batches without theirs. A batch is judged before it is published, so the
+ * first batch of a coarse fault is never served: a learner adapts to wrong labels within a few batches, and then looks
+ * sound for as long as they last.
  *
  * @module
  */
@@ -78,7 +78,7 @@ export interface GuardOptions {
 export const GUARD_OPTIONS = {
   windowRows: count(1024, "rows of the newest window"),
   referenceRows: count(8192, "rows of the reference before it"),
-  warmUpRows: count(4096, "rows before which it does not act"),
+  warmUpRows: count(4096, "rows before it acts"),
   margin: positive(
     0.1,
     "most by which normalised entropy, beside the prior's or what predictions expect, may be above the reference's",
@@ -86,46 +86,46 @@ export const GUARD_OPTIONS = {
   minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
   maxCalibration: positive(2, "largest one"),
   confidence: positive(5, "standard errors by which the band must be left"),
-  patienceRows: count(8192, "rows after which a world that stays changed is the new one"),
+  patienceRows: count(8192, "rows after which a lasting change becomes the new reference"),
 } satisfies OptionsOf<GuardOptions>;
 
-/** How much the served versions are trusted. */
+/** How far the served versions are trusted. */
 export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as const;
 
 /** One of {@linkcode HEALTH}. */
 export type Health = (typeof HEALTH)[number];
 
-/** Why a state was left. */
+/** Why the health changed. */
 export const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
 
 /** A change of health. */
 export interface HealthChange {
-  /** The state it came to. */
+  /** The new health. */
   readonly to: Health;
   /** Why. */
   readonly reason: (typeof REASONS)[number];
   /** Rows judged so far. */
   readonly rows: number;
-  /** Newest version made before. */
+  /** Newest version made before it. */
   readonly version: number;
 }
 
 /**
- * What is to be done after a batch: publish the weights; keep them back; publish the last trusted ones and go on
- * from there; the same, because what was learnt meanwhile is worse; or publish everything learnt meanwhile.
+ * What to do after a batch: publish the weights; withhold them; publish the last trusted ones and go on from there;
+ * do the same because what was learnt meanwhile is worse; or publish what was learnt meanwhile.
  */
 export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt";
 
-/** A variance needs some values. */
+/** Fewest values to estimate a variance from. */
 const MIN_BLOCKS = 8;
-/** Changes of health that are kept: a stream that goes on breaking must not make every checkpoint larger. */
+/** Changes of health that are kept, so that a stream that keeps breaking cannot grow checkpoints. */
 const MAX_CHANGES = 256;
 const FORMAT = 3;
 
 /**
  * Watches one model.
  *
- * Memory: fifteen numbers per batch of both windows. Time: linear in them, a batch.
+ * Memory: fifteen numbers per batch of both windows. Time per batch: linear in those.
  *
  * @example
  * ```ts
@@ -141,7 +141,7 @@ export class Guard {
   #health: Health = "healthy";
   #changes: HealthChange[] = [];
   #rows = 0;
-  /** Oldest version whose predictions count: those before it are of weights that were given up. */
+  /** Oldest version whose predictions count; older ones are of withdrawn weights. */
   #since = 0;
   /** Rows since publishing stopped. */
   #held = 0;
@@ -149,9 +149,9 @@ export class Guard {
   #reference: Block[] = [];
 
   /**
-   * A guard that has seen nothing.
+   * A guard without history.
    *
-   * @throws RangeError when an option is not above 0, or the calibration's band is empty.
+   * @throws RangeError when an option is not above 0, or the band of calibration is empty
    */
   constructor(options: GuardOptions = {}) {
     this.#options = settle(GUARD_OPTIONS, options);
@@ -166,7 +166,7 @@ export class Guard {
     }
   }
 
-  /** How much the served versions are trusted. */
+  /** How far the served versions are trusted. */
   get health(): Health {
     return this.#health;
   }
@@ -181,7 +181,7 @@ export class Guard {
     return this.#changes;
   }
 
-  /** Rows after which weights that were published and not complained about are trusted. */
+  /** Rows after which published weights without complaint are trusted. */
   get trustRows(): number {
     return 2 * this.#options.windowRows;
   }
@@ -190,8 +190,8 @@ export class Guard {
    * Judges a batch.
    *
    * @param samples the batch, with the predictions that were served
-   * @param logLoss mean log loss a row of the learner's own weights on it, before it learnt it
-   * @param version newest version made; what the guard asks to publish must become `version + 1`
+   * @param logLoss mean log loss per row of the learner's own weights, before it learnt the batch
+   * @param version newest version made; whatever the guard asks to publish must become `version + 1`
    */
   update(samples: readonly Sample[], logLoss: number, version: number): GuardAction {
     const rows = samples.reduce((sum, sample) => sum + sample.rows.length, 0);
@@ -258,14 +258,14 @@ export class Guard {
         const lasting = this.#broken(newest(this.#recent, this.#held));
         if (lasting !== null) return this.#giveUp(lasting, version);
         if (this.#held < windowRows) return "hold";
-        // The dip is over, but what was learnt from it may be wrong.
+        // The dip is over, but what was learnt during it may be wrong.
         if (this.#worse()) return this.#giveUp("entropy", version);
         this.#become("healthy", "in band", version);
         return "publish";
       }
       case "rolled back": {
         if (!full) return "hold";
-        // Now the burden of proof is the other way round: chance is no excuse.
+        // The burden of proof is reversed now: no allowance for chance.
         if (this.#broken(this.#recent, 0) === null) {
           const action = this.#worse() ? "restart" : "adopt";
           this.#resume("in band", version);
@@ -313,7 +313,7 @@ export class Guard {
     return mean(column(this.#recent, GAIN, ROWS)) > 0;
   }
 
-  /** Moves both windows on; what is judged while something is wrong never becomes the reference. */
+  /** Advances both windows. Batches judged while unhealthy never become part of the reference. */
   #push(block: Block): void {
     const { windowRows, referenceRows } = this.#options;
     this.#recent.push(block);
@@ -338,7 +338,7 @@ export class Guard {
       this.#broken(this.#recent);
   }
 
-  /** Why the blocks are out of band; `null` when they are not, or nobody can say. */
+  /** Why the blocks are out of band; `null` if they are not, or there is too little data to tell. */
   #broken(
     blocks: readonly Block[],
     confidence: number = this.#options.confidence,
@@ -357,10 +357,10 @@ export class Guard {
       const then = series(reference);
       return meanAbove(Math.max(floor, mean(then)) + more, series(blocks), then, confidence);
     };
-    // Without a reference it is the prior that must be beaten, and calibration is to be expected.
+    // Without a reference the model must beat the prior and be calibrated.
     if (above("excess", slack)) return "entropy";
     if (above("surprise", slack) && above("score", 0)) return "surprise";
-    // Where the world is such that calibration was out of its band all along, going back mends nothing.
+    // If calibration was out of band all along, going back would not help.
     return above("over", 0, 0) || above("under", 0, 0) ? "calibration" : null;
   }
 }
@@ -369,9 +369,9 @@ export class Guard {
 type Breakage = "entropy" | "surprise" | "calibration";
 
 /**
- * Whether the mean of `now` is above a bound by more than chance explains: as many standard errors as the quantile of a
- * distribution with the skewness of `then` has where a normal one has `confidence` (Cornish and Fisher, 1938, first
- * term). Of rare positives a batch has none, one or two, and nine standard errors are no more than five of a normal one.
+ * Whether the mean of `now` exceeds a bound by more than chance explains: by the quantile of a distribution with the
+ * skewness of `then` that corresponds to `confidence` standard errors of a normal one (Cornish and Fisher, 1938, first
+ * term). With rare positives a batch has none, one or two, and nine standard errors mean no more than five normal ones.
  */
 function meanAbove(bound: number, now: Series, then: Series, confidence: number): boolean {
   const [batches, others] = [now.values.length, then.values.length];
@@ -386,6 +386,8 @@ function meanAbove(bound: number, now: Series, then: Series, confidence: number)
 
 function named<T extends string>(names: readonly T[], index: number): T {
   const name = names[index];
-  if (name === undefined) throw new SyntaxError(`Cannot decode a guard: nothing has the number ${index}`);
+  if (name === undefined) {
+    throw new SyntaxError(`Cannot decode a guard: no state or reason has the number ${index}`);
+  }
   return name;
 }

@@ -1,8 +1,7 @@
 /**
- * What a guard keeps of a batch: how its predictions, which were served, fared.
+ * What a guard keeps of a batch: how its served predictions fared.
  *
- * A figure of a batch is the mean over its users of the user's mean, so that no one user can hide what happens to the
- * others.
+ * A figure of a batch is the mean over users of each user's mean, so no single user can hide what happens to others.
  *
  * @module
  */
@@ -15,18 +14,18 @@ import type { Series } from "./series.ts";
 /** Numbers of one batch; the constants here say where each is. */
 export type Block = readonly number[];
 
-/** Rows; share of positives; what the learner's own weights lost more than the served ones, nats per row. */
+/** Rows; share of positives; log loss of the learner's own weights minus that of the served ones, nats per row. */
 export const ROWS = 0, RATE = 1, GAIN = 2;
 
-/** Where the figures are that are tested. */
+/** Indices of the tested figures in a block. */
 export interface TestedFields {
-  /** Users that the figures are the mean of. */
+  /** Number of users. */
   readonly users: number;
   /** Log loss above that of the prior, nats per row. */
   readonly excess: number;
   /** Log loss above what the predictions expect of themselves, nats per row. */
   readonly surprise: number;
-  /** The same in standard deviations, were the predictions the truth and rows independent. */
+  /** Surprise in standard deviations, if the predictions were true and rows independent. */
   readonly score: number;
   /** Σ predictions − `maxCalibration` Σ labels, per row. */
   readonly over: number;
@@ -34,9 +33,9 @@ export interface TestedFields {
   readonly under: number;
 }
 
-/** Of all users. */
+/** Figures of all users. */
 export const WHOLE: TestedFields = { users: 3, excess: 4, surprise: 5, score: 6, over: 7, under: 8 };
-/** Without the user who has the most of it. */
+/** Figures without the user who has the highest one. */
 export const TRIMMED: TestedFields = { users: 9, excess: 10, surprise: 11, score: 12, over: 13, under: 14 };
 /** Numbers of a block. */
 export const FIELDS = 15;
@@ -46,7 +45,7 @@ interface UserMeans {
   readonly rate: number;
   readonly excess: number;
   readonly surprise: number;
-  /** Of the mean surprise, were the predictions the truth and rows independent. */
+  /** Variance of the mean surprise, if the predictions were true and rows independent. */
   readonly variance: number;
   readonly over: number;
   readonly under: number;
@@ -55,7 +54,7 @@ interface UserMeans {
 /**
  * The block of a batch.
  *
- * @param logLoss mean log loss per row of the learner's own weights on it, before it learnt it
+ * @param logLoss mean log loss per row of the learner's own weights, before it learnt the batch
  * @param band smallest and largest Σ predictions / Σ labels
  */
 export function blockOf(samples: readonly Sample[], logLoss: number, band: readonly [number, number]): Block {
@@ -88,7 +87,7 @@ export function blockOf(samples: readonly Sample[], logLoss: number, band: reado
   return block;
 }
 
-/** The newest blocks that have at least so many rows together. */
+/** The fewest newest blocks that have at least `rows` rows. */
 export function newest(blocks: readonly Block[], rows: number): Block[] {
   let from = blocks.length;
   for (let sum = 0; from > 0 && sum < rows; from--) sum += blocks[from - 1]![ROWS]!;
@@ -100,7 +99,7 @@ export function rowsOf(blocks: readonly Block[]): number {
   return blocks.reduce((sum, block) => sum + block[ROWS]!, 0);
 }
 
-/** A figure of each block, with what it weighs. */
+/** A figure of each block, with its weight. */
 export function column(blocks: readonly Block[], field: number, weight: number): Series {
   const counted = blocks.filter((block) => block[weight]! > 0);
   return {
@@ -143,7 +142,7 @@ function meanOf(means: readonly UserMeans[], name: keyof UserMeans): number {
   return means.length === 0 ? 0 : means.reduce((sum, user) => sum + user[name], 0) / means.length;
 }
 
-/** Surprise in standard deviations; 0 where no prediction leaves anything open, as 1/2 does not either. */
+/** Surprise in standard deviations; 0 if the variance is, as for predictions of 0, 1/2 and 1. */
 function scoreOf(means: readonly UserMeans[]): number {
   const variance = means.reduce((sum, user) => sum + user.variance, 0);
   return variance > 0 ? meanOf(means, "surprise") * means.length / Math.sqrt(variance) : 0;

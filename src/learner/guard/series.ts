@@ -1,12 +1,12 @@
 /**
- * Mean, variance and skewness of a short series whose neighbours resemble each other.
+ * Mean, variance and skewness of a short, autocorrelated series.
  *
  * @module
  */
 
 /**
- * Values in the order of time. Each is the mean of as many independent ones as it weighs, so that its deviation from the
- * truth has the variance σ²/weight.
+ * Values in the order of time. Each is the mean of `weight` independent values, so its variance around the truth is
+ * σ²/weight.
  */
 export interface Series {
   /** The values. */
@@ -15,15 +15,15 @@ export interface Series {
   readonly weights: Float64Array;
 }
 
-/** Above this, a series is not stationary enough for its autocorrelation to say anything. */
+/** Cap of the autocorrelation: beyond it a series is not stationary enough for the estimate to mean anything. */
 const MAX_CORRELATION = 0.9;
 
-/** A series of values that weigh 1 each. */
+/** A series of values of weight 1. */
 export function evenly(values: Float64Array): Series {
   return { values, weights: new Float64Array(values.length).fill(1) };
 }
 
-/** Weighted mean; 0 of nothing. */
+/** Weighted mean; 0 of an empty series. */
 export function mean({ values, weights }: Series): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += weights[i]! * values[i]!;
@@ -36,8 +36,8 @@ export function total({ weights }: Pick<Series, "weights">): number {
 }
 
 /**
- * Variance such that `variance / total` is that of the mean of neighbours: the sample variance of what weighs 1, times
- * (1 + ρ)/(1 − ρ), with ρ the lag-one autocorrelation (an AR(1) process; never below the plain variance).
+ * Variance such that `variance / total` is the variance of the mean: the sample variance at weight 1, times
+ * (1 + ρ)/(1 − ρ), with ρ the lag-one autocorrelation of an AR(1) process, taken as at least 0.
  *
  * @example
  * ```ts
@@ -63,8 +63,7 @@ export function correlatedVariance(series: Series): number {
 }
 
 /**
- * Skewness of the values, each scaled to weigh 1: the third central moment over the 3/2 power of the second; 0 of values
- * that are all equal.
+ * Skewness of the values at weight 1: the third central moment over the 3/2 power of the second; 0 if all are equal.
  *
  * @example
  * ```ts
@@ -85,7 +84,7 @@ export function skewness(series: Series): number {
   return squares === 0 ? 0 : Math.sqrt(deviations.length) * cubes / squares ** 1.5;
 }
 
-/** Deviations from the mean, which all have the same variance. */
+/** Deviations from the mean, scaled to equal variance. */
 function deviationsOf(series: Series): Float64Array {
   const centre = mean(series);
   return series.values.map((value, i) => Math.sqrt(series.weights[i]!) * (value - centre));

@@ -1,12 +1,12 @@
 /**
- * Room for rows of behaviours of one capacity, in parallel typed arrays.
+ * Rows of behaviours of one capacity, in parallel typed arrays.
  *
  * ```text
  * behaviour = item u32, action u8, time u48, strength (0, 2 or 4 bytes)
  * ```
  *
- * An action nearly always has the same strength: a row in which all have theirs does not store it. Strengths that
- * differ are stored in half precision if that holds them exactly, else in single.
+ * An action nearly always has the same strength, and a row whose actions all have theirs does not store strengths.
+ * Others are stored in half precision if that is exact, else in single.
  *
  * @module
  */
@@ -23,24 +23,24 @@ export interface Behaviour {
   readonly strength: number;
 }
 
-/** Bytes that a slab may have for a strength, ascending. */
+/** Possible bytes per strength, ascending. */
 export const STRENGTH_BYTES = [0, 2, 4] as const;
 /** See {@linkcode STRENGTH_BYTES}. */
 export type StrengthBytes = typeof STRENGTH_BYTES[number];
 
-/** Actions that may be behaviours at most; an index fits a byte. */
+/** Most actions that may be behaviours: an index fits a byte. */
 const MAX_ACTIONS = 256;
 const PLAIN_BYTES = 11;
 const HIGH = 2 ** 32;
 /** Times fit 48 bits: up to the year 10889. */
 const TIME_LIMIT = 2 ** 48;
 
-/** The actions of a task's behaviours, by index, and what strength each has. */
+/** The actions of a task's behaviours by index, with the usual strength of each. */
 export class ActionTable {
   readonly #names: string[] = [];
   readonly #strengths: number[] = [];
 
-  /** Index of an action, which has its first strength from then on. @throws RangeError when there are too many */
+  /** Index of an action; the strength of its first behaviour becomes the usual one. @throws RangeError when there are too many */
   index(name: string, strength: number): number {
     const known = this.#names.indexOf(name);
     if (known >= 0) return known;
@@ -56,7 +56,7 @@ export class ActionTable {
     return this.#names[index]!;
   }
 
-  /** Strength of an action. */
+  /** Usual strength of an action. */
   strength(index: number): number {
     return this.#strengths[index]!;
   }
@@ -68,9 +68,9 @@ function isHalf(strength: number): boolean {
 
 /** Rows of behaviours of one capacity. */
 export class BehaviourSlab {
-  /** Behaviours that a row has room for. */
+  /** Behaviours per row. */
   readonly capacity: number;
-  /** Bytes of a strength. */
+  /** Bytes per strength. */
   readonly strengthBytes: StrengthBytes;
   /** Indices of the items. */
   items = new Uint32Array(0);
@@ -89,7 +89,7 @@ export class BehaviourSlab {
     this.#table = table;
   }
 
-  /** Bytes of a row. */
+  /** Bytes per row. */
   get rowBytes(): number {
     return this.capacity * (PLAIN_BYTES + this.strengthBytes);
   }
@@ -99,7 +99,7 @@ export class BehaviourSlab {
     return this.items.length * (PLAIN_BYTES + this.strengthBytes);
   }
 
-  /** Takes room for a row; gives where it begins. */
+  /** Allocates a row. @returns the place of its first behaviour */
   allocate(): number {
     const freed = this.#free.pop();
     if (freed !== undefined) return freed;
@@ -109,7 +109,7 @@ export class BehaviourSlab {
     return base;
   }
 
-  /** Gives the room of a row back. */
+  /** Releases a row. */
   release(base: number): void {
     this.#free.push(base);
   }
@@ -129,19 +129,19 @@ export class BehaviourSlab {
     return this.#strengths === null ? this.#table.strength(this.#actions[at]!) : this.#strengths[at]!;
   }
 
-  /** The fewest bytes that hold each strength of a row of here, and that of one behaviour more. */
+  /** Fewest bytes that hold the strengths of a row of this slab and that of one more behaviour. */
   bytesWith(action: number, strength: number, base: number, length: number): StrengthBytes {
     const { strengthBytes } = this;
     if (strengthBytes === 0 && Object.is(strength, this.#table.strength(action))) return 0;
     if (strengthBytes === 4 || !isHalf(strength)) return 4;
-    // What an action's strength is need not fit half precision.
+    // The usual strength of an action need not fit half precision.
     for (let at = base; strengthBytes === 0 && at < base + length; at++) {
       if (!isHalf(this.strength(at))) return 4;
     }
     return 2;
   }
 
-  /** Puts a behaviour in a place. @param strength one that fits @throws RangeError when the time does not */
+  /** Writes a behaviour. @param strength must fit @throws RangeError when the time does not */
   put(at: number, item: number, action: number, time: number, strength: number): void {
     if (!(Number.isInteger(time) && time >= 0 && time < TIME_LIMIT)) {
       throw new RangeError(`Cannot store a behaviour: need an integer time in [0, 2^48), got ${time}`);
@@ -162,7 +162,7 @@ export class BehaviourSlab {
     this.#strengths?.copyWithin(target, from, to);
   }
 
-  /** Copies `length` behaviours of another slab, whose strengths fit. */
+  /** Copies `length` behaviours of another slab, whose strengths must fit. */
   take(base: number, from: BehaviourSlab, at: number, length: number): void {
     const end = at + length;
     this.items.set(from.items.subarray(at, end), base);
@@ -185,7 +185,7 @@ export class BehaviourSlab {
   }
 }
 
-/** `into`, with the values of a shorter array at its beginning. */
+/** Copies a shorter array to the beginning of `into`. @returns `into` */
 export function grown<T extends { set(from: ArrayLike<number>): void }>(from: ArrayLike<number>, into: T): T {
   into.set(from);
   return into;

@@ -1,5 +1,5 @@
 /**
- * What of an anonymous session is new to the user that it turned out to be.
+ * Merges the behaviours of an anonymous session into those of the user who it turned out to be.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import type { MergedBehaviour } from "../../events/event.ts";
 import type { SequenceSlab } from "./sequence.ts";
 
 /**
- * The behaviours that are not in the user's sequence yet, by time. So a merge that comes again, or one of a session
- * that went on, takes in what is new only.
+ * The behaviours that are not in the user's sequence yet, by time, so a merge that is repeated or extended adds only what
+ * is new.
  *
  * @param itemAt index in the catalogue of an item's id
  */

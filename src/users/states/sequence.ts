@@ -1,12 +1,12 @@
 /**
- * Behaviour sequences of many users in slabs of typed arrays: a row holds one user's newest N behaviours,
- * oldest first. No object exists per behaviour, and a row has room for little more than what is in it.
+ * Behaviour sequences of many users in slabs of typed arrays: a row holds the newest N behaviours of one user,
+ * oldest first. There is no object per behaviour, and a row has room for little more than what it holds.
  *
  * The *window* that models read is a function of the total count n of behaviours alone: with T the longest
  * window and P the hop, it is the behaviours `[s, n)` with `s = max(0, ⌈(n − T)/P⌉·P)`, so its length is in
- * `(T − P, T]` once n ≥ T. The start moves only every P behaviours; between two moves a recurrent state can be
- * carried forward one step a behaviour, and at a move it is folded again from s: T/P + 1 steps a behaviour on
- * average, and the state always equals the batch forward over the window, exactly.
+ * `(T − P, T]` once n ≥ T. The start moves only every P behaviours; between two moves a recurrent state takes
+ * one step per behaviour, and at a move it is refolded from s. That is T/P + 1 steps per behaviour on average, and
+ * the state always equals the batch forward over the window, exactly.
  *
  * @module
  */
@@ -25,8 +25,8 @@ export interface SequenceOptions {
   /** Hop P by which the window's start moves, 1..T. @default {10} */
   readonly hop?: number | undefined;
   /**
-   * Fewest behaviours K that a lifelong state is learnt from, beside what it was before; K + 2P ≤ T, so that they
-   * are in the window; less where T and P leave less. @default {20}
+   * Fewest behaviours K behind the anchor that a lifelong state is learnt from; K + 2P ≤ T, so that they are in the
+   * window; smaller if T and P require it. @default {20}
    */
   readonly recent?: number | undefined;
 }
@@ -42,9 +42,9 @@ export const SEQUENCE_OPTIONS = {
   ),
 } satisfies OptionsOf<SequenceOptions>;
 
-/** Room for behaviours, in parallel arrays. */
+/** A buffer for behaviours, in parallel arrays. */
 export interface NewestBehaviours {
-  /** How many are in it. */
+  /** Number of behaviours in it. */
   size: number;
   /** Indices of the items in the catalogue. */
   readonly items: Uint32Array;
@@ -54,7 +54,7 @@ export interface NewestBehaviours {
   readonly liked: Uint8Array;
 }
 
-/** Capacities below N: a row moves on when it is full, so that most users, who do little, take little. */
+/** Capacities below N. A full row moves to the next one, so that the many users who do little take little. */
 const CAPACITIES = [8, 24, 56];
 const ROW_BYTES = 15;
 
@@ -70,9 +70,9 @@ export class SequenceSlab {
   readonly recent: number;
   /** Capacities of rows, ascending; the last one is N. */
   readonly #capacities: readonly number[];
-  /** By what they store of strengths, then by capacity. */
+  /** By bytes per strength, then by capacity. */
   readonly #slabs: readonly BehaviourSlab[];
-  /** By row: which slab its behaviours are in, and where they begin there. */
+  /** By row: its slab, and the place of its first behaviour there. */
   #slabOf = new Uint8Array(64);
   #bases = new Uint32Array(64);
   /** Behaviours stored in the row. */
@@ -83,7 +83,7 @@ export class SequenceSlab {
   readonly #actions = new ActionTable();
   readonly #free: number[] = [];
 
-  /** Makes slabs without rows. @throws RangeError when the sizes do not fit each other. */
+  /** Makes slabs without rows. @throws RangeError when the sizes contradict each other */
   constructor(options: SequenceOptions = {}) {
     const { capacity, window, hop } = settle(SEQUENCE_OPTIONS, options);
     if (
@@ -120,7 +120,7 @@ export class SequenceSlab {
     return this.#slabs.reduce((sum, { bytes }) => sum + bytes, ROW_BYTES * this.#lengths.length);
   }
 
-  /** Takes an empty row. */
+  /** Allocates an empty row. */
   allocate(): number {
     const row = this.#free.pop() ?? this.#rows++;
     if (row >= this.#lengths.length) this.#grow(Math.ceil(1.5 * row));
@@ -131,7 +131,7 @@ export class SequenceSlab {
     return row;
   }
 
-  /** Gives a row back. */
+  /** Releases a row. */
   release(row: number): void {
     this.#slab(row).release(this.#bases[row]!);
     this.#free.push(row);
@@ -180,7 +180,7 @@ export class SequenceSlab {
     return this.#slab(row).time(this.#bases[row]! + index);
   }
 
-  /** Puts the newest behaviours up to a time into `into`, newest first, as many as it has room for. */
+  /** Fills `into` with the newest behaviours up to a time, newest first. */
   newest(row: number, until: number, into: NewestBehaviours): void {
     const slab = this.#slab(row);
     const base = this.#bases[row]!;
@@ -198,9 +198,9 @@ export class SequenceSlab {
   }
 
   /**
-   * Inserts a behaviour at its place in time (behind those of equal time) and drops the oldest when full.
+   * Inserts a behaviour in the order of time (after those of equal time), dropping the oldest if the row is full.
    *
-   * @returns Whether it went to the end, so that a recurrent state may step instead of folding again.
+   * @returns whether it went to the end, so that a recurrent state may take a step instead of being refolded
    */
   insert(row: number, { item, action, time, strength: given }: Behaviour): boolean {
     let length = this.#lengths[row]!;
@@ -213,7 +213,7 @@ export class SequenceSlab {
     while (place > 0 && slab.time(base + place - 1) > time) place--;
     const atEnd = place === length;
     if (length === this.capacity) {
-      // Older than everything kept: it counts, and is already outside of what is remembered.
+      // Older than everything kept: it only counts.
       if (place === 0) return false;
       slab.copy(base + 1, base + place, base);
       place--;
@@ -236,7 +236,7 @@ export class SequenceSlab {
     return this.#slabs[this.#slabOf[row]!]!;
   }
 
-  /** Moves a row where one behaviour more fits. */
+  /** Moves a row to where one more behaviour fits. */
   #makeRoom(row: number, action: number, strength: number): BehaviourSlab {
     const from = this.#slab(row);
     const length = this.#lengths[row]!;

@@ -1,20 +1,20 @@
 /**
- * A recurrent state in the bytes that it is stored in, in memory and on the log.
+ * A recurrent state in its stored bytes, in memory and on the log.
  *
  * ```text
- * bytes = the floats kept in single precision, then those kept in half precision, each in the order of the state
+ * bytes = floats in single precision, then floats in half precision, each in the order of the state
  * ```
  *
  * @module
  */
 
 /**
- * Lengths of the stretches of a state that are stored in half and in single precision, by turns, beginning with half.
+ * Lengths of the stretches of a state that are stored in half and in single precision, alternately, half first.
  */
 export type StateStretches = readonly number[];
 
 /**
- * A state, rounded once to what is stored: from then on it is the same number everywhere.
+ * A state that is rounded once to its stored precision, so that everything computes with the same numbers.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -26,9 +26,9 @@ export type StateStretches = readonly number[];
  * ```
  */
 export class StoredState {
-  /** What is written. Shared, so never written to. */
+  /** The stored bytes. Shared, so never modified. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What is in which precision. */
+  /** Precision by stretch. */
   readonly stretches: StateStretches;
 
   private constructor(bytes: Uint8Array<ArrayBuffer>, stretches: StateStretches) {
@@ -36,7 +36,7 @@ export class StoredState {
     this.stretches = stretches;
   }
 
-  /** Rounds a state. @param stretches of the model; a state of another length is kept in single precision */
+  /** Rounds a state. @param stretches those of the model; a state of another length is kept in single precision */
   static of(state: Float32Array, stretches: StateStretches): StoredState {
     const own = sum(stretches, 0) + sum(stretches, 1) === state.length ? stretches : [0, state.length];
     const { halves, singles, bytes } = room(own);
@@ -49,7 +49,7 @@ export class StoredState {
     return new StoredState(bytes, own);
   }
 
-  /** Takes bytes that were written. @throws SyntaxError when they are more or less than the stretches are */
+  /** Wraps written bytes. @throws SyntaxError when their length does not match the stretches */
   static from(written: Uint8Array, stretches: StateStretches): StoredState {
     if (written.length !== sizeOf(stretches)) {
       throw new SyntaxError(
@@ -64,7 +64,7 @@ export class StoredState {
     return sum(this.stretches, 0) + sum(this.stretches, 1);
   }
 
-  /** The state, as it was rounded: the caller's own. */
+  /** The rounded state, in a new array. */
   floats(): Float32Array<ArrayBuffer> {
     const { stretches } = this;
     const { halves, singles } = views(this.bytes, stretches);
@@ -93,7 +93,7 @@ function room(stretches: StateStretches) {
   return { bytes, ...views(bytes, stretches) };
 }
 
-/** Little-endian, as the machines are that this runs on. */
+/** In the byte order of the machine, which is little-endian wherever this runs. */
 function views({ buffer }: Uint8Array<ArrayBuffer>, stretches: StateStretches) {
   const singles = new Float32Array(buffer, 0, sum(stretches, 1));
   return { singles, halves: new Float16Array(buffer, singles.byteLength, sum(stretches, 0)) };
