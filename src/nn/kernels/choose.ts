@@ -1,5 +1,5 @@
 /**
- * Which kernels a model gets.
+ * Chooses the kernels of a model.
  *
  * @module
  */

@@ -1,11 +1,10 @@
 /**
  * The three matrix products of a dense layer: forward, gradient of its input, gradient of its weights.
  *
- * All arrays are row-major; a matrix is a flat array and the offset of its first element, because a view per
- * call would cost more than a small product. Every element is one sum in double precision, in the order of
- * the inner index, rounded once: the tiling below never changes a bit of the result, so a batch of rows
- * equals the rows one by one. The 4×4 tiles live in registers; V8 does not vectorise, and at 16 accumulators
- * loads stop being the limit.
+ * All arrays are row-major. A matrix is a flat array with the offset of its first element, because a view per call
+ * would cost more than a small product. Every element is one sum in double precision, in the order of the inner
+ * index, rounded once: the tiling changes no bit of the result, so rows together equal rows one by one. The 4×4 tiles
+ * live in registers; V8 does not vectorise, and with 16 accumulators loads are no longer the bottleneck.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What computes the layers: one interface, with plain TypeScript ({@linkcode PLAIN}, the readable oracle) and
- * SIMD WebAssembly ({@linkcode SimdKernels}) behind it. The formulas stand beside the plain functions.
+ * The arithmetic of the layers behind one interface: plain TypeScript ({@linkcode PLAIN}, the readable oracle) and
+ * SIMD WebAssembly ({@linkcode SimdKernels}). The formulas stand beside the plain functions.
  *
  * A matrix is a flat row-major array and the offset of its first element. Each element of a product is one
  * chain of sums that does not depend on the number of rows: rows together equal rows one by one, bit for bit,
@@ -15,9 +15,9 @@ import type { GruBackSteps, GruSteps } from "./gru_steps.ts";
 
 /** An implementation of the layers' arithmetic. */
 export interface Kernels {
-  /** Which one it is. Digests of what was computed are comparable within one name. */
+  /** The name of the implementation. Digests of results are comparable within one name. */
   readonly name: KernelName;
-  /** Zeros, where this implementation reads and writes without copying. Arrays of others are taken too. */
+  /** Allocates zeros where this implementation works without copying. It accepts other arrays, too. */
   floats(length: number): Float32Array;
   /** Y[m,n] += X[m,k] · W[k,n]. */
   addXW: Product;
@@ -29,11 +29,18 @@ export interface Kernels {
    * Y[m,n] = X[m,k] · W[k,n] + b[n] in each row; equals a filled Y and `addXW`. With a `step` of n, b is [m,n].
    */
   affine(
-    ...operands: [
-      ...[y: Float32Array, yo: number, b: Float32Array, bo: number],
-      ...[x: Float32Array, xo: number, w: Float32Array, wo: number, m: number, k: number, n: number],
-      step?: number,
-    ]
+    y: Float32Array,
+    yo: number,
+    b: Float32Array,
+    bo: number,
+    x: Float32Array,
+    xo: number,
+    w: Float32Array,
+    wo: number,
+    m: number,
+    k: number,
+    n: number,
+    step?: number,
   ): void;
   /** Makes all elements 0. */
   clear(array: Float32Array): Float32Array;
@@ -52,10 +59,13 @@ export interface Kernels {
   prelu(f: Float32Array, s: Float32Array, alpha: Float32Array, ao: number, m: number, n: number): void;
   /** df[m,n] becomes ∂/∂s; dα[n] += Σ df·s where s ≤ 0. */
   preluBackward(
-    ...operands: [
-      ...[df: Float32Array, s: Float32Array, alpha: Float32Array, dalpha: Float32Array],
-      ...[ao: number, m: number, n: number],
-    ]
+    df: Float32Array,
+    s: Float32Array,
+    alpha: Float32Array,
+    dalpha: Float32Array,
+    ao: number,
+    m: number,
+    n: number,
   ): void;
   /** y = σ(x), element by element over the length of y. */
   sigmoid(y: Float32Array, x: Float32Array): void;
@@ -65,17 +75,26 @@ export interface Kernels {
   sigmoidBackward(ds: Float32Array, f: Float32Array): void;
   /** Y[m,n] = A[m,n] + diag(q[m])·B[m,n]. */
   mixRows(
-    ...operands: [
-      ...[y: Float32Array, a: Float32Array, b: Float32Array, bo: number],
-      ...[q: Float32Array, qo: number, m: number, n: number],
-    ]
+    y: Float32Array,
+    a: Float32Array,
+    b: Float32Array,
+    bo: number,
+    q: Float32Array,
+    qo: number,
+    m: number,
+    n: number,
   ): void;
   /** Backward of `mixRows` to B and q: dB += diag(q)·dY, dq[m] += the row sums of dY∘B. */
   mixRowsBackward(
-    ...operands: [
-      ...[db: Float32Array, dq: Float32Array, dy: Float32Array, b: Float32Array, bo: number],
-      ...[q: Float32Array, qo: number, m: number, n: number],
-    ]
+    db: Float32Array,
+    dq: Float32Array,
+    dy: Float32Array,
+    b: Float32Array,
+    bo: number,
+    q: Float32Array,
+    qo: number,
+    m: number,
+    n: number,
   ): void;
   /** Folds the steps of a GRU. */
   gruForward(steps: GruSteps): void;

@@ -26,7 +26,7 @@ export type Shape = readonly number[];
  * ```
  */
 export class Parameters {
-  /** What computes with them. */
+  /** The kernels that compute with them. */
   readonly kernels: Kernels;
   /** All weights, block after block in the order of {@linkcode Parameters.shapes}. */
   readonly values: Float32Array;

@@ -8,8 +8,8 @@ import type { Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";
 
 /**
- * An array that is taken again and again, and grows when more is asked than ever before: after the longest
- * history was seen once, nothing is allocated any more.
+ * A reusable array that grows to the largest length requested: once the longest history was seen, nothing is allocated
+ * any more.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -25,25 +25,25 @@ export class Scratch {
   #all: Float32Array;
   #view: Float32Array;
 
-  /** Empty, in the memory of these kernels. */
+  /** Empty memory of these kernels. */
   constructor(kernels: Kernels = PLAIN) {
     this.#kernels = kernels;
     this.#all = this.#view = kernels.floats(0);
   }
 
-  /** Exactly `length` floats with whatever they held before; the previous view is void. */
+  /** Exactly `length` floats with arbitrary values; invalidates the previous view. */
   take(length: number): Float32Array {
     if (length > this.#all.length) this.#all = this.#kernels.floats(Math.max(length, 2 * this.#all.length));
     if (length !== this.#view.length) this.#view = this.#all.subarray(0, length);
     return this.#view;
   }
 
-  /** What was taken last. */
+  /** The current view. */
   get current(): Float32Array {
     return this.#view;
   }
 
-  /** Exactly `length` zeros; the previous view is void. */
+  /** Exactly `length` zeros; invalidates the previous view. */
   zeros(length: number): Float32Array {
     return this.#kernels.clear(this.take(length));
   }

@@ -1,13 +1,13 @@
 /**
- * The kernels in SIMD WebAssembly: four floats a step, with fused multiply-add where the machine has relaxed
+ * The kernels in SIMD WebAssembly: four floats per instruction, with fused multiply-add where the machine has relaxed
  * SIMD. Compiled from `assembly/` by `deno task kernels`.
  *
  * Each instance owns one linear memory. Weights and working memory are allocated in it
- * ({@linkcode SimdKernels.floats}), so that a call passes addresses and copies nothing; arrays from elsewhere are
- * copied in and out. The memory goes when the kernels and the arrays are unreachable.
+ * ({@linkcode SimdKernels.floats}), so calls pass addresses and copy nothing; arrays from elsewhere are copied in and
+ * out. The memory is collected when kernels and arrays are unreachable.
  *
- * The memory grows as it is needed. It is shared, so that views of what it was before stay valid: each growth
- * makes another buffer of the same bytes.
+ * The memory grows on demand. It is a shared one, so earlier views stay valid: each growth makes another buffer of the
+ * same bytes.
  *
  * @module
  */
@@ -20,15 +20,15 @@ import { PLAIN } from "./plain.ts";
 
 const PAGE_BYTES = 1 << 16;
 /**
- * 16 MiB, which most models never leave. Not the most at once: V8 counts all of it as memory in use, and collects
- * garbage the more seldom the more there is of that.
+ * 16 MiB, enough for most models. The maximum is not allocated at once, because V8 counts it all as memory in use, and
+ * collects garbage less often the more there is.
  */
 const FIRST_PAGES = 1 << 8;
 /** 1 GiB. */
 const MAX_PAGES = 1 << 14;
-/** In place of an address: no array. */
+/** Instead of an address: no array. */
 const NONE = -1;
-/** Arrays begin at multiples of this, and a vector that overlaps the end of one stays within its room. */
+/** Arrays begin at multiples of this, so a vector that overlaps the end of one stays within its room. */
 const ALIGNMENT = 64;
 
 interface Exports {
@@ -53,8 +53,8 @@ const modules = new Map<string, WebAssembly.Module | null>();
 
 /** The compiled module, or null where the machine cannot run it. */
 function moduleOf(base64: string): WebAssembly.Module | null {
-  const known = modules.get(base64);
-  if (known !== undefined) return known;
+  const cached = modules.get(base64);
+  if (cached !== undefined) return cached;
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
   const compiled = WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null;
   modules.set(base64, compiled);
@@ -66,7 +66,7 @@ export class SimdKernels implements Kernels {
   readonly name: "simd" | "relaxed-simd";
   readonly #exports: Exports;
   readonly #memory: WebAssembly.Memory;
-  /** The buffer before the memory first grew, and those after it; old and new ones are of the same bytes. */
+  /** The buffer before the memory first grew, and those after it; all are views of the same bytes. */
   readonly #first: ArrayBufferLike;
   readonly #grown: ArrayBufferLike[] = [];
   #top: number;
@@ -76,8 +76,8 @@ export class SimdKernels implements Kernels {
   #work: Float32Array;
 
   /**
-   * Whether this machine runs them. Relaxed ones count as run only where multiply-add is fused, so that the name
-   * says which bits come out, on whatever processor; without, they would be no faster than the others.
+   * Whether this machine runs them. Relaxed ones require fused multiply-add, so that the name determines the bits of
+   * results on every processor; without it they would not be faster either.
    */
   static supported(name: "simd" | "relaxed-simd"): boolean {
     return name === "simd" ? moduleOf(SIMD) !== null : fusesMultiplyAdd() && moduleOf(RELAXED_SIMD) !== null;
@@ -100,7 +100,7 @@ export class SimdKernels implements Kernels {
     this.#work = this.floats(0);
   }
 
-  /** Zeros in this memory. They are never given back one by one. @throws RangeError when it is full. */
+  /** Allocates zeros in this memory, which are never freed one by one. @throws RangeError when it is full */
   floats(length: number): Float32Array {
     const at = this.#top;
     const top = at + Math.ceil((4 * length + 16) / ALIGNMENT) * ALIGNMENT;
@@ -121,7 +121,7 @@ export class SimdKernels implements Kernels {
     return this.#grown.at(-1) ?? this.#first;
   }
 
-  /** Doubles the memory, or more, so that it has so many bytes. @throws RangeError when there is no room for it. */
+  /** At least doubles the memory, to at least `bytes`. @throws RangeError when the machine has no room */
   #grow(bytes: number): void {
     const pages = this.#buffer.byteLength / PAGE_BYTES;
     const wanted = Math.max(2 * pages, Math.ceil(bytes / PAGE_BYTES));
@@ -129,31 +129,25 @@ export class SimdKernels implements Kernels {
     this.#grown.push(this.#memory.buffer);
   }
 
-  addXW(
-    ...[y, yo, x, xo, w, wo, m, k, n]: Parameters<Kernels["addXW"]>
-  ): void {
+  readonly addXW: Kernels["addXW"] = (y, yo, x, xo, w, wo, m, k, n) => {
     const c = this.#at(y, yo, m * n), a = this.#at(x, xo, m * k), b = this.#at(w, wo, k * n);
     if (c === 0 || a === 0 || b === 0) {
       return this.#staged([y, x, w], (y, x, w) => this.addXW(y, yo, x, xo, w, wo, m, k, n));
     }
     if (n === 1) this.#exports.dot(c, a, b, m, 1, k);
     else this.#exports.gemm(c, c, 4 * n, a, 4 * k, 4, b, m, k, n);
-  }
+  };
 
-  addYWt(
-    ...[dx, dxo, dy, dyo, w, wo, m, k, n]: Parameters<Kernels["addYWt"]>
-  ): void {
+  readonly addYWt: Kernels["addYWt"] = (dx, dxo, dy, dyo, w, wo, m, k, n) => {
     const c = this.#at(dx, dxo, m * k), a = this.#at(dy, dyo, m * n), b = this.#at(w, wo, k * n);
     if (c === 0 || a === 0 || b === 0) {
       return this.#staged([dx, dy, w], (dx, dy, w) => this.addYWt(dx, dxo, dy, dyo, w, wo, m, k, n));
     }
     if (n === 1) this.#exports.gemm(c, c, 4 * k, a, 4, 4, b, m, 1, k);
     else this.#exports.dot(c, a, b, m, k, n);
-  }
+  };
 
-  addXtY(
-    ...[dw, dwo, x, xo, dy, dyo, m, k, n]: Parameters<Kernels["addXtY"]>
-  ): void {
+  readonly addXtY: Kernels["addXtY"] = (dw, dwo, x, xo, dy, dyo, m, k, n) => {
     const c = this.#at(dw, dwo, k * n), a = this.#at(x, xo, m * k), b = this.#at(dy, dyo, m * n);
     if (c === 0 || a === 0 || b === 0) {
       return this.#staged([dw, x, dy], (dw, x, dy) => this.addXtY(dw, dwo, x, xo, dy, dyo, m, k, n));
@@ -161,11 +155,9 @@ export class SimdKernels implements Kernels {
     // One column of weights is one row of its transpose.
     if (n === 1) this.#exports.gemm(c, c, 0, b, 0, 4, a, 1, m, k);
     else this.#exports.gemm(c, c, 4 * n, a, 4, 4 * k, b, k, m, n);
-  }
+  };
 
-  affine(
-    ...[y, yo, b, bo, x, xo, w, wo, m, k, n, step = 0]: Parameters<Kernels["affine"]>
-  ): void {
+  readonly affine: Kernels["affine"] = (y, yo, b, bo, x, xo, w, wo, m, k, n, step = 0) => {
     if (!(step >= 0)) throw new RangeError(`Cannot take rows of a bias ${step} floats apart`);
     const c = this.#at(y, yo, m * n), s = this.#at(b, bo, (m - 1) * step + n);
     const a = this.#at(x, xo, m * k), p = this.#at(w, wo, k * n);
@@ -181,7 +173,7 @@ export class SimdKernels implements Kernels {
     } else {
       this.#exports.gemm(c, s, 4 * step, a, 4 * k, 4, p, m, k, n);
     }
-  }
+  };
 
   clear(array: Float32Array): Float32Array {
     const at = this.#at(array, 0, array.length);
@@ -190,29 +182,29 @@ export class SimdKernels implements Kernels {
     return array;
   }
 
-  addRowSum(...[db, dbo, dy, dyo, m, n]: Parameters<Kernels["addRowSum"]>): void {
+  readonly addRowSum: Kernels["addRowSum"] = (db, dbo, dy, dyo, m, n) => {
     const c = this.#at(db, dbo, n), a = this.#at(dy, dyo, m * n);
     if (c === 0 || a === 0) {
       return this.#staged([db, dy], (db, dy) => this.addRowSum(db, dbo, dy, dyo, m, n));
     }
     this.#exports.addRowSum(c, a, m, n);
-  }
+  };
 
-  addRows(...[y, x, scale, m, n]: Parameters<Kernels["addRows"]>): void {
+  readonly addRows: Kernels["addRows"] = (y, x, scale, m, n) => {
     const to = this.#at(y, 0, m * n), from = this.#at(x, 0, n);
     if (to === 0 || from === 0) return this.#staged([y, x], (y, x) => this.addRows(y, x, scale, m, n));
     this.#exports.addRows(to, from, scale, m, n);
-  }
+  };
 
-  prelu(...[f, s, alpha, ao, m, n]: Parameters<Kernels["prelu"]>): void {
+  readonly prelu: Kernels["prelu"] = (f, s, alpha, ao, m, n) => {
     const to = this.#at(f, 0, m * n), from = this.#at(s, 0, m * n), slope = this.#at(alpha, ao, n);
     if (to === 0 || from === 0 || slope === 0) {
       return this.#staged([f, s, alpha], (f, s, alpha) => this.prelu(f, s, alpha, ao, m, n));
     }
     this.#exports.prelu(to, from, slope, m, n);
-  }
+  };
 
-  preluBackward(...[df, s, alpha, dalpha, ao, m, n]: Parameters<Kernels["preluBackward"]>): void {
+  readonly preluBackward: Kernels["preluBackward"] = (df, s, alpha, dalpha, ao, m, n) => {
     const to = this.#at(df, 0, m * n), from = this.#at(s, 0, m * n);
     const slope = this.#at(alpha, ao, n), into = this.#at(dalpha, ao, n);
     if (to === 0 || from === 0 || slope === 0 || into === 0) {
@@ -222,7 +214,7 @@ export class SimdKernels implements Kernels {
       );
     }
     this.#exports.preluBackward(to, from, slope, into, m, n);
-  }
+  };
 
   sigmoid(y: Float32Array, x: Float32Array): void {
     const to = this.#at(y, 0, y.length), from = this.#at(x, 0, y.length);
@@ -242,16 +234,16 @@ export class SimdKernels implements Kernels {
     this.#exports.sigmoidBackward(to, from, ds.length);
   }
 
-  mixRows(...[y, a, b, bo, q, qo, m, n]: Parameters<Kernels["mixRows"]>): void {
+  readonly mixRows: Kernels["mixRows"] = (y, a, b, bo, q, qo, m, n) => {
     const to = this.#at(y, 0, m * n), first = this.#at(a, 0, m * n);
     const second = this.#at(b, bo, m * n), by = this.#at(q, qo, m);
     if (to === 0 || first === 0 || second === 0 || by === 0) {
       return this.#staged([y, a, b, q], (y, a, b, q) => this.mixRows(y, a, b, bo, q, qo, m, n));
     }
     this.#exports.mixRows(to, first, second, by, m, n);
-  }
+  };
 
-  mixRowsBackward(...[db, dq, dy, b, bo, q, qo, m, n]: Parameters<Kernels["mixRowsBackward"]>): void {
+  readonly mixRowsBackward: Kernels["mixRowsBackward"] = (db, dq, dy, b, bo, q, qo, m, n) => {
     const into = this.#at(db, bo, m * n), dby = this.#at(dq, qo, m), from = this.#at(dy, 0, m * n);
     const second = this.#at(b, bo, m * n), by = this.#at(q, qo, m);
     if (into === 0 || dby === 0 || from === 0 || second === 0 || by === 0) {
@@ -261,9 +253,9 @@ export class SimdKernels implements Kernels {
       );
     }
     this.#exports.mixRowsBackward(into, dby, from, second, by, m, n);
-  }
+  };
 
-  /** Forms that scale the input or reset before the product are for comparisons only: those stay plain. */
+  /** Forms that scale the input or reset before the product serve comparisons only, and run in plain TypeScript. */
   gruForward(steps: GruSteps): void {
     const { gate, T, K, H, keep, xw, attention, values, u, b, states, gates, products } = steps;
     if (!compiled(steps)) return PLAIN.gruForward(steps);
@@ -278,11 +270,9 @@ export class SimdKernels implements Kernels {
           this.gruForward({ ...steps, xw, attention, values, states, gates, products }),
       );
     }
-    this.#exports.gruForward(
-      ...[T, K, H, Number(keep), x, w, this.#at(values, b, 3 * H), a === NONE ? 0 : a, s, g, p],
-      this.#working(3 * H),
-      ...[gate.alpha1, gate.beta0, gate.beta1],
-    );
+    const bias = this.#at(values, b, 3 * H), work = this.#working(3 * H);
+    const { alpha1, beta0, beta1 } = gate, weigh = a === NONE ? 0 : a;
+    this.#exports.gruForward(T, K, H, Number(keep), x, w, bias, weigh, s, g, p, work, alpha1, beta0, beta1);
   }
 
   /** See {@linkcode SimdKernels.gruForward}. */
@@ -291,28 +281,46 @@ export class SimdKernels implements Kernels {
     const { dstate, dstates, dxw, dattention, back, gradients } = steps;
     if (!compiled(steps)) return PLAIN.gruBackward(steps);
     const own = [
-      ...[attention, values, states, gates, products] as const,
-      ...[dstate, dstates, dxw, dattention, back, gradients] as const,
+      attention,
+      values,
+      states,
+      gates,
+      products,
+      dstate,
+      dstates,
+      dxw,
+      dattention,
+      back,
+      gradients,
     ] as const;
     if (!own.every((array) => array.length === 0 || this.#owns(array))) {
-      return this.#staged(
-        own,
-        (attention, values, states, gates, products, dstate, dstates, dxw, dattention, back, gradients) =>
-          this.gruBackward({
-            ...{ ...steps, attention, values, states, gates, products, dstate, dstates, dxw },
-            ...{ dattention, back, gradients },
-          }),
-      );
+      return this.#staged(own, (attention, values, states, gates, products, ...into) => {
+        const [dstate, dstates, dxw, dattention, back, gradients] = into;
+        const forward = { ...steps, attention, values, states, gates, products };
+        this.gruBackward({ ...forward, dstate, dstates, dxw, dattention, back, gradients });
+      });
     }
-    const work = this.#working(3 * H * H), slice = K * H;
+    const slice = K * H;
     this.#exports.gruBackward(
-      ...[T, K, H, this.#at(values, u, 3 * H * H), attention.length > 0 ? this.#at(attention, 0, K * T) : 0],
-      ...[this.#at(states, 0, (T + 1) * slice), this.#at(gates, 0, T * 3 * slice)],
-      ...[this.#at(products, 0, T * slice), this.#at(dstate, 0, slice)],
-      ...[dstates.length > 0 ? this.#at(dstates, 0, T * slice) : 0, this.#at(dxw, 0, T * 3 * H)],
-      ...[this.#at(dattention, 0, K * T), this.#at(back, 0, T * 3 * slice), work],
-      ...[this.#at(gradients, u, 3 * H * H), this.#at(gradients, b, 3 * H)],
-      ...[gate.alpha1, gate.beta0, gate.beta1],
+      T,
+      K,
+      H,
+      this.#at(values, u, 3 * H * H),
+      attention.length > 0 ? this.#at(attention, 0, K * T) : 0,
+      this.#at(states, 0, (T + 1) * slice),
+      this.#at(gates, 0, T * 3 * slice),
+      this.#at(products, 0, T * slice),
+      this.#at(dstate, 0, slice),
+      dstates.length > 0 ? this.#at(dstates, 0, T * slice) : 0,
+      this.#at(dxw, 0, T * 3 * H),
+      this.#at(dattention, 0, K * T),
+      this.#at(back, 0, T * 3 * slice),
+      this.#working(3 * H * H),
+      this.#at(gradients, u, 3 * H * H),
+      this.#at(gradients, b, 3 * H),
+      gate.alpha1,
+      gate.beta0,
+      gate.beta1,
     );
   }
 
@@ -323,9 +331,10 @@ export class SimdKernels implements Kernels {
   }
 
   /**
-   * The address of `length` elements; 0 when the array is not in this memory. All that a call reads and writes passes
-   * here, so that it stays in bounds where the runtime does not look (see docs/decisions/0023).
-   * @throws RangeError when the array has not as many
+   * The address of `length` elements; 0 when the array is not in this memory. Everything that a call reads or writes is
+   * checked here, so it stays in bounds where the runtime does not check (see docs/decisions/0023).
+   *
+   * @throws RangeError when the array does not have these elements
    */
   #at(array: Float32Array, offset: number, length: number): number {
     if (!(offset >= 0 && length >= 0 && offset + length <= array.length)) {
@@ -338,7 +347,7 @@ export class SimdKernels implements Kernels {
     return buffer === this.#first || this.#grown.length > 0 && this.#grown.includes(buffer);
   }
 
-  /** Calls with copies of the arrays that are not in this memory, and copies them back. */
+  /** Calls with copies of the arrays from elsewhere, and copies them back. */
   #staged<T extends readonly Float32Array[]>(arrays: readonly [...T], call: (...own: T) => void): void {
     const foreign = arrays.filter((array) => !this.#owns(array));
     const length = foreign.reduce((sum, array) => sum + padded(array), 0);
@@ -352,7 +361,7 @@ export class SimdKernels implements Kernels {
       copies.set(array, copy);
       at += padded(array);
     }
-    // A copy has the type of what it stands for.
+    // Copies stand for arrays of the same type.
     call(...arrays.map((array) => copies.get(array) ?? array) as unknown as T);
     for (const [array, copy] of copies) array.set(copy);
   }

@@ -16,8 +16,7 @@
 import type { Parameters, Shape } from "../kernels/parameters.ts";
 import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
 import { Mlp, mlpShapes } from "./mlp.ts";
-import type { Kernels } from "../kernels/kernels.ts";
-import { Scratch } from "../kernels/scratch.ts";
+import { Layer } from "./layer.ts";
 
 // T behaviours, K candidates, d vector width, A width of the first hidden layer
 
@@ -31,17 +30,15 @@ export function activationUnitShapes(
 }
 
 /** An activation unit over the blocks of {@linkcode activationUnitShapes}; at least one hidden layer. */
-export class ActivationUnit implements AttentionScore {
-  readonly #kernels: Kernels;
-  readonly #parameters: Parameters;
+export class ActivationUnit extends Layer implements AttentionScore {
   readonly #rest: Mlp;
   readonly #w: number;
   readonly #b: number;
   readonly #alpha: number;
   readonly #d: number;
   readonly #width: number;
-  readonly #sums: Scratch;
-  readonly #scores: Scratch;
+  readonly #sums = this.scratch();
+  readonly #scores = this.scratch();
   /** We − Wm, and N of the candidate at hand. */
   readonly #difference: Float32Array;
   readonly #matrix: Float32Array;
@@ -52,12 +49,8 @@ export class ActivationUnit implements AttentionScore {
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#sums = scratch();
-    this.#scores = scratch();
-    const [inputs = 0, width = 0] = parameters.shapes.get(`${prefix}.W1`) ?? [];
-    this.#parameters = parameters;
+    super(parameters);
+    const [inputs, width] = this.sizesOf(`${prefix}.W1`);
     this.#d = inputs / 4;
     this.#width = width;
     this.#w = parameters.offset(`${prefix}.W1`);
@@ -77,7 +70,7 @@ export class ActivationUnit implements AttentionScore {
   forward(input: ScoreInput, keep: boolean): Float32Array {
     const { T, K, h, q } = input;
     const A = this.#width;
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     const rows = keep ? K * T : T;
     const sums = this.#sums.take(rows * A);
     const scores = this.#scores.take(K * T);
@@ -85,13 +78,13 @@ export class ActivationUnit implements AttentionScore {
     for (let k = 0; k < K; k++) {
       const at = keep ? k * T * A : 0;
       this.#split(q, k);
-      this.#kernels.affine(sums, at, this.#shift, 0, h, 0, this.#matrix, 0, T, this.#d, A);
+      this.kernels.affine(sums, at, this.#shift, 0, h, 0, this.#matrix, 0, T, this.#d, A);
       if (keep) continue;
-      this.#kernels.prelu(this.#rest.input(T), sums, values, this.#alpha, T, A);
+      this.kernels.prelu(this.#rest.input(T), sums, values, this.#alpha, T, A);
       scores.set(this.#rest.forward(T), k * T);
     }
     if (!keep) return scores;
-    this.#kernels.prelu(this.#rest.input(rows), sums, values, this.#alpha, rows, A);
+    this.kernels.prelu(this.#rest.input(rows), sums, values, this.#alpha, rows, A);
     scores.set(this.#rest.forward(rows));
     return scores;
   }
@@ -99,7 +92,7 @@ export class ActivationUnit implements AttentionScore {
   /** Makes We − Wm, which the candidates share. */
   #subtract(): void {
     const n = this.#d * this.#width;
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     for (let o = 0, we = this.#w + n, wm = we + n; o < n; o++) {
       this.#difference[o] = values[we + o]! - values[wm + o]!;
     }
@@ -108,22 +101,22 @@ export class ActivationUnit implements AttentionScore {
   /** Makes q(Wq+Wm)+b and N = We−Wm+diag(q)Wp of candidate k. */
   #split(q: Float32Array, k: number): void {
     const A = this.#width, d = this.#d, n = d * A;
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     const [wq, wm, wp] = [this.#w, this.#w + 2 * n, this.#w + 3 * n];
-    this.#kernels.mixRows(this.#matrix, this.#difference, values, wp, q, k * d, d, A);
-    this.#kernels.affine(this.#shift, 0, values, this.#b, q, k * d, values, wq, 1, d, A);
-    this.#kernels.addXW(this.#shift, 0, q, k * d, values, wm, 1, d, A);
+    this.kernels.mixRows(this.#matrix, this.#difference, values, wp, q, k * d, d, A);
+    this.kernels.affine(this.#shift, 0, values, this.#b, q, k * d, values, wq, 1, d, A);
+    this.kernels.addXW(this.#shift, 0, q, k * d, values, wm, 1, d, A);
   }
 
   /** See {@linkcode AttentionScore.backward}. */
   backward(input: ScoreInput, ds: Float32Array, into: ScoreGradients): void {
     const { T, K, h, q } = input;
     const A = this.#width, d = this.#d, n = d * A;
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     const gradients = into.parameters;
     const [wq, we, wm, wp] = [this.#w, this.#w + n, this.#w + 2 * n, this.#w + 3 * n];
     const dsums = this.#rest.backward(ds, K * T, gradients);
-    const kernels = this.#kernels;
+    const kernels = this.kernels;
     kernels.preluBackward(dsums, this.#sums.current, values, gradients, this.#alpha, K * T, A);
     const ddifference = this.#ddifference.fill(0);
     for (let k = 0; k < K; k++) {

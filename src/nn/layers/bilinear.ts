@@ -6,8 +6,7 @@
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";
 import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
-import type { Kernels } from "../kernels/kernels.ts";
-import { Scratch } from "../kernels/scratch.ts";
+import { Layer } from "./layer.ts";
 
 // T steps, K candidates, H state width, d candidate width
 
@@ -17,25 +16,18 @@ export function bilinearShapes(prefix: string, hidden: number, d: number): Recor
 }
 
 /** Scores s [K,T] of states h [T,H] and candidates q [K,d]. */
-export class Bilinear implements AttentionScore {
-  readonly #kernels: Kernels;
-  readonly #parameters: Parameters;
+export class Bilinear extends Layer implements AttentionScore {
   readonly #w: number;
   readonly #hidden: number;
   readonly #d: number;
-  readonly #projected: Scratch;
-  readonly #scores: Scratch;
-  readonly #dprojected: Scratch;
+  readonly #projected = this.scratch();
+  readonly #scores = this.scratch();
+  readonly #dprojected = this.scratch();
 
   /** Binds the block under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#projected = scratch();
-    this.#scores = scratch();
-    this.#dprojected = scratch();
-    const [hidden = 0, d = 0] = parameters.shapes.get(`${prefix}.W`) ?? [];
-    this.#parameters = parameters;
+    super(parameters);
+    const [hidden, d] = this.sizesOf(`${prefix}.W`);
     this.#w = parameters.offset(`${prefix}.W`);
     this.#hidden = hidden;
     this.#d = d;
@@ -45,9 +37,9 @@ export class Bilinear implements AttentionScore {
   forward({ T, K, h, q }: ScoreInput): Float32Array {
     const H = this.#hidden;
     const projected = this.#projected.zeros(K * H);
-    this.#kernels.addYWt(projected, 0, q, 0, this.#parameters.values, this.#w, K, H, this.#d);
+    this.kernels.addYWt(projected, 0, q, 0, this.parameters.values, this.#w, K, H, this.#d);
     const scores = this.#scores.zeros(K * T);
-    this.#kernels.addYWt(scores, 0, projected, 0, h, 0, K, T, H);
+    this.kernels.addYWt(scores, 0, projected, 0, h, 0, K, T, H);
     return scores;
   }
 
@@ -56,9 +48,9 @@ export class Bilinear implements AttentionScore {
     const H = this.#hidden;
     const projected = this.#projected.current;
     const dprojected = this.#dprojected.zeros(K * H);
-    this.#kernels.addXW(dprojected, 0, ds, 0, h, 0, K, T, H);
-    this.#kernels.addXtY(into.h, 0, ds, 0, projected, 0, K, T, H);
-    this.#kernels.addXW(into.q, 0, dprojected, 0, this.#parameters.values, this.#w, K, H, this.#d);
-    this.#kernels.addXtY(into.parameters, this.#w, dprojected, 0, q, 0, K, H, this.#d);
+    this.kernels.addXW(dprojected, 0, ds, 0, h, 0, K, T, H);
+    this.kernels.addXtY(into.h, 0, ds, 0, projected, 0, K, T, H);
+    this.kernels.addXW(into.q, 0, dprojected, 0, this.parameters.values, this.#w, K, H, this.#d);
+    this.kernels.addXtY(into.parameters, this.#w, dprojected, 0, q, 0, K, H, this.#d);
   }
 }

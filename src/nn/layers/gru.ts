@@ -25,9 +25,8 @@
  */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";
-import type { Gate } from "../kernels/gru_steps.ts";
-import type { Kernels } from "../kernels/kernels.ts";
-import { Scratch } from "../kernels/scratch.ts";
+import type { Gate, GruSteps } from "../kernels/gru_steps.ts";
+import { Layer } from "./layer.ts";
 
 // T steps, K lanes (candidates that share the inputs), H hidden, n inputs; gates in the order u, r, c
 
@@ -56,6 +55,16 @@ export function gruShapes(prefix: string, inputs: number, hidden: number): Recor
     [`${prefix}.U`]: [hidden, 3 * hidden],
     [`${prefix}.b`]: [3 * hidden],
   };
+}
+
+/** What every fold of a GRU has in common. */
+export type GruBlocks = Pick<GruSteps, "H" | "gate" | "values" | "u" | "b">;
+
+/** The blocks `U` and `b` under a prefix, for a form. */
+export function gruBlocks(parameters: Parameters, prefix: string, form: GruForm): GruBlocks {
+  const [width = 0] = parameters.shapes.get(`${prefix}.b`) ?? [];
+  const u = parameters.offset(`${prefix}.U`), b = parameters.offset(`${prefix}.b`);
+  return { H: width / 3, gate: GATES[form], values: parameters.values, u, b };
 }
 
 /** What {@linkcode Gru.run} folds. */
@@ -87,51 +96,35 @@ export interface GruGradients {
 const NONE = new Float32Array(0);
 
 /** A GRU over the blocks of {@linkcode gruShapes}. `backward` belongs to the kept `run` before it. */
-export class Gru {
+export class Gru extends Layer {
   /** Hidden width H. */
   readonly hidden: number;
-  readonly #kernels: Kernels;
-  readonly #parameters: Parameters;
-  readonly #gate: Gate;
+  readonly #blocks: GruBlocks;
   readonly #inputs: number;
   readonly #w: number;
-  readonly #u: number;
-  readonly #b: number;
-  readonly #xw: Scratch;
-  readonly #states: Scratch;
-  readonly #gates: Scratch;
-  readonly #products: Scratch;
-  readonly #back: Scratch;
-  readonly #dxw: Scratch;
-  readonly #dattention: Scratch;
-  readonly #dstate: Scratch;
+  readonly #xw = this.scratch();
+  readonly #states = this.scratch();
+  readonly #gates = this.scratch();
+  readonly #products = this.scratch();
+  readonly #back = this.scratch();
+  readonly #dxw = this.scratch();
+  readonly #dattention = this.scratch();
+  readonly #dstate = this.scratch();
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string, form: GruForm) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#xw = scratch();
-    this.#states = scratch();
-    this.#gates = scratch();
-    this.#products = scratch();
-    this.#back = scratch();
-    this.#dxw = scratch();
-    this.#dattention = scratch();
-    this.#dstate = scratch();
-    const [inputs = 0, width = 0] = parameters.shapes.get(`${prefix}.W`) ?? [];
+    super(parameters);
+    const [inputs, width] = this.sizesOf(`${prefix}.W`);
     this.hidden = width / 3;
     this.#inputs = inputs;
-    this.#parameters = parameters;
-    this.#gate = GATES[form];
     this.#w = parameters.offset(`${prefix}.W`);
-    this.#u = parameters.offset(`${prefix}.U`);
-    this.#b = parameters.offset(`${prefix}.b`);
+    this.#blocks = gruBlocks(parameters, prefix, form);
   }
 
   /** x·W [T, 3H] of the inputs x [T, n], in one product; valid until the next call. */
   project(x: Float32Array, T: number): Float32Array {
     const xw = this.#xw.zeros(T * 3 * this.hidden);
-    this.#kernels.addXW(xw, 0, x, 0, this.#parameters.values, this.#w, T, this.#inputs, 3 * this.hidden);
+    this.kernels.addXW(xw, 0, x, 0, this.parameters.values, this.#w, T, this.#inputs, 3 * this.hidden);
     return xw;
   }
 
@@ -144,8 +137,8 @@ export class Gru {
     gradients: Float32Array,
   ): void {
     const width = 3 * this.hidden;
-    this.#kernels.addXtY(gradients, this.#w, x, 0, dxw, 0, T, this.#inputs, width);
-    this.#kernels.addYWt(dx, 0, dxw, 0, this.#parameters.values, this.#w, T, this.#inputs, width);
+    this.kernels.addXtY(gradients, this.#w, x, 0, dxw, 0, T, this.#inputs, width);
+    this.kernels.addYWt(dx, 0, dxw, 0, this.parameters.values, this.#w, T, this.#inputs, width);
   }
 
   /**
@@ -160,10 +153,7 @@ export class Gru {
     const products = this.#products.take((keep ? T : 1) * slice);
     if (start === undefined) states.fill(0, 0, slice);
     else states.set(start);
-    this.#parameters.kernels.gruForward({
-      ...{ T, K, H, keep, gate: this.#gate, xw, attention, values: this.#parameters.values },
-      ...{ u: this.#u, b: this.#b, states, gates, products },
-    });
+    this.kernels.gruForward({ ...this.#blocks, T, K, keep, xw, attention, states, gates, products });
     if (keep) return states;
     return states.subarray((T & 1) * slice, ((T & 1) + 1) * slice);
   }
@@ -187,11 +177,8 @@ export class Gru {
     const dattention = this.#dattention.take(K * T);
     const dstate = this.#dstate.zeros(slice);
     if (dfinal.length > 0) dstate.set(dfinal);
-    this.#parameters.kernels.gruBackward({
-      ...{ T, K, H, keep: true, gate: this.#gate, xw, attention, values: this.#parameters.values },
-      ...{ u: this.#u, b: this.#b, states, gates, products },
-      ...{ dstate, dstates, dxw, dattention, back, gradients },
-    });
+    const forward = { ...this.#blocks, T, K, keep: true, xw, attention, states, gates, products };
+    this.kernels.gruBackward({ ...forward, dstate, dstates, dxw, dattention, back, gradients });
     return { xw: dxw, attention: dattention, start: dstate };
   }
 }

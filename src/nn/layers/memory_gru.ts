@@ -1,6 +1,6 @@
 /**
- * The paper's GRU, as `layers/gru.ts` has it in its form "gru", one row at a time: in a memory network a
- * row's input, or the state that it goes on from, depends on the rows before it.
+ * The GRU of `layers/gru.ts` in its form "gru", one row at a time: in a memory network the input of a row, or the
+ * state that it starts from, depends on the rows before it.
  *
  * ```text
  * u = σ(xWu + hUu + bu)    r = σ(xWr + hUr + br)    c = tanh(xWc + r∘(hUc) + bc)    h' = (1−u)∘h + u∘c
@@ -10,49 +10,35 @@
  */
 
 import type { Parameters } from "../kernels/parameters.ts";
-import { GATES } from "./gru.ts";
-import type { Kernels } from "../kernels/kernels.ts";
-import { Scratch } from "../kernels/scratch.ts";
+import { type GruBlocks, gruBlocks } from "./gru.ts";
+import { Layer } from "./layer.ts";
 
 const NONE = new Float32Array(0);
 
 // H hidden, n inputs; gates in the order u, r, c
 
 /** A GRU over blocks as `gruShapes` makes them. What `forward` wrote into a row, `backward` reads. */
-export class RowGru {
+export class RowGru extends Layer {
   /** Hidden width H. */
   readonly hidden: number;
-  readonly #kernels: Kernels;
-  readonly #parameters: Parameters;
+  readonly #blocks: GruBlocks;
   readonly #w: number;
-  readonly #u: number;
-  readonly #b: number;
-  readonly #xw: Scratch;
-  readonly #dxw: Scratch;
-  readonly #before: Scratch;
+  readonly #xw = this.scratch();
+  readonly #dxw = this.scratch();
+  readonly #before = this.scratch();
   /** A state and the one after it. */
   readonly #pair: Float32Array;
-  readonly #gates: Scratch;
-  readonly #products: Scratch;
-  readonly #back: Scratch;
+  readonly #gates = this.scratch();
+  readonly #products = this.scratch();
+  readonly #back = this.scratch();
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#xw = scratch();
-    this.#dxw = scratch();
-    this.#before = scratch();
-    this.#gates = scratch();
-    this.#products = scratch();
-    this.#back = scratch();
-    const [width = 0] = parameters.shapes.get(`${prefix}.b`) ?? [];
-    this.hidden = width / 3;
-    this.#pair = parameters.kernels.floats(2 * this.hidden);
-    this.#parameters = parameters;
+    super(parameters);
+    this.#blocks = gruBlocks(parameters, prefix, "gru");
+    this.hidden = this.#blocks.H;
+    this.#pair = this.kernels.floats(2 * this.hidden);
     this.#w = parameters.offset(`${prefix}.W`);
-    this.#u = parameters.offset(`${prefix}.U`);
-    this.#b = parameters.offset(`${prefix}.b`);
   }
 
   /** Makes rows whose inputs are 0. */
@@ -66,19 +52,9 @@ export class RowGru {
 
   /** Adds x·W to the inputs of `rows` rows from `row`: x [rows, n] from `at`, against n inputs from `first`. */
   addInput(row: number, rows: number, x: Float32Array, at: number, first: number, n: number): void {
-    const width = 3 * this.hidden;
-    const xw = this.#xw.current;
-    this.#kernels.addXW(
-      xw,
-      row * width,
-      x,
-      at,
-      this.#parameters.values,
-      this.#w + first * width,
-      rows,
-      n,
-      width,
-    );
+    const width = 3 * this.hidden, w = this.#w + first * width;
+    const { values } = this.parameters;
+    this.kernels.addXW(this.#xw.current, row * width, x, at, values, w, rows, n, width);
   }
 
   /** One step of a row: from the state at `from` of h [H] to the state at `to`, which may be the same. */
@@ -87,9 +63,13 @@ export class RowGru {
     const z = row * 3 * H, p = row * H;
     const pair = this.#pair;
     for (let j = 0; j < H; j++) this.#before.current[p + j] = pair[j] = h[from + j]!;
-    this.#kernels.gruForward({
-      ...{ T: 1, K: 1, H, keep: true, gate: GATES.gru, attention: NONE, states: pair },
-      ...{ values: this.#parameters.values, u: this.#u, b: this.#b },
+    this.kernels.gruForward({
+      ...this.#blocks,
+      T: 1,
+      K: 1,
+      keep: true,
+      attention: NONE,
+      states: pair,
       xw: this.#xw.current.subarray(z, z + 3 * H),
       gates: this.#gates.current.subarray(z, z + 3 * H),
       products: this.#products.current.subarray(p, p + H),
@@ -120,14 +100,24 @@ export class RowGru {
       back[z + 2 * H + j] = zc * r;
       dh[at + j] = g * (1 - u);
     }
-    this.#kernels.addYWt(dh, at, back, z, this.#parameters.values, this.#u, 1, H, 3 * H);
+    this.kernels.addYWt(dh, at, back, z, this.parameters.values, this.#blocks.u, 1, H, 3 * H);
   }
 
   /** After the last row: adds ∂/∂U and ∂/∂b of `rows` rows. */
   finish(rows: number, gradients: Float32Array): void {
     const H = this.hidden;
-    this.#kernels.addXtY(gradients, this.#u, this.#before.current, 0, this.#back.current, 0, rows, H, 3 * H);
-    this.#kernels.addRowSum(gradients, this.#b, this.#dxw.current, 0, rows, 3 * H);
+    this.kernels.addXtY(
+      gradients,
+      this.#blocks.u,
+      this.#before.current,
+      0,
+      this.#back.current,
+      0,
+      rows,
+      H,
+      3 * H,
+    );
+    this.kernels.addRowSum(gradients, this.#blocks.b, this.#dxw.current, 0, rows, 3 * H);
   }
 
   /** Backward of {@linkcode RowGru.addInput} to W, from row 0 on. */
@@ -139,23 +129,13 @@ export class RowGru {
     gradients: Float32Array,
   ): void {
     const width = 3 * this.hidden;
-    this.#kernels.addXtY(gradients, this.#w + first * width, x, 0, this.#dxw.current, 0, rows, n, width);
+    this.kernels.addXtY(gradients, this.#w + first * width, x, 0, this.#dxw.current, 0, rows, n, width);
   }
 
   /** Backward of {@linkcode RowGru.addInput} to x: adds to dx [rows, n] from its beginning. */
   addInputGradient(row: number, rows: number, dx: Float32Array, first: number, n: number): void {
-    const width = 3 * this.hidden;
-    const at = row * width;
-    this.#kernels.addYWt(
-      dx,
-      0,
-      this.#dxw.current,
-      at,
-      this.#parameters.values,
-      this.#w + first * width,
-      rows,
-      n,
-      width,
-    );
+    const width = 3 * this.hidden, w = this.#w + first * width;
+    const { values } = this.parameters;
+    this.kernels.addYWt(dx, 0, this.#dxw.current, row * width, values, w, rows, n, width);
   }
 }

@@ -5,8 +5,8 @@
  */
 
 import type { Parameters, Shape } from "../kernels/parameters.ts";
-import type { Kernels } from "../kernels/kernels.ts";
-import { Scratch } from "../kernels/scratch.ts";
+import type { Scratch } from "../kernels/scratch.ts";
+import { Layer } from "./layer.ts";
 
 /** Activation of the hidden layers: PReLU with a slope per unit, or the logistic function. */
 export type HiddenActivation = "prelu" | "sigmoid";
@@ -36,7 +36,8 @@ export function mlpShapes(
   return shapes;
 }
 
-interface Layer {
+/** Blocks and working memory of one layer. */
+interface Stage {
   readonly inputs: number;
   readonly outputs: number;
   /** Offsets of W, b and α in the parameters; α is −1 where there is none. */
@@ -55,19 +56,16 @@ interface Layer {
  * An MLP over the blocks of {@linkcode mlpShapes}. Write rows into {@linkcode Mlp.input}, then call `forward`;
  * `backward` belongs to the forward pass before it.
  */
-export class Mlp {
-  readonly #kernels: Kernels;
-  readonly #parameters: Parameters;
-  readonly #layers: readonly Layer[];
+export class Mlp extends Layer {
+  readonly #layers: readonly Stage[];
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string, options: MlpOptions = {}) {
-    this.#kernels = parameters.kernels;
+    super(parameters);
     const { first = 1 } = options;
-    this.#parameters = parameters;
-    const layers: Layer[] = [];
+    const layers: Stage[] = [];
     for (let l = first; parameters.shapes.has(`${prefix}.W${l}`); l++) {
-      const [inputs = 0, outputs = 0] = parameters.shapes.get(`${prefix}.W${l}`) ?? [];
+      const [inputs, outputs] = this.sizesOf(`${prefix}.W${l}`);
       layers.push({
         inputs,
         outputs,
@@ -75,9 +73,9 @@ export class Mlp {
         b: parameters.offset(`${prefix}.b${l}`),
         alpha: parameters.shapes.has(`${prefix}.alpha${l}`) ? parameters.offset(`${prefix}.alpha${l}`) : -1,
         hidden: parameters.shapes.has(`${prefix}.W${l + 1}`),
-        x: new Scratch(parameters.kernels),
-        s: new Scratch(parameters.kernels),
-        dx: new Scratch(parameters.kernels),
+        x: this.scratch(),
+        s: this.scratch(),
+        dx: this.scratch(),
       });
     }
     this.#layers = layers;
@@ -91,36 +89,36 @@ export class Mlp {
 
   /** Computes the output rows [m, last width]; valid until the next call. */
   forward(m: number): Float32Array {
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     let x = this.input(m);
     this.#layers.forEach(({ inputs, outputs, w, b, alpha, hidden, s: sums }, l) => {
       const s = sums.take(m * outputs);
-      this.#kernels.affine(s, 0, values, b, x, 0, values, w, m, inputs, outputs);
+      this.kernels.affine(s, 0, values, b, x, 0, values, w, m, inputs, outputs);
       x = s;
       const next = this.#layers[l + 1];
       if (!hidden || next === undefined) return;
       x = next.x.take(m * outputs);
-      if (alpha >= 0) this.#kernels.prelu(x, s, values, alpha, m, outputs);
-      else this.#kernels.sigmoid(x, s);
+      if (alpha >= 0) this.kernels.prelu(x, s, values, alpha, m, outputs);
+      else this.kernels.sigmoid(x, s);
     });
     return x;
   }
 
   /** From ∂/∂output [m, last width] adds to the gradients and returns ∂/∂input [m, widths[0]]. */
   backward(dy: Float32Array, m: number, gradients: Float32Array): Float32Array {
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     let ds = dy;
     for (let l = this.#layers.length - 1; l >= 0; l--) {
       const { inputs, outputs, w, b, alpha, hidden, x, s, dx } = this.#layers[l]!;
       if (hidden && alpha >= 0) {
-        this.#kernels.preluBackward(ds, s.take(m * outputs), values, gradients, alpha, m, outputs);
+        this.kernels.preluBackward(ds, s.take(m * outputs), values, gradients, alpha, m, outputs);
       } else if (hidden) {
-        this.#kernels.sigmoidBackward(ds, this.#layers[l + 1]!.x.take(m * outputs));
+        this.kernels.sigmoidBackward(ds, this.#layers[l + 1]!.x.take(m * outputs));
       }
-      this.#kernels.addRowSum(gradients, b, ds, 0, m, outputs);
-      this.#kernels.addXtY(gradients, w, x.take(m * inputs), 0, ds, 0, m, inputs, outputs);
+      this.kernels.addRowSum(gradients, b, ds, 0, m, outputs);
+      this.kernels.addXtY(gradients, w, x.take(m * inputs), 0, ds, 0, m, inputs, outputs);
       const back = dx.zeros(m * inputs);
-      this.#kernels.addYWt(back, 0, ds, 0, values, w, m, inputs, outputs);
+      this.kernels.addYWt(back, 0, ds, 0, values, w, m, inputs, outputs);
       ds = back;
     }
     return ds;

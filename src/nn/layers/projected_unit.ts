@@ -9,7 +9,7 @@ import type { Parameters, Shape } from "../kernels/parameters.ts";
 import { ActivationUnit, activationUnitShapes } from "./activation_unit.ts";
 import type { AttentionScore, ScoreGradients, ScoreInput } from "./attention.ts";
 import { Mlp, mlpShapes } from "./mlp.ts";
-import { Scratch } from "../kernels/scratch.ts";
+import { Layer } from "./layer.ts";
 
 /** Blocks of the projection under `query` and of the unit, under a prefix. */
 export function projectedUnitShapes(
@@ -22,16 +22,15 @@ export function projectedUnitShapes(
 }
 
 /** An activation unit over h [T,H] and q Wq + b, with q [K,d]. */
-export class ProjectedUnit implements AttentionScore {
+export class ProjectedUnit extends Layer implements AttentionScore {
   readonly #query: Mlp;
   readonly #unit: ActivationUnit;
-  readonly #dprojected: Scratch;
+  readonly #dprojected = this.scratch();
   #projected: Float32Array = new Float32Array(0);
 
   /** Binds the blocks under `prefix`. */
   constructor(parameters: Parameters, prefix: string) {
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#dprojected = scratch();
+    super(parameters);
     this.#query = new Mlp(parameters, `${prefix}.query`);
     this.#unit = new ActivationUnit(parameters, prefix);
   }

@@ -14,9 +14,9 @@ import {
 } from "../../layers/concat.ts";
 import { weightedLogisticLoss } from "../../layers/weighted_loss.ts";
 import { Mlp } from "../../layers/mlp.ts";
-import { Scratch } from "../../kernels/scratch.ts";
 import type { TrainingInput } from "./model.ts";
 import type { Parameters } from "../../kernels/parameters.ts";
+import { Layer } from "../../layers/layer.ts";
 
 /** What {@linkcode Head.loss} computes; the arrays are valid until the next call. */
 export interface HeadLoss {
@@ -29,12 +29,12 @@ export interface HeadLoss {
 }
 
 /** z = MLP(columns) + Σ ⟨a, b⟩, with the MLP's blocks under `mlp`. */
-export class Head {
+export class Head extends Layer {
   readonly #mlp: Mlp;
   readonly #columns: readonly Column[];
   readonly #dots: readonly (readonly [Part, Part])[];
-  readonly #z: Scratch;
-  readonly #dz: Scratch;
+  readonly #z = this.scratch();
+  readonly #dz = this.scratch();
 
   /** Binds the MLP, the columns of its input and the inner products. */
   constructor(
@@ -42,9 +42,8 @@ export class Head {
     columns: readonly Column[],
     dots: readonly (readonly [Part, Part])[],
   ) {
+    super(parameters);
     this.#mlp = new Mlp(parameters, "mlp");
-    this.#z = new Scratch(parameters.kernels);
-    this.#dz = new Scratch(parameters.kernels);
     this.#columns = columns;
     this.#dots = dots;
   }

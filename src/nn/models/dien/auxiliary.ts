@@ -15,7 +15,7 @@
 import type { Parameters } from "../../kernels/parameters.ts";
 import { sigmoid, softplus } from "../../losses/logistic.ts";
 import { Mlp } from "../../layers/mlp.ts";
-import { Scratch } from "../../kernels/scratch.ts";
+import { Layer } from "../../layers/layer.ts";
 
 // T behaviours, T−1 pairs, H state width, d vector width
 
@@ -51,31 +51,26 @@ interface FirstLayer {
 }
 
 /** The auxiliary loss; the MLP has its blocks under `prefix`. */
-export class Auxiliary {
-  readonly #parameters: Parameters;
+export class Auxiliary extends Layer {
   readonly #first: FirstLayer | null;
   readonly #rest: Mlp;
   readonly #hidden: number;
   readonly #d: number;
-  readonly #ds: Scratch;
-  readonly #sums: Scratch;
-  readonly #shared: Scratch;
+  readonly #ds = this.scratch();
+  readonly #sums = this.scratch();
+  readonly #shared = this.scratch();
 
   /** Binds the score. @throws RangeError when an inner product is asked of unequal widths. */
   constructor(parameters: Parameters, prefix: string, score: AuxiliaryScore, hidden: number, d: number) {
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#ds = scratch();
+    super(parameters);
     if (score === "inner" && hidden !== d) {
       throw new RangeError(
         `Cannot use an inner product as auxiliary score: the state is ${hidden} wide, a behaviour ${d}`,
       );
     }
-    this.#parameters = parameters;
-    this.#sums = scratch();
-    this.#shared = scratch();
     this.#rest = new Mlp(parameters, prefix, { activation: "sigmoid", first: 2 });
     this.#first = score === "inner" ? null : {
-      width: parameters.shapes.get(`${prefix}.b1`)?.[0] ?? 0,
+      width: this.sizesOf(`${prefix}.b1`)[0],
       w: parameters.offset(`${prefix}.W1`),
       b: parameters.offset(`${prefix}.b1`),
       last: !parameters.shapes.has(`${prefix}.W2`),
@@ -104,7 +99,7 @@ export class Auxiliary {
 
   /** Scores [2, T−1] of the behaviours, then of the negatives. */
   #forward({ width, w, b, last }: FirstLayer, { T, h, e, negatives }: AuxiliaryInput): Float32Array {
-    const { kernels, values } = this.#parameters;
+    const { kernels, values } = this.parameters;
     const H = this.#hidden, d = this.#d, pairs = T - 1, size = pairs * width;
     const shared = this.#shared.take(size);
     kernels.affine(shared, 0, values, b, h, 0, values, w, pairs, H, width);
@@ -123,7 +118,7 @@ export class Auxiliary {
     ds: Float32Array,
     gradients: Float32Array,
   ): void {
-    const { kernels, values } = this.#parameters;
+    const { kernels, values } = this.parameters;
     const H = this.#hidden, d = this.#d, pairs = T - 1, size = pairs * width;
     const we = w + H * width;
     let dsums = ds;

@@ -12,8 +12,8 @@
  * ```
  *
  * H hidden units in both GRUs. The update gate is scaled as in the paper (not as in the authors' code, see
- * layers/gru.ts); the weights are `sigmoid` by default, since with softmax the whole history writes at most
- * one step's worth into h'_T and each new behaviour changes all earlier weights.
+ * layers/gru.ts). The default norm is `sigmoid`: with softmax the whole history writes at most one step's worth
+ * into h'_T, and each new behaviour changes all earlier weights.
  *
  * @module
  */
@@ -122,13 +122,12 @@ export class Dien implements Model {
         : projectedUnitShapes("attention", hidden, d, attentionWidths)),
       ...gruShapes("gru2", hidden, hidden),
       ...mlpShapes("mlp", [columnsWidth(columns), ...widths, 1]),
-      ...(auxiliary === "mlp"
-        ? mlpShapes("aux", [hidden + d, ...auxiliaryWidths, 1], { activation: "sigmoid" })
-        : {}),
+      ...(auxiliary === "mlp" &&
+        mlpShapes("aux", [hidden + d, ...auxiliaryWidths, 1], { activation: "sigmoid" })),
     }, kernels);
     initialise(this.parameters, random);
-    // The evolved interest starts without a say, so that learning starts from the pooled model and what an
-    // untrained recurrence says is no noise (zero-initialised residual branches: Goyal et al. 2017, §5.1).
+    // Zero-initialised, so that training starts at the pooled model rather than from the noise of an untrained
+    // recurrence (as zero-initialised residual branches: Goyal et al. 2017, §5.1).
     const before = sizes.user + 3 * d;
     const width = widths[0] ?? 1;
     this.parameters.block("mlp.W1").fill(0, before * width, (before + hidden) * width);
@@ -210,7 +209,7 @@ export class Dien implements Model {
     return { x, h: this.#extractor.run(extracted).subarray(this.stateSize), extracted };
   }
 
-  /** Adds the auxiliary loss to the gradients `d` of states and behaviours, and takes them back through the extractor. */
+  /** Adds the auxiliary loss to the gradients `d` of states and behaviours, and propagates them through the extractor. */
   #extractBackward(
     { x, h, extracted }: Extraction,
     d: { readonly h: Float32Array; readonly e: Float32Array; readonly negatives: Float32Array },
@@ -219,10 +218,9 @@ export class Dien implements Model {
   ): number {
     const { e, negatives } = this.#inputs;
     const { T } = extracted;
-    const aux = negatives.length === 0 ? 0 : this.#auxiliary.loss({
-      ...{ T, weight: auxWeight, h, e, negatives },
-      ...{ dh: d.h, de: d.e, dnegatives: d.negatives },
-    }, gradients);
+    const into = { dh: d.h, de: d.e, dnegatives: d.negatives };
+    const input = { T, weight: auxWeight, h, e, negatives, ...into };
+    const aux = negatives.length === 0 ? 0 : this.#auxiliary.loss(input, gradients);
     const extractor = this.#extractor.backward(extracted, NONE, d.h, gradients);
     const dx = this.#dscaled.zeros(e.length);
     this.#extractor.projectBackward(dx, x, extractor.xw, T, gradients);
@@ -230,7 +228,7 @@ export class Dien implements Model {
     return aux;
   }
 
-  /** Fills the parts, and returns what the backward pass needs. */
+  /** Fills the parts. @returns what the backward pass needs */
   #forward(input: ModelInput, keep: boolean): Forward {
     const { T, K } = input;
     const H = this.stateSize;

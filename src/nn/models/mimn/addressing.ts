@@ -15,7 +15,7 @@
 
 import type { Parameters } from "../../kernels/parameters.ts";
 import { exp } from "../../kernels/exp.ts";
-import { Scratch } from "../../kernels/scratch.ts";
+import { Layer } from "../../layers/layer.ts";
 
 // m slots, D slot width, n rows (keys) of a call
 
@@ -51,37 +51,27 @@ export interface AddressGradients {
 }
 
 /** Addressing over the block `slotKeys` [m, D]. What `forward` wrote into a row, `backward` reads. */
-export class Addressing {
-  readonly #slots: number;
-  readonly #width: number;
+export class Addressing extends Layer {
+  readonly #slots = this.sizesOf("slotKeys")[0];
+  readonly #width = this.sizesOf("slotKeys")[1];
+  readonly #slotKeys = this.parameters.offset("slotKeys");
   readonly #slotKeyWeight: number;
-  readonly #parameters: Parameters;
-  readonly #slotKeys: number;
-  readonly #weights: Scratch;
-  readonly #cosines: Scratch;
-  readonly #slotKeyLengths: Float64Array;
-  readonly #lengths: Float64Array;
+  readonly #weights = this.scratch();
+  readonly #cosines = this.scratch();
+  readonly #slotKeyLengths = new Float64Array(this.#slots);
+  readonly #lengths = new Float64Array(this.#slots);
 
   /** Binds the block `slotKeys`; `slotKeyWeight` s is in [0, 1]. */
   constructor(parameters: Parameters, slotKeyWeight: number) {
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#weights = scratch();
-    this.#cosines = scratch();
-    const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
-    this.#slots = slots;
-    this.#width = width;
+    super(parameters);
     this.#slotKeyWeight = slotKeyWeight;
-    this.#parameters = parameters;
-    this.#slotKeys = parameters.offset("slotKeys");
-    this.#slotKeyLengths = new Float64Array(slots);
-    this.#lengths = new Float64Array(slots);
   }
 
   /** Makes rows whose added logits b, in {@linkcode Addressing.weights}, are 0. */
   begin(rows: number): void {
     this.#weights.zeros(rows * this.#slots);
     this.#cosines.take(rows * 2 * this.#slots);
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     measure(this.#slotKeyLengths, values, this.#slotKeys, this.#width);
   }
 
@@ -94,7 +84,7 @@ export class Addressing {
   forward({ row, n, keys, keysAt, memory, memoryAt }: AddressInput): void {
     const m = this.#slots, D = this.#width, s = this.#slotKeyWeight;
     const weights = this.#weights.current, cosines = this.#cosines.current;
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     measure(this.#lengths, memory, memoryAt, D);
     for (let i = 0; i < n; i++) {
       const key = keysAt + i * (D + 1), at = (row + i) * m;
@@ -130,7 +120,7 @@ export class Addressing {
   ): void {
     const m = this.#slots, D = this.#width, s = this.#slotKeyWeight;
     const weights = this.#weights.current, cosines = this.#cosines.current;
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     const { keys: dkeys, memory: dmemory, parameters: dvalues } = into;
     measure(this.#lengths, memory, memoryAt, D);
     for (let i = 0; i < n; i++) {
@@ -161,7 +151,7 @@ export class Addressing {
   }
 }
 
-/** 1/|v| of each row, in place of lengths: a row without direction gives 0, and so does all that follows. */
+/** Writes 1/|v| of each row, 0 for a row without direction, so that everything computed from it is 0. */
 function measure(inverse: Float64Array, v: Float32Array, at: number, width: number): void {
   for (let j = 0; j < inverse.length; j++) inverse[j] = inverseLength(v, at + j * width, width);
 }

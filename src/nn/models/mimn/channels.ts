@@ -8,31 +8,24 @@
 import type { Parameters } from "../../kernels/parameters.ts";
 import { normalise, normaliseBackward } from "../../layers/attention.ts";
 import { Bilinear } from "../../layers/bilinear.ts";
-import type { Kernels } from "../../kernels/kernels.ts";
-import { Scratch } from "../../kernels/scratch.ts";
+import { Layer } from "../../layers/layer.ts";
 
 // K candidates, m channels, n of them touched, d width
 
 /** Attention over channels, with the block `reader.W` [d, d]. `backward` belongs to the `forward` before it. */
-export class ChannelReader {
-  readonly #kernels: Kernels;
+export class ChannelReader extends Layer {
   readonly #width: number;
   readonly #bilinear: Bilinear;
-  readonly #h: Scratch;
-  readonly #weights: Scratch;
-  readonly #dweights: Scratch;
-  readonly #dh: Scratch;
+  readonly #h = this.scratch();
+  readonly #weights = this.scratch();
+  readonly #dweights = this.scratch();
+  readonly #dh = this.scratch();
   #scores: Float32Array = new Float32Array(0);
   #touched: number[] = [];
 
   /** Binds the block. */
   constructor(parameters: Parameters, width: number) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#h = scratch();
-    this.#weights = scratch();
-    this.#dweights = scratch();
-    this.#dh = scratch();
+    super(parameters);
     this.#width = width;
     this.#bilinear = new Bilinear(parameters, "reader");
   }
@@ -55,7 +48,7 @@ export class ChannelReader {
     }
     this.#scores = this.#bilinear.forward({ T: n, K, h, q });
     normalise(weights, this.#scores, n, "softmax");
-    this.#kernels.addXW(v, 0, weights, 0, h, 0, K, n, d);
+    this.kernels.addXW(v, 0, weights, 0, h, 0, K, n, d);
   }
 
   /** From dv [K, d] adds to dq [K, d], dchannels [m, d] and the parameters' gradients. */
@@ -68,8 +61,8 @@ export class ChannelReader {
     const d = this.#width, n = this.#touched.length;
     const h = this.#h.current, weights = this.#weights.current;
     const dh = this.#dh.zeros(n * d), dweights = this.#dweights.zeros(K * n);
-    this.#kernels.addXtY(dh, 0, weights, 0, dv, 0, K, n, d);
-    this.#kernels.addYWt(dweights, 0, dv, 0, h, 0, K, n, d);
+    this.kernels.addXtY(dh, 0, weights, 0, dv, 0, K, n, d);
+    this.kernels.addYWt(dweights, 0, dv, 0, h, 0, K, n, d);
     normaliseBackward(dweights, weights, this.#scores, n, "softmax");
     this.#bilinear.backward({ T: n, K, h, q }, dweights, { h: dh, q: into.q, parameters: into.parameters });
     for (let i = 0; i < n; i++) {

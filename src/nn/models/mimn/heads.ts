@@ -1,6 +1,5 @@
 /**
- * The heads of MIMN's memory: what the controller's state says about reading and writing, forward and
- * backward.
+ * The heads of MIMN's memory, which turn the controller's state into reads and writes, forward and backward.
  *
  * ```text
  * θ = clip([c ; stopgrad(shares)]·Wp + bp, ±20)  →  kr [D], βr, kw [D], βw, erase [D], add [D]
@@ -11,10 +10,9 @@
  */
 
 import { sigmoid, softplus } from "../../losses/logistic.ts";
-import type { Parameters, Shape } from "../../kernels/parameters.ts";
+import type { Shape } from "../../kernels/parameters.ts";
 import { fillRows } from "../../kernels/gemm.ts";
-import type { Kernels } from "../../kernels/kernels.ts";
-import { Scratch } from "../../kernels/scratch.ts";
+import { Layer } from "../../layers/layer.ts";
 
 // Hc controller width, m slots, D slot width, P = 4D+2 numbers of the heads
 
@@ -27,41 +25,21 @@ export function headShapes(controller: number, slots: number, width: number): Re
 }
 
 /** Heads over the blocks of {@linkcode headShapes}. What `forward` wrote into a row, `backward` reads. */
-export class Heads {
+export class Heads extends Layer {
   /** Numbers of a row: read key, βr, write key, βw, erase, add. */
-  readonly size: number;
-  /** Where erase begins in a row; add is behind it. */
-  readonly contentAt: number;
-  readonly #kernels: Kernels;
-  readonly #width: number;
-  readonly #inputs: number;
-  readonly #controller: number;
-  readonly #parameters: Parameters;
-  readonly #w: number;
-  readonly #b: number;
-  readonly #x: Scratch;
-  readonly #theta: Scratch;
-  readonly #values: Scratch;
-  readonly #dtheta: Scratch;
-
-  /** Binds the blocks `Wp` and `bp`; the number of slots is that of the block `slotKeys`. */
-  constructor(parameters: Parameters) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#x = scratch();
-    this.#theta = scratch();
-    this.#values = scratch();
-    this.#dtheta = scratch();
-    const [inputs = 0, size = 0] = parameters.shapes.get("Wp") ?? [];
-    this.size = size;
-    this.#width = (size - 2) / 4;
-    this.contentAt = 2 * this.#width + 2;
-    this.#inputs = inputs;
-    this.#controller = inputs - (parameters.shapes.get("slotKeys")?.[0] ?? 0);
-    this.#parameters = parameters;
-    this.#w = parameters.offset("Wp");
-    this.#b = parameters.offset("bp");
-  }
+  readonly size: number = this.sizesOf("Wp")[1];
+  readonly #width = (this.size - 2) / 4;
+  /** Where erase begins in a row; add follows it. */
+  readonly contentAt: number = 2 * this.#width + 2;
+  readonly #inputs = this.sizesOf("Wp")[0];
+  /** Width of the controller's state, which the shares of the slots follow in a row of the input. */
+  readonly #controller = this.#inputs - this.sizesOf("slotKeys")[0];
+  readonly #w = this.parameters.offset("Wp");
+  readonly #b = this.parameters.offset("bp");
+  readonly #x = this.scratch();
+  readonly #theta = this.scratch();
+  readonly #values = this.scratch();
+  readonly #dtheta = this.scratch();
 
   /** Makes rows. */
   begin(rows: number): void {
@@ -83,24 +61,15 @@ export class Heads {
   /** Computes one row. */
   forward(row: number): void {
     const P = this.size, D = this.#width, at = row * P;
-    const parameters = this.#parameters.values;
+    const parameters = this.parameters.values;
     const theta = this.#theta.current, values = this.#values.current;
     fillRows(theta, at, parameters, this.#b, 1, P);
-    this.#kernels.addXW(
-      theta,
-      at,
-      this.#x.current,
-      row * this.#inputs,
-      parameters,
-      this.#w,
-      1,
-      this.#inputs,
-      P,
-    );
+    const x = this.#x.current, n = this.#inputs;
+    this.kernels.addXW(theta, at, x, row * n, parameters, this.#w, 1, n, P);
     for (let o = at; o < at + P; o++) theta[o] = Math.max(-LIMIT, Math.min(LIMIT, theta[o]!));
     const erase = at + this.contentAt;
-    this.#kernels.tanh(values.subarray(at, at + P), theta.subarray(at, at + P));
-    this.#kernels.sigmoid(values.subarray(erase, erase + D), theta.subarray(erase, erase + D));
+    this.kernels.tanh(values.subarray(at, at + P), theta.subarray(at, at + P));
+    this.kernels.sigmoid(values.subarray(erase, erase + D), theta.subarray(erase, erase + D));
     for (const beta of [at + D, at + 2 * D + 1]) values[beta] = 2 * (1 + softplus(theta[beta]!));
   }
 
@@ -121,23 +90,13 @@ export class Heads {
       dtheta[o + j] = Math.abs(x) < LIMIT ? slope * dvalues[j]! : 0;
     }
     // The shares behind the controller's state in a row get no gradient.
-    this.#kernels.addYWt(
-      dcontroller,
-      at,
-      dtheta,
-      o,
-      this.#parameters.values,
-      this.#w,
-      1,
-      this.#controller,
-      P,
-    );
+    this.kernels.addYWt(dcontroller, at, dtheta, o, this.parameters.values, this.#w, 1, this.#controller, P);
   }
 
   /** After the last row: adds ∂/∂Wp and ∂/∂bp. */
   finish(rows: number, gradients: Float32Array): void {
     const dtheta = this.#dtheta.current;
-    this.#kernels.addXtY(gradients, this.#w, this.#x.current, 0, dtheta, 0, rows, this.#inputs, this.size);
-    this.#kernels.addRowSum(gradients, this.#b, dtheta, 0, rows, this.size);
+    this.kernels.addXtY(gradients, this.#w, this.#x.current, 0, dtheta, 0, rows, this.#inputs, this.size);
+    this.kernels.addRowSum(gradients, this.#b, dtheta, 0, rows, this.size);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The memory induction unit of MIMN: each slot has a channel S_i that follows the behaviours which read it.
- * Per step the κ channels with the largest read weights go on, the others keep their state:
+ * The memory induction unit of MIMN: each slot has a channel S_i that follows the behaviours which read it. Per step
+ * the κ channels with the largest read weights are updated, the others keep their state:
  *
  * ```text
  * S_i' = GRU([stopgrad(M_i) ; e], S_i)        M before the write; one GRU for all channels
  * ```
  *
- * Nothing flows back into the memory: the choice has no derivative, and M_i is a constant here.
+ * No gradient reaches the memory: the choice has no derivative, and M_i is a constant here.
  *
  * @module
  */
@@ -14,7 +14,7 @@
 import type { Parameters, Shape } from "../../kernels/parameters.ts";
 import { gruShapes } from "../../layers/gru.ts";
 import { RowGru } from "../../layers/memory_gru.ts";
-import { Scratch } from "../../kernels/scratch.ts";
+import { Layer } from "../../layers/layer.ts";
 
 // T steps, m channels, d width of slots, behaviours and channels; κ rows a step
 
@@ -23,7 +23,7 @@ export function inductionShapes(width: number): Record<string, Shape> {
   return gruShapes("miu", 2 * width, width);
 }
 
-/** What the unit follows. */
+/** Input of {@linkcode InductionUnit.run}. */
 export interface InductionInput {
   /** Steps T. */
   readonly T: number;
@@ -36,27 +36,22 @@ export interface InductionInput {
 }
 
 /** The unit over the blocks of {@linkcode inductionShapes}. `backward` belongs to the `run` before it. */
-export class InductionUnit {
+export class InductionUnit extends Layer {
   /** Channels [m, d], after the last step. */
   readonly channels: Float32Array;
-  readonly #slots: number;
-  readonly #width: number;
+  readonly #slots = this.sizesOf("slotKeys")[0];
+  readonly #width = this.sizesOf("slotKeys")[1];
   readonly #topK: number;
   readonly #gru: RowGru;
-  readonly #x: Scratch;
-  readonly #dx: Scratch;
+  readonly #x = this.scratch();
+  readonly #dx = this.scratch();
   #chosen = new Uint8Array(0);
 
   /** Binds the blocks; κ = `topK` of the slots of the block `slotKeys` are chosen. */
   constructor(parameters: Parameters, topK: number) {
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#x = scratch();
-    this.#dx = scratch();
-    const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
-    this.#slots = slots;
-    this.#width = width;
-    this.#topK = Math.min(topK, slots);
-    this.channels = parameters.kernels.floats(slots * width);
+    super(parameters);
+    this.#topK = Math.min(topK, this.#slots);
+    this.channels = this.kernels.floats(this.#slots * this.#width);
     this.#gru = new RowGru(parameters, "miu");
   }
 

@@ -1,6 +1,6 @@
 /**
  * The left net of MIMN without its induction unit: a controller that reads from and writes to a memory of m
- * slots, once a behaviour, whatever the candidate (Pi et al. 2019, "Practice on Long Sequential User Behavior
+ * slots once per behaviour, whatever the candidate (Pi et al. 2019, "Practice on Long Sequential User Behavior
  * Modeling for Click-Through Rate Prediction"), forward and backward through time.
  *
  * ```text
@@ -12,8 +12,8 @@
  * M' = M∘(1 − wᵀ·erase) + wᵀ·add            g' = ρg + w        A' = A + add
  * ```
  *
- * P damps the slots that were written most. w is renormalised, so that every behaviour writes a mass of one,
- * and is computed as softmax(ln ww + shares·Wg), which is the same.
+ * P damps the slots that were written most. w is renormalised so that every behaviour writes a mass of one; it
+ * is computed as softmax(ln ww + shares·Wg), which is the same.
  *
  * @module
  */
@@ -24,8 +24,7 @@ import { gruShapes } from "../../layers/gru.ts";
 import { usageShares, usageSharesBackward, write, writeBackward, type WriteInput } from "./memory.ts";
 import { RowGru } from "../../layers/memory_gru.ts";
 import { Heads, headShapes } from "./heads.ts";
-import type { Kernels } from "../../kernels/kernels.ts";
-import { Scratch } from "../../kernels/scratch.ts";
+import { Layer } from "../../layers/layer.ts";
 
 // T steps, m slots, D = d slot and behaviour width, Hc controller width; row 2t reads, row 2t+1 writes
 
@@ -59,52 +58,37 @@ export interface MemoryState {
 export interface MemoryOptions {
   /** Share of the slot keys in addressing, s in [0, 1]. */
   readonly slotKeyWeight: number;
-  /** What the write mass keeps a step, ρ in (0, 1]. */
+  /** What the write mass keeps per step, ρ in (0, 1]. */
   readonly decay: number;
 }
 
 /** The memory network over the blocks of {@linkcode memoryShapes}. `backward` belongs to the `run` before it. */
-export class MemoryNetwork {
-  readonly #kernels: Kernels;
-  readonly #parameters: Parameters;
-  readonly #slots: number;
-  readonly #width: number;
+export class MemoryNetwork extends Layer {
+  readonly #slots = this.sizesOf("slotKeys")[0];
+  readonly #width = this.sizesOf("slotKeys")[1];
+  readonly #wg = this.parameters.offset("Wg");
   readonly #decay: number;
   readonly #gru: RowGru;
   readonly #heads: Heads;
   readonly #addressing: Addressing;
-  readonly #wg: number;
   #T = 0;
-  readonly #memory: Scratch;
-  readonly #read: Scratch;
-  readonly #controller: Scratch;
-  readonly #usage: Scratch;
-  readonly #added: Float32Array;
-  readonly #dweights: Float32Array;
+  readonly #memory = this.scratch();
+  readonly #read = this.scratch();
+  readonly #controller = this.scratch();
+  readonly #usage = this.scratch();
+  readonly #added = this.kernels.floats(this.#width);
+  readonly #dweights = this.kernels.floats(2 * this.#slots);
   readonly #dheads: Float32Array;
-  readonly #dshares: Float32Array;
+  readonly #dshares = this.kernels.floats(this.#slots);
 
   /** Binds the blocks. */
   constructor(parameters: Parameters, { slotKeyWeight, decay }: MemoryOptions) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#memory = scratch();
-    this.#read = scratch();
-    this.#controller = scratch();
-    this.#usage = scratch();
-    const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
-    this.#parameters = parameters;
-    this.#slots = slots;
-    this.#width = width;
+    super(parameters);
     this.#decay = decay;
     this.#gru = new RowGru(parameters, "controller");
     this.#heads = new Heads(parameters);
     this.#addressing = new Addressing(parameters, slotKeyWeight);
-    this.#wg = parameters.offset("Wg");
-    this.#added = parameters.kernels.floats(width);
-    this.#dweights = parameters.kernels.floats(2 * slots);
-    this.#dheads = parameters.kernels.floats(this.#heads.size);
-    this.#dshares = parameters.kernels.floats(slots);
+    this.#dheads = this.kernels.floats(this.#heads.size);
   }
 
   /** Folds the behaviours e [T, d] into a copy of `start`; every step stays readable until the next call. */
@@ -125,12 +109,8 @@ export class MemoryNetwork {
 
   #step(t: number): void {
     const m = this.#slots, D = this.#width, H = this.#gru.hidden;
-    const [memory, read, usage] = [this.#memory.current, this.#read.current, this.#usage.current];
-    const [controller, input, weights] = [
-      this.#controller.current,
-      this.#heads.input,
-      this.#addressing.weights,
-    ];
+    const memory = this.#memory.current, read = this.#read.current, usage = this.#usage.current;
+    const controller = this.#controller.current, { input } = this.#heads, { weights } = this.#addressing;
     this.#gru.addInput(t, 1, read, t * D, D, D);
     this.#gru.forward(t, controller, t * H, (t + 1) * H);
 
@@ -140,10 +120,10 @@ export class MemoryNetwork {
     this.#heads.forward(t);
 
     const reading = 2 * t * m, writing = reading + m;
-    this.#kernels.addXW(weights, writing, input, shares, this.#parameters.values, this.#wg, 1, m, m);
+    this.kernels.addXW(weights, writing, input, shares, this.parameters.values, this.#wg, 1, m, m);
     this.#addressing.forward(this.#lookup(t));
     read.fill(0, (t + 1) * D, (t + 2) * D);
-    this.#kernels.addXW(read, (t + 1) * D, weights, reading, memory, t * m * D, 1, m, D);
+    this.kernels.addXW(read, (t + 1) * D, weights, reading, memory, t * m * D, 1, m, D);
     write(memory, (t + 1) * m * D, this.#written(t));
     for (let i = 0; i < m; i++) {
       usage[(t + 1) * m + i] = this.#decay * usage[t * m + i]! + weights[writing + i]!;
@@ -176,7 +156,7 @@ export class MemoryNetwork {
 
   /**
    * From the gradients of the final state, which become those of the start, adds to de [T, d] and to the
-   * parameters' gradients (but for M0 and r0: whoever started from them adds those).
+   * parameters' gradients, except for those of M0 and r0, which the caller adds where it started from them.
    */
   backward(e: Float32Array, dstate: MemoryState, de: Float32Array, gradients: Float32Array): void {
     const T = this.#T, D = this.#width;
@@ -196,22 +176,21 @@ export class MemoryNetwork {
     const { memory: dmemory, read: dread, controller: dcontroller, usage: dusage, added: dadded } = dstate;
     const dweights = this.#dweights.fill(0), dheads = this.#dheads.fill(0), dshares = this.#dshares.fill(0);
     const contentAt = this.#heads.contentAt;
-    writeBackward(this.#written(t), {
-      ...{ memory: dmemory, weight: dweights, weightAt: m, content: dheads, contentAt },
-    });
+    const dwrite = { memory: dmemory, weight: dweights, weightAt: m, content: dheads, contentAt };
+    writeBackward(this.#written(t), dwrite);
     for (let j = 0; j < D; j++) dheads[contentAt + D + j]! += dadded[j]!;
     for (let i = 0; i < m; i++) {
       dweights[m + i]! += dusage[i]!;
       dusage[i]! *= this.#decay;
     }
-    this.#kernels.addYWt(dweights, 0, dread, 0, memory, t * m * D, 1, m, D);
-    this.#kernels.addXtY(dmemory, 0, weights, 2 * t * m, dread, 0, 1, m, D);
+    this.kernels.addYWt(dweights, 0, dread, 0, memory, t * m * D, 1, m, D);
+    this.kernels.addXtY(dmemory, 0, weights, 2 * t * m, dread, 0, 1, m, D);
     const into = { keys: dheads, keysAt: 0, memory: dmemory, parameters: gradients };
     this.#addressing.backward(this.#lookup(t), dweights, into);
 
     const { input } = this.#heads;
-    this.#kernels.addXtY(gradients, this.#wg, input, t * (H + m) + H, dweights, m, 1, m, m);
-    this.#kernels.addYWt(dshares, 0, dweights, m, this.#parameters.values, this.#wg, 1, m, m);
+    this.kernels.addXtY(gradients, this.#wg, input, t * (H + m) + H, dweights, m, 1, m, m);
+    this.kernels.addYWt(dshares, 0, dweights, m, this.parameters.values, this.#wg, 1, m, m);
     usageSharesBackward(dusage, dshares, this.#usage.current, t * m, m);
 
     this.#heads.backward(t, dheads, dcontroller, 0);
@@ -230,8 +209,14 @@ export class MemoryNetwork {
     const m = this.#slots, D = this.#width;
     const { values, size, contentAt } = this.#heads;
     return {
-      ...{ memory: this.memory, memoryAt: t * m * D, weight: this.weights, weightAt: (2 * t + 1) * m },
-      ...{ content: values, contentAt: t * size + contentAt, slots: m, width: D },
+      memory: this.memory,
+      memoryAt: t * m * D,
+      weight: this.weights,
+      weightAt: (2 * t + 1) * m,
+      content: values,
+      contentAt: t * size + contentAt,
+      slots: m,
+      width: D,
     };
   }
 }

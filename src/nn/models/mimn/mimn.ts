@@ -1,7 +1,7 @@
 /**
  * MIMN: a memory of constant size in place of a history (Pi et al. 2019, "Practice on Long Sequential User
  * Behavior Modeling for Click-Through Rate Prediction"), with its user interest centre: `step` folds a
- * behaviour into the user's state when it happens, `score` needs the state and no history.
+ * behaviour into the user's state when it happens; `score` needs the state and no history.
  *
  * ```text
  * M, r, c, g, A = memory network of gain·e_1 … gain·e_T              see memory_network.ts
@@ -13,7 +13,7 @@
  * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
  * ```
  *
- * m slots as wide as a behaviour. A training window may go on from a stored state, a constant without
+ * m slots as wide as a behaviour. A training window may start from a stored state, a constant without
  * gradient (mode S); without one it starts from the trained M0 and r0 (mode R). Left out: the authors' shift
  * and sharpening of the write weight (P rebalances it, as in the paper), their way of reading (a candidate goes
  * through the controller as one more behaviour), their bug that forgets the channels
@@ -45,9 +45,9 @@ import type { Capabilities } from "../core/capabilities.ts";
 import type { ModelKind } from "../core/kind.ts";
 import { settle } from "../../../options/option.ts";
 
-/** Behaviours after which a pooled history grows no more: those of a window. */
+/** Behaviours after which a pooled history stops growing: those of a window. */
 const FULL = 50;
-/** Steps that `score` folds at a time, so that a long history needs no more room than this. */
+/** Steps that `score` folds at a time, which bounds the memory that a long history takes. */
 const CHUNK = 128;
 
 const CAPABILITIES: Capabilities = {
@@ -115,7 +115,9 @@ export class Mimn implements Model {
     const p = this.#p = traces.map(() => new Part(d, true, kernels));
     const { xu, q, xc } = this.#inputs;
     const columns: Column[] = [
-      ...[xu, q, rq],
+      xu,
+      q,
+      rq,
       ...(induction ? [v] : []),
       [q, a],
       ...(induction ? [[q, v] as const] : []),
@@ -156,14 +158,14 @@ export class Mimn implements Model {
     return state;
   }
 
-  /** One behaviour into the memory: equal to the batch forward bit for bit. */
+  /** Folds one behaviour into the memory: equal to the batch forward bit for bit. */
   step(state: Float32Array, e: Float32Array): void {
     this.#start(state);
     this.#fold(1, e);
     state.set(this.#flat);
   }
 
-  /** Logits [K]: with all behaviours in `input.state` and none in `input.e`, no history changes the cost. */
+  /** Logits [K]. With all behaviours in `input.state` and none in `input.e`, the cost does not depend on the history. */
   score(input: ModelInput): Float32Array {
     this.#forward(input);
     return this.#head.logits(input.K).slice();
@@ -233,7 +235,7 @@ export class Mimn implements Model {
     }
   }
 
-  /** Takes the state to go on from. */
+  /** Sets the state to start from. */
   #start(state: Float32Array | undefined): void {
     if (state !== undefined) {
       this.layout.check(state);
@@ -251,7 +253,7 @@ export class Mimn implements Model {
     for (let o = 0; o < r0.length; o++) r0[o]! += read[o]!;
   }
 
-  /** Folds T behaviours into the state at hand; returns them as the memory saw them. */
+  /** Folds T behaviours into the current state. @returns the behaviours as the memory saw them */
   #fold(T: number, e: Float32Array): Float32Array {
     const state = this.#state;
     const x = this.#scale(e);
@@ -275,7 +277,7 @@ export class Mimn implements Model {
     return x;
   }
 
-  /** Fills the parts that depend on the state at hand. */
+  /** Fills the parts that depend on the current state. */
   #read({ K }: ModelInput): void {
     const q = this.#inputs.q.values;
     const { added, channels, count, sums } = this.#state;
@@ -298,7 +300,7 @@ export class Mimn implements Model {
   }
 }
 
-/** Memory of constant size, one step a behaviour. */
+/** A memory of constant size, one step per behaviour. */
 export const MIMN: ModelKind<"mimn", MimnConfig> = {
   name: "mimn",
   options: MIMN_OPTIONS,
@@ -307,8 +309,8 @@ export const MIMN: ModelKind<"mimn", MimnConfig> = {
 };
 
 /**
- * √min(50, w)/w with w = Σ ρ^age over n behaviours: as of a sum over √n while there are few, as of a mean when there
- * are many. Over √n alone it would grow with the life, and with it the steps of all vectors that it is multiplied with.
+ * √min(50, w)/w with w = Σ ρ^age over n behaviours: like a sum over √n while there are few, like a mean when there are
+ * many. Over √n alone it would grow with the life, and so would the steps of all vectors that it is multiplied with.
  */
 function traceScale(trace: number, n: number): number {
   const weight = Math.max(1, trace === 1 ? n : (1 - trace ** n) / (1 - trace));

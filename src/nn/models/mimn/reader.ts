@@ -13,8 +13,7 @@ import type { Parameters, Shape } from "../../kernels/parameters.ts";
 import { Addressing } from "./addressing.ts";
 import { fillRows } from "../../kernels/gemm.ts";
 import type { MemoryState } from "./memory_network.ts";
-import type { Kernels } from "../../kernels/kernels.ts";
-import { Scratch } from "../../kernels/scratch.ts";
+import { Layer } from "../../layers/layer.ts";
 
 // K candidates, m slots, d width of candidates and slots
 
@@ -34,35 +33,21 @@ export function keyReaderShapes(width: number): Record<string, Shape> {
 }
 
 /** Reads by a key of each candidate, over the blocks of {@linkcode keyReaderShapes}. */
-export class KeyReader {
-  readonly #kernels: Kernels;
-  readonly #parameters: Parameters;
-  readonly #width: number;
-  readonly #slots: number;
-  readonly #w: number;
-  readonly #b: number;
-  readonly #beta: number;
+export class KeyReader extends Layer {
+  readonly #slots = this.sizesOf("slotKeys")[0];
+  readonly #width = this.sizesOf("slotKeys")[1];
+  readonly #w = this.parameters.offset("reader.Wq");
+  readonly #b = this.parameters.offset("reader.bq");
+  readonly #beta = this.parameters.offset("reader.beta");
   readonly #addressing: Addressing;
-  readonly #sums: Scratch;
-  readonly #keys: Scratch;
-  readonly #dkeys: Scratch;
-  readonly #dweights: Scratch;
+  readonly #sums = this.scratch();
+  readonly #keys = this.scratch();
+  readonly #dkeys = this.scratch();
+  readonly #dweights = this.scratch();
 
   /** Binds the blocks and `slotKeys`. */
   constructor(parameters: Parameters, slotKeyWeight: number) {
-    this.#kernels = parameters.kernels;
-    const scratch = () => new Scratch(parameters.kernels);
-    this.#sums = scratch();
-    this.#keys = scratch();
-    this.#dkeys = scratch();
-    this.#dweights = scratch();
-    const [slots = 0, width = 0] = parameters.shapes.get("slotKeys") ?? [];
-    this.#parameters = parameters;
-    this.#slots = slots;
-    this.#width = width;
-    this.#w = parameters.offset("reader.Wq");
-    this.#b = parameters.offset("reader.bq");
-    this.#beta = parameters.offset("reader.beta");
+    super(parameters);
     this.#addressing = new Addressing(parameters, slotKeyWeight);
   }
 
@@ -74,11 +59,11 @@ export class KeyReader {
   /** Adds what q [K, d] read to rq [K, d]. */
   forward(rq: Float32Array, K: number, q: Float32Array, { memory }: MemoryState): void {
     const d = this.#width, m = this.#slots;
-    const values = this.#parameters.values;
+    const values = this.parameters.values;
     const sums = this.#sums.take(K * d), keys = this.#keys.take(K * (d + 1));
     fillRows(sums, 0, values, this.#b, K, d);
-    this.#kernels.addXW(sums, 0, q, 0, values, this.#w, K, d, d);
-    this.#kernels.tanh(sums, sums);
+    this.kernels.addXW(sums, 0, q, 0, values, this.#w, K, d, d);
+    this.kernels.tanh(sums, sums);
     const beta = 1 + softplus(values[this.#beta]!);
     for (let k = 0; k < K; k++) {
       const row = k * (d + 1);
@@ -87,21 +72,21 @@ export class KeyReader {
     }
     this.#addressing.begin(K);
     this.#addressing.forward({ row: 0, n: K, keys, keysAt: 0, memory, memoryAt: 0 });
-    this.#kernels.addXW(rq, 0, this.#addressing.weights, 0, memory, 0, K, m, d);
+    this.kernels.addXW(rq, 0, this.#addressing.weights, 0, memory, 0, K, m, d);
   }
 
   /** Adds the gradients of the `forward` before it, from drq [K, d]. */
   backward(drq: Float32Array, q: Float32Array, { memory }: MemoryState, into: ReaderGradients): void {
     const d = this.#width, m = this.#slots, K = drq.length / d;
-    const values = this.#parameters.values, gradients = into.parameters;
+    const values = this.parameters.values, gradients = into.parameters;
     const keys = this.#keys.current, dsums = this.#sums.current;
     const dkeys = this.#dkeys.zeros(K * (d + 1)), dweights = this.#dweights.zeros(K * m);
     const dmemory = into.state.memory;
-    this.#kernels.addYWt(dweights, 0, drq, 0, memory, 0, K, m, d);
-    this.#kernels.addXtY(dmemory, 0, this.#addressing.weights, 0, drq, 0, K, m, d);
-    this.#addressing.backward({ row: 0, n: K, keys, keysAt: 0, memory, memoryAt: 0 }, dweights, {
-      ...{ keys: dkeys, keysAt: 0, memory: dmemory, parameters: gradients },
-    });
+    this.kernels.addYWt(dweights, 0, drq, 0, memory, 0, K, m, d);
+    this.kernels.addXtY(dmemory, 0, this.#addressing.weights, 0, drq, 0, K, m, d);
+    const looked = { row: 0, n: K, keys, keysAt: 0, memory, memoryAt: 0 };
+    const back = { keys: dkeys, keysAt: 0, memory: dmemory, parameters: gradients };
+    this.#addressing.backward(looked, dweights, back);
     let dbeta = 0;
     for (let k = 0; k < K; k++) {
       const row = k * (d + 1);
@@ -109,8 +94,8 @@ export class KeyReader {
       dbeta += dkeys[row + d]!;
     }
     gradients[this.#beta]! += dbeta * sigmoid(values[this.#beta]!);
-    this.#kernels.addRowSum(gradients, this.#b, dsums, 0, K, d);
-    this.#kernels.addXtY(gradients, this.#w, q, 0, dsums, 0, K, d, d);
-    this.#kernels.addYWt(into.q, 0, dsums, 0, values, this.#w, K, d, d);
+    this.kernels.addRowSum(gradients, this.#b, dsums, 0, K, d);
+    this.kernels.addXtY(gradients, this.#w, q, 0, dsums, 0, K, d, d);
+    this.kernels.addYWt(into.q, 0, dsums, 0, values, this.#w, K, d, d);
   }
 }
