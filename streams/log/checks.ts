@@ -1,5 +1,5 @@
 /**
- * What every log refuses, in the same words.
+ * Checks that all logs share, with the same messages.
  *
  * @module
  */
@@ -51,13 +51,13 @@ export function checkPartition({ name, partitions }: TopicSpec, partition: numbe
   );
 }
 
-/** Whether a number can be the time of a record: milliseconds since the epoch. Kafka has -1 where there is none. */
+/** Whether a number can be the time of a record, milliseconds since the epoch. Kafka has -1 for none. */
 export function isRecordTime(time: number): boolean {
   return Number.isSafeInteger(time) && time >= 0;
 }
 
 /**
- * The partition that a record goes to, once nothing is wrong with it.
+ * The partition of a valid record.
  *
  * @param spec of the record's topic
  * @throws TypeError or RangeError when the record is not as {@linkcode NewRecord} says

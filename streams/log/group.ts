@@ -7,13 +7,14 @@
  *                      ^               | all settled                        | one failed
  *                      └── expel the member whose handler failed <──────────┘
  * ```
- * No `assigned` begins before every `revoked` has settled, so no partition is ever in two hands.
+ * No `assigned` begins before every `revoked` has settled, so no partition ever has two owners.
  *
  * @module
  */
 
 import { assignPartitions } from "./assignment.ts";
 import { coPartitions } from "./checks.ts";
+import { ignore } from "./ignore.ts";
 import { type GroupHandlers, LogError, type Membership, type TopicSpec } from "./log.ts";
 
 /** The groups of one process. */
@@ -35,7 +36,7 @@ export class LocalGroups {
   }
 }
 
-/** One of them. */
+/** One group. */
 class LocalGroup {
   /** The group's name. */
   readonly name: string;
@@ -90,7 +91,7 @@ class LocalGroup {
     const left = this.#inTurn(async () => {
       if (this.#members.delete(member)) await member.end();
     });
-    // Whoever gains from it need not be waited for; their handlers' errors reach their own `ended`.
+    // Members that gain from it need not be awaited; their handlers' errors reach their own `ended`.
     this.#inTurn(() => this.#rebalance());
     return left;
   }
@@ -104,7 +105,7 @@ class LocalGroup {
     }
   }
 
-  /** Waits for all; members that failed are expelled. Tells whether none did. */
+  /** Waits for all and expels members that failed. @returns Whether none did */
   async #all(steps: readonly (readonly [Member, Promise<void>])[]): Promise<boolean> {
     const outcomes = await Promise.allSettled(steps.map(([, step]) => step));
     const failed = steps.flatMap(([member], i) => {
@@ -112,13 +113,13 @@ class LocalGroup {
       return outcome?.status === "rejected" ? [{ member, reason: outcome.reason as unknown }] : [];
     });
     for (const { member } of failed) this.#members.delete(member);
-    await Promise.all(failed.map(({ member, reason }) => member.end(reason).catch(() => {})));
+    await Promise.all(failed.map(({ member, reason }) => ignore(member.end(reason), "`ended` reports it")));
     return failed.length === 0;
   }
 
   #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
     const result = this.#idle.then(change);
-    this.#idle = result.catch(() => {}); // the caller has `result`; the next in turn must go on
+    this.#idle = ignore(result, "the caller has the result");
     return result;
   }
 }
@@ -126,7 +127,7 @@ class LocalGroup {
 class Member implements Membership {
   readonly group: string;
   readonly ended: Promise<void>;
-  /** Whether the caller of join() has the membership, and so `ended`, in hand. */
+  /** Whether join() has returned the membership, and with it `ended`. */
   joined = false;
   partitions: readonly number[] = [];
   readonly #handlers: GroupHandlers;
@@ -149,7 +150,7 @@ class Member implements Membership {
     return this.leave();
   }
 
-  /** Gives up all but `share`. What a failing handler was asked to let go is gone all the same. */
+  /** Releases all partitions outside `share`, even when the handler fails. */
   async release(share: readonly number[]): Promise<void> {
     const lost = this.partitions.filter((partition) => !share.includes(partition));
     if (lost.length === 0) return;
@@ -160,7 +161,7 @@ class Member implements Membership {
     }
   }
 
-  /** Takes what of `share` it does not hold; what a failing handler could not take is not held. */
+  /** Takes the partitions of `share` that it lacks; it holds none of them when the handler fails. */
   async take(share: readonly number[]): Promise<void> {
     const before = this.partitions;
     const gained = share.filter((partition) => !before.includes(partition));
@@ -174,7 +175,7 @@ class Member implements Membership {
     }
   }
 
-  /** Lets go of everything and settles `ended`: with the reason for which it is expelled, if any. */
+  /** Releases everything and settles `ended`, with the reasons of an expulsion if there are any. */
   async end(...reasons: readonly unknown[]): Promise<void> {
     const errors = [...reasons];
     await this.release([]).catch((error) => errors.push(error));
@@ -184,7 +185,7 @@ class Member implements Membership {
       : new AggregateError(errors, `Cannot end the membership in ${this.group} cleanly`);
     this.#end.reject(error);
     const asked = reasons.length === 0;
-    if (asked || !this.joined) this.ended.catch(() => {}); // join() or leave() tells it
+    if (asked || !this.joined) ignore(this.ended, "join() or leave() reports it");
     if (asked) throw error;
   }
 }

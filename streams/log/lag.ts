@@ -6,7 +6,7 @@
 
 import type { Log } from "./log.ts";
 
-/** Records of a topic behind the positions of a reader, one for each partition, holes of the log included. */
+/** Offsets of a topic at or above a reader's positions, holes of the log included; one position per partition. */
 export async function lagOf(
   log: Pick<Log, "bounds">,
   topic: string,

@@ -1,6 +1,6 @@
 /**
- * What the logs inside one process share: checking, writing in groups, waiting for records, fencing, groups.
- * A {@linkcode LogStore} below it only stores, synchronously.
+ * What the logs inside one process share: checks, grouped writes, waiting readers, fencing, groups. The
+ * {@linkcode LogStore} below them only stores, synchronously.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
   type Writer,
 } from "./log.ts";
 
-/** A longer timer would fire at once. */
+/** Longest timer; a longer one fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Records and group offsets that become visible together. */
@@ -63,15 +63,15 @@ export interface LogStore {
   committed(group: string, topic: string, partition: number): number | null;
   /** Drops what is below an offset that is not above the end. */
   trim(topic: string, partition: number, before: number): void;
-  /** Takes single records out. */
+  /** Erases single records. */
   erase(topic: string, partition: number, offsets: readonly number[]): void;
-  /** Overwrites some of what erased records left. @returns What is left then; `more` = it is to be called again */
+  /** Overwrites some remains of erased records. @returns What remains; `more` = call again */
   scrub(): Scrubbed | "more";
   /** Frees its resources; no call follows. */
   close(): Promise<void> | void;
 }
 
-/** How much a read may give. */
+/** Limits of a read. */
 export interface ReadLimits {
   /** At most this many records. */
   readonly maxRecords: number;
@@ -88,8 +88,8 @@ interface PendingWrite {
 }
 
 /**
- * A log inside one process, over a store that only stores: checks, writes in groups, waits for records, fencing and
- * consumer groups are here.
+ * A log inside one process. Checks, grouped writes, waiting readers, fencing and consumer groups are here; the store
+ * only stores.
  *
  * @example
  * ```ts
@@ -119,7 +119,7 @@ export class LocalLog implements Log {
   /**
    * Makes a log over a store.
    *
-   * @param schedule when to write: writes that arrive until it calls back become one write of the store
+   * @param schedule decides when to write; writes that arrive until it calls back become one write of the store
    */
   constructor(store: LogStore, schedule: (flush: () => void) => void) {
     this.#store = store;
@@ -302,9 +302,9 @@ export class LocalLog implements Log {
 
   #flush(): void {
     const pending = this.#pending.filter(({ writer, reject }) => {
-      const refusal = writer && this.#refusal(writer);
-      if (refusal) reject(refusal);
-      return !refusal;
+      const error = writer && this.#errorOf(writer);
+      if (error !== undefined) reject(error);
+      return error === undefined;
     });
     this.#pending = [];
     if (pending.length === 0) return;
@@ -314,12 +314,13 @@ export class LocalLog implements Log {
     } catch (error) {
       for (const { reject } of pending) reject(error);
     } finally {
-      // Also after an error: the store may have failed behind its last step, and waking costs nothing.
+      // Also after an error: the store may have failed after its last step, and waking is cheap.
       if (this.#waiting.size > 0) this.#wake(pending.map(({ write }) => write));
     }
   }
 
-  #refusal(writer: LocalWriter): LogError | undefined {
+  /** Why a writer may not commit. */
+  #errorOf(writer: LocalWriter): LogError | undefined {
     if (writer.closed) return new LogError("closed", `Cannot commit with writer ${writer.id}: it is closed`);
     if (this.#writers.get(writer.id) === writer) return undefined;
     return new LogError("fenced", `Cannot commit with writer ${writer.id}: another with its id was opened`);
@@ -330,7 +331,7 @@ export class LocalLog implements Log {
     for (const { records, partitions } of writes) {
       for (let i = 0; i < records.length; i++) {
         const { topic } = records[i]!;
-        // Neighbours mostly go to the same place, and making its name takes more than to look.
+        // Adjacent records mostly share a place, and comparing is cheaper than building its name.
         if (i > 0 && topic === records[i - 1]!.topic && partitions[i] === partitions[i - 1]) continue;
         places.add(`${topic}/${partitions[i]}`);
       }

@@ -9,9 +9,9 @@ import type { Cleanup, LogRecord, NewRecord, ReadResult, TopicSpec } from "./log
 
 /** Options of {@linkcode MemoryLog}. */
 export interface MemoryLogOptions {
-  /** How many of the newest tombstones of a compact partition stay readable. @default {10_000} */
+  /** Newest tombstones of a compact partition that stay readable. @default {10_000} */
   readonly tombstones?: number;
-  /** Called between the steps of a write; throwing is a crash there. For tests. */
+  /** Called between the steps of a write; throwing there is a crash. For tests. */
   readonly onStep?: (step: string) => void;
 }
 
@@ -148,15 +148,15 @@ class MemoryStore implements LogStore {
 }
 
 /**
- * One partition: slots in offset order. A slot whose record was superseded or trimmed is `null` until its
- * likes outnumber the rest; then the arrays are rebuilt without them, at amortised constant cost.
+ * One partition: slots in offset order. A slot whose record was superseded or trimmed is `null` until such slots
+ * outnumber the rest; then the arrays are rebuilt without them, at amortised constant cost.
  */
 class Partition {
   end = 0;
   #records: (LogRecord | null)[] = [];
   #offsets: number[] = [];
   #dead = 0;
-  /** No slot below it has a record. */
+  /** No slot below this one has a record. */
   #first = 0;
   #trimmed = 0;
   /** The slot of each key, in a compact partition. */
@@ -276,8 +276,8 @@ class Partition {
 type KeptRecord = LogRecord & { offset: number };
 
 /**
- * Copies bytes side by side into large blocks: an array of its own costs a small record more than all else. Records
- * that go in the order in which they came, as those of a `delete` topic do, free a block together.
+ * Copies bytes into large blocks, since a small array costs more than the record that it holds. Records that expire in
+ * order, as those of a `delete` topic do, free a block together.
  */
 class ByteRoom {
   #block = new Uint8Array(0);

@@ -8,8 +8,8 @@ import type { Log, LogRecord } from "./log.ts";
 import { readAll } from "./read_all.ts";
 
 /**
- * The newest record of a key, a tombstone too; `null` when there is none. Where the log has no index, it is looked for from
- * the end: cheap for what is written often.
+ * The newest record of a key, which may be a tombstone, or `null`. On a log without an index it is searched from the
+ * end: cheap for keys that are written often.
  */
 export async function newestOf(
   log: Pick<Log, "latest" | "read" | "bounds">,

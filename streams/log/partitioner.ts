@@ -52,7 +52,7 @@ export function murmur2(bytes: Uint8Array): number {
   return h ^ (h >>> 15);
 }
 
-/** The bytes of a key, in a shared buffer when they surely fit: a UTF-16 unit makes three bytes at most. */
+/** The bytes of a key, in a shared buffer if they fit for certain: a UTF-16 unit makes three bytes at most. */
 function utf8(key: string): Uint8Array {
   if (key.length * 3 > scratch.length) return encoder.encode(key);
   return scratch.subarray(0, encoder.encodeInto(key, scratch).written);

@@ -1,12 +1,12 @@
 /**
- * Pauses that end when there is something better to do.
+ * Pauses that a signal ends.
  *
  * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Waits that many milliseconds, or until the signal is aborted; neither is an error. */
+/** Waits so many milliseconds, or until the signal is aborted; neither is an error. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   try {

@@ -26,7 +26,7 @@ export async function* readAll(
   }
 }
 
-/** What a log has that gave a position as its end, and has nothing before it: a broker that is behind the last one. */
+/** The error of a log that has nothing before the end that it gave: its broker lags behind the one that gave it. */
 export function endsEarly(topic: string, partition: number, next: number, end: number): LogError {
   return new LogError("closed", `Cannot read ${topic}/${partition} from ${next} to its end at ${end} now`);
 }

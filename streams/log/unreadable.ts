@@ -1,7 +1,7 @@
 /**
- * Records that cannot be read, on topics that only meander writes: another program has written there, or a disk has
- * lost bits. Where nothing but the record is lost they are left out, said and counted; where something would begin anew
- * that nobody can bring back, the work stops, and says where the record is and what to do.
+ * Records that cannot be read, on topics that only meander writes: another program wrote there, or a disk lost bits.
+ * Where only the record is lost it is left out, logged and counted; where state would begin anew that nobody can bring
+ * back, work stops with an error that names the record and a remedy.
  *
  * @module
  */
@@ -21,9 +21,9 @@ export interface LeftOut {
   readonly effect: string;
 }
 
-/** Of a topic the first so many are said one by one, then one of each thousand. */
-const SAID = 100;
-const SAID_EVERY = 1000;
+/** So many records of a topic are logged one by one, then one in so many. */
+const LOGGED = 100;
+const LOGGED_EVERY = 1000;
 
 const logger = getLogger(["meander", "log"]);
 
@@ -32,12 +32,12 @@ export class UnreadableRecords {
   readonly #counts = new Map<string, number>();
   #to: ((leftOut: LeftOut) => void) | undefined;
 
-  /** How many were left out since the process began, by topic. */
+  /** Number left out since the process began, by topic. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts;
   }
 
-  /** Has somebody else count and say what is left out, for a thread that has neither a log for people nor metrics. */
+  /** Forwards records that are left out, from a thread without logging and metrics. */
   forward(to: (leftOut: LeftOut) => void): void {
     this.#to = to;
   }
@@ -45,7 +45,7 @@ export class UnreadableRecords {
   /**
    * Leaves a record out.
    *
-   * @param cause what reading it has thrown, or why it cannot be used
+   * @param cause the error of reading it, or why it cannot be used
    * @param effect what becomes of it, for people
    */
   leaveOut({ topic, partition, offset }: RecordPlace, cause: unknown, effect: string): void {
@@ -53,21 +53,26 @@ export class UnreadableRecords {
     if (this.#to !== undefined) return this.#to({ place: { topic, partition, offset }, reason, effect });
     const count = (this.#counts.get(topic) ?? 0) + 1;
     this.#counts.set(topic, count);
-    if (count > SAID && count % SAID_EVERY !== 0) return;
+    if (count > LOGGED && count % LOGGED_EVERY !== 0) return;
     logger.warn("{topic}/{partition}@{offset} is left out, the record cannot be read: {reason}; {effect}", {
-      ...{ topic, partition, offset, reason, effect, count },
+      topic,
+      partition,
+      offset,
+      reason,
+      effect,
+      count,
     });
   }
 }
 
-/** Those of this thread. */
+/** The records of this thread. */
 export const unreadable = new UnreadableRecords();
 
 /**
  * The error of a record that must not be left out.
  *
  * @param what cannot be done, such as "restore task 0"
- * @param cause what reading it has thrown
+ * @param cause the error of reading it
  * @param remedy what to do about it, for people
  */
 export function corruptRecord(
@@ -82,15 +87,15 @@ export function corruptRecord(
   return new LogError("corrupt", text, { cause });
 }
 
-/** What brings back work that a record stops without which nothing can go on. */
+/** The remedy for a record that work cannot go on without. */
 export function remedyByCopy({ topic }: RecordPlace): string {
   return `run the version that wrote it, or restore ${topic} from a copy`;
 }
 
-/** What brings back work that a record of a compacted topic stops. @param effect what the work does without it */
+/** The remedy for a record of a compacted topic. @param effect what happens without it */
 export function remedyByTombstone({ topic, partition, key }: LogRecord, effect: string): string {
-  const shown = JSON.stringify(key);
-  return `run the version that wrote it, restore ${topic} from a copy, or append a record with the key ${shown} and ` +
+  const name = JSON.stringify(key);
+  return `run the version that wrote it, restore ${topic} from a copy, or append a record with the key ${name} and ` +
     `no value to ${topic}/${partition}: ${effect}`;
 }
 

@@ -1,19 +1,19 @@
 /**
- * When this machine was started: what a process has written before it died is there as long as the machine has run since.
+ * When this machine was started: what a dead process had written is there as long as the machine has run since.
  *
  * @module
  */
 
-/** Two readings of one start differ by less, and starts by more. */
+/** Two readings of one start differ by less, two starts by more. */
 const TOLERANCE_MS = 10_000;
 
 /** Milliseconds since the epoch; NaN when the process may not know (`--allow-sys=osUptime`). */
 export function bootTime(): number {
-  const { state } = Deno.permissions.querySync({ name: "sys", kind: "osUptime" }); // asking would have it ask people
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "osUptime" }); // a request would prompt the user
   return state === "granted" ? Date.now() - 1000 * Deno.osUptime() : NaN;
 }
 
-/** Whether the machine has run from one to the other. */
+/** Whether both are readings of one start. */
 export function isSameBoot(one: number, other: number): boolean {
   return Math.abs(one - other) < TOLERANCE_MS; // false when either is not known
 }

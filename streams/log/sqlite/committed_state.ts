@@ -1,7 +1,6 @@
 /**
- * What of a SQLite log is committed, without its records: which topics there are, where each partition starts and ends,
- * and the positions of groups. A few kilobytes, which are kept beside the log so that one that has lost something is
- * told from one that has not; see `end_file.ts`.
+ * The committed state of a SQLite log without its records: topics, start and end of each partition, positions of groups.
+ * A few kilobytes, kept beside the log to detect one that has lost records; see `end_file.ts`.
  *
  * ```text
  * JSON of {topics, positions}, U+0000, then float64: start and end of each partition, offset of each position
@@ -14,17 +13,17 @@ import type { GroupOffset, TopicSpec } from "../log.ts";
 
 /** A topic as the file has it. */
 export interface StatedTopic extends TopicSpec {
-  /** What tells it from others of its name. */
+  /** Unique among the topics that ever have its name. */
   readonly id: string;
 }
 
-/** A partition that has less than it should. */
+/** A partition with missing records. */
 export interface Shortfall {
   readonly topic: string;
   readonly partition: number;
-  /** Records from here on are not there. */
+  /** First missing offset. */
   readonly from: number;
-  /** Up to here, exclusive. */
+  /** Offset after the last missing one. */
   readonly to: number;
 }
 
@@ -35,7 +34,7 @@ interface Place {
 
 interface Encoded {
   readonly bytes: Uint8Array;
-  /** Those behind the names. */
+  /** The part after the names. */
   readonly cells: DataView;
 }
 
@@ -47,7 +46,7 @@ export class CommittedState {
   readonly #at = new Map<string, number>();
   readonly #partitionCells: number[] = [];
   readonly #positionCells: number[] = [];
-  /** All of it encoded, once that was asked for; kept up to date until there is a topic or a position more. */
+  /** The encoded state, kept up to date from its first use until a topic or position is added. */
   #encoded: Encoded | undefined;
 
   /** Adds a topic; each partition starts and ends at 0 until {@linkcode CommittedState.setBounds} says otherwise. */
@@ -118,7 +117,7 @@ export class CommittedState {
     return state;
   }
 
-  /** Partitions of which something that is here is not in another state; positions are only looked for. */
+  /** What another state lacks of this one. Positions only have to exist. */
   missingIn(
     other: CommittedState,
   ): { readonly shortfalls: readonly Shortfall[]; readonly others: readonly string[] } {

@@ -15,10 +15,10 @@ export type Durability = "process" | "power";
 /** All of {@linkcode Durability}. */
 export const DURABILITIES = ["process", "power"] as const satisfies readonly Durability[];
 
-/** An hour: a longer time is none. */
+/** An hour. */
 export const LONGEST_SYNC_MS = 3_600_000;
 
-/** How sure of the disk a log in a file is. */
+/** How durable a log in a file is. */
 export interface DurabilityOptions {
   /**
    * What an acknowledged append or commit survives. `process`: the death of the process, kill -9 included. `power`:

@@ -1,18 +1,18 @@
 /**
  * The file beside a SQLite log that remembers its end: `<path>-end`.
  *
- * SQLite takes a write-ahead log up to the first byte that does not fit, and goes on as if the rest had never been: after a
- * power cut that is right, after damage it loses what was acknowledged without a word. So the {@linkcode CommittedState}
- * stands in a file of its own, in two places: as it was acknowledged, written after each commit and before its caller
- * hears of it, and as the disk has confirmed it, written after each sync. A process that dies takes neither along. What a
- * power cut may take is what was acknowledged and not yet confirmed, and of this file what was written since its last sync:
- * so it also says for how long before a power cut something may have been acknowledged of which neither file tells.
+ * SQLite reads a write-ahead log up to the first byte that does not fit and ignores the rest: right after a power cut, but
+ * after damage it silently loses what was acknowledged. So the {@linkcode CommittedState} is kept in a file of its own,
+ * twice: as acknowledged, written after each commit before its caller hears of it, and as confirmed by the disk, written
+ * after each sync. The death of the process loses neither. A power cut may take what was acknowledged and not yet
+ * confirmed, and what was written here since the last sync: so the file also holds for how long before a power cut
+ * acknowledged records may be missing without a trace.
  *
  * ```text
  * header   "mndrend2", slot size uint32                                                              4096 bytes
  * slots    acknowledged, acknowledged, confirmed, confirmed; each pair is written in turns
  * slot     crc32 of what follows, length uint32, sequence float64, boot float64, window float64, CommittedState
- *          little-endian; format 1, "mndrend1", has no window
+ *          little-endian
  * ```
  *
  * @module
@@ -26,23 +26,21 @@ const MAGIC = "mndrend2";
 const HEADER_BYTES = 4096;
 const WINDOW_AT = 24;
 const SLOT_HEAD_BYTES = 32;
-/** Bytes before the state in a slot, by what a file begins with. */
-const SLOT_HEADS: ReadonlyMap<string, number> = new Map([["mndrend1", WINDOW_AT], [MAGIC, SLOT_HEAD_BYTES]]);
 const FIRST_SLOT_BYTES = 16 << 10;
 
 /** A state that was remembered. */
 export interface Remembered {
   readonly state: CommittedState;
-  /** When the machine was started on which it was written, milliseconds since the epoch; NaN = not known. */
+  /** When the machine that wrote it was started, milliseconds since the epoch; NaN = unknown. */
   readonly boot: number;
   /**
-   * What was acknowledged within so many milliseconds before the machine stopped may be on no disk; 0 = nothing of it: the
-   * log was closed, or waits for the disk before it answers; NaN = not known.
+   * Records acknowledged within so many milliseconds before the machine stopped may be lost; 0 = none: the log was
+   * closed, or waits for the disk before it answers; NaN = unknown.
    */
   readonly windowMs: number;
 }
 
-/** What a file remembers. */
+/** The content of a file. */
 export interface Memory {
   /** The state that was acknowledged last; `undefined` when it cannot be read. */
   readonly acknowledged: Remembered | undefined;
@@ -55,7 +53,7 @@ type Pair = 0 | 2;
 const ACKNOWLEDGED: Pair = 0;
 const CONFIRMED: Pair = 2;
 
-/** Reads a file; `null` when there is none, or it does not say what it should. */
+/** Reads a file. */
 export function readMemory(path: string): Memory | "absent" | "damaged" {
   let bytes: Uint8Array;
   try {
@@ -64,13 +62,13 @@ export function readMemory(path: string): Memory | "absent" | "damaged" {
     if (error instanceof Deno.errors.NotFound) return "absent";
     throw error;
   }
-  const headBytes = SLOT_HEADS.get(new TextDecoder("latin1").decode(bytes.subarray(0, MAGIC.length)));
-  if (bytes.length < HEADER_BYTES || headBytes === undefined) return "damaged";
+  const magic = new TextDecoder("latin1").decode(bytes.subarray(0, MAGIC.length));
+  if (bytes.length < HEADER_BYTES || magic !== MAGIC) return "damaged";
   const slotBytes = new DataView(bytes.buffer).getUint32(MAGIC.length, true);
   if (bytes.length !== HEADER_BYTES + 4 * slotBytes) return "damaged";
   const slot = (i: number) => {
     const at = HEADER_BYTES + i * slotBytes;
-    return readSlot(bytes.subarray(at, at + slotBytes), headBytes);
+    return readSlot(bytes.subarray(at, at + slotBytes));
   };
   const pair = (first: Pair) => newest([slot(first), slot(first + 1)]);
   const [acknowledged, confirmed] = [pair(ACKNOWLEDGED), pair(CONFIRMED)];
@@ -85,14 +83,14 @@ function newest([one, other]: readonly (Slot | undefined)[]): Slot | undefined {
   return one === undefined || (other !== undefined && other.sequence > one.sequence) ? other : one;
 }
 
-function readSlot(slot: Uint8Array, headBytes: number): Slot | undefined {
+function readSlot(slot: Uint8Array): Slot | undefined {
   const view = new DataView(slot.buffer, slot.byteOffset, slot.length);
   const length = view.getUint32(4, true);
-  if (length < headBytes || length > slot.length) return undefined;
+  if (length < SLOT_HEAD_BYTES || length > slot.length) return undefined;
   if (crc32(slot.subarray(4, length)) !== view.getUint32(0, true)) return undefined;
-  const state = CommittedState.from(slot.subarray(headBytes, length));
-  const windowMs = headBytes > WINDOW_AT ? view.getFloat64(WINDOW_AT, true) : NaN;
-  return { state, sequence: view.getFloat64(8, true), boot: view.getFloat64(16, true), windowMs };
+  const [sequence, boot, windowMs] = [8, 16, WINDOW_AT].map((at) => view.getFloat64(at, true));
+  const state = CommittedState.from(slot.subarray(SLOT_HEAD_BYTES, length));
+  return { state, sequence: sequence ?? NaN, boot: boot ?? NaN, windowMs: windowMs ?? NaN };
 }
 
 /** Options of an {@linkcode EndFile}. */
@@ -103,7 +101,7 @@ export interface EndFileOptions {
   readonly windowMs: number;
 }
 
-/** A file that remembers, open for writing. */
+/** The file, open for writing. */
 export class EndFile {
   readonly #path: string;
   readonly #boot: number;
@@ -117,9 +115,9 @@ export class EndFile {
   readonly #newest = new Map<Pair, 0 | 1>();
 
   /**
-   * Begins anew, and replaces what was there.
+   * Replaces the file by a new one.
    *
-   * @param state what the disk holds for good
+   * @param state what the disk has confirmed
    */
   constructor(path: string, state: CommittedState, { boot, windowMs }: EndFileOptions) {
     this.#path = path;
@@ -129,30 +127,30 @@ export class EndFile {
     this.#file = this.#replace(this.#slot(ACKNOWLEDGED, state.bytes).length);
   }
 
-  /** Notes what is acknowledged from now on. */
+  /** Writes the acknowledged state. */
   acknowledge(state: CommittedState): void {
     this.#write(ACKNOWLEDGED, state.bytes);
   }
 
-  /** Notes what the disk has confirmed. @param bytes of a {@linkcode CommittedState} */
+  /** Writes a state that the disk has confirmed. @param bytes of a {@linkcode CommittedState} */
   async confirm(bytes: Uint8Array): Promise<void> {
     this.#write(CONFIRMED, bytes);
     await this.#file.syncData();
   }
 
-  /** Notes that the disk holds all of it, and that nothing comes after it. */
+  /** Writes the final state, all of which the disk has confirmed. */
   async seal(state: CommittedState): Promise<void> {
     this.#windowMs = 0;
     this.acknowledge(state);
     await this.confirm(state.bytes);
   }
 
-  /** Lets go of the file. */
+  /** Closes the file. */
   close(): void {
     this.#file.close();
   }
 
-  /** A slot of a pair with a state, in the place of the one before it. */
+  /** The slot of a pair for a state; reuses its buffer. */
   #slot(pair: Pair, state: Uint8Array): Uint8Array {
     const length = SLOT_HEAD_BYTES + state.length;
     let slot = this.#slots.get(pair);
@@ -180,7 +178,7 @@ export class EndFile {
     put(this.#file, slot, HEADER_BYTES + (pair + turn) * this.#slotBytes);
   }
 
-  /** Writes a file anew in which slots of a size have room, and puts it in the place of the one that is there. */
+  /** Replaces the file by one whose slots hold so many bytes. */
   #replace(bytes: number): Deno.FsFile {
     while (this.#slotBytes < bytes) this.#slotBytes *= 2;
     const path = `${this.#path}.new`;
@@ -205,7 +203,7 @@ export class EndFile {
   }
 }
 
-/** Has the disk confirm what a file holds, if there is one. */
+/** Syncs a file, if there is one. */
 export function syncFile(path: string): void {
   let file: Deno.FsFile;
   try {
@@ -218,7 +216,7 @@ export function syncFile(path: string): void {
   opened.syncDataSync();
 }
 
-/** Has the disk confirm which files are in a folder, where the system lets us ask for that. */
+/** Syncs the entries of a folder, where the system can. */
 export function syncFolder(path: string): void {
   if (Deno.build.os === "windows") return;
   using folder = Deno.openSync(path);

@@ -1,7 +1,6 @@
 /**
- * Who owns a SQLite log. The write-ahead log lies beside the name by which the database is opened, so that one database
- * under two names is two logs, each of which destroys the other: links are followed to the one name, and a database that
- * has several is refused.
+ * Ownership of a SQLite log. The write-ahead log stands beside the name by which the database is opened, so a database
+ * under two names is two logs that destroy each other: links are followed to one name, and hard links are refused.
  *
  * @module
  */
@@ -56,10 +55,10 @@ export function own(path: string): DatabaseSync {
 }
 
 /**
- * Creates the file if there is none, and takes the lock of it, whatever name it was reached by, such as a mount of its own. On Linux alone, where
- * it does not touch the locks that SQLite takes.
+ * Creates the file if needed and locks it, under whatever name it is reached, such as another mount. On Linux only,
+ * where the lock does not interfere with SQLite's.
  *
- * @returns the file: whoever closes it frees all locks that this process has on it, SQLite's too
+ * @returns The file; closing it frees all locks of this process on it, SQLite's too
  */
 export function ownFile(path: string): Deno.FsFile | undefined {
   if (Deno.build.os !== "linux") return undefined;

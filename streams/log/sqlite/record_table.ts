@@ -5,10 +5,10 @@
  * records_<topic id>_<partition>   offset → key, value, time, headers (with checksum, see row_sum.ts)
  *   compact: unique index on key, by which the predecessor of a record is deleted; partial index on tombstones
  * ```
- * Neither trimming nor compaction ever removes what tells the next offset: it is the larger of the trimmed
- * start and the last record's offset + 1, and the last record goes only when a newer one comes or it is
- * trimmed; where records were erased, `ends` has it. A `delete` partition has a row for each offset between its start and its end: one that is not there is
- * damage, and not a hole. Where a record was erased stands a row whose time is -1. A key with U+0000 is stored as bytes, because SQLite's texts are read up to it.
+ * The next offset is the larger of the trimmed start and the last record's offset + 1: trimming and compaction keep it,
+ * since the last record goes only when a newer one comes or it is trimmed; where records were erased, `ends` has it. A
+ * `delete` partition has a row for each offset between its start and its end, so a missing row is damage. An erased
+ * record leaves a row whose time is -1. A key with U+0000 is stored as bytes, because SQLite reads texts up to it.
  *
  * @module
  */
@@ -28,11 +28,11 @@ import { decodeRest, placeSeed, rowSum } from "./row_sum.ts";
 import { RowWriter, storedKey } from "./row_writer.ts";
 import { Tail } from "./tail.ts";
 
-/** Records fetched at once by a read, before it looks at how many bytes they are. */
+/** Records that a read fetches before it counts their bytes. */
 const CHUNK = 128;
-/** Time of a row that stands where a record was erased; no record has it. */
+/** Time of a row in place of an erased record; no record has it. */
 const HOLE = -1;
-/** Of a partition, after which a look at all of it ends. */
+/** Problems of a partition after which verification stops. */
 const MAX_PROBLEMS = 20;
 
 /** Which table a {@linkcode RecordTable} is. */
@@ -45,13 +45,11 @@ export interface RecordTableOptions {
   readonly partition: number;
   /** How many of the newest tombstones stay. */
   readonly tombstones: number;
-  /** Rows below this offset may have no checksum. */
-  readonly summedFrom: number;
   /** Where the log is, for errors. */
   readonly path: string;
 }
 
-/** The records of one partition; a prepared statement for each thing done with them. */
+/** The records of one partition, with prepared statements. */
 export class RecordTable {
   /** Start of a `delete` partition. */
   trimmed: number;
@@ -63,7 +61,6 @@ export class RecordTable {
   readonly partition: number;
   readonly #cleanup: Cleanup;
   readonly #maxTombstones: number;
-  readonly #summedFrom: number;
   readonly #path: string;
   readonly #seed: number;
   /** Holds no rows outside a transaction. */
@@ -84,13 +81,12 @@ export class RecordTable {
   /** Opens the table of a partition. */
   constructor(
     db: DatabaseSync,
-    { name, topic, partition, tombstones, summedFrom, path }: RecordTableOptions,
+    { name, topic, partition, tombstones, path }: RecordTableOptions,
   ) {
     this.topic = topic.name;
     this.partition = partition;
     this.#cleanup = topic.cleanup;
     this.#maxTombstones = tombstones;
-    this.#summedFrom = summedFrom;
     this.#path = path;
     this.#seed = placeSeed(topic.name, partition);
     this.#rows = new RowWriter(db, name, topic.cleanup === "compact", this.#seed);
@@ -162,7 +158,7 @@ export class RecordTable {
     return Number(this.#deleteBelow.run(offset).changes);
   }
 
-  /** Takes records out, in the open transaction. */
+  /** Erases records, in the open transaction. */
   erase(offsets: readonly number[]): void {
     this.#tail?.clear();
     for (const offset of offsets) {
@@ -200,7 +196,7 @@ export class RecordTable {
     return { records, next };
   }
 
-  /** Looks at every row. @returns what is wrong with some of them */
+  /** Verifies every row. @returns Problems of some of them */
   verify(): { readonly records: number; readonly problems: readonly LogError[] } {
     const problems: LogError[] = [];
     let records = 0;
@@ -247,16 +243,11 @@ export class RecordTable {
     }
     const key = typeof stored === "string" || stored === null ? stored : Buffer.from(stored).toString();
     const { sum, json } = decodeRest(headers);
-    const isRight = sum === undefined
-      ? offset < this.#summedFrom
-      : sum === rowSum(this.#seed, { offset, key, value, time }, json);
-    if (!isRight) throw this.#damaged(offset, "its checksum does not fit");
-    return {
-      topic: this.topic,
-      partition: this.partition,
-      ...{ offset, key, value, time },
-      headers: json === "" ? {} : JSON.parse(json),
-    };
+    if (sum !== rowSum(this.#seed, { offset, key, value, time }, json)) {
+      throw this.#damaged(offset, "its checksum does not fit");
+    }
+    const { topic, partition } = this;
+    return { topic, partition, offset, key, value, time, headers: json === "" ? {} : JSON.parse(json) };
   }
 
   #missing(from: number, to: number): LogError {

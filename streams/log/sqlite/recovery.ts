@@ -1,5 +1,5 @@
 /**
- * Whether what a SQLite log holds when it is opened is what it should hold.
+ * Checks on opening that a SQLite log holds what it should.
  *
  * ```text
  *            confirmed by the disk            acknowledged
@@ -21,7 +21,7 @@ import { LogError } from "../log.ts";
  *
  * @param boot when the machine was started, see `boot.ts`
  * @throws LogError `corrupt` when something is gone that no power cut can have taken
- * @returns what people should know, if anything: what is lost, or that nobody can tell
+ * @returns A notice, if any: what is lost, or that it cannot be told
  */
 export function recover(
   path: string,
@@ -51,7 +51,7 @@ export function recover(
   const { windowMs } = acknowledged;
   const { shortfalls, others } = acknowledged.state.missingIn(found);
   if (shortfalls.length === 0 && others.length === 0) {
-    // Whoever has closed it, or waits for the disk before each answer, leaves nothing that could be lost.
+    // A log that was closed, or that waits for the disk before each answer, has nothing to lose.
     if (hasRun || !(windowMs > 0)) return null;
     const stopped = Number.isNaN(boot)
       ? "it was not closed, and this process may not know whether the machine has stopped since (--allow-sys=osUptime): if so, "
@@ -68,7 +68,7 @@ export function recover(
     `${[...shortfalls.map(name), ...others].join(", ")}. Beside them, ${unsaid(found, windowMs)}`;
 }
 
-/** What was acknowledged and noted so late that the disk has neither. */
+/** The notice for records acknowledged so late that neither file may have them. */
 function unsaid(found: CommittedState, windowMs: number): string {
   const late = windowMs > 0
     ? `within ${windowMs} ms, and the time of a sync, before that`

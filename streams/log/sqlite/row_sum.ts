@@ -1,12 +1,11 @@
 /**
- * The checksum of a record in a SQLite file: of its place, key, time, headers and value, so that a record which has
- * changed is seen as well as one that stands where another should.
+ * The checksum of a record in a SQLite file. It covers place, key, time, headers and value, so it detects a changed
+ * record as well as a misplaced one.
  *
  * ```text
  * sum   = crc32(value, mix(place, offset, time, key, headers, length of the value))    int32
  * rest  = sum                           of a record without headers
  *       | sum JSON                      of one with headers: one text
- *       | null | JSON                   of records that versions before wrote: there is no sum
  * ```
  *
  * @module
@@ -14,7 +13,7 @@
 
 import { crc32 } from "node:zlib";
 
-/** Which partition a record is of: what its checksum begins with. */
+/** The seed of a partition's checksums. */
 export function placeSeed(topic: string, partition: number): number {
   return mixText(mix(0, partition), topic);
 }
@@ -48,18 +47,16 @@ export function encodeRest(sum: number, json: string): number | string {
   return json === "" ? sum : `${sum}${json}`;
 }
 
-/** What a column holds; `sum` is `undefined` when the row was written without one. */
-export function decodeRest(
-  rest: string | number | null,
-): { readonly sum: number | undefined; readonly json: string } {
-  if (rest === null) return { sum: undefined, json: "" };
+/** What a column holds; `sum` is NaN where there is none, which is damage. */
+export function decodeRest(rest: string | number | null): { readonly sum: number; readonly json: string } {
+  if (rest === null) return { sum: NaN, json: "" };
   if (typeof rest === "number") return { sum: rest, json: "" };
   const at = rest.indexOf("{");
   if (at < 0) return { sum: Number(rest), json: "" };
-  return { sum: at === 0 ? undefined : Number(rest.slice(0, at)), json: rest.slice(at) };
+  return { sum: at === 0 ? NaN : Number(rest.slice(0, at)), json: rest.slice(at) };
 }
 
-/** One to one in `h`, and in `x`: a change of either changes what comes out. */
+/** A bijection in `h` and in `x`: a change of either changes the result. */
 function mix(h: number, x: number): number {
   const m = Math.imul(h ^ x, 0x9e3779b1);
   return m ^ (m >>> 15);

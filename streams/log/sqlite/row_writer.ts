@@ -1,9 +1,9 @@
 /**
- * Rows of a record table on their way into it, some in one statement.
+ * Writes rows of a record table, several per statement.
  *
- * In a compact table the predecessors of some rows are deleted, then the rows inserted, by statements that end the
- * transaction when they fail. `INSERT OR REPLACE`, and an `INSERT` of several rows that may be undone alone, have SQLite
- * copy each page that they are about to change, into a file once there are more than 16: they take twice as long.
+ * In a compact table the predecessors of the rows are deleted, then the rows inserted, by statements that end the
+ * transaction when they fail. `INSERT OR REPLACE`, and an `INSERT` of several rows that can be undone alone, make SQLite
+ * copy each page before it changes it, into a file beyond 16 pages: they take twice as long.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { NewRecord } from "../log.ts";
 import { encodeRest, rowSum } from "./row_sum.ts";
 
 const COLUMNS = 5;
-/** Rows of one statement: a third faster than one by one, and more rows gain nothing. */
+/** Rows per statement: a third faster than one, and more gain nothing. */
 const ROWS = 8;
 
 /** Writes rows within a transaction, which must be rolled back when it throws. */
@@ -26,7 +26,7 @@ export class RowWriter {
   /** By number of rows. */
   readonly #inserts: StatementSync[] = [];
   readonly #deletes: StatementSync[] = [];
-  /** Values of the rows that wait, and in a compact table their keys, each once. */
+  /** Values of pending rows, and in a compact table their keys, without repeats. */
   readonly #values: SQLInputValue[] = [];
   readonly #keys: string[] = [];
 
@@ -60,7 +60,7 @@ export class RowWriter {
     if (this.#values.length === ROWS * COLUMNS) this.flush();
   }
 
-  /** Writes the rows that wait. */
+  /** Writes pending rows. */
   flush(): void {
     const rows = this.#values.length / COLUMNS;
     if (rows === 0) return;
@@ -69,7 +69,7 @@ export class RowWriter {
     this.clear();
   }
 
-  /** Forgets the rows that wait. */
+  /** Drops pending rows. */
   clear(): void {
     this.#values.length = 0;
     this.#keys.length = 0;
@@ -88,7 +88,7 @@ export class RowWriter {
   }
 }
 
-/** A key as it stands in a table: SQLite's texts are read up to U+0000. */
+/** A key as stored: SQLite reads texts up to U+0000. */
 export function storedKey(key: string): string | Uint8Array {
   return key.includes("\0") ? Buffer.from(key) : key;
 }

@@ -1,5 +1,5 @@
 /**
- * What is left in a SQLite file where records were erased: ends of pages that were freed, and used again.
+ * Removes what erased records leave in a SQLite file: free pages, and the ends of pages in use.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { recordTableSchema } from "./record_table.ts";
 import type { SqliteFile } from "./sqlite_file.ts";
 import type { WalMover } from "./wal/wal_mover.ts";
 
-/** In `scrubs`: records that were erased have left fragments. */
+/** Row of `scrubs` while fragments of erased records are left. */
 const FRAGMENTS = 2;
 /** The records of a file of 64 MiB are moved in a second. */
 const SMALL_PAGES = 16_384;
@@ -17,9 +17,9 @@ const SMALL_PAGES = 16_384;
 const SCRUB_PAGES = 1024;
 const OVERFLOW_BYTES = 4092;
 /**
- * Leaves nothing of erased records in the file, a step at a time. Records that were dropped or superseded have left pages that are free and not
- * overwritten, and ends of pages that larger records took: the free pages are overwritten, and in a small file all
- * records are moved to others. Then the write-ahead log, which has the pages as they were, is emptied.
+ * Removes all that erased records left, one step per call. Dropped and superseded records leave free pages that are not
+ * overwritten, and the ends of pages that larger records used: free pages are overwritten, and in a small file all records
+ * are moved. Then the write-ahead log, which has the pages as they were, is emptied.
  */
 export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote">): Scrubbed | "more" {
   const { db } = file;
@@ -47,8 +47,8 @@ export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote">): Scrubbed 
 }
 
 /**
- * Moves all records to pages of their own, and zeroes those where they were. `VACUUM` would do the same, but attaches a
- * database, which Deno allows only to a process that may do everything.
+ * Moves all records to new pages and zeroes the old ones. `VACUUM` would do the same, but attaches a database, which Deno
+ * allows only to a process with all permissions.
  */
 function moveRecords(file: SqliteFile): void {
   const { db } = file;

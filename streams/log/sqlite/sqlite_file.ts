@@ -4,7 +4,6 @@
  * ```text
  * topics     id, name, partitions, cleanup
  * positions  "group", topic, partition → offset, sum   committed group offsets
- * unsummed   topic, partition → before                  records below were written by format 1, without checksums
  * trims      topic, partition → start                  start of a partition that was trimmed
  * identities topic → id                                 tells a topic from one of its name in another file
  * ends       topic, partition → end                     end of a partition when records of it were erased
@@ -15,18 +14,14 @@
  * @module
  */
 
-import { getLogger } from "@logtape/logtape";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Durability } from "./durability.ts";
 import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
-import { boundsOf } from "./record_table.ts";
 import { MAX_WAL_BYTES } from "./wal/wal_mover.ts";
 
 /** "mndr": tells our files from other SQLite files. */
 const APPLICATION_ID = 0x6d6e6472;
 const FORMAT = 2;
-
-const logger = getLogger(["meander", "log"]);
 
 /** An open file. Whoever opens it holds its lock ([ownership.ts](./ownership.ts)). */
 export class SqliteFile {
@@ -46,9 +41,9 @@ export class SqliteFile {
   }
 
   /**
-   * Makes its tables, or looks whether they are ours, and has SQLite write ahead.
+   * Creates its tables or checks that they are ours, and turns on the write-ahead log.
    *
-   * @returns whether there was nothing
+   * @returns Whether the file was empty
    */
   initialise(durability: Durability): boolean {
     return this.guard(() => this.#initialise(durability));
@@ -65,15 +60,8 @@ export class SqliteFile {
       );
     }
     const format = this.pragma("user_version");
-    if (format > FORMAT) {
-      throw new LogError(
-        "corrupt",
-        `Cannot open ${this.path} as a log: its format is ${format}, and this version reads up to ${FORMAT}`,
-      );
-    }
-    if (empty) this.db.exec(SCHEMA);
-    this.db.exec(IDENTITIES + ERASURES + IDENTIFY);
-    if (!empty && format < FORMAT) this.#upgrade();
+    if (!empty) this.#checkFormat(format);
+    else this.db.exec(SCHEMA);
     this.db.exec("COMMIT");
     this.db.prepare("PRAGMA journal_mode = WAL").get();
     this.db.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
@@ -84,20 +72,19 @@ export class SqliteFile {
     return empty;
   }
 
-  /** Notes which records have no checksum. */
-  #upgrade(): void {
-    this.db.exec(UNSUMMED);
-    this.db.exec("ALTER TABLE positions ADD COLUMN sum INTEGER");
-    const note = this.db.prepare("INSERT INTO unsummed VALUES (?, ?, ?)");
-    for (const { id, name, partitions } of this.topicRows()) {
-      for (let p = 0; p < partitions; p++) {
-        note.run(name, p, boundsOf(this.db, `records_${id}_${p}`, name, p).end);
-      }
-    }
-    this.db.exec(`PRAGMA user_version = ${FORMAT}`);
-    logger.info("{path}: records that are there have no checksums; those that come have", {
-      path: this.path,
-    });
+  /** @throws LogError `corrupt` when this version does not read the file */
+  #checkFormat(format: number): void {
+    const refuse = (what: string) => {
+      throw new LogError(
+        "corrupt",
+        `Cannot open ${this.path} as a log: ${what}, and this version reads format ${FORMAT}`,
+      );
+    };
+    if (format !== FORMAT) refuse(`its format is ${format}`);
+    // A file that was upgraded from format 1 has records without checksums.
+    const tables = this.db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'unsummed'").get();
+    const old = tables && this.db.prepare("SELECT 1 FROM unsummed WHERE before > 0").get();
+    if (old !== undefined) refuse("it has records of format 1");
   }
 
   /** The topics that there are, with their numbers. */
@@ -113,12 +100,12 @@ export class SqliteFile {
     }
   }
 
-  /** A number that SQLite tells. */
+  /** The number of a pragma. */
   pragma(name: string): number {
     return Number(this.db.prepare(`PRAGMA ${name}`).get()?.[name]);
   }
 
-  /** Has SQLite look at tables with their indices, or at the whole file. @throws LogError `corrupt` */
+  /** Checks tables with their indices, or the whole file. @throws LogError `corrupt` */
   check(tables: readonly string[] | "all"): void {
     for (const table of tables === "all" ? [""] : tables.map((table) => `(${table})`)) {
       const rows = this.db.prepare(`PRAGMA integrity_check${table}`).all();
@@ -127,7 +114,7 @@ export class SqliteFile {
     }
   }
 
-  /** Changes all or nothing. */
+  /** Runs a change, all or nothing. */
   transaction(change: () => void): void {
     this.guard(() => {
       this.#begin.run();
@@ -149,7 +136,7 @@ export class SqliteFile {
     );
   }
 
-  /** Names SQLite's errors that a caller can do something about. */
+  /** Translates SQLite's errors that callers can act on. */
   guard<Result>(act: () => Result, what?: string): Result {
     return guarded(this.path, act, what);
   }
@@ -160,8 +147,8 @@ export class SqliteFile {
   }
 
   /**
-   * Closes it after it was refused, and leaves its files as they are: whoever closes it last moves what the write-ahead log
-   * has, and removes it, unless it may read only.
+   * Closes a file that was refused and leaves it as it is: the last connection to close moves the write-ahead log into it,
+   * unless it is read only.
    */
   letGo(): void {
     if (this.db.isTransaction) this.db.exec("ROLLBACK");
@@ -169,14 +156,14 @@ export class SqliteFile {
     try {
       last.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get();
     } catch {
-      // It is damaged, or another program's; it is open all the same.
+      // Damaged, or another program's: it is open all the same.
     }
     this.db.close();
     last.close();
   }
 }
 
-/** Names SQLite's errors that a caller can do something about. */
+/** Translates SQLite's errors that callers can act on. */
 export function guarded<Result>(path: string, act: () => Result, what = "use it"): Result {
   try {
     return act();
@@ -205,16 +192,9 @@ export function guarded<Result>(path: string, act: () => Result, what = "use it"
   }
 }
 
-const IDENTITIES =
-  "CREATE TABLE IF NOT EXISTS identities (topic TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;";
-const ERASURES = `
-  CREATE TABLE IF NOT EXISTS ends (topic TEXT, partition INTEGER, end INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS scrubs (id INTEGER PRIMARY KEY);`;
 /** Gives an identity to each topic that has none. */
 export const IDENTIFY =
   "INSERT OR IGNORE INTO identities SELECT name, lower(hex(randomblob(16))) FROM topics;";
-const UNSUMMED =
-  "CREATE TABLE unsummed (topic TEXT, partition INTEGER, before INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;";
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT};
@@ -222,5 +202,7 @@ const SCHEMA = `
   CREATE TABLE positions ("group" TEXT, topic TEXT, partition INTEGER, "offset" INTEGER NOT NULL, sum INTEGER,
     PRIMARY KEY ("group", topic, partition)) WITHOUT ROWID;
   CREATE TABLE trims (topic TEXT, partition INTEGER, start INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
-  ${UNSUMMED}
+  CREATE TABLE identities (topic TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE ends (topic TEXT, partition INTEGER, end INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+  CREATE TABLE scrubs (id INTEGER PRIMARY KEY);
 `;

@@ -15,17 +15,17 @@ export type { SqliteLogOptions };
 /**
  * A {@linkcode Log} in a SQLite file (`node:sqlite`, write-ahead log).
  *
- * - **Durability.** When the process dies, even by kill -9, nothing that was acknowledged is lost, with either
- *   setting: it is in the system's page cache. When the machine dies, `power` loses nothing, and `process` what was
- *   acknowledged since the last sync began that has ended: `syncMs` and the time of a sync, newest first and never half of
- *   a write. The next open says which offsets those were.
- * - **Damage** is refused, and never passed over: every record has a checksum, and the file `<path>-end` remembers what was
- *   acknowledged and what the disk has confirmed.
+ * - **Durability.** The death of the process, even by kill -9, loses nothing that was acknowledged, with either setting:
+ *   it is in the system's page cache. The death of the machine loses nothing with `power`, and with `process` what was
+ *   acknowledged since the last completed sync began: `syncMs` and the time of a sync, newest first and never half of a
+ *   write. The next open logs which offsets those were.
+ * - **Damage** is detected: every record has a checksum, and the file `<path>-end` holds what was acknowledged and what
+ *   the disk has confirmed.
  * - **Writes** that are issued in the same turn of the event loop become one SQLite transaction, in order.
  * - **Compact** topics keep exactly the newest record of each key: its predecessor is deleted in the same
  *   transaction.
- * - **No wait for the disk.** What was written is moved from the write-ahead log to the database by a thread, once there
- *   are 16 MB of it; a writer that never pauses does the rest itself when the log has grown to 64 MB.
+ * - **No wait for the disk.** A thread moves the write-ahead log into the database at 16 MB; a writer that never pauses
+ *   does the rest itself at 64 MB.
  * - **One owner.** The log is locked while open, by locks that the kernel frees when the process ends, whatever name it was
  *   reached by.
  *

@@ -1,5 +1,5 @@
 /**
- * The store under a `SqliteLog`: what is read and written in its file, and what is remembered beside it.
+ * The store under a `SqliteLog`: reads and writes its file, and the end file beside it.
  *
  * @module
  */
@@ -22,13 +22,13 @@ import { guarded, IDENTIFY, SqliteFile } from "./sqlite_file.ts";
 import { Syncer } from "./syncer.ts";
 import { WalMover } from "./wal/wal_mover.ts";
 
-/** The tables of compact topics are looked through when a file is opened that is no larger: about 3 s. */
+/** Largest file whose compact tables are checked on opening: about 3 s. */
 const CHECKED_BYTES = 1 << 30;
 /** Pages that a record of a compact topic changes apart from its own: that of its predecessor, and of the index of keys. */
 const SCATTERED_PAGES = 2;
 
-/** Records on a page, about, all of which is written when they are deleted. */
-const ROWS_A_PAGE = 8;
+/** Records per page, about; a deletion writes the whole page. */
+const ROWS_PER_PAGE = 8;
 
 const logger = getLogger(["meander", "log"]);
 
@@ -46,12 +46,12 @@ export interface SqliteLogOptions extends DurabilityOptions {
 export class SqliteStore implements LogStore {
   /** The topics that exist, by name. */
   readonly topics = new Map<string, TopicSpec>();
-  /** What tells each topic from others of its name. */
+  /** Identity of each topic. */
   readonly #identities = new Map<string, string>();
   /** The number of each topic in the file. */
   readonly #ids = new Map<string, number>();
   readonly #path: string;
-  /** Holds the lock that says who owns the log: the file itself is shared with the thread that moves what was written. */
+  /** Holds the lock of the log: the file itself is shared with the thread that moves the write-ahead log. */
   readonly #owner: DatabaseSync;
   readonly #held: Deno.FsFile | undefined;
   readonly #file: SqliteFile;
@@ -61,8 +61,6 @@ export class SqliteStore implements LogStore {
   readonly #syncer: Syncer;
   /** Why nothing may be written any more. */
   #failure: Error | undefined;
-  /** Below which offsets records have no checksums, by topic and partition. */
-  readonly #unsummed = new Map<string, number>();
   /** By topic and partition. */
   readonly #tables = new Map<string, RecordTable[]>();
   readonly #tombstones: number;
@@ -110,7 +108,7 @@ export class SqliteStore implements LogStore {
       logger.warn("opens the log {path}: {found}", { path: this.#path, found });
     }
     const wal = `${this.#path}-wal`;
-    syncFile(wal); // what a process before has written, and no disk has confirmed
+    syncFile(wal); // what an earlier process wrote and no disk confirmed
     const windowMs = durability === "power" ? 0 : syncMs;
     const opening = new EndFile(end, this.#state, { boot, windowMs });
     this.#memory = opened.adopt(opening, (memory) => memory.close());
@@ -124,14 +122,12 @@ export class SqliteStore implements LogStore {
     opened.move();
   }
 
-  /** See {@linkcode LogStore.id}. */
   id(topic: string): string {
     return this.#identities.get(topic) ?? "";
   }
 
-  /** See {@linkcode LogStore.createTopics}. */
   createTopics(topics: readonly TopicSpec[]): void {
-    this.#refuseAfterFailure();
+    this.#throwIfFailed();
     const ids: number[] = [];
     this.#file.transaction(() => {
       const insert = this.#file.db.prepare("INSERT INTO topics (name, partitions, cleanup) VALUES (?, ?, ?)");
@@ -152,7 +148,6 @@ export class SqliteStore implements LogStore {
     this.#remember();
   }
 
-  /** See {@linkcode LogStore.write}. */
   write(writes: readonly LogWrite[]): number[][] {
     const touched = new Map<RecordTable, number>();
     let bytes = 0;
@@ -166,7 +161,7 @@ export class SqliteStore implements LogStore {
       this.#step("record");
       return offset;
     };
-    this.#refuseAfterFailure();
+    this.#throwIfFailed();
     this.#step("begin");
     let offsets: number[][] = [];
     try {
@@ -200,7 +195,6 @@ export class SqliteStore implements LogStore {
     return offsets;
   }
 
-  /** See {@linkcode LogStore.read}. */
   read(topic: string, partition: number, from: number, limits: ReadLimits): ReadResult {
     return this.#file.guard(
       () => this.#table(topic, partition).read(from, limits),
@@ -208,7 +202,6 @@ export class SqliteStore implements LogStore {
     );
   }
 
-  /** See {@linkcode LogStore.latest}. */
   latest(topic: string, partition: number, key: string): LogRecord | null {
     return this.#file.guard(
       () => this.#table(topic, partition).latest(key),
@@ -216,27 +209,23 @@ export class SqliteStore implements LogStore {
     );
   }
 
-  /** See {@linkcode LogStore.start}. */
   start(topic: string, partition: number): number {
     return this.#file.guard(() => this.#table(topic, partition).start);
   }
 
-  /** See {@linkcode LogStore.end}. */
   end(topic: string, partition: number): number {
     return this.#file.guard(() => this.#table(topic, partition).end);
   }
 
-  /** See {@linkcode LogStore.committed}. */
   committed(group: string, topic: string, partition: number): number | null {
     const row = this.#file.guard(() => this.#position.get(group, topic, partition));
     return row === undefined ? null : Number(row["offset"]);
   }
 
-  /** See {@linkcode LogStore.trim}. */
   trim(topic: string, partition: number, before: number): void {
     const table = this.#file.guard(() => this.#table(topic, partition));
     if (before <= table.start) return;
-    this.#refuseAfterFailure();
+    this.#throwIfFailed();
     let deleted = 0;
     this.#file.transaction(() => {
       this.#saveTrim.run(topic, partition, before);
@@ -245,12 +234,11 @@ export class SqliteStore implements LogStore {
     table.trimmed = before;
     this.#state.setBounds(topic, partition, before, table.end);
     this.#remember();
-    this.#wal.wrote(0, 1 + Math.ceil(deleted / ROWS_A_PAGE));
+    this.#wal.wrote(0, 1 + Math.ceil(deleted / ROWS_PER_PAGE));
   }
 
-  /** See {@linkcode LogStore.erase}. */
   erase(topic: string, partition: number, offsets: readonly number[]): void {
-    this.#refuseAfterFailure();
+    this.#throwIfFailed();
     const table = this.#file.guard(() => this.#table(topic, partition));
     this.#file.db.exec("PRAGMA secure_delete = ON");
     try {
@@ -270,16 +258,11 @@ export class SqliteStore implements LogStore {
     this.#wal.wrote(0, 1 + offsets.length);
   }
 
-  /** See {@linkcode LogStore.scrub}. */
   scrub(): Scrubbed | "more" {
     return scrub(this.#file, this.#wal);
   }
 
-  /**
-   * Reads every record and looks at every page.
-   *
-   * @param tell called for each partition, before it is read
-   */
+  /** Reads every record and checks every page. @param tell called for each partition, before it is read */
   verify(tell: (topic: string, partition: number) => void = () => {}): Verified {
     let records = 0;
     const problems: string[] = [];
@@ -304,7 +287,6 @@ export class SqliteStore implements LogStore {
     return { records, problems };
   }
 
-  /** See {@linkcode LogStore.close}. */
   async close(): Promise<void> {
     await this.#syncer.close();
     await this.#wal.close();
@@ -319,7 +301,7 @@ export class SqliteStore implements LogStore {
     this.#owner.close();
   }
 
-  /** Notes what is acknowledged as soon as this returns. */
+  /** Writes down what is acknowledged when this returns. */
   #remember(): void {
     try {
       this.#memory.acknowledge(this.#state);
@@ -339,16 +321,13 @@ export class SqliteStore implements LogStore {
     return this.#failure;
   }
 
-  #refuseAfterFailure(): void {
+  #throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Reads all but records, and looks at what they are found by. */
+  /** Reads everything but records, and checks the indices. */
   #load(): CommittedState {
     this.#identify();
-    for (const { topic, partition, before } of this.#file.db.prepare("SELECT * FROM unsummed").all()) {
-      this.#unsummed.set(`${topic}/${partition}`, Number(before));
-    }
     const state = new CommittedState();
     for (const { id, ...topic } of this.#file.topicRows()) {
       const { name, partitions, cleanup } = topic;
@@ -372,7 +351,7 @@ export class SqliteStore implements LogStore {
         Number(row["partition"]),
       ];
       const offset = Number(row["offset"]);
-      if (row["sum"] !== null && row["sum"] !== sumOf([group, topic, partition, offset])) {
+      if (row["sum"] !== sumOf([group, topic, partition, offset])) {
         throw this.#file.corrupt(
           `the position of group ${group} in ${topic}/${partition} is not as it was written`,
         );
@@ -396,7 +375,7 @@ export class SqliteStore implements LogStore {
     );
   }
 
-  /** Reads what tells topics apart. */
+  /** Reads the identities of topics. */
   #identify(): void {
     const identities = "SELECT topic, id FROM identities";
     for (const { topic, id } of this.#file.db.prepare(identities).all()) {
@@ -416,8 +395,11 @@ export class SqliteStore implements LogStore {
     if (spec === undefined) throw new RangeError(`Cannot find ${topic}/${partition}`);
     const name = `records_${this.#ids.get(topic)}_${partition}`;
     const table = new RecordTable(this.#file.db, {
-      ...{ name, topic: spec, partition, tombstones: this.#tombstones, path: this.#path },
-      summedFrom: this.#unsummed.get(`${topic}/${partition}`) ?? 0,
+      name,
+      topic: spec,
+      partition,
+      tombstones: this.#tombstones,
+      path: this.#path,
     });
     const tables = this.#tables.get(topic) ?? [];
     tables[partition] = table;

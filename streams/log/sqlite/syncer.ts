@@ -1,5 +1,5 @@
 /**
- * Has the disk confirm what was written to a SQLite log, once in a period.
+ * Syncs a SQLite log to disk once per period.
  *
  * @module
  */
@@ -18,11 +18,11 @@ export interface SyncerOptions {
   readonly snapshot: () => Uint8Array;
   /** Notes what a sync has confirmed. */
   readonly confirm: (snapshot: Uint8Array) => Promise<void>;
-  /** The disk has not confirmed it, and nobody knows what it has. */
+  /** Called when a sync failed: what the disk holds is unknown then. */
   readonly fail: (error: Error) => void;
 }
 
-/** Waits for writes, then syncs, away from the thread. */
+/** Syncs after writes, off the thread. */
 export class Syncer {
   readonly #options: SyncerOptions;
   #file: Deno.FsFile | undefined;
@@ -31,12 +31,12 @@ export class Syncer {
   #isDirty = false;
   #isClosed = false;
 
-  /** Syncs nothing before there is something. */
+  /** Idle until the first write. */
   constructor(options: SyncerOptions) {
     this.#options = options;
   }
 
-  /** Something was written. */
+  /** Schedules a sync. */
   wrote(): void {
     this.#isDirty = true;
     if (this.#timer !== undefined || this.#running !== undefined || this.#isClosed) return;
@@ -47,7 +47,7 @@ export class Syncer {
     this.#timer.unref();
   }
 
-  /** Ends the sync that is going on, if any. */
+  /** Waits for the sync in progress, if any. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);

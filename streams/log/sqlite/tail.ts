@@ -1,5 +1,5 @@
 /**
- * The newest records of a partition in memory, so that a reader who keeps up costs no look into the file.
+ * The newest records of a partition in memory, so that a reader that keeps up costs no read of the file.
  *
  * @module
  */
@@ -7,19 +7,19 @@
 import type { ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult } from "../log.ts";
 
-/** Bytes of half a tail; the older half goes when the younger one is full, or has its time. */
+/** Bytes of half a tail; the older half is dropped when the younger one is full or old. */
 const HALF_BYTES = 1 << 20;
 /**
- * Time of half a tail, milliseconds: who keeps up has read what is older. What is held longer than two collections of the
- * young generation is moved to the old one, and was half of what went there.
+ * Age of half a tail, milliseconds: a reader that keeps up has read older records. Records that outlive two collections
+ * of the young generation move to the old one; they were half of what went there.
  */
 const HALF_MS = 100;
 /** What a record takes beside its value, about. */
 const RECORD_BYTES = 200;
 
 /**
- * The newest records of a partition whose offsets have no holes: at most some 3 MB, and of the last 200 ms in which any
- * came. What is too large to be kept leaves it empty.
+ * The newest records of a partition whose offsets have no holes: at most some 3 MB, of the last 200 ms with appends. A
+ * batch that is too large empties it.
  */
 export class Tail {
   readonly #topic: string;
@@ -31,7 +31,7 @@ export class Tail {
   /** When the first of the younger ones came. */
   #since = 0;
 
-  /** Nothing, of a partition. @param now a clock in milliseconds */
+  /** An empty tail. @param now a clock in milliseconds */
   constructor(topic: string, partition: number, now: () => number = () => performance.now()) {
     this.#topic = topic;
     this.#partition = partition;
@@ -39,7 +39,7 @@ export class Tail {
   }
 
   /**
-   * Takes records that were committed. Values are copied: they are the caller's.
+   * Adds committed records. Copies values, which are the caller's.
    *
    * @param first offset of the first one
    */
@@ -58,25 +58,21 @@ export class Tail {
       if (value !== null) values.set(value, at);
       const length = value?.length ?? 0;
       const own = value === null ? null : values.subarray(at, at += length);
-      const offset = first + i;
       if (this.#bytes >= HALF_BYTES) this.#turn(now);
-      this.#younger.push({
-        topic: this.#topic,
-        partition: this.#partition,
-        ...{ offset, key, value: own, time, headers },
-      });
+      const [topic, partition, offset] = [this.#topic, this.#partition, first + i];
+      this.#younger.push({ topic, partition, offset, key, value: own, time, headers });
       this.#bytes += length + RECORD_BYTES;
     }
   }
 
-  /** Lets all go, as there are holes now. */
+  /** Empties it, as there are holes now. */
   clear(): void {
     this.#older = [];
     this.#younger = [];
     this.#bytes = 0;
   }
 
-  /** Lets the older half go. */
+  /** Drops the older half. */
   #turn(now: number): void {
     this.#older = this.#younger;
     this.#younger = [];

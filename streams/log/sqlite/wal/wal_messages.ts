@@ -1,5 +1,5 @@
 /**
- * What whoever moves a write-ahead log and its thread tell each other.
+ * Messages between a `WalMover` and its thread.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /** To the thread. */
 export interface WalOrder {
   readonly path: string;
-  /** Move what is there, close the connection, or let go of the file. */
+  /** Move the log, close the connection, or close the file. */
   readonly what: "move" | "close" | "end";
 }
 

@@ -1,11 +1,10 @@
 /**
  * Keeps the write-ahead log of a SQLite file short without stopping who writes to it.
  *
- * What is in the log goes to the database now and then, and the disk has to confirm both: tens of milliseconds for some MB.
- * A thread does that. What is written meanwhile stays in the log, so under a load that never pauses the log would never
- * begin anew; when it has grown to {@linkcode LONG_PAGES}, the thread goes on at once, with less each time, until little
- * is left: that the writer itself moves. It waits for the disk as well then, so the thread has the database on the disk
- * before, and leaves it milliseconds.
+ * The log is moved into the database now and then, and both are synced: tens of milliseconds for some MB. A thread does
+ * that. Under a load that never pauses the log would never restart, as writes stay in it meanwhile; at
+ * {@linkcode LONG_PAGES} the thread repeats at once, with less each time, until little is left, which the writer moves
+ * itself. The thread has synced the database by then, so the writer waits for milliseconds.
  *
  * @module
  */
@@ -16,15 +15,15 @@ import type { WalOrder, WalReport } from "./wal_messages.ts";
 /** Bytes written after which the thread begins. */
 const MOVE_BYTES = 16 << 20;
 /**
- * The log begins anew in its file, whose end stays as long as it is no longer than this: to give 64 MB back to the disk
- * took 50 to 100 ms, to begin anew 8.
+ * The log restarts in its file, which is not truncated up to this size: giving 64 MB back took 50 to 100 ms, a restart
+ * 8.
  */
 export const MAX_WAL_BYTES = 64 << 20;
-/** Pages of 4 KiB after which the log begins anew whatever is going on: what comes until then should fit as well. */
+/** Pages of 4 KiB after which the log must restart, with room for what is written until it does. */
 const LONG_PAGES = 12_288;
-/** A move that takes no longer has left as little as the writer may move. */
+/** A shorter move has left little enough for the writer. */
 const SHORT_MS = 10;
-/** Moves in a row at most, for a writer that the thread does not catch up with, or a disk on which none is short. */
+/** Most moves in a row, for a fast writer or a slow disk. */
 const MAX_MOVES = 8;
 /** A page is written whole, however little of it has changed. */
 const PAGE_BYTES = 4096;
@@ -39,21 +38,21 @@ export class WalMover {
   #thread: Worker | undefined;
   /** Written since the thread was last asked. */
   #bytes = 0;
-  /** Orders that were not answered. */
+  /** Unanswered orders. */
   #orders = 0;
   #orderedAt = 0;
   /** Moves in a row since the log has been long. */
   #moves = 0;
-  /** It moves nothing any more. */
+  /** Whether the thread has failed. */
   #broken = false;
-  /** It does not answer any more. */
+  /** Whether the thread is dead. */
   #dead = false;
   #idle: (() => void) | undefined;
 
   /**
-   * Nothing was written yet.
+   * For the log of a database.
    *
-   * @param finish moves all that is left, and begins the log anew
+   * @param finish moves the rest and restarts the log
    * @param module of the thread
    */
   constructor(path: string, finish: () => void, module = new URL("./wal_thread.ts", import.meta.url)) {
@@ -65,21 +64,20 @@ export class WalMover {
   /** Notes a transaction: the bytes of its records, and how many pages it has changed beside those, about. */
   wrote(bytes: number, pages: number): void {
     this.#bytes += bytes + pages * PAGE_BYTES;
-    // Who never lets others have the thread does not hear that a move is done.
+    // A writer that never yields does not hear that a move is done.
     if (this.#bytes >= MAX_WAL_BYTES) return this.#finishNow();
     if (this.#bytes < MOVE_BYTES || this.#orders > 0) return;
     if (this.#broken) this.#finishNow();
     else this.#order(this.#thread ??= this.#start(), "move");
   }
 
-  /** Resolves when the thread has done what it is at, and its connection is closed; {@linkcode WalMover.end} must follow. */
+  /** Resolves when the thread is idle and its connection closed; {@linkcode WalMover.end} must follow. */
   close(): Promise<void> {
     return this.#tell("close");
   }
 
   /**
-   * Ends the thread. It lets go of the file before that resolves, which frees all locks that this process has on it: no
-   * connection may be open, and none may be opened before.
+   * Ends the thread. Closing its file frees all locks of this process on it, so no connection may be open.
    */
   async end(): Promise<void> {
     await this.#tell("end");
@@ -119,10 +117,7 @@ export class WalMover {
       this.#broken = true;
       logger.warn(
         "moves the write-ahead log of {path} while others wait, as its thread has failed: {reason}",
-        {
-          path: this.#path,
-          reason,
-        },
+        { path: this.#path, reason },
       );
     }
     if (this.#idle !== undefined) {
@@ -131,7 +126,7 @@ export class WalMover {
     else this.#moves = 0;
   }
 
-  /** Begins the log anew, once little of it is left to move. */
+  /** Restarts the log once little is left to move. */
   #shorten(): void {
     const isLong = performance.now() - this.#orderedAt > SHORT_MS && ++this.#moves < MAX_MOVES;
     if (isLong && this.#thread !== undefined) this.#order(this.#thread, "move");

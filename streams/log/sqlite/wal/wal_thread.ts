@@ -1,6 +1,5 @@
 /**
- * The thread that moves what is in a write-ahead log to its database, started by `wal_mover.ts`: whoever does that waits
- * for the disk.
+ * The thread that moves a write-ahead log into its database and waits for the disk; started by `wal_mover.ts`.
  *
  * @module
  */
@@ -8,7 +7,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { WalOrder, WalReport } from "./wal_messages.ts";
 
-/** What a thread sees of whoever started it. */
+/** The thread's side of its channel. */
 interface ThreadScope {
   onmessage: (event: MessageEvent<WalOrder>) => void;
   postMessage(report: WalReport): void;
@@ -36,11 +35,11 @@ function move(path: string): WalReport {
   if (db === undefined) {
     db = new DatabaseSync(path);
     db.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA fullfsync = 1; PRAGMA synchronous = NORMAL");
-    // Closed when all is over: whoever closes a file frees the locks that its process has on it, SQLite's too.
+    // Closed at the very end: closing a file frees all locks of the process on it, SQLite's too.
     file = Deno.openSync(path, { read: true, write: true });
   }
   const { log } = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get() as { readonly log: number };
-  // SQLite leaves it to whoever moves the last page, which is the writer, to wait for the disk.
+  // SQLite has the connection that moves the last page wait for the disk: that would be the writer.
   file?.syncDataSync();
   return { pages: log, reason: null };
 }

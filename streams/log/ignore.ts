@@ -1,0 +1,23 @@
+/**
+ * Failures that do not matter.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+
+const logger = getLogger(["meander", "log"]);
+
+/**
+ * Settles with the promise and never rejects: a failure is logged at debug level.
+ *
+ * @param why why it does not matter, such as "the caller has the result"
+ */
+export async function ignore(promise: Promise<unknown>, why: string): Promise<void> {
+  try {
+    await promise;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    logger.debug("a failure is ignored, since {why}: {reason}", { why, reason });
+  }
+}
