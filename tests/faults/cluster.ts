@@ -9,6 +9,7 @@
  * @module
  */
 
+import { WireReader } from "../../streams/log/kafka/protocol/wire.ts";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type * as patch from "../../streams/log/kafka/protocol/patch.ts";
 import type { Broker as SimulatedBroker } from "./broker/broker.ts";
@@ -63,12 +64,15 @@ export function checkCode(code: number): void {
 /** See `patch.ts`. */
 export async function sendRaw<Answer>(
   broker: Broker,
-  { name, apiKey, apiVersion, body, decode, timeoutMs }: RawRequest<Answer>,
+  { name, apiKey, apiVersion, body, hasPlainHeader, decode, timeoutMs }: RawRequest<Answer>,
 ): Promise<Answer> {
   const connection = (broker as unknown as { readonly connection: Connection }).connection;
   // What was written is sent at once: the writer may use its buffer again.
-  const sent = { apiKey, apiVersion, body: body.slice() };
-  return decode(await connection.ask("raw", sent, name, timeoutMs) as Uint8Array);
+  const sent = { apiKey, apiVersion, body: body.bytes.slice() };
+  const payload = await connection.ask("raw", sent, name, timeoutMs) as Uint8Array;
+  const reader = new WireReader(payload, body.isFlexible);
+  if (body.isFlexible && !hasPlainHeader) reader.tags();
+  return decode(reader);
 }
 
 /** See `patch.ts`. Whoever runs now is connected. */

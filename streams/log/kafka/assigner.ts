@@ -1,13 +1,12 @@
 /**
- * Who gets which partitions, in the words of Kafka's consumer protocol: the members tell what they hold, the one
- * that the broker made leader plans, all are told their shares.
+ * Assignment of partitions in Kafka's consumer protocol: members report what they hold, the leader that the broker chose
+ * plans, each member receives its share.
  *
- * Rebalances are *cooperative*: members keep what they hold meanwhile. A partition that moves goes to nobody in
- * the round that takes it from its holder; the holder lets go and asks for another round, which gives it away.
+ * Rebalances are *cooperative*: members keep what they hold meanwhile. A partition that moves belongs to nobody in
+ * the round that takes it from its holder; the holder revokes it and asks for another round, which assigns it.
  * ```text
  *   round 1  a holds 0 1 2 3, b joins   plan a: 0 1, b: 2 3   a is told 0 1, b is told nothing yet ("more")
- *            a lets 2 and 3 go, and joins again
- *   round 2  a holds 0 1, b nothing     plan a: 0 1, b: 2 3   b is told 2 3
+ *            a revokes 2 and 3, and joins again
  * ```
  *
  * @module
@@ -22,7 +21,7 @@ export const ASSIGNER = "meander-cooperative";
 
 const VERSION = 1;
 
-/** A member as the leader sees it. */
+/** A member as the leader knows it. */
 export interface GroupMember {
   /** Given by the broker. */
   readonly id: string;
@@ -30,16 +29,16 @@ export interface GroupMember {
   readonly held: readonly number[];
 }
 
-/** What a member is told. */
+/** What a member is assigned. */
 export interface Share {
   /** The partitions it has from now on, ascending. */
   readonly partitions: readonly number[];
-  /** Whether another member must let go of something first that it will have then. */
+  /** Whether another member must first release a partition that is meant for this one. */
   readonly more: boolean;
 }
 
 /**
- * Plans a round: the final shares are balanced and sticky, and nobody is told a partition that another holds.
+ * Plans a round: the final shares are balanced and sticky, and no partition has two holders.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -61,7 +60,7 @@ export function planShares(partitions: number, members: readonly GroupMember[]):
   }));
 }
 
-/** What a member tells the group. */
+/** What a member reports to the group. */
 export function encodeMember(topics: readonly string[], held: readonly number[]): Buffer {
   const userData = Buffer.from(JSON.stringify(held));
   return AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics: [...topics], userData });
@@ -73,7 +72,7 @@ export function decodeMember(id: string, metadata: Uint8Array): GroupMember {
   return { id, held: JSON.parse(decoded?.userData.toString() ?? "[]") };
 }
 
-/** What a member is told, in a form that Kafka's own tools can show. */
+/** A share, in a form that Kafka's own tools can show. */
 export function encodeShare(topics: readonly string[], { partitions, more }: Share): Buffer {
   const assignment = Object.fromEntries(topics.map((topic) => [topic, [...partitions]]));
   const userData = Buffer.from(JSON.stringify(more));

@@ -1,10 +1,11 @@
 /**
- * Finding the right broker for a request, and trying again while brokers come and go.
+ * Finds the broker for a request, and retries while brokers come and go.
  *
  * @module
  */
 
 import type { KafkaConfig } from "kafkajs";
+import { ignore } from "../ignore.ts";
 import { pause } from "../pause.ts";
 import { LogError } from "../log.ts";
 import { type Broker, type Cluster, createCluster } from "./protocol/patch.ts";
@@ -12,7 +13,7 @@ import { type Broker, type Cluster, createCluster } from "./protocol/patch.ts";
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 1000;
 const PAUSE_GROWTH = 1.6;
-/** A refresh that was under way already may have been too early for a topic; the second one is not. */
+/** A refresh already under way may have been too early for a topic; the second is not. */
 const MAX_REFRESHES = 2;
 /** OffsetFetch 7, which can wait for stable offsets, came with Kafka 2.5. */
 const NEEDED_VERSION = { api: 9, version: 7, kafka: "2.5" };
@@ -27,12 +28,12 @@ export class KafkaClient implements AsyncDisposable {
   readonly #retryMs: number;
   readonly #coordinators = new Map<string, number>();
   readonly #closing = new AbortController();
-  /** What still uses the connections; a request after they have closed would open them again. */
+  /** Operations that use the connections; a request after these have closed would open them again. */
   readonly #running = new Set<Promise<unknown>>();
 
   /** Makes a client that is not connected yet. */
   constructor(config: KafkaConfig, retryMs: number) {
-    // We try again ourselves: kafkajs would go on behind our back after the log was closed.
+    // We retry ourselves: kafkajs would go on after the log was closed.
     this.#cluster = createCluster({ ...config, retry: { retries: 0 } });
     this.#retryMs = retryMs;
   }
@@ -42,7 +43,7 @@ export class KafkaClient implements AsyncDisposable {
     return this.#closing.signal;
   }
 
-  /** @throws Error when no broker can be reached in time, refuses us, or is too old */
+  /** @throws Error when no broker can be reached in time, refuses the login, or is too old */
   async connect(): Promise<void> {
     await this.retry(() => this.#cluster.connect());
     const { versions } = await this.any();
@@ -81,6 +82,7 @@ export class KafkaClient implements AsyncDisposable {
     }
   }
 
+  /** What is known of a topic's partitions; empty before the first metadata. */
   #partitions(topic: string): ReturnType<Cluster["findTopicPartitionMetadata"]> {
     try {
       return this.#cluster.findTopicPartitionMetadata(topic);
@@ -108,7 +110,7 @@ export class KafkaClient implements AsyncDisposable {
     return await this.#cluster.findBroker(coordinator);
   }
 
-  /** Forgets who leads and coordinates, and asks again. */
+  /** Drops what is known of leaders and coordinators, and fetches metadata. */
   async refresh(): Promise<void> {
     this.#coordinators.clear();
     await this.#refreshMetadata();
@@ -121,7 +123,7 @@ export class KafkaClient implements AsyncDisposable {
       await this.#cluster.refreshMetadata();
     } catch (error) {
       if (!isUnknownTopic(error)) throw error;
-      // One topic that was deleted makes kafkajs refuse them all; the others come back when they are asked for.
+      // One deleted topic makes kafkajs refuse them all; the others return when they are used again.
       targetTopics.clear();
       for (const topic of topics) targetTopics.add(topic);
       await this.#cluster.refreshMetadata();
@@ -129,9 +131,9 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /**
-   * Tries until it succeeds, fails for good, or the time is over (it then rejects as the last try did).
+   * Retries until it succeeds, fails for good, or time is up (it then rejects as the last attempt did).
    *
-   * @param isTransient which errors to try again after
+   * @param isTransient errors after which to retry
    */
   retry<Result>(
     operation: () => Promise<Result>,
@@ -148,7 +150,7 @@ export class KafkaClient implements AsyncDisposable {
     try {
       return await running;
     } catch (error) {
-      throw inOurWords(error);
+      throw logErrorOf(error);
     } finally {
       this.#running.delete(running);
     }
@@ -167,8 +169,10 @@ export class KafkaClient implements AsyncDisposable {
         this.throwIfClosed();
         if (!isTransient(error) || performance.now() + pause > until) throw error;
         await this.pause(pause);
-        // A transaction that still ends tells nothing about the brokers.
-        if (kafkaType(error) !== "CONCURRENT_TRANSACTIONS") await this.refresh().catch(() => {});
+        // A transaction that is still ending says nothing about the brokers.
+        if (kafkaType(error) !== "CONCURRENT_TRANSACTIONS") {
+          await ignore(this.refresh(), "the next attempt reports it");
+        }
       }
     }
   }
@@ -225,29 +229,29 @@ const PASSING_TYPES: ReadonlySet<string> = new Set([
   "CONCURRENT_TRANSACTIONS",
 ]);
 
-/** Whether an error may be over when one tries again. */
+/** Whether an error may go away by retrying. */
 export function isPassing(error: unknown): boolean {
   for (const cause of causes(error)) {
     const type = typeOf(cause);
     if (type !== undefined) return PASSING_TYPES.has(type);
-    // A certificate that is not trusted comes as a failed connection, too; it will not be trusted later.
+    // An untrusted certificate comes as a failed connection, too; retrying does not help.
     if (PASSING_NAMES.has(cause.name)) return !/certificate/i.test(cause.message);
   }
   return false;
 }
 
-/** The same of what is done to a partition: a topic that exists may be unknown to a broker that has just begun to lead it. */
+/** The same for partitions: a broker may not know yet that a topic exists, or that it leads it. */
 export function isPassingForPartitions(error: unknown): boolean {
   return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
 }
 
-/** What kafkajs throws as an error of the log, with the same message: brokers that are away, or refuse. */
-export function inOurWords(error: unknown): unknown {
+/** An error of kafkajs as one of the log, with the same message: brokers are away, or refuse. Others stay as they are. */
+export function logErrorOf(error: unknown): unknown {
   const isKafka = error instanceof Error && error.name.startsWith("KafkaJS");
   return isKafka ? new LogError("unreachable", error.message, { cause: error }) : error;
 }
 
-/** Kafka's name of an error, looked for in its causes too; `undefined` when it is none of Kafka's. */
+/** Kafka's name of an error or of one of its causes; `undefined` for other errors. */
 export function kafkaType(error: unknown): string | undefined {
   for (const cause of causes(error)) {
     const type = typeOf(cause);
@@ -256,7 +260,7 @@ export function kafkaType(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether the broker says that it does not know a topic, or hides it from us. */
+/** Whether the broker does not know a topic, or hides it. */
 export function isUnknownTopic(error: unknown): boolean {
   const type = kafkaType(error);
   return type === "UNKNOWN_TOPIC_OR_PARTITION" || type === "TOPIC_AUTHORIZATION_FAILED";

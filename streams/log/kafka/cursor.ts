@@ -6,19 +6,19 @@
  *   ────────┼──────────────┼──────────────────────┼────────────────┼──────>  offsets
  *           │  read, kept  │  held for the next   │ to be fetched  │
  * ```
- * Records that were read are kept for a while, because readers that stop in the middle of a batch come back for
- * the rest of it.
+ * Records that were read are kept for a while, because a reader that stops in the middle of a batch comes back for
+ * the rest.
  *
  * @module
  */
 
 import type { LogRecord, ReadResult } from "../log.ts";
 
-/** Bytes of records behind the place that are kept, at least. */
+/** Fewest bytes of records to keep behind the position. */
 const KEPT_BYTES = 256 << 10;
-/** What a record takes beside its value, about. */
+/** Bytes of a record beside its value, about. */
 const RECORD_BYTES = 100;
-/** Fewer records than these are added to the chunk before them. */
+/** Chunks with fewer records are merged. */
 const SMALL_CHUNK = 512;
 
 interface Chunk {
@@ -26,37 +26,37 @@ interface Chunk {
   bytes: number;
 }
 
-/** Holds records of one partition, from one place on. */
+/** Holds records of one partition around a position. */
 export class Cursor {
   readonly topic: string;
   readonly partition: number;
-  /** Where the next fetch begins: behind everything that is held. */
+  /** Where the next fetch begins: after everything that is held. */
   position: number;
-  /** Where transactions that have not ended begin, when it was last asked; -1 before that. */
+  /** Start of the oldest open transaction when last asked; -1 before that. */
   stableEnd = -1;
-  /** Id of the topic that it is of, once something was fetched; `null` where topics have none. */
+  /** Id of the topic, known from the first fetch; `null` where topics have none. */
   topicId: string | null | undefined;
-  /** The node that led the partition at the last fetch. */
+  /** Node that led the partition at the last fetch. */
   node = -1;
-  /** Reads that wait for it. */
+  /** Number of reads that wait for it. */
   waiting = 0;
-  /** Until when it is to be watched although no read waits, on the clock of `performance.now()`. */
+  /** Time until which it is polled although no read waits, by `performance.now()`. */
   watchedUntil = 0;
-  /** Whether a poll that is under way watches it. */
+  /** Whether the poll in progress includes it. */
   polled = false;
-  /** The fetch that is under way. */
+  /** The fetch in progress. */
   filling: Promise<void> | undefined;
   #heldFrom: number;
   #start: number;
   readonly #chunks: Chunk[] = [];
-  /** Where `start` is: in this chunk, at this record. */
+  /** Where `start` is: this chunk, this record. */
   #chunk = 0;
   #index = 0;
   readonly #listeners = new Set<() => void>();
   /** Offsets that the partition had dropped when they were asked for, oldest first. */
   #gaps: { readonly from: number; readonly to: number }[] = [];
 
-  /** Stands at a position, with nothing held. */
+  /** Starts at a position, with nothing held. */
   constructor(topic: string, partition: number, start: number) {
     this.topic = topic;
     this.partition = partition;
@@ -65,12 +65,12 @@ export class Cursor {
     this.#heldFrom = start;
   }
 
-  /** Calls when there is something to do for those who wait, or when {@linkcode Cursor.wake} is called. */
+  /** Calls the listener when records or a change may end a wait, or on {@linkcode Cursor.wake}. */
   listen(listener: () => void): void {
     this.#listeners.add(listener);
   }
 
-  /** Ends what {@linkcode Cursor.listen} began. */
+  /** Removes a listener. */
   unlisten(listener: () => void): void {
     this.#listeners.delete(listener);
   }
@@ -90,7 +90,7 @@ export class Cursor {
     return this.#chunks.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Bytes of what is held for the next reads. */
+  /** Bytes held for the next reads. */
   get bytesAhead(): number {
     let ahead = 0;
     for (let i = this.#chunk; i < this.#chunks.length; i++) ahead += this.#chunks[i]?.bytes ?? 0;
@@ -98,12 +98,12 @@ export class Cursor {
     return current === undefined ? ahead : ahead - current.bytes * (this.#index / current.records.length);
   }
 
-  /** Whether reading could go on at an offset without a fetch that begins elsewhere. */
+  /** Whether reading can continue at an offset without a fetch from elsewhere. */
   holds(offset: number): boolean {
     return this.#heldFrom <= offset && offset <= this.position;
   }
 
-  /** Stands at an offset that it {@linkcode Cursor.holds}. */
+  /** Moves to an offset that it {@linkcode Cursor.holds}. */
   seek(offset: number): void {
     if (offset === this.#start) return;
     this.#start = offset;
@@ -114,7 +114,7 @@ export class Cursor {
     else this.#index = lowerBound(chunk.records, offset);
   }
 
-  /** Takes in records that were fetched from `position` on, and what the fetch told. */
+  /** Adds the records of a fetch from `position`, and its end. */
   accept(records: LogRecord[], next: number, stableEnd: number): void {
     this.position = next;
     this.stableEnd = stableEnd;
@@ -122,7 +122,7 @@ export class Cursor {
     if (records.length > 0 || this.isBehind) this.wake();
   }
 
-  /** Passes over what the partition does not have any more, up to `start`, and takes in where it ends. */
+  /** Skips the offsets that the partition has dropped, up to `start`. */
   skip(start: number, stableEnd: number): void {
     this.#gaps.push({ from: this.position, to: start });
     this.accept([], start, stableEnd);
@@ -140,12 +140,12 @@ export class Cursor {
     }
   }
 
-  /** Takes records from where it stands; it then stands behind them and behind what is no record. */
+  /** Takes records from the current place, and moves past them and past offsets without a record. */
   take(maxRecords: number, maxBytes: number): ReadResult {
     const from = this.#start;
     const gap = this.#gaps.find(({ to }) => to > from);
     const isGap = gap !== undefined && gap.from <= from;
-    // A read that comes to a gap ends before it: so the next one begins with it.
+    // A read that reaches a gap ends before it, so the next one begins with it.
     const until = gap === undefined || isGap ? Infinity : gap.from;
     const records: LogRecord[] = [];
     let bytes = 0;
@@ -169,12 +169,12 @@ export class Cursor {
     return isGap ? { ...result, dropped: gap.to - from } : result;
   }
 
-  /** Lets those go on who {@linkcode Cursor.listen}. */
+  /** Calls every listener. */
   wake(): void {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Drops the chunks that were read, but for the last {@linkcode KEPT_BYTES}. */
+  /** Drops chunks that were read, except the last {@linkcode KEPT_BYTES}. */
   #forget(): void {
     let kept = 0;
     let first = this.#chunk;

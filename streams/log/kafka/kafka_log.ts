@@ -7,8 +7,9 @@
 import { settle, type Settled } from "../../../src/options/option.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 import { type KafkaConfig, logLevel } from "kafkajs";
+import { ignore } from "../ignore.ts";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
-import { inOurWords, isUnknownTopic, KafkaClient } from "./client.ts";
+import { isUnknownTopic, KafkaClient, logErrorOf } from "./client.ts";
 import { decodeShare } from "./assigner.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
@@ -38,8 +39,8 @@ import {
 } from "../log.ts";
 
 /**
- * How far ahead of our clock the time of a record may be: brokers refuse one that is more than an hour ahead of theirs,
- * and all that it is written with, today and after every restart.
+ * How far ahead of our clock a record's time may be: brokers refuse a write with a time more than an hour ahead of
+ * theirs, today and after every restart.
  */
 const MAX_AHEAD_MS = 3_300_000;
 
@@ -51,11 +52,11 @@ const MAX_AHEAD_MS = 3_300_000;
  * - **Own writes are seen**: a read, a bound or a committed offset asked of this log after a commit of this log
  *   has resolved includes it, although the brokers finish transactions a moment later.
  * - **Appending** to one partition is one idempotent write; to several, or more than a batch, one transaction.
- * - **Writers and appends have connections of their own**: a broker answers one request of a connection after the other,
- *   and the write of one must not wait until that of another has been copied to the replicas.
- * - **A writer that has failed** refuses every later commit: open another with its id, if it is still yours.
+ * - **Writers and appends have their own connections**: a broker answers the requests of a connection in order, and a
+ *   write must not wait until another one has been replicated.
+ * - **A failed writer** refuses every later commit: open another with its id, if it is still yours.
  * - **Groups** rebalance cooperatively: a partition is revoked only when it moves.
- * - Brokers that are away for less than `retryMs` are waited for, everywhere.
+ * - Brokers that are away for less than `retryMs` are waited for everywhere.
  *
  * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
  *
@@ -77,14 +78,14 @@ export class KafkaLog implements Log {
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #appends: KafkaClient;
-  /** Of the writers that are open. */
+  /** Connections of open writers. */
   readonly #writers = new Set<KafkaClient>();
   readonly #topics: KafkaTopics;
   readonly #reader: KafkaReader;
   readonly #members = new Set<KafkaMember>();
-  /** Writes under way, which closing waits for. */
+  /** Writes in progress, which closing waits for. */
   readonly #writes = new Set<Promise<unknown>>();
-  /** Behind the newest of our own records, by partition. */
+  /** End of our own newest records, by partition. */
   readonly #ownEnds = new Map<string, number>();
   /** For appends to one partition, and to several. */
   readonly #appenders: { readonly plain: Appender; readonly atomic: Appender };
@@ -115,7 +116,7 @@ export class KafkaLog implements Log {
     };
   }
 
-  /** Connects. @throws Error when no broker can be reached within `retryMs`, refuses us, or is too old */
+  /** Connects. @throws Error when no broker can be reached within `retryMs`, refuses the login, or is too old */
   static async open(options: KafkaLogOptions): Promise<KafkaLog> {
     const log = new KafkaLog(options);
     try {
@@ -127,7 +128,7 @@ export class KafkaLog implements Log {
     }
   }
 
-  /** See {@linkcode Log.createTopics}. @throws LogError `unknown-topic` when we may not create what is missing */
+  /** See {@linkcode Log.createTopics}. @throws LogError `unknown-topic` when creating what is missing is not allowed */
   async createTopics(topics: readonly TopicSpec[]): Promise<void> {
     await this.#topics.create(topics);
   }
@@ -216,7 +217,7 @@ export class KafkaLog implements Log {
     }
   }
 
-  /** Checks a commit; what it gives back carries it out. */
+  /** Checks a commit. @returns A function that carries it out */
   async #prepare(
     { records, group, offsets }: Commit,
     producer: Producer,
@@ -243,11 +244,11 @@ export class KafkaLog implements Log {
     const specs = await Promise.all(topics.map((topic) => this.#topics.spec(topic)));
     const partitions = coPartitions(group, specs);
     const { sessionMs, heartbeatMs, rebalanceMs, membersFolder } = this.#options;
-    const notes = membersFolder === undefined ? {} : { notes: new MemberNotes(membersFolder, group) };
-    const options = { group, topics, partitions, sessionMs, heartbeatMs, rebalanceMs, ...notes };
+    const notes = membersFolder === undefined ? undefined : new MemberNotes(membersFolder, group);
+    const options = { group, topics, partitions, sessionMs, heartbeatMs, rebalanceMs, notes };
     return await KafkaMember.join(this.#newClient(), this.#client, options, handlers, (member) => {
       this.#members.add(member);
-      member.ended.catch(() => {}).finally(() => this.#members.delete(member));
+      ignore(member.ended, "the caller watches `ended`").finally(() => this.#members.delete(member));
     });
   }
 
@@ -335,7 +336,7 @@ export class KafkaLog implements Log {
     });
   }
 
-  /** Runs a write; closing waits for it. */
+  /** Runs a write that closing waits for. */
   async #write<Result>(write: () => Promise<Result>): Promise<Result> {
     this.#client.throwIfClosed();
     const writing = write();
@@ -343,7 +344,7 @@ export class KafkaLog implements Log {
     try {
       return await writing;
     } catch (error) {
-      throw inOurWords(error);
+      throw logErrorOf(error);
     } finally {
       this.#writes.delete(writing);
     }
@@ -358,7 +359,7 @@ export class KafkaLog implements Log {
   }
 
   #translate(error: unknown, topic: string): unknown {
-    if (!isUnknownTopic(error)) return inOurWords(error);
+    if (!isUnknownTopic(error)) return logErrorOf(error);
     this.#topics.forget(topic);
     return new LogError("unknown-topic", `Cannot find topic ${topic}: it is gone, or hidden from us`, {
       cause: error,

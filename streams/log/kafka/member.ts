@@ -1,20 +1,21 @@
 /**
- * Membership in a consumer group, spoken with the brokers directly: kafkajs' consumer has no way to wait for those
- * who must let go of a partition.
+ * Membership in a consumer group, by our own requests: kafkajs' consumer cannot wait for members that must release a
+ * partition.
  *
  * ```text
  *   ┌──> join and sync ──> revoked(what was lost) ──> assigned(what was gained) ──┬─ lost something? ──┐
  *   │                                                                            │ no                 │ yes
- *   │    heartbeats go on from here ─────────────────────────────────────────── wait                   │
+ *   │    heartbeats continue from here ──────────────────────────────────────── wait                   │
  *   └───────────────── the group changes ────────────────────────────────────────┴────────────────────┘
  * ```
- * A member that the group has given up (it was silent for too long) lets go of everything before it joins again.
- * Members that were killed on this machine are reported before we join, and with each heartbeat.
+ * A member that the group has expelled (it was silent for too long) releases everything before it joins again. Members
+ * that were killed on this machine are reported before joining, and with each heartbeat.
  *
  * @module
  */
 
 import { getLogger } from "@logtape/logtape";
+import { ignore } from "../ignore.ts";
 import { pause } from "../pause.ts";
 import { type GroupHandlers, LogError, type Membership } from "../log.ts";
 import {
@@ -26,7 +27,7 @@ import {
   planShares,
   type Share,
 } from "./assigner.ts";
-import { inOurWords, isPassing, type KafkaClient, kafkaType } from "./client.ts";
+import { isPassing, type KafkaClient, kafkaType, logErrorOf } from "./client.ts";
 import type { MemberNotes } from "./member_notes.ts";
 
 /** What a {@linkcode KafkaMember} joins, and how. */
@@ -37,19 +38,19 @@ export interface MemberOptions {
   readonly topics: readonly string[];
   /** Number of partitions of each topic. */
   readonly partitions: number;
-  /** After so long without a heartbeat, the group gives its partitions to others. */
+  /** Time without a heartbeat after which the group reassigns its partitions. */
   readonly sessionMs: number;
-  /** Time between heartbeats; as long does it take to notice a change of the group. */
+  /** Time between heartbeats, by which changes of the group are noticed. */
   readonly heartbeatMs: number;
   /** How long the group waits for a member whose handlers are busy. */
   readonly rebalanceMs: number;
-  /** Where members of this machine note that they live. */
-  readonly notes?: MemberNotes;
+  /** Where members of this machine register. */
+  readonly notes?: MemberNotes | undefined;
 }
 
-/** What the broker says to a member that is out. */
+/** Kafka's errors for a member that was expelled. */
 const OUT: ReadonlySet<string> = new Set(["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "FENCED_INSTANCE_ID"]);
-/** Time between heartbeats of a member that waits for what another lets go. */
+/** Time between heartbeats of a member that waits for others to release partitions. */
 const EXPECTING_MS = 50;
 /** Pause before joining again when brokers cannot be reached. */
 const RETRY_MS = 100;
@@ -68,12 +69,12 @@ export class KafkaMember implements Membership {
   readonly #other: KafkaClient;
   readonly #end = Promise.withResolvers<void>();
   readonly #joined = Promise.withResolvers<void>();
-  /** Given by the broker; empty when it knows us not. */
+  /** Given by the broker; empty while it does not know us. */
   #id = "";
   #generation = -1;
-  /** Whether the group changes and we have to join again. */
+  /** Whether the group changes, so that we have to join again. */
   #isChanging = false;
-  /** Whether the group has given us up. */
+  /** Whether the group has expelled us. */
   #isOut = false;
   /** Whether we wait for the group; no handler runs then. */
   #isJoining = false;
@@ -104,8 +105,8 @@ export class KafkaMember implements Membership {
   /**
    * Joins; resolves when it has its share.
    *
-   * @param client its own, disposed at the end: joining blocks a connection for as long as the group takes
-   * @param other another one, to leave by
+   * @param client its own connection, disposed at the end: joining blocks it for as long as the group takes
+   * @param other a connection to leave by
    * @param register called with the member before it joins
    * @throws what its handlers threw, or why the group cannot be joined
    */
@@ -122,7 +123,7 @@ export class KafkaMember implements Membership {
     try {
       await member.#joined.promise;
     } catch (error) {
-      member.ended.catch(() => {}); // told here
+      ignore(member.ended, "join() throws it");
       throw error;
     }
     return member;
@@ -137,13 +138,13 @@ export class KafkaMember implements Membership {
   }
 
   async #depart(): Promise<void> {
-    if (this.#isOver) return; // `ended` has told why
-    this.ended.catch(() => {}); // told here
+    if (this.#isOver) return; // `ended` has reported why
+    ignore(this.ended, "leave() throws it");
     this.#isLeaving = true;
     this.#notice();
     if (this.#isJoining) {
       // The group may take long; it answers as soon as we are out.
-      await this.#release().catch(() => {}); // told by `ended`
+      await ignore(this.#release(), "`ended` reports it");
       await this.#quit();
     }
     await this.ended;
@@ -155,20 +156,20 @@ export class KafkaMember implements Membership {
     await this.#release().catch((error) => errors.push(error));
     this.#beating.abort();
     await this.#quit();
-    await this.#client[Symbol.asyncDispose]().catch(() => {}); // the connections are gone in any case
+    await ignore(this.#client[Symbol.asyncDispose](), "the connections are gone in any case");
     this.#isOver = true;
     if (errors.length === 0) {
       this.#joined.reject(new LogError("closed", `Cannot join group ${this.group}: the log closes`));
       return this.#end.resolve();
     }
     const error = errors.length === 1
-      ? inOurWords(errors[0])
+      ? logErrorOf(errors[0])
       : new AggregateError(errors, `Cannot end the membership in ${this.group} cleanly`);
     this.#joined.reject(error);
     this.#end.reject(error);
   }
 
-  /** Follows the group until it is told to leave. */
+  /** Follows the group until it has to leave. */
   async #live(): Promise<void> {
     await this.#bury();
     for (;;) {
@@ -179,14 +180,14 @@ export class KafkaMember implements Membership {
       await this.#revoke(lost);
       await this.#assign(share.partitions.filter((partition) => !held.includes(partition)));
       if (!share.more) this.#joined.resolve();
-      // What was lost waits for us to say so; otherwise there is time until something changes.
+      // Others wait for us to confirm what was lost; otherwise there is time until something changes.
       while (lost.length === 0 && !this.#isChanging && !this.#isOut && !this.#isLeaving) {
         await this.#noticed.promise;
       }
     }
   }
 
-  /** Joins until the group has told our share; `undefined` when it is time to leave. */
+  /** Joins until the group assigns a share; `undefined` when it has to leave. */
   async #share(): Promise<Share | undefined> {
     for (;;) {
       if (this.#isOut) {
@@ -207,7 +208,7 @@ export class KafkaMember implements Membership {
         if (OUT.has(type ?? "") || this.#isSilent) this.#isOut = true;
         if (isPassing(error)) {
           await this.#client.pause(RETRY_MS);
-          await this.#client.refresh().catch(() => {}); // the next try tells
+          await ignore(this.#client.refresh(), "the next attempt reports it");
         } else if (!this.#isOut && type !== CHANGING) throw error;
       } finally {
         this.#isJoining = false;
@@ -249,9 +250,9 @@ export class KafkaMember implements Membership {
   }
 
   /**
-   * Tells the group that we live, and notices what it tells; ends with the signal.
+   * Sends heartbeats and notes what the group replies, until the signal is aborted.
    *
-   * @param isExpecting whether another round is about to come, which nobody should wait for
+   * @param isExpecting whether another round is about to begin, which must not be delayed
    */
   async #beat(signal: AbortSignal, isExpecting: boolean): Promise<void> {
     const { group: groupId, heartbeatMs } = this.#options;
@@ -271,24 +272,25 @@ export class KafkaMember implements Membership {
         this.#lastBeat = performance.now();
       } catch (error) {
         if (signal.aborted) return;
-        // Heartbeats go on while the group changes: our handlers may be busy for longer than a session.
+        // Heartbeats continue while the group changes: handlers may be busy for longer than a session.
         if (kafkaType(error) === CHANGING) {
           this.#lastBeat = performance.now();
           this.#isChanging = true;
-        } else if (isPassing(error) && !this.#isSilent) await this.#client.refresh().catch(() => {});
-        else this.#isOut = true;
+        } else if (isPassing(error) && !this.#isSilent) {
+          await ignore(this.#client.refresh(), "the next heartbeat reports it");
+        } else this.#isOut = true;
         this.#notice();
         if (this.#isOut) return;
       }
     }
   }
 
-  /** Whether the group must think that we are dead. */
+  /** Whether the group must take us for dead. */
   get #isSilent(): boolean {
     return performance.now() - this.#lastBeat > this.#options.sessionMs;
   }
 
-  /** Lets partitions go; they are gone also when the handler fails. */
+  /** Revokes partitions; they are released even when the handler fails. */
   async #revoke(lost: readonly number[]): Promise<void> {
     if (lost.length === 0) return;
     try {
@@ -298,7 +300,7 @@ export class KafkaMember implements Membership {
     }
   }
 
-  /** Takes partitions; when the handler fails, they are not held. */
+  /** Assigns partitions; when the handler fails, they are not held. */
   async #assign(gained: readonly number[]): Promise<void> {
     if (gained.length === 0) return;
     const before = this.partitions;
@@ -311,23 +313,23 @@ export class KafkaMember implements Membership {
     }
   }
 
-  /** Lets everything go, once and for all. */
+  /** Releases everything, once. */
   #release(): Promise<void> {
     return this.#released ??= this.#revoke(this.partitions);
   }
 
-  /** Tells the group that we leave; if that fails, it finds out when the session is over. */
+  /** Leaves the group; if that fails, it notices when the session is over. */
   #quit(): Promise<void> {
     return this.#quitted ??= this.#other.once(async () => {
       if (this.#id !== "") {
         const coordinator = await this.#other.coordinator("group", this.group);
         await coordinator.leaveGroup({ groupId: this.group, memberId: this.#id });
       }
-      await this.#options.notes?.remove().catch(() => {}); // whoever finds it tells what is known
+      await ignore(this.#options.notes?.remove() ?? Promise.resolve(), "others report a note that is left");
     }).catch(() => this.#options.notes?.abandon());
   }
 
-  /** Without a note we are found dead when the session is over, as anywhere else. */
+  /** Registers on this machine. Without that the group notices a crash when the session is over. */
   async #note(memberId: string): Promise<void> {
     const { notes } = this.#options;
     await notes?.write(memberId).catch((error) => {
@@ -338,9 +340,11 @@ export class KafkaMember implements Membership {
     });
   }
 
-  /** Tells the group of members of this machine that are dead; if that fails, it finds out by itself. */
+  /** Reports dead members of this machine to the group; if that fails, it notices by itself. */
   async #bury(): Promise<void> {
-    await this.#options.notes?.bury((memberId) =>
+    const { notes } = this.#options;
+    if (notes === undefined) return;
+    const burial = notes.bury((memberId) =>
       this.#other.once(async () => {
         const coordinator = await this.#other.coordinator("group", this.group);
         await coordinator.leaveGroup({ groupId: this.group, memberId }).catch((error) => {
@@ -348,7 +352,8 @@ export class KafkaMember implements Membership {
         });
         logger.info("told group {group} that {memberId} is dead", { group: this.group, memberId });
       })
-    ).catch(() => {}); // tried again with the next heartbeat
+    );
+    await ignore(burial, "the next heartbeat tries again");
   }
 
   #notice(): void {

@@ -1,10 +1,10 @@
 /**
- * Notes of memberships in a folder of this machine. Kafka learns of a member that was killed only when its session is
- * over; whoever shares its folder can see at once that it is gone, and tell.
+ * Notes of memberships in a folder of this machine. Kafka notices a killed member only when its session is over;
+ * processes that share the folder see at once that it is gone, and report it.
  *
- * A note is a file that holds the member's id and that its process keeps locked. The system unlocks it when the
- * process ends, however it ends; a process that is only stopped keeps it. Locks do not cross every network, so the name
- * of the host is in that of the file, and notes of others are let be.
+ * A note is a file with the member's id, locked by its process. The system unlocks it when the process ends, however it
+ * ends; a stopped process keeps the lock. Locks do not work across every network, so file names contain the host, and
+ * notes of other hosts are ignored.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export class MemberNotes {
     this.#prefix = `${encodeURIComponent(group)}@${encodeURIComponent(host)}@`;
   }
 
-  /** Notes that we live under this id. */
+  /** Registers under this id. */
   async write(memberId: string): Promise<void> {
     this.#note ??= await this.#create();
     const { file } = this.#note;
@@ -36,7 +36,7 @@ export class MemberNotes {
     await file.write(new TextEncoder().encode(memberId));
   }
 
-  /** Takes our note away: we have left. */
+  /** Removes our note: we have left. */
   async remove(): Promise<void> {
     const note = this.#note;
     this.#note = undefined;
@@ -45,13 +45,13 @@ export class MemberNotes {
     note.file.close();
   }
 
-  /** Closes our note and leaves it: nobody was told that we are gone. */
+  /** Closes our note and leaves it: the group does not know yet that we are gone. */
   abandon(): void {
     this.#note?.file.close();
     this.#note = undefined;
   }
 
-  /** Tells of each member that is dead, and takes its note away unless that fails. */
+  /** Calls `tell` for each dead member, then removes its note unless that fails. */
   async bury(tell: (memberId: string) => Promise<void>): Promise<void> {
     for (const name of await this.#names()) {
       const path = join(this.#folder, name);
@@ -61,7 +61,7 @@ export class MemberNotes {
       try {
         if (!await file.tryLock(true)) continue;
         const memberId = await Deno.readTextFile(path).catch(notFound);
-        // Nothing in it: its owner has just made it, and waits for the lock.
+        // Empty: its owner has just created it, and waits for the lock.
         if (memberId === undefined || memberId === "") continue;
         await tell(memberId);
         await Deno.remove(path);
@@ -90,7 +90,7 @@ export class MemberNotes {
   }
 }
 
-/** Of this machine or container; empty where it is not written down. */
+/** Name of this machine or container; empty where it is not known. */
 function hostName(): string {
   try {
     return readFileSync("/etc/hostname", "utf8").trim();

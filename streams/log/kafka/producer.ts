@@ -1,14 +1,15 @@
 /**
- * Writing records so that none is lost or doubled: alone (idempotent) or together with group offsets, all or
- * nothing (transactional).
+ * Writes records so that none is lost or repeated: alone (idempotent), or together with group offsets, all or nothing
+ * (transactional).
  *
- * A producer is good until its first failure. Then what it had begun is aborted as far as the brokers can be
- * reached, and it refuses everything: going on would mean to open its transactional id again, which could fence a
- * rightful new owner. Whoever still owns the id opens another producer.
+ * A producer is good until its first failure. It then aborts its transaction, if the brokers can be reached, and refuses
+ * everything: to go on it would have to open its transactional id again, which could fence a rightful new owner. The
+ * owner of the id opens another producer.
  *
  * @module
  */
 
+import { ignore } from "../ignore.ts";
 import type { GroupOffset } from "../log.ts";
 import { isPassingForPartitions, type KafkaClient, kafkaType } from "./client.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
@@ -21,11 +22,11 @@ import { openTransactions, type Transactions } from "./transactions.ts";
 export interface ProducerOptions {
   /** Makes it transactional, and fences any other with this id. @default {none} */
   readonly transactionalId?: string;
-  /** After this, the broker aborts what an owner that died has left open. */
+  /** Time after which the broker aborts the transaction of a dead owner. */
   readonly transactionTimeoutMs: number;
-  /** Of what is written. */
+  /** How to compress. */
   readonly compression: CompressionChoice;
-  /** Records are written in batches of about so many bytes, and one record at least. */
+  /** Size of a batch, about; one record at least. */
   readonly batchBytes: number;
 }
 
@@ -41,7 +42,7 @@ export function isFenced(error: unknown): boolean {
   return FENCED.has(kafkaType(error) ?? "");
 }
 
-/** Records of one partition, with their places in what was asked for. */
+/** Records of one partition, with their positions in the call. */
 interface Part {
   readonly topic: string;
   readonly partition: number;
@@ -50,7 +51,7 @@ interface Part {
   bytes: number;
 }
 
-/** What brokers tell producers apart by. */
+/** Identifies a producer to brokers. */
 interface Identity {
   readonly producerId: string;
   readonly producerEpoch: number;
@@ -61,7 +62,7 @@ export class Producer {
   readonly #client: KafkaClient;
   readonly #options: ProducerOptions;
   readonly #identity: () => Identity;
-  /** Of one that has a transactional id. */
+  /** Set when it has a transactional id. */
   readonly #transactions: Transactions | undefined;
   /** Records written to each partition, modulo 2^31. */
   readonly #sequences = new Map<string, number>();
@@ -78,7 +79,7 @@ export class Producer {
     this.#transactions = transactions;
   }
 
-  /** Opens a producer; resolves once every transaction that its id had begun before is over. */
+  /** Opens a producer; resolves once every earlier transaction of its id is over. */
   static async open(client: KafkaClient, options: ProducerOptions): Promise<Producer> {
     const { transactionalId, transactionTimeoutMs: transactionTimeout } = options;
     if (transactionalId !== undefined) {
@@ -92,18 +93,18 @@ export class Producer {
     return new Producer(client, options, () => identity);
   }
 
-  /** Appends records, each durable by itself; gives their offsets. Records of one batch are written together. */
+  /** Appends records, each durable by itself; returns their offsets. Records of one batch are written together. */
   async write(records: readonly PlacedRecord[]): Promise<number[]> {
     return await this.#write(split(records, this.#options.batchBytes), records.length);
   }
 
-  /** Whether {@linkcode Producer.write} would write these all or nothing, because one batch holds them. */
+  /** Whether {@linkcode Producer.write} writes these all or nothing, because one batch holds them. */
   static isOneBatch(records: readonly PlacedRecord[], batchBytes: number): boolean {
     return split(records, batchBytes).length <= 1;
   }
 
   /**
-   * Appends records and stores group offsets in one transaction; gives the records' offsets.
+   * Appends records and stores group offsets in one transaction; returns the records' offsets.
    *
    * @throws as the brokers do; see {@linkcode isFenced}
    */
@@ -121,7 +122,7 @@ export class Producer {
         await transactions.begin(parts);
         return await this.#write(parts, records.length);
       };
-      // Both must have ended before an abort: what arrives after it would begin another transaction.
+      // Both must end before an abort: a late arrival would begin another transaction.
       const [written, stored] = await Promise.allSettled([
         write(),
         offsets.length > 0 ? transactions.storeOffsets(group, offsets) : undefined,
@@ -132,8 +133,10 @@ export class Producer {
       if (transactions.countsAnew) this.#sequences.clear();
       return written.value;
     } catch (error) {
-      // Frees the readers that wait behind it; without that they wait for its timeout. The failure is what matters.
-      if (!isFenced(error)) await this.#client.once(() => transactions.end(false)).catch(() => {});
+      // Frees readers that wait behind it; otherwise they wait for its timeout.
+      if (!isFenced(error)) {
+        await ignore(this.#client.once(() => transactions.end(false)), "the failure is thrown");
+      }
       throw error;
     }
   }
@@ -168,7 +171,7 @@ export class Producer {
     return { topic, partition, batch };
   }
 
-  /** Sends each batch to its leader until it is written; the brokers drop what they have seen. */
+  /** Sends each batch to its leader until it is written; brokers drop repeats. */
   async #send(batches: readonly Produce[]): Promise<Map<string, number>> {
     const bases = new Map<string, number>();
     let left = batches;
@@ -200,7 +203,7 @@ export class Producer {
   }
 }
 
-/** What another producer would be told as well. A time that is ahead of the broker's is not among it: that passes. */
+/** Errors that another producer would meet as well. A time ahead of the broker's is not among them: that passes. */
 const LASTING: ReadonlySet<string> = new Set([
   "MESSAGE_TOO_LARGE",
   "RECORD_LIST_TOO_LARGE",
@@ -211,7 +214,7 @@ const LASTING: ReadonlySet<string> = new Set([
   "INVALID_RECORD",
 ]);
 
-/** The error of a batch that was refused; with kafkajs' name when the brokers may take it from another producer. */
+/** The error of a rejected batch; with kafkajs' name when brokers may accept it from another producer. */
 export function producedError(code: number, topic: string, partition: number): Error {
   const cause = protocolError(code);
   const error = new Error(`Cannot append to ${topic}/${partition}: ${cause.message}`, { cause });

@@ -1,18 +1,18 @@
 /**
- * Reading partitions from any position, so that a read in sequence costs no round trip.
+ * Reads partitions from any position, so that a read in sequence costs no round trip.
  *
- * No consumer group is needed to read. A read takes from the {@linkcode Cursor} that stands where it wants to
- * begin; so several readers of a partition do not disturb each other. Records come to cursors in two ways:
+ * Reading needs no consumer group. A read takes from the {@linkcode Cursor} at its position, so several readers of a
+ * partition do not disturb each other. Records reach cursors in two ways:
  *
  * - **Fetches that return at once**, for one cursor: when a read finds it empty, and ahead of time when it runs low
  *   and there is more.
- * - **Polls that wait**, one at a time for each broker: they watch all the cursors that stand at the end of their
- *   partitions and have been waited on lately. They have connections of their own, because a broker answers the
- *   requests of a connection one after the other.
+ * - **Polls that wait**, one at a time per broker: they cover all cursors at the end of their partitions that reads
+ *   waited on lately. They have their own connections, because a broker answers the requests of a connection in order.
  *
  * @module
  */
 
+import { ignore } from "../ignore.ts";
 import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import { Cursor } from "./cursor.ts";
@@ -29,21 +29,21 @@ import {
 
 /** Limits of a {@linkcode KafkaReader}. */
 export interface ReaderLimits {
-  /** Bytes of a partition to fetch at a time; before they are unpacked. */
+  /** Bytes of a partition per fetch, before they are unpacked. */
   readonly fetchBytes: number;
-  /** Bytes of records to hold for readers; the places least recently read go first. */
+  /** Bytes of records to hold for readers; the cursors least recently read are dropped first. */
   readonly bufferBytes: number;
   /** How long to wait for what we have written ourselves, milliseconds. */
   readonly retryMs: number;
 }
 
-/** How long a poll waits for a record; a cursor that comes in between waits as long to be watched. */
+/** How long a poll waits for a record, and so does a cursor that is added meanwhile. */
 const POLL_MS = 100;
-/** A cursor that has not been waited on for so long is not watched any more. */
+/** A cursor is polled for so long after a read waited on it. */
 const WATCH_MS = 2000;
 const MAX_CURSORS = 1024;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-/** Longest pause between looks for what we have committed ourselves and is not to be seen yet. */
+/** Longest pause between checks for our own commits that are not visible yet. */
 const OWN_PAUSE_MS = 20;
 
 const FETCH = 1;
@@ -58,7 +58,7 @@ export class KafkaReader {
   /** The least recently used one first. */
   readonly #cursors = new Set<Cursor>();
   readonly #byPartition = new Map<string, Set<Cursor>>();
-  /** Nodes that a poll is under way at. */
+  /** Nodes with a poll in progress. */
   readonly #polling = new Set<number>();
 
   /**
@@ -93,7 +93,7 @@ export class KafkaReader {
       const cursor = this.#cursorAt(topic, partition, start);
       if (cursor.isEmpty && (waitMs <= 0 || !cursor.polled)) await orAborted(this.#fill(cursor), signal);
       else if (cursor.isEmpty) await this.#wait(cursor, until, signal);
-      // Another reader of this place may have moved the cursor meanwhile.
+      // Another reader of this position may have moved the cursor meanwhile.
       if (!cursor.holds(start)) continue;
       cursor.seek(start);
       if (!cursor.isEmpty) {
@@ -118,7 +118,7 @@ export class KafkaReader {
     for (const cursor of this.#byPartition.get(`${topic}/${partition}`) ?? []) this.#drop(cursor);
   }
 
-  /** A cursor that holds an offset, standing there; the most recently used of its partition is tried first. */
+  /** A cursor at an offset that holds it; the most recently used of its partition is tried first. */
   #cursorAt(topic: string, partition: number, offset: number): Cursor {
     const key = `${topic}/${partition}`;
     const cursors = this.#byPartition.get(key) ?? new Set();
@@ -159,7 +159,7 @@ export class KafkaReader {
   }
 
   #fillAhead(cursor: Cursor): void {
-    this.#fill(cursor).catch(() => {}); // the read that finds it empty meets the failure again
+    ignore(this.#fill(cursor), "the read that finds it empty meets it again");
   }
 
   async #fetch(cursor: Cursor): Promise<void> {
@@ -186,7 +186,7 @@ export class KafkaReader {
       const { start, end } = await this.#client.retry(async () =>
         await partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
       );
-      if (cursor.position !== asked) return; // a poll has brought what a trim took from us
+      if (cursor.position !== asked) return; // a poll has brought what a trim dropped
       if (cursor.position >= start) {
         this.#drop(cursor);
         throw new RangeError(`Cannot read ${topic}/${partition} from ${cursor.position}: its end is ${end}`);
@@ -195,7 +195,7 @@ export class KafkaReader {
     }
   }
 
-  /** Why the broker does not know a topic by its id: it is gone, another one has its name, or the broker is behind. */
+  /** Why a broker does not know a topic's id: the topic is gone or was created again, or the broker lags behind. */
   async #unknownId({ topic, partition, position, topicId }: Cursor): Promise<Error> {
     const { id } = await identifyTopic(await this.#client.any(), topic);
     if (id === topicId) return protocolError(LEADER_NOT_AVAILABLE);
@@ -210,20 +210,22 @@ export class KafkaReader {
     const { topic, partition, errorCode, bytes, aborted, stableEnd } = fetched;
     checkCode(errorCode);
     const { records, next } = await decodeBatches(bytes, topic, partition, from, aborted);
-    if (from !== cursor.position) return; // another fetch was quicker
+    if (from !== cursor.position) return; // another fetch was faster
     cursor.accept(records, next, stableEnd);
     this.#evict();
   }
 
-  /** Has a cursor watched for a while by the polls at its node. */
+  /** Has the polls at its node cover a cursor for a while. */
   #watch(cursor: Cursor): void {
     cursor.watchedUntil = performance.now() + WATCH_MS;
     if (this.#polling.has(cursor.node)) return;
     this.#polling.add(cursor.node);
-    this.#poll(cursor.node).catch(() => {}).finally(() => this.#polling.delete(cursor.node));
+    ignore(this.#poll(cursor.node), "reads that wait fetch for themselves").finally(() =>
+      this.#polling.delete(cursor.node)
+    );
   }
 
-  /** Polls a node for as long as there is something to watch there. */
+  /** Polls a node while there are cursors to cover. */
   async #poll(node: number): Promise<void> {
     for (;;) {
       const watched = this.#watched(node);
@@ -232,7 +234,7 @@ export class KafkaReader {
       try {
         await this.#polls.once(() => this.#pollOnce(node, watched));
       } catch (error) {
-        // Those who wait fetch for themselves, which finds the new leader or tells what is wrong.
+        // Waiting reads fetch for themselves, which finds the new leader or reports the error.
         for (const cursor of watched) cursor.watchedUntil = 0;
         if (isPassing(error)) await this.#polls.once(() => this.#polls.refresh());
       } finally {
@@ -262,7 +264,7 @@ export class KafkaReader {
     }
   }
 
-  /** The cursors to watch at a node, one a partition at most. */
+  /** The cursors to poll at a node, one per partition at most. */
   #watched(node: number): Cursor[] {
     const now = performance.now();
     const watched = new Map<string, Cursor>();
@@ -276,14 +278,14 @@ export class KafkaReader {
     return [...watched.values()];
   }
 
-  /** Waits until something has come to a cursor, or the time is over. */
+  /** Waits until records reach a cursor, or time is up. */
   async #wait(cursor: Cursor, until: number, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const left = Math.min(Math.max(0, until - performance.now()), MAX_TIMEOUT_MS);
     const timer = setTimeout(resolve, left);
     const aborted = () => reject(signal?.reason);
     const { closing } = this.#client;
-    const closed = () => resolve(); // the reader looks, and says so
+    const closed = () => resolve(); // the reader checks, and throws
     signal?.addEventListener("abort", aborted);
     closing.addEventListener("abort", closed);
     cursor.listen(resolve);
@@ -306,7 +308,7 @@ async function topicId(broker: Broker, topic: string): Promise<string | null> {
   return (await identifyTopic(broker, topic)).id;
 }
 
-/** Why what we wrote is not to be seen: a transaction that does not end, or brokers that have lost it. */
+/** The error for our own writes that stay invisible: a transaction that does not end, or brokers that lost it. */
 export function ownMissing(topic: string, partition: number, end: number): LogError {
   return new LogError("closed", `Cannot see what was written to ${topic}/${partition} before ${end}`);
 }

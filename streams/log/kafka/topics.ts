@@ -1,5 +1,5 @@
 /**
- * The topics of a cluster: what they are like, and making those that are missing.
+ * The topics of a cluster: their specs, and how missing ones are created.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client
 import type { Broker } from "./protocol/patch.ts";
 import { identifyTopic } from "./protocol/identity.ts";
 
-/** How {@linkcode KafkaTopics} makes topics. */
+/** How {@linkcode KafkaTopics} creates topics. */
 export interface TopicDefaults {
   /** Copies of each partition, or -1 for the cluster's default. */
   readonly replicationFactor: number;
@@ -22,32 +22,32 @@ const TOPIC_RESOURCE = 2;
 const CLEANUP = "cleanup.policy";
 const KEEPING = ["retention.ms", "segment.ms", "max.compaction.lag.ms", "delete.retention.ms"] as const;
 const TIMESTAMPS = "message.timestamp.type";
-/** What brokers mean by no bound. */
+/** Brokers' value for no bound. */
 const NO_BOUND_MS = 1e15;
 const TIMEOUT_MS = 30_000;
 const DENIED: ReadonlySet<string> = new Set(["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"]);
 
-/** What is known of a topic; the cleanup only when we may ask for it. */
+/** What is known of a topic; its cleanup only when we may ask. */
 interface Known {
   readonly name: string;
   readonly partitions: number;
   readonly cleanup: Cleanup | undefined;
 }
 
-/** Knows the topics of a cluster. */
+/** The topics of a cluster. */
 export class KafkaTopics {
   readonly #client: KafkaClient;
   readonly #defaults: TopicDefaults;
-  /** Of topics that were asked for; neither partitions nor cleanup change in practice. */
+  /** Specs that were asked for; in practice neither partitions nor cleanup change. */
   readonly #specs = new Map<string, TopicSpec>();
 
-  /** Nothing is known yet. */
+  /** Knows nothing yet. */
   constructor(client: KafkaClient, defaults: TopicDefaults) {
     this.#client = client;
     this.#defaults = defaults;
   }
 
-  /** What a topic is like; asked for once. @throws LogError `unknown-topic` */
+  /** The spec of a topic; asked for once. @throws LogError `unknown-topic` */
   async spec(name: string): Promise<TopicSpec> {
     this.#client.throwIfClosed();
     const cached = this.#specs.get(name);
@@ -69,7 +69,7 @@ export class KafkaTopics {
     this.#specs.delete(name);
   }
 
-  /** Which topic has a name now. */
+  /** The identity of the topic that has a name now. */
   async identify(name: string): Promise<TopicIdentity | null> {
     try {
       return await this.#client.retry(async () => await identifyTopic(await this.#client.any(), name));
@@ -84,12 +84,12 @@ export class KafkaTopics {
     return keepMsOf(await this.#config(name, [CLEANUP, ...KEEPING]));
   }
 
-  /** Whose time records of a topic have; `null` = it may not be asked. */
+  /** Whose time the records of a topic have: `CreateTime` or `LogAppendTime`; `null` = we may not ask. */
   async timestampType(name: string): Promise<string | null> {
     return (await this.#config(name, [TIMESTAMPS])).get(TIMESTAMPS) ?? null;
   }
 
-  /** Some of the configuration of a topic; nothing when it may not be asked for. */
+  /** Part of a topic's configuration; empty when we may not ask. */
   async #config(name: string, configNames: string[]): Promise<ReadonlyMap<string, string>> {
     return await this.#client.retry(async () => {
       try {
@@ -104,18 +104,18 @@ export class KafkaTopics {
     });
   }
 
-  /** All topics that we may see. */
+  /** All topics that are visible to us. */
   async list(): Promise<Map<string, TopicSpec>> {
     const known = await this.#client.retry(async () => await describe(await this.#client.any(), []));
     return new Map(known.map((topic) => [topic.name, specOf(topic)]));
   }
 
   /**
-   * Makes the topics that do not exist.
+   * Creates the topics that do not exist.
    *
-   * @throws RangeError when one cannot be like that
-   * @throws LogError `topic-mismatch` when one exists and is another; then none is made
-   * @throws LogError `unknown-topic` with a list of what is missing, when we may not make them
+   * @throws RangeError when a spec is invalid
+   * @throws LogError `topic-mismatch` when one exists with another spec; then none is created
+   * @throws LogError `unknown-topic` with a list of what is missing, when we may not create it
    */
   async create(topics: readonly TopicSpec[]): Promise<void> {
     this.#client.throwIfClosed();
@@ -132,10 +132,10 @@ export class KafkaTopics {
       checkSame({ ...found, cleanup: found.cleanup ?? topic.cleanup }, topic);
       missing.delete(topic.name);
     }
-    if (missing.size > 0) await this.#make([...missing.values()]);
+    if (missing.size > 0) await this.#create([...missing.values()]);
   }
 
-  async #make(topics: readonly TopicSpec[]): Promise<void> {
+  async #create(topics: readonly TopicSpec[]): Promise<void> {
     const { replicationFactor, topicConfig } = this.#defaults;
     const request = topics.map(({ name, partitions, cleanup }) => ({
       topic: name,
@@ -156,7 +156,7 @@ export class KafkaTopics {
             cause: error,
           });
         }
-        // Somebody else may have been quicker; whether theirs is like ours is seen below.
+        // Another process may have been faster; its spec is checked below.
         const bad = errors.find((each) => kafkaType(each) !== "TOPIC_ALREADY_EXISTS");
         if (bad !== undefined) throw bad;
       }
@@ -183,7 +183,7 @@ export class KafkaTopics {
   }
 }
 
-/** Describes topics, or all of them when none is named. @throws as the broker does, when one is unknown */
+/** Describes topics; all of them when none is named. @throws as the broker does, when one is unknown */
 async function describe(broker: Broker, names: readonly string[]): Promise<Known[]> {
   const { topicMetadata } = await broker.metadata(names);
   const topics = topicMetadata.filter(({ isInternal }) => !isInternal);
@@ -212,9 +212,9 @@ async function describeCleanups(broker: Broker, names: readonly string[]): Promi
 }
 
 /**
- * How long a record may stay, by the configuration of its topic. A segment goes as a whole, once its newest record is
- * old, and takes records for `segment.ms`. Compaction begins `max.compaction.lag.ms` behind a record at the latest; a
- * tombstone stays for `delete.retention.ms` behind that, until the next one.
+ * How long a record may stay, by the configuration of its topic. A segment is dropped as a whole, once its newest record
+ * is old, and takes records for `segment.ms`. Compaction begins at most `max.compaction.lag.ms` after a record; a
+ * tombstone stays for `delete.retention.ms` after that, until the next compaction.
  */
 export function keepMsOf(config: ReadonlyMap<string, string>): number | null {
   const [retention = -1, segment = NaN, lag = NaN, tombstones = NaN] = KEEPING.map((name) =>

@@ -1,10 +1,10 @@
 /**
- * The transactions of one transactional id, in the two ways that brokers know.
+ * The transactions of one transactional id, in the two ways that brokers support.
  *
  * - *Explicit*, before Kafka 4: the coordinator is told of each partition and group before they are written to.
- * - *Implicit* (KIP-890, `transaction.version` 2): writing tells it, and each transaction has an epoch of its own, so
- *   that what comes late cannot be taken into the next one. A commit takes three requests in place of five, and
- *   waits for two of them, one after the other, in place of three.
+ * - *Implicit* (KIP-890, `transaction.version` 2): writing tells it, and each transaction has its own epoch, so a late
+ *   request cannot join the next one. A commit takes three requests instead of five, and waits for two in sequence
+ *   instead of three.
  *
  * @module
  */
@@ -16,34 +16,33 @@ import { type Produce, produce, type Produced, type TopicPartition } from "./pro
 import {
   endTransaction,
   finalizedLevel,
-  produceInTransaction,
   storeInTransaction,
   type TransactionOwner,
 } from "./protocol/transaction_requests.ts";
 
-/** Since this level of `transaction.version` transactions are implicit. */
+/** Level of `transaction.version` from which transactions are implicit. */
 const IMPLICIT_LEVEL = 2;
 
-/** The transactions of one transactional id, one after the other. */
+/** The transactions of one transactional id, one after another. */
 export interface Transactions {
-  /** Whose the transaction is that goes on, or comes next. */
+  /** The owner of the current or next transaction. */
   readonly owner: TransactionOwner;
-  /** Whether the numbers of records begin at 0 with each transaction. */
+  /** Whether sequence numbers begin at 0 with each transaction. */
   readonly countsAnew: boolean;
-  /** Tells of what will be written to, where that must be told. */
+  /** Announces the partitions to write to, where that is needed. */
   begin(partitions: readonly TopicPartition[]): Promise<void>;
   /** Writes batches to the broker that leads their partitions. */
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
   /** Stores offsets of a group. */
   storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
   /**
-   * Makes all or none of it visible; asks once. Trying again is safe: of one that has ended so, the coordinator says that
-   * all is well.
+   * Makes all or none of it visible, by one request. Retrying is safe: the coordinator accepts an end that it has already
+   * made.
    */
   end(committed: boolean): Promise<void>;
 }
 
-/** Opens a transactional id; resolves once every transaction that it had begun before is over. */
+/** Opens a transactional id; resolves once every earlier transaction of it is over. */
 export async function openTransactions(
   client: KafkaClient,
   transactionalId: string,
@@ -78,7 +77,7 @@ class ImplicitTransactions implements Transactions {
   }
 
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]> {
-    return produceInTransaction(leader, this.owner.transactionalId, batches);
+    return produce(leader, this.owner.transactionalId, batches, 12);
   }
 
   async storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void> {

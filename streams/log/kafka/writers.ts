@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ignore } from "../ignore.ts";
 import { type Commit, LogError, type Writer } from "../log.ts";
 import { isFenced, type Producer, sizeOf } from "./producer.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
@@ -17,12 +18,12 @@ export class KafkaWriter implements Writer {
   readonly id: string;
   readonly #prepare: (commit: Commit) => Promise<() => Promise<readonly number[]>>;
   readonly #close: () => Promise<void>;
-  /** Why it refuses to commit. */
-  #refusal: LogError | undefined;
+  /** Why it no longer commits. */
+  #failure: LogError | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /**
-   * @param prepare checks a commit; what it gives back carries it out
+   * @param prepare checks a commit and returns a function that carries it out
    * @param close closes its connections
    */
   constructor(
@@ -38,22 +39,22 @@ export class KafkaWriter implements Writer {
   /** See {@linkcode Writer.commit}. */
   commit(commit: Commit): Promise<readonly number[]> {
     const done = this.#last.then(() => this.#commit(commit));
-    this.#last = done.catch(() => {}); // the caller has it
+    this.#last = ignore(done, "the caller has the result");
     return done;
   }
 
   async #commit(commit: Commit): Promise<readonly number[]> {
     const carryOut = await this.#prepare(commit);
-    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#failure !== undefined) throw this.#failure;
     try {
       return await carryOut();
     } catch (cause) {
       const message = `Cannot commit with writer ${this.id}`;
       if (isFenced(cause)) {
-        this.#refusal = new LogError("fenced", `${message}: another with its id was opened`, { cause });
-        throw this.#refusal;
+        this.#failure = new LogError("fenced", `${message}: another with its id was opened`, { cause });
+        throw this.#failure;
       }
-      this.#refusal = new LogError("closed", `${message}: an earlier commit has failed`, { cause });
+      this.#failure = new LogError("closed", `${message}: an earlier commit has failed`, { cause });
       throw cause;
     }
   }
@@ -61,7 +62,7 @@ export class KafkaWriter implements Writer {
   /** Refuses every later commit. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#last;
-    this.#refusal ??= new LogError("closed", `Cannot commit with writer ${this.id}: it is closed`);
+    this.#failure ??= new LogError("closed", `Cannot commit with writer ${this.id}: it is closed`);
     await this.#close();
   }
 }
@@ -75,8 +76,8 @@ interface PendingAppend {
 }
 
 /**
- * Appends with a producer that is opened when it is needed. Appends that come while one is under way go together
- * in the next, up to a batch: so that what was one batch stays one.
+ * Appends with a producer that is opened on demand. Appends that arrive while one is in progress go together in the
+ * next, up to a batch, so that what fits one batch stays one.
  */
 export class Appender {
   readonly #open: () => Promise<Producer>;
@@ -86,7 +87,7 @@ export class Appender {
   #isSending = false;
 
   /**
-   * @param open makes a producer: at first, and after a failure
+   * @param open opens a producer: at first, and after a failure
    * @param send appends with it
    */
   constructor(
@@ -97,7 +98,7 @@ export class Appender {
     this.#send = send;
   }
 
-  /** Appends; gives the offsets. */
+  /** Appends records and returns their offsets. */
   append(records: readonly PlacedRecord[]): Promise<number[]> {
     const { promise, resolve, reject } = Promise.withResolvers<number[]>();
     this.#pending.push({ records, bytes: sizeOf(records), resolve, reject });

@@ -263,7 +263,7 @@ export class Broker {
       for (const one of wanted) {
         const found = this.#isThere(one) ? find(one) : undefined;
         if (isById) body.raw(one.id);
-        else body.string(one.name);
+        else body.name(one.name);
         list(1);
         body.int32(one.partition);
         const isOut = found !== undefined && (one.offset < found.start || one.offset > found.end);
@@ -296,9 +296,9 @@ export class Broker {
   }
 
   #wantedByName(reader: WireReader): Wanted[] {
-    return reader.array(() => {
-      const name = reader.string() ?? "";
-      return reader.array(() => {
+    return reader.list(() => {
+      const name = reader.name() ?? "";
+      return reader.list(() => {
         const partition = reader.int32();
         reader.int32();
         const offset = reader.int64();
@@ -340,7 +340,7 @@ export class Broker {
     const id = new Uint8Array(ID_BYTES);
     new DataView(id.buffer).setInt32(ID_BYTES - 4, found?.id ?? 0);
     const body = new WireWriter(256).uvarint(0).int32(0).uvarint(1).uvarint(0).int32(NODE).uvarint(2)
-      .int16(found === undefined ? CODE.unknownTopic : CODE.ok).compactString(name).raw(id).int8(0);
+      .int16(found === undefined ? CODE.unknownTopic : CODE.ok).raw(compactText(name)).raw(id).int8(0);
     body.uvarint((found?.partitions.length ?? 0) + 1);
     for (let p = 0; p < (found?.partitions.length ?? 0); p++) {
       body.int16(0).int32(p).int32(NODE).int32(0).uvarint(1).uvarint(1).uvarint(1).uvarint(0);
@@ -350,8 +350,8 @@ export class Broker {
 
   #produce(reader: WireReader, isFlexible: boolean, reply: Reply): void {
     if (isFlexible) reader.uvarint();
-    const text = () => isFlexible ? reader.text(reader.uvarint() - 1) : reader.string();
-    const list = <Item>(read: () => Item) => isFlexible ? reader.compactArray(read) : reader.array(read);
+    const text = () => isFlexible ? reader.text(reader.uvarint() - 1) : reader.name();
+    const list = <Item>(read: () => Item) => isFlexible ? reader.compactArray(read) : reader.list(read);
     const tags = () => isFlexible && reader.tags();
     const transactionalId = text();
     reader.position += 6;
@@ -372,9 +372,9 @@ export class Broker {
     for (const { topic, partition, bytes } of batches) {
       const { code, offset } = this.#write(topic, partition, bytes, transactionalId, isFlexible);
       if (isFlexible) {
-        body.compactString(topic).uvarint(2).int32(partition).int16(code).int64(offset).int64(-1).int64(0);
+        body.raw(compactText(topic)).uvarint(2).int32(partition).int16(code).int64(offset).int64(-1).int64(0);
         body.uvarint(1).uvarint(0).uvarint(0).uvarint(0);
-      } else body.string(topic).int32(1).int32(partition).int16(code).int64(offset).int64(-1).int64(0);
+      } else body.name(topic).int32(1).int32(partition).int16(code).int64(offset).int64(-1).int64(0);
     }
     body.int32(0);
     reply(body.bytes.slice());
@@ -425,8 +425,9 @@ export class Broker {
     const isUnstable = (of.pending.get(place) ?? 0) > 0;
     const offset = isUnstable ? -1 : of.offsets.get(place)?.offset ?? -1;
     reply(
-      new WireWriter(128).uvarint(0).int32(0).uvarint(2).compactString(topic).uvarint(2).int32(partition)
-        .int64(offset).int32(-1).compactString("").int16(isUnstable ? CODE.unstableOffset : CODE.ok).uvarint(
+      new WireWriter(128).uvarint(0).int32(0).uvarint(2).raw(compactText(topic)).uvarint(2).int32(partition)
+        .int64(offset).int32(-1).raw(compactText("")).int16(isUnstable ? CODE.unstableOffset : CODE.ok)
+        .uvarint(
           0,
         )
         .uvarint(0).int16(0).uvarint(0).bytes.slice(),
@@ -457,7 +458,7 @@ export class Broker {
     const answer = (code: number) => {
       const body = new WireWriter(128).uvarint(0).int32(0).uvarint(offsets.length + 1);
       for (const { topic, partition } of offsets) {
-        body.compactString(topic).uvarint(2).int32(partition).int16(code).uvarint(0).uvarint(0);
+        body.raw(compactText(topic)).uvarint(2).int32(partition).int16(code).uvarint(0).uvarint(0);
       }
       reply(body.uvarint(0).bytes.slice());
     };
@@ -588,7 +589,13 @@ interface RawBody {
 function features(level: number): Uint8Array {
   const list = new WireWriter(64);
   if (level === 0) list.uvarint(1);
-  else list.uvarint(2).compactString("transaction.version").int16(level).int16(level).uvarint(0);
+  else list.uvarint(2).raw(compactText("transaction.version")).int16(level).int16(level).uvarint(0);
   return new WireWriter(64).int16(0).uvarint(1).int32(0).uvarint(1).uvarint(2).uvarint(list.length)
     .raw(list.bytes).bytes.slice();
+}
+
+/** A text as flexible messages have it. */
+function compactText(text: string): Uint8Array {
+  const bytes = new TextEncoder().encode(text);
+  return new WireWriter(bytes.length + 8).compactCount(bytes.length).raw(bytes).bytes;
 }

@@ -184,7 +184,7 @@ Deno.test("decodeBatches() reads or refuses any batch of which bytes have change
 
 Deno.test("WireReader refuses arrays and tags that are longer than what is left", () => {
   const int32 = new WireWriter().int32(2 ** 31 - 1).bytes;
-  assert.throws(() => new WireReader(int32).array(() => 0), RangeError);
+  assert.throws(() => new WireReader(int32).list(() => 0), RangeError);
   const long = new WireWriter().uvarint(2 ** 40).bytes;
   assert.throws(() => new WireReader(long).compactArray(() => 0), RangeError);
   assert.throws(() => new WireReader(long).tags(), RangeError);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { inOurWords } from "../../../streams/log/kafka/client.ts";
+import { logErrorOf } from "../../../streams/log/kafka/client.ts";
 import { isFenced, producedError } from "../../../streams/log/kafka/producer.ts";
 import { isTransient } from "../../../streams/log/log.ts";
 
@@ -12,10 +12,10 @@ Deno.test("producedError() ends a worker for good only when another producer wou
     INVALID_TXN_STATE: 48,
   };
   for (const [name, code] of Object.entries(codes)) {
-    assert.equal(isTransient(inOurWords(producedError(code, "t", 0))), true, name);
+    assert.equal(isTransient(logErrorOf(producedError(code, "t", 0))), true, name);
   }
   for (const [name, code] of Object.entries({ TOO_LARGE: 10, NOT_AUTHORISED: 29, INVALID_RECORD: 87 })) {
-    assert.equal(isTransient(inOurWords(producedError(code, "t", 0))), false, name);
+    assert.equal(isTransient(logErrorOf(producedError(code, "t", 0))), false, name);
   }
   assert.ok(isFenced(producedError(90, "t", 0)));
 });

@@ -16,7 +16,7 @@ Deno.test("WireReader reads back what WireWriter wrote", () => {
       (big, int, short, text, bytes) => {
         const writer = new WireWriter(1)
           .int64(big).int32(int).int16(short).int8(int >> 24)
-          .string(text).string(null)
+          .name(text).name(null)
           .varBytes(text).varBytes(bytes).varBytes(null)
           .uvarint(Math.abs(int));
         const reader = new WireReader(writer.bytes);
@@ -24,8 +24,8 @@ Deno.test("WireReader reads back what WireWriter wrote", () => {
         assert.equal(reader.int32(), int);
         assert.equal(reader.int16(), short);
         assert.equal(reader.int8(), int >> 24);
-        assert.equal(reader.string(), text);
-        assert.equal(reader.string(), null);
+        assert.equal(reader.name(), text);
+        assert.equal(reader.name(), null);
         assert.equal(reader.text(reader.varint()), text);
         assert.deepEqual(reader.take(reader.varint()), bytes);
         assert.equal(reader.take(reader.varint()), null);
@@ -66,3 +66,17 @@ Deno.test("tags() passes over what it does not know", () => {
   reader.tags();
   assert.equal(reader.int16(), 42);
 });
+
+for (const isFlexible of [false, true]) {
+  Deno.test(`list(), name() and blob() read what they wrote, ${isFlexible ? "flexible" : "classic"}`, () => {
+    const names = ["a", null, "", "\u{1f600}"];
+    const body = new WireWriter(1, isFlexible);
+    body.list(names, (name) => body.name(name).blob(Uint8Array.of(1, 2)).list([], () => {})).end().int8(7);
+    const reader = new WireReader(body.bytes, isFlexible);
+    if (isFlexible) reader.tags();
+    const found = reader.list(() => [reader.name(), reader.blob(), reader.list(() => 0)]);
+    assert.deepEqual(found, names.map((name) => [name, Uint8Array.of(1, 2), []]));
+    if (isFlexible) reader.tags();
+    assert.deepEqual([reader.int8(), reader.left], [7, 0]);
+  });
+}

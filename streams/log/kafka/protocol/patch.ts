@@ -1,7 +1,7 @@
 /**
- * The only place that touches the insides of kafkajs. The log uses kafkajs for what it does well: connections, TLS,
- * SASL, metadata and the encoding of small requests. Records, transactions and groups are our own modules beside
- * this one, because there kafkajs 2.2.4 is wrong or slow. Its faults, and what keeps us from each:
+ * The only place that touches the internals of kafkajs. The log uses kafkajs for what it does well: connections, TLS,
+ * SASL, metadata and the encoding of small requests. Records, transactions and groups are modules of our own, because
+ * there kafkajs 2.2.4 is wrong or slow. Its defects, and how we avoid each:
  *
  * 1. *Read committed is not read committed.* Of transactions that were aborted and overlap, records are delivered;
  *    a record whose key is four zero bytes counts as an abort. Not ours: `record_batch.ts` filters by producer, as
@@ -15,8 +15,8 @@
  * 5. *Requests that find a connection closed each open it*: all but one of the sockets are never closed. And a socket
  *    that is closed already is closed again at each failure while a broker is away, which adds a listener to it each
  *    time. **Patched here.**
- * 6. *A connection that is being closed counts as open*, also when its socket is gone already: a request then fails
- *    with a TypeError, which nobody tries again. **Patched here.**
+ * 6. *A connection that is being closed counts as open*, even when its socket is gone: a request then fails with a
+ *    TypeError, which is not retried. **Patched here.**
  *
  * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch names private files, so
  * any version of kafkajs but 2.2.4 is refused.
@@ -31,8 +31,9 @@ import Encoder from "kafkajs/src/protocol/encoder.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import NetworkConnection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import { WireReader, type WireWriter } from "./wire.ts";
 
-/** The version whose insides are known. */
+/** The version whose internals are known. */
 const KAFKAJS = "2.2.4";
 
 /** @throws Error when this is not the version that the patch is for */
@@ -93,7 +94,7 @@ interface ProducerIdentity {
   readonly producerEpoch: number;
 }
 
-/** A request and how to read its answer, as kafkajs sends it. */
+/** A request and how to read its response, as kafkajs sends it. */
 interface Protocol<Answer> {
   readonly request: {
     readonly apiKey: number;
@@ -105,10 +106,10 @@ interface Protocol<Answer> {
     readonly decode: (payload: Uint8Array) => Promise<Answer>;
     readonly parse: (answer: Answer) => Promise<Answer>;
   };
-  readonly requestTimeout?: number;
+  readonly requestTimeout?: number | undefined;
 }
 
-/** A broker of the cluster, as far as we use kafkajs' own. Errors are thrown with a `type`. */
+/** A broker of the cluster: the methods of kafkajs' own that we use. They throw errors with a `type`. */
 export interface Broker {
   readonly nodeId: number;
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
@@ -209,7 +210,7 @@ export interface Broker {
   endTxn(request: ProducerIdentity & { readonly transactionResult: boolean }): Promise<unknown>;
 }
 
-/** A set of connections to the brokers of a cluster: to each broker one for fetches and one for the rest. */
+/** Connections to the brokers of a cluster: one per broker for fetches, one for the rest. */
 export interface Cluster {
   readonly targetTopics: Set<string>;
   readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
@@ -224,7 +225,7 @@ export interface Cluster {
   }[];
 }
 
-/** Makes a set of connections; nothing is connected yet. */
+/** Prepares the connections to a cluster, without connecting. */
 export function createCluster(config: KafkaConfig): Cluster {
   const kafka: object = new Kafka(config);
   const name = Object.getOwnPropertySymbols(kafka).find((symbol) =>
@@ -234,12 +235,12 @@ export function createCluster(config: KafkaConfig): Cluster {
   return Reflect.get(kafka, name)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
 }
 
-/** Codes that kafkajs does not know, and those of the errors that it has for them. */
+/** Codes that kafkajs does not know, and those of its errors for them. */
 const SYNONYMS: Readonly<Record<number, number>> = {
   [90 /* PRODUCER_FENCED */]: 47, /* INVALID_PRODUCER_EPOCH */
 };
 
-/** The error that kafkajs makes of a code that a broker gave. */
+/** kafkajs' error for a code of a broker. */
 export function protocolError(code: number): Error {
   return createErrorFromCode(SYNONYMS[code] ?? code);
 }
@@ -254,31 +255,34 @@ export interface RawRequest<Answer> {
   readonly name: string;
   readonly apiKey: number;
   readonly apiVersion: number;
-  readonly body: Uint8Array;
-  readonly decode: (payload: Uint8Array) => Answer;
+  readonly body: WireWriter;
+  /** Whether the response to a flexible request has a header without tags. @default {false} */
+  readonly hasPlainHeader?: boolean;
+  /** Reads the response, in the encoding of the request. */
+  readonly decode: (reader: WireReader) => Answer;
   /** For requests that wait at the broker. @default {kafkajs' `requestTimeout`} */
   readonly timeoutMs?: number;
 }
 
 /** Sends a request of our own over a connection of kafkajs. */
 export async function sendRaw<Answer>(broker: Broker, raw: RawRequest<Answer>): Promise<Answer> {
-  const { name, apiKey, apiVersion, body, timeoutMs } = raw;
+  const { name: apiName, apiKey, apiVersion, timeoutMs: requestTimeout, hasPlainHeader = false } = raw;
+  const { bytes, isFlexible } = raw.body;
+  const encoded = new Encoder(bytes.length)
+    .writeBuffer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  const decode = (payload: Uint8Array) => {
+    const reader = new WireReader(payload, isFlexible);
+    if (isFlexible && !hasPlainHeader) reader.tags();
+    return raw.decode(reader);
+  };
   try {
     return await broker.connectionPool.send<Answer>({
-      request: {
-        apiKey,
-        apiVersion,
-        apiName: name,
-        encode: () =>
-          Promise.resolve(
-            new Encoder(body.length).writeBuffer(Buffer.from(body.buffer, body.byteOffset, body.length)),
-          ),
-      },
+      request: { apiKey, apiVersion, apiName, encode: () => Promise.resolve(encoded) },
       response: {
-        decode: (payload) => Promise.try(raw.decode, payload),
+        decode: (payload) => Promise.try(decode, payload),
         parse: (answer) => Promise.resolve(answer),
       },
-      ...(timeoutMs === undefined ? {} : { requestTimeout: timeoutMs }),
+      requestTimeout,
     });
   } catch (error) {
     // As kafkajs does after its own requests: the next one connects again.

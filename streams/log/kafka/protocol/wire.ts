@@ -1,5 +1,6 @@
 /**
- * Kafka's primitive types: big-endian integers, zigzag varints, UTF-8 with a length before it.
+ * Kafka's primitive types: big-endian integers, zigzag varints, UTF-8 with a length before it. Messages have one of two
+ * encodings: classic, or flexible (KIP-482), with compact lengths and tagged fields at the end of each structure.
  *
  * @module
  */
@@ -8,23 +9,25 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** 2^32: the high halves of 64-bit integers are multiplied, never shifted. */
 const HIGH = 0x100000000;
-/** What the tenth byte of a VARLONG counts, the last one that it can have. */
+/** Scale of the tenth byte of a VARLONG, its last. */
 const LAST_SCALE = 2 ** 63;
 
 /**
- * Reads from a buffer; what it hands out are views of that buffer, not copies. Every method throws a RangeError when what
- * it reads would end behind the buffer, before it takes memory for it.
+ * Reads from a buffer and returns views of it, not copies. Every method throws a RangeError when what it reads would end
+ * behind the buffer, before it allocates.
  */
 export class WireReader {
   /** The next byte to read. */
   position = 0;
   /** What it reads from. */
   readonly bytes: Uint8Array;
+  readonly #isFlexible: boolean;
   readonly #view: DataView;
 
   /** Starts at the first byte. */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, isFlexible = false) {
     this.bytes = bytes;
+    this.#isFlexible = isFlexible;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -110,28 +113,38 @@ export class WireReader {
     return text;
   }
 
-  /** STRING or NULLABLE_STRING. */
-  string(): string | null {
-    return this.text(this.int16());
+  /** NULLABLE_STRING or COMPACT_NULLABLE_STRING. */
+  name(): string | null {
+    return this.text(this.#isFlexible ? this.uvarint() - 1 : this.int16());
   }
 
-  /** ARRAY. */
-  array<Item>(read: () => Item): Item[] {
-    return this.items(Math.max(0, this.int32()), read);
+  /** NULLABLE_BYTES or COMPACT_NULLABLE_BYTES. */
+  blob(): Uint8Array | null {
+    return this.take(this.#isFlexible ? this.uvarint() - 1 : this.int32());
   }
 
-  /** COMPACT_ARRAY. */
+  /** ARRAY or COMPACT_ARRAY of structures. */
+  list<Item>(read: () => Item): Item[] {
+    if (!this.#isFlexible) return this.items(Math.max(0, this.int32()), read);
+    return this.compactArray(() => {
+      const item = read();
+      this.tags();
+      return item;
+    });
+  }
+
+  /** COMPACT_ARRAY of primitive types. */
   compactArray<Item>(read: () => Item): Item[] {
     return this.items(Math.max(0, this.uvarint() - 1), read);
   }
 
-  /** So many items, of which each has a byte at least. */
+  /** So many items of one byte at least. */
   items<Item>(count: number, read: () => Item): Item[] {
     this.#demand(count);
     return Array.from({ length: count }, read);
   }
 
-  /** TAG_BUFFER, which is passed over. */
+  /** TAG_BUFFER, which is skipped. */
   tags(): void {
     for (let count = this.uvarint(); count > 0; count--) {
       this.uvarint();
@@ -156,11 +169,15 @@ export class WireWriter {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = 0;
+  /** Whether the message is flexible. */
+  readonly isFlexible: boolean;
 
-  /** Starts with room for so many bytes. */
-  constructor(capacity = 256) {
+  /** Starts with room for so many bytes; a flexible message begins with the tags of its header, which kafkajs leaves out. */
+  constructor(capacity = 256, isFlexible = false) {
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
+    this.isFlexible = isFlexible;
+    if (isFlexible) this.uvarint(0);
   }
 
   /** Number of bytes written. */
@@ -235,17 +252,38 @@ export class WireWriter {
     return this;
   }
 
-  /** STRING or NULLABLE_STRING. */
-  string(text: string | null): this {
-    if (text === null) return this.int16(-1);
-    const bytes = encoder.encode(text);
-    return this.int16(bytes.length).raw(bytes);
+  /** NULLABLE_STRING or COMPACT_NULLABLE_STRING. */
+  name(text: string | null): this {
+    const bytes = text === null ? null : encoder.encode(text);
+    if (this.isFlexible) this.compactCount(bytes?.length ?? -1);
+    else this.int16(bytes?.length ?? -1);
+    return bytes === null ? this : this.raw(bytes);
   }
 
-  /** COMPACT_STRING. */
-  compactString(text: string): this {
-    const bytes = encoder.encode(text);
-    return this.uvarint(bytes.length + 1).raw(bytes);
+  /** BYTES or COMPACT_BYTES. */
+  blob(bytes: Uint8Array): this {
+    return (this.isFlexible ? this.compactCount(bytes.length) : this.int32(bytes.length)).raw(bytes);
+  }
+
+  /** ARRAY or COMPACT_ARRAY of structures. */
+  list<Item>(items: readonly Item[], write: (item: Item) => void): this {
+    if (this.isFlexible) this.compactCount(items.length);
+    else this.int32(items.length);
+    for (const item of items) {
+      write(item);
+      this.end();
+    }
+    return this;
+  }
+
+  /** The length of a compact type; -1 is null. */
+  compactCount(count: number): this {
+    return this.uvarint(count + 1);
+  }
+
+  /** Ends a structure: with an empty TAG_BUFFER, where the message is flexible. */
+  end(): this {
+    return this.isFlexible ? this.uvarint(0) : this;
   }
 
   /** The bytes of a record's key, value or header, with a VARINT before them. */
