@@ -2,8 +2,8 @@
  * From the samples of all partitions to the batches of one model.
  *
  * A batch is the shortest run of samples with at least `batchRows` rows, so batches depend on the samples and their
- * order alone, not on how they are read; a history without rows fills as much of one as a row. An erasure ends the
- * batch, full or not: nobody waits for others' samples to be erased.
+ * order alone, not on how they are read; a history without rows counts as one row. An erasure ends the batch, full or
+ * not, so that it does not wait for other samples.
  *
  * ```text
  *  taken      s s s s s s s s s s
@@ -30,7 +30,7 @@ const logger = getLogger(["meander", "learner"]);
 export interface Batch {
   /** In the order in which they were taken, with their records. */
   readonly taken: readonly { readonly sample: Sample; readonly bytes: Uint8Array }[];
-  /** Users to erase behind it. */
+  /** Users to erase after it. */
   readonly forgotten: readonly string[];
 }
 
@@ -42,16 +42,16 @@ export interface BatchReaderOptions {
   readonly batchRows: number;
   /** Name of the model that learns. */
   readonly model: string;
-  /** The same, when it is not the deployment's own but of a variant of experiments. */
+  /** Its name if it belongs to a variant of experiments. */
   readonly variant: string | undefined;
-  /** Where samples of the only partition are that need not be decoded. */
+  /** Decoded samples of the only partition. */
   readonly handover: SampleHandover | undefined;
 }
 
-/** Samples to learn again before others have a turn. */
+/** Samples to learn again before yielding. */
 const AGAIN_SAMPLES = 32;
 
-/** Reads samples and hands on each batch that they fill, before it takes another sample. */
+/** Reads samples and passes on each full batch before it takes another sample. */
 export class BatchReader {
   /** Offsets that the log had dropped before they were read. */
   lost = 0;
@@ -64,7 +64,7 @@ export class BatchReader {
   /** Positions behind the last read samples, by partition. */
   #read: number[];
   readonly #order = new SampleOrder();
-  /** The order of an earlier life; what is behind the last batch is still to be learnt again. */
+  /** The order of the previous run; what is after the last batch is still to be learnt again. */
   #earlier: readonly Stretch[] = [];
   /** The partition to look at first. */
   #turn = 0;
@@ -93,15 +93,15 @@ export class BatchReader {
   }
 
   /**
-   * The order in which the samples of batches were taken since {@linkcode BatchReader.forgetOrder}, and behind it that
-   * of samples which an earlier life had learnt and this one has yet to: versions on the log are of them.
+   * The order in which samples were taken since {@linkcode BatchReader.forgetOrder}, followed by that of samples which
+   * the previous run learnt and this one has yet to learn: versions on the log depend on them.
    */
   get order(): readonly Stretch[] {
     const rest = this.#earlier.filter(({ partition, end }) => end > (this.#learnt[partition] ?? 0));
     return [...this.#order.sealed, ...rest];
   }
 
-  /** Drops the order so far: a checkpoint holds what it led to. */
+  /** Drops the order so far: a checkpoint covers it. */
   forgetOrder(): void {
     this.#order.forget();
   }
@@ -111,7 +111,7 @@ export class BatchReader {
     return await lagOf(this.#log, this.#topic, this.#learnt);
   }
 
-  /** Goes on from `positions`; partitions that they leave out begin at their start: they were added since. */
+  /** Continues from `positions`; partitions without one were added since and begin at their start. */
   seek(positions: readonly number[]): void {
     for (const [partition, position] of positions.entries()) this.#learnt[partition] = position;
     this.#read = [...this.#learnt];
@@ -131,7 +131,7 @@ export class BatchReader {
   }
 
   /**
-   * The same, of the first partition that gets something.
+   * Takes samples of the first partition that receives any.
    *
    * @param waitMs how long to wait, milliseconds
    * @param signal ends the wait: it then rejects with the signal's reason
@@ -148,16 +148,16 @@ export class BatchReader {
       return await this.#take(partition, result);
     } finally {
       others.abort();
-      await Promise.allSettled(reads); // a read that comes second loses nothing: it is done again
+      await Promise.allSettled(reads); // a read that comes second is repeated
     }
   }
 
-  /** Takes samples in the order of an earlier life. @param signal ends it: it then rejects with the signal's reason */
+  /** Takes samples in the order of the previous run. @param signal ends it: it then rejects with the signal's reason */
   async readAgain(order: readonly Stretch[], signal?: AbortSignal): Promise<void> {
     this.#earlier = order;
     for (const { partition, end } of order) {
       for (;;) {
-        // A log that answers from memory leaves no turn to others: whoever is asked to stop would not hear of it.
+        // A log in memory never yields, so a request to stop would not be heard.
         await turn();
         signal?.throwIfAborted();
         const from = this.#read[partition] ?? end;
@@ -168,7 +168,7 @@ export class BatchReader {
     }
   }
 
-  /** Ends the batch in hand, full or not: the stream has ended. It may be without samples. */
+  /** Ends the current batch, full or not; it may be empty. */
   cut(): Batch {
     const batch = { taken: this.#taken, forgotten: this.#forgotten };
     this.#taken = [];
@@ -179,7 +179,7 @@ export class BatchReader {
     return batch;
   }
 
-  /** Counts and says what was dropped, unless it was before the first sample that this learner could have had. */
+  /** Counts and logs dropped offsets, except before this learner's first sample. */
   #lose(partition: number, dropped: number): void {
     const from = this.#read[partition] ?? 0;
     if (from === 0) return;
@@ -188,14 +188,18 @@ export class BatchReader {
       "{model} has lost {count} offsets of {topic}/{partition}, {from} to {last}: the log dropped them before they were " +
         "learnt. It goes on behind them; erasures among them have to be repeated",
       {
-        ...{ model: this.#options.model, count: dropped, topic: this.#topic, partition, from },
+        model: this.#options.model,
+        count: dropped,
+        topic: this.#topic,
+        partition,
+        from,
         last: from + dropped - 1,
       },
     );
     this.#read[partition] = from + dropped;
   }
 
-  /** Takes samples below the offset `end`, and hands on each batch that they fill. */
+  /** Takes samples below the offset `end`, and passes on each full batch. */
   async #take(
     partition: number,
     { records, next, dropped = 0 }: ReadResult,
@@ -227,8 +231,7 @@ export class BatchReader {
   }
 
   /**
-   * A sample as this model may use it: the predictions and the state of another model say nothing of this one,
-   * what came of them does, and the state that this one had of the user then.
+   * A sample as this model may use it: with its own state of the user, without predictions and state of another model.
    */
   #view(sample: Sample): Sample | null {
     const { model, variant } = this.#options;
@@ -236,11 +239,12 @@ export class BatchReader {
     if (sample.purpose === "judge") return null;
     const { state: _, otherStates = [], ...rest } = sample;
     const own = otherStates.find((other) => other.model === model);
-    return { ...rest, purpose: "learn", ...(own === undefined ? {} : { state: own }) };
+    const viewed: Sample = { ...rest, purpose: "learn" };
+    return own === undefined ? viewed : { ...viewed, state: own };
   }
 }
 
-/** A sample; `null` when it is none. @throws LogError `corrupt` when a newer version of ours has written it */
+/** Decodes a sample; `null` when it cannot. @throws LogError `corrupt` when a newer version of ours has written it */
 function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);

@@ -1,5 +1,5 @@
 /**
- * What a checkpoint of a learner begins with: where it goes on, and its counters.
+ * The header of a learner's checkpoint: its positions and counters.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ByteReader } from "../../src/codec/byte_reader.ts";
 import type { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { RailCounts } from "../../src/learner/guard_rails.ts";
 
-/** The beginning of a checkpoint; snapshots, guard and validation follow. */
+/** The header of a checkpoint, before snapshots, guard and validation. */
 export interface CheckpointHead extends RailCounts {
   /** Positions behind the last learnt samples, by partition. */
   readonly positions: readonly number[];
@@ -22,7 +22,7 @@ export interface CheckpointHead extends RailCounts {
 
 const FORMAT = 3;
 
-/** Writes the beginning of a checkpoint. */
+/** Writes the header of a checkpoint. */
 export function encodeHead(to: ByteWriter, head: CheckpointHead): void {
   to.u8(FORMAT).uint(head.positions.length);
   for (const position of head.positions) to.uint(position);
@@ -31,9 +31,9 @@ export function encodeHead(to: ByteWriter, head: CheckpointHead): void {
 }
 
 /**
- * Reads the beginning of a checkpoint.
+ * Reads the header of a checkpoint.
  *
- * @throws SyntaxError when it has another format, or ends before
+ * @throws SyntaxError when it has another format, or is cut off
  */
 export function decodeHead(from: ByteReader): CheckpointHead {
   const format = from.u8();

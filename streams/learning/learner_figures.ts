@@ -1,5 +1,5 @@
 /**
- * What can be told of a learner, in a form that may come from another thread.
+ * Figures of a learner, in a form that other threads can send.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Learning } from "./learning.ts";
 
 /** How good the newest judged predictions were; see `docs/reference/metrics.md`. */
 export interface Quality {
-  /** Predictions that these figures are of. */
+  /** Number of predictions. */
   readonly rows: number;
   /** Share of positives; `null` without rows. */
   readonly ctr: number | null;
@@ -23,7 +23,7 @@ export interface Quality {
   readonly calibration: number | null;
 }
 
-/** A learner at a moment. */
+/** Figures of a learner. */
 export interface LearnerFigures {
   /** Newest version made. */
   readonly version: number;
@@ -39,11 +39,11 @@ export interface LearnerFigures {
   readonly modelShare: number;
   /** Offsets of samples that the log had dropped before they were learnt. */
   readonly lost: number;
-  /** Batches thrown away, as they broke the weights. */
+  /** Batches dropped because they broke the weights. */
   readonly failures: number;
-  /** Times that the guard took served weights back. */
+  /** Rollbacks of served weights by the guard. */
   readonly rollbacks: number;
-  /** Batches that were not published, for want of trust. */
+  /** Batches withheld because the guard tripped. */
   readonly heldBatches: number;
   /** Memory of its embedding tables, bytes. */
   readonly tableBytes: number;
@@ -51,17 +51,17 @@ export interface LearnerFigures {
   readonly quality: Quality;
 }
 
-/** Newest judged rows that the quality is of. */
+/** Newest judged rows in the quality. */
 export const QUALITY_ROWS = 5000;
 const NEWEST_CHANGES = 16;
 
-/** Takes the figures of a learner; the quality, which sorts, only when there are new rows. */
+/** Collects figures of a learner; recomputes the quality, which sorts, only for new rows. */
 export class FigureTaker {
   readonly #learning: Learning;
   #judged = -1;
   #quality: Quality = qualityOf([], []);
 
-  /** Nothing was taken yet. */
+  /** For a learner. */
   constructor(learning: Learning) {
     this.#learning = learning;
   }

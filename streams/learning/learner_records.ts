@@ -1,6 +1,6 @@
 /**
- * What a learner has on the log: versions of its parameters, its checkpoint, the order of its samples and its
- * position in them, written together or not at all.
+ * A learner's records: versions of its parameters, its checkpoint, the order of its samples and its position in them,
+ * written atomically.
  *
  * @module
  */
@@ -24,9 +24,9 @@ export interface LearnerCommit {
   readonly order: readonly Stretch[];
   /** Event time of the newest of them, milliseconds since the epoch. */
   readonly time: number;
-  /** The newest version, in the forms in which it is to be had; may be none. */
+  /** The newest version, as delta, full snapshot or both; may be empty. */
   readonly versions: readonly ParameterVersion[];
-  /** Whether it makes all versions before it superfluous: they are dropped. */
+  /** Whether it replaces all earlier versions, which are dropped. */
   readonly supersedes: boolean;
   /** The new checkpoint, if there is one. */
   readonly checkpoint: Uint8Array | undefined;
@@ -54,7 +54,7 @@ export class LearnerRecords implements AsyncDisposable {
     this.#writer = writer;
   }
 
-  /** Opens those of a model; who had them open before can write no more. */
+  /** Opens the records of a model, and fences any earlier owner. */
   static async open(log: UngroupedLog, topics: Topics, model: string): Promise<LearnerRecords> {
     const samplesId = (await log.identify(topics.samples))?.id ?? null;
     return new LearnerRecords(log, topics, model, await log.writer(writerOf(topics, model)), samplesId);
@@ -79,7 +79,7 @@ export class LearnerRecords implements AsyncDisposable {
     return await readChunks(this.#log, this.#topics.checkpoints, this.#model);
   }
 
-  /** The error of a checkpoint that is whole, and says what cannot be. */
+  /** The error of a checkpoint that is complete but invalid. */
   damagedCheckpoint(cause: unknown): LogError {
     return damagedValue(this.#topics.checkpoints, this.#model, cause);
   }
@@ -137,7 +137,7 @@ export class LearnerRecords implements AsyncDisposable {
     }
   }
 
-  /** Lets others write. */
+  /** Closes the writer. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
   }

@@ -3,9 +3,8 @@
  * publishes versions, and writes checkpoints.
  *
  * After a crash the learner goes back to its last checkpoint and learns the samples since then again; versions
- * that are already on the log are made again but not published twice. Several partitions have no order among each
- * other, so the one in which their samples were taken is written beside each version: made again, a version is
- * the same.
+ * are already on the log are made again but not published twice. Partitions have no order among each other, so the order
+ * in which samples were taken is written beside each version: a version made again is the same.
  *
  * How samples become batches is in `learning/batch_reader.ts`, which versions the log gets and when in
  * `learning/version_pace.ts`, what is written in `learning/learner_records.ts`, and what becomes of weights that
@@ -64,7 +63,7 @@ export interface LearningOptions {
   readonly handover?: SampleHandover | undefined;
 }
 
-/** Judged rows that the learner of a service keeps, which may go on for years. */
+/** Judged rows that a service keeps, which may run for years. */
 export const SERVICE_ROWS = 20_000;
 
 /** The options of {@linkcode LearningOptions} that stand in a configuration. */
@@ -137,7 +136,7 @@ export class Learning implements AsyncDisposable {
   readonly validation: Validation;
   /** @internal Decides who orders lists; `null` = the model. */
   readonly proof: Proof | null;
-  /** @internal Batches whose weights were not published, since they or those served were not trusted. */
+  /** @internal Batches whose weights were withheld because they, or the served ones, were not trusted. */
   pausedBatches = 0;
 
   readonly #reader: BatchReader;
@@ -152,7 +151,7 @@ export class Learning implements AsyncDisposable {
   readonly #now: () => number;
   /** When a checkpoint was written, or this was opened, by the clock. */
   #checkpointAt: number;
-  /** The newest checkpoint names somebody who was erased since. */
+  /** Whether the newest checkpoint names a user who was erased since. */
   #isErasing = false;
 
   private constructor(opened: Opened, learner: Learner, options: LearningOptions, now: () => number) {
@@ -181,7 +180,7 @@ export class Learning implements AsyncDisposable {
   }
 
   /**
-   * Goes on from the last checkpoint, or publishes the initial parameters as version 1.
+   * Continues from the last checkpoint, or publishes the initial parameters as version 1.
    *
    * @param now a clock in milliseconds
    * @param signal ends it: it then rejects with the signal's reason
@@ -200,7 +199,7 @@ export class Learning implements AsyncDisposable {
     const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
     const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
-    // An earlier life may have got further than its checkpoint.
+    // The previous run may have got further than its checkpoint.
     let isDamaged = false;
     for await (const found of records.versions()) {
       if (found === null) isDamaged = true;
@@ -215,16 +214,14 @@ export class Learning implements AsyncDisposable {
         throw records.damagedCheckpoint(cause);
       }
     }
-    // What follows a version that cannot be read goes on top of it.
+    // Later versions build on one that cannot be read.
     if (isDamaged) learning.#versions.needsFull = true;
     const { areSamplesNew, lost } = await records.atCheckpoint();
     if (checkpoint !== null) learning.#reader.lost = lost;
     if (checkpoint !== null && areSamplesNew) {
       logger.warn(
         "{topic} was created again: {model} learns it from its start, on top of what it has learnt",
-        {
-          ...{ topic: topics.samples, model: learner.model.name },
-        },
+        { topic: topics.samples, model: learner.model.name },
       );
       learning.#reader.seek(new Array<number>(partitions).fill(0));
       await learning.checkpoint(); // what is learnt from here on belongs to the new topic
@@ -250,10 +247,9 @@ export class Learning implements AsyncDisposable {
   }
 
   /**
-   * Learns some of what there is, for a service that has other things to do as well. Of the versions that it makes
-   * the log gets one an interval.
+   * Learns some samples, for a service that has other work too. Publishes one version per interval.
    *
-   * @returns Whether there was anything.
+   * @returns Whether it did anything
    *
    * @internal
    */
@@ -309,7 +305,7 @@ export class Learning implements AsyncDisposable {
     return await this.#reader.lag();
   }
 
-  /** @internal Publishes what was not yet, and writes everything that going on depends on, atomically. */
+  /** @internal Publishes pending versions and writes a checkpoint, atomically. */
   async checkpoint(): Promise<void> {
     const versions = this.#hasPending ? this.#takeVersions() : [];
     await this.#write(this.#rails.keep(this.validation.judged), versions);
@@ -320,7 +316,7 @@ export class Learning implements AsyncDisposable {
     await this.#records[Symbol.asyncDispose]();
   }
 
-  /** Publishes the initial parameters, unless an earlier life has: its order of samples must stay. */
+  /** Publishes the initial parameters, unless the previous run has: its order of samples must stay. */
   async #begin(): Promise<void> {
     this.#versions.needsFull = true;
     this.#makeVersion();
@@ -335,7 +331,7 @@ export class Learning implements AsyncDisposable {
     await this.#save(taken.length > 0);
   }
 
-  /** Erases users from all that is learnt; checkpoint and full snapshot to come replace those that name them. */
+  /** Erases users from everything learnt; the next checkpoint and full snapshot replace those that name them. */
   #erase(users: readonly string[]): void {
     this.#rails.erase(users);
     this.validation.erase(users);
@@ -361,11 +357,11 @@ export class Learning implements AsyncDisposable {
     const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
     const writes = keeps && (!this.#versions.isPaced || this.#untilCheckpoint <= 0);
     const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
-    // Where to go back to must not depend on the clock, what is written may.
+    // The point of a rollback must not depend on the clock; what is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
-    // Under a load that never pauses no step finds the time.
+    // Under constant load no step finds the time.
     if (this.#isErasing && this.#versions.isPaced && this.#untilCheckpoint <= 0) await this.#writeClean();
   }
 
@@ -374,7 +370,7 @@ export class Learning implements AsyncDisposable {
     return this.#checkpointAt + this.#options.checkpointIntervalMs - this.#now();
   }
 
-  /** Writes a checkpoint in place of one that names somebody who was erased. Where to go back to stays. */
+  /** Replaces a checkpoint that names an erased user. The point of a rollback stays. */
   async #writeClean(): Promise<void> {
     await this.#write(this.#rails.take(), this.#hasPending ? this.#takeVersions() : []);
   }
@@ -388,12 +384,12 @@ export class Learning implements AsyncDisposable {
     return this.#versions.isAhead && this.#mayPublish;
   }
 
-  /** Makes the next version, unpublished, unless an earlier life has published it or a later one. */
+  /** Makes the next version, unpublished, unless the previous run has published it or a later one. */
   #makeVersion(): void {
     if (this.#versions.make()) this.learner.clearChanged();
   }
 
-  /** The newest version, as the log is to get it. */
+  /** The newest version in the forms to publish. */
   #takeVersions(): ParameterVersion[] {
     const { published } = this.#versions;
     const share = this.proof?.share ?? 1;
@@ -407,7 +403,7 @@ export class Learning implements AsyncDisposable {
     await this.#commit(versions, this.#encode(learner));
     this.#checkpointAt = this.#now();
     this.#isErasing = false;
-    // Only now: so the order goes on without a hole in the history of the topic, for whoever audits it.
+    // Only now, so that the order has no hole in the topic's history, for audits.
     this.#reader.forgetOrder();
     if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);
   }

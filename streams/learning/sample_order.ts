@@ -38,19 +38,19 @@ export class SampleOrder {
     extend(this.#open, { partition, end });
   }
 
-  /** Notes that all so far was learnt. */
+  /** Marks everything so far as learnt. */
   seal(): void {
     for (const stretch of this.#open) extend(this.#sealed, stretch);
     this.#open = [];
   }
 
-  /** Drops what was learnt: a checkpoint holds it. */
+  /** Drops what was learnt: a checkpoint covers it. */
   forget(): void {
     this.#sealed = [];
   }
 }
 
-/** Encodes an order: 2 bytes a stretch and more where offsets are far apart. */
+/** Encodes an order: 2 bytes per stretch, and more where offsets are far apart. */
 export function encodeOrder(order: readonly Stretch[]): Uint8Array {
   const to = new ByteWriter().u8(FORMAT).uint(order.length);
   const ends = new Map<number, number>();

@@ -1,31 +1,31 @@
 /**
- * Which versions of the parameters the log gets, and when.
+ * Decides which versions of the parameters are published, and when.
  *
  * @module
  */
 
 /** Options of a {@linkcode VersionPace}. */
 export interface VersionPaceOptions {
-  /** Time between two versions at least where they are paced, milliseconds. */
+  /** Least time between two paced versions, milliseconds. */
   readonly publishIntervalMs: number;
   /** Versions on the log between two full snapshots; `null` = each version stays, whoever is erased. */
   readonly snapshotVersions: number | null;
 }
 
 /**
- * Counts versions as they are made, one a batch; the log gets each, or the newest of each interval: as what has changed
- * since the last one on the log, as a full snapshot when changes were lost track of, and as both now and then.
+ * Counts versions as they are made, one per batch, and publishes each, or the newest of each interval: as a delta to the
+ * last published one, as a full snapshot when changes were not tracked, and periodically as both.
  */
 export class VersionPace {
   /** Newest version made. */
   made = 0;
-  /** Versions keep their interval, since nothing is in lockstep with them. */
+  /** Whether versions keep their interval; in lockstep they do not. */
   isPaced = false;
-  /** The next version must be a full snapshot, since changes were lost track of. */
+  /** Whether the next version must be a full snapshot, because changes were not tracked. */
   needsFull = false;
-  /** The versions on the log name somebody who was erased: the next one comes with a full snapshot in their place. */
+  /** Whether published versions name an erased user: the next one comes with a full snapshot that replaces them. */
   mustReplace = false;
-  /** The weights were chosen: they are to be published at once, whatever is thought of those of batches. */
+  /** Whether the guard chose the weights: they are published at once, whatever it says of batches. */
   isChosen = false;
   readonly #options: VersionPaceOptions;
   readonly #now: () => number;
@@ -46,7 +46,7 @@ export class VersionPace {
     return this.#published;
   }
 
-  /** Whether there is a version that the log has not, nor a later one. */
+  /** Whether there is a version newer than the published one. */
   get isAhead(): boolean {
     return this.made > this.#published;
   }
@@ -57,12 +57,12 @@ export class VersionPace {
     return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
   }
 
-  /** Whether the newest version on the log, or on its way to it, came with a full snapshot beside what had changed. */
+  /** Whether the newest version, published or taken, comes with a full snapshot beside its delta. */
   get isSuperseding(): boolean {
     return this.#options.snapshotVersions !== null && this.#sinceFull === 0;
   }
 
-  /** Makes the next version. @returns Whether an earlier life has published it or a later one. */
+  /** Makes the next version. @returns Whether the previous run has published it or a later one */
   make(): boolean {
     this.made++;
     if (this.isAhead) return false;
@@ -71,7 +71,7 @@ export class VersionPace {
     return true;
   }
 
-  /** As what the newest version goes to the log, in order; it counts as on its way. */
+  /** The forms in which to publish the newest version, in order; it counts as taken. */
   take(): readonly ("delta" | "full")[] {
     const { needsFull } = this;
     const { snapshotVersions } = this.#options;
@@ -85,12 +85,12 @@ export class VersionPace {
     return isPeriodic ? ["delta", "full"] : ["delta"];
   }
 
-  /** Notes that the newest version is on the log. */
+  /** Notes that the newest version is published. */
   arrived(): void {
     this.#published = this.made;
     this.#publishedAt = this.#now();
   }
-
+  /** Notes a version that the previous run published, in the order of the log. */
   /** Notes a version that an earlier life has published, in the order of the log. */
   found(version: number, kind: "delta" | "full"): void {
     if (kind === "full") this.#sinceFull = version === this.#published ? 0 : 1;

@@ -256,7 +256,7 @@ async function positionProblems(
     const partitions = existing.get(state)?.partitions ?? now.partitions;
     const own = await ownPosition(log, topics, partition);
     try {
-      const sides = { topic: events, partition, statistics, group, partitions, own, committed, now, bounds };
+      const sides = { topic: events, partition, statistics, group, own, committed, now, bounds };
       const { next, remark } = positionOf(sides);
       if (own !== null && next < bounds.start) {
         problems.push({

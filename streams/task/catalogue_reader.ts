@@ -1,5 +1,5 @@
 /**
- * How a task takes the catalogue in: read ahead, applied when its events have come so far.
+ * How a task applies the catalogue: items are read ahead, and applied at their place among the events.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Outbox } from "./outbox.ts";
 /** Header of a catalogue record: it applies before the event at this offset of partition 0. */
 export const BEFORE_EVENT = "before-event";
 
-/** What takes the items, and those that are none. */
+/** Receives items and rejections. */
 interface ItemTargets {
   readonly state: Pick<TaskState, "applyItem" | "removeItem">;
   readonly outbox: Pick<Outbox, "reject">;
@@ -33,7 +33,7 @@ export class CatalogueReader {
   #applied: number;
   #committed: number;
 
-  /** Goes on from a position. */
+  /** Starts at a position. */
   constructor(log: Pick<Log, "read">, topic: string, from: number, targets: ItemTargets) {
     this.#log = log;
     this.#topic = topic;
@@ -56,13 +56,13 @@ export class CatalogueReader {
     this.#committed = this.#applied;
   }
 
-  /** Reads all that is there, and applies what does not say when. */
+  /** Reads to the end, and applies items without a place among the events. */
   async read(): Promise<void> {
     for (;;) {
       const { records, next } = await this.#log.read(this.#topic, 0, this.#read);
       for (const record of records) this.#records.push(record);
       this.#read = next;
-      // What does not say when must not pile up until an event comes.
+      // Items without a place must not pile up until an event comes.
       this.applyBefore(-1);
       if (records.length === 0) return;
     }
@@ -101,7 +101,7 @@ export class CatalogueReader {
   }
 }
 
-/** The event that an item comes before, -1 when it does not say; `null` when what it says is no offset. */
+/** The event before which an item applies, -1 without one; `null` when it is not an offset. */
 function placeIn({ headers }: LogRecord): number | null {
   const place = headers[BEFORE_EVENT];
   if (place === undefined) return -1;

@@ -1,11 +1,11 @@
 /**
  * When a task of a service commits.
  *
- * Where answers wait for the commit, one is due an interval after the last: an event that comes after a while of silence
- * is committed at once, those that come one after the other together.
+ * Where answers wait for the commit, a commit is due an interval after the last one: an event after a pause is committed
+ * at once, events in quick succession together.
  *
- * Where answers are sent before it, each partition has moments of its own, so that tasks that have their events from the
- * same requests do not all encode, compress and commit at once while answers of all wait:
+ * Where answers are sent before it, each partition commits at its own moments, so that tasks with events of the same
+ * requests do not all encode, compress and commit at once while answers wait:
  *
  * ```text
  *   partition 0   |─────── interval ──────|───────────────────────|
@@ -34,10 +34,10 @@ export interface CommitPaceOptions {
   readonly partitions: number;
 }
 
-/** Knows when commits of a task are due, by the clock of whoever calls. */
+/** Knows when commits of a task are due, by the caller's clock. */
 export class CommitPace {
   readonly #sendsEarly: boolean;
-  /** Where in an interval the moments of the partition are, 0 ≤ phase < 1. */
+  /** Offset of the partition's moments within an interval, 0 ≤ phase < 1. */
   readonly #phase: number;
   /** When the first event after the last commit was applied. */
   #since = Infinity;
@@ -66,7 +66,7 @@ export class CommitPace {
     return this.#committedAt + (isAsked ? answerIntervalMs : commitIntervalMs);
   }
 
-  /** Until when events may come one behind the other before what was applied is committed; ∞ when nothing was. */
+  /** The latest time for the commit of applied events; ∞ without any. */
   latestAt(commitIntervalMs: number): number {
     const since = this.#since;
     if (!this.#sendsEarly || commitIntervalMs === 0 || since === Infinity) return since + commitIntervalMs;

@@ -1,5 +1,5 @@
 /**
- * The records of a commit: what is given out with it, and what has changed.
+ * The records of a commit: outputs and changed states.
  *
  * @module
  */
@@ -13,8 +13,8 @@ import type { Topics } from "../topics/topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
 import { CLEARED, encodeNote, NOTHING_SHARED, OTHERS, type OthersNote } from "./others.ts";
 import type { Outbox } from "./outbox.ts";
-import { PARTITIONS, type TaskInputs } from "./inputs/inputs.ts";
-import { INPUTS } from "./inputs/position.ts";
+import type { TaskInputs } from "./inputs/inputs.ts";
+import { INPUTS, PARTITIONS } from "./inputs/position.ts";
 import { LINEAGE, PENDING } from "./restore.ts";
 
 const WAITING = { [PENDING]: "1" };
@@ -95,7 +95,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   return { outputs, users, statistics };
 }
 
-/** What the other tasks are to learn, with what this one has learnt of them. */
+/** What other tasks are to learn, with a note of what this one has learnt from them. */
 function signalsRecord(
   { topics, partition, state, others, committed }: Uncommitted,
   signals: Uint8Array | null,

@@ -1,5 +1,5 @@
 /**
- * How a task commits: all that is to be seen or kept becomes so at once, and is noted where it is looked for.
+ * Commits a task: outputs, states and position become visible at once, and the caches are updated.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import { commitRecords, type Uncommitted } from "./commit_records.ts";
 import type { StateStore } from "./store/state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
-/** What a commit is made of anew each time. */
+/** What differs from commit to commit. */
 type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next">;
 
-/** Where commits go, and what they are of. */
+/** What commits are made of. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
   /** Of this partition alone. */
   readonly writer: Writer;
   /** Whose offsets say where to go on. */
   readonly group: string;
-  /** Where users are looked for. */
+  /** The table of users. */
   readonly users: Pick<UserTable, "note">;
   /** The local snapshot, if there is one. */
   readonly store: StateStore | null;
@@ -33,7 +33,7 @@ export class Committer {
     this.#options = options;
   }
 
-  /** Commits what is there; then nothing is changed or to be given out. */
+  /** Commits everything; afterwards nothing is dirty or pending. */
   async commit(progress: Progress): Promise<void> {
     const { topics, partition, state, outbox, writer, group } = this.#options;
     const { namesForgotten } = state.retrieval.state;

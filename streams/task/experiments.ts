@@ -1,5 +1,5 @@
 /**
- * The experiments of a task: changes of them stand among its events, and may pin versions of models.
+ * The experiments of a task: changes of them come among its events, and may pin versions of models.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export class TaskExperiments implements Disposable {
     this.#pins = pins;
   }
 
-  /** Takes in the versions that a restored state needs. @param pins without, variants that pin one are left out */
+  /** Loads the versions that a restored state needs. @param pins without, variants that pin one are left out */
   static async open(
     state: TaskState,
     partition: number,
@@ -43,8 +43,8 @@ export class TaskExperiments implements Disposable {
   }
 
   /**
-   * Takes the versions in that changes among these records pin: they score from that very record on. Those that are
-   * not needed any more are let go.
+   * Loads the versions that changes among these records pin, which score from those records on, and drops versions that
+   * are no longer needed.
    */
   async pin(records: readonly LogRecord[]): Promise<void> {
     if (this.#pins === undefined) return;
@@ -65,7 +65,7 @@ export class TaskExperiments implements Disposable {
     return null;
   }
 
-  /** Needs no version any more. */
+  /** Releases its versions. */
   [Symbol.dispose](): void {
     this.#pins?.release(this.#partition);
   }

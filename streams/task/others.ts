@@ -23,14 +23,14 @@ import type { TimeShare } from "./time_share.ts";
 /** Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, between spaces. */
 export const OTHERS = "others";
 
-/** Header of a task's own record: up to where it names nobody whom others have erased, as {@linkcode OTHERS} is written. */
+/** Header of a task's own record: positions up to which it no longer names users whom others erased; see {@linkcode OTHERS}. */
 export const CLEARED = "cleared";
 /** Its value where nothing is learnt from others. */
 export const NOTHING_SHARED = "none";
 
-/** Least time from one snapshot that takes names away to the next: it costs 0.2 s. */
+/** Least time between snapshots that remove names, each of which costs 0.2 s. */
 const ERASE_MS = 60_000;
-/** How long what was learnt waits for a commit of own events, and how many bytes of it do. */
+/** Longest time and most bytes that learnt signals wait for a commit of own events. */
 const COMMIT_MS = 5000;
 const COMMIT_BYTES = 512 << 10;
 /** The longest wait for an event while there may be something to learn. */
@@ -61,9 +61,9 @@ export interface OthersOptions {
   readonly partitions: number;
   /** Whether tasks share what they learn. With one partition there is nothing to share. */
   readonly shared: boolean;
-  /** When there is time to learn. */
+  /** Time to learn in. */
   readonly time: TimeShare;
-  /** Whether the topic is another than the one that positions are of: it is read from its start. @default {false} */
+  /** Whether the topic was created again, so that it is read from its start. @default {false} */
   readonly anew?: boolean;
 }
 
@@ -79,7 +79,7 @@ export class Others implements AsyncDisposable {
   #committed: ReadonlyMap<number, number>;
   /** When the first of what is not committed was learnt, by the clock of steps. */
   #since = Infinity;
-  /** When names were last taken away, by that clock. */
+  /** When names were last removed, by that clock. */
   #erasedAt = -Infinity;
 
   private constructor(state: TaskState, { partition, time }: OthersOptions, reader?: OthersReader) {
@@ -90,7 +90,7 @@ export class Others implements AsyncDisposable {
     this.#committed = new Map(state.retrieval.state.others);
   }
 
-  /** Goes on from where a restored state has learnt. */
+  /** Continues from the positions of a restored state. */
   static async open(
     log: Log,
     topic: string,
@@ -107,14 +107,14 @@ export class Others implements AsyncDisposable {
     const positions = anew ? NOWHERE : state.retrieval.state.others;
     const reader = await OthersReader.open(log, topic, { own: partition, partitions, positions });
     if (anew) {
-      // An erasure may be among what the old one had.
+      // The old topic may have had an erasure.
       state.retrieval.state.forgetAll();
       for (const [other, next] of reader.positions) state.retrieval.state.passOthers(other, next);
     }
     return new Others(state, options, reader);
   }
 
-  /** Where to read on, by partition. */
+  /** Positions to read next, by partition. */
   get positions(): ReadonlyMap<number, number> {
     return this.#reader?.positions ?? NOWHERE;
   }
@@ -124,7 +124,7 @@ export class Others implements AsyncDisposable {
     return this.#reader !== undefined;
   }
 
-  /** Where it reads on after a restart, by partition. */
+  /** Positions to read next after a restart, by partition. */
   get committed(): ReadonlyMap<number, number> {
     return this.#committed;
   }
@@ -142,11 +142,11 @@ export class Others implements AsyncDisposable {
   /** How long to wait for an event, at most. */
   idleMs(waitMs: number): number {
     if (this.#reader === undefined) return waitMs;
-    // What was read has to wait for its time: without a pause, the steps of an idle task would be all that is done.
+    // Records that were read wait for time to learn: without a pause an idle task would spin.
     return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
   }
 
-  /** Takes away whom others have erased from what is written: with the next commit, which is due then. */
+  /** Removes users whom others erased, with the next commit, which becomes due. */
   eraseNames(now: number): void {
     const { state } = this.#state.retrieval;
     if (!state.namesForgotten || now - this.#erasedAt < ERASE_MS) return;
@@ -155,7 +155,7 @@ export class Others implements AsyncDisposable {
     this.#since = -Infinity;
   }
 
-  /** Takes all names of others away: it will not learn any more who is erased. */
+  /** Removes all names of others, since it no longer learns who is erased. */
   #leave(): void {
     if (this.#state.retrieval.state.others.size === 0) return;
     this.#state.retrieval.state.forgetAll();
@@ -175,15 +175,14 @@ export class Others implements AsyncDisposable {
   }
 
   /**
-   * Learns while there is time, as far as others were read, and has more read. Only while no own event is to be
-   * committed.
+   * Learns while there is time, from what was read, and reads more. Only while no own event waits for a commit.
    *
    * @param isBehind whether own events wait: these come first
    */
   learnSome(now: () => number, isBehind: boolean): void {
     const reader = this.#reader;
     if (reader === undefined) return;
-    // An erasure may be among what was missed.
+    // What was missed may include an erasure.
     if (reader.takeMissed()) this.#state.retrieval.state.forgetAll();
     const begun = now();
     const leftMs = this.#time.left(begun, isBehind);
@@ -198,9 +197,9 @@ export class Others implements AsyncDisposable {
   }
 
   /**
-   * Learns a record; one that cannot be read is said and left out.
+   * Learns a record; one that cannot be read is logged and left out.
    *
-   * @param next where to read on behind it
+   * @param next the position after it
    * @returns How many signals and positives it was.
    */
   learn({ topic, partition, offset, value }: LogRecord, next: number): number {
@@ -220,7 +219,7 @@ export class Others implements AsyncDisposable {
     return learnt;
   }
 
-  /** Ends what is being read. */
+  /** Stops reading. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#reader?.[Symbol.asyncDispose]();
   }

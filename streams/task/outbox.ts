@@ -1,5 +1,5 @@
 /**
- * What a task gave out since its last commit: answers, samples, erasures and rejections.
+ * Outputs of a task since its last commit: answers, samples, erasures and rejections.
  *
  * ```text
  *   answers      ■■■■■■■■░░░░   ■ sent early: on their way, or there; the commit waits for them
@@ -7,8 +7,8 @@
  *   rejections   ░░             ░ go with the commit
  * ```
  *
- * Each output but a rejection carries the number of its input ({@linkcode INPUT}). What an event gives is encoded behind
- * it: bytes are less to keep until the commit than what they are of, and the commit has the less to do.
+ * Each output but a rejection carries the number of its input ({@linkcode INPUT}). Outputs are encoded right after their
+ * event: bytes take less memory until the commit, and leave it less to do.
  *
  * @module
  */
@@ -23,6 +23,7 @@ import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
+import { ignore } from "../log/ignore.ts";
 import { INPUT } from "../topics/delivery.ts";
 
 const encoder = new TextEncoder();
@@ -52,7 +53,7 @@ interface Encoded {
 
 /** The outputs of a task that are not committed. */
 export class Outbox {
-  /** Where an event adds what it gives; {@linkcode Outbox.seal} comes behind it. */
+  /** Where an event adds its outputs; {@linkcode Outbox.seal} follows. */
   readonly outputs: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
   readonly #options: OutboxOptions;
   /** Answers that were not sent. */
@@ -60,15 +61,15 @@ export class Outbox {
   /** Samples and erasures. */
   #samples: Encoded[] = [];
   #erased: string[] = [];
-  /** Without a time, where the input has none that a log would take. */
+  /** Without a time where that of the input is invalid. */
   #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
   #rows = 0;
-  /** What tells that answers that were sent have arrived. */
+  /** Sends of answers in progress. */
   #sending: Promise<unknown>[] = [];
   /** Records before the first sample in the commit. */
   #before = 0;
 
-  /** Nothing was given out. */
+  /** Empty. */
   constructor(options: OutboxOptions) {
     this.#options = options;
   }
@@ -83,7 +84,7 @@ export class Outbox {
     return this.#answers.length > 0;
   }
 
-  /** Who is to be erased. */
+  /** Users to erase. */
   get erased(): readonly string[] {
     return this.#erased;
   }
@@ -137,12 +138,12 @@ export class Outbox {
   send(time: number): void {
     if (this.#answers.length === 0) return;
     const sending = this.#options.log.append(this.#records(this.#answers, "recommendations", time));
-    sending.catch(() => {}); // told by arrived()
+    ignore(sending, "arrived() throws it");
     this.#sending.push(sending);
     this.#answers = [];
   }
 
-  /** Resolves when all that was sent has arrived, and rejects when some of it cannot. */
+  /** Resolves when all answers that were sent have arrived; rejects when one cannot. */
   arrived(): Promise<unknown> {
     return Promise.all(this.#sending);
   }
@@ -176,8 +177,12 @@ export class Outbox {
   #records(of: readonly Encoded[], kind: "recommendations" | "samples", time: number): NewRecord[] {
     const { partition, topics } = this.#options;
     const topic = topics[kind];
-    return of.map(({ user, value, input }) => ({
-      ...{ topic, partition, key: user, value, time },
+    return of.map(({ user: key, value, input }) => ({
+      topic,
+      partition,
+      key,
+      value,
+      time,
       headers: { [INPUT]: input },
     }));
   }

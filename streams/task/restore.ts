@@ -1,13 +1,13 @@
 /**
- * Brings a task's state back: from its local snapshot, if there is a good one, and the changelogs behind it.
+ * Restores a task's state from its local snapshot, if there is a valid one, and the changelogs after it.
  *
  * ```text
  *   statistics  ░░░░░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│   items, and the task's own numbers: all in memory
  *   state       ░░░░░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│   users: in memory only those for whom something waits
  * ```
  *
- * Reads in constant memory beside what it restores. Whoever calls it has fenced the partition, so neither changelog
- * grows meanwhile.
+ * Takes constant memory beside what it restores. The caller has fenced the partition, so neither changelog grows
+ * meanwhile.
  *
  * @module
  */
@@ -24,8 +24,7 @@ import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.
 import { endsEarly, readAll } from "../log/read_all.ts";
 import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
-import { PARTITIONS } from "./inputs/inputs.ts";
-import { changeOf } from "./inputs/position.ts";
+import { changeOf, PARTITIONS } from "./inputs/position.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import { StateStore } from "./store/state_store.ts";
 import type { StateStoreOptions } from "./store/store_options.ts";
@@ -37,7 +36,7 @@ export const PENDING = "pending";
 /** Header of the task's record: the mark of the log that it is on, from the task's first commit on. */
 export const LINEAGE = "lineage";
 
-/** Records to gather before they are taken in: of a key that is there more than once, only the newest is. */
+/** Records to gather before they are applied, so that only the newest of each key is. */
 const GATHERED = 20_000;
 
 /** What to restore. */
@@ -77,7 +76,7 @@ export interface Restored {
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { log, topics, partition, snapshot } = options;
   const store = snapshot === undefined || indexesKeys(log) ? null : await openSnapshot(snapshot, options);
-  // Set as the restore goes on: only what it was before tells whether a snapshot was read.
+  // The position changes during the restore: its first value tells whether a snapshot was read.
   const isRead = store !== null && store.position !== null;
   const users = store ??
     (indexesKeys(log) ? new LogUsers(log.latest.bind(log), topics.state, partition) : new PackedUsers());
@@ -117,9 +116,9 @@ async function openSnapshot(
   const store = await open();
   if (store === null) return null;
   try {
-    const refusal = await refusalOf(store, options);
-    if (refusal === null) return store;
-    await store.setAside(refusal);
+    const misfit = await misfitOf(store, options);
+    if (misfit === null) return store;
+    await store.setAside(misfit);
   } catch (error) {
     await store.close();
     throw error;
@@ -127,8 +126,8 @@ async function openSnapshot(
   return await open();
 }
 
-/** Why a snapshot is not one of this log; `null` when it is, or is empty. */
-async function refusalOf(store: StateStore, options: RestoreOptions): Promise<string | null> {
+/** Why a snapshot is not of this log; `null` when it is, or is empty. */
+async function misfitOf(store: StateStore, options: RestoreOptions): Promise<string | null> {
   const { log, topics, partition } = options;
   const { position } = store;
   if (position === null) return store.size > 0 ? "it has no position" : null;
@@ -158,7 +157,7 @@ async function restoreStatistics(
   let task = store?.position?.task ?? 0;
   const retrieval = new Map<string, StatisticsRecord>();
   const { catalogue, numbers } = state;
-  // What comes later may replace what cannot be read.
+  // A later record may replace one that cannot be read.
   const damaged = new Map<string, LogError>();
   const isItem = (key: string) => key === itemKey(itemOfKey(key)) && isId(itemOfKey(key));
   const take = (key: string, { value, record }: StatisticsRecord) => {
@@ -255,12 +254,12 @@ function checkPartitions(
   { topics, partitions }: RestoreOptions,
 ): void {
   if (before === undefined) return;
-  const id = null; // which topic it is was looked at before
+  const id = null; // compared before
   const change = changeOf(topics.events, { id, partitions: Number(before) }, { id, partitions });
   if (change !== null) throw change;
 }
 
-/** Takes the users' records in, and into memory those for whom something waits. */
+/** Restores users' records, and loads users with pending impressions. */
 async function restoreUsers(
   options: RestoreOptions,
   users: UserIndex,
@@ -296,7 +295,7 @@ async function restoreUsers(
         unreadable.leaveOut(record, `its key is ${shown(record.key)}`, "no user has it");
         continue;
       }
-      gathered.delete(record.key); // in the order of the newest ones, as when the log is compacted
+      gathered.delete(record.key); // in the order of the newest records, as when the log is compacted
       gathered.set(record.key, record);
     }
     end = next;
@@ -308,16 +307,16 @@ async function restoreUsers(
     const record = found instanceof Promise ? await found : found;
     if (record === null) continue;
     const restoreUser = () => state.restoreUser(id, record);
-    // What cannot be read may be the snapshot's fault.
+    // The snapshot may be to blame.
     if (isRead) decoding(options, undefined, restoreUser);
     else await restoring(options, id, restoreUser);
   }
 }
 
 /**
- * Takes a user's record in.
+ * Restores a user from a record.
  *
- * @throws LogError `corrupt` when it cannot be read; where it stands is looked up only then
+ * @throws LogError `corrupt` when it cannot be read; its place is looked up only then
  */
 export async function restoring(
   { log, topics, partition }: Pick<RestoreOptions, "log" | "topics" | "partition">,

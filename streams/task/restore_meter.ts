@@ -24,7 +24,7 @@ export interface RestoreStatus {
   readonly secondsLeft: number | null;
 }
 
-/** Time to the first word about a restore, and from one to the next. */
+/** Time between reports of a restore, and before the first. */
 const REPORT_MS = 5000;
 
 const logger = getLogger(["meander", "restore"]);
@@ -40,7 +40,7 @@ export class RestoreMeter {
   #bytes = 0;
   #reportedAt: number;
 
-  /** Begins. @param now a clock in milliseconds that never goes back */
+  /** Starts measuring. @param now a clock in milliseconds that never goes back */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#startedAt = this.#sourceAt = this.#reportedAt = now();
@@ -65,7 +65,7 @@ export class RestoreMeter {
     this.#share = share;
   }
 
-  /** Says how far it has come, now and then. */
+  /** Logs progress now and then. */
   report(name: string): void {
     const now = this.#now();
     if (now - this.#reportedAt < REPORT_MS) return;

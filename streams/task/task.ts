@@ -50,12 +50,12 @@ export type { UserReader } from "./user_table.ts";
 /** How far an event's time may be ahead of its arrival; what is further ahead is a wrong unit or a broken clock. */
 const MAX_AHEAD_MS = 3_600_000;
 
-/** Users beyond this stay as bytes, which take a fraction of it, when the log cannot be asked for one. */
+/** Memory of users as objects, where the log has no index; others stay as bytes, a fraction of the size. */
 const OBJECT_BYTES = 64 << 20;
 
 const logger = getLogger(["meander", "task"]);
 
-/** What a task works with. */
+/** The parts of a task. */
 interface TaskParts {
   readonly partition: number;
   readonly state: TaskState;
@@ -71,7 +71,7 @@ interface TaskParts {
   readonly pace: CommitPace;
   readonly maxStateBytes: number;
   readonly delivery: Delivery;
-  /** Where events end that an earlier life may have answered without a commit. */
+  /** End of the events that the previous run may have answered without a commit. */
   readonly repeatsUntil: number;
   /** What it reads. */
   readonly inputs: TaskInputs;
@@ -79,7 +79,7 @@ interface TaskParts {
   readonly place: string;
   /** Number of partitions of the events. */
   readonly partitions: number;
-  /** What goes with it: the writer, the local snapshot, the hold on pinned versions, what is read of others. */
+  /** Disposed with it: the writer, the local snapshot, the hold on pinned versions, the reader of others. */
   readonly owned: AsyncDisposableStack;
 }
 
@@ -95,12 +95,12 @@ export class Task implements AsyncDisposable {
   readonly #events: EventReader;
   readonly #outbox: Outbox;
   #committed: number;
-  /** Whether the offset of the group is not what the task's own record says. */
+  /** Whether the group's offset differs from the task's own record. */
   #isAstray: boolean;
   #hasMisplaced = false;
   /** Events that were passed since the last commit. */
   #roundEvents = 0;
-  /** Whether the last step had more events than it could do, or found as many as it would take: there are more. */
+  /** Whether more events wait: the last step did not apply all, or read as many as it asked for. */
   #isBehind = false;
   /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
@@ -152,27 +152,17 @@ export class Task implements AsyncDisposable {
     const { store, lineage: known } = restored;
     const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
     const lineage = known ?? crypto.randomUUID();
-    const commits = {
-      ...{ topics, partition, partitions, group, writer, lineage, state, outbox, users, store, inputs },
-    };
+    const common = { partition, partitions, state, outbox, users, store, inputs };
     return new Task({
-      ...{
-        partition,
-        partitions,
-        state,
-        experiments,
-        others,
-        users,
-        outbox,
-        store,
-        delivery,
-        repeatsUntil,
-        inputs,
-      },
+      ...common,
+      experiments,
+      others,
+      delivery,
+      repeatsUntil,
       place: `${topics.events}/${partition}`,
       events: new EventReader(log, topics.events, partition, inputs.next),
       catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
-      committer: new Committer(commits),
+      committer: new Committer({ ...common, topics, group, writer, lineage }),
       pace: new CommitPace({ delivery, partition, partitions }),
       maxStateBytes: runtime.maxStateBytes ?? (indexesKeys(log) ? Infinity : OBJECT_BYTES),
       owned: opened.move(),
@@ -220,7 +210,7 @@ export class Task implements AsyncDisposable {
   /**
    * Learns a record of another partition of `signals`; steps do so by themselves.
    *
-   * @param next where to read on behind it
+   * @param next the position after it
    * @throws RangeError when own events were applied since the last commit
    */
   learnOthers(record: LogRecord, next: number): void {
@@ -293,7 +283,7 @@ export class Task implements AsyncDisposable {
     this.#isBehind = await waiting.read({
       maxRecords: maxEvents,
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     this.#lose();
     if (now() - this.#itemsReadAt >= commitIntervalMs) {
@@ -306,7 +296,7 @@ export class Task implements AsyncDisposable {
     for (let event = waiting.first; event !== undefined; event = waiting.first) {
       if (applied > 0 && now() - begun >= sliceMs) break;
       if (delivery === "at-least-once" && this.#roundEvents === 0 && others.isDirty) {
-        // What an answer depends on is committed before it is sent: a repeat is the same.
+        // What a recommendation depends on is committed before it is sent, so a repeat is the same.
         await this.commit();
         await users.warm(waiting.users);
       }
@@ -315,7 +305,7 @@ export class Task implements AsyncDisposable {
       pace.applied(now());
       if (this.#roundEvents >= commitEvents || now() >= pace.latestAt(commitIntervalMs)) {
         await commit();
-        await users.warm(waiting.users); // the commit may have let some of them go cold
+        await users.warm(waiting.users); // the commit may have evicted some of them
       }
     }
     if (waiting.first === undefined) waiting.passGap();
@@ -325,13 +315,13 @@ export class Task implements AsyncDisposable {
     return applied;
   }
 
-  /** Learns from others for a while, but not before events that an earlier life may have answered. */
+  /** Learns from others for a while, but not before events that the previous run may have answered. */
   #learnSome(now: () => number): void {
     const { others, repeatsUntil } = this.#parts;
     if (this.next >= repeatsUntil) others.learnSome(now, this.#isBehind);
   }
 
-  /** Takes in what the events that wait need: versions that experiments pin, users that are not in memory. */
+  /** Loads what waiting events need: versions that experiments pin, users that are not in memory. */
   async #prepare(): Promise<void> {
     await this.#parts.experiments.pin(this.#events.records);
     await this.#parts.users.warm(this.#events.users);
@@ -371,7 +361,7 @@ export class Task implements AsyncDisposable {
     return refusal;
   }
 
-  /** Counts an event that is not where its user is, and says so of the first. It is applied here, where it came. */
+  /** Counts an event in another partition than its user's, and logs the first. It is applied here. */
   #checkPlace(user: string, { offset }: LogRecord): void {
     const { partitions, place } = this.#parts;
     const rightful = partitionOf(user, partitions);
@@ -388,8 +378,8 @@ export class Task implements AsyncDisposable {
   }
 
   /**
-   * Whether there is nothing to commit but that offsets without a record were passed, such as the mark at the end of a
-   * transaction on Kafka, or what was trimmed: else a task that is done would lag behind them until the next event.
+   * Whether only offsets without a record are left to commit, such as a transaction marker on Kafka or trimmed ones:
+   * without that commit an idle task would lag until the next event.
    */
   get #passedGap(): boolean {
     if (this.#roundEvents > 0 || this.#events.first !== undefined) return false;
@@ -397,7 +387,8 @@ export class Task implements AsyncDisposable {
   }
 
   /**
-   * Counts and says what the log has dropped before it could be read. The task goes on: to stop would bring nothing back.
+   * Counts and logs offsets that the log dropped before they were read. The task continues: stopping would bring nothing
+   * back.
    */
   #lose(): void {
     const lost = this.#events.takeLost();
@@ -447,7 +438,7 @@ export class Task implements AsyncDisposable {
     await store?.room();
   }
 
-  /** Lets the partition go without committing. */
+  /** Releases the partition without committing. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.owned.disposeAsync();
   }

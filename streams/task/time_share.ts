@@ -7,9 +7,9 @@
 /** Share of the time, and of the time while something else is behind with its work. */
 const SHARE = 0.3;
 const SHARE_BEHIND = 0.1;
-/** The most that is saved up, milliseconds: so long may something else have to wait. */
+/** Most time that is saved up, milliseconds: other work may have to wait so long. */
 const MOST_MS = 30;
-/** Less is not worth to be waited for. */
+/** Less is not worth waiting for. */
 const LEAST_MS = 1;
 
 /** Time that several share: 30 % of what passes, 10 % while others are behind, and 30 ms at most at once. */

@@ -32,10 +32,10 @@ export interface UserReader {
   peek<View>(id: string, view: (user: UserState) => View): Promise<View | undefined>;
 }
 
-/** The users of a task: has those in memory whose events come. */
+/** The users of a task; loads those whose events come. */
 export class UserTable implements UserReader {
   readonly #state: TaskState;
-  /** What is found in it is valid until the next look-up only: between the two nothing may wait. */
+  /** A record of it is valid until the next look-up only, so nothing may be awaited in between. */
   readonly #index: UserIndex;
   readonly #outbox: Pick<Outbox, "erased" | "isForgotten">;
 
@@ -59,19 +59,16 @@ export class UserTable implements UserReader {
     this.#outbox = outbox;
   }
 
-  /** See {@linkcode UserReader.size}. */
   get size(): number {
     return this.#index.size;
   }
 
-  /** See {@linkcode UserReader.ids}. */
   ids(): readonly string[] {
     const gone = new Set(this.#outbox.erased);
     const cold = [...this.#index.ids()].filter((id) => !gone.has(id));
     return [...new Set([...this.#state.users.keys(), ...cold])].sort();
   }
 
-  /** See {@linkcode UserReader.records}. */
   async *records(): AsyncGenerator<readonly [user: string, record: Uint8Array]> {
     for (const id of this.ids()) {
       const user = this.#state.users.get(id);
@@ -81,7 +78,6 @@ export class UserTable implements UserReader {
     }
   }
 
-  /** See {@linkcode UserReader.peek}. */
   async peek<View>(id: string, view: (user: UserState) => View): Promise<View | undefined> {
     const { users } = this.#state;
     const known = users.get(id);
@@ -94,7 +90,7 @@ export class UserTable implements UserReader {
     return this.#state.viewRecord(id, record, view);
   }
 
-  /** Takes those of these users into memory that have a record and are not there. */
+  /** Loads the users among these that have a record and are not in memory. */
   async warm(ids: Iterable<string>): Promise<void> {
     for (const id of ids) {
       if (this.#state.users.has(id) || this.#outbox.isForgotten(id)) continue;

@@ -1,5 +1,5 @@
 /**
- * When an event came, as its record tells.
+ * The arrival time of an event, from its record.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import type { LogRecord } from "../log/log.ts";
 
 const ARRIVED = "arrived";
 
-/** Headers of a record whose time is the one at which its event came, by the clock of a server of ours. */
+/** Headers of a record whose time is the arrival time of its event, by the clock of a server of ours. */
 export const ARRIVED_HEADERS: Readonly<Record<string, string>> = Object.freeze({ [ARRIVED]: "1" });
 
-/** When a record came; `null` when its time is none: Kafka's −1, or in seconds or microseconds. */
+/** When a record arrived; `null` when its time is invalid: Kafka's −1, or in seconds or microseconds. */
 export function arrivalOf(
   { time, headers, isLogTime }: Pick<LogRecord, "time" | "headers" | "isLogTime">,
 ): Arrival | null {

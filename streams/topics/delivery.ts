@@ -1,8 +1,8 @@
 /**
- * When answers are sent, and the number by which a repeat is known.
+ * When recommendations are sent, and the number that identifies a repeat.
  *
- * Every output carries the header `input`: `<partition>/<offset>/<index>` of the event that it came of, and its place
- * among the outputs of that event. An event that is applied again after a crash gives outputs with the same numbers.
+ * Every output carries the header `input`, `<partition>/<offset>/<index>`: its event, and its index among the outputs
+ * of that event. An event that is applied again after a crash gives the same numbers.
  *
  * @module
  */
@@ -16,15 +16,15 @@ import { choice, type Option } from "../../src/options/option.ts";
  */
 export type Delivery = "exactly-once" | "at-least-once";
 
-/** Both ways to send answers. */
+/** All of {@linkcode Delivery}. */
 export const DELIVERIES = ["exactly-once", "at-least-once"] as const satisfies readonly Delivery[];
 
-/** The option of it. */
+/** Its option. */
 export const DELIVERY: Option<Delivery> = choice(
   DELIVERIES,
   "exactly-once",
   "of a service: whether answers wait for the commit",
 );
 
-/** Header of outputs: the event that they came of. */
+/** Header of outputs: their event. */
 export const INPUT = "input";

@@ -1,6 +1,6 @@
 /**
- * Where a feeder goes on: its own record, which is committed with what it appends. The offset of its group is not relied
- * on, since brokers expire it: whoever feeds a file once a month would feed it again from its start.
+ * The position of a feeder: its own record, committed with what it appends. The offset of its group does not count,
+ * since brokers expire it: a file that is fed once a month would be fed again from its start.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { newestOf } from "../log/newest.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 
-/** What a feeder of files is at. */
+/** Position of a feeder of files. */
 export interface FilePosition {
-  /** Records of the source that were appended. */
+  /** Number of records of the source that were appended. */
   readonly next: number;
   /** Their checksum. */
   readonly sum: number;
@@ -20,7 +20,7 @@ export interface FilePosition {
   readonly shiftMs?: number | undefined;
 }
 
-/** What a feeder of a topic is at. */
+/** Position of a feeder of a topic. */
 export interface TopicPosition {
   /** See `TopicIdentity.id`, of the topic that is fed. */
   readonly id: string | null;
@@ -36,7 +36,7 @@ export async function feederPosition<Position extends FilePosition | TopicPositi
   { positions }: Pick<Topics, "positions">,
   feeder: string,
 ): Promise<Position | null> {
-  if (await log.identify(positions) === null) return null; // a log of before
+  if (await log.identify(positions) === null) return null; // not created yet
   const record = await newestOf(log, positions, 0, feeder);
   if (record === null || record.value === null) return null;
   try {

@@ -16,7 +16,7 @@ export interface UpdateOptions {
   readonly waitMs?: number;
   /** Ends the wait: the update then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Lets others have the thread, between portions of a version. @default {it is applied at once} */
+  /** Yields the thread between portions of a version. @default {it is applied at once} */
   readonly giveWay?: () => Promise<unknown>;
 }
 
@@ -27,7 +27,7 @@ export class ParameterSubscriber {
   readonly #serving: ServingModel;
   readonly #last: number;
   #next = 0;
-  /** Whether it has read all that was there when it began. */
+  /** Whether it has reached the end that the topic had at the start. */
   #hasLooked = false;
 
   /**
@@ -43,8 +43,8 @@ export class ParameterSubscriber {
   }
 
   /**
-   * Applies all versions published by now. A gap (a delta whose predecessor we do not have) is passed over
-   * until the next full snapshot.
+   * Applies all versions published by now. A gap (a delta whose predecessor is missing) is skipped until the next full
+   * snapshot.
    *
    * @returns The version that is live afterwards.
    * @throws LogError `corrupt` when a record cannot be decoded.
@@ -71,7 +71,7 @@ export class ParameterSubscriber {
     }
   }
 
-  /** Until a version came, which may be never, others would be served than the one that is wanted. */
+  /** Throws when the wanted version is not there: until it came, if ever, another one would be served. */
   #checkThere(): void {
     const { version } = this.#serving;
     if (!this.#hasLooked && this.#last !== Infinity && this.#last > Math.max(1, version)) {

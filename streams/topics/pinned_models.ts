@@ -1,5 +1,5 @@
 /**
- * The versions of models that experiments pin, as a process has them: made of what is on the topic `pins`.
+ * The pinned versions of models in a process, loaded from the topic `pins`.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import type { Topics } from "./topics.ts";
 
 const logger = getLogger(["meander", "experiments"]);
 
-/** Who has pinned versions. */
+/** A source of pinned versions. */
 export type PinSource = Pick<PinnedModels, "need" | "release">;
 
-/** The pinned versions of a process, which its tasks share. One that nobody needs any more is let go. */
+/** The pinned versions of a process, shared by its tasks. A version that no task needs is dropped. */
 export class PinnedModels {
   readonly #log: Log;
   readonly #topic: string;
@@ -37,10 +37,10 @@ export class PinnedModels {
   }
 
   /**
-   * The pinned versions that a task needs from now on.
+   * Sets the pinned versions that a task needs.
    *
    * @param keys full keys
-   * @returns Those that are there.
+   * @returns Those that are available
    */
   async need(partition: number, keys: ReadonlySet<string>): Promise<Serving[]> {
     this.#needed.set(partition, keys);
@@ -56,7 +56,7 @@ export class PinnedModels {
     return found;
   }
 
-  /** A task needs nothing any more: the partition is somebody else's. */
+  /** Drops the needs of a task that lost its partition. */
   release(partition: number): void {
     this.#needed.delete(partition);
     this.#drop();
@@ -87,9 +87,7 @@ export class PinnedModels {
       const reason = error instanceof Error ? error.message : String(error);
       logger.warn(
         "what {topic} has of version {version} of {model} is of another model or other features: {reason}",
-        {
-          ...{ topic: this.#topic, version, model, reason },
-        },
+        { topic: this.#topic, version, model, reason },
       );
       return undefined;
     }

@@ -1,6 +1,6 @@
 /**
- * Versions of models that experiments pin, on the log. Whoever starts such an experiment copies what makes the version
- * up from `parameters`, where it will not stay, to the compacted topic `pins`, in the same commit.
+ * Versions of models that experiments pin, on the log. Starting such an experiment copies the records of the version
+ * from `parameters`, which is trimmed, to the compacted topic `pins`, in the same commit.
  *
  * ```text
  *   parameters:  full 50, 51, 52, 53, ...      ──start──>   pins:  dien@52/0 = full 50, /1 = 51, /2 = 52
@@ -53,7 +53,7 @@ export async function pinVersions(log: Log, topics: Topics, variants: readonly V
       const key = `${pin}/${place}`;
       records.set(key, { topic: topics.pins, partition: 0, key, value });
     };
-    // What was pinned before is written anew: whoever drops it at this moment does so before, or not at all.
+    // An existing pin is written again, so a concurrent drop comes before it or not at all.
     const found = chain.records.length > 0 || version === "at-start"
       ? chain.records
       : readable(await readPin(log, topics.pins, pin));
@@ -69,13 +69,13 @@ export async function pinVersions(log: Log, topics: Topics, variants: readonly V
   return { variants: pinned, records: [...records.values()], faults };
 }
 
-/** What makes a version up. */
+/** The records that make up a version. */
 interface Chain {
   readonly model: string;
   readonly version: number;
   /** A full snapshot and all versions from it on; empty when the log does not have them. */
   readonly records: readonly Uint8Array[];
-  /** Versions that can be had; not each number has been published. */
+  /** Number of available versions; not every number was published. */
   readonly count: number;
   readonly oldest: number;
   readonly newest: number;
@@ -110,7 +110,11 @@ async function readChain(
   }
   const found = version > 0 && (wanted === "at-start" || version === wanted);
   return {
-    ...{ model, count, oldest, newest, records: found ? records : [] },
+    model,
+    count,
+    oldest,
+    newest,
+    records: found ? records : [],
     version: wanted === "at-start" ? version : wanted,
   };
 }
@@ -118,10 +122,10 @@ async function readChain(
 /** A record of a pinned version. */
 export type PinRecord = LogRecord & { readonly value: Uint8Array };
 
-/** The records that make a pinned version up; none when it is not there. */
+/** The records of a pinned version; none when it is not there. */
 export async function readPin(log: Log, topic: string, key: string): Promise<PinRecord[]> {
   if (!(await log.topics()).has(topic)) return [];
-  // Until it is compacted the topic still has values before what has dropped them.
+  // Before compaction the topic still has values that were dropped later.
   const places = new Map<number, PinRecord>();
   for await (const record of readAll(log, topic, 0)) {
     const { pin, place } = placeOf(record.key ?? "");
@@ -155,8 +159,8 @@ function placeOf(key: string): { readonly pin: string; readonly place: string } 
 }
 
 /**
- * The records that clean the topic `pins` up: versions that no experiment needs are noted as such, with the ends of
- * the events by now, and dropped when the events up to there are gone.
+ * The records that clean up the topic `pins`: versions that no experiment needs are marked with the current ends of the
+ * events, and dropped when the events up to there are gone.
  *
  * @param records experiments as they are now, and as they are about to be
  */
@@ -206,7 +210,7 @@ function isNeeded(pin: string, records: readonly ExperimentRecord[]): boolean {
   );
 }
 
-/** What a note says, `null` when it cannot be read: it is written anew then. */
+/** The ends in a note; `null` when it cannot be read, and is then written again. */
 function endsIn(note: Uint8Array): readonly number[] | null {
   try {
     const ends: unknown = JSON.parse(decoder.decode(note));
@@ -216,7 +220,7 @@ function endsIn(note: Uint8Array): readonly number[] | null {
   }
 }
 
-/** Whether nothing can be read any more of what was before these ends. */
+/** Whether every event before these ends is gone. */
 function isGone(ends: readonly number[] | null, bounds: readonly Bounds[]): boolean {
   return ends !== null && ends.every((end, partition) => (bounds[partition]?.start ?? 0) >= end);
 }

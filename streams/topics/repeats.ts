@@ -1,5 +1,5 @@
 /**
- * Dropping the repeats of at-least-once delivery, for whoever reads answers.
+ * Drops the repeats of at-least-once delivery, for readers of recommendations.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import type { LogRecord } from "../log/log.ts";
 import { INPUT } from "./delivery.ts";
 
-/** How far behind the newest offset numbers are kept, unless options say otherwise. */
+/** Offsets behind the newest for which numbers are kept. */
 const WINDOW = 100_000;
 
 /**
- * Tells outputs that were read before. It knows those of the newest `window` offsets of each input partition; a repeat
- * comes as late as a task commits, 1000 events later at most by default.
+ * Recognises outputs that were read before, among the newest `window` offsets of each input partition. A repeat comes
+ * within a commit of its task, 1000 events by default.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -29,7 +29,7 @@ export class RepeatFilter {
   /** Numbers in the order in which they came, by topic and input partition. */
   readonly #seen = new Map<string, Set<string>>();
 
-  /** Nothing was read. @param window offsets to remember */
+  /** Has read nothing. @param window offsets to remember */
   constructor(window = WINDOW) {
     this.#window = window;
   }

@@ -1,17 +1,17 @@
 /**
- * Samples on their way from a task to a learner in the same process, which then need not decode their records.
+ * Hands samples from a task to a learner in the same process, which then need not decode their records.
  *
  * @module
  */
 
 import type { Sample } from "../../src/samples/sample.ts";
 
-/** Samples that wait at most: what comes when there are as many takes the place of the oldest. */
+/** Most samples that wait; one more replaces the oldest. */
 const MAX_WAITING = 4096;
 
 /**
- * The newest committed samples of one partition by offset. The log has the last word: what is not here, after a
- * restart or behind the bound, is decoded from its record, which says the same.
+ * The newest committed samples of one partition by offset. A sample that is missing, after a restart or beyond the
+ * bound, is decoded from its record, with the same content.
  *
  * @example
  * ```ts

@@ -38,7 +38,7 @@ export interface Topics {
   readonly rejected: string;
 }
 
-/** Prefix of the topics' names when nobody says. */
+/** Default prefix of topic names. */
 export const DEFAULT_PREFIX = "meander.";
 
 /**
@@ -103,7 +103,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   ];
 }
 
-/** The topics as the learner of a variant's model sees them: its versions do not mix with those of the own model. */
+/** The topics of a variant's model, whose versions are kept apart from those of the own model. */
 export function variantTopics(topics: Topics, model: string): Topics {
   return { ...topics, parameters: `${topics.parameters}.${model}` };
 }

@@ -1,6 +1,6 @@
 /**
- * Records on their way to another thread: columns in place of objects, and all values in one buffer that is handed over.
- * A thousand objects take two milliseconds from one thread to another and back, a thousand records so packed 0.14.
+ * Records on their way to another thread: columns instead of objects, and all values in one transferred buffer. A
+ * thousand objects take two milliseconds to another thread and back, a thousand packed records 0.14.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import type { LogRecord, NewRecord } from "../log.ts";
 
 /** Records in columns. */
 export interface PackedRecords {
-  /** Neighbours that go to one place, or come from there. */
+  /** Adjacent records with the same place. */
   readonly runs: readonly Run[];
   /** By record. */
   readonly keys: readonly (string | null)[];
-  /** Bytes of each value; -1 = there is none. */
+  /** Bytes of each value; -1 = tombstone. */
   readonly lengths: Int32Array;
   /** As the records have it, milliseconds since the epoch. */
   readonly times: Float64Array;
-  /** By record; empty when none was read from a log. */
+  /** By record; empty unless they were read from a log. */
   readonly offsets: Float64Array;
   /** By record; `null` when none has any. */
   readonly headers: readonly (Headers | undefined)[] | null;
-  /** The values, one behind the other. */
+  /** The values, one after another. */
   readonly bytes: ArrayBuffer;
 }
 
@@ -33,7 +33,7 @@ interface Run {
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Packs records; their values are copied once. */
+/** Packs records; copies their values once. */
 export function packRecords(records: readonly (NewRecord | LogRecord)[]): PackedRecords {
   const { length } = records;
   const lengths = new Int32Array(length);
@@ -68,18 +68,11 @@ export function packRecords(records: readonly (NewRecord | LogRecord)[]): Packed
   return { runs, keys, lengths, times, offsets, headers, bytes: bytes.buffer };
 }
 
-/** Unpacks records to be appended; their values are views of the buffer. */
+/** Unpacks records to append; their values are views of the buffer. */
 export function unpackNew(packed: PackedRecords): NewRecord[] {
   return unpack(packed, (topic, partition, i, value) => {
     const { keys, times, headers } = packed;
-    const own = headers?.[i];
-    const record = {
-      topic,
-      key: keys[i]!,
-      value,
-      time: times[i]!,
-      ...(own === undefined ? {} : { headers: own }),
-    };
+    const record = { topic, key: keys[i]!, value, time: times[i]!, headers: headers?.[i] };
     return partition === undefined ? record : { ...record, partition };
   });
 }
@@ -88,15 +81,8 @@ export function unpackNew(packed: PackedRecords): NewRecord[] {
 export function unpackRead(packed: PackedRecords): LogRecord[] {
   return unpack(packed, (topic, partition, i, value) => {
     const { keys, times, offsets, headers } = packed;
-    return {
-      topic,
-      partition: partition!,
-      offset: offsets[i]!,
-      key: keys[i]!,
-      value,
-      time: times[i]!,
-      headers: headers?.[i] ?? {},
-    };
+    const [offset, key, time] = [offsets[i]!, keys[i]!, times[i]!];
+    return { topic, partition: partition!, offset, key, value, time, headers: headers?.[i] ?? NO_HEADERS };
   });
 }
 
@@ -116,6 +102,8 @@ function unpack<R>(
   }
   return records;
 }
+
+const NO_HEADERS: Headers = Object.freeze({});
 
 function hasAny(headers: Headers | undefined): boolean {
   for (const _ in headers) return true;

@@ -3,10 +3,10 @@
  *
  * ```text
  *   { call, method, args }   ──>      { call, result } or { call, error }
- *   { cancel: call }         ──>      the signal of the call is aborted, and nobody waits for it
+ *   { cancel: call }         ──>      aborts the signal of the call, for which nobody waits any more
  * ```
  *
- * A message costs both threads tens of microseconds, whatever is in it: what is said in a turn goes in one.
+ * A message costs both threads tens of microseconds whatever it holds, so messages of one turn are sent as one.
  *
  * @module
  */
@@ -14,22 +14,22 @@
 import { setImmediate } from "node:timers"; // our own binding: a faked clock must not stop it
 import { LOG_ERROR_CODES, LogError, type LogErrorCode } from "../log.ts";
 
-/** From who calls. */
+/** From the caller. */
 export type PortRequest =
   | { readonly call: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly cancel: number };
 
-/** From who is called. */
+/** From the answerer. */
 export interface PortReply {
-  /** What it answers. */
+  /** The call that it answers. */
   readonly call: number;
-  /** How it went. */
+  /** The result. */
   readonly result?: unknown;
-  /** What went wrong. */
+  /** What was thrown. */
   readonly error?: PortError;
 }
 
-/** An error, in a form that can be cloned. */
+/** An error in a form that can be cloned. */
 export interface PortError {
   readonly name: string;
   readonly message: string;
@@ -37,38 +37,38 @@ export interface PortError {
   readonly code: unknown;
 }
 
-/** What a call has come to, and what of it is handed over and not copied. */
+/** The result of a call, and what is transferred with it instead of copied. */
 export interface Outcome {
   readonly result: unknown;
   readonly transfer?: Transferable[];
 }
 
-/** Does what a call asks for. The signal is aborted when nobody waits for it any more. */
+/** Carries out a call. The signal is aborted when nobody waits for it any more. */
 export type Act = (
   method: string,
   args: readonly unknown[],
   signal: AbortSignal,
 ) => Promise<Outcome> | Outcome;
 
-/** What a call may be given beside its arguments. */
+/** Options of {@linkcode PortCaller.call}. */
 export interface CallOptions {
-  /** What of the arguments is handed over. */
+  /** What to transfer of the arguments. */
   readonly transfer?: Transferable[];
   /** Ends the wait: the call then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The end of a port that calls. */
+/** The calling end of a port. */
 export class PortCaller {
   readonly #outbox: Outbox<PortRequest>;
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
-  readonly #refusal: () => Error;
+  readonly #closedError: () => Error;
   #last = 0;
   #closed = false;
 
-  /** Takes over a port. @param refusal what a call rejects with once it is closed */
-  constructor(port: MessagePort, refusal: () => Error) {
-    this.#refusal = refusal;
+  /** Takes over a port. @param closedError what a call rejects with once it is closed */
+  constructor(port: MessagePort, closedError: () => Error) {
+    this.#closedError = closedError;
     this.#outbox = new Outbox(port, (request, error) => {
       if ("call" in request) this.#hear({ call: request.call, error: packError(error) });
     });
@@ -77,18 +77,18 @@ export class PortCaller {
     };
   }
 
-  /** Whether it was closed. */
+  /** Whether it is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Calls. @throws what was thrown at the other end, the signal's reason, or the refusal */
+  /** Calls a method. @throws what the other end threw, the signal's reason, or the error of a closed port */
   async call(
     method: string,
     args: readonly unknown[],
     { transfer = [], signal }: CallOptions = {},
   ): Promise<unknown> {
-    if (this.#closed) throw this.#refusal();
+    if (this.#closed) throw this.#closedError();
     signal?.throwIfAborted();
     const call = ++this.#last;
     const answer = Promise.withResolvers<unknown>();
@@ -107,11 +107,11 @@ export class PortCaller {
     }
   }
 
-  /** Closes the port, and refuses what waits. */
+  /** Closes the port, and rejects pending calls. */
   close(): void {
     this.#closed = true;
     this.#outbox.close();
-    for (const { reject } of this.#calls.values()) reject(this.#refusal());
+    for (const { reject } of this.#calls.values()) reject(this.#closedError());
     this.#calls.clear();
   }
 
@@ -123,11 +123,11 @@ export class PortCaller {
   }
 }
 
-/** The end of a port that is called. */
+/** The answering end of a port. */
 export class PortAnswerer {
   readonly #outbox: Outbox<PortReply>;
   readonly #act: Act;
-  /** Calls under way. */
+  /** Calls in progress. */
   readonly #calls = new Map<number, AbortController>();
 
   /** Takes over a port. */
@@ -144,7 +144,7 @@ export class PortAnswerer {
     };
   }
 
-  /** Closes the port, and aborts what is under way. */
+  /** Closes the port, and aborts calls in progress. */
   close(): void {
     this.#outbox.close();
     for (const call of this.#calls.values()) call.abort();
@@ -164,26 +164,26 @@ export class PortAnswerer {
   }
 }
 
-/** What is to be said at the end of a turn. */
+/** Messages to send at the end of a turn. */
 class Outbox<Message> {
   readonly #port: MessagePort;
-  readonly #unsaid: (message: Message, error: unknown) => void;
-  #letters: Letter<Message>[] = [];
+  readonly #notSent: (message: Message, error: unknown) => void;
+  #pending: Pending<Message>[] = [];
   #closed = false;
 
-  /** @param unsaid told of a message that cannot be cloned, and why */
-  constructor(port: MessagePort, unsaid: (message: Message, error: unknown) => void) {
+  /** @param notSent called with a message that cannot be cloned, and why */
+  constructor(port: MessagePort, notSent: (message: Message, error: unknown) => void) {
     this.#port = port;
-    this.#unsaid = unsaid;
+    this.#notSent = notSent;
   }
 
   put(message: Message, transfer: readonly Transferable[] = []): void {
     if (this.#closed) return;
-    this.#letters.push({ message, transfer });
-    if (this.#letters.length === 1) setImmediate(() => this.#flush());
+    this.#pending.push({ message, transfer });
+    if (this.#pending.length === 1) setImmediate(() => this.#flush());
   }
 
-  /** Says what there is, and closes the port. */
+  /** Sends what is pending, and closes the port. */
   close(): void {
     this.#flush();
     this.#closed = true;
@@ -191,37 +191,37 @@ class Outbox<Message> {
   }
 
   #flush(): void {
-    if (this.#letters.length === 0) return;
-    const letters = this.#letters;
-    this.#letters = [];
+    if (this.#pending.length === 0) return;
+    const pending = this.#pending;
+    this.#pending = [];
     try {
-      this.#post(letters);
+      this.#post(pending);
     } catch {
-      // Nothing was said. One of them is in the way, and the others must not suffer for it.
-      for (const letter of letters) {
+      // Nothing was sent. One message cannot be cloned; the others must not suffer for it.
+      for (const one of pending) {
         try {
-          this.#post([letter]);
+          this.#post([one]);
         } catch (error) {
-          this.#unsaid(letter.message, error);
+          this.#notSent(one.message, error);
         }
       }
     }
   }
 
-  #post(letters: readonly Letter<Message>[]): void {
+  #post(pending: readonly Pending<Message>[]): void {
     this.#port.postMessage(
-      letters.map(({ message }) => message),
-      letters.flatMap(({ transfer }) => transfer),
+      pending.map(({ message }) => message),
+      pending.flatMap(({ transfer }) => transfer),
     );
   }
 }
 
-interface Letter<Message> {
+interface Pending<Message> {
   readonly message: Message;
   readonly transfer: readonly Transferable[];
 }
 
-/** An error as it travels. */
+/** An error in a form that can be cloned. */
 export function packError(error: unknown): PortError {
   if (!(error instanceof Error)) {
     return { name: "Error", message: String(error), stack: undefined, code: undefined };
@@ -230,7 +230,7 @@ export function packError(error: unknown): PortError {
   return { name, message, stack, code: "code" in error ? error.code : undefined };
 }
 
-/** The error that was thrown on the other side: its class, if it is one that callers tell apart. */
+/** The error that was thrown on the other side, of its class if callers tell that apart. */
 export function unpackError({ name, message, stack, code }: PortError): Error {
   const error = name === "LogError" && (LOG_ERROR_CODES as readonly unknown[]).includes(code)
     ? new LogError(code as LogErrorCode, message)

@@ -1,5 +1,5 @@
 /**
- * Reads of a log in another thread that are asked for before anybody wants them.
+ * Reads of a log in another thread that begin before a reader asks.
  *
  * ```text
  *   reader    read(5) ······> got 5..7, next 8          read(8) waits or has it at once
@@ -12,20 +12,20 @@
 import type { ReadOptions, ReadResult } from "../log.ts";
 import type { PackedRecords } from "./packed_records.ts";
 
-/** What a read comes to, as it travels. */
+/** The result of a read, packed. */
 export interface PackedRead extends Omit<ReadResult, "records"> {
   readonly records: PackedRecords;
 }
 
-/** How much a read takes. */
+/** Limits of a read. */
 export type Limits = Pick<ReadOptions, "maxRecords" | "maxBytes">;
 
-/** Readers of one partition that are read ahead for: as many as there are tasks, about. */
+/** Readers of one partition to read ahead for: about as many as there are tasks. */
 const MAX_READERS = 64;
-/** How long a reader may take to come back, milliseconds. */
+/** How long to keep a read for a reader that does not return, milliseconds. */
 const KEEP_MS = 10_000;
 
-/** Reads ahead, by place and position: who reads the same partition from elsewhere is not in the way. */
+/** Reads ahead, by place and position, so readers of one partition at different positions do not interfere. */
 export class ReadsAhead {
   readonly #now: () => number;
   readonly #places = new Map<string, Map<number, ReadAhead>>();
@@ -37,7 +37,7 @@ export class ReadsAhead {
     this.#sweptAt = now();
   }
 
-  /** Hands over what was read ahead from a position of a place, if that is what is wanted. */
+  /** Takes the read ahead at a position of a place, if it has the wanted limits. */
   take(place: string, from: number, limits: Limits): ReadAhead | undefined {
     this.#sweep();
     const readers = this.#places.get(place);
@@ -46,7 +46,7 @@ export class ReadsAhead {
     return ahead?.isFor(limits) ? ahead : ahead?.end();
   }
 
-  /** Reads ahead, unless somebody else who stands there has done so. */
+  /** Reads ahead, unless a read from this position is in progress. */
   begin(
     place: string,
     from: number,
@@ -64,14 +64,14 @@ export class ReadsAhead {
     readers.set(from, new ReadAhead(limits, this.#now(), read));
   }
 
-  /** Ends what nobody has come for: a task that has lost its partition does not come. */
+  /** Ends reads that nobody returns for, such as those of a task that lost its partition. */
   #sweep(): void {
     const now = this.#now();
     if (now - this.#sweptAt < KEEP_MS) return;
     this.#sweptAt = now;
     for (const [place, readers] of this.#places) {
       for (const [from, ahead] of readers) {
-        if (now - ahead.begun < KEEP_MS) break; // they are in the order of their beginning
+        if (now - ahead.begun < KEEP_MS) break; // oldest first
         ahead.end();
         readers.delete(from);
       }
@@ -80,15 +80,15 @@ export class ReadsAhead {
   }
 }
 
-/** A read that was asked for before anybody wanted it. */
+/** A read that began before a reader asked. */
 class ReadAhead {
   readonly begun: number;
   readonly #limits: Limits;
   readonly #ending = new AbortController();
   readonly #read: Promise<PackedRead>;
   #isDone = false;
-  /** Whether it has ended without a record: more may have come since. */
-  #isVain = false;
+  /** Whether it ended without a record: more may have arrived since. */
+  #isEmpty = false;
 
   constructor(limits: Limits, begun: number, read: (signal: AbortSignal) => Promise<PackedRead>) {
     this.#limits = limits;
@@ -96,25 +96,25 @@ class ReadAhead {
     this.#read = read(this.#ending.signal);
     const done = (found?: PackedRead) => {
       this.#isDone = true;
-      this.#isVain = found === undefined || found.records.lengths.length === 0;
+      this.#isEmpty = found === undefined || found.records.lengths.length === 0;
     };
     this.#read.then(done, () => done());
   }
 
-  /** Whether it is what is wanted. */
+  /** Whether it is usable for a read with these limits. */
   isFor({ maxRecords, maxBytes }: Limits): boolean {
-    return !this.#isVain && maxRecords === this.#limits.maxRecords &&
+    return !this.#isEmpty && maxRecords === this.#limits.maxRecords &&
       maxBytes === this.#limits.maxBytes;
   }
 
-  /** What it finds within a time; else it ends. @throws the signal's reason */
+  /** Its result within a time, or `undefined`; it then ends. @throws the signal's reason */
   async take(waitMs: number, signal: AbortSignal | undefined): Promise<PackedRead | undefined> {
     if (this.#isDone) return await this.#read;
-    // What is on its way may not be here yet: who does not wait for it must ask.
+    // The result may be on its way: without a wait the caller must ask itself.
     return (waitMs > 0 ? await this.#wait(waitMs, signal) : undefined) ?? this.end();
   }
 
-  /** Nobody wants it. */
+  /** Aborts it. */
   end(): undefined {
     this.#ending.abort();
   }

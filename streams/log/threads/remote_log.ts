@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ignore } from "../ignore.ts";
 import {
   type Bounds,
   type Commit,
@@ -33,12 +34,12 @@ export interface RemoteLogOptions {
 }
 
 /**
- * Asks the log behind a port (see {@linkcode serveLog}). It is the log's contract but for groups.
+ * The log behind a port (see {@linkcode serveLog}), without groups.
  */
 export class RemoteLog implements UngroupedLog {
   /** Present when the log behind the port has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
-  /** Present when the log behind the port has it: one that indexes its keys keeps its records itself. */
+  /** Present when the log behind the port indexes its keys: such a log keeps its records itself. */
   readonly erase?: NonNullable<UngroupedLog["erase"]>;
   /** As {@linkcode RemoteLog.erase}. */
   readonly scrub?: NonNullable<UngroupedLog["scrub"]>;
@@ -84,8 +85,8 @@ export class RemoteLog implements UngroupedLog {
   }
 
   /**
-   * See {@linkcode Log.read}. Who gets something and waits for more is read ahead for, so that what comes meanwhile is
-   * here when they ask.
+   * See {@linkcode Log.read}. Reads ahead for a reader that receives records and waits for more, so that later ones are
+   * here when it asks.
    */
   async read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
     const { signal, waitMs = 0, ...limits } = options;
@@ -96,7 +97,7 @@ export class RemoteLog implements UngroupedLog {
         PackedRead
       >;
     const ahead = this.#ahead.take(place, from, limits);
-    // Who has waited for what was read ahead has waited for all that there is.
+    // A read ahead that was waited for has returned all that there is.
     const { records: packed, ...result } = await ahead?.take(waitMs, signal) ??
       await read(from, ahead === undefined ? waitMs : 0, signal);
     const records = unpackRead(packed);
@@ -143,9 +144,9 @@ export class RemoteLog implements UngroupedLog {
     await this.#port.call("trim", [topic, partition, before]);
   }
 
-  /** Closes the port, and with it the writers that were opened through it; the log goes on. */
+  /** Closes the port and the writers that were opened through it; the log stays open. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#port.call("leave", []).catch(() => {}); // said before the port is closed, and answered by nobody
+    ignore(this.#port.call("leave", []), "the port closes, so nobody answers");
     this.#port.close();
     return Promise.resolve();
   }

@@ -1,6 +1,6 @@
 /**
- * Serves a log to another thread of this process. What is called is a method of the log, or of a writer that was opened
- * through the port.
+ * Serves a log to another thread of this process. Calls are methods of the log, or of a writer that was opened through
+ * the port.
  *
  * @module
  */
@@ -19,14 +19,14 @@ import { type PackedRecords, packRecords, unpackNew } from "./packed_records.ts"
 import { type Outcome, PortAnswerer } from "./port_calls.ts";
 
 /**
- * Answers what a `RemoteLog` at the other end of the channel asks, until it is disposed, here or there. No port tells
- * that the thread at its other end has died: whoever started that disposes of this.
+ * Serves the `RemoteLog` at the other end of the channel until it is disposed, here or there. A port does not report
+ * that the thread at its other end died: whoever started that disposes of this.
  */
 export function serveLog(log: UngroupedLog, port: MessagePort): AsyncDisposable {
   return new ServedLog(log, port);
 }
 
-/** A way for another thread to a log: to the thread in which it lives, or to this one. */
+/** Connects another thread to a log: to the thread in which it lives, or to this one. */
 export function connectLog(log: Log): LogConnection {
   if (log.connect !== undefined) return log.connect();
   const { port1, port2 } = new MessageChannel();
@@ -36,6 +36,9 @@ export function connectLog(log: Log): LogConnection {
     [Symbol.asyncDispose]: () => served[Symbol.asyncDispose](),
   };
 }
+
+/** Methods whose arguments and results are cloned as they are. */
+const PLAIN = ["createTopics", "identify", "bounds", "committed", "trim", "erase", "scrub"] as const;
 
 class ServedLog implements AsyncDisposable {
   readonly #log: UngroupedLog;
@@ -52,7 +55,7 @@ class ServedLog implements AsyncDisposable {
     );
   }
 
-  /** Closes the port, and lets go of what was opened through it. */
+  /** Closes the port, and releases what was opened through it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#port.close();
@@ -61,16 +64,21 @@ class ServedLog implements AsyncDisposable {
     await Promise.all(writers.map((writer) => writer[Symbol.asyncDispose]()));
   }
 
-  /** The arguments are those that `RemoteLog` sends for the method. */
+  /** Carries out a call with the arguments that `RemoteLog` sends for the method. */
   async #act(method: string, args: readonly never[], signal: AbortSignal): Promise<Outcome> {
     const log = this.#log;
+    const plain = PLAIN.find((name) => name === method);
+    if (plain !== undefined) {
+      return {
+        result: await (log[plain] as ((...args: readonly never[]) => unknown) | undefined)?.call(
+          log,
+          ...args,
+        ),
+      };
+    }
     switch (method) {
-      case "createTopics":
-        return { result: await log.createTopics(...args as unknown as [TopicSpec[]]) };
       case "topics":
         return { result: new Map(await log.topics()) };
-      case "identify":
-        return { result: await log.identify(...args as unknown as [string]) };
       case "append": {
         const [packed] = args as unknown as [PackedRecords];
         return { result: await log.append(unpackNew(packed)) };
@@ -86,16 +94,6 @@ class ServedLog implements AsyncDisposable {
         const packed = packRecords(found == null ? [] : [found]);
         return { result: packed, transfer: [packed.bytes] };
       }
-      case "bounds":
-        return { result: await log.bounds(...args as unknown as [string, number]) };
-      case "committed":
-        return { result: await log.committed(...args as unknown as [string, string, number]) };
-      case "trim":
-        return { result: await log.trim(...args as unknown as [string, number, number]) };
-      case "erase":
-        return { result: await log.erase?.(...args as unknown as [string, number, readonly number[]]) };
-      case "scrub":
-        return { result: await log.scrub?.() };
       case "openWriter": {
         const writer = await log.writer(...args as unknown as [string]);
         if (this.#closed) await writer[Symbol.asyncDispose]();

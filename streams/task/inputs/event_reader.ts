@@ -1,5 +1,5 @@
 /**
- * How a task reads its events: some at a time, decoded; what it has no time for waits.
+ * Reads a task's events in decoded batches; those that it has no time for wait.
  *
  * ```text
  *   events/p   ■■■■■■■■│▪▪▪▪ · ▪▪ ·│░░░░    ■ passed   ▪ waits   · no record, a gap   ░ not read
@@ -20,11 +20,11 @@ export interface EventRead {
   readonly decoded: DecodedEvent;
 }
 
-/** Offsets of a partition, one after the other. */
+/** A range of offsets. */
 export interface Stretch {
   /** The first one. */
   readonly from: number;
-  /** Behind the last one. */
+  /** After the last one. */
   readonly to: number;
 }
 
@@ -40,7 +40,7 @@ export class EventReader {
   #readTo: number;
   #lost: Stretch | undefined;
 
-  /** Goes on from an offset. */
+  /** Starts at an offset. */
   constructor(log: Pick<Log, "read">, topic: string, partition: number, from: number) {
     this.#log = log;
     this.#topic = topic;
@@ -102,21 +102,21 @@ export class EventReader {
     return lost;
   }
 
-  /** Goes behind the first event. @throws RangeError when none waits */
+  /** Passes the first event. @throws RangeError when none waits */
   pass(): void {
     const first = this.#batch[this.#at++];
     if (first === undefined) throw new RangeError(`Cannot pass an event: none waits at ${this.#next}`);
     this.#next = first.record.offset + 1;
-    // Of somebody who asks to be forgotten, nothing stays here.
+    // Nothing of a user who asks to be erased stays here.
     if (this.#at === this.#batch.length) this.#batch = [];
   }
 
-  /** Goes behind the offsets without a record up to where it was read, if no event waits. */
+  /** Passes offsets without a record up to where it was read, if no event waits. */
   passGap(): void {
     if (this.first === undefined) this.#next = this.#readTo;
   }
 
-  /** Has what waits read again. */
+  /** Drops waiting events, which are read again. */
   drop(): void {
     this.#batch = [];
     this.#readTo = this.#next;

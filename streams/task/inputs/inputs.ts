@@ -1,5 +1,5 @@
 /**
- * Looks up where a task goes on, and notes it in each commit; `position.ts` decides.
+ * Finds where a task continues, and writes its position in each commit; `position.ts` decides.
  *
  * @module
  */
@@ -12,22 +12,18 @@ import { corruptRecord, remedyByCopy } from "../../log/unreadable.ts";
 import type { Topics } from "../../topics/topics.ts";
 import {
   changeOf,
-  decodeInputs,
+  decodePosition,
   encodeInputs,
   INPUT_TOPICS,
-  INPUTS,
   type InputTopic,
   type OwnPosition,
   positionOf,
   type TopicIds,
 } from "./position.ts";
 
-/** Header of the task's record: the number of partitions, on which it depends whose users are here. */
-export const PARTITIONS = "partitions";
-
 const logger = getLogger(["meander", "task"]);
 
-/** Whose inputs they are. */
+/** The task whose inputs they are. */
 export interface InputsPlace {
   readonly partition: number;
   /** Number of partitions of the events. */
@@ -36,7 +32,7 @@ export interface InputsPlace {
   readonly group: string;
 }
 
-/** What has become of the topics of a task. */
+/** Changes of the topics of a task. */
 export interface InputChanges {
   /** One was deleted, or created again: what is read of it now is not what positions are of. */
   readonly replaced: LogError | null;
@@ -47,20 +43,20 @@ export interface InputChanges {
 /** Looks at the topics of a task. */
 export interface InputWatch {
   /**
-   * What has become of the topics since the task began with them.
+   * Changes of the topics since the task began.
    *
    * @param known topics by name; those that are left out are as they were
    */
   changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges;
-  /** Asks what has become of the topics. @throws LogError `topic-mismatch` when one is not the one that it began with */
+  /** Checks the topics now. @throws LogError `topic-mismatch` when one is not the one that the task began with */
   check(): Promise<void>;
 }
 
-/** The topics of a task, and where it goes on in that of its events. */
+/** The topics of a task, and where it continues in that of its events. */
 export class TaskInputs implements InputWatch {
   /** Offset of the first event to read. */
   readonly next: number;
-  /** Whether the group's offset is another, so that a commit is due. */
+  /** Whether the group's offset differs, so that a commit is due. */
   readonly isAstray: boolean;
   /** Topics that were created again since the task's record: what was read of them is to be read again. */
   readonly anew: ReadonlySet<InputTopic>;
@@ -85,7 +81,7 @@ export class TaskInputs implements InputWatch {
   }
 
   /**
-   * Finds where a task goes on. Whoever asks has fenced the partition.
+   * Finds where a task continues. The caller has fenced the partition.
    *
    * @throws LogError `topic-mismatch` when its record and the log contradict each other
    */
@@ -104,7 +100,12 @@ export class TaskInputs implements InputWatch {
     if (now === undefined) throw changeOf(events, { id: null, partitions }, null);
     const own = await ownPosition(log, topics, partition);
     const { next, remark } = positionOf({
-      ...{ topic: events, partition, statistics, group, partitions, own, now },
+      topic: events,
+      partition,
+      statistics,
+      group,
+      own,
+      now,
       committed: await log.committed(group, events, partition),
       bounds: await log.bounds(events, partition),
     });
@@ -118,9 +119,7 @@ export class TaskInputs implements InputWatch {
       anew.add(name);
       logger.warn(
         "task {partition}: {topic} was created again: it is read from its start, and what came of the old one stays",
-        {
-          ...{ partition, topic: topics[name] },
-        },
+        { partition, topic: topics[name] },
       );
     }
     return new TaskInputs(log, topics, { next, isAstray: remark !== null, anew }, identities);
@@ -172,13 +171,9 @@ export async function ownPosition(
 ): Promise<OwnPosition | null> {
   const record = await ownRecord(log, topics, partition);
   if (record === null || record.value === null) return null;
-  const partitions = record.headers[PARTITIONS];
   try {
-    return {
-      ...decodeInputs(record.headers[INPUTS]),
-      partitions: partitions === undefined ? null : Number(partitions),
-    };
+    return decodePosition(record.headers);
   } catch (cause) {
-    throw corruptRecord(`find where task ${partition} goes on`, record, cause, remedyByCopy(record));
+    throw corruptRecord(`find where task ${partition} continues`, record, cause, remedyByCopy(record));
   }
 }

@@ -11,7 +11,7 @@ import type { Log, LogRecord, ReadResult } from "../../log/log.ts";
 const AHEAD_BYTES = 4 << 20;
 /** Fewest bytes of a partition to ask for. */
 const MIN_BYTES = 16 << 10;
-/** How long a read waits; it is asked for again by whoever looks. */
+/** How long a read waits before it is repeated. */
 const WAIT_MS = 1000;
 
 const logger = getLogger(["meander", "signals"]);
@@ -33,7 +33,7 @@ export class OthersReader implements AsyncDisposable {
   readonly #closing = new AbortController();
   #failure: unknown;
   #hasMissed = false;
-  /** The partition that was given last. */
+  /** The partition taken last. */
   #last = -1;
 
   private constructor(log: Pick<Log, "read" | "bounds">, topic: string, next: Map<number, number>) {
@@ -43,7 +43,7 @@ export class OthersReader implements AsyncDisposable {
   }
 
   /**
-   * Stands at positions; where there is none, at the start. What the log has dropped is said, and left out.
+   * Starts at positions, or at the start of partitions without one. Dropped records are logged and skipped.
    *
    * @param own the partition that is not read
    */
@@ -155,17 +155,19 @@ export class OthersReader implements AsyncDisposable {
     }
   }
 
-  /** Says so when the log has dropped what would have come next. */
+  /** Logs when the log dropped the next records. */
   async #checkGap(partition: number, from: number, { records }: ReadResult): Promise<void> {
     const first = records[0]!.offset;
     if (first === from) return;
     const { start } = await this.#log.bounds(this.#topic, partition);
-    // A hole that the start lies behind of is more than the mark of a transaction.
+    // A hole below the start is more than a transaction marker.
     if (start <= from || start > first) return;
     this.#hasMissed = true;
-    const topic = this.#topic;
     logger.warn("{topic}/{partition} has dropped what follows {from}: goes on from {first}", {
-      ...{ topic, partition, from, first },
+      topic: this.#topic,
+      partition,
+      from,
+      first,
     });
   }
 }

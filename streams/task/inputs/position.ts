@@ -15,6 +15,9 @@ import { type Bounds, LogError, type TopicIdentity } from "../../log/log.ts";
 /** Header of the task's record: see {@linkcode encodeInputs}. */
 export const INPUTS = "inputs";
 
+/** Header of the task's record: the number of partitions, on which it depends whose users are here. */
+export const PARTITIONS = "partitions";
+
 /** The topics whose ids a task's record has: what it reads, and what it is restored from. */
 export const INPUT_TOPICS = ["events", "items", "signals", "state"] as const;
 
@@ -26,12 +29,12 @@ export type TopicIds = Readonly<Partial<Record<InputTopic, string | null>>>;
 
 /** What a task's own record says of where it is. */
 export interface OwnPosition {
-  /** Offset of the next event; `null` in records of before it was kept there. */
-  readonly next: number | null;
+  /** Offset of the next event. */
+  readonly next: number;
   /** The topics that the record is of. */
   readonly ids: TopicIds;
-  /** Number of partitions of the events; `null` in records of before it was kept there. */
-  readonly partitions: number | null;
+  /** Number of partitions of the events. */
+  readonly partitions: number;
 }
 
 /** Writes the value of the header {@linkcode INPUTS}. */
@@ -39,14 +42,15 @@ export function encodeInputs(next: number, ids: TopicIds): string {
   return JSON.stringify({ next, ids });
 }
 
-/** Reads what {@linkcode encodeInputs} wrote. @throws SyntaxError when it is damaged */
-export function decodeInputs(header: string | undefined): Pick<OwnPosition, "next" | "ids"> {
-  if (header === undefined) return { next: null, ids: {} };
-  const { next, ids } = (JSON.parse(header) ?? {}) as { next?: unknown; ids?: unknown };
-  if (!Number.isSafeInteger(next) || typeof ids !== "object" || ids === null) {
-    throw new SyntaxError(`Cannot read the position in a task's record: current value is ${header}`);
+/** Reads the position in the headers of a task's record. @throws SyntaxError when it is damaged, or of a version before */
+export function decodePosition(headers: Readonly<Record<string, string>>): OwnPosition {
+  const [inputs, partitions] = [headers[INPUTS] ?? "null", Number(headers[PARTITIONS])];
+  const { next, ids } = (JSON.parse(inputs) ?? {}) as { next?: unknown; ids?: unknown };
+  if (!Number.isSafeInteger(next) || typeof ids !== "object" || ids === null || !(partitions >= 1)) {
+    const found = `${inputs} of ${headers[PARTITIONS]} partitions`;
+    throw new SyntaxError(`Cannot read the position in a task's record: current value is ${found}`);
   }
-  return { next: next as number, ids: ids as TopicIds };
+  return { next: next as number, ids: ids as TopicIds, partitions };
 }
 
 /** All that says where a task goes on. */
@@ -59,8 +63,6 @@ export interface PositionSides {
   readonly statistics: string;
   /** Name of the group. */
   readonly group: string;
-  /** Number of partitions that the process works with. */
-  readonly partitions: number;
   /** The task's own record, or `null` when there is none. */
   readonly own: OwnPosition | null;
   /** Offset of the group, or `null` when there is none. */
@@ -97,19 +99,9 @@ export function positionOf(sides: PositionSides): Position {
         `(kafka-consumer-groups.sh --delete --group ${group}) to apply all that ${topic} has again, from ${bounds.start} on`,
     );
   }
-  const before = { id: own.ids.events ?? null, partitions: own.partitions ?? sides.partitions };
-  const change = changeOf(topic, before, now);
+  const { next } = own;
+  const change = changeOf(topic, { id: own.ids.events ?? null, partitions: own.partitions }, now);
   if (change !== null) throw change;
-  const next = own.next ?? committed;
-  if (next === null) {
-    throw new LogError(
-      "topic-mismatch",
-      `Cannot go on with ${place}: the task's record is of an earlier version, which kept its position in the offset ` +
-        `of group ${group}, and the group has none. Set it to the first event that was not applied ` +
-        `(kafka-consumer-groups.sh --reset-offsets --execute --group ${group} --topic ${topic}:${partition} ` +
-        `--to-offset <n>), ${bounds.start} to ${bounds.end}`,
-    );
-  }
   if (next > bounds.end) {
     throw new LogError(
       "topic-mismatch",
@@ -118,7 +110,7 @@ export function positionOf(sides: PositionSides): Position {
         anew(topic),
     );
   }
-  if (own.next === null || committed === next) return { next, remark: null };
+  if (committed === next) return { next, remark: null };
   const says = committed === null ? "has no offset: it expired or was deleted" : `says ${committed}`;
   return {
     next,

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import {
   changeOf,
-  decodeInputs,
+  decodePosition,
   encodeInputs,
+  INPUTS,
   type OwnPosition,
+  PARTITIONS,
   positionOf,
   type PositionSides,
 } from "../../../streams/task/inputs/position.ts";
@@ -15,7 +17,6 @@ const SIDES: PositionSides = {
   partition: 1,
   statistics: "statistics",
   group: "tasks",
-  partitions: 2,
   own,
   committed: 17,
   now: { id: "a", partitions: 2 },
@@ -33,10 +34,8 @@ Deno.test("positionOf() goes on where the task's own record says, whatever the g
   }
 });
 
-Deno.test("positionOf() begins at the first event there is when no task ever was, and with the group's of before", () => {
+Deno.test("positionOf() begins at the first event that is left when no task ever was", () => {
   assert.deepEqual(positionOf({ ...SIDES, own: null, committed: null }), { next: 3, remark: null });
-  const old = { next: null, ids: {}, partitions: 2 };
-  assert.deepEqual(positionOf({ ...SIDES, own: old, committed: 9 }), { next: 9, remark: null });
 });
 
 Deno.test("positionOf() goes on before what the log dropped: reading tells what is lost", () => {
@@ -49,7 +48,6 @@ Deno.test("positionOf() refuses what contradicts itself, and names both sides an
     [{ now: { id: "a", partitions: 4 } }, "as 2 partitions", "has 4 now", "--rekey-from events"],
     [{ bounds: { start: 0, end: 16 } }, "at 17", "ends at 16", "--prefix"],
     [{ own: null }, "at 17", "group tasks", "statistics/1 has no record", "--delete --group tasks"],
-    [{ own: { ...own, next: null }, committed: null }, "earlier version", "--to-offset <n>", "3 to 40"],
   ];
   for (const [change, ...says] of cases) {
     assert.throws(() => positionOf({ ...SIDES, ...change }), (error) => {
@@ -66,12 +64,16 @@ Deno.test("changeOf() compares ids only where both are known", () => {
   assert.match(changeOf("t", { id: "a", partitions: 1 }, null)?.message ?? "", /t: it was deleted/);
 });
 
-Deno.test("decodeInputs() reads what encodeInputs() wrote, and refuses what is damaged", () => {
-  assert.deepEqual(decodeInputs(encodeInputs(5, { events: "x", items: null })), {
-    ...{ next: 5, ids: { events: "x", items: null } },
+Deno.test("decodePosition() reads what encodeInputs() wrote, and refuses what is damaged or of a version before", () => {
+  const ids = { events: "x", items: null };
+  assert.deepEqual(decodePosition({ [INPUTS]: encodeInputs(5, ids), [PARTITIONS]: "2" }), {
+    next: 5,
+    ids,
+    partitions: 2,
   });
-  assert.deepEqual(decodeInputs(undefined), { next: null, ids: {} });
   for (const odd of ["", "{", "{}", '{"next":-0.5,"ids":{}}', '{"next":1,"ids":null}', "null"]) {
-    assert.throws(() => decodeInputs(odd), SyntaxError, odd);
+    assert.throws(() => decodePosition({ [INPUTS]: odd, [PARTITIONS]: "2" }), SyntaxError, odd);
   }
+  assert.throws(() => decodePosition({ [PARTITIONS]: "2" }), SyntaxError);
+  assert.throws(() => decodePosition({ [INPUTS]: encodeInputs(5, ids) }), SyntaxError);
 });

@@ -8,7 +8,7 @@ import type { Log, NewRecord } from "../../../streams/log/log.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { readAll } from "../../../streams/log/read_all.ts";
 import { Task, type TaskRuntime } from "../../../streams/task/task.ts";
-import { INPUTS } from "../../../streams/task/inputs/position.ts";
+import { encodeInputs, INPUTS } from "../../../streams/task/inputs/position.ts";
 import { RestoreMeter } from "../../../streams/task/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { oldItemRecord } from "../../state/old_item_record.ts";
@@ -175,10 +175,13 @@ async function copyOf(log: Log, statistics: readonly NewRecord[]): Promise<Log> 
   const copy = await createLog([]);
   for (const { name } of topicSpecs(topics, 1)) {
     const all = name === topics.statistics ? statistics : await Array.fromAsync(readAll(log, name, 0));
-    // A copy is another log. Records of before there were ids have none, and leave the position to the group.
-    await copy.append(
-      all.map(({ headers: { [INPUTS]: _, ...headers } = {}, ...record }) => ({ ...record, headers })),
-    );
+    // A copy is another log, whose topics have other ids.
+    await copy.append(all.map((record) => {
+      const inputs = record.headers?.[INPUTS];
+      if (inputs === undefined) return record;
+      const { next } = JSON.parse(inputs) as { readonly next: number };
+      return { ...record, headers: { ...record.headers, [INPUTS]: encodeInputs(next, {}) } };
+    }));
   }
   const group = `${topics.events}-tasks`;
   const offset = await log.committed(group, topics.events, 0) ?? assert.fail();

@@ -20,8 +20,8 @@ export type Compression = (typeof COMPRESSIONS)[number];
 export type CompressionChoice = Compression | "auto";
 
 /**
- * From so many bytes on zstd is worth what it takes to begin with: 70 µs a batch, and 35 µs to undo it, in which lz4 is
- * long done.
+ * From so many bytes on zstd is worth its fixed cost: 70 µs per batch, and 35 µs to unpack it, by when lz4 is long
+ * done.
  */
 const LARGE_BYTES = 8192;
 
@@ -31,13 +31,13 @@ export function compressionFor(choice: CompressionChoice, bytes: number): Compre
   return bytes < LARGE_BYTES ? "lz4" : "zstd";
 }
 
-/** What a compressed batch may be longer than a plain one. */
+/** Bytes by which a compressed batch may exceed a plain one. */
 const SPARE_BYTES = 256;
-/** Plain bytes to compressed ones; where it is higher, the output takes several chunks. */
+/** Plain bytes per compressed one; beyond it, the output takes several chunks. */
 const USUAL_RATIO = 4;
 const MIN_CHUNK = 1024;
 const MAX_CHUNK = 16_384;
-/** No batch is unpacked to more: a megabyte of gzip may hold one gigabyte. */
+/** Limit of an unpacked batch: a megabyte of gzip may hold a gigabyte. */
 export const MAX_UNPACKED_BYTES = 256 << 20;
 
 type Transform = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
@@ -64,12 +64,12 @@ function unpackedOf(bytes: Uint8Array): { readonly chunkSize: number; readonly m
   return { ...chunkFor(USUAL_RATIO * bytes.length), maxOutputLength: MAX_UNPACKED_BYTES };
 }
 
-/** Room for the output: the default of 16 KiB is many times a batch of one event, and most batches are small. */
+/** Room for the output: most batches are small, and the default of 16 KiB is many times a batch of one event. */
 function chunkFor(bytes: number): { readonly chunkSize: number } {
   return { chunkSize: Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, bytes)) };
 }
 
-/** The same bytes, in a buffer with little else in it: records are views of it, and may be kept for long. */
+/** The bytes in a buffer of about their size: records are views of it, and may be kept for long. */
 function tight(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes;
 }

@@ -1,10 +1,10 @@
 /**
- * CRC-32C (Castagnoli), which Kafka wants over every record batch; the platform's own CRC-32 is another one.
+ * CRC-32C (Castagnoli), Kafka's checksum of record batches; the platform's CRC-32 is another one.
  *
  * @module
  */
 
-/** Eight tables: the CRC of a byte that is followed by 0 to 7 zero bytes ("slicing by eight"). */
+/** Eight tables: the CRC of a byte followed by 0 to 7 zero bytes ("slicing by eight"). */
 const TABLES = Array.from({ length: 8 }, () => new Uint32Array(256));
 
 for (let byte = 0; byte < 256; byte++) {

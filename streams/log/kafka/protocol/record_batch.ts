@@ -29,7 +29,7 @@ const ABORT = 0;
 const CHECKED_FROM = 21;
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** Who writes a batch; the broker drops what it has seen and refuses what is out of order. */
+/** The writer of a batch; the broker drops repeats and refuses what is out of order. */
 export interface BatchProducer {
   /** Given by the broker. */
   readonly id: number;
@@ -39,26 +39,26 @@ export interface BatchProducer {
   readonly transactional: boolean;
 }
 
-/** A transaction that was aborted: its records from this offset on are not to be seen, up to its marker. */
+/** An aborted transaction: its records from this offset on, up to its marker, must not be read. */
 export interface AbortedTransaction {
-  /** Whose transaction. */
+  /** Its producer. */
   readonly producerId: number;
   /** Its first record. */
   readonly firstOffset: number;
 }
 
-/** What a fetch brought of one partition. */
+/** The content of a fetch of one partition. */
 export interface DecodedBatches {
   /** Committed records at or above the wanted position, in offset order. */
   readonly records: LogRecord[];
-  /** Position behind the last batch, records or not; the wanted one when there was no batch. */
+  /** Position after the last batch, even without records; the wanted one when there was no batch. */
   readonly next: number;
 }
 
 /**
  * Encodes records as one batch.
  *
- * @param sequence number of records that this producer has written to the partition before
+ * @param sequence number of records that this producer wrote to the partition before
  */
 export async function encodeBatch(
   records: readonly NewRecord[],
@@ -108,13 +108,12 @@ function encodeRecord(body: WireWriter, record: NewRecord, timeDelta: number, of
 }
 
 /**
- * Decodes the batches that a fetch brought and leaves out what was aborted. The records' values are views of the
- * fetched bytes.
+ * Decodes the batches of a fetch and leaves out aborted records. Values are views of the fetched bytes.
  *
- * @param from the position that was wanted; a batch may begin below it
- * @param aborted as the broker told them, in any order
- * @throws LogError `corrupt` when a batch is of a format older than Kafka 0.11, its compression is not known, or it is
- * damaged so that it cannot be read; or when bytes bring no whole batch, as brokers always do
+ * @param from the wanted position; a batch may begin below it
+ * @param aborted as the broker listed them, in any order
+ * @throws LogError `corrupt` when a batch is older than Kafka 0.11, has an unknown compression or is damaged; or when
+ * bytes have no whole batch, which brokers always send
  */
 export async function decodeBatches(
   bytes: Uint8Array,
@@ -132,7 +131,7 @@ export async function decodeBatches(
   while (reader.left > 12) {
     const baseOffset = reader.int64();
     const length = reader.int32();
-    if (length > reader.left) break; // the limit of the fetch cut it off
+    if (length > reader.left) break; // cut off by the limit of the fetch
     try {
       const batch = new WireReader(bytes.subarray(reader.position, reader.position + Math.max(0, length)));
       const head = readHead(batch, baseOffset);
@@ -140,7 +139,7 @@ export async function decodeBatches(
         open.add(begun[seen]?.producerId ?? -1);
       }
       if (head.attributes & CONTROL) {
-        // Of a marker that compaction has dropped an empty batch may be left.
+        // Compaction may leave an empty batch of a dropped marker.
         if (head.count > 0 && isAbort(batch)) open.delete(head.producerId);
       } else if (
         head.lastOffset >= from && !((head.attributes & TRANSACTIONAL) && open.has(head.producerId))
@@ -162,7 +161,7 @@ export async function decodeBatches(
   return { records, next };
 }
 
-/** What stands before the records of a batch. */
+/** The header of a batch. */
 interface BatchHead {
   readonly attributes: number;
   readonly baseOffset: number;
@@ -170,11 +169,11 @@ interface BatchHead {
   readonly baseTime: number;
   readonly maxTime: number;
   readonly producerId: number;
-  /** Number of records; compaction makes it lower than the offsets say. */
+  /** Number of records; less than the offsets say, after compaction. */
   readonly count: number;
 }
 
-/** Reads what is behind the length of a batch. */
+/** Reads the header of a batch, after its length. */
 function readHead(reader: WireReader, baseOffset: number): BatchHead {
   reader.position += 4;
   const magic = reader.int8();
@@ -235,7 +234,7 @@ async function unpack(batch: WireReader, code: number): Promise<WireReader> {
   }
 }
 
-/** Why a batch cannot be read, and what to do. */
+/** The error of a batch that cannot be read, with a remedy. */
 function corruptBatch(place: string, cause: unknown): LogError {
   const text =
     `Cannot read ${place}: ${(cause as Error).message}; a disk or a program between has damaged the batch, ` +
@@ -270,7 +269,7 @@ function decodeRecord(
   return attributes & LOG_APPEND_TIME ? { ...record, time: maxTime, isLogTime: true } : { ...record, time };
 }
 
-/** Of a header that is there more than once, the last one counts. */
+/** Of repeated headers the last one counts. */
 function decodeHeaders(reader: WireReader, count: number): Record<string, string> {
   return Object.fromEntries(reader.items(count, () => {
     const name = reader.text(reader.varint()) ?? "";
@@ -278,7 +277,7 @@ function decodeHeaders(reader: WireReader, count: number): Record<string, string
   }));
 }
 
-/** Whether the control batch whose records begin here ends an aborted transaction. */
+/** Whether a control batch ends an aborted transaction. */
 function isAbort(reader: WireReader): boolean {
   reader.varint();
   reader.position++;

@@ -1,8 +1,8 @@
 /**
- * Undoes Snappy, as plain blocks or in the frames of xerial's Java library that Kafka's clients write.
+ * Unpacks Snappy, as plain blocks or in the frames of xerial's Java library that Kafka's clients write.
  * Format: <https://github.com/google/snappy/blob/main/format_description.txt>.
  *
- * snappyjs is not used for this: a damaged length sends it back, and it never ends.
+ * snappyjs is not used for this: a damaged length sends it into an endless loop.
  *
  * @module
  */
