@@ -50,9 +50,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seed: 101,
     edits: [{
       file: "streams/task/inputs/position.ts",
-      from: "const next = own.next ?? committed;",
-      to:
-        "if (committed === null) return { next: bounds.start, remark: null };\n  const next = own.next ?? committed;",
+      from: "const { next } = own;",
+      to: "if (committed === null) return { next: bounds.start, remark: null };\n  const { next } = own;",
     }],
   },
   "topic-by-name": {
@@ -63,7 +62,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       { file: "streams/task/inputs/position.ts", from: "if (next > bounds.end) {", to: "if (next < 0) {" },
       {
         file: "streams/task/inputs/position.ts",
-        from: "if (own.next === null || committed === next) return { next, remark: null };",
+        from: "if (committed === next) return { next, remark: null };",
         to: "return { next: Math.min(next, bounds.end), remark: null };",
       },
     ],
@@ -91,8 +90,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seed: 102,
     edits: [{
       file: "streams/log/sqlite/record_table.ts",
-      from: "if (!isRight) throw",
-      to: "if (!isRight && offset < 0) throw",
+      from: "if (sum !== rowSum(",
+      to: "if (offset < 0 && sum !== rowSum(",
     }],
   },
   "sync-once-a-minute": {

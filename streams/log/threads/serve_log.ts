@@ -5,16 +5,7 @@
  * @module
  */
 
-import type {
-  Commit,
-  Log,
-  LogConnection,
-  NewRecord,
-  ReadOptions,
-  TopicSpec,
-  UngroupedLog,
-  Writer,
-} from "../log.ts";
+import type { Commit, Log, LogConnection, NewRecord, ReadOptions, UngroupedLog, Writer } from "../log.ts";
 import { type PackedRecords, packRecords, unpackNew } from "./packed_records.ts";
 import { type Outcome, PortAnswerer } from "./port_calls.ts";
 
