@@ -143,8 +143,6 @@ export interface Preference {
  * Σ√k·p / Σ√k by {@linkcode symmetricInterval}: where people do not care, and each is counted once, it leaves 0 out with
  * a probability of at most α at any of all times, from the first user on.
  *
- * Merging adds users; one user must not be in two.
- *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -171,11 +169,6 @@ export class InterleavingTotals {
     clicks[1] += second;
     this.#clicks.set(user, clicks);
     this.#add(clicks, 1);
-  }
-
-  /** Adds the totals of another task, whose users are others. */
-  merge(other: InterleavingTotals): void {
-    for (const [user, clicks] of other.#clicks) this.update(user, clicks);
   }
 
   /** The preference so far; the interval is narrowest at `tunedFor` users. */

@@ -35,7 +35,7 @@ export interface Effect {
   /** The control. */
   readonly control: Arm;
   /** The variant. */
-  readonly treatment: Arm;
+  readonly variant: Arm;
   /**
    * Relative change, variant / control − 1; `null` when undefined. For a metric with an ideal value, the ratio of the
    * distances max(value, 1/value).
@@ -72,26 +72,26 @@ export interface Effect {
  * assert.ok(Math.abs((lift ?? 0) - 0.25) < 1e-9); // as many clicks on a fifth fewer rows
  * ```
  */
-export function effectOf(control: Moments, treatment: Moments, metric: MetricName, cuped = true): Effect {
-  const plain = [armOf(control, metric), armOf(treatment, metric)] as const;
+export function effectOf(control: Moments, variant: Moments, metric: MetricName, cuped = true): Effect {
+  const plain = [armOf(control, metric), armOf(variant, metric)] as const;
   const bare = compare(metric, ...plain);
   const before = beforeOf(metric);
-  const hasPast = before.some((at) => control.get(at, at) + treatment.get(at, at) > 0);
+  const hasPast = before.some((at) => control.get(at, at) + variant.get(at, at) > 0);
   if (!cuped || !hasPast || bare.lift === null) return bare;
   const both = new Moments();
   both.merge(control);
-  both.merge(treatment);
+  both.merge(variant);
   const adjustment = {
-    slopes: slopesOf([control, treatment], metric),
+    slopes: slopesOf([control, variant], metric),
     centre: before.map((at) => both.get(at, 0) / both.users),
   };
   const adjusted = compare(
     metric,
     armOf(control, metric, adjustment),
-    armOf(treatment, metric, adjustment),
+    armOf(variant, metric, adjustment),
   );
   // An adjustment that leaves less than nothing is none.
-  if (!(adjusted.control.value! > 0 && adjusted.treatment.value! > 0)) return bare;
+  if (!(adjusted.control.value! > 0 && adjusted.variant.value! > 0)) return bare;
   return { ...adjusted, explained: bare.variance > 0 ? 1 - adjusted.variance / bare.variance : 0 };
 }
 
@@ -154,16 +154,16 @@ function slopesOf(arms: readonly Moments[], metric: MetricName): readonly number
   return aa > 0 ? [ia / aa, 0] : NO_SLOPES;
 }
 
-function compare(metric: MetricName, control: Arm, treatment: Arm): Effect {
-  const [a, b] = [control.value, treatment.value];
-  const none = { control, treatment, lift: null, variance: Infinity, explained: 0 };
+function compare(metric: MetricName, control: Arm, variant: Arm): Effect {
+  const [a, b] = [control.value, variant.value];
+  const none = { control, variant, lift: null, variance: Infinity, explained: 0 };
   if (a === null || b === null || a === 0) return none;
   const { ideal }: MetricSpec = METRICS[metric];
   if (ideal !== undefined) {
     const ratio = Math.exp(Math.abs(Math.log(b)) - Math.abs(Math.log(a)));
-    const variance = ratio ** 2 * (treatment.variance / b ** 2 + control.variance / a ** 2);
+    const variance = ratio ** 2 * (variant.variance / b ** 2 + control.variance / a ** 2);
     return { ...none, lift: ratio - 1, variance };
   }
-  const variance = treatment.variance / a ** 2 + b ** 2 * control.variance / a ** 4;
+  const variance = variant.variance / a ** 2 + b ** 2 * control.variance / a ** 4;
   return { ...none, lift: b / a - 1, variance };
 }

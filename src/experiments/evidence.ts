@@ -26,7 +26,7 @@ export interface Evidence {
   /** The control. */
   readonly control: Count;
   /** The variant. */
-  readonly treatment: Count;
+  readonly variant: Count;
 }
 
 /**
@@ -36,32 +36,32 @@ export interface Evidence {
  * With the variance v of the value r of n users, the dispersion is φ = n v / r, and the exposure n / φ. An arm takes
  * the larger of its own and that of both: a small arm in which nobody spent much yet does not know its variance.
  */
-export function evidenceOf(control: Arm, treatment: Arm): Evidence | null {
-  const [a, b] = [control.value, treatment.value];
+export function evidenceOf(control: Arm, variant: Arm): Evidence | null {
+  const [a, b] = [control.value, variant.value];
   if (a === null || b === null || a < 0 || b < 0 || a + b === 0) return null;
-  const users = control.users + treatment.users;
-  const variance = (control.users ** 2 * control.variance + treatment.users ** 2 * treatment.variance) /
+  const users = control.users + variant.users;
+  const variance = (control.users ** 2 * control.variance + variant.users ** 2 * variant.variance) /
     users;
-  const pooled = variance * users / (control.users * a + treatment.users * b);
+  const pooled = variance * users / (control.users * a + variant.users * b);
   if (!(pooled > 0 && Number.isFinite(pooled))) return null;
   const countOf = (arm: Arm, value: number): Count => {
     const own = value > 0 ? arm.users * arm.variance / value : 0;
     const exposure = arm.users / Math.max(own, pooled);
     return { conversions: exposure * value, exposure };
   };
-  return { control: countOf(control, a), treatment: countOf(treatment, b) };
+  return { control: countOf(control, a), variant: countOf(variant, b) };
 }
 
 /** The same of the control's metric turned upside down, for which variant / control becomes variant · control. */
-export function inverted({ control, treatment }: Evidence): Evidence {
+export function inverted({ control, variant }: Evidence): Evidence {
   const { conversions, exposure } = control;
-  return { control: { conversions, exposure: conversions ** 2 / exposure }, treatment };
+  return { control: { conversions, exposure: conversions ** 2 / exposure }, variant };
 }
 
 /** Conversions of the smaller arm, had both the same metric: what it takes before anything is said. */
-export function fewestConversions({ control, treatment }: Evidence): number {
-  const rate = (control.conversions + treatment.conversions) / (control.exposure + treatment.exposure);
-  return rate * Math.min(control.exposure, treatment.exposure);
+export function fewestConversions({ control, variant }: Evidence): number {
+  const rate = (control.conversions + variant.conversions) / (control.exposure + variant.exposure);
+  return rate * Math.min(control.exposure, variant.exposure);
 }
 
 /** The deviance when variant / control is `ratio`: what z² is for normal estimates. It is convex in ln ratio. */
@@ -74,7 +74,7 @@ export function devianceAt(evidence: Evidence, ratio: number): number {
  * is further away than numbers go is 0 or `Infinity`.
  */
 export function ratioInterval(evidence: Evidence, square: number): Interval {
-  const [a, b] = [evidence.control.conversions, evidence.treatment.conversions];
+  const [a, b] = [evidence.control.conversions, evidence.variant.conversions];
   const origin = exposureOdds(evidence);
   // The estimate; an arm without conversions counts as if it had one.
   const [k, l] = [a === 0 ? 1 : a, b === 0 ? 1 : b];
@@ -96,14 +96,14 @@ export function ratioInterval(evidence: Evidence, square: number): Interval {
 }
 
 /** The deviance when a conversion is the variant's with the odds e^`odds`. */
-function devianceAtOdds({ control, treatment }: Evidence, odds: number): number {
-  const total = control.conversions + treatment.conversions;
+function devianceAtOdds({ control, variant }: Evidence, odds: number): number {
+  const total = control.conversions + variant.conversions;
   const term = (k: number, lnShare: number) => k === 0 ? 0 : k * (Math.log(k / total) - lnShare);
   return 2 *
-    Math.max(0, term(control.conversions, -softplus(odds)) + term(treatment.conversions, -softplus(-odds)));
+    Math.max(0, term(control.conversions, -softplus(odds)) + term(variant.conversions, -softplus(-odds)));
 }
 
 /** The logarithm of the odds at which the metrics are equal. */
-function exposureOdds({ control, treatment }: Evidence): number {
-  return Math.log(treatment.exposure) - Math.log(control.exposure);
+function exposureOdds({ control, variant }: Evidence): number {
+  return Math.log(variant.exposure) - Math.log(control.exposure);
 }

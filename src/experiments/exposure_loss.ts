@@ -10,7 +10,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { SampleRatio, type SampleRatioOptions } from "./sample_ratio.ts";
+import { SampleRatio } from "./sample_ratio.ts";
 
 /** Weight of the prior in lost users: a few of them are to tell. */
 const CONCENTRATION = 20;
@@ -56,18 +56,17 @@ export class ExposureLoss {
   #places = 0;
 
   /** Nobody yet. @param patienceMs Event time after which a user without a sample counts as lost. */
-  constructor(shares: readonly number[], patienceMs: number, options: SampleRatioOptions = {}) {
-    this.ratio = new SampleRatio(shares, { concentration: CONCENTRATION, ...options });
+  constructor(shares: readonly number[], patienceMs: number) {
+    this.ratio = new SampleRatio(shares, { concentration: CONCENTRATION });
     this.#patienceMs = patienceMs;
   }
 
-  /** A list was answered; only a user's first counts. @returns Whether it was. */
-  answered(user: string, arm: number, time: number, partition = 0): boolean {
-    if (this.#known.has(user)) return false;
+  /** Counts a recommendation of a user; only the first one matters. */
+  answered(user: string, arm: number, time: number, partition = 0): void {
+    if (this.#known.has(user)) return;
     this.#known.add(user);
-    if (this.#early.delete(user)) return true;
+    if (this.#early.delete(user)) return;
     this.#wait(user, { arm, until: time + this.#patienceMs, place: this.#places++ }, partition);
-    return true;
   }
 
   /** A list of the user came back as a sample. */

@@ -123,14 +123,6 @@ export class ExperimentTotals {
     return moments;
   }
 
-  /** Adds the totals of another task, whose users are others. */
-  merge(other: ExperimentTotals): void {
-    this.moved += other.moved;
-    for (const segment of USER_SEGMENTS) {
-      other.#moments[segment].forEach((moments, v) => this.#moments[segment][v]!.merge(moments));
-    }
-  }
-
   /** Forgets a user; the sums stay counted. */
   forget(user: string): void {
     this.#members.delete(user);

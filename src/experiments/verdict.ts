@@ -106,17 +106,17 @@ export function compareVariant(
   const shown = splitVariants(experiment);
   const { alpha, minUsers, maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
   const effect = effectOf(figures.moments(0, segment), figures.moments(variant, segment), metric);
-  const evidence = evidenceOf(effect.control, effect.treatment);
+  const evidence = evidenceOf(effect.control, effect.variant);
   const { ideal }: MetricSpec = METRICS[metric];
   const known = {
     ...{ variant: shown[variant]?.name ?? "", metric, effect },
-    missingUsers: Math.max(0, minUsers - Math.min(effect.control.users, effect.treatment.users)),
+    missingUsers: Math.max(0, minUsers - Math.min(effect.control.users, effect.variant.users)),
     conversions: evidence === null ? 0 : fewestConversions(evidence),
   };
   if (evidence === null || known.missingUsers > 0 || known.conversions < MIN_CONVERSIONS) {
     return { ...known, interval: { low: -Infinity, high: Infinity }, p: 1, share: 0 };
   }
-  const n = effect.control.users + effect.treatment.users;
+  const n = effect.control.users + effect.variant.users;
   const rate = alpha / Math.max(1, shown.length - 1);
   const options = { alpha: ideal === undefined ? rate : rate / 2, tunedFor: maxUsers * 2 / 3 };
   const square = criticalSquare(n, options);
@@ -228,7 +228,7 @@ function judge(
     const word = (METRICS[metric].better === "up") === interval.low > 0 ? "better" : "worse";
     return { word, text: `${variant} is ${word}: ${change(comparison)} ${nameOf(metric)}` };
   }
-  const users = effect.control.users + effect.treatment.users;
+  const users = effect.control.users + effect.variant.users;
   // What could not have been seen is not absent.
   const couldSee = missingUsers === 0 && (conversions >= MIN_CONVERSIONS || effect.variance === 0);
   if (couldSee && users >= maxUsers) {

@@ -7,7 +7,7 @@
 import process from "node:process";
 import type { CatalogueItem } from "../../src/items/catalogue.ts";
 import type { Quality } from "../learning/learner_figures.ts";
-import { within } from "../http/deadline.ts";
+import { tryWithin } from "../http/deadline.ts";
 import type { PartitionStatus, Service, ServiceStatus } from "../service/service.ts";
 import { type Column, COLUMNS, type Mark, type News, type Recorder, type RejectedView } from "./recorder.ts";
 import type { SeriesView } from "./series.ts";
@@ -194,7 +194,7 @@ export class Snapshots {
   /** How the service is; nothing while the log does not say where it ends. */
   async #status(): Promise<ServiceStatus | undefined> {
     if (this.#service === undefined) return undefined;
-    return await within(this.#service.status(), STATUS_MS, () => new Error("late")).catch(() => undefined);
+    return await tryWithin(this.#service.status(), STATUS_MS, "the status of the service");
   }
 
   /** What the sources of all partitions here give; sums of few counters. */

@@ -8,6 +8,7 @@
 import { decodeItem } from "../../src/events/codec.ts";
 import type { ItemRecord } from "../../src/events/event.ts";
 import type { ApiContext } from "../http/context.ts";
+import { InTurn } from "../log/in_turn.ts";
 import { recordsOf, take } from "./door.ts";
 
 /** What becomes of an item. */
@@ -24,8 +25,8 @@ export class ItemMirror {
   readonly #records = new Map<string, Uint8Array>();
   #sorted: readonly string[] | null = null;
   #next = 0;
-  /** What is under way: all reads and changes come one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** All reads and changes come one after the other. */
+  readonly #turns = new InTurn();
 
   /** An empty mirror, which reads the log when it is first asked. */
   constructor(context: ApiContext) {
@@ -86,9 +87,10 @@ export class ItemMirror {
   }
 
   #queue<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(() => this.#catchUp()).then(work);
-    this.#last = done.catch(() => {}); // told to who asked
-    return done;
+    return this.#turns.run(async () => {
+      await this.#catchUp();
+      return await work();
+    });
   }
 
   /** Reads all that is on the log now. */

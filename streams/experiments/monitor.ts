@@ -31,6 +31,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_TIME_MS } from "../../src/events/limits.ts";
 import { decodeSample, isNewerSample } from "../../src/samples/sample_codec.ts";
 import { isRecordTime } from "../log/checks.ts";
+import { InTurn } from "../log/in_turn.ts";
 import { lagOf } from "../log/lag.ts";
 import { newestOf } from "../log/newest.ts";
 import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
@@ -95,8 +96,7 @@ export class ExperimentMonitor {
   readonly #changedUsers = new Set<string>();
   readonly #changedExperiments = new Set<string>();
   #isChanged = false;
-  /** One update after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #updates = new InTurn();
 
   private constructor(
     log: Log,
@@ -152,13 +152,11 @@ export class ExperimentMonitor {
 
   /** Takes in what is new on the log. @param max Records to read at most. @returns Records read. */
   update(max = Infinity): Promise<number> {
-    const update = this.#last.then(async () => {
+    return this.#updates.run(async () => {
       await this.#follow();
       if (this.#followed.size === 0) return 0;
       return await this.#reader.take(max, (record, place) => this.#take(record, this.#places[place]!));
     });
-    this.#last = update.catch(() => {}); // whoever asked has it
-    return update;
   }
 
   /** What is known by now. */

@@ -6,6 +6,8 @@
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { ignoreRejection } from "../log/ignore_rejection.ts";
+import { InTurn } from "../log/in_turn.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
 import { Problem } from "./contract/problem.ts";
 
@@ -70,8 +72,8 @@ export class Bodies {
   readonly #clock: () => number;
   readonly #held = new Map<Request, Held>();
   readonly #reading = new Map<Request, Reading>();
-  /** One body is unpacked at a time: what comes out is not known before. */
-  #unpacking: Promise<unknown> = Promise.resolve();
+  /** One body is unpacked at a time: how large it becomes is not known before. */
+  readonly #unpacking = new InTurn();
 
   /** Nothing is held yet. */
   constructor(
@@ -112,9 +114,7 @@ export class Bodies {
     this.#held.set(request, held);
     const packed = await this.#collect(request, held, most);
     if (encoding === "identity") return packed;
-    const unpacked = this.#unpacking.then(() => unpack(packed, most));
-    this.#unpacking = unpacked.catch(() => {});
-    const bytes = await unpacked;
+    const bytes = await this.#unpacking.run(() => unpack(packed, most));
     this.#resize(held, bytes.length);
     return bytes;
   }
@@ -141,7 +141,7 @@ export class Bodies {
     // Who looks at `body` makes a stream of it, through which all must go then.
     if (size === undefined ? request.body === null : size === 0) return new Uint8Array(0);
     const { promise: dropped, reject: drop } = Promise.withResolvers<never>();
-    dropped.catch(() => {}); // it may be read to its end before
+    ignoreRejection(dropped, "the body may have ended before");
     const reading: Reading = { held, come: 0, slow: { at: this.#clock(), come: 0 }, drop };
     const timer = setTimeout(() => drop(late(`was not there after ${this.#timeoutMs} ms`)), this.#timeoutMs);
     this.#reading.set(request, reading);
@@ -197,7 +197,7 @@ export class Bodies {
         if (!isSlow(reading, now)) reading.slow = { at: now, come: size };
       }
     } catch (error) {
-      reader.cancel().catch(() => {}); // the client may be gone
+      ignoreRejection(reader.cancel(), "the client may be gone");
       throw error;
     }
     return room.subarray(0, reading.come);

@@ -1,8 +1,10 @@
 /**
- * Waiting for something, but not for ever.
+ * Waits with a deadline.
  *
  * @module
  */
+
+import { getLogger } from "@logtape/logtape";
 
 /** Ends somebody's wait. */
 type Expire = () => void;
@@ -46,6 +48,18 @@ class Queue {
 }
 
 const queues = new Map<number, Queue>();
+
+const logger = getLogger(["meander", "http"]);
+
+/** The value of a promise; `undefined` when it rejects or takes longer than so many milliseconds. */
+export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string): Promise<T | undefined> {
+  try {
+    return await within(promise, ms, () => new Error(`it is not there after ${ms} ms`));
+  } catch (error) {
+    logger.debug("goes on without {what}: {reason}", { what, reason: (error as Error).message });
+    return undefined;
+  }
+}
 
 /** What a promise gives, or a rejection with `late()` after so many milliseconds; the promise itself goes on. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {

@@ -7,6 +7,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { ignoreRejection } from "../log/ignore_rejection.ts";
 import { pause } from "../log/pause.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
@@ -151,7 +152,7 @@ class Follower {
   constructor(log: Log, topic: string, partition: number, signal: AbortSignal) {
     const started = Promise.withResolvers<void>();
     this.started = started.promise;
-    this.started.catch(() => {}); // whoever asks has it
+    ignoreRejection(this.started, "each request awaits it");
     this.ended = this.#follow(log, topic, partition, signal, started.resolve)
       .catch((error) => {
         started.reject(error);
@@ -164,7 +165,7 @@ class Follower {
     const waiting = this.#expected.get(key) ?? new Set();
     this.#expected.set(key, waiting);
     const own = Promise.withResolvers<Uint8Array>();
-    own.promise.catch(() => {}); // nobody may be left to hear of it
+    ignoreRejection(own.promise, "the client may have given up");
     waiting.add(own);
     const forget = () => {
       waiting.delete(own);

@@ -12,7 +12,7 @@ import { TASK_COUNTERS, type TaskCounter } from "../../src/engine/task_counters.
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import type { PartitionStatus, Service } from "../service/service.ts";
-import { within } from "./deadline.ts";
+import { tryWithin } from "./deadline.ts";
 
 /** How long the log may take to say where it ends. */
 const STATUS_MS = 1000;
@@ -167,7 +167,7 @@ export class ServiceGauges {
       counter.reset();
     }
     if (service === undefined) return;
-    const status = await within(service.status(), STATUS_MS, () => new Error("late")).catch(() => undefined);
+    const status = await tryWithin(service.status(), STATUS_MS, "the lags of the service");
     if (status === undefined) return; // without the log nobody knows lags; what is counted here is told all the same
     const { partitions, version, learner, monitor, rekeyLag } = status;
     if (rekeyLag !== null) this.#rekeyLag.set(rekeyLag);

@@ -8,8 +8,9 @@
  * @module
  */
 
-import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { getLogger } from "@logtape/logtape";
+import { HTTP_LIMITS } from "../http/contract/limits.ts";
+import { ignoreRejection } from "../log/ignore_rejection.ts";
 
 /** Bounds of {@linkcode Connections}. */
 export interface ConnectionOptions {
@@ -138,7 +139,7 @@ export class Connections {
     this.#closing = true;
     clearInterval(this.#sweep);
     this.#listener.close();
-    for (const { server } of this.#open) server?.shutdown().catch(() => {}); // it may end meanwhile
+    for (const { server } of this.#open) ignoreRejection(server?.shutdown(), "it may end meanwhile");
     this.#settle();
   }
 
@@ -184,10 +185,11 @@ export class Connections {
       this.#onError,
       () => {},
     );
-    own.server.finished.catch(() => {}).finally(() => { // a client that broke off is no failure of ours
+    const ended = own.server.finished.finally(() => {
       this.#open.delete(own);
       this.#settle();
     });
+    ignoreRejection(ended, "a client that breaks off is no failure of ours");
   }
 
   async #answer(own: Served, request: Request): Promise<Response> {

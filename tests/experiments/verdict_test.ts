@@ -150,7 +150,7 @@ const counts = fc.record({
     users: fc.integer({ min: 2, max: 5000 }),
     value: fc.double({ min: 0, max: 9, noNaN: true }),
   }),
-  treatment: fc.record({
+  variant: fc.record({
     users: fc.integer({ min: 2, max: 5000 }),
     value: fc.double({ min: 0, max: 9, noNaN: true }),
   }),
@@ -159,15 +159,15 @@ const counts = fc.record({
 });
 
 Deno.test("ratioInterval() ends where the deviance reaches the critical square", () => {
-  fc.assert(fc.property(counts, ({ control, treatment, variance, square }) => {
-    const [a, b] = [control, treatment].map((one) => ({
+  fc.assert(fc.property(counts, ({ control, variant, variance, square }) => {
+    const [a, b] = [control, variant].map((one) => ({
       ...one,
       value: one.value < 1e-6 ? 0 : one.value,
       variance: variance / one.users,
-    })) as [typeof control & { variance: number }, typeof treatment & { variance: number }];
+    })) as [typeof control & { variance: number }, typeof variant & { variance: number }];
     const evidence = evidenceOf(a, b);
     if (evidence === null) return assert.ok(a.value + b.value === 0);
-    fc.pre(evidence.control.conversions + evidence.treatment.conversions >= 30); // fewer are not asked for
+    fc.pre(evidence.control.conversions + evidence.variant.conversions >= 30); // fewer are not asked for
     const { low, high } = ratioInterval(evidence, square);
     assert.ok(low <= high);
     for (const end of [low, high]) {
@@ -181,7 +181,7 @@ Deno.test("ratioInterval() ends where the deviance reaches the critical square",
       assert.ok(low <= b.value / a.value * 1.000001 && high >= b.value / a.value * 0.999999);
     }
     if (a.value > 0) {
-      const { control: same, treatment: other } = inverted(evidence);
+      const { control: same, variant: other } = inverted(evidence);
       const product = other.conversions / other.exposure / (same.conversions / same.exposure);
       assert.ok(Math.abs(product - a.value * b.value) < 1e-9 * (1 + product));
     }
@@ -190,10 +190,10 @@ Deno.test("ratioInterval() ends where the deviance reaches the critical square",
 
 Deno.test("ratioInterval() ends at 0 or Infinity where an arm has next to nothing", () => {
   const [many, hardly] = [{ conversions: 811, exposure: 90 }, { conversions: 0.0018, exposure: 92 }];
-  const high = ratioInterval({ control: hardly, treatment: many }, 237.6);
+  const high = ratioInterval({ control: hardly, variant: many }, 237.6);
   assert.equal(high.high, Infinity);
   assert.ok(high.low > 6 && high.low < 7, `${high.low}`);
-  const low = ratioInterval({ control: many, treatment: hardly }, 237.6);
+  const low = ratioInterval({ control: many, variant: hardly }, 237.6);
   assert.equal(low.low, 0);
   assert.ok(Math.abs(low.high * high.low - 1) < 1e-9, `${low.high}`);
 });

@@ -13,7 +13,6 @@ const TO_BE_RENAMED: readonly string[] = [
   ...["sight", "instance", "refusal"].map((word) => `${word} src/engine`),
   ...["found", "known", "instance"].map((word) => `${word} src/features`),
   ...["ranked", "query"].map((word) => `${word} src/retrieval`),
-  "treatment src/experiments",
   "instance src/serving",
   "sight src/embeddings",
   "known streams/log",

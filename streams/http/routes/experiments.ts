@@ -19,6 +19,7 @@ import {
   issuesOf,
 } from "../../experiments/schemas.ts";
 import { deployedModels, ExperimentRegistry } from "../../experiments/registry.ts";
+import { InTurn } from "../../log/in_turn.ts";
 import { LogError } from "../../log/log.ts";
 import { within } from "../deadline.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -178,7 +179,7 @@ function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>
 /** Makes one change after the other: two at once would fence each other. */
 class Changes {
   readonly #context: ApiContext;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new InTurn();
 
   constructor(context: ApiContext) {
     this.#context = context;
@@ -196,12 +197,11 @@ class Changes {
 
   /** Makes a change, and answers with the new record. @throws Problem */
   async make(change: (registry: ExperimentRegistry) => Promise<ExperimentRecord>): Promise<Response> {
-    const made = this.#last.then(async () => {
+    const made = this.#turns.run(async () => {
       const { log, topics, now } = this.#context;
       const registry = new ExperimentRegistry(log, topics, { models: await this.#models(), now });
       return await change(registry);
     });
-    this.#last = made.catch(() => {});
     const late = () =>
       new Problem(
         "unavailable",

@@ -4,10 +4,13 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import type { MetricsListener } from "../../http/metrics.ts";
 import type { RejectedPart, ServerNews } from "./messages.ts";
 
 const TELL_MS = 100;
+
+const logger = getLogger(["meander", "http"]);
 
 /** Gathers what the dashboard wants to know. */
 export class NewsBox implements MetricsListener {
@@ -53,6 +56,8 @@ export class NewsBox implements MetricsListener {
     this.#timer = undefined;
     const news = { answered: this.#answered, rejected: this.#rejected };
     [this.#answered, this.#rejected] = [[], []];
-    await this.#tell(news).catch(() => {}); // whoever would hear of it has gone
+    await this.#tell(news).catch((error) =>
+      logger.debug("cannot tell what was measured: {reason}", { reason: (error as Error).message })
+    );
   }
 }

@@ -13,6 +13,7 @@
 import type { LogLevel } from "@logtape/logtape";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { LocalGroups } from "../../log/group.ts";
+import { ignoreRejection } from "../../log/ignore_rejection.ts";
 import {
   type GroupHandlers,
   type Log,
@@ -62,7 +63,7 @@ export class ServerThread {
 
   private constructor({ permissions, level = "info" }: ServerThreadOptions) {
     this.ended = this.#end.promise;
-    this.ended.catch(() => {}); // also when nobody watches, closing must go on
+    ignoreRejection(this.ended, "an owner that does not watch still closes");
     const orders = new MessageChannel();
     const calls = new MessageChannel();
     this.#orders = new PortCaller(
@@ -149,7 +150,8 @@ export class ServerThread {
     const { port1, port2 } = new MessageChannel();
     const id = ++this.#ways;
     // Calls over a port are heard in their order: whatever is asked of the log comes behind this.
-    this.#orders.call("connect", [id, port1, isMetered], { transfer: [port1] }).catch(() => {});
+    const connected = this.#orders.call("connect", [id, port1, isMetered], { transfer: [port1] });
+    ignoreRejection(connected, "calls on the connection fail by themselves");
     return {
       channel: { port: port2, hasLatest: true },
       lost: this.ended,
