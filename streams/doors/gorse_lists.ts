@@ -4,38 +4,24 @@
  * @module
  */
 
-import { PLAIN } from "../../src/events/json_schema.ts";
-import { MAX_ID_BYTES, MAX_NAME_BYTES } from "../../src/events/limits.ts";
 import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
 import { objectOf } from "../../src/adapters/mapped.ts";
+import type { Preview } from "../../src/engine/lists.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
-import type { Preview } from "../../src/engine/lists.ts";
-import type { Call, Endpoint } from "../http/endpoint.ts";
+import { PLAIN } from "../../src/events/json_schema.ts";
+import { MAX_ID_BYTES, MAX_NAME_BYTES } from "../../src/events/limits.ts";
 import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
 import type { GorseSettings } from "../http/contract/settings.ts";
+import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import { impressionRecords } from "../http/impression.ts";
-import {
-  ask,
-  type Asked,
-  askForNobody,
-  askSilently,
-  mapAll,
-  numberIn,
-  readValues,
-  recordsOf,
-  take,
-} from "./door.ts";
+import { ask, type Asked, askForNobody, askSilently, mapAll, readValues, recordsOf, take } from "./door.ts";
+import { jsonBody, N, rangeOf, sharing } from "./gorse_endpoint.ts";
 import { SCHEMAS } from "./schemas.ts";
 
-/** Length of a list when the call does not say, as in Gorse. */
-const DEFAULT_N = 10;
-const ID = { user: "Id of the user", item: "Id of the item", category: "Only items of this category" };
-const SCORES = { 200: { description: "Items, best first", schema: SCHEMAS.GorseScores } } as const;
-const LIST = { 200: { description: "Items, best first", schema: SCHEMAS.GorseList } } as const;
 const PAGE = {
-  n: { about: "How many; 10 if not said", schema: { type: "integer", minimum: 0, maximum: 1000 } },
+  n: N,
   offset: {
     about: "How many to leave out at the top",
     schema: { type: "integer", minimum: 0, maximum: 1000 },
@@ -43,10 +29,7 @@ const PAGE = {
 } as const;
 /** An id, or nothing. */
 const TEXT = { type: "string", maxLength: MAX_ID_BYTES, pattern: PLAIN } as const;
-const CATEGORY = {
-  category: { about: "Only items of this category; may be there several times", schema: TEXT },
-} as const;
-const READER = { "user-id": { about: "Leave out what this user had", schema: TEXT } } as const;
+const CATEGORY = { about: "Only items of this category; may be there several times", schema: TEXT } as const;
 /** Go's durations, such as `1h30m`. */
 const DURATION = /^([-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$|^[-+]?0$/;
 
@@ -55,36 +38,17 @@ export function gorseLists(
   context: ApiContext,
   { readTypes = DEFAULT_READ_TYPES }: GorseSettings,
 ): readonly Endpoint[] {
-  const reading = {
+  const shared = {
     scope: "recommend",
-    answers: SCORES,
+    answers: { 200: { description: "Items, best first", schema: SCHEMAS.GorseScores } },
     problems: ["bad-parameter", "elsewhere", "unavailable", "answer-timeout"],
   } as const;
-  /** The same list for all, or without what a user had. */
-  const listed = (asked: (call: Call) => Asked | null, scoreOf = modelScore) => async (call: Call) => {
-    const query = new URL(call.request.url).searchParams;
-    const [n, offset] = [numberIn(query, "n", DEFAULT_N), numberIn(query, "offset", 0)];
-    const own = asked(call);
-    if (n === 0 || own === null) return Response.json([]);
-    const reader = query.get("user-id") ?? "";
-    const filter = { ...categoriesOf(call), seen: reader === "" };
-    const event = { ...own, filter, count: countOf(n, offset) };
-    const preview = reader === "" ? askForNobody(context, event) : await askSilently(context, reader, event);
-    return Response.json(scoreOf(context, preview).slice(offset, offset + n));
-  };
-  const latest = listed(() => ({ list: "new", count: 1 }), firstSight);
-  const similar = listed(({ parameters: { item = "" } }) => ({ item, count: 1 }));
-  const popular = listed(({ parameters: { name = "popular" } }) => ({
-    list: LISTS.get(name) ?? "popular",
-    count: 1,
-  }));
-  const session = (call: Call) => sessionRecommend(context, call, readTypes);
-  const recommended = (call: Call) => recommend(context, call, readTypes);
-  const query = { ...PAGE, ...CATEGORY, ...READER };
-  const personal = {
-    ...{ ...reading, answers: LIST },
+  const personal = sharing({
+    ...shared,
+    answers: { 200: { description: "Items, best first", schema: SCHEMAS.GorseList } },
     query: {
-      ...{ ...PAGE, ...CATEGORY },
+      ...PAGE,
+      category: CATEGORY,
       "write-back-type": {
         about: "Also take this feedback for each item",
         schema: { ...TEXT, maxLength: MAX_NAME_BYTES },
@@ -94,82 +58,83 @@ export function gorseLists(
         schema: { type: "string", pattern: DURATION.source },
       },
     },
-    handle: recommended,
-  } as const;
-  const bodied = {
-    ...reading,
-    body: { kinds: ["json"], schema: SCHEMAS.GorseSession, many: true },
-    query: PAGE,
-    handle: session,
-  } as const;
-  const get = { ...reading, method: "GET", query } as const;
+  });
+  const session = sharing({ ...shared, body: jsonBody(SCHEMAS.GorseSession, true), query: PAGE });
+  const list = sharing({
+    ...shared,
+    query: {
+      ...PAGE,
+      category: CATEGORY,
+      "user-id": { about: "Leave out what this user had", schema: TEXT },
+    },
+  });
+  /** The same list for all, or without what a user had. */
+  const listed = (asked: (call: Call) => Asked, scoreOf = modelScore) => async (call: Call) => {
+    const { n, offset } = rangeOf(call);
+    if (n === 0) return Response.json([]);
+    const reader = queryOf(call).get("user-id") ?? "";
+    const filter = { ...categoriesOf(call), seen: reader === "" };
+    const event = { ...asked(call), filter, count: countOf(n, offset) };
+    const preview = reader === "" ? askForNobody(context, event) : await askSilently(context, reader, event);
+    return Response.json(scoreOf(context, preview).slice(offset, offset + n));
+  };
+  const latest = listed(() => ({ list: "new", count: 1 }), firstSeen);
+  const similar = listed(({ parameters: { item = "" } }) => ({ item, count: 1 }));
+  const popular = listed(({ parameters: { name = "popular" } }) => ({
+    list: LISTS.get(name) ?? "popular",
+    count: 1,
+  }));
+  const recommended = (call: Call) => recommend(context, call, readTypes);
+  const inSession = (call: Call) => sessionRecommend(context, call, readTypes);
   return [
-    {
-      ...{ ...personal, method: "GET", path: "/api/recommend/:user", id: "gorseRecommend" },
-      ...{ summary: "Gorse: recommends to a user", parameters: { user: ID.user } },
-    },
-    {
-      ...{
-        ...personal,
-        method: "GET",
-        path: "/api/recommend/:user/:category",
-        id: "gorseRecommendInCategory",
-      },
-      ...{ summary: "Gorse: the same in a category", parameters: { user: ID.user, category: ID.category } },
-    },
-    {
-      ...{ ...bodied, method: "POST", path: "/api/session/recommend", id: "gorseSessionRecommend" },
-      summary: "Gorse: recommends to somebody who did only what the body says; nothing is kept",
-    },
-    {
-      ...{ ...bodied, method: "POST", path: "/api/session/recommend/:category" },
-      ...{ id: "gorseSessionRecommendInCategory", parameters: { category: ID.category } },
-      summary: "Gorse: the same in a category",
-    },
-    {
-      ...{ ...get, path: "/api/collaborative-filtering/:user", id: "gorseCollaborative" },
-      ...{
-        summary: "Gorse: what a user would be recommended; nothing is kept",
-        parameters: { user: ID.user },
-      },
+    personal("GET /api/recommend/:user", "Recommend", {
+      summary: "recommends to a user",
+      handle: recommended,
+    }),
+    personal("GET /api/recommend/:user/:category", "RecommendInCategory", {
+      summary: "the same in a category",
+      handle: recommended,
+    }),
+    session("POST /api/session/recommend", "SessionRecommend", {
+      summary: "recommends to somebody who did only what the body says; nothing is kept",
+      handle: inSession,
+    }),
+    session("POST /api/session/recommend/:category", "SessionRecommendInCategory", {
+      summary: "the same in a category",
+      handle: inSession,
+    }),
+    list("GET /api/collaborative-filtering/:user", "Collaborative", {
+      summary: "what a user would be recommended; nothing is kept",
       handle: (call) => collaborative(context, call),
-    },
-    { ...get, path: "/api/latest", id: "gorseLatest", summary: "Gorse: newest items", handle: latest },
-    {
-      ...{ ...get, path: "/api/latest/:category", id: "gorseLatestInCategory", handle: latest },
-      ...{ summary: "Gorse: newest items of a category", parameters: { category: ID.category } },
-    },
-    { ...get, path: "/api/popular", id: "gorsePopular", summary: "Gorse: popular items", handle: popular },
-    {
-      ...{ ...get, path: "/api/popular/:category", id: "gorsePopularInCategory", handle: popular },
-      ...{ summary: "Gorse: popular items of a category", parameters: { category: ID.category } },
-    },
-    {
-      ...{ ...get, path: "/api/non-personalized/:name", id: "gorseNonPersonalized", handle: popular },
-      ...{
-        summary: "Gorse: a list for all",
-        parameters: { name: "popular, trending or latest; others are popular" },
-      },
-    },
-    {
-      ...{ ...get, path: "/api/item-to-item/:name/:item", id: "gorseItemToItem", handle: similar },
-      summary: "Gorse: items that go with one",
-      parameters: { name: "Any name: there is one such list", item: ID.item },
-    },
-    {
-      ...{ ...get, path: "/api/item/:item/neighbors", id: "gorseNeighbors", handle: similar },
-      ...{ summary: "Gorse: items that go with one", parameters: { item: ID.item } },
-    },
-    {
-      ...{
-        ...get,
-        path: "/api/item/:item/neighbors/:category",
-        id: "gorseNeighborsInCategory",
-        handle: similar,
-      },
-      summary: "Gorse: the same in a category",
-      parameters: { item: ID.item, category: ID.category },
-    },
+    }),
+    list("GET /api/latest", "Latest", { summary: "newest items", handle: latest }),
+    list("GET /api/latest/:category", "LatestInCategory", {
+      summary: "newest items of a category",
+      handle: latest,
+    }),
+    list("GET /api/popular", "Popular", { summary: "popular items", handle: popular }),
+    list("GET /api/popular/:category", "PopularInCategory", {
+      summary: "popular items of a category",
+      handle: popular,
+    }),
+    list("GET /api/non-personalized/:name", "NonPersonalized", {
+      summary: "a list for all",
+      parameters: { name: "popular, trending or latest; others are popular" },
+      handle: popular,
+    }),
+    list("GET /api/item-to-item/:name/:item", "ItemToItem", {
+      summary: "items that go with one",
+      parameters: { name: "Any name: there is one such list", item: "Id of the item" },
+      handle: similar,
+    }),
+    list("GET /api/item/:item/neighbors", "Neighbors", {
+      summary: "items that go with one",
+      handle: similar,
+    }),
+    list("GET /api/item/:item/neighbors/:category", "NeighborsInCategory", {
+      summary: "the same in a category",
+      handle: similar,
+    }),
   ];
 }
 
@@ -182,17 +147,17 @@ const LISTS: ReadonlyMap<string, "popular" | "trending" | "new"> = new Map([
 
 async function recommend(context: ApiContext, call: Call, readTypes: readonly string[]): Promise<Response> {
   const { request, parameters: { user = "" } } = call;
-  const query = new URL(request.url).searchParams;
-  const [n, offset] = [numberIn(query, "n", DEFAULT_N), numberIn(query, "offset", 0)];
+  const query = queryOf(call);
+  const { n, offset } = rangeOf(call);
   const writeBack = query.get("write-back-type") ?? "";
   checkDelay(query.get("write-back-delay") ?? "");
   if (writeBack !== "") checkAction(writeBack, context.now());
   if (n === 0) return Response.json([]);
   const answer = await ask(context, user, { count: countOf(n, offset), filter: categoriesOf(call) });
   const items = answer.items.slice(offset);
-  // The task believes that all of it was shown.
+  // The task takes all of it for shown.
   if (offset > 0) await take(context, impressionRecords(context, answer, items.map(({ item }) => item)));
-  // What was answered counts as shown already; other feedback has to be taken.
+  // A read type says no more than that.
   if (writeBack !== "" && !readTypes.includes(writeBack)) {
     const feedback = mapAll(context, items, ({ item }) => ({
       events: [{
@@ -211,8 +176,7 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
 }
 
 async function collaborative(context: ApiContext, call: Call): Promise<Response> {
-  const query = new URL(call.request.url).searchParams;
-  const [n, offset] = [numberIn(query, "n", DEFAULT_N), numberIn(query, "offset", 0)];
+  const { n, offset } = rangeOf(call);
   if (n === 0) return Response.json([]);
   const event = { count: countOf(n, offset), filter: categoriesOf(call) };
   const preview = await askSilently(context, call.parameters["user"] ?? "", event);
@@ -224,13 +188,10 @@ async function sessionRecommend(
   call: Call,
   readTypes: readonly string[],
 ): Promise<Response> {
-  const { request } = call;
-  const query = new URL(request.url).searchParams;
-  const [n, offset] = [numberIn(query, "n", DEFAULT_N), numberIn(query, "offset", 0)];
-  const values = await readValues(context, request);
+  const { n, offset } = rangeOf(call);
+  const values = await readValues(context, call.request);
   const feedback = mapAll(context, values, (value) => {
-    // Nobody in particular may have done it.
-    const record = { UserId: "", ...objectOf(value, "the feedback") };
+    const record: { readonly UserId?: unknown } = objectOf(value, "the feedback");
     return parseGorse({ ...record, UserId: record.UserId || "anonymous" }, {
       time: context.now(),
       readTypes,
@@ -247,7 +208,7 @@ async function sessionRecommend(
   return Response.json(modelScore(context, askForNobody(context, event)).slice(offset));
 }
 
-/** Newest feedback of a session that counts. */
+/** How many feedbacks of a session count, newest first. */
 const SESSION = 100;
 
 type Score = { readonly Id: string; readonly Score: number };
@@ -256,8 +217,8 @@ function modelScore(_context: ApiContext, { recommendation: { items } }: Preview
   return items.map(({ item, score }) => ({ Id: item, Score: score }));
 }
 
-/** Seconds since the epoch at which an item was first seen, as Gorse scores its newest ones. */
-function firstSight({ service }: ApiContext, { recommendation: { items } }: Preview): readonly Score[] {
+/** Gorse's score of the newest items: when an item was first seen, in seconds since the epoch. */
+function firstSeen({ service }: ApiContext, { recommendation: { items } }: Preview): readonly Score[] {
   const [task] = service?.tasks.values() ?? [];
   return items.map(({ item }) => {
     const { firstTime = 0 } = task?.state.catalogue.get(item) ?? {};
@@ -266,10 +227,11 @@ function firstSight({ service }: ApiContext, { recommendation: { items } }: Prev
 }
 
 /** As in Gorse, an item must have all categories that are named. */
-function categoriesOf({ request, parameters }: Call): RequestFilter {
-  const named = parameters["category"] === undefined
-    ? new URL(request.url).searchParams.getAll("category").filter((category) => category !== "")
-    : [parameters["category"]];
+function categoriesOf(call: Call): RequestFilter {
+  const { category } = call.parameters;
+  const named = category === undefined
+    ? queryOf(call).getAll("category").filter((one) => one !== "")
+    : [category];
   return named.length === 0 ? {} : { allCategories: named };
 }
 
@@ -278,7 +240,7 @@ function countOf(n: number, offset: number): number {
   throw new Problem("bad-parameter", "n and offset together must be at most 1000");
 }
 
-/** Before anything is asked: an answer counts as shown. @throws Problem `bad-parameter` */
+/** Called before the request: a recommendation counts as shown. @throws Problem `bad-parameter` */
 function checkAction(action: string, time: number): void {
   const checked = checkEventFields({ type: "interaction", user: "anybody", item: "anything", action, time });
   if (!checked.ok) throw new Problem("bad-parameter", `write-back-type cannot be taken: ${checked.reason}`);

@@ -1,5 +1,5 @@
 /**
- * Gorse's users, items and feedback out of what a deployment knows.
+ * Gorse's users, items and feedback, made from the state of a deployment.
  *
  * @module
  */
@@ -12,17 +12,21 @@ import type { Task } from "../task/task.ts";
 
 /** Gorse's zero time. */
 const NO_TIME = "0001-01-01T00:00:00Z";
+/** Fields of feedback that we do not know. */
+const BLANK = { Value: 0, Updated: NO_TIME, Labels: null, Comment: "" };
 
-/** A user as Gorse has it; a comment is not kept. */
+/** A user in Gorse's form; comments are not kept. */
 export function gorseUser(id: string, profile: Attributes): JsonObject {
   return { UserId: id, Labels: labelsOf(profile), Comment: "" };
 }
 
-/** An item as Gorse has it, all fields there. */
+/** An item in Gorse's form, with all fields. */
 export function gorseItem(item: ItemRecord): JsonObject {
   const { category } = item;
   return {
-    ...{ IsHidden: false, Labels: null, Comment: "" },
+    IsHidden: false,
+    Labels: null,
+    Comment: "",
     ...toGorse(item),
     Categories: item.categories ?? (category === undefined ? [] : [category]),
     Timestamp: extra(item, "timestamp") ?? new Date(item.time).toISOString(),
@@ -37,14 +41,10 @@ export function gorseFeedback({ id, row }: UserState, { state }: Task): readonly
     const type = sequences.action(row, i);
     const { id: item } = catalogue.at(sequences.item(row, i));
     const time = new Date(sequences.time(row, i)).toISOString();
-    const known = feedback.get(`${type}\n${item}`);
+    const key = `${type}\n${item}`;
+    const known = feedback.get(key);
     if (known !== undefined) known["Updated"] = time;
-    else {
-      feedback.set(`${type}\n${item}`, {
-        ...{ FeedbackType: type, UserId: id, ItemId: item, Value: 0, Timestamp: time },
-        ...{ Updated: NO_TIME, Labels: null, Comment: "" },
-      });
-    }
+    else feedback.set(key, { ...BLANK, FeedbackType: type, UserId: id, ItemId: item, Timestamp: time });
   }
   return [...feedback.values()];
 }
@@ -56,17 +56,19 @@ export function patched(item: JsonObject, patch: JsonObject): JsonObject {
 }
 
 /**
- * The same item, not older than the record it replaces, which is what a task goes by; the time that was asked for is
+ * The same item, not older than the record that it replaces: tasks ignore older ones. The time that was asked for is
  * kept on it.
  */
 export function inPlaceOf(before: ItemRecord | undefined, item: ItemRecord, asked: JsonObject): ItemRecord {
   if (before === undefined || item.time >= before.time) return item;
   const text = stringIn(asked, "Timestamp");
-  const timestamp = text === undefined || Number.isNaN(parseDate(text)) ? {} : { timestamp: text };
-  return { ...item, time: before.time, ...timestamp };
+  const moved = { ...item, time: before.time };
+  return text === undefined || Number.isNaN(parseDate(text))
+    ? moved
+    : Object.assign(moved, { timestamp: text });
 }
 
-/** A list that stood for the labels comes out as one. */
+/** Labels that came as a list come out as one. */
 function labelsOf(attributes: Attributes): unknown {
   const names = Object.keys(attributes);
   if (names.length === 0) return null;

@@ -1,19 +1,20 @@
 /**
- * Metarank's API: events in, rankings and recommendations out. docs/how-to/migrate-from-gorse-or-metarank.md says what differs.
+ * Metarank's API: events in, rankings and recommendations out. Differences:
+ * docs/how-to/migrate-from-gorse-or-metarank.md.
  *
- * Read in Metarank 0.7.11 (`api/routes`, `doc/api.md`).
+ * Source: `api/routes` and `doc/api.md` of Metarank 0.7.11.
  *
  * @module
  */
 
 import { setImmediate as turn } from "node:timers/promises";
-import { type JsonObject, numberIn, objectOf, stringIn } from "../../src/adapters/mapped.ts";
+import { type JsonObject, numberIn, stringIn } from "../../src/adapters/mapped.ts";
 import { parseMetarank } from "../../src/adapters/metarank.ts";
 import type { ImpressionEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
-import type { Call, Endpoint } from "../http/endpoint.ts";
+import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { beginsList, checkList, checkSequence } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
@@ -22,23 +23,22 @@ import { ask, type Asked, askForNobody, askSilently, checkEntries, mapAll, recor
 import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
-const MODEL = { model: "Any name: a process has one model" };
-const PROBLEMS = ["elsewhere", "unavailable", "answer-timeout"] as const;
-
 /** The endpoints of the door. */
 export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
-  const found = { 200: { description: "Items, best first", schema: SCHEMAS.MetarankItems } } as const;
   const asking = {
     method: "POST",
     scope: "recommend",
-    parameters: MODEL,
-    answers: found,
-    problems: PROBLEMS,
+    parameters: { model: "Any name: a process has one model" },
+    answers: { 200: { description: "Items, best first", schema: SCHEMAS.MetarankItems } },
+    problems: ["elsewhere", "unavailable", "answer-timeout"],
   } as const;
   return [
     {
-      ...{ method: "POST", path: "/feedback", id: "metarankFeedback", scope: "events" },
-      summary: "Metarank: takes events: one, a list, or one a line; all of them or none",
+      method: "POST",
+      path: "/feedback",
+      id: "metarankFeedback",
+      scope: "events",
+      summary: "Metarank: takes events: one, a list, or one per line; all of them or none",
       body: { kinds: ["json", "lines"], schema: SCHEMAS.MetarankEvent, many: true, untyped: true },
       answers: { 200: { description: "All of them are durable", schema: SCHEMAS.MetarankStatus } },
       problems: ["unavailable"],
@@ -46,13 +46,18 @@ export function metarankEndpoints(context: ApiContext): readonly Endpoint[] {
       handle: ({ request }) => feedback(context, request),
     },
     {
-      ...{ ...asking, path: "/rank/:model", id: "metarankRank", summary: "Metarank: ranks given items" },
+      ...asking,
+      path: "/rank/:model",
+      id: "metarankRank",
+      summary: "Metarank: ranks given items",
       body: { kinds: ["json"], schema: SCHEMAS.MetarankRanking, untyped: true },
       query: { explain: { about: "Also say why", schema: { type: "boolean" } } },
       handle: (call) => rank(context, call),
     },
     {
-      ...{ ...asking, path: "/recommend/:model", id: "metarankRecommend" },
+      ...asking,
+      path: "/recommend/:model",
+      id: "metarankRecommend",
       summary: "Metarank: recommends to a user, or what goes with items",
       body: { kinds: ["json"], schema: SCHEMAS.MetarankRecommend, untyped: true },
       handle: (call) => recommend(context, call),
@@ -67,47 +72,33 @@ async function feedback(context: ApiContext, request: Request): Promise<Response
   checkEntries(context, events.length);
   const records = recordsOf(context, mapAll(context, events, parseMetarank));
   await take(context, records);
-  return Response.json({
-    ...{ status: "ok", accepted: events.length, updated: 0 },
-    tookMillis: Math.round(context.clock() - begun),
-  });
+  const tookMillis = Math.round(context.clock() - begun);
+  return Response.json({ status: "ok", accepted: events.length, updated: 0, tookMillis });
 }
 
-async function rank(context: ApiContext, { request }: Call): Promise<Response> {
+async function rank(context: ApiContext, call: Call): Promise<Response> {
   const begun = context.clock();
-  const text = new URL(request.url).searchParams.get("explain") ?? "false";
+  const text = queryOf(call).get("explain") ?? "false";
   if (text !== "true" && text !== "false") {
     throw new Problem("bad-parameter", "explain must be true or false");
   }
-  const body = objectIn(await context.bodies.read(request));
+  const body = objectIn(await context.bodies.read(call.request));
   const isNobodys = !hasId(body["user"]) && !hasId(body["session"]);
-  const [own] = mapAll(
-    context,
-    [body],
-    (value) =>
-      parseMetarank({
-        ...{ timestamp: context.now(), id: crypto.randomUUID() },
-        ...objectOf(value, "the ranking"),
-        event: "ranking",
-        ...(isNobodys ? { user: "anonymous" } : {}),
-      }),
-  );
+  const defaults = { timestamp: context.now(), id: crypto.randomUUID() };
+  const fixed = isNobodys ? { event: "ranking", user: "anonymous" } : { event: "ranking" };
+  const [own] = mapAll(context, [body], () => parseMetarank({ ...defaults, ...body, ...fixed }));
   if (own?.kind !== "event") throw new Error("Cannot rank: the body is no ranking");
   const { user, request: id, items, context: known } = own.event as ImpressionEvent;
-  const asked = {
-    count: items.length,
-    candidates: items,
-    ...(known === undefined ? {} : { context: known }),
-  };
+  const given = { count: items.length, candidates: items };
+  const asked: Asked = known === undefined ? given : { ...given, context: known };
   const ranked = isNobodys
     ? askForNobody(context, asked).recommendation.items
     : (await ask(context, user, asked, id)).items;
   const why = text === "true" ? await features(context, isNobodys ? null : user, asked) : null;
   return Response.json({
-    items: ranked.map((item) => ({
-      ...scored(item),
-      ...(why === null ? {} : { features: why.get(item.item) ?? [] }),
-    })),
+    items: ranked.map((item) =>
+      why === null ? scored(item) : { ...scored(item), features: why.get(item.item) ?? [] }
+    ),
     took: Math.round(context.clock() - begun),
   });
 }
@@ -118,8 +109,8 @@ async function recommend(context: ApiContext, { request }: Call): Promise<Respon
   const asked = rejecting((): Asked => {
     const items = body["items"] ?? [];
     if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is none");
-    const like = items.length === 0 ? {} : { like: items as readonly string[] };
-    return { count: numberIn(body, "count") ?? DEFAULT_COUNT, ...like };
+    const count = numberIn(body, "count") ?? DEFAULT_COUNT;
+    return items.length === 0 ? { count } : { count, like: items as readonly string[] };
   });
   const user = rejecting(() => stringIn(body, "user"));
   const { items } = user !== undefined
@@ -132,7 +123,7 @@ function scored({ item, score }: RecommendedItem): { readonly item: string; read
   return { item, score };
 }
 
-/** What the model makes of each item, by name. Costs a score of the list for each behaviour of the user. */
+/** How the model scores each item, by name. Costs a score of the list for each behaviour of the user. */
 async function features(
   context: ApiContext,
   user: string | null,
@@ -143,7 +134,7 @@ async function features(
     : await askSilently(context, user, asked);
   const steps = explain(serving, instance);
   let step = steps.next();
-  for (; !step.done; step = steps.next()) await turn(); // others get their turn
+  for (; !step.done; step = steps.next()) await turn(); // other requests get their turn
   return new Map(step.value.map(({ item, logit, prior, effects }) => [item, [
     { name: "logit", value: logit },
     { name: "prior", value: prior },
@@ -151,7 +142,7 @@ async function features(
   ]]));
 }
 
-/** One JSON value, which may have line breaks within; a list; or one value a line. @throws Problem */
+/** The values of a body: one, which may have line breaks within, a list, or one per line. @throws Problem */
 function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
   if (beginsList(bytes)) checkList(bytes, maxEntries);
   else checkSequence(bytes, maxEntries);
@@ -162,7 +153,7 @@ function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
   return lines.map((line) => {
     const parsed = line.rejected ?? parseJson(line.bytes, "line");
     if (parsed.ok) return parsed.value;
-    // What is wrong with the whole, when it is not even lines.
+    // A body of one broken line: the error of the whole is the better one.
     throw new Problem("bad-body", lines.length === 1 ? whole.reason : parsed.reason, {
       more: { reasonCode: parsed.code },
     });
@@ -179,7 +170,7 @@ function hasId(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-/** What a `SyntaxError` of an adapter says, as a problem. */
+/** Turns a `SyntaxError` of an adapter into a problem. */
 function rejecting<T>(take: () => T): T {
   try {
     return take();

@@ -17,7 +17,6 @@ const TO_BE_RENAMED: readonly string[] = [
   "sight src/embeddings",
   "known streams/log",
   "instance streams/http",
-  ...["sight", "instance"].map((word) => `${word} streams/doors`),
   ...["crew", "known"].map((word) => `${word} streams/service`),
   "query scripts/evaluate",
   "known scripts/flags",
