@@ -7,9 +7,8 @@
  * @module
  */
 
-import { CsvParseStream } from "@std/csv";
-import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { Row } from "../../src/adapters/fields.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { type Line, readLines } from "./lines.ts";
 
 /** A row, or a line that is none. */
@@ -22,82 +21,43 @@ export interface CsvOptions {
   /** Names of the columns; of a file with a header, those that it must have. */
   readonly columns: readonly string[];
   /** Whether the first line names the columns. @default {false} */
-  readonly header?: boolean;
+  readonly header?: boolean | undefined;
   /** Name for a column whose name in the header is empty. */
-  readonly unnamed?: string;
+  readonly unnamed?: string | undefined;
   /** Character between fields. @default {","} */
-  readonly separator?: string;
+  readonly separator?: string | undefined;
   /** Whether a field may stand in quotes; if not, a quote is a character like any other. @default {true} */
-  readonly quotes?: boolean;
+  readonly quotes?: boolean | undefined;
   /** Encoding of the text. @default {"utf-8"} */
-  readonly encoding?: "utf-8" | "latin1";
+  readonly encoding?: "utf-8" | "latin1" | undefined;
   /** Stops reading. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * Reads the rows of a file, `.gz` or not. @throws SyntaxError when the header lacks a column
- */
+/** Reads the rows of a file, `.gz` or not. @throws SyntaxError when the header is malformed or lacks a column */
 export async function* readCsv(path: string, options: CsvOptions): AsyncGenerator<CsvLine> {
   const { separator = ",", quotes = true, encoding = "utf-8", signal } = options;
-  const decoder = new TextDecoder(encoding, { fatal: true });
+  const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
   let columns = options.header === true ? undefined : options.columns;
   for await (const lines of readLines(path, signal)) {
-    const plain = columns === undefined ? null : plainRows(lines, columns, { separator, quotes, decoder });
-    if (plain !== null) {
-      yield* plain;
-      continue;
+    const texts = decode(lines, decoder);
+    for (const [i, line] of lines.entries()) {
+      const text = texts[i];
+      const fields = line.rejected ?? (text === undefined ? NOT_UTF8 : split(text, separator, quotes));
+      if (columns === undefined) columns = headerOf(`${path}:${line.number}`, fields, options);
+      else if (!isFields(fields)) yield { ok: false, line, rejected: fields };
+      else if (fields.length === columns.length) yield { ok: true, line, row: rowOf(fields, columns) };
+      else yield { ok: false, line, rejected: malformed(line, columns.length, fields.length) };
     }
-    const texts: Text[] = [];
-    for (const line of lines) {
-      const text = decode(line, decoder);
-      if (!text.ok) yield text;
-      else if (columns === undefined) columns = await readHeader(path, text, options);
-      else texts.push(text);
-    }
-    if (columns === undefined) continue;
-    if (quotes) yield* parseRows(texts, columns, separator);
-    else for (const text of texts) yield splitRow(text, columns, separator);
   }
 }
 
-const QUOTE = 0x22, LF = 0x0a, CR = 0x0d, BOM = 0xef;
+const NOT_UTF8 = reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
+const QUOTE = '"';
+const LF = 0x0a;
 
-/**
- * The rows of lines without a quote, which need no parser: a field ends where the separator is. `null` when there is
- * anything among them that must be looked at line by line.
- */
-function plainRows(
-  lines: readonly Line[],
-  columns: readonly string[],
-  { separator, quotes, decoder }: {
-    readonly separator: string;
-    readonly quotes: boolean;
-    readonly decoder: TextDecoder;
-  },
-): readonly CsvLine[] | null {
-  let size = 0;
-  for (const { bytes, rejected } of lines) {
-    if (rejected !== undefined || bytes[0] === BOM) return null;
-    size += bytes.length + 1;
-  }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const { bytes } of lines) {
-    whole.set(bytes, at);
-    at += bytes.length;
-    whole[at++] = LF;
-  }
-  if (quotes && (whole.includes(QUOTE) || whole.includes(CR))) return null;
-  const texts = decodeAll(whole, decoder)?.split("\n");
-  if (texts === undefined) return null;
-  const rows: CsvLine[] = [];
-  for (const [i, line] of lines.entries()) {
-    const fields = texts[i]!.split(separator);
-    if (fields.length !== columns.length) return null;
-    rows.push({ ok: true, line, row: rowOf(fields, columns) });
-  }
-  return rows;
+function isFields(fields: readonly string[] | Rejected): fields is readonly string[] {
+  return !("ok" in fields);
 }
 
 function rowOf(fields: readonly string[], columns: readonly string[]): Row {
@@ -106,97 +66,80 @@ function rowOf(fields: readonly string[], columns: readonly string[]): Row {
   return row;
 }
 
-/** The row of a line in which a quote means nothing. */
-function splitRow({ line, text }: Text, columns: readonly string[], separator: string): CsvLine {
-  const fields = text.split(separator);
-  if (fields.length === columns.length) return { ok: true, line, row: rowOf(fields, columns) };
-  const reason = `Cannot split line ${line.number} into ${columns.length} fields: it has ${fields.length}`;
-  return { ok: false, line, rejected: reject("malformed-row", reason) };
+function headerOf(
+  place: string,
+  fields: readonly string[] | Rejected,
+  options: CsvOptions,
+): readonly string[] {
+  if (!isFields(fields)) throw new SyntaxError(`Cannot read ${place} as the header: ${fields.reason}`);
+  const columns = fields.map((name) => name === "" ? options.unnamed ?? "" : name);
+  const absent = options.columns.find((name) => !columns.includes(name));
+  if (absent === undefined) return columns;
+  throw new SyntaxError(`Cannot read ${place} as the header: column ${absent} is missing`);
 }
 
-function decodeAll(bytes: Uint8Array, decoder: TextDecoder): string | undefined {
+function malformed({ number }: Line, wanted: number, got: number): Rejected {
+  return reject("malformed-row", `Cannot split line ${number} into ${wanted} fields: it has ${got}`);
+}
+
+/** The texts of lines, decoded at once, which is faster; `undefined` for one that is not of the encoding. */
+function decode(lines: readonly Line[], decoder: TextDecoder): readonly (string | undefined)[] {
+  const whole = new Uint8Array(lines.reduce((size, { bytes }) => size + bytes.length + 1, 0));
+  let at = 0;
+  for (const { bytes } of lines) {
+    whole.set(bytes, at);
+    at += bytes.length;
+    whole[at++] = LF;
+  }
+  const texts = decodeOne(whole, decoder)?.split("\n") ?? lines.map(({ bytes }) => decodeOne(bytes, decoder));
+  // Byte order marks are no part of a row, however many there are.
+  return texts.map((text) => text?.startsWith("\ufeff") ? text.replace(/^\ufeff+/, "") : text);
+}
+
+function decodeOne(bytes: Uint8Array, decoder: TextDecoder): string | undefined {
   try {
     return decoder.decode(bytes);
   } catch {
-    return undefined;
+    return undefined; // the caller says so
   }
 }
 
-type Text = { readonly ok: true; readonly line: Line; readonly text: string };
-
-function decode(line: Line, decoder: TextDecoder): Text | (CsvLine & { readonly ok: false }) {
-  if (line.rejected !== undefined) return { ok: false, line, rejected: line.rejected };
-  try {
-    // A mark of byte order is no part of a row, however often it is there: the parser takes one from its first row.
-    return { ok: true, line, text: decoder.decode(line.bytes).replace(/^\ufeff+/, "") };
-  } catch {
-    const rejected = reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
-    return { ok: false, line, rejected };
-  }
-}
-
-async function readHeader(path: string, text: Text, options: CsvOptions): Promise<readonly string[]> {
-  const { separator = ",", unnamed = "" } = options;
-  const rows = await Array.fromAsync(
-    ReadableStream.from([text.text]).pipeThrough(new CsvParseStream({ separator })),
-  );
-  const columns = rows.flat().map((name) => name === "" ? unnamed : name);
-  const absent = options.columns.find((name) => !columns.includes(name));
-  if (absent === undefined) return columns;
-  throw new SyntaxError(`Cannot read ${path}: column ${absent} is missing in line ${text.line.number}`);
-}
-
-// A batch is parsed in one go. When the parser refuses it, its halves are tried, so a bad line among n costs about
-// log n further passes and nothing else.
-async function* parseRows(
-  texts: readonly Text[],
-  columns: readonly string[],
-  separator: string,
-): AsyncGenerator<CsvLine> {
-  if (texts.length === 0) return;
-  const outcome = await parse(texts, columns, separator);
-  if (!(outcome instanceof SyntaxError)) {
-    for (const [i, text] of texts.entries()) {
-      const row = outcome[i];
-      if (row !== undefined) yield { ok: true, line: text.line, row };
+/** The fields of a line, as of RFC 4180: a quoted field ends at a quote that is not doubled. */
+function split(text: string, separator: string, quotes: boolean): readonly string[] | Rejected {
+  if (!quotes || !text.includes(QUOTE)) return text.split(separator);
+  const fields: string[] = [];
+  for (let at = 0;;) {
+    const isQuoted = text.startsWith(QUOTE, at);
+    const end = isQuoted ? endOfQuoted(text, at + 1) : endOfPlain(text, separator, at);
+    if (end < 0) return reject("malformed-row", "Cannot parse the row as CSV: a quote is not closed");
+    const field = text.slice(isQuoted ? at + 1 : at, isQuoted ? end - 1 : end);
+    if (!isQuoted && field.includes(QUOTE)) {
+      return reject(
+        "malformed-row",
+        `Cannot parse the row as CSV: field ${fields.length + 1} has a quote within`,
+      );
     }
-    return;
+    fields.push(isQuoted ? field.replaceAll('""', QUOTE) : field);
+    if (end === text.length) return fields;
+    if (!text.startsWith(separator, end)) {
+      return reject(
+        "malformed-row",
+        `Cannot parse the row as CSV: field ${fields.length} goes on behind its quote`,
+      );
+    }
+    at = end + separator.length;
   }
-  const [first] = texts;
-  if (texts.length === 1 && first !== undefined) {
-    const { line } = first;
-    const reason = outcome.message.replace("line 1", `line ${line.number}`);
-    return yield {
-      ok: false,
-      line,
-      rejected: reject("malformed-row", `Cannot parse the row as CSV: ${reason}`),
-    };
-  }
-  const half = texts.length >>> 1;
-  yield* parseRows(texts.slice(0, half), columns, separator);
-  yield* parseRows(texts.slice(half), columns, separator);
 }
 
-/** The rows of all texts, or why there is not one for each. */
-async function parse(
-  texts: readonly Text[],
-  columns: readonly string[],
-  separator: string,
-): Promise<readonly Row[] | SyntaxError> {
-  const whole = texts.map(({ text }) => text).join("\n");
-  // The first line break that the parser meets says what it takes for one: a lone CR must not speak for other lines.
-  if (texts.length > 1 && whole.includes("\r")) return new SyntaxError("a carriage return within a row");
-  try {
-    // Not by `columns`: what is thrown for a row of another length is then no SyntaxError.
-    const rows = await Array.fromAsync(
-      ReadableStream.from([whole]).pipeThrough(
-        new CsvParseStream({ separator, fieldsPerRecord: columns.length }),
-      ),
-    );
-    if (rows.length === texts.length) return rows.map((fields) => rowOf(fields, columns));
-    return new SyntaxError(`Syntax error on line 1: expected ${texts.length} rows but got ${rows.length}`);
-  } catch (error) {
-    if (error instanceof SyntaxError) return error;
-    throw error;
+function endOfPlain(text: string, separator: string, at: number): number {
+  const end = text.indexOf(separator, at);
+  return end < 0 ? text.length : end;
+}
+
+/** Behind the closing quote of a field whose text begins at `at`; −1 when there is none. */
+function endOfQuoted(text: string, at: number): number {
+  for (let end = text.indexOf(QUOTE, at); end >= 0; end = text.indexOf(QUOTE, end + 2)) {
+    if (text[end + 1] !== QUOTE) return end + 1;
   }
+  return -1;
 }

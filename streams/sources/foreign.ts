@@ -8,14 +8,12 @@ import { EASYREC_COLUMNS, parseEasyRec } from "../../src/adapters/easyrec.ts";
 import type { Row } from "../../src/adapters/fields.ts";
 import { gorseRow, parseGorse } from "../../src/adapters/gorse.ts";
 import { parseMetarank } from "../../src/adapters/metarank.ts";
-import type { Mapped } from "../../src/adapters/mapped.ts";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { adaptJson, type JsonAdapter } from "./adapters.ts";
-import { readCsv } from "./csv.ts";
 import { fileIn, isFolder, within } from "./files.ts";
 import { JsonSplitter } from "./json_values.ts";
 import { readLines } from "./lines.ts";
-import { mapRow, placed, rejectedRecord, type SourceOptions, type SourceRecord } from "./source.ts";
+import { placed, readRows, type SourceOptions, type SourceRecord } from "./source.ts";
 import { sortByTime } from "./sort_by_time.ts";
 
 /** A file's ending; what is not CSV is JSON. */
@@ -40,7 +38,7 @@ export function openGorse(path: string, options: SourceOptions): AsyncGenerator<
 async function* readGorse(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   const map = (row: Row) => parseGorse(gorseRow(row), { time: MIN_TIME_MS });
   for (const file of await isFolder(path) ? await gorseFiles(path) : [path]) {
-    if (CSV.test(file)) yield* readRows(file, [], map, options);
+    if (CSV.test(file)) yield* readRows(file, { header: true, columns: [], ...options }, map);
     else yield* readJson(file, parseGorse, options);
   }
 }
@@ -52,8 +50,9 @@ export function openEasyRec(path: string, options: SourceOptions): AsyncGenerato
 
 async function* readEasyRec(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   for (const file of await filesOf(path)) {
-    if (CSV.test(file)) yield* readRows(file, EASYREC_COLUMNS, parseEasyRec, options);
-    else yield* readJson(file, parseEasyRec, options);
+    if (CSV.test(file)) {
+      yield* readRows(file, { header: true, columns: EASYREC_COLUMNS, ...options }, parseEasyRec);
+    } else yield* readJson(file, parseEasyRec, options);
   }
 }
 
@@ -66,18 +65,6 @@ async function* readJson(
     for (const line of lines) {
       yield* placed(file, line, line.rejected ?? adaptJson(line.bytes, adapter, MIN_TIME_MS));
     }
-  }
-}
-
-async function* readRows(
-  file: string,
-  columns: readonly string[],
-  map: (row: Row) => Mapped,
-  options: SourceOptions,
-): AsyncGenerator<SourceRecord> {
-  for await (const read of readCsv(file, { header: true, columns, ...options })) {
-    if (read.ok) yield* mapRow(file, read.line, () => map(read.row));
-    else yield rejectedRecord(file, read.line, read.rejected);
   }
 }
 

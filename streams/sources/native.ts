@@ -5,9 +5,10 @@
  */
 
 import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
+import type { Adapted } from "./adapters.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readLines } from "./lines.ts";
-import { rejectedRecord, type SourceOptions, type SourceRecord } from "./source.ts";
+import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
 
 /**
  * Reads a folder with `items.jsonl` (if there is one) and then `events.jsonl`, each perhaps with `.gz`; or one file of
@@ -30,23 +31,27 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
 }
 
 /** Reads events. */
-async function* readEvents(file: string, { signal }: SourceOptions): AsyncGenerator<SourceRecord> {
-  for await (const lines of readLines(file, signal)) {
-    for (const line of lines) {
-      const decoded = line.rejected ?? decodeEvent(line.bytes);
-      if (decoded.ok) yield { kind: "event", event: decoded.event, file, line: line.number };
-      else yield rejectedRecord(file, line, decoded);
-    }
-  }
+function readEvents(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  return readRecords(file, options, (bytes) => {
+    const decoded = decodeEvent(bytes);
+    return decoded.ok ? { ok: true, records: [{ kind: "event", event: decoded.event }] } : decoded;
+  });
 }
 
 /** Reads items. */
-async function* readItems(file: string, { signal }: SourceOptions): AsyncGenerator<SourceRecord> {
+function readItems(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  return readRecords(file, options, (bytes) => {
+    const decoded = decodeItem(bytes);
+    return decoded.ok ? { ok: true, records: [{ kind: "item", item: decoded.item }] } : decoded;
+  });
+}
+
+async function* readRecords(
+  file: string,
+  { signal }: SourceOptions,
+  decode: (bytes: Uint8Array) => Adapted,
+): AsyncGenerator<SourceRecord> {
   for await (const lines of readLines(file, signal)) {
-    for (const line of lines) {
-      const decoded = line.rejected ?? decodeItem(line.bytes);
-      if (decoded.ok) yield { kind: "item", item: decoded.item, file, line: line.number };
-      else yield rejectedRecord(file, line, decoded);
-    }
+    for (const line of lines) yield* placed(file, line, line.rejected ?? decode(line.bytes));
   }
 }

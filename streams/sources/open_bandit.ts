@@ -11,9 +11,8 @@ import {
   parseItem,
   parseUser,
 } from "../../src/adapters/open_bandit.ts";
-import { readCsv } from "./csv.ts";
 import { csvFiles, isFolder, within } from "./files.ts";
-import { mapRow, rejectedRecord, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
+import { readRows, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
 
 const ITEM_FILE = "item_context.csv";
 
@@ -37,7 +36,10 @@ export async function* openOpenBandit(path: string, options: SourceOptions): Asy
   }
   const events = readLog(within(path, log), options);
   if (!names.includes(ITEM_FILE)) yield* events;
-  else yield* withCatalogue(events, (time) => readItems(within(path, ITEM_FILE), time, options));
+  else {yield* withCatalogue(events, (time) =>
+      readRows(within(path, ITEM_FILE), { header: true, columns: ITEM_COLUMNS, ...options }, (row) => ({
+        items: [parseItem(row, time)],
+      })));}
 }
 
 /** Folders of campaigns below a folder: the data set has them as `<policy>/<campaign>`. */
@@ -54,27 +56,13 @@ async function campaignsIn(folder: string, depth = 2): Promise<string[]> {
 
 async function* readLog(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   const known = new Set<string>(); // tuples of hashed features: as many as the shop has kinds of people
-  for await (
-    const read of readCsv(file, { header: true, unnamed: "index", columns: BANDIT_COLUMNS, ...options })
-  ) {
-    if (!read.ok) {
-      yield rejectedRecord(file, read.line, read.rejected);
-      continue;
-    }
-    const records = mapRow(file, read.line, () => {
-      const events = parseImpression(read.row);
-      return { events: known.has(events[0].user) ? events : [parseUser(read.row), ...events] };
-    });
-    for (const record of records) {
-      if (record.kind === "event") known.add(record.event.user);
-      yield record;
-    }
-  }
-}
-
-async function* readItems(file: string, time: number, options: SourceOptions): AsyncGenerator<SourceRecord> {
-  for await (const read of readCsv(file, { header: true, columns: ITEM_COLUMNS, ...options })) {
-    if (!read.ok) yield rejectedRecord(file, read.line, read.rejected);
-    else yield* mapRow(file, read.line, () => ({ items: [parseItem(read.row, time)] }));
+  const csv = { header: true, unnamed: "index", columns: BANDIT_COLUMNS, ...options };
+  const records = readRows(file, csv, (row) => {
+    const events = parseImpression(row);
+    return { events: known.has(events[0].user) ? events : [parseUser(row), ...events] };
+  });
+  for await (const record of records) {
+    if (record.kind === "event") known.add(record.event.user);
+    yield record;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a source of events yields, whatever the format of its files.
+ * The records of a source of events, whatever the format of its files.
  *
  * @module
  */
@@ -9,7 +9,9 @@ import type { Event, ItemRecord } from "../../src/events/event.ts";
 import type { Rejected } from "../../src/events/rejected.ts";
 import { type FilePlace, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
+import type { Row } from "../../src/adapters/fields.ts";
 import { adapt, type Adapted } from "./adapters.ts";
+import { type CsvOptions, readCsv } from "./csv.ts";
 import type { Line } from "./lines.ts";
 
 /** An event, an item or a rejection, with its place in the source. */
@@ -21,28 +23,34 @@ export type SourceRecord =
 /** Options of a source. */
 export interface SourceOptions {
   /** Stops reading. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** The record of a line that is refused. */
-export function rejectedRecord(file: string, line: Line, rejected: Rejected): SourceRecord {
+/** The record of a line that is rejected. */
+function rejectedRecord(file: string, line: Line, rejected: Rejected): SourceRecord {
   const place = { file, line: line.number };
   return { kind: "rejected", rejection: rejectionOf(place, rejected, line.bytes, line.size), ...place };
 }
 
-/** The records of a row of a foreign format; see {@linkcode adapt}. */
-export function mapRow(file: string, line: Line, map: () => Mapped): readonly SourceRecord[] {
-  return placed(file, line, adapt(map));
+/** Maps the rows of a CSV file; what is malformed or cannot be mapped is rejected. */
+export async function* readRows(
+  file: string,
+  options: CsvOptions,
+  map: (row: Row, line: Line) => Mapped,
+): AsyncGenerator<SourceRecord> {
+  for await (const read of readCsv(file, options)) {
+    yield* placed(file, read.line, read.ok ? adapt(() => map(read.row, read.line)) : read.rejected);
+  }
 }
 
-/** What a line of a file gives, with its place. */
+/** The records that a line of a file gives, with its place. */
 export function placed(file: string, line: Line, adapted: Adapted): readonly SourceRecord[] {
   if (!adapted.ok) return [rejectedRecord(file, line, adapted)];
   return adapted.records.map((record) => ({ ...record, file, line: line.number }));
 }
 
 /**
- * Puts the catalogue before the events, with the time of the first of them: files of items have no time of their own.
+ * Puts the catalogue before the events, with the time of the first event: files of items have no times.
  */
 export async function* withCatalogue(
   events: AsyncIterable<SourceRecord>,

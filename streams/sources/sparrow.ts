@@ -15,7 +15,7 @@ import {
 import type { Row } from "../../src/adapters/fields.ts";
 import { readCsv } from "./csv.ts";
 import { fileIn, isFolder } from "./files.ts";
-import { mapRow, rejectedRecord, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
+import { readRows, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
 
 /** Files of samples that a folder may have, training before test. */
 const SAMPLE_FILES = [
@@ -26,8 +26,8 @@ const SAMPLE_FILES = [
 ];
 
 /**
- * Items first, then the samples file by file in the order of their rows. A published test file is not in the order of
- * time, and its times overlap with those of training: what follows must not mind late events.
+ * Items first, then the samples, file by file in the order of their rows. A published test file is not in the order of
+ * time, and its times overlap with those of training, so events come late.
  */
 export async function* openSparrow(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
@@ -43,7 +43,12 @@ export async function* openSparrow(path: string, options: SourceOptions): AsyncG
   }
   const movies = await fileIn(path, ["movies.csv"]);
   const samples = readSamples(files, options);
-  yield* movies === undefined ? samples : withCatalogue(samples, (time) => readMovies(movies, time, options));
+  yield* movies === undefined
+    ? samples
+    : withCatalogue(samples, (time) =>
+      readRows(movies, { header: true, columns: MOVIE_COLUMNS, ...options }, (row) => ({
+        items: [parseMovie(row, time)],
+      })));
 }
 
 /**
@@ -73,21 +78,8 @@ function sampleAt(place: string, row: Row): SparrowSample {
 async function* readSamples(files: readonly string[], options: SourceOptions): AsyncGenerator<SourceRecord> {
   for (const file of files) {
     const stem = file.replace(/^.*[/\\]/, "").replace(/\.csv(?:\.gz)?$/, "");
-    for await (const read of readCsv(file, { header: true, columns: SAMPLE_COLUMNS, ...options })) {
-      const { line } = read;
-      if (!read.ok) yield rejectedRecord(file, line, read.rejected);
-      else {yield* mapRow(
-          file,
-          line,
-          () => ({ events: sampleEvents(parseSample(read.row), `${stem}:${line.number}`) }),
-        );}
-    }
-  }
-}
-
-async function* readMovies(file: string, time: number, options: SourceOptions): AsyncGenerator<SourceRecord> {
-  for await (const read of readCsv(file, { header: true, columns: MOVIE_COLUMNS, ...options })) {
-    if (!read.ok) yield rejectedRecord(file, read.line, read.rejected);
-    else yield* mapRow(file, read.line, () => ({ items: [parseMovie(read.row, time)] }));
+    yield* readRows(file, { header: true, columns: SAMPLE_COLUMNS, ...options }, (row, { number }) => ({
+      events: sampleEvents(parseSample(row), `${stem}:${number}`),
+    }));
   }
 }

@@ -5,15 +5,14 @@
  */
 
 import { BEHAVIOR_COLUMNS, parseBehavior } from "../../src/adapters/taobao.ts";
-import { readCsv } from "./csv.ts";
 import { csvFiles, isFolder, within } from "./files.ts";
-import { mapRow, rejectedRecord, type SourceOptions, type SourceRecord } from "./source.ts";
+import { readRows, type SourceOptions, type SourceRecord } from "./source.ts";
 
 /**
  * Interactions in the order of the rows, file by file in the order of their names; an item stands before the first
  * interaction with it. A file that is grouped by user is in the order of time for each user only.
  *
- * The ids of the items seen are held in memory: there is no other way to know a first sight.
+ * The ids of all items are held in memory, to know which are new.
  */
 export async function* openTaobao(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   const files = await isFolder(path) ? (await csvFiles(path)).map((name) => within(path, name)) : [path];
@@ -21,24 +20,12 @@ export async function* openTaobao(path: string, options: SourceOptions): AsyncGe
     throw new Deno.errors.NotFound(`Cannot open ${path} as taobao: it has no file that ends with .csv`);
   }
   const seen = new Set<string>();
-  for (const file of files) yield* readBehaviors(file, seen, options);
-}
-
-async function* readBehaviors(
-  file: string,
-  seen: Set<string>,
-  options: SourceOptions,
-): AsyncGenerator<SourceRecord> {
-  for await (const read of readCsv(file, { columns: BEHAVIOR_COLUMNS, ...options })) {
-    if (!read.ok) {
-      yield rejectedRecord(file, read.line, read.rejected);
-      continue;
-    }
-    const records = mapRow(file, read.line, () => {
-      const { item, event } = parseBehavior(read.row);
+  for (const file of files) {
+    const records = readRows(file, { columns: BEHAVIOR_COLUMNS, ...options }, (row) => {
+      const { item, event } = parseBehavior(row);
       return { items: seen.has(item.item) ? [] : [item], events: [event] };
     });
-    for (const record of records) {
+    for await (const record of records) {
       if (record.kind === "item") seen.add(record.item.item);
       yield record;
     }

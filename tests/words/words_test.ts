@@ -17,6 +17,7 @@ const TO_BE_RENAMED: readonly string[] = [
   "sight src/embeddings",
   "known streams/log",
   "instance streams/http",
+  "instance streams/doors",
   ...["crew", "known"].map((word) => `${word} streams/service`),
   "query scripts/evaluate",
   "known scripts/flags",
