@@ -12,7 +12,6 @@
 
 import type {
   Attributes,
-  Event,
   ImpressionEvent,
   InteractionEvent,
   ItemRecord,
@@ -103,14 +102,6 @@ export function ratingEvents(rating: Rating, request: string): readonly [Impress
     { type: "impression", user, time, request, items: [item] },
     { type: "interaction", user, time, item, action: "rating", value: rating.rating, request },
   ];
-}
-
-/** The reverse of {@linkcode ratingEvents}: one row of `u.data`, without its line end, per rating. */
-export function* ratingsToUData(events: Iterable<Event>): Generator<string> {
-  for (const event of events) {
-    if (event.type !== "interaction" || event.action !== "rating") continue;
-    yield [event.user, event.item, event.value, event.time / 1000].join("\t");
-  }
 }
 
 /** Takes a row of `u.item`; the item counts as known from `time` on. @throws SyntaxError when it is none. */

@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
+import type { ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
 import { integerOf, numberOf, type Row, textOf } from "./fields.ts";
 
 /** The columns of a log that are taken; `index` is the unnamed first one. */
@@ -79,52 +79,6 @@ export function parseItem(row: Row, time: number): ItemRecord {
       item_feature_2: textOf(row, "item_feature_2"),
       item_feature_3: textOf(row, "item_feature_3"),
     },
-  };
-}
-
-/**
- * The reverse of {@linkcode parseImpression}: a row per impression; a click is expected right after its impression.
- *
- * @example
- * ```ts
- * import { parseImpression, toRows } from "./open_bandit.ts";
- * import assert from "node:assert/strict";
- *
- * const row = {
- *   ...{ index: "7", timestamp: "2019-11-24 00:01:03.979000+00:00", item_id: "2", position: "2", click: "1" },
- *   ...{ propensity_score: "0.045525", user_feature_0: "a", user_feature_1: "b", user_feature_2: "c" },
- *   ...{ user_feature_3: "d", "user-item_affinity_2": "0.5" },
- * };
- * assert.deepEqual([...toRows(parseImpression(row))], [row]);
- * ```
- */
-export function* toRows(events: Iterable<Event>): Generator<Row> {
-  let shown: ImpressionEvent | undefined;
-  for (const event of events) {
-    if (event.type === "interaction" && event.action === "click" && event.request === shown?.request) {
-      if (shown !== undefined) yield toRow(shown, "1");
-      shown = undefined;
-    } else if (event.type === "impression") {
-      if (shown !== undefined) yield toRow(shown, "0");
-      shown = event;
-    }
-  }
-  if (shown !== undefined) yield toRow(shown, "0");
-}
-
-function toRow(impression: ImpressionEvent, click: "0" | "1"): Row {
-  const [date, clock] = new Date(impression.time).toISOString().replace("Z", "").split("T");
-  const item = impression.items[0] ?? "";
-  const affinity = impression.context?.["affinity"];
-  return {
-    index: (impression.request ?? "").slice(1),
-    timestamp: `${date} ${clock}000+00:00`,
-    item_id: item,
-    position: String((impression.positions?.[0] ?? 0) + 1),
-    click,
-    propensity_score: String(impression.propensities?.[0] ?? 1),
-    ...Object.fromEntries(impression.user.split(".").map((feature, i) => [`user_feature_${i}`, feature])),
-    ...(affinity === undefined ? {} : { [AFFINITY + item]: String(affinity) }),
   };
 }
 

@@ -12,18 +12,13 @@ import { integerOf, type Row, textOf } from "./fields.ts";
 /** Columns of the file, which has no header. */
 export const BEHAVIOR_COLUMNS = ["user", "item", "category", "behavior", "seconds"] as const;
 
-/** A row as {@linkcode BEHAVIOR_COLUMNS} names it. */
-export type BehaviorRow = Readonly<Record<(typeof BEHAVIOR_COLUMNS)[number], string>>;
-
-const ACTIONS: ReadonlyMap<string, string> = new Map([
+/** Actions by the words of the file. */
+export const ACTIONS: ReadonlyMap<string, string> = new Map([
   ["pv", "view"],
   ["cart", "cart"],
   ["fav", "like"],
   ["buy", "purchase"],
 ]);
-const BEHAVIORS: ReadonlyMap<string, string> = new Map(
-  [...ACTIONS].map(([behavior, action]) => [action, behavior]),
-);
 
 /**
  * Takes a row: the interaction, and the item as the row knows it. @throws SyntaxError when it is none.
@@ -53,15 +48,4 @@ export function parseBehavior(row: Row): { readonly item: ItemRecord; readonly e
     item: { item, time, category: textOf(row, "category") },
     event: { type: "interaction", user, time, item, action },
   };
-}
-
-/** The reverse of {@linkcode parseBehavior}. @throws RangeError when the action has no word there. */
-export function toBehavior(event: InteractionEvent, item: ItemRecord): BehaviorRow {
-  const behavior = BEHAVIORS.get(event.action);
-  if (behavior === undefined) {
-    const words = [...BEHAVIORS.keys()].join(", ");
-    throw new RangeError(`Cannot write action ${event.action} as a behavior of Taobao: it knows ${words}`);
-  }
-  const seconds = String(event.time / 1000);
-  return { user: event.user, item: event.item, category: item.category ?? "", behavior, seconds };
 }

@@ -7,47 +7,22 @@
  * @module
  */
 
+import type { MetricsReport } from "../../src/metrics/progressive_rows.ts";
 import type { Inspection } from "../../src/nn/models/core/panel.ts";
 
 /** A figure, or `null` where it is not defined. */
 export type Figure = number | null;
 
-/** Quality over one set of rows; a row is one shown item with its frozen prediction and its outcome. */
-export interface SegmentMetrics {
-  /** Number of rows. */
-  readonly rows: number;
-  /** Area under the ROC curve, 0..1; ties count half. */
-  readonly auc: Figure;
-  /** AUC per user, weighted by the user's rows, over the users with both outcomes. */
-  readonly gauc: Figure;
-  /** Mean logistic loss in nats. */
-  readonly logLoss: Figure;
-  /** Log loss over the entropy of the click rate: 1 = no better than the constant. */
-  readonly normalizedEntropy: Figure;
-  /** Sum of predictions over sum of clicks: 1 = unbiased. */
-  readonly calibration: Figure;
-  /** Average precision. */
-  readonly prAuc: Figure;
-  /** Share of rows on the right side of 0.5. */
-  readonly accuracy: Figure;
-  /** Log loss of always predicting the click rate of these rows. */
-  readonly constantLogLoss: Figure;
-  /** Log loss of the true probabilities; absent or `null` when only nature knows them. */
-  readonly oracleLogLoss?: Figure;
-  /** AUC of the true probabilities. */
-  readonly oracleAuc?: Figure;
-}
-
 /** The segments that a report compares. */
 export interface ReportMetrics {
   /** All rows from {@linkcode ReportData.evalFrom} on. */
-  readonly overall: SegmentMetrics;
+  readonly overall: MetricsReport;
   /** The last rows: the model at its most experienced. */
-  readonly tail: SegmentMetrics;
+  readonly tail: MetricsReport;
   /** Rows of users without a behaviour before the impression. */
-  readonly newUsers: SegmentMetrics;
+  readonly newUsers: MetricsReport;
   /** Rows of users with at least one. */
-  readonly returningUsers: SegmentMetrics;
+  readonly returningUsers: MetricsReport;
 }
 
 /** What went through the loop. */

@@ -16,7 +16,8 @@ import {
   PANEL_FORMATS,
   printable,
 } from "./format.ts";
-import type { RejectedGroup, ReportData, ReportMetrics, SegmentMetrics } from "./report_data.ts";
+import type { MetricsReport } from "../../src/metrics/progressive_rows.ts";
+import type { RejectedGroup, ReportData, ReportMetrics } from "./report_data.ts";
 
 /** Options of the renderers of text. */
 export interface TextOptions {
@@ -162,7 +163,7 @@ export function summaryFacts(data: ReportData): [name: string, value: string][] 
 export const METRIC_COLUMNS: readonly {
   readonly title: string;
   readonly about: string;
-  readonly cell: (metrics: SegmentMetrics) => string;
+  readonly cell: (metrics: MetricsReport) => string;
 }[] = [
   { title: "rows", about: "shown items judged", cell: (m) => formatCount(m.rows) },
   { title: "AUC", about: "area under the ROC curve", cell: (m) => formatFixed(m.auc) },
@@ -190,7 +191,7 @@ export const METRIC_COLUMNS: readonly {
 ];
 
 /** Segments of a report in the order in which they are shown, with their names. */
-export function segments(metrics: ReportMetrics): [name: string, metrics: SegmentMetrics][] {
+export function segments(metrics: ReportMetrics): [name: string, metrics: MetricsReport][] {
   return [
     ["overall", metrics.overall],
     ["tail", metrics.tail],

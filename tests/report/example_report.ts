@@ -6,13 +6,14 @@
 
 import type { Inspection } from "../../src/nn/models/core/panel.ts";
 import { slotPanels } from "../../src/nn/models/mimn/health.ts";
-import type { CurvePoint, ReportData, SegmentMetrics } from "../../streams/report/report_data.ts";
+import type { MetricsReport } from "../../src/metrics/progressive_rows.ts";
+import type { CurvePoint, ReportData } from "../../streams/report/report_data.ts";
 
 /** Text that would run a script, close an element or fool the eye if it were not escaped. */
 export const HOSTILE =
   `</script><script>globalThis.hacked = 1</script><img src=x onerror="globalThis.hacked=1">'"&\u0000\u001b[31m\u202e`;
 
-const metrics = (rows: number, auc: number): SegmentMetrics => ({
+const metrics = (rows: number, auc: number): MetricsReport => ({
   rows,
   auc,
   gauc: auc - 0.05,
@@ -27,7 +28,7 @@ const metrics = (rows: number, auc: number): SegmentMetrics => ({
 });
 
 /** Segment in which nothing is defined but the count. */
-export const UNKNOWN: SegmentMetrics = {
+export const UNKNOWN: MetricsReport = {
   rows: 0,
   auc: null,
   gauc: null,
