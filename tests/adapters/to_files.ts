@@ -1,4 +1,3 @@
-// deno-lint-ignore-file camelcase -- the columns of Open Bandit
 /**
  * From events back to the files of data sets.
  *
