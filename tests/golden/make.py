@@ -15,7 +15,7 @@ import numpy as np
 from calculus import Kink
 from learning import adam, clipped, ftrl, loss_case, metrics, row_adagrad
 from mimn import PARTS, addressing, mimn, rebalance, write
-from models import base, dice, dice_running, dien, din, din_unit, example, fold
+from models import bank, base, dice, dice_running, dien, din, din_unit, example, fold
 
 HERE = pathlib.Path(__file__).parent
 B, T, K, D = 3, 4, 2, 4
@@ -199,6 +199,21 @@ def mimn_file(draw):
     yield "mimn.json", {**case("main"), "cases": {**cases, **alone}}
 
 
+def bank_file(draw):
+    d = 3
+    p = {"mix": draw(4, d, d), "gap": draw(7, d)}
+
+    def case(T, row, gap_ms):
+        inputs = {"e": draw(T, d), "out": draw(6, d + 1), "logExpected": draw(6), "row": row, "gapMs": gap_ms}
+        inputs["logExpected"][0] = 0
+        return example(bank, p, inputs, ("softmax",), ("e", "out"))
+
+    main, cases = case(5, 2, 60_000), {"one": case(1, 0, 0), "late": case(3, 5, 1e10)}
+    for made in cases.values():
+        del made["params"]
+    yield "bank.json", {**main, "cases": cases}
+
+
 def losses_file(draw):
     cases = {}
     for name, kind, extra in (
@@ -295,7 +310,7 @@ def near(a, b):
 def main():
     total, failed = 0, False
     named = [name for name in sys.argv[1:] if not name.startswith("-")]
-    for make in (gru_file, base_file, din_file, dien_file, dice_file, mimn_file, losses_file, optim_file):
+    for make in (gru_file, base_file, din_file, dien_file, dice_file, mimn_file, bank_file, losses_file, optim_file):
         if named and make.__name__.removesuffix("_file") not in named:
             continue
         for seed in range(1, 1000):

@@ -144,6 +144,17 @@ def dice_running(p, i):
     return {name: np.stack(values) for name, values in found.items()}
 
 
+def bank(p, i, _=None):
+    """A query from decayed sums of behaviours, and the sampled softmax of the item that came, the first of `out`."""
+    T, d = i["e"].shape
+    query = p["gap"][i["row"]]
+    for q, decay in enumerate((0, 0.6, 0.85, 0.97)):
+        mean = sum((decay ** (T - 1 - t) * i["e"][t] for t in range(T)), np.zeros(d))
+        query = query + np.sqrt(1 - decay ** 2) * mean @ p["mix"][q]
+    scores = i["out"][:, :d] @ query + i["out"][:, d] - i["logExpected"]
+    return {"query": query, "loss": -np.log(softmax(scores)[0])}
+
+
 def example(model, params, inputs, variants, through, part=False):
     """One case: outputs and gradients of every variant. `through` names the inputs with gradients.
 

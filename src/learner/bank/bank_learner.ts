@@ -1,0 +1,231 @@
+/**
+ * Learns an {@linkcode EmaBank} online: from what a user did before, which item came next?
+ *
+ * A step costs O(T d + K d + d²): T behaviours, K drawn items, d the width of vectors.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { mulberry32 } from "../../draws/random.ts";
+import { EmbeddingTable } from "../../embeddings/table.ts";
+import { EmaBank } from "../../nn/bank/ema_bank.ts";
+import type { Kernels } from "../../nn/kernels/kernels.ts";
+import { Adagrad } from "../../nn/optimisers/adagrad.ts";
+import { DrawnItems } from "./drawn_items.ts";
+
+/** Options of a {@linkcode BankLearner}. */
+export interface BankLearnerOptions {
+  /** Width d of all vectors. */
+  readonly width: number;
+  /** Drawn items K per step. */
+  readonly drawn: number;
+  /** Behaviours T that a step reads, at most. */
+  readonly behaviours: number;
+  /** Most bytes of all tables together. */
+  readonly tableBytes: number;
+  readonly seed: number;
+}
+
+/** Behaviours, oldest first; all arrays have the same length. */
+export interface Behaviours {
+  readonly items: readonly string[];
+  readonly actions: readonly string[];
+  /** Event times, milliseconds since the epoch. */
+  readonly times: ArrayLike<number>;
+}
+
+/** What comes next, and after what. */
+export interface NextItem {
+  /** What the user did before. */
+  readonly before: Behaviours;
+  /** The item that came. */
+  readonly item: string;
+  /** When, milliseconds since the epoch. */
+  readonly time: number;
+}
+
+/** Tables by name, with the share of the bytes that each gets. */
+export const BANK_TABLES = { in: "bank:in", out: "bank:out", action: "bank:action" } as const;
+
+const RATE = 0.1;
+const DENSE_RATE = 0.05;
+const VECTOR_SCALE = 0.1;
+const ACTION_SCALE = 0.01;
+/** Newest items that are drawn from. */
+const DRAWN_FROM = 65_536;
+/** Draws for one item that is not the one that came. */
+const TRIES = 8;
+/** Share of the bytes for actions, which are few. */
+const ACTION_SHARE = 1 / 32;
+
+/** Learns one step at a time; same steps, same weights, bit for bit. */
+export class BankLearner {
+  /** The dense part. */
+  readonly bank: EmaBank;
+  /** By the values of {@linkcode BANK_TABLES}. */
+  readonly tables: ReadonlyMap<string, EmbeddingTable>;
+  /** Steps made. */
+  steps = 0;
+  readonly #options: BankLearnerOptions;
+  readonly #in: EmbeddingTable;
+  readonly #out: EmbeddingTable;
+  readonly #action: EmbeddingTable;
+  readonly #optimiser: Adagrad;
+  readonly #gradients: Float32Array;
+  readonly #drawn = new DrawnItems(DRAWN_FROM);
+  readonly #e: Float32Array;
+  readonly #outputs: Float32Array;
+  readonly #logExpected: Float32Array;
+  readonly #inRows: Uint32Array;
+  readonly #actionRows: Uint32Array;
+  readonly #outRows: Uint32Array;
+
+  /** Nothing learnt. */
+  constructor(options: BankLearnerOptions, kernels: Kernels) {
+    const { width: d, drawn: K, behaviours: T, tableBytes, seed } = options;
+    this.#options = options;
+    this.bank = new EmaBank(d, normals(seed), kernels);
+    const share = tableBytes * (1 - ACTION_SHARE) / 2;
+    const rule = { learningRate: RATE, seed };
+    this.#in = new EmbeddingTable({
+      ...rule,
+      name: BANK_TABLES.in,
+      width: d,
+      initScale: VECTOR_SCALE,
+      maxBytes: share,
+    });
+    // The bias starts as the vectors do: it is soon what it should be.
+    this.#out = new EmbeddingTable({
+      ...rule,
+      name: BANK_TABLES.out,
+      width: d + 1,
+      initScale: VECTOR_SCALE,
+      maxBytes: share,
+    });
+    this.#action = new EmbeddingTable({
+      ...rule,
+      name: BANK_TABLES.action,
+      width: d,
+      initScale: ACTION_SCALE,
+      maxBytes: tableBytes * ACTION_SHARE,
+    });
+    this.tables = new Map([this.#in, this.#out, this.#action].map((table) => [table.name, table]));
+    const size = this.bank.parameters.values.length;
+    this.#optimiser = new Adagrad(size, { learningRate: DENSE_RATE });
+    this.#gradients = kernels.floats(size);
+    this.#e = kernels.floats(T * d);
+    this.#outputs = new Float32Array((1 + K) * (d + 1));
+    this.#logExpected = new Float32Array(1 + K);
+    this.#inRows = new Uint32Array(T);
+    this.#actionRows = new Uint32Array(T);
+    this.#outRows = new Uint32Array(1 + K);
+  }
+
+  /**
+   * Adds the gradients of a step; {@linkcode BankLearner.step} applies them.
+   *
+   * @returns its loss, nats; 0 where there is nothing to draw against
+   */
+  learn({ before, item, time }: NextItem): number {
+    const { width: d, drawn: K, behaviours: most, seed } = this.#options;
+    const loss = this.#drawn.distinct < 2 ? 0 : this.#learn(before, item, time, { d, K, most, seed });
+    this.#drawn.update(item);
+    this.steps++;
+    return loss;
+  }
+
+  /** Applies the gradients of the steps since the last call. */
+  step(): void {
+    this.#optimiser.step(this.bank.parameters.values, this.#gradients);
+    this.#gradients.fill(0);
+    for (const table of this.tables.values()) table.step();
+  }
+
+  #learn(
+    { items, actions, times }: Behaviours,
+    item: string,
+    time: number,
+    { d, K, most, seed }: { d: number; K: number; most: number; seed: number },
+  ): number {
+    const random = mulberry32((seed + Math.imul(this.steps, 0x9e3779b9)) >>> 0);
+    const from = Math.max(0, items.length - most), T = items.length - from;
+    const e = this.#e.fill(0, 0, T * d);
+    for (let t = 0; t < T; t++) {
+      const row = this.#inRows[t] = this.#in.sight(items[from + t]!, time);
+      const action = this.#actionRows[t] = this.#action.sight(actions[from + t]!, time);
+      this.#in.addRow(row, 1, e, t * d);
+      this.#action.addRow(action, 1, e, t * d);
+    }
+    this.#score(0, item, 0, time);
+    let C = 1;
+    for (let k = 0; k < K; k++) {
+      const drawn = this.#draw(item, random);
+      if (drawn === null) continue;
+      this.#score(C++, drawn, Math.log(K * this.#drawn.probability(drawn)), time);
+    }
+    const got = this.bank.loss({
+      T,
+      e,
+      gapMs: T === 0 ? 0 : time - times[items.length - 1]!,
+      C,
+      out: this.#outputs,
+      logExpected: this.#logExpected,
+    }, this.#gradients);
+    for (let c = 0; c < C; c++) this.#out.accumulate(this.#outRows[c]!, got.out, c * (d + 1));
+    for (let t = 0; t < T; t++) {
+      this.#in.accumulate(this.#inRows[t]!, got.e, t * d);
+      this.#action.accumulate(this.#actionRows[t]!, got.e, t * d);
+    }
+    return got.loss;
+  }
+
+  /** Puts an item at a place of the scored ones. */
+  #score(c: number, item: string, logExpected: number, time: number): void {
+    const row = this.#outRows[c] = this.#out.sight(item, time);
+    this.#out.copyRow(row, this.#outputs, c * this.#out.width);
+    this.#logExpected[c] = logExpected;
+  }
+
+  /** An item other than the one that came; `null` when some tries find none. */
+  #draw(item: string, random: () => number): string | null {
+    for (let n = 0; n < TRIES; n++) {
+      const drawn = this.#drawn.draw(random);
+      if (drawn !== item) return drawn;
+    }
+    return null;
+  }
+
+  /** Writes weights, optimisers and what is drawn from. */
+  encode(to: ByteWriter): void {
+    const { values } = this.bank.parameters;
+    to.uint(this.steps).uint(values.length).f32s(values).bytes(this.#optimiser.encode());
+    this.#drawn.encode(to);
+    for (const table of this.tables.values()) to.bytes(table.encode());
+  }
+
+  /**
+   * Reads what {@linkcode BankLearner.encode} wrote, in place of its own.
+   *
+   * @throws SyntaxError when it is of other sizes
+   */
+  decode(from: ByteReader): void {
+    const { values } = this.bank.parameters;
+    this.steps = from.uint();
+    const size = from.uint();
+    if (size !== values.length) {
+      throw new SyntaxError(`Cannot decode a bank: it has ${size} dense weights, this one ${values.length}`);
+    }
+    values.set(from.f32s(size));
+    this.#optimiser.decode(from.bytes());
+    this.#drawn.decode(from);
+    for (const table of this.tables.values()) table.decode(from.bytes());
+  }
+}
+
+/** Draws of mean 0 and deviation 1. */
+function normals(seed: number): () => number {
+  const random = mulberry32(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}

@@ -1,0 +1,187 @@
+/**
+ * A bank of exponential means: the state of a user is a few decayed sums of the vectors of what they did, a query is a
+ * linear map of it, and an item's score is an inner product. It says which item comes next.
+ *
+ * ```text
+ * state     m_q = Σ_t λ_q^(T − 1 − t) e_t            q = 1..Q; O(Q d) a behaviour, or summed again from the newest ones
+ * query     u = g_b + Σ_q √(1 − λ_q²) m_q · W_q        b: how long ago the newest behaviour is
+ * score     s_j = b_j + ⟨u, o_j⟩                        o_j [d] and b_j: output vector and bias of item j
+ * ```
+ *
+ * The state is linear in the behaviours' vectors, so its gradient is exact without unrolling: no GRU, attention or gated
+ * recurrence did better in one pass (docs/explanation/retrieval.md).
+ *
+ * **Loss** of a step from T behaviours to the item y that came next: sampled softmax over y and K drawn items, each
+ * drawn one's score less the logarithm of how often it is expected among them (Bengio and Senécal 2008), so that the
+ * scores estimate the full softmax.
+ *
+ * Shapes: T behaviours, d width of a vector, Q decays, C = 1 + K scored items, the first of which is y.
+ *
+ * @module
+ */
+
+import type { Kernels } from "../kernels/kernels.ts";
+import { Parameters } from "../kernels/parameters.ts";
+import { PLAIN } from "../kernels/plain.ts";
+
+/** λ: the newest behaviour alone, and means over some 2, 7 and 33. */
+export const DECAYS = [0, 0.6, 0.85, 0.97] as const;
+/** Weights below this are 0. */
+const LEAST_WEIGHT = 1e-4;
+/** Upper bounds of the gap to the newest behaviour, milliseconds; one more is for no behaviour. */
+const GAPS_MS = [1000, 60_000, 600_000, 3_600_000, 86_400_000] as const;
+const NO_GAP = GAPS_MS.length + 1;
+/** Deviation of the vectors of gaps at the start. */
+const GAP_SCALE = 0.01;
+
+/** What a query is made from. */
+export interface BankInput {
+  /** Number of behaviours T. */
+  readonly T: number;
+  /** Their vectors, oldest first [T, d]. */
+  readonly e: Float32Array;
+  /** Time since the newest of them, milliseconds; ignored when T is 0. */
+  readonly gapMs: number;
+}
+
+/** A step to learn. */
+export interface BankExample extends BankInput {
+  /** Items scored: the one that came, then those that were drawn. */
+  readonly C: number;
+  /** Their output vectors, each with its bias behind it [C, d + 1]. */
+  readonly out: Float32Array;
+  /** ln of how often each is expected among the drawn; 0 for the first [C]. */
+  readonly logExpected: Float32Array;
+}
+
+/** What learning a step gives. */
+export interface BankGradients {
+  /** −ln of the probability of what came, nats. */
+  readonly loss: number;
+  /** ∂loss/∂e [T, d]. */
+  readonly e: Float32Array;
+  /** ∂loss/∂out [C, d + 1]. */
+  readonly out: Float32Array;
+}
+
+/** The dense part of a bank, with room for what it computes: views are valid until the next call. */
+export class EmaBank {
+  /** Width d of all vectors. */
+  readonly d: number;
+  /** `mix` [Q, d, d] and `gap` [gaps, d]. */
+  readonly parameters: Parameters;
+  readonly #kernels: Kernels;
+  readonly #mix: Float32Array;
+  readonly #gap: Float32Array;
+  /** √(1 − λ²) m [Q, d], and its gradient. */
+  readonly #state: Float32Array;
+  readonly #dState: Float32Array;
+  readonly #query: Float32Array;
+  readonly #dQuery: Float32Array;
+  #scores: Float32Array = new Float32Array(0);
+  #dE = new Float32Array(0);
+  #dOut = new Float32Array(0);
+  #vectors: Float32Array = new Float32Array(0);
+
+  /** Makes a bank with start values drawn from `normal`, of mean 0 and deviation 1. */
+  constructor(d: number, normal: () => number, kernels: Kernels = PLAIN) {
+    const Q = DECAYS.length;
+    this.d = d;
+    this.#kernels = kernels;
+    this.parameters = new Parameters({ mix: [Q, d, d], gap: [NO_GAP + 1, d] }, kernels);
+    this.#mix = this.parameters.block("mix");
+    this.#gap = this.parameters.block("gap");
+    for (let i = 0; i < this.#mix.length; i++) this.#mix[i] = normal() / Math.sqrt(Q * d);
+    for (let i = 0; i < this.#gap.length; i++) this.#gap[i] = normal() * GAP_SCALE;
+    this.#state = kernels.floats(Q * d);
+    this.#dState = kernels.floats(Q * d);
+    this.#query = kernels.floats(d);
+    this.#dQuery = kernels.floats(d);
+  }
+
+  /** The query u [d] of some behaviours; valid until the next call. */
+  query({ T, e, gapMs }: BankInput): Float32Array {
+    const { d } = this;
+    const state = this.#kernels.clear(this.#state);
+    for (const [q, decay] of DECAYS.entries()) {
+      let weight = Math.sqrt(1 - decay * decay);
+      for (let t = T - 1; t >= 0 && weight >= LEAST_WEIGHT; t--, weight *= decay) {
+        for (let i = 0, to = q * d, from = t * d; i < d; i++) state[to + i]! += weight * e[from + i]!;
+      }
+    }
+    const row = gapRow(T, gapMs) * d;
+    this.#query.set(this.#gap.subarray(row, row + d));
+    this.#kernels.addXW(this.#query, 0, state, 0, this.#mix, 0, 1, DECAYS.length * d, d);
+    return this.#query;
+  }
+
+  /**
+   * Adds ∂loss/∂parameters of a step to `gradients`, of the layout of the parameters, and gives those of its vectors.
+   */
+  loss(example: BankExample, gradients: Float32Array): BankGradients {
+    const { T, gapMs, C, out, logExpected } = example;
+    const { d } = this;
+    const kernels = this.#kernels, Q = DECAYS.length;
+    this.query(example);
+    this.#reserve(T, C);
+    // The vectors without their biases, one behind the other as the kernels want them.
+    const vectors = this.#vectors, scores = kernels.clear(this.#scores);
+    for (let c = 0; c < C; c++) {
+      for (let i = 0, to = c * d, from = c * (d + 1); i < d; i++) vectors[to + i] = out[from + i]!;
+    }
+    kernels.addYWt(scores, 0, this.#query, 0, vectors, 0, 1, C, d);
+    let highest = -Infinity;
+    for (let c = 0; c < C; c++) {
+      scores[c]! += out[c * (d + 1) + d]! - logExpected[c]!;
+      highest = Math.max(highest, scores[c]!);
+    }
+    let sum = 0;
+    for (let c = 0; c < C; c++) sum += Math.exp(scores[c]! - highest);
+    const loss = highest + Math.log(sum) - scores[0]!;
+    const dOut = this.#dOut, query = this.#query;
+    for (let c = 0; c < C; c++) {
+      const g = Math.exp(scores[c]! - highest) / sum - (c === 0 ? 1 : 0);
+      scores[c] = g;
+      for (let i = 0, to = c * (d + 1); i < d; i++) dOut[to + i] = g * query[i]!;
+      dOut[c * (d + 1) + d] = g;
+    }
+    const dQuery = kernels.clear(this.#dQuery);
+    kernels.addXW(dQuery, 0, scores, 0, vectors, 0, 1, C, d);
+    const dGap = this.parameters.offset("gap") + gapRow(T, gapMs) * d;
+    for (let i = 0; i < d; i++) gradients[dGap + i]! += dQuery[i]!;
+    kernels.addXtY(gradients, this.parameters.offset("mix"), this.#state, 0, dQuery, 0, 1, Q * d, d);
+    const dState = kernels.clear(this.#dState);
+    kernels.addYWt(dState, 0, dQuery, 0, this.#mix, 0, 1, Q * d, d);
+    return { loss, e: this.#backward(T), out: dOut.subarray(0, C * (d + 1)) };
+  }
+
+  /** From the gradient of the state to those of the behaviours. */
+  #backward(T: number): Float32Array {
+    const { d } = this;
+    const dE = this.#dE.fill(0, 0, T * d), dState = this.#dState;
+    for (const [q, decay] of DECAYS.entries()) {
+      let weight = Math.sqrt(1 - decay * decay);
+      for (let t = T - 1; t >= 0 && weight >= LEAST_WEIGHT; t--, weight *= decay) {
+        for (let i = 0, to = t * d, from = q * d; i < d; i++) dE[to + i]! += weight * dState[from + i]!;
+      }
+    }
+    return dE.subarray(0, T * d);
+  }
+
+  #reserve(T: number, C: number): void {
+    const { d } = this;
+    if (this.#dE.length < T * d) this.#dE = new Float32Array(2 * T * d);
+    if (this.#scores.length === C) return;
+    this.#scores = this.#kernels.floats(C);
+    this.#vectors = this.#kernels.floats(C * d);
+    this.#dOut = new Float32Array(C * (d + 1));
+  }
+}
+
+/** Which row of `gap` a query adds. */
+function gapRow(T: number, gapMs: number): number {
+  if (T === 0) return NO_GAP;
+  let row = 0;
+  while (row < GAPS_MS.length && gapMs >= GAPS_MS[row]!) row++;
+  return row;
+}

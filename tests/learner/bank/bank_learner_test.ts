@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { BankLearner, type NextItem } from "../../../src/learner/bank/bank_learner.ts";
+import { DrawnItems } from "../../../src/learner/bank/drawn_items.ts";
+import { PLAIN } from "../../../src/nn/kernels/plain.ts";
+
+const OPTIONS = { width: 8, drawn: 10, behaviours: 5, tableBytes: 1 << 24, seed: 3 };
+
+/** What people take who go round in circles of five items, mostly. */
+function circles(count: number, seed: number): NextItem[] {
+  const random = mulberry32(seed);
+  const steps: NextItem[] = [];
+  for (let n = 0; n < count; n++) {
+    const circle = Math.floor(random() * 8), place = Math.floor(random() * 5);
+    const items = [0, 1, 2].map((back) => `${circle}.${(place + back) % 5}`);
+    steps.push({
+      before: { items, actions: items.map(() => "view"), times: items.map((_, t) => 1000 * (n + t)) },
+      item: random() < 0.1 ? `${Math.floor(random() * 8)}.0` : `${circle}.${(place + 3) % 5}`,
+      time: 1000 * (n + 4),
+    });
+  }
+  return steps;
+}
+
+function encoded(learner: BankLearner): Uint8Array {
+  const to = new ByteWriter(1 << 16);
+  learner.encode(to);
+  return to.toBytes();
+}
+
+Deno.test("BankLearner.learn() finds out what comes next", () => {
+  const learner = new BankLearner(OPTIONS, PLAIN);
+  const losses = circles(3000, 1).map((next) => {
+    const loss = learner.learn(next);
+    learner.step();
+    return loss;
+  });
+  const mean = (from: number, to: number) =>
+    losses.slice(from, to).reduce((sum, x) => sum + x, 0) / (to - from);
+  // Ten items are drawn against one: chance is ln 11 less what popularity gives.
+  assert.ok(mean(100, 300) > 1.5, `${mean(100, 300)}`);
+  assert.ok(mean(2500, 3000) < 1, `${mean(2500, 3000)}`);
+});
+
+Deno.test("BankLearner.decode() goes on bit for bit", () => {
+  const steps = circles(200, 2);
+  const whole = new BankLearner(OPTIONS, PLAIN);
+  const first = new BankLearner(OPTIONS, PLAIN);
+  for (const next of steps.slice(0, 96)) for (const learner of [whole, first]) learner.learn(next);
+  for (const learner of [whole, first]) learner.step();
+  const second = new BankLearner({ ...OPTIONS }, PLAIN);
+  second.decode(new ByteReader(encoded(first)));
+  assert.deepEqual(encoded(second), encoded(first));
+  for (const [n, next] of steps.slice(96).entries()) {
+    for (const learner of [whole, second]) learner.learn(next);
+    if (n % 8 === 7) { for (const learner of [whole, second]) learner.step(); }
+  }
+  for (const learner of [whole, second]) learner.step();
+  assert.deepEqual(encoded(second), encoded(whole));
+});
+
+Deno.test("BankLearner.decode() refuses a bank of another width", () => {
+  const other = new BankLearner({ ...OPTIONS, width: 4 }, PLAIN);
+  assert.throws(() => new BankLearner(OPTIONS, PLAIN).decode(new ByteReader(encoded(other))), {
+    name: "SyntaxError",
+    message: /has 92 dense weights, this one 312/,
+  });
+});
+
+Deno.test("DrawnItems.draw() gives items as often as probability() says, and forgets the oldest", () => {
+  const drawn = new DrawnItems(8);
+  for (const id of ["gone", "gone", "a", "b", "a", "c", "a", "b", "a", "d"]) drawn.update(id);
+  const ids = ["a", "b", "c", "d"];
+  assert.equal(drawn.distinct, 4);
+  assert.equal(drawn.probability("gone"), 0);
+  assert.deepEqual(ids.map((id) => drawn.probability(id)), [0.375, 0.25, 0.1875, 0.1875]);
+  const random = mulberry32(5), counts = new Map<string, number>();
+  const N = 40_000;
+  for (let n = 0; n < N; n++) {
+    const id = drawn.draw(random);
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  for (const id of ids) {
+    const p = drawn.probability(id);
+    assert.ok(Math.abs((counts.get(id) ?? 0) / N - p) < 5 * Math.sqrt(p / N), id);
+  }
+});
+
+Deno.test("DrawnItems.decode() goes on where it was", () => {
+  const one = new DrawnItems(16), random = mulberry32(7);
+  const some = () => `i${Math.floor(random() ** 2 * 30)}`;
+  for (let n = 0; n < 100; n++) one.update(some());
+  const to = new ByteWriter(256);
+  one.encode(to);
+  const two = new DrawnItems(16);
+  two.decode(new ByteReader(to.toBytes()));
+  for (let n = 0; n < 100; n++) {
+    const id = some();
+    for (const drawn of [one, two]) drawn.update(id);
+    const seed = n;
+    assert.equal(one.draw(mulberry32(seed)), two.draw(mulberry32(seed)));
+    assert.equal(one.probability(id), two.probability(id));
+  }
+});

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { EmaBank } from "../../../src/nn/bank/ema_bank.ts";
+import { createKernels } from "../../../src/nn/kernels/choose.ts";
+import { KERNEL_NAMES } from "../../../src/nn/kernels/kernels.ts";
+import { assertClose, goldenTest } from "../../golden_vectors.ts";
+import { runs } from "../kernels/all_kernels.ts";
+import { BACKWARD, flat, FORWARD, type GoldenCase } from "../models/golden.ts";
+
+for (const kernels of KERNEL_NAMES.filter(runs)) {
+  goldenTest<GoldenCase>(`${kernels}: EmaBank`, "bank.json", (cases) => {
+    for (const [name, { params, inputs, outputs, grads }] of Object.entries(cases)) {
+      const [e, out, logExpected] = ["e", "out", "logExpected"].map((key) =>
+        Float32Array.from(flat(inputs[key]))
+      );
+      assert.ok(e && out && logExpected);
+      const C = logExpected.length, d = out.length / C - 1, T = e.length / d;
+      const bank = new EmaBank(d, () => 0, createKernels(kernels));
+      for (const block of ["mix", "gap"]) bank.parameters.block(block).set(flat(params[block] as never));
+      const [gapMs] = flat(inputs["gapMs"]);
+      const input = { T, e, gapMs: gapMs ?? NaN, C, out, logExpected };
+      const want = outputs["softmax"] ?? {}, wantGrads = grads["softmax"];
+      assert.ok(wantGrads);
+      assertClose(bank.query(input), flat(want["query"]), FORWARD, `${name}: query`);
+      const gradients = new Float32Array(bank.parameters.values.length);
+      const got = bank.loss(input, gradients);
+      assertClose([got.loss], flat(want["loss"]), FORWARD, `${name}: loss`);
+      for (const block of ["mix", "gap"]) {
+        const of = bank.parameters.block(block, gradients);
+        assertClose(of, flat(wantGrads.params[block] as never), BACKWARD, `${name}: ${block}`);
+      }
+      assertClose(got.e, flat(wantGrads.inputs["e"]), BACKWARD, `${name}: e`);
+      assertClose(got.out, flat(wantGrads.inputs["out"]), BACKWARD, `${name}: out`);
+    }
+  }, { claims: (path) => !/\.(row|gapMs)$/.test(path) });
+}
+
+Deno.test("EmaBank.query() of nobody's behaviours is the vector of no gap, whatever stands in the arrays", () => {
+  const bank = new EmaBank(2, () => 1);
+  const query = bank.query({ T: 0, e: new Float32Array([NaN, NaN]), gapMs: NaN });
+  assert.deepEqual([...query], [...bank.parameters.block("gap").subarray(-2)]);
+});
+
+Deno.test("EmaBank.loss() learns what follows what", () => {
+  let seed = 1;
+  const normal = () => Math.sin(seed++ * 12.9898);
+  const d = 4, items = 6;
+  const bank = new EmaBank(d, normal);
+  const into = Float32Array.from({ length: items * d }, normal);
+  const out = new Float32Array(items * (d + 1)).map(() => 0.1 * normal());
+  const step = (weights: Float32Array, at: number, gradient: Float32Array) => {
+    for (let i = 0; i < gradient.length; i++) weights[at + i]! -= 0.1 * gradient[i]!;
+  };
+  const losses: number[] = [];
+  for (let n = 0; n < 600; n++) {
+    const from = n % items, to = (from + 1) % items;
+    const scored = [to, ...Array.from({ length: items }, (_, j) => j).filter((j) => j !== to)];
+    const gradients = new Float32Array(bank.parameters.values.length);
+    const got = bank.loss({
+      T: 1,
+      e: into.slice(from * d, (from + 1) * d),
+      gapMs: 0,
+      C: items,
+      out: Float32Array.from(scored.flatMap((j) => [...out.subarray(j * (d + 1), (j + 1) * (d + 1))])),
+      logExpected: new Float32Array(items),
+    }, gradients);
+    losses.push(got.loss);
+    step(bank.parameters.values, 0, gradients);
+    step(into, from * d, got.e);
+    scored.forEach((j, c) => step(out, j * (d + 1), got.out.slice(c * (d + 1), (c + 1) * (d + 1))));
+  }
+  const [first, last] = [losses[0] ?? NaN, losses.at(-1) ?? NaN];
+  assert.ok(first > 1 && last < 0.1, `${first} to ${last}`);
+});
