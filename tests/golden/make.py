@@ -201,14 +201,18 @@ def mimn_file(draw):
 
 def bank_file(draw):
     d = 3
-    p = {"mix": draw(4, d, d), "gap": draw(7, d)}
+    p = {"mix": draw(4, d, d), "gap": draw(7, d), "strength": draw(6, d)}
 
-    def case(T, row, gap_ms):
-        inputs = {"e": draw(T, d), "out": draw(6, d + 1), "logExpected": draw(6), "row": row, "gapMs": gap_ms}
+    def case(row, gap_ms, kinds, strengths):
+        inputs = {
+            "e": draw(len(kinds), d), "out": draw(6, d + 1), "logExpected": draw(6),
+            "row": row, "gapMs": gap_ms, "kinds": kinds, "strengths": strengths,
+        }
         inputs["logExpected"][0] = 0
         return example(bank, p, inputs, ("softmax",), ("e", "out"))
 
-    main, cases = case(5, 2, 60_000), {"one": case(1, 0, 0), "late": case(3, 5, 1e10)}
+    main = case(2, 60_000, [3, 0, 5, 1, 4], [1, -3, 2.5, 0, 1.5])
+    cases = {"one": case(0, 0, [2], [0.25]), "late": case(5, 1e10, [3, 3, 0], [1, 0.75, -1])}
     for made in cases.values():
         del made["params"]
     yield "bank.json", {**main, "cases": cases}

@@ -149,7 +149,7 @@ def bank(p, i, _=None):
     T, d = i["e"].shape
     query = p["gap"][i["row"]]
     for q, decay in enumerate((0, 0.6, 0.85, 0.97)):
-        mean = sum((decay ** (T - 1 - t) * i["e"][t] for t in range(T)), np.zeros(d))
+        mean = sum((decay ** (T - 1 - t) * (i["e"][t] + p["strength"][i["kinds"][t]]) for t in range(T)), np.zeros(d))
         query = query + np.sqrt(1 - decay ** 2) * mean @ p["mix"][q]
     scores = i["out"][:, :d] @ query + i["out"][:, d] - i["logExpected"]
     return {"query": query, "loss": -np.log(softmax(scores)[0])}

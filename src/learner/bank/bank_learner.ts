@@ -31,7 +31,8 @@ export interface BankLearnerOptions {
 /** Behaviours, oldest first; all arrays have the same length. */
 export interface Behaviours {
   readonly items: readonly string[];
-  readonly actions: readonly string[];
+  /** Signed strengths. */
+  readonly strengths: ArrayLike<number>;
   /** Event times, milliseconds since the epoch. */
   readonly times: ArrayLike<number>;
 }
@@ -46,19 +47,16 @@ export interface NextItem {
   readonly time: number;
 }
 
-/** Tables by name, with the share of the bytes that each gets. */
-export const BANK_TABLES = { in: "bank:in", out: "bank:out", action: "bank:action" } as const;
+/** Names of the tables: vectors of behaviours' items; output vectors of items, each with its bias behind it. */
+export const BANK_TABLES = { in: "bank:in", out: "bank:out" } as const;
 
 const RATE = 0.1;
 const DENSE_RATE = 0.05;
 const VECTOR_SCALE = 0.1;
-const ACTION_SCALE = 0.01;
 /** Newest items that are drawn from. */
 const DRAWN_FROM = 65_536;
 /** Draws for one item that is not the one that came. */
 const TRIES = 8;
-/** Share of the bytes for actions, which are few. */
-const ACTION_SHARE = 1 / 32;
 
 /** Learns one step at a time; same steps, same weights, bit for bit. */
 export class BankLearner {
@@ -71,15 +69,14 @@ export class BankLearner {
   readonly #options: BankLearnerOptions;
   readonly #in: EmbeddingTable;
   readonly #out: EmbeddingTable;
-  readonly #action: EmbeddingTable;
   readonly #optimiser: Adagrad;
   readonly #gradients: Float32Array;
   readonly #drawn = new DrawnItems(DRAWN_FROM);
   readonly #e: Float32Array;
   readonly #outputs: Float32Array;
   readonly #logExpected: Float32Array;
+  readonly #strengths: Float32Array;
   readonly #inRows: Uint32Array;
-  readonly #actionRows: Uint32Array;
   readonly #outRows: Uint32Array;
 
   /** Nothing learnt. */
@@ -87,39 +84,21 @@ export class BankLearner {
     const { width: d, drawn: K, behaviours: T, tableBytes, seed } = options;
     this.#options = options;
     this.bank = new EmaBank(d, normals(seed), kernels);
-    const share = tableBytes * (1 - ACTION_SHARE) / 2;
-    const rule = { learningRate: RATE, seed };
-    this.#in = new EmbeddingTable({
-      ...rule,
-      name: BANK_TABLES.in,
-      width: d,
-      initScale: VECTOR_SCALE,
-      maxBytes: share,
-    });
-    // The bias starts as the vectors do: it is soon what it should be.
-    this.#out = new EmbeddingTable({
-      ...rule,
-      name: BANK_TABLES.out,
-      width: d + 1,
-      initScale: VECTOR_SCALE,
-      maxBytes: share,
-    });
-    this.#action = new EmbeddingTable({
-      ...rule,
-      name: BANK_TABLES.action,
-      width: d,
-      initScale: ACTION_SCALE,
-      maxBytes: tableBytes * ACTION_SHARE,
-    });
-    this.tables = new Map([this.#in, this.#out, this.#action].map((table) => [table.name, table]));
+    const table = (name: string, width: number) =>
+      new EmbeddingTable({
+        ...{ name, width, seed, learningRate: RATE, initScale: VECTOR_SCALE, maxBytes: tableBytes / 2 },
+      });
+    this.#in = table(BANK_TABLES.in, d);
+    this.#out = table(BANK_TABLES.out, d + 1);
+    this.tables = new Map([this.#in, this.#out].map((table) => [table.name, table]));
     const size = this.bank.parameters.values.length;
     this.#optimiser = new Adagrad(size, { learningRate: DENSE_RATE });
     this.#gradients = kernels.floats(size);
     this.#e = kernels.floats(T * d);
     this.#outputs = new Float32Array((1 + K) * (d + 1));
     this.#logExpected = new Float32Array(1 + K);
+    this.#strengths = new Float32Array(T);
     this.#inRows = new Uint32Array(T);
-    this.#actionRows = new Uint32Array(T);
     this.#outRows = new Uint32Array(1 + K);
   }
 
@@ -128,10 +107,9 @@ export class BankLearner {
    *
    * @returns its loss, nats; 0 where there is nothing to draw against
    */
-  learn({ before, item, time }: NextItem): number {
-    const { width: d, drawn: K, behaviours: most, seed } = this.#options;
-    const loss = this.#drawn.distinct < 2 ? 0 : this.#learn(before, item, time, { d, K, most, seed });
-    this.#drawn.update(item);
+  learn(next: NextItem): number {
+    const loss = this.#drawn.distinct < 2 ? 0 : this.#learn(next);
+    this.#drawn.update(next.item);
     this.steps++;
     return loss;
   }
@@ -143,41 +121,28 @@ export class BankLearner {
     for (const table of this.tables.values()) table.step();
   }
 
-  #learn(
-    { items, actions, times }: Behaviours,
-    item: string,
-    time: number,
-    { d, K, most, seed }: { d: number; K: number; most: number; seed: number },
-  ): number {
+  #learn({ before: { items, strengths, times }, item, time }: NextItem): number {
+    const { width: d, drawn: K, behaviours: most, seed } = this.#options;
     const random = mulberry32((seed + Math.imul(this.steps, 0x9e3779b9)) >>> 0);
     const from = Math.max(0, items.length - most), T = items.length - from;
     const e = this.#e.fill(0, 0, T * d);
     for (let t = 0; t < T; t++) {
+      this.#strengths[t] = strengths[from + t]!;
       const row = this.#inRows[t] = this.#in.sight(items[from + t]!, time);
-      const action = this.#actionRows[t] = this.#action.sight(actions[from + t]!, time);
       this.#in.addRow(row, 1, e, t * d);
-      this.#action.addRow(action, 1, e, t * d);
     }
     this.#score(0, item, 0, time);
     let C = 1;
     for (let k = 0; k < K; k++) {
       const drawn = this.#draw(item, random);
-      if (drawn === null) continue;
-      this.#score(C++, drawn, Math.log(K * this.#drawn.probability(drawn)), time);
+      if (drawn !== null) this.#score(C++, drawn, Math.log(K * this.#drawn.probability(drawn)), time);
     }
     const got = this.bank.loss({
-      T,
-      e,
+      ...{ T, e, strengths: this.#strengths, C, out: this.#outputs, logExpected: this.#logExpected },
       gapMs: T === 0 ? 0 : time - times[items.length - 1]!,
-      C,
-      out: this.#outputs,
-      logExpected: this.#logExpected,
     }, this.#gradients);
     for (let c = 0; c < C; c++) this.#out.accumulate(this.#outRows[c]!, got.out, c * (d + 1));
-    for (let t = 0; t < T; t++) {
-      this.#in.accumulate(this.#inRows[t]!, got.e, t * d);
-      this.#action.accumulate(this.#actionRows[t]!, got.e, t * d);
-    }
+    for (let t = 0; t < T; t++) this.#in.accumulate(this.#inRows[t]!, got.e, t * d);
     return got.loss;
   }
 

@@ -3,8 +3,8 @@
  * linear map of it, and an item's score is an inner product. It says which item comes next.
  *
  * ```text
- * state     m_q = Σ_t λ_q^(T − 1 − t) e_t            q = 1..Q; O(Q d) a behaviour, or summed again from the newest ones
- * query     u = g_b + Σ_q √(1 − λ_q²) m_q · W_q        b: how long ago the newest behaviour is
+ * state     m_q = Σ_t λ_q^(T − 1 − t) (e_t + a_t)     q = 1..Q; a_t: how strong behaviour t was
+ * query     u = g + Σ_q √(1 − λ_q²) m_q · W_q          g: how long ago the newest behaviour is
  * score     s_j = b_j + ⟨u, o_j⟩                        o_j [d] and b_j: output vector and bias of item j
  * ```
  *
@@ -31,15 +31,19 @@ const LEAST_WEIGHT = 1e-4;
 /** Upper bounds of the gap to the newest behaviour, milliseconds; one more is for no behaviour. */
 const GAPS_MS = [1000, 60_000, 600_000, 3_600_000, 86_400_000] as const;
 const NO_GAP = GAPS_MS.length + 1;
-/** Deviation of the vectors of gaps at the start. */
-const GAP_SCALE = 0.01;
+/** Upper bounds of strengths, one more is for stronger ones. */
+const STRENGTHS = [-1, 0, 0.5, 1, 2] as const;
+/** Deviation of the vectors of gaps and strengths at the start. */
+const SMALL = 0.01;
 
 /** What a query is made from. */
 export interface BankInput {
   /** Number of behaviours T. */
   readonly T: number;
-  /** Their vectors, oldest first [T, d]. */
+  /** Vectors of their items, oldest first [T, d]. */
   readonly e: Float32Array;
+  /** Signed strengths [T], see `SampleHistory`. */
+  readonly strengths: ArrayLike<number>;
   /** Time since the newest of them, milliseconds; ignored when T is 0. */
   readonly gapMs: number;
 }
@@ -68,11 +72,12 @@ export interface BankGradients {
 export class EmaBank {
   /** Width d of all vectors. */
   readonly d: number;
-  /** `mix` [Q, d, d] and `gap` [gaps, d]. */
+  /** `mix` [Q, d, d], `gap` [gaps, d] and `strength` [strengths, d]. */
   readonly parameters: Parameters;
   readonly #kernels: Kernels;
   readonly #mix: Float32Array;
   readonly #gap: Float32Array;
+  readonly #strength: Float32Array;
   /** √(1 − λ²) m [Q, d], and its gradient. */
   readonly #state: Float32Array;
   readonly #dState: Float32Array;
@@ -88,11 +93,18 @@ export class EmaBank {
     const Q = DECAYS.length;
     this.d = d;
     this.#kernels = kernels;
-    this.parameters = new Parameters({ mix: [Q, d, d], gap: [NO_GAP + 1, d] }, kernels);
+    this.parameters = new Parameters({
+      mix: [Q, d, d],
+      gap: [NO_GAP + 1, d],
+      strength: [STRENGTHS.length + 1, d],
+    }, kernels);
     this.#mix = this.parameters.block("mix");
     this.#gap = this.parameters.block("gap");
     for (let i = 0; i < this.#mix.length; i++) this.#mix[i] = normal() / Math.sqrt(Q * d);
-    for (let i = 0; i < this.#gap.length; i++) this.#gap[i] = normal() * GAP_SCALE;
+    this.#strength = this.parameters.block("strength");
+    for (const block of [this.#gap, this.#strength]) {
+      for (let i = 0; i < block.length; i++) block[i] = normal() * SMALL;
+    }
     this.#state = kernels.floats(Q * d);
     this.#dState = kernels.floats(Q * d);
     this.#query = kernels.floats(d);
@@ -100,13 +112,14 @@ export class EmaBank {
   }
 
   /** The query u [d] of some behaviours; valid until the next call. */
-  query({ T, e, gapMs }: BankInput): Float32Array {
+  query({ T, e, strengths, gapMs }: BankInput): Float32Array {
     const { d } = this;
-    const state = this.#kernels.clear(this.#state);
+    const state = this.#kernels.clear(this.#state), kinds = this.#strength;
     for (const [q, decay] of DECAYS.entries()) {
       let weight = Math.sqrt(1 - decay * decay);
       for (let t = T - 1; t >= 0 && weight >= LEAST_WEIGHT; t--, weight *= decay) {
-        for (let i = 0, to = q * d, from = t * d; i < d; i++) state[to + i]! += weight * e[from + i]!;
+        const from = t * d, kind = strengthRow(strengths[t]!) * d, to = q * d;
+        for (let i = 0; i < d; i++) state[to + i]! += weight * (e[from + i]! + kinds[kind + i]!);
       }
     }
     const row = gapRow(T, gapMs) * d;
@@ -125,7 +138,7 @@ export class EmaBank {
     this.query(example);
     this.#reserve(T, C);
     // The vectors without their biases, one behind the other as the kernels want them.
-    const vectors = this.#vectors, scores = kernels.clear(this.#scores);
+    const vectors = this.#vectors, scores = this.#scores.fill(0, 0, C);
     for (let c = 0; c < C; c++) {
       for (let i = 0, to = c * d, from = c * (d + 1); i < d; i++) vectors[to + i] = out[from + i]!;
     }
@@ -152,7 +165,13 @@ export class EmaBank {
     kernels.addXtY(gradients, this.parameters.offset("mix"), this.#state, 0, dQuery, 0, 1, Q * d, d);
     const dState = kernels.clear(this.#dState);
     kernels.addYWt(dState, 0, dQuery, 0, this.#mix, 0, 1, Q * d, d);
-    return { loss, e: this.#backward(T), out: dOut.subarray(0, C * (d + 1)) };
+    const e = this.#backward(T);
+    const dStrength = this.parameters.offset("strength");
+    for (let t = 0; t < T; t++) {
+      const to = dStrength + strengthRow(example.strengths[t]!) * d;
+      for (let i = 0, from = t * d; i < d; i++) gradients[to + i]! += e[from + i]!;
+    }
+    return { loss, e, out: dOut.subarray(0, C * (d + 1)) };
   }
 
   /** From the gradient of the state to those of the behaviours. */
@@ -171,7 +190,7 @@ export class EmaBank {
   #reserve(T: number, C: number): void {
     const { d } = this;
     if (this.#dE.length < T * d) this.#dE = new Float32Array(2 * T * d);
-    if (this.#scores.length === C) return;
+    if (this.#scores.length >= C) return;
     this.#scores = this.#kernels.floats(C);
     this.#vectors = this.#kernels.floats(C * d);
     this.#dOut = new Float32Array(C * (d + 1));
@@ -183,5 +202,12 @@ function gapRow(T: number, gapMs: number): number {
   if (T === 0) return NO_GAP;
   let row = 0;
   while (row < GAPS_MS.length && gapMs >= GAPS_MS[row]!) row++;
+  return row;
+}
+
+/** Which row of `strength` a behaviour adds. */
+function strengthRow(strength: number): number {
+  let row = 0;
+  while (row < STRENGTHS.length && strength > STRENGTHS[row]!) row++;
   return row;
 }

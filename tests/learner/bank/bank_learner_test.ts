@@ -16,7 +16,7 @@ function circles(count: number, seed: number): NextItem[] {
     const circle = Math.floor(random() * 8), place = Math.floor(random() * 5);
     const items = [0, 1, 2].map((back) => `${circle}.${(place + back) % 5}`);
     steps.push({
-      before: { items, actions: items.map(() => "view"), times: items.map((_, t) => 1000 * (n + t)) },
+      before: { items, strengths: items.map(() => 1), times: items.map((_, t) => 1000 * (n + t)) },
       item: random() < 0.1 ? `${Math.floor(random() * 8)}.0` : `${circle}.${(place + 3) % 5}`,
       time: 1000 * (n + 4),
     });
@@ -65,7 +65,7 @@ Deno.test("BankLearner.decode() refuses a bank of another width", () => {
   const other = new BankLearner({ ...OPTIONS, width: 4 }, PLAIN);
   assert.throws(() => new BankLearner(OPTIONS, PLAIN).decode(new ByteReader(encoded(other))), {
     name: "SyntaxError",
-    message: /has 92 dense weights, this one 312/,
+    message: /has 116 dense weights, this one 360/,
   });
 });
 

@@ -15,28 +15,31 @@ for (const kernels of KERNEL_NAMES.filter(runs)) {
       assert.ok(e && out && logExpected);
       const C = logExpected.length, d = out.length / C - 1, T = e.length / d;
       const bank = new EmaBank(d, () => 0, createKernels(kernels));
-      for (const block of ["mix", "gap"]) bank.parameters.block(block).set(flat(params[block] as never));
+      for (const block of ["mix", "gap", "strength"]) {
+        bank.parameters.block(block).set(flat(params[block] as never));
+      }
       const [gapMs] = flat(inputs["gapMs"]);
-      const input = { T, e, gapMs: gapMs ?? NaN, C, out, logExpected };
+      const strengths = flat(inputs["strengths"]);
+      const input = { T, e, strengths, gapMs: gapMs ?? NaN, C, out, logExpected };
       const want = outputs["softmax"] ?? {}, wantGrads = grads["softmax"];
       assert.ok(wantGrads);
       assertClose(bank.query(input), flat(want["query"]), FORWARD, `${name}: query`);
       const gradients = new Float32Array(bank.parameters.values.length);
       const got = bank.loss(input, gradients);
       assertClose([got.loss], flat(want["loss"]), FORWARD, `${name}: loss`);
-      for (const block of ["mix", "gap"]) {
+      for (const block of ["mix", "gap", "strength"]) {
         const of = bank.parameters.block(block, gradients);
         assertClose(of, flat(wantGrads.params[block] as never), BACKWARD, `${name}: ${block}`);
       }
       assertClose(got.e, flat(wantGrads.inputs["e"]), BACKWARD, `${name}: e`);
       assertClose(got.out, flat(wantGrads.inputs["out"]), BACKWARD, `${name}: out`);
     }
-  }, { claims: (path) => !/\.(row|gapMs)$/.test(path) });
+  }, { claims: (path) => !/\.(row|gapMs|kinds|strengths)$/.test(path) });
 }
 
 Deno.test("EmaBank.query() of nobody's behaviours is the vector of no gap, whatever stands in the arrays", () => {
   const bank = new EmaBank(2, () => 1);
-  const query = bank.query({ T: 0, e: new Float32Array([NaN, NaN]), gapMs: NaN });
+  const query = bank.query({ T: 0, e: new Float32Array([NaN, NaN]), strengths: [NaN], gapMs: NaN });
   assert.deepEqual([...query], [...bank.parameters.block("gap").subarray(-2)]);
 });
 
@@ -58,6 +61,7 @@ Deno.test("EmaBank.loss() learns what follows what", () => {
     const got = bank.loss({
       T: 1,
       e: into.slice(from * d, (from + 1) * d),
+      strengths: [1],
       gapMs: 0,
       C: items,
       out: Float32Array.from(scored.flatMap((j) => [...out.subarray(j * (d + 1), (j + 1) * (d + 1))])),
