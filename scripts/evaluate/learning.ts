@@ -12,6 +12,7 @@ import { Learner } from "../../src/learner/learner.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { settle } from "../../src/options/option.ts";
+import { sizeInBatch } from "../../src/samples/sample.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { type Config, learnerOptions, modelConfig } from "../../streams/config/config.ts";
 import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
@@ -42,7 +43,7 @@ export class Learning {
   learn({ samples }: TaskOutputs): void {
     for (const sample of samples) {
       this.#batch.push(sample);
-      this.#rows += sample.rows.length;
+      this.#rows += sizeInBatch(sample);
       if (this.#rows < this.#batchRows) continue;
       this.#learner.learn(this.#batch);
       this.serving.apply(this.#learner.version("delta", ++this.#version));

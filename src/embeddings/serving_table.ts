@@ -6,6 +6,8 @@ import { CHUNK_BITS, CHUNK_MASK, PADDING_ROW, ROWS_PER_CHUNK, UNKNOWN_ROW } from
 export interface StagedDelta {
   /** Whether committing may move or remove the rows of keys. */
   readonly moves: boolean;
+  /** Calls for each row that {@linkcode StagedDelta.commit} has written and that has a key. */
+  forEachRow(visit: (row: number) => void): void;
   /** Looks up the rows of up to `keys` more keys. @returns whether all are found */
   find(keys: number): boolean;
   /**
@@ -76,6 +78,16 @@ export class ServingTable {
     return this.#index.bytes + this.#chunks.length * ROWS_PER_CHUNK * this.width * 4;
   }
 
+  /** Calls for each row that has a key. O(all rows ever given). */
+  forEachRow(visit: (row: number) => void): void {
+    for (const row of this.#index.rows()) visit(row);
+  }
+
+  /** The key of a row that has one. */
+  key(row: number): string {
+    return this.#index.key(row);
+  }
+
   /** The row of `key`; 1 if it has none. */
   lookup(key: string): number {
     return this.#index.find(key) || UNKNOWN_ROW;
@@ -138,6 +150,11 @@ export class ServingTable {
     };
     return {
       moves: delta.full || delta.removed.length > 0,
+      forEachRow: (visit) => {
+        for (let n = 0; n < delta.keys.length; n++) {
+          visit(this.#index.findBytes(bytes, delta.keys.places[2 * n]!, delta.keys.places[2 * n + 1]!));
+        }
+      },
       find: (keys) => this.#find(staging, keys),
       commit: () => this.#commit(staging),
     };

@@ -6,10 +6,13 @@
  * @module
  */
 
+import { BANK_BEHAVIOURS } from "../bank/bank_tables.ts";
+import { hashString } from "../embeddings/hash.ts";
+import { ContextBuffer } from "../retrieval/signals/context.ts";
 import type { InteractionEvent, MergeEvent } from "../events/event.ts";
 import { type ActionPolicies, type ActionPolicy, isPositive } from "../features/actions.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
-import { historySample } from "../samples/sample.ts";
+import { historySample, nextSample } from "../samples/sample.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
@@ -22,6 +25,7 @@ import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { refuseUnknown } from "./unknown_items.ts";
 
+const NO_CATEGORIES: readonly string[] = [];
 /** A behaviour far off its scale must not drown the rest of a history for as long as it is in there. */
 const MAX_STRENGTH = 10;
 
@@ -55,6 +59,8 @@ export interface InteractionsOptions {
   readonly latenessMs: number;
   /** Whether histories that no list has shown are samples too. */
   readonly learnHistories: boolean;
+  /** Share of the wanted behaviours that are samples of what came next. */
+  readonly learnNext: number;
 }
 
 /** Applies the interactions of one task. */
@@ -64,6 +70,9 @@ export class Interactions {
   readonly #actions: ActionPolicies;
   readonly #latenessMs: number;
   readonly #learnsHistories: boolean;
+  readonly #learnNext: number;
+  /** Scratch: what was done before a behaviour. */
+  readonly #before = new ContextBuffer(BANK_BEHAVIOURS);
 
   /** Over `state`, with the recurrent states that `scorers` score from. */
   constructor(state: InteractionState, scorers: VariantScorers, options: InteractionsOptions) {
@@ -72,6 +81,7 @@ export class Interactions {
     this.#actions = options.actions;
     this.#latenessMs = options.latenessMs;
     this.#learnsHistories = options.learnHistories;
+    this.#learnNext = options.learnNext;
   }
 
   /** Applies an event, or lets it wait for the impression that it names. @returns why it cannot be applied, or `null` */
@@ -121,6 +131,7 @@ export class Interactions {
     }
     if (wanted) state.retrieval.raise(item, sharedTime);
     if (strength === null) return;
+    if (wanted) this.#sampleNext(user, event, sharedTime, out);
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
     if (this.#learnsHistories) this.#sampleHistory(user, out);
   }
@@ -163,6 +174,23 @@ export class Interactions {
     const time = sequences.lastTime(user.row) ?? 0;
     out.samples.push(historySample(user.id, time, this.#scorers.own.window(user, time).history));
     counters.histories++;
+  }
+
+  /** Hands what came next to the learner, for a share of the behaviours that events alone decide. */
+  #sampleNext(user: UserState, { item, id, time }: InteractionEvent, until: number, out: TaskOutputs): void {
+    if (!(this.#learnNext > 0)) return;
+    if (hashString(`${user.id}\0${item}\0${time}\0${id ?? ""}`, 0) / 2 ** 32 >= this.#learnNext) return;
+    const { sequences, catalogue } = this.#state;
+    const before = this.#before;
+    sequences.newest(user.row, until, before);
+    const places = Array.from({ length: before.size }, (_, t) => before.size - 1 - t);
+    out.samples.push(nextSample(user.id, item, until, {
+      items: places.map((at) => catalogue.at(before.items[at]!).id),
+      categories: places.map(() => NO_CATEGORIES),
+      actions: places.map(() => ""),
+      times: Float64Array.from(places, (at) => before.times[at]!),
+      strengths: Float32Array.from(places, (at) => before.strengths[at]!),
+    }));
   }
 
   /** Puts a behaviour into the sequence, and brings the recurrent states up to date. */

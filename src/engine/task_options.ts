@@ -4,7 +4,7 @@
  * @module
  */
 
-import { absent, choice, count, flag, group, natural, type OptionsOf } from "../options/option.ts";
+import { absent, choice, count, flag, group, natural, type OptionsOf, share } from "../options/option.ts";
 import type { Boost } from "../events/event.ts";
 import type { ActionPolicies } from "../features/actions.ts";
 import type { FeatureSchema } from "../features/schema.ts";
@@ -55,6 +55,10 @@ export interface TaskOptions {
    * user's newest sample. For models that learn from a history alone. @default {false}
    */
   readonly learnHistories?: boolean | undefined;
+  /**
+   * Share of the wanted behaviours that are learnt as what came next, whoever showed them, in [0, 1]. @default {0}
+   */
+  readonly learnNext?: number | undefined;
   /** Newest event ids kept per user for de-duplication. @default {32} */
   readonly dedupIds?: number | undefined;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
@@ -109,6 +113,10 @@ export const TASK_OPTIONS = {
       false,
     ),
     "whether behaviours without a list are learnt too, for an auxiliary loss; see [the learner](../explanation/learner.md#behaviours-without-a-list)",
+  ),
+  learnNext: share(
+    0,
+    "share of the wanted behaviours that are learnt as what came next; see [retrieval](../explanation/retrieval.md)",
   ),
   dedupIds: count(32, "newest event ids remembered per user"),
   logCandidates: flag(

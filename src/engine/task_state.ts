@@ -22,6 +22,7 @@ import type { OthersJournal } from "../retrieval/retrieval_state.ts";
 import { Answerer } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import { PRIOR } from "../serving/prior_serving.ts";
+import type { ServedBank } from "../bank/served_bank.ts";
 import type { Serving } from "../features/serving.ts";
 import { Catalogue, type CatalogueItem } from "../items/catalogue.ts";
 import { type Arrival, EventClock } from "../users/event_clock.ts";
@@ -137,6 +138,7 @@ export class TaskState {
       actions: options.actions ?? DEFAULT_ACTIONS,
       latenessMs,
       learnHistories: settled.learnHistories,
+      learnNext: settled.learnNext,
     });
     const answerer = new Answerer({
       catalogue: this.catalogue,
@@ -159,6 +161,11 @@ export class TaskState {
       served,
       remembered: options.frequency?.remembered ?? 0,
     });
+  }
+
+  /** @internal What tells which items come next, of the deployment's own model. */
+  get bank(): ServedBank | null {
+    return this.#scorers.own.serving.bank ?? null;
   }
 
   /** All outcomes before this event time are final; milliseconds since the epoch. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ServedBank } from "../bank/served_bank.ts";
 import type { Instance } from "./instance.ts";
 import type { Panel } from "../nn/models/core/panel.ts";
 
@@ -31,6 +32,8 @@ export interface Serving {
   readonly lifelong?: boolean;
   /** How precisely a lifelong state is stored; see `StateStretches`. @default {all in single precision} */
   readonly stretches?: readonly number[];
+  /** What tells which items come next. @default {nothing does} */
+  readonly bank?: ServedBank | undefined;
   /** Makes the recurrent state of a user without behaviours [stateSize]. */
   initState(): Float32Array;
   /** Folds a behaviour into a state [stateSize], in place. */

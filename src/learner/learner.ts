@@ -16,6 +16,8 @@ import { numericNames } from "../features/schema.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import type { HistoryGradients, InputGradients, Model } from "../nn/models/core/model.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
+import { BANK_BEHAVIOURS, BANK_PART, BANK_WIDTH } from "../bank/bank_tables.ts";
+import { BankLearner } from "./bank/bank_learner.ts";
 import { drawNegatives, type Negatives, NO_NEGATIVES, scatterNegatives } from "./auxiliary_negatives.ts";
 import { DenseWeights } from "./dense_weights.ts";
 import { NegativeReservoir } from "./negative_reservoir.ts";
@@ -37,6 +39,10 @@ export interface LearnResult {
   readonly loss: number;
   /** Mean log loss of the judged rows as served by the weights before the step, nats. */
   readonly logLoss: number;
+  /** Number of items that came next, learnt by the bank. */
+  readonly nexts: number;
+  /** Their mean loss, nats; 0 without. */
+  readonly nextLoss: number;
   /** Mean auxiliary loss per history with one; 0 without. */
   readonly aux: number;
   /**
@@ -46,7 +52,9 @@ export interface LearnResult {
   readonly usable: boolean;
 }
 
-const FORMAT = 2;
+const FORMAT = 3;
+/** Items that are drawn against one that came next. */
+const DRAWN = 200;
 /** Largest magnitude of a sound weight. Products of a few of this size are still finite in float32. */
 const LARGEST_WEIGHT = 1e6;
 
@@ -95,6 +103,8 @@ export class Learner {
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
   readonly #served: ServedLink;
+  /** Learns which item comes next, once there is a sample of it. */
+  #bank: BankLearner | null = null;
   /** Capacity to encode into. */
   #encodedBytes = 1 << 16;
 
@@ -128,10 +138,17 @@ export class Learner {
     let historyLoss = 0;
     let aux = 0;
     let auxCount = 0;
+    let nexts = 0;
+    let nextLoss = 0;
     for (const whole of samples) {
       this.#tables.time = whole.time;
       if (whole.purpose === "judge") {
         this.#served.judge(whole.rows, this.#logits(whole, standardisation), judged);
+        continue;
+      }
+      if (whole.next !== undefined) {
+        nexts++;
+        nextLoss += this.#learnNext(whole, whole.next);
         continue;
       }
       const sample = keepRows(whole, this.#served.negativeRate, this.#options.seed);
@@ -154,6 +171,7 @@ export class Learner {
       }
     }
     const usable = this.#step(rows + histories, loss + historyLoss);
+    if (nexts > 0) this.#bank?.step();
     for (const sample of samples) {
       if (sample.purpose === "judge") continue;
       for (const row of sample.rows) this.#scaler.update(row.numerics);
@@ -166,6 +184,8 @@ export class Learner {
       histories,
       loss: loss / Math.max(1, rows),
       logLoss: judged.loss / Math.max(1, judged.rows),
+      nexts,
+      nextLoss: nextLoss / Math.max(1, nexts),
       aux: aux / Math.max(1, auxCount),
       usable,
     };
@@ -179,6 +199,7 @@ export class Learner {
   /** Marks all rows as published, so the next delta leaves them out. */
   clearChanged(): void {
     this.#tables.clearChanged();
+    this.#bank?.clearChanged();
   }
 
   /**
@@ -196,7 +217,7 @@ export class Learner {
       head: this.head.values.slice(),
       standardisation: this.#scaler.freeze(),
       link: this.#served.link,
-      tables: this.#tables.takeRows(kind),
+      ...this.#rows(kind),
     };
   }
 
@@ -208,6 +229,8 @@ export class Learner {
     this.#served.encode(to);
     this.#reservoir.encode(to);
     this.#tables.encode(to);
+    to.u8(this.#bank === null ? 0 : 1);
+    this.#bank?.encode(to);
     // It grows little between two calls; with some room to spare it is not copied while it is written.
     this.#encodedBytes = Math.ceil(to.length * 1.05);
     return to.take();
@@ -231,6 +254,31 @@ export class Learner {
     this.#served.decode(from);
     this.#reservoir.decode(from);
     this.#tables.decode(from);
+    const hasBank = from.u8() === 1;
+    this.#bank = hasBank ? this.#newBank() : null;
+    this.#bank?.decode(from);
+  }
+
+  /** Learns what came next. @returns its loss */
+  #learnNext({ history, time }: Sample, item: string): number {
+    this.#bank ??= this.#newBank();
+    return this.#bank.learn({ before: history, item, time });
+  }
+
+  #newBank(): BankLearner {
+    const { seed, tableBytes } = this.#options;
+    const sizes = { width: BANK_WIDTH, drawn: DRAWN, behaviours: BANK_BEHAVIOURS };
+    return new BankLearner({ ...sizes, tableBytes, seed }, this.model.parameters.kernels);
+  }
+
+  /** Rows and parts of a version. */
+  #rows(kind: "delta" | "full"): Pick<ParameterVersion, "tables" | "parts"> {
+    const tables = this.#tables.takeRows(kind);
+    if (this.#bank === null) return { tables };
+    return {
+      tables: new Map([...tables, ...this.#bank.takeRows(kind)]),
+      parts: new Map([[BANK_PART, this.#bank.bank.parameters.values.slice()]]),
+    };
   }
 
   /** The logits of a sample's rows, without learning. */

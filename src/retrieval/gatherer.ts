@@ -12,6 +12,7 @@ import type { ItemLists } from "./items/item_lists.ts";
 import { type Candidates, type Fill, OWN, PROPERTIES } from "./properties.ts";
 import type { Context } from "./signals/context.ts";
 import type { CandidateQuery } from "./sources/query.ts";
+import type { ServedBank } from "../bank/served_bank.ts";
 import type { Source, SourceParts } from "./sources/source.ts";
 
 /** What a {@linkcode Gatherer} and a `Retrieval` read. */
@@ -22,6 +23,8 @@ export interface RetrievalView {
   readonly sequences: SequenceSlab;
   /** Rates of items, and tastes of users. */
   readonly statistics: FeatureStatistics;
+  /** The bank of the served version. @default {none} */
+  readonly bank?: ServedBank | null;
 }
 
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */

@@ -30,7 +30,7 @@ import { createSources, SOURCES } from "./sources/registry.ts";
 import type { Source, SourceKind, SourceParts } from "./sources/source.ts";
 import { sourceParts } from "./sources/parts.ts";
 import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./items/item_lists.ts";
-import { nthLargest } from "./items/item_scores.ts";
+import { nthLargest } from "../vectors/nth_largest.ts";
 import { NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./sources/neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import { SESSIONS_OPTIONS, type SessionsOptions } from "./sources/sessions.ts";
@@ -153,6 +153,7 @@ export class Retrieval {
     const { revisits } = this;
     const parts = this.parts = sourceParts(catalogue, this.lists, {
       ...{ neighbours, sessions, trendHalfLifeMs, revisits },
+      bank: () => view.bank ?? null,
     });
     const sources = createSources(parts, kinds);
     this.#sources = sources;

@@ -119,6 +119,8 @@ export interface Sample {
   readonly userFields: readonly (string | null)[];
   /** Values of the schema's context fields; `null` = missing. */
   readonly contextFields: readonly (string | null)[];
+  /** The item that the user took next, of behaviours that are learnt without a list; see {@linkcode nextSample}. */
+  readonly next?: string;
   /** The shown items; empty for a history alone, see {@linkcode historySample}. */
   readonly rows: readonly SampleRow[];
 }
@@ -143,6 +145,16 @@ export function historySample(user: string, time: number, history: SampleHistory
     contextFields: [],
     rows: [],
   };
+}
+
+/**
+ * The sample of an item that a user took, after the behaviours before it, whoever showed it. It is learnt, never judged,
+ * and counts as no impression.
+ *
+ * @param time Event time of the behaviour with the item.
+ */
+export function nextSample(user: string, item: string, time: number, history: SampleHistory): Sample {
+  return { ...historySample(user, time, history), next: item };
 }
 
 /** What a sample fills of a batch, or of a round: its rows; a history alone as much as a row. */

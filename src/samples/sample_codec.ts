@@ -19,7 +19,8 @@ import { type ModelState, NONE_EARLIER, type Sample, type SampleRow } from "./sa
  * Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares; format
  * 5, which is written where there are none, no states of other models, and format 6 neither earlier behaviours.
  */
-const FORMAT = 7;
+const FORMAT = 8;
+const WITHOUT_NEXT = 7;
 const WITHOUT_EARLIER = 6;
 const WITHOUT_OTHERS = 5;
 const OLDEST_FORMAT = 1;
@@ -102,18 +103,22 @@ export function encodeSample(sample: Sample): Uint8Array {
   const others = sample.otherStates ?? [];
   const { earlier = NONE_EARLIER } = sample.history;
   const hasEarlier = earlier.items.length > 0;
-  if (others.length > 0 || hasEarlier) body.uint(others.length);
+  const hasNext = sample.next !== undefined;
+  if (others.length > 0 || hasEarlier || hasNext) body.uint(others.length);
   for (const { model, from, values } of others) {
     body.uint(string(model)).uint(from).uint(values.length).f32s(values);
   }
-  if (hasEarlier) body.uint(earlier.items.length);
+  if (hasEarlier || hasNext) body.uint(earlier.items.length);
   for (let t = 0; t < earlier.items.length; t++) {
     body.uint(string(earlier.items[t]!));
     list(earlier.categories[t]!);
     body.uint(string(earlier.actions[t]!)).int(sample.time - earlier.times[t]!);
   }
 
-  record.u8(hasEarlier ? FORMAT : others.length === 0 ? WITHOUT_OTHERS : WITHOUT_EARLIER);
+  if (sample.next !== undefined) body.uint(string(sample.next));
+
+  const format = hasEarlier ? WITHOUT_NEXT : others.length === 0 ? WITHOUT_OTHERS : WITHOUT_EARLIER;
+  record.u8(hasNext ? FORMAT : format);
   strings.encode(record);
   return record.bytes(body.view()).toBytes();
 }
@@ -234,6 +239,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
     earlier.actions.push(string());
     earlier.times[t] = time - body.int();
   }
+  const next = format > WITHOUT_NEXT ? { next: string() } : {};
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
@@ -245,6 +251,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
     ...(exposures.length === 0 ? {} : { exposures }),
     ...(model === 0 ? {} : { model: at(model - 1) }),
     ...(otherStates.length === 0 ? {} : { otherStates }),
+    ...next,
   };
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { BANK_PART, BANK_TABLES } from "../bank/bank_tables.ts";
+import { ServedBank } from "../bank/served_bank.ts";
 import { ServingTable } from "../embeddings/serving_table.ts";
 import { Assembler, createHead } from "../features/rows/assembler.ts";
 import { behaviourVector } from "../features/rows/behaviour_list.ts";
@@ -21,6 +23,8 @@ import type { Look, Serving } from "../features/serving.ts";
 
 /** Weights whose keys are remembered elsewhere, with their rows, or come again with their user alone. */
 const CROSSES: ReadonlySet<string> = new Set(["first:pair", "first:transition", "first:age"]);
+/** Tables of the bank, which the schema knows nothing of. */
+const OF_BANK: ReadonlySet<string> = new Set(Object.values(BANK_TABLES));
 /** Keys that are looked up in a portion of a version. */
 const PORTION_KEYS = 1024;
 
@@ -55,6 +59,7 @@ export class ServingModel implements Serving {
   #link: Link = IDENTITY;
   #version = 0;
   #share = 1;
+  #bank: ServedBank | undefined;
   /** Versions that moved rows to other keys. */
   #moves = 0;
 
@@ -102,6 +107,10 @@ export class ServingModel implements Serving {
     return this.#share;
   }
 
+  get bank(): ServedBank | undefined {
+    return this.#bank;
+  }
+
   get stateSize(): number {
     return this.#model.stateSize;
   }
@@ -137,11 +146,16 @@ export class ServingModel implements Serving {
     if (version.version <= before) return true;
     if (version.kind === "delta" && version.predecessor !== before) return false;
     this.#check(version);
-    const deltas = [...version.tables].map(([name, bytes]) => this.#tables.get(name)!.stage(bytes));
+    if (isOfBank(version)) this.#bank ??= new ServedBank();
+    const bank = this.#bank, own = version.parts?.get(BANK_PART);
+    const deltas = [...version.tables].map(([name, bytes]) =>
+      this.#tables.get(name)?.stage(bytes) ?? bank!.stage(name, bytes)
+    );
     yield;
     for (const delta of deltas) while (!delta.find(PORTION_KEYS)) yield;
     yield;
     for (const delta of deltas) delta.commit();
+    if (own !== undefined) bank!.set(own);
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);
     this.#standardisation = version.standardisation;
@@ -206,7 +220,7 @@ export class ServingModel implements Serving {
   }
 
   #check({ version, tables, dense, head, standardisation }: ParameterVersion): void {
-    const unknown = [...tables.keys()].find((name) => !this.#tables.has(name));
+    const unknown = [...tables.keys()].find((name) => !this.#tables.has(name) && !OF_BANK.has(name));
     if (unknown !== undefined) {
       throw new SyntaxError(`Cannot apply version ${version}: table ${unknown} is not in the schema`);
     }
@@ -223,4 +237,8 @@ export class ServingModel implements Serving {
       }
     }
   }
+}
+
+function isOfBank({ parts }: ParameterVersion): boolean {
+  return parts?.has(BANK_PART) === true;
 }

@@ -3,7 +3,7 @@
  *
  * ```text
  * record = format u8, kind u8 (0 delta, 1 full), version, predecessor, step, data time f64,
- *          dense weights, head weights, standardisation, link, twice the share u8, tables (name, bytes)..., crc32 of all before
+ *          dense weights, head weights, standardisation, link, twice the share u8, parts (name, weights)..., tables (name, bytes)..., crc32 of all before
  * ```
  *
  * A delta holds the embedding rows that changed since its predecessor and all dense weights; a full snapshot
@@ -19,8 +19,8 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import { IDENTITY, type Link } from "../nn/losses/link.ts";
 
-/** Format 1 has no link, format 2 does not say who orders. */
-const FORMAT = 3;
+/** Format 1 has no link, format 2 does not say who orders, format 3 has no parts. */
+const FORMAT = 4;
 const OLDEST_FORMAT = 1;
 
 /** A published version. */
@@ -45,6 +45,8 @@ export interface ParameterVersion {
   readonly link?: Link;
   /** Share of the model in what orders lists: 0, ½ or 1, see `proof.ts`. @default {1} */
   readonly share?: number;
+  /** Dense weights of what is learnt beside the model, by name; absent where they are as before. @default {none} */
+  readonly parts?: ReadonlyMap<string, Float32Array>;
   /** Encoded rows by table: the changed ones or all, as `kind` says. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
@@ -79,7 +81,9 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
     .f32s(version.standardisation.mean).f32s(version.standardisation.inverseDeviation)
     .u8(link.fakeNegatives ? 1 : 0).f64(link.scale).f64(link.bias)
     .u8(2 * share)
-    .uint(version.tables.size);
+    .uint(version.parts?.size ?? 0);
+  for (const [name, weights] of version.parts ?? []) body.string(name).uint(weights.length).f32s(weights);
+  body.uint(version.tables.size);
   for (const [name, bytes] of version.tables) body.string(name).bytes(bytes);
   record.reset();
   return record.bytes(body.view()).uint(crc32(body.view())).toBytes();
@@ -136,9 +140,13 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
     : { fakeNegatives: from.u8() === 1, scale: from.f64(), bias: from.f64() };
   // Before there was a proof, every model ordered alone.
   const share = format < 3 ? 1 : from.u8() / 2;
+  const parts = new Map<string, Float32Array>();
+  for (let count = format < 4 ? 0 : from.count(); count > 0; count--) {
+    parts.set(from.string(), from.f32s(from.uint()));
+  }
   const tables = new Map<string, Uint8Array>();
   for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
-  return { ...head, standardisation, link, share, tables };
+  return { ...head, standardisation, link, share, parts, tables };
 }
 
 function checkFormat(format: number): number {

@@ -27,7 +27,7 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import type { Context } from "../../src/retrieval/signals/context.ts";
 import type { ItemScores } from "../../src/retrieval/items/item_scores.ts";
 import type { Signal } from "../../src/retrieval/signals/signal.ts";
-import { EXACT, VectorIndex } from "../../src/retrieval/vectors/vector_index.ts";
+import { EXACT, VectorIndex } from "../../src/vectors/vector_index.ts";
 
 const NEWEST = 20;
 const STEP = 0.85;

@@ -16,9 +16,9 @@ import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { ContextBuffer } from "../../src/retrieval/signals/context.ts";
 import { ItemScores } from "../../src/retrieval/items/item_scores.ts";
 import { ItemVectors } from "./item_vectors.ts";
-import { Nearest } from "../../src/retrieval/vectors/nearest.ts";
+import { Nearest } from "../../src/vectors/nearest.ts";
 import type { Signal } from "../../src/retrieval/signals/signal.ts";
-import { VectorIndex } from "../../src/retrieval/vectors/vector_index.ts";
+import { VectorIndex } from "../../src/vectors/vector_index.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 
 const D = 32;

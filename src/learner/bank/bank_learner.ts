@@ -10,7 +10,8 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { mulberry32 } from "../../draws/random.ts";
 import { EmbeddingTable } from "../../embeddings/table.ts";
-import { EmaBank } from "../../nn/bank/ema_bank.ts";
+import { BANK_TABLES } from "../../bank/bank_tables.ts";
+import { EmaBank } from "../../bank/ema_bank.ts";
 import type { Kernels } from "../../nn/kernels/kernels.ts";
 import { Adagrad } from "../../nn/optimisers/adagrad.ts";
 import { DrawnItems } from "./drawn_items.ts";
@@ -46,9 +47,6 @@ export interface NextItem {
   /** When, milliseconds since the epoch. */
   readonly time: number;
 }
-
-/** Names of the tables: vectors of behaviours' items; output vectors of items, each with its bias behind it. */
-export const BANK_TABLES = { in: "bank:in", out: "bank:out" } as const;
 
 const RATE = 0.1;
 const DENSE_RATE = 0.05;
@@ -119,6 +117,21 @@ export class BankLearner {
     this.#optimiser.step(this.bank.parameters.values, this.#gradients);
     this.#gradients.fill(0);
     for (const table of this.tables.values()) table.step();
+  }
+
+  /** Marks all current rows as known, so that the next delta leaves them out. */
+  clearChanged(): void {
+    for (const table of this.tables.values()) table.clearChanged();
+  }
+
+  /** The rows as a version carries them, by table: all, or those changed since the last call; none is changed then. */
+  takeRows(kind: "delta" | "full"): ReadonlyMap<string, Uint8Array> {
+    const rows = new Map<string, Uint8Array>();
+    for (const [name, table] of this.tables) {
+      rows.set(name, kind === "full" ? table.encodeServing() : table.encodeDelta());
+    }
+    this.clearChanged();
+    return rows;
   }
 
   #learn({ before: { items, strengths, times }, item, time }: NextItem): number {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { nthLargest } from "../../vectors/nth_largest.ts";
+
 /** Steps that scores are put into by exponent and first bits of the mantissa: bits a octave, and octaves. */
 const STEP_BITS = 5;
 const STEPS = 16 << STEP_BITS;
@@ -272,31 +274,4 @@ export class ItemScores {
     this.#steps = new Uint16Array(touched.length);
     this.#order = new Uint32Array(touched.length);
   }
-}
-
-/**
- * The n-th largest of the first `length` numbers, n from 1; they are put into another order. Quickselect,
- * O(length) on average.
- */
-export function nthLargest(values: Float64Array, n: number, length: number = values.length): number {
-  let low = 0;
-  let high = length - 1;
-  const at = n - 1;
-  while (low < high) {
-    const pivot = values[(low + high) >>> 1]!;
-    let i = low;
-    let j = high;
-    while (i <= j) {
-      while (values[i]! > pivot) i++;
-      while (values[j]! < pivot) j--;
-      if (i > j) break;
-      const swap = values[i]!;
-      values[i++] = values[j]!;
-      values[j--] = swap;
-    }
-    if (at <= j) high = j;
-    else if (at >= i) low = i;
-    else break;
-  }
-  return values[at]!;
 }

@@ -14,6 +14,8 @@ export interface Context {
   readonly times: Float64Array;
   /** 1 where the behaviour was for the item (strength above 0), 0 where it was against it. */
   readonly liked: Uint8Array;
+  /** Signed strengths. */
+  readonly strengths: Float32Array;
 }
 
 /** A behaviour of a context. */
@@ -36,12 +38,15 @@ export class ContextBuffer implements Context {
   readonly times: Float64Array;
   /** See {@linkcode Context.liked}. */
   readonly liked: Uint8Array;
+  /** See {@linkcode Context.strengths}. */
+  readonly strengths: Float32Array;
 
   /** An empty context with room for `capacity` behaviours. */
   constructor(capacity: number) {
     this.items = new Uint32Array(capacity);
     this.times = new Float64Array(capacity);
     this.liked = new Uint8Array(capacity);
+    this.strengths = new Float32Array(capacity);
   }
 
   /** Appends a behaviour that came before all that are there; there must be room. */
@@ -50,6 +55,7 @@ export class ContextBuffer implements Context {
     this.items[at] = item;
     this.times[at] = time;
     this.liked[at] = liked ? 1 : 0;
+    this.strengths[at] = liked ? 1 : -1;
   }
 }
 

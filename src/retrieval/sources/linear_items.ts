@@ -16,7 +16,8 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { ItemScores, nthLargest } from "../items/item_scores.ts";
+import { ItemScores } from "../items/item_scores.ts";
+import { nthLargest } from "../../vectors/nth_largest.ts";
 import { SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { Context } from "../signals/context.ts";

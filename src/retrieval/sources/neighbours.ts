@@ -29,7 +29,7 @@
 import { count, integer, type OptionsOf, positive, settle, share } from "../../options/option.ts";
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { nthLargest } from "../items/item_scores.ts";
+import { nthLargest } from "../../vectors/nth_largest.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 

@@ -22,17 +22,19 @@ export interface SourcePartsOptions {
   readonly trendHalfLifeMs: number;
   /** Whether what the user had already may come again. */
   readonly revisits: boolean;
+  /** The bank of the served version. @default {none} */
+  readonly bank?: SourceParts["bank"];
 }
 
 /** Parts over a catalogue and its lists. */
 export function sourceParts(
   catalogue: Catalogue,
   lists: ItemLists,
-  { neighbours: options, sessions, trendHalfLifeMs, revisits }: SourcePartsOptions,
+  { neighbours: options, sessions, trendHalfLifeMs, revisits, bank = () => null }: SourcePartsOptions,
 ): SourceParts {
   const neighbours = new Neighbours(options);
   return {
-    ...{ catalogue, lists, neighbours, sessions, revisits },
+    ...{ catalogue, lists, neighbours, sessions, revisits, bank },
     pairs: new PairScores(neighbours, catalogue),
     trends: new Trends(trendHalfLifeMs, (a, b) => catalogue.compare(a, b)),
   };

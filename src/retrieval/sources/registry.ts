@@ -8,6 +8,7 @@ import { CATEGORY, NEXT_CATEGORY } from "./category.ts";
 import { LIKE_SESSIONS } from "./like_sessions.ts";
 import { LINEAR } from "./linear_items.ts";
 import { CLOSEST, CO_VISITED, LIKED, SAME_PAGE, TOGETHER_LIKED } from "./pairs.ts";
+import { NEXT } from "./next.ts";
 import { POPULAR, TRENDING } from "./popular.ts";
 import { RE_VISIT } from "./revisit.ts";
 import type { Source, SourceKind, SourceParts } from "./source.ts";
@@ -26,6 +27,7 @@ export const SOURCES: readonly SourceKind[] = [
   POPULAR,
   TRENDING,
   RE_VISIT,
+  NEXT,
 ];
 
 /** Their names. */

@@ -18,7 +18,8 @@
 import { natural, type OptionsOf, positive, settle } from "../../options/option.ts";
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { type ItemScores, nthLargest } from "../items/item_scores.ts";
+import type { ItemScores } from "../items/item_scores.ts";
+import { nthLargest } from "../../vectors/nth_largest.ts";
 import type { Signal } from "../signals/signal.ts";
 
 const NEWEST_ITEMS = 10;

@@ -10,6 +10,7 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Catalogue } from "../../items/catalogue.ts";
+import type { ServedBank } from "../../bank/served_bank.ts";
 import type { ItemLists } from "../items/item_lists.ts";
 import type { Signal } from "../signals/signal.ts";
 import type { Neighbours } from "./neighbours.ts";
@@ -77,6 +78,8 @@ export interface SourceParts {
   readonly pairs: PairScores;
   /** What is in demand now. */
   readonly trends: Trends;
+  /** The bank of the served version; `null` where there is none. */
+  readonly bank: () => ServedBank | null;
   /** Options of sessions like the user's. */
   readonly sessions: SessionsOptions;
   /** Whether what the user had already may come again. */

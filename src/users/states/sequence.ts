@@ -52,6 +52,8 @@ export interface NewestBehaviours {
   readonly times: Float64Array;
   /** Whether the strength is above 0: 1 or 0. */
   readonly liked: Uint8Array;
+  /** Signed strengths. */
+  readonly strengths: Float32Array;
 }
 
 /** Capacities below N. A full row moves to the next one, so that the many users who do little take little. */
@@ -191,7 +193,9 @@ export class SequenceSlab {
       if (time > until) continue;
       into.items[size] = slab.items[at]!;
       into.times[size] = time;
-      into.liked[size] = slab.strength(at) > 0 ? 1 : 0;
+      const strength = slab.strength(at);
+      into.liked[size] = strength > 0 ? 1 : 0;
+      into.strengths[size] = strength;
       size++;
     }
     into.size = size;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ItemScores, nthLargest } from "../../../src/retrieval/items/item_scores.ts";
+import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
+import { nthLargest } from "../../../src/vectors/nth_largest.ts";
 
 Deno.test("nthLargest() is the n-th number of the sorted list", () => {
   const values = fc.array(fc.integer({ min: -5, max: 20 }), { minLength: 1, maxLength: 60 });

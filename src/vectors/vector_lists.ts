@@ -10,9 +10,9 @@
  * @module
  */
 
-import type { ByteReader } from "../../codec/byte_reader.ts";
-import type { ByteWriter } from "../../codec/byte_writer.ts";
-import type { Kernels } from "../../nn/kernels/kernels.ts";
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { Kernels } from "../nn/kernels/kernels.ts";
 
 /** Slots of a run, at most. */
 export const RUN = 4096;

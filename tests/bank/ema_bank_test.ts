@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { EmaBank } from "../../../src/nn/bank/ema_bank.ts";
-import { createKernels } from "../../../src/nn/kernels/choose.ts";
-import { KERNEL_NAMES } from "../../../src/nn/kernels/kernels.ts";
-import { assertClose, goldenTest } from "../../golden_vectors.ts";
-import { runs } from "../kernels/all_kernels.ts";
-import { BACKWARD, flat, FORWARD, type GoldenCase } from "../models/golden.ts";
+import { EmaBank } from "../../src/bank/ema_bank.ts";
+import { createKernels } from "../../src/nn/kernels/choose.ts";
+import { KERNEL_NAMES } from "../../src/nn/kernels/kernels.ts";
+import { assertClose, goldenTest } from "../golden_vectors.ts";
+import { runs } from "../nn/kernels/all_kernels.ts";
+import { BACKWARD, flat, FORWARD, type GoldenCase } from "../nn/models/golden.ts";
 
 for (const kernels of KERNEL_NAMES.filter(runs)) {
   goldenTest<GoldenCase>(`${kernels}: EmaBank`, "bank.json", (cases) => {

@@ -20,9 +20,9 @@
  * @module
  */
 
-import type { Kernels } from "../kernels/kernels.ts";
-import { Parameters } from "../kernels/parameters.ts";
-import { PLAIN } from "../kernels/plain.ts";
+import type { Kernels } from "../nn/kernels/kernels.ts";
+import { Parameters } from "../nn/kernels/parameters.ts";
+import { PLAIN } from "../nn/kernels/plain.ts";
 
 /** λ: the newest behaviour alone, and means over some 2, 7 and 33. */
 export const DECAYS = [0, 0.6, 0.85, 0.97] as const;

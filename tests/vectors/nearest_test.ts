@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { Nearest } from "../../../src/retrieval/vectors/nearest.ts";
+import { Nearest } from "../../src/vectors/nearest.ts";
 
 Deno.test("Nearest keeps the largest, and of those that tie at the border the first", () => {
   fc.assert(

@@ -19,11 +19,11 @@
  * @module
  */
 
-import { ByteReader } from "../../codec/byte_reader.ts";
-import { ByteWriter } from "../../codec/byte_writer.ts";
-import type { Kernels } from "../../nn/kernels/kernels.ts";
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Kernels } from "../nn/kernels/kernels.ts";
 import { BestFirst } from "./best_first.ts";
-import { nthLargest } from "../items/item_scores.ts";
+import { nthLargest } from "./nth_largest.ts";
 import { Nearest } from "./nearest.ts";
 import { TwoMeans } from "./two_means.ts";
 import { RUN, VectorLists } from "./vector_lists.ts";

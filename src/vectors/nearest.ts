@@ -4,7 +4,7 @@
  * @module
  */
 
-import { nthLargest } from "../items/item_scores.ts";
+import { nthLargest } from "./nth_largest.ts";
 
 /** The `limit` largest scores with their places; of those that tie at the border, the first that came. */
 export class Nearest {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { createKernels } from "../../../src/nn/kernels/choose.ts";
-import { VectorIndex } from "../../../src/retrieval/vectors/vector_index.ts";
-import { mulberry32 } from "../../../src/draws/random.ts";
+import { createKernels } from "../../src/nn/kernels/choose.ts";
+import { VectorIndex } from "../../src/vectors/vector_index.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
 
 const D = 8;
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Kernels } from "../../nn/kernels/kernels.ts";
-import { nthLargest } from "../items/item_scores.ts";
+import type { Kernels } from "../nn/kernels/kernels.ts";
+import { nthLargest } from "./nth_largest.ts";
 import type { VectorLists } from "./vector_lists.ts";
 
 const STEPS = 6;

@@ -1,0 +1,80 @@
+/**
+ * What comes next after the newest behaviours, by the bank of the served version (see `bank/ema_bank.ts`).
+ *
+ * It learns nothing here: its weights come with versions. Scores are probabilities up to a factor, so that the blend,
+ * which takes logarithms, sees what the bank was trained for.
+ *
+ * @module
+ */
+
+import type { ServedBank } from "../../bank/served_bank.ts";
+import { BANK_BEHAVIOURS } from "../../bank/bank_tables.ts";
+import type { SourceKind } from "./source.ts";
+
+/** Items that are searched for, for each that is wanted: some may not be recommended. */
+const SEARCHED = 2;
+
+/** What comes next. */
+export const NEXT: SourceKind = {
+  name: "next",
+  proposals: 100,
+  weight: 0,
+  create: ({ catalogue, bank: served }) => {
+    /** By index of an item: its row, 0 = it has none; as of {@linkcode ServedBank.moves}. */
+    let rows = new Uint32Array(1024);
+    let moves = -1;
+    let bank: ServedBank | null = null;
+    const rowOf = (index: number, of: ServedBank): number => {
+      if (index >= rows.length) {
+        const more = new Uint32Array(2 * index);
+        more.set(rows);
+        rows = more;
+      }
+      return rows[index] ||= of.rowOf(catalogue.at(index).id);
+    };
+    return {
+      ask: ({ context, time }) => {
+        bank = served();
+        if (bank === null || bank.size === 0) {
+          bank = null;
+          return;
+        }
+        if (bank.moves !== moves) {
+          rows.fill(0);
+          moves = bank.moves;
+        }
+        const items: string[] = [];
+        for (let x = 0; x < Math.min(BANK_BEHAVIOURS, context.size); x++) {
+          items.push(catalogue.at(context.items[x]!).id);
+        }
+        const gapMs = context.size === 0 ? 0 : Math.max(0, time - context.times[0]!);
+        bank.ask({ items, strengths: context.strengths, gapMs });
+      },
+      propose: (limit, may) => {
+        if (bank === null) return [];
+        const nearest = bank.nearest(SEARCHED * limit);
+        const found: { index: number; score: number }[] = [];
+        for (let k = 0; k < nearest.size; k++) {
+          const item = catalogue.get(bank.itemOf(nearest.placeAt(k)));
+          if (item !== undefined && may(item.index)) {
+            found.push({ index: item.index, score: nearest.scoreAt(k) });
+          }
+        }
+        found.sort((a, b) => b.score - a.score || catalogue.compare(a.index, b.index));
+        return found.slice(0, limit).map(({ index }) => index);
+      },
+      score: (items, into) => {
+        if (bank === null) return 0;
+        let highest = -Infinity;
+        for (let c = 0; c < items.length; c++) {
+          const row = rowOf(items[c]!, bank);
+          into[c] = row === 0 ? -Infinity : bank.score(row);
+          highest = Math.max(highest, into[c]!);
+        }
+        if (highest === -Infinity) return 0;
+        for (let c = 0; c < items.length; c++) into[c] = Math.exp(into[c]! - highest);
+        return 1;
+      },
+    };
+  },
+};
