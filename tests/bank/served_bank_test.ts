@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { ServedBank } from "../../src/bank/served_bank.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
+import { nextSample, type Sample } from "../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { decodeVersion, encodeVersion } from "../../src/serving/version.ts";
+
+const WIDTH = 4;
+const newModel = () => createModel("base", modelSizes(DEFAULT_SCHEMA, WIDTH), {}, mulberry32(1));
+const newLearner = () => new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH });
+
+/** People who go round in circles of five items. */
+function circles(count: number, seed: number, wide = 8): Sample[] {
+  const random = mulberry32(seed);
+  return Array.from({ length: count }, (_, n) => {
+    const circle = Math.floor(random() * wide), place = Math.floor(random() * 5);
+    const items = [0, 1, 2].map((step) => `${circle}.${(place + step) % 5}`);
+    return nextSample(`u${n}`, `${circle}.${(place + 3) % 5}`, 10_000 + n, {
+      items,
+      categories: items.map(() => []),
+      actions: items.map(() => ""),
+      times: Float64Array.from(items, (_, t) => 9000 + n + t),
+      strengths: Float32Array.from(items, () => 1),
+    });
+  });
+}
+
+/** The items with the largest scores, best first. */
+function best(bank: ServedBank, items: readonly string[], limit: number): string[] {
+  bank.ask({ items, strengths: items.map(() => 1), gapMs: 1000 });
+  const nearest = bank.nearest(limit);
+  const found = Array.from({ length: nearest.size }, (_, k) => ({
+    item: bank.itemOf(nearest.placeAt(k)),
+    score: nearest.scoreAt(k),
+  }));
+  for (const { item, score } of found) assert.ok(Math.abs(bank.score(bank.rowOf(item)) - score) < 1e-4, item);
+  return found.sort((a, b) => b.score - a.score).map(({ item }) => item);
+}
+
+Deno.test("a learner's bank is served by versions, and says what comes next", () => {
+  const learner = newLearner();
+  const serving = new ServingModel(newModel(), DEFAULT_SCHEMA, WIDTH);
+  assert.equal(serving.apply(decodeVersion(encodeVersion(learner.version("full", 1, 0)))), true);
+  assert.equal(Reflect.get(serving, "bank"), undefined);
+  const samples = circles(1920, 1);
+  for (let at = 0; at < samples.length; at += 64) {
+    const { nexts, rows, histories } = learner.learn(samples.slice(at, at + 64));
+    assert.deepEqual({ nexts, rows, histories }, { nexts: 64, rows: 0, histories: 0 });
+    serving.apply(decodeVersion(encodeVersion(learner.version("delta", serving.version + 1))));
+  }
+  assert.ok(serving.bank !== undefined);
+  assert.equal(serving.bank.size, 40);
+  // Newest first.
+  assert.equal(best(serving.bank, ["3.2", "3.1", "3.0"], 5)[0], "3.3");
+  assert.equal(best(serving.bank, ["6.0", "6.4", "6.3"], 5)[0], "6.1");
+});
+
+Deno.test("a bank of deltas answers as one of a full version", () => {
+  const learner = newLearner();
+  const [steady, late] = [0, 1].map(() => new ServingModel(newModel(), DEFAULT_SCHEMA, WIDTH));
+  assert.ok(steady && late);
+  const samples = circles(1280, 2, 1200);
+  for (let at = 0; at < samples.length; at += 64) {
+    learner.learn(samples.slice(at, at + 64));
+    steady.apply(learner.version(at === 0 ? "full" : "delta", at / 64 + 1));
+  }
+  late.apply(learner.version("full", 21, 20));
+  assert.ok(steady.bank && late.bank);
+  assert.equal(steady.bank.size, late.bank.size);
+  assert.ok(late.bank.size > 500);
+  for (const { history } of samples.slice(0, 20)) {
+    const items = history.items.toReversed();
+    assert.deepEqual(best(steady.bank, items, 10), best(late.bank, items, 10));
+  }
+});
+
+Deno.test("a learner with a bank goes on bit for bit after decode()", () => {
+  const samples = circles(256, 3);
+  const [one, two] = [newLearner(), newLearner()];
+  one.learn(samples.slice(0, 128));
+  two.decode(one.encode());
+  for (const learner of [one, two]) learner.learn(samples.slice(128));
+  assert.deepEqual(two.encode(), one.encode());
+});
+
+Deno.test("decodeSample() gives back what came next", () => {
+  const [sample] = circles(1, 4);
+  assert.ok(sample);
+  assert.deepEqual(decodeSample(encodeSample(sample)), sample);
+});
