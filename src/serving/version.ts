@@ -146,7 +146,7 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   }
   const tables = new Map<string, Uint8Array>();
   for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
-  return { ...head, standardisation, link, share, parts, tables };
+  return { ...head, standardisation, link, share, tables, ...(parts.size === 0 ? {} : { parts }) };
 }
 
 function checkFormat(format: number): number {

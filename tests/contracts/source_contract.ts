@@ -6,9 +6,13 @@
  */
 
 import assert from "node:assert/strict";
+import { BANK_BEHAVIOURS, BANK_WIDTH } from "../../src/bank/bank_tables.ts";
+import { ServedBank } from "../../src/bank/served_bank.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
+import { BankLearner } from "../../src/learner/bank/bank_learner.ts";
+import { PLAIN } from "../../src/nn/kernels/plain.ts";
 import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { sourceParts } from "../../src/retrieval/sources/parts.ts";
@@ -21,6 +25,7 @@ import { createUser } from "../../src/users/user_state.ts";
 
 const ITEMS = 60, START = 1_700_000_000_000;
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
+const BANK = servedBank();
 const user = createUser("u1", new SequenceSlab());
 
 /** A world of items with indices of its own, and the source under test among the others, which it may share parts with. */
@@ -29,6 +34,7 @@ class World {
   readonly #catalogue = new Catalogue(SCHEMA);
   readonly #lists = new ItemLists(this.#catalogue);
   readonly #sources: readonly Source[];
+  #hasLearnt = false;
 
   constructor(kind: SourceKind, ids: readonly number[]) {
     for (const n of ids) {
@@ -40,6 +46,7 @@ class World {
       sessions: {},
       trendHalfLifeMs: 86_400_000,
       revisits: true,
+      bank: () => this.#hasLearnt ? BANK : null,
     });
     this.#sources = createSources(parts, SOURCES.includes(kind) ? SOURCES : [...SOURCES, kind]);
     this.source = this.#sources.find(({ name }) => name === kind.name)!;
@@ -51,6 +58,7 @@ class World {
 
   /** Behaviours of some users, each with what came before it. */
   learn(from: number, to: number): void {
+    this.#hasLearnt = true;
     const random = mulberry32(from);
     const pick = () => Math.floor(ITEMS * random() ** 2);
     for (let n = from; n < to; n++) {
@@ -161,4 +169,25 @@ export function sourceContract(kind: SourceKind): void {
     const sorted = (world: World) => world.proposed(5, () => true).sort((a, b) => a - b);
     assert.deepEqual(sorted(restored), sorted(whole));
   });
+}
+
+/** A bank that has learnt from items of the world, some of which it knows nothing of. */
+function servedBank(): ServedBank {
+  const learner = new BankLearner(
+    { width: BANK_WIDTH, drawn: 8, behaviours: BANK_BEHAVIOURS, tableBytes: 1 << 24, seed: 1 },
+    PLAIN,
+  );
+  for (let n = 0; n < 300; n++) {
+    const before = { items: [`i${n % 50}`], strengths: [1], times: [START + n] };
+    learner.learn({ before, item: `i${(n + 1) % 50}`, time: START + n + 1 });
+    learner.step();
+  }
+  const bank = new ServedBank();
+  for (const [name, bytes] of learner.takeRows("full")) {
+    const staged = bank.stage(name, bytes);
+    staged.find(Infinity);
+    staged.commit();
+  }
+  bank.set(learner.bank.parameters.values);
+  return bank;
 }

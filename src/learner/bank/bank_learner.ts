@@ -141,7 +141,7 @@ export class BankLearner {
     const e = this.#e.fill(0, 0, T * d);
     for (let t = 0; t < T; t++) {
       this.#strengths[t] = strengths[from + t]!;
-      const row = this.#inRows[t] = this.#in.sight(items[from + t]!, time);
+      const row = this.#inRows[t] = this.#in.use(items[from + t]!, time);
       this.#in.addRow(row, 1, e, t * d);
     }
     this.#score(0, item, 0, time);
@@ -161,7 +161,7 @@ export class BankLearner {
 
   /** Puts an item at a place of the scored ones. */
   #score(c: number, item: string, logExpected: number, time: number): void {
-    const row = this.#outRows[c] = this.#out.sight(item, time);
+    const row = this.#outRows[c] = this.#out.use(item, time);
     this.#out.copyRow(row, this.#outputs, c * this.#out.width);
     this.#logExpected[c] = logExpected;
   }

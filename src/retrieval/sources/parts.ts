@@ -10,7 +10,7 @@ import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 import { PairScores } from "./pair_scores.ts";
 import type { SessionsOptions } from "./sessions.ts";
 import type { SourceParts } from "./source.ts";
-import { Trends } from "./trends.ts";
+import { Trends } from "../items/trends.ts";
 
 /** Options of {@linkcode sourceParts}. */
 export interface SourcePartsOptions {

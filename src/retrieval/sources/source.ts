@@ -17,7 +17,7 @@ import type { Neighbours } from "./neighbours.ts";
 import type { PairScores } from "./pair_scores.ts";
 import type { CandidateQuery } from "./query.ts";
 import type { SessionsOptions } from "./sessions.ts";
-import type { Trends } from "./trends.ts";
+import type { Trends } from "../items/trends.ts";
 
 /** All items in the order of their ids, which is the same in every process; their indices are not. */
 export interface ItemOrder {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
-import { Trends } from "../../../src/retrieval/sources/trends.ts";
+import { Trends } from "../../../src/retrieval/items/trends.ts";
 
 const HOUR = 3_600_000;
 const START = 1_741_860_000_000;

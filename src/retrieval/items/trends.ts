@@ -9,7 +9,7 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { raise, TopList } from "../../items/popularity.ts";
-import { DecayedCounts } from "../items/decayed_counts.ts";
+import { DecayedCounts } from "./decayed_counts.ts";
 
 const LIST = 200;
 /** Half-life H of the slower count, in half-lives h. */
