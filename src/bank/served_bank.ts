@@ -18,7 +18,7 @@ import { VectorIndex } from "../vectors/vector_index.ts";
 const FIRST_CAPACITY = 4096;
 
 /** Behaviours of a query, newest first. */
-export interface BankQuery {
+export interface BankBehaviours {
   /** Ids of their items. */
   readonly items: readonly string[];
   /** Signed strengths. */
@@ -79,7 +79,7 @@ export class ServedBank {
   }
 
   /** Asks for what comes next; {@linkcode ServedBank.score} and {@linkcode ServedBank.nearest} are about it then. */
-  ask({ items, strengths, gapMs }: BankQuery): void {
+  ask({ items, strengths, gapMs }: BankBehaviours): void {
     const T = Math.min(BANK_BEHAVIOURS, items.length), d = BANK_WIDTH;
     const e = this.#e.fill(0, 0, T * d);
     for (let t = 0; t < T; t++) {
