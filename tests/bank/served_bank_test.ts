@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ServedBank } from "../../src/bank/served_bank.ts";
+import type { ServedBank } from "../../src/bank/served_bank.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
