@@ -32,7 +32,7 @@ export interface Serving {
   readonly lifelong?: boolean;
   /** How precisely a lifelong state is stored; see `StateStretches`. @default {all in single precision} */
   readonly stretches?: readonly number[];
-  /** What tells which items come next. @default {nothing does} */
+  /** @internal What tells which items come next. @default {nothing does} */
   readonly bank?: ServedBank | undefined;
   /** Makes the recurrent state of a user without behaviours [stateSize]. */
   initState(): Float32Array;

@@ -107,6 +107,7 @@ export class ServingModel implements Serving {
     return this.#share;
   }
 
+  /** @internal See {@linkcode Serving.bank}. */
   get bank(): ServedBank | undefined {
     return this.#bank;
   }

@@ -238,8 +238,8 @@ function transitions(
   for (const action of ["click", "purchase"]) {
     const newest = all.find((other) => other.action === action && other.categories.includes(to));
     if (newest === undefined) continue;
-    for (const  of of[to, `*${newest.categories.indexOf(to)}`]) {
-      sum += aged(newest.age, (step) => weight("age", `${action}@${step}:${of}`));
+    for (const what of [to, `*${newest.categories.indexOf(to)}`]) {
+      sum += aged(newest.age, (step) => weight("age", `${action}@${step}:${what}`));
     }
   }
   return sum;
