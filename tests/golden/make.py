@@ -1,7 +1,7 @@
 """Writes the golden vectors beside this file; `--check` compares them with those that are there instead.
 
     python3 -m venv /tmp/golden && /tmp/golden/bin/pip install numpy
-    /tmp/golden/bin/python tests/golden/make.py [--check] [base dien dice ...]
+    /tmp/golden/bin/python tests/golden/make.py [--check] [base dien ...]
 
 Made with Python 3.11 and numpy 2.4; nothing else is needed, and nothing of meander is read. The numbers come from
 `random.Random`, whose sequence no version of Python changes. See README.md for the layout and the sources.
@@ -15,7 +15,7 @@ import numpy as np
 from calculus import Kink
 from learning import adam, clipped, ftrl, loss_case, metrics, row_adagrad
 from mimn import PARTS, addressing, mimn, rebalance, write
-from models import bank, base, dice, dice_running, dien, din, din_unit, example, fold
+from models import bank, base, dien, din, din_unit, example, fold
 
 HERE = pathlib.Path(__file__).parent
 B, T, K, D = 3, 4, 2, 4
@@ -117,30 +117,6 @@ def dien_file(draw):
         **case(MASK, 0, ("softmax", "sigmoid", "maxnorm", "sigmoidInner")),
         "cases": {"candidates": case(HOLES, K, ("softmax",))},
     }
-
-
-def dice_file(draw):
-    inputs = lambda: {"s": draw(B, 3), "mean": draw(3), "variance": draw(3, scale=2, low=0.1), "fixed": draw(B, 3)}
-    main = example(dice, {"alpha": draw(3)}, inputs(), ("dice",), ("s",), True)
-    still = {**inputs(), "mean": np.zeros(3), "variance": np.zeros(3)}
-    # A step of 1e-5 is not small beside the epsilon of 1e-8: PReLU's gradient is known without.
-    s, alpha = still["s"], main["params"]["alpha"]
-    slope = np.where(s > 0, 1, alpha)
-    prelu = {
-        "params": main["params"], "inputs": still, "outputs": {"dice": {"f": s * slope}},
-        "grads": {"dice": {
-            "params": {"alpha": np.sum(np.where(s > 0, 0, s) * still["fixed"], 0)},
-            "inputs": {"s": slope * still["fixed"]},
-        }},
-    }
-    course = {"batches": draw(2, B, 3), "mean": draw(3), "variance": draw(3, scale=2, low=0.1)}
-    running = {
-        "params": main["params"], "inputs": course, "grads": {},
-        "outputs": {"running": dice_running(main["params"], course)},
-    }
-    if np.min(np.abs(s)) < 0.01:
-        raise Kink
-    yield "dice.json", {**main, "cases": {"prelu": prelu, "running": running}}
 
 
 def mimn_file(draw):
@@ -314,7 +290,7 @@ def near(a, b):
 def main():
     total, failed = 0, False
     named = [name for name in sys.argv[1:] if not name.startswith("-")]
-    for make in (gru_file, base_file, din_file, dien_file, dice_file, mimn_file, bank_file, losses_file, optim_file):
+    for make in (gru_file, base_file, din_file, dien_file, mimn_file, bank_file, losses_file, optim_file):
         if named and make.__name__.removesuffix("_file") not in named:
             continue
         for seed in range(1, 1000):

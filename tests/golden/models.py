@@ -126,24 +126,6 @@ def dien(p, i, variant):
     }
 
 
-def dice(p, i, _=None):
-    gate = sigmoid((i["s"] - i["mean"]) / np.sqrt(i["variance"] + 1e-8))
-    f = gate * i["s"] + (1 - gate) * p["alpha"] * i["s"]
-    return {"f": f, "loss": np.sum(f * i["fixed"])}
-
-
-def dice_running(p, i):
-    """The values of each batch come from the statistics before it; a hundredth of each batch enters them after."""
-    mean, variance, found = i["mean"], i["variance"], {"f": [], "mean": [], "variance": []}
-    for s in i["batches"]:
-        found["f"].append(dice(p, {"s": s, "mean": mean, "variance": variance, "fixed": 0})["f"])
-        mean = 0.99 * mean + 0.01 * s.mean(0)
-        variance = 0.99 * variance + 0.01 * s.var(0)
-        found["mean"].append(mean)
-        found["variance"].append(variance)
-    return {name: np.stack(values) for name, values in found.items()}
-
-
 def bank(p, i, _=None):
     """A query from decayed sums of behaviours, and the sampled softmax of the item that came, the first of `out`."""
     T, d = i["e"].shape

@@ -1,6 +1,6 @@
 /**
  * The tfjs models over whole padded batches, with masks: every value, inner value and gradient of the golden
- * vectors; and Dice.
+ * vectors.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/mod
 import type { Batch, Forward } from "./batch.ts";
 import { baseForward, dienForward, dinForward } from "./forward.ts";
 import { mimnForward } from "./mimn.ts";
-import { dice, weightedLogisticLoss } from "./layers.ts";
+import { weightedLogisticLoss } from "./layers.ts";
 import { startTensorflow, type Weights } from "./tensorflow.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 import {
@@ -145,25 +145,3 @@ goldenTest<GoldenCase>(
   },
   { ...FEW, claims: (path) => !UNUSED.test(path) },
 );
-
-goldenTest<GoldenCase>("dice() equals the vectors in value and gradient", "dice.json", async (cases) => {
-  await startTensorflow();
-  for (const [name, { params, inputs, outputs, grads }] of Object.entries(cases)) {
-    if (name === "running") continue;
-    const want = outputs.dice, gradient = grads.dice;
-    assert.ok(want && gradient, name);
-    const n = flat(params.alpha as number[]).length;
-    tf.tidy(() => {
-      const rank2 = (x: Nested | undefined) => tf.tensor2d(flat(x), [flat(x).length / n, n]);
-      const [alpha, mean, variance] = [params.alpha as number[], inputs.mean, inputs.variance].map((x) =>
-        tf.tensor1d(flat(x))
-      ) as [tf.Tensor, tf.Tensor, tf.Tensor];
-      const f = (s: tf.Tensor, slope: tf.Tensor) => dice(s, slope, mean, variance);
-      assertClose(f(rank2(inputs.s), alpha).dataSync(), flat(want.f), FORWARD, `${name} f`);
-      const sum = (s: tf.Tensor, slope: tf.Tensor) => tf.sum(tf.mul(f(s, slope), rank2(inputs.fixed)));
-      const [ds, da] = tf.grads((...x) => sum(x[0] ?? alpha, x[1] ?? alpha))([rank2(inputs.s), alpha]);
-      assertClose(ds?.dataSync() ?? [], flat(gradient.inputs.s), BACKWARD, `${name} gradient of s`);
-      assertClose(da?.dataSync() ?? [], flat(gradient.params.alpha as number[]), BACKWARD, `${name} alpha`);
-    });
-  }
-}, { claims: (path) => !/running|prelu\.inputs\.mean/.test(path) });

@@ -1,5 +1,5 @@
 /**
- * MLP, Dice, pooling, products and losses, op by op.
+ * MLP, pooling, products and losses, op by op.
  *
  * @module
  */
@@ -24,12 +24,6 @@ export function mlp(
     y = activation === "prelu" ? tf.prelu(y, weight(weights, `${prefix}.alpha${l}`)) : tf.sigmoid(y);
   }
   return tf.reshape(y, [...lead, y.shape.at(-1) ?? 0]);
-}
-
-/** Dice (see `layers/dice.ts`) of s [m, n], with constant statistics [n]. */
-export function dice(s: tf.Tensor, alpha: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor): tf.Tensor {
-  const p = tf.sigmoid(tf.div(tf.sub(s, mean), tf.sqrt(tf.add(variance, 1e-8))));
-  return tf.mul(tf.add(p, tf.mul(tf.sub(1, p), alpha)), s);
 }
 
 /** The pooled history [B, d] of e [B, T, d] under a mask [B, T]. */

@@ -8,8 +8,7 @@
  * ```
  *
  * The paper's weights are `linear`; `sigmoid` keeps the intensity of an interest as well and is bounded;
- * `softmax` is the authors' code. Left out: mini-batch-aware L2, and Dice in favour of PReLU (`Dice` exists as
- * a kernel).
+ * `softmax` is the authors' code. Left out: mini-batch-aware L2, and Dice in favour of PReLU.
  *
  * @module
  */
