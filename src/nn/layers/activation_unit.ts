@@ -8,7 +8,7 @@
  * f W₁ = q(Wq + Wm) + e(We − Wm + diag(q)Wp)
  * ```
  *
- * exactly: a vector and a small matrix N per candidate, then one [T,d]·[d,A] product instead of [T,4d]·[4d,A].
+ * exactly. That is a vector and a small matrix N per candidate, and one [T,d]·[d,A] product instead of [T,4d]·[4d,A].
  *
  * @module
  */
@@ -39,7 +39,7 @@ export class ActivationUnit extends Layer implements AttentionScore {
   readonly #width: number;
   readonly #sums = this.scratch();
   readonly #scores = this.scratch();
-  /** We − Wm, and N of the candidate at hand. */
+  /** We − Wm, and N of the current candidate. */
   readonly #difference: Float32Array;
   readonly #matrix: Float32Array;
   readonly #shift: Float32Array;
@@ -89,7 +89,7 @@ export class ActivationUnit extends Layer implements AttentionScore {
     return scores;
   }
 
-  /** Makes We − Wm, which the candidates share. */
+  /** Computes We − Wm, which candidates share. */
   #subtract(): void {
     const n = this.#d * this.#width;
     const values = this.parameters.values;
@@ -98,7 +98,7 @@ export class ActivationUnit extends Layer implements AttentionScore {
     }
   }
 
-  /** Makes q(Wq+Wm)+b and N = We−Wm+diag(q)Wp of candidate k. */
+  /** Computes q(Wq+Wm)+b and N = We−Wm+diag(q)Wp of candidate k. */
   #split(q: Float32Array, k: number): void {
     const A = this.#width, d = this.#d, n = d * A;
     const values = this.parameters.values;

@@ -1,5 +1,5 @@
 /**
- * What an attention score is, and from scores to weights, forward and backward.
+ * The interface of attention scores, and the step from scores to weights, forward and backward.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { PLAIN } from "../kernels/plain.ts";
  */
 export type AttentionNorm = "softmax" | "sigmoid" | "maxnorm" | "linear";
 
-/** The vectors that are matched. */
+/** The vectors to match. */
 export interface ScoreInput {
   /** Steps T. */
   readonly T: number;
@@ -43,7 +43,7 @@ export interface AttentionScore {
   backward(input: ScoreInput, ds: Float32Array, into: ScoreGradients): void;
 }
 
-/** Writes the weights a [K,T] of the scores s [K,T]; each row is one candidate. */
+/** Writes the weights a [K,T] of the scores s [K,T], one row per candidate. */
 export function normalise(
   a: Float32Array,
   s: Float32Array,
@@ -67,7 +67,7 @@ export function normalise(
   }
 }
 
-/** Backward of {@linkcode normalise}, in place: da [K,T] becomes ∂/∂s. The maximum carries gradient too. */
+/** Backward of {@linkcode normalise}, in place: da [K,T] becomes ∂/∂s. The maximum of `maxnorm` carries a gradient, too. */
 export function normaliseBackward(
   da: Float32Array,
   a: Float32Array,

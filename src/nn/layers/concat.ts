@@ -1,5 +1,5 @@
 /**
- * Vectors side by side: the rows of an MLP's input, declared as a list of parts and of products of parts.
+ * The rows of an MLP's input: vectors side by side, declared as a list of parts and products of parts.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { Scratch } from "../kernels/scratch.ts";
 
 // K rows
 
-/** A vector per row, or one that all rows share, and its gradient. */
+/** One vector per row or one shared by all rows, with its gradient. */
 export class Part {
   /** Length of one vector. */
   readonly width: number;
-  /** Whether one vector stands in every row. */
+  /** Whether all rows share one vector. */
   readonly shared: boolean;
   /** [K, width], or [width] when shared. */
   values: Float32Array = new Float32Array(0);
@@ -23,7 +23,7 @@ export class Part {
   readonly #values: Scratch;
   readonly #gradient: Scratch;
 
-  /** A part of a width, one vector per row or one for all. */
+  /** A part of a width. @param shared whether all rows share one vector */
   constructor(width: number, shared: boolean, kernels: Kernels = PLAIN) {
     this.#values = new Scratch(kernels);
     this.#gradient = new Scratch(kernels);
@@ -31,19 +31,19 @@ export class Part {
     this.shared = shared;
   }
 
-  /** Takes the values of a caller; the gradient becomes zeros. */
+  /** Uses the values of the caller, and zeroes the gradient. */
   bind(values: Float32Array): void {
     this.values = values;
     this.gradient = this.#gradient.zeros(values.length);
   }
 
-  /** Takes a copy of the values of a caller, where the kernels read without copying. */
+  /** Copies the values of the caller to where the kernels work without copying, and zeroes the gradient. */
   copy(values: Float32Array): void {
     this.#values.take(values.length).set(values);
     this.bind(this.#values.current);
   }
 
-  /** Takes zeros of its own for K rows, to be written; the gradient becomes zeros. */
+  /** Zeroes values of its own for K rows, and the gradient. @returns the values, to be written */
   clear(K: number): Float32Array {
     this.bind(this.#values.zeros(this.shared ? this.width : K * this.width));
     return this.values;

@@ -17,9 +17,9 @@
  * | aigru | u | after | the input is a·x |
  * | gruResetBefore, augruResetBefore | u, a·u | before | TF1's cell |
  * | official | 1−(1−a)u | before | the authors' code: u keeps; a = 0 still writes |
- * | keepScaled | 1−a·u | before | a common mistake: a = 0 *erases*; for ablations only |
+ * | keepScaled | 1−a·u | before | a common mistake: a = 0 *erases*; for parity with published notebooks |
  *
- * All are g = α + βu with α, β linear in a, so one loop serves them.
+ * All are g = α + βu with α, β linear in a, so one loop computes them all.
  *
  * @module
  */
@@ -57,7 +57,7 @@ export function gruShapes(prefix: string, inputs: number, hidden: number): Recor
   };
 }
 
-/** What every fold of a GRU has in common. */
+/** Operands that all folds of a GRU share. */
 export type GruBlocks = Pick<GruSteps, "H" | "gate" | "values" | "u" | "b">;
 
 /** The blocks `U` and `b` under a prefix, for a form. */
@@ -67,7 +67,7 @@ export function gruBlocks(parameters: Parameters, prefix: string, form: GruForm)
   return { H: width / 3, gate: GATES[form], values: parameters.values, u, b };
 }
 
-/** What {@linkcode Gru.run} folds. */
+/** Input of {@linkcode Gru.run}. */
 export interface GruRun {
   /** Steps T. */
   readonly T: number;
@@ -79,15 +79,15 @@ export interface GruRun {
   readonly start?: Float32Array;
   /** Attention [K, T]; needed by the attentional forms only. */
   readonly attention?: Float32Array;
-  /** Keep every step for `backward`; otherwise only the newest state is held. */
+  /** Whether to keep every step for `backward`, or only the newest state. */
   readonly keep: boolean;
 }
 
-/** Gradients that come back from {@linkcode Gru.backward}; valid until the next call. */
+/** Result of {@linkcode Gru.backward}, valid until the next call. */
 export interface GruGradients {
   /** ∂/∂(x·W) [T, 3H], summed over the lanes. */
   readonly xw: Float32Array;
-  /** ∂/∂attention [K, T]; zeros for a form without. */
+  /** ∂/∂attention [K, T]; zeros for forms without attention. */
   readonly attention: Float32Array;
   /** ∂/∂start [K, H]. */
   readonly start: Float32Array;
@@ -142,8 +142,10 @@ export class Gru extends Layer {
   }
 
   /**
-   * Folds T steps. Returns, when kept, all states [T+1, K, H] with the start first; otherwise the final
-   * states [K, H]. Valid until the next call.
+   * Folds T steps.
+   *
+   * @returns with `keep`, all states [T+1, K, H], the start first; otherwise the final states [K, H]; valid until the
+   * next call
    */
   run({ T, K, xw, start, attention = NONE, keep }: GruRun): Float32Array {
     const H = this.hidden;
@@ -159,8 +161,10 @@ export class Gru extends Layer {
   }
 
   /**
-   * Backward through the kept run. `dfinal` [K, H] is ∂/∂(final states), `dstates` [T, K, H] are gradients
-   * that reach each state from outside; either may be empty. Adds to ∂/∂U and ∂/∂b.
+   * Backward through the kept run; adds to ∂/∂U and ∂/∂b.
+   *
+   * @param dfinal ∂/∂(final states) [K, H]; may be empty
+   * @param dstates gradients that reach each state from elsewhere [T, K, H]; may be empty
    */
   backward(
     { T, K, xw, attention = NONE }: GruRun,

@@ -41,7 +41,7 @@ export class RowGru extends Layer {
     this.#w = parameters.offset(`${prefix}.W`);
   }
 
-  /** Makes rows whose inputs are 0. */
+  /** Prepares rows with zero input. */
   begin(rows: number): void {
     const H = this.hidden;
     this.#xw.zeros(rows * 3 * H);
@@ -57,7 +57,7 @@ export class RowGru extends Layer {
     this.kernels.addXW(this.#xw.current, row * width, x, at, values, w, rows, n, width);
   }
 
-  /** One step of a row: from the state at `from` of h [H] to the state at `to`, which may be the same. */
+  /** Steps a row from the state at `from` of h [H] to the state at `to`, which may be the same place. */
   forward(row: number, h: Float32Array, from: number, to: number): void {
     const H = this.hidden;
     const z = row * 3 * H, p = row * H;
@@ -77,13 +77,13 @@ export class RowGru extends Layer {
     for (let j = 0; j < H; j++) h[to + j] = pair[H + j]!;
   }
 
-  /** Makes room for the gradients of the rows of `begin`. */
+  /** Prepares the gradients of the rows of `begin`. */
   beginBackward(): void {
     this.#dxw.take(this.#xw.current.length);
     this.#back.take(this.#xw.current.length);
   }
 
-  /** One row back: ∂/∂h' at `at` of dh [H] becomes ∂/∂h. */
+  /** Backward of a row: ∂/∂h' at `at` of dh [H] becomes ∂/∂h. */
   backward(row: number, dh: Float32Array, at: number): void {
     const H = this.hidden;
     const [dxw, back, gates] = [this.#dxw.current, this.#back.current, this.#gates.current];

@@ -15,7 +15,7 @@ export type HiddenActivation = "prelu" | "sigmoid";
 export interface MlpOptions {
   /** Activation of the hidden layers. @default {"prelu"} */
   readonly activation?: HiddenActivation;
-  /** Number of the first layer in the names of the blocks. @default {1} */
+  /** Number of the first layer, in the names of blocks. @default {1} */
   readonly first?: number;
 }
 

@@ -27,7 +27,7 @@ export function poolScale(pooling: Pooling, T: number): number {
   return pooling === "mean" ? 1 / Math.max(1, T) : 1 / Math.sqrt(Math.max(1, T));
 }
 
-/** Writes scale·Σe [d] of the behaviours e [T,d]. */
+/** Writes p = scale·Σe [d] of the behaviours e [T,d]. */
 export function pool(kernels: Kernels, p: Float32Array, e: Float32Array, T: number, scale: number): void {
   p.fill(0);
   kernels.addRowSum(p, 0, e, 0, T, p.length);

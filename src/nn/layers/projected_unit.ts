@@ -1,6 +1,6 @@
 /**
- * DIEN's attention in the authors' code: the activation unit of DIN between the states and a candidate that
- * was brought to their width, q' = q Wq + b. (There a PReLU follows; the unit's own layers suffice.)
+ * DIEN's attention in the authors' code: the activation unit of DIN between the states and a candidate projected to
+ * their width, q' = q Wq + b. (There a PReLU follows, which the unit's own layers make redundant.)
  *
  * @module
  */

@@ -1,14 +1,14 @@
 /**
  * Losses for labels that come late (Ktena et al., RecSys'19, and its extension to a waiting window).
  *
- * Every impression becomes a negative when its window ends; a click after that is emitted once more, as a
- * positive with the same features. These "fake negatives" bias a plain loss to p/(1+p); weights that treat
- * the current p = σ(z) as a constant (stop-gradient) undo it. With φ = P(delay > window | click):
+ * Every impression becomes a negative when its window ends; a later click emits it once more, as a positive with the
+ * same features. These "fake negatives" bias a plain loss to p/(1+p). Weights that treat the current p = σ(z) as a
+ * constant (stop-gradient) undo it. With φ = P(delay > window | click):
  *
  *     w⁺ = 1 + pφ        w⁻ = (1−p)(1+pφ) / (1−p+pφ)
  *
- * φ = 1 is a window of zero, the fake-negative weighted loss (w⁺ = 1+p, w⁻ = 1−p²); φ = 0 is the plain
- * logistic loss. A batch loss is the mean over its rows, not over the sum of the weights.
+ * φ = 1 is a window of zero, the fake-negative weighted loss (w⁺ = 1+p, w⁻ = 1−p²); φ = 0 is the plain logistic loss.
+ * The loss of a batch is the mean over its rows, not over the sum of weights.
  *
  * @module
  */
@@ -16,7 +16,7 @@
 import { logisticLoss, type RowLoss, sigmoid } from "./logistic.ts";
 
 /**
- * Weight of a row when clicks may come after the window.
+ * Weight of a row where clicks may come after the window.
  *
  * @param z logit
  * @param y the label as emitted, in {0, 1}
@@ -36,7 +36,7 @@ export function lateClickWeight(z: number, y: number, late: number): number {
   const p = sigmoid(z);
   const positive = 1 + p * late;
   if (y === 1) return positive;
-  // 1 − σ(z) as σ(−z): 0 only when it underflows, where the limit of the quotient is 0 for any late > 0.
+  // 1 − σ(z) as σ(−z), which is 0 only on underflow; there the quotient tends to 0 for any late > 0.
   const rest = sigmoid(-z);
   return rest === 0 ? (late === 0 ? 1 : 0) : rest * positive / (rest + p * late);
 }

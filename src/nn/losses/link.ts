@@ -1,19 +1,19 @@
 /**
- * From the logit that is learnt to the logit of the probability that is served.
+ * From learnt logits to the logits of served probabilities.
  *
  * ```text
- * u = z                     or, learnt from fake negatives as they are:  e^u/(1+e^u) = p = b/(1−b) = e^z, at most 1
+ * u = z                     or, if learnt from fake negatives as such:  e^u/(1+e^u) = p = b/(1−b) = e^z, at most 1
  * served = scale · u + bias                                              Platt's calibration
  * ```
  *
- * Calibration comes after all corrections, never in place of one.
+ * Calibration comes after all corrections and replaces none.
  *
  * @module
  */
 
 /** Maps a learnt logit to the served one: undoes fake negatives, then scales and shifts (Platt). */
 export interface Link {
-  /** Whether z is that of the stream of fake negatives (FNC of Ktena et al., RecSys'19). */
+  /** Whether z was learnt from a stream with fake negatives (FNC of Ktena et al., RecSys'19). */
   readonly fakeNegatives: boolean;
   /** Factor, above 0. */
   readonly scale: number;
@@ -21,18 +21,18 @@ export interface Link {
   readonly bias: number;
 }
 
-/** The logit as it is. */
+/** Serves the learnt logit. */
 export const IDENTITY: Link = { fakeNegatives: false, scale: 1, bias: 0 };
 
-/** e^z beyond which the probability of an impression is taken for 1, as a logit. */
+/** Largest z; beyond it the probability e^z counts as 1. */
 const LARGEST = -1e-6;
 
-/** The logit that is served for z. */
+/** The served logit of z. */
 export function linked(z: number, link: Link): number {
   return link.scale * withoutFakeNegatives(z, link) + link.bias;
 }
 
-/** The z that {@linkcode linked} made `served` of, as far as it was not clipped. */
+/** Inverse of {@linkcode linked}, where it did not clip. */
 export function unlinked(served: number, { fakeNegatives, scale, bias }: Link): number {
   const u = (served - bias) / scale;
   // ln σ(u), without overflow at either end.
@@ -40,7 +40,7 @@ export function unlinked(served: number, { fakeNegatives, scale, bias }: Link): 
 }
 
 /**
- * The logit of p where the one of b = p/(1+p) was learnt.
+ * The logit of p, given the learnt one of b = p/(1+p).
  *
  * ```ts
  * import assert from "node:assert/strict";

@@ -1,10 +1,10 @@
 /**
- * Log-odds correction for negatives that were kept with probability r while all positives were kept: the
+ * Log-odds correction for sampled negatives: if negatives are kept with probability r and all positives are kept, the
  * sampled odds are the true odds divided by r.
  *
- * There are two corrections, and exactly ONE may be used:
- * - **in training** (our default): the loss sees z − ln r, so that z itself is unbiased and serving needs
- *   nothing; r may differ from row to row, and a positive carries the r it would have had as a negative;
+ * There are two corrections, of which exactly one may be used:
+ * - **in training** (our default): the loss sees z − ln r, so z itself is unbiased and serving needs no correction. r may
+ *   differ between rows; a positive has the r that it would have as a negative;
  * - **at serving**: z was trained on the sampled rows as they are, and p = σ(z + ln r) (He et al., ADKDD'14).
  *
  * @module
@@ -13,7 +13,7 @@
 import { logisticLoss, type RowLoss, sigmoid } from "./logistic.ts";
 
 /**
- * What the training-time correction adds to a logit before the loss: −ln r.
+ * The training-time correction, added to a logit before the loss: −ln r.
  *
  * @param rate probability r in (0, 1] with which a negative like this one is kept
  * @throws {RangeError} if the rate is not in (0, 1]
@@ -34,9 +34,9 @@ export function samplingOffset(rate: number): number {
 }
 
 /**
- * The logistic loss of a sampled row with the correction in training, after which `sigmoid(z)` is unbiased.
+ * The logistic loss of a sampled row with the training-time correction, which leaves `sigmoid(z)` unbiased.
  *
- * @param z logit, to become that of the true probability
+ * @param z logit of the true probability
  * @param y outcome in {0, 1}
  * @param rate probability in (0, 1] with which a negative like this one is kept
  *

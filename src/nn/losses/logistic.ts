@@ -1,8 +1,8 @@
 /**
- * The logistic loss of a logit, from which all losses here are made.
+ * The logistic loss of a logit, the base of all losses here.
  *
- * Everything is computed from the logit z and not from the probability, so that it is finite and exact far
- * out, where 1 − σ(z) would round to 0. Gradients are per row; a mean over B rows is weight 1/B.
+ * Everything is computed from the logit z rather than from the probability, so it is finite and exact even where
+ * 1 − σ(z) rounds to 0. Gradients are per row; a mean over B rows has weight 1/B.
  *
  * @module
  */
@@ -54,7 +54,7 @@ export function softplus(z: number): number {
  *
  * @param z logit
  * @param y outcome in {0, 1}
- * @param weight factor of value and gradient, a constant for the gradient
+ * @param weight factor of value and gradient; treated as a constant
  *
  * @example
  * ```ts

@@ -14,7 +14,7 @@ import { DIEN } from "./dien/dien.ts";
 import { DIN } from "./din/din.ts";
 import { MIMN } from "./mimn/mimn.ts";
 
-/** All models by name, simplest first. A new one needs a line here, and nothing else outside its folder. */
+/** All models by name, simplest first. A new one needs a line here and nothing else outside its folder. */
 export const MODELS = { base: BASE, din: DIN, dien: DIEN, mimn: MIMN } as const;
 
 /** Name of a model in the registry. */
@@ -28,16 +28,16 @@ export type ModelConfigs = {
 /** The names of all models, simplest first. */
 export const MODEL_NAMES: readonly ModelName[] = Object.keys(MODELS) as ModelName[];
 
-/** What commands run where nobody says which. */
+/** The default model of commands. */
 export const DEFAULT_MODEL: ModelName = DIEN.name;
 
-/** The names, in Markdown, of the models that have something: what options that matter to them say. */
+/** The names, in Markdown, of the models with a capability, for the descriptions of options. */
 export function modelsThat(has: (capabilities: Capabilities) => boolean, word = "and"): string {
   const names = MODEL_NAMES.filter((name) => has(MODELS[name].capabilities)).map((name) => `\`${name}\``);
   return [names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(` ${word} `);
 }
 
-/** A model that is named, or is not in the registry and given as it is. @throws RangeError when there is no such name */
+/** The kind of a name; a kind is returned as it is. @throws RangeError when there is no such name */
 export function kindOf(model: ModelName | ModelKind): ModelKind {
   if (typeof model !== "string") return model;
   if (Object.hasOwn(MODELS, model)) return MODELS[model] as ModelKind;

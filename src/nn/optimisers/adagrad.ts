@@ -5,24 +5,24 @@ import { type Optimiser, requireLength, usable } from "./optimiser.ts";
 export interface AdagradOptions {
   /** η. @default {0.05} */
   readonly learningRate?: number;
-  /** Inside the root, so that a first step from G = 0 is finite. @default {1e-8} */
+  /** ε inside the root, which keeps a first step from G = 0 finite. @default {1e-8} */
   readonly epsilon?: number;
-  /** Where G starts; above 0 it tames the first steps of a rare weight. @default {0} */
+  /** Initial G; above 0 it damps the first steps of rare weights. @default {0} */
   readonly initialAccumulator?: number;
 }
 
 /** Options of a {@linkcode RowAdagrad}. */
 export interface RowAdagradOptions extends AdagradOptions {
   /**
-   * a in [0.5, 1]: ½ is Adagrad, whose steps shrink as 1/√n; with 1 they shrink as 1/n, as a Bayesian's who starts
-   * from the precision `initialAccumulator` and takes the g² of each use for its information. @default {0.5}
+   * a in [0.5, 1]. With ½, Adagrad, steps shrink as 1/√n. With 1 they shrink as 1/n, as for a posterior mean with prior
+   * precision `initialAccumulator` to which each use adds the information g². @default {0.5}
    */
   readonly exponent?: number;
 }
 
 /**
- * Adagrad (Duchi, Hazan and Singer, JMLR'11) for dense weights: `G += g²`, `w −= η g/√(G+ε)` for each weight
- * by itself. 4 bytes a weight.
+ * Adagrad (Duchi, Hazan and Singer, JMLR'11) for dense weights: `G += g²`, `w −= η g/√(G+ε)`, weight by weight.
+ * 4 bytes per weight.
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ export class Adagrad implements Optimiser {
   }
 }
 
-/** Some rows of weights, row-major, and one accumulator for each row. */
+/** Rows of weights, row-major, with one accumulator each. */
 export interface AdagradRows {
   /** [rows, width]. */
   readonly values: Float32Array;
@@ -81,15 +81,15 @@ export interface AdagradRows {
 }
 
 /**
- * Row-wise Adagrad: one accumulator a row, `G += mean(g²)`, `w −= η g/(G+ε)^a` with a = ½. The caller owns the rows; a
- * row takes its own small steps however often the others are touched, which is what rare ids need.
+ * Row-wise Adagrad: one accumulator per row, `G += mean(g²)`, `w −= η g/(G+ε)^a` with a = ½. The caller owns the rows.
+ * The step size of a row does not depend on how often others are touched, which is what rare ids need.
  */
 export class RowAdagrad {
   /** η; may be changed between steps. */
   learningRate: number;
   /** Length of a row. */
   readonly width: number;
-  /** Where the accumulator of a new row starts. */
+  /** Initial accumulator of a new row. */
   readonly initialAccumulator: number;
   readonly #epsilon: number;
   readonly #exponent: number;
@@ -111,11 +111,11 @@ export class RowAdagrad {
   /**
    * Takes one step of one row.
    *
-   * @param rows where row `row` is changed, in place
+   * @param rows changed in place
    * @param row index of the row
    * @param gradient [width], the sum over all uses of the row in this step
-   * @param information Σ mean(g²) over the uses, which the exponent 1 adds to G in the place of the sum's square
-   * @returns whether the row moved: a zero gradient leaves it as it is
+   * @param information Σ mean(g²) over the uses, which exponent 1 adds to G instead of the square of the sum
+   * @returns whether the row moved, which a zero gradient does not cause
    */
   step(rows: AdagradRows, row: number, gradient: Float32Array, information?: number): boolean {
     const width = this.width, values = rows.values;

@@ -9,16 +9,16 @@ export interface AdamOptions {
   readonly beta1?: number;
   /** Decay of the mean of squares, in [0, 1). @default {0.999} */
   readonly beta2?: number;
-  /** Added to the root, outside of it. @default {1e-8} */
+  /** ε outside the root. @default {1e-8} */
   readonly epsilon?: number;
 }
 
 /**
- * Adam with bias correction (Kingma and Ba, ICLR'15), for dense weights. 8 bytes a weight.
+ * Adam with bias correction (Kingma and Ba, ICLR'15), for dense weights. 8 bytes per weight.
  *
  *     m = β₁m + (1−β₁)g    v = β₂v + (1−β₂)g²    w −= η · m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + ε)
  *
- * Not for embedding rows, whose moments would only decay when the row happens to be touched.
+ * Not for embedding rows: their moments would decay only when the row is touched.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ export class Adam implements Optimiser {
     this.#square = new Float32Array(size);
   }
 
-  /** Number of steps taken, refused ones not counted. */
+  /** Number of steps taken, not counting refused ones. */
   get steps(): number {
     return this.#steps;
   }

@@ -5,21 +5,21 @@ import { type Optimiser, requireLength, usable } from "./optimiser.ts";
 export interface FtrlOptions {
   /** α, the scale of the per-weight learning rate α/(β + √n). @default {0.1} */
   readonly learningRate?: number;
-  /** β, damps the first steps. @default {1} */
+  /** β, which damps the first steps. @default {1} */
   readonly beta?: number;
-  /** λ₁: a weight whose evidence |z| stays below it is exactly 0. @default {0} */
+  /** λ₁: a weight is exactly 0 while its evidence |z| is at most this. @default {0} */
   readonly lambda1?: number;
   /** λ₂. @default {0} */
   readonly lambda2?: number;
 }
 
 /**
- * FTRL-Proximal with per-weight rates (McMahan et al., KDD'13), for the first-order part. 8 bytes a weight.
+ * FTRL-Proximal with per-weight rates (McMahan et al., KDD'13), for first-order weights. 8 bytes per weight.
  *
  *     s = (√(n+g²) − √n)/α    z += g − s·w    n += g²
  *     w = 0 if |z| ≤ λ₁, else −(z − sgn(z)λ₁) / ((β+√n)/α + λ₂)
  *
- * The weights follow from the state alone, so they must start at 0, where an empty state puts them.
+ * Weights are a function of the state alone, so they must start at 0, where an empty state puts them.
  *
  * @example
  * ```ts
@@ -37,7 +37,7 @@ export class Ftrl implements Optimiser {
   readonly #beta: number;
   readonly #lambda1: number;
   readonly #lambda2: number;
-  /** z: what the gradients say, minus what the weights already say. */
+  /** z: the gradients, minus what the weights already express. */
   readonly #evidence: Float32Array;
   /** n: sums of squared gradients. */
   readonly #squares: Float32Array;

@@ -1,10 +1,10 @@
 /**
- * What all optimisers of dense weights share.
+ * The interface of optimisers of dense weights, and gradient clipping.
  *
  * @module
  */
 
-/** Turns gradients into new weights; its state is as long as the weights. */
+/** Turns gradients into new weights, with a state per weight. */
 export interface Optimiser {
   /** η; may be changed between steps, for a warm-up. */
   learningRate: number;
@@ -13,15 +13,15 @@ export interface Optimiser {
    *
    * @param values weights
    * @param gradients ∂loss/∂weights, of the same length
-   * @returns `false`, with nothing changed, if a gradient is not {@linkcode usable}: one bad batch must not
-   * poison the state
+   * @returns `false`, with nothing changed, if a gradient is not {@linkcode usable}, so that a bad batch cannot poison
+   * the state
    * @throws {RangeError} if a length is not that of the state
    */
   step(values: Float32Array, gradients: Float32Array): boolean;
-  /** Encodes the state, without options: same state, same bytes. */
+  /** Encodes the state without the options: same state, same bytes. */
   encode(): Uint8Array;
   /**
-   * Replaces the state by an encoded one and continues bit for bit.
+   * Replaces the state by an encoded one, from which it continues bit for bit.
    *
    * @throws {SyntaxError} if the bytes are no state of this kind and length; nothing is changed then
    */
@@ -41,8 +41,8 @@ export function usable(gradients: Float32Array, start = 0, length = gradients.le
 }
 
 /**
- * Scales gradients so that their Euclidean norm is at most `max`: times min(1, max/norm), no epsilon.
- * Gradients whose norm is not finite are left for the optimiser to refuse.
+ * Scales gradients to a Euclidean norm of at most `max`: times min(1, max/norm), no epsilon. Gradients whose norm is not
+ * finite are left for the optimiser to refuse.
  *
  * @param gradients changed in place
  * @param max largest norm, above 0
@@ -68,7 +68,7 @@ export function clipByGlobalNorm(gradients: Float32Array, max: number): number {
   return norm;
 }
 
-/** Refuses arrays that are not as long as the state. */
+/** Checks the lengths of arrays against that of the state. @throws RangeError */
 export function requireLength(size: number, values: Float32Array, gradients: Float32Array): void {
   if (values.length !== size || gradients.length !== size) {
     throw new RangeError(

@@ -1,5 +1,5 @@
 /**
- * Base: embedding + MLP over a pooled history, the yardstick of the other models (the base model of Zhou et
+ * Base: embedding and MLP over a pooled history, the yardstick of the other models (the base model of Zhou et
  * al. 2018, "Deep Interest Network", with PReLU and one logit).
  *
  * ```text
@@ -80,27 +80,17 @@ export class Base implements Model {
     this.#forward(input);
     const history = this.#inputs.history(input);
     const head = this.#head.loss(input, gradients);
-    poolBackward(
-      this.parameters.kernels,
-      history.e,
-      this.#s.gradient,
-      input.T,
-      poolScale(this.#pooling, input.T),
-    );
-    poolBackward(this.parameters.kernels, history.e, this.#p.gradient, input.T, poolScale("sqrt", input.T));
+    const { T } = input, { kernels } = this.parameters;
+    poolBackward(kernels, history.e, this.#s.gradient, T, poolScale(this.#pooling, T));
+    poolBackward(kernels, history.e, this.#p.gradient, T, poolScale("sqrt", T));
     return this.#inputs.gradients(head, 0, 0);
   }
 
   #forward(input: ModelInput): void {
     this.#inputs.bind(input);
-    pool(
-      this.parameters.kernels,
-      this.#s.clear(1),
-      this.#inputs.e,
-      input.T,
-      poolScale(this.#pooling, input.T),
-    );
-    pool(this.parameters.kernels, this.#p.clear(1), this.#inputs.e, input.T, poolScale("sqrt", input.T));
+    const { T } = input, { kernels } = this.parameters, { e } = this.#inputs;
+    pool(kernels, this.#s.clear(1), e, T, poolScale(this.#pooling, T));
+    pool(kernels, this.#p.clear(1), e, T, poolScale("sqrt", T));
   }
 }
 

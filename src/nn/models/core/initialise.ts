@@ -1,12 +1,12 @@
 /**
- * Start values of dense weights.
+ * Initial values of dense weights.
  *
  * @module
  */
 
 import type { Parameters } from "../../kernels/parameters.ts";
 
-/** Start slope of every PReLU. */
+/** Initial slope of PReLUs. */
 const PRELU_SLOPE = 0.1;
 /** Blocks whose columns are three gates. */
 const GATES = /^(gru\d*|controller|miu)\./;
@@ -15,7 +15,7 @@ const GATES = /^(gru\d*|controller|miu)\./;
  * Fills the blocks in order: matrices Glorot uniform, ±√(6/(inputs + outputs)), biases 0, PReLU slopes
  * (`alpha…`) 0.1. Each gate of a GRU's block counts as a matrix of its own.
  *
- * @param random uniform in [0, 1); called once per matrix element, so a seed decides every bit.
+ * @param random uniform in [0, 1); called once per matrix element, so its seed determines every bit
  */
 export function initialise(parameters: Parameters, random: () => number): void {
   for (const [name, [inputs = 0, outputs]] of parameters.shapes) {

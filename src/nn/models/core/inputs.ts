@@ -1,5 +1,5 @@
 /**
- * Binding of a {@linkcode ModelInput}: shape checks, and memory for the gradients that go back.
+ * Binds a {@linkcode ModelInput}: checks shapes, and provides memory for its gradients.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type {
   TrainingInput,
 } from "./model.ts";
 
-/** The parts every model has, and the gradients of the history. */
+/** The parts that every model has, and the gradients of the history. */
 export class Inputs {
   /** User input, shared by the candidates. */
   readonly xu: Part;
@@ -43,7 +43,7 @@ export class Inputs {
     this.#dnegatives = new Scratch(kernels);
   }
 
-  /** The behaviours [T, d], where the kernels read without copying. */
+  /** The behaviours [T, d], in the memory of the kernels. */
   get e(): Float32Array {
     return this.#e.current;
   }
@@ -53,7 +53,7 @@ export class Inputs {
     return this.#negatives.current;
   }
 
-  /** Takes the vectors of an impression. @throws TypeError when an array has another shape than the sizes say. */
+  /** Binds the vectors of an impression. @throws TypeError when an array does not have the length that the sizes require */
   bind(input: ModelInput): void {
     const { d, user, context } = this.#sizes;
     this.bindBehaviours(input);
@@ -65,13 +65,13 @@ export class Inputs {
     this.xc.bind(input.xc);
   }
 
-  /** Takes the behaviours alone. @throws TypeError as {@linkcode Inputs.bind}. */
+  /** Binds the behaviours alone. @throws TypeError like {@linkcode Inputs.bind} */
   bindBehaviours({ T, e }: Pick<ModelInput, "T" | "e">): void {
     check("e", e, T * this.#sizes.d);
     this.#e.take(e.length).set(e);
   }
 
-  /** Zeros for ∂/∂e and ∂/∂negatives. @throws TypeError as {@linkcode Inputs.bind}. */
+  /** Zeroes ∂/∂e and ∂/∂negatives, and binds the negatives. @throws TypeError like {@linkcode Inputs.bind} */
   history(input: TrainingInput): HistoryZeros {
     const { K, wide, labels, weights } = input;
     check("wide", wide, K);
@@ -80,19 +80,19 @@ export class Inputs {
     return this.negativesOf(input);
   }
 
-  /** The same where there are no candidates. @throws TypeError as {@linkcode Inputs.bind}. */
+  /** Like {@linkcode Inputs.history}, without candidates. @throws TypeError like {@linkcode Inputs.bind} */
   negativesOf({ T, e, negatives }: HistoryInput): HistoryZeros {
     if (negatives.length > 0) check("negatives", negatives, T * this.#sizes.d);
     this.#negatives.take(negatives.length).set(negatives);
     return { e: this.#de.zeros(e.length), negatives: this.#dnegatives.zeros(negatives.length) };
   }
 
-  /** What goes back to the caller of a history alone. */
+  /** The result for a history without candidates. */
   historyGradients(aux: number, auxWeight: number): HistoryGradients {
     return { loss: auxWeight * aux, aux, e: this.#de.current, negatives: this.#dnegatives.current };
   }
 
-  /** Everything that goes back to the caller. */
+  /** The result for an impression. */
   gradients(head: HeadLoss, aux: number, auxWeight: number): InputGradients {
     return {
       loss: head.loss + auxWeight * aux,

@@ -1,5 +1,5 @@
 /**
- * What is known of a model before one is made: its name, its options, and what it has.
+ * The description of a model: name, options, capabilities and constructor.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import type { Model, ModelSizes } from "./model.ts";
 export interface ModelKind<N extends string = string, C extends object = object> {
   /** Its name in the configuration, on the log and in URLs: lower case. */
   readonly name: N;
-  /** Its options, with their defaults: what one-pass learning starts from. */
+  /** Its options with their defaults. */
   readonly options: OptionsOf<C>;
-  /** What it has. */
+  /** What it can do. */
   readonly capabilities: Capabilities;
-  /** Makes one with start values drawn from `random`, uniform in [0, 1). */
+  /** Makes a model with initial values drawn from `random`, uniform in [0, 1). */
   create(sizes: ModelSizes, config: C, random: () => number, kernels: Kernels): Model;
 }

@@ -1,10 +1,9 @@
 /**
- * The interface of every model, and the numbers that go in and come out.
+ * The interface of models, with their inputs and outputs.
  *
- * A model here is the dense part: it sees vectors, not ids. Embedding rows are gathered before and their
- * gradients scattered after, outside of it. One call handles one impression: a history of T behaviours
- * shared by K candidates. Masked (padded) behaviours are simply not passed, which is the same as "a masked
- * step carries the state".
+ * A model is the dense part: it sees vectors, not ids. Embedding rows are gathered before a call and their gradients
+ * scattered after it, elsewhere. One call handles one impression: a history of T behaviours shared by K candidates.
+ * Masked (padded) behaviours are not passed at all, which is equivalent to carrying the state over masked steps.
  *
  * Letters: T behaviours, K candidates, d item vector (id ⊕ category), H hidden, U user input, C candidate
  * input. All arrays are row-major Float32Array.
@@ -26,7 +25,7 @@ export interface ModelSizes {
   readonly context: number;
 }
 
-/** What a model needs to score the K candidates of one impression. */
+/** The K candidates of one impression, to be scored. */
 export interface ModelInput {
   /** Number of behaviours T, at least 0. */
   readonly T: number;
@@ -41,19 +40,19 @@ export interface ModelInput {
   /** Candidate and context input [K, C]. */
   readonly xc: Float32Array;
   /**
-   * The state of the user before e_1, for a lifelong model; the others do not look at it. A
-   * constant without gradient. Absent: the start state.
+   * The state of the user before e_1, for lifelong models; others ignore it. A constant without gradient. Absent: the
+   * start state.
    */
   readonly state?: Float32Array;
 }
 
 /** A {@linkcode ModelInput} with outcomes. */
 export interface TrainingInput extends ModelInput {
-  /** Added to each logit before the loss: first-order weights, prior, corrections [K]. */
+  /** Added to each logit before the loss [K]: first-order weights, prior, corrections. */
   readonly wide: Float32Array;
   /** Outcomes in {0, 1} [K]. */
   readonly labels: Float32Array;
-  /** Weight of each candidate's loss [K]; the caller puts 1/(number of rows in the batch) in here. */
+  /** Weight of each candidate's loss [K], 1/(number of rows in the batch) for a mean. */
   readonly weights: Float32Array;
   /** Sampled negatives aligned with e [T, d]; row 0 is not used. Empty = no auxiliary loss. */
   readonly negatives: Float32Array;
@@ -61,7 +60,7 @@ export interface TrainingInput extends ModelInput {
   readonly auxWeight: number;
 }
 
-/** A history of at least two behaviours for which no list was shown. */
+/** A history of at least two behaviours without candidates. */
 export type HistoryInput = Pick<TrainingInput, "T" | "e" | "negatives" | "auxWeight">;
 
 /** Gradients with respect to the inputs, in the shapes of {@linkcode TrainingInput}; overwritten by each call. */
@@ -70,7 +69,7 @@ export interface InputGradients {
   readonly loss: number;
   /** The unweighted auxiliary loss; 0 without one. */
   readonly aux: number;
-  /** A regularisation of the state (MIMN), in `loss` once a unit of weight; absent in models without. */
+  /** A regularisation of the state (MIMN), in `loss` once per unit of weight; absent in other models. */
   readonly regularisation?: number;
   /** Final logits z = model + wide [K]. */
   readonly logits: Float32Array;
@@ -88,26 +87,26 @@ export interface InputGradients {
   readonly negatives: Float32Array;
 }
 
-/** What {@linkcode Model.historyLoss} gives: `loss` is auxWeight·auxiliary loss. */
+/** Result of {@linkcode Model.historyLoss}; `loss` is auxWeight·auxiliary loss. */
 export type HistoryGradients = Pick<InputGradients, "loss" | "aux" | "e" | "negatives">;
 
-/** A click model: Base, DIN, DIEN, MIMN and whatever follows. */
+/** A click model. */
 export interface Model {
-  /** Which model it is, as the registry names it. */
+  /** Its name in the registry. */
   readonly name: string;
-  /** What it has. */
+  /** What it can do. */
   readonly capabilities: Capabilities;
-  /** The widths it was built for. */
+  /** The sizes it was built for. */
   readonly sizes: ModelSizes;
   /** The dense weights; training writes into them. */
   readonly parameters: Parameters;
-  /** Length of the recurrent state in floats; 0 when the history is only a set of ids. */
+  /** Length of the recurrent state in floats; 0 without one. */
   readonly stateSize: number;
   /** How precisely a lifelong state is stored; see `StateStretches`. Absent: in single precision. */
   readonly stretches?: readonly number[];
   /** The state of a user without behaviours. */
   initState(): Float32Array;
-  /** Folds one behaviour vector e [d] into the state, in place. Costs the same however long the history is. */
+  /** Folds one behaviour vector e [d] into the state, in place, at a cost that does not depend on the history. */
   step(state: Float32Array, e: Float32Array): void;
   /**
    * Logits [K] without the wide part. Pure: changes neither input nor parameters.
@@ -115,9 +114,9 @@ export interface Model {
    * @throws TypeError when an array does not have the length that the sizes ask for
    */
   score(input: ModelInput): Float32Array;
-  /** How much each candidate looks at each behaviour [K, T], or each part of the state [K, m]: `looks` says which. Pure. */
+  /** How much each candidate weighs each behaviour [K, T] or each part of the state [K, m], as `looks` says. Pure. */
   look?(input: ModelInput): Float32Array;
-  /** What it shows of a state; nothing of one that has taken in nothing. Absent: it never shows anything. */
+  /** Panels of a state; none of a start state. Absent: the model has none. */
   inspect?(state: Float32Array): readonly Panel[];
   /**
    * Weighted logistic loss of the impression. Adds ∂loss/∂parameters into `gradients` (same layout as
@@ -127,8 +126,8 @@ export interface Model {
    */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients;
   /**
-   * The loss of a history alone: what {@linkcode Model.loss} adds for it beside any candidates, with the same
-   * gradients. Absent: the model learns nothing from behaviours alone.
+   * The loss of a history without candidates: what {@linkcode Model.loss} adds for a history, with the same gradients.
+   * Absent: the model learns nothing from behaviours alone.
    */
   historyLoss?(input: HistoryInput, gradients: Float32Array): HistoryGradients;
 }

@@ -1,5 +1,5 @@
 /**
- * Figures of users' recurrent states: what a model shows of itself to people, in metrics, reports and pages.
+ * Panels: figures of users' recurrent states for metrics, reports and pages.
  *
  * @module
  */
@@ -10,11 +10,11 @@ export interface Panel {
   readonly name: string;
   /** Heading of its chart. */
   readonly title: string;
-  /** What the values are, and when they should worry somebody: a sentence or two. */
+  /** What the values mean, and when to worry: a sentence or two. */
   readonly about: string;
-  /** How values read: as they are, as percentages, or as counts. */
+  /** How to format values: as they are, as percentages, or as counts. */
   readonly unit: "number" | "share" | "count";
-  /** What there is a value for each of, such as `slot`. Absent: there is one value. */
+  /** What each value belongs to, such as `slot`. Absent: there is a single value. */
   readonly per?: string;
   /** A value to compare with. */
   readonly reference?: { readonly name: string; readonly value: number };
@@ -24,14 +24,14 @@ export interface Panel {
 
 /** Panels of many users. */
 export interface Inspection {
-  /** Users that they are of, at least 1. */
+  /** Number of users, at least 1. */
   readonly users: number;
   /** Means over those users. */
   readonly panels: readonly Panel[];
 }
 
 /**
- * The mean of many users' panels, value by value; `null` of none. A user without panels does not count.
+ * The mean of users' panels, value by value, over users who have panels; `null` if nobody has.
  *
  * @example
  * ```ts

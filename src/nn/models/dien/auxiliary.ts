@@ -1,6 +1,6 @@
 /**
  * The auxiliary loss of DIEN's interest extractor: state h_t must score the next behaviour e_{t+1} above a
- * sampled one (Zhou et al. 2019, eq. 6), with a real logistic loss and a mean over the pairs:
+ * sampled one (Zhou et al. 2019, eq. 6), with a logistic loss and a mean over the pairs:
  *
  * ```text
  * (1/(T−1)) Σ_{t=1}^{T−1} softplus(−s(h_t, e_{t+1})) + softplus(s(h_t, ê_{t+1}))
@@ -60,7 +60,7 @@ export class Auxiliary extends Layer {
   readonly #sums = this.scratch();
   readonly #shared = this.scratch();
 
-  /** Binds the score. @throws RangeError when an inner product is asked of unequal widths. */
+  /** Binds the score. @throws RangeError when an inner product is requested with unequal widths */
   constructor(parameters: Parameters, prefix: string, score: AuxiliaryScore, hidden: number, d: number) {
     super(parameters);
     if (score === "inner" && hidden !== d) {

@@ -38,8 +38,8 @@ export interface DienConfig {
   /** Whether ⟨Σe/√max(1,T), q⟩ is added to the logit. @default {true} */
   readonly dotHead?: boolean | undefined;
   /**
-   * Whether ⟨h'_T, q⟩ is added to the logit, as a next-item model would (GRU4Rec, Hidasi et al. 2016): without it
-   * the order of a history has to become a product with q within the MLP. Only where H = d. @default {false}
+   * Whether ⟨h'_T, q⟩ is added to the logit, as in next-item models (GRU4Rec, Hidasi et al. 2016); otherwise the MLP has
+   * to relate the order of a history to q. Only if H = d. @default {false}
    */
   readonly evolvedDot?: boolean | undefined;
 }

@@ -6,9 +6,9 @@
  * w = softmax_i(b_i + β·(s·cos(k, Kslot_i) + (1−s)·cos(k, M_i)))        s = slotKeyWeight
  * ```
  *
- * Without slot keys all slots drift into one: equal slots get equal weights and equal gradients. The b are
- * logits added from outside. A weight that is rebalanced by probabilities, w∘P/Σ(w∘P), is this softmax with
- * b = ln P (up to a constant): in this form nothing is divided by a mass that may vanish.
+ * Without slot keys all slots become alike: equal slots get equal weights and equal gradients. The b are logits added
+ * by the caller. A weight that is rebalanced by probabilities, w∘P/Σ(w∘P), is this softmax with b = ln P (up to a
+ * constant), which avoids dividing by a mass that may vanish.
  *
  * @module
  */

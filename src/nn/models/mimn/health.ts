@@ -1,5 +1,5 @@
 /**
- * Health of MIMN's memory: whether its slots hold different things, and whether all of them are used.
+ * Health of MIMN's memory: whether its slots differ, and whether all of them are used.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import type { MimnLayout } from "./state.ts";
 
 // m slots, d slot width
 
-/** What {@linkcode slotHealth} measures of one user's memory. */
+/** Result of {@linkcode slotHealth} for one user. */
 export interface SlotHealth {
   /**
-   * Mean cosine of the pairs of slots, in [−1, 1]: near 1 the m slots are one, and above 0.999 after training
-   * something is wrong. `NaN` for a single slot; a slot of zeros counts 0.
+   * Mean cosine of pairs of slots, in [−1, 1]. Near 1 all slots are the same; above 0.999 after training something is
+   * wrong. `NaN` for a single slot; a slot of zeros counts as 0.
    */
   readonly cosine: number;
   /** Share of the write mass that each slot has received [m]; they sum to 1, or are all 0 before a write. */
   readonly usage: readonly number[];
-  /** Write mass Σg: the number of behaviours, as far as the decay has kept it. */
+  /** Write mass Σg: the number of behaviours, discounted by the decay. */
   readonly mass: number;
 }
 
@@ -58,7 +58,7 @@ export function slotHealth(state: Float32Array, layout: MimnLayout): SlotHealth 
   };
 }
 
-/** What MIMN shows of a state; nothing before a write. */
+/** Panels of a state; none before the first write. */
 export function slotPanels({ cosine, usage, mass }: SlotHealth): readonly Panel[] {
   if (mass === 0) return [];
   return [

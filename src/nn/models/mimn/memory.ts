@@ -1,6 +1,6 @@
 /**
- * What a memory does apart from being addressed: writing, and the accounting of how its slots are used,
- * forward and backward (Pi et al. 2019, "Practice on Long Sequential User Behavior Modeling").
+ * Writing to a memory, and accounting for the use of its slots, forward and backward (Pi et al. 2019, "Practice on
+ * Long Sequential User Behavior Modeling").
  *
  * @module
  */

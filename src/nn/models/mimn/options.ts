@@ -29,12 +29,12 @@ export interface MimnConfig {
   /** Share of the trained slot keys in addressing, in [0, 1]; the rest is the slots' content. @default {0.5} */
   readonly slotKeyWeight?: number | undefined;
   /**
-   * Sharpness β of the memory's heads at the start, in (2, 42): the larger, the fewer slots a behaviour reads
-   * and writes. Low, all slots get the same writes and become one.
+   * Initial sharpness β of the memory's heads, in (2, 42): the larger, the fewer slots a behaviour reads and writes.
+   * If it is low, all slots get the same writes and become alike.
    * @default {26}
    */
   readonly sharpness?: number | undefined;
-  /** What the write mass of the slots keeps a step, ρ in (0, 1]. @default {0.999} */
+  /** What the write mass of the slots keeps per step, ρ in (0, 1]. @default {0.999} */
   readonly decay?: number | undefined;
   /** Factor λ of the utilisation regularisation. @default {0.1} */
   readonly regularisation?: number | undefined;
@@ -43,9 +43,8 @@ export interface MimnConfig {
   /** Factor of the behaviours at the memory's input. @default {1} */
   readonly inputGain?: number | undefined;
   /**
-   * What each pooled history p keeps of itself a behaviour, ρ in (0, 1]: 1 is the plain sum of the whole life, 0.98
-   * follows the newest 50.
-   * One pooled history follows the newest 50 behaviours, the other the newest 1,000. @default {[0.98, 0.999]}
+   * What each pooled history p keeps per behaviour, ρ in (0, 1]: 1 is the plain sum of the whole life, 0.98 follows the
+   * newest 50 behaviours, 0.999 the newest 1,000. @default {[0.98, 0.999]}
    */
   readonly traces?: readonly number[] | undefined;
   /** Whether each p and q∘p join the MLP's input. @default {true} */

@@ -1,5 +1,5 @@
 /**
- * How a candidate reads MIMN's memory: directly, by a key of its own. Forward and backward.
+ * How a candidate reads MIMN's memory: by a key of its own. Forward and backward.
  *
  * ```text
  * kq = tanh(q·Wq + bq)    βq = 1 + softplus(b)    wq = address(kq, βq)    rq = Σ wq_i M_i

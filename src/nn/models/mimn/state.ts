@@ -1,5 +1,5 @@
 /**
- * The layout of MIMN's user state in one flat array, and its start.
+ * The layout of MIMN's user state in one flat array.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface MimnState extends MemoryState {
   readonly channels: Float32Array;
   /** Number n of behaviours [1]. */
   readonly count: Float32Array;
-  /** Decayed sums of the behaviours' vectors, one a trace [traces, d]; empty where the model does not use them. */
+  /** Decayed sums of the behaviours' vectors, one per trace [traces, d]; empty if the model does not use them. */
   readonly sums: Float32Array;
 }
 
@@ -26,7 +26,7 @@ export interface MimnSizes {
   readonly width: number;
   /** Controller width Hc. */
   readonly controller: number;
-  /** How many sums of the behaviours the state holds. */
+  /** Number of decayed sums. */
   readonly traces: number;
 }
 
@@ -48,7 +48,7 @@ export class MimnLayout implements MimnSizes {
   readonly width: number;
   /** Controller width Hc. */
   readonly controller: number;
-  /** How many sums of the behaviours the state holds. */
+  /** Number of decayed sums. */
   readonly traces: number;
   /** Length of a state in floats. */
   readonly size: number;
@@ -63,15 +63,15 @@ export class MimnLayout implements MimnSizes {
   }
 
   /**
-   * What of a state is stored in half precision and what in single: M, r, c; g, A; S; n, Σ. What is summed over a life
-   * stays single: once a sum is 2,000 times what is added to it, a half would not grow.
+   * Stretches in half and single precision, alternately: M, r, c; g, A; S; n, Σ. Sums over a life stay single: once a
+   * sum is 2,000 times its increments, a half would not grow.
    */
   get stretches(): readonly number[] {
     const { slots, width, controller, traces } = this;
     return [slots * width + width + controller, slots + width, slots * width, 1 + traces * width];
   }
 
-  /** Refuses an array that cannot be a state. @throws TypeError when its length is not the layout's. */
+  /** Checks that an array can be a state. @throws TypeError when its length is not that of the layout */
   check(state: Float32Array): void {
     if (state.length !== this.size) {
       throw new TypeError(
@@ -80,7 +80,7 @@ export class MimnLayout implements MimnSizes {
     }
   }
 
-  /** Views of a state's parts; writing to them writes to the state. @throws TypeError as `check`. */
+  /** Views of the parts of a state; writing to them changes it. @throws TypeError like `check` */
   view(state: Float32Array): MimnState {
     this.check(state);
     const { slots, width, controller } = this;
