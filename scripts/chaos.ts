@@ -1,6 +1,6 @@
 /**
- * Lets a deployment on a real Kafka broker suffer, and looks whether it kept its promises: every request answered
- * once, every sample learnt once, every state what a run without faults would have left. Needs Java 17 and Maven.
+ * Injects faults into a deployment on a real Kafka broker and checks its promises: every request answered once, every
+ * sample learnt once, every state that of a run without faults. Needs Java 17 and Maven.
  *
  *     deno run -A scripts/chaos.ts                 # a minute
  *     deno run -A scripts/chaos.ts --long          # 200,000 events, 100 kills: a quarter of an hour
@@ -82,7 +82,7 @@ function isSeed(at: number): boolean {
 }
 
 const program = createCommand(commandName("chaos"))
-  .description("Lets a deployment on Kafka suffer faults, and looks whether it kept its promises.")
+  .description("Injects faults into a deployment on Kafka and checks that it keeps its promises.")
   .option("--seed <n>", "seed of people and faults", integer, 1)
   .option("--long", "200,000 events, 100 kills and everything else, for a quarter of an hour", false)
   .option("--events <n>", "events that people make", count)

@@ -1,7 +1,7 @@
 /**
- * `deno task check`: looks at a deployment and its configuration, and says what is wrong or missing and what to do.
+ * `deno task check`: reviews a deployment and its configuration, and says what is wrong or missing and what to do.
  *
- * Exit code 0: all is well; 1: something is wrong or missing; 2: it could not look.
+ * Exit code 0: all is well; 1: something is wrong or missing; 2: the review failed.
  *
  * @module
  */
@@ -41,7 +41,7 @@ interface Flags extends LogFlags {
   readonly json?: true;
 }
 
-/** Somebody waits for the answer: brokers that are away are not waited for long. */
+/** Short, because somebody waits for the answer. */
 const RETRY_MS = 10_000;
 
 async function main(flags: Flags): Promise<number> {
@@ -120,7 +120,7 @@ async function main(flags: Flags): Promise<number> {
   return problems.length === 0 ? 0 : 1;
 }
 
-/** Reads all of a log that looks after its own records. */
+/** Reads every record of a log that verifies its own. */
 function verify(log: Log, flags: Flags): { readonly records: number; readonly problems: readonly Problem[] } {
   if (!canVerify(log)) {
     throw new Error(
@@ -134,7 +134,7 @@ function verify(log: Log, flags: Flags): { readonly records: number; readonly pr
   return { records, problems: problems.map((what) => ({ what, remedy })) };
 }
 
-/** What can be said while a process has the log: what it says itself. */
+/** Reports on processes alone, while one of them has the log open. */
 function tellOfProcesses(
   flags: Flags,
   processes: readonly Process[],
@@ -173,11 +173,11 @@ function problemLines(problems: readonly Problem[], kind: "PROBLEM" | "NOTE" = "
 
 interface Process {
   readonly line?: string;
-  readonly problem?: Problem;
+  readonly problem?: Problem | undefined;
   readonly lags?: readonly Pick<PartitionStatus, "partition" | "lag">[];
 }
 
-/** What a process says of itself over HTTP; it alone knows how far a restore has come. */
+/** The status of a process over HTTP, which alone knows the progress of a restore. */
 async function processAt(url: string): Promise<Process> {
   try {
     const response = await fetch(new URL("/v1/status", url), {
@@ -202,7 +202,7 @@ async function processAt(url: string): Promise<Process> {
     return {
       line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${behindBy}${signals}`,
       lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
-      ...(unready === null ? {} : { problem: unready }),
+      problem: unready ?? undefined,
     };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -224,13 +224,15 @@ async function unreadiness(url: string): Promise<Problem | null> {
   };
 }
 
-/** How the log is set up: what is wrong, and what is good to know. */
+/** Remarks on the setup of the log: problems and notes. */
 async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly LogRemark[]> {
   const names = topicNames(prefix);
   const existing = await log.topics();
   if (!existing.has(names.events)) return [];
   return await log.review?.({
-    ...{ prefix, events: names.events, triesRights: rights === true },
+    prefix,
+    events: names.events,
+    triesRights: rights === true,
     topics: topicSpecs(names, 1).map(({ name }) => name).filter((name) => existing.has(name)),
     group: `${names.events}-tasks`,
   }) ?? [];
@@ -273,7 +275,7 @@ function render({ topics, partitions, learners, problems, notes }: Look, latenes
   ].join("\n");
 }
 
-/** Rows in columns: the first one to the left, the others to the right. */
+/** Rows in columns: the first left-aligned, the others right-aligned. */
 function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths = (rows[0] ?? []).map((_, c) => Math.max(...rows.map((row) => String(row[c]).length)));
   const cell = (value: string | number, c: number) =>

@@ -42,7 +42,7 @@ import {
 import { addLogFlags, type LogFlags, mustExist, placeOf } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
-/** Somebody waits for the answer: brokers that are away are not waited for long. */
+/** Short, because somebody waits for the answer. */
 const RETRY_MS = 10_000;
 
 interface Flags extends LogFlags {
@@ -162,7 +162,7 @@ function renderStatus(view: ExperimentView): string {
   return [headLine(view), ...lines, splitLine(view), ...view.text.map((text) => `  ${text}\n`)].join("");
 }
 
-/** What the test of the split saw, and what it could have seen. */
+/** The result of the test of the split, and its power. */
 function splitLine({ split: { users, p, sees }, variants }: ExperimentView): string {
   if (variants.length < 2 || users.every((count) => count === 0)) return "";
   const blind = sees === null

@@ -42,25 +42,25 @@ interface Flags extends LogFlags {
   readonly partitions?: number;
 }
 
-/** Without a rate, records a commit; with one, a tenth of a second's events. */
+/** Records per commit, unless there is a rate: then the events of a tenth of a second. */
 const BATCH = 1000;
 const PROGRESS_MS = 2000;
 const WAIT_MS = 1000;
 const DAY_MS = 86_400_000;
-/** Time between words about a log that cannot be opened yet. */
+/** Interval between messages while the log cannot be opened. */
 const WAITING_MS = 5000;
 const TOPIC = /^kafka:(.+)$/;
 
-/** What is being fed, whatever it comes from. */
+/** A feed from files or a topic. */
 interface Feed extends AsyncDisposable {
-  /** Appends what there is next; whether there may be more. */
+  /** Appends the next records. @returns whether there may be more */
   feed(): Promise<boolean>;
   /** Events appended so far. */
   readonly events: number;
-  /** The same of items, and of what was rejected. */
+  /** Items appended, and records rejected, so far. */
   readonly items: number;
   readonly rejected: number;
-  /** The first of what was rejected. */
+  /** The first rejected record. */
   readonly firstRejection: Rejection | undefined;
 }
 
@@ -98,7 +98,7 @@ async function main(flags: Flags): Promise<number> {
     }
     if (!mayBeMore) break;
     const now = performance.now();
-    // The first batch passes over what was there: its time tells nothing of the rate.
+    // The first batch skips what was fed before, so it does not count for the rate.
     if (first === undefined) [first, begun] = [feed.events, now];
     if (now - told >= PROGRESS_MS) {
       told = now;
@@ -137,13 +137,13 @@ async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
     name: nameOf(flags),
     batch: batchOf(flags),
     limit: flags.limit,
-    ...(flags.recent ? { shiftMs: () => untilToday(flags) } : {}),
+    shiftMs: flags.recent && (() => untilToday(flags)),
   });
   if (feeder.resumedFrom > 0) print(Deno.stderr, `goes on after ${feeder.resumedFrom} records\n`);
   return feeder;
 }
 
-/** Whole days, by which all times move so that the newest event is of the last 24 hours: hours stay what they are. */
+/** Whole days by which all times move, so that the newest event is of the last 24 hours and hours stay the same. */
 async function untilToday({ format, from }: Flags): Promise<number> {
   const ageMs = Date.now() - await newestTime(openSource(format, from));
   return Number.isFinite(ageMs) ? Math.floor(ageMs / DAY_MS) * DAY_MS : 0;

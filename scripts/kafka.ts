@@ -9,7 +9,7 @@
  */
 
 import { InvalidArgumentError } from "commander";
-import { startBroker } from "../scripts/kafka/dev_broker.ts";
+import { startBroker } from "./kafka/dev_broker.ts";
 import { commandArguments, commandName, createCommand } from "./flags/command_line.ts";
 
 interface Options {

@@ -11,7 +11,12 @@ import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { Option } from "commander";
 import { type KernelChoice, resolveKernels } from "../src/nn/kernels/choose.ts";
 import { KERNEL_NAMES } from "../src/nn/kernels/kernels.ts";
-import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
+import {
+  DEFAULT_MODEL,
+  kindOf as modelKindOf,
+  MODEL_NAMES,
+  type ModelName,
+} from "../src/nn/models/registry.ts";
 import { auc } from "../src/metrics/ranking.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../streams/config/config.ts";
 import type { Learning } from "../streams/learning/learning.ts";
@@ -153,6 +158,7 @@ async function main(flags: Flags): Promise<number> {
     tail: flags.tail ?? null,
     speeds: meter.speeds,
     notes: [
+      ...modelKindOf(flags.model).remarks?.(model) ?? [],
       ...resumeNotes(result),
       ...healthNotes(result.learning),
       ...counterNotes(result.task.counters),

@@ -1,6 +1,6 @@
 /**
- * `deno task run`: starts the engine as a service, in a thread that may do only what its flags and its configuration ask
- * for.
+ * `deno task run`: starts the engine as a service, in a thread whose permissions are those that its flags and its
+ * configuration need.
  *
  *     deno task run --log kafka --brokers 127.0.0.1:9092 --partitions 4
  *
@@ -51,7 +51,7 @@ function address(text: string): Address {
   return { hostname: hostname.replace(/^\[(.*)\]$/, "$1") || DEFAULT_ADDRESS.hostname, port };
 }
 
-/** What is not committed is done again after a crash, and nobody else sees it before. */
+/** Uncommitted work is repeated after a crash, and invisible to others until then. */
 const MAX_COMMIT_INTERVAL_MS = 60_000;
 
 function commitInterval(text: string): number {

@@ -88,8 +88,8 @@ async function main(flags: Flags): Promise<number> {
   const options = taskOptions({ schema: DEFAULT_SCHEMA }, config, model);
   const task = {
     ...options,
-    // Where every request names its candidates, what retrieval would learn is of no use.
-    ...(flags.candidates === "all" ? { retrieval: { ...options.retrieval, learn: false } } : {}),
+    // If every request names its candidates, retrieval has no use.
+    retrieval: flags.candidates === "all" ? { ...options.retrieval, learn: false } : options.retrieval,
     seed,
     nowMicros: () => performance.now() * 1000,
   };
@@ -112,7 +112,12 @@ async function main(flags: Flags): Promise<number> {
   const looks: SimulationLook[] = [];
   const stretch = Math.ceil(requests / POINTS);
   const view = await simulate(log, {
-    ...{ requests, seed, items: flags.items, candidates: flags.candidates, experiment, prefix: flags.prefix },
+    requests,
+    seed,
+    items: flags.items,
+    candidates: flags.candidates,
+    experiment,
+    prefix: flags.prefix,
     users: flags.users,
     model,
     modelConfig: modelConfig(model, config),
@@ -164,7 +169,7 @@ function progress({ pages, totals, ratio }: SimulationView, stretch: number, sta
     verdicts(totals, ratio).map(({ text }) => text).join("; ");
 }
 
-/** The pages of each variant, added up. */
+/** Figures of each variant over its pages. */
 function armsOf(pages: readonly ServedPage[], variants: number): SimulationArm[] {
   return Array.from({ length: variants }, (_, v) => {
     const own = pages.filter(({ variant }) => variant === v);
@@ -240,7 +245,7 @@ function summary(
   ].join("\n");
 }
 
-/** Means over the pages of each variant of what its lists lack, by part. */
+/** What the lists of each variant lack by part, averaged over its pages. */
 function lacksOf(pages: readonly ServedPage[], variants: number): number[][] {
   return Array.from({ length: variants }, (_, v) => {
     const own = pages.filter(({ variant }) => variant === v);

@@ -1,5 +1,5 @@
 /**
- * Runs whole deployments in simulated worlds, each decided by a seed, and looks whether they kept their promises.
+ * Runs whole deployments in simulated worlds, each determined by a seed, and checks their promises.
  *
  *     deno task simulate-faults --minutes 60         # seeds that nobody has tried, for an hour
  *     deno task simulate-faults --seed 7             # this one again, to the byte
@@ -36,7 +36,7 @@ interface Flags {
 
 const ROOT = new URL("../", import.meta.url);
 
-/** The simulation is a process of its own, whose clock, timers, network and disk are those of the world. */
+/** Runs the simulation in a process of its own, whose clock, timers, network and disk are simulated. */
 async function main(flags: Flags): Promise<number> {
   const { minutes } = flags;
   const seeds = flags.seeds ?? (minutes === undefined ? 1 : undefined);
@@ -60,14 +60,14 @@ async function main(flags: Flags): Promise<number> {
   }
 }
 
-/** Somewhere that hardly anybody has been. */
+/** A seed that was probably never tried. */
 function newSeed(): number {
   return Math.floor(Math.random() * 1e9);
 }
 
 const program = createCommand(commandName("simulate-faults"))
   .description(
-    "Runs deployments in simulated worlds, each decided by a seed, and looks whether they kept their promises.",
+    "Runs deployments in simulated worlds, each determined by a seed, and checks their promises.",
   )
   .option("--seed <n>", "the first seed", integer)
   .option("--seeds <n>", "how many seeds, one after the other", count)

@@ -1,6 +1,6 @@
 /**
  * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Folders are tested side by
- * side, as many as there are processors; what one of them printed comes in one piece, when it is done.
+ * side, as many as there are processors; the output of each is printed in one piece when it is done.
  *
  * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
  * one process, whose output comes as it is made.
@@ -8,7 +8,7 @@
  * @module
  */
 
-/** Those that take longest begin first, so that none of them is left over at the end. */
+/** The longest ones, which start first so that none is left over at the end. */
 const LONGEST = [
   "tests/replay",
   "tests/protocol",
@@ -19,7 +19,7 @@ const LONGEST = [
 ];
 const SOURCES = ["src", "streams"];
 
-/** What a process of `deno test` counted. */
+/** Counts of a process of `deno test`. */
 interface Counts {
   readonly passed: number;
   readonly failed: number;
@@ -44,7 +44,7 @@ async function hasTests(folder: string): Promise<boolean> {
   return false;
 }
 
-/** Runs `deno test`, and passes on what it prints: as it comes, or in one piece. */
+/** Runs `deno test` and forwards its output, as it comes or in one piece. */
 async function runTests(args: readonly string[], isLive: boolean): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--doc", "--no-check", ...args],

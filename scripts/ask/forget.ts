@@ -19,10 +19,10 @@ import {
   runCommand,
 } from "../flags/command_line.ts";
 import {
+  AbsentError,
   addServerFlags,
   AwayError,
   call,
-  NotKnownError,
   part,
   type ServerFlags,
   tell,
@@ -34,18 +34,18 @@ interface Flags extends ServerFlags {
   readonly wait: number;
 }
 
-/** What was done, for who has to show it. */
+/** Evidence of an erasure. */
 interface Receipt {
-  /** SHA-256 of the id, so that the receipt is not what keeps it. */
+  /** SHA-256 of the id, so that the receipt does not contain it. */
   readonly userSha256: string;
   readonly deployment: string;
-  /** Whether the task knew the user before; `null` = nobody who was asked could say. */
+  /** Whether there was state of the user before; `null` if no process could tell. */
   readonly wasKnown: boolean | null;
-  /** When the event was durable. */
+  /** When the event became durable. */
   readonly taken: string;
-  /** When task, learner and log, as far as that can be rewritten, had nothing of the user any more; `null` = not yet. */
+  /** When task, learner and the rewritable part of the log were free of the user; `null`: not yet. */
   readonly erased: string | null;
-  /** How far it was; `null` = nobody who was asked could say. */
+  /** State of the erasure; `null` if no process could tell. */
   readonly state: ErasureView["state"] | null;
   /** What remains on which topic, and until when. */
   readonly topics: readonly Remaining[];
@@ -68,9 +68,9 @@ async function main(user: string, flags: Flags): Promise<number> {
     return 1;
   }
   const path = `/v1/users/${part(user)}`;
-  // That nobody can say is no reason not to erase.
+  // Erase even if no process can tell.
   const wasKnown = await call(flags, "GET", path)
-    .then(() => true, (error) => error instanceof NotKnownError ? false : null);
+    .then(() => true, (error) => error instanceof AbsentError ? false : null);
   const { erasure } = await call<{ erasure?: ErasurePlace }>(flags, "DELETE", path);
   const durable: Receipt = {
     userSha256: createHash("sha256").update(user).digest("hex"),
@@ -82,8 +82,8 @@ async function main(user: string, flags: Flags): Promise<number> {
     topics: [],
     notErased: NOT_ERASED,
   };
-  // The event cannot be taken back: from here on there is a receipt, whoever dies.
-  await write(durable, flags).catch(() => {}); // it is tried again
+  // The event cannot be taken back: from here on there is a receipt, even if this process dies.
+  await write(durable, flags).catch((error) => print(Deno.stderr, `warning: ${reasonOf(error)}\n`));
   const until = Date.now() + flags.wait * 1000;
   const isUnknown = await isErased(flags, path, until);
   const receipt = await complete(durable, flags, { erasure, isUnknown, until });
@@ -92,7 +92,7 @@ async function main(user: string, flags: Flags): Promise<number> {
   return receipt.erased === null ? 2 : 0;
 }
 
-/** Writes the file of a receipt, when one is wanted; whoever reads it sees the former one or this. */
+/** Writes the receipt to a file, if requested; readers see the old file or the new one, never a part. */
 async function write(receipt: Receipt, { receipt: file }: Flags): Promise<void> {
   if (file === undefined) return;
   try {
@@ -103,7 +103,7 @@ async function write(receipt: Receipt, { receipt: file }: Flags): Promise<void> 
   }
 }
 
-/** Waits until nothing is known any more. @returns Whether that is so; `false` where nobody who was asked could know */
+/** Waits until the user is unknown. @returns whether that happened; `false` also if no process could tell */
 async function isErased(flags: Flags, path: string, until: number): Promise<boolean> {
   let reason: string | undefined;
   do {
@@ -111,19 +111,19 @@ async function isErased(flags: Flags, path: string, until: number): Promise<bool
       await call(flags, "GET", path);
       reason = undefined;
     } catch (error) {
-      if (error instanceof NotKnownError) return true;
+      if (error instanceof AbsentError) return true;
       reason = reasonOf(error);
       if (!(error instanceof AwayError)) break;
     }
     await delay(POLL_MS);
   } while (Date.now() < until);
   if (reason !== undefined) {
-    print(Deno.stderr, `the event is durable, but whether it is done is not known: ${reason}\n`);
+    print(Deno.stderr, `the event is durable, but whether the user is erased is not known: ${reason}\n`);
   }
   return false;
 }
 
-/** Waits until it is done on the log, too, and notes what remains. */
+/** Waits until the log is done, too, and records what remains. */
 async function complete(
   durable: Receipt,
   flags: Flags,
@@ -137,8 +137,12 @@ async function complete(
   if (erasure === undefined) return isUnknown ? { ...durable, erased: erased() } : durable; // it does not say more
   const path = `/v1/erasures/${erasure.partition}/${erasure.offset}`;
   let receipt = durable;
+  let lastError: unknown;
   do {
-    const view = await call<ErasureView>(flags, "GET", path).catch(() => undefined);
+    const view = await call<ErasureView>(flags, "GET", path).catch((error) => {
+      lastError = error; // most often the service restarts: ask again
+      return undefined;
+    });
     if (view !== undefined) {
       const topics = view.topics.map(({ until, ...rest }) => ({
         ...rest,
@@ -149,6 +153,9 @@ async function complete(
     }
     await delay(POLL_MS);
   } while (isUnknown && Date.now() < until);
+  if (receipt.state === null && lastError !== undefined) {
+    print(Deno.stderr, `the state of the erasure is not known: ${reasonOf(lastError)}\n`);
+  }
   return receipt;
 }
 

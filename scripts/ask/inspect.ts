@@ -35,13 +35,19 @@ function render(view: UserView, last: number): string {
       align: "right",
     }],
     behaviours.slice(-last).reverse().map(({ time, action, item, categories, strength }) => [
-      ...[when(time), action, item, categories.join(", "), String(Number(strength.toFixed(3)))],
+      when(time),
+      action,
+      item,
+      categories.join(", "),
+      String(Number(strength.toFixed(3))),
     ]),
   );
   const lists = renderTable(
     [{ title: "time" }, { title: "request" }, { title: "items, * = a positive" }],
     pending.map(({ time, request, items }) => [
-      ...[when(time), request, items.map(({ item, label }) => label === 1 ? `${item}*` : item).join(" ")],
+      when(time),
+      request,
+      items.map(({ item, label }) => label === 1 ? `${item}*` : item).join(" "),
     ]),
   );
   return [facts, ...(behaviours.length === 0 ? [] : [done]), ...(pending.length === 0 ? [] : [lists])].join(

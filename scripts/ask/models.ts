@@ -30,8 +30,13 @@ function render({ models }: Models): string {
       ...["serves", "newest", "judged", "waiting", "AUC", "CTR"].map((title) => ({ title, ...right })),
     ],
     models.map(({ model, version, learner }) => [
-      ...[model, String(version), String(learner?.version ?? "-"), String(learner?.rows ?? "-")],
-      ...[String(learner?.lag ?? "-"), figure(learner?.auc), figure(learner?.ctr)],
+      model,
+      String(version),
+      String(learner?.version ?? "-"),
+      String(learner?.rows ?? "-"),
+      String(learner?.lag ?? "-"),
+      figure(learner?.auc),
+      figure(learner?.ctr),
     ]),
   );
 }

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a configuration, and what to do about it.
+ * Problems of a configuration, and their remedies.
  *
  * @module
  */
@@ -16,10 +16,10 @@ import { type ConfigRow, configRows } from "../generate/configuration_page.ts";
 
 const PAGE = "docs/reference/configuration.md";
 const MAX_SHOWN = 60;
-/** What is said with the command, and not in the file. */
+/** Flags that have no place in the file. */
 const FLAGS = ["commit-interval", "log", "log-path", "memory", "model", "partitions", "prefix", "roles"];
 
-/** The problems of a configuration that could not be read. @throws what is no such error */
+/** The problems of a configuration that could not be read. @throws other errors */
 export function problemsOf(error: unknown): readonly Problem[] {
   if (error instanceof ConfigError) {
     const rows = configRows();
@@ -38,7 +38,7 @@ export function problemsOf(error: unknown): readonly Problem[] {
   }];
 }
 
-/** What fits the schema and does not fit together. @param file where it stands */
+/** Settings that fit the schema but contradict each other. @param file that they are in */
 export function misfitsOf(config: Config, file: string): readonly Problem[] {
   const trials: readonly (readonly [section: string, make: () => unknown])[] = [
     ["sequence", () => new SequenceSlab(config.sequence)],
@@ -71,7 +71,7 @@ function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[])
   }
   if (message === SECRET_MESSAGE) return { what: `${place}: ${name}: it is a secret`, remedy: message };
   const row = rowOf(path, rows);
-  // Of what may be several things, the schema only knows that it is none of them.
+  // Of a union, the schema only says that the value is none of its members.
   const wanted = message === "Invalid input" && row !== undefined
     ? `expected ${plainText(row.type)}`
     : message;

@@ -1,5 +1,5 @@
 /**
- * A configuration to begin with, made of the schema: nothing in it is set, everything can be.
+ * A configuration to start from, made of the schema: every setting is there, commented out.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export function configTemplate(all: boolean): string {
   const top: Section = { fields: [], sections: new Map() };
   for (const row of configRows()) {
     const parts = row.key.split(".");
-    // What is in a list or under a name of one's own has no place of its own here, nor have options of a choice.
+    // Entries of lists and of named groups have no place here, nor have the options of alternatives.
     if (parts.some((part) => /[<[]/.test(part)) || row.key.startsWith("policy.")) continue;
     if (!all && ADVANCED.has(parts[0] ?? "")) continue;
     const last = parts.pop() ?? "";
@@ -46,7 +46,7 @@ function linesOf({ fields, sections }: Section, indent: string): readonly string
   const own = fields.flatMap((field) => sections.has(field.key) ? [] : [indent + lineOf(field)]);
   const inner = [...sections].flatMap(([name, section]) => {
     const head = fields.find(({ key }) => key === name);
-    // To be there at all would change what it is when it is absent.
+    // A section whose presence alone would change the default.
     const isOff = head !== undefined && JSON.stringify(head.value) !== "{}";
     if (!isOff) {
       return ["", `${indent}${JSON.stringify(name)}: {`, ...linesOf(section, `${indent}  `), `${indent}},`];
@@ -69,7 +69,7 @@ function lineOf(field: ConfigRow): string {
   return field.value === undefined ? inWords(field) : `// ${plainLine(field)}`;
 }
 
-/** A field at its default; one whose default JSON has no value for is a comment. */
+/** A field at its default, or a comment if JSON cannot express it. */
 function plainLine(field: ConfigRow): string {
   const { key, value, about } = field;
   return value === undefined

@@ -1,5 +1,5 @@
 /**
- * What commands share: arguments, output and the end of the process.
+ * Arguments, output and exit codes of commands.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import manifest from "../../deno.json" with { type: "json" };
 import { Command, InvalidArgumentError, type ParseOptionsResult } from "commander";
 import { ConfigError } from "../../streams/settings/config_fault.ts";
 
-/** What the runtime says of files: `No such file or directory (os error 2): stat 'name'`. */
+/** How the runtime reports files: `No such file or directory (os error 2): stat 'name'`. */
 const SYSTEM = /^(.+) \(os error \d+\): \w+ '(.+)'$/;
 const MIN_BYTES = 16 * 2 ** 20;
 
-/** How the command at hand was called, when it was as a part of `meander`. */
+/** How the current command was called, if it was called through `meander`. */
 let called: { readonly name: string; readonly args: readonly string[] } | undefined;
 
-/** Says how the command that is loaded next was called. */
+/** Sets how the command that is loaded next was called. */
 export function callAs(name: string, args: readonly string[]): void {
   called = { name, args };
 }
@@ -26,7 +26,7 @@ export function commandName(command: string): string {
   return called?.name ?? `deno task ${command in manifest.tasks ? command : `meander ${command}`}`;
 }
 
-/** A command to which an unknown option is worse than a missing one: it may be that one, misspelt. */
+/** A command that reports unknown options before missing ones, which they may be, misspelt. */
 class FrankCommand extends Command {
   override createCommand(name?: string): Command {
     return new FrankCommand(name);
@@ -40,12 +40,12 @@ class FrankCommand extends Command {
   }
 }
 
-/** A command of a name. Below a mistake stands a hint: the help itself would push it off the screen. */
+/** A command of a name. A mistake shows a hint, since the help itself would push the message off the screen. */
 export function createCommand(name: string): Command {
   return new FrankCommand(name).showHelpAfterError("(--help says more)");
 }
 
-/** What a command was called with. */
+/** The arguments of the current command. */
 export function commandArguments(): readonly string[] {
   return called?.args ?? Deno.args;
 }
@@ -79,7 +79,7 @@ export function byteSize(text: string): number {
 }
 
 /**
- * Makes the folder of a file that is to be written at the end of long work, which it must not cost its result.
+ * Makes the folder of a file before long work, whose result would otherwise be lost at the end.
  *
  * @throws Error when the folder cannot be made or the path is one
  */
@@ -89,8 +89,11 @@ export async function makeRoomFor(file: string): Promise<void> {
   } catch (cause) {
     throw new Error(`Cannot write ${file}: its folder cannot be made`, { cause });
   }
-  const { isDirectory } = await Deno.stat(file).catch(() => ({ isDirectory: false }));
-  if (isDirectory) throw new Error(`Cannot write ${file}: it is a folder`);
+  const stat = await Deno.stat(file).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+  if (stat?.isDirectory) throw new Error(`Cannot write ${file}: it is a folder`);
 }
 
 /** Writes text to standard output or standard error. */
@@ -99,10 +102,10 @@ export function print(to: { writeSync(bytes: Uint8Array): number }, text: string
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
-/** What the runtime says of permissions; what it advises there is not for who deploys. */
+/** How the runtime reports permissions. Its advice does not apply to operators. */
 const DENIED = /^Requires \w+ access to "(.+)", run again/;
 
-/** The message of an error and those of its causes that it does not quote itself. */
+/** The message of an error, with those of its causes unless it quotes them. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [, denied = ""] = DENIED.exec(error.message) ?? [];
@@ -111,24 +114,24 @@ export function reasonOf(error: unknown): string {
   if (path !== "") return `Cannot use ${path}: ${why.toLowerCase()}`;
   const { message, cause } = error;
   if (!(cause instanceof Error) || message.includes(cause.message)) return message;
-  // Who names the file has said what is wrong with it.
+  // A message that names the file already says what is wrong with it.
   const [, , file = ""] = SYSTEM.exec(cause.message) ?? [];
   return file !== "" && message.includes(file) ? message : `${message}: ${reasonOf(cause)}`;
 }
 
-/** What is wrong with a configuration and what to do about it, a fault in two lines, as `check` says it. */
+/** The faults of a configuration with their remedies, two lines each, as `check` prints them. */
 async function faultsOf(error: ConfigError): Promise<string> {
-  const { problemsOf } = await import("../config/config_problems.ts"); // only here: it loads what has settings
+  const { problemsOf } = await import("../config/config_problems.ts"); // loaded lazily: it is large
   const faults = problemsOf(error).map(({ what, remedy }) => `  ${what}\n      -> ${remedy}`);
   return [`Cannot use ${error.file} as configuration:`, ...faults].join("\n");
 }
 
-/** Runs a command; an error becomes a line on standard error and the exit code 1. */
+/** Runs a command and exits; an error becomes a line on standard error and exit code 1. */
 export async function runCommand(main: () => Promise<number>): Promise<never> {
   Deno.exit(await exitCodeOf(main));
 }
 
-/** Does what a command does; an error becomes a line on standard error and the exit code 1. */
+/** Runs a command; an error becomes a line on standard error and exit code 1. */
 export async function exitCodeOf(main: () => Promise<number>): Promise<number> {
   try {
     return await main();

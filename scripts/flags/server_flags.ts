@@ -31,7 +31,7 @@ export function addServerFlags(command: Command): Command {
 export class ElsewhereError extends Error {}
 
 /** What was asked for is not known there. */
-export class NotKnownError extends Error {}
+export class AbsentError extends Error {}
 
 /** Who would know cannot answer now, and may later. */
 export class AwayError extends Error {}
@@ -39,7 +39,7 @@ export class AwayError extends Error {}
 /**
  * What the process with the partition answers with, of those that `--url` names.
  *
- * @throws NotKnownError for 404; ElsewhereError when none has it; AwayError when one may have it later; Error that says what to do
+ * @throws AbsentError for 404; ElsewhereError when none has it; AwayError when one may have it later; Error that says what to do
  */
 export async function call<Answer>(
   { url }: ServerFlags,
@@ -61,7 +61,7 @@ export async function call<Answer>(
   throw new AwayError(elsewhere.message, { cause: elsewhere });
 }
 
-/** What lets us in. @throws Error when the key cannot be sent; what an invalid header has is not for a terminal */
+/** The headers with the key. @throws Error when the key cannot be sent, without quoting it */
 export function keyHeaders(): Readonly<Record<string, string>> {
   const key = Deno.env.get(KEY_VARIABLE);
   if (key === undefined) return {};
@@ -69,7 +69,7 @@ export function keyHeaders(): Readonly<Record<string, string>> {
   throw new Error(`Cannot send the key of ${KEY_VARIABLE}: it is empty, or has spaces or line ends`);
 }
 
-/** Nobody answers there. */
+/** Nothing answers at the URL. */
 class UnreachableError extends AwayError {}
 
 async function callOne<Answer>(
@@ -81,7 +81,9 @@ async function callOne<Answer>(
   let response: Response;
   try {
     response = await fetch(new URL(path, url), {
-      ...{ method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) },
+      method,
+      headers,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (cause) {
     const message = `Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`;
@@ -89,7 +91,7 @@ async function callOne<Answer>(
   }
   if (response.ok) return await response.json();
   const { code, detail = `it answers ${response.status}` } = await response.json().catch(() => ({}));
-  if (response.status === 404 && code === "not-found") throw new NotKnownError(detail);
+  if (response.status === 404 && code === "not-found") throw new AbsentError(detail);
   if (code === "elsewhere") {
     throw new ElsewhereError(
       `Cannot ask ${url}: ${detail}; name the process that has it by --url, or all, with commas between`,
@@ -100,7 +102,7 @@ async function callOne<Answer>(
   throw response.status >= 500 ? new AwayError(message) : new Error(message);
 }
 
-/** Prints an answer: as JSON, or as people read it. */
+/** Prints an answer as JSON or for people. */
 export function tell<Answer>(
   { json }: ServerFlags,
   answer: Answer,
@@ -110,7 +112,7 @@ export function tell<Answer>(
   return 0;
 }
 
-/** An id as a part of a path. */
+/** An id as part of a path. */
 export function part(id: string): string {
   return encodeURIComponent(id);
 }

@@ -19,9 +19,9 @@ const MAX_PAGES = "16384";
 async function build(features: string): Promise<string> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await compile([
-    ...["module.ts", "--outFile", "module.wasm", "-O3", "--noAssert", "--runtime", "stub"],
-    ...["--enable", features, "--importMemory", "--sharedMemory"],
-    ...["--initialMemory", FIRST_PAGES, "--maximumMemory", MAX_PAGES],
+    "module.ts",
+    ...`--outFile module.wasm -O3 --noAssert --runtime stub --enable ${features} --importMemory`.split(" "),
+    ...`--sharedMemory --initialMemory ${FIRST_PAGES} --maximumMemory ${MAX_PAGES}`.split(" "),
   ], {
     readFile: (name: string) => Deno.readTextFile(new URL(name, folder)).catch(() => null),
     writeFile: (_name: string, contents: Uint8Array | string) => {

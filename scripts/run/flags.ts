@@ -1,5 +1,5 @@
 /**
- * What `deno task run` is told on its command line.
+ * The flags of `deno task run`.
  *
  * @module
  */
@@ -38,12 +38,12 @@ export interface Flags extends LogFlags {
   readonly delivery?: Delivery;
 }
 
-/** Where HTTP is served, unless a flag says otherwise. */
+/** Default address of HTTP. */
 export const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 8080 };
-/** Where local snapshots are, unless a flag says otherwise. */
+/** Default folder of local snapshots. */
 export const SNAPSHOTS = ".data/snapshots";
 
-/** Where HTTP is served, if it is. */
+/** The address of HTTP, if it is served. */
 export function addressOf({ http, roles }: Pick<Flags, "http" | "roles">): Address | undefined {
   return http ?? (roles?.includes("http") ? DEFAULT_ADDRESS : undefined);
 }
@@ -53,7 +53,7 @@ export function hostAndPort({ hostname, port }: Address): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-/** Time between commits. Where no answer waits for them they can be fewer: each costs the broker half a dozen requests. */
+/** Default time between commits. They are rarer where no answer waits for them: each costs the broker half a dozen requests. */
 export const COMMIT_INTERVAL_MS: Readonly<Record<Delivery, number>> = {
   "exactly-once": STEP_OPTIONS.commitIntervalMs.value,
   "at-least-once": 500,

@@ -1,5 +1,5 @@
 /**
- * What the thread of a service may do: no more than its flags and its configuration need.
+ * The permissions of the thread of a service: no more than its flags and its configuration need.
  *
  * @module
  */
@@ -52,7 +52,7 @@ async function logOf(flags: Flags): Promise<ReturnType<typeof chosenLog>> {
   return chosenLog(flags, await readConfig(flags.config));
 }
 
-/** Paths, and where links lead that are in them: files are opened by either name. */
+/** Paths with the targets of their links, since files are opened by either name. */
 async function withTargets(paths: readonly string[]): Promise<string[]> {
   const all = new Map<string, string>();
   for (const path of paths) {
@@ -63,18 +63,18 @@ async function withTargets(paths: readonly string[]): Promise<string[]> {
   return [...all.values()];
 }
 
-/** Where a path leads, which need not exist yet. */
+/** The target of a path, which need not exist yet. */
 async function targetOf(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
-  } catch {
+  } catch { // it does not exist yet, or may not be read: its folder decides
     const full = resolve(path);
     const folder = dirname(full);
     return folder === full ? full : join(await targetOf(folder), basename(full));
   }
 }
 
-/** Permissions of a thread, but for kinds that its process has been given a part of: they stay as they are. */
+/** Permissions of a thread; kinds of which the process itself has only a part are inherited as they are. */
 export async function granted(wanted: Deno.PermissionOptionsObject): Promise<Deno.PermissionOptionsObject> {
   const permissions = { ...wanted };
   for (const name of ["net", "read", "write"] as const) {

@@ -1,37 +1,37 @@
 /**
- * The first thread of `deno task run`: starts the one of the service, and passes on signals and the exit code. It lives when
- * that is at work for long, or dead.
+ * The first thread of `deno task run`: starts the thread of the service and forwards signals and the exit code. It stays
+ * responsive while that thread computes for long or is dead.
  *
  * @module
  */
 
 import { print } from "../flags/command_line.ts";
 
-/** What the thread of a service is told: to begin, then to stop. */
+/** Messages to the thread of a service: to start, then to stop. */
 export type Order<Flags> = { readonly flags: Flags } | { readonly stop: Deno.Signal };
 
-/** What it tells: that it listens, as what it is told before is lost while its modules load; then its exit code. */
+/** Messages from it: that it listens (earlier messages are lost while its modules load), then its exit code. */
 export type Report = "ready" | number;
 
 /**
- * Whoever stops us may kill us after ten seconds. What is not committed then, since brokers are away or much is being
- * restored, was never seen by anyone: the next owner does it again. So it is no failure.
+ * Supervisors may kill a process ten seconds after SIGTERM. What is not committed by then, because brokers are away or much
+ * is being restored, was never visible: the next owner does it again. So it is not a failure.
  */
 export const PATIENCE_MS = 8000;
-/** Beyond it the thread says nothing of its own any more: it computes, or waits for its disk. */
+/** Beyond it the thread itself does not respond any more: it computes, or waits for its disk. */
 const LAST_PATIENCE_MS = PATIENCE_MS + 1000;
 
 /** Options of {@linkcode runThread}. */
 export interface ThreadOptions<Flags> {
-  /** What the thread is told first. */
+  /** The first message to the thread. */
   readonly flags: Flags;
-  /** What the thread may do. */
+  /** Permissions of the thread. */
   readonly permissions: Deno.PermissionOptionsObject;
   /** How long it may take to end after a signal, milliseconds. @default {9000} */
   readonly patienceMs?: number;
 }
 
-/** Runs a service in a thread of this module, which must not call `Deno.exit`: nobody would hear of it. @returns the exit code of the process */
+/** Runs a service in a thread of this module, which must not call `Deno.exit`, as that ends the thread silently. @returns the exit code of the process */
 export async function runThread<Flags>(
   module: URL,
   { flags, permissions, patienceMs = LAST_PATIENCE_MS }: ThreadOptions<Flags>,

@@ -11,6 +11,7 @@ import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { kindOf as modelKindOf } from "../../src/nn/models/registry.ts";
 import {
   type Config,
   learnerOptions,
@@ -44,11 +45,11 @@ import { type Address, addressOf, COMMIT_INTERVAL_MS, type Flags, SNAPSHOTS } fr
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 
 const STATUS_MS = 10_000;
-/** Time between words about a log that cannot be opened yet. */
+/** Interval between messages while the log cannot be opened. */
 const WAITING_MS = 5000;
-/** A task in the process of a server must let it answer in between. */
+/** Slices of a task that shares its thread with a server, which must be able to answer. */
 const SLICE_MS = 4;
-/** Those of this thread. A kind that is left out would be none. */
+/** The permissions of this thread. A kind that is not named would be denied. */
 const INHERITED: Deno.PermissionOptionsObject = {
   env: "inherit",
   ffi: "inherit",
@@ -58,14 +59,14 @@ const INHERITED: Deno.PermissionOptionsObject = {
   sys: "inherit",
   write: "inherit",
 };
-/** Those of a learner that opens a shared log by itself: it writes no files. */
+/** Permissions of a learner that opens a shared log itself: it writes no files. */
 const LEARNER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, write: false };
-/** Those of the server with the log: it needs no variables. */
+/** Permissions of the server with the log: it needs no variables. */
 const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
 
 const logger = getLogger(["meander", "run"]);
 
-/** What it sees of whoever started it. */
+/** The scope of this thread, as far as it is used. */
 interface ThreadScope {
   onmessage: (event: MessageEvent<Order<Flags>>) => void;
   postMessage(report: Report): void;
@@ -74,7 +75,7 @@ interface ThreadScope {
 const scope = self as unknown as ThreadScope;
 /** Resolves when the service is to stop. */
 const stop = Promise.withResolvers<void>();
-/** What it still has to do before it has stopped. */
+/** What is still to be done before it has stopped. */
 let unfinished = (): readonly string[] => ["opening the log"];
 
 scope.onmessage = async ({ data: order }) => {
@@ -116,6 +117,10 @@ async function serve(flags: Flags): Promise<number> {
   };
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tableBytes = flags.memory && Math.floor(flags.memory / 4);
+  for (const model of new Set([flags.model, ...flags.variantModels ?? []])) {
+    const remarks = modelKindOf(model).remarks?.(modelConfig(model, config)) ?? [];
+    for (const remark of remarks) logger.warn("{remark}", { remark });
+  }
   logger.info("opens the log {place}", { place: placeOf(flags, config) });
   const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
   const topics = topicNames(flags.prefix);
@@ -162,15 +167,22 @@ async function serve(flags: Flags): Promise<number> {
   await using _retention = retentionOf(service, config);
   const server = http &&
     await listen(http, {
-      ...{ log, prefix: flags.prefix, service, metrics, settings: config.http ?? {} },
+      log,
+      prefix: flags.prefix,
+      service,
+      metrics,
+      settings: config.http ?? {},
       checks: () => diskShortage(diskOf(flags, config)),
     }, thread);
   const meter = new Meter();
   let asking = false;
   const timer = setInterval(async () => {
-    if (asking) return; // the log is away, and has been told so
+    if (asking) return; // the log does not answer, which its users report
     asking = true;
-    await service.status().then((status) => meter.report(status), () => {}); // a failure is told by who needs the log
+    await service.status().then(
+      (status) => meter.report(status),
+      (error) => logger.debug("cannot ask for the status: {error}", { error }),
+    );
     asking = false;
   }, STATUS_MS);
   try {
@@ -185,7 +197,7 @@ async function serve(flags: Flags): Promise<number> {
   return 0;
 }
 
-/** Drops old records, where there is no broker to do so. */
+/** Drops old records where no broker does. */
 function retentionOf({ deployment }: Service, config: Config): Retention | undefined {
   const { retention: settings = {}, outcomeWindowMs } = config;
   if (isShared(deployment.log)) {
@@ -195,12 +207,14 @@ function retentionOf({ deployment }: Service, config: Config): Retention | undef
     return undefined;
   }
   return new Retention(deployment, {
-    ...{ settings, outcomeWindowMs, now: Date.now },
+    settings,
+    outcomeWindowMs,
+    now: Date.now,
     clock: () => performance.now(),
   }).start();
 }
 
-/** Starts the HTTP API, and says who may use it. */
+/** Starts the HTTP API, and logs who may use it. */
 async function listen(
   address: Address,
   options: Omit<HttpOptions, keyof Address>,
@@ -222,7 +236,7 @@ async function listen(
   return server;
 }
 
-/** Writes what a service does, with the speed since the last time. */
+/** Logs the status of a service, with the speed since the last report. */
 class Meter {
   #time = performance.now();
   #events = 0;
@@ -248,13 +262,13 @@ class Meter {
   }
 }
 
-/** What is worth a word. */
+/** The level of messages. */
 function levelOf({ verbose, quiet }: Flags): LogLevel {
   if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: leave one of the two out");
   return verbose ? "debug" : quiet ? "warning" : "info";
 }
 
-/** The learner's thread, where there are others to be disturbed by it. */
+/** A thread for the learner, if it shares the process with other roles. */
 function learnerThreadOf(
   { roles = [...ROLES], learnerThread }: Flags,
   { capabilities }: LogKind,
@@ -267,7 +281,7 @@ function learnerThreadOf(
   };
 }
 
-/** Where the process writes: its log, or its snapshots. */
+/** The folder that the process writes to: that of its log or of its snapshots. */
 function diskOf(flags: Flags, config: Config): string {
   const { kind, settings } = chosenLog(flags, config);
   const file = kind.fileOf(settings);
@@ -275,7 +289,7 @@ function diskOf(flags: Flags, config: Config): string {
   return typeof flags.snapshots === "string" ? flags.snapshots : SNAPSHOTS;
 }
 
-/** Where the local snapshots are. A log that indexes its keys is one itself. */
+/** Local snapshots. A log that indexes its keys needs none. */
 function snapshotsOf(
   { snapshots, snapshotInterval }: Flags,
   { capabilities: { indexesKeys } }: LogKind,

@@ -229,7 +229,11 @@ class Shopkeeper {
       this.#coming.add(time, value === undefined ? what : { ...what, value });
     }
     return {
-      ...{ variant, time, clicks, rows: list.length, served: list.length === 0 ? 0 : mean(truth) },
+      variant,
+      time,
+      clicks,
+      rows: list.length,
+      served: list.length === 0 ? 0 : mean(truth),
       best: mean(looks.map((look, k) => look * (top[k] ?? 0))),
       random: mean(looks) * mean(top),
       lacks: wanted!.map((part, p) => part - own![p]!),
@@ -305,7 +309,9 @@ class Engine implements AsyncDisposable {
   ): Promise<Recommendation> {
     const { events: topic, items: catalogue, recommendations } = this.#topics;
     const records: NewRecord[] = [...items].map((item) => ({
-      ...{ topic: catalogue, partition: 0, key: item.item },
+      topic: catalogue,
+      partition: 0,
+      key: item.item,
       value: encodeItem(item),
       time: item.time,
     }));

@@ -34,7 +34,7 @@ export interface FeederOptions {
   /**
    * Milliseconds to add to all times. Called when the source is first fed; a resumed feed adds the same. @default {0}
    */
-  readonly shiftMs?: () => Promise<number>;
+  readonly shiftMs?: (() => Promise<number>) | undefined;
   /** Wall clock, milliseconds since the epoch. With a name, no record gets a later time. @default {Date.now} */
   readonly now?: () => number;
 }

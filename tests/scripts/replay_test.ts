@@ -94,6 +94,18 @@ Deno.test("replay names every field of a configuration that is wrong", async () 
   assertFails(await runReplay("--data", data), `${data}/meander.json`, "batchRows");
 });
 
+Deno.test("replay says that it runs in a parity mode", async () => {
+  await using folder = await dataFolder();
+  const data = ["--data", `${folder.path}/shop`, "--limit", "20"];
+  const config = `${folder.path}/config.json`;
+  for (const [form, says] of [["keepScaled", true], ["augru", false]] as const) {
+    await Deno.writeTextFile(config, JSON.stringify({ models: { dien: { form } } }));
+    const { code, stdout, stderr } = await runReplay(...data, "--config", config);
+    assert.equal(code, 0, stderr);
+    assert.equal(/form is keepScaled, for parity with published notebooks/.test(stdout), says, stdout);
+  }
+});
+
 Deno.test("replay writes plain text, the figures as JSON, and a report of its own", async () => {
   await using folder = await dataFolder();
   const data = `${folder.path}/shop`;

@@ -17,6 +17,8 @@ export interface ModelKind<N extends string = string, C extends object = object>
   readonly options: OptionsOf<C>;
   /** What it can do. */
   readonly capabilities: Capabilities;
+  /** What a run with these options should say, such as that they are for parity alone. Absent: nothing. */
+  remarks?(config: C): readonly string[];
   /** Makes a model with initial values drawn from `random`, uniform in [0, 1). */
   create(sizes: ModelSizes, config: C, random: () => number, kernels: Kernels): Model;
 }

@@ -260,6 +260,10 @@ export const DIEN: ModelKind<"dien", DienConfig> = {
   name: "dien",
   options: DIEN_OPTIONS,
   capabilities: CAPABILITIES,
+  remarks: ({ form }) =>
+    form === "keepScaled"
+      ? ["models.dien.form is keepScaled, for parity with published notebooks: attention 0 erases the state"]
+      : [],
   create: (sizes, config, random, kernels) => new Dien(sizes, config, random, kernels),
 };
 
