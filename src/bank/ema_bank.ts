@@ -64,8 +64,10 @@ export interface BankGradients {
   readonly loss: number;
   /** ∂loss/∂e [T, d]. */
   readonly e: Float32Array;
-  /** ∂loss/∂out [C, d + 1]. */
-  readonly out: Float32Array;
+  /** ∂loss/∂score of each item [C]: the gradient of its row of `out` is that times `query`. */
+  readonly scores: Float32Array;
+  /** The query, with a 1 for the bias behind it [d + 1]. */
+  readonly query: Float32Array;
 }
 
 /** The dense part of a bank, with room for what it computes: views are valid until the next call. */
@@ -81,12 +83,11 @@ export class EmaBank {
   /** √(1 − λ²) m [Q, d], and its gradient. */
   readonly #state: Float32Array;
   readonly #dState: Float32Array;
+  /** u, and a 1 [d + 1]. */
   readonly #query: Float32Array;
   readonly #dQuery: Float32Array;
   #scores: Float32Array = new Float32Array(0);
   #dE = new Float32Array(0);
-  #dOut = new Float32Array(0);
-  #vectors: Float32Array = new Float32Array(0);
 
   /** Makes a bank with start values drawn from `normal`, of mean 0 and deviation 1. */
   constructor(d: number, normal: () => number, kernels: Kernels = PLAIN) {
@@ -107,8 +108,9 @@ export class EmaBank {
     }
     this.#state = kernels.floats(Q * d);
     this.#dState = kernels.floats(Q * d);
-    this.#query = kernels.floats(d);
-    this.#dQuery = kernels.floats(d);
+    this.#query = kernels.floats(d + 1);
+    this.#query[d] = 1;
+    this.#dQuery = kernels.floats(d + 1);
   }
 
   /** The query u [d] of some behaviours; valid until the next call. */
@@ -125,7 +127,7 @@ export class EmaBank {
     const row = gapRow(T, gapMs) * d;
     this.#query.set(this.#gap.subarray(row, row + d));
     this.#kernels.addXW(this.#query, 0, state, 0, this.#mix, 0, 1, DECAYS.length * d, d);
-    return this.#query;
+    return this.#query.subarray(0, d);
   }
 
   /**
@@ -137,29 +139,17 @@ export class EmaBank {
     const kernels = this.#kernels, Q = DECAYS.length;
     this.query(example);
     this.#reserve(T, C);
-    // The vectors without their biases, one behind the other as the kernels want them.
-    const vectors = this.#vectors, scores = this.#scores.fill(0, 0, C);
-    for (let c = 0; c < C; c++) {
-      for (let i = 0, to = c * d, from = c * (d + 1); i < d; i++) vectors[to + i] = out[from + i]!;
-    }
-    kernels.addYWt(scores, 0, this.#query, 0, vectors, 0, 1, C, d);
+    const query = this.#query, scores = this.#scores.fill(0, 0, C);
+    kernels.addYWt(scores, 0, query, 0, out, 0, 1, C, d + 1);
     let highest = -Infinity;
-    for (let c = 0; c < C; c++) {
-      scores[c]! += out[c * (d + 1) + d]! - logExpected[c]!;
-      highest = Math.max(highest, scores[c]!);
-    }
+    for (let c = 0; c < C; c++) highest = Math.max(highest, scores[c]! -= logExpected[c]!);
+    const came = scores[0]!;
     let sum = 0;
-    for (let c = 0; c < C; c++) sum += Math.exp(scores[c]! - highest);
-    const loss = highest + Math.log(sum) - scores[0]!;
-    const dOut = this.#dOut, query = this.#query;
-    for (let c = 0; c < C; c++) {
-      const g = Math.exp(scores[c]! - highest) / sum - (c === 0 ? 1 : 0);
-      scores[c] = g;
-      for (let i = 0, to = c * (d + 1); i < d; i++) dOut[to + i] = g * query[i]!;
-      dOut[c * (d + 1) + d] = g;
-    }
+    for (let c = 0; c < C; c++) sum += scores[c] = Math.exp(scores[c]! - highest);
+    for (let c = 0; c < C; c++) scores[c]! /= sum;
+    scores[0]! -= 1;
     const dQuery = kernels.clear(this.#dQuery);
-    kernels.addXW(dQuery, 0, scores, 0, vectors, 0, 1, C, d);
+    kernels.addXW(dQuery, 0, scores, 0, out, 0, 1, C, d + 1);
     const dGap = this.parameters.offset("gap") + gapRow(T, gapMs) * d;
     for (let i = 0; i < d; i++) gradients[dGap + i]! += dQuery[i]!;
     kernels.addXtY(gradients, this.parameters.offset("mix"), this.#state, 0, dQuery, 0, 1, Q * d, d);
@@ -171,7 +161,7 @@ export class EmaBank {
       const to = dStrength + strengthRow(example.strengths[t]!) * d;
       for (let i = 0, from = t * d; i < d; i++) gradients[to + i]! += e[from + i]!;
     }
-    return { loss, e, out: dOut.subarray(0, C * (d + 1)) };
+    return { loss: highest + Math.log(sum) - came, e, scores: scores.subarray(0, C), query };
   }
 
   /** From the gradient of the state to those of the behaviours. */
@@ -190,10 +180,7 @@ export class EmaBank {
   #reserve(T: number, C: number): void {
     const { d } = this;
     if (this.#dE.length < T * d) this.#dE = new Float32Array(2 * T * d);
-    if (this.#scores.length >= C) return;
-    this.#scores = this.#kernels.floats(C);
-    this.#vectors = this.#kernels.floats(C * d);
-    this.#dOut = new Float32Array(C * (d + 1));
+    if (this.#scores.length < C) this.#scores = this.#kernels.floats(C);
   }
 }
 

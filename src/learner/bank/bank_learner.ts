@@ -93,7 +93,7 @@ export class BankLearner {
     this.#optimiser = new Adagrad(size, { learningRate: DENSE_RATE });
     this.#gradients = kernels.floats(size);
     this.#e = kernels.floats(T * d);
-    this.#outputs = new Float32Array((1 + K) * (d + 1));
+    this.#outputs = kernels.floats((1 + K) * (d + 1));
     this.#logExpected = new Float32Array(1 + K);
     this.#strengths = new Float32Array(T);
     this.#inRows = new Uint32Array(T);
@@ -148,13 +148,14 @@ export class BankLearner {
     let C = 1;
     for (let k = 0; k < K; k++) {
       const drawn = this.#draw(item, random);
-      if (drawn !== null) this.#score(C++, drawn, Math.log(K * this.#drawn.probability(drawn)), time);
+      if (drawn === null) continue;
+      this.#score(C++, this.#drawn.id(drawn), Math.log(K * this.#drawn.probability(drawn)), time);
     }
     const got = this.bank.loss({
       ...{ T, e, strengths: this.#strengths, C, out: this.#outputs, logExpected: this.#logExpected },
       gapMs: T === 0 ? 0 : time - times[items.length - 1]!,
     }, this.#gradients);
-    for (let c = 0; c < C; c++) this.#out.accumulate(this.#outRows[c]!, got.out, c * (d + 1));
+    for (let c = 0; c < C; c++) this.#out.accumulate(this.#outRows[c]!, got.query, 0, got.scores[c]!);
     for (let t = 0; t < T; t++) this.#in.accumulate(this.#inRows[t]!, got.e, t * d);
     return got.loss;
   }
@@ -166,11 +167,11 @@ export class BankLearner {
     this.#logExpected[c] = logExpected;
   }
 
-  /** An item other than the one that came; `null` when some tries find none. */
-  #draw(item: string, random: () => number): string | null {
+  /** The number of an item other than the one that came; `null` when some tries find none. */
+  #draw(item: string, random: () => number): number | null {
     for (let n = 0; n < TRIES; n++) {
       const drawn = this.#drawn.draw(random);
-      if (drawn !== item) return drawn;
+      if (this.#drawn.id(drawn) !== item) return drawn;
     }
     return null;
   }

@@ -45,21 +45,23 @@ export class DrawnItems {
   }
 
   /**
-   * Draws an item, with replacement; there must be one.
+   * Draws the number of an item, with replacement; there must be one.
    *
    * @param random uniform in [0, 1)
    */
-  draw(random: () => number): string {
-    const number = random() < EVEN
+  draw(random: () => number): number {
+    return random() < EVEN
       ? this.#distinct[Math.floor(random() * this.#distinct.length)]!
       : this.#ring[Math.floor(random() * this.#size)]!;
+  }
+
+  /** The id of an item that was drawn since the last update. */
+  id(number: number): string {
     return this.#ids[number]!;
   }
 
-  /** The probability that a draw gives an item; 0 for one that is not here. */
-  probability(id: string): number {
-    const number = this.#numbers.get(id);
-    if (number === undefined) return 0;
+  /** The probability that a draw gives this item. */
+  probability(number: number): number {
     return EVEN / this.#distinct.length + (1 - EVEN) * this.#counts[number]! / this.#size;
   }
 
