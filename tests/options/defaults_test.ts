@@ -121,6 +121,8 @@ const OTHERS: ReadonlySet<string> = new Set([
   "streams/http/backlog.ts waitMs", // for room
   "streams/report/progress.ts intervalMs", // between two lines
   "scripts/evaluate.ts ranking", // of a protocol that asks for no model unless it is told to
+  "scripts/evaluate/next_item.ts ranking",
+  "src/metrics/clustered_mean.ts confidence", // of an interval, not of a verdict
   "scripts/research/notebook/keras_adam.ts learningRate", // Keras' own
 ]);
 
