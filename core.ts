@@ -64,7 +64,7 @@ export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
 export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
 export type { SessionsOptions } from "./src/retrieval/sources/sessions.ts";
 export type { CandidateSource } from "./src/events/candidate_source.ts";
-export type { Ranking } from "./src/scorer/answerer.ts";
+export type { Ranking } from "./src/scorer/ordering.ts";
 export {
   type Candidates,
   type Choice,
@@ -145,7 +145,7 @@ export type { GuardOptions } from "./src/learner/guard/guard.ts";
 export type { ProofOptions } from "./src/learner/proof.ts";
 export { ServingModel } from "./src/serving/serving_model.ts";
 export type { Look, Serving } from "./src/features/serving.ts";
-export type { Instance, InstanceRow } from "./src/features/instance.ts";
+export { type ItemFeatures, type Row, type RowOutcome, Rows, type RowValues } from "./src/samples/rows.ts";
 export { PRIOR } from "./src/serving/prior_serving.ts";
 export { decodeVersion, encodeVersion, type ParameterVersion } from "./src/serving/version.ts";
 export type { Standardisation } from "./src/features/standardisation.ts";
@@ -153,10 +153,10 @@ export { type LearningMark, Validation, type ValidationOptions } from "./src/lea
 export { decodeSample, encodeSample } from "./src/samples/sample_codec.ts";
 export type {
   EarlierBehaviours,
+  ListFeatures,
   ModelState,
   Sample,
   SampleHistory,
-  SampleRow,
   SampleState,
 } from "./src/samples/sample.ts";
 export { mulberry32 } from "./src/draws/random.ts";

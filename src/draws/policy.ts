@@ -49,7 +49,7 @@ export interface Candidates {
   /** One finite score each, a logit; ties go to the smaller index. */
   readonly scores: ArrayLike<number>;
   /** Standard deviation of each score, above 0; only Thompson sampling reads it. @default {1 each} */
-  readonly deviations?: ArrayLike<number>;
+  readonly deviations?: ArrayLike<number> | undefined;
 }
 
 /**

@@ -23,7 +23,7 @@ import {
   shownSample,
 } from "../users/pending/label_policy.ts";
 import { DeadlineQueue, type Pending, toSample } from "../users/pending/pending.ts";
-import type { PendingRows, RowOutcome } from "../users/pending/pending_rows.ts";
+import type { RowOutcome, Rows } from "../samples/rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
 
@@ -176,15 +176,15 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
     const { rows } = pending;
     for (let row = 0; row < rows.length; row++) {
-      const item = this.#state.catalogue.at(rows.item(row));
-      const label = rows.label(row) ?? 0;
+      const item = this.#state.catalogue.at(rows.items[row]!.index);
+      const label = rows.label(row);
       this.#state.statistics.learnOutcome(user.statistics, item, label);
       this.#state.numbers.change(item);
       this.#state.counters.rows++;
       this.#state.counters.positives += label;
     }
     this.#state.counters.samples++;
-    const sample = toSample(user.id, pending, closedTime, this.#state.catalogue);
+    const sample = toSample(user.id, pending, closedTime);
     out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
   }
 
@@ -273,20 +273,13 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   ): void {
     const { rows } = pending;
     if (rows.label(row) === 1 || rows.isLate(row) || time > pending.deadline + this.#lateMs) return;
-    const { counters, catalogue } = this.#state;
+    const { counters } = this.#state;
     const share = lateShare(counters);
     if (late) {
       rows.clickLate(row);
       counters.clicksLate++;
     } else counters.clicksInTime++;
-    const sample = clickSample(
-      this.#labels,
-      user.id,
-      pending,
-      rows.at(row),
-      { time, late, share },
-      catalogue,
-    );
+    const sample = clickSample(this.#labels, user.id, pending, row, { time, late, share });
     if (sample !== null) out.samples.push(sample);
   }
 
@@ -302,8 +295,8 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     putPending(user, opened);
     this.#watch(user.id, opened);
     if (opened.shown) {
-      const known = before?.shown ? before.rows : undefined;
-      const sample = shownSample(this.#labels, user.id, opened, known, this.#state.catalogue);
+      const shown = before?.shown ? before.rows : undefined;
+      const sample = shownSample(this.#labels, user.id, opened, shown);
       if (sample !== null) out.samples.push(sample);
     }
     this.#makeRoom(user, out);
@@ -343,14 +336,14 @@ function findPending(
   for (const pending of user.pending.values()) {
     if (!pending.shown || pending.time > event.time || pending.deadline + lateMs < event.time) continue;
     if (newest !== undefined && pending.time < newest.time) continue;
-    if (some(pending.rows, (rows, row) => rows.item(row) === item && rows.label(row) === null)) {
+    if (some(pending.rows, (rows, row) => rows.items[row]!.index === item && rows.isOpen(row))) {
       newest = pending;
     }
   }
   return newest;
 }
 
-function some(rows: PendingRows, is: (rows: PendingRows, row: number) => boolean): boolean {
+function some(rows: Rows, is: (rows: Rows, row: number) => boolean): boolean {
   for (let row = 0; row < rows.length; row++) if (is(rows, row)) return true;
   return false;
 }

@@ -7,15 +7,15 @@
 
 import type { ImpressionEvent, RequestEvent } from "../events/event.ts";
 import type { Recommendation, RecommendedItem } from "../events/recommendation.ts";
-import type { Instance } from "../features/instance.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Answerer } from "../scorer/answerer.ts";
 import type { Serving } from "../features/serving.ts";
-import type { Catalogue } from "../items/catalogue.ts";
+import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import type { Interactions } from "./interactions.ts";
 import { type Pending, sampleState } from "../users/pending/pending.ts";
-import { PendingRows } from "../users/pending/pending_rows.ts";
+import { Rows } from "../samples/rows.ts";
+import type { ListFeatures } from "../samples/sample.ts";
 import { rememberShown } from "../users/shown_items.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
@@ -29,8 +29,8 @@ export interface Preview {
   readonly recommendation: Recommendation;
   /** The model that scored it, or the own one when there were several. */
   readonly serving: Serving;
-  /** What it scored. */
-  readonly instance: Instance;
+  /** What it scored, without places. */
+  readonly list: ListFeatures;
 }
 
 /** An answer without a model. */
@@ -51,6 +51,8 @@ export interface ListState {
   readonly counters: TaskCounters;
   /** See `TaskState.watermark`. */
   readonly watermark: number;
+  /** The item of an id, known from now on. */
+  item(id: string, time: number): CatalogueItem;
 }
 
 /** Who makes the lists of a task, and who acts on them. */
@@ -151,22 +153,22 @@ export class Lists {
     // Of a list that several models made, the own one takes over what was shown otherwise.
     const scorer = this.#scorers.of(answered?.model);
     const others = event.items.filter((item) => rowOf(answered?.rows, catalogue, item) < 0);
-    const scored = answered === undefined || others.length > 0 ? scorer.score(user, others, event) : null;
+    const scored = answered === undefined || others.length > 0
+      ? scorer.score(user, others.map((id) => this.#state.item(id, event.time)), event)
+      : null;
     const oracle = oracleOf(event);
-    const rows = new PendingRows(event.items.length, (answered ?? scored!).rows.width);
+    const rows = new Rows(event.items.length, (answered ?? scored!).rows.width);
     for (const [place, item] of event.items.entries()) {
       const own = rowOf(answered?.rows, catalogue, item);
+      const from = own >= 0 ? answered!.rows : scored!.rows;
+      const at = own >= 0 ? own : rowOf(from, catalogue, item);
       const placed = own >= 0 && answered?.shown === true;
-      const row = own >= 0 ? answered!.rows.at(own) : scored!.rows.at(rowOf(scored!.rows, catalogue, item));
-      const logit = placed ? scorer.unplacedLogit(row.logit, row.position) : row.logit;
+      const logit = placed ? scorer.unplacedLogit(from.logit(at), from.position(at)) : from.logit(at);
       const position = event.positions?.[place] ?? place;
-      rows.push({
-        ...row,
-        logit: scorer.placedLogit(logit, position),
-        position,
-        propensity: event.propensities?.[place] ?? (placed ? row.propensity : 1),
-        oracle: oracle?.[place] ?? NaN,
-      });
+      const row = rows.copy(from, at);
+      rows.setLogit(row, scorer.placedLogit(logit, position));
+      rows.place(row, position, event.propensities?.[place] ?? (placed ? from.propensity(at) : 1));
+      rows.setOracle(row, oracle?.[place] ?? NaN);
     }
     return { ...(answered ?? this.#scorers.withStates(user, scored!)), shown: true, rows };
   }
@@ -199,22 +201,25 @@ export class Lists {
     const asked = candidates === undefined ? event : { ...event, candidates };
     const { recommendation, chosen } = this.#answerer.answer(user, asked);
     const { serving } = this.#scorers.of(recommendation.model);
-    const rows = [...chosen.rows].map((row) => ({ ...row, item: catalogue.at(row.item).id, position: -1 }));
-    const { state: _stored, otherStates: _others, ...list } = chosen;
-    const instance = { ...list, ...sampleState(chosen.state), user: user.id, rows };
-    return { recommendation, serving, instance };
+    const { userFields, contextFields, time, history, state, rows } = chosen;
+    for (let row = 0; row < rows.length; row++) rows.place(row, -1, 1);
+    const list = { user: user.id, userFields, contextFields, time, history, rows };
+    return { recommendation, serving, list: { ...list, state: state && sampleState(state) } };
   }
 
   /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
   withoutModel(user: UserState, event: RequestEvent): Unscored {
     const asked = event.candidates === undefined ? { ...event, list: "popular" } as const : event;
-    const items = this.#answerer.candidates(user, asked);
+    const { catalogue } = this.#state;
+    const itemOf = (id: string) => catalogue.get(id) ?? catalogue.unknown(id, event.time);
+    const candidates = this.#answerer.candidates(user, asked, { itemOf });
+    const items = candidates.map(({ item, source }) => ({ item: item.id, source }));
     return items.length > 0 ? { items } : { items, empty: this.#answerer.whyEmpty(user, asked) };
   }
 }
 
 /** The row of an item; −1 = there is none. */
-function rowOf(rows: PendingRows | undefined, catalogue: Catalogue, id: string): number {
+function rowOf(rows: Rows | undefined, catalogue: Catalogue, id: string): number {
   const item = catalogue.get(id);
   return rows === undefined || item === undefined ? -1 : rows.find(item.index);
 }

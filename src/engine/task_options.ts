@@ -9,7 +9,7 @@ import type { Boost } from "../events/event.ts";
 import type { ActionPolicies } from "../features/actions.ts";
 import type { FeatureSchema } from "../features/schema.ts";
 import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "../retrieval/retrieval.ts";
-import type { Ranking } from "../scorer/answerer.ts";
+import type { Ranking } from "../scorer/ordering.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
 import { LABEL_POLICIES, type LabelPolicy } from "../users/pending/label_policy.ts";
 import { SEQUENCE_OPTIONS, type SequenceOptions } from "../users/states/sequence.ts";

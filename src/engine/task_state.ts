@@ -146,6 +146,7 @@ export class TaskState {
       retrieval: this.retrieval,
       scorer,
       scorers: this.#scorers.byModel,
+      item: (id, time) => this.item(id, time),
       assign: (user) => this.#experiments.assign(user),
     }, {
       policy: options.policy ?? DEFAULT_POLICY,

@@ -28,7 +28,7 @@ export interface RecommendedItem {
   /** Where the candidate comes from. */
   readonly source: string;
   /** In an interleaved list, the variant credited with its outcome; absent when none is. */
-  readonly team?: string;
+  readonly team?: string | undefined;
 }
 
 /** An experiment that a recommendation is part of. */
@@ -98,21 +98,21 @@ export interface Recommendation {
    * Share of the model in the scores, in log-odds, until it has proved itself; the rest is the click rates'. In an
    * interleaved list the smaller of the two. @default {1}
    */
-  readonly modelShare?: number;
+  readonly modelShare?: number | undefined;
   /** Number of behaviours in the user's state. */
   readonly stateVersion: number;
   /** Name of the experiment. */
-  readonly experiment?: string;
+  readonly experiment?: string | undefined;
   /** Name of the user's variant in it. */
-  readonly variant?: string;
+  readonly variant?: string | undefined;
   /** All experiments it is part of, when there are several. */
-  readonly exposures?: readonly RecommendationExposure[];
+  readonly exposures?: readonly RecommendationExposure[] | undefined;
   /** The lists of shadow variants. */
-  readonly shadows?: readonly ShadowSlate[];
+  readonly shadows?: readonly ShadowSlate[] | undefined;
   /** Scored candidates that were not chosen, if the deployment logs them. */
-  readonly others?: readonly ScoredItem[];
+  readonly others?: readonly ScoredItem[] | undefined;
   /** Why the list is empty; absent when it is not. */
-  readonly empty?: EmptyReason;
+  readonly empty?: EmptyReason | undefined;
   /** Why it is degraded: `late` means made without a model because time had run out. */
   readonly degraded?: "late";
   /** Microseconds from request to recommendation. */

@@ -49,14 +49,13 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
  * ```ts
  * import assert from "node:assert/strict";
  * import { ExperimentTotals, startExperiment, valueOf } from "@meander/meander/experiments";
- * import type { Sample } from "@meander/meander/core";
+ * import { Rows, type Sample } from "@meander/meander/core";
  *
- * const row = { item: "tent", categories: [], fields: [], numerics: new Float32Array(0), offset: 0, position: 0 };
  * const sample: Sample = {
  *   ...{ request: "r1", user: "ann", time: 0, closedTime: 1, version: 1, newUser: true },
  *   history: { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
  *   ...{ userFields: [], contextFields: [] },
- *   rows: [{ ...row, label: 1, propensity: 1, prediction: 0.5, oracle: NaN }],
+ *   rows: Rows.of([{ item: "tent", label: 1 }]),
  *   exposures: [{ experiment: "e", variant: "new" }],
  * };
  *

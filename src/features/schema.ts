@@ -97,7 +97,7 @@ const BASE_NUMERICS = [
 /** Place of the causal prior among the numerics that are our own. */
 export const PRIOR_NUMERIC: number = BASE_NUMERICS.indexOf("prior");
 
-/** Names of the numeric features of a schema, in the order of `SampleRow.numerics`. */
+/** Names of the numeric features of a schema, in the order of `Row.numerics`. */
 export function numericNames(schema: FeatureSchema): readonly string[] {
   return schema.numerics ?? [...BASE_NUMERICS, ...schema.crosses.map((name) => `userCross:${name}`)];
 }

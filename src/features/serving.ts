@@ -5,10 +5,10 @@
  */
 
 import type { ServedBank } from "../bank/served_bank.ts";
-import type { Instance } from "./instance.ts";
+import type { ListFeatures } from "../samples/sample.ts";
 import type { Panel } from "../nn/models/core/panel.ts";
 
-/** Attention of the rows of an impression. */
+/** Attention of the rows of a list. */
 export interface Look {
   /** What is attended to: `behaviours`, or the parts of the state by the model's name for them. */
   readonly at: string;
@@ -40,10 +40,10 @@ export interface Serving {
   step(state: Float32Array, item: string, categories: readonly string[], strength: number): void;
   /** Drops cached user names, if it has any. */
   forgetUsers?(): void;
-  /** Scores the rows of an impression: one logit per row, without a position. */
-  score(instance: Instance): Float32Array;
+  /** Scores the rows of a list: one logit per row; the rows have no positions. */
+  score(list: ListFeatures): Float32Array;
   /** Attention of the rows; `null` or absent in a model without. */
-  look?(instance: Instance): Look | null;
+  look?(list: ListFeatures): Look | null;
   /** Panels about a state; none about the state of another model. Absent in a model without. */
   inspect?(state: Float32Array): readonly Panel[];
   /** Adds the effect of a position (0 is the top) to a logit of `score`. */

@@ -59,6 +59,9 @@ export interface UserFacts {
   readonly lastTime: number | null;
 }
 
+/** Writes the numeric features of an item. */
+export type WriteNumerics = (item: ItemFacts, seen: number, out: Float32Array, at: number) => void;
+
 /** Computes numeric features and folds outcomes into the statistics of one task. */
 export class FeatureStatistics {
   /** What was learnt of everything. */
@@ -103,15 +106,15 @@ export class FeatureStatistics {
    */
   numerics(user: UserFacts, item: ItemFacts, time: number, seen: number): Float32Array {
     const out = new Float32Array(this.count);
-    this.numericsFor(user, time)(item, seen, out);
+    this.numericsFor(user, time)(item, seen, out, 0);
     return out;
   }
 
   /**
-   * The same for many items, written into an array of theirs. Statistics must not change meanwhile: what is of the user is
-   * computed once.
+   * The same for many items, written into `out` from `at` on. Statistics must not change in between: what depends on the
+   * user alone is computed once.
    */
-  numericsFor(user: UserFacts, time: number): (item: ItemFacts, seen: number, out: Float32Array) => void {
+  numericsFor(user: UserFacts, time: number): WriteNumerics {
     const { statistics: u } = user;
     const b = this.overall.rate;
     const overall = logit(b);
@@ -122,7 +125,7 @@ export class FeatureStatistics {
     const { crosses } = this.#schema;
     const known = crosses.map(() => new Map<string | null, number>());
     const ofCategories = new Map<string, CategoryTerms>();
-    return (item, seen, out) => {
+    return (item, seen, out, at) => {
       const { statistics: i, categories } = item;
       const itemRate = logit(rate(i, b));
       const itemCount = logOfCount(i.outcomes);
@@ -137,7 +140,6 @@ export class FeatureStatistics {
       }
       const n = Math.max(1, categories.length);
       const bucket = 2 * Math.min(POPULARITY_BUCKETS - 1, Math.floor(itemCount));
-      let at = 0;
       out[at++] = userRate + itemRate - overall;
       out[at++] = itemRate;
       out[at++] = itemCount;

@@ -8,42 +8,82 @@
 import type { Attributes, ItemRecord } from "../events/event.ts";
 import { ItemStatistics } from "../features/kept_statistics.ts";
 import type { ItemFacts } from "../features/statistics.ts";
+import type { ItemFeatures } from "../samples/rows.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
 
-const NO_ATTRIBUTES: Attributes = {};
-
 /** One item. */
-export interface CatalogueItem extends ItemFacts {
-  /** Its number in this process. */
-  readonly index: number;
-  /** Its id. */
-  readonly id: string;
+export class CatalogueItem implements ItemFacts {
+  /** What models read of it. Another object after each change, so that what was shown stays as it was. */
+  features: ItemFeatures;
   /** Whether a catalogue record was seen, or only events that name it. */
-  listed: boolean;
-  /** Categories, most important first. */
-  categories: readonly string[];
+  listed = false;
   /** Everything else that the catalogue record says, by name; for filters. */
-  attributes: Attributes;
-  /** Values of the schema's item fields. */
-  fields: readonly (string | null)[];
+  attributes: Attributes = {};
   /** Values of the schema's crosses. */
   crosses: readonly (string | null)[];
   /** Never recommended while true. */
-  hidden: boolean;
+  withheld = false;
   /** Not recommended from this time on. */
-  expires: number;
-  /** Event time of the first sight, or the time of the catalogue record when that is earlier. */
+  expires = Infinity;
+  /** Event time of its first event, or the time of the catalogue record when that is earlier. */
   firstTime: number;
   /** Event time of the newest catalogue record applied. */
-  recordTime: number;
+  recordTime = -Infinity;
   /** Decayed popularity, see `popularity.ts`; −∞ before the first positive. It is that of the two parts together. */
-  popularity: number;
-  /** What of it the task's own users make. */
-  ownPopularity: number;
-  /** What of it the users of other tasks make, see `retrieval/items/item_lists.ts`. */
-  othersPopularity: number;
+  popularity = -Infinity;
+  /** The part that the task's own users make. */
+  ownPopularity = -Infinity;
+  /** The part that users of other tasks make, see `retrieval/items/item_lists.ts`. */
+  othersPopularity = -Infinity;
   /** What was learnt of the item. */
-  readonly statistics: ItemStatistics;
+  readonly statistics: ItemStatistics = new ItemStatistics();
+
+  /** An item of which nothing but its id is known. */
+  constructor(index: number, id: string, time: number, schema: FeatureSchema) {
+    this.features = { index, id, categories: [], fields: schema.itemFields.map(() => null) };
+    this.crosses = schema.crosses.map(() => null);
+    this.firstTime = time;
+  }
+
+  /** Its number in this process. */
+  get index(): number {
+    return this.features.index;
+  }
+
+  /** Its id. */
+  get id(): string {
+    return this.features.id;
+  }
+
+  /** Categories, most important first. */
+  get categories(): readonly string[] {
+    return this.features.categories;
+  }
+
+  /** Values of the schema's item fields. */
+  get fields(): readonly (string | null)[] {
+    return this.features.fields;
+  }
+
+  /**
+   * Says what models read of it from now on. Lists that say the same keep their identity: that is how others see that
+   * nothing changed.
+   */
+  describe(categories: readonly string[], fields: readonly (string | null)[]): void {
+    this.features = this.featuresWith(categories, fields);
+  }
+
+  /** Its features if it had these categories and fields: its own object when it has. */
+  featuresWith(categories: readonly string[], fields: readonly (string | null)[]): ItemFeatures {
+    const { index, id, categories: before, fields: fieldsBefore } = this.features;
+    const [sameCategories, sameFields] = [isSame(before, categories), isSame(fieldsBefore, fields)];
+    if (sameCategories && sameFields) return this.features;
+    return {
+      ...{ index, id },
+      categories: sameCategories ? before : categories,
+      fields: sameFields ? fieldsBefore : fields,
+    };
+  }
 }
 
 /** Items by id and by index. */
@@ -107,27 +147,16 @@ export class Catalogue {
     return this.#items;
   }
 
+  /** An item that is not in the catalogue, with nothing known of it. */
+  unknown(id: string, time: number): CatalogueItem {
+    return new CatalogueItem(-1, id, time, this.schema);
+  }
+
   /** The item, known from now on. */
   intern(id: string, time: number): CatalogueItem {
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
-    const item: CatalogueItem = {
-      index: this.#items.length,
-      id,
-      listed: false,
-      categories: [],
-      attributes: NO_ATTRIBUTES,
-      fields: this.schema.itemFields.map(() => null),
-      crosses: this.schema.crosses.map(() => null),
-      hidden: false,
-      expires: Infinity,
-      firstTime: time,
-      recordTime: -Infinity,
-      popularity: -Infinity,
-      ownPopularity: -Infinity,
-      othersPopularity: -Infinity,
-      statistics: new ItemStatistics(),
-    };
+    const item = new CatalogueItem(this.#items.length, id, time, this.schema);
     this.#byId.set(id, item);
     this.#items.push(item);
     this.#unlisted++;
@@ -145,12 +174,10 @@ export class Catalogue {
     const categories = [
       ...new Set(record.categories ?? (record.category === undefined ? [] : [record.category])),
     ];
-    // An unchanged list keeps its identity: that is how others see that nothing changed.
-    if (!sameList(item.categories, categories)) item.categories = categories;
+    item.describe(categories, fieldValues(this.schema.itemFields, attributes));
     item.attributes = { ...record.attributes };
-    item.fields = fieldValues(this.schema.itemFields, attributes);
     item.crosses = fieldValues(this.schema.crosses, attributes);
-    item.hidden = record.hidden ?? false;
+    item.withheld = record.hidden ?? false;
     item.expires = record.expires ?? Infinity;
     return item;
   }
@@ -158,11 +185,11 @@ export class Catalogue {
   /** Marks an item as removed: it stays in histories and is never recommended. */
   remove(id: string, time: number): CatalogueItem {
     const item = this.intern(id, time);
-    item.hidden = true;
+    item.withheld = true;
     return item;
   }
 }
 
-function sameList(a: readonly string[], b: readonly string[]): boolean {
+function isSame(a: readonly (string | null)[], b: readonly (string | null)[]): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }

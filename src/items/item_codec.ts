@@ -36,7 +36,7 @@ export function encodeItem(item: CatalogueItem): Uint8Array {
   const { categories, fields, crosses, attributes } = item;
   return new ByteWriter()
     .u8(FORMAT)
-    .u8((item.listed ? 1 : 0) | (item.hidden ? 2 : 0))
+    .u8((item.listed ? 1 : 0) | (item.withheld ? 2 : 0))
     .string(JSON.stringify([categories, fields, crosses, attributes]))
     .f64(item.expires).f64(item.firstTime).f64(item.recordTime)
     .toBytes();
@@ -69,9 +69,8 @@ export function decodeItem(
   ];
   const item = catalogue.intern(id, 0);
   if ((flags & 1) !== 0) catalogue.list(item);
-  item.hidden = (flags & 2) !== 0;
-  item.categories = categories;
-  item.fields = fields;
+  item.withheld = (flags & 2) !== 0;
+  item.describe(categories, fields);
   item.crosses = crosses;
   item.attributes = attributes;
   item.expires = from.f64();

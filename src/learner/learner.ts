@@ -23,7 +23,8 @@ import { DenseWeights } from "./dense_weights.ts";
 import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "./numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
-import type { Sample, SampleRow } from "../samples/sample.ts";
+import type { Rows } from "../samples/rows.ts";
+import type { Sample } from "../samples/sample.ts";
 import { ServedLink } from "./served_link.ts";
 import { type LearnerOptions, type LearnerSettings, learnerSettings } from "./learner_options.ts";
 import { TrainedTables } from "./trained_tables.ts";
@@ -174,7 +175,8 @@ export class Learner {
     if (nexts > 0) this.#bank?.step();
     for (const sample of samples) {
       if (sample.purpose === "judge") continue;
-      for (const row of sample.rows) this.#scaler.update(row.numerics);
+      const { rows } = sample;
+      for (let row = 0; row < rows.length; row++) this.#scaler.update(rows.numericsOf(row));
       this.#reservoir.update(sample.history);
       this.dataTime = Math.max(this.dataTime, sample.time);
     }
@@ -347,8 +349,6 @@ export class Learner {
   }
 }
 
-function labelsOf(rows: readonly SampleRow[]): Float32Array {
-  const labels = new Float32Array(rows.length);
-  for (let c = 0; c < labels.length; c++) labels[c] = rows[c]!.label;
-  return labels;
+function labelsOf(rows: Rows): Float32Array {
+  return Float32Array.from({ length: rows.length }, (_, row) => rows.label(row));
 }

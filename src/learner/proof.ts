@@ -46,7 +46,8 @@ import { sigmoid, softplus } from "../nn/losses/logistic.ts";
 import { normalCdf } from "../metrics/normal.ts";
 import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
 import { natural, number, type OptionsOf, settle } from "../options/option.ts";
-import type { Sample, SampleRow } from "../samples/sample.ts";
+import type { Row } from "../samples/rows.ts";
+import type { Sample } from "../samples/sample.ts";
 
 /** Options of a {@linkcode Proof}. */
 export interface ProofOptions {
@@ -270,7 +271,7 @@ export class Proof {
   }
 
   /** Adds the gain of a row and the variance that it expects, then updates the level of its position. */
-  #judge({ label, prediction, numerics, position }: SampleRow, gains: Gains, expected: Gains): void {
+  #judge({ label, prediction, numerics, position }: Row, gains: Gains, expected: Gains): void {
     const place = Math.min(Math.max(position, 0), MAX_POSITION);
     const prior = (numerics[PRIOR_NUMERIC] ?? 0) + this.#levels[place]!;
     const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);

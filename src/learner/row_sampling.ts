@@ -15,8 +15,12 @@ import type { Sample } from "../samples/sample.ts";
  */
 export function keepRows(sample: Sample, rate: number, seed: number): Sample {
   if (rate === 1) return sample;
-  const rows = sample.rows.filter(({ item, label }) =>
-    label === 1 || hash32(`${sample.request}\0${item}`, seed) < rate * 2 ** 32
-  );
-  return { ...sample, rows };
+  const { request, rows } = sample;
+  const kept: number[] = [];
+  for (let row = 0; row < rows.length; row++) {
+    const isKept = rows.label(row) === 1 ||
+      hash32(`${request}\0${rows.items[row]!.id}`, seed) < rate * 2 ** 32;
+    if (isKept) kept.push(row);
+  }
+  return { ...sample, rows: rows.pick(kept) };
 }

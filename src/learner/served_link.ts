@@ -13,7 +13,8 @@ import { samplingOffset } from "../nn/losses/log_odds.ts";
 import { logisticLoss } from "../nn/losses/logistic.ts";
 import { Calibration } from "./calibration.ts";
 import type { LearnerSettings } from "./learner_options.ts";
-import type { Sample, SampleRow } from "../samples/sample.ts";
+import type { Rows } from "../samples/rows.ts";
+import type { Sample } from "../samples/sample.ts";
 
 /** The options of a learner that concern served logits. */
 export type ServedLinkOptions = Pick<LearnerSettings, "negativeRate" | "fakeNegatives" | "calibrationRate">;
@@ -55,7 +56,7 @@ export class ServedLink {
    * @param logits in the loss, by row
    */
   lateWeights({ rows, lateShare = 0 }: Sample, logits: Float32Array): Float32Array {
-    return logits.map((logit, c) => lateClickWeight(logit - this.offset, rows[c]!.label, lateShare));
+    return logits.map((logit, c) => lateClickWeight(logit - this.offset, rows.label(c), lateShare));
   }
 
   /**
@@ -63,16 +64,17 @@ export class ServedLink {
    *
    * @param logits in the loss, by row
    */
-  judge(rows: readonly SampleRow[], logits: Float32Array, judged: JudgedLoss): void {
+  judge(rows: Rows, logits: Float32Array, judged: JudgedLoss): void {
     const link = { fakeNegatives: this.#fakeNegatives };
-    rows.forEach(({ label }, c) => {
+    for (let c = 0; c < rows.length; c++) {
+      const label = rows.label(c);
       const weight = label === 1 ? 1 : 1 / this.negativeRate;
       const u = withoutFakeNegatives(logits[c]! - this.offset, link);
       const { scale, bias } = this.#calibration;
       judged.rows += weight;
       judged.loss += logisticLoss(scale * u + bias, label, weight).value;
       this.#calibration.update(u, label, weight);
-    });
+    }
   }
 
   /** Writes the calibration. */

@@ -263,7 +263,7 @@ export class Retrieval {
     const context = this.context(user, time);
     const excluded = this.revisits ? new Uint32Array() : itemsOf(context);
     if (excluded.includes(item.index)) return;
-    const allowed = (other: CatalogueItem) => !other.hidden && other.expires > time;
+    const allowed = (other: CatalogueItem) => !other.withheld && other.expires > time;
     const features = this.#gatherer.gather({ user, context, time, excluded, allowed }, true);
     this.sources.take(this.#gatherer.proposersOf(item.index));
     const taken = this.#gatherer.placeOf(item.index);

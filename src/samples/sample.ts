@@ -6,7 +6,7 @@
  */
 
 import type { Exposure } from "../assignment/exposure.ts";
-import type { Team } from "../assignment/interleaving.ts";
+import { Rows } from "./rows.ts";
 
 /** Behaviours older than models read, oldest first; all arrays have the same length. */
 export interface EarlierBehaviours {
@@ -39,7 +39,7 @@ export interface SampleHistory {
    * The newest behaviour in each category that ended a search before this history, such as a purchase (see
    * docs/explanation/features.md). @default {none}
    */
-  readonly earlier?: EarlierBehaviours;
+  readonly earlier?: EarlierBehaviours | undefined;
 }
 
 /** A recurrent state that a history continues; see docs/explanation/state.md. */
@@ -56,73 +56,51 @@ export interface ModelState extends SampleState {
   readonly model: string;
 }
 
-/** One shown item of a sample. */
-export interface SampleRow {
-  /** Id of the item. */
-  readonly item: string;
-  /** Categories of the item, most important first. */
-  readonly categories: readonly string[];
-  /** Values of the schema's item fields; `null` = missing. */
-  readonly fields: readonly (string | null)[];
-  /** Numeric features in the schema's order, not standardised; always finite. */
-  readonly numerics: Float32Array;
-  /** Logit of the causal prior (item mean + user mean − base rate) that the model starts from. */
-  readonly offset: number;
-  /** 1 for a positive outcome within the window, else 0. */
-  readonly label: 0 | 1;
-  /** 0 is the top of the list. */
-  readonly position: number;
-  /** Probability with which the policy chose it, in (0, 1]; 1 when unknown. */
-  readonly propensity: number;
-  /** The prediction frozen at the impression, a probability. */
-  readonly prediction: number;
-  /** True probability, known only to a simulator; never a feature. `NaN` when unknown. */
-  readonly oracle: number;
-  /** Sum of the values of positive interactions within the window; absent for 0. */
-  readonly reward?: number;
-  /** Interleaved variant that is credited with it; absent for neither. */
-  readonly team?: Team;
+/** All that models read of a list: who looks at it, in which context, after which past, and its rows. */
+export interface ListFeatures {
+  /** Id of the user. */
+  readonly user: string;
+  /** Values of the schema's user fields; `null` = missing. */
+  readonly userFields: readonly (string | null)[];
+  /** Values of the schema's context fields; `null` = missing. */
+  readonly contextFields: readonly (string | null)[];
+  /** Event time, milliseconds since the epoch. */
+  readonly time: number;
+  /** The behaviours before the list. */
+  readonly history: SampleHistory;
+  /** State of a lifelong model before the newest behaviours; other models read the whole history. */
+  readonly state?: SampleState | undefined;
+  /** The candidates, or what was shown. */
+  readonly rows: Rows;
 }
 
 /** One impression joined with its outcome. */
-export interface Sample {
+export interface Sample extends ListFeatures {
   /** Id of the request or impression. */
   readonly request: string;
-  /** Id of the user. */
-  readonly user: string;
-  /** Event time of the impression, milliseconds since the epoch. */
-  readonly time: number;
   /** Event time at which the outcome became final. */
   readonly closedTime: number;
   /**
    * What it is for. Only final labels are judged; a label policy may have others learnt, see
    * docs/explanation/learner.md. @default {both}
    */
-  readonly purpose?: "learn" | "judge";
+  readonly purpose?: "learn" | "judge" | undefined;
   /** Estimated share φ of clicks that come after the label, in [0, 1]. @default {0} */
-  readonly lateShare?: number;
+  readonly lateShare?: number | undefined;
   /** Version of the parameters that made the predictions; 0 for the initial ones. */
   readonly version: number;
-  /** Name of the model that made the predictions; absent for the deployment's own. */
-  readonly model?: string;
+  /** Name of the model that made the predictions. @default {the deployment's own} */
+  readonly model?: string | undefined;
   /** Whether the user had no behaviour before the impression. */
   readonly newUser: boolean;
-  /** Experiments that the list is part of; absent without any. */
-  readonly exposures?: readonly Exposure[];
-  /** The behaviours before the impression. */
-  readonly history: SampleHistory;
-  /** State of a lifelong model before the newest behaviours; absent without one. */
-  readonly state?: SampleState;
-  /** States of the other lifelong models; absent without any. */
-  readonly otherStates?: readonly ModelState[];
-  /** Values of the schema's user fields; `null` = missing. */
-  readonly userFields: readonly (string | null)[];
-  /** Values of the schema's context fields; `null` = missing. */
-  readonly contextFields: readonly (string | null)[];
+  /** Experiments that the list is part of. @default {none} */
+  readonly exposures?: readonly Exposure[] | undefined;
+  /** States of the other lifelong models. @default {none} */
+  readonly otherStates?: readonly ModelState[] | undefined;
   /** The item that the user took next, of behaviours that are learnt without a list; see {@linkcode nextSample}. */
-  readonly next?: string;
+  readonly next?: string | undefined;
   /** The shown items; empty for a history alone, see {@linkcode historySample}. */
-  readonly rows: readonly SampleRow[];
+  readonly rows: Rows;
 }
 
 /**
@@ -143,7 +121,7 @@ export function historySample(user: string, time: number, history: SampleHistory
     history,
     userFields: [],
     contextFields: [],
-    rows: [],
+    rows: NO_ROWS,
   };
 }
 
@@ -156,6 +134,8 @@ export function historySample(user: string, time: number, history: SampleHistory
 export function nextSample(user: string, item: string, time: number, history: SampleHistory): Sample {
   return { ...historySample(user, time, history), next: item };
 }
+
+const NO_ROWS = new Rows(0, 0);
 
 /** What a sample fills of a batch, or of a round: its rows; a history alone as much as a row. */
 export function sizeInBatch({ rows }: Sample): number {

@@ -13,7 +13,8 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import { creditCode, creditOf } from "../assignment/credit.ts";
 import type { Exposure } from "../assignment/exposure.ts";
-import { type ModelState, NONE_EARLIER, type Sample, type SampleRow } from "./sample.ts";
+import { Rows } from "./rows.ts";
+import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
 
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares; format
@@ -44,18 +45,17 @@ export function forgetSampleWords(): void {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { decodeSample, encodeSample, type Sample } from "@meander/meander/core";
+ * import { decodeSample, encodeSample, Rows, type Sample } from "@meander/meander/core";
  *
- * const row = { item: "tent", categories: [], fields: [], numerics: new Float32Array(0), offset: 0, position: 0 };
  * const sample: Sample = {
  *   ...{ request: "r1", user: "ann", time: 1_767_225_600_000, closedTime: 1_767_226_200_000, version: 1, newUser: true },
  *   history: { items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
  *   ...{ userFields: [], contextFields: [] },
- *   rows: [{ ...row, label: 1, propensity: 1, prediction: 0.5, oracle: NaN }],
+ *   rows: Rows.of([{ item: "tent", label: 1 }]),
  * };
  * const { request, rows } = decodeSample(encodeSample(sample));
  * assert.equal(request, "r1");
- * assert.equal(rows[0]?.label, 1);
+ * assert.equal(rows.label(0), 1);
  * ```
  */
 export function encodeSample(sample: Sample): Uint8Array {
@@ -86,14 +86,16 @@ export function encodeSample(sample: Sample): Uint8Array {
   const { from = 0, values = NONE } = sample.state ?? {};
   body.uint(values.length).f32s(values).uint(from);
   body.u8(sample.purpose === undefined ? 0 : 1 + PURPOSES.indexOf(sample.purpose)).f64(sample.lateShare ?? 0);
-  body.uint(sample.rows.length);
-  for (const row of sample.rows) {
-    body.uint(string(row.item));
-    list(row.categories);
-    fields(row.fields);
-    body.uint(row.numerics.length).f32s(row.numerics).f64(row.offset);
-    body.u8(row.label).uint(row.position).f64(row.propensity).f64(row.prediction).f64(row.oracle);
-    body.f64(row.reward ?? 0).u8(creditCode(row.team));
+  const { rows } = sample;
+  body.uint(rows.length);
+  for (let row = 0; row < rows.length; row++) {
+    const item = rows.items[row]!;
+    body.uint(string(item.id));
+    list(item.categories);
+    fields(item.fields);
+    body.uint(rows.width).f32s(rows.numericsOf(row)).f64(rows.offset(row));
+    body.u8(rows.label(row)).uint(rows.position(row)).f64(rows.propensity(row)).f64(rows.prediction(row));
+    body.f64(rows.oracle(row)).f64(rows.reward(row)).u8(creditCode(rows.team(row)));
   }
   const exposures = sample.exposures ?? [];
   body.uint(exposures.length);
@@ -188,36 +190,9 @@ export function decodeSample(bytes: Uint8Array): Sample {
   }
   const values = format < 3 ? NONE : body.f32s(body.uint());
   const from = format < 3 ? 0 : body.uint();
-  const state = values.length === 0 ? {} : { state: { from, values } };
-  const use = format < 5 ? undefined : PURPOSES[body.u8() - 1];
+  const purpose = format < 5 ? undefined : PURPOSES[body.u8() - 1];
   const lateShare = format < 5 ? 0 : body.f64();
-  const labels = {
-    ...(use === undefined ? {} : { purpose: use }),
-    ...(lateShare === 0 ? {} : { lateShare }),
-  };
-  const rows: SampleRow[] = [];
-  const numerics = numericsOf(body);
-  for (let n = body.count(); n > 0; n--) {
-    const row = {
-      item: string(),
-      categories: list(),
-      fields: fields(),
-      numerics: numerics(n),
-      offset: body.f64(),
-      label: body.u8() === 1 ? 1 as const : 0 as const,
-      position: body.uint(),
-      propensity: body.f64(),
-      prediction: body.f64(),
-      oracle: body.f64(),
-    };
-    const reward = format > 1 ? body.f64() : 0;
-    const team = creditOf(format > 1 ? body.u8() : 0);
-    rows.push({
-      ...row,
-      ...(reward === 0 ? {} : { reward }),
-      ...(team === undefined ? {} : { team }),
-    });
-  }
+  const rows = readRows(body, { format, string, list, fields });
   const exposures: Exposure[] = [];
   for (let n = format > 1 ? body.count() : 0; n > 0; n--) {
     exposures.push({ experiment: string(), variant: string() });
@@ -239,36 +214,58 @@ export function decodeSample(bytes: Uint8Array): Sample {
     earlier.actions.push(string());
     earlier.times[t] = time - body.int();
   }
-  const next = format > WITHOUT_NEXT ? { next: string() } : {};
+  const next = format > WITHOUT_NEXT ? string() : undefined;
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
-  const head = { request, user, time, closedTime, version, newUser };
-  const past = earlier.items.length === 0 ? history : { ...history, earlier };
-  const sample = { ...head, ...labels, history: past, ...state, userFields, contextFields, rows };
   return {
-    ...sample,
-    ...(exposures.length === 0 ? {} : { exposures }),
-    ...(model === 0 ? {} : { model: at(model - 1) }),
-    ...(otherStates.length === 0 ? {} : { otherStates }),
-    ...next,
+    ...{ request, user, time, closedTime, version, newUser },
+    purpose,
+    lateShare: lateShare === 0 ? undefined : lateShare,
+    model: model === 0 ? undefined : at(model - 1),
+    exposures: exposures.length === 0 ? undefined : exposures,
+    history: earlier.items.length === 0 ? history : { ...history, earlier },
+    state: values.length === 0 ? undefined : { from, values },
+    otherStates: otherStates.length === 0 ? undefined : otherStates,
+    ...{ userFields, contextFields, rows },
+    next,
   };
 }
 
-/** Reads the numbers of one row after the other into arrays that share memory: each of its own would cost more than it holds. */
-function numericsOf(body: ByteReader): (rowsLeft: number) => Float32Array {
-  let shared = NONE;
-  let used = 0;
-  return (rowsLeft) => {
-    const count = body.uint();
-    if (count === 0) return NONE;
-    if (used + count > shared.length) {
+/** What reads the parts of a record. */
+interface Readers {
+  readonly format: number;
+  readonly string: () => string;
+  readonly list: () => string[];
+  readonly fields: () => (string | null)[];
+}
+
+function readRows(body: ByteReader, { format, string, list, fields }: Readers): Rows {
+  const count = body.count();
+  let rows = new Rows(0, 0);
+  for (let row = 0; row < count; row++) {
+    const item = { index: -1, id: string(), categories: list(), fields: fields() };
+    const width = body.uint();
+    if (row === 0) {
       // No more than the record can hold: damaged bytes cannot ask for more memory than they are long.
-      shared = new Float32Array(Math.min(count * rowsLeft, Math.max(1, body.left >> 2)));
-      used = 0;
-      if (count > shared.length) return body.f32s(count); // throws
-    }
-    body.f32sInto(shared, used, count);
-    return shared.subarray(used, used += count);
-  };
+      if (4 * count * width > body.left) throw unequal(count, width);
+      rows = new Rows(count, width);
+    } else if (width !== rows.width) throw unequal(count, width);
+    body.f32sInto(rows.numerics, row * width, width);
+    rows.add(item, body.f64(), NaN);
+    rows.answer(row, { label: body.u8() === 1 ? 1 : 0, explicit: false });
+    const position = body.uint();
+    rows.place(row, position, body.f64());
+    rows.predict(row, body.f64());
+    rows.setOracle(row, body.f64());
+    if (format < 2) continue;
+    rows.setReward(row, body.f64());
+    const team = creditOf(body.u8());
+    if (team !== undefined) rows.draft(row, team);
+  }
+  return rows;
+}
+
+function unequal(count: number, width: number): SyntaxError {
+  return new SyntaxError(`Cannot decode ${count} rows of a sample: not all have ${width} numeric features`);
 }

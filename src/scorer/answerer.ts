@@ -5,14 +5,13 @@
  * @module
  */
 
-import { boostOf } from "./boosts.ts";
-import { findCandidates, type Found, whyEmpty } from "./candidates.ts";
-import { diversify } from "./diversity.ts";
 import { type Assignment, settingsOf } from "../assignment/assignment.ts";
-import type { RANKINGS, Variant, VariantSettings } from "../assignment/experiment.ts";
-import { type Drafted, listPicker, type Picker, type Team, teamDraft } from "../assignment/interleaving.ts";
+import type { Variant, VariantSettings } from "../assignment/experiment.ts";
+import { type Team, teamDraft } from "../assignment/interleaving.ts";
 import { fullKey } from "../assignment/pins.ts";
-import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
+import { choose, type PolicyOptions } from "../draws/policy.ts";
+import { hash32, mulberry32 } from "../draws/random.ts";
+import type { Boost, RequestEvent } from "../events/event.ts";
 import type {
   EmptyReason,
   OrderedBy,
@@ -21,29 +20,24 @@ import type {
   ShadowSlate,
 } from "../events/recommendation.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
+import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
+import { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";
 import type { FrequencyOptions } from "../users/shown_items.ts";
-import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { UserState } from "../users/user_state.ts";
+import { findCandidates, whyEmpty } from "./candidates.ts";
 import type { ListScorer } from "./list_scorer.ts";
 import {
-  type Candidates,
-  type Choice,
-  choose,
-  draw,
-  type PolicyOptions,
-  propensitiesOf,
-} from "../draws/policy.ts";
-import { hash32, mulberry32 } from "../draws/random.ts";
+  type Choosable,
+  diverseOf,
+  eligibleOf,
+  pickerOf,
+  type Ranking,
+  scoresOf,
+  subset,
+} from "./ordering.ts";
 import type { ScoredList } from "./scored_list.ts";
-import { logitDeviation } from "../draws/thompson.ts";
-
-/**
- * What orders retrieved candidates: the model's probability of a positive outcome (`model`), the blend's of being taken
- * next (`blend`), or their product (`both`).
- */
-export type Ranking = typeof RANKINGS[number];
 
 /** The model of a list that two models made together. */
 const SEVERAL_MODELS = "several";
@@ -68,8 +62,8 @@ export interface AnswererOptions {
   readonly nowMicros: () => number;
 }
 
-/** An answer and what is to be remembered of it. */
-export interface Answer {
+/** A recommendation and what is to be remembered of it. */
+export interface Recommended {
   readonly recommendation: Recommendation;
   /** All scored candidates, not placed. Only until another list is scored. */
   scored(): Pending;
@@ -88,12 +82,14 @@ export interface AnswererState {
   readonly scorer: ListScorer;
   /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
   readonly scorers: ReadonlyMap<string, ListScorer>;
+  /** The item of an id, known from now on. */
+  item(id: string, time: number): CatalogueItem;
   /** The user's variants as of now. */
   assign(user: string): Assignment;
 }
 
-/** Candidates as one variant scored them. */
-interface Ranked {
+/** Candidates as one variant ranks them. */
+interface Ranked extends Choosable {
   readonly scorer: ListScorer;
   readonly scored: ScoredList;
   /** Logits of the candidates by whoever orders; their scores are made of them. */
@@ -101,23 +97,34 @@ interface Ranked {
   /** Share of the model in them. */
   readonly share: number;
   readonly orderedBy: OrderedBy;
-  /** Indices of those that it chooses from, and what it orders them by. */
-  readonly eligible: readonly number[];
-  readonly ordered: Candidates;
-  readonly policy: PolicyOptions;
-  readonly random: () => number;
 }
 
-/** The list of a variant: indices of the candidates. */
-interface Slate extends Ranked {
-  readonly choices: readonly Choice[];
+/** A candidate that was chosen. */
+interface Chosen {
+  readonly index: number;
+  readonly propensity: number;
+  /** Who chose it: its score and prediction are theirs. */
+  readonly by: Ranked;
+  /** The variant of an interleaved list that is credited with it; `null` = none. */
+  readonly team: Team | null;
+}
+
+/** The ordered list that is chosen. */
+interface Slate {
+  readonly rows: Rows;
+  readonly items: readonly RecommendedItem[];
+  /** Name of the model. */
+  readonly model: string;
+  readonly orderedBy: OrderedBy;
+  /** Share of the model in what orders it. */
+  readonly share: number;
 }
 
 /** The scores of a request by model, so that variants with the same model share them. */
 interface Scores {
   readonly user: UserState;
   readonly event: RequestEvent;
-  readonly candidates: readonly Found[];
+  readonly candidates: readonly Candidate[];
   readonly byModel: Map<ListScorer, ScoredList>;
 }
 
@@ -133,49 +140,60 @@ export class Answerer {
   }
 
   /** Answers a request; the list is empty when nothing passes the filters. */
-  answer(user: UserState, event: RequestEvent): Answer {
+  answer(user: UserState, event: RequestEvent): Recommended {
     const start = this.#options.nowMicros();
     const assigned = this.#state.assign(user.id);
-    const { settings, interleaved, shadows, exposures } = assigned;
+    const { settings, interleaved, shadows } = assigned;
     const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
-    const candidates = this.candidates(user, event, this.#needed(event, assigned));
+    const candidates = this.candidates(user, event, { most: this.#needed(event, assigned) });
     const scores = { user, event, candidates, byModel: new Map() };
-    const own = this.#slate(scores, unserved ? {} : settings);
-    const list = interleaved === null || unserved
-      ? this.#placed(scores, own)
+    const own = this.#rank(scores, unserved ? {} : settings, OWN_DRAW);
+    const slate = interleaved === null || unserved
+      ? this.#chosen(scores, own)
       : this.#drafted(scores, interleaved, settings);
-    const marks = {
-      ...(list.model === this.#state.scorer.serving.model ? {} : { model: list.model }),
-      ...(exposures.length === 0 || unserved ? {} : { exposures }),
+    const exposures = unserved || assigned.exposures.length === 0 ? undefined : assigned.exposures;
+    const shadowSlates = unserved ? [] : shadows.flatMap((shadow) => this.#shadow(scores, shadow, settings));
+    const { model, orderedBy, items, rows } = slate;
+    const head = {
+      ...own.scored.head,
+      model: model === this.#state.scorer.serving.model ? undefined : model,
+      exposures,
     };
-    const shadowed = unserved ? [] : shadows.flatMap((shadow) => this.#shadow(scores, shadow, settings));
     return {
-      scored: () => ({ ...own.scored.pending(), ...marks }),
-      chosen: { ...own.scored.head, ...marks, rows: list.rows },
+      scored: () => ({ ...head, rows: own.scored.awaitingPlaces() }),
+      chosen: { ...head, rows },
       unserved,
       recommendation: {
-        request: event.request,
-        user: user.id,
-        time: event.time,
-        items: list.items,
-        model: list.model,
-        version: own.scored.head.version,
-        orderedBy: list.orderedBy,
-        ...(list.share === 1 ? {} : { modelShare: list.share }),
+        ...{ request: event.request, user: user.id, time: event.time, items, model, version: head.version },
+        orderedBy,
+        modelShare: slate.share === 1 ? undefined : slate.share,
         stateVersion: this.#state.sequences.total(user.row),
-        ...exposureFields(unserved ? [] : exposures),
-        ...(shadowed.length === 0 ? {} : { shadows: shadowed }),
-        ...(list.items.length > 0 ? {} : { empty: this.whyEmpty(user, event) }),
-        ...(this.#options.logCandidates ? { others: others(scores, own.logits, list.items) } : {}),
+        ...exposures?.[0],
+        exposures: exposures?.length === 1 ? undefined : exposures,
+        shadows: shadowSlates.length === 0 ? undefined : shadowSlates,
+        empty: items.length > 0 ? undefined : this.whyEmpty(user, event),
+        others: this.#options.logCandidates ? others(candidates, own.logits, items) : undefined,
         tookMicros: this.#options.nowMicros() - start,
       },
     };
   }
 
-  /** The items that may be in the answer to a request, at most so many: those with the largest scores. */
-  candidates(user: UserState, event: RequestEvent, most = Infinity): readonly Found[] {
-    return findCandidates(this.#state, user, event, { frequency: this.#options.frequency, most });
+  /**
+   * The items that may be on the list for a request.
+   *
+   * @param most retrieved candidates at most: those with the largest scores
+   * @param itemOf the item of an id that the request names; by default it is known from now on
+   */
+  candidates(
+    user: UserState,
+    event: RequestEvent,
+    { most = Infinity, itemOf = (id) => this.#state.item(id, event.time) }: {
+      readonly most?: number;
+      readonly itemOf?: (id: string) => CatalogueItem;
+    } = {},
+  ): readonly Candidate[] {
+    return findCandidates(this.#state, user, event, { frequency: this.#options.frequency, most, itemOf });
   }
 
   /** Why there is nothing to answer a request with, when that is so. */
@@ -220,33 +238,25 @@ export class Answerer {
     return other === undefined || other.serving.version === 0 ? undefined : other;
   }
 
-  /** The list of a variant; see `#rank`. */
-  #slate(scores: Scores, settings: VariantSettings, draw = OWN_DRAW): Slate {
-    const ranked = this.#rank(scores, settings, draw);
-    const { eligible, ordered, policy, random } = ranked;
-    const choices = choose(ordered, scores.event.count, policy, random)
-      .map(({ index, propensity }) => ({ index: eligible[index]!, propensity }));
-    return { ...ranked, choices };
-  }
-
-  /** What a variant makes of the candidates. @param draw Tells the draws of several lists for one request apart. */
+  /** What a variant makes of the candidates. @param draw tells the draws of several lists for one request apart */
   #rank(scores: Scores, settings: VariantSettings, draw: number): Ranked {
     const { user, event, candidates, byModel } = scores;
     const policy = settings.policy ?? this.#options.policy;
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.list(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
-    // Nobody is shown what a shadow answers, so it needs no proof; and is there to say what its model would do.
+    // Nobody is shown the list of a shadow, so it needs no proof: it is there to say what its model would do.
     const [logits, share] = draw === SHADOW_DRAW ? [scored.logits, 1] : [scored.ordering, scored.share];
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
-    const ordered = this.#scores(scored.items, logits, scores, settings);
-    const eligible = diverseOf(eligibleOf(scores, settings), scored.items, ordered, {
+    const ranking = this.#ranking(event, settings);
+    const all = scoresOf(candidates, logits, { ranking, boosts: this.#rules(event), policy });
+    const eligible = diverseOf(eligibleOf(candidates, event, settings), candidates, all, {
       count: event.count,
       diversity: event.diversity ?? settings.diversity,
     });
     const orderedBy = this.#orderedBy(event, settings, share);
-    const from = { scorer, scored, logits, share, orderedBy };
-    return { ...from, eligible, ordered: subset(ordered, eligible), policy, random };
+    const ordered = subset(all, eligible);
+    return { scorer, scored, logits, share, orderedBy, eligible, ordered, policy, random };
   }
 
   /** Who orders. @param share of the model in what scores */
@@ -257,159 +267,82 @@ export class Answerer {
     return share === 0 ? "prior" : "mix";
   }
 
-  #placed({ candidates }: Scores, { scorer, scored, logits, share, orderedBy, choices }: Slate) {
-    const rows = scored.room(choices.length);
-    for (let position = 0; position < choices.length; position++) {
-      const { index, propensity } = choices[position]!;
-      const logit = scorer.placedLogit(scored.logits[index]!, position);
-      rows.place(scored.addRow(rows, index, logit), position, propensity);
-    }
-    return {
-      model: scorer.serving.model,
-      orderedBy,
-      share,
-      rows,
-      items: choices.map(({ index, propensity }, position): RecommendedItem => ({
-        item: candidates[index]!.item,
-        score: probabilityOf(logits[index]!),
-        position,
-        propensity,
-        source: candidates[index]!.source,
-      })),
-    };
+  /** The list of one variant. */
+  #chosen(scores: Scores, ranked: Ranked): Slate {
+    const { eligible, ordered, policy, random, scorer, orderedBy, share } = ranked;
+    const chosen = choose(ordered, scores.event.count, policy, random)
+      .map(({ index, propensity }) => ({ index: eligible[index]!, propensity, by: ranked, team: null }));
+    return { ...slateOf(scores, chosen), model: scorer.serving.model, orderedBy, share };
   }
 
-  /** A list of two variants; an item's score and prediction are those of the team that drafted it. */
-  #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings) {
-    const ranked = [0, 1].map((team) =>
-      this.#rank(scores, { ...settings, ...settingsOf(variants[team as Team]) }, team + 1)
-    ) as [Ranked, Ranked];
-    const { event, candidates } = scores;
-    const pickers = [pickerOf(ranked[0], event.count), pickerOf(ranked[1], event.count)] as const;
+  /** A list of two variants. */
+  #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings): Slate {
+    const rank = (team: Team) => this.#rank(scores, { ...settings, ...settingsOf(variants[team]) }, team + 1);
+    const ranked = [rank(0), rank(1)] as const;
+    const [one, other] = ranked;
+    const { event } = scores;
+    const pickers = [pickerOf(one, event.count), pickerOf(other, event.count)] as const;
     const coin = mulberry32(hash32(event.request, this.#options.seed + 3));
-    const drafted: Drafted<number>[] = teamDraft(pickers, event.count, coin);
+    const chosen = teamDraft(pickers, event.count, coin)
+      .map(({ item: index, picker, team, propensity }) => ({ index, propensity, by: ranked[picker], team }));
     const models = ranked.map(({ scorer }) => scorer.serving.model);
-    const rows = ranked[0].scored.room(drafted.length);
-    drafted.forEach(({ item, picker, team, propensity }, position) => {
-      const { scorer, scored } = ranked[picker];
-      const row = scored.addRow(rows, item, scorer.placedLogit(scored.logits[item]!, position));
-      rows.place(row, position, propensity);
-      if (team !== null) rows.draft(row, team);
-    });
     return {
+      ...slateOf(scores, chosen, variants),
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
-      orderedBy: ranked[0].orderedBy === ranked[1].orderedBy ? ranked[0].orderedBy : "several" as const,
-      share: Math.min(ranked[0].share, ranked[1].share),
-      rows,
-      items: drafted.map(({ item, picker, team, propensity }, position): RecommendedItem => ({
-        item: candidates[item]!.item,
-        score: probabilityOf(ranked[picker].logits[item]!),
-        position,
-        propensity,
-        source: candidates[item]!.source,
-        ...(team === null ? {} : { team: variants[team].name }),
-      })),
+      orderedBy: one.orderedBy === other.orderedBy ? one.orderedBy : "several",
+      share: Math.min(one.share, other.share),
     };
   }
 
-  /** What a shadow would have answered; nothing when its model is not here. */
+  /** The list of a shadow; nothing when its model is not here. */
   #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowSlate[] {
     const own = { ...settings, ...settingsOf(shadow) };
     if (this.#scorer(own.model) === undefined) return [];
-    const slate = this.#slate(scores, own, SHADOW_DRAW);
-    const { model, items } = this.#placed(scores, slate);
+    const ranked = this.#rank(scores, own, SHADOW_DRAW);
+    const { model, items } = this.#chosen(scores, ranked);
     const list = items.map(({ item, score }) => ({ item, score }));
-    return [{ variant: shadow.name, model, version: slate.scored.head.version, items: list }];
+    return [{ variant: shadow.name, model, version: ranked.scored.head.version, items: list }];
   }
+}
 
-  /** What the candidates are ordered by, as log-odds. */
-  #scores(
-    items: readonly CatalogueItem[],
-    logits: Float64Array,
-    { event, candidates }: Scores,
-    settings: VariantSettings,
-  ): Candidates {
-    const ranking = this.#ranking(event, settings);
-    const boost = boostOf(this.#rules(event));
-    const scores = ranking === "model" && boost === null ? logits : logits.map((logit, place) => {
-      const raised = boost === null ? 0 : boost(items[place]!);
-      if (ranking === "model") return logit + raised;
-      return candidates[place]!.score + (ranking === "both" ? logSigmoid(logit) : 0) + raised;
-    });
-    if ((settings.policy ?? this.#options.policy).name !== "thompson") return { scores };
+/** Puts what was chosen in its places. */
+function slateOf(
+  { candidates }: Scores,
+  chosen: readonly Chosen[],
+  variants?: readonly [Variant, Variant],
+): Pick<Slate, "rows" | "items"> {
+  const rows = new Rows(chosen.length, chosen[0]?.by.scored.rows.width ?? 0);
+  const items = chosen.map(({ index, propensity, by, team }, position): RecommendedItem => {
+    const { scorer, scored, logits } = by;
+    const row = rows.copy(scored.rows, index);
+    rows.setLogit(row, scorer.placedLogit(scored.logits[index]!, position));
+    rows.place(row, position, propensity);
+    if (team !== null) rows.draft(row, team);
+    const { item, source } = candidates[index]!;
+    const score = probabilityOf(logits[index]!);
     return {
-      scores,
-      deviations: logits.map((logit, place) => logitDeviation(items[place]!.statistics.outcomes, logit)),
+      item: item.id,
+      score,
+      position,
+      propensity,
+      source,
+      team: team === null ? undefined : variants?.[team].name,
     };
-  }
+  });
+  return { rows, items };
 }
 
-/** Indices of the candidates that a variant chooses from. */
-function eligibleOf({ event, candidates }: Scores, { maxCandidates, retrieval }: VariantSettings): number[] {
-  const all: number[] = [];
-  for (let at = 0; at < candidates.length; at++) all.push(at);
-  if (event.candidates !== undefined) return all;
-  const without: readonly string[] = retrieval?.without ?? [];
-  return all.filter((at) => !without.includes(candidates[at]!.source)).slice(0, maxCandidates);
-}
-
-/** Those of the eligible rows that may be on the list when it has to be diverse. */
-function diverseOf(
-  eligible: readonly number[],
-  items: readonly CatalogueItem[],
-  { scores }: Candidates,
-  { count, diversity }: { readonly count: number; readonly diversity: Diversity | undefined },
-): readonly number[] {
-  if (diversity === undefined) return eligible;
-  const candidates = eligible.map((at) => ({ categories: items[at]!.categories, score: scores[at]! }));
-  return diversify(candidates, count, diversity).map((index) => eligible[index]!);
-}
-
-/** Picks what a variant would show next, of what is left. */
-function pickerOf({ eligible, ordered, policy, random }: Ranked, count: number): Picker<number> {
-  if (policy.name === "greedy") {
-    return listPicker(choose(ordered, count, policy, random).map(({ index }) => eligible[index]!));
-  }
-  const left = (above: ReadonlySet<number>) => [...eligible.keys()].filter((at) => !above.has(eligible[at]!));
-  return {
-    left: (above) => left(above).length,
-    draw(above) {
-      const places = left(above);
-      const [index] = places.length === 0 ? [] : draw(subset(ordered, places), 1, policy, random);
-      return index === undefined ? undefined : eligible[places[index]!];
-    },
-    probability(item, above) {
-      const places = left(above);
-      const at = places.findIndex((place) => eligible[place] === item);
-      return at < 0 ? 0 : propensitiesOf(subset(ordered, places), [at], policy)[0]!;
-    },
-  };
-}
-
-function exposureFields(exposures: Assignment["exposures"]) {
-  const [first] = exposures;
-  return first === undefined ? {} : { ...first, ...(exposures.length === 1 ? {} : { exposures }) };
-}
-
-function others({ candidates }: Scores, logits: Float64Array, items: readonly RecommendedItem[]) {
+function others(
+  candidates: readonly Candidate[],
+  logits: Float64Array,
+  items: readonly RecommendedItem[],
+): Recommendation["others"] {
   const chosen = new Set(items.map(({ item }) => item));
-  return candidates.flatMap(({ item }, index) =>
-    chosen.has(item) ? [] : [{ item, score: probabilityOf(logits[index]!) }]
+  return candidates.flatMap(({ item: { id } }, index) =>
+    chosen.has(id) ? [] : [{ item: id, score: probabilityOf(logits[index]!) }]
   );
 }
 
 function probabilityOf(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
-}
-
-function subset(candidates: Candidates, indices: readonly number[]): Candidates {
-  const { scores, deviations } = candidates;
-  if (indices.length === scores.length && indices.every((index, at) => index === at)) return candidates;
-  const of = (values: ArrayLike<number>) => indices.map((index) => values[index]!);
-  return { scores: of(scores), ...(deviations === undefined ? {} : { deviations: of(deviations) }) };
-}
-
-/** ln σ(x). */
-function logSigmoid(x: number): number {
-  return x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x));
 }

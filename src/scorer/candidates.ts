@@ -8,22 +8,11 @@
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
 import { type Context, contextOf, itemsOf } from "../retrieval/signals/context.ts";
-import type { CandidateSource } from "../events/candidate_source.ts";
-import type { Retrieval } from "../retrieval/retrieval.ts";
+import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
 import type { UserState } from "../users/user_state.ts";
 import { type Filtered, filterOf } from "./filters.ts";
-
-/** An item that may be in the answer. */
-export interface Found {
-  /** Id of the item. */
-  readonly item: string;
-  /** Where it came from. */
-  readonly source: CandidateSource;
-  /** The blend's score, or minus the place on a list; 0 for one that the request names. */
-  readonly score: number;
-}
 
 const STEPS = Object.keys(EMPTY_REASONS) as readonly EmptyReason[];
 
@@ -42,6 +31,8 @@ export interface FindOptions {
   readonly frequency: FrequencyOptions | null;
   /** Retrieved candidates at most: those with the largest scores. */
   readonly most: number;
+  /** The item of an id that the request names. */
+  readonly itemOf: (id: string) => CatalogueItem;
 }
 
 /** What a request lets through, step by step. */
@@ -83,13 +74,13 @@ function gatesOf(
   };
 }
 
-/** Finds the candidates of a request, best first when they are retrieved. */
+/** The candidates of a request, best first when they are retrieved. */
 export function findCandidates(
   view: CandidatesView,
   user: UserState,
   event: RequestEvent,
-  { frequency, most }: FindOptions,
-): Found[] {
+  { frequency, most, itemOf }: FindOptions,
+): Candidate[] {
   const { catalogue } = view;
   const { time } = event;
   const gates = gatesOf(view, user, event, frequency);
@@ -100,7 +91,7 @@ export function findCandidates(
     if (item !== undefined) excluded.push(item.index);
   }
   const allowed = (item: CatalogueItem): boolean =>
-    !(over?.has(item.index) ?? false) && !item.hidden && item.expires > time && passes(item);
+    !(over?.has(item.index) ?? false) && !item.withheld && item.expires > time && passes(item);
   if (event.candidates === undefined) return retrieved(view, user, event, gates, { excluded, allowed, most });
   const without = new Set(excluded);
   const unknown = new Set(ids);
@@ -110,7 +101,7 @@ export function findCandidates(
     return item === undefined
       ? !unknown.has(id) && passes(UNKNOWN) && room-- > 0
       : !without.has(item.index) && allowed(item);
-  }).map((item) => ({ item, source: "given", score: 0 }));
+  }).map((id) => ({ item: itemOf(id), source: "given", score: 0 }));
 }
 
 /** What retrieval finds. */
@@ -126,24 +117,20 @@ function retrieved(
   { filter, list = "personal", time }: RequestEvent,
   { own, query }: Gates,
   { excluded, allowed, most }: Wanted,
-): Found[] {
+): Candidate[] {
   if (list !== "personal") {
     const without = new Set(excluded);
     const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
-    return listed.slice(0, most).map((item, place) => ({ item: item.id, source: list, score: -place }));
+    return listed.slice(0, most).map((item, place) => ({ item, source: list, score: -place }));
   }
   const like = query?.map((id) => catalogue.get(id)).filter((item) => item !== undefined).reverse();
   if (like?.length === 0) return [];
   const context = like === undefined ? own : contextOf(like.map(({ index }) => ({ item: index, time })));
   const categories = filter?.categories ?? filter?.allCategories;
-  return retrieval.candidates({
-    user: like === undefined ? user : null,
-    context,
-    time,
-    excluded,
-    allowed,
-    ...(categories === undefined ? {} : { categories }),
-  }, most).map(({ item, source, score }) => ({ item: item.id, source, score }));
+  return retrieval.candidates(
+    { user: like === undefined ? user : null, context, time, excluded, allowed, categories },
+    most,
+  );
 }
 
 /** Why {@linkcode findCandidates} found nothing that a list could be made of. Looks once more, for as long. */
@@ -162,7 +149,7 @@ export function whyEmpty(
     query?.every((id) => catalogue.get(id) === undefined) ? "unknown" : "no-candidates",
   );
   const stepOf = (id: string, item: CatalogueItem | undefined): EmptyReason => {
-    if (item?.hidden) return "hidden";
+    if (item?.withheld) return "hidden";
     if (item !== undefined && item.expires <= time) return "expired";
     if (!passes(item ?? UNKNOWN)) return "filtered";
     if (ids.has(id)) return "excluded";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Instance } from "../features/instance.ts";
 import type { Serving } from "../features/serving.ts";
+import type { ListFeatures } from "../samples/sample.ts";
 
 /** Why one candidate has its score. All logits are without a place in the list. */
 export interface Explanation {
@@ -32,24 +32,24 @@ export interface Explanation {
  *
  * When the version moves in between, the effects that follow are of the new one.
  */
-export function* explain(serving: Serving, instance: Instance): Generator<void, readonly Explanation[]> {
-  const { history, rows } = instance;
+export function* explain(serving: Serving, list: ListFeatures): Generator<void, readonly Explanation[]> {
+  const { history, rows } = list;
   if (rows.length === 0) return [];
   let { version } = serving;
-  let whole = serving.score(instance);
-  const look = serving.look?.(instance) ?? null;
+  let whole = serving.score(list);
+  const look = serving.look?.(list) ?? null;
   const logits = whole;
   const T = history.items.length;
-  const from = serving.lifelong ? instance.state?.from ?? 0 : 0;
-  const effects = rows.map((): (number | null)[] => Array.from({ length: T }, () => null));
+  const from = serving.lifelong ? list.state?.from ?? 0 : 0;
+  const effects = Array.from({ length: rows.length }, () => new Array<number | null>(T).fill(null));
   for (let t = T - 1; t >= from; t--) {
     yield;
     if (serving.version !== version) {
       version = serving.version;
-      whole = serving.score(instance);
+      whole = serving.score(list);
     }
-    const without = serving.score(withoutBehaviour(instance, t));
-    rows.forEach((_, row) => effects[row]![t] = whole[row]! - without[row]!);
+    const without = serving.score(withoutBehaviour(list, t));
+    effects.forEach((own, row) => own[t] = whole[row]! - without[row]!);
   }
   return rows.map(({ item, offset }, row) => {
     const weights = look === null
@@ -68,11 +68,11 @@ export function* explain(serving: Serving, instance: Instance): Generator<void, 
 }
 
 /** The impression as it would be, had a behaviour of its history not happened. */
-export function withoutBehaviour(instance: Instance, index: number): Instance {
-  const { items, categories, actions, times, strengths } = instance.history;
+export function withoutBehaviour(list: ListFeatures, index: number): ListFeatures {
+  const { items, categories, actions, times, strengths } = list.history;
   const others = <Value>(values: Iterable<Value>) => [...values].filter((_, i) => i !== index);
   return {
-    ...instance,
+    ...list,
     history: {
       items: others(items),
       categories: others(categories),

@@ -6,18 +6,18 @@
  */
 
 import type { Attributes } from "../events/event.ts";
-import type { InstanceRow } from "../features/instance.ts";
 import { contextValues, type FeatureSchema, fieldValues } from "../features/schema.ts";
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { TRANSITION_OPTIONS } from "../features/transitions.ts";
+import { Rows } from "../samples/rows.ts";
 import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
 import { type Pending, type PendingState, sampleState } from "../users/pending/pending.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import { type FoldContext, stateOf } from "../users/hidden_state.ts";
 import type { UserState } from "../users/user_state.ts";
-import { ScoredList, ScratchRows } from "./scored_list.ts";
+import { ScoredList } from "./scored_list.ts";
 import type { Serving } from "../features/serving.ts";
 
 /** Where a list is asked for or shown. */
@@ -52,8 +52,9 @@ export class ListScorer {
   readonly #fold: FoldContext;
   readonly #isOwn: boolean;
   readonly #windowMs: number;
-  readonly #item: (id: string, time: number) => CatalogueItem;
-  readonly #rows: ScratchRows;
+  /** Of the newest list. */
+  readonly #rows: Rows;
+  #lists = 0;
 
   /**
    * @param windowMs How long after the impression an outcome counts.
@@ -63,8 +64,6 @@ export class ListScorer {
     state: {
       readonly catalogue: Catalogue;
       readonly statistics: FeatureStatistics;
-      /** The item of an id, known from now on. */
-      item(id: string, time: number): CatalogueItem;
     },
     fold: FoldContext,
     windowMs: number,
@@ -78,8 +77,7 @@ export class ListScorer {
     this.#fold = fold;
     this.#windowMs = windowMs;
     this.#isOwn = isOwn;
-    this.#item = (id, time) => state.item(id, time);
-    this.#rows = new ScratchRows(state.statistics.count);
+    this.#rows = new Rows(0, state.statistics.count);
   }
 
   /** How its users' states are kept. */
@@ -106,7 +104,7 @@ export class ListScorer {
     const history = this.#openHistory(user, start, length) ?? this.#history(user, start, length);
     const earlier = this.#earlier(user, { start, time, history });
     return {
-      history: earlier === null && history.earlier === undefined ? history : withEarlier(history, earlier),
+      history: earlier === undefined && history.earlier === undefined ? history : { ...history, earlier },
       first: start,
       seen,
     };
@@ -127,7 +125,7 @@ export class ListScorer {
       times[i] = sequences.time(row, start + i);
       strengths[i] = sequences.strength(row, start + i);
     }
-    return { items, categories, actions, times, strengths };
+    return { items, categories, actions, times, strengths, earlier: undefined };
   }
 
   /** The history of the user's newest open list, if nothing has happened since: open lists are many, and share it. */
@@ -155,9 +153,9 @@ export class ListScorer {
       readonly time: number;
       readonly history: SampleHistory;
     },
-  ): EarlierBehaviours | null {
+  ): EarlierBehaviours | undefined {
     const { transitions } = this.#schema;
-    if (transitions === null || start === 0) return null;
+    if (transitions === null || start === 0) return undefined;
     const ends = transitions?.ends ?? TRANSITION_OPTIONS.ends.value;
     const sequences = this.#sequences;
     const known = new Set<string>();
@@ -175,7 +173,7 @@ export class ListScorer {
       if (!ends.includes(action) || sequences.time(row, i) > time) continue;
       if (isNew(action, this.#catalogue.at(sequences.item(row, i)).categories)) places.push(i);
     }
-    if (places.length === 0) return null;
+    if (places.length === 0) return undefined;
     places.reverse();
     const items = places.map((i) => this.#catalogue.at(sequences.item(row, i)));
     return {
@@ -193,54 +191,48 @@ export class ListScorer {
     return stateOf(recurrent, this.#fold, this.#sequences.windowStart(user.row), length);
   }
 
-  /** Scores items in the given order; they are not shown and have no positions yet. */
-  score(user: UserState, ids: readonly string[], at: ListContext): Pending {
-    return this.list(user, ids, at).pending();
+  /** Scores items in the given order; they are not shown and have no places yet. */
+  score(user: UserState, items: readonly CatalogueItem[], at: ListContext): Pending {
+    const scored = this.list(user, items, at);
+    return { ...scored.head, rows: scored.awaitingPlaces() };
   }
 
-  /** The same, with rows that are made when they are asked for: of most candidates nobody asks more than the logit. */
-  list(user: UserState, ids: readonly string[], at: ListContext): ScoredList {
+  /** The same, with rows that the next list overwrites: of most candidates only the logit is needed. */
+  list(user: UserState, items: readonly CatalogueItem[], at: ListContext): ScoredList {
     const schema = this.#schema;
     const { history, first, seen } = this.window(user, at.time);
     const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
-    const state = recurrent === undefined
-      ? null
-      : stateOf(recurrent, this.#fold, first, history.items.length);
-    const items = ids.map((id) => this.#item(id, at.time));
-    const userFields = fieldValues(schema.userFields, user.profile);
-    const contextFields = contextValues(schema, at);
-    const rows = this.#rowsOf(user, items, { history, seen, time: at.time });
-    const logits = rows.length === 0 ? new Float32Array(0) : this.#serving.score({
-      user: user.id,
-      userFields,
-      contextFields,
+    const state = recurrent && stateOf(recurrent, this.#fold, first, history.items.length) || undefined;
+    const of = {
       time: at.time,
       history,
-      ...sampleState(state),
-      rows,
-    });
+      userFields: fieldValues(schema.userFields, user.profile),
+      contextFields: contextValues(schema, at),
+    };
+    const rows = this.#fill(user, items, { history, seen, time: at.time });
+    const logits = rows.length === 0
+      ? new Float32Array(0)
+      : this.#serving.score({ ...of, user: user.id, state: state && sampleState(state), rows });
     const head = {
+      ...of,
       request: at.request,
       shown: false,
-      time: at.time,
       deadline: at.time + this.#windowMs,
       sequence: 0,
       version: this.#serving.version,
       newUser: history.items.length === 0,
-      userFields,
-      contextFields,
-      history,
-      ...(state === null ? {} : { state }),
+      state,
     };
-    return new ScoredList(head, items, this.#rows, logits, this.#serving.share);
+    const list = ++this.#lists;
+    return new ScoredList({ head, share: this.#serving.share }, rows, logits, () => this.#lists === list);
   }
 
   /** What models read of candidates; the next list overwrites it. */
-  #rowsOf(
+  #fill(
     user: UserState,
     items: readonly CatalogueItem[],
     { history, seen, time }: Pick<Window, "history" | "seen"> & { readonly time: number },
-  ): readonly InstanceRow[] {
+  ): Rows {
     const facts = {
       statistics: this.#schema.userIds === false ? NOBODY : user.statistics,
       historyLength: history.items.length,
@@ -249,15 +241,13 @@ export class ListScorer {
     const statistics = this.#statistics;
     const write = statistics.numericsFor(facts, time);
     const rateLogit = this.#schema.offset === "rate" ? statistics.rateLogit : null;
-    const rows = this.#rows.take(items.length);
+    const rows = this.#rows;
+    rows.clear(items.length);
+    const { numerics, width } = rows;
     for (let c = 0; c < items.length; c++) {
       const item = items[c]!;
-      const row = rows[c]!;
-      write(item, seen.get(item.index) ?? 0, row.numerics);
-      row.item = item.id;
-      row.categories = item.categories;
-      row.fields = item.fields;
-      row.offset = rateLogit ?? row.numerics[0]!;
+      write(item, seen.get(item.index) ?? 0, numerics, c * width);
+      rows.add(item.features, rateLogit ?? numerics[c * width]!, 0);
     }
     return rows;
   }
@@ -271,11 +261,4 @@ export class ListScorer {
   unplacedLogit(logit: number, position: number): number {
     return this.#serving.unplace(logit, position);
   }
-}
-
-function withEarlier(
-  { earlier: _before, ...history }: SampleHistory,
-  earlier: EarlierBehaviours | null,
-): SampleHistory {
-  return earlier === null ? history : { ...history, earlier };
 }

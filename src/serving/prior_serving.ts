@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Instance } from "../features/instance.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { Serving } from "../features/serving.ts";
 
@@ -16,7 +15,8 @@ export const PRIOR: Serving = {
   stateSize: 0,
   initState: () => new Float32Array(0),
   step: () => {},
-  score: ({ rows }: Instance) => Float32Array.from(rows, ({ numerics }) => numerics[PRIOR_NUMERIC]!),
+  score: ({ rows: { length, width, numerics } }) =>
+    Float32Array.from({ length }, (_, row) => numerics[row * width + PRIOR_NUMERIC]!),
   place: (logit) => logit,
   unplace: (logit) => logit,
 };

@@ -9,7 +9,7 @@ import { ServedBank } from "../bank/served_bank.ts";
 import { ServingTable } from "../embeddings/serving_table.ts";
 import { Assembler, createHead } from "../features/rows/assembler.ts";
 import { behaviourVector } from "../features/rows/behaviour_list.ts";
-import type { Instance } from "../features/instance.ts";
+import type { ListFeatures } from "../samples/sample.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import type { FieldTable } from "../features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
@@ -182,8 +182,8 @@ export class ServingModel implements Serving {
     this.#assembler.forgetUsers(this.#fields);
   }
 
-  score(instance: Instance): Float32Array {
-    const { input, wide } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
+  score(list: ListFeatures): Float32Array {
+    const { input, wide } = this.#assembler.gather(list, this.#fields, this.#head, this.#standardisation);
     const logits = this.#model.score(input);
     for (let c = 0; c < logits.length; c++) logits[c] = linked(logits[c]! + wide[c]!, this.#link);
     return logits;
@@ -201,10 +201,10 @@ export class ServingModel implements Serving {
     return state.length === this.stateSize ? this.#model.inspect?.(state) ?? [] : [];
   }
 
-  look(instance: Instance): Look | null {
+  look(list: ListFeatures): Look | null {
     const { looks } = this.#model.capabilities;
     if (looks === null || this.#model.look === undefined) return null;
-    const { input } = this.#assembler.gather(instance, this.#fields, this.#head, this.#standardisation);
+    const { input } = this.#assembler.gather(list, this.#fields, this.#head, this.#standardisation);
     const weights = this.#model.look(input);
     return { at: looks, size: weights.length / input.K, weights };
   }

@@ -8,7 +8,7 @@
  */
 
 import type { Frequency } from "../events/event.ts";
-import type { PendingRows } from "./pending/pending_rows.ts";
+import type { Rows } from "../samples/rows.ts";
 import type { ShownItem, UserState } from "./user_state.ts";
 
 /** How often the same item may be shown, unless a request says otherwise. */
@@ -20,7 +20,7 @@ export interface FrequencyOptions extends Frequency {
 /** Remembers the items of a shown list, once even if it is confirmed again. O(new + kept). */
 export function rememberShown(
   user: UserState,
-  rows: PendingRows,
+  rows: Rows,
   time: number,
   remembered: number,
 ): void {
@@ -28,7 +28,7 @@ export function rememberShown(
   const known = new Set(user.shown.filter((each) => each.time === time).map(({ item }) => item));
   const shown = [...user.shown];
   for (let row = 0; row < rows.length; row++) {
-    const item = rows.item(row);
+    const item = rows.items[row]!.index;
     if (!known.has(item)) shown.push({ item, time });
   }
   user.shown = shown.slice(-remembered);
@@ -56,7 +56,9 @@ export function overshown(
   if (remembered > 0) { for (const each of user.shown) count(each); }
   else {
     for (const { shown, time, rows } of user.pending.values()) {
-      if (shown) { for (let row = 0; row < rows.length; row++) count({ item: rows.item(row), time }); }
+      if (shown) {
+        for (let row = 0; row < rows.length; row++) count({ item: rows.items[row]!.index, time });
+      }
     }
   }
   return over;

@@ -20,7 +20,7 @@ import { readIds, writeIds } from "../codec/ids.ts";
 import { ListDictionary } from "../codec/list_dictionary.ts";
 import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
-import type { Behaviours } from "./pending/impression_context.ts";
+import type { Behaviours, Read } from "./pending/impression_context.ts";
 import { readPending, writePending } from "./pending/pending_codec.ts";
 import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
@@ -132,7 +132,8 @@ export class UserCodec {
 
     const { behaviours, total } = readBehaviours(body, { ids, strings, catalogue: this.#catalogue });
     const time = behaviours.at(-1)?.time ?? 0;
-    const itemAt = (at: number) => this.#catalogue.intern(ids(at), time).index;
+    const itemAt = (at: number) => this.#catalogue.intern(ids(at), time);
+    const featuresAt: Read["itemAt"] = (at, ...lists) => itemAt(at).featuresWith(...lists);
     const user = createUser(id, this.#sequences);
     user.anchor = states[0] ?? null;
     user.lastOffset = lastOffset;
@@ -152,9 +153,12 @@ export class UserCodec {
     // The record may have more behaviours than the row, if the capacity was reduced since it was written.
     const own = behavioursOf(behaviours, this.#catalogue);
     for (let n = body.count(); n > 0; n--) {
-      putPending(user, readPending(body, { format, itemAt, strings, lists, behaviours: own, states }));
+      putPending(
+        user,
+        readPending(body, { itemAt: featuresAt, strings, lists, behaviours: own, states }),
+      );
     }
-    readShown(user, body, itemAt);
+    readShown(user, body, (at) => itemAt(at).index);
     user.variants = readVariants(user.row, body, strings, states);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);

@@ -129,10 +129,10 @@ async function features(
   user: string | null,
   asked: Asked,
 ): Promise<ReadonlyMap<string, readonly JsonObject[]>> {
-  const { serving, instance } = user === null
+  const { serving, list } = user === null
     ? askForNobody(context, asked)
     : await askSilently(context, user, asked);
-  const steps = explain(serving, instance);
+  const steps = explain(serving, list);
   let step = steps.next();
   for (; !step.done; step = steps.next()) await turn(); // other requests get their turn
   return new Map(step.value.map(({ item, logit, prior, effects }) => [item, [

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { Rows } from "../../src/samples/rows.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -67,7 +68,7 @@ function misread(labels: Labels) {
       this,
       samples.map((sample) => ({
         ...sample,
-        rows: sample.rows.map((row) => ({ ...row, label: labels(row.label, before) })),
+        rows: Rows.of(sample.rows.map((row) => ({ ...row, label: labels(row.label, before) }))),
       })),
     );
   };

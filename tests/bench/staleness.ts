@@ -164,7 +164,7 @@ function figures(
   let scoring = false;
   const idle: Serving = {
     ...serving,
-    score: (instance) => scoring ? serving.score(instance) : new Float32Array(instance.rows.length),
+    score: (list) => scoring ? serving.score(list) : new Float32Array(list.rows.length),
   };
   const task = new TaskState({ maxJumpMs: REPLAY_MAX_JUMP_MS, ...options, maxStaleVersions: Infinity }, idle);
   const counted: Sample[] = [];
@@ -179,7 +179,7 @@ function figures(
   }
   task.flush(out);
   counted.push(...out.samples);
-  const rows = counted.filter(({ time }) => time > start).flatMap(({ rows }) => rows);
+  const rows = counted.filter(({ time }) => time > start).flatMap(({ rows }) => [...rows]);
   const labels = rows.map(({ label }) => label), predictions = rows.map(({ prediction }) => prediction);
   return `AUC ${auc(labels, predictions)?.toFixed(4)}, log loss ${
     logLoss(labels, predictions)?.toFixed(4)

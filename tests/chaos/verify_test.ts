@@ -1,6 +1,7 @@
 /** A verifier that finds nothing proves nothing: each promise is broken here by hand, and must be missed. */
 
 import assert from "node:assert/strict";
+import { Rows } from "../../src/samples/rows.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { EXPERIMENT } from "../../streams/experiments/record.ts";
@@ -183,7 +184,7 @@ function flipLabel(records: readonly LogRecord[]): readonly LogRecord[] {
   );
   return records.with(first, {
     ...records[first] ?? assert.fail(),
-    value: encodeSample({ ...sample, rows }),
+    value: encodeSample({ ...sample, rows: Rows.of(rows) }),
   });
 }
 

@@ -159,7 +159,8 @@ Deno.test("Task assigns as the records on its events say, and the sample and the
     for (const row of sample.rows) assert.equal(row.reward ?? 0, 7 * row.label);
   }
   assert.ok(
-    bytes.length > 100 && [...samples.values()].some(({ rows }) => rows.some(({ label }) => label === 1)),
+    bytes.length > 100 &&
+      [...samples.values()].some(({ rows }) => [...rows].some(({ label }) => label === 1)),
   );
 });
 

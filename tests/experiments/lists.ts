@@ -1,3 +1,4 @@
+import { Rows } from "../../src/samples/rows.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 
 /** A sample of `rows` items with the first `clicks` of them clicked. */
@@ -11,10 +12,8 @@ export function list(
     ...{ request: `${user}-${time}`, user, time, closedTime: time, version: 1, newUser: false },
     ...{ userFields: [], contextFields: [] },
     history: { ...nothing, times: new Float64Array(0), strengths: new Float32Array(0) },
-    rows: Array.from({ length: rows }, (_, position) => ({
-      ...{ item: `i${position}`, categories: [], fields: [], numerics: new Float32Array(0), offset: 0 },
-      ...{ position, propensity: 1, prediction: 0.3, oracle: NaN },
-      label: position < clicks ? 1 as const : 0 as const,
+    rows: Rows.of(Array.from({ length: rows }, (_, position) => {
+      return { item: `i${position}`, prediction: 0.3, label: position < clicks ? 1 : 0 };
     })),
     ...(exposure === undefined ? {} : { exposures: [{ experiment: exposure[0], variant: exposure[1] }] }),
   };

@@ -62,7 +62,7 @@ export async function checkPeople(ledger: Ledger, log: Log, options: CheckOption
     if (acknowledgedAt - list.time > windowMs - MARGIN_MS) continue;
     clicks++;
     const sample = samples.get(request);
-    const row = sample?.rows.find((row) => row.item === item);
+    const row = [...sample?.rows ?? []].find((row) => row.item === item);
     if (row === undefined || row.label === 1) continue;
     lost.labels++;
     first ||=

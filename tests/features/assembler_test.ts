@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { hashString } from "../../src/embeddings/hash.ts";
 import { Assembler, createHead } from "../../src/features/rows/assembler.ts";
 import { behaviourVector } from "../../src/features/rows/behaviour_list.ts";
-import type { Instance, InstanceRow } from "../../src/features/instance.ts";
+import { type Row, Rows } from "../../src/samples/rows.ts";
+import type { ListFeatures } from "../../src/samples/sample.ts";
 import type { FieldTable, TrainableTable } from "../../src/features/field_table.ts";
 import { fieldSpecs, MAX_POSITION } from "../../src/features/fields.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
@@ -86,8 +87,8 @@ class Setting {
   }
 
   /** What `gather` gives, copied. */
-  gather(instance: Instance): { readonly input: ModelInput; readonly wide: Float32Array } {
-    return structuredClone(this.assembler.gather(instance, this.tables, this.head, this.standardisation));
+  gather(list: ListFeatures): { readonly input: ModelInput; readonly wide: Float32Array } {
+    return structuredClone(this.assembler.gather(list, this.tables, this.head, this.standardisation));
   }
 }
 
@@ -104,7 +105,7 @@ const row = fc.record({
   offset: number,
   position: fc.constantFrom(-1, 0, 1, MAX_POSITION, MAX_POSITION + 1, 9999),
 }, { noNullPrototype: true });
-const instance: fc.Arbitrary<Instance> = fc.record({
+const list: fc.Arbitrary<ListFeatures> = fc.record({
   user: fc.constantFrom("u0", "u1"),
   userFields: fc.tuple(value, value),
   contextFields: fc.tuple(value, value),
@@ -127,7 +128,7 @@ const instance: fc.Arbitrary<Instance> = fc.record({
       },
     }),
   })),
-  rows: fc.array(row, { minLength: 1, maxLength: 4 }),
+  rows: fc.array(row, { minLength: 1, maxLength: 4 }).map((rows) => Rows.of(rows)),
 }, { noNullPrototype: true });
 
 function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void {
@@ -144,7 +145,7 @@ function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance:
 /** The formulas of the module's doc, one after the other, over plain arrays. */
 function naive(
   setting: Setting,
-  instance: Instance,
+  list: ListFeatures,
 ): { readonly input: ModelInput; readonly wide: number[] } {
   const row = (name: string, key: string) => [...setting.table(name).values(key)];
   const scaled = (vector: readonly number[], scale: number) => vector.map((x) => scale * x);
@@ -163,7 +164,7 @@ function naive(
     value === null || value === undefined ? 0 : row(`first:${name}`, value)[0] ?? NaN;
   const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x / values.length, 0);
 
-  const { history, rows, user, userFields, contextFields } = instance;
+  const { history, rows, user, userFields, contextFields } = list;
   const e = history.items.flatMap((item, t) =>
     scaled(vector(item, history.categories[t] ?? []), history.strengths[t] ?? NaN)
   );
@@ -188,9 +189,9 @@ function naive(
     );
     return bias + row.offset + fields + first("user", user) + first("item", row.item) +
       mean(row.categories.map((name) => first("category", name))) +
-      mean(row.categories.map((name) => transitions(instance, name, first))) +
-      own(instance, row.item, (key) => first("age", key)) +
-      pairs(instance, row, (key) => first("pair", key)) +
+      mean(row.categories.map((name) => transitions(list, name, first))) +
+      own(list, row.item, (key) => first("age", key)) +
+      pairs(list, row, (key) => first("pair", key)) +
       (row.position < 0 ? 0 : first("position", String(Math.min(MAX_POSITION, row.position)))) +
       linear.reduce((sum, weight, n) => sum + weight * (standardised[c]?.[n] ?? NaN), 0) +
       userVector.reduce((sum, x, j) => sum + x * (q[c]?.[j] ?? NaN), 0);
@@ -202,7 +203,7 @@ function naive(
       e: Float32Array.from(e),
       q: Float32Array.from(q.flat()),
       xu: Float32Array.from([...userVector, ...ofUser.flatMap(([name, value]) => field(name, value))]),
-      xc: Float32Array.from(rows.flatMap((row, c) => [
+      xc: Float32Array.from([...rows].flatMap((row, c) => [
         ...standardised[c] ?? [],
         ...ofContext.flatMap(([name, value]) => field(name, value)),
         ...named("item", SCHEMA.itemFields, row.fields).flatMap(([name, value]) => field(name, value)),
@@ -214,7 +215,7 @@ function naive(
 
 /** The cross features of a history and one category of a candidate, each times its weight. */
 function transitions(
-  { history, time }: Instance,
+  { history, time }: ListFeatures,
   to: string,
   weight: (table: string, key: string) => number,
 ): number {
@@ -246,7 +247,7 @@ function transitions(
 }
 
 /** The behaviours that models do not read, newest first. */
-function earlier(history: Instance["history"], time: number) {
+function earlier(history: ListFeatures["history"], time: number) {
   const { items, categories, actions, times } = history.earlier ??
     { items: [], categories: [], actions: [], times: [] };
   return items.map((item, t) => ({
@@ -265,7 +266,7 @@ function aged(age: number, weight: (step: number) => number): number {
 }
 
 /** How long ago a candidate was acted on itself. */
-function own({ history, time }: Instance, item: string, weight: (key: string) => number): number {
+function own({ history, time }: ListFeatures, item: string, weight: (key: string) => number): number {
   return ["click", "purchase"].reduce((sum, action) => {
     const at = history.items.findLastIndex((other, t) => other === item && history.actions[t] === action);
     const age = at >= 0
@@ -277,8 +278,8 @@ function own({ history, time }: Instance, item: string, weight: (key: string) =>
 
 /** Pairs of the user and the user's fields with categories and brand. */
 function pairs(
-  { user, userFields }: Instance,
-  { categories, fields }: InstanceRow,
+  { user, userFields }: ListFeatures,
+  { categories, fields }: Row,
   weight: (key: string) => number,
 ): number {
   const brand = SCHEMA.itemFields.indexOf("brand");
@@ -295,11 +296,11 @@ function pairs(
 }
 
 Deno.test("Assembler.gather() equals its formulas, also when the workspaces were used before", () => {
-  fc.assert(fc.property(fc.array(instance, { minLength: 1, maxLength: 4 }), fc.nat(), (instances, seed) => {
+  fc.assert(fc.property(fc.array(list, { minLength: 1, maxLength: 4 }), fc.nat(), (lists, seed) => {
     const setting = new Setting(seed);
-    for (const instance of instances) {
-      const got = setting.gather(instance);
-      const want = naive(setting, instance);
+    for (const list of lists) {
+      const got = setting.gather(list);
+      const want = naive(setting, list);
       assert.deepEqual([got.input.T, got.input.K], [want.input.T, want.input.K]);
       for (const name of ["e", "q", "xu", "xc"] as const) {
         assertClose(got.input[name], want.input[name], 1e-5, name);
@@ -310,7 +311,7 @@ Deno.test("Assembler.gather() equals its formulas, also when the workspaces were
 });
 
 Deno.test("Assembler.gather() of still tables gives what it gives of others bit for bit, before and after they change", () => {
-  fc.assert(fc.property(fc.array(instance, { minLength: 1, maxLength: 4 }), fc.nat(), (instances, seed) => {
+  fc.assert(fc.property(fc.array(list, { minLength: 1, maxLength: 4 }), fc.nat(), (lists, seed) => {
     const setting = new Setting(seed);
     const { assembler, tables, head, standardisation } = setting;
     const still: ReadonlyMap<string, FieldTable> = new Map(
@@ -323,9 +324,9 @@ Deno.test("Assembler.gather() of still tables gives what it gives of others bit 
     );
     for (let round = 0; round < 2; round++) {
       // The same rows come again: as they are, with other categories, and under other fields.
-      for (const instance of [...instances, ...instances.map(otherwise), ...instances]) {
-        const want = setting.gather(instance);
-        const got = assembler.gather(instance, still, head, standardisation);
+      for (const list of [...lists, ...lists.map(otherwise), ...lists]) {
+        const want = setting.gather(list);
+        const got = assembler.gather(list, still, head, standardisation);
         assert.deepEqual(structuredClone(got), want);
       }
       for (const table of tables.values()) for (const row of table.rows) row.set(setting.floats(row.length));
@@ -335,20 +336,20 @@ Deno.test("Assembler.gather() of still tables gives what it gives of others bit 
 });
 
 /** The same items, of which something else is said. */
-function otherwise(instance: Instance): Instance {
-  const rows = instance.rows.map((row) => ({
+function otherwise(list: ListFeatures): ListFeatures {
+  const rows = list.rows.map((row) => ({
     ...row,
     categories: [...row.categories, "c3"],
     fields: row.fields.map((value) => value === null ? "v2" : null),
   }));
-  return { ...instance, rows };
+  return { ...list, rows: Rows.of(rows) };
 }
 
 Deno.test("Assembler.scatter() equals central differences for every row and weight", () => {
   fc.assert(
-    fc.property(instance, fc.nat(), (instance, seed) => {
+    fc.property(list, fc.nat(), (list, seed) => {
       const setting = new Setting(seed);
-      const { input, wide } = setting.gather(instance);
+      const { input, wide } = setting.gather(list);
       // The loss is a random linear functional of all that is gathered.
       const of = { e: input.e, q: input.q, xu: input.xu, xc: input.xc, z: wide };
       const names = ["e", "q", "xu", "xc", "z"] as const;
@@ -356,7 +357,7 @@ Deno.test("Assembler.scatter() equals central differences for every row and weig
         names.map((name) => [name, setting.floats(of[name].length)]),
       ) as typeof of;
       const loss = () => {
-        const { input, wide } = setting.gather(instance);
+        const { input, wide } = setting.gather(list);
         const at = { ...input, z: wide };
         return names.reduce(
           (sum, name) => sum + at[name].reduce((s, x, i) => s + x * weights[name][i]!, 0),
@@ -372,7 +373,7 @@ Deno.test("Assembler.scatter() equals central differences for every row and weig
         logits: new Float32Array(),
         negatives: new Float32Array(),
       };
-      setting.assembler.scatter(instance, setting.tables, gradients, setting.head, headGradients);
+      setting.assembler.scatter(list, setting.tables, gradients, setting.head, headGradients);
 
       const parameters = [
         ["head", setting.head.values, headGradients] as const,
@@ -401,22 +402,22 @@ Deno.test("Assembler.scatter() equals central differences for every row and weig
 });
 
 Deno.test("Assembler of a schema without ids of users knows nothing of whose impression it is, and learns nothing of it", () => {
-  fc.assert(fc.property(instance, fc.nat(), (instance, seed) => {
+  fc.assert(fc.property(list, fc.nat(), (list, seed) => {
     const setting = new Setting(seed, { ...SCHEMA, userIds: false });
-    const got = setting.gather(instance);
-    assert.deepEqual(setting.gather({ ...instance, user: "somebody else" }), got);
+    const got = setting.gather(list);
+    assert.deepEqual(setting.gather({ ...list, user: "somebody else" }), got);
     const gradients = {
       ...{ e: got.input.e, q: got.input.q, xu: got.input.xu, xc: got.input.xc, z: got.wide },
       ...{ loss: 0, aux: 0, logits: new Float32Array(), negatives: new Float32Array() },
     };
-    setting.assembler.scatter(instance, setting.tables, gradients, setting.head, new Float32Array(N + 1));
+    setting.assembler.scatter(list, setting.tables, gradients, setting.head, new Float32Array(N + 1));
     assert.deepEqual([setting.table("user").keys, setting.table("first:user").keys], [[], []]);
     assert.ok(setting.table("first:pair").keys.every((key) => key.startsWith("f")));
   }));
 });
 
 Deno.test("Assembler.scatter() gives each gradient to the row that its key has by then, and to the last gathered only", () => {
-  fc.assert(fc.property(instance, (instance) => {
+  fc.assert(fc.property(list, (list) => {
     const setting = new Setting(1);
     const [head, headGradients] = [setting.head, new Float32Array(N + 1)];
     // A key has a row from its second sight on; who was told of no row has to ask for all of them.
@@ -436,15 +437,15 @@ Deno.test("Assembler.scatter() gives each gradient to the row that its key has b
         addRow: () => {},
         accumulate: (row: number, scale: number) => void given.push([row, scale]),
       }]));
-      const { input, wide } = setting.assembler.gather(instance, tables, head, setting.standardisation);
+      const { input, wide } = setting.assembler.gather(list, tables, head, setting.standardisation);
       const gradients = {
         ...{ e: input.e, q: input.q, xu: input.xu, xc: input.xc, z: wide.fill(1) },
         ...{ loss: 0, aux: 0, logits: new Float32Array(), negatives: new Float32Array() },
       };
-      setting.assembler.scatter(instance, trained, gradients, head, headGradients);
+      setting.assembler.scatter(list, trained, gradients, head, headGradients);
       assert.throws(() =>
         setting.assembler.scatter(
-          { ...instance, history: { ...instance.history } },
+          { ...list, history: { ...list.history } },
           trained,
           gradients,
           head,
@@ -458,10 +459,10 @@ Deno.test("Assembler.scatter() gives each gradient to the row that its key has b
 });
 
 Deno.test("behaviourVector() equals a behaviour that is gathered with others", () => {
-  fc.assert(fc.property(instance, fc.nat(), (instance, seed) => {
+  fc.assert(fc.property(list, fc.nat(), (list, seed) => {
     const setting = new Setting(seed);
-    const { input: { e } } = setting.gather(instance);
-    const { items, categories, strengths } = instance.history;
+    const { input: { e } } = setting.gather(list);
+    const { items, categories, strengths } = list.history;
     const out = new Float32Array(2 * K).fill(9);
     items.forEach((item, t) => {
       behaviourVector(setting.tables, item, categories[t] ?? [], strengths[t]!, out);
@@ -473,7 +474,7 @@ Deno.test("behaviourVector() equals a behaviour that is gathered with others", (
 Deno.test("Assembler.gather() throws a RangeError when a table is missing", () => {
   const setting = new Setting(1);
   const tables = new Map([...setting.tables].filter(([name]) => name !== "user"));
-  const instance = {
+  const list = {
     user: "u",
     userFields: [null, null],
     contextFields: [null, null],
@@ -485,10 +486,10 @@ Deno.test("Assembler.gather() throws a RangeError when a table is missing", () =
       times: new Float64Array(),
       strengths: new Float32Array(),
     },
-    rows: [],
+    rows: Rows.of([]),
   };
   assert.throws(
-    () => setting.assembler.gather(instance, tables, setting.head, setting.standardisation),
+    () => setting.assembler.gather(list, tables, setting.head, setting.standardisation),
     RangeError,
   );
 });

@@ -56,8 +56,6 @@ function lookUpsIn(table: FieldTable, read: RowLog, crossed: readonly number[]):
   return new LookUps(shape, findTables(SCHEMA, tables), false, read);
 }
 
-const crosses = (prefixes: readonly string[]) => ({ user: new Float32Array(2), transitions: null, prefixes });
-
 interface Candidate {
   readonly categories: readonly string[];
   readonly fields: readonly (string | null)[];
@@ -71,7 +69,7 @@ function addPairs(
   candidate: Candidate,
   prefixes: number,
 ): number {
-  const { traits } = lookUps.of(place, { item: "i", ...candidate });
+  const { traits } = lookUps.of(place, { index: -1, id: "i", ...candidate });
   for (const trait of traits) lookUps.isNew(trait);
   for (let p = 0; p < prefixes; p++) for (const trait of traits) z += lookUps.pair(trait, p);
   return z;
@@ -88,7 +86,7 @@ function pairRows(read: RowLog, length: number): number[] {
 Deno.test("LookUps looks up each pair of a prefix with a category or a crossed field that is there", () => {
   const table = new NotingTable();
   const lookUps = lookUpsIn(table, new RowLog(), [2, 1]);
-  lookUps.start(crosses(pairPrefixes("ann", [null, "40"])));
+  lookUps.start(pairPrefixes("ann", [null, "40"]));
   const z = addPairs(lookUps, 100, 0, { categories: ["x", "y"], fields: ["red", null, "s"] }, 2);
   const keys = ["uann\0cx", "uann\0cy", "uann\0a2=s", "f1=40\0cx", "f1=40\0cy", "f1=40\0a2=s"];
   assert.deepEqual(table.sights, keys);
@@ -119,7 +117,7 @@ Deno.test("LookUps is for a table as if each pair were looked up each time, and 
     const pairs = lookUpsIn(noting, read, [1, 2]), pairsPlain = lookUpsIn(forgetful, readPlain, [1, 2]);
     for (const { prefixes, candidates } of script) {
       for (const log of [read, readPlain]) log.clear();
-      for (const lookUps of [pairs, pairsPlain]) lookUps.start(crosses(prefixes));
+      for (const lookUps of [pairs, pairsPlain]) lookUps.start(prefixes);
       const before = noting.lookUps;
       for (const [place, one] of candidates.entries()) {
         assert.equal(

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Rows } from "../../src/samples/rows.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { type FeatureSchema, numericNames } from "../../src/features/schema.ts";
 import { Learner } from "../../src/learner/learner.ts";
@@ -65,7 +66,7 @@ export function makeSamples(count: number, seed = 1, list = 4): Sample[] {
       },
       userFields: [below(2) === 0 ? null : "30"],
       contextFields: [String(below(24))],
-      rows: Array.from({ length: list }, (_, position) => {
+      rows: Rows.of(Array.from({ length: list }, () => {
         const i = item();
         const likely = T > 0 && i % 3 === taste;
         return {
@@ -75,12 +76,9 @@ export function makeSamples(count: number, seed = 1, list = 4): Sample[] {
           numerics: Float32Array.from({ length: numerics }, () => random()),
           offset: -1,
           label: random() < (likely ? 0.8 : 0.1) ? 1 : 0,
-          position,
-          propensity: 1,
           prediction: 0.3,
-          oracle: NaN,
         };
-      }),
+      })),
     };
   });
 }

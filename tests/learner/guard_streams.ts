@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Rows } from "../../src/samples/rows.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
@@ -72,13 +73,13 @@ export function* guardBatches(
       batch.push({
         ...template!,
         user: user.name,
-        rows: Array.from({ length: list }, () => {
+        rows: Rows.of(Array.from({ length: list }, () => {
           const z = rate + known * normal();
           const yes = random() < sigmoid(z + user.mood);
           const label = yes !== isFlipped(row++) ? 1 : 0;
           const offset = (isPriorAsGood ? z : rate) + bias;
-          return { ...template!.rows[0]!, label, prediction: sigmoid(z + bias), offset } as const;
-        }),
+          return { ...template!.rows.at(0), label, prediction: sigmoid(z + bias), offset } as const;
+        })),
       });
     }
     yield batch;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { Rows } from "../../src/samples/rows.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "../../src/learner/guard/guard.ts";
@@ -33,12 +34,12 @@ function batchMaker(seed: number): (served: Served) => Sample[] {
       ...sample,
       user: user ?? `u${s}`,
       version,
-      rows: sample.rows.map((row) => {
+      rows: Rows.of(sample.rows.map((row) => {
         const p = random() < 0.4 ? 0.7 : 0.1;
         const label = random() < p ? 1 : 0;
         const prediction = how === "well" ? p : how === "too high" ? 0.95 : 1 - p;
         return { ...row, label, prediction, offset: Math.log(0.34 / 0.66) };
-      }),
+      })),
     }));
 }
 

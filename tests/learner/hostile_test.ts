@@ -8,7 +8,8 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import type { Sample, SampleRow } from "../../src/samples/sample.ts";
+import { type Row, Rows } from "../../src/samples/rows.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
@@ -49,7 +50,7 @@ class Hostile {
 
   sample(sample: Sample): Sample {
     const change: Record<number, () => Partial<Sample>> = {
-      0: () => ({ rows: sample.rows.map((row) => this.#row(row)) }),
+      0: () => ({ rows: Rows.of(sample.rows.map((row) => this.#row(row))) }),
       1: () => ({ history: { ...sample.history, strengths: this.floats() } }),
       2: () => ({ history: { ...sample.history, items: this.list(sample.history.items, "i9") } }),
       3: () => ({ history: { ...sample.history, categories: this.list(sample.history.categories, []) } }),
@@ -57,24 +58,27 @@ class Hostile {
       5: () => ({ state: { from: this.pick([0, 1, 5, 1e9, 2 ** 31]), values: this.floats() } }),
       6: () => ({ userFields: this.list(sample.userFields, "x"), contextFields: [] }),
       7: () => ({ contextFields: this.list(sample.contextFields, null) }),
-      8: () => ({ rows: this.list(sample.rows, sample.rows[0] as SampleRow) }),
+      8: () => ({ rows: Rows.of(this.list([...sample.rows], sample.rows.at(0))) }),
       9: () => ({ time: this.pick(ODD), closedTime: this.pick(ODD) }),
+      11: () => {
+        const numerics = this.floats();
+        return { rows: Rows.of(sample.rows.map((row) => ({ ...row, numerics }))) };
+      },
       10: () => ({ user: "\0".repeat(this.below(300)), lateShare: this.pick(ODD) }),
     };
-    const changes = Array.from({ length: 1 + this.below(3) }, () => change[this.below(11)]?.());
+    const changes = Array.from({ length: 1 + this.below(3) }, () => change[this.below(12)]?.());
     return Object.assign({}, sample, ...changes);
   }
 
-  #row(row: SampleRow): SampleRow {
-    const change: Record<number, () => Partial<SampleRow>> = {
-      0: () => ({ numerics: this.floats() }),
-      1: () => ({ numerics: this.floats(row.numerics.length) }),
-      2: () => ({ fields: this.list(row.fields, "x") }),
-      3: () => ({ categories: this.list(row.categories, "c") }),
-      4: () => ({ offset: this.pick(ODD), prediction: this.pick(ODD), propensity: this.pick(ODD) }),
-      5: () => ({ position: this.pick([0, 1, 49, 50, 51, 1e6, 2 ** 31]) }),
+  #row(row: Row): Row {
+    const change: Record<number, () => Partial<Row>> = {
+      0: () => ({ numerics: this.floats(row.numerics.length) }),
+      1: () => ({ fields: this.list(row.fields, "x") }),
+      2: () => ({ categories: this.list(row.categories, "c") }),
+      3: () => ({ offset: this.pick(ODD), prediction: this.pick(ODD), propensity: this.pick(ODD) }),
+      4: () => ({ position: this.pick([0, 1, 49, 50, 51, 1e6, 2 ** 31]) }),
     };
-    return { ...row, ...change[this.below(6)]?.() };
+    return { ...row, ...change[this.below(5)]?.() };
   }
 
   version(version: ParameterVersion): ParameterVersion {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { type Row, Rows } from "../../src/samples/rows.ts";
 import type { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { encodeVersion } from "../../src/serving/version.ts";
@@ -58,7 +59,7 @@ Deno.test("Learner.learn() finds posterior means of the kinds that have a deviat
     return out[0] ?? NaN;
   };
   const [sample] = makeSamples(1, 5, 1);
-  const row = sample?.rows[0];
+  const row = sample?.rows.at(0);
   assert.ok(sample && row);
   const learner = makeLearner("base", {
     deviations: { item: 0.5, field: 0.1 },
@@ -203,8 +204,8 @@ Deno.test("Learner.version() of a full snapshot is the same however often deltas
   );
 });
 
-function withRows(sample: Sample, over: Partial<Sample["rows"][number]>): Sample {
-  return { ...sample, rows: sample.rows.map((row) => ({ ...row, ...over })) };
+function withRows(sample: Sample, over: Partial<Row>): Sample {
+  return { ...sample, rows: Rows.of(sample.rows.map((row) => ({ ...row, ...over }))) };
 }
 
 /** Everything that predictions depend on, but for rows that were only used. */

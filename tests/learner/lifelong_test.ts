@@ -52,7 +52,8 @@ Deno.test("Learner.learn() computes from a sample what was predicted from the st
   const recent = sample.history.items.length - sample.state.from;
   assert.ok(recent >= 20 && recent < 30 && sample.state.values.length > 0);
 
-  const want = sample.rows.reduce((sum, { label, prediction }) => sum + rowLogLoss(label, prediction), 0) / 3;
+  const want =
+    [...sample.rows].reduce((sum, { label, prediction }) => sum + rowLogLoss(label, prediction), 0) / 3;
   const { state: _forgotten, ...window } = sample;
   const encoded = learner.encode();
   const { logLoss } = learner.learn([decodeSample(encodeSample(sample))]);

@@ -6,14 +6,15 @@
  */
 
 import { numericNames, PRIOR_NUMERIC } from "../../src/features/schema.ts";
-import type { Sample, SampleRow } from "../../src/samples/sample.ts";
+import { type Row, Rows } from "../../src/samples/rows.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { normalCdf } from "../../src/metrics/normal.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples, SCHEMA } from "./batches.ts";
 
 const [TEMPLATE] = makeSamples(1, 1, 1);
-const ROW = TEMPLATE!.rows[0]!;
+const ROW = TEMPLATE!.rows.at(0);
 const NUMERICS = numericNames(SCHEMA).length;
 const BOTH = [0, 1] as const;
 /** Rows of a list, unless the stream says otherwise. */
@@ -106,7 +107,7 @@ export function proofLists(stream: ProofStream, seed: number): () => Sample {
     const luck = together > 0 ? Math.sqrt(together) * normal() : 0;
     const truth = later !== undefined && judged >= later.rows ? later.truth : stream.truth;
     judged += list;
-    const rows: SampleRow[] = [];
+    const rows: Row[] = [];
     for (let position = 0; position < list; position++) {
       const of = (who: 0 | 1) => common[who] + (own === 0 ? 0 : own * normal());
       const prior = known === 0 ? rate : rate + known * of(0);
@@ -118,7 +119,7 @@ export function proofLists(stream: ProofStream, seed: number): () => Sample {
       numerics[PRIOR_NUMERIC] = prior;
       rows.push({ ...ROW, numerics, label: chance < p ? 1 : 0, prediction: sigmoid(model), position });
     }
-    return { ...TEMPLATE!, user: `u${user}`, rows };
+    return { ...TEMPLATE!, user: `u${user}`, rows: Rows.of(rows) };
   };
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Rows } from "../../src/samples/rows.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Proof, type ProofOptions } from "../../src/learner/proof.ts";
@@ -61,7 +62,10 @@ Deno.test("Proof.update() proves nothing by the level alone, or by rare positive
   const next = proofLists({ rate: RATE, spread: 0.05, shift: -0.7, truth: 1, users: 300 }, 5);
   const noisy = () => {
     const { rows, ...list } = next();
-    return { ...list, rows: rows.map((row, n) => ({ ...row, prediction: rows[LIST - 1 - n]!.prediction })) };
+    return {
+      ...list,
+      rows: Rows.of(rows.map((row, n) => ({ ...row, prediction: rows.prediction(LIST - 1 - n) }))),
+    };
   };
   assert.notEqual(judge(new Proof(), noisy, 10_000).orderer, "model");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { Rows } from "../../src/samples/rows.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
@@ -26,10 +27,10 @@ Deno.test("Validation.update() judges each row once, by user and by whether the 
   const samples = makeSamples(50);
   const validation = new Validation();
   judge(validation, samples);
-  const rows = samples.flatMap(({ rows }) => rows);
+  const rows = samples.flatMap(({ rows }) => [...rows]);
   assert.deepEqual([...validation.rows.labels], rows.map(({ label }) => label));
   assert.deepEqual([...validation.rows.predictions], rows.map(({ prediction }) => prediction));
-  const fresh = samples.filter(({ newUser }) => newUser).flatMap(({ rows }) => rows);
+  const fresh = samples.filter(({ newUser }) => newUser).flatMap(({ rows }) => [...rows]);
   assert.equal(validation.rows.report(0, rows.length, "new").rows, fresh.length);
   assert.equal(validation.marks.length, 16);
   assert.deepEqual(validation.marks[0], {
@@ -52,7 +53,7 @@ Deno.test("Validation.digest tells any other sample, order or number of samples"
   assert.ok(first && second);
   const flipped = {
     ...first,
-    rows: first.rows.map((row, r) => r === 0 ? { ...row, prediction: 0.31 } : row),
+    rows: Rows.of(first.rows.map((row, r) => r === 0 ? { ...row, prediction: 0.31 } : row)),
   };
   const digests = [
     digestOf(samples),

@@ -57,7 +57,7 @@ async function excesses({ log }: Run, samples: readonly Sample[], from: number):
     let excess = 0, rows = 0;
     for (const sample of samples) {
       const logits = serving.score(sample);
-      for (const [k, { label, offset }] of sample.rows.entries()) {
+      for (const [k, { label, offset }] of [...sample.rows].entries()) {
         excess += logisticLoss(logits[k] ?? NaN, label).value - logisticLoss(offset, label).value;
         rows++;
       }

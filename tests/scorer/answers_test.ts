@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeEvent } from "../../src/events/codec.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { Instance } from "../../src/features/instance.ts";
+import type { ListFeatures } from "../../src/samples/sample.ts";
 import { choose, placeDistribution, type PolicyOptions, propensitiesOf } from "../../src/draws/policy.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { Serving } from "../../src/features/serving.ts";
@@ -85,10 +85,10 @@ Deno.test("TaskState.apply() explores as often as its propensities say, over req
 
 /** A model that answers no numbers for some items. */
 class BrokenServing extends FakeServing {
-  override score(instance: Instance): Float32Array {
-    const logits = super.score(instance);
+  override score(list: ListFeatures): Float32Array {
+    const logits = super.score(list);
     const broken = [NaN, Infinity, -Infinity];
-    return logits.map((logit, c) => broken[instance.rows[c]!.item.charCodeAt(0) % 4] ?? logit);
+    return logits.map((logit, c) => broken[list.rows.items[c]!.id.charCodeAt(0) % 4] ?? logit);
   }
 }
 

@@ -44,7 +44,7 @@ Deno.test("TaskState.apply() orders by the prior, the mix or the model, says whi
     );
     const priors = sample.rows.map(({ numerics }) => numerics[PRIOR_NUMERIC]!);
     answer.items.forEach(({ item, score, propensity }, place) => {
-      const row = sample.rows.findIndex((one) => one.item === item);
+      const row = [...sample.rows].findIndex((one) => one.item === item);
       close(score, sigmoid(priors[row]! + share * (logits[row]! - priors[row]!)));
       assert.equal(propensity, 1);
       assert.ok(place === 0 || answer.items[place - 1]!.score >= score, "best first");

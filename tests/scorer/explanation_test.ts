@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Instance } from "../../src/features/instance.ts";
+import { Rows } from "../../src/samples/rows.ts";
+import type { ListFeatures } from "../../src/samples/sample.ts";
 import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import { explain, type Explanation, withoutBehaviour } from "../../src/scorer/explanation.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
@@ -32,7 +33,7 @@ for (const model of MODEL_NAMES) {
     assert.deepEqual(why.map(({ logit }) => logit), [...serving.score(LONG)]);
     assert.deepEqual(why.map(({ prior }) => prior), LONG.rows.map(({ offset }) => offset));
     const { history } = LONG;
-    const before: Instance = {
+    const before: ListFeatures = {
       ...LONG,
       history: {
         items: history.items.slice(0, -1),
@@ -75,7 +76,7 @@ for (const model of MODEL_NAMES) {
         "all look alike",
       );
     }
-    assert.deepEqual(run(explain(serving, { ...LONG, rows: [] })).why, []);
+    assert.deepEqual(run(explain(serving, { ...LONG, rows: new Rows(0, 0) })).why, []);
   });
 }
 

@@ -27,7 +27,7 @@ function sampleAfter(lists: number, userIds: boolean): Sample {
 Deno.test("ListScorer.score() takes the user's own statistics only where the schema has ids of users", () => {
   const names = ["userRate", "userCount"];
   const [rate, count] = names.map((name) => NAMES.indexOf(name));
-  const own = sampleAfter(5, true).rows[0]!.numerics, none = sampleAfter(5, false).rows[0]!.numerics;
+  const own = sampleAfter(5, true).rows.at(0).numerics, none = sampleAfter(5, false).rows.at(0).numerics;
   assert.ok(Math.abs(own[count!]! - Math.log1p(5)) < 1e-6 && own[rate!]! < none[rate!]!);
   assert.equal(none[count!], 0, "as of somebody new");
 });

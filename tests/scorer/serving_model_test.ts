@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Rows } from "../../src/samples/rows.ts";
 import { Assembler } from "../../src/features/rows/assembler.ts";
 import type { Learner } from "../../src/learner/learner.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -177,7 +178,7 @@ Deno.test("ServingModel.positionWeight() is what a position adds to a score; the
   const probe = makeSamples(1, 5)[0];
   assert.ok(probe);
   const at = (position: number) =>
-    serving.score({ ...probe, rows: probe.rows.map((row) => ({ ...row, position })) })[0] ?? NaN;
+    serving.score({ ...probe, rows: Rows.of(probe.rows.map((row) => ({ ...row, position }))) })[0] ?? NaN;
   for (const position of [0, 1, 2, 3]) {
     const difference = at(position) - at(-1);
     assert.notEqual(serving.positionWeight(position), 0);

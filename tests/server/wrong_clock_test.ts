@@ -109,7 +109,7 @@ Deno.test("one client of 100 that is 59 minutes ahead changes no label of the ot
   let positives = 0;
   for (const { request, time, closedTime, rows } of samples) {
     assert.equal(closedTime, time + WINDOW_MS);
-    const clicked = rows.filter(({ label }) => label === 1).map(({ item }) => item);
+    const clicked = [...rows].filter(({ label }) => label === 1).map(({ item }) => item);
     assert.deepEqual(clicked, clicks.has(request) ? [clicks.get(request)] : []);
     positives += clicked.length;
   }

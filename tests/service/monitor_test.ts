@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Rows } from "../../src/samples/rows.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
@@ -81,7 +82,7 @@ function recordsOf(experiments: Experiments, users: number, pages: number): NewR
       const rate = exposures.some(({ variant }) => variant === "B") ? 0.1 : 0.4;
       const sample = list(user, Array.from({ length: 10 }).filter(() => random() < rate).length, { time });
       const rows = sample.rows.map((row, at) => at % 3 === 2 ? row : { ...row, team: (at % 2) as 0 | 1 });
-      const final = { ...sample, rows, ...(exposures.length === 0 ? {} : { exposures }) };
+      const final = { ...sample, rows: Rows.of(rows), ...(exposures.length === 0 ? {} : { exposures }) };
       if (u % 7 === 0) {
         const early = encodeSample({ ...final, purpose: "learn" });
         records.push({ ...record, topic: topics.samples, value: early });

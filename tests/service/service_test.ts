@@ -262,7 +262,7 @@ const servingStub = {
   stateSize: 0,
   initState: () => new Float32Array(0),
   step: () => {},
-  score: ({ rows }: { readonly rows: readonly unknown[] }) => new Float32Array(rows.length),
+  score: ({ rows }: { readonly rows: { readonly length: number } }) => new Float32Array(rows.length),
   place: (logit: number) => logit,
   unplace: (logit: number) => logit,
 };

@@ -42,7 +42,7 @@ function rate(seed: number, robot?: { readonly at: number; readonly value: numbe
     .flatMap(({ row }) =>
       Array.from({ length: sequences.length(row) }, (_, n) => sequences.strength(row, n))
     );
-  const rows = story.samples.map(({ rows }) => rows[0]!.numerics);
+  const rows = story.samples.map(({ rows }) => rows.at(0).numerics);
   const scaler = new NumericScaler(rows[0]!.length);
   for (const row of rows) scaler.update(row);
   const by = scaler.freeze();

@@ -6,7 +6,12 @@ Deno.test("Catalogue.apply() changes nothing when the record is older than the l
   const catalogue = new Catalogue(SMALL.schema);
   catalogue.apply({ item: "i", time: 10, categories: ["new"], attributes: { brand: "b" } });
   const item = catalogue.apply({ item: "i", time: 9, categories: ["old"], hidden: true });
-  assert.deepEqual([item.categories, item.fields, item.crosses, item.hidden], [["new"], ["b"], ["b"], false]);
+  assert.deepEqual([item.categories, item.fields, item.crosses, item.withheld], [
+    ["new"],
+    ["b"],
+    ["b"],
+    false,
+  ]);
   assert.equal(item.firstTime, 10);
 });
 
@@ -21,7 +26,12 @@ Deno.test("Catalogue.apply() replaces the whole record when it is as new as the 
     attributes: { brand: "b" },
   });
   const item = catalogue.apply({ item: "i", time: 10 });
-  assert.deepEqual([item.categories, item.fields, item.hidden, item.expires], [[], [null], false, Infinity]);
+  assert.deepEqual([item.categories, item.fields, item.withheld, item.expires], [
+    [],
+    [null],
+    false,
+    Infinity,
+  ]);
 });
 
 Deno.test("Catalogue.apply() keeps the earliest time and counts a repeated category once", () => {
@@ -46,6 +56,6 @@ Deno.test("Catalogue.at() finds what intern() gave out, and throws a RangeError 
 Deno.test("Catalogue.remove() hides an item until a record lists it again", () => {
   const catalogue = new Catalogue(SMALL.schema);
   catalogue.apply({ item: "i", time: 1 });
-  assert.ok(catalogue.remove("i", 2).hidden);
-  assert.ok(!catalogue.apply({ item: "i", time: 3 }).hidden);
+  assert.ok(catalogue.remove("i", 2).withheld);
+  assert.ok(!catalogue.apply({ item: "i", time: 3 }).withheld);
 });

@@ -1,4 +1,4 @@
-import type { Instance } from "../../src/features/instance.ts";
+import type { ListFeatures } from "../../src/samples/sample.ts";
 import { hash32 } from "../../src/draws/random.ts";
 import type { Serving } from "../../src/features/serving.ts";
 
@@ -32,16 +32,16 @@ export class FakeServing implements Serving {
     }
   }
 
-  score({ user, userFields, contextFields, history, state, rows }: Instance): Float32Array {
+  score({ user, userFields, contextFields, history, state, rows }: ListFeatures): Float32Array {
     const shared = unit([user, ...userFields, ...contextFields, ...history.items].join()) +
       history.strengths.reduce((sum, strength, t) => sum + strength / (t + 1), 0) +
       (state?.values.reduce((sum, x) => sum + x, state.from) ?? 0);
-    return Float32Array.from(rows, (row) => {
+    return Float32Array.from(rows.map((row) => {
       const numerics = row.numerics.reduce((sum, x, i) => sum + Math.sin(x * (i + 1)), 0);
       return Math.sin(
         shared + numerics + unit([row.item, ...row.categories, ...row.fields].join()) + this.version,
       );
-    });
+    }));
   }
 
   place(logit: number, position: number): number {

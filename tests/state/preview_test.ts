@@ -33,12 +33,12 @@ Deno.test("TaskState.preview() is what the request is answered with", () => {
     const { task } = run(steps);
     for (const user of [...task.users.values()]) {
       const [ask] = asks(user.id, Math.max(0, task.maxTime)) as [RequestEvent];
-      const { recommendation, instance, serving } = task.preview(user, ask);
+      const { recommendation, list, serving } = task.preview(user, ask);
       const out = outputs();
       task.apply(ask, user.lastOffset + 1, out);
       assert.deepEqual(out.recommendations, [recommendation]);
-      assert.deepEqual(instance.rows.map(({ item }) => item), recommendation.items.map(({ item }) => item));
-      assert.ok(serving.score(instance).every(Number.isFinite));
+      assert.deepEqual(list.rows.map(({ item }) => item), recommendation.items.map(({ item }) => item));
+      assert.ok(serving.score(list).every(Number.isFinite));
       return; // what one user's answer opens, others may see
     }
   }));

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { Event, InteractionEvent, ItemRecord } from "../../src/events/event.ts";
 import { decodeItem, encodeItem, encodeItemState } from "../../src/items/item_codec.ts";
 import { decodeTask, encodeTask } from "../../src/engine/task_codec.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
@@ -163,6 +164,11 @@ export function clicksWithin(latenessMs: number): fc.Arbitrary<{
 /** Nothing given yet. */
 export function outputs(): TaskOutputs {
   return { recommendations: [], samples: [], forgotten: [] };
+}
+
+/** Outputs as the log has them: numbers of items are of a process, and what is absent is not written. */
+export function asWritten({ samples, ...others }: TaskOutputs): TaskOutputs {
+  return { ...structuredClone(others), samples: samples.map((sample) => decodeSample(encodeSample(sample))) };
 }
 
 /** Does one step; its number is the offset of its event. */

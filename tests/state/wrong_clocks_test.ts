@@ -96,7 +96,7 @@ function live(life: Life): Outcome {
   let early = 0;
   for (const { user, time, closedTime, rows } of out.samples) {
     if (closedTime !== time + 10 * MINUTE) early++;
-    (isWrong(user) ? other : right).positives += rows.filter(({ label }) => label === 1).length;
+    (isWrong(user) ? other : right).positives += [...rows].filter(({ label }) => label === 1).length;
   }
   return { right, wrong: other, early, lateOutcomes: task.counters.lateOutcomes, refused, clockMs };
 }

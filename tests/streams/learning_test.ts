@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { type Row, Rows } from "../../src/samples/rows.ts";
 import { decodeDelta } from "../../src/embeddings/delta.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -305,7 +306,7 @@ for (
 Deno.test("Learning.drain() goes back to the same weights after a crash in the middle of a recovery", async () => {
   const samples = makeSamples(8 * 12, 6);
   const poisoned = samples.map((sample, s) =>
-    s === 52 ? { ...sample, rows: sample.rows.map(poison) } : sample
+    s === 52 ? { ...sample, rows: Rows.of(sample.rows.map(poison)) } : sample
   );
   const records = [
     ...poisoned.slice(0, 36).map(sampleRecord),
@@ -413,7 +414,7 @@ Deno.test("Learning.open() fences another learner of the same model", async () =
   assert.equal(second.version, 2);
 });
 
-function poison(row: Sample["rows"][number]): Sample["rows"][number] {
+function poison(row: Row): Row {
   return { ...row, numerics: row.numerics.map(() => NaN) };
 }
 

@@ -199,7 +199,7 @@ Deno.test("Task.round() applies a catalogue record before the event that it name
   await task.flush();
   const samples = await Array.fromAsync(readAll(log, topics.samples, 0));
   assert.deepEqual(
-    samples.map(({ value }) => decodeSample(value ?? new Uint8Array(0)).rows[0]?.categories),
+    samples.map(({ value }) => decodeSample(value ?? new Uint8Array(0)).rows.items[0]?.categories),
     [[], ["one"], ["one"], ["one"]],
   );
 });

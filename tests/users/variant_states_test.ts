@@ -126,7 +126,12 @@ Deno.test("a sample has the states of the lifelong models that did not score it,
     assert.equal(none, undefined);
   }
   assert.equal(byOther.length, 4);
-  for (const sample of [...byOther, ...byOwn]) assert.deepEqual(decodeSample(encodeSample(sample)), sample);
+  for (const sample of [...byOther, ...byOwn]) {
+    const bytes = encodeSample(sample);
+    const { state, otherStates } = decodeSample(bytes);
+    assert.deepEqual({ state, otherStates }, { state: sample.state, otherStates: sample.otherStates });
+    assert.deepEqual(encodeSample(decodeSample(bytes)), bytes);
+  }
 });
 
 Deno.test("an open list keeps the states of other models in its record", () => {

@@ -9,6 +9,7 @@
 
 import { MOVIE_COLUMNS, parseMovie, type SparrowSample } from "../../../src/adapters/sparrow.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
+import { Rows } from "../../../src/samples/rows.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { readCsv } from "../../../streams/sources/csv.ts";
@@ -78,7 +79,7 @@ export function toSample(
     },
     userFields: Array.from({ length: USER_GENRES }, (_, j) => row.userGenres[j] ?? null),
     contextFields: [],
-    rows: [{
+    rows: Rows.of([{
       item: String(row.movieId),
       categories: row.movieGenres,
       fields: [],
@@ -86,10 +87,8 @@ export function toSample(
       offset: 0,
       label: row.label,
       position: -1,
-      propensity: 1,
       prediction: NaN,
-      oracle: NaN,
-    }],
+    }]),
   };
 }
 

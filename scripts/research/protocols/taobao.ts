@@ -11,7 +11,8 @@
  */
 
 import type { FeatureSchema } from "../../../src/features/schema.ts";
-import type { Sample, SampleRow } from "../../../src/samples/sample.ts";
+import { Rows, type RowValues } from "../../../src/samples/rows.ts";
+import type { Sample } from "../../../src/samples/sample.ts";
 import { TaobaoStatistics } from "./taobao_statistics.ts";
 import { type Behavior, rankingTasks, TASK_SIZE } from "./taobao_tasks.ts";
 
@@ -55,7 +56,7 @@ function toSample(
 ): Sample {
   const { user, time } = behavior;
   const history = statistics.history(user).slice(-length);
-  const rows = items.map((item, at): SampleRow => ({
+  const rows = items.map((item, at): RowValues => ({
     item: statistics.knows(item) ? item : NEVER_SEEN,
     categories: [statistics.category(item)],
     fields: [],
@@ -65,9 +66,7 @@ function toSample(
     label: at === 0 ? 1 : 0,
     // A position would tell the label: the positive one stands first.
     position: -1,
-    propensity: 1,
     prediction: NaN,
-    oracle: NaN,
   }));
   return {
     request: `${user}:${time}`,
@@ -85,6 +84,6 @@ function toSample(
     },
     userFields: [],
     contextFields: [],
-    rows,
+    rows: Rows.of(rows),
   };
 }

@@ -122,12 +122,12 @@ function judge(samples: readonly Sample[], logits: readonly Float32Array[]): Jud
   samples.forEach((sample, s) => {
     const user = indices.get(sample.user) ?? indices.size;
     indices.set(sample.user, user);
-    sample.rows.forEach((row, r) => {
+    for (let row = 0; row < sample.rows.length; row++) {
       judged.users[at] = user;
-      judged.labels[at] = row.label;
-      judged.predictions[at] = 1 / (1 + Math.exp(-(logits[s]?.[r] ?? NaN)));
+      judged.labels[at] = sample.rows.label(row);
+      judged.predictions[at] = 1 / (1 + Math.exp(-(logits[s]?.[row] ?? NaN)));
       at++;
-    });
+    }
   });
   return judged;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Rows } from "../../../src/samples/rows.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import type { ModelName } from "../../../src/nn/models/registry.ts";
 import type { Config } from "../../../streams/config/config.ts";
@@ -29,7 +30,9 @@ const OFF_FIRST_ORDER: Config = {
 function withoutStatistics(samples: readonly Sample[]): readonly Sample[] {
   return samples.map((sample) => ({
     ...sample,
-    rows: sample.rows.map((row) => ({ ...row, numerics: new Float32Array(row.numerics.length), offset: 0 })),
+    rows: Rows.of(sample.rows.map((row) => {
+      return { ...row, numerics: new Float32Array(row.numerics.length), offset: 0 };
+    })),
   }));
 }
 

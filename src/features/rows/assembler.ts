@@ -13,11 +13,11 @@
  * @module
  */
 
-import type { SampleHistory, SampleState } from "../../samples/sample.ts";
+import type { ListFeatures, SampleHistory, SampleState } from "../../samples/sample.ts";
 import type { InputGradients, ModelInput, ModelSizes } from "../../nn/models/core/model.ts";
 import { Parameters } from "../../nn/kernels/parameters.ts";
 import { BehaviourList } from "./behaviour_list.ts";
-import { CandidateList, type CandidateShape, type Crosses } from "./candidate_list.ts";
+import { CandidateList, type Crosses } from "./candidate_list.ts";
 import { type FeatureTables, findTables } from "../feature_tables.ts";
 import {
   addField,
@@ -28,8 +28,7 @@ import {
   weightOf,
 } from "../field_table.ts";
 import { SMALL_WIDTH } from "../fields.ts";
-import type { Instance } from "../instance.ts";
-import { LookUps } from "./look_ups.ts";
+import { type CandidateShape, LookUps } from "./look_ups.ts";
 import { pairPrefixes } from "../pairs.ts";
 import { RowLog } from "./row_log.ts";
 import { FEATURE_OPTIONS, type FeatureSchema, numericNames } from "../schema.ts";
@@ -117,43 +116,43 @@ export class Assembler {
    * @throws RangeError when what is known of the behaviours does not go together
    */
   gather(
-    instance: Instance,
+    list: ListFeatures,
     tables: ReadonlyMap<string, FieldTable>,
     head: Parameters,
     standardisation: Standardisation,
   ): Assembled {
     const { d } = this;
     const candidates = this.#candidates;
-    checkHistory(instance.history);
-    const state = this.#stateOf(instance);
+    checkHistory(list.history);
+    const state = this.#stateOf(list);
     const from = state?.from ?? 0;
-    const T = instance.history.items.length - from;
-    const K = instance.rows.length;
+    const T = list.history.items.length - from;
+    const K = list.rows.length;
     const { tables: named, lookUps } = this.#find(tables);
-    const e = this.#behaviours.gather(instance.history, from, named);
+    const e = this.#behaviours.gather(list.history, from, named);
 
     this.#xu.fill(0);
     let logit = head.block("bias")[0]!;
     if (this.#shape.ids) {
       const { user } = named;
-      user.addRow(user.rowOf(instance.user), 1, this.#xu, 0);
-      logit += weightOf(named.first.user, instance.user);
+      user.addRow(user.rowOf(list.user), 1, this.#xu, 0);
+      logit += weightOf(named.first.user, list.user);
     }
     for (let f = 0; f < named.userFields.length; f++) {
-      logit += addField(named.userFields[f]!, instance.userFields[f], this.#xu, d + SMALL_WIDTH * f);
+      logit += addField(named.userFields[f]!, list.userFields[f], this.#xu, d + SMALL_WIDTH * f);
     }
     const context = new Float32Array(SMALL_WIDTH * named.contextFields.length);
     for (let f = 0; f < named.contextFields.length; f++) {
-      logit += addField(named.contextFields[f]!, instance.contextFields[f], context, SMALL_WIDTH * f);
+      logit += addField(named.contextFields[f]!, list.contextFields[f], context, SMALL_WIDTH * f);
     }
 
     const crosses = this.#crosses = {
       user: this.#user,
-      transitions: this.#transitions(instance, lookUps),
-      prefixes: this.#pairPrefixes(instance),
+      transitions: this.#transitions(list, lookUps),
+      prefixes: this.#pairPrefixes(list),
     };
     const linear = head.block("linear");
-    candidates.gather(instance.rows, { ...crosses, logit, context, linear, standardisation }, lookUps);
+    candidates.gather(list.rows, { ...crosses, logit, context, linear, standardisation }, lookUps);
     return {
       input: {
         T,
@@ -162,7 +161,7 @@ export class Assembler {
         q: candidates.q.subarray(0, K * d),
         xu: this.#xu,
         xc: candidates.xc.subarray(0, K * this.contextWidth),
-        ...(state === undefined ? {} : { state: state.values }),
+        state: state?.values,
       },
       wide: candidates.wide.subarray(0, K),
     };
@@ -186,7 +185,7 @@ export class Assembler {
    * @throws Error when another one was gathered since.
    */
   scatter(
-    instance: Instance,
+    list: ListFeatures,
     tables: ReadonlyMap<string, TrainableTable>,
     gradients: InputGradients,
     head: Parameters,
@@ -194,12 +193,12 @@ export class Assembler {
   ): void {
     const { d } = this;
     const { tables: named } = this.#find(tables);
-    this.scatterHistory(instance.history, tables, gradients.e, this.#stateOf(instance)?.from);
+    this.scatterHistory(list.history, tables, gradients.e, this.#stateOf(list)?.from);
 
     const dUser = this.#dUser;
     dUser.set(gradients.xu);
     const dContext = new Float32Array(SMALL_WIDTH * named.contextFields.length);
-    const dLogit = this.#candidates.scatter(instance.rows, this.#crosses, named, {
+    const dLogit = this.#candidates.scatter(list.rows, this.#crosses, named, {
       input: gradients,
       user: dUser,
       context: dContext,
@@ -209,14 +208,14 @@ export class Assembler {
     bias[0] = bias[0]! + dLogit;
     if (this.#shape.ids) {
       const { user } = named;
-      user.accumulate(user.rowOf(instance.user), 1, dUser, 0);
-      giveWeight(named.first.user, instance.user, dLogit);
+      user.accumulate(user.rowOf(list.user), 1, dUser, 0);
+      giveWeight(named.first.user, list.user, dLogit);
     }
     for (let f = 0; f < named.userFields.length; f++) {
-      giveField(named.userFields[f]!, instance.userFields[f], dUser, d + SMALL_WIDTH * f, dLogit);
+      giveField(named.userFields[f]!, list.userFields[f], dUser, d + SMALL_WIDTH * f, dLogit);
     }
     for (let f = 0; f < named.contextFields.length; f++) {
-      giveField(named.contextFields[f]!, instance.contextFields[f], dContext, SMALL_WIDTH * f, dLogit);
+      giveField(named.contextFields[f]!, list.contextFields[f], dContext, SMALL_WIDTH * f, dLogit);
     }
   }
 
@@ -249,18 +248,18 @@ export class Assembler {
     return found;
   }
 
-  #stateOf({ state }: Instance): SampleState | undefined {
+  #stateOf({ state }: ListFeatures): SampleState | undefined {
     return state !== undefined && state.values.length === this.#stateSize ? state : undefined;
   }
 
-  #pairPrefixes({ user, userFields }: Instance): readonly string[] {
+  #pairPrefixes({ user, userFields }: ListFeatures): readonly string[] {
     return this.schema.pairs === true ? pairPrefixes(this.#shape.ids ? user : null, userFields) : [];
   }
 
-  #transitions(instance: Instance, { joined }: LookUps): Transitions | null {
+  #transitions(list: ListFeatures, { joined }: LookUps): Transitions | null {
     const { transitions } = this.schema;
-    if (transitions === null || instance.history.items.length === 0) return null;
-    return new Transitions(instance.history, instance.time, transitions ?? {}, joined);
+    if (transitions === null || list.history.items.length === 0) return null;
+    return new Transitions(list.history, list.time, transitions ?? {}, joined);
   }
 }
 
@@ -269,7 +268,7 @@ function noCrosses(user: Float32Array): Crosses {
 }
 
 /** @throws RangeError when there is more known of some behaviours than of others */
-function checkHistory({ items, categories, actions, times, strengths }: Instance["history"]): void {
+function checkHistory({ items, categories, actions, times, strengths }: SampleHistory): void {
   const T = items.length;
   if (categories.length === T && actions.length === T && times.length === T && strengths.length === T) return;
   throw new RangeError(

@@ -10,25 +10,11 @@ import type { InputGradients } from "../../nn/models/core/model.ts";
 import type { FeatureTables } from "../feature_tables.ts";
 import { giveAt, giveField, giveWeight, type TrainableTable, weightOf } from "../field_table.ts";
 import { MAX_POSITION, SMALL_WIDTH } from "../fields.ts";
-import type { InstanceRow } from "../instance.ts";
-import type { LookUps } from "./look_ups.ts";
+import type { Rows } from "../../samples/rows.ts";
+import type { CandidateShape, LookUps } from "./look_ups.ts";
 import { RowLog } from "./row_log.ts";
 import { CLIP, type Standardisation } from "../standardisation.ts";
 import type { CrossKind, JoinedKey, Transitions } from "../transitions.ts";
-
-/** Sizes of what is gathered of a candidate, and what it is crossed with. */
-export interface CandidateShape {
-  /** Width k of an id's embedding. */
-  readonly k: number;
-  /** Width C of x_c. */
-  readonly contextWidth: number;
-  /** Number of numeric features. */
-  readonly numerics: number;
-  /** Indices of the item fields that are crossed with the user. */
-  readonly crossed: readonly number[];
-  /** Whether users have rows and pairs of their own. */
-  readonly ids: boolean;
-}
 
 /** What candidates are crossed with. */
 export interface Crosses {
@@ -83,7 +69,7 @@ export class CandidateList {
   }
 
   /** Gathers candidates. */
-  gather(rows: readonly InstanceRow[], list: ListPart, lookUps: LookUps): void {
+  gather(rows: Rows, list: ListPart, lookUps: LookUps): void {
     const { logit, context, transitions, prefixes, user, linear, standardisation } = list;
     const { isStill } = lookUps;
     const { k, contextWidth: C, numerics: N } = this.#shape;
@@ -91,19 +77,19 @@ export class CandidateList {
     const { mean, inverseDeviation } = standardisation;
     const K = rows.length, d = 2 * k, X = context.length;
     this.#makeRoom(K);
+    const numerics = rows.width === N ? rows.numerics : otherNumerics(rows, N);
     const { q, xc, wide } = this;
     this.#lookUps = lookUps;
     this.#crossRead.clear();
-    lookUps.start(list);
+    lookUps.start(prefixes);
     const cross = (key: JoinedKey, kind: CrossKind) => lookUps.weightOf(key, kind, this.#crossRead);
     const own = (key: JoinedKey, kind: CrossKind) => lookUps.weightOf(key, kind);
     for (let c = 0; c < K; c++) {
-      const row = rows[c]!;
-      const { item, numerics, offset, position } = row;
-      const { q: vector, weight, categoryWeights, fieldVectors, fieldWeights, traits } = lookUps.of(c, row);
+      const item = rows.items[c]!, position = rows.position(c);
+      const { q: vector, weight, categoryWeights, fieldVectors, fieldWeights, traits } = lookUps.of(c, item);
       const categories = categoryWeights.length;
       for (let i = 0, to = c * d; i < d; i++) q[to + i] = vector[i]!;
-      let z = logit + offset + weight;
+      let z = logit + rows.offset(c) + weight;
       for (let i = 0; i < categories; i++) z += categoryWeights[i]!;
       for (let i = 0; i < traits.length; i++) {
         const trait = traits[i]!;
@@ -113,7 +99,7 @@ export class CandidateList {
         z += trait.crossed / categories;
       }
       // Times 1: a sum that comes of a call as it is would be an object each time.
-      if (transitions?.has(item)) z = transitions.addOwn(z, item, own) * 1;
+      if (transitions?.has(item.id)) z = transitions.addOwn(z, item.id, own) * 1;
       for (let p = 0; p < prefixes.length; p++) {
         for (let i = 0; i < traits.length; i++) {
           const weight = traits[i]!.pairs[p]!;
@@ -123,7 +109,7 @@ export class CandidateList {
       if (position >= 0) z += weightOf(positions, positionKey(position));
       let at = c * C;
       for (let n = 0; n < N; n++) {
-        const standard = (numerics[n]! - mean[n]!) * inverseDeviation[n]!;
+        const standard = (numerics[c * N + n]! - mean[n]!) * inverseDeviation[n]!;
         const x = Math.max(-CLIP, Math.min(CLIP, standard));
         xc[at++] = x;
         z += linear[n]! * x;
@@ -142,7 +128,7 @@ export class CandidateList {
    * @returns ∂/∂logit of all together.
    */
   scatter(
-    rows: readonly InstanceRow[],
+    rows: Rows,
     { user, transitions, prefixes }: Crosses,
     tables: FeatureTables<TrainableTable>,
     { input: gradients, ...into }: ListGradients,
@@ -156,7 +142,8 @@ export class CandidateList {
     const total = new Float32Array(1);
     const byCategory = new Map<string, number>();
     for (let c = 0; c < rows.length; c++) {
-      const row = rows[c]!;
+      const { id, categories, fields } = rows.items[c]!;
+      const position = rows.position(c);
       const at = c * contextWidth;
       const g = gradients.z[c]!;
       total[0] = total[0]! + g;
@@ -165,17 +152,16 @@ export class CandidateList {
         into.user[j] = into.user[j]! + g * q[c * d + j]!;
         gradients.q[c * d + j] = gradients.q[c * d + j]! + g * user[j]!;
       }
-      const { categories } = row;
-      item.accumulate(read.next(item, row.item), 1, gradients.q, c * d);
+      item.accumulate(read.next(item, id), 1, gradients.q, c * d);
       read.giveMean(category, categories, 1, gradients.q, c * d + k);
-      giveAt(first.item, read.next(first.item, row.item), g);
+      giveAt(first.item, read.next(first.item, id), g);
       for (const name of categories) {
         giveAt(first.category, read.next(first.category, name), g / categories.length);
       }
       for (const name of categories) {
         byCategory.set(name, (byCategory.get(name) ?? 0) + g / categories.length);
       }
-      for (const { key, value } of transitions?.own(row.item) ?? []) {
+      for (const { key, value } of transitions?.own(id) ?? []) {
         giveWeight(tables.own("age"), key, g * value);
       }
       if (prefixes.length > 0) {
@@ -185,7 +171,7 @@ export class CandidateList {
           for (const { suffix } of traits) giveAt(weights, read.nextJoined(weights, prefix, suffix), g);
         }
       }
-      if (row.position >= 0) giveWeight(first.position, positionKey(row.position), g);
+      if (position >= 0) giveWeight(first.position, positionKey(position), g);
       for (let n = 0; n < numerics; n++) into.linear[n] = into.linear[n]! + g * xc[at + n]!;
       const contextAt = at + numerics;
       const width = into.context.length;
@@ -194,7 +180,7 @@ export class CandidateList {
       }
       const fieldsAt = contextAt + width;
       for (let f = 0; f < tables.itemFields.length; f++) {
-        giveField(tables.itemFields[f]!, row.fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
+        giveField(tables.itemFields[f]!, fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
       }
     }
     this.#crossRead.rewind();
@@ -214,6 +200,15 @@ export class CandidateList {
     this.xc = new Float32Array(2 * K * contextWidth);
     this.wide = new Float32Array(2 * K);
   }
+}
+
+/** Numeric features of rows that another schema has made: as many as there are, then no numbers. */
+function otherNumerics(rows: Rows, count: number): Float32Array {
+  const numerics = new Float32Array(rows.length * count).fill(NaN);
+  for (let row = 0; row < rows.length; row++) {
+    numerics.set(rows.numericsOf(row).subarray(0, count), row * count);
+  }
+  return numerics;
 }
 
 /** The key of a position's first-order weight. */

@@ -13,14 +13,28 @@ import type { FeatureTables } from "../feature_tables.ts";
 import { type FieldTable, valueAt, weightOf } from "../field_table.ts";
 import { SMALL_WIDTH } from "../fields.ts";
 import { categorySuffix, fieldSuffix } from "../pairs.ts";
+import type { ItemFeatures } from "../../samples/rows.ts";
 import { type CrossKind, type JoinedKey, JoinedKeys } from "../transitions.ts";
-import type { CandidateShape, Crosses } from "./candidate_list.ts";
 import type { RowLog } from "./row_log.ts";
 
 /** Candidates that are remembered from one list to the next. */
 const MAX_REMEMBERED = 8192;
 
 const NO_WEIGHTS = new Float64Array(0);
+
+/** Sizes of what is gathered of a candidate, and what it is crossed with. */
+export interface CandidateShape {
+  /** Width k of an id's embedding. */
+  readonly k: number;
+  /** Width C of x_c. */
+  readonly contextWidth: number;
+  /** Number of numeric features. */
+  readonly numerics: number;
+  /** Indices of the item fields that are crossed with the user. */
+  readonly crossed: readonly number[];
+  /** Whether users have rows and pairs of their own. */
+  readonly ids: boolean;
+}
 
 /** A category, or a value of a crossed field, with what all candidates of a list that have it share. */
 export class Trait {
@@ -71,10 +85,8 @@ export interface CandidateParts {
   readonly traits: readonly Trait[];
 }
 
-/** The same, to be filled; the lists are those that it was filled from. */
+/** The same, to be filled. */
 interface FilledParts extends CandidateParts {
-  categories: readonly string[];
-  fields: readonly (string | null)[];
   /** The change of the tables that it is as of. */
   asOf: number;
   weight: number;
@@ -97,7 +109,7 @@ export class LookUps {
   /** Starts of such pairs by prefix, of the list in hand; `null` = not worth remembering. */
   #pairStarts: readonly (JoinedKey | null)[] = [];
   /** By item, of still tables; by place in the list, of others. */
-  readonly #byItem = new Map<string, FilledParts>();
+  readonly #byItem = new Map<ItemFeatures, FilledParts>();
   readonly #byPlace: FilledParts[] = [];
   readonly #categories = new Map<string, Trait>();
   readonly #values = new Map<string, Trait>();
@@ -129,8 +141,8 @@ export class LookUps {
     this.#pairStarts = [];
   }
 
-  /** Begins a list. */
-  start({ prefixes }: Crosses): void {
+  /** Begins a list. @param prefixes beginnings of the keys of its pairs */
+  start(prefixes: readonly string[]): void {
     this.#list++;
     if (this.#byItem.size + this.#categories.size + this.#values.size > MAX_REMEMBERED) {
       for (const remembered of [this.#byItem, this.#categories, this.#values]) remembered.clear();
@@ -143,24 +155,15 @@ export class LookUps {
   }
 
   /** What the tables say of a candidate, valid until the next list. @param place in the list */
-  of(
-    place: number,
-    { item, categories, fields }: {
-      readonly item: string;
-      readonly categories: readonly string[];
-      readonly fields: readonly (string | null)[];
-    },
-  ): CandidateParts {
+  of(place: number, item: ItemFeatures): CandidateParts {
     if (!this.isStill) {
       const parts = this.#byPlace[place] ??= this.#make();
-      this.#fill(parts, item, categories, fields);
+      this.#fill(parts, item);
       return parts;
     }
     let parts = this.#byItem.get(item);
     if (parts === undefined) this.#byItem.set(item, parts = this.#make());
-    if (parts.asOf !== this.#asOf || parts.categories !== categories || parts.fields !== fields) {
-      this.#fill(parts, item, categories, fields);
-    }
+    if (parts.asOf !== this.#asOf) this.#fill(parts, item);
     return parts;
   }
 
@@ -214,8 +217,6 @@ export class LookUps {
     const { k } = this.#shape;
     const fields = this.tables.itemFields.length;
     return {
-      categories: [],
-      fields: [],
       asOf: 0,
       q: new Float32Array(2 * k),
       fieldVectors: new Float32Array(SMALL_WIDTH * fields),
@@ -226,26 +227,19 @@ export class LookUps {
     };
   }
 
-  #fill(
-    parts: FilledParts,
-    name: string,
-    categories: readonly string[],
-    fields: readonly (string | null)[],
-  ): void {
+  #fill(parts: FilledParts, { id, categories, fields }: ItemFeatures): void {
     const read = this.#read;
     const { item, category, itemFields, first } = this.tables;
     const { q, fieldVectors, fieldWeights, traits } = parts;
     const n = categories.length;
-    parts.categories = categories;
-    parts.fields = fields;
     parts.asOf = this.#asOf;
     if (parts.categoryWeights.length !== n) parts.categoryWeights = new Float64Array(n);
     const { categoryWeights } = parts;
     q.fill(0);
     fieldVectors.fill(0);
-    item.addRow(read.read(item, name), 1, q, 0);
+    item.addRow(read.read(item, id), 1, q, 0);
     read.addMean(category, categories, 1, q, this.#shape.k);
-    parts.weight = valueAt(first.item, read.read(first.item, name));
+    parts.weight = valueAt(first.item, read.read(first.item, id));
     traits.length = 0;
     for (let i = 0; i < n; i++) {
       const key = categories[i]!;

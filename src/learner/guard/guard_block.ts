@@ -8,6 +8,7 @@
 
 import { logisticLoss } from "../../nn/losses/logistic.ts";
 import { entropy, PROBABILITY_FLOOR, rowLogLoss } from "../../metrics/probability.ts";
+import type { Row } from "../../samples/rows.ts";
 import type { Sample } from "../../samples/sample.ts";
 import type { Series } from "./series.ts";
 
@@ -58,7 +59,7 @@ interface UserMeans {
  * @param band smallest and largest Σ predictions / Σ labels
  */
 export function blockOf(samples: readonly Sample[], logLoss: number, band: readonly [number, number]): Block {
-  const users = new Map<string, Sample["rows"][number][]>();
+  const users = new Map<string, Row[]>();
   let rows = 0, served = 0;
   for (const { user, rows: own } of samples) {
     if (own.length === 0) continue;
@@ -109,7 +110,7 @@ export function column(blocks: readonly Block[], field: number, weight: number):
 }
 
 function meansOf(
-  rows: readonly Sample["rows"][number][],
+  rows: readonly Row[],
   [least, most]: readonly [number, number],
 ): UserMeans {
   let excess = 0, surprise = 0, variance = 0, predicted = 0, positives = 0;

@@ -37,7 +37,7 @@ interface Ranked {
   /** Numbers of the categories. */
   readonly numbers: readonly number[];
   readonly firstTime: number;
-  readonly hidden: boolean;
+  readonly withheld: boolean;
   /** Its score in the lists by popularity; −∞ while it is not in them. */
   popularity: number;
 }
@@ -127,16 +127,16 @@ export class ItemLists {
 
   /** Takes an item in, or its change: when its catalogue record is applied or removed, or it is restored. */
   add(item: CatalogueItem): void {
-    const { categories, firstTime, hidden, index } = item;
+    const { categories, firstTime, withheld, index } = item;
     this.popularity.set(index, item.popularity);
     let ranked = this.#ranked[index];
     if (
       ranked === undefined || ranked.categories !== categories || ranked.firstTime !== firstTime ||
-      ranked.hidden !== hidden
+      ranked.withheld !== withheld
     ) {
-      this.#stale ||= ranked !== undefined && !ranked.hidden;
+      this.#stale ||= ranked !== undefined && !ranked.withheld;
       const numbers = categories.map((category) => this.#number(category));
-      ranked = { categories, numbers, firstTime, hidden, popularity: -Infinity };
+      ranked = { categories, numbers, firstTime, withheld, popularity: -Infinity };
       // Filled without holes: a sparse array would be a hash map.
       while (this.#ranked.length < index) this.#ranked.push(undefined);
       this.#ranked[index] = ranked;
@@ -173,7 +173,7 @@ export class ItemLists {
   }
 
   #rank(item: CatalogueItem, ranked: Ranked): void {
-    if (item.hidden) return;
+    if (item.withheld) return;
     const { index, popularity, firstTime } = item;
     if (item.listed) this.#fresh.update(index, firstTime, firstTime);
     if (popularity === -Infinity) return;

@@ -17,7 +17,7 @@ export interface CandidateQuery {
   /** Event time. */
   readonly time: number;
   /** Categories that are asked for, if any. */
-  readonly categories?: readonly string[];
+  readonly categories?: readonly string[] | undefined;
   /** Items that may not be recommended, by index, some perhaps twice. */
   readonly excluded?: ArrayLike<number>;
   /** Whether another item may be. */

@@ -12,9 +12,6 @@ import { type EarlierBehaviours, NONE_EARLIER, type SampleHistory } from "../../
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Behaviours, Read, Written } from "./impression_context.ts";
 
-/** In users' records up to this format histories are written out, and earlier behaviours, if any, are elsewhere. */
-export const WRITTEN_OUT = 10;
-
 /** Writes the history of an impression, its earlier behaviours included. */
 export function writeHistory(
   to: ByteWriter,
@@ -55,9 +52,9 @@ function startOf({ items, actions, times, strengths }: SampleHistory, behaviours
 
 /** Reads a history. @param time of the impression */
 export function readHistory(from: ByteReader, time: number, read: Read): SampleHistory {
-  const { format, strings, lists, behaviours } = read;
+  const { strings, lists, behaviours } = read;
   const length = from.count();
-  const start = format > WRITTEN_OUT ? from.uint() - 1 : -1;
+  const start = from.uint() - 1;
   if (start >= 0 && start + length > behaviours.length) {
     throw new SyntaxError(
       `Cannot decode a history of ${length} behaviours from ${start} on: there are ${behaviours.length}`,
@@ -68,10 +65,9 @@ export function readHistory(from: ByteReader, time: number, read: Read): SampleH
   const actions: string[] = [];
   const times = new Float64Array(length);
   const strengths = new Float32Array(length);
-  // Lists of categories have no nulls; those of field values, which are in the same dictionary, may.
-  const list = () => lists(from.uint()) as readonly string[];
   for (let t = 0; t < length; t++) {
-    if (format > WRITTEN_OUT) categories.push(list());
+    // Lists of categories have no nulls; those of field values, which are in the same dictionary, may.
+    categories.push(lists(from.uint()) as readonly string[]);
     if (start >= 0) {
       items.push(behaviours.item(start + t));
       actions.push(behaviours.action(start + t));
@@ -80,23 +76,20 @@ export function readHistory(from: ByteReader, time: number, read: Read): SampleH
       continue;
     }
     items.push(strings(from.uint()));
-    if (format <= WRITTEN_OUT) categories.push(list());
     actions.push(strings(from.uint()));
     times[t] = time - from.int();
     strengths[t] = from.f32();
   }
-  const history = { items, categories, actions, times, strengths };
-  return format > WRITTEN_OUT ? { ...history, ...readEarlier(from, time, read) } : history;
+  return { items, categories, actions, times, strengths, earlier: readEarlier(from, time, read) };
 }
 
-/** Reads earlier behaviours, if there are any. @param time of the impression */
-export function readEarlier(
+function readEarlier(
   from: ByteReader,
   time: number,
   { strings, lists }: Pick<Read, "strings" | "lists">,
-): { readonly earlier?: EarlierBehaviours } {
+): EarlierBehaviours | undefined {
   const length = from.count();
-  if (length === 0) return {};
+  if (length === 0) return undefined;
   const [items, actions]: [string[], string[]] = [[], []];
   const categories: (readonly string[])[] = [];
   const times = new Float64Array(length);
@@ -106,5 +99,5 @@ export function readEarlier(
     actions.push(strings(from.uint()));
     times[t] = time - from.int();
   }
-  return { earlier: { items, categories, actions, times } };
+  return { items, categories, actions, times };
 }

@@ -6,6 +6,7 @@
 
 import type { Dictionary } from "../../codec/dictionary.ts";
 import type { ListDictionary } from "../../codec/list_dictionary.ts";
+import type { ItemFeatures } from "../../samples/rows.ts";
 import type { StoredState } from "../states/stored_state.ts";
 
 /** Behaviours of a user, oldest first. */
@@ -33,14 +34,16 @@ export interface Written {
 
 /** What an impression is read with. */
 export interface Read {
-  /** Of the user's record. */
-  readonly format: number;
-  /** Index in the catalogue of the item of a number. */
-  readonly itemAt: (at: number) => number;
+  /** The item of a number, as it was when it had these categories and fields. */
+  readonly itemAt: (
+    at: number,
+    categories: readonly string[],
+    fields: readonly (string | null)[],
+  ) => ItemFeatures;
   readonly strings: (at: number) => string;
   readonly lists: (at: number) => readonly (string | null)[];
   /** Those of the same record. */
   readonly behaviours: Behaviours;
-  /** `null` in a format that has none. */
-  readonly states: readonly (StoredState | null)[] | null;
+  /** Those that {@linkcode Written} got. */
+  readonly states: readonly (StoredState | null)[];
 }

@@ -16,9 +16,8 @@
  */
 
 import type { Sample } from "../../samples/sample.ts";
-import type { Catalogue } from "../../items/catalogue.ts";
+import type { Rows } from "../../samples/rows.ts";
 import { type Pending, toSample } from "./pending.ts";
-import { type PendingRow, PendingRows } from "./pending_rows.ts";
 
 /** The label policies. */
 export const LABEL_POLICIES = ["window", "late", "fnw", "fnc"] as const;
@@ -49,14 +48,17 @@ export function shownSample(
   policy: LabelPolicy,
   user: string,
   pending: Pending,
-  before: PendingRows | undefined,
-  catalogue: Catalogue,
+  before: Rows | undefined,
 ): Sample | null {
   if (policy !== "fnw" && policy !== "fnc") return null;
-  const fresh = [...pending.rows].filter(({ item }) => before === undefined || before.find(item) < 0);
+  const fresh: number[] = [];
+  const { items, length } = pending.rows;
+  for (let row = 0; row < length; row++) {
+    if (before === undefined || before.find(items[row]!.index) < 0) fresh.push(row);
+  }
   if (fresh.length === 0) return null;
-  const rows = PendingRows.of(fresh.map((row) => ({ ...row, label: 0 })));
-  return learnt(policy, toSample(user, { ...pending, rows }, pending.time, catalogue), 1);
+  const rows = pending.rows.pick(fresh);
+  return learnt(policy, toSample(user, { ...pending, rows }, pending.time), 1);
 }
 
 /** What a click is learnt as when it comes. @param late Whether the labels of its list were given already. */
@@ -64,17 +66,13 @@ export function clickSample(
   policy: LabelPolicy,
   user: string,
   pending: Pending,
-  row: PendingRow,
+  row: number,
   at: { readonly time: number; readonly late: boolean; readonly share: number },
-  catalogue: Catalogue,
 ): Sample | null {
   if (policy === "window" || (policy === "late" && !at.late)) return null;
-  const sample = toSample(
-    user,
-    { ...pending, rows: PendingRows.of([{ ...row, label: 1 }]) },
-    at.time,
-    catalogue,
-  );
+  const rows = pending.rows.pick([row]);
+  rows.answer(0, { label: 1, explicit: false });
+  const sample = toSample(user, { ...pending, rows }, at.time);
   return learnt(policy, sample, policy === "late" ? at.share : 1);
 }
 
@@ -86,5 +84,5 @@ export function settledSample(policy: LabelPolicy, sample: Sample, share: number
 
 function learnt(policy: LabelPolicy, sample: Sample, share: number): Sample {
   // Without weights the labels are learnt as they are, and the link makes up for it.
-  return { ...sample, purpose: "learn", ...(policy === "fnc" ? {} : { lateShare: share }) };
+  return { ...sample, purpose: "learn", lateShare: policy === "fnc" ? undefined : share };
 }

@@ -15,9 +15,7 @@
  */
 
 import type { Exposure } from "../../assignment/exposure.ts";
-import type { Sample, SampleHistory, SampleRow, SampleState } from "../../samples/sample.ts";
-import type { Catalogue } from "../../items/catalogue.ts";
-import type { PendingRows } from "./pending_rows.ts";
+import type { ListFeatures, Sample, SampleState } from "../../samples/sample.ts";
 import type { StoredState } from "../states/stored_state.ts";
 
 /** The state that a list's history goes on from; impressions share it. */
@@ -29,93 +27,46 @@ export interface PendingState {
 }
 
 /** A list that was shown (or answered and perhaps shown), waiting for its outcome. */
-export interface Pending {
+export interface Pending extends Omit<ListFeatures, "user" | "state"> {
   /** Id of the request or impression. */
   readonly request: string;
   /** Whether it was shown; an answer that nobody confirmed as shown makes no sample. */
   readonly shown: boolean;
   /** Whether its labels were given, and it is kept for clicks that come later still. @default {false} */
-  readonly settled?: boolean;
-  /** Event time of the impression. */
-  readonly time: number;
+  readonly settled?: boolean | undefined;
   /** Event time at which open labels become 0. */
   readonly deadline: number;
   /** Running number in the task, which breaks ties of deadlines. */
   readonly sequence: number;
   /** Parameter version that made the predictions. */
   readonly version: number;
-  /** Name of the model that made the predictions; absent = the deployment's own. */
-  readonly model?: string;
+  /** Name of the model that made the predictions. @default {the deployment's own} */
+  readonly model?: string | undefined;
   /** Whether the user had no behaviour before. */
   readonly newUser: boolean;
-  /** The experiments that the list was part of; absent = none. */
-  readonly exposures?: readonly Exposure[];
-  /** Values of the schema's user fields. */
-  readonly userFields: readonly (string | null)[];
-  /** Values of the schema's context fields. */
-  readonly contextFields: readonly (string | null)[];
-  /** The behaviours before the impression. */
-  readonly history: SampleHistory;
+  /** The experiments that the list was part of. @default {none} */
+  readonly exposures?: readonly Exposure[] | undefined;
   /** See `Sample.state`. */
-  readonly state?: PendingState;
+  readonly state?: PendingState | undefined;
   /** See `Sample.otherStates`. */
-  readonly otherStates?: readonly (PendingState & { readonly model: string })[];
-  /** The scored items. */
-  readonly rows: PendingRows;
+  readonly otherStates?: readonly (PendingState & { readonly model: string })[] | undefined;
 }
 
-/** What a list is scored and learnt from beside its behaviours, as models read it. */
-export function sampleState(state?: PendingState | null): { readonly state?: SampleState } {
-  return state == null ? {} : { state: asRead(state) };
-}
-
-function asRead({ from, stored }: PendingState): SampleState {
+/** A state as models read it. */
+export function sampleState({ from, stored }: PendingState): SampleState {
   return { from, values: stored.floats() };
 }
 
-/** The sample of a settled impression. */
-export function toSample(user: string, pending: Pending, closedTime: number, catalogue: Catalogue): Sample {
+/** The sample of an impression, which shares its rows; what is open counts as no positive outcome. */
+export function toSample(user: string, pending: Pending, closedTime: number): Sample {
+  const { request, time, version, model, newUser, exposures, history, userFields, contextFields, rows } =
+    pending;
   return {
-    request: pending.request,
-    user,
-    time: pending.time,
-    closedTime,
-    version: pending.version,
-    ...(pending.model === undefined ? {} : { model: pending.model }),
-    newUser: pending.newUser,
-    ...(pending.exposures === undefined ? {} : { exposures: pending.exposures }),
-    history: pending.history,
-    ...sampleState(pending.state),
-    ...(pending.otherStates === undefined
-      ? {}
-      : { otherStates: pending.otherStates.map(({ model, ...state }) => ({ model, ...asRead(state) })) }),
-    userFields: pending.userFields,
-    contextFields: pending.contextFields,
-    rows: sampleRows(pending.rows, catalogue),
+    ...{ request, user, time, closedTime, version, model, newUser, exposures, history },
+    state: pending.state && sampleState(pending.state),
+    otherStates: pending.otherStates?.map(({ model, ...state }) => ({ model, ...sampleState(state) })),
+    ...{ userFields, contextFields, rows },
   };
-}
-
-function sampleRows(rows: PendingRows, catalogue: Catalogue): SampleRow[] {
-  const { numerics, width } = rows;
-  const all: SampleRow[] = [];
-  for (let row = 0; row < rows.length; row++) {
-    const [reward, team] = [rows.reward(row), rows.team(row)];
-    all.push({
-      item: catalogue.at(rows.item(row)).id,
-      categories: rows.categories(row),
-      fields: rows.fields(row),
-      numerics: numerics.subarray(row * width, (row + 1) * width),
-      offset: rows.offset(row),
-      label: rows.label(row) ?? 0,
-      position: rows.position(row),
-      propensity: rows.propensity(row),
-      prediction: 1 / (1 + Math.exp(-rows.logit(row))),
-      oracle: rows.oracle(row),
-      ...(reward === 0 ? {} : { reward }),
-      ...(team === undefined ? {} : { team }),
-    });
-  }
-  return all;
 }
 
 /** An entry of a {@linkcode DeadlineQueue}: of an impression, or of an event that waits for one. */

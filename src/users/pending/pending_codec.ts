@@ -7,16 +7,11 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Exposure } from "../../assignment/exposure.ts";
-import { readEarlier, readHistory, writeHistory, WRITTEN_OUT } from "./history_codec.ts";
+import { readHistory, writeHistory } from "./history_codec.ts";
 import type { Pending, PendingState } from "./pending.ts";
 import type { Read, Written } from "./impression_context.ts";
 import { readRows, writeRows } from "./pending_rows_codec.ts";
 import type { StoredState } from "../states/stored_state.ts";
-
-/** Formats of users' records up to this one have no states of other models. */
-export const WITHOUT_OTHERS = 7;
-/** Those up to this one have no behaviours that models do not read any more. */
-const WITHOUT_EARLIER = 9;
 
 /** Writes an impression. */
 export function writePending(to: ByteWriter, pending: Pending, written: Written): void {
@@ -49,54 +44,44 @@ export function writePending(to: ByteWriter, pending: Pending, written: Written)
 
 /** Reads an impression. */
 export function readPending(from: ByteReader, read: Read): Pending {
-  const { format, strings, lists, states } = read;
-  const list = () => lists(from.uint());
+  const { strings, lists, states } = read;
+  const stateAt = (at: number) => {
+    const stored = states[at - 1];
+    if (stored == null) {
+      throw new SyntaxError(`Cannot decode state ${at} of a pending impression: there is none`);
+    }
+    return stored;
+  };
+  const request = from.string();
+  const flags = from.u8();
   const head = {
-    request: from.string(),
-    ...flags(from.u8()),
     time: from.f64(),
     deadline: from.f64(),
     sequence: from.uint(),
     version: from.uint(),
     newUser: from.u8() === 1,
-    userFields: list(),
-    contextFields: list(),
+    userFields: lists(from.uint()),
+    contextFields: lists(from.uint()),
   };
   const history = readHistory(from, head.time, read);
-  const stateAt = (at: number) => {
-    const stored = states?.[at - 1];
-    if (at > 0 && stored == null) {
-      throw new SyntaxError(`Cannot decode state ${at} of a pending impression: there is none`);
-    }
-    return stored;
-  };
-  const stored = states === null ? null : stateAt(from.uint());
-  const state = stored == null ? {} : { state: { from: from.uint(), stored } };
+  const at = from.uint();
+  const state = at === 0 ? undefined : { stored: stateAt(at), from: from.uint() };
   const rows = readRows(from, read);
   const exposures: Exposure[] = [];
-  for (let n = format > 1 ? from.count() : 0; n > 0; n--) {
+  for (let n = from.count(); n > 0; n--) {
     exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
   }
-  const model = format > 4 ? from.uint() : 0;
+  const model = from.uint();
   const otherStates: (PendingState & { readonly model: string })[] = [];
-  for (let n = format > WITHOUT_OTHERS ? from.count() : 0; n > 0; n--) {
-    const name = strings(from.uint());
-    const stored = stateAt(from.uint());
-    const end = from.uint();
-    if (stored != null) otherStates.push({ model: name, from: end, stored });
+  for (let n = from.count(); n > 0; n--) {
+    otherStates.push({ model: strings(from.uint()), stored: stateAt(from.uint()), from: from.uint() });
   }
-  const earlier = format > WITHOUT_EARLIER && format <= WRITTEN_OUT ? readEarlier(from, head.time, read) : {};
   return {
+    ...{ request, shown: (flags & 1) !== 0, settled: (flags & 2) !== 0 },
     ...head,
-    history: { ...history, ...earlier },
-    ...state,
-    rows,
-    ...(exposures.length === 0 ? {} : { exposures }),
-    ...(model === 0 ? {} : { model: strings(model - 1) }),
-    ...(otherStates.length === 0 ? {} : { otherStates }),
+    ...{ history, state, rows },
+    exposures: exposures.length === 0 ? undefined : exposures,
+    model: model === 0 ? undefined : strings(model - 1),
+    otherStates: otherStates.length === 0 ? undefined : otherStates,
   };
-}
-
-function flags(bits: number): { readonly shown: boolean; readonly settled?: boolean } {
-  return { shown: (bits & 1) !== 0, ...((bits & 2) === 0 ? {} : { settled: true }) };
 }

@@ -13,10 +13,7 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { creditCode, creditOf } from "../../assignment/credit.ts";
 import type { Read, Written } from "./impression_context.ts";
-import { type PendingRow, PendingRows, type RowOutcome } from "./pending_rows.ts";
-
-/** In users' records up to this format a row has all there can be. */
-const ALL_THERE = 10;
+import { type ItemFeatures, Rows } from "../../samples/rows.ts";
 
 /** Bits of the marks behind a label in two, of which {@linkcode OPEN} is none. */
 const OPEN = 2, CLOSED = 4, LATE = 8;
@@ -30,14 +27,14 @@ const TEAM = 1024;
 /** Writes rows. */
 export function writeRows(
   to: ByteWriter,
-  rows: PendingRows,
+  rows: Rows,
   { numberOf, lists }: Pick<Written, "numberOf" | "lists">,
 ): void {
   const { length, width, numerics } = rows;
   to.uint(length).uint(width).f32s(numerics.subarray(0, length * width));
   for (let row = 0; row < length; row++) {
-    to.uint(numberOf(rows.item(row)));
-    to.uint(lists.index(rows.categories(row))).uint(lists.index(rows.fields(row)));
+    const { index, categories, fields } = rows.items[row]!;
+    to.uint(numberOf(index)).uint(lists.index(categories)).uint(lists.index(fields));
     const marks = marksOf(rows, row);
     to.uint(marks).f64(rows.logit(row));
     if (marks < OFFSET) continue;
@@ -49,9 +46,10 @@ export function writeRows(
   }
 }
 
-function marksOf(rows: PendingRows, row: number): number {
+function marksOf(rows: Rows, row: number): number {
   const offset = rows.offset(row);
-  return (rows.label(row) ?? OPEN) + (rows.isClosed(row) ? CLOSED : 0) + (rows.isLate(row) ? LATE : 0) +
+  return (rows.isOpen(row) ? OPEN : rows.label(row)) + (rows.isClosed(row) ? CLOSED : 0) +
+    (rows.isLate(row) ? LATE : 0) +
     (Object.is(offset, rows.numerics[row * rows.width])
       ? 0
       : row > 0 && Object.is(offset, rows.offset(row - 1))
@@ -63,66 +61,46 @@ function marksOf(rows: PendingRows, row: number): number {
 }
 
 /** Reads rows. */
-export function readRows(from: ByteReader, read: Pick<Read, "format" | "itemAt" | "lists">): PendingRows {
-  return read.format > ALL_THERE ? readShort(from, read) : PendingRows.of(readLong(from, read));
-}
-
-function readShort(from: ByteReader, { itemAt, lists }: Pick<Read, "itemAt" | "lists">): PendingRows {
+export function readRows(from: ByteReader, read: Pick<Read, "itemAt" | "lists">): Rows {
   const length = from.count();
   const width = from.uint();
   const numerics = from.f32s(length * width);
-  const rows = new PendingRows(length, width);
+  const rows = new Rows(length, width);
+  rows.numerics.set(numerics);
   for (let row = 0; row < length; row++) {
-    const item = itemAt(from.uint());
-    const categories = lists(from.uint()) as readonly string[];
-    const fields = lists(from.uint());
+    const item = readItem(from, read);
     const marks = from.uint();
     const logit = from.f64();
-    const features = numerics.subarray(row * width, (row + 1) * width);
     const offset = marks & OFFSET
       ? from.f64()
       : marks & OFFSET_BEFORE
       ? rows.offset(row - 1)
-      : features[0] ?? NaN;
-    rows.push({
-      ...{ item, categories, fields, numerics: features, offset, logit },
-      ...outcomeOf(marks),
-      propensity: marks & PROPENSITY ? from.f64() : 1,
-      oracle: marks & ORACLE ? from.f64() : NaN,
-      reward: marks & REWARD ? from.f64() : 0,
-      position: marks & POSITION ? from.uint() : row,
-      ...teamOf(Math.floor(marks / TEAM)),
-    });
+      : numerics[row * width] ?? NaN;
+    rows.add(item, offset, logit);
+    setOutcome(rows, row, marks);
+    const propensity = marks & PROPENSITY ? from.f64() : 1;
+    rows.setOracle(row, marks & ORACLE ? from.f64() : NaN);
+    rows.setReward(row, marks & REWARD ? from.f64() : 0);
+    rows.place(row, marks & POSITION ? from.uint() : row, propensity);
+    setTeam(rows, row, Math.floor(marks / TEAM));
   }
   return rows;
 }
 
-function readLong(
-  from: ByteReader,
-  { format, itemAt, lists }: Pick<Read, "format" | "itemAt" | "lists">,
-): PendingRow[] {
-  return Array.from({ length: from.count() }, () => ({
-    item: itemAt(from.uint()),
-    categories: lists(from.uint()) as readonly string[],
-    fields: lists(from.uint()),
-    numerics: from.f32s(from.uint()),
-    offset: from.f64(),
-    logit: from.f64(),
-    ...outcomeOf(from.u8()),
-    position: from.uint(),
-    propensity: from.f64(),
-    oracle: from.f64(),
-    reward: format > 1 ? from.f64() : 0,
-    ...teamOf(format > 1 ? from.u8() : 0),
-  }));
+function readItem(from: ByteReader, { itemAt, lists }: Pick<Read, "itemAt" | "lists">): ItemFeatures {
+  const item = from.uint();
+  // Lists of categories have no nulls; those of field values, which are in the same dictionary, may.
+  const categories = lists(from.uint()) as readonly string[];
+  return itemAt(item, categories, lists(from.uint()));
 }
 
-function outcomeOf(marks: number): Pick<PendingRow, "label" | "closed" | "late"> {
-  const label: RowOutcome["label"] | null = (marks & OPEN) !== 0 ? null : (marks & 1) !== 0 ? 1 : 0;
-  return { label, closed: (marks & CLOSED) !== 0, late: (marks & LATE) !== 0 };
+function setOutcome(rows: Rows, row: number, marks: number): void {
+  if ((marks & OPEN) === 0) rows.answer(row, { label: (marks & 1) === 0 ? 0 : 1, explicit: false });
+  if ((marks & CLOSED) !== 0) rows.close(row);
+  if ((marks & LATE) !== 0) rows.clickLate(row);
 }
 
-function teamOf(code: number): Pick<PendingRow, "team"> {
+function setTeam(rows: Rows, row: number, code: number): void {
   const team = creditOf(code);
-  return team === undefined ? {} : { team };
+  if (team !== undefined) rows.draft(row, team);
 }

@@ -111,8 +111,8 @@ async function explainUser(context: ApiContext, call: Call): Promise<Response> {
     return { preview, panels: memory === null ? [] : preview.serving.inspect?.(memory) ?? [] };
   });
   if (!seen) throw notKnown({ user: seen === undefined ? user : undefined, item: missing });
-  const { preview: { serving, instance }, panels } = seen;
-  const steps = explain(serving, instance);
+  const { preview: { serving, list }, panels } = seen;
+  const steps = explain(serving, list);
   let step = steps.next();
   for (; !step.done; step = steps.next()) await turn(); // there may be fifty: other requests get their turn
   return Response.json(view(seen.preview, step.value, panels));
@@ -122,11 +122,11 @@ async function explainUser(context: ApiContext, call: Call): Promise<Response> {
 export type ExplanationView = ReturnType<typeof view>;
 
 function view(
-  { recommendation, instance }: Preview,
+  { recommendation, list }: Preview,
   why: readonly ExplainedItem[],
   panels: readonly Panel[],
 ) {
-  const { items, categories, actions, times, strengths } = instance.history;
+  const { items, categories, actions, times, strengths } = list.history;
   const { user, time, model, version, orderedBy, modelShare = 1, variant, empty } = recommendation;
   return {
     user,
@@ -148,7 +148,7 @@ function view(
       return { name, title, about, unit, per, values };
     }),
     items: why.map(({ prior, ...rest }, i) => ({
-      categories: instance.rows[i]?.categories ?? [],
+      categories: list.rows.items[i]?.categories ?? [],
       source: recommendation.items[i]?.source ?? "",
       score: recommendation.items[i]?.score ?? sigmoid(rest.logit),
       prior: sigmoid(prior),

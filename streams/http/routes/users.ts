@@ -85,7 +85,7 @@ export function behavioursOf({ sequences, catalogue }: TaskState, row: number) {
 export type UserView = ReturnType<typeof viewUser>;
 
 function viewUser(state: TaskState, user: UserState) {
-  const { sequences, catalogue } = state;
+  const { sequences } = state;
   return {
     user: user.id,
     profile: user.profile,
@@ -96,7 +96,11 @@ function viewUser(state: TaskState, user: UserState) {
       shown,
       time,
       deadline,
-      items: [...rows].map(({ item, label, position }) => ({ item: catalogue.at(item).id, label, position })),
+      items: rows.map(({ item, label, position }, row) => ({
+        item,
+        label: rows.isOpen(row) ? null : label,
+        position,
+      })),
     })),
     parked: user.parked.length,
     hidden: { size: user.anchor?.floats().length ?? user.hidden.length, version: user.hiddenVersion },

@@ -91,7 +91,7 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
     .filter((i) => sequences.item(user.row, i) === item.index);
   const last = behaviours.at(-1);
   const reasons: WhyNotView["reasons"] = [];
-  if (item.hidden) reasons.push({ code: "hidden", reason: "The catalogue hides it, or it was removed" });
+  if (item.withheld) reasons.push({ code: "hidden", reason: "The catalogue hides it, or it was removed" });
   if (item.expires <= time) {
     reasons.push({ code: "expired", reason: `It has expired at ${new Date(item.expires).toISOString()}` });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Rows } from "../../../src/samples/rows.ts";
 import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA, numericNames } from "../../../src/features/schema.ts";
 import { Learner } from "../../../src/learner/learner.ts";
@@ -34,18 +35,15 @@ function samples(T: number): Sample[] {
     },
     userFields: [],
     contextFields: [],
-    rows: [{
+    rows: Rows.of([{
       ...{ item: `i${below(2000)}`, categories: [`c${below(20)}`], fields: [] },
       numerics: Float32Array.from({ length: numerics }, random),
       ...{
         offset: -2,
         label: random() < 0.1 ? 1 : 0,
-        position: 0,
-        propensity: 1,
         prediction: 0.1,
-        oracle: NaN,
       },
-    }],
+    }]),
   }));
 }
 

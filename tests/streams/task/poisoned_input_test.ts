@@ -48,7 +48,7 @@ async function work(twists: { readonly event?: Twist; readonly item?: Twist }) {
       };
       return { key, time, code, topic, reason };
     }),
-    hidden: again.state.catalogue.get("bad")?.hidden,
+    hidden: again.state.catalogue.get("bad")?.withheld,
   };
 }
 

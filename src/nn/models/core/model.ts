@@ -43,7 +43,7 @@ export interface ModelInput {
    * The state of the user before e_1, for lifelong models; others ignore it. A constant without gradient. Absent: the
    * start state.
    */
-  readonly state?: Float32Array;
+  readonly state?: Float32Array | undefined;
 }
 
 /** A {@linkcode ModelInput} with outcomes. */

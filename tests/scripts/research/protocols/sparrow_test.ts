@@ -37,7 +37,7 @@ Deno.test("readSparrow() makes an impression of one movie without a position", a
   assert.deepEqual(sample?.history.items, ["7", "9"]);
   assert.deepEqual(sample?.history.categories, [["Drama", "War", "Crime"], []]);
   assert.deepEqual(sample?.userFields, ["War", "Drama", null, null, null]);
-  const row = sample?.rows[0];
+  const row = sample?.rows.at(0);
   assert.deepEqual([row?.item, row?.label, row?.position], ["8", 0, -1]);
   assert.deepEqual(row?.categories, ["Comedy"]);
   assert.deepEqual([...row?.numerics ?? []], [1991, 1, 1, 1, 1, 1, 1, 1, 1]);

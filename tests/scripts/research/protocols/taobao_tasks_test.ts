@@ -45,7 +45,12 @@ Deno.test("rankingTasks() gives no task when too few other items follow", () => 
 Deno.test("taobaoSamples() of a longer stream begin as those of a shorter one, but for the sampled items", () => {
   // What a task may know does not depend on what comes after its event.
   const causal = (behaviors: readonly Behavior[]) =>
-    taobaoSamples(behaviors).map(({ user, time, history, rows }) => ({ user, time, history, row: rows[0] }));
+    taobaoSamples(behaviors).map(({ user, time, history, rows }) => ({
+      user,
+      time,
+      history,
+      row: rows.at(0),
+    }));
   const short = causal(stream(1400));
   assert.deepEqual(causal(stream(1700)).slice(0, short.length), short);
 });
@@ -92,7 +97,10 @@ Deno.test("taobaoSamples() names a candidate from the first event on that had it
   assert.deepEqual(got.filter((items, task) => items !== wanted[task]).slice(0, 3), []);
   assert.equal(got.length, wanted.length);
   for (const { rows, history } of taobaoSamples(behaviors)) {
-    assert.ok(rows.every(({ categories }) => categories[0] !== ""), "the catalogue knows every category");
+    assert.ok(
+      [...rows].every(({ categories }) => categories[0] !== ""),
+      "the catalogue knows every category",
+    );
     assert.ok(!history.items.includes(NEVER_SEEN), "a history is of items that were seen");
   }
 });
@@ -123,11 +131,11 @@ dataTest(
 
     const samples = taobaoSamples(behaviors);
     const sums = new Float64Array(9);
-    for (const row of samples.flatMap(({ rows }) => rows)) {
+    for (const row of samples.flatMap(({ rows }) => [...rows])) {
       row.numerics.forEach((x, i) => sums[i] = (sums[i] ?? 0) + x);
     }
     assert.equal(samples.reduce((total, { history }) => total + history.items.length, 0), 63_963);
-    const shown = samples.flatMap(({ rows }) => rows).filter(({ item }) => item !== NEVER_SEEN);
+    const shown = samples.flatMap(({ rows }) => [...rows]).filter(({ item }) => item !== NEVER_SEEN);
     assert.equal(shown.length, 37_738);
     assert.equal(shown.reduce((total, { item }) => total + Number(item), 0), 97_853_027_602);
     assert.equal(drawnBefore(tasks.map(({ items }) => items)).toFixed(6), "0.605659");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { batches, judgedFrom, Trial } from "../../../../scripts/research/protocols/trial.ts";
+import { Rows } from "../../../../src/samples/rows.ts";
 import type { FeatureSchema } from "../../../../src/features/schema.ts";
 import type { Sample } from "../../../../src/samples/sample.ts";
 
@@ -30,7 +31,7 @@ function samples(count: number): Sample[] {
       ...{ items: ["i2"], categories: [["c"]], actions: ["click"], times: Float64Array.of(0) },
       strengths: Float32Array.of(1),
     },
-    ...{ userFields: [], contextFields: [], rows },
+    ...{ userFields: [], contextFields: [], rows: Rows.of(rows) },
   }));
 }
 
@@ -46,7 +47,7 @@ Deno.test("Trial.progress() predicts a batch before it learns it", () => {
   const flipped = all.map((sample, at) =>
     at < 8 ? sample : {
       ...sample,
-      rows: sample.rows.map((row) => ({ ...row, label: row.label === 1 ? 0 : 1 } as const)),
+      rows: Rows.of(sample.rows.map((row) => ({ ...row, label: row.label === 1 ? 0 : 1 } as const))),
     }
   );
   // Samples 8 to 11 are the third batch: their labels cannot change any prediction.

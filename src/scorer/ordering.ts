@@ -1,0 +1,114 @@
+/**
+ * How a variant orders what was scored: from logits, the blend and boosts to the candidates that its policy chooses from.
+ *
+ * @module
+ */
+
+import type { RANKINGS, VariantSettings } from "../assignment/experiment.ts";
+import { listPicker, type Picker } from "../assignment/interleaving.ts";
+import { type Candidates, choose, draw, type PolicyOptions, propensitiesOf } from "../draws/policy.ts";
+import { logitDeviation } from "../draws/thompson.ts";
+import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
+import type { Candidate } from "../retrieval/retrieval.ts";
+import { boostOf } from "./boosts.ts";
+import { diversify } from "./diversity.ts";
+
+/**
+ * What orders retrieved candidates: the model's probability of a positive outcome (`model`), the blend's of being taken
+ * next (`blend`), or their product (`both`).
+ */
+export type Ranking = typeof RANKINGS[number];
+
+/** What candidates are ordered by. */
+export interface Order {
+  readonly ranking: Ranking;
+  /** Rules that raise or lower items. */
+  readonly boosts: readonly Boost[];
+  readonly policy: PolicyOptions;
+}
+
+/** The scores that candidates are ordered by, as log-odds. @param logits of whoever orders */
+export function scoresOf(
+  candidates: readonly Candidate[],
+  logits: Float64Array,
+  { ranking, boosts, policy }: Order,
+): Candidates {
+  const boost = boostOf(boosts);
+  const scores = ranking === "model" && boost === null ? logits : logits.map((logit, c) => {
+    const { item, score } = candidates[c]!;
+    const raised = boost === null ? 0 : boost(item);
+    if (ranking === "model") return logit + raised;
+    return score + (ranking === "both" ? logSigmoid(logit) : 0) + raised;
+  });
+  if (policy.name !== "thompson") return { scores };
+  const deviations = logits.map((logit, c) => logitDeviation(candidates[c]!.item.statistics.outcomes, logit));
+  return { scores, deviations };
+}
+
+/** Indices of the candidates that a variant chooses from. */
+export function eligibleOf(
+  candidates: readonly Candidate[],
+  { candidates: given }: RequestEvent,
+  { maxCandidates, retrieval }: VariantSettings,
+): number[] {
+  const all = [...candidates.keys()];
+  if (given !== undefined) return all;
+  const without: readonly string[] = retrieval?.without ?? [];
+  return all.filter((c) => !without.includes(candidates[c]!.source)).slice(0, maxCandidates);
+}
+
+/** Those of the eligible candidates that may be on a list of `count`, so that it is as diverse as it has to be. */
+export function diverseOf(
+  eligible: readonly number[],
+  candidates: readonly Candidate[],
+  { scores }: Candidates,
+  { count, diversity }: { readonly count: number; readonly diversity: Diversity | undefined },
+): readonly number[] {
+  if (diversity === undefined) return eligible;
+  const diverse = eligible.map((c) => ({ categories: candidates[c]!.item.categories, score: scores[c]! }));
+  return diversify(diverse, count, diversity).map((index) => eligible[index]!);
+}
+
+/** What a variant chooses from. */
+export interface Choosable {
+  /** Indices of the candidates. */
+  readonly eligible: readonly number[];
+  /** What those are ordered by. */
+  readonly ordered: Candidates;
+  readonly policy: PolicyOptions;
+  readonly random: () => number;
+}
+
+/** Picks what a variant would show next, of what is left. */
+export function pickerOf({ eligible, ordered, policy, random }: Choosable, count: number): Picker<number> {
+  if (policy.name === "greedy") {
+    return listPicker(choose(ordered, count, policy, random).map(({ index }) => eligible[index]!));
+  }
+  const left = (above: ReadonlySet<number>) => [...eligible.keys()].filter((at) => !above.has(eligible[at]!));
+  return {
+    left: (above) => left(above).length,
+    draw(above) {
+      const places = left(above);
+      const [index] = places.length === 0 ? [] : draw(subset(ordered, places), 1, policy, random);
+      return index === undefined ? undefined : eligible[places[index]!];
+    },
+    probability(item, above) {
+      const places = left(above);
+      const at = places.findIndex((place) => eligible[place] === item);
+      return at < 0 ? 0 : propensitiesOf(subset(ordered, places), [at], policy)[0]!;
+    },
+  };
+}
+
+/** Some of the candidates. */
+export function subset(candidates: Candidates, indices: readonly number[]): Candidates {
+  const { scores, deviations } = candidates;
+  if (indices.length === scores.length && indices.every((index, at) => index === at)) return candidates;
+  const of = (values: ArrayLike<number>) => indices.map((index) => values[index]!);
+  return { scores: of(scores), deviations: deviations && of(deviations) };
+}
+
+/** ln σ(x). */
+function logSigmoid(x: number): number {
+  return x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x));
+}
