@@ -2,24 +2,41 @@
  * A conditional logit over candidates: which of them does the user take next?
  *
  * ```text
- *   P(j | candidates) = exp(w·x_j) / Σ_k exp(w·x_k)        w = shared weights + those of the request's groups
+ *   P(j | candidates) = exp(w_j·x_j) / Σ_k exp(w_k·x_k)        w_j = shared weights + those of the request's groups,
+ *                                                              or, for what the user had already, its own weights
  * ```
  *
- * One Adagrad step a behaviour on its log-likelihood, whose gradient is x_j − Σ_k P(k) x_k. A handful of weights,
- * one a source and a few properties of items, so it is right after a few hundred behaviours, and reads like a
- * table (McFadden, "Conditional logit analysis of qualitative choice behavior", 1974). Groups are by how much is
- * known of the user, what others did in the same hour says most to somebody who has just come, and by how long ago
- * the newest behaviour is: who is still on a page goes on with it. A group's weights start at 0, so that one that is
- * seldom seen has the shared ones.
+ * A handful of weights, one a source and a few properties of items, that reads like a table (McFadden, "Conditional
+ * logit analysis of qualitative choice behavior", 1974). Groups are by how much is known of the user, what others did
+ * in the same hour says most to somebody who has just come, and by how long ago the newest behaviour is: who is still on
+ * a page goes on with it. A group's weights start at 0, so that one that is seldom seen has the shared ones. What makes
+ * somebody come back to an item is another question than what makes a new one wanted, so it has weights of its own.
+ *
+ * A behaviour is a Newton step on its log-likelihood, in each set of weights S that it concerns:
+ *
+ * ```text
+ *   g = x_taken·[taken in S] − Σ_{j in S} P(j) x_j        H_S ← (1 − ε) H_S + ε Λ_S + Σ_{j in S} P(j) x_j x_jᵀ − m mᵀ
+ *   w_S ← w_S + 2/n · H_S⁻¹ g                             m = Σ_{j in S} P(j) x_j,  n sets,  Λ_S the prior precision
+ * ```
+ *
+ * Sources say nearly the same of most candidates, and streams differ in how large their scores are: with curvature, no
+ * rate has to be chosen for either. ε keeps the newest 1/ε steps, so that weights go on following the stream.
  *
  * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Features } from "./features.ts";
+import { type Features, isReturn } from "./features.ts";
+import { Curvature } from "./curvature.ts";
 
-const RATE = 0.05;
+/** Step, in Newton steps of a set. Above 1 a mistake of the beginning is soon forgotten; it must be below 2 a set. */
+const STEP = 2;
+/** How much weights stay where they begin, in steps of one nat each: shared ones, those of groups, those of returns. */
+const PRECISION = { shared: 20, group: 80, returns: 20 } as const;
+
+/** Features are logarithms and shares: what adds up to more is broken, and would outweigh all that was learnt. */
+const LARGEST = 1e9;
 
 /** A feature. */
 export interface Feature {
@@ -27,6 +44,8 @@ export interface Feature {
   readonly name: string;
   /** Its shared weight before anything was learnt. */
   readonly weight: number;
+  /** Whether this weight is for what the user had, too: there the other features begin with 0. @default {false} */
+  readonly judgesReturns?: boolean;
 }
 
 /** The weights, learnt online. */
@@ -35,13 +54,15 @@ export class Blend {
   readonly names: readonly string[];
   readonly #features: number;
   readonly #sets: number;
-  /** (1 + groups) × F: the shared weights, then those of each group. */
+  /** (2 + groups) × F: the shared weights, those of each group, and those of returns. */
   readonly #weights: Float64Array;
-  readonly #squares: Float64Array;
-  /** Scratch: weights of groups with the shared ones, and the mean of the features. */
+  readonly #curvatures: readonly Curvature[];
+  /** Scratch: weights of groups with the shared ones; gradients, and what a step adds to a curvature. */
   readonly #sum: Float64Array;
-  readonly #mean: Float64Array;
+  readonly #gradient: Float64Array;
+  readonly #outer: Float64Array;
   #scores = new Float64Array(0);
+  #shares = new Float64Array(0);
   #steps = 0;
 
   /** Nothing learnt. */
@@ -49,12 +70,17 @@ export class Blend {
     const F = features.length;
     this.names = features.map(({ name }) => name);
     this.#features = F;
-    this.#sets = 1 + groups;
+    this.#sets = 2 + groups;
     this.#weights = new Float64Array(this.#sets * F);
     this.#weights.set(features.map(({ weight }) => weight));
-    this.#squares = new Float64Array(this.#sets * F).fill(1);
+    this.returnWeights.set(features.map(({ weight, judgesReturns }) => judgesReturns === true ? weight : 0));
+    const { shared, group, returns } = PRECISION;
+    this.#curvatures = Array.from({ length: this.#sets }, (_, set) => {
+      return new Curvature(F, set === 0 ? shared : set === 1 + groups ? returns : group);
+    });
     this.#sum = new Float64Array(F);
-    this.#mean = new Float64Array(F);
+    this.#gradient = new Float64Array(F);
+    this.#outer = new Float64Array(F * F);
   }
 
   /** Steps ever made. */
@@ -65,6 +91,11 @@ export class Blend {
   /** The shared weights, F. */
   get weights(): Float64Array {
     return this.#weights.subarray(0, this.#features);
+  }
+
+  /** The weights of what the user had, F. */
+  get returnWeights(): Float64Array {
+    return this.#weights.subarray((this.#sets - 1) * this.#features);
   }
 
   /** The weights of groups with the shared ones, F; valid until the next call. */
@@ -79,48 +110,58 @@ export class Blend {
   }
 
   /** w·x of each candidate; valid until the next call. */
-  score({ count, values, groups }: Features): Float64Array {
+  score(features: Features): Float64Array {
+    const { count, values, groups } = features;
     const F = this.#features;
     const weights = this.weightsOf(groups);
-    if (this.#scores.length < count) this.#scores = new Float64Array(2 * count);
+    const { returnWeights } = this;
+    if (this.#scores.length < count) {
+      this.#scores = new Float64Array(2 * count);
+      this.#shares = new Float64Array(2 * count);
+    }
     for (let c = 0, at = 0; c < count; c++) {
       let sum = 0;
-      for (let f = 0; f < F; f++) sum += weights[f]! * values[at++]!;
+      const own = isReturn(features, F, c) ? returnWeights : weights;
+      for (let f = 0; f < F; f++) sum += own[f]! * values[at++]!;
       this.#scores[c] = sum;
     }
     return this.#scores.subarray(0, count);
   }
 
-  /** One step towards the candidate that was taken; none in a weight whose gradient is not finite. */
+  /** One step towards the candidate that was taken; none when it is not of finite size. */
   learn(features: Features, taken: number): void {
     const F = this.#features;
-    const { count, values, groups } = features;
+    const { count, groups } = features;
     const scores = this.score(features);
+    const shares = this.#shares;
     let highest = -Infinity;
     for (let c = 0; c < count; c++) highest = Math.max(highest, scores[c]!);
-    const mean = this.#mean.fill(0);
     let sum = 0;
-    for (let c = 0, at = 0; c < count; c++) {
-      const p = Math.exp(scores[c]! - highest);
-      sum += p;
-      for (let f = 0; f < F; f++) mean[f] = mean[f]! + p * values[at++]!;
+    let had = 0;
+    for (let c = 0; c < count; c++) {
+      sum += shares[c] = Math.exp(scores[c]! - highest);
+      if (isReturn(features, F, c)) had++;
     }
     this.#steps++;
-    for (let f = 0; f < F; f++) {
-      const gradient = values[taken * F + f]! - mean[f]! / sum;
-      this.#step(f, gradient);
-      for (const group of groups) this.#step((1 + group) * F + f, gradient);
+    if (!(sum > 0 && sum < Infinity)) return;
+    for (let c = 0; c < count; c++) shares[c] = shares[c]! / sum;
+    if (had < count && this.#look(features, taken, false)) {
+      const step = STEP / (1 + groups.length);
+      this.#step(0, step);
+      for (const group of groups) this.#step(1 + group, step);
     }
+    if (had > 0 && this.#look(features, taken, true)) this.#step(this.#sets - 1, STEP);
   }
 
-  /** Writes the weights of each feature under its name. */
+  /** Writes the weights of each feature under its name, then the curvature of each set. */
   encode(to: ByteWriter): void {
     const F = this.#features;
     to.uint(this.#steps).uint(this.#sets).uint(F);
     for (const [f, name] of this.names.entries()) {
       to.string(name);
-      for (let at = f; at < this.#weights.length; at += F) to.f64(this.#weights[at]!).f64(this.#squares[at]!);
+      for (let at = f; at < this.#weights.length; at += F) to.f64(this.#weights[at]!);
     }
+    for (const curvature of this.#curvatures) curvature.encode(to);
   }
 
   /**
@@ -130,21 +171,55 @@ export class Blend {
   decode(from: ByteReader): void {
     const F = this.#features;
     const [steps, sets] = [from.uint(), from.uint()];
+    const columns: number[] = [];
     for (let n = from.count(); n > 0; n--) {
       const f = this.names.indexOf(from.string());
-      const numbers = from.f64s(2 * sets);
-      if (f < 0 || sets !== this.#sets) continue;
-      for (let set = 0; set < sets; set++) {
-        this.#weights[set * F + f] = numbers[2 * set]!;
-        this.#squares[set * F + f] = numbers[2 * set + 1]!;
-      }
+      columns.push(sets === this.#sets ? f : -1);
+      const weights = from.f64s(sets);
+      if (columns.at(-1)! >= 0) weights.forEach((weight, set) => this.#weights[set * F + f] = weight);
+    }
+    for (let set = 0; set < sets; set++) {
+      (this.#curvatures[set] ?? new Curvature(F, 1)).decode(from, columns);
     }
     if (sets === this.#sets) this.#steps = steps;
   }
 
-  #step(at: number, gradient: number): void {
-    if (!Number.isFinite(gradient)) return;
-    this.#squares[at] = this.#squares[at]! + gradient * gradient;
-    this.#weights[at] = this.#weights[at]! + RATE * gradient / Math.sqrt(this.#squares[at]!);
+  /**
+   * Puts gradient and curvature of a step into the scratch, over what the user had or over what is new to him.
+   *
+   * @returns Whether it is of a size that says something.
+   */
+  #look(features: Features, taken: number, had: boolean): boolean {
+    const F = this.#features;
+    const { count, values } = features;
+    const [mean, outer, shares] = [this.#gradient.fill(0), this.#outer.fill(0), this.#shares];
+    for (let c = 0; c < count; c++) {
+      const at = c * F;
+      if (isReturn(features, F, c) !== had) continue;
+      const p = shares[c]!;
+      for (let f = 0; f < F; f++) {
+        const px = p * values[at + f]!;
+        if (px === 0) continue;
+        mean[f] = mean[f]! + px;
+        for (let g = 0; g <= f; g++) outer[f * F + g] = outer[f * F + g]! + px * values[at + g]!;
+      }
+    }
+    for (let f = 0; f < F; f++) {
+      for (let g = 0; g <= f; g++) outer[f * F + g] = outer[f * F + g]! - mean[f]! * mean[g]!;
+    }
+    const isTaken = isReturn(features, F, taken) === had;
+    let total = 0;
+    for (let f = 0; f < F; f++) {
+      mean[f] = (isTaken ? values[taken * F + f]! : 0) - mean[f]!;
+      total += Math.abs(mean[f]!) + outer[f * F + f]!;
+    }
+    return total < LARGEST; // not so of NaN
+  }
+
+  #step(set: number, size: number): void {
+    const by = this.#curvatures[set]!.step(this.#gradient, this.#outer);
+    if (by === null) return;
+    const at = set * this.#features;
+    for (let f = 0; f < by.length; f++) this.#weights[at + f] = this.#weights[at + f]! + size * by[f]!;
   }
 }

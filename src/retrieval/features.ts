@@ -23,6 +23,13 @@ export interface Features {
   readonly values: Float64Array;
   /** Groups that the request is in, for weights beside the shared ones. */
   readonly groups: readonly number[];
+  /** The column that is above 0 for what the user had already; −1 = nobody may have anything again. @default {-1} */
+  readonly returns?: number;
+}
+
+/** Whether the user had a candidate already. @param columns Number of features, F */
+export function isReturn({ values, returns = -1 }: Features, columns: number, c: number): boolean {
+  return returns >= 0 && values[c * columns + returns]! > 0;
 }
 
 /** A column of features to be filled. */

@@ -40,11 +40,10 @@ export class Gatherer {
   readonly #lists: ItemLists;
   readonly #sources: readonly Source[];
   readonly #fills: readonly Fill[];
-  readonly #revisits: boolean;
   /** Names of the features: of the sources, then of the properties. */
   readonly #names: readonly string[];
-  /** By feature: whether it judges what the user had. */
-  readonly #judgesReturns: readonly boolean[];
+  /** The feature that marks what the user had; −1 = that cannot be among the candidates. */
+  readonly #returns: number;
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -64,11 +63,10 @@ export class Gatherer {
     this.#catalogue = parts.catalogue;
     this.#lists = parts.lists;
     this.#sources = sources;
-    this.#revisits = parts.revisits;
     const columnOf = (source: string) => sources.findIndex(({ name }) => name === source);
     this.#fills = PROPERTIES.map((property) => property.create({ ...parts, statistics }, columnOf));
     this.#names = [...sources, ...PROPERTIES].map(({ name }) => name);
-    this.#judgesReturns = this.#names.map((name, f) => name === OWN || sources[f]?.judgesReturns === true);
+    this.#returns = parts.revisits ? this.#names.indexOf(OWN) : -1;
     this.#values = new Float64Array(1024 * this.#names.length);
   }
 
@@ -159,20 +157,7 @@ export class Gatherer {
     for (let c = 0; c < count; c++) categories[c] = this.#lists.categoriesOf(items[c]!);
     const candidates: Candidates = { query, count, items, categories, values, columns };
     for (const [k, fill] of this.#fills.entries()) fill(candidates, this.#sources.length + k);
-    if (this.#revisits) this.#judgeRevisits(count, values);
-    return { count, values, groups: groupsOf(query.context, query.time) };
-  }
-
-  /**
-   * Leaves what the user had to those who judge it: the others would be taught by it what is new to somebody.
-   */
-  #judgeRevisits(count: number, values: Float64Array): void {
-    const columns = this.#names.length;
-    const own = this.#names.indexOf(OWN);
-    for (let c = 0; c < count; c++) {
-      if (values[c * columns + own] === 0) continue;
-      for (let f = 0; f < columns; f++) if (!this.#judgesReturns[f]) values[c * columns + f] = 0;
-    }
+    return { count, values, groups: groupsOf(query.context, query.time), returns: this.#returns };
   }
 }
 

@@ -19,7 +19,7 @@ import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
-import type { Features } from "./features.ts";
+import { type Features, isReturn } from "./features.ts";
 import { type Context, ContextBuffer, itemsOf } from "./signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
@@ -209,9 +209,10 @@ export class Retrieval {
     const { items } = gatherer;
     const scores = this.state.blend.score(features);
     const weights = this.state.blend.weightsOf(features.groups);
+    const { returnWeights } = this.state.blend;
     const candidate = (c: number): Candidate => ({
       item: catalogue.at(items[c]!),
-      source: this.#sourceOf(features, c, weights),
+      source: this.#sourceOf(features, c, isReturn(features, weights.length, c) ? returnWeights : weights),
       score: scores[c]!,
     });
     const fresh = Math.floor(this.maxCandidates * this.#newShare);

@@ -9,7 +9,7 @@ function blendOf(weights: readonly number[], groups = 0): Blend {
   return new Blend(weights.map((weight, f) => ({ name: "abcde"[f]!, weight })), groups);
 }
 
-Deno.test("Blend.learn() takes a step along the gradient of the log-likelihood", () => {
+Deno.test("Blend.learn() takes two Newton steps at once along the log-likelihood with its prior", () => {
   const values = Float64Array.of(1, 0, 0, 1, 0.5, 2);
   const features = { count: 3, values, groups: [] };
   const logLikelihood = (w: readonly number[]) => {
@@ -19,12 +19,65 @@ Deno.test("Blend.learn() takes a step along the gradient of the log-likelihood",
   const start = [0.3, -0.2];
   const blend = blendOf(start);
   blend.learn(features, 1);
+  // By differences: gradient and curvature of the log-likelihood, and 20 that each weight weighs from the beginning.
+  const E = 1e-4;
+  const at = (x: number, y: number) => logLikelihood([start[0]! + x, start[1]! + y]);
+  const gradient = [(at(E, 0) - at(-E, 0)) / (2 * E), (at(0, E) - at(0, -E)) / (2 * E)];
+  const a = 20 - (at(E, 0) - 2 * at(0, 0) + at(-E, 0)) / E ** 2;
+  const d = 20 - (at(0, E) - 2 * at(0, 0) + at(0, -E)) / E ** 2;
+  const b = -(at(E, E) - at(E, -E) - at(-E, E) + at(-E, -E)) / (4 * E ** 2);
+  const step = [
+    2 * (d * gradient[0]! - b * gradient[1]!) / (a * d - b * b),
+    2 * (a * gradient[1]! - b * gradient[0]!) / (a * d - b * b),
+  ];
   for (const f of [0, 1]) {
-    const at = (by: number) => logLikelihood(start.map((w, k) => k === f ? w + by : w));
-    const gradient = (at(1e-6) - at(-1e-6)) / 2e-6;
-    const step = 0.05 * gradient / Math.sqrt(1 + gradient ** 2);
-    assert.ok(Math.abs(blend.weights[f]! - start[f]! - step) < 1e-8);
+    assert.ok(
+      Math.abs(blend.weights[f]! - start[f]! - step[f]!) < 1e-5,
+      `${blend.weights[f]! - start[f]!} ${step[f]}`,
+    );
   }
+});
+
+Deno.test("Blend.learn() follows a world that changes, however long it was another one", () => {
+  const random = mulberry32(9);
+  const blend = blendOf([0, 0]);
+  for (const truth of [[1, -1], [-1, 1]]) {
+    for (let n = 0; n < 15_000; n++) {
+      const features = {
+        count: 4,
+        values: Float64Array.from({ length: 8 }, () => 2 * random() - 1),
+        groups: [],
+      };
+      const odds = blendOf(truth).score(features).map(Math.exp);
+      let draw = random() * odds.reduce((sum, each) => sum + each);
+      blend.learn(features, odds.findIndex((each) => (draw -= each) < 0));
+    }
+    for (const f of [0, 1]) {
+      assert.ok(Math.abs(blend.weights[f]! - truth[f]!) < 0.25, `${[...blend.weights]}`);
+    }
+  }
+});
+
+Deno.test("Blend.learn() learns apart what makes somebody come back", () => {
+  // Column b marks what the user had: there a large a keeps away, elsewhere it attracts.
+  const random = mulberry32(4);
+  const blend = blendOf([0, 0]);
+  for (let n = 0; n < 10_000; n++) {
+    const values = Float64Array.from(
+      { length: 12 },
+      (_, at) => at % 2 === 0 ? random() : at % 4 === 1 ? 1 : 0,
+    );
+    const features = { count: 6, values, groups: [], returns: 1 };
+    const odds = Float64Array.from({ length: 6 }, (_, c) => {
+      const had = values[2 * c + 1] === 1;
+      return Math.exp((had ? -2 : 2) * values[2 * c]! + (had ? 1 : 0));
+    });
+    let draw = random() * odds.reduce((sum, each) => sum + each);
+    blend.learn(features, odds.findIndex((each) => (draw -= each) < 0));
+  }
+  const [wanted, own] = [blend.weights, blend.returnWeights];
+  assert.ok(Math.abs(wanted[0]! - 2) < 0.3 && wanted[1] === 0, `${[...wanted]}`);
+  assert.ok(Math.abs(own[0]! + 2) < 0.3 && Math.abs(own[1]! - 1) < 0.3, `${[...own]}`);
 });
 
 Deno.test("Blend.learn() finds the weights that choices were drawn with", () => {
@@ -123,10 +176,18 @@ Deno.test("Blend.decode() takes weights by the names of features, whichever have
   const other = read("cxa", 2);
   assert.deepEqual(sets(other), sets(learnt).map(([a, , c]) => [c, 7, a]));
   assert.equal(other.steps, learnt.steps);
-  // It goes on as the other does, where the features that it alone has, or has not, say nothing.
-  learnt.learn({ count: 2, values: Float64Array.of(1, 0, 2, 0, 0, -1), groups: [1] }, 0);
-  other.learn({ count: 2, values: Float64Array.of(2, 0, 1, -1, 0, 0), groups: [1] }, 0);
-  assert.deepEqual(sets(other), sets(learnt).map(([a, , c]) => [c, 7, a]));
+  // One that has another feature besides goes on as the first does, where it says nothing.
+  const more = read("bxca", 2);
+  const rows = [[1, 0, 2], [0, 3, -1]] as const;
+  learnt.learn({ count: 2, values: Float64Array.from(rows.flat()), groups: [1] }, 0);
+  more.learn(
+    { count: 2, values: Float64Array.from(rows.flatMap(([a, b, c]) => [b, 0, c, a])), groups: [1] },
+    0,
+  );
+  for (const [set, [b, x, c, a]] of sets(more).entries()) {
+    const near = [a, b, c].every((w, f) => Math.abs(w! - sets(learnt)[set]![f]!) < 1e-6);
+    assert.ok(near && x === 7, `${sets(more)[set]} ${sets(learnt)[set]}`);
+  }
   const regrouped = read("abc", 3);
   assert.deepEqual([[...regrouped.weights], regrouped.steps], [[7, 7, 7], 0]);
 });

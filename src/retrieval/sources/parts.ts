@@ -6,7 +6,8 @@
 
 import type { Catalogue } from "../../items/catalogue.ts";
 import type { ItemLists } from "../items/item_lists.ts";
-import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
+import { settle } from "../../options/option.ts";
+import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
 import { PairScores } from "./pair_scores.ts";
 import type { SessionsOptions } from "./sessions.ts";
 import type { SourceParts } from "./source.ts";
@@ -33,9 +34,14 @@ export function sourceParts(
   { neighbours: options, sessions, trendHalfLifeMs, revisits, bank = () => null }: SourcePartsOptions,
 ): SourceParts {
   const neighbours = new Neighbours(options);
+  const { bytes, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, options);
+  const byId = (a: number, b: number) => catalogue.compare(a, b);
   return {
     ...{ catalogue, lists, neighbours, sessions, revisits, bank },
     pairs: new PairScores(neighbours, catalogue),
-    trends: new Trends(trendHalfLifeMs, (a, b) => catalogue.compare(a, b)),
+    trends: new Trends(trendHalfLifeMs, byId),
+    hour: new Trends(trendHalfLifeMs / 24, byId),
+    followerBytes: bytes / 4,
+    pairHalfLifeMs: halfLifeMs,
   };
 }

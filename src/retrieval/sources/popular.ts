@@ -1,5 +1,5 @@
 /**
- * What everybody did: positives with a long half-life, and behaviours with a short one.
+ * What everybody did: positives with a long half-life, and behaviours with two short ones.
  *
  * @module
  */
@@ -26,5 +26,21 @@ export const TRENDING: SourceKind = {
     learn: ({ item, time }) => trends.learn(item, time),
     encode: (to, { order, rank }) => trends.encode(to, order, rank),
     decode: (from, itemAt) => trends.decode(from, itemAt),
+  }),
+};
+
+/** What is in demand this hour: in news, and on the day of a release, a day is long. */
+export const THIS_HOUR: SourceKind = {
+  name: "this-hour",
+  proposals: 40,
+  weight: 0,
+  create: ({ hour }) => ({
+    ...byCounts(() => hour.list(), hour.counts),
+    ask: ({ time }) => hour.counts.moveTo(time),
+    learn: ({ item, time, liked }) => {
+      if (liked) hour.learn(item, time);
+    },
+    encode: (to, { order, rank }) => hour.encode(to, order, rank),
+    decode: (from, itemAt) => hour.decode(from, itemAt),
   }),
 };

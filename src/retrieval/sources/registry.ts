@@ -8,8 +8,9 @@ import { CATEGORY, NEXT_CATEGORY } from "./category.ts";
 import { LIKE_SESSIONS } from "./like_sessions.ts";
 import { LINEAR } from "./linear_items.ts";
 import { CLOSEST, CO_VISITED, LIKED, SAME_PAGE, TOGETHER_LIKED } from "./pairs.ts";
+import { FOLLOWS } from "./followers.ts";
 import { NEXT } from "./next.ts";
-import { POPULAR, TRENDING } from "./popular.ts";
+import { POPULAR, THIS_HOUR, TRENDING } from "./popular.ts";
 import { RE_VISIT } from "./revisit.ts";
 import type { Source, SourceKind, SourceParts } from "./source.ts";
 
@@ -20,12 +21,14 @@ export const SOURCES: readonly SourceKind[] = [
   CLOSEST,
   LIKED,
   TOGETHER_LIKED,
+  FOLLOWS,
   LINEAR,
   LIKE_SESSIONS,
   CATEGORY,
   NEXT_CATEGORY,
   POPULAR,
   TRENDING,
+  THIS_HOUR,
   RE_VISIT,
   NEXT,
 ];

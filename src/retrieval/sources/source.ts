@@ -62,7 +62,7 @@ export interface Source extends SourceActs {
   readonly proposals: number;
   /** Its weight in the blend before anything was learnt. */
   readonly weight: number;
-  /** Whether it alone judges what the user had already; the others say nothing of whether somebody comes back. */
+  /** Whether its weight is for what the user had already, too, where the others begin with 0. */
   readonly judgesReturns?: true;
 }
 
@@ -78,6 +78,11 @@ export interface SourceParts {
   readonly pairs: PairScores;
   /** What is in demand now. */
   readonly trends: Trends;
+  /** What is in demand this hour: the same with a half-life a 24th as long. */
+  readonly hour: Trends;
+  /** Memory for what follows an item, bytes, and how long pairs of items count, milliseconds. */
+  readonly followerBytes: number;
+  readonly pairHalfLifeMs: number;
   /** The bank of the served version; `null` where there is none. */
   readonly bank: () => ServedBank | null;
   /** Options of sessions like the user's. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Popularity } from "../../../scripts/evaluate/baselines/popularity.ts";
 import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
 import type { Stream } from "../../../scripts/evaluate/stream.ts";
 import { figuresOf, partsOf, standingsOf } from "../../../scripts/evaluate/summary.ts";
@@ -151,4 +152,19 @@ Deno.test("summary: a planted rule is worth its share, sources stand below the b
   }
   const { hitRate, reciprocalRank, gain } = figuresOf(judgements, 0, all);
   assert.ok(hitRate.mean >= gain.mean && gain.mean >= reciprocalRank.mean);
+});
+
+Deno.test("nextItem(): the blend is not below popularity where nothing else says anything, and people come back", async () => {
+  const random = createRandom(8);
+  const lines: Line[] = Array.from({ length: 4000 }, () => [
+    `u${Math.floor(60 * random())}`,
+    `i${Math.floor(40 * random() ** 2)}`,
+  ]);
+  const { judgements, interactions } = await ranksOf(lines, "blend", {
+    ...{ count: 10, knownUsers: true, withoutOwn: false },
+    ...{ sources: false, baselines: [new Popularity("popular", Infinity)] },
+  });
+  const later = judgements.where(({ at }) => at >= interactions / 2);
+  const [blend, popular] = [0, 1].map((m) => figuresOf(judgements, m, later).reciprocalRank.mean);
+  assert.ok(blend! > 0.93 * popular!, `${blend} against ${popular}`);
 });

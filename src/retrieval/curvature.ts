@@ -1,0 +1,101 @@
+/**
+ * How sharply the likelihood of past choices falls off around a set of weights, and the Newton step that follows.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+
+/** Share of what was seen that each step replaces by the prior. */
+const FORGET = 1 / 4000;
+
+/** H of a set of weights, with the prior. O(F²) memory, O(F³/6) a step. */
+export class Curvature {
+  readonly #features: number;
+  readonly #precision: number;
+  /** The lower triangle row by row, single precision: what is written is what there is. */
+  readonly #h: Float32Array;
+  /** Scratch: the Cholesky factor, and the solution. */
+  readonly #factor: Float64Array;
+  readonly #solution: Float64Array;
+
+  /** The prior alone. @param precision Of each weight */
+  constructor(features: number, precision: number) {
+    this.#features = features;
+    this.#precision = precision;
+    this.#h = new Float32Array(features * (features + 1) / 2);
+    for (let f = 0; f < features; f++) this.#h[place(f, f)] = precision;
+    this.#factor = new Float64Array(features * features);
+    this.#solution = new Float64Array(features);
+  }
+
+  /**
+   * Learns the curvature at a choice, the lower triangle of F × F, and solves H d = gradient.
+   *
+   * @returns d, valid until the next call; `null` when numbers are too large to say.
+   */
+  step(gradient: Float64Array, outer: Float64Array): Float64Array | null {
+    const F = this.#features;
+    const h = this.#h;
+    for (let f = 0; f < F; f++) {
+      for (let g = 0; g <= f; g++) {
+        const at = place(f, g);
+        h[at] = h[at]! * (1 - FORGET) + outer[f * F + g]!;
+      }
+      h[place(f, f)] = h[place(f, f)]! + FORGET * this.#precision;
+    }
+    return this.#solve(gradient);
+  }
+
+  /** Writes all of it. */
+  encode(to: ByteWriter): void {
+    to.f32s(this.#h);
+  }
+
+  /**
+   * Reads what {@linkcode Curvature.encode} wrote of other features.
+   *
+   * @param columns By feature that was written: the feature here, −1 = none.
+   */
+  decode(from: ByteReader, columns: readonly number[]): void {
+    for (const [f, to] of columns.entries()) {
+      for (let g = 0; g <= f; g++) {
+        const value = from.f32();
+        const other = columns[g]!;
+        if (to >= 0 && other >= 0) this.#h[place(Math.max(to, other), Math.min(to, other))] = value;
+      }
+    }
+  }
+
+  /** By Cholesky's factor. */
+  #solve(gradient: Float64Array): Float64Array | null {
+    const F = this.#features;
+    const [h, l, x] = [this.#h, this.#factor, this.#solution];
+    for (let i = 0; i < F; i++) {
+      for (let j = 0; j <= i; j++) {
+        let sum = h[place(i, j)]!;
+        for (let k = 0; k < j; k++) sum -= l[i * F + k]! * l[j * F + k]!;
+        if (i !== j) l[i * F + j] = sum / l[j * F + j]!;
+        else if (sum > 0 && sum < Infinity) l[i * F + i] = Math.sqrt(sum);
+        else return null;
+      }
+    }
+    for (let i = 0; i < F; i++) {
+      let sum = gradient[i]!;
+      for (let k = 0; k < i; k++) sum -= l[i * F + k]! * x[k]!;
+      x[i] = sum / l[i * F + i]!;
+    }
+    for (let i = F - 1; i >= 0; i--) {
+      let sum = x[i]!;
+      for (let k = i + 1; k < F; k++) sum -= l[k * F + i]! * x[k]!;
+      x[i] = sum / l[i * F + i]!;
+    }
+    return x;
+  }
+}
+
+/** Where an entry of the lower triangle is, g ≤ f. */
+function place(f: number, g: number): number {
+  return (f * (f + 1) >>> 1) + g;
+}

@@ -1,0 +1,211 @@
+/**
+ * What follows an item, however long after: for each item the ones that came within the user's next ten behaviours.
+ *
+ * For a behaviour with item i and each of the ten newest ones before it, with item j, x behaviours ago (x = 0 the
+ * newest):
+ *
+ * ```text
+ *   after(j, i) += 1 / (1 + x)          score(i) = Σ_x 0.7^x · after(x, i) / n_x
+ * ```
+ *
+ * with n_x the behaviours of the item x ago ("sequential rules" of Ludewig and Jannach, "Evaluation of session-based
+ * recommendation algorithms", UMUAI 2018, over more than the newest item). Counts of pairs within the hour know nothing
+ * of a stream whose users come once a week, and nothing of an order; these know both. All halve every half-life, as
+ * those do.
+ *
+ * Bounds: a row that has more than `limit` followers keeps the best three quarters. When all rows are beyond the
+ * budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a behaviour for longest go.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { nthLargest } from "../../vectors/nth_largest.ts";
+import { ItemScores } from "../items/item_scores.ts";
+import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
+import type { Context } from "../signals/context.ts";
+import type { Signal } from "../signals/signal.ts";
+import { byScores } from "./scored.ts";
+import type { ItemOrder, SourceKind } from "./source.ts";
+
+/** Behaviours before one that it follows, and that a request is answered by. */
+const WINDOW = 10;
+const STEP = 0.7;
+const LIMIT = 1024;
+const MIN_LIMIT = 16;
+/** The unit of the counts grows to 2 to the power of this; then all are divided by it, which changes no digit. */
+const MAX_EXPONENT = 32;
+
+/** The order of items by id. */
+type ById = (a: number, b: number) => number;
+
+/** The followers of all items. */
+export class Followers {
+  readonly #rows = new NeighbourRows();
+  readonly #budget: number;
+  readonly #halfLifeMs: number;
+  #limit = LIMIT;
+  /** By item: its behaviours, in the unit of the counts; running number of the newest one. */
+  readonly #counts: number[] = [];
+  readonly #touched: number[] = [];
+  #touches = 0;
+  /** Event time at which the unit was 1; NaN before the first signal. */
+  #origin = NaN;
+
+  /** No followers. @param bytes Of all rows together @param halfLifeMs Of the counts, milliseconds of event time */
+  constructor(bytes: number, halfLifeMs: number) {
+    this.#budget = bytes;
+    this.#halfLifeMs = halfLifeMs;
+  }
+
+  /** Bytes of all rows. */
+  get bytes(): number {
+    return this.#rows.bytes;
+  }
+
+  /** Counts a signal. O(1). @param byId Compares items by their ids. */
+  learn({ item, time, context: { size, items } }: Signal, byId: ById): void {
+    const unit = this.#unit(time);
+    const rows = this.#rows;
+    for (let x = 0; x < Math.min(WINDOW, size); x++) {
+      const other = items[x]!;
+      if (other === item) continue;
+      rows.ensure(other);
+      const isNew = rows.add(other, item, unit / (1 + x), 0, 0);
+      if (isNew && rows.size(other) > this.#limit) this.#prune(other, Math.floor(0.75 * this.#limit), byId);
+    }
+    this.#ensure(item);
+    this.#counts[item] = this.#counts[item]! + unit;
+    this.#touched[item] = ++this.#touches;
+    if (this.bytes > this.#budget) this.#shrink(byId);
+  }
+
+  /** Adds what follows the newest behaviours. */
+  score({ size, items }: Context, into: ItemScores): void {
+    const rows = this.#rows;
+    for (let x = 0; x < Math.min(WINDOW, size); x++) {
+      const item = items[x]!;
+      const weight = STEP ** x / (this.#counts[item] || 1);
+      const found = rows.collect(item);
+      const { keys, weights, slots } = rows;
+      for (let k = 0; k < found; k++) into.add(keys[slots[k]!]! - 1, weight * weights[slots[k]! + 1]!);
+    }
+  }
+
+  /** Writes everything: same signals, same bytes. */
+  encode(to: ByteWriter, { order, rank }: ItemOrder): void {
+    to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
+    const known = order.filter((item) => item < this.#counts.length && this.#touched[item]! > 0);
+    to.uint(known.length);
+    for (const item of known) to.uint(rank[item]!).f64(this.#counts[item]!).uint(this.#touched[item]!);
+    const { keys, weights } = this.#rows;
+    const items = order.filter((item) => this.#rows.has(item));
+    to.uint(items.length);
+    for (const item of items) {
+      const slots = this.#slotsOf(item).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
+      to.uint(rank[item]!).uint(slots.length);
+      for (const at of slots) to.uint(rank[keys[at]! - 1]!).f32(weights[at + 1]!);
+    }
+  }
+
+  /** Reads what {@linkcode Followers.encode} wrote. @param itemAt The item at a place of the order. */
+  decode(from: ByteReader, itemAt: (rank: number) => number): void {
+    this.#origin = from.f64();
+    this.#limit = from.uint();
+    this.#touches = from.uint();
+    for (let n = from.count(); n > 0; n--) {
+      const item = itemAt(from.uint());
+      this.#ensure(item);
+      this.#counts[item] = from.f64();
+      this.#touched[item] = from.uint();
+    }
+    for (let n = from.count(); n > 0; n--) {
+      const item = itemAt(from.uint());
+      this.#rows.ensure(item);
+      for (let k = from.count(); k > 0; k--) this.#rows.add(item, itemAt(from.uint()), from.f32(), 0, 0);
+    }
+  }
+
+  #ensure(item: number): void {
+    // Filled without holes: a sparse array would be a hash map.
+    while (this.#counts.length <= item) {
+      this.#counts.push(0);
+      this.#touched.push(0);
+    }
+  }
+
+  /** What one behaviour at `time` counts. */
+  #unit(time: number): number {
+    if (Number.isNaN(this.#origin)) this.#origin = time;
+    const exponent = (time - this.#origin) / this.#halfLifeMs;
+    if (exponent < MAX_EXPONENT) return 2 ** exponent;
+    const whole = Math.floor(exponent);
+    this.#rows.scale(2 ** -whole);
+    for (let item = 0; item < this.#counts.length; item++) {
+      this.#counts[item] = this.#counts[item]! * 2 ** -whole;
+    }
+    this.#origin += whole * this.#halfLifeMs;
+    return 2 ** (exponent - whole);
+  }
+
+  #shrink(byId: ById): void {
+    const items: number[] = [];
+    for (let item = 0; item < this.#rows.bound; item++) if (this.#rows.has(item)) items.push(item);
+    while (this.bytes > this.#budget && this.#limit > MIN_LIMIT) {
+      this.#limit = Math.max(MIN_LIMIT, this.#limit >> 1);
+      for (const item of items) {
+        if (this.#rows.size(item) > this.#limit) this.#prune(item, this.#limit, byId);
+      }
+    }
+    if (this.bytes <= this.#budget) return;
+    items.sort((a, b) => (this.#touched[a] ?? 0) - (this.#touched[b] ?? 0) || byId(a, b));
+    for (const item of items) {
+      if (this.bytes <= 0.75 * this.#budget) return;
+      this.#rows.remove(item);
+    }
+  }
+
+  /** First words of the slots in use of an item's row. */
+  #slotsOf(item: number): number[] {
+    const slots: number[] = [];
+    const { keys } = this.#rows;
+    const end = this.#rows.end(item);
+    for (let at = this.#rows.begin(item); at < end; at += SLOT_WORDS) if (keys[at] !== 0) slots.push(at);
+    return slots;
+  }
+
+  /** Keeps the best `size` followers; among equals those with the smaller ids. */
+  #prune(item: number, size: number, byId: ById): void {
+    const slots = this.#slotsOf(item);
+    const { keys, weights } = this.#rows;
+    const border = nthLargest(Float64Array.from(slots, (at) => weights[at + 1]!), size);
+    const above = slots.filter((at) => weights[at + 1]! > border).length;
+    const kept = new Set(
+      slots.filter((at) => weights[at + 1] === border)
+        .sort((a, b) => byId(keys[a]! - 1, keys[b]! - 1)).slice(0, size - above),
+    );
+    this.#rows.retain(item, (at) => weights[at + 1]! > border || kept.has(at));
+  }
+}
+
+/** What follows the newest behaviours. */
+export const FOLLOWS: SourceKind = {
+  name: "follows",
+  proposals: 60,
+  weight: 0,
+  create: ({ catalogue, followerBytes, pairHalfLifeMs }) => {
+    const followers = new Followers(followerBytes, pairHalfLifeMs);
+    const scores = new ItemScores();
+    return {
+      ...byScores(scores),
+      ask: ({ context }) => {
+        scores.clear();
+        followers.score(context, scores);
+      },
+      learn: (signal) => followers.learn(signal, (a, b) => catalogue.compare(a, b)),
+      encode: (to, items) => followers.encode(to, items),
+      decode: (from, itemAt) => followers.decode(from, itemAt),
+    };
+  },
+};
