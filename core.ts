@@ -59,7 +59,7 @@ export type { TransitionOptions } from "./src/features/transitions.ts";
 export { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS } from "./src/features/actions.ts";
 
 // Where candidates come from, and how a list is chosen.
-export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";
+export type { HeadOptions, RetrievalOptions } from "./src/retrieval/retrieval.ts";
 export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
 export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
 export type { SessionsOptions } from "./src/retrieval/sources/sessions.ts";
@@ -139,6 +139,7 @@ export { createModel, MODEL_NAMES, type ModelConfigs, type ModelName } from "./s
 export type { Model, ModelSizes } from "./src/nn/models/core/model.ts";
 export { modelSizes } from "./src/features/rows/assembler.ts";
 export { Learner, type LearnResult } from "./src/learner/learner.ts";
+export type { PreferencesOptions } from "./src/learner/preferences/preference_learner.ts";
 export type { LearnerOptions } from "./src/learner/learner_options.ts";
 export { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./src/learner/table_rules.ts";
 export type { GuardOptions } from "./src/learner/guard/guard.ts";
@@ -150,6 +151,10 @@ export { PRIOR } from "./src/serving/prior_serving.ts";
 export { decodeVersion, encodeVersion, type ParameterVersion } from "./src/serving/version.ts";
 export type { Standardisation } from "./src/features/standardisation.ts";
 export { type LearningMark, Validation, type ValidationOptions } from "./src/learner/validation.ts";
+export type { LearntOrder } from "./src/nn/models/pair_head/learnt_order.ts";
+export type { PairScales, Scales } from "./src/nn/models/pair_head/pair_inputs.ts";
+export type { PairList, PairNames } from "./src/nn/models/pair_head/pair_list.ts";
+export type { Preference } from "./src/samples/preference.ts";
 export { decodeSample, encodeSample } from "./src/samples/sample_codec.ts";
 export type {
   EarlierBehaviours,

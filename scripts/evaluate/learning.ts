@@ -10,6 +10,7 @@ import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";
+import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { settle } from "../../src/options/option.ts";
 import { sizeInBatch } from "../../src/samples/sample.ts";
@@ -33,7 +34,7 @@ export class Learning {
     const options = learnerOptions(task, config, seed);
     const k = learnerSettings(options).embeddingWidth;
     const sizes = modelSizes(schema, k);
-    const make = () => createModel(name, sizes, modelConfig(name, config), mulberry32(seed));
+    const make = () => createModel(name, sizes, modelConfig(name, config), mulberry32(seed), createKernels());
     this.serving = new ServingModel(make(), schema, k);
     this.#learner = new Learner(make(), options);
     this.#batchRows = settle(LEARNING_OPTIONS, config).batchRows;

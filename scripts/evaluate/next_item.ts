@@ -101,6 +101,8 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     retrieval: { ...profile.retrieval, revisits },
     ranking: profile.ranking ?? "blend",
   };
+  // The pair head is learnt beside, too.
+  const learns = model !== undefined || Boolean(task.retrieval?.head);
   const learning = new Learning(model ?? "base", task, config, seed);
   const run = new Run(new TaskState(task, learning.serving), {
     ...{ isTarget, knownUsers, seed },
@@ -119,7 +121,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     const isKnown = interaction !== null && Object.hasOwn(actions, interaction.action);
     if (isKnown && run.behaviours >= limit) break;
     if (isKnown) run.judge(interaction);
-    run.apply(step.events, model === undefined ? null : learning);
+    run.apply(step.events, learns ? learning : null);
     if (isKnown) run.learn(interaction);
     if (run.behaviours % 2000 === 0) {
       options.onProgress?.(run.behaviours, survey.interactions, run.judgements);

@@ -12,7 +12,7 @@ import { ContextBuffer } from "../retrieval/signals/context.ts";
 import type { InteractionEvent, MergeEvent } from "../events/event.ts";
 import { type ActionPolicies, type ActionPolicy, isPositive } from "../features/actions.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
-import { historySample, nextSample } from "../samples/sample.ts";
+import { historySample, nextSample, preferenceSample } from "../samples/sample.ts";
 import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
@@ -118,7 +118,8 @@ export class Interactions {
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
     // Before anything counts it: what was taken must not look more popular for it.
     if (strength !== null) {
-      state.retrieval.learn(user, item, sharedTime, strength, wanted);
+      const preference = state.retrieval.learn(user, item, sharedTime, strength, wanted);
+      if (preference !== null) out.samples.push(preferenceSample(user.id, event.time, preference));
     }
     if (positive || policy.explicit) {
       const { request, time } = event;

@@ -21,6 +21,7 @@ import { Retrieval } from "../retrieval/retrieval.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
 import { Answerer } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
+import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
 import { PRIOR } from "../serving/prior_serving.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
 import type { Serving } from "../features/serving.ts";
@@ -167,6 +168,11 @@ export class TaskState {
   /** @internal What tells which items come next, of the deployment's own model. */
   get bank(): ServedBank | null {
     return this.#scorers.own.serving.bank ?? null;
+  }
+
+  /** @internal Scores of retrieved candidates, of the deployment's own model; see {@linkcode Serving.order}. */
+  order(list: PairList, names: PairNames): Float32Array | null {
+    return this.#scorers.own.serving.order?.(list, names) ?? null;
   }
 
   /** All outcomes before this event time are final; milliseconds since the epoch. */

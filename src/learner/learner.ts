@@ -19,9 +19,10 @@ import type { Parameters } from "../nn/kernels/parameters.ts";
 import { BANK_BEHAVIOURS, BANK_PART, BANK_WIDTH } from "../bank/bank_tables.ts";
 import { BankLearner } from "./bank/bank_learner.ts";
 import { drawNegatives, type Negatives, NO_NEGATIVES, scatterNegatives } from "./auxiliary_negatives.ts";
+import { PreferenceLearner } from "./preferences/preference_learner.ts";
 import { DenseWeights } from "./dense_weights.ts";
 import { NegativeReservoir } from "./negative_reservoir.ts";
-import { NumericScaler } from "./numeric_scaler.ts";
+import { NumericScaler } from "../features/numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
 import type { Rows } from "../samples/rows.ts";
 import type { Sample } from "../samples/sample.ts";
@@ -53,7 +54,9 @@ export interface LearnResult {
   readonly usable: boolean;
 }
 
-const FORMAT = 3;
+/** Format 3, which is written where there are none, has no preferences. */
+const FORMAT = 4;
+const WITHOUT_PREFERENCES = 3;
 /** Items that are drawn against one that came next. */
 const DRAWN = 200;
 /** Largest magnitude of a sound weight. Products of a few of this size are still finite in float32. */
@@ -106,6 +109,7 @@ export class Learner {
   readonly #served: ServedLink;
   /** Learns which item comes next, once there is a sample of it. */
   #bank: BankLearner | null = null;
+  readonly #preferences: PreferenceLearner;
   /** Capacity to encode into. */
   #encodedBytes = 1 << 16;
 
@@ -126,6 +130,7 @@ export class Learner {
     this.#scaler = new NumericScaler(numericNames(schema).length);
     this.#reservoir = new NegativeReservoir(10_000, seed);
     this.#served = new ServedLink(settings);
+    this.#preferences = new PreferenceLearner(model.parameters.kernels, { seed, ...settings.preferences });
   }
 
   /** Learns one batch: one step of every optimiser on the summed gradients. */
@@ -143,6 +148,10 @@ export class Learner {
     let nextLoss = 0;
     for (const whole of samples) {
       this.#tables.time = whole.time;
+      if (whole.preference !== undefined) {
+        this.#preferences.add(whole.preference);
+        continue;
+      }
       if (whole.purpose === "judge") {
         this.#served.judge(whole.rows, this.#logits(whole, standardisation), judged);
         continue;
@@ -209,6 +218,7 @@ export class Learner {
    * {@linkcode Learner.clearChanged}.
    */
   version(kind: "delta" | "full", version: number, predecessor = version - 1): ParameterVersion {
+    const { order } = this.#preferences;
     return {
       kind,
       version,
@@ -220,12 +230,15 @@ export class Learner {
       standardisation: this.#scaler.freeze(),
       link: this.#served.link,
       ...this.#rows(kind),
+      ...(order === null ? {} : { order }),
     };
   }
 
   /** Encodes the whole state: same state, same bytes. */
   encode(): Uint8Array {
-    const to = new ByteWriter(this.#encodedBytes).u8(FORMAT).uint(this.steps).f64(this.dataTime);
+    const hasPreferences = this.#preferences.order !== null;
+    const format = hasPreferences ? FORMAT : WITHOUT_PREFERENCES;
+    const to = new ByteWriter(this.#encodedBytes).u8(format).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);
     this.#scaler.encode(to);
     this.#served.encode(to);
@@ -233,6 +246,7 @@ export class Learner {
     this.#tables.encode(to);
     to.u8(this.#bank === null ? 0 : 1);
     this.#bank?.encode(to);
+    if (hasPreferences) this.#preferences.encode(to);
     // It grows little between two calls; with some room to spare it is not copied while it is written.
     this.#encodedBytes = Math.ceil(to.length * 1.05);
     return to.take();
@@ -246,8 +260,10 @@ export class Learner {
   decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
     const format = from.u8();
-    if (format !== FORMAT) {
-      throw new SyntaxError(`Cannot decode a learner: format is ${format}, this reads ${FORMAT}`);
+    if (format !== FORMAT && format !== WITHOUT_PREFERENCES) {
+      throw new SyntaxError(
+        `Cannot decode a learner: format is ${format}, this reads ${WITHOUT_PREFERENCES} and ${FORMAT}`,
+      );
     }
     this.steps = from.uint();
     this.dataTime = from.f64();
@@ -259,6 +275,8 @@ export class Learner {
     const hasBank = from.u8() === 1;
     this.#bank = hasBank ? this.#newBank() : null;
     this.#bank?.decode(from);
+    if (format > WITHOUT_PREFERENCES) this.#preferences.decode(from);
+    else this.#preferences.reset();
   }
 
   /** Learns what came next. @returns its loss */

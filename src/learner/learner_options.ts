@@ -17,6 +17,7 @@ import {
   settle,
   type Settled,
 } from "../options/option.ts";
+import { PREFERENCES_OPTIONS, type PreferencesOptions } from "./preferences/preference_learner.ts";
 import { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./table_rules.ts";
 
 /** Default learning rate of each optimiser of dense weights. */
@@ -65,6 +66,8 @@ export interface LearnerOptions {
   readonly fakeNegatives?: boolean | undefined;
   /** Learning rate per row of the calibration of served logits (Platt); 0 turns it off. @default {0} */
   readonly calibrationRate?: number | undefined;
+  /** How the order of retrieved candidates is learnt. */
+  readonly preferences?: PreferencesOptions | undefined;
   /** Seed of new rows and of drawn negatives. @default {0} */
   readonly seed?: number | undefined;
 }
@@ -102,6 +105,7 @@ export const LEARNER_OPTIONS = {
   expireAfterMs: TABLE_OPTIONS.expireAfterMs,
   negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
   calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),
+  preferences: group(PREFERENCES_OPTIONS),
 } satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "seed">>;
 
 /** Options of a learner with all defaults filled in. */

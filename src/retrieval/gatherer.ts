@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
@@ -25,6 +26,8 @@ export interface RetrievalView {
   readonly statistics: FeatureStatistics;
   /** The bank of the served version. @default {none} */
   readonly bank?: ServedBank | null;
+  /** See `Serving.order`. @default {nothing was learnt} */
+  order?(list: PairList, names: PairNames): Float32Array | null;
 }
 
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */

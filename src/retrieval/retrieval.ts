@@ -14,15 +14,28 @@
  * @module
  */
 
-import { count, flag, group, type OptionsOf, positive, settle, share } from "../options/option.ts";
+import {
+  count,
+  flag,
+  group,
+  type OptionsOf,
+  positive,
+  settle,
+  type Settled,
+  share,
+  switchOf,
+} from "../options/option.ts";
+import { hash32, mulberry32 } from "../draws/random.ts";
 import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
+import { type Preference, preferenceOf } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
 import { type Features, isReturn } from "./features.ts";
 import { type Context, ContextBuffer, itemsOf } from "./signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
+import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import { POPULAR } from "./sources/popular.ts";
 import type { CandidateQuery } from "./sources/query.ts";
@@ -36,6 +49,17 @@ import { RetrievalState } from "./retrieval_state.ts";
 import { SESSIONS_OPTIONS, type SessionsOptions } from "./sources/sessions.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
+
+/** Options of the pair head, see `pair_head.ts`. */
+export interface HeadOptions {
+  /** It learns from one wanted behaviour in this many, which ones is drawn; each costs as much as a request. @default {1} */
+  readonly every?: number | undefined;
+}
+
+/** The options of {@linkcode HeadOptions}. */
+export const HEAD_OPTIONS = {
+  every: count(1, "the pair head learns from one wanted behaviour in so many"),
+} satisfies OptionsOf<HeadOptions>;
 
 /** Options of {@linkcode Retrieval}. */
 export interface RetrievalOptions extends ItemListsOptions {
@@ -65,6 +89,8 @@ export interface RetrievalOptions extends ItemListsOptions {
    * halves their share after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
   readonly learnEvery?: number | undefined;
+  /** Orders the best candidates once more, by what behaviours alone have taught. @default {false} */
+  readonly head?: boolean | HeadOptions | undefined;
   /** Half-life of trends, milliseconds of event time. @default {86400000} */
   readonly trendHalfLifeMs?: number | undefined;
   /** Which items go together. */
@@ -88,6 +114,11 @@ export const RETRIEVAL_OPTIONS = {
     "whether each task learns from the users of all partitions, by the topic `signals`",
   ),
   learnEvery: count(16, "the blend learns from every so many wanted behaviours; from all at first"),
+  head: switchOf(
+    HEAD_OPTIONS,
+    false,
+    "whether the best candidates are ordered by what behaviours alone teach; see [retrieval](../explanation/retrieval.md#the-pair-head)",
+  ),
   trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now"),
   neighbours: group(NEIGHBOURS_OPTIONS),
   sessions: group(SESSIONS_OPTIONS),
@@ -99,12 +130,14 @@ export interface Candidate {
   readonly item: CatalogueItem;
   /** The source that proposed it; where several did, the one that says most. */
   readonly source: CandidateSource;
-  /** w·x of the blend: larger is better, comparable within the request. */
+  /** Of the blend, w·x, or of the pair head: larger is better, comparable within the request. */
   readonly score: number;
 }
 
 /** Newest behaviours of a user that a request looks at. */
 const MAX_CONTEXT = 100;
+/** Candidates of a preference: with all of them a step costs three times as much, and nothing is gained. */
+const PREFERENCE_CANDIDATES = 32;
 /** Steps of the blend from all behaviours, from every second, from every fourth, ... */
 export const EAGER_STEPS = 2000;
 /** Items looked at for a place, at most: many may be off sale. */
@@ -127,6 +160,9 @@ export class Retrieval {
   readonly #learns: boolean;
   readonly #learnEvery: number;
   readonly #gatherer: Gatherer;
+  /** Makes the lists that the pair head orders; `null` where it does not. */
+  readonly #head: Settled<typeof HEAD_OPTIONS> | null;
+  readonly #pairLists: PairLists;
   /** What the sources share. */
   readonly parts: SourceParts;
   readonly #sources: readonly Source[];
@@ -149,6 +185,8 @@ export class Retrieval {
     this.#newShare = settled.newShare;
     this.#learns = settled.learn;
     this.#learnEvery = settled.learnEvery;
+    const { head } = settled;
+    this.#head = head === false ? null : settle(HEAD_OPTIONS, head === true ? {} : head);
     const { catalogue } = view;
     const { revisits } = this;
     const parts = this.parts = sourceParts(catalogue, this.lists, {
@@ -165,6 +203,7 @@ export class Retrieval {
       return property < 0 ? -1 : sources.length + property;
     });
     this.#gatherer = new Gatherer(view, sources, parts);
+    this.#pairLists = new PairLists(parts, this.#gatherer.names);
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */
@@ -177,18 +216,25 @@ export class Retrieval {
    * Learns from a behaviour, before it is in the user's sequence.
    *
    * @param time Event time, not beyond the partition's
-   * @param wanted Whether it is what a recommendation is for: the blend learns from such behaviours only
+   * @param wanted Whether it is what a recommendation is for: the blend and the pair head learn from such behaviours only
+   * @returns The preference for the pair head to be learnt from; `null` where there is none
    */
-  learn(user: UserState, item: CatalogueItem, time: number, strength: number, wanted: boolean): void {
-    if (!this.#learns) return;
-    const { asked, signals } = this.state;
-    if (wanted && asked && signals % this.#blendEvery() === 0) this.#learnBlend(user, item, time);
+  learn(
+    user: UserState,
+    item: CatalogueItem,
+    time: number,
+    strength: number,
+    wanted: boolean,
+  ): Preference | null {
+    if (!this.#learns) return null;
+    const preference = wanted && this.state.asked ? this.#choose(user, item, time) : null;
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
     this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, context, step });
+    return preference;
   }
 
   /** Counts a positive of an item, for this task and the others. */
@@ -207,7 +253,7 @@ export class Retrieval {
     const gatherer = this.#gatherer;
     const features = gatherer.gather(query, false);
     const { items } = gatherer;
-    const scores = this.state.blend.score(features);
+    const scores = this.#scores(query, features);
     const weights = this.state.blend.weightsOf(features.groups);
     const { returnWeights } = this.state.blend;
     const candidate = (c: number): Candidate => ({
@@ -260,15 +306,71 @@ export class Retrieval {
     return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 
-  #learnBlend(user: UserState, item: CatalogueItem, time: number): void {
+  /** Learns the blend from what was taken, if it is due. @returns The preference for the pair head, if that is due */
+  #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
+    const isForBlend = this.state.signals % this.#blendEvery() === 0;
+    const draw = this.#head === null ? 0 : hash32(`${user.id}\0${item.id}\0${time}`);
+    const isForHead = this.#head !== null && draw % this.#head.every === 0 && this.#knowsAll(user);
+    if (!isForBlend && !isForHead) return null;
     const context = this.context(user, time);
     const excluded = this.revisits ? new Uint32Array() : itemsOf(context);
-    if (excluded.includes(item.index)) return;
+    if (excluded.includes(item.index)) return null;
     const allowed = (other: CatalogueItem) => !other.withheld && other.expires > time;
-    const features = this.#gatherer.gather({ user, context, time, excluded, allowed }, true);
+    const query = { user, context, time, excluded, allowed };
+    const features = this.#gatherer.gather(query, true);
+    const place = this.#gatherer.placeOf(item.index);
+    // Before the blend learns it.
+    const preference = isForHead && place >= 0
+      ? this.#preference(query, features, place, mulberry32(draw))
+      : null;
+    if (!isForBlend) return preference;
     this.sources.take(this.#gatherer.proposersOf(item.index));
-    const taken = this.#gatherer.placeOf(item.index);
-    if (taken >= 0) this.state.learnBlend(features, taken);
+    if (place >= 0) this.state.learnBlend(features, place);
+    return preference;
+  }
+
+  /**
+   * Whether all that the user had is known, so that a list has nothing that cannot be taken: what the user had long ago
+   * looks better than most, and a head that sees it left out again and again learns that what looks good is not taken.
+   */
+  #knowsAll({ row }: UserState): boolean {
+    const { sequences } = this.#view;
+    return this.revisits || sequences.total(row) <= sequences.capacity;
+  }
+
+  /** What was taken out of the blend's best candidates; `null` where it is not among them. */
+  #preference(
+    query: CandidateQuery,
+    features: Features,
+    place: number,
+    random: () => number,
+  ): Preference | null {
+    const { list, places } = this.#pairList(query, features, this.state.blend.score(features));
+    const taken = places.indexOf(place);
+    if (taken < 0) return null;
+    return preferenceOf(list, this.#pairLists.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
+  }
+
+  #pairList(query: CandidateQuery, { values }: Features, scores: Float64Array) {
+    const { items } = this.#gatherer;
+    const places = this.#best(items, scores, this.maxCandidates);
+    return { places, list: this.#pairLists.make(query, { places, items, values, scores }) };
+  }
+
+  /** Scores of the candidates: the blend's, or those of the pair head, which orders the blend's best. */
+  #scores(query: CandidateQuery, features: Features): Float64Array {
+    const scores = this.state.blend.score(features);
+    if (this.#head === null || features.count === 0) return scores;
+    const { places, list } = this.#pairList(query, features, scores);
+    const ordered = this.#view.order?.(list, this.#pairLists.names) ?? null;
+    if (ordered === null) return scores;
+    let lowest = Infinity;
+    for (let i = 0; i < places.length; i++) lowest = Math.min(lowest, ordered[i]!);
+    // All others stay below, in the blend's order.
+    const shift = lowest - scores[places.at(-1)!]!;
+    for (let c = 0; c < features.count; c++) scores[c] = scores[c]! + shift;
+    for (let i = 0; i < places.length; i++) scores[places[i]!] = ordered[i]!;
+    return scores;
   }
 
   /** Places of the best `limit`, best first; among equals by id. */

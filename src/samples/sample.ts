@@ -6,6 +6,7 @@
  */
 
 import type { Exposure } from "../assignment/exposure.ts";
+import type { Preference } from "./preference.ts";
 import { Rows } from "./rows.ts";
 
 /** Behaviours older than models read, oldest first; all arrays have the same length. */
@@ -22,6 +23,11 @@ export interface EarlierBehaviours {
 
 /** No earlier behaviours. */
 export const NONE_EARLIER: EarlierBehaviours = { items: [], categories: [], actions: [], times: [] };
+
+/** No behaviours. */
+const NO_HISTORY: SampleHistory = {
+  ...{ items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
+};
 
 /** The behaviours before the impression, oldest first; all arrays have the same length T. */
 export interface SampleHistory {
@@ -99,7 +105,9 @@ export interface Sample extends ListFeatures {
   readonly otherStates?: readonly ModelState[] | undefined;
   /** The item that the user took next, of behaviours that are learnt without a list; see {@linkcode nextSample}. */
   readonly next?: string | undefined;
-  /** The shown items; empty for a history alone, see {@linkcode historySample}. */
+  /** What was taken without a list, see {@linkcode preferenceSample}; absent in all other samples. */
+  readonly preference?: Preference | undefined;
+  /** The shown items; empty for a history or a preference alone. */
   readonly rows: Rows;
 }
 
@@ -137,7 +145,15 @@ export function nextSample(user: string, item: string, time: number, history: Sa
 
 const NO_ROWS = new Rows(0, 0);
 
-/** What a sample fills of a batch, or of a round: its rows; a history alone as much as a row. */
+/**
+ * The sample of a wanted behaviour and what else could have been recommended just before it. It is learnt, never judged,
+ * and counts as no impression.
+ */
+export function preferenceSample(user: string, time: number, preference: Preference): Sample {
+  return { ...historySample(user, time, NO_HISTORY), preference };
+}
+
+/** What a sample fills of a batch, or of a round: its rows; a history or a preference alone as much as a row. */
 export function sizeInBatch({ rows }: Sample): number {
   return Math.max(1, rows.length);
 }

@@ -11,6 +11,7 @@
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
+import { decodePreference, encodePreference } from "./preference.ts";
 import { creditCode, creditOf } from "../assignment/credit.ts";
 import type { Exposure } from "../assignment/exposure.ts";
 import { Rows } from "./rows.ts";
@@ -18,9 +19,11 @@ import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
 
 /**
  * Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares; format
- * 5, which is written where there are none, no states of other models, and format 6 neither earlier behaviours.
+ * 5, which is written where there are none, no states of other models, format 6 neither earlier behaviours,
+ * format 7 no next item, and format 8 no preference.
  */
-const FORMAT = 8;
+const FORMAT = 9;
+const WITHOUT_PREFERENCE = 8;
 const WITHOUT_NEXT = 7;
 const WITHOUT_EARLIER = 6;
 const WITHOUT_OTHERS = 5;
@@ -104,8 +107,9 @@ export function encodeSample(sample: Sample): Uint8Array {
 
   const others = sample.otherStates ?? [];
   const { earlier = NONE_EARLIER } = sample.history;
+  const { preference } = sample;
   const hasEarlier = earlier.items.length > 0;
-  const hasNext = sample.next !== undefined;
+  const hasNext = sample.next !== undefined || preference !== undefined;
   if (others.length > 0 || hasEarlier || hasNext) body.uint(others.length);
   for (const { model, from, values } of others) {
     body.uint(string(model)).uint(from).uint(values.length).f32s(values);
@@ -117,10 +121,16 @@ export function encodeSample(sample: Sample): Uint8Array {
     body.uint(string(earlier.actions[t]!)).int(sample.time - earlier.times[t]!);
   }
 
-  if (sample.next !== undefined) body.uint(string(sample.next));
+  if (preference !== undefined) {
+    body.uint(sample.next === undefined ? 0 : 1 + string(sample.next));
+    const { pairs, behaviours, candidates } = preference.names;
+    for (const names of [pairs, behaviours, candidates]) list(names);
+    encodePreference(body, preference);
+  } else if (sample.next !== undefined) body.uint(string(sample.next));
 
+  const newest = preference === undefined ? WITHOUT_PREFERENCE : FORMAT;
   const format = hasEarlier ? WITHOUT_NEXT : others.length === 0 ? WITHOUT_OTHERS : WITHOUT_EARLIER;
-  record.u8(hasNext ? FORMAT : format);
+  record.u8(hasNext ? newest : format);
   strings.encode(record);
   return record.bytes(body.view()).toBytes();
 }
@@ -214,7 +224,11 @@ export function decodeSample(bytes: Uint8Array): Sample {
     earlier.actions.push(string());
     earlier.times[t] = time - body.int();
   }
-  const next = format > WITHOUT_NEXT ? string() : undefined;
+  const word = format > WITHOUT_NEXT ? body.uint() + (format > WITHOUT_PREFERENCE ? 0 : 1) : 0;
+  const names = format > WITHOUT_PREFERENCE
+    ? { pairs: list(), behaviours: list(), candidates: list() }
+    : null;
+  const preference = names === null ? undefined : decodePreference(body, names);
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
@@ -228,7 +242,8 @@ export function decodeSample(bytes: Uint8Array): Sample {
     state: values.length === 0 ? undefined : { from, values },
     otherStates: otherStates.length === 0 ? undefined : otherStates,
     ...{ userFields, contextFields, rows },
-    next,
+    next: word === 0 ? undefined : at(word - 1),
+    preference,
   };
 }
 

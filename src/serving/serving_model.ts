@@ -16,6 +16,8 @@ import { fieldSpecs, MAX_POSITION } from "../features/fields.ts";
 import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "./version.ts";
 import { IDENTITY, type Link, linked, unlinked } from "../nn/losses/link.ts";
+import { PairOrder } from "../nn/models/pair_head/learnt_order.ts";
+import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
 import type { Panel } from "../nn/models/core/panel.ts";
 import type { Model } from "../nn/models/core/model.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
@@ -57,6 +59,7 @@ export class ServingModel implements Serving {
   readonly #positionWeights = new Float32Array(MAX_POSITION + 1).fill(NaN);
   #standardisation: Standardisation;
   #link: Link = IDENTITY;
+  readonly #order: PairOrder;
   #version = 0;
   #share = 1;
   #bank: ServedBank | undefined;
@@ -72,6 +75,7 @@ export class ServingModel implements Serving {
   constructor(model: Model, schema: FeatureSchema, k: number, name: string = model.name) {
     this.#model = model;
     this.#name = name;
+    this.#order = new PairOrder(model.parameters.kernels);
     this.#assembler = new Assembler(schema, k, model.capabilities.lifelong ? model.stateSize : 0);
     this.#tables = new Map(
       fieldSpecs(schema, k).map(({ name, width }) => [name, new ServingTable(name, width)]),
@@ -149,6 +153,7 @@ export class ServingModel implements Serving {
     this.#check(version);
     if (isOfBank(version)) this.#bank ??= new ServedBank();
     const bank = this.#bank, own = version.parts?.get(BANK_PART);
+    const takeOrder = this.#order.prepare(version.order ?? null);
     const deltas = [...version.tables].map(([name, bytes]) =>
       this.#tables.get(name)?.stage(bytes) ?? bank!.stage(name, bytes)
     );
@@ -161,6 +166,7 @@ export class ServingModel implements Serving {
     this.#head.values.set(version.head);
     this.#standardisation = version.standardisation;
     this.#link = version.link ?? IDENTITY;
+    takeOrder();
     this.#version = version.version;
     this.#share = version.share ?? 1;
     this.#positionWeights.fill(NaN);
@@ -187,6 +193,10 @@ export class ServingModel implements Serving {
     const logits = this.#model.score(input);
     for (let c = 0; c < logits.length; c++) logits[c] = linked(logits[c]! + wide[c]!, this.#link);
     return logits;
+  }
+
+  order(list: PairList, names: PairNames): Float32Array | null {
+    return this.#order.score(list, names);
   }
 
   place(logit: number, position: number): number {

@@ -3,7 +3,8 @@
  *
  * ```text
  * record = format u8, kind u8 (0 delta, 1 full), version, predecessor, step, data time f64,
- *          dense weights, head weights, standardisation, link, twice the share u8, parts (name, weights)..., tables (name, bytes)..., crc32 of all before
+ *          dense weights, head weights, standardisation, link, twice the share u8, parts (name, weights)...,
+ *          tables (name, bytes)..., order (names, scales, weights) if there is one, crc32 of all before
  * ```
  *
  * A delta holds the embedding rows that changed since its predecessor and all dense weights; a full snapshot
@@ -18,9 +19,15 @@ import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import { IDENTITY, type Link } from "../nn/losses/link.ts";
+import type { LearntOrder } from "../nn/models/pair_head/learnt_order.ts";
+import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 
-/** Format 1 has no link, format 2 does not say who orders, format 3 has no parts. */
-const FORMAT = 4;
+/**
+ * Format 1 has no link, format 2 does not say who orders, format 3 has no parts, and format 4, which is written where
+ * there is none, no order.
+ */
+const FORMAT = 5;
+const WITHOUT_ORDER = 4;
 const OLDEST_FORMAT = 1;
 
 /** A published version. */
@@ -47,6 +54,8 @@ export interface ParameterVersion {
   readonly share?: number;
   /** Dense weights of what is learnt beside the model, by name; absent where they are as before. @default {none} */
   readonly parts?: ReadonlyMap<string, Float32Array>;
+  /** The order of retrieved candidates that was learnt from behaviours alone; absent where none was. */
+  readonly order?: LearntOrder;
   /** Encoded rows by table: the changed ones or all, as `kind` says. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
@@ -73,7 +82,8 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
   const { link = IDENTITY, share = 1 } = version;
   const [body, record] = version.kind === "delta" ? KEPT : [new ByteWriter(1 << 16), new ByteWriter(1 << 16)];
   body.reset();
-  body.u8(FORMAT).u8(version.kind === "full" ? 1 : 0)
+  const { order } = version;
+  body.u8(order === undefined ? WITHOUT_ORDER : FORMAT).u8(version.kind === "full" ? 1 : 0)
     .uint(version.version).uint(version.predecessor).uint(version.step).f64(version.dataTime)
     .uint(version.dense.length).f32s(version.dense)
     .uint(version.head.length).f32s(version.head)
@@ -85,6 +95,7 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
   for (const [name, weights] of version.parts ?? []) body.string(name).uint(weights.length).f32s(weights);
   body.uint(version.tables.size);
   for (const [name, bytes] of version.tables) body.string(name).bytes(bytes);
+  if (order !== undefined) encodeOrder(body, order);
   record.reset();
   return record.bytes(body.view()).uint(crc32(body.view())).toBytes();
 }
@@ -146,7 +157,28 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   }
   const tables = new Map<string, Uint8Array>();
   for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
-  return { ...head, standardisation, link, share, tables, ...(parts.size === 0 ? {} : { parts }) };
+  const order = format > WITHOUT_ORDER ? { order: decodeOrder(from) } : {};
+  return {
+    ...{ ...head, standardisation, link, share, ...order, tables },
+    ...(parts.size === 0 ? {} : { parts }),
+  };
+}
+
+function encodeOrder(to: ByteWriter, { names, scales, weights }: LearntOrder): void {
+  encodeNames(to, names);
+  for (const { mean, inverseDeviation } of [scales.pairs, scales.candidates]) {
+    to.uint(mean.length).f32s(mean).f32s(inverseDeviation);
+  }
+  to.uint(weights.length).f32s(weights);
+}
+
+function decodeOrder(from: ByteReader): LearntOrder {
+  const names = decodeNames(from);
+  const scale = () => {
+    const size = from.uint();
+    return { mean: from.f32s(size), inverseDeviation: from.f32s(size) };
+  };
+  return { names, scales: { pairs: scale(), candidates: scale() }, weights: from.f32s(from.uint()) };
 }
 
 function checkFormat(format: number): number {

@@ -74,8 +74,17 @@ const exposures = fc.array(fc.record({ experiment: text, variant: text }, { noNu
   minLength: 1,
   maxLength: 2,
 });
+const preference = fc.tuple(fc.nat(2), fc.integer({ min: 1, max: 3 }), texts, texts, texts, fc.nat()).map(
+  ([H, K, pairs, behaviours, candidates, some]) => ({
+    ...{ H, K, taken: some % K, names: { pairs, behaviours, candidates } },
+    values: new Float16Array(
+      K * (H * pairs.length + candidates.length + 1) + H * behaviours.length,
+    ).map((_, at) => Math.sin(some + at)),
+  }),
+);
 const sample: fc.Arbitrary<Sample> = fc.oneof(
   plainSample,
+  fc.tuple(plainSample, preference).map(([sample, preference]) => ({ ...sample, preference })),
   fc.tuple(plainSample, exposures, text).map(([sample, exposures, model]) => ({
     ...sample,
     exposures,

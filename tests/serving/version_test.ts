@@ -41,6 +41,21 @@ Deno.test("decodeVersion() gives what encodeVersion() took, and versionNumber() 
   );
 });
 
+Deno.test("decodeVersion() gives the order of a version that has one", () => {
+  const [some] = fc.sample(version, { numRuns: 1, seed: 3 });
+  assert.ok(some !== undefined);
+  const scales = { mean: Float32Array.of(1, 2), inverseDeviation: Float32Array.of(3, 4) };
+  const ordered = {
+    ...some,
+    order: {
+      names: { pairs: ["far"], behaviours: [], candidates: ["count", "own"] },
+      scales: { pairs: scales, candidates: scales },
+      weights: Float32Array.of(5, 6, 7),
+    },
+  };
+  assert.deepEqual(decodeVersion(encodeVersion(ordered)), ordered);
+});
+
 Deno.test("decodeVersion() takes a version of before there was a proof for one that orders alone", () => {
   const [some] = fc.sample(version, { numRuns: 1, seed: 2 });
   assert.ok(some !== undefined);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { standardise } from "../../src/features/standardisation.ts";
-import { NumericScaler } from "../../src/learner/numeric_scaler.ts";
+import { NumericScaler } from "../../src/features/numeric_scaler.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { START } from "./streams.ts";
 import { Story } from "./story.ts";

@@ -6,6 +6,7 @@ import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
+import type { Serving } from "../../src/features/serving.ts";
 import { FakeServing } from "./fake_serving.ts";
 
 /** When the streams of the tests begin. */
@@ -223,7 +224,7 @@ export class Durable {
   }
 
   /** A fresh task that goes on from the last commit. */
-  restore(options: TaskOptions, serving: FakeServing): TaskState {
+  restore(options: TaskOptions, serving: Serving): TaskState {
     const task = new TaskState(options, serving);
     if (this.#task !== undefined) decodeTask(this.#task, task);
     // In another order than they came in: a compacted topic keeps none, so indices of items are not durable.

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { NumericScaler } from "../../src/learner/numeric_scaler.ts";
+import { NumericScaler } from "../../src/features/numeric_scaler.ts";
 
 const rows = fc.array(fc.tuple(fc.double({ min: -9, max: 9, noNaN: true }), fc.integer({ min: 0, max: 3 })), {
   minLength: 1,

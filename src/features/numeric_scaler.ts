@@ -6,7 +6,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import type { Standardisation } from "../features/standardisation.ts";
+import type { Standardisation } from "./standardisation.ts";
 
 const MIN_VARIANCE = 1e-6;
 
@@ -30,6 +30,12 @@ export class NumericScaler {
       this.#sum[i] = this.#sum[i]! + x;
       this.#squares[i] = this.#squares[i]! + x * x;
     }
+  }
+
+  /** Takes rows of features in. @param rows row by row */
+  updateAll(rows: Float32Array): void {
+    const size = this.#sum.length;
+    for (let row = 0; row < rows.length; row += size) this.update(rows.subarray(row, row + size));
   }
 
   /** The current standardisation; before the first row, everything standardises to 0. */

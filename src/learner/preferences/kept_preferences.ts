@@ -1,0 +1,77 @@
+/**
+ * A sample of all preferences so far, within a budget of bytes, from which preferences are drawn to be learnt again.
+ *
+ * Each preference has a number drawn uniformly from [0, 1), and is kept while that is below a threshold; whenever the
+ * budget is full the threshold is halved. So what is kept is a uniform sample of all the past, whatever the sizes of
+ * preferences, and the budget is three quarters full on average. A ring of the newest ones would forget what is rare.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import type { PairNames } from "../../nn/models/pair_head/pair_list.ts";
+import { decodePreference, encodePreference, type Preference } from "../../samples/preference.ts";
+
+interface Kept {
+  readonly preference: Preference;
+  readonly draw: number;
+}
+
+/** Preferences of all the past. */
+export class KeptPreferences {
+  readonly #budget: number;
+  #kept: Kept[] = [];
+  #bytes = 0;
+  #threshold = 1;
+
+  /** Keeps none yet. */
+  constructor(budgetBytes: number) {
+    this.#budget = budgetBytes;
+  }
+
+  /** Preferences that are kept. */
+  get size(): number {
+    return this.#kept.length;
+  }
+
+  /** A preference that is kept, by its place below `size`. */
+  at(place: number): Preference {
+    return this.#kept[place]!.preference;
+  }
+
+  /** Takes a preference in, or not. @param draw Uniform in [0, 1) */
+  add(preference: Preference, draw: number): void {
+    if (draw >= this.#threshold) return;
+    this.#kept.push({ preference, draw });
+    this.#bytes += preference.values.byteLength;
+    while (this.#bytes > this.#budget && this.#kept.length > 0) {
+      this.#threshold /= 2;
+      this.#kept = this.#kept.filter(({ draw }) => draw < this.#threshold);
+      this.#bytes = this.#kept.reduce((sum, { preference }) => sum + preference.values.byteLength, 0);
+    }
+  }
+
+  /** Drops all. */
+  clear(): void {
+    this.#kept = [];
+    this.#bytes = 0;
+    this.#threshold = 1;
+  }
+
+  /** Writes everything but the names. */
+  encode(to: ByteWriter): void {
+    to.f64(this.#threshold).uint(this.#kept.length);
+    for (const { preference, draw } of this.#kept) encodePreference(to.f64(draw), preference);
+  }
+
+  /** Reads what {@linkcode KeptPreferences.encode} wrote, in place of its own. */
+  decode(from: ByteReader, names: PairNames): void {
+    this.#threshold = from.f64();
+    this.#kept = Array.from({ length: from.count() }, () => {
+      const draw = from.f64();
+      return { draw, preference: decodePreference(from, names) };
+    });
+    this.#bytes = this.#kept.reduce((sum, { preference }) => sum + preference.values.byteLength, 0);
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * Learns the pair head from preferences, the *behaviour objective*: a step is 32 new preferences, and four times as many of all
+ * the past. Same preferences in the same order, same weights, bit for bit.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { mulberry32 } from "../../draws/random.ts";
+import type { Kernels } from "../../nn/kernels/kernels.ts";
+import { copyByName, createPairHead, type LearntOrder } from "../../nn/models/pair_head/learnt_order.ts";
+import type { PairHead } from "../../nn/models/pair_head/pair_head.ts";
+import { PairInputs } from "../../nn/models/pair_head/pair_inputs.ts";
+import { type PairNames, sameNames } from "../../nn/models/pair_head/pair_list.ts";
+import { Adam } from "../../nn/optimisers/adam.ts";
+import { count, natural, type OptionsOf, settle } from "../../options/option.ts";
+import { decodeNames, encodeNames } from "../../samples/pair_names.ts";
+import { decodePreference, encodePreference, listOf, type Preference } from "../../samples/preference.ts";
+import { NumericScaler } from "../../features/numeric_scaler.ts";
+import { KeptPreferences } from "./kept_preferences.ts";
+
+/** New preferences of a step. */
+const BATCH = 32;
+const RATE = 0.01;
+/** Short, as losses of preferences are of one size. */
+const BETA2 = 0.99;
+
+/** Options of {@linkcode PreferenceLearner} that a deployment decides. */
+export interface PreferencesOptions {
+  /** Preferences of the past that are learnt with each new one. @default {4} */
+  readonly replay?: number | undefined;
+  /** Bytes of the preferences that are kept; they are part of each checkpoint. @default {8388608} */
+  readonly bytes?: number | undefined;
+}
+
+/** The options of {@linkcode PreferencesOptions}. */
+export const PREFERENCES_OPTIONS = {
+  replay: natural(4, "preferences of the past that the order of candidates learns again with each new one"),
+  bytes: count(8_388_608, "memory of the preferences that are kept for that, bytes; part of each checkpoint"),
+} satisfies OptionsOf<PreferencesOptions>;
+
+/** Options of {@linkcode PreferenceLearner}. */
+export interface PreferenceLearnerOptions extends PreferencesOptions {
+  /** Seed of start weights, of what is kept and of what is drawn. @default {0} */
+  readonly seed?: number | undefined;
+}
+
+/** What is learnt about lists with values of some names. */
+interface Learnt {
+  readonly names: PairNames;
+  readonly inputs: PairInputs;
+  readonly head: PairHead;
+  readonly adam: Adam;
+  readonly gradients: Float32Array;
+  readonly pairs: NumericScaler;
+  readonly candidates: NumericScaler;
+}
+
+/** Learns an order. */
+export class PreferenceLearner {
+  readonly #seed: number;
+  readonly #replay: number;
+  readonly #kernels: Kernels;
+  readonly #kept: KeptPreferences;
+  #learnt: Learnt | null = null;
+  #waiting: Preference[] = [];
+  #draws = 0;
+  #steps = 0;
+
+  /** Has learnt nothing. */
+  constructor(kernels: Kernels, options: PreferenceLearnerOptions = {}) {
+    this.#kernels = kernels;
+    this.#seed = options.seed ?? 0;
+    const { replay, bytes } = settle(PREFERENCES_OPTIONS, options);
+    this.#replay = replay;
+    this.#kept = new KeptPreferences(bytes);
+  }
+
+  /** Steps made. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** What was learnt; `null` before the first preference. */
+  get order(): LearntOrder | null {
+    if (this.#learnt === null) return null;
+    const { names, head, pairs, candidates } = this.#learnt;
+    const scales = { pairs: pairs.freeze(), candidates: candidates.freeze() };
+    return { names, scales, weights: head.parameters.values.slice() };
+  }
+
+  /** Takes a preference in; every 32 are learnt. */
+  add(preference: Preference): void {
+    if (this.#learnt === null || !sameNames(this.#learnt.names, preference.names)) {
+      this.#adopt(preference.names);
+    }
+    this.#waiting.push({ ...preference, names: this.#learnt!.names });
+    if (this.#waiting.length >= BATCH) this.#step();
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.uint(this.#steps).uint(this.#draws).u8(this.#learnt === null ? 0 : 1);
+    if (this.#learnt === null) return;
+    const { names, head, adam, pairs, candidates } = this.#learnt;
+    encodeNames(to, names);
+    to.f32s(head.parameters.values).bytes(adam.encode());
+    pairs.encode(to);
+    candidates.encode(to);
+    to.uint(this.#waiting.length);
+    for (const preference of this.#waiting) encodePreference(to, preference);
+    this.#kept.encode(to);
+  }
+
+  /** Forgets everything. */
+  reset(): void {
+    this.#steps = 0;
+    this.#draws = 0;
+    this.#learnt = null;
+    this.#waiting = [];
+    this.#kept.clear();
+  }
+
+  /** Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own. */
+  decode(from: ByteReader): void {
+    this.reset();
+    this.#steps = from.uint();
+    this.#draws = from.uint();
+    if (from.u8() === 0) return;
+    const learnt = this.#learnt = this.#create(decodeNames(from));
+    const { names, head, adam, pairs, candidates } = learnt;
+    head.parameters.values.set(from.f32s(head.parameters.values.length));
+    adam.decode(from.bytes());
+    pairs.decode(from);
+    candidates.decode(from);
+    this.#waiting = Array.from({ length: from.count() }, () => decodePreference(from, names));
+    this.#kept.decode(from, names);
+  }
+
+  #create(names: PairNames): Learnt {
+    const inputs = new PairInputs(names);
+    const head = createPairHead(names, mulberry32(this.#seed), this.#kernels);
+    const size = head.parameters.values.length;
+    return {
+      ...{ names, inputs, head, adam: new Adam(size, { learningRate: RATE, beta2: BETA2 }) },
+      gradients: this.#kernels.floats(size),
+      pairs: new NumericScaler(inputs.names.length),
+      candidates: new NumericScaler(names.candidates.length),
+    };
+  }
+
+  /** From now on lists have values of other names: what was learnt about those that stay is kept. */
+  #adopt(names: PairNames): void {
+    const before = this.order;
+    this.#learnt = this.#create(names);
+    if (before !== null) copyByName(before, names, this.#learnt.head.parameters);
+    this.#waiting = [];
+    this.#kept.clear();
+  }
+
+  #step(): void {
+    const { inputs, head, adam, gradients, pairs, candidates } = this.#learnt!;
+    for (const preference of this.#waiting) {
+      const raw = inputs.raw(listOf(preference));
+      pairs.updateAll(raw.pairs);
+      candidates.updateAll(raw.blend);
+    }
+    const preferences = [...this.#waiting];
+    const replayed = this.#kept.size === 0 ? 0 : this.#replay * BATCH;
+    for (let n = 0; n < replayed; n++) {
+      preferences.push(this.#kept.at(Math.floor(this.#random() * this.#kept.size)));
+    }
+    const scales = { pairs: pairs.freeze(), candidates: candidates.freeze() };
+    this.#kernels.clear(gradients);
+    for (const preference of preferences) {
+      head.loss(inputs.of(listOf(preference), scales), preference.taken, gradients, 1 / preferences.length);
+    }
+    // Refuses gradients that are not finite: the step is left out.
+    adam.step(head.parameters.values, gradients);
+    for (const preference of this.#waiting) this.#kept.add(preference, this.#random());
+    this.#waiting = [];
+    this.#steps++;
+  }
+
+  /** By number of the draw, so that a number restores it. */
+  #random(): number {
+    return mulberry32((this.#seed + Math.imul(++this.#draws, 0x9e3779b9)) >>> 0)();
+  }
+}

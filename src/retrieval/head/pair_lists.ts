@@ -1,0 +1,90 @@
+/**
+ * Makes the lists that the pair head orders.
+ *
+ * @module
+ */
+
+import { MAX_BEHAVIOURS } from "../../nn/models/pair_head/learnt_order.ts";
+import type { PairList, PairNames } from "../../nn/models/pair_head/pair_list.ts";
+import {
+  BEHAVIOUR_VALUES,
+  type Columns,
+  PAIR_VALUES,
+  type PairParts,
+  type PairQuery,
+  type ValueKind,
+} from "./pair_values.ts";
+
+const MINUTE_MS = 60_000;
+/** Values that all candidates of a list share: how much the user has done, and how long ago the newest was. */
+const LIST_VALUES = ["behaviours", "pause"] as const;
+
+/** Candidates of the blend. */
+export interface RankedCandidates {
+  /** Places of the best candidates, best first. */
+  readonly places: ArrayLike<number>;
+  /** Indices of all candidates. */
+  readonly items: ArrayLike<number>;
+  /** Features of all candidates, row by row. */
+  readonly values: Float64Array;
+  /** Scores of all candidates. */
+  readonly scores: Float64Array;
+}
+
+/** Makes lists of the values that the pair head reads. */
+export class PairLists {
+  /** Names of the values. */
+  readonly names: PairNames;
+  readonly #features: number;
+  readonly #pairs: readonly [(query: PairQuery, into: Columns) => void, column: number][];
+  readonly #behaviours: readonly [(query: PairQuery, into: Columns) => void, column: number][];
+
+  /** Of candidates with features of these names. */
+  constructor(parts: PairParts, features: readonly string[]) {
+    this.#features = features.length;
+    const namesOf = (kinds: readonly ValueKind[]) => kinds.flatMap(({ names }) => names);
+    this.names = {
+      pairs: namesOf(PAIR_VALUES),
+      behaviours: namesOf(BEHAVIOUR_VALUES),
+      candidates: [...features, ...LIST_VALUES],
+    };
+    const placed = (kinds: readonly ValueKind[]) =>
+      kinds.map((kind, k): [ReturnType<ValueKind["create"]>, number] => [
+        kind.create(parts),
+        namesOf(kinds.slice(0, k)).length,
+      ]);
+    this.#pairs = placed(PAIR_VALUES);
+    this.#behaviours = placed(BEHAVIOUR_VALUES);
+  }
+
+  /** The best candidates of a request with all values; nobody else holds its arrays. */
+  make(query: Omit<PairQuery, "H" | "items">, ranked: RankedCandidates): PairList {
+    const { context, time } = query;
+    const { places } = ranked;
+    const K = places.length;
+    const H = Math.min(MAX_BEHAVIOURS, context.size);
+    const [V, A, F] = [this.names.pairs.length, this.names.behaviours.length, this.#features];
+    const items = Uint32Array.from({ length: K }, (_, i) => ranked.items[places[i]!]!);
+    const asked = { context, time, H, items };
+    const pairs = new Float32Array(K * H * V);
+    for (const [fill, column] of this.#pairs) fill(asked, { values: pairs, column, columns: V });
+    const behaviours = new Float32Array(H * A);
+    for (const [fill, column] of this.#behaviours) fill(asked, { values: behaviours, column, columns: A });
+    const done = Math.log1p(context.size);
+    const pause = H === 0 ? 0 : Math.log1p(Math.max(0, time - context.times[0]!) / MINUTE_MS);
+    const B = F + LIST_VALUES.length;
+    const candidates = new Float32Array(K * B);
+    const scores = new Float32Array(K);
+    let sum = 0;
+    for (let i = 0; i < K; i++) {
+      const from = places[i]! * F;
+      for (let f = 0; f < F; f++) candidates[i * B + f] = ranked.values[from + f]!;
+      candidates[i * B + F] = done;
+      candidates[i * B + F + 1] = pause;
+      sum += ranked.scores[places[i]!]!;
+    }
+    // Only differences count: in single precision they are kept best around 0.
+    for (let i = 0; i < K; i++) scores[i] = ranked.scores[places[i]!]! - sum / K;
+    return { H, K, pairs, behaviours, candidates, scores };
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * What is known of a pair of a behaviour and a candidate, and of a behaviour alone. A new one needs an entry here.
+ *
+ * @module
+ */
+
+import type { ItemLists } from "../items/item_lists.ts";
+import { logarithms } from "../items/logarithms.ts";
+import type { Context } from "../signals/context.ts";
+import { FAR, NEAR, type Neighbours, TOGETHER } from "../sources/neighbours.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+
+/** What values are made of. */
+export interface PairParts {
+  /** Which items go together. */
+  readonly neighbours: Neighbours;
+  /** Categories of items. */
+  readonly lists: ItemLists;
+}
+
+/** The behaviours and candidates of a request. */
+export interface PairQuery {
+  /** What was done before, newest first. */
+  readonly context: Context;
+  /** Behaviours H that are looked at: the newest ones. */
+  readonly H: number;
+  /** Indices of the K candidates. */
+  readonly items: ArrayLike<number>;
+  /** Event time. */
+  readonly time: number;
+}
+
+/** Columns to be filled; all of them are 0. */
+export interface Columns {
+  /** Row by row. */
+  readonly values: Float32Array;
+  /** The first column. */
+  readonly column: number;
+  /** Number of columns. */
+  readonly columns: number;
+}
+
+/** Values that are found in one pass. */
+export interface ValueKind {
+  /** Their names, one a column. */
+  readonly names: readonly string[];
+  /** Prepares for requests. */
+  create(parts: PairParts): (query: PairQuery, into: Columns) => void;
+}
+
+/** ln(1 + c) of the decayed counts c of two items: within the hour, within the minute, and liked by the same people. */
+const COUNTS: ValueKind = {
+  names: ["far", "near", "together"],
+  create: ({ neighbours }) => {
+    /** By item: its place among the candidates + 1. */
+    let places = new Uint16Array(1024);
+    let scratch = new Float64Array(1024);
+    return ({ context, H, items, time }, { values, column, columns }) => {
+      const K = items.length;
+      const { rows } = neighbours;
+      if (3 * H * K > scratch.length) scratch = new Float64Array(3 * H * K);
+      else scratch.fill(0, 0, 3 * H * K);
+      for (let i = 0; i < K; i++) {
+        if (items[i]! >= places.length) {
+          const wider = new Uint16Array(2 * items[i]! + 1);
+          wider.set(places);
+          places = wider;
+        }
+        places[items[i]!] = i + 1;
+      }
+      const scale = 1 / neighbours.unit(time);
+      const bound = places.length;
+      for (let j = 0; j < H; j++) {
+        // One pass over the row: no look-up a pair.
+        const size = rows.collect(context.items[j]!);
+        const { slots, keys, weights } = rows;
+        for (let k = 0; k < size; k++) {
+          const at = slots[k]!;
+          const item = keys[at]! - 1;
+          const place = item < bound ? places[item]! : 0;
+          if (place === 0) continue;
+          const to = 3 * ((place - 1) * H + j);
+          scratch[to] = weights[at + 1 + FAR]! * scale;
+          scratch[to + 1] = weights[at + 1 + NEAR]! * scale;
+          scratch[to + 2] = weights[at + 1 + TOGETHER]! * scale;
+        }
+      }
+      for (let i = 0; i < K; i++) places[items[i]!] = 0;
+      logarithms(scratch, 3 * H * K);
+      for (let pair = 0, to = column; pair < H * K; pair++, to += columns) {
+        values[to] = scratch[3 * pair]!;
+        values[to + 1] = scratch[3 * pair + 1]!;
+        values[to + 2] = scratch[3 * pair + 2]!;
+      }
+    };
+  },
+};
+
+/** The cosine of the sets of categories of two items. */
+const CATEGORIES: ValueKind = {
+  names: ["categories"],
+  create: ({ lists }) => ({ context, H, items }, { values, column, columns }) => {
+    const K = items.length;
+    for (let j = 0; j < H; j++) {
+      const theirs = lists.categoriesOf(context.items[j]!);
+      if (theirs.length === 0) continue;
+      for (let i = 0; i < K; i++) {
+        const own = lists.categoriesOf(items[i]!);
+        let common = 0;
+        for (let k = 0; k < own.length; k++) {
+          for (let n = 0; n < theirs.length; n++) if (own[k] === theirs[n]) common++;
+        }
+        if (common > 0) {
+          values[(i * H + j) * columns + column] = common / Math.sqrt(own.length * theirs.length);
+        }
+      }
+    }
+  },
+};
+
+/** Whether the candidate is the behaviour's item. */
+const SAME: ValueKind = {
+  names: ["same"],
+  create: () => ({ context, H, items }, { values, column, columns }) => {
+    const K = items.length;
+    for (let i = 0; i < K; i++) {
+      for (let j = 0; j < H; j++) {
+        if (context.items[j] === items[i]) values[(i * H + j) * columns + column] = 1;
+      }
+    }
+  },
+};
+
+/** Values of pairs. */
+export const PAIR_VALUES: readonly ValueKind[] = [COUNTS, CATEGORIES, SAME];
+
+/** How often the item was met, how strongly the user was for it, and how long ago. */
+const BEHAVIOUR: ValueKind = {
+  names: ["count", "strength", "gap", "minute", "hour"],
+  create: ({ neighbours }) => ({ context, H, time }, { values, column, columns }) => {
+    const scale = 1 / neighbours.unit(time);
+    for (let j = 0, to = column; j < H; j++, to += columns) {
+      const gap = Math.max(0, time - context.times[j]!);
+      const strength = context.strengths[j]!;
+      values[to] = Math.log1p(neighbours.count(context.items[j]!) * scale);
+      values[to + 1] = Math.sign(strength) * Math.log1p(Math.abs(strength));
+      values[to + 2] = Math.log1p(gap / MINUTE_MS);
+      values[to + 3] = 2 ** (-gap / MINUTE_MS);
+      values[to + 4] = 2 ** (-gap / HOUR_MS);
+    }
+  },
+};
+
+/** Values of behaviours. */
+export const BEHAVIOUR_VALUES: readonly ValueKind[] = [BEHAVIOUR];

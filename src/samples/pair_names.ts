@@ -1,0 +1,23 @@
+/**
+ * Names of the values of preferences as bytes.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { PairNames } from "../nn/models/pair_head/pair_list.ts";
+
+/** Appends names. */
+export function encodeNames(to: ByteWriter, { pairs, behaviours, candidates }: PairNames): void {
+  for (const names of [pairs, behaviours, candidates]) {
+    to.uint(names.length);
+    for (const name of names) to.string(name);
+  }
+}
+
+/** Reads what {@linkcode encodeNames} wrote. */
+export function decodeNames(from: ByteReader): PairNames {
+  const list = () => Array.from({ length: from.count() }, () => from.string());
+  return { pairs: list(), behaviours: list(), candidates: list() };
+}

@@ -1,0 +1,97 @@
+/**
+ * A preference: what a user took out of the candidates that a request would have had just before. It needs no impression,
+ * so behaviours alone are enough to learn an order from.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../codec/byte_reader.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
+
+// H behaviours, newest first; K candidates; V values of a pair, A of a behaviour, B of a candidate
+
+/** One preference. */
+export interface Preference {
+  /** Behaviours H. */
+  readonly H: number;
+  /** Candidates K. */
+  readonly K: number;
+  /** The place of the candidate that was taken. */
+  readonly taken: number;
+  /** Names of the values. */
+  readonly names: PairNames;
+  /** Values of the pairs [K, H, V], of the behaviours [H, A] and of the candidates [K, B], scores of the blend [K]. */
+  readonly values: Float16Array;
+}
+
+/** What is taken of a list. */
+export interface PreferenceOptions {
+  /** The place of the candidate that was taken. */
+  readonly taken: number;
+  /** Most candidates: the one that was taken, and others by chance. */
+  readonly candidates: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/**
+ * The preference of a candidate of a list. A preference among some that were drawn has the same gradient in expectation as one
+ * among all, but for a factor.
+ */
+export function preferenceOf(list: PairList, names: PairNames, options: PreferenceOptions): Preference {
+  const { taken, random } = options;
+  const K = Math.min(list.K, options.candidates);
+  const places = Array.from({ length: list.K }, (_, place) => place);
+  if (K < list.K) {
+    [places[0], places[taken]] = [taken, 0];
+    for (let i = 1; i < K; i++) {
+      const other = i + Math.floor(random() * (list.K - i));
+      [places[i], places[other]] = [places[other]!, places[i]!];
+    }
+  }
+  const { H } = list;
+  const [V, B] = [H * names.pairs.length, names.candidates.length];
+  const values = new Float16Array(K * (V + B + 1) + list.behaviours.length);
+  const behind = K * V + list.behaviours.length;
+  values.set(list.behaviours, K * V);
+  for (let i = 0; i < K; i++) {
+    const place = places[i]!;
+    values.set(list.pairs.subarray(place * V, (place + 1) * V), i * V);
+    values.set(list.candidates.subarray(place * B, (place + 1) * B), behind + i * B);
+    values[behind + K * B + i] = list.scores[place]!;
+  }
+  return { H, K, taken: K < list.K ? 0 : taken, names, values };
+}
+
+/** The list that a preference was made from, as far as the preference has it. */
+export function listOf({ H, K, names, values }: Preference): PairList {
+  let at = 0;
+  const next = (size: number) => new Float32Array(values.subarray(at, at += size));
+  return {
+    ...{ H, K, pairs: next(K * H * names.pairs.length), behaviours: next(H * names.behaviours.length) },
+    ...{ candidates: next(K * names.candidates.length), scores: next(K) },
+  };
+}
+
+/** Appends a preference without its names. */
+export function encodePreference(to: ByteWriter, { H, K, taken, values }: Preference): void {
+  to.uint(H).uint(K).uint(taken).bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+}
+
+/** Reads what {@linkcode encodePreference} wrote. @throws SyntaxError when it is not of these names */
+export function decodePreference(from: ByteReader, names: PairNames): Preference {
+  const [H, K, taken] = [from.uint(), from.uint(), from.uint()];
+  const bytes = from.bytes();
+  const values = new Float16Array(bytes.slice(0, bytes.length & -2).buffer);
+  const size = K * (H * names.pairs.length + names.candidates.length + 1) + H * names.behaviours.length;
+  if (bytes.length !== 2 * size || taken >= K) {
+    throw new SyntaxError(
+      `Cannot decode a preference: current values are ${
+        bytes.length / 2
+      } and place ${taken}, wanted are ${size} and one ` +
+        `below ${K}`,
+    );
+  }
+  return { H, K, taken, names, values };
+}

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { PreferenceLearner } from "../../../src/learner/preferences/preference_learner.ts";
+import { KeptPreferences } from "../../../src/learner/preferences/kept_preferences.ts";
+import { createKernels } from "../../../src/nn/kernels/choose.ts";
+import { PairOrder } from "../../../src/nn/models/pair_head/learnt_order.ts";
+import type { PairList, PairNames } from "../../../src/nn/models/pair_head/pair_list.ts";
+import { listOf, type Preference, preferenceOf } from "../../../src/samples/preference.ts";
+
+const NAMES: PairNames = {
+  pairs: ["far", "near"],
+  behaviours: ["count", "strength"],
+  candidates: ["count", "popular"],
+};
+
+/** Lists of 8 in which the candidate is taken that is co-visited with what the user was for, not against. */
+function* lists(count: number, names = NAMES, seed = 1): Generator<{ list: PairList; taken: number }> {
+  const random = mulberry32(seed);
+  const [H, K] = [3, 8];
+  const floats = (length: number) => Float32Array.from({ length }, () => 4 * random());
+  for (let n = 0; n < count; n++) {
+    const pairs = floats(K * H * names.pairs.length);
+    const behaviours = floats(H * names.behaviours.length);
+    const strength = names.behaviours.indexOf("strength"), far = names.pairs.indexOf("far");
+    for (let j = 0; j < H; j++) behaviours[j * names.behaviours.length + strength] = random() < 0.5 ? -1 : 1;
+    const sums = Array.from({ length: K }, (_, i) => {
+      let sum = 0;
+      for (let j = 0; j < H; j++) {
+        sum += pairs[(i * H + j) * names.pairs.length + far]! *
+          behaviours[j * names.behaviours.length + strength]!;
+      }
+      return sum;
+    });
+    const list = {
+      H,
+      K,
+      pairs,
+      behaviours,
+      candidates: floats(K * names.candidates.length),
+      scores: floats(K),
+    };
+    yield { list, taken: sums.indexOf(Math.max(...sums)) };
+  }
+}
+
+function* preferences(count: number, names = NAMES, seed = 1): Generator<Preference> {
+  const random = mulberry32(seed + 100);
+  for (const { list, taken } of lists(count, names, seed)) {
+    yield preferenceOf(list, names, { taken, candidates: 6, random });
+  }
+}
+
+function hits(learner: PreferenceLearner, names = NAMES): number {
+  const order = new PairOrder(createKernels("plain"));
+  order.prepare(learner.order)();
+  let hits = 0;
+  for (const { list, taken } of lists(200, names, 99)) {
+    const scores = order.score(list, names);
+    assert.ok(scores !== null);
+    if (scores.indexOf(Math.max(...scores)) === taken) hits++;
+  }
+  return hits;
+}
+
+function bytesOf(learner: PreferenceLearner): Uint8Array {
+  const to = new ByteWriter();
+  learner.encode(to);
+  return to.toBytes();
+}
+
+const learner = (bytes = 100_000) => new PreferenceLearner(createKernels("plain"), { seed: 3, bytes });
+
+Deno.test("PreferenceLearner learns what is taken, from some of the candidates alone", () => {
+  const some = learner();
+  for (const preference of preferences(1600)) some.add(preference);
+  assert.equal(some.steps, 50);
+  const found = hits(some);
+  assert.ok(found > 120, `${found} of 200; by chance 25`);
+});
+
+Deno.test("PreferenceLearner begins with the order of what it is given", () => {
+  const some = learner();
+  for (const preference of preferences(1)) some.add(preference);
+  const order = new PairOrder(createKernels("plain"));
+  order.prepare(some.order)();
+  for (const { list } of lists(5)) assert.deepEqual([...order.score(list, NAMES)!], [...list.scores]);
+});
+
+Deno.test("PreferenceLearner goes on bit for bit from what it has written, wherever that was", () => {
+  for (const stop of [0, 1, 31, 32, 33, 100]) {
+    const whole = learner(4000);
+    let restored = learner(4000);
+    let n = 0;
+    for (const preference of preferences(150)) {
+      if (n++ === stop) {
+        const other = learner(4000);
+        other.decode(new ByteReader(bytesOf(restored)));
+        restored = other;
+      }
+      whole.add(preference);
+      restored.add(preference);
+    }
+    assert.deepEqual(bytesOf(restored), bytesOf(whole), `stopped before preference ${stop}`);
+  }
+});
+
+Deno.test("PreferenceLearner keeps what it knows of a value when others come and go", () => {
+  const some = learner();
+  for (const preference of preferences(1600)) some.add(preference);
+  const other: PairNames = {
+    pairs: ["new", "far"],
+    behaviours: ["strength", "count"],
+    candidates: ["popular", "fresh", "count"],
+  };
+  for (const preference of preferences(32, other)) some.add(preference);
+  const found = hits(some, other);
+  assert.ok(found > 80, `${found} of 200; by chance 25`);
+  const order = new PairOrder(createKernels("plain"));
+  order.prepare(some.order)();
+  for (const { list } of lists(1)) assert.equal(order.score(list, NAMES), null);
+});
+
+Deno.test("PairOrder.prepare() refuses weights that are not of the names, and none is none", () => {
+  const some = learner();
+  for (const preference of preferences(1)) some.add(preference);
+  const order = new PairOrder(createKernels("plain"));
+  const learnt = some.order!;
+  assert.throws(() => order.prepare({ ...learnt, weights: learnt.weights.slice(1) }), SyntaxError);
+  order.prepare(learnt)();
+  order.prepare(null)();
+  for (const { list } of lists(1)) assert.equal(order.score(list, NAMES), null);
+});
+
+Deno.test("preferenceOf() and listOf() keep the candidate that was taken and its values", () => {
+  const random = mulberry32(4);
+  for (const { list, taken } of lists(20)) {
+    const preference = preferenceOf(list, NAMES, { taken, candidates: 5, random });
+    const got = listOf(preference);
+    assert.equal(got.K, 5);
+    const row = (of: PairList, i: number) =>
+      [
+        ...of.pairs.subarray(i * 6, i * 6 + 6),
+        ...of.candidates.subarray(i * 2, i * 2 + 2),
+        of.scores[i],
+      ].map((x) => Math.f16round(x!));
+    assert.deepEqual(row(got, preference.taken), row(list, taken));
+    const all = Array.from({ length: list.K }, (_, i) => row(list, i).join());
+    const kept = Array.from({ length: 5 }, (_, i) => row(got, i).join());
+    assert.equal(new Set(kept).size, 5);
+    assert.ok(kept.every((each) => all.includes(each)));
+    const whole = preferenceOf(list, NAMES, { taken, candidates: 100, random });
+    assert.equal(whole.taken, taken);
+    assert.deepEqual(row(listOf(whole), 3), row(list, 3));
+  }
+});
+
+Deno.test("KeptPreferences are a uniform sample of all the past, within their bytes", () => {
+  const places = new Map<Float16Array, number>();
+  const random = mulberry32(8);
+  const tenths = new Array<number>(10).fill(0);
+  for (let run = 0; run < 40; run++) {
+    const kept = new KeptPreferences(5000);
+    let n = 0;
+    for (const preference of preferences(500, NAMES, run)) {
+      places.set(preference.values, n++);
+      kept.add(preference, random());
+      assert.ok(
+        Array.from({ length: kept.size }, (_, at) => kept.at(at).values.byteLength)
+          .reduce((sum, bytes) => sum + bytes, 0) <= 5000,
+      );
+    }
+    for (let at = 0; at < kept.size; at++) tenths[Math.floor(places.get(kept.at(at).values)! / 50)]!++;
+  }
+  const all = tenths.reduce((sum, n) => sum + n, 0);
+  assert.ok(all > 400, `${all} kept`);
+  const squares = tenths.reduce((sum, n) => sum + (n - all / 10) ** 2 / (all / 10), 0);
+  assert.ok(squares < 27.9, `χ² of 9 degrees is ${squares}; 27.9 has a chance of 0.001`);
+});

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { TaskState } from "../../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../../src/engine/task_options.ts";
+import type { Event } from "../../../src/events/event.ts";
+import { modelSizes } from "../../../src/features/rows/assembler.ts";
+import { Learner } from "../../../src/learner/learner.ts";
+import { createKernels } from "../../../src/nn/kernels/choose.ts";
+import { createModel } from "../../../src/nn/models/registry.ts";
+import type { Sample } from "../../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../../src/samples/sample_codec.ts";
+import { ServingModel } from "../../../src/serving/serving_model.ts";
+import { decodeVersion, encodeVersion } from "../../../src/serving/version.ts";
+import { Durable, inventory, outputs } from "../../state/streams.ts";
+
+const GROUPS = 10, SIZE = 6, USERS = 15;
+const OPTIONS: TaskOptions = {
+  schema: { userFields: [], itemFields: [], contextFields: [], crosses: [], transitions: null },
+  impressions: "logged",
+  retrieval: { maxCandidates: 30, newShare: 0, revisits: true, head: true },
+  ranking: "blend",
+};
+
+/**
+ * Who looks at something looks at another thing of its category next, who buys it at one of the next category: which of
+ * the two no weight of a category or of a pair says, only the strength of the behaviour beside them.
+ */
+function* visits(count: number): Generator<Event> {
+  const random = mulberry32(5);
+  const newest = new Map<string, { group: number; bought: boolean }>();
+  for (let n = 0; n < count; n++) {
+    const user = `u${Math.floor(random() * USERS)}`, time = 1_700_000_000_000 + n * 20_000;
+    const before = newest.get(user);
+    const group = before === undefined || random() < 0.1
+      ? Math.floor(random() * GROUPS)
+      : (before.group + (before.bought ? 1 : 0)) % GROUPS;
+    const bought = random() < 0.5;
+    newest.set(user, { group, bought });
+    yield { type: "request", user, time, request: `r${n}`, count: SIZE };
+    const item = `i${group}-${Math.floor(random() * SIZE)}`;
+    yield { type: "interaction", user, time, item, action: bought ? "purchase" : "view" };
+  }
+}
+
+function model() {
+  return createModel("base", modelSizes(OPTIONS.schema, 4), { widths: [4] }, mulberry32(1), createKernels());
+}
+
+function fresh(options: TaskOptions, serving: ServingModel): TaskState {
+  const task = new TaskState(options, serving);
+  for (let n = 0; n < GROUPS * SIZE; n++) {
+    const group = Math.floor(n / SIZE);
+    task.applyItem({ item: `i${group}-${n % SIZE}`, time: 1_600_000_000_000, category: `c${group}` });
+  }
+  return task;
+}
+
+/** Share of the second half's behaviours whose item was recommended just before. */
+function play(options: TaskOptions, count: number): { hits: number; preferences: number } {
+  const serving = new ServingModel(model(), OPTIONS.schema, 4);
+  const learner = new Learner(model(), { schema: OPTIONS.schema, embeddingWidth: 4 });
+  const task = fresh(options, serving);
+  let [offset, version, hits, preferences] = [0, 0, 0, 0];
+  let list: readonly string[] = [];
+  let batch: Sample[] = [];
+  for (const event of visits(count)) {
+    const out = outputs();
+    task.apply(event, offset++, out);
+    if (event.type === "request") list = out.recommendations[0]!.items.map(({ item }) => item);
+    if (event.type === "interaction" && offset > count && list.includes(event.item)) hits++;
+    preferences += out.samples.filter(({ preference }) => preference !== undefined).length;
+    batch.push(...out.samples);
+    if (batch.length < 32) continue;
+    learner.learn(batch.map((sample) => decodeSample(encodeSample(sample))));
+    serving.apply(decodeVersion(encodeVersion(learner.version("delta", ++version))));
+    batch = [];
+  }
+  return { hits: hits / (count / 2), preferences };
+}
+
+Deno.test("Retrieval with a head learns from behaviours alone what the blend cannot say", () => {
+  const { retrieval } = OPTIONS;
+  const head = play(OPTIONS, 2600);
+  const blend = play({ ...OPTIONS, retrieval: { ...retrieval, head: false } }, 2600);
+  assert.equal(blend.preferences, 0);
+  assert.ok(head.hits > blend.hits + 0.08, `head ${head.hits}, blend ${blend.hits}`);
+});
+
+Deno.test("Retrieval with a head learns from the share of the behaviours that it is told, which the event decides", () => {
+  const { retrieval } = OPTIONS;
+  const all = play(OPTIONS, 400);
+  const fewer = play({ ...OPTIONS, retrieval: { ...retrieval, head: { every: 4 } } }, 400);
+  const share = fewer.preferences / all.preferences;
+  assert.ok(
+    all.preferences > 150 && Math.abs(share - 0.25) < 0.1,
+    `${fewer.preferences} of ${all.preferences}`,
+  );
+});
+
+Deno.test("Retrieval with a head recommends and samples the same, bit for bit, when restored", () => {
+  const serving = new ServingModel(model(), OPTIONS.schema, 4);
+  const learner = new Learner(model(), { schema: OPTIONS.schema, embeddingWidth: 4 });
+  const whole = fresh(OPTIONS, serving);
+  let restored = fresh(OPTIONS, serving);
+  const durable = new Durable();
+  let [offset, version, preferences] = [0, 0, 0];
+  for (const event of visits(600)) {
+    const [want, got] = [outputs(), outputs()];
+    whole.apply(event, offset, want);
+    restored.apply(event, offset++, got);
+    assert.deepEqual(got.recommendations, want.recommendations);
+    assert.deepEqual(got.samples.map(encodeSample), want.samples.map(encodeSample));
+    preferences += want.samples.length;
+    learner.learn(want.samples);
+    if (offset % 100 === 0) serving.apply(learner.version("delta", ++version));
+    if (offset % 250 > 0) continue;
+    durable.commit(restored, got);
+    restored = durable.restore(OPTIONS, serving);
+  }
+  assert.ok(preferences > 400);
+  assert.deepEqual(inventory(restored), inventory(whole));
+});
