@@ -49,7 +49,11 @@ async function main(flags: Flags): Promise<number> {
     await Deno.writeTextFile(map, JSON.stringify({ imports: { ...replacements(), ...mutant } }));
     const { success } = await new Deno.Command(Deno.execPath(), {
       args: [
-        ...["run", "-A", "--no-check", "--v8-flags=--no-wasm-bounds-checks", `--import-map=${map}`],
+        "run",
+        "-A",
+        "--no-check",
+        "--v8-flags=--no-wasm-bounds-checks",
+        `--import-map=${map}`,
         new URL("../tests/faults/main.ts", import.meta.url).href,
         JSON.stringify({ ...flags, trial, seed, seeds }),
       ],

@@ -25,7 +25,8 @@ export async function logAddressOf(flags: LogFlags, options: OpenLogOptions = {}
   const { config = await readConfig(flags.config), kinds = LOG_KINDS, retryMs, membersFolder } = options;
   const { kind, settings } = chosenLog(flags, config, kinds);
   const resolved = await kind.resolve(settings, {
-    ...{ retryMs, membersFolder },
+    retryMs,
+    membersFolder,
     readFile: (path) => Deno.readTextFile(path),
     env: (name) => Deno.env.get(name),
   });

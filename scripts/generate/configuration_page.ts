@@ -24,15 +24,19 @@ export interface ConfigRow {
 const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly string[]])[] = [
   ["The task", "", []], // all that is in no other section
   ["The learner", "", [
-    ...["delivery", "batchRows", "checkpointBatches", "checkpointIntervalMs", "publishIntervalMs"],
-    ...["snapshotVersions", "keepRows", "learner"],
+    "delivery",
+    "batchRows",
+    "checkpointBatches",
+    "checkpointIntervalMs",
+    "publishIntervalMs",
+    "snapshotVersions",
+    "keepRows",
+    "learner",
   ]],
   [
     "The log",
     "On SQLite. Flags win (`--durability`, `--sync-ms`). See [durability](../explanation/log.md#durability).",
-    [
-      ...["durability", "syncMs"],
-    ],
+    ["durability", "syncMs"],
   ],
   [
     "Kafka",

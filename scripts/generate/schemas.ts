@@ -28,7 +28,10 @@ export function schemaFiles(): ReadonlyMap<string, string> {
 export async function staleFiles(): Promise<string[]> {
   const stale: string[] = [];
   for (const [name, text] of schemaFiles()) {
-    const found = await Deno.readTextFile(new URL(name, folder)).catch(() => undefined);
+    const found = await Deno.readTextFile(new URL(name, folder)).catch((error) => {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    });
     if (found !== text) stale.push(name);
   }
   return stale;

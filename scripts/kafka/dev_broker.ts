@@ -50,12 +50,16 @@ const QUICK_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const LOGGING = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
 
 /**
- * As `kafka-server-start.sh` of Kafka starts a broker when it is told nothing else. For measuring: the quick flags stop
- * the broker for 20 to 45 ms each second or two of work, to collect garbage.
+ * The defaults of Kafka's `kafka-server-start.sh`, for measurements: with the quick flags, the broker stops for 20 to
+ * 45 ms to collect garbage after every second or two of work.
  */
 export const SERVER_JVM: readonly string[] = [
-  ...["-Xmx1G", "-Xms1G", "-server"],
-  ...["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"],
+  "-Xmx1G",
+  "-Xms1G",
+  "-server",
+  "-XX:+UseG1GC",
+  "-XX:MaxGCPauseMillis=20",
+  "-XX:InitiatingHeapOccupancyPercent=35",
   "-XX:+ExplicitGCInvokesConcurrent",
 ];
 
@@ -106,10 +110,12 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
     stderr: "null",
   }).spawn();
   const input = child.stdin.getWriter();
+  const kill = () => input.write(KILL).catch(ignoreEnded);
+  const close = () => input.close().catch(ignoreEnded);
   let running = true;
   const ended = child.status.then(async () => {
     running = false;
-    await input.close().catch(() => {}); // closed already when stop() did it
+    await close();
     if (options.data === undefined) await remove(data);
   });
   const deadline = performance.now() + START_TIMEOUT_MS;
@@ -118,8 +124,8 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
       await delay(50);
       continue;
     }
-    const log = await Deno.readTextFile(`${data}/broker.log`).catch(() => "");
-    await input.write(KILL).catch(() => {});
+    const log = await Deno.readTextFile(`${data}/broker.log`).catch(({ message }) => `nothing: ${message}`);
+    await kill();
     await ended;
     throw new Error(`Cannot start a Kafka broker on port ${port}: it said\n${log.slice(-2000)}`);
   }
@@ -128,17 +134,22 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
     jars,
     ended,
     async stop() {
-      await input.close().catch(() => {});
+      await close();
       await ended;
     },
     async [Symbol.asyncDispose]() {
-      await input.write(KILL).catch(() => {}); // ended already
+      await kill();
       await ended;
     },
   };
 }
 
 const KILL = new TextEncoder().encode("kill\n");
+
+/** The pipe is closed already, or its reader has ended, which is what was wanted. */
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof TypeError || error instanceof Deno.errors.BrokenPipe)) throw error;
+}
 
 /**
  * Makes sure that a broker can be started here, and fetches its jars.

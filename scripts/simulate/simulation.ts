@@ -201,8 +201,14 @@ class Shopkeeper {
     const surface = page === 0 ? "home" : "feed";
     const context = { hour: hourOf(time) };
     events.push({
-      ...{ type: "request", user, time, request: `r${number}`, count: LIST_LENGTH },
-      ...{ ...candidates, surface, context },
+      type: "request",
+      user,
+      time,
+      request: `r${number}`,
+      count: LIST_LENGTH,
+      ...candidates,
+      surface,
+      context,
     });
     return events;
   }

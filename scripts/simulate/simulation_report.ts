@@ -168,7 +168,7 @@ function lineChart(
       yAxis: {
         type: "value",
         ...AXIS,
-        axisLabel: { ...AXIS.axisLabel, ...(percent ? { formatter: "{value} %" } : {}) },
+        axisLabel: percent ? { ...AXIS.axisLabel, formatter: "{value} %" } : AXIS.axisLabel,
       },
       series: lines.map(({ name, color, dashed, values }) => ({
         name,
@@ -297,7 +297,9 @@ function armsTable({ variants, tail, overall, tailRequests, requests }: Simulati
       name,
       formatCount(arm.requests),
       formatPercent(arm.ctr, 2),
-      ...[arm.served, arm.best, arm.random].map((value) => formatPercent(value, 2)),
+      formatPercent(arm.served, 2),
+      formatPercent(arm.best, 2),
+      formatPercent(arm.random, 2),
       formatPercent(wayToBest(arm), 1),
     ];
   return {

@@ -110,11 +110,8 @@ export const LEARNER_OPTIONS = {
 
 /** Options of a learner with all defaults filled in. */
 export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {
-  /** See {@linkcode LearnerOptions.schema}. */
   readonly schema: FeatureSchema;
-  /** See {@linkcode LearnerOptions.fakeNegatives}. */
   readonly fakeNegatives: boolean;
-  /** See {@linkcode LearnerOptions.seed}. */
   readonly seed: number;
 }
 

@@ -16,8 +16,15 @@ import { readCsv } from "../../../streams/sources/csv.ts";
 import { readSparrowSamples } from "../../../streams/sources/sparrow.ts";
 
 const NUMERICS = [
-  ...["releaseYear", "movieRatingCount", "movieAvgRating", "movieRatingStddev", "userRatingCount"],
-  ...["userAvgReleaseYear", "userReleaseYearStddev", "userAvgRating", "userRatingStddev"],
+  "releaseYear",
+  "movieRatingCount",
+  "movieAvgRating",
+  "movieRatingStddev",
+  "userRatingCount",
+  "userAvgReleaseYear",
+  "userReleaseYearStddev",
+  "userAvgRating",
+  "userRatingStddev",
 ] as const satisfies readonly (keyof SparrowSample)[];
 
 const USER_GENRES = 5;

@@ -23,8 +23,15 @@ interface Popularity {
 export class TaobaoStatistics {
   /** Names of {@linkcode TaobaoStatistics.numerics}, in order. */
   static readonly names: readonly string[] = [
-    ...["itemPopularity", "categoryPopularity", "itemKnown", "categoryAmongRecent", "categoryOfLast"],
-    ...["itemSeen", "categoryAge", "historyLength", "categoryFollows"],
+    "itemPopularity",
+    "categoryPopularity",
+    "itemKnown",
+    "categoryAmongRecent",
+    "categoryOfLast",
+    "itemSeen",
+    "categoryAge",
+    "historyLength",
+    "categoryFollows",
   ];
 
   readonly #categories: ReadonlyMap<string, string>;

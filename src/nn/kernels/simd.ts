@@ -275,7 +275,6 @@ export class SimdKernels implements Kernels {
     this.#exports.gruForward(T, K, H, Number(keep), x, w, bias, weigh, s, g, p, work, alpha1, beta0, beta1);
   }
 
-  /** See {@linkcode SimdKernels.gruForward}. */
   gruBackward(steps: GruBackSteps): void {
     const { gate, T, K, H, attention, values, u, b, states, gates, products } = steps;
     const { dstate, dstates, dxw, dattention, back, gradients } = steps;

@@ -66,7 +66,6 @@ export class ActivationUnit extends Layer implements AttentionScore {
     this.#dshift = parameters.kernels.floats(width);
   }
 
-  /** See {@linkcode AttentionScore.forward}. */
   forward(input: ScoreInput, keep: boolean): Float32Array {
     const { T, K, h, q } = input;
     const A = this.#width;
@@ -108,7 +107,6 @@ export class ActivationUnit extends Layer implements AttentionScore {
     this.kernels.addXW(this.#shift, 0, q, k * d, values, wm, 1, d, A);
   }
 
-  /** See {@linkcode AttentionScore.backward}. */
   backward(input: ScoreInput, ds: Float32Array, into: ScoreGradients): void {
     const { T, K, h, q } = input;
     const A = this.#width, d = this.#d, n = d * A;

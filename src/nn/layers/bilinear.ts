@@ -33,7 +33,6 @@ export class Bilinear extends Layer implements AttentionScore {
     this.#d = d;
   }
 
-  /** See {@linkcode AttentionScore.forward}. */
   forward({ T, K, h, q }: ScoreInput): Float32Array {
     const H = this.#hidden;
     const projected = this.#projected.zeros(K * H);
@@ -43,7 +42,6 @@ export class Bilinear extends Layer implements AttentionScore {
     return scores;
   }
 
-  /** See {@linkcode AttentionScore.backward}. */
   backward({ T, K, h, q }: ScoreInput, ds: Float32Array, into: ScoreGradients): void {
     const H = this.#hidden;
     const projected = this.#projected.current;

@@ -35,14 +35,12 @@ export class ProjectedUnit extends Layer implements AttentionScore {
     this.#unit = new ActivationUnit(parameters, prefix);
   }
 
-  /** See {@linkcode AttentionScore.forward}. */
   forward({ T, K, h, q }: ScoreInput, keep: boolean): Float32Array {
     this.#query.input(K).set(q);
     this.#projected = this.#query.forward(K);
     return this.#unit.forward({ T, K, h, q: this.#projected }, keep);
   }
 
-  /** See {@linkcode AttentionScore.backward}. */
   backward({ T, K, h }: ScoreInput, ds: Float32Array, into: ScoreGradients): void {
     const dprojected = this.#dprojected.zeros(this.#projected.length);
     const inner = { h: into.h, q: dprojected, parameters: into.parameters };

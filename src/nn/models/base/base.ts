@@ -30,13 +30,9 @@ const CAPABILITIES: Capabilities = OF_A_SET;
 
 /** The base model; see {@linkcode createModel}. */
 export class Base implements Model {
-  /** See {@linkcode Model.name}. */
   readonly name = "base";
-  /** See {@linkcode Model.capabilities}. */
   readonly capabilities = CAPABILITIES;
-  /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
-  /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
   /** No state: the history is a set of ids. */
   readonly stateSize = 0;
@@ -69,13 +65,11 @@ export class Base implements Model {
   /** Nothing to fold. */
   step(_state: Float32Array, _e: Float32Array): void {}
 
-  /** See {@linkcode Model.score}. */
   score(input: ModelInput): Float32Array {
     this.#forward(input);
     return this.#head.logits(input.K).slice();
   }
 
-  /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
     this.#forward(input);
     const history = this.#inputs.history(input);

@@ -64,13 +64,9 @@ const CAPABILITIES: Capabilities = {
 
 /** DIEN; see {@linkcode createModel}. */
 export class Dien implements Model {
-  /** See {@linkcode Model.name}. */
   readonly name = "dien";
-  /** See {@linkcode Model.capabilities}. */
   readonly capabilities = CAPABILITIES;
-  /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
-  /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
   /** H: the state is h_T. */
   readonly stateSize: number;
@@ -157,19 +153,16 @@ export class Dien implements Model {
     state.set(this.#extractor.run({ T: 1, K: 1, xw, start: state, keep: false }));
   }
 
-  /** See {@linkcode Model.score}. */
   score(input: ModelInput): Float32Array {
     this.#forward(input, false);
     return this.#head.logits(input.K).slice();
   }
 
-  /** See {@linkcode Model.look}. */
   look(input: ModelInput): Float32Array {
     this.#forward(input, false);
     return this.#weights.current.slice(0, input.K * input.T);
   }
 
-  /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
     const { T, K, auxWeight } = input;
     const { scores, evolved, ...extraction } = this.#forward(input, true);

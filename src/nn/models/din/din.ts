@@ -35,13 +35,9 @@ const CAPABILITIES: Capabilities = { ...OF_A_SET, looks: "behaviours" };
 
 /** DIN; see {@linkcode createModel}. */
 export class Din implements Model {
-  /** See {@linkcode Model.name}. */
   readonly name = "din";
-  /** See {@linkcode Model.capabilities}. */
   readonly capabilities = CAPABILITIES;
-  /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
-  /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
   /** No state: the history is a set of ids. */
   readonly stateSize = 0;
@@ -83,19 +79,16 @@ export class Din implements Model {
   /** Nothing to fold. */
   step(_state: Float32Array, _e: Float32Array): void {}
 
-  /** See {@linkcode Model.score}. */
   score(input: ModelInput): Float32Array {
     this.#forward(input, false);
     return this.#head.logits(input.K).slice();
   }
 
-  /** See {@linkcode Model.look}. */
   look(input: ModelInput): Float32Array {
     this.#forward(input, false);
     return this.#weights.current.slice(0, input.K * input.T);
   }
 
-  /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
     const { T, K } = input;
     const { d } = this.sizes;

@@ -60,17 +60,12 @@ const CAPABILITIES: Capabilities = {
 
 /** MIMN; see {@linkcode createModel}. */
 export class Mimn implements Model {
-  /** See {@linkcode Model.name}. */
   readonly name = "mimn";
-  /** See {@linkcode Model.capabilities}. */
   readonly capabilities = CAPABILITIES;
-  /** See {@linkcode Model.sizes}. */
   readonly sizes: ModelSizes;
-  /** See {@linkcode Model.parameters}. */
   readonly parameters: Parameters;
   /** M, r, c, g, A, S, n and, for the pooled parts, the sums. */
   readonly stateSize: number;
-  /** See {@linkcode Model.stretches}. */
   readonly stretches: readonly number[];
   /** Where the parts of a state are. */
   readonly layout: MimnLayout;
@@ -171,13 +166,11 @@ export class Mimn implements Model {
     return this.#head.logits(input.K).slice();
   }
 
-  /** See {@linkcode Model.look}. */
   look(input: ModelInput): Float32Array {
     this.#forward(input);
     return this.#reader.weights.slice(0, input.K * this.layout.slots);
   }
 
-  /** See {@linkcode Model.inspect}. */
   inspect(state: Float32Array): readonly Panel[] {
     return slotPanels(slotHealth(state, this.layout));
   }
@@ -194,7 +187,6 @@ export class Mimn implements Model {
     this.#read(input);
   }
 
-  /** See {@linkcode Model.loss}. */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients {
     const { T, K, e, weights } = input;
     this.#inputs.bind(input);
