@@ -1,6 +1,6 @@
 /**
- * How far behind tasks may fall. Where the log is in the process that serves, whoever sends events faster than tasks apply
- * them is taken at the speed of the log, up to a bound: then at the speed of the tasks.
+ * Bounds how far tasks fall behind. Where the log belongs to the serving process, events are taken at the speed of the
+ * log up to a bound, and then at the speed of the tasks.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { Problem } from "./contract/problem.ts";
 export interface BacklogOptions {
   /** Events that may wait to be applied. */
   readonly maxBehind: number;
-  /** How long somebody waits for room, milliseconds. @default {15_000} */
-  readonly waitMs?: number;
-  /** Bodies that may wait for room at a time. @default {100} */
-  readonly maxWaiting?: number;
-  /** Whether nobody should wait any more. @default {() => false} */
-  readonly isStopping?: () => boolean;
-  /** A clock in milliseconds that never goes back. */
+  /** Longest wait for room, milliseconds. @default {15_000} */
+  readonly waitMs?: number | undefined;
+  /** Most bodies that wait at a time. @default {100} */
+  readonly maxWaiting?: number | undefined;
+  /** Whether waits should end. @default {() => false} */
+  readonly isStopping?: (() => boolean) | undefined;
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
 }
 
-/** Time from one look at the log to the next. */
+/** Time between two looks at the log. */
 const LOOK_MS = 100;
 const WAIT_MS = 15_000;
 const MAX_WAITING = 100;
 
-/** Watches how many of the events that came since its first look are not applied: what was there is nobody's hurry. */
+/** Counts events that came since its first look and are not applied; older ones do not count. */
 export class Backlog {
   readonly #log: Pick<UngroupedLog, "bounds" | "committed">;
   readonly #topics: Topics;
@@ -41,7 +41,7 @@ export class Backlog {
   #waiting = 0;
   #behind: Promise<number> = Promise.resolve(0);
 
-  /** Watches the partitions of `events`. */
+  /** Watches all partitions of `events`. */
   constructor(
     log: Pick<UngroupedLog, "bounds" | "committed">,
     topics: Topics,
@@ -54,7 +54,7 @@ export class Backlog {
     this.#options = options;
   }
 
-  /** Waits until there is room for more events. @throws Problem `unavailable` when there is none for long */
+  /** Waits for room. @throws Problem `unavailable` when there is none in time */
   async room(): Promise<void> {
     const { maxBehind, waitMs = WAIT_MS, maxWaiting = MAX_WAITING, isStopping, clock } = this.#options;
     const begun = clock();

@@ -1,5 +1,5 @@
 /**
- * Bodies of requests, bounded: each as it comes and as it unpacks, and all of them together until they are answered.
+ * Reads request bodies within bounds: of each, packed and unpacked, and of all together until they are answered.
  *
  * @module
  */
@@ -17,25 +17,25 @@ const unzip = promisify(gunzip);
 export interface BodiesOptions {
   /** Largest body, packed and unpacked. */
   readonly maxBytes: number;
-  /** Bytes of all bodies that are being read or worked on; at least those of the largest. @default {67108864} */
+  /** Most bytes of all bodies that are being read or handled; at least `maxBytes`. @default {67108864} */
   readonly maxInFlightBytes?: number | undefined;
-  /** How long a body may take to come, milliseconds. @default {30_000} */
+  /** Longest wait for a body, milliseconds. @default {30_000} */
   readonly timeoutMs?: number | undefined;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
 }
 
 /**
- * A body that says it is no longer than this has a share of the room that large ones cannot take: by default as many as
- * there may be connections. So whoever fills the rest with bodies that do not come keeps out no more than large ones.
+ * Bodies of at most this declared length have a share of the room to themselves, by default one for each connection. A
+ * client that announces large bodies and stalls blocks only other large ones.
  */
 const SMALL_BYTES = 8 << 10;
 const SMALL_SHARE = 1 / 8;
 const TIMEOUT_MS = 30_000;
-/** A body that says it is no longer than this is read at once: that spares a turn of the event loop for each part. */
+/** Bodies of at most this declared length are read at once, which saves a turn of the event loop per part. */
 const AT_ONCE_BYTES = 256 << 10;
 const FIRST_ROOM_BYTES = 64 << 10;
-/** When there is no room left, bodies go that have come more slowly than this for a while. */
+/** Slower bodies are dropped when there is no room left. */
 const MIN_BYTES_PER_MS = 64;
 const GRACE_MS = 2000;
 
@@ -45,7 +45,7 @@ interface Room {
   used: number;
 }
 
-/** A body that is held. */
+/** A body in memory. */
 interface Held {
   bytes: number;
   room: Room;
@@ -54,19 +54,19 @@ interface Held {
 /** A body that is being read. */
 interface Reading {
   readonly held: Held;
-  /** Bytes that have come, where that is known. */
+  /** Bytes received, where that is known. */
   come: number;
-  /** Since when, and after how many bytes, it has not been fast enough. */
+  /** When, and after how many bytes, it became too slow. */
   slow: { at: number; come: number };
   readonly drop: (problem: Problem) => void;
 }
 
-/** Reads bodies, within what all of them may take. */
+/** Reads bodies within a common bound. */
 export class Bodies {
   readonly #maxBytes: number;
   /** For any bodies. */
   readonly #room: Room;
-  /** For small ones when that is full. */
+  /** For small ones when the other is full. */
   readonly #smallRoom: Room;
   readonly #timeoutMs: number;
   readonly #clock: () => number;
@@ -88,7 +88,7 @@ export class Bodies {
     this.#clock = clock;
   }
 
-  /** Bytes that are held now. */
+  /** Bytes in memory now. */
   get inFlight(): number {
     return this.#room.used + this.#smallRoom.used;
   }
@@ -119,13 +119,13 @@ export class Bodies {
     return bytes;
   }
 
-  /** Whether the body of a request is being read, and has come too slowly for a while. */
+  /** Whether the body of a request is being read and has been too slow for a while. */
   isStalled(request: Request): boolean {
     const reading = this.#reading.get(request);
     return reading !== undefined && isStalled(reading, this.#clock());
   }
 
-  /** The request was answered: its body does not count any more. */
+  /** Releases the body of a request that was answered. */
   release(request: Request): void {
     const held = this.#held.get(request);
     if (held === undefined) return;
@@ -138,7 +138,7 @@ export class Bodies {
     const declared = headers.get("content-length");
     if (Number(declared ?? 0) > most) throw tooLarge(most);
     const size = declared === null || headers.has("transfer-encoding") ? undefined : Number(declared);
-    // Who looks at `body` makes a stream of it, through which all must go then.
+    // The getter of `body` creates a stream, after which the fast path below is gone.
     if (size === undefined ? request.body === null : size === 0) return new Uint8Array(0);
     const { promise: dropped, reject: drop } = Promise.withResolvers<never>();
     ignoreRejection(dropped, "the body may have ended before");
@@ -146,7 +146,7 @@ export class Bodies {
     const timer = setTimeout(() => drop(late(`was not there after ${this.#timeoutMs} ms`)), this.#timeoutMs);
     this.#reading.set(request, reading);
     try {
-      // No more than was declared will come.
+      // HTTP never delivers more than the declared length.
       if (size !== undefined && size <= AT_ONCE_BYTES) {
         if (size <= SMALL_BYTES && !hasRoom(this.#room, size)) held.room = this.#smallRoom;
         this.#resize(held, size);
@@ -168,7 +168,7 @@ export class Bodies {
     }
   }
 
-  /** Parts are copied at once: a part of a byte takes some hundred, kept. */
+  /** Copies parts as they come: a kept part of one byte would hold some hundred. */
   async #collectParts(
     body: ReadableStream<Uint8Array>,
     reading: Reading,
@@ -203,9 +203,9 @@ export class Bodies {
     return room.subarray(0, reading.come);
   }
 
-  /** @throws Problem `unavailable` when there is no room for that, whoever is too slow is dropped */
+  /** Drops slow bodies when there is no room. @throws Problem `unavailable` when that is not enough */
   #resize(held: Held, bytes: number): void {
-    if (bytes > SMALL_BYTES && held.room !== this.#room) { // what was unpacked
+    if (bytes > SMALL_BYTES && held.room !== this.#room) { // it was unpacked
       free(held);
       held.room = this.#room;
     }
@@ -237,7 +237,7 @@ function hasRoom({ max, used }: Room, bytes: number): boolean {
   return used + bytes <= max;
 }
 
-/** A body does not count any more. */
+/** Returns the room of a body. */
 function free(held: Held): void {
   held.room.used -= held.bytes;
   held.bytes = 0;

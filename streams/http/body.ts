@@ -1,12 +1,12 @@
 /**
- * What the body of a request may be.
+ * Content types of request bodies.
  *
  * @module
  */
 
 import { Problem } from "./contract/problem.ts";
 
-/** What a body may be. */
+/** Kinds of bodies. */
 export type BodyKind = "json" | "lines";
 
 const KINDS: ReadonlyMap<string, BodyKind> = new Map([
@@ -18,8 +18,8 @@ const KINDS: ReadonlyMap<string, BodyKind> = new Map([
 ]);
 
 /**
- * What the body of a request is. It has to say so: what a browser sends without asking for leave first, from any page,
- * has no type or one of a form.
+ * The kind of a body by its content type, which is required: requests that any page may send without a CORS preflight
+ * have none, or that of a form.
  *
  * @throws Problem `unsupported-media-type`
  */

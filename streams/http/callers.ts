@@ -1,6 +1,6 @@
 /**
- * From which pages a request may come, and by which name we may be called: what a browser is made to send to us, its user
- * does not know of.
+ * Which pages and host names may call the server. Any page can make a browser send requests that its user does not know
+ * of.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { Problem } from "./contract/problem.ts";
 
 /** Options of {@linkcode Callers}. */
 export interface CallersOptions {
-  /** Where we listen. @default {"127.0.0.1"} */
+  /** Address that the server listens on. @default {"127.0.0.1"} */
   readonly hostname?: string | undefined;
-  /** Names by which we are called, beside those of this machine; `undefined` = any, unless only `isGuarded` ones may. */
+  /** Host names beside those of this machine; `undefined`: any, unless the server is open and local. */
   readonly hosts?: readonly string[] | undefined;
-  /** Whether nobody needs a key. */
+  /** Whether no key is needed. */
   readonly isOpen: boolean;
-  /** Origins of pages that may call; `*` = all. @default {[]} */
+  /** Origins of pages that may call; `*`: all. @default {[]} */
   readonly cors?: readonly string[] | undefined;
 }
 
@@ -23,19 +23,19 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?$/i;
 const LOOPBACK = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const MAX_KNOWN = 100;
 
-/** Whether a place can be reached from this machine alone. */
+/** Whether an address can be reached from this machine only. */
 export function isLoopback(hostname: string): boolean {
   return LOOPBACK.test(hostname.includes(":") ? `[${hostname}]` : hostname);
 }
 
-/** Looks at who calls, and what us. */
+/** Checks host names and origins. */
 export class Callers {
   readonly #names: ReadonlySet<string> | undefined;
   readonly #origins: ReadonlySet<string>;
-  /** What was found of values of `Host`, of which there are few. */
+  /** Results by value of `Host`, of which there are few. */
   readonly #known = new Map<string, "fine" | "bad" | "foreign">();
 
-  /** Without keys a server that only this machine reaches has the names of this machine, and those of `hosts`. */
+  /** A local server without keys accepts the names of this machine and `hosts` only. */
   constructor({ hostname = "127.0.0.1", hosts, isOpen, cors = [] }: CallersOptions) {
     const isGuarded = hosts !== undefined || isOpen && isLoopback(hostname);
     this.#names = isGuarded ? new Set([...hosts ?? [], hostname].map(plain)) : undefined;
@@ -43,10 +43,10 @@ export class Callers {
   }
 
   /**
-   * Looks at a name that we are called by.
+   * Checks a value of `Host`.
    *
-   * @throws Problem `bad-host` when it is none, `foreign-host` when it is another's: a page whose name was made to lead to
-   *   us (DNS rebinding) is of the same origin to its browser
+   * @throws Problem `bad-host` when it is malformed; `foreign-host` when it is not ours: to a browser, a page whose name
+   *   was made to resolve to us (DNS rebinding) is of the same origin
    */
   checkHost(host: string): void {
     let found = this.#known.get(host);
@@ -61,11 +61,11 @@ export class Callers {
     }
   }
 
-  /** Looks at where a request comes from. @throws Problem `cross-site` when that is a page of another origin that is not named */
+  /** Checks the origin of a request. @throws Problem `cross-site` when a page of another origin sends it */
   checkOrigin(headers: Headers): void {
     const site = headers.get("sec-fetch-site");
     const origin = headers.get("origin");
-    if (site === null && origin === null) return; // no browser, or an old one that reads
+    if (site === null && origin === null) return; // no browser, or an old one's read
     if (site === "same-origin" || site === "none") return;
     if (this.#origins.has("*") || origin !== null && this.#origins.has(origin)) return;
     if (site === null && origin?.replace(/^https?:\/\//, "") === headers.get("host")) return;
@@ -80,7 +80,7 @@ export class Callers {
   }
 }
 
-/** A name as it is compared. */
+/** A host name in the form in which it is compared. */
 function plain(name: string): string {
   const small = name.toLowerCase().replace(/\.$/, "");
   return small.includes(":") && !small.startsWith("[") ? `[${small}]` : small;

@@ -1,5 +1,5 @@
 /**
- * What endpoints work on.
+ * The deployment behind the endpoints.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./contract/problem.ts";
 
-/** How long an append may take before the client is told to try again. */
+/** Longest wait for an append. */
 const APPEND_TIMEOUT_MS = 15_000;
 
-/** What the endpoints work on. */
+/** The deployment behind the endpoints. */
 export interface ApiContext {
   /** The log of the deployment. */
   readonly log: Log;
@@ -30,33 +30,33 @@ export interface ApiContext {
   readonly partitions: number;
   /** The service in this process, if there is one. */
   readonly service: Service | undefined;
-  /** Asks for recommendations. */
+  /** Requests recommendations through the log. */
   readonly recommender: Pick<Recommender, "ask">;
-  /** What is answered when the budget of a request is over. May throw a `Problem`. */
+  /** Answers a request whose time budget is over. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
-  /** How far tasks may fall behind what is sent, where that is for us to say. */
+  /** Bounds how far tasks fall behind, where this process can tell. */
   readonly backlog: Pick<Backlog, "room"> | undefined;
   /** Measures. */
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
-  /** How long an answer, or a state that knows what was answered before, is waited for; milliseconds. */
+  /** Longest wait for a recommendation, or for a state that is caught up; milliseconds. */
   readonly answerTimeoutMs: number;
-  /** Whether the log can be written. */
+  /** Tracks whether the log can be written. */
   readonly health: LogHealth;
   /** Reads bodies. */
   readonly bodies: Bodies;
   /** Most entries of a body. */
   readonly maxEntries: number;
-  /** Whether we are about to stop. */
+  /** Whether the server is stopping. */
   readonly isStopping: () => boolean;
-  /** More reasons why the process cannot answer. @default {none} */
+  /** Further reasons why the process is not ready. @default {none} */
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
 }
 
-/** Appends, or says that it did not succeed in time; then it may have happened all the same. */
+/** Appends records. @throws Problem `unavailable` when the log is slow; the records may still be appended then */
 export async function append(
   { log }: Pick<ApiContext, "log">,
   records: readonly NewRecord[],

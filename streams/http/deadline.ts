@@ -6,10 +6,10 @@
 
 import { getLogger } from "@logtape/logtape";
 
-/** Ends somebody's wait. */
+/** Ends one wait. */
 type Expire = () => void;
 
-/** Those who wait equally long, in the order in which their time is over: one timer is enough for all of them. */
+/** Waits of equal length, in the order of their ends: one timer serves them all. */
 class Queue {
   readonly #ms: number;
   readonly #waiting = new Map<Expire, number>();
@@ -42,7 +42,7 @@ class Queue {
         this.#timer = setTimeout(() => this.#look(), at - now);
         return;
       }
-      expire(); // and is removed
+      expire(); // removes itself
     }
   }
 }
@@ -61,7 +61,7 @@ export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string
   }
 }
 
-/** What a promise gives, or a rejection with `late()` after so many milliseconds; the promise itself goes on. */
+/** Like the promise, but rejects with `late()` after so many milliseconds; the work itself goes on. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   const queue = queues.get(ms) ?? new Queue(ms);
   queues.set(ms, queue);

@@ -19,27 +19,27 @@ import { Problem } from "./contract/problem.ts";
 
 /** An entry of a request body that was rejected. */
 export interface RejectedEntry {
-  /** Its index in the list, or among the lines that are not blank; 0 is the first. */
+  /** Index in the list, or among the lines that are not blank; 0 is the first. */
   readonly index: number;
-  /** What is wrong, for machines. */
+  /** The reason, for programs. */
   readonly code: RejectionCode;
-  /** What is wrong, for people. */
+  /** The reason as a sentence. */
   readonly reason: string;
 }
 
-/** A body, taken apart. */
+/** The records of a body. */
 export interface Intake {
-  /** What to append. */
+  /** Records to append. */
   readonly records: readonly NewRecord[];
-  /** What is not. */
+  /** Entries that were rejected. */
   readonly rejected: readonly RejectedEntry[];
 }
 
-/** What an {@linkcode Intake} depends on. */
+/** Options of {@linkcode takeEvents} and {@linkcode takeItems}. */
 export interface IntakeOptions {
   /** The topics to append to. */
   readonly topics: Topics;
-  /** The time of what has none, and of the records: milliseconds since the epoch. */
+  /** Time of entries without one, and of the records; milliseconds since the epoch. */
   readonly now: number;
   /** Most entries of a body. */
   readonly maxEntries: number;

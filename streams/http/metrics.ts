@@ -1,5 +1,5 @@
 /**
- * What Prometheus sees of a process. Names and units by its conventions; docs/reference/metrics.md lists them.
+ * Prometheus metrics of a process, listed in docs/reference/metrics.md. Names and units follow its conventions.
  *
  * @module
  */
@@ -23,11 +23,11 @@ import type { RejectedEntry } from "./intake.ts";
 import { ServiceGauges } from "./service_gauges.ts";
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** After so long a write that failed says nothing of the next one, which nobody may send to who is not ready. */
+/** A failed write expires: a process that is not ready may get no other write that could succeed. */
 const FAILURE_MS = 15_000;
 const decoder = new TextDecoder();
 
-/** All metrics of a registry, in a form that can be posted to another thread. */
+/** All metrics of a registry, in a form that can be cloned into another thread. */
 export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 
 /** Receives measurements as they happen. Must not throw. */
@@ -59,7 +59,6 @@ export interface MetricsListener {
  * ```
  */
 export class Metrics implements LogObserver {
-  /** Where the measures are. */
   readonly #registry: Registry = new Registry();
   readonly #topics: Topics;
   readonly #commit: Histogram<"role" | "outcome">;
@@ -83,75 +82,45 @@ export class Metrics implements LogObserver {
   constructor(topics: Topics) {
     this.#topics = topics;
     const registers = [this.#registry];
-    this.#commit = new Histogram({
-      name: "meander_commit_duration_seconds",
-      help: "Time of an atomic commit of outputs, states and positions",
-      labelNames: ["role", "outcome"],
-      buckets: LATENCY_SECONDS,
-      registers,
-    });
-    this.#append = new Histogram({
-      name: "meander_append_duration_seconds",
-      help: "Time of an append, until it is durable",
-      labelNames: ["outcome"],
-      buckets: LATENCY_SECONDS,
-      registers,
-    });
-    this.#records = new Counter({
-      name: "meander_log_records_total",
-      help: "Records written to the log",
-      labelNames: ["topic"],
-      registers,
-    });
-    this.#bytes = new Counter({
-      name: "meander_log_bytes_total",
-      help: "Bytes of values written to the log, not compressed",
-      labelNames: ["topic"],
-      registers,
-    });
-    this.#rebalances = new Counter({
-      name: "meander_rebalances_total",
-      help: "Times that a group gave us partitions or took them",
-      labelNames: ["group", "what"],
-      registers,
-    });
-    this.#rejections = new Counter({
-      name: "meander_rejections_total",
-      help: "Records put on the topic of rejections by this process, by reason",
-      labelNames: ["code"],
-      registers,
-    });
-    this.#http = new Histogram({
-      name: "meander_http_request_duration_seconds",
-      help: "Time of an HTTP request",
-      labelNames: ["method", "route", "status"],
-      buckets: LATENCY_SECONDS,
-      registers,
-    });
-    this.#answer = new Histogram({
-      name: "meander_answer_duration_seconds",
-      help: "Time from the append of a request to its committed answer",
-      buckets: LATENCY_SECONDS,
-      registers,
-    });
-    this.#taken = new Counter({
-      name: "meander_http_entries_total",
-      help: "Events and items taken over HTTP",
-      labelNames: ["kind"],
-      registers,
-    });
-    this.#httpRejections = new Counter({
-      name: "meander_http_refusals_total",
-      help: "Events and items refused over HTTP, by reason",
-      labelNames: ["code"],
-      registers,
-    });
-    this.#degraded = new Counter({
-      name: "meander_degraded_answers_total",
-      help: "Answers that are less than they could be, by reason",
-      labelNames: ["reason"],
-      registers,
-    });
+    const seconds = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
+      new Histogram({
+        name: `meander_${name}_seconds`,
+        help,
+        labelNames,
+        buckets: LATENCY_SECONDS,
+        registers,
+      });
+    const total = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
+      new Counter({ name: `meander_${name}_total`, help, labelNames, registers });
+    this.#commit = seconds(
+      "commit_duration",
+      "Time of an atomic commit of outputs, states and positions",
+      "role",
+      "outcome",
+    );
+    this.#append = seconds("append_duration", "Time of an append, until it is durable", "outcome");
+    this.#records = total("log_records", "Records written to the log", "topic");
+    this.#bytes = total("log_bytes", "Bytes of values written to the log, not compressed", "topic");
+    this.#rebalances = total(
+      "rebalances",
+      "Times that a group gave us partitions or took them",
+      "group",
+      "what",
+    );
+    this.#rejections = total(
+      "rejections",
+      "Records put on the topic of rejections by this process, by reason",
+      "code",
+    );
+    this.#http = seconds("http_request_duration", "Time of an HTTP request", "method", "route", "status");
+    this.#answer = seconds("answer_duration", "Time from the append of a request to its committed answer");
+    this.#taken = total("http_entries", "Events and items taken over HTTP", "kind");
+    this.#httpRejections = total("http_refusals", "Events and items refused over HTTP, by reason", "code");
+    this.#degraded = total(
+      "degraded_answers",
+      "Answers that are less than they could be, by reason",
+      "reason",
+    );
     new Counter({
       name: "meander_unreadable_records_total",
       help: "Records that were left out, as they could not be read, since the process began",
@@ -188,13 +157,8 @@ export class Metrics implements LogObserver {
     ok: boolean,
   ): void {
     const { events, samples, experiments, rejected } = this.#topics;
-    const role = writer.startsWith(`${events}-tasks`)
-      ? "task"
-      : writer.startsWith(`${samples}-learner`)
-      ? "learner"
-      : writer.startsWith(experiments)
-      ? "monitor"
-      : "feeder";
+    const roles = [[`${events}-tasks`, "task"], [`${samples}-learner`, "learner"], [experiments, "monitor"]];
+    const [, role = "feeder"] = roles.find(([start = ""]) => writer.startsWith(start)) ?? [];
     this.#commit.observe({ role, outcome: ok ? "ok" : "failed" }, ms / 1000);
     if (!ok) return;
     this.#count(sizesOf(records));

@@ -1,7 +1,6 @@
 /**
- * Asking through the log: a request is appended to `events` like any other event, and its answer is what the task
- * commits to `recommendations`. So an answer that was given is on the log, and a request sees every event that was
- * taken before it.
+ * Requests through the log: a request is appended to `events` like any other event, and answered by the recommendation
+ * that its task commits. So what was answered is on the log, and a request sees every event that was taken before it.
  *
  * @module
  */
@@ -21,7 +20,7 @@ import { Problem } from "./contract/problem.ts";
 
 /** Options of {@linkcode Recommender}. */
 export interface RecommenderOptions {
-  /** How long an answer is waited for, milliseconds. @default {2000} */
+  /** Longest wait for a recommendation, milliseconds. @default {2000} */
   readonly timeoutMs?: number | undefined;
   /** Requests that may wait at a time. @default {1000} */
   readonly maxWaiting?: number | undefined;
@@ -30,7 +29,7 @@ export interface RecommenderOptions {
 const WAIT_MS = 1000;
 const RETRY_MS = 200;
 
-/** What is known of a request whose answer is late. */
+/** What a late request waits for, by its state. */
 const LATE = {
   "begun": "the log does not answer, and has not got the request (GET /ready)",
   "given to the log": "the log does not answer, and may take the request yet (GET /ready)",
@@ -44,11 +43,11 @@ const encoder = new TextEncoder();
 /** An id may begin with U+FEFF. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** How an answer begins. */
+/** How a recommendation begins. */
 const HEAD = encoder.encode('{"request":"');
 const QUOTE = 0x22;
 
-/** Appends requests, and hands each the bytes of its answer. */
+/** Appends requests, and returns the bytes of their recommendations. */
 export class Recommender implements AsyncDisposable {
   readonly #log: Log;
   readonly #topics: Topics;
@@ -59,7 +58,7 @@ export class Recommender implements AsyncDisposable {
   readonly #closing = new AbortController();
   #waiting = 0;
 
-  /** Asks on `partitions` partitions of a log. */
+  /** Works on a log whose `events` have this many partitions. */
   constructor(log: Log, topics: Topics, partitions: number, options: RecommenderOptions = {}) {
     this.#log = log;
     this.#topics = topics;
@@ -68,16 +67,16 @@ export class Recommender implements AsyncDisposable {
     this.#maxWaiting = options.maxWaiting ?? HTTP_LIMITS.maxWaiting.value;
   }
 
-  /** Requests that wait now. */
+  /** Number of waiting requests. */
   get waiting(): number {
     return this.#waiting;
   }
 
   /**
-   * Appends a request and waits for its answer.
+   * Appends a request and waits for its recommendation.
    *
    * @param now time of the record, milliseconds since the epoch
-   * @returns The answer as it stands on the log: JSON of a `Recommendation`.
+   * @returns JSON of a `Recommendation`, as on the log
    * @throws Problem `answer-timeout`, or `unavailable` when too many wait already or we are closing
    */
   async ask(event: RequestEvent, now: number): Promise<Uint8Array> {
@@ -100,7 +99,7 @@ export class Recommender implements AsyncDisposable {
       await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
       state = "on the log";
     };
-    // Who is told that it is late leaves its append behind, which holds memory: it counts until that has ended, too.
+    // A late request counts until its append has ended, too, which holds memory.
     let open = 2;
     const leave = () => {
       if (--open === 0) this.#waiting--;
@@ -119,7 +118,7 @@ export class Recommender implements AsyncDisposable {
     }
   }
 
-  /** Stops following. Whoever still waits gets `unavailable`. */
+  /** Stops following. Waiting requests fail with `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Problem("unavailable", "The server stops"));
     await Promise.all([...this.#followers.values()].map((follower) => follower.ended));
@@ -137,16 +136,16 @@ export class Recommender implements AsyncDisposable {
 
 interface Expected {
   readonly promise: Promise<Uint8Array>;
-  /** Nobody waits any more. */
+  /** Ends the wait. */
   readonly forget: () => void;
 }
 
-/** Reads one partition of the answers from now on. */
+/** Follows one partition of the recommendations. */
 class Follower {
-  /** Resolves once every later answer will be seen. */
+  /** Resolves once every later recommendation will be seen. */
   readonly started: Promise<void>;
   readonly ended: Promise<void>;
-  /** Who waits, by user and request. */
+  /** Waiting requests, by user and request. */
   readonly #expected = new Map<string, Set<PromiseWithResolvers<Uint8Array>>>();
 
   constructor(log: Log, topic: string, partition: number, signal: AbortSignal) {
@@ -212,12 +211,12 @@ class Follower {
   #deliver(user: string, value: Uint8Array): void {
     const waiting = this.#expected.get(keyOf(user, requestOf(value)));
     if (waiting === undefined) return;
-    const copy = new Uint8Array(value); // a log may hand out a view of much more
+    const copy = new Uint8Array(value); // the value may be a view of a large buffer
     for (const each of waiting) each.resolve(copy);
   }
 }
 
-/** The request that an answer is to. It stands first where a task has written it, and the rest need not be read then. */
+/** The request of a recommendation. Tasks write it first, so the rest need not be parsed. */
 function requestOf(answer: Uint8Array): string {
   const begin = HEAD.length;
   if (HEAD.every((byte, at) => answer[at] === byte)) {

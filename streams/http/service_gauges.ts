@@ -1,5 +1,5 @@
 /**
- * Measures that are taken when somebody looks: what a service is like now, and its process.
+ * Measures of a service and its process, taken when Prometheus asks.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import type { LearnerFigures } from "../learning/learner_figures.ts";
 import type { PartitionStatus, Service } from "../service/service.ts";
 import { tryWithin } from "./deadline.ts";
 
-/** How long the log may take to say where it ends. */
+/** Longest wait for the ends of the log. */
 const STATUS_MS = 1000;
 
-/** What each counter of a task counts, for people; the others speak for themselves. */
+/** Help of the counters of a task whose names do not say enough. */
 const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
   events: "Events applied, repeats left out",
   requests: "Requests answered",
@@ -29,7 +29,7 @@ const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
   positives: "Shown items with a positive outcome",
 };
 
-/** Users of a partition whose memories are looked at: each is folded over its newest behaviours, 0.2 ms. */
+/** Users per partition whose recurrent state is inspected: folding one takes 0.2 ms. */
 const LOOKED_AT = 20;
 
 const PARTITION_GAUGES = {
@@ -55,7 +55,7 @@ const LEARNER_GAUGES = {
   failures: "Batches thrown away since the start, as they broke the weights",
   lost: "Offsets of samples that the log dropped before they were learnt, since the first checkpoint",
   rollbacks: "Times since the start that the guard took served weights back",
-  heldBatches: "Batches since the start that were not published, for want of trust",
+  heldBatches: "Batches since the start that were not published, as the guard did not trust them",
 } as const;
 
 const MONITOR_GAUGES = {
@@ -92,67 +92,50 @@ export class ServiceGauges {
   /** Registers them. */
   constructor(registry: Registry) {
     const registers = this.#registers = [registry];
-    this.#partitions = new Map(
-      entries(PARTITION_GAUGES).map(([name, help]) => {
-        const full = `meander_${snake(name)}`;
-        return [name, new Gauge({ name: full, help, labelNames: ["partition"], registers })];
-      }),
-    );
-    this.#learner = new Map(
-      entries(LEARNER_GAUGES).map(([name, help]) => {
-        const full = `meander_learner_${snake(name)}`;
-        return [name, new Gauge({ name: full, help, labelNames: ["model"], registers })];
-      }),
-    );
-    this.#monitor = new Map(
-      entries(MONITOR_GAUGES).map(([name, help]) => {
-        return [name, new Gauge({ name: `meander_monitor_${name}`, help, registers })];
-      }),
-    );
-    this.#counters = new Map(TASK_COUNTERS.map((counter) => {
-      const help = `${
-        COUNTER_HELP[counter] ?? `Counter ${counter} of the task`
-      }, since the beginning of the log`;
-      const name = `meander_task_${snake(counter)}_total`;
-      return [counter, new Counter({ name, help, labelNames: ["partition"], registers })];
+    const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
+      new Gauge({ name, help, labelNames, registers });
+    const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
+      new Counter({ name, help, labelNames, registers });
+    const gauges = <Name extends string, Label extends string>(
+      start: string,
+      helps: Readonly<Record<Name, string>>,
+      ...labels: Label[]
+    ) => new Map(entries(helps).map(([name, help]) => [name, gauge(start + snake(name), help, ...labels)]));
+    this.#partitions = gauges("meander_", PARTITION_GAUGES, "partition");
+    this.#learner = gauges("meander_learner_", LEARNER_GAUGES, "model");
+    this.#monitor = gauges("meander_monitor_", MONITOR_GAUGES);
+    this.#counters = new Map(TASK_COUNTERS.map((name) => {
+      const help = `${COUNTER_HELP[name] ?? `Counter ${name} of the task`}, since the beginning of the log`;
+      return [name, counter(`meander_task_${snake(name)}_total`, help, "partition")];
     }));
     this.#sources = new Map(
-      entries(SOURCE_COUNTERS).map(([name, help]) => {
-        const full = `meander_retrieval_${name}_total`;
-        return [name, new Counter({ name: full, help, labelNames: ["partition", "source"], registers })];
-      }),
+      entries(SOURCE_COUNTERS).map(([name, help]) => [
+        name,
+        counter(`meander_retrieval_${name}_total`, help, "partition", "source"),
+      ]),
     );
-    this.#taken = new Counter({
-      name: "meander_retrieval_taken_total",
-      help: "Items taken before which the sources were asked, every so many, since the process began",
-      labelNames: ["partition"],
-      registers,
-    });
-    this.#signals = new Counter({
-      name: "meander_signals_learnt_total",
-      help: "Signals and positives learnt from other partitions, since the task began here",
-      labelNames: ["partition"],
-      registers,
-    });
-    this.#version = new Gauge({
-      name: "meander_serving_version",
-      help: "Version of the parameters that scores here",
-      labelNames: ["model"],
-      registers,
-    });
-    this.#memory = new Gauge({
-      name: "meander_memory_bytes",
-      help: "Memory by part, estimated; states and embeddings are within heap and external",
-      labelNames: ["part"],
-      registers,
-    });
-    this.#rekeyLag = new Gauge({
-      name: "meander_rekey_lag",
-      help: "Events that wait to be keyed by user, holes of the log included, where this process does it",
-      registers,
-    });
-    this.#resident = new Gauge({ name: "process_resident_memory_bytes", help: "Resident memory", registers });
-    this.#cpu = new Counter({ name: "process_cpu_seconds_total", help: "User and system time", registers });
+    this.#taken = counter(
+      "meander_retrieval_taken_total",
+      "Items taken before which the sources were asked, every so many, since the process began",
+      "partition",
+    );
+    this.#signals = counter(
+      "meander_signals_learnt_total",
+      "Signals and positives learnt from other partitions, since the task began here",
+      "partition",
+    );
+    this.#version = gauge("meander_serving_version", "Version of the parameters that scores here", "model");
+    this.#memory = gauge(
+      "meander_memory_bytes",
+      "Memory by part, estimated; states and embeddings are within heap and external",
+      "part",
+    );
+    this.#rekeyLag = gauge(
+      "meander_rekey_lag",
+      "Events that wait to be keyed by user, holes of the log included, where this process does it",
+    );
+    this.#resident = gauge("process_resident_memory_bytes", "Resident memory");
+    this.#cpu = counter("process_cpu_seconds_total", "User and system time");
   }
 
   /** Takes the measures. */
@@ -168,7 +151,7 @@ export class ServiceGauges {
     }
     if (service === undefined) return;
     const status = await tryWithin(service.status(), STATUS_MS, "the lags of the service");
-    if (status === undefined) return; // without the log nobody knows lags; what is counted here is told all the same
+    if (status === undefined) return;
     const { partitions, version, learner, monitor, rekeyLag } = status;
     if (rekeyLag !== null) this.#rekeyLag.set(rekeyLag);
     for (const [name, gauge] of this.#monitor) if (monitor !== null) gauge.set(monitor[name]);
@@ -198,14 +181,15 @@ export class ServiceGauges {
       gauge = new Gauge({
         name: `meander_${name}`,
         help: `${about} Means over the users active last`,
-        labelNames: ["partition", ...(per === undefined ? [] : [per])],
+        labelNames: per === undefined ? ["partition"] : ["partition", per],
         registers: this.#registers,
       });
       this.#panels.set(name, gauge);
     }
     for (const [i, value] of values.entries()) {
-      const labels = { partition, ...(per === undefined ? {} : { [per]: String(i) }) };
-      if (value !== null) gauge.set(labels, value);
+      if (value !== null) {
+        gauge.set(per === undefined ? { partition } : { partition, [per]: String(i) }, value);
+      }
     }
   }
 
@@ -249,7 +233,14 @@ export class ServiceGauges {
     this.#memory.set({ part: "embeddings" }, learner.tableBytes);
     const { version, rows, modelShare, failures, lost, rollbacks, heldBatches, quality } = learner;
     const values: Record<keyof typeof LEARNER_GAUGES, number | null> = {
-      ...{ version, lagSamples, rows, modelShare, failures, lost, rollbacks, heldBatches },
+      version,
+      lagSamples,
+      rows,
+      modelShare,
+      failures,
+      lost,
+      rollbacks,
+      heldBatches,
       auc: quality.auc,
       normalizedEntropy: quality.entropy,
       calibrationRatio: quality.calibration,

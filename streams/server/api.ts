@@ -31,7 +31,7 @@ import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { settle } from "../../src/options/option.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 
-/** What of a context the settings say. */
+/** The parts of a context that the settings define. */
 export function limitsIn(
   settings: HttpSettings,
   clock: () => number,
@@ -44,7 +44,7 @@ export function limitsIn(
   return { maxEntries, answerTimeoutMs, health: new LogHealth(clock), bodies };
 }
 
-/** Makes the endpoints, and one that describes them. */
+/** All endpoints, with one that describes them and the pages of the dashboard. */
 export function apiOf(
   context: ApiContext,
   settings: HttpSettings,
@@ -66,17 +66,17 @@ export function apiOf(
   return [...api, documentation(api, context.maxEntries), ...dashboardPages()];
 }
 
-/** Where and for whom an API is served. */
+/** Where and to whom an API is served. */
 export interface ServeOptions extends ListenOptions {
   readonly settings: HttpSettings;
-  /** Who is let in. */
+  /** The keys that are let in. */
   readonly keys: readonly ApiKey[];
   readonly metrics: Metrics;
-  /** What reads the bodies for the endpoints. */
+  /** Reads the bodies for the endpoints. */
   readonly bodies: Bodies;
-  /** Told of what could not be written. */
+  /** Tracks whether the log can be written. */
   readonly health: LogHealth;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
 }
 

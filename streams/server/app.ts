@@ -1,5 +1,5 @@
 /**
- * The HTTP application: endpoints behind the door, with request ids, measures, and problems as RFC 9457 has them.
+ * The HTTP application: access checks before the endpoints, request ids, metrics, and problems after RFC 9457.
  *
  * @module
  */
@@ -19,38 +19,38 @@ import { LogError } from "../log/log.ts";
 import type { Callers } from "../http/callers.ts";
 import { Problem } from "../http/contract/problem.ts";
 
-/** What an application is made of. */
+/** Options of {@linkcode createApp}. */
 export interface AppOptions {
-  /** What it offers. */
+  /** Its endpoints. */
   readonly endpoints: readonly Endpoint[];
-  /** Who may. */
+  /** Checks keys and rates. */
   readonly access: Access;
-  /** What reads bodies for the endpoints, and is told when they are answered. */
+  /** Holds the bodies until their requests are answered. */
   readonly bodies: Pick<Bodies, "release">;
-  /** Told of what could not be written. */
+  /** Tracks whether the log can be written. */
   readonly health: LogHealth;
-  /** Who may call from a browser, and by which name. */
+  /** Checks host names and origins. */
   readonly callers: Callers;
-  /** Told of every request. */
+  /** Counts requests. */
   readonly metrics: Metrics;
   /** Origins of pages that may call from a browser. @default {[]} */
   readonly cors?: readonly string[];
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
 }
 
-/** What is known of a request beside itself. */
+/** The connection of a request. */
 export interface Connection {
-  /** Where it comes from. */
+  /** Address of the client. */
   readonly address: string;
 }
 
-/** A request id that we take over from a client. */
+/** Request ids of clients that are kept. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 const logger = getLogger(["meander", "http"]);
 
-/** Makes the application; more routes may be added to it. */
+/** Makes the application. */
 export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
   const app = new Hono<{ Bindings: Connection }>({ strict: false }); // clients of Gorse end paths with a slash
   const { endpoints, cors: origins = [] } = options;
@@ -104,7 +104,7 @@ async function answer(
     checkQuery(context.req.raw.url, endpoint);
     response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
     if (endpoint.scope === "events" && response.ok) health.written();
-    // Hono drops the body of a HEAD, and whoever writes it would never hear of that.
+    // Hono drops the body of a HEAD without cancelling it.
     if (context.req.raw.method === "HEAD") await response.body?.cancel();
   } catch (error) {
     const problem = health.failed(error) ? full(error, requestId) : toProblem(error, requestId);
@@ -124,18 +124,18 @@ async function answer(
   return finish(response, requestId);
 }
 
-/** Before anything is read, waited for or passed on. @throws Problem `unsupported-media-type` */
+/** Checks the content type before the body is read. @throws Problem `unsupported-media-type` */
 function checkType(headers: Headers, { body }: Endpoint): void {
-  // What a page sends to another origin without asking for leave first has no JSON's type, and an `Origin`.
+  // A page can send other types, and no JSON, to another origin without a CORS preflight; it sends an `Origin` then.
   if (body !== undefined && !(body.untyped && !headers.has("origin"))) bodyKind(headers, body.kinds);
 }
 
-/** HTTP/2 has no `Host`, and then it is in the URL. */
+/** The host; HTTP/2 has no `Host`, but the URL has it. */
 function hostOf({ headers, url }: Request): string {
   return headers.get("host") ?? /^https?:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
 
-/** What is no text would be taken as it stands there. @throws Problem `bad-parameter` */
+/** Hono takes an undecodable path literally. @throws Problem `bad-parameter` */
 function checkPath(path: string): void {
   if (!path.includes("%")) return;
   try {
@@ -145,7 +145,7 @@ function checkPath(path: string): void {
   }
 }
 
-/** What is misspelt would do nothing. @throws Problem `bad-parameter` */
+/** A misspelt parameter would be ignored. @throws Problem `bad-parameter` */
 function checkQuery(url: string, endpoint: Endpoint): void {
   if (!isOwn(endpoint) || !url.includes("?")) return;
   const names = Object.keys(endpoint.query ?? {});
@@ -154,7 +154,7 @@ function checkQuery(url: string, endpoint: Endpoint): void {
   throw new Problem("bad-parameter", `${shown(unknown)}: ${noSuch("parameter", unknown, names)}`);
 }
 
-/** Answers what no endpoint has. */
+/** Answers a request without an endpoint. */
 function answerNone(
   { callers, metrics }: AppOptions,
   context: AppContext,
@@ -163,11 +163,11 @@ function answerNone(
 ): Response {
   const requestId = requestIdOf(context.req.raw);
   try {
-    callers.checkHost(hostOf(context.req.raw)); // a name with a slash would be a part of the path
+    callers.checkHost(hostOf(context.req.raw)); // a host with a slash becomes a part of the path
   } catch (error) {
     problem = toProblem(error, requestId);
   }
-  // Anybody may make up a method, but not a label.
+  // Clients can invent methods, which must not become labels.
   metrics.served("other", route, problem.status, 0);
   return finish(problem.toResponse(requestId), requestId);
 }
@@ -184,7 +184,7 @@ function requestIdOf({ headers }: Request): string {
   return given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
 }
 
-/** The disk of the log is full: somebody may make room. */
+/** The disk of the log is full or failing; a later try may succeed. */
 function full(cause: unknown, requestId: string): Problem {
   logger.error("request {requestId} failed: the log cannot be written: {reason}", {
     requestId,
@@ -194,7 +194,7 @@ function full(cause: unknown, requestId: string): Problem {
   return new Problem("unavailable", "The log cannot be written", { cause, headers });
 }
 
-/** What went wrong, as far as it is the client's business. */
+/** The problem of an error, without what only operators should see. */
 function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof Problem) return error;
   const reason = error instanceof Error ? error.message : String(error);

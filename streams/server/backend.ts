@@ -1,5 +1,5 @@
 /**
- * What answers behind an HTTP server: the endpoints of a deployment with all that they work on.
+ * The back end of an HTTP server: the endpoints of a deployment and all that they work on.
  *
  * @module
  */
@@ -41,11 +41,11 @@ export interface HttpOptions extends ListenOptions {
   readonly now?: () => number;
 }
 
-/** Endpoints at work. */
+/** The back end of a server. */
 export interface Backend {
   readonly endpoints: readonly Endpoint[];
   readonly context: ApiContext;
-  /** Is told of what is measured elsewhere. */
+  /** Records what the dashboard shows. */
   readonly recorder: Recorder;
   /** Starts a server on this back end, which is disposed after the last response. */
   serve(start: () => Promise<HttpServer> | HttpServer): Promise<HttpServer>;
@@ -93,7 +93,7 @@ export async function openBackend(
       });
       const stop = async (patienceMs?: number) => {
         stopping = true;
-        live[Symbol.dispose](); // or its streams would never end
+        live[Symbol.dispose](); // its streams never end by themselves
         await server.stop(patienceMs);
         await close();
       };

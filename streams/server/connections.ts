@@ -1,8 +1,8 @@
 /**
- * The connections of a server: how many there may be, and how long a silent one stays.
+ * The connections of a server: bounds their number, and closes silent ones.
  *
- * `Deno.serve` bounds neither, and its process dies when it has no file descriptor left for one more. So we accept
- * connections ourselves and hand each to Deno with a signal that ends it
+ * `Deno.serve` does neither, and the process dies when it runs out of file descriptors. So we accept connections
+ * ourselves and hand each to Deno with a signal that ends it
  * ([decision 32](../../docs/decisions/0032-own-connections.md)).
  *
  * @module
@@ -14,22 +14,22 @@ import { ignoreRejection } from "../log/ignore_rejection.ts";
 
 /** Bounds of {@linkcode Connections}. */
 export interface ConnectionOptions {
-  /** Open at a time. Beyond it the one goes that has been idle for the longest, or else stalled. @default {1000} */
+  /** Most connections open at a time; beyond it the one idle for the longest is closed, or else a stalled one. @default {1000} */
   readonly maxConnections?: number | undefined;
-  /** How long the head of a first request may take to come, milliseconds. @default {15_000} */
+  /** Longest wait for the head of the first request, milliseconds. @default {15_000} */
   readonly headTimeoutMs?: number | undefined;
-  /** How long a connection may be idle after an answer, or take to read it, milliseconds. @default {65_000} */
+  /** How long a connection may be idle after a response, or take to read it, milliseconds. @default {65_000} */
   readonly idleTimeoutMs?: number | undefined;
-  /** Whether the body of a request that is being answered comes too slowly. @default {never} */
+  /** Whether the body of a request comes too slowly. @default {never} */
   readonly isStalled?: ((request: Request) => boolean) | undefined;
-  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  /** Monotonic clock, milliseconds. @default {performance.now} */
   readonly clock?: (() => number) | undefined;
 }
 
-/** Answers a request that has come from an address. */
+/** Answers a request from an address. */
 export type Handler = (request: Request, address: string) => Response | Promise<Response>;
 
-/** Part of Deno that serves one connection. */
+/** Deno's internal function that serves one connection. */
 type ServeConnection = (
   connection: Deno.TcpConn,
   signal: Pick<AbortSignal, "addEventListener">,
@@ -41,20 +41,20 @@ type ServeConnection = (
 interface Served {
   readonly address: string;
   readonly end: End;
-  /** Requests for which it waits for us, not we for it; HTTP/2 may have several. */
+  /** Requests that we are working on; HTTP/2 may have several. */
   active: number;
-  /** Those that are being answered. */
+  /** Requests that are not answered. */
   readonly requests: Set<Request>;
   /** Whether it has sent a request. */
   used: boolean;
-  /** When it was last accepted, asked or answered. */
+  /** Time of the last accept, request or response. */
   since: number;
   server?: ReturnType<ServeConnection>;
 }
 
 /**
- * What ends a connection. An `AbortController` would do, but for a connection that ends by itself in the same moment: Deno
- * throws then, and out of a listener of events that kills the process.
+ * Ends a connection. Deno throws when the connection ends by itself at the same moment, which from the listener of an
+ * `AbortController` would kill the process.
  */
 class End {
   #listener: (() => void) | undefined;
@@ -67,20 +67,20 @@ class End {
     try {
       this.#listener?.();
     } catch {
-      // it has ended by itself
+      // The connection has ended by itself.
     }
   }
 }
 
 const HEAD_TIMEOUT_MS = 15_000;
 const IDLE_TIMEOUT_MS = 65_000;
-/** Wait after an accept that failed. */
+/** Pause after a failed accept. */
 const RETRY_MS = 100;
-/** Share of the connections that stays when the process has no file descriptors left: the log needs some, too. */
+/** Share of the connections that is kept when file descriptors run out: the log needs some, too. */
 const KEPT = 0.8;
 /** Least time between two warnings. */
 const WARN_MS = 60_000;
-/** What somebody is told who cannot be served. */
+/** The response to a connection that is turned away. */
 const BUSY = new TextEncoder().encode(
   "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
 );
@@ -88,9 +88,9 @@ const ENDLESS = "text/event-stream";
 
 const logger = getLogger(["meander", "http"]);
 
-/** Accepts the connections of a listener, and answers their requests. */
+/** Accepts connections and answers their requests. */
 export class Connections {
-  /** Resolves when no connection is accepted any more and all have ended. */
+  /** Resolves when accepting has stopped and all connections have ended. */
   readonly ended: Promise<void>;
   readonly #listener: Deno.TcpListener;
   readonly #handler: Handler;
@@ -107,7 +107,7 @@ export class Connections {
   #warnedAt = -Infinity;
   #empty = Promise.withResolvers<void>();
 
-  /** Begins to accept. @param onError makes the answer of a request whose handler failed */
+  /** Begins to accept. @param onError makes the response of a request whose handler failed */
   constructor(
     listener: Deno.TcpListener,
     handler: Handler,
@@ -133,7 +133,7 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** Accepts no more, closes what is idle, and lets the rest finish. */
+  /** Stops accepting, closes idle connections, and lets the others finish. */
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
@@ -158,7 +158,7 @@ export class Connections {
     }
   }
 
-  /** No connection can be accepted: most likely the process has no file descriptors left. */
+  /** Handles a failed accept: most likely file descriptors have run out. */
   async #full(error: unknown): Promise<void> {
     this.#max = Math.max(1, Math.min(this.#max, Math.floor(this.#open.size * KEPT)));
     this.#warn("cannot accept a connection ({reason}): from now on at most {max} stay open", {
@@ -174,7 +174,9 @@ export class Connections {
       address: connection.remoteAddr.hostname,
       end: new End(),
       requests: new Set(),
-      ...{ active: 0, used: false, since: this.#clock() },
+      active: 0,
+      used: false,
+      since: this.#clock(),
     };
     this.#open.add(own);
     connection.setNoDelay();
@@ -198,7 +200,7 @@ export class Connections {
     const response = await this.#work(own, () => this.#handler(request, own.address))
       .finally(() => own.requests.delete(request));
     if (!response.headers.get("content-type")?.startsWith(ENDLESS)) return response;
-    // Not before: a body that somebody has looked at is sent in chunks, and more slowly.
+    // Only here: reading `body` makes Deno send any response in chunks, and more slowly.
     const { body } = response;
     if (body === null) return response;
     const reader = body.getReader();
@@ -213,7 +215,7 @@ export class Connections {
     return new Response(followed, response);
   }
 
-  /** While this is at work, the client waits for us. */
+  /** Runs work for a connection, which counts as active meanwhile. */
   async #work<Result>(own: Served, work: () => Result | Promise<Result>): Promise<Result> {
     own.active++;
     try {
@@ -224,7 +226,7 @@ export class Connections {
     }
   }
 
-  /** Ends those from which nothing has come for too long. */
+  /** Ends connections that have been silent for too long. */
   #endSilent(): void {
     const now = this.#clock();
     for (const own of this.#open) {
@@ -234,8 +236,10 @@ export class Connections {
   }
 
   /**
-   * Ends the idle connection that waits for the longest, of the address that has the most; where none is idle, one for
-   * whose bodies we wait. Whether there was one.
+   * Ends the connection idle for the longest, of the address with the most connections; if none is idle, one that waits
+   * for slow bodies only.
+   *
+   * @returns whether there was one
    */
   #endOldest(): boolean {
     const counts = new Map<string, number>();
@@ -253,7 +257,7 @@ export class Connections {
     return true;
   }
 
-  /** Whether it is busy with nothing but bodies that come too slowly. */
+  /** Whether it is busy with slow bodies only. */
   #waitsForBodies({ active, requests }: Served): boolean {
     return active === requests.size && [...requests].every(this.#isStalled);
   }
@@ -277,15 +281,15 @@ export class Connections {
 
 async function turnAway(connection: Deno.TcpConn): Promise<void> {
   try {
-    await connection.write(BUSY); // fits into the buffer of the socket
+    await connection.write(BUSY); // it fits into the socket's buffer
   } catch {
-    // whoever wanted it has gone
+    // The client has gone.
   } finally {
     connection.close();
   }
 }
 
-/** @throws Error when this version of Deno does not serve connections one by one */
+/** @throws Error when this version of Deno has no such function */
 function serveConnection(): ServeConnection {
   const { internal, version } = Deno as typeof Deno & { readonly internal: symbol };
   const parts =

@@ -1,5 +1,5 @@
 /**
- * The answer of a request whose budget is over.
+ * Answers a request whose time budget is over.
  *
  * @module
  */
@@ -12,16 +12,16 @@ import { type ApiContext, append } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { impressionRecords } from "../http/impression.ts";
 
-/** Scores and propensities of a list that nobody computed. */
+/** Score and propensity of items that were not scored. */
 const UNSCORED = { score: 0, propensity: 1 };
 
 const logger = getLogger(["meander", "http"]);
 
 /**
- * What is answered when the budget of a request is over, without a model: the given candidates in their order, or what is popular, filtered as ever. The task will
- * answer as well, and believe that its list was shown: an impression event says what really was.
+ * Makes a list without a model: the given candidates in their order, or popular items, filtered as usual. The task will
+ * answer, too, and take its own list for shown; an impression event says what really was.
  *
- * @throws Problem `answer-timeout` when no state is here
+ * @throws Problem `answer-timeout` when this process has no state
  */
 export async function withoutModel(
   context: Omit<ApiContext, "withoutModel">,

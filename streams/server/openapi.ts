@@ -13,7 +13,7 @@ import { PROBLEM_TYPE, type ProblemCode, PROBLEMS } from "../http/contract/probl
 import { named, type NamedSchema } from "../http/contract/named_schema.ts";
 import { rejectedSchema } from "../http/routes/events.ts";
 
-/** What the document says of the API as a whole. */
+/** Facts about the API as a whole. */
 export interface ApiInfo {
   /** Version of the program. */
   readonly version: string;
@@ -74,7 +74,7 @@ function schemasOf(endpoints: readonly Endpoint[]): readonly NamedSchema[] {
   return [PROBLEM, ...own.flatMap((content) => content?.schema ?? [])];
 }
 
-/** A part of a path: an id or a name. */
+/** Schema of a part of a path: an id or a name. */
 const PART: JsonSchema = {
   type: "string",
   minLength: 1,
@@ -133,7 +133,7 @@ function contentOf(
 ): [type: string, content: JsonSchema] {
   if (kind === "lines") return ["application/x-ndjson", { schema: { type: "string" } }];
   const one = reference(schema);
-  // More are refused with 413, as too many bytes are.
+  // No `maxItems`: more get 413, as too many bytes do.
   const list = { type: "array", items: one, minItems: 1, description: `At most ${maxEntries} entries.` };
   return ["application/json", { schema: many ? { anyOf: [one, list] } : one }];
 }
@@ -142,7 +142,7 @@ function answerOf({ description, schema, type = "application/json" }: Content): 
   return { description, content: { [type]: { schema: schema && reference(schema) } } };
 }
 
-/** Problems of the same status are one answer. */
+/** One response per status, whatever the number of its problems. */
 function problemAnswers(codes: Iterable<ProblemCode>): JsonSchema {
   const titles = new Map<number, string[]>();
   for (const code of codes) {

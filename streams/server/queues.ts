@@ -1,5 +1,5 @@
 /**
- * Where those wait who ask for answers or send events: there is one of it behind a server, whatever thread they are in.
+ * Where requests wait for recommendations, and events for room: one pair behind a server, shared by its threads.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { Backlog } from "../http/backlog.ts";
 import type { ApiContext } from "../http/context.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 
-/** Who waits, and for what. Disposing ends the wait for answers. */
+/** The queues of a server. Disposing ends the wait for recommendations. */
 export interface Queues extends Pick<ApiContext, "recommender" | "backlog">, AsyncDisposable {}
 
-/** Opens one. How far tasks fall behind on a log that processes share is for its brokers to bound. */
+/** Opens the queues. On a log that processes share, its brokers bound how far tasks fall behind. */
 export function openQueues(
   log: Log,
   { topics, partitions, ...waiting }: Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping">,

@@ -1,5 +1,5 @@
 /**
- * Serves an application until it is stopped: then it takes no new connection, ends what is under way, and closes.
+ * Serves an application until it is stopped: then it accepts no connection, finishes open requests, and closes.
  *
  * @module
  */
@@ -75,7 +75,7 @@ function listen(place: ListenOptions): Deno.TcpListener {
   }
 }
 
-/** What is left when even the application's own answer to an error fails. */
+/** The response when even the application's error handling fails. */
 function failed(error: unknown): Response {
   logger.error("a request failed: {reason}", {
     reason: error instanceof Error ? error.message : String(error),

@@ -1,5 +1,5 @@
 /**
- * Who may do what, and how often.
+ * API keys, scopes and rate limits.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { Problem } from "./problem.ts";
 
-/** What a key may allow. */
+/** Scopes of keys. */
 export const SCOPES = ["events", "recommend", "read", "metrics", "experiments", "admin"] as const;
 
 /** One of {@linkcode SCOPES}. */
@@ -19,7 +19,7 @@ export interface ApiKey {
   readonly name: string;
   /** SHA-256 of the key, in hexadecimal. */
   readonly sha256: string;
-  /** What it allows. */
+  /** Its scopes. */
   readonly scopes: readonly Scope[];
 }
 
@@ -33,33 +33,33 @@ export interface RateLimit {
 
 /** Options of an {@linkcode Access}. */
 export interface AccessOptions {
-  /** The keys; without any, everybody may do everything. */
+  /** The keys; without any, everything is open. */
   readonly keys: readonly ApiKey[];
   /** @default {none} */
   readonly rateLimit?: RateLimit | undefined;
-  /** A clock in milliseconds that never goes back. */
+  /** Monotonic clock, milliseconds. */
   readonly now: () => number;
 }
 
-/** Tokens that come a second, and the most of them. */
+/** A token bucket: tokens per second, and its size. */
 interface Rate {
   readonly perSecond: number;
   readonly burst: number;
 }
 
-/** Wrong keys of an address. */
+/** Rate of wrong keys per address. */
 const WRONG: Rate = { perSecond: 1, burst: 20 };
 
 /**
- * Shortest key, in characters. A right key is let in whatever others have tried, so trying must not lead to it: even 16
- * hexadecimal digits at random take 10^8 years at 1,000 a second.
+ * Shortest key, in characters. Guessing is not blocked for addresses with a right key, so it must be hopeless: 16 random
+ * hexadecimal digits take 10^8 years at 1,000 guesses per second.
  */
 export const MIN_KEY_LENGTH = 16;
 
-/** So many callers are remembered; one that is forgotten begins with a full bucket. */
+/** Most callers with a bucket; a forgotten one starts with a full bucket. */
 const MAX_CALLERS = 10_000;
 
-/** Digest of a key, as {@linkcode ApiKey} has it. */
+/** Digest of a key, as in {@linkcode ApiKey}. */
 export function digestOf(key: string): string {
   return createHash("sha256").update(key).digest("hex");
 }
@@ -72,9 +72,9 @@ export class Access {
   /** Oldest use first. */
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
-  /** Makes a door with these keys. */
+  /** Lets these keys in. */
   constructor({ keys, rateLimit, now }: AccessOptions) {
-    // By digest: a look-up tells nothing about how much of a key was right.
+    // Looked up by digest, so that the time tells nothing about how much of a key was right.
     this.#keys = new Map(keys.map((key) => [key.sha256.toLowerCase(), key]));
     this.#limit = rateLimit &&
       { perSecond: rateLimit.perSecond, burst: rateLimit.burst ?? Math.max(1, rateLimit.perSecond) };
@@ -98,7 +98,7 @@ export class Access {
     const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
     const shown = headers.get("x-api-key") ?? bearer;
     const isLong = shown !== undefined && shown.length >= MIN_KEY_LENGTH;
-    // Before anything is counted: behind the address of a proxy others may have tried wrong ones.
+    // Checked before anything is counted: other clients behind the same proxy may have tried wrong keys.
     const key = isLong ? this.#keys.get(digestOf(shown)) : undefined;
     if (key === undefined) {
       this.#pay(`wrong ${address}`, WRONG, "wrong keys");
@@ -108,7 +108,7 @@ export class Access {
     throw new Problem("forbidden", `The key ${key.name} has no scope ${scope}`);
   }
 
-  /** @throws Problem `too-many-requests` when there is no token to pay with */
+  /** Takes a token. @throws Problem `too-many-requests` when there is none */
   #pay(caller: string, rate: Rate, what: string): void {
     const waitMs = this.#take(caller, rate);
     if (waitMs <= 0) return;
@@ -117,7 +117,7 @@ export class Access {
     });
   }
 
-  /** Takes a token; how long to wait for one otherwise, milliseconds. */
+  /** Takes a token if there is one. @returns milliseconds to wait for one; 0 when it was taken */
   #take(caller: string, { perSecond, burst }: Rate): number {
     const now = this.#now();
     const last = this.#buckets.get(caller) ?? { tokens: burst, at: now };

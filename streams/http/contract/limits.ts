@@ -1,12 +1,12 @@
 /**
- * What the HTTP server bounds, and by how much.
+ * Limits of the HTTP server.
  *
  * @module
  */
 
 import { count, type OptionsOf } from "../../../src/options/option.ts";
 
-/** Limits on what clients may ask for at a time. */
+/** Limits on the load of clients. */
 export interface HttpLimits {
   /** Largest body, bytes, both compressed and decompressed. @default {8388608} */
   readonly maxBodyBytes?: number | undefined;
@@ -21,7 +21,7 @@ export interface HttpLimits {
   /** Connections that may be open at a time. @default {1000} */
   readonly maxConnections?: number | undefined;
   /**
-   * Events that may wait to be applied, on a log that no other process has: who sends more waits for the tasks.
+   * Events that may wait to be applied, on a log that no other process uses; further senders wait for the tasks.
    * @default {1000000}
    */
   readonly maxBehind?: number | undefined;

@@ -1,5 +1,5 @@
 /**
- * What to do about an id that nothing is known of.
+ * Problems of unknown ids, with a remedy.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const REMEDIES = {
     "it is not in the catalogue of the user's partition; add it by POST /v1/items, or look at the spelling",
 } as const;
 
-/** The problem `not-found` of ids that are not known: which they are, and what to do about each. */
+/** The problem `not-found`: names the unknown ids, and a remedy for each. */
 export function notKnown(ids: { readonly [Kind in keyof typeof REMEDIES]?: string | undefined }): Problem {
   const sentences = Object.entries(REMEDIES).flatMap(([kind, remedy]) => {
     const id = ids[kind as keyof typeof REMEDIES];

@@ -1,6 +1,6 @@
 /**
- * Pages of recommendations: a cursor says what the pages before had, so that no item comes twice, however the list
- * changes in between. It is all there is to remember; no server keeps anything.
+ * Pages of recommendations. The cursor lists the items of earlier pages, so no item repeats when the list changes in
+ * between, and servers keep no state.
  *
  * @module
  */
@@ -12,22 +12,22 @@ import { Problem } from "./problem.ts";
 const MAX_PAGED = 1000;
 
 interface Cursor {
-  /** Digest of what was asked for. */
+  /** Digest of the request. */
   readonly of: string;
-  /** Items of the pages before. */
+  /** Items of earlier pages. */
   readonly had: readonly string[];
 }
 
-/** What must be the same on every page. */
+/** The request; most of its fields must be the same for every page. */
 export type Paged = Readonly<Record<string, unknown>>;
 
-/** Fields that may differ from one page to the next. */
+/** Fields that may differ between pages. */
 const FREE: ReadonlySet<string> = new Set(["cursor", "count", "request", "time", "id", "budgetMs", "type"]);
 
 /**
- * The items that pages before had; none for the empty cursor.
+ * The items of earlier pages; none for the empty cursor.
  *
- * @throws Problem `bad-parameter` when the cursor is none of ours, or of another request
+ * @throws Problem `bad-parameter` when the cursor is invalid or belongs to another request
  */
 export function readCursor(cursor: unknown, asked: Paged): readonly string[] {
   if (typeof cursor !== "string") {
@@ -52,7 +52,7 @@ export function readCursor(cursor: unknown, asked: Paged): readonly string[] {
   throw new Problem("bad-parameter", "cursor is of another request: only count may differ from page to page");
 }
 
-/** The cursor of the next page; `null` when there can be none. @param had items of all pages up to now */
+/** The cursor of the next page; `null` past the limit. @param had items of all pages so far */
 export function nextCursor(had: readonly string[], asked: Paged): string | null {
   if (had.length > MAX_PAGED) return null;
   const cursor: Cursor = { of: digestOf(asked), had };

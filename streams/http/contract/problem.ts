@@ -1,10 +1,10 @@
 /**
- * What goes wrong over HTTP, as RFC 9457 has it: `application/problem+json` with a stable `code`.
+ * Problems over HTTP, after RFC 9457: `application/problem+json` with a stable `code`.
  *
  * @module
  */
 
-/** Every problem: its status and its title. */
+/** All problems: status and title. */
 export const PROBLEMS = {
   "bad-body": [400, "The body cannot be read"],
   "unknown-field": [400, "The body has a field that is not known"],
@@ -31,33 +31,33 @@ export const PROBLEMS = {
 /** One of {@linkcode PROBLEMS}. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** Type of the body of a problem. */
+/** Content type of a problem. */
 export const PROBLEM_TYPE = "application/problem+json";
 
-/** What a problem may have beside its code and detail. */
+/** Options of a {@linkcode Problem}. */
 export interface ProblemOptions extends ErrorOptions {
-  /** More members of the body. */
+  /** Further members of the body. */
   readonly more?: Readonly<Record<string, unknown>>;
-  /** Headers of the answer. */
+  /** Headers of the response. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A problem in a form that can be cloned. */
+/** A problem that can be cloned into another thread. */
 export interface PlainProblem {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly options: Omit<ProblemOptions, "cause">;
 }
 
-/** An answer that says what went wrong. */
+/** An error with its HTTP response. */
 export class Problem extends Error {
-  /** Which problem it is. */
+  /** Its code. */
   readonly code: ProblemCode;
-  /** Status of the answer. */
+  /** HTTP status. */
   readonly status: number;
   readonly #options: ProblemOptions;
 
-  /** Makes a problem; `detail` is for people. */
+  /** Makes a problem. @param detail a sentence for people */
   constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(detail, options);
     this.name = "Problem";
@@ -66,18 +66,18 @@ export class Problem extends Error {
     this.#options = options;
   }
 
-  /** As it was before {@linkcode Problem.plain}. */
+  /** Restores a problem from {@linkcode Problem.plain}. */
   static of({ code, detail, options }: PlainProblem): Problem {
     return new Problem(code, detail, options);
   }
 
-  /** What can be told to another thread. */
+  /** The problem in a form that can be cloned, without its cause. */
   get plain(): PlainProblem {
     const { cause: _cause, ...options } = this.#options;
     return { code: this.code, detail: this.message, options };
   }
 
-  /** The answer; `requestId` is that of the request. */
+  /** The HTTP response. */
   toResponse(requestId: string): Response {
     const { code, status, message: detail } = this;
     const { more, headers } = this.#options;

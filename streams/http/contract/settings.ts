@@ -21,12 +21,12 @@ export type Door = (typeof DOORS)[number];
 export interface HttpSettings extends HttpLimits {
   /** API keys; without any, everyone is let in. @default {[]} */
   readonly keys?: readonly ApiKey[] | undefined;
-  /** How many requests a key, or without keys an address, may make. @default {none} */
+  /** Rate limit per key, or per address where there are no keys. @default {none} */
   readonly rateLimit?: RateLimit | undefined;
   /** Origins whose pages may call the API from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
   /**
-   * Host names under which clients reach the server, beside this machine's own; others are refused.
+   * Host names of the server, beside this machine's own; requests to others are refused.
    *
    * @default {any; without keys on the loopback interface: none}
    */
@@ -96,13 +96,13 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   }).partial(),
 }).partial();
 
-/** Environment variable with a key that allows everything. */
+/** Environment variable with a key of all scopes. */
 export const KEY_VARIABLE = "MEANDER_API_KEY";
 
 /**
- * The keys of the settings, and that of the environment if there is one.
+ * The keys of the settings and of the environment.
  *
- * @throws Error when that is too short to be a key
+ * @throws Error when the key of the environment is too short
  */
 export function keysOf({ keys = [] }: HttpSettings, environmentKey: string | undefined): readonly ApiKey[] {
   if (environmentKey === undefined || environmentKey === "") return keys;

@@ -28,7 +28,7 @@ import { checkFields, readObject } from "../object_body.ts";
 import { Problem } from "../contract/problem.ts";
 import { named, type NamedSchema } from "../contract/named_schema.ts";
 
-/** How long a change may take before the client is told to look again. */
+/** Longest wait for a change. */
 const CHANGE_TIMEOUT_MS = 15_000;
 
 const count = z.int().min(0);
@@ -215,7 +215,7 @@ class Changes {
     }
   }
 
-  /** Models that variants may want: those at work here, and those that others have published. */
+  /** Models that variants may name: those that work here, and those that other processes have published. */
   async #models(): Promise<string[]> {
     const { log, topics, service } = this.#context;
     const here = service === undefined ? [] : service.models.map(({ serving }) => serving);

@@ -157,7 +157,7 @@ function view(
   };
 }
 
-/** The length of a list that a query asks for. @throws Problem `bad-parameter` */
+/** The parameter `count`. @throws Problem `bad-parameter` */
 export function countOf(text: string | null, fallback: number): number {
   if (text === null) return fallback;
   const count = Number(text);

@@ -23,14 +23,14 @@ export async function taskOf({ service, partitions }: ApiContext, user: string):
   throw new Problem("elsewhere", `Partition ${partition} is not in this process`, { more: { partition } });
 }
 
-/** The task of a user, once it has taken all that is on the log now. @throws Problem `answer-timeout` and others */
+/** The task of a user, caught up with the log. @throws Problem `answer-timeout` and those of {@linkcode taskOf} */
 export async function freshTask(context: ApiContext, user: string): Promise<Task> {
   const task = await taskOf(context, user);
   await catchUp(context, task, partitionOf(user, context.partitions));
   return task;
 }
 
-/** All tasks, once they have taken all that is on the log now. @throws Problem `elsewhere` when some are not here */
+/** All tasks, caught up with the log. @throws Problem `elsewhere` when some are in other processes */
 export async function freshTasks(context: ApiContext): Promise<readonly Task[]> {
   const { service, partitions } = context;
   const tasks = [...service?.tasks ?? []];

@@ -42,7 +42,7 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
   };
 }
 
-/** Reads the session's behaviours from its state, and appends them as an event of the user. */
+/** Appends the session's behaviours as an event of the user. */
 async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const { user = "" } = parameters;
   const body = await readObject(request, context.bodies);

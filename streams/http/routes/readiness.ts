@@ -1,5 +1,5 @@
 /**
- * Why a process cannot answer now: what it depends on is asked when somebody asks us, and within a bound.
+ * Why a process is not ready. Its dependencies are probed on request, within a time limit.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import type { Log } from "../../log/log.ts";
 import { within } from "../deadline.ts";
 import type { ApiContext } from "../context.ts";
 
-/** How long a dependency may take to say how it is. */
+/** Longest wait for a dependency. */
 export const PROBE_MS = 1000;
 
 class Late extends Error {}
 
-/** Asks a log whether it is there: never twice at a time, however many ask us. */
+/** Probes a log; concurrent calls share one probe. */
 export class LogProbe {
   readonly #log: Pick<Log, "bounds">;
   readonly #topic: string;
@@ -21,7 +21,7 @@ export class LogProbe {
   #asking: Promise<unknown> | undefined;
   #answeredAt: number;
 
-  /** Asks for the bounds of the first partition of a topic. @param clock milliseconds, which never goes back */
+  /** Probes the bounds of the first partition of a topic. @param clock monotonic, milliseconds */
   constructor(log: Pick<Log, "bounds">, topic: string, clock: () => number) {
     this.#log = log;
     this.#topic = topic;
@@ -29,7 +29,7 @@ export class LogProbe {
     this.#answeredAt = clock();
   }
 
-  /** Why it is not there; `null` when it has answered just now. */
+  /** Why the log does not answer; `null` when it does. */
   async reason(): Promise<string | null> {
     const asking = this.#asking ??= this.#log.bounds(this.#topic, 0).then(() => {
       this.#answeredAt = this.#clock();
@@ -45,7 +45,7 @@ export class LogProbe {
   }
 }
 
-/** Why the process cannot answer now; empty = it can. */
+/** Why the process is not ready; empty when it is. */
 export async function unready(
   { service, metrics, health, isStopping, checks }: Pick<
     ApiContext,
@@ -58,7 +58,7 @@ export async function unready(
   const [away, own, others] = await Promise.all([
     probe.reason(),
     within(Promise.resolve(service?.unready() ?? []), PROBE_MS, late).catch((error): readonly string[] => {
-      if (error instanceof Late) return []; // it waits for the log, which is said
+      if (error instanceof Late) return []; // it waits for the log, which has a reason of its own
       throw error;
     }),
     within(Promise.resolve(checks?.() ?? []), PROBE_MS, late).catch((): readonly string[] => []),

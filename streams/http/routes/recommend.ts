@@ -80,10 +80,10 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
   return new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": "application/json" } });
 }
 
-/** The budget is over. */
+/** The time budget is over. */
 class Late extends Error {}
 
-/** The answer with the cursor of the next page, if there may be one. */
+/** Adds the cursor of the next page, or `null` at the end. */
 function paged(answer: Uint8Array, count: number, { asked, had }: NonNullable<Asked["pages"]>): Uint8Array {
   const recommendation: Recommendation = JSON.parse(decoder.decode(answer));
   const { items } = recommendation;

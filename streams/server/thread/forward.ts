@@ -1,5 +1,5 @@
 /**
- * Requests that a server in a thread of its own cannot answer by itself: both ends of their way.
+ * Forwards requests that a server in a thread of its own cannot answer: both ends of the port.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import type { Endpoint } from "../../http/endpoint.ts";
 import { Problem } from "../../http/contract/problem.ts";
 import type { NoAnswer, PlainRequest, PlainResponse } from "./messages.ts";
 
-/** Headers that speak of a body as it came, which is passed on unpacked. */
+/** Headers of the body as it was sent; it is forwarded unpacked. */
 const OF_THE_BODY = ["content-encoding", "content-length", "transfer-encoding"];
 const ENDLESS = "text/event-stream";
 
-/** Asks the other thread. @throws Problem what it comes to there */
+/** Calls the other thread. @throws Problem what the call fails with there */
 export async function ask<Answer extends object | void>(
   there: PortCaller,
   method: string,
@@ -25,7 +25,7 @@ export async function ask<Answer extends object | void>(
   return answer;
 }
 
-/** What is answered to {@linkcode ask}: a problem is no failure. */
+/** Answers {@linkcode ask}; a problem is sent as a result. */
 export async function answered(answer: () => Promise<Outcome>): Promise<Outcome> {
   try {
     return await answer();
@@ -36,7 +36,7 @@ export async function answered(answer: () => Promise<Outcome>): Promise<Outcome>
   }
 }
 
-/** An endpoint that asks the one with its id at the other end, unless there is an answer here. */
+/** An endpoint that forwards to the one with its id in the other thread. @param here answers instead, if it can */
 export function forwarded(
   endpoint: Endpoint,
   process: PortCaller,
@@ -63,7 +63,7 @@ export function forwarded(
   };
 }
 
-/** What comes of a request that was forwarded. */
+/** Answers a forwarded request. */
 export async function answerForwarded(
   endpoints: ReadonlyMap<string, Endpoint>,
   bodies: Bodies,

@@ -1,5 +1,5 @@
 /**
- * What the thread of a server and the rest of the process tell each other, as calls over two ports.
+ * The calls between the thread of a server and the process, over two ports.
  *
  * ```text
  *   process -> thread                          thread -> process
@@ -23,13 +23,13 @@ import type { PlainProblem } from "../../http/contract/problem.ts";
 import type { ListenOptions } from "../serve.ts";
 import type { HttpSettings } from "../../http/contract/settings.ts";
 
-/** What a thread begins with. */
+/** The first message to a thread. */
 export interface ServerStart {
   /** Calls to the thread. */
   readonly orders: MessagePort;
   /** Calls from the thread. */
   readonly calls: MessagePort;
-  /** What is worth a word of its own. */
+  /** Least level of messages that are logged. */
   readonly level: LogLevel;
 }
 
@@ -40,41 +40,41 @@ export interface ListenOrder extends ListenOptions {
   readonly keys: readonly ApiKey[];
 }
 
-/** A request that another thread is to answer. */
+/** A request for another thread. */
 export interface PlainRequest {
   /** Id of the endpoint. */
   readonly endpoint: string;
   readonly url: string;
   readonly method: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Unpacked; `null` = there is none. */
+  /** Unpacked; `null`: none. */
   readonly body: Uint8Array<ArrayBuffer> | null;
   /** Parts of the path by name. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** An answer on its way. */
+/** A response from another thread. */
 export interface PlainResponse {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** A stream, where it has no end. */
+  /** A stream if the response is endless. */
   readonly body: ArrayBuffer | ReadableStream<Uint8Array> | null;
 }
 
-/** What a question comes to, when that is no answer. */
+/** A call that failed with a problem. */
 export interface NoAnswer {
   readonly problem: PlainProblem;
 }
 
-/** What was measured since the last time. */
+/** Measurements since the last call. */
 export interface ServerNews {
-  /** Times to an answer, milliseconds. */
+  /** Times to a recommendation, milliseconds. */
   readonly answered: readonly number[];
-  /** Parts of bodies that were sent back. */
+  /** Rejected entries of bodies. */
   readonly rejected: readonly RejectedPart[];
 }
 
-/** A part of a body that was sent back. */
+/** A rejected entry of a body. */
 export interface RejectedPart {
   readonly kind: "event" | "item";
   readonly code: string;

@@ -1,5 +1,5 @@
 /**
- * What a server in a thread of its own has measured, gathered and told now and then.
+ * Measurements of a server in a thread of its own, sent to the process in batches.
  *
  * @module
  */
@@ -12,14 +12,14 @@ const TELL_MS = 100;
 
 const logger = getLogger(["meander", "http"]);
 
-/** Gathers what the dashboard wants to know. */
+/** Collects measurements for the dashboard. */
 export class NewsBox implements MetricsListener {
   readonly #tell: (news: ServerNews) => Promise<void>;
   #answered: number[] = [];
   #rejected: RejectedPart[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Nothing has happened yet. */
+  /** Starts empty. */
   constructor(tell: (news: ServerNews) => Promise<void>) {
     this.#tell = tell;
   }
@@ -36,13 +36,13 @@ export class NewsBox implements MetricsListener {
     this.#wait();
   }
 
-  /** A server commits nothing. */
+  /** Ignored: a server commits nothing. */
   committed(): void {}
 
-  /** A server puts nothing on the topic of rejections. */
+  /** Ignored: a server writes no rejections. */
   rejected(): void {}
 
-  /** Tells what is left. */
+  /** Sends what is left. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#flush();

@@ -43,13 +43,13 @@ export interface ServerThreadOptions {
   readonly topics: Topics;
   /** What the thread may do. @default {what the process may} */
   readonly permissions?: Deno.PermissionOptions;
-  /** What is worth a word. @default {"info"} */
+  /** Least level of messages that are logged. @default {"info"} */
   readonly level?: LogLevel;
 }
 
 /** A thread that has the log, and serves HTTP when it is told to. Closing the log ends it. */
 export class ServerThread {
-  /** Resolves when it has ended; rejects when it died. Watch it: without it nothing goes on. */
+  /** Resolves when the thread has ended; rejects when it died, after which nothing works. */
   readonly ended: Promise<void>;
   readonly #thread: Worker;
   readonly #orders: PortCaller;
@@ -104,14 +104,14 @@ export class ServerThread {
     }
   }
 
-  /** The log; its groups are those of the thread that has opened it. */
+  /** The log; its consumer groups are local to this thread. */
   get log(): Log {
     if (this.#log === undefined) throw new Error("Cannot use the log of a thread that did not open it");
     return this.#log;
   }
 
   /**
-   * Begins to serve. What a thread answers by itself has the time of the wall.
+   * Begins to serve. The thread itself uses the wall clock.
    *
    * @throws Error when the place cannot be listened at, such as a port that is taken
    */
@@ -135,7 +135,7 @@ export class ServerThread {
     });
   }
 
-  /** Where all wait whoever they ask: that of the thread, which ends with its server. */
+  /** The queues of the thread, which end with its server. */
   #queues(): Queues {
     const orders = this.#orders;
     return {
@@ -145,11 +145,11 @@ export class ServerThread {
     };
   }
 
-  /** @param isMetered Whether the thread is to measure what goes that way. */
+  /** Opens a connection to the log. @param isMetered whether the thread measures it */
   #connect(isMetered: boolean): LogConnection {
     const { port1, port2 } = new MessageChannel();
     const id = ++this.#ways;
-    // Calls over a port are heard in their order: whatever is asked of the log comes behind this.
+    // Calls over a port arrive in order, so this one comes before any on the connection.
     const connected = this.#orders.call("connect", [id, port1, isMetered], { transfer: [port1] });
     ignoreRejection(connected, "calls on the connection fail by themselves");
     return {
@@ -170,7 +170,7 @@ export class ServerThread {
     }
   }
 
-  /** Ends the thread as it is. */
+  /** Terminates the thread. */
   #let(): void {
     this.#orders.close();
     this.#calls.close();
@@ -227,7 +227,7 @@ class ThreadLog extends RemoteLog implements Log {
     return await this.#groups.join(group, specs, handlers);
   }
 
-  /** The thread has gone: nothing that is asked of it will be answered. */
+  /** Fails all calls: the thread has died. */
   lose(): void {
     void super[Symbol.asyncDispose]();
   }

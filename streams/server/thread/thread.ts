@@ -1,6 +1,6 @@
 /**
- * The thread of a server: a module worker, started by `server_thread.ts`. It has the log and the sockets, so that neither
- * waits for the other threads: what was sent is on the log, and what was committed is answered, while a task is at work.
+ * The thread of a server: a module worker, started by `server_thread.ts`. It owns the log and the sockets, so events are
+ * appended and recommendations sent while a task is busy.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { answered, ask, forwarded } from "./forward.ts";
 import type { ListenOrder, ServerStart } from "./messages.ts";
 import { NewsBox } from "./news_box.ts";
 
-/** What a thread sees of whoever started it. */
+/** The worker's global scope. */
 interface ThreadScope {
   onmessage: (event: MessageEvent<ServerStart>) => void;
 }
@@ -56,7 +56,7 @@ function openedLog(log: Log, topics: Topics): OpenedLog {
   return { log, topics, metrics, metered: meteredLog(log, metrics) };
 }
 
-/** What the process does not know, as nothing is written there. */
+/** `/ready` of this thread: only it knows whether the log can be written. */
 function unready({ id }: Endpoint, { reason }: LogHealth): Response | undefined {
   if (id !== "ready" || reason === undefined) return undefined;
   return Response.json({ ready: false, reasons: [reason] }, { status: 503 });
@@ -64,7 +64,7 @@ function unready({ id }: Endpoint, { reason }: LogHealth): Response | undefined 
 
 class Thread {
   readonly #process: PortCaller;
-  /** Ways to the log, by id. */
+  /** Connections to the log, by id. */
   readonly #served = new Map<number, AsyncDisposable>();
   #opened: OpenedLog | undefined;
   #server: HttpServer | undefined;
@@ -74,7 +74,7 @@ class Thread {
     this.#process = process;
   }
 
-  /** Does what a call says. */
+  /** Executes a call. */
   async obey(method: string, args: readonly never[]): Promise<unknown> {
     switch (method) {
       case "open": {
@@ -119,7 +119,7 @@ class Thread {
     return this.#opened;
   }
 
-  /** Serves HTTP. @returns where */
+  /** Serves HTTP. @returns its URL */
   #listen({ hostname, port, partitions, settings, keys }: ListenOrder): string {
     const { topics, metrics, metered: log } = this.#open();
     const news = new NewsBox(async (news) => void await this.#process.call("told", [news]));
