@@ -1,10 +1,10 @@
 /**
  * The behaviour table of EasyRec and TorchEasyRec: `request_id, user_id, item_id, event_type, event_time, duration`.
  *
- * An `exposure` is an impression of one item; its request is request and item joined, and the outcome that has both
- * names it. So each outcome finds its exposure, whatever the order and however long the rows of a request are apart.
- * `buy` is our `purchase`; other words are actions as they are; `duration` (seconds) is the value. Times are seconds or
- * milliseconds since the epoch, or dates. `scene_id` is the surface.
+ * An `exposure` is an impression of one item. Its request is request and item joined, as is that of an outcome, so each
+ * outcome finds its exposure, in any order and at any distance. `buy` is our `purchase`; other words are actions as they
+ * are; `duration` (seconds) is the value. Times are seconds or milliseconds since the epoch, or dates. `scene_id` is the
+ * surface.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
 /** Columns that a CSV file must have. */
 export const EASYREC_COLUMNS = ["user_id", "item_id", "event_type", "event_time"] as const;
 
-/** Times below are seconds: as milliseconds they would be before 1973. */
+/** Smaller times are seconds: as milliseconds they would be before 1973. */
 const FIRST_MS = 1e11;
 
 /**
@@ -111,7 +111,7 @@ function idIn(row: JsonObject, field: string): string {
   throw new SyntaxError(`Cannot take field ${field} as an id: it is missing`);
 }
 
-/** Tables often have whole numbers as ids. */
+/** An id; tables often have whole numbers as ids. */
 function optionalIdIn(row: JsonObject, field: string): string | undefined {
   const value = row[field] ?? undefined;
   if (value === undefined || typeof value === "string") return value;

@@ -1,6 +1,5 @@
 /**
- * Typed values out of the text fields of a row. They throw a `SyntaxError` that names the field, so that an
- * adapter reads like a list of its columns.
+ * Typed values of the text fields of a row. They throw a `SyntaxError` that names the column.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Gorse's users, items and feedback: JSON as its REST API has it, and the rows of its CSV exports.
+ * Gorse's users, items and feedback: JSON of its REST API, and rows of its CSV exports.
  *
  * | Gorse                                          | here                                                           |
  * | ---------------------------------------------- | -------------------------------------------------------------- |
@@ -8,11 +8,11 @@
  * | feedback of a read type                        | `impression` of one item: seen, perhaps not wanted             |
  * | other feedback                                 | `interaction`; the type is the action, `Value` the value       |
  *
- * Which actions are positive is for the configuration to say (`actions`), as `positive_feedback_types` does there.
- * Repeats are kept, while Gorse adds them up. `Updated`, labels of feedback and what attributes may not be are kept on
- * the event. Years before 1990, such as Go's zero time, count as no time.
+ * The configuration says which actions are positive (`actions`), as `positive_feedback_types` does in Gorse. Repeats are
+ * kept, while Gorse adds them up. `Updated`, labels of feedback and values that cannot be attributes are kept on the
+ * event. Years before 1990, such as Go's zero time, count as no time.
  *
- * Read in Gorse 0.5.11.
+ * Source: Gorse 0.5.11.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import {
   stringIn,
 } from "./mapped.ts";
 
-/** Types of feedback which say no more than that somebody saw the item, when nobody says. */
+/** Default of {@linkcode GorseOptions.readTypes}. */
 export const DEFAULT_READ_TYPES: readonly string[] = ["read"];
 
 /** Options of {@linkcode parseGorse}. */
@@ -47,7 +47,7 @@ export interface GorseOptions {
   readonly readTypes?: readonly string[];
 }
 
-/** Columns of the CSV exports, and the JSON fields they are. */
+/** JSON fields by column of the CSV exports. */
 const COLUMNS: ReadonlyMap<string, string> = new Map([
   ["user_id", "UserId"],
   ["item_id", "ItemId"],
@@ -64,7 +64,7 @@ const COLUMNS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Maps a user, an item or a feedback of Gorse; its fields say which it is.
+ * Maps a user, an item or a feedback of Gorse, told apart by their fields.
  *
  * @throws SyntaxError when it is none of them
  *
@@ -214,7 +214,7 @@ function fromItem(item: ItemRecord): JsonObject {
   });
 }
 
-/** Labels that are an object are attributes; any others are kept, and an attribute `labels` if they may be one. */
+/** Labels that are an object are attributes; others are kept, and are an attribute `labels` if they can. */
 function splitLabels({ Labels: labels }: JsonObject): ReturnType<typeof splitAttributes> {
   if (labels === undefined || labels === null) return {};
   if (typeof labels === "object" && !Array.isArray(labels)) return splitAttributes(labels as JsonObject);
@@ -229,7 +229,7 @@ function labelsOf(record: Event | ItemRecord, attributes: ItemRecord["attributes
 }
 
 function timeIn(record: JsonObject): number | undefined {
-  const text = stringIn(record, "Timestamp") || undefined; // Gorse takes an empty one for none
+  const text = stringIn(record, "Timestamp") || undefined; // as in Gorse, an empty one is absent
   if (text === undefined) return undefined;
   const time = parseDate(text);
   if (Number.isNaN(time)) throw fieldError("Timestamp", "a date", text);

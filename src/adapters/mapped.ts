@@ -1,8 +1,8 @@
 /**
- * What adapters of foreign formats make of a record, and the parts that those of JSON share.
+ * The result of adapters of foreign formats, and what those of JSON share.
  *
- * An event of ours keeps fields that it does not know, so what a foreign record has beyond ours travels along and
- * comes out again: `other` holds attributes that ours may not be, by name.
+ * Our events keep unknown fields, so what a foreign record has beyond ours can be written back: `other` holds attributes
+ * that ours cannot, by name.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/ev
 import { shown } from "../events/rejected.ts";
 import { MAX_ATTRIBUTES } from "../events/limits.ts";
 
-/** What an adapter makes of one foreign record. */
+/** The items and events of one foreign record. */
 export interface Mapped {
   /** Items; they apply before the events. */
   readonly items?: readonly ItemRecord[];
@@ -50,7 +50,7 @@ export function numberIn(record: JsonObject, field: string): number | undefined 
   throw fieldError(field, "a number", value);
 }
 
-/** Says that a field cannot be taken. */
+/** The error of a field. */
 export function fieldError(field: string, wanted: string, value: unknown): SyntaxError {
   return new SyntaxError(`Cannot take field ${field} as ${wanted}: current value is ${shown(value)}`);
 }
@@ -59,8 +59,8 @@ const DATE =
   /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?)?(?: ?(Z|UTC|[-+]\d\d:?\d\d))?(?: [A-Z]{1,5})?$/;
 
 /**
- * Milliseconds of a date in any of the ways in which these formats write one: ISO 8601, SQL, Go's `String()`. Without a
- * zone it is UTC; what is finer than a millisecond is cut off. `NaN` when it is none.
+ * Milliseconds of a date as ISO 8601, SQL or Go's `String()` write it, UTC without a zone, truncated; `NaN` when it is
+ * none.
  *
  * @example
  * ```ts
@@ -81,15 +81,15 @@ export function parseDate(text: string): number {
   return Date.parse(`${day}T${seconds}${fraction.slice(0, 4)}${offset}`);
 }
 
-/** Attributes, and what may not be one (lists of numbers, objects, long texts), by name. */
+/** Attributes, and values that cannot be one (lists of numbers, objects, long texts), by name. */
 export interface Split {
-  /** What features may be made of. */
+  /** Values that can be attributes. */
   readonly attributes?: Attributes;
-  /** The rest, which is only kept. */
+  /** The others, which are only kept. */
   readonly other?: JsonObject;
 }
 
-/** Splits named values into attributes and the rest; what is empty is absent. */
+/** Splits named values into attributes and others; an empty part is absent. */
 export function splitAttributes(values: JsonObject): Split {
   const attributes: Record<string, AttributeValue> = {};
   const other: Record<string, unknown> = {};
@@ -111,7 +111,7 @@ export function joinAttributes(record: Event | ItemRecord, attributes: Attribute
   return { ...attributes, ...(extra(record, "other") as JsonObject | undefined) };
 }
 
-/** A field of a record that ours do not know. */
+/** An unknown field of a record of ours. */
 export function extra(record: Event | ItemRecord, field: string): unknown {
   return (record as unknown as JsonObject)[field];
 }

@@ -10,10 +10,10 @@
  * | `interaction`                | `interaction`; `type` is the action, `ranking` the request, field `value` the value |
  * | `session` without a `user`   | stands for the user                                                             |
  *
- * What ours have no place for (`session`, `tenant`, fields of ranked items, lists of numbers) is kept on the event.
- * Unknown fields of an event are not: Metarank itself ignores them.
+ * What has no counterpart (`session`, `tenant`, fields of ranked items, lists of numbers) is kept on the event. Unknown
+ * fields of an event are dropped, as Metarank ignores them.
  *
- * Read in `Event.scala` of Metarank 0.7.11.
+ * Source: `Event.scala` of Metarank 0.7.11.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import {
   stringIn,
 } from "./mapped.ts";
 
-/** Kinds of a Metarank event, and who reads each. */
+/** Parsers by kind of event. */
 const PARSERS: Readonly<Record<string, (record: JsonObject) => Mapped>> = {
   item: parseItem,
   metadata: parseItem,
@@ -93,7 +93,7 @@ export function parseMetarank(value: unknown): Mapped {
  */
 export function* toMetarank(records: Iterable<Event | ItemRecord>): Generator<JsonObject> {
   for (const record of records) {
-    if (extra(record, "implied") === true) continue; // the click of a label, which is on its ranking
+    if (extra(record, "implied") === true) continue; // the click of a label, which the ranking has
     yield "type" in record ? fromEvent(record) : fromItem(record);
   }
 }

@@ -1,9 +1,8 @@
 /**
  * MovieLens 100K: ratings as events, movies as items, people as profiles.
  *
- * A rating becomes an impression of the one movie and, at the same time, an interaction `rating` that names it.
- * There is no event for "liked it": that a rating of 4 or more is a positive outcome is for the label
- * configuration to say, so one stream serves any threshold.
+ * A rating becomes an impression of the movie and, at the same time, an interaction `rating` that names it. The
+ * configuration of actions says from which rating on the outcome is positive, so one stream serves any threshold.
  *
  * Data: F. M. Harper, J. A. Konstan, "The MovieLens Datasets", ACM TiiS 5(4), 2015, doi 10.1145/2827872.
  *
@@ -70,7 +69,7 @@ export interface Rating {
   readonly seconds: number;
 }
 
-/** Takes a row of `u.data`. @throws SyntaxError when it is none. */
+/** Parses a row of `u.data`. @throws SyntaxError when it is none */
 export function parseRating(row: Row): Rating {
   return {
     user: integerOf(row, "user", 1),
@@ -104,7 +103,7 @@ export function ratingEvents(rating: Rating, request: string): readonly [Impress
   ];
 }
 
-/** Takes a row of `u.item`; the item counts as known from `time` on. @throws SyntaxError when it is none. */
+/** Parses a row of `u.item`; the item is known from `time` on. @throws SyntaxError when it is none */
 export function parseMovie(row: Row, time: number): ItemRecord {
   const categories = GENRES.filter((genre) => integerOf(row, genre, 0, 1) === 1);
   const item = String(integerOf(row, "item", 1));
@@ -127,7 +126,7 @@ export function ageGroup(age: number): string {
   return `${AGE_BOUNDS[next - 1] ?? 0}-${(AGE_BOUNDS[next] ?? 0) - 1}`;
 }
 
-/** Takes a row of `u.user`, as a profile given at `time`. The zip code is left out. @throws SyntaxError */
+/** Parses a row of `u.user` into a profile at `time`, without the zip code. @throws SyntaxError when it is none */
 export function parseUser(row: Row, time: number): ProfileEvent {
   const age = ageGroup(integerOf(row, "age", 0, 150));
   return {

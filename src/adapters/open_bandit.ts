@@ -1,9 +1,9 @@
 /**
  * Open Bandit: impressions of a fashion shop with their position, the true probability of the policy, and clicks.
  *
- * People are anonymous there: the tuple of four hashed features stands for the user. It is the user's id, joined
- * by dots, and the four are attributes of the profile too. The affinity of the tuple to the shown item
- * goes into the context of the impression. Times lose their microseconds.
+ * Users are anonymous: the tuple of four hashed features, joined by dots, is the user's id, and the four are attributes
+ * of the profile. The affinity of the tuple to the shown item goes into the context of the impression. Times lose their
+ * microseconds.
  *
  * Data: Y. Saito, S. Aihara, M. Matsutani, Y. Narita, "Open Bandit Dataset and Pipeline", arXiv 2008.07146, 2020.
  *
@@ -13,7 +13,7 @@
 import type { ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
 import { integerOf, numberOf, type Row, textOf } from "./fields.ts";
 
-/** The columns of a log that are taken; `index` is the unnamed first one. */
+/** The columns of a log that are read; `index` is the unnamed first one. */
 export const BANDIT_COLUMNS = [
   "index",
   "timestamp",
@@ -27,7 +27,7 @@ export const BANDIT_COLUMNS = [
   "user_feature_3",
 ] as const;
 
-/** The columns of `item_context.csv` that are taken. */
+/** The columns of `item_context.csv` that are read. */
 export const ITEM_COLUMNS = [
   "item_id",
   "item_feature_0",
@@ -39,7 +39,7 @@ export const ITEM_COLUMNS = [
 const USER_FEATURES = BANDIT_COLUMNS.filter((column) => column.startsWith("user_feature_"));
 const AFFINITY = "user-item_affinity_";
 
-/** Takes a row of a log: the impression, and the click if there was one. @throws SyntaxError when it is none. */
+/** Parses a row of a log into the impression, and the click if there is one. @throws SyntaxError when it is none */
 export function parseImpression(
   row: Row,
 ): readonly [ImpressionEvent] | readonly [ImpressionEvent, InteractionEvent] {
@@ -68,7 +68,7 @@ export function parseUser(row: Row): ProfileEvent {
   return { type: "profile", user: userOf(row), time: timeOf(row), attributes };
 }
 
-/** Takes a row of `item_context.csv`; the item counts as known from `time` on. @throws SyntaxError */
+/** Parses a row of `item_context.csv`; the item is known from `time` on. @throws SyntaxError when it is none */
 export function parseItem(row: Row, time: number): ItemRecord {
   return {
     item: String(integerOf(row, "item_id")),

@@ -1,9 +1,8 @@
 /**
  * SparrowRecSys samples: MovieLens ratings with features that were computed beforehand.
  *
- * As events, a sample is an impression of its movie and an interaction `rating`; its features are left behind,
- * since ours are computed from the stream. {@linkcode SparrowSample} has them all, for benchmarks on the
- * published features.
+ * As events, a sample is an impression of its movie and an interaction `rating`, without its features, since ours are
+ * computed from the stream. {@linkcode SparrowSample} has them all, for benchmarks on the published features.
  *
  * @module
  */
@@ -63,7 +62,7 @@ export interface SparrowSample {
   readonly userGenres: readonly string[];
 }
 
-/** Takes a row of samples. @throws SyntaxError when it is none. */
+/** Parses a row of samples. @throws SyntaxError when it is none */
 export function parseSample(row: Row): SparrowSample {
   const filled = (columns: readonly string[]) => columns.filter((column) => row[column] !== "");
   return {
@@ -106,7 +105,7 @@ export function sampleEvents(
 }
 
 /**
- * Takes a row of `movies.csv`; the item counts as known from `time` on. @throws SyntaxError when it is none.
+ * Parses a row of `movies.csv`; the item is known from `time` on. @throws SyntaxError when it is none
  *
  * @example
  * ```ts

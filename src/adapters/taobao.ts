@@ -1,5 +1,5 @@
 /**
- * Taobao's UserBehavior: what people did, without what they were shown.
+ * Taobao's UserBehavior: actions of users, without impressions.
  *
  * Data: Alibaba, Tianchi data set 649.
  *
@@ -21,7 +21,7 @@ export const ACTIONS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Takes a row: the interaction, and the item as the row knows it. @throws SyntaxError when it is none.
+ * Parses a row into the interaction and its item. @throws SyntaxError when it is none
  *
  * @example
  * ```ts

@@ -5,11 +5,11 @@
  */
 
 const NONE = new Float32Array(0);
-/** So many floats are read one by one faster than as they lie in memory (see `record.ts`). */
+/** Up to this many floats, reading one by one is faster than a block copy. */
 const FEW = 32;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A cursor over bytes. Every read checks the bounds and throws a SyntaxError on bytes that it cannot be. */
+/** A cursor over bytes. Every read checks the bounds, and throws a SyntaxError on invalid bytes. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -53,8 +53,8 @@ export class ByteReader {
   }
 
   /**
-   * Reads how many things follow, each of at least one byte: damaged bytes cannot ask for more memory than
-   * they are long.
+   * Reads the number of elements that follow, each of at least one byte, so that damaged bytes cannot ask for more
+   * memory than they are long.
    */
   count(): number {
     const count = this.uint();
@@ -130,7 +130,7 @@ export class ByteReader {
     const from = this.#take(length);
     for (let at = from; at < this.#position; at++) {
       if (this.#bytes[at]! < 0x80) continue;
-      decodeUtf8(this.#bytes.subarray(from, this.#position)); // what is no string is refused, as ever
+      decodeUtf8(this.#bytes.subarray(from, this.#position)); // throws if it is no string
       break;
     }
     return length;
@@ -153,7 +153,7 @@ export class ByteReader {
   }
 }
 
-/** A text of up to 32 ASCII letters, as nearly all ids are, else `null`; a call of the decoder costs more. */
+/** A text of up to 32 ASCII characters, as nearly all ids are, else `null`: faster than the decoder. */
 export function shortAscii(bytes: Uint8Array): string | null {
   if (bytes.length > 32) return null;
   let text = "";

@@ -6,9 +6,9 @@
  */
 
 const encoder = new TextEncoder();
-/** So many floats are written one by one faster than as they lie in memory (see `record.ts`). */
+/** Up to this many floats, writing one by one is faster than a block copy. */
 const FEW = 32;
-/** What was written is handed over as it lies there when no more than this part of it is room behind it. */
+/** {@linkcode ByteWriter.take} copies only if the unused room is more than this part of the bytes. */
 const SPARE = 8;
 const QUIET_NAN = 0x7ff8_0000_0000_0000n;
 
@@ -34,7 +34,7 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
-  /** What was written, without a copy where that leaves little of its room unused. Nothing more is to be written. */
+  /** The bytes, without a copy where little room is unused. The writer must not be used afterwards. */
   take(): Uint8Array {
     return this.#bytes.length - this.#length > this.#length / SPARE ? this.toBytes() : this.view();
   }
@@ -56,7 +56,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends an integer in 0..2^53−1, seven bits a byte. */
+  /** Appends an integer in 0..2^53−1, seven bits per byte. */
   uint(value: number): this {
     if (value === (value | 0) && value >= 0) return this.#uint31(value);
     if (!Number.isSafeInteger(value) || value < 0) {
@@ -132,7 +132,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends `source[start .. end)` with its length: a few bytes that need no view of theirs. */
+  /** Appends `source[start .. end)` with its length; for a few bytes faster than a view. */
   part(source: Uint8Array, start: number, end: number): this {
     this.uint(end - start);
     this.#reserve(end - start);
@@ -143,7 +143,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends a string, from its `start`th unit on, as UTF-8 with its length; a lone surrogate becomes U+FFFD. */
+  /** Appends a string, from UTF-16 unit `start` on, as UTF-8 with its length; a lone surrogate becomes U+FFFD. */
   string(value: string, start = 0): this {
     return this.#shortAscii(value, start) ? this : this.bytes(encoder.encode(value.slice(start)));
   }
@@ -153,7 +153,7 @@ export class ByteWriter {
     return value === null ? this.u8(0) : this.u8(1).string(value);
   }
 
-  /** Appends a string of up to 127 ASCII letters, as nearly all ids are; a call of the encoder costs more. */
+  /** Appends a string of up to 127 ASCII characters, as nearly all ids are: faster than the encoder. */
   #shortAscii(value: string, start: number): boolean {
     const length = value.length - start;
     if (length > 0x7f) return false;
@@ -169,7 +169,7 @@ export class ByteWriter {
     return true;
   }
 
-  /** The same for what fits into 31 bits, which most does, with arithmetic of whole numbers. */
+  /** Appends an integer of up to 31 bits, as most are, in integer arithmetic. */
   #uint31(value: number): this {
     this.#reserve(5);
     const bytes = this.#bytes;

@@ -1,6 +1,5 @@
 /**
- * The strings of a record, each written once and named by its number: ids repeat a lot within one state or
- * sample.
+ * The strings of a record, each written once and referred to by number: ids repeat a lot within a state or sample.
  *
  * @module
  */
@@ -8,7 +7,7 @@
 import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 
-/** Strings of earlier records to keep in mind. */
+/** Most strings of earlier records that are kept. */
 const MAX_PLACES = 1 << 14;
 
 /**
@@ -31,15 +30,15 @@ const MAX_PLACES = 1 << 14;
  * ```
  */
 export class Dictionary {
-  /** A place for each string, in this record or an earlier one. */
+  /** A place per string, of this record or an earlier one. */
   readonly #places = new Map<string, number>();
-  /** By place: the record that the string was last in, and its number there. */
+  /** By place: the last record with the string, and its number there. */
   readonly #records: number[] = [];
   readonly #numbers: number[] = [];
   #record = 0;
   #strings: string[] = [];
 
-  /** The number of a string, which it has from now on. */
+  /** The number of a string; assigned at its first use. */
   index(value: string): number {
     let place = this.#places.get(value);
     if (place === undefined) {
@@ -58,14 +57,14 @@ export class Dictionary {
     for (const value of this.#strings) to.string(value);
   }
 
-  /** Begins another record. Keeps in mind the strings of those before, up to a bound: they come again. */
+  /** Begins another record. Keeps strings of earlier ones up to a bound, as they repeat. */
   reset(): void {
     this.#record++;
     this.#strings = [];
     if (this.#places.size > MAX_PLACES) this.forget();
   }
 
-  /** Forgets the strings of all records, that in hand included. */
+  /** Forgets all strings. */
   forget(): void {
     this.#strings = [];
     this.#places.clear();
@@ -74,9 +73,9 @@ export class Dictionary {
 }
 
 /**
- * Reads a dictionary; the function that it returns looks a number up.
+ * Reads a dictionary, and returns a look-up by number.
  *
- * @throws {SyntaxError} if the bytes are not a dictionary; the function, if there is no such number
+ * @throws {SyntaxError} if the bytes are not a dictionary; the look-up, if there is no such number
  */
 export function readDictionary<T = string>(
   from: ByteReader,

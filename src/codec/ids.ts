@@ -1,5 +1,5 @@
 /**
- * Ids within a record. Most end in a number, which takes fewer bytes than its digits.
+ * The ids of a record. Most end in a number, which takes fewer bytes than its digits.
  *
  * ```text
  * ids = prefixes, ids, each with their count
@@ -12,12 +12,12 @@
 import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 
-/** Prefixes at most: ids that end in a number by chance have one each. */
+/** Most prefixes: ids that end in a number by chance would have one each. */
 const MAX_PREFIXES = 8;
 const MAX_DIGITS = 12;
 
 /**
- * Writes ids; {@linkcode readIds} gives them back as they were.
+ * Writes ids; {@linkcode readIds} reads them back.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -46,7 +46,7 @@ export function writeIds(to: ByteWriter, ids: readonly string[]): void {
   }
 }
 
-/** Place of what an id has before its number among the prefixes, which it joins; −1 when it is written whole. */
+/** Index of an id's prefix, which is added if there is room; −1 when the id is written whole. */
 function prefixOf(id: string, start: number, prefixes: string[]): number {
   if (start === id.length) return -1;
   for (let p = 0; p < prefixes.length; p++) {
@@ -62,9 +62,9 @@ function numberAt(id: string, start: number): number {
 }
 
 /**
- * Reads ids; the function that it returns looks a number up.
+ * Reads ids, and returns a look-up by index.
  *
- * @throws {SyntaxError} if the bytes are not ids; the function, if there is no such number
+ * @throws {SyntaxError} if the bytes are not ids; the look-up, if there is no such index
  */
 export function readIds(from: ByteReader): (index: number) => string {
   const prefixes = Array.from({ length: from.count() }, () => from.string());
@@ -84,7 +84,7 @@ export function readIds(from: ByteReader): (index: number) => string {
   };
 }
 
-/** Where the number begins that an id ends in, without leading zeros; its length when there is none. */
+/** Start of the number at the end of an id, without leading zeros; the id's length when there is none. */
 function numberStart(id: string): number {
   let start = id.length;
   while (start > 0 && id.length - start < MAX_DIGITS && isDigit(id.charCodeAt(start - 1))) start--;

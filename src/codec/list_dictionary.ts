@@ -1,6 +1,6 @@
 /**
- * The lists of strings of a record, each written once and named by its number: the categories of items come again with
- * each behaviour and each candidate.
+ * The lists of strings of a record, each written once and referred to by number: categories repeat with each behaviour
+ * and candidate.
  *
  * @module
  */
@@ -8,23 +8,23 @@
 import type { ByteWriter } from "./byte_writer.ts";
 import { Dictionary } from "./dictionary.ts";
 
-/** Lists of earlier records to keep in mind. */
+/** Most lists of earlier records that are kept. */
 const MAX_LISTS = 1 << 12;
 
-/** A list in words, with its number in the record that it was last in. */
+/** A list as JSON, with its last record and its number there. */
 interface ListEntry {
   readonly json: string;
   record: number;
   number: number;
 }
 
-/** Lists of strings by their JSON; one that many rows share, or many records, is put into words once. */
+/** Numbers lists of strings by their JSON; a list object that rows or records share is serialised once. */
 export class ListDictionary {
   readonly #dictionary = new Dictionary();
   readonly #entries = new Map<readonly (string | null)[], ListEntry>();
   #record = 0;
 
-  /** The number of a list, which it has from now on. */
+  /** The number of a list; assigned at its first use. */
   index(list: readonly (string | null)[]): number {
     let entry = this.#entries.get(list);
     if (entry === undefined) {
@@ -43,13 +43,13 @@ export class ListDictionary {
     this.#dictionary.encode(to);
   }
 
-  /** Forgets the lists of all records. */
+  /** Forgets all lists. */
   forget(): void {
     this.#dictionary.forget();
     this.#entries.clear();
   }
 
-  /** Begins another record. Keeps in mind the lists of those before, up to a bound: they come again. */
+  /** Begins another record. Keeps lists of earlier ones up to a bound, as they repeat. */
   reset(): void {
     this.#record++;
     this.#dictionary.reset();

@@ -14,9 +14,9 @@ export type NumericArray = Float32Array | Float64Array | Uint32Array | Uint8Arra
 /**
  * Starts a record with its header.
  *
- * @param name what the record is, for example `adam`
+ * @param name kind of record, for example `adam`
  * @param version format version in 0..255
- * @param capacity bytes that it will be, about
+ * @param capacity expected size in bytes
  */
 export function startRecord(name: string, version: number, capacity = 256): ByteWriter {
   return new ByteWriter(capacity).u8(version).string(name);
@@ -51,7 +51,7 @@ export function openRecord(bytes: Uint8Array, name: string, version: number): By
   return reader;
 }
 
-/** Checks that a record holds nothing more. */
+/** Checks that a record ends here. @throws {SyntaxError} when it goes on */
 export function endRecord(reader: ByteReader, name: string): void {
   if (!reader.done) throw new SyntaxError(`Cannot decode a record as ${name}: it goes on behind its end`);
 }

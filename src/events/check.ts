@@ -1,7 +1,7 @@
 /**
  * Checks values against the descriptions in `schema.ts`.
  *
- * The happy path allocates next to nothing; what is wrong is put into words only once something is.
+ * The happy path allocates next to nothing; messages are made only for violations.
  *
  * @module
  */
@@ -46,7 +46,7 @@ const EVENTS: ReadonlyMap<unknown, NamedFields> = new Map(
 );
 const ITEM: NamedFields = Object.entries(ITEM_FIELDS);
 const RECOMMENDATION: NamedFields = Object.entries(RECOMMENDATION_FIELDS);
-/** Unknown fields that are compared with one that is missing: whoever sends many must not keep us busy. */
+/** Most unknown fields that are compared with a missing one, so that a client cannot keep us busy. */
 const MAX_COMPARED = 20;
 const duplicates = new DuplicateFinder();
 
@@ -103,13 +103,13 @@ export function checkRecommendation(value: unknown): DecodedRecommendation {
   return countKeys(value) < 0 ? rejectUnplain(value, "recommendation") : checkRecommendationFields(value);
 }
 
-/** Whether a value may stand among attributes under this name. */
+/** Whether a value may be an attribute of this name. */
 export function isAttribute(name: string, value: unknown): value is AttributeValue {
   return value !== undefined && countKeys({ [name]: value }) > 0 &&
     attributeViolation(name, value) === undefined;
 }
 
-/** The rest of {@linkcode checkEvent} once {@linkcode countKeys} has found the value to be plain. */
+/** Like {@linkcode checkEvent}, for a value that {@linkcode countKeys} has found plain. */
 export function checkEventFields(value: unknown): DecodedEvent {
   if (!isObject(value)) return rejectViolation(notAnObject(value), "event");
   const type = value["type"];
@@ -120,21 +120,21 @@ export function checkEventFields(value: unknown): DecodedEvent {
   return { ok: true, event: value as unknown as Event };
 }
 
-/** The rest of {@linkcode checkItem} once {@linkcode countKeys} has found the value to be plain. */
+/** Like {@linkcode checkItem}, for a value that {@linkcode countKeys} has found plain. */
 export function checkItemFields(value: unknown): DecodedItem {
   const violation = isObject(value) ? fieldsViolation(ITEM, value) : notAnObject(value);
   if (violation !== undefined) return rejectViolation(violation, "item");
   return { ok: true, item: value as ItemRecord };
 }
 
-/** The rest of {@linkcode checkRecommendation} once {@linkcode countKeys} has found the value to be plain. */
+/** Like {@linkcode checkRecommendation}, for a value that {@linkcode countKeys} has found plain. */
 export function checkRecommendationFields(value: unknown): DecodedRecommendation {
   const violation = isObject(value) ? fieldsViolation(RECOMMENDATION, value) : notAnObject(value);
   if (violation !== undefined) return rejectViolation(violation, "recommendation");
   return { ok: true, recommendation: value as Recommendation };
 }
 
-/** Puts into words what made {@linkcode countKeys} return -1. */
+/** The rejection of a value for which {@linkcode countKeys} is −1. */
 export function rejectUnplain(value: unknown, what: string): Rejected {
   const violation = plainViolation(value) ??
     { code: "not-json", wanted: "JSON", got: shown(value), path: "" };
@@ -157,7 +157,7 @@ function typeViolation(event: Bag): Violation {
   return { code, wanted, got: shown(type), path: ".type" };
 }
 
-/** Says that a record has no field of a name, and which of those that we have no name for is near it. */
+/** A missing field, with the unknown field that may be meant. */
 function missingViolation(name: string, wanted: string, record: Bag, fields: NamedFields): Violation {
   const known = new Set(fields.map(([own]) => own));
   const unknown = Object.keys(record).filter((key) => !known.has(key)).slice(0, MAX_COMPARED);
@@ -254,7 +254,7 @@ function attributeViolation(name: string, value: unknown): Violation | undefined
 
 type ScalarKind = Exclude<Kind, { readonly kind: "list" | "object" | "attributes" | "scalar" }>;
 
-/** The code of what is wrong with a scalar; "" when nothing is. */
+/** The code of a scalar's violation; "" when there is none. */
 function scalarCode(kind: ScalarKind, value: unknown): RejectionCode | "" {
   switch (kind.kind) {
     case "string":

@@ -1,8 +1,8 @@
 /**
- * Events, items and answers to and from their bytes on the log: UTF-8 JSON, one object a record.
+ * Events, items and recommendations to and from their bytes on the log: UTF-8 JSON, one object per record.
  *
- * Decoding never throws: what cannot be taken comes back as a {@linkcode Rejected}. Encoding does: nothing is
- * put on the log that would be refused when read.
+ * Decoding never throws: it returns a {@linkcode Rejected}. Encoding throws what decoding would reject, so that it does
+ * not get onto the log.
  *
  * @module
  */
@@ -84,7 +84,7 @@ export function decodeRecommendation(bytes: Uint8Array): DecodedRecommendation {
 /**
  * Encodes an event as UTF-8 JSON.
  *
- * @throws TypeError when {@linkcode decodeEvent} would refuse them.
+ * @throws TypeError when {@linkcode decodeEvent} would reject it
  *
  * @example
  * ```ts
@@ -102,7 +102,7 @@ export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
 /**
  * Encodes an item as UTF-8 JSON.
  *
- * @throws TypeError when {@linkcode decodeItem} would refuse them.
+ * @throws TypeError when {@linkcode decodeItem} would reject it
  *
  * @example
  * ```ts
@@ -120,7 +120,7 @@ export function encodeItem(item: ItemRecord): Uint8Array<ArrayBuffer> {
 /**
  * Encodes a recommendation as UTF-8 JSON.
  *
- * @throws TypeError when {@linkcode decodeRecommendation} would refuse them.
+ * @throws TypeError when {@linkcode decodeRecommendation} would reject it
  *
  * @example
  * ```ts

@@ -1,8 +1,8 @@
 /**
- * The events that people's behaviour arrives as, and the catalogue record of an item.
+ * The events of users' behaviour, and the catalogue record of an item.
  *
  * Times are integer milliseconds since the epoch. Ids are strings of 1..256 UTF-8 bytes without control
- * characters. Fields that are not named here are kept, never refused.
+ * characters. Unnamed fields are kept, never rejected.
  *
  * @module
  */

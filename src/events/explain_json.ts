@@ -1,12 +1,12 @@
 /**
- * Reads a text that was refused as JSON once more, slowly, to say what is wrong with it and where.
+ * Parses a rejected text again, slowly, to find its first error.
  *
  * @module
  */
 
 import { reject, type Rejected, type RejectionCode, shown } from "./rejected.ts";
 
-/** The first violation of a text that is not JSON, or in which an object has the same key twice. */
+/** The first error of a text that is not JSON, or in which an object repeats a key. */
 export function explainJson(text: string, what: string): Rejected {
   try {
     new Reader(text).readAll();
@@ -99,7 +99,7 @@ class Reader {
     if (!known) this.#fail("a value");
   }
 
-  /** Moves past what a sticky pattern matches here; tells whether that was anything. */
+  /** Skips what a sticky pattern matches here. @returns whether it was anything */
   #skip(pattern: RegExp): boolean {
     pattern.lastIndex = this.#at;
     const match = pattern.exec(this.#text);

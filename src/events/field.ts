@@ -1,5 +1,5 @@
 /**
- * What a field of a record may hold, as data.
+ * Descriptions of the fields of records, as data.
  *
  * @module
  */
@@ -35,11 +35,11 @@ export type Kind =
     readonly minItems: 0 | 1;
     readonly maxItems: number;
     readonly unique?: true;
-    /** Another list of the record with as many entries. */
+    /** Another list of the record, which must have as many entries. */
     readonly sameLengthAs?: string;
   };
 
-/** A field of a record: what it may hold, what it means, whether it may be absent. */
+/** A field of a record: its kind, its meaning, and whether it is optional. */
 export type Field = Kind & { readonly about: string; readonly optional?: true };
 
 /** Fields in the order in which they are checked. */

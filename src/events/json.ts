@@ -1,10 +1,10 @@
 /**
- * Strict JSON from bytes: what `JSON.parse` takes, less duplicate keys (it would keep the last one silently),
- * deep nesting and non-finite numbers, with a reason for what is refused.
+ * Strict JSON from bytes: like `JSON.parse`, without duplicate keys (of which it silently keeps the last), deep nesting
+ * and non-finite numbers, and with a reason for each rejection.
  *
  * `JSON.parse` does the work. One scan over the bytes before it bounds the depth and counts the colons outside
  * of strings, which in valid JSON is the number of keys written; the parsed value has fewer when one was
- * written twice. Only a text that was refused is read again, slowly, to say where it broke.
+ * written twice. Only a rejected text is parsed again, slowly, to find the error.
  *
  * @module
  */
@@ -23,11 +23,11 @@ export type ParsedJson = { readonly ok: true; readonly value: unknown } | Reject
 export interface ParseOptions {
   /** Most bytes. @default {MAX_RECORD_BYTES} */
   readonly maxBytes?: number;
-  /** What the bytes say, if it is known. @default {decoded} */
+  /** The text of the bytes, if known. @default {decoded} */
   readonly text?: string | undefined;
 }
 
-// A byte order mark within a record is an error; readers of files strip it from the start of a file.
+// A byte order mark in a record is an error; readers of files strip it from the start of a file.
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a;
@@ -75,19 +75,19 @@ export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions
 }
 
 /**
- * The text of many records at once, when each character of it is one byte: then a part of the bytes is the same part of
- * the text. `undefined` when there is any other character. A call that decodes costs more than what it does.
+ * The text of many records if all characters are single bytes, so that offsets in bytes and text agree; else
+ * `undefined`. Decoding once is faster than a call per record.
  */
 export function asciiOf(bytes: Uint8Array): string | undefined {
   try {
     const text = DECODER.decode(bytes);
     return text.length === bytes.length ? text : undefined;
   } catch {
-    return undefined; // whoever parses the part that is wrong says so
+    return undefined; // parsing the wrong part reports it
   }
 }
 
-/** Says that a record of `size` bytes is too large. */
+/** The rejection of a record of `size` bytes. */
 export function rejectLarge(size: number, what: string): Rejected {
   return reject(
     "too-large",
@@ -119,7 +119,7 @@ function scanJson(bytes: Uint8Array): { readonly colons: number; readonly isAsci
   return { colons, isAscii: all < 0x80 };
 }
 
-/** The text of ASCII bytes: a quarter of what the decoder takes for a record. */
+/** The text of ASCII bytes, in a quarter of the decoder's time for a record. */
 function latin1(bytes: Uint8Array): string {
   return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
 }

@@ -1,9 +1,9 @@
 /**
- * JSON Schemas (draft 2020-12) of the records, made from the same descriptions that the validator checks.
+ * JSON Schemas (draft 2020-12) of the records, from the descriptions that the validator checks.
  *
- * A schema cannot say all that the validator checks: sizes in bytes (it counts characters), lone surrogates,
- * duplicate keys, depth, forbidden keys below the first level, lists of equal length. So what the validator takes, the
- * schema takes; of the rest the schema finds most.
+ * A schema cannot express all checks: sizes in bytes (it counts characters), lone surrogates, duplicate keys, depth,
+ * forbidden keys below the first level, lists of equal length. It accepts all that the validator accepts, and rejects
+ * most of the rest.
  *
  * @module
  */
@@ -38,7 +38,7 @@ const DRAFT = "https://json-schema.org/draft/2020-12/schema";
 const LIMITS =
   `At most ${MAX_RECORD_BYTES} bytes of UTF-8, nested at most ${MAX_DEPTH} deep, no key twice. ` +
   "Fields that are not named here are kept.";
-/** What has no control characters, as a pattern. */
+/** Pattern of texts without control characters. */
 export const PLAIN = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
 /**

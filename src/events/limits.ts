@@ -1,5 +1,5 @@
 /**
- * How large records and what is in them may be.
+ * Limits on the size of records and their parts.
  *
  * @module
  */
@@ -14,20 +14,20 @@ export const MAX_ID_BYTES = 256;
 export const MAX_NAME_BYTES = 64;
 /** Largest title or text attribute, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 1024;
-/** Most items of a request, an impression or an answer. */
+/** Most items of a request, an impression or a recommendation. */
 export const MAX_ITEMS = 1000;
-/** Most experiments and shadow variants of an answer. */
+/** Most experiments and shadow variants of a recommendation. */
 export const MAX_EXPOSURES = 64;
 /** Most items that a request may exclude. */
 export const MAX_EXCLUDED = 10_000;
-/** Most items that others are to go with: as many as a user's newest behaviours. */
+/** Most items of `like`: as many as a user's newest behaviours. */
 export const MAX_LIKE = 100;
 /** Most categories of an item, attributes of anything, values of a list attribute. */
 export const MAX_ATTRIBUTES = 64;
-/** Earliest time, inclusive: 1990-01-01T00:00:00Z. What claims to be older is a unit error (seconds). */
+/** Earliest time, inclusive: 1990-01-01T00:00:00Z. An older one is a unit error (seconds). */
 export const MIN_TIME_MS = 631_152_000_000;
-/** Latest time, exclusive: 2100-01-01T00:00:00Z. What claims to be later is a unit error (microseconds). */
+/** Latest time, exclusive: 2100-01-01T00:00:00Z. A later one is a unit error (microseconds). */
 export const MAX_TIME_MS = 4_102_444_800_000;
 
-/** Keys that no object of a record may have, at any depth: they reach for a prototype. */
+/** Keys that no object of a record may have, at any depth: they can reach a prototype. */
 export const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];

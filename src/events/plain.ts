@@ -1,6 +1,6 @@
 /**
- * Checks that hold for any part of a record, known field or not: that it is plain data which JSON can carry and
- * which nobody can use to reach a prototype.
+ * Checks of any part of a record, known field or not: it must be plain data that JSON can carry and that cannot reach a
+ * prototype.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { shown, stepTo, type Violation, within } from "./rejected.ts";
 import { FORBIDDEN_KEYS, MAX_DEPTH } from "./limits.ts";
 
 /**
- * Number of keys of all objects in a value, or -1 when {@linkcode plainViolation} has something to say about it.
+ * Number of keys of all objects in a value, or −1 when {@linkcode plainViolation} finds something.
  *
  * Costs one visit per value; allocates only what `Object.keys` does.
  */
@@ -31,7 +31,7 @@ export function countKeys(value: unknown, depth = 1): number {
   const keys = Object.keys(value);
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
-    // The list of schema.ts, spelt out: this is the hottest line of the validator.
+    // FORBIDDEN_KEYS, spelt out: this is the hottest line of the validator.
     if (key === "__proto__" || key === "constructor" || key === "prototype") return -1;
     const count = countKeys((value as Readonly<Record<string, unknown>>)[key], depth + 1);
     if (count < 0) return -1;

@@ -1,14 +1,13 @@
 /**
- * The answer to a request, as it stands on the `recommendations` topic: enough to explain, audit and
- * re-evaluate it later.
+ * The recommendation for a request, as on the `recommendations` topic: enough to explain, audit and re-evaluate it.
  *
  * @module
  */
 
 /**
- * Who ordered a list: `model`; `prior`, the click rates so far, and `mix`, half of each, while the model has yet to
- * prove that it ranks better; `blend`, what retrieval has learnt; `both`, blend and scores; `list`, the list that was
- * asked for has an order of its own; `several`, the two variants of an interleaved list, when they differ.
+ * What ordered a list: `model`; `prior`, the click rates so far, and `mix`, half of each, until the model has proved that
+ * it ranks better; `blend`, what retrieval has learnt; `both`, blend and scores; `list`, the requested list has an order
+ * of its own; `several`, two interleaved variants that differ.
  */
 export const ORDERED_BY = ["model", "prior", "mix", "blend", "both", "list", "several"] as const;
 
@@ -25,7 +24,7 @@ export interface RecommendedItem {
   readonly position: number;
   /** Probability with which the policy chose the item at its position, in (0, 1]. */
   readonly propensity: number;
-  /** Where the candidate comes from. */
+  /** Source of the candidate. */
   readonly source: string;
   /** In an interleaved list, the variant credited with its outcome; absent when none is. */
   readonly team?: string | undefined;
@@ -60,8 +59,8 @@ export interface ShadowSlate {
 }
 
 /**
- * Why a list is empty: the last of these steps, in this order, that any item came to, and what it means. What comes to
- * a step has passed those before it.
+ * Why a list is empty: the last of these steps, in this order, that any item reached. An item reaches a step when it
+ * passes those before it.
  */
 export const EMPTY_REASONS = {
   "unknown": "the items that it was to go with are not known",

@@ -1,5 +1,5 @@
 /**
- * The answer to a request, described once, as data; as events in `schema.ts`.
+ * Recommendations, described once, as data, as events are in `schema.ts`.
  *
  * @module
  */
@@ -58,7 +58,7 @@ const SHADOW_FIELDS: Fields<ShadowSlate> = {
   },
 };
 
-/** The fields of an answer. */
+/** The fields of a recommendation. */
 export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
   request: { ...id, about: "Id of the request that it answers." },
   user: { ...id, about: "For whom; the key of the record on the recommendations topic." },

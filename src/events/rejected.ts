@@ -1,10 +1,10 @@
 /**
- * Why a record was refused: a code for machines, a reason for people.
+ * Why a record is rejected: a code for programs, a reason for people.
  *
  * @module
  */
 
-/** Codes of all reasons to reject bytes, a file or an object. */
+/** All codes of rejections. */
 export const REJECTION_CODES = [
   // the bytes
   "too-large",
@@ -65,7 +65,7 @@ export function reject(code: RejectionCode, reason: string): Rejected {
 const MAX_SHOWN = 60;
 
 /**
- * A value as it may stand in a message: on one line, escaped, at most about 70 characters long.
+ * A value for a message: on one line, escaped, at most about 70 characters.
  *
  * @example
  * ```ts
@@ -88,31 +88,31 @@ export function shown(value: unknown): string {
   return start === value ? escaped : `${escaped}… (${value.length} characters)`;
 }
 
-/** What is wrong within a value, where, and what was wanted instead. */
+/** What is wrong in a value, where, and what is wanted instead. */
 export interface Violation {
   /** What is wrong. */
   readonly code: RejectionCode;
-  /** What should have been there, in words. */
+  /** What is wanted, in words. */
   readonly wanted: string;
-  /** What was there, fit for a message. */
+  /** The current value, fit for a message. */
   readonly got: string;
-  /** Where it is, relative to the value that was checked: `[3]`, `.age`, or nothing for the value itself. */
+  /** Path relative to the checked value: `[3]`, `.age`, or empty for the value itself. */
   readonly path: string;
-  /** The field that may be meant to be the missing one. */
+  /** The unknown field that may stand for a missing one. */
   readonly near?: string | undefined;
 }
 
-/** A violation seen from one level further out. */
+/** A violation, seen from one level further out. */
 export function within(step: string, violation: Violation): Violation {
   return { ...violation, path: step + violation.path };
 }
 
-/** The step from an object to one of its fields, fit for a message. */
+/** A path step to a field, fit for a message. */
 export function stepTo(key: string): string {
   return `.${/^\w{1,64}$/.test(key) ? key : shown(key)}`;
 }
 
-/** Puts a violation of a `what` (an event, an item) into words. */
+/** The rejection of a `what` (an event, an item) for a violation. */
 export function rejectViolation({ code, wanted, got, path, near }: Violation, what: string): Rejected {
   const subject = path === "" ? `the ${what}` : `${path.replace(/^\./, "")} of the ${what}`;
   const missing = near === undefined ? "it is missing" : `it is missing; did you mean it by ${shown(near)}?`;

@@ -1,6 +1,5 @@
 /**
- * The record of something that was not taken, on the `rejected` topic or from a file: where it stood, why it was
- * refused, and its bytes.
+ * The record of a rejection, on the `rejected` topic or of a file: the place, the reason and the bytes.
  *
  * @module
  */
@@ -8,7 +7,7 @@
 import { MAX_ID_BYTES } from "./limits.ts";
 import type { Rejected, RejectionCode } from "./rejected.ts";
 
-/** At most this many bytes of what was refused are kept. */
+/** Most bytes that are kept of what was rejected. */
 export const MAX_REJECTED_BYTES = 64 * 1024;
 
 /** A place on the log. */
@@ -29,7 +28,7 @@ export interface FilePlace {
   readonly line: number;
 }
 
-/** A record of the `rejected` topic: what was rejected, where it stood, and why. */
+/** A record of the `rejected` topic: the place, the reason and the bytes of what was rejected. */
 export type Rejection = (LogPlace | FilePlace) & {
   readonly code: RejectionCode;
   readonly reason: string;
@@ -40,7 +39,7 @@ export type Rejection = (LogPlace | FilePlace) & {
 };
 
 /**
- * Makes the record of a rejected. `size` is that of the whole when `bytes` is only its beginning.
+ * Makes the record of a rejection. `size` is that of the whole when `bytes` is only its beginning.
  *
  * @example
  * ```ts
@@ -71,7 +70,7 @@ export function rejectionOf(
   return kept.length < size ? { ...rejection, cut: true } : rejection;
 }
 
-/** The key of a rejection's record: that of what was refused, unless no id is so long; a key may have a megabyte. */
+/** The key of a rejection: that of the rejected record, unless it is longer than any id. */
 export function rejectionKey(key: string | null): string | null {
   return key === null || key.length > MAX_ID_BYTES ? null : key;
 }

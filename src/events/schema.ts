@@ -1,6 +1,6 @@
 /**
  * Events and items, described once, as data: the validator (`check.ts`) and the published JSON Schemas
- * (`json_schema.ts`) both come from here, so they cannot drift apart. Answers are in `recommendation_schema.ts`.
+ * (`json_schema.ts`) derive from it. Recommendations are in `recommendation_schema.ts`.
  *
  * @module
  */

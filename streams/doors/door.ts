@@ -1,5 +1,5 @@
 /**
- * What the doors share: other systems' HTTP calls, answered by a deployment of ours.
+ * What the doors share: they answer the HTTP calls of other systems.
  *
  * @module
  */
@@ -22,15 +22,15 @@ import { adapt } from "../sources/adapters.ts";
 import type { Task } from "../task/task.ts";
 import type { OwnRecord } from "../topics/own_records.ts";
 
-/** Whose name a request bears that is nobody's; it is on no log. */
+/** User of requests without a user; it is on no log. */
 const NOBODY = "anonymous";
-/** Refused entries that a problem lists. */
+/** Most rejected entries that a problem lists. */
 const MAX_LISTED = 100;
 
-/** A request but for what every request has. */
+/** The optional fields of a request, and its count. */
 export type Asked = Omit<RequestEvent, "type" | "request" | "user" | "time" | "id">;
 
-/** Reads a body as JSON: the values of a list, or the one value. @throws Problem */
+/** Reads a body as JSON: the values of a list, or one value. @throws Problem `bad-body` or `too-large` */
 export async function readValues(context: ApiContext, request: Request): Promise<readonly unknown[]> {
   const bytes = await context.bodies.read(request);
   checkList(bytes, context.maxEntries);
@@ -49,7 +49,7 @@ export function checkEntries({ maxEntries }: ApiContext, entries: number): void 
   }
 }
 
-/** Maps all values to events and items, or none. @throws Problem `refused`, naming every value that cannot be taken */
+/** Maps all values to events and items, or none. @throws Problem `refused`, naming every rejected value */
 export function mapAll<Value>(
   context: ApiContext,
   values: readonly Value[],
@@ -90,7 +90,7 @@ export function recordsOf({ topics, now }: ApiContext, own: readonly OwnRecord[]
   });
 }
 
-/** Makes records durable, and counts them. */
+/** Appends records, and counts them. */
 export async function take(context: ApiContext, records: readonly NewRecord[]): Promise<void> {
   const items = records.filter(({ topic }) => topic === context.topics.items).length;
   if (records.length > items) await context.backlog?.room();
@@ -99,7 +99,7 @@ export async function take(context: ApiContext, records: readonly NewRecord[]): 
   if (records.length > 0) await append(context, records);
 }
 
-/** Asks for a user through the log, like `/v1/recommend`: the answer is on it, and counts as shown. */
+/** Requests a list through the log, like `/v1/recommend`: it counts as shown. */
 export async function ask(
   context: ApiContext,
   user: string,
@@ -114,7 +114,7 @@ export async function ask(
   return JSON.parse(new TextDecoder().decode(answer));
 }
 
-/** What nobody in particular would be answered: read from the state, on no log, and nobody was shown it. */
+/** The list for an unknown user: not logged, and shown to nobody. */
 export function askForNobody(context: ApiContext, asked: Asked): Preview {
   const [task] = context.service?.tasks.values() ?? [];
   if (task === undefined) {
@@ -123,7 +123,7 @@ export function askForNobody(context: ApiContext, asked: Asked): Preview {
   return task.state.previewNobody(requestOf(NOBODY, asked, timeOf(task)));
 }
 
-/** What a user would be answered, or nobody when nothing is known of them; see {@linkcode askForNobody}. */
+/** The list for a user, or an unknown one: not logged, and shown to nobody. */
 export async function askSilently(context: ApiContext, user: string, asked: Asked): Promise<Preview> {
   const task = await freshTask(context, user);
   const event = requestOf(user, asked, timeOf(task));
@@ -131,7 +131,7 @@ export async function askSilently(context: ApiContext, user: string, asked: Aske
     task.state.previewNobody(event);
 }
 
-/** Looks at a user as of all events that were answered before; `undefined` when nothing is known of them. */
+/** Views a user, caught up with the log; `undefined` for an unknown one. */
 export async function lookAt<View>(
   context: ApiContext,
   user: string,
@@ -141,21 +141,21 @@ export async function lookAt<View>(
   return await task.users.peek(user, (known) => view(known, task));
 }
 
-/** As of the newest event: what expires or decays does so by the time of events. */
+/** Time of the newest event: items expire and counts decay by event time. */
 function timeOf({ state }: Task): number {
   return Math.max(0, state.maxTime);
 }
 
-/** @throws Problem `bad-parameter` when it is no request */
+/** Makes a request. @throws Problem `bad-parameter` when it is invalid */
 function requestOf(user: string, asked: Asked, time: number, id: string = crypto.randomUUID()): RequestEvent {
   const event: RequestEvent = { type: "request", user, request: id, time, ...asked };
-  // Where nothing has happened yet, the newest event has no time: that is no fault of the caller.
+  // Without any event yet, the time is 0, which the client cannot help.
   const checked = checkEventFields(time < MIN_TIME_MS ? { ...event, time: MIN_TIME_MS } : event);
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
   return event;
 }
 
-/** A whole number of the query, 0 to the longest list there is. @throws Problem `bad-parameter` */
+/** An integer of the query, 0 to the longest list. @throws Problem `bad-parameter` */
 export function numberIn(query: URLSearchParams, name: string, fallback: number): number {
   const text = query.get(name) ?? "";
   if (text === "") return fallback;

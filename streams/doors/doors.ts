@@ -1,5 +1,5 @@
 /**
- * Doors for those who come from another system: its HTTP calls, so that its clients work with another address.
+ * Doors: the HTTP calls of other systems, so that their clients work with another address.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { HttpSettings } from "../http/contract/settings.ts";
 import { gorseEndpoints } from "./gorse.ts";
 import { metarankEndpoints } from "./metarank.ts";
 
-/** The endpoints of the doors that the settings open; none by default. */
+/** The endpoints of the doors that the settings open. */
 export function doorEndpoints(context: ApiContext, { doors = [], gorse }: HttpSettings): readonly Endpoint[] {
   return [
     ...(doors.includes("gorse") ? gorseEndpoints(context, gorse) : []),

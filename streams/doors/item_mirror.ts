@@ -1,6 +1,6 @@
 /**
- * The catalogue as it stands on the log, for calls that change a part of an item or read one back. Held only by a
- * process that gets such calls: it has the records of all items in memory, as bytes.
+ * The catalogue on the log, for calls that change a part of an item or read one back. Only processes that get such calls
+ * hold it: the records of all items, as bytes.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import type { ApiContext } from "../http/context.ts";
 import { InTurn } from "../log/in_turn.ts";
 import { recordsOf, take } from "./door.ts";
 
-/** What becomes of an item. */
+/** A change of an item. */
 export interface ItemChange {
   /** Its id. */
   readonly id: string;
-  /** From its newest record, if there is one, to the next. May throw. */
+  /** Makes the next record from the newest one; `undefined` removes the item. May throw. */
   readonly change: (item: ItemRecord | undefined) => ItemRecord | undefined;
 }
 
-/** The newest record of each item. One that is older than an append that was answered is never given. */
+/** The newest record of each item. Sees every append that was answered before. */
 export class ItemMirror {
   readonly #context: ApiContext;
   readonly #records = new Map<string, Uint8Array>();
@@ -28,7 +28,7 @@ export class ItemMirror {
   /** All reads and changes come one after the other. */
   readonly #turns = new InTurn();
 
-  /** An empty mirror, which reads the log when it is first asked. */
+  /** Starts empty, and reads the log at the first call. */
   constructor(context: ApiContext) {
     this.#context = context;
   }
@@ -38,7 +38,7 @@ export class ItemMirror {
     return this.#queue(() => Promise.resolve(this.#at(id)));
   }
 
-  /** Items by id, at most `count` of those behind the id `after`. */
+  /** Items by id, at most `count` after the id `after`. */
   page(after: string, count: number): Promise<readonly ItemRecord[]> {
     return this.#queue(() => {
       this.#sorted ??= [...this.#records.keys()].sort();
@@ -55,9 +55,9 @@ export class ItemMirror {
   }
 
   /**
-   * Changes items by their newest records, all or none; a change that gives `undefined` takes the item away.
+   * Changes items, all or none.
    *
-   * @returns How many of them were there.
+   * @returns how many of them existed
    */
   change(changes: readonly ItemChange[]): Promise<number> {
     return this.#queue(async () => {
@@ -93,7 +93,7 @@ export class ItemMirror {
     });
   }
 
-  /** Reads all that is on the log now. */
+  /** Reads up to the end of the log. */
   async #catchUp(): Promise<void> {
     const { log, topics } = this.#context;
     const { end } = await log.bounds(topics.items, 0);

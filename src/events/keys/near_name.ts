@@ -1,15 +1,14 @@
 /**
- * Which of some names a misspelt one means.
+ * Suggestions for misspelt names.
  *
  * @module
  */
 
-/** A name is meant by another that is away one change for so many letters, at most. */
+/** A suggestion differs by at most one change per so many letters. */
 const LETTERS_A_CHANGE = 3;
 
 /**
- * The name that is nearest to one that there is not; `undefined` when none is near. Small and large letters count as
- * the same.
+ * The name nearest to an unknown one; `undefined` when none is near. Ignores case.
  *
  * @example
  * ```ts
@@ -30,7 +29,7 @@ export function nearName(own: string, names: readonly string[]): string | undefi
   return nearest?.name;
 }
 
-/** Says that there is no `what` of a name, and which one is meant, or all that there are. */
+/** A sentence about an unknown name, with a suggestion or all known names. */
 export function noSuch(what: string, own: string, names: readonly string[]): string {
   const near = nearName(own, names);
   const hint = near === undefined ? `there are ${names.join(", ") || "none"}` : `did you mean ${near}?`;
@@ -41,7 +40,7 @@ function longer(a: string, b: string): number {
   return Math.max(a.length, b.length);
 }
 
-/** Letters to put in, take out, change, or swap with the next to make one word of another (optimal string alignment). */
+/** Insertions, deletions, changes and swaps of neighbours between two words (optimal string alignment). */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
