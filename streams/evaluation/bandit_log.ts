@@ -1,5 +1,5 @@
 /**
- * A file of single logged choices, as Open Bandit has them, for off-policy evaluation.
+ * Reads a file of single logged choices, such as Open Bandit, for off-policy evaluation.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import type { TablePolicy } from "./target_policy.ts";
 /** Pseudo-rows at the overall click rate that an item's rate starts with. */
 const SMOOTHING = 100;
 
-/** What was read of a log. */
+/** The contents of a log. */
 export interface BanditLog {
-  /** One list of one place a row, in order; every row is a unit of its own, since its people are anonymous. */
+  /** A one-place list per row, in order; every row is its own unit because users are anonymous. */
   readonly lists: readonly LoggedList[];
-  /** Items in it. */
+  /** Number of distinct items. */
   readonly items: number;
-  /** Rows that could not be read. */
+  /** Number of rejected rows. */
   readonly rejected: number;
 }
 
@@ -32,8 +32,8 @@ interface Choice {
 /**
  * Reads a log whose impressions show one item each and carry its propensity.
  *
- * The reward model of DR is the item's smoothed click rate among the rows of the other half (even and odd rows
- * take turns), so that no row is predicted by itself.
+ * The reward model of DR is the item's smoothed click rate over the other half of the rows (even or odd), so that no
+ * row predicts itself.
  *
  * @throws SyntaxError when an impression has no propensity or several items.
  */
@@ -53,7 +53,7 @@ export async function readBanditLog(
   const items = [...new Set(choices.map(({ item }) => item))];
   const probability = tableOf(policy, items);
   const halves = [0, 1].map((half) => rates(choices.filter((_, row) => row % 2 === half), clicked));
-  // Expected rewards depend on place and half alone.
+  // Expected rewards depend only on place and half.
   const expected = new Map<string, number>();
   const lists = choices.map(({ request, item, place, logged }, row): LoggedList => {
     const rate = halves[1 - row % 2]!;

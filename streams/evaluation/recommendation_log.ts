@@ -1,6 +1,6 @@
 /**
- * The log of a deployment for off-policy evaluation: its answers, with all candidates and their scores, joined with
- * the samples that say what came of them.
+ * Reads a deployment's log for off-policy evaluation: recommendations, with all candidates and scores, joined with the
+ * samples that hold their outcomes.
  *
  * @module
  */
@@ -17,26 +17,26 @@ import { readAll } from "../log/read_all.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 
-/** No logit is further from 0: a probability that was rounded to 1 has none. */
+/** Bound of the logits: a probability rounded to 1 has none. */
 const LARGEST_LOGIT = 36;
 
 /** What {@linkcode readRecommendationLog} reads from a log. */
 export interface RecommendationLog {
   /** One list per sample whose recommendation is on the log. */
   readonly lists: LoggedList[];
-  /** Samples without a recommendation on the log, or shown in another order. */
+  /** Samples without a recommendation on the log, or with items shown in another order. */
   skipped: number;
   /** Recommendations without candidates: the deployment does not set `logCandidates`. */
   withoutCandidates: number;
-  /** Recommendations of interleaving experiments, left out: their scores are of two models. */
+  /** Recommendations of interleaving experiments, left out because their scores come from two models. */
   drafted: number;
 }
 
 /**
- * Reads answers and samples. The reward is the label, the unit the user, the reward model of DR the model's own
- * score, without the effect of the place: it was frozen before the outcome, so it may predict it.
+ * Reads recommendations and samples. The reward is the label and the unit the user. The reward model of DR is the
+ * model's own score without the position effect, which was fixed before the outcome.
  *
- * Memory: the answers of a partition that have no sample yet.
+ * Memory: the recommendations of a partition without a sample so far.
  *
  * @example
  * ```ts
@@ -57,11 +57,11 @@ export async function readRecommendationLog(
   const result: RecommendationLog = { lists: [], skipped: 0, withoutCandidates: 0, drafted: 0 };
   const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
-    const answers = new Map<string, Recommendation>();
+    const recommendations = new Map<string, Recommendation>();
     for await (const record of readAll(log, topics.recommendations, partition)) {
       if (record.value === null) continue;
       const decoded = decodeRecommendation(record.value);
-      if (decoded.ok) answers.set(decoded.recommendation.request, decoded.recommendation);
+      if (decoded.ok) recommendations.set(decoded.recommendation.request, decoded.recommendation);
       else unreadable.leaveOut(record, decoded.reason, "its list is not counted");
     }
     for await (const record of readAll(log, topics.samples, partition)) {
@@ -73,14 +73,14 @@ export async function readRecommendationLog(
         unreadable.leaveOut(record, cause, "its list is not counted");
         continue;
       }
-      if (sample.purpose === "learn") continue; // the same impression comes again when its outcome is final
-      const answer = answers.get(sample.request);
-      answers.delete(sample.request);
-      if (answer === undefined) result.skipped++;
-      else if (isDrafted(answer)) result.drafted++;
-      else if (answer.others === undefined) result.withoutCandidates++;
+      if (sample.purpose === "learn") continue; // the impression comes again when its outcome is final
+      const recommendation = recommendations.get(sample.request);
+      recommendations.delete(sample.request);
+      if (recommendation === undefined) result.skipped++;
+      else if (isDrafted(recommendation)) result.drafted++;
+      else if (recommendation.others === undefined) result.withoutCandidates++;
       else {
-        const list = loggedList(answer, sample, policy);
+        const list = loggedList(recommendation, sample, policy);
         if (list === null) result.skipped++;
         else result.lists.push(list);
       }
@@ -89,18 +89,22 @@ export async function readRecommendationLog(
   return result;
 }
 
-/** Whether two variants made a list; who gets such lists depends on nothing that comes of them. */
+/** Whether two variants drafted the list. Who gets such lists does not depend on outcomes. */
 function isDrafted({ variant, exposures }: Recommendation): boolean {
   return variant === INTERLEAVED || exposures?.some(({ variant }) => variant === INTERLEAVED) === true;
 }
 
-/** The list as logged and as `policy` would have chosen it; `null` when what was shown is not what was answered. */
-export function loggedList(answer: Recommendation, sample: Sample, policy: PolicyOptions): LoggedList | null {
+/** The list as logged and as `policy` would have chosen it; `null` when the items shown are not those recommended. */
+export function loggedList(
+  recommendation: Recommendation,
+  sample: Sample,
+  policy: PolicyOptions,
+): LoggedList | null {
   const rows = [...sample.rows].sort((a, b) => a.position - b.position);
-  const all = [...answer.items, ...answer.others ?? []];
+  const all = [...recommendation.items, ...recommendation.others ?? []];
   const index = new Map(all.map(({ item }, at) => [item, at]));
   const shown = rows.map(({ item }) => index.get(item) ?? -1);
-  if (rows.some(({ item }, place) => answer.items[place]?.item !== item)) return null;
+  if (rows.some(({ item }, place) => recommendation.items[place]?.item !== item)) return null;
   const candidates: Candidates = { scores: all.map(({ score }) => logitOf(score)) };
   const places = rows.map(({ label, propensity }, place): LoggedPlace => {
     const chances = placeDistribution(candidates, shown.slice(0, place), policy);

@@ -1,5 +1,5 @@
 /**
- * The policy to evaluate, as people write it in a file.
+ * Reads the target policy of an evaluation from a file.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { createRandom } from "../../src/draws/random_source.ts";
 import { parseJsonFile } from "../settings/json_file.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
-/** A policy that looks at the item and the place alone. */
+/** A policy that depends only on item and place. */
 export type TablePolicy =
-  /** Every item is as likely as any other. */
+  /** Every item is equally likely. */
   | { readonly name: "uniform" }
   | {
     readonly name: "table";
@@ -22,7 +22,7 @@ export type TablePolicy =
     readonly propensities: Readonly<Record<string, readonly number[]>>;
   };
 
-/** A policy to evaluate: by the item, or by the scores of a log that holds them. */
+/** A target policy: by item, or by the logged scores. */
 export type TargetPolicy = TablePolicy | PolicyOptions;
 
 const count = z.int().positive();
@@ -78,9 +78,9 @@ function check<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
 
 /**
  * Reads the priors of a campaign from `prior_bts.yaml` of the Open Bandit Pipeline: per campaign the lists `alpha`
- * and `beta`, an entry an item.
+ * and `beta`, one entry per item.
  *
- * @throws SyntaxError when the campaign is not there or its lists do not fit.
+ * @throws SyntaxError when the campaign is missing or its lists differ in length.
  */
 export function parseBetaPrior(text: string, campaign: string, file: string): Record<string, BetaArm> {
   const lists: Record<string, number[]> = {};

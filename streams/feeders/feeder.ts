@@ -1,9 +1,9 @@
 /**
- * Feeds a source (a file, a data set) into the log, resumably: the records and the position in the source are
- * committed together, so a restarted feeder skips exactly what is already there.
+ * Feeds a source (a file, a data set) into the log, resumably: records and the position in the source are committed
+ * together, so a restarted feeder skips exactly the records already appended.
  *
- * A group keeps two numbers: as offset of `events` the position, as offset of `items` the CRC-32 of all records before
- * it. A source that has fewer records, or others, is not the one that was fed.
+ * A consumer group stores two numbers: the position as the offset of `events`, and the CRC-32 of all records before it
+ * as the offset of `items`. A source with fewer or other records is not the one that was fed.
  *
  * @module
  */
@@ -23,16 +23,17 @@ import type { Topics } from "../topics/topics.ts";
 export interface FeederOptions {
   /** Source records per commit. @default {1000} */
   readonly batch?: number | undefined;
-  /** Events after which the source counts as ended. @default {all} */
+  /** Number of events after which the source counts as ended. @default {all} */
   readonly limit?: number | undefined;
   /**
-   * Feed a running deployment of any number of partitions: each event goes to the partition of its user, an item
-   * applies as soon as it is seen, and this name keeps the position apart from those of other sources. Without it,
-   * all goes to partition 0 and an item applies before the event that follows it, as a replay needs it.
+   * Name under which the position is kept, for feeding a running deployment of any number of partitions: each event
+   * goes to its user's partition, and an item applies as soon as it is appended. Without a name, everything goes to
+   * partition 0 and an item applies before the event that follows it, as a replay requires.
    */
   readonly name?: string | undefined;
   /**
-   * Milliseconds to add to all times. Called when the source is first fed; a resumed feed adds the same. @default {0}
+   * Milliseconds to add to all times. Called when the source is first fed; a resumed feed adds the same amount.
+   * @default {0}
    */
   readonly shiftMs?: (() => Promise<number>) | undefined;
   /** Wall clock, milliseconds since the epoch. With a name, no record gets a later time. @default {Date.now} */
@@ -41,7 +42,7 @@ export interface FeederOptions {
 
 /**
  * Appends a source to the topics `events`, `items` and `rejected`, in the source's order. Records and the position in the
- * source are committed together, so a feeder that is opened again goes on behind the last batch.
+ * source are committed together, so a reopened feeder continues after the last batch.
  *
  * @example
  * ```ts
@@ -71,11 +72,11 @@ export class Feeder implements AsyncDisposable {
   readonly #resumedFrom: number;
   /** Checksum of the source records before that; `null` = unknown. */
   readonly #resumedSum: number | null;
-  /** Checksum of the source records taken out of the iterator. */
+  /** Checksum of the source records read from the iterator. */
   #sum = 0;
   /** Source records appended. */
   #position: number;
-  /** Source records taken out of the iterator. */
+  /** Source records read from the iterator. */
   #taken = 0;
   /** Events appended. */
   #events: number;
@@ -125,7 +126,7 @@ export class Feeder implements AsyncDisposable {
     const own = await feederPosition<FilePosition>(log, topics, writer.id);
     const position = own?.next ?? await log.committed(group, topics.events, 0) ?? 0;
     const sum = own?.sum ?? await log.committed(group, topics.items, 0);
-    // Among events of other sources, those of this one are counted when they are passed over.
+    // The log may hold events of other sources too; this source's events are counted as they are skipped.
     const events = name === undefined ? (await log.bounds(topics.events, 0)).end : 0;
     const shiftMs = position === 0 ? await options.shiftMs?.() ?? 0 : own?.shiftMs ?? 0;
     opened.move();
@@ -137,12 +138,12 @@ export class Feeder implements AsyncDisposable {
     return this.#resumedFrom;
   }
 
-  /** Events appended so far, by earlier feeders too. */
+  /** Events appended so far, including by earlier feeders. */
   get events(): number {
     return this.#events;
   }
 
-  /** Records of the catalogue appended so far; without a name, by this feeder. */
+  /** Catalogue records appended so far; without a name, by this feeder. */
   get items(): number {
     return this.#items;
   }
@@ -161,7 +162,7 @@ export class Feeder implements AsyncDisposable {
    * Appends the next batch.
    *
    * @returns Whether there was anything left to append.
-   * @throws Error when this source does not begin with what was fed before.
+   * @throws Error when this source does not begin with the records fed before.
    */
   async feed(): Promise<boolean> {
     const records: NewRecord[] = [];
@@ -239,7 +240,7 @@ export class Feeder implements AsyncDisposable {
     }
   }
 
-  /** Brokers reject a whole batch for one time ahead of theirs; a replay depends on no clock. */
+  /** Brokers reject a whole batch when one time is ahead of theirs; a replay must not depend on a clock. */
   #timeOf({ time }: { readonly time: number }): number {
     return Math.min(time, this.#now());
   }
@@ -248,7 +249,7 @@ export class Feeder implements AsyncDisposable {
 type Own = Exclude<SourceRecord, { readonly kind: "rejected" }>;
 type Encoded = Own & { readonly bytes: Uint8Array } | Exclude<SourceRecord, Own>;
 
-/** A record of the source with its bytes; one that is too large for the log is rejected. */
+/** Encodes a source record; one that is too large for the log is rejected. */
 function encoded(from: SourceRecord): Encoded {
   if (from.kind === "rejected") return from;
   const record = from.kind === "event" ? from.event : from.item;
@@ -256,7 +257,7 @@ function encoded(from: SourceRecord): Encoded {
   return bytes instanceof Uint8Array ? { ...from, bytes } : rejectedOwn(from, bytes);
 }
 
-/** The record with later times; one whose time is out of range then is rejected. */
+/** Shifts the times of a record; one whose time is then out of range is rejected. */
 function shifted(from: Encoded, ms: number): Encoded {
   if (ms === 0 || from.kind === "rejected") return from;
   if (from.kind === "event") {
@@ -277,12 +278,12 @@ function rejectedOwn(own: Own, rejected: Rejected): Encoded {
   return { kind: "rejected", file, line, rejection: rejectionOf({ file, line }, rejected, bytes) };
 }
 
-/** The writer of the feeder of a name. */
+/** The writer id of the named feeder. */
 export function feederId(topics: Topics, name?: string): string {
   return name === undefined ? `${topics.events}-feeder` : `${topics.events}-feeder-${name}`;
 }
 
-/** The group that keeps the position of the feeder of a name. */
+/** The consumer group that stores the position of the named feeder. */
 export function feederGroup(topics: Topics, name?: string): string {
   return name === undefined ? `${topics.events}-source` : `${topics.events}-source-${name}`;
 }

@@ -1,7 +1,7 @@
 /**
- * Feeds a topic of another system into a deployment, resumably: what is appended and the position in that topic are
- * committed together, so a restarted feeder skips exactly what is already there. The topic may be keyed by anything, and
- * get more partitions: each event goes to the partition of its user.
+ * Feeds a topic of another system into a deployment, resumably: records and the position in that topic are committed
+ * together, so a restarted feeder skips exactly the records already appended. The topic may have any keys and may gain
+ * partitions: each event goes to its user's partition.
  *
  * @module
  */
@@ -31,9 +31,9 @@ const logger = getLogger(["meander", "feeder"]);
 
 /** The topic that a {@linkcode TopicFeeder} reads. */
 export interface ForeignTopic {
-  /** The log it is on: the deployment's own or another. */
+  /** The log that holds it: the deployment's own or another. */
   readonly log: Log;
-  /** Its name. */
+  /** Name of the topic. */
   readonly topic: string;
   /** Format of its records. */
   readonly format: JsonFormat;
@@ -45,17 +45,17 @@ export interface TopicFeederOptions {
   readonly name?: string;
   /** Records of the topic per commit. @default {1000} */
   readonly batch?: number;
-  /** Where to start when nothing was fed before. @default {"earliest"} */
+  /** Where to start when no position is stored. @default {"earliest"} */
   readonly start?: "earliest" | "latest";
-  /** Wall clock, milliseconds since the epoch. No record gets a later time. @default {Date.now} */
+  /** Wall clock, milliseconds since the epoch. Record times are capped at it. @default {Date.now} */
   readonly now?: () => number;
 }
 
 /**
  * Appends a topic of any number of partitions to `events`, `items` and `rejected`.
  *
- * The order within a partition of the topic is kept. Among partitions, the record with the oldest time goes first, so
- * that one with many old records does not make the others late.
+ * The order within a partition is kept. Across partitions, the record with the oldest time goes first, so that a
+ * partition with a backlog does not make the others late.
  *
  * @example
  * ```ts
@@ -115,11 +115,11 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   /**
-   * Opens a feeder that fences the last one of this name and resumes where it stopped. Partitions added since are fed
-   * from their start.
+   * Opens a feeder that fences the previous one of this name and resumes from its position. Partitions added since are
+   * fed from their start.
    *
-   * @throws Error when there is no such topic
-   * @throws LogError `topic-mismatch` when it is another than the one that was fed
+   * @throws Error when the topic does not exist
+   * @throws LogError `topic-mismatch` when it is not the topic that was fed before
    */
   static async open(
     log: Log,
@@ -148,7 +148,7 @@ export class TopicFeeder implements AsyncDisposable {
       partitions.push(new SourcePartition(source, partition, next));
     }
     const feeder = new TopicFeeder(source, log, topics, writer, group, identity, options, partitions);
-    // Otherwise a restart before the first record would begin at a later end.
+    // Otherwise a restart before the first record would start at a later end.
     if (start === "latest" && before.length === 0) await feeder.#commit([]);
     opened.move();
     return feeder;
@@ -164,7 +164,7 @@ export class TopicFeeder implements AsyncDisposable {
     return this.#items;
   }
 
-  /** Records that this feeder put on `rejected`. */
+  /** Records rejected by this feeder. */
   get rejected(): number {
     return this.#rejected;
   }
@@ -174,7 +174,7 @@ export class TopicFeeder implements AsyncDisposable {
     return this.#firstRejection;
   }
 
-  /** Offsets below this feeder's position that the topic dropped before they were fed. */
+  /** Offsets that the topic dropped before they were fed. */
   get skipped(): number {
     return this.#partitions.reduce((sum, { skipped }) => sum + skipped, 0);
   }
@@ -182,8 +182,8 @@ export class TopicFeeder implements AsyncDisposable {
   /**
    * Checks that the topic is still the one this feeder opened.
    *
-   * @throws LogError `topic-mismatch` when it is another
-   * @throws LogError `closed` when it has got more partitions: open another feeder
+   * @throws LogError `topic-mismatch` when it is not
+   * @throws LogError `closed` when it has gained partitions: open a new feeder
    */
   async check(): Promise<void> {
     const { log, topic } = this.#source;
@@ -197,7 +197,7 @@ export class TopicFeeder implements AsyncDisposable {
     );
   }
 
-  /** Offsets of the topic that are not fed yet, including holes. */
+  /** Offsets of the topic not fed yet, including gaps. */
   async lag(): Promise<number> {
     const { log, topic } = this.#source;
     let lag = 0;
@@ -211,7 +211,7 @@ export class TopicFeeder implements AsyncDisposable {
    * Appends the next batch.
    *
    * @param options `waitMs`: how long to wait for a first record; `signal`: ends the wait, and the feed rejects
-   * @returns Records taken from the topic; 0 = it has no more now.
+   * @returns Number of records read from the topic; 0 = none left for now.
    */
   async feed(options: { readonly waitMs?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
     const { waitMs = 0, signal } = options;
@@ -247,7 +247,7 @@ export class TopicFeeder implements AsyncDisposable {
     return oldest;
   }
 
-  /** Until a partition has something. */
+  /** Waits until a partition has a record. */
   async #wait(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
     const enough = new AbortController();
     const ends = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
@@ -263,7 +263,7 @@ export class TopicFeeder implements AsyncDisposable {
   async #commit(records: readonly NewRecord[]): Promise<void> {
     const { log, topic } = this.#source;
     const next = this.#partitions.map((partition) => partition.next);
-    // For tools that show lag, where the log is the same.
+    // Lets tools show the lag when both topics are on the same log.
     const offsets = log === this.#log ? next.map((offset, partition) => ({ topic, partition, offset })) : [];
     const position = positionRecord(this.#topics, this.#writer.id, { id: this.#identity.id, next });
     await this.#writer.commit({ records: [...records, position], group: this.#group, offsets });
@@ -272,9 +272,9 @@ export class TopicFeeder implements AsyncDisposable {
   #adapt(record: LogRecord): readonly NewRecord[] {
     const { value, time, headers } = record;
     if (value === null) return []; // a tombstone of a compacted topic
-    // Changes of experiments are records of that deployment's `events`, and of no other.
+    // Experiment changes belong to the `events` of their own deployment only.
     if (this.#source.format === "meander" && headers[EXPERIMENT] !== undefined) return [];
-    // Brokers reject a whole batch for one time ahead of theirs.
+    // Brokers reject a whole batch when one time is ahead of theirs.
     const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
     const adapted = adaptJson(value, this.#adapter, clamp(time));
     if (!adapted.ok) return [this.#reject(record, adapted, came)];
@@ -309,7 +309,7 @@ function anotherTopic(topic: string, name: string, { message }: LogError): LogEr
   return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
 }
 
-/** @throws LogError `topic-mismatch` when a topic ends before what was fed of it */
+/** @throws LogError `topic-mismatch` when a topic ends before the position of its feeder */
 function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
   if (next <= end) return;
   throw new LogError(
@@ -319,7 +319,7 @@ function checkEnd(topic: string, partition: number, next: number, { end }: Bound
   );
 }
 
-/** What the group has, where a feeder of before kept its position there. */
+/** Offsets committed to the group, where earlier releases kept the position. */
 async function committedBefore(
   log: Log,
   { events }: Topics,
@@ -341,12 +341,12 @@ async function committedBefore(
 class SourcePartition {
   readonly partition: number;
   readonly #source: ForeignTopic;
-  /** Read, and not taken from `#at` on. */
+  /** Records read; those from `#at` on are not taken yet. */
   #records: readonly LogRecord[] = [];
   #at = 0;
-  /** Where the log is to be read next. */
+  /** Offset to read next from the log. */
   #readTo: number;
-  /** Behind what was taken. */
+  /** Offset after the last record taken. */
   #next: number;
   #skipped = 0;
 
@@ -356,22 +356,22 @@ class SourcePartition {
     this.#readTo = this.#next = next;
   }
 
-  /** Behind what was taken: the position to commit. */
+  /** Offset after the last record taken: the position to commit. */
   get next(): number {
     return this.#next;
   }
 
-  /** Offsets that the topic had dropped before they were read. */
+  /** Offsets that the topic dropped before they were read. */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** The next record, if one was read. */
+  /** The next record, if one is buffered. */
   get head(): LogRecord | undefined {
     return this.#records[this.#at];
   }
 
-  /** Takes the head. */
+  /** Removes the head. */
   take(): void {
     const { head } = this;
     if (head === undefined) return;
@@ -379,7 +379,7 @@ class SourcePartition {
     this.#next = this.head === undefined ? this.#readTo : head.offset + 1;
   }
 
-  /** Reads on when there is no head. */
+  /** Reads more records when there is no head. */
   async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
     if (this.head !== undefined) return;
     const { log, topic } = this.#source;
@@ -389,12 +389,14 @@ class SourcePartition {
     if (dropped > 0) {
       this.#skipped += dropped;
       const last = from + dropped - 1;
-      logger.error("{topic}/{partition} has dropped {count} offsets before they were fed, {from} to {last}", {
-        ...{ topic, partition: this.partition, count: dropped, from, last },
-      });
+      const values = { topic, partition: this.partition, count: dropped, from, last };
+      logger.error(
+        "{topic}/{partition} has dropped {count} offsets before they were fed, {from} to {last}",
+        values,
+      );
     }
     [this.#records, this.#at, this.#readTo] = [records, 0, next];
-    if (records.length === 0) this.#next = next; // past a hole
+    if (records.length === 0) this.#next = next; // past a gap
   }
 }
 

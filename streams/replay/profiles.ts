@@ -1,5 +1,5 @@
 /**
- * Ready-made configurations: what is a feature, an outcome and a behaviour in each known data set.
+ * Built-in configurations: features, outcomes and behaviours of each known data set.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Format } from "../sources/open.ts";
 const MINUTE = 60_000;
 const WANTED = { positive: true, strength: 1 } as const;
 
-/** Task options by source format. Replays learn from the lists that were actually shown. */
+/** Task options by source format. Replays learn from the lists actually shown. */
 export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
   meander: { schema: DEFAULT_SCHEMA, impressions: "logged" },
   // A rating of 4 stars is the click and settles its impression at once; all rated movies are behaviours.
@@ -22,7 +22,7 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
       itemFields: ["decade"],
       contextFields: [],
       crosses: ["decade"],
-      // A page of ratings is in no order of interest: what was rated before says nothing by its place.
+      // A page of ratings is not ordered by interest, so positions say nothing about earlier ratings.
       transitions: null,
     },
     impressions: "logged",
@@ -35,14 +35,14 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
       crosses: ["decade"],
       transitions: null,
     },
-    // In MovieLens 20M the label of the samples is a rating of 3.5 stars or more.
+    // The samples' label in MovieLens 20M is a rating of 3.5 stars or more.
     actions: { rating: { positive: 3.5, explicit: true, strength: 1, surprise: true } },
     impressions: "logged",
   },
   taobao: {
     schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
     impressions: "logged",
-    // People come back to what they looked at.
+    // Users return to items they have viewed.
     retrieval: { revisits: true },
   },
   "open-bandit": {
@@ -52,7 +52,7 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
     impressions: "logged",
   },
   metarank: { schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] }, impressions: "logged" },
-  // The types of feedback of Gorse's own examples, beside ours.
+  // The feedback types of Gorse's own examples, in addition to Meander's.
   gorse: {
     schema: { ...DEFAULT_SCHEMA, contextFields: ["hour"] },
     actions: { ...DEFAULT_ACTIONS, star: WANTED, fork: WANTED, share: WANTED },
@@ -66,7 +66,6 @@ export const PROFILES: Readonly<Record<Format, TaskOptions>> = {
 };
 
 /**
- * Formats whose data sets name every list that was shown: they ask for none, so in a replay of them nobody needs what
- * retrieval learns.
+ * Formats whose data sets contain every list that was shown. They request none, so their replays do not need retrieval.
  */
 export const LISTED: ReadonlySet<Format> = new Set(["ml-100k", "sparrow", "taobao", "open-bandit"]);

@@ -1,5 +1,5 @@
 /**
- * Summary of the `rejected` topic: how many of each code, with a few examples.
+ * Summarises the `rejected` topic: counts by code, with a few examples.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const EXAMPLES = 3;
 const EXAMPLE_CHARACTERS = 200;
 
 /**
- * Counts rejections by code as they appear on the log.
+ * Counts the rejections on the log by code.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ export class RejectionSummary {
       .sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1));
   }
 
-  /** @internal Reads what is new on the topic; with `trim`, drops it there afterwards. */
+  /** @internal Reads new records of the topic; `trim` deletes them afterwards. */
   async update(log: Log, topic: string, trim: boolean): Promise<void> {
     for (;;) {
       const { records, next } = await log.read(topic, 0, this.#next);

@@ -1,14 +1,14 @@
 /**
- * A replay: one source through the whole loop, in lockstep, so that the result is a function of the source, the
- * options and the seed alone.
+ * Replays a source through the whole loop in lockstep, so that the result depends only on the source, the options and
+ * the seed.
  *
  * ```text
  *   feed → [ round of the task → learn its samples → publish → apply the new version ] → ... → flush → report
  * ```
  *
- * A round ends with the sample that fills a batch; the learner then learns it and the next round predicts with
- * the new version. Killed at any moment, the same command on the same log goes on to the same result, bit for
- * bit: the task restarts at its last commit, the learner at its last checkpoint, the feeder at its last batch.
+ * A round ends with the sample that fills a batch; the learner then trains on it, and the next round predicts with the
+ * new version. When a replay is killed at any moment, the same command on the same log continues to the same result,
+ * bit for bit: the task restarts at its last commit, the learner at its last checkpoint, the feeder at its last batch.
  *
  * @module
  */
@@ -44,11 +44,11 @@ import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
 
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
-  /** The model: its name, or one that is not in the registry. */
+  /** The model: its name, or an implementation that is not in the registry. */
   readonly model: N | ModelKind;
-  /** Its options. */
+  /** Options of the model. */
   readonly modelConfig: ModelConfigs[N];
-  /** What computes the model; `auto` is the fastest that this machine runs. @default {"auto"} */
+  /** Backend of the model; `auto` is the fastest that this machine runs. @default {"auto"} */
   readonly kernels?: KernelChoice | undefined;
   /** Options of the task. */
   readonly task: TaskOptions;
@@ -60,15 +60,15 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
   readonly stateBytes?: number | undefined;
   /** Most events per round. @default {1024} */
   readonly roundEvents?: number | undefined;
-  /** Events after which the source counts as ended. */
+  /** Number of events after which the source counts as ended. */
   readonly limit?: number | undefined;
   /**
-   * Whether consumed records stay on the log: `true` for a durable log, `false` saves the memory of one in memory.
+   * Whether consumed records stay on the log: `true` for a durable log; `false` saves memory with an in-memory log.
    *
    * @default {true}
    */
   readonly retain?: boolean | undefined;
-  /** Everything the result depends on, as JSON. A log made with another manifest is refused. */
+  /** Everything the result depends on, as JSON. A log made with another manifest is rejected. */
   readonly manifest: string;
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string | undefined;
@@ -82,43 +82,43 @@ export interface ReplayOptions<N extends ModelName = ModelName> {
 export interface ReplayView {
   /** The state of the task. */
   readonly task: TaskState;
-  /** The learner and what it judged. */
+  /** The learner with its evaluated predictions. */
   readonly learning: Learning;
-  /** Events that the task has read. */
+  /** Events read by the task. */
   readonly events: number;
-  /** Users that have a committed state. */
+  /** Users with a committed state. */
   readonly users: number;
 }
 
-/** What the model shows of the users' states after so many rows. */
+/** The model's panels of the users' states after a number of rows. */
 export interface InspectionMark extends Inspection {
-  /** Rows judged by then. */
+  /** Rows evaluated by then. */
   readonly rows: number;
 }
 
 /** The result of a replay. */
 export interface ReplayResult extends ReplayView {
-  /** @internal What the model shows of the users' states in the course of this run, if it does; the last is of its end. */
+  /** @internal The model's panels of the users' states during this run, if it has any; the last one is from its end. */
   readonly inspections: readonly InspectionMark[];
   /** Events read by earlier runs on this log. */
   readonly resumedFrom: number;
   /** Rejected records, by code. */
   readonly rejections: RejectionSummary;
-  /** SHA-256 over all user and item states, over all samples in order, over the learner; hexadecimal. */
+  /** Hexadecimal SHA-256 of all user and item states, of all samples in order, and of the learner. */
   readonly digests: { readonly states: string; readonly samples: string; readonly parameters: string };
 }
 
-/** Batches from one look at the states to the next. */
+/** Number of batches between two panels of the states. */
 const INSPECTION_BATCHES = 20;
 
 const MANIFEST_KEY = "replay-manifest";
 
 /**
- * Runs a source through the whole loop, to its end: events, states, lists, samples, learning. The result is a function of
- * the source, the options and the seed alone; a replay that was killed goes on from its log to the same result.
+ * Replays a whole source through events, states, lists, samples and learning. The result depends only on the source,
+ * the options and the seed; a killed replay continues from its log to the same result.
  *
- * @param log where it is written; with a durable one, a run may go on where another one stopped
- * @returns what was judged, learnt and rejected, with digests of states, samples and parameters
+ * @param log written by the replay; with a durable log, a run continues an interrupted one
+ * @returns the evaluated, learnt and rejected records, with digests of states, samples and parameters
  * @throws RangeError when the log holds a replay with another manifest
  *
  * @example
@@ -237,7 +237,7 @@ function makeModel<N extends ModelName>(options: ReplayOptions<N>, k: number): M
   return kindOf(options.model).create(sizes, options.modelConfig, random, createKernels(options.kernels));
 }
 
-/** SHA-256 over the records of all users and items, by id, and what retrieval learnt. */
+/** SHA-256 of the records of all users and items, by id, and of the retrieval state. */
 async function stateDigest(task: Task): Promise<string> {
   const hash = createHash("sha256");
   for await (const [id, record] of task.users.records()) hash.update(id).update(record);
@@ -248,7 +248,9 @@ async function stateDigest(task: Task): Promise<string> {
   return hash.digest("hex");
 }
 
-/** A replayed catalogue is a history: each record applies at its place among the events, so none may be compacted. */
+/**
+ * A replayed catalogue is a history: each record applies at its position among the events, so none may be compacted.
+ */
 function specs(topics: Topics): TopicSpec[] {
   return topicSpecs(topics, 1).map((spec) =>
     spec.name === topics.items ? { ...spec, cleanup: "delete" } : spec
@@ -278,7 +280,7 @@ async function checkManifest(log: Log, topics: Topics, manifest: string): Promis
   }
 }
 
-/** The places where two JSON values differ, in words. */
+/** Describes where two JSON values differ. */
 function differing(known: unknown, wanted: unknown, path: string): string[] {
   if (isRecord(known) && isRecord(wanted)) {
     const keys = [...new Set([...Object.keys(known), ...Object.keys(wanted)])];

@@ -1,5 +1,5 @@
 /**
- * From a finished replay to its figures: the report's data and the machine-readable result.
+ * Turns a finished replay into report data and the machine-readable result.
  *
  * @module
  */
@@ -13,25 +13,25 @@ import type { ReplayResult } from "./replay.ts";
 import { formatCount } from "../report/format.ts";
 import type { CalibrationBin, CurvePoint, ReportData } from "../report/report_data.ts";
 
-/** What a replay cannot know of itself. */
+/** What a replay does not know about itself. */
 export interface ReplayFacts {
   /** The command that made the replay. */
   readonly command: string;
-  /** What computed the model. */
+  /** Backend that computed the model. */
   readonly kernels: string;
-  /** What was replayed, in words. */
+  /** Description of the source. */
   readonly dataSet: string;
   /** Wall clock, milliseconds since the epoch. */
   readonly started: number;
   /** Wall clock, milliseconds since the epoch. */
   readonly finished: number;
-  /** First row that counts. */
+  /** First row included in the metrics. */
   readonly evalFrom: number;
   /** Length of the tail in rows; `null` = a third. */
   readonly tail: number | null;
-  /** Throughput as it was measured: rows judged and events a second. */
+  /** Measured throughput: rows evaluated and events per second. */
   readonly speeds: readonly { readonly rows: number; readonly eventsPerSecond: number }[];
-  /** Remarks on the run, one sentence each. */
+  /** Notes on the run, one sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -40,7 +40,7 @@ const CURVE_WINDOW_SHARE = 0.05;
 const MIN_CURVE_WINDOW = 1000;
 const CALIBRATION_BINS = 20;
 
-/** Collects everything that the report shows. */
+/** Collects the data of the report. */
 export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData {
   const { task, learning, rejections, digests } = result;
   const { rows } = learning.validation;
@@ -98,19 +98,19 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
   };
 }
 
-/** What the model showed of the users' states after so many rows, if it does. */
+/** The model's panels of the users' states after a number of rows, if it has any. */
 function inspectionAt({ inspections }: ReplayResult, rows: number): { readonly inspection?: Inspection } {
   const mark = inspections.findLast((mark) => mark.rows <= rows);
   return mark === undefined ? {} : { inspection: { users: mark.users, panels: mark.panels } };
 }
 
-/** The same as JSON: a value a panel, or a list where it has several. */
+/** The panels as JSON: one value per panel, or a list. */
 function inspectionJson({ users, panels }: Inspection): Record<string, unknown> {
   const value = ({ per, values }: Panel) => per === undefined ? values[0] ?? null : values;
   return { users, ...Object.fromEntries(panels.map((panel) => [panel.name, value(panel)])) };
 }
 
-/** What is said of one, and of more. */
+/** Singular and plural. */
 const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more: string])[] = [
   ["duplicates", "event came twice and was skipped", "events came twice and were skipped"],
   [
@@ -156,7 +156,7 @@ const COUNTER_NOTES: readonly (readonly [counter: TaskCounter, one: string, more
   ["forgotten", "user was erased", "users were erased"],
 ];
 
-/** What a task counted that its user may want to know, in words. */
+/** Notes on the task's counters for its user. */
 export function counterNotes(counters: TaskCounters): string[] {
   return COUNTER_NOTES.filter(([name]) => counters[name] > 0)
     .map(([name, one, more]) => `${formatCount(counters[name])} ${counters[name] === 1 ? one : more}.`);
@@ -204,9 +204,9 @@ function curve(result: ReplayResult, facts: ReplayFacts): CurvePoint[] {
       ctr: mean(labels),
       calibration: calibration(labels, predictions),
       eventsPerSecond: speedAt(facts, mark.rows),
-      // A batch that failed has a loss that is not finite.
+      // A failed batch has a non-finite loss.
       loss: mean(recent.map(({ loss }) => loss).filter(Number.isFinite)),
-      // 0 is the loss of a task that was not trained, which has no curve.
+      // 0 means that the objective was not trained and has no curve.
       auxLoss: mean(recent.map(({ aux }) => aux).filter((aux) => Number.isFinite(aux) && aux !== 0)),
       versions: mark.version,
       ...inspectionAt(result, mark.rows),
@@ -219,7 +219,7 @@ function speedAt(facts: ReplayFacts, rows: number): number | null {
   return facts.speeds.find((speed) => speed.rows >= rows)?.eventsPerSecond ?? null;
 }
 
-/** Bins of equally many rows, ascending by prediction. */
+/** Bins with equal numbers of rows, ascending by prediction. */
 function calibrationBins(rows: ProgressiveRows, from: number): CalibrationBin[] {
   const labels = rows.labels.subarray(from, rows.length);
   const predictions = rows.predictions.subarray(from, rows.length);

@@ -1,5 +1,5 @@
 /**
- * Foreign JSON, record by record, wherever it comes from: a file, a topic.
+ * Maps foreign JSON records, from a file or a topic, to events and items.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import { parseJson } from "../../src/events/json.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { OwnRecord } from "../topics/own_records.ts";
 
-/** How a JSON value of a format is taken; `time` is that of what has none. Throws a SyntaxError when it cannot be. */
+/** Maps a JSON value of a format; `time` is used where the value has none. Throws a SyntaxError when it cannot. */
 export type JsonAdapter = (value: unknown, options: { readonly time: number }) => Mapped;
 
-/** Formats whose records are JSON, so that they may come from a topic. */
+/** Formats with JSON records, which can therefore be read from a topic. */
 export const JSON_FORMATS = ["meander", "metarank", "gorse", "easyrec"] as const;
 
 /** One of {@linkcode JSON_FORMATS}. */
 export type JsonFormat = (typeof JSON_FORMATS)[number];
 
-/** Adapters of the formats that are JSON. */
+/** The adapter of each JSON format. */
 export const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
   meander: parseOwn,
   metarank: parseMetarank,
@@ -31,11 +31,12 @@ export const JSON_ADAPTERS: Readonly<Record<JsonFormat, JsonAdapter>> = {
   easyrec: parseEasyRec,
 };
 
-/** What a record gives, or why it is refused. */
+/** The records mapped from a foreign one, or why it is rejected. */
 export type Adapted = { readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected;
 
 /**
- * Runs an adapter, and checks what it makes: all of it is taken or none. A `SyntaxError` of the adapter is a rejection.
+ * Runs an adapter and validates its output, which is accepted as a whole or not at all. A `SyntaxError` of the adapter
+ * is a rejection.
  */
 export function adapt(map: () => Mapped): Adapted {
   let mapped: Mapped;
@@ -59,7 +60,7 @@ export function adapt(map: () => Mapped): Adapted {
   return { ok: true, records };
 }
 
-/** Takes bytes of JSON: a value, or a list of values that are taken all or none. */
+/** Adapts JSON bytes: a value, or a list of values that are accepted as a whole or not at all. */
 export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number): Adapted {
   const parsed = parseJson(bytes, "record");
   if (!parsed.ok) return parsed;
@@ -74,7 +75,7 @@ export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number)
   });
 }
 
-/** Ours: an event has a type, an item has none. The validator says what is wrong. */
+/** Meander's own format: an event has a type, an item has none. Validation reports what is wrong. */
 function parseOwn(value: unknown): Mapped {
   const isItem = typeof value === "object" && value !== null && !("type" in value) && "item" in value;
   return isItem ? { items: [value as ItemRecord] } : { events: [value as Event] };

@@ -1,5 +1,5 @@
 /**
- * What a look at a whole source tells: how many events it holds, and of when the newest is.
+ * Scans a whole source for its number of events and its newest time.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { SourceRecord } from "./source.ts";
 
 /**
- * Reads a source to its end, or to the `limit`-th event, and counts the events.
+ * Counts the events of a source, up to `limit`.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -29,7 +29,7 @@ export async function countEvents(source: AsyncIterable<SourceRecord>, limit = I
   return events;
 }
 
-/** Time of the newest event of a source, milliseconds since the epoch; −∞ when it has none. */
+/** Time of the newest event of a source, in milliseconds since the epoch; −∞ without events. */
 export async function newestTime(source: AsyncIterable<SourceRecord>): Promise<number> {
   let newest = -Infinity;
   for await (const record of source) {

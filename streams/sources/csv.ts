@@ -1,8 +1,8 @@
 /**
- * Rows of a CSV file, with the numbers of their lines, going on after a malformed one.
+ * Reads the rows of a CSV file with their line numbers and continues after malformed ones.
  *
- * None of the formats read here has line breaks within a field. So a line is a row, and a quote that is never closed
- * costs one line and not the rest of the file.
+ * None of the supported formats has line breaks within a field. A line is therefore a row, and an unclosed quote costs
+ * one line rather than the rest of the file.
  *
  * @module
  */
@@ -11,22 +11,22 @@ import type { Row } from "../../src/adapters/fields.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { type Line, readLines } from "./lines.ts";
 
-/** A row, or a line that is none. */
+/** A row, or a line that is not a valid row. */
 export type CsvLine =
   | { readonly ok: true; readonly line: Line; readonly row: Row }
   | { readonly ok: false; readonly line: Line; readonly rejected: Rejected };
 
 /** Options of {@linkcode readCsv}. */
 export interface CsvOptions {
-  /** Names of the columns; of a file with a header, those that it must have. */
+  /** Names of the columns; for a file with a header, the required ones. */
   readonly columns: readonly string[];
   /** Whether the first line names the columns. @default {false} */
   readonly header?: boolean | undefined;
-  /** Name for a column whose name in the header is empty. */
+  /** Name of the column whose header is empty. */
   readonly unnamed?: string | undefined;
   /** Character between fields. @default {","} */
   readonly separator?: string | undefined;
-  /** Whether a field may stand in quotes; if not, a quote is a character like any other. @default {true} */
+  /** Whether fields may be quoted; otherwise a quote is an ordinary character. @default {true} */
   readonly quotes?: boolean | undefined;
   /** Encoding of the text. @default {"utf-8"} */
   readonly encoding?: "utf-8" | "latin1" | undefined;
@@ -82,7 +82,7 @@ function malformed({ number }: Line, wanted: number, got: number): Rejected {
   return reject("malformed-row", `Cannot split line ${number} into ${wanted} fields: it has ${got}`);
 }
 
-/** The texts of lines, decoded at once, which is faster; `undefined` for one that is not of the encoding. */
+/** Decodes all lines at once, which is faster; `undefined` for a line that cannot be decoded. */
 function decode(lines: readonly Line[], decoder: TextDecoder): readonly (string | undefined)[] {
   const whole = new Uint8Array(lines.reduce((size, { bytes }) => size + bytes.length + 1, 0));
   let at = 0;
@@ -92,7 +92,7 @@ function decode(lines: readonly Line[], decoder: TextDecoder): readonly (string 
     whole[at++] = LF;
   }
   const texts = decodeOne(whole, decoder)?.split("\n") ?? lines.map(({ bytes }) => decodeOne(bytes, decoder));
-  // Byte order marks are no part of a row, however many there are.
+  // Byte order marks are not part of a row, however many there are.
   return texts.map((text) => text?.startsWith("\ufeff") ? text.replace(/^\ufeff+/, "") : text);
 }
 
@@ -100,11 +100,11 @@ function decodeOne(bytes: Uint8Array, decoder: TextDecoder): string | undefined 
   try {
     return decoder.decode(bytes);
   } catch {
-    return undefined; // the caller says so
+    return undefined; // the caller reports it
   }
 }
 
-/** The fields of a line, as of RFC 4180: a quoted field ends at a quote that is not doubled. */
+/** The fields of a line by RFC 4180: a quoted field ends at a quote that is not doubled. */
 function split(text: string, separator: string, quotes: boolean): readonly string[] | Rejected {
   if (!quotes || !text.includes(QUOTE)) return text.split(separator);
   const fields: string[] = [];
@@ -136,7 +136,7 @@ function endOfPlain(text: string, separator: string, at: number): number {
   return end < 0 ? text.length : end;
 }
 
-/** Behind the closing quote of a field whose text begins at `at`; −1 when there is none. */
+/** Index after the closing quote of a field whose text begins at `at`; −1 without one. */
 function endOfQuoted(text: string, at: number): number {
   for (let end = text.indexOf(QUOTE, at); end >= 0; end = text.indexOf(QUOTE, end + 2)) {
     if (text[end + 1] !== QUOTE) return end + 1;

@@ -1,10 +1,10 @@
 /**
- * Finding the files of a data set.
+ * Finds the files of a data set.
  *
  * @module
  */
 
-/** Whether a path is a folder. @throws Deno.errors.NotFound when it is nothing at all */
+/** Whether a path is a folder. @throws Deno.errors.NotFound when it does not exist */
 export async function isFolder(path: string): Promise<boolean> {
   return (await Deno.stat(path)).isDirectory;
 }
@@ -14,7 +14,7 @@ export function within(folder: string, name: string): string {
   return `${folder.replace(/[/\\]+$/, "")}/${name}`;
 }
 
-/** Path of the first of these names that a folder has. */
+/** Path of the first of these files that exists in a folder. */
 export async function fileIn(folder: string, names: readonly string[]): Promise<string | undefined> {
   for (const name of names) {
     const path = within(folder, name);

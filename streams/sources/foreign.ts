@@ -16,7 +16,7 @@ import { readLines } from "./lines.ts";
 import { placed, readRows, type SourceOptions, type SourceRecord } from "./source.ts";
 import { sortByTime } from "./sort_by_time.ts";
 
-/** A file's ending; what is not CSV is JSON. */
+/** Extension of a CSV file; all other files are JSON. */
 const CSV = /\.csv(\.gz)?$/;
 const DATA = /\.(jsonl?|ndjson|csv)(\.gz)?$/;
 
@@ -29,7 +29,7 @@ export async function* openMetarank(path: string, options: SourceOptions): Async
 
 /**
  * A folder with `users`, `items` and `feedback`, each as `.csv`, `.jsonl` or `.json`, perhaps with `.gz`; or one such
- * file. Dumps are sorted by key, so all are put in the order of time; users, and items without a time, come first.
+ * file. Dumps are sorted by key, so the records are sorted by time; users, and items without a time, come first.
  */
 export function openGorse(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   return sortByTime(readGorse(path, options));
@@ -43,7 +43,7 @@ async function* readGorse(path: string, options: SourceOptions): AsyncGenerator<
   }
 }
 
-/** The behaviour table of EasyRec, as CSV with a header or as JSON; put in the order of time. */
+/** The behaviour table of EasyRec, as CSV with a header or as JSON, sorted by time. */
 export function openEasyRec(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   return sortByTime(readEasyRec(path, options));
 }
@@ -68,7 +68,7 @@ async function* readJson(
   }
 }
 
-/** The file, or those of the folder by name. @throws Deno.errors.NotFound when there is none */
+/** The file, or the files of the folder in the order of their names. @throws Deno.errors.NotFound without any */
 async function filesOf(path: string): Promise<readonly string[]> {
   if (!await isFolder(path)) return [path];
   const names: string[] = [];

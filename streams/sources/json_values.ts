@@ -1,5 +1,5 @@
 /**
- * JSON values of a file as bytes: one a line, or the entries of a list, whichever the file has.
+ * Splits a file into JSON values as bytes: one per line, or the entries of a list.
  *
  * @module
  */
@@ -13,15 +13,15 @@ const LF = 0x0a, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
 const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d;
 
 /**
- * Cuts a file whose first character is `[` into the entries of that list, any other one into lines; the number of an
- * entry is that of the line it begins in. How the bytes are chunked makes no difference.
+ * Splits a file whose first character is `[` into the entries of that list, and any other file into lines; an entry is
+ * numbered by the line it begins on. The chunking of the bytes makes no difference.
  *
- * After a list there may be another one. Entries are told apart by the commas between them: whether one is JSON is for
- * the reader to find out. As lines are, an entry of more than 1 MiB is refused without being held.
+ * Another list may follow. Entries are separated by commas only; whether one is valid JSON is left to the reader. Like
+ * a line, an entry of more than 1 MiB is rejected without being buffered.
  */
 export class JsonSplitter implements Splitter {
   #inner: Splitter | undefined;
-  /** Chunks of nothing but white space at the start. */
+  /** The chunks at the start that hold only white space. */
   #blank: Uint8Array[] = [];
 
   /** See {@linkcode Splitter}. */
@@ -47,17 +47,17 @@ export class JsonSplitter implements Splitter {
   }
 }
 
-/** So much white space at the start of a file is taken for lines. */
+/** A file that starts with this much white space is read as lines. */
 const MAX_BLANK_CHUNKS = 100;
 
-/** Cuts `[a, b, c]` at the commas of its first level. */
+/** Splits `[a, b, c]` at its top-level commas. */
 class ListSplitter implements Splitter {
   readonly #held = new HeldBytes();
-  /** Of the byte at hand, from 1. */
+  /** Line of the current byte, from 1. */
   #line = 1;
-  /** Where the entry began; 0 = it has nothing but white space yet. */
+  /** Line on which the entry began; 0 = only white space so far. */
   #began = 0;
-  /** Brackets open, the list's own included; 0 = outside of it. */
+  /** Number of open brackets, including the list's own; 0 = outside the list. */
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -78,7 +78,7 @@ class ListSplitter implements Splitter {
         start = i + 1;
         continue;
       }
-      if (this.#depth === 0 && this.#began === 0 && byte === OPEN_BRACKET) { // the first list, or one more
+      if (this.#depth === 0 && this.#began === 0 && byte === OPEN_BRACKET) { // the first list, or another
         this.#depth = 1;
         start = i + 1;
         continue;
@@ -115,7 +115,7 @@ class ListSplitter implements Splitter {
     const { bytes, size } = this.#held.take();
     this.#began = 0;
     this.#inString = this.#escaped = false;
-    if (number === 0) return; // an empty list, or a comma too many
+    if (number === 0) return; // an empty list, or an extra comma
     if (rejected !== undefined) entries.push({ number, bytes, size, rejected });
     else if (size > MAX_RECORD_BYTES) {
       entries.push({ number, bytes, size, rejected: rejectLarge(size, "entry") });
@@ -123,7 +123,7 @@ class ListSplitter implements Splitter {
   }
 }
 
-/** Whether a byte is white space, or one of the three of a byte order mark. */
+/** Whether a byte is white space or part of a byte order mark. */
 function isBlank(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0xef || byte === 0xbb || byte === 0xbf;
 }

@@ -1,5 +1,5 @@
 /**
- * Lines of a file as bytes: numbered, of bounded size, from plain or gzipped files, in constant memory.
+ * Reads numbered lines of bounded size as bytes, from plain or gzipped files, in constant memory.
  *
  * @module
  */
@@ -11,25 +11,25 @@ import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 
-/** A line that is not blank, without its end. */
+/** A non-blank line, without its terminator. */
 export interface Line {
-  /** 1 is the first line of the file; blank lines count. */
+  /** Number of the line from 1; blank lines count. */
   readonly number: number;
-  /** The line; of one that is refused, perhaps only its beginning. */
+  /** The bytes of the line; a rejected line may be truncated. */
   readonly bytes: Uint8Array;
   /** Size of the whole line in bytes. */
   readonly size: number;
-  /** Why it cannot be used: it is too large, or the file broke off here. */
+  /** Why it cannot be used: it is too large, or the file is truncated here. */
   readonly rejected?: Rejected;
 }
 
 const LF = 0x0a, CR = 0x0d, SPACE = 0x20, TAB = 0x09;
 
 /**
- * Cuts chunks of bytes into lines. How the bytes are chunked makes no difference.
+ * Splits chunks of bytes into lines. The chunking makes no difference.
  *
- * Lines end with LF or CR LF, the last one perhaps with nothing. Blank lines and a byte order mark at the start are
- * dropped. A line of more than {@linkcode MAX_RECORD_BYTES} is refused; only its beginning is held in memory.
+ * Lines end with LF or CR LF; the last one may end with neither. Blank lines and a leading byte order mark are dropped.
+ * A line of more than {@linkcode MAX_RECORD_BYTES} is rejected, and only its beginning is kept in memory.
  */
 export class LineSplitter {
   readonly #maxLines: number;
@@ -37,12 +37,12 @@ export class LineSplitter {
   #number = 1;
   #cut = 0;
 
-  /** @param maxLines After one more than these, nothing is cut: whoever wants no more sees that there are. */
+  /** @param maxLines Stops splitting after one line more than this, so that the caller can tell that there are more. */
   constructor(maxLines: number = Infinity) {
     this.#maxLines = maxLines;
   }
 
-  /** The lines that are complete with this chunk. They may be views of it: do not write to it afterwards. */
+  /** Returns the lines completed by this chunk. They may be views of it: do not write to it afterwards. */
   push(chunk: Uint8Array): Line[] {
     const lines: Line[] = [];
     let start = this.#held.isEmpty ? this.#skipBlank(chunk, 0) : 0;
@@ -56,14 +56,19 @@ export class LineSplitter {
     return lines;
   }
 
-  /** The last line, if it has no end; a `rejected` tells that the file broke off in it or before it. */
+  /**
+   * Returns the last line when it is not terminated; a `rejected` means that the file was truncated in or before it.
+   */
   end(rejected?: Rejected): Line[] {
     const lines: Line[] = [];
     this.#finish(lines, rejected);
     return lines;
   }
 
-  /** Where the first line begins, from `start` on, that is not blank or not whole: millions of blank ones cost little. */
+  /**
+   * Index, from `start` on, of the first line that is not blank or not complete: millions of blank lines are cheap to
+   * skip.
+   */
   #skipBlank(chunk: Uint8Array, start: number): number {
     for (let at = start; at < chunk.length; at++) {
       const byte = chunk[at];
@@ -99,13 +104,16 @@ export class LineSplitter {
   }
 }
 
-/** The bytes of a record that comes in parts: all of them up to {@linkcode MAX_RECORD_BYTES}, then its beginning. */
+/**
+ * Collects a record that arrives in parts: all of it up to {@linkcode MAX_RECORD_BYTES}, beyond that only its
+ * beginning.
+ */
 export class HeldBytes {
   #parts: Uint8Array[] = [];
   #held = 0;
   #size = 0;
 
-  /** Adds a part; it is kept as a view. */
+  /** Adds a part, which is kept as a view. */
   push(part: Uint8Array): void {
     if (part.length === 0) return;
     this.#size += part.length;
@@ -121,12 +129,12 @@ export class HeldBytes {
     }
   }
 
-  /** Whether nothing has come since the last record. */
+  /** Whether nothing was added since the last record. */
   get isEmpty(): boolean {
     return this.#size === 0;
   }
 
-  /** What is held, and the size of the whole; begins anew. */
+  /** Returns the collected bytes and the total size, and starts a new record. */
   take(): { readonly bytes: Uint8Array; readonly size: number } {
     const whole = { bytes: this.#joined(), size: this.#size };
     this.#parts = [];
@@ -153,21 +161,21 @@ function isBlank(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** What cuts the chunks of a file into records. */
+/** Splits the chunks of a file into records. */
 export interface Splitter {
-  /** The records that are complete with this chunk; they may be views of it. */
+  /** Returns the records completed by this chunk; they may be views of it. */
   push(chunk: Uint8Array): readonly Line[];
-  /** What is left at the end; a `rejected` tells that the file broke off. */
+  /** Returns the remaining record at the end; a `rejected` means that the file was truncated. */
   end(rejected?: Rejected): readonly Line[];
 }
 
 /**
- * Reads the lines of a file, a few hundred at a time; a name that ends with `.gz` is unzipped.
+ * Reads the lines of a file, a few hundred at a time; a file whose name ends with `.gz` is decompressed.
  *
- * A gzip that is cut off or corrupt ends with a refused line that says so.
+ * A truncated or corrupt gzip file ends with a rejected line that says so.
  *
- * @param splitter what cuts, when the records are not lines
- * @throws Deno.errors.NotFound, and whatever else reading may fail with
+ * @param splitter used when the records are not lines
+ * @throws Deno.errors.NotFound, or another error of reading the file
  */
 export async function* readLines(
   path: string,
@@ -191,10 +199,10 @@ export async function* readLines(
   yield splitter.end();
 }
 
-// Not DecompressionStream: it cannot tell a cut-off file from a corrupt one, unpacks a chunk of any ratio at
-// once, and fails on files of several members, such as `cat a.gz b.gz` makes.
+// Not DecompressionStream: it cannot tell a truncated file from a corrupt one, decompresses a whole chunk at once
+// whatever the ratio, and fails on files of several members, such as `cat a.gz b.gz` makes.
 function gunzip(file: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
-  // An error comes out of the iteration; leaving the iteration closes the file.
+  // Errors are thrown by the iteration; leaving it closes the file.
   return pipeline(Readable.from(file), createGunzip({ chunkSize: 64 * 1024 }), () => {});
 }
 

@@ -18,16 +18,16 @@ import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import { fileIn, within } from "./files.ts";
 import { readRows, type SourceOptions, type SourceRecord } from "./source.ts";
 
-// Quotes have no meaning in these files: they stand in titles, for inches and seconds.
+// Quotes have no meaning in these files: titles use them for inches and seconds.
 const RATINGS = { separator: "\t", quotes: false, columns: RATING_COLUMNS } as const;
 const MOVIES = { separator: "|", quotes: false, columns: MOVIE_COLUMNS, encoding: "latin1" } as const;
 const USERS = { separator: "|", quotes: false, columns: USER_COLUMNS } as const;
 
 /**
- * Items first, then the ratings by (time, user, item), ids compared as numbers. The profile of a user stands right
- * before the user's first rating and has its time; that of a user without ratings stands before all.
+ * Items first, then the ratings by (time, user, item), ids compared as numbers. A user's profile comes right before the
+ * first rating and has its time; the profile of a user without ratings comes before all ratings.
  *
- * `u.data` is not sorted, so all its ratings are held in memory: about 100 bytes each.
+ * `u.data` is not sorted, so all ratings are held in memory: about 100 bytes each.
  */
 export async function* openMovieLens(folder: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   for (const name of ["u.data", "u.item", "u.user"]) {
@@ -67,13 +67,13 @@ export async function* openMovieLens(folder: string, options: SourceOptions): As
   }
 }
 
-/** A rating with the number of its line. */
+/** A rating with its line number. */
 interface Rated {
   readonly rating: Rating;
   readonly line: number;
 }
 
-/** Collects the good ratings; yields the bad ones. */
+/** Collects the valid ratings and yields the rejected ones. */
 async function* readRatings(
   file: string,
   into: Rated[],
@@ -82,7 +82,7 @@ async function* readRatings(
   let rating: Rating | undefined;
   const records = readRows(file, { ...RATINGS, ...options }, (row) => {
     rating = parseRating(row);
-    return { events: ratingEvents(rating, "r").slice(1) }; // to be checked
+    return { events: ratingEvents(rating, "r").slice(1) }; // validated by the caller
   });
   for await (const record of records) {
     if (record.kind === "rejected") yield record;

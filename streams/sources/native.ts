@@ -1,5 +1,5 @@
 /**
- * Our own format: JSON Lines of events and items, plain or gzipped.
+ * Meander's own format: JSON Lines of events and items, plain or gzipped.
  *
  * @module
  */

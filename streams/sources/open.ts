@@ -1,5 +1,5 @@
 /**
- * Opens files of events, whatever their format.
+ * Opens event files of any supported format.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { openSparrow } from "./sparrow.ts";
 import { openTaobao } from "./taobao.ts";
 import type { SourceOptions, SourceRecord } from "./source.ts";
 
-/** The formats that can be read. */
+/** The supported formats. */
 export const FORMATS = [
   "meander",
   "ml-100k",
@@ -43,11 +43,11 @@ const OPENERS: Readonly<
 /**
  * Reads a data set as a stream of events and items, in constant memory where its format allows it.
  *
- * What cannot be taken comes as a record of kind `rejected`, in its place, and the stream goes on.
+ * Invalid input becomes a record of kind `rejected` in its place, and the stream continues.
  *
- * @param format how the files are to be read
- * @param path a file or a folder, as the format has it
- * @throws RangeError when the format is unknown, Deno.errors.NotFound when a file is
+ * @param format format of the files
+ * @param path a file or a folder, depending on the format
+ * @throws RangeError when the format is unknown, Deno.errors.NotFound when a file is missing
  *
  * @example
  * ```ts

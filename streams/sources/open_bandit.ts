@@ -16,7 +16,7 @@ import { readRows, type SourceOptions, type SourceRecord, withCatalogue } from "
 
 const ITEM_FILE = "item_context.csv";
 
-/** Items first, then the impressions in the order of the rows; a profile stands before a user's first impression. */
+/** Items first, then the impressions in the order of the rows; a profile comes before the user's first impression. */
 export async function* openOpenBandit(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
     yield* readLog(path, options);
@@ -42,7 +42,7 @@ export async function* openOpenBandit(path: string, options: SourceOptions): Asy
       })));}
 }
 
-/** Folders of campaigns below a folder: the data set has them as `<policy>/<campaign>`. */
+/** Campaign folders below a folder: the data set has them as `<policy>/<campaign>`. */
 async function campaignsIn(folder: string, depth = 2): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
@@ -55,7 +55,7 @@ async function campaignsIn(folder: string, depth = 2): Promise<string[]> {
 }
 
 async function* readLog(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
-  const known = new Set<string>(); // tuples of hashed features: as many as the shop has kinds of people
+  const known = new Set<string>(); // tuples of hashed features, of which the data has few
   const csv = { header: true, unnamed: "index", columns: BANDIT_COLUMNS, ...options };
   const records = readRows(file, csv, (row) => {
     const events = parseImpression(row);

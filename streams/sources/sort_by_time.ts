@@ -1,5 +1,5 @@
 /**
- * Records in the order of time, in bounded memory: dumps of a database come in that of its keys.
+ * Sorts records by time in bounded memory: database dumps are sorted by key.
  *
  * @module
  */
@@ -8,15 +8,15 @@ import { DatabaseSync } from "node:sqlite";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
 import type { SourceRecord } from "./source.ts";
 
-/** SQLite writes what does not fit into so much memory to its file. */
+/** SQLite spills to its file beyond this amount of memory. */
 const CACHE_KIB = 64 * 1024;
 
 /**
- * Yields what is rejected at once, then the others by time, equal times as they came. What has
- * {@linkcode MIN_TIME_MS}, which is how an adapter says that it has no time, comes first, with the first time of all.
+ * Yields rejections immediately, then the other records by time, in input order where times are equal. Records with
+ * {@linkcode MIN_TIME_MS}, by which adapters mark a missing time, come first and get the earliest time of all.
  */
 export async function* sortByTime(source: AsyncIterable<SourceRecord>): AsyncGenerator<SourceRecord> {
-  // SQLite's own temporary file (an empty path) needs all permissions, which our tasks have not.
+  // SQLite's own temporary file (an empty path) needs all permissions, which Meander's processes do not have.
   const file = await Deno.makeTempFile({ prefix: "meander-sort-" });
   try {
     yield* sortIn(file, source);

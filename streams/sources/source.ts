@@ -1,5 +1,5 @@
 /**
- * The records of a source of events, whatever the format of its files.
+ * The records of an event source, independent of its file format.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { adapt, type Adapted } from "./adapters.ts";
 import { type CsvOptions, readCsv } from "./csv.ts";
 import type { Line } from "./lines.ts";
 
-/** An event, an item or a rejection, with its place in the source. */
+/** An event, an item or a rejection, with its position in the source. */
 export type SourceRecord =
   | { readonly kind: "event"; readonly event: Event } & FilePlace
   | { readonly kind: "item"; readonly item: ItemRecord } & FilePlace
@@ -26,13 +26,13 @@ export interface SourceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The record of a line that is rejected. */
+/** The record of a rejected line. */
 function rejectedRecord(file: string, line: Line, rejected: Rejected): SourceRecord {
   const place = { file, line: line.number };
   return { kind: "rejected", rejection: rejectionOf(place, rejected, line.bytes, line.size), ...place };
 }
 
-/** Maps the rows of a CSV file; what is malformed or cannot be mapped is rejected. */
+/** Maps the rows of a CSV file; malformed rows and rows that cannot be mapped are rejected. */
 export async function* readRows(
   file: string,
   options: CsvOptions,
@@ -43,14 +43,14 @@ export async function* readRows(
   }
 }
 
-/** The records that a line of a file gives, with its place. */
+/** The records mapped from a line of a file, with its position. */
 export function placed(file: string, line: Line, adapted: Adapted): readonly SourceRecord[] {
   if (!adapted.ok) return [rejectedRecord(file, line, adapted)];
   return adapted.records.map((record) => ({ ...record, file, line: line.number }));
 }
 
 /**
- * Puts the catalogue before the events, with the time of the first event: files of items have no times.
+ * Yields the catalogue before the events, with the time of the first event: item files have no times.
  */
 export async function* withCatalogue(
   events: AsyncIterable<SourceRecord>,

@@ -17,7 +17,7 @@ import { readCsv } from "./csv.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readRows, type SourceOptions, type SourceRecord, withCatalogue } from "./source.ts";
 
-/** Files of samples that a folder may have, training before test. */
+/** Sample files that a folder may contain, training before test. */
 const SAMPLE_FILES = [
   "trainingSamples.csv",
   "trainSamples.csv",
@@ -26,8 +26,8 @@ const SAMPLE_FILES = [
 ];
 
 /**
- * Items first, then the samples, file by file in the order of their rows. A published test file is not in the order of
- * time, and its times overlap with those of training, so events come late.
+ * Items first, then the samples, file by file in the order of their rows. The published test file is not sorted by time
+ * and overlaps with training, so events arrive late.
  */
 export async function* openSparrow(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
@@ -54,7 +54,7 @@ export async function* openSparrow(path: string, options: SourceOptions): AsyncG
 /**
  * The samples of one file, typed, in the order of its rows.
  *
- * @throws SyntaxError at the first row that is none, since a benchmark must not lose rows silently
+ * @throws SyntaxError at the first invalid row, since a benchmark must not lose rows silently
  */
 export async function* readSparrowSamples(
   path: string,

@@ -9,10 +9,10 @@ import { csvFiles, isFolder, within } from "./files.ts";
 import { readRows, type SourceOptions, type SourceRecord } from "./source.ts";
 
 /**
- * Interactions in the order of the rows, file by file in the order of their names; an item stands before the first
- * interaction with it. A file that is grouped by user is in the order of time for each user only.
+ * Interactions in the order of the rows, file by file in the order of their names; an item comes before the first
+ * interaction with it. A file grouped by user is in time order only within each user.
  *
- * The ids of all items are held in memory, to know which are new.
+ * The ids of all items are held in memory to recognise new ones.
  */
 export async function* openTaobao(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   const files = await isFolder(path) ? (await csvFiles(path)).map((name) => within(path, name)) : [path];
