@@ -13,10 +13,10 @@ import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { InvalidArgumentError } from "commander";
 import {
   behind,
+  COUNT_NAMES,
+  type CountName,
   inspect,
   type Inspection,
-  KNOWN_COUNTS,
-  type KnownCount,
   type Problem,
 } from "../streams/service/inspection.ts";
 import { canVerify } from "../streams/log/capabilities.ts";
@@ -36,7 +36,7 @@ interface Flags extends LogFlags {
   readonly rights?: true;
   readonly maxLag?: number;
   readonly url: readonly string[];
-  readonly known?: Readonly<Partial<Record<KnownCount, number>>>;
+  readonly known?: Readonly<Partial<Record<CountName, number>>>;
   readonly verify?: true;
   readonly json?: true;
 }
@@ -283,13 +283,13 @@ function table(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
 }
 
-function known(text: string): Readonly<Partial<Record<KnownCount, number>>> {
+function known(text: string): Readonly<Partial<Record<CountName, number>>> {
   return Object.fromEntries(
     text.split(",").map((part) => {
       const [, name, digits] = /^(\w+)=(\d{1,15})$/.exec(part) ?? [];
-      const found = KNOWN_COUNTS.find((count) => count === name);
+      const found = COUNT_NAMES.find((count) => count === name);
       if (found !== undefined) return [found, Number(digits)];
-      throw new InvalidArgumentError(`Counts are ${KNOWN_COUNTS.join(", ")}, such as lost=12,misplaced=7.`);
+      throw new InvalidArgumentError(`Counts are ${COUNT_NAMES.join(", ")}, such as lost=12,misplaced=7.`);
     }),
   );
 }

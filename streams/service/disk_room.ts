@@ -6,7 +6,7 @@
 
 import { statfs } from "node:fs/promises";
 
-/** With less nothing is certain: a SQLite log keeps as much beside its file. */
+/** Least free bytes: a SQLite log needs as much beside its file. */
 const LEAST_BYTES = 64 << 20;
 
 /** Why a disk is too full to go on; empty when it is not, or nothing is known of it. */

@@ -1,5 +1,5 @@
 /**
- * A look at a deployment from outside, by its log alone. It writes nothing.
+ * Inspects a deployment from outside, by its log alone, without writing.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
 import { positionOf } from "../task/inputs/position.ts";
 import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
 
-/** A topic that there should be. */
+/** An expected topic. */
 export interface TopicView {
   /** Its name. */
   readonly name: string;
@@ -39,7 +39,7 @@ export interface PartitionView {
   readonly committed: number | null;
   /** Events that no task has committed, holes of the log included. */
   readonly lag: number;
-  /** Offset of the next event by the task's own record; `null` = it has none, or one of an earlier version. */
+  /** Offset of the next event by the task's own record; `null` = it has none. */
   readonly next: number | null;
   /** Events that were lost or came to the wrong partition, since the beginning of the log. */
   readonly counts: Readonly<Record<"lost" | "misplaced", number>>;
@@ -86,13 +86,13 @@ export interface Inspection {
 }
 
 /**
- * What tasks, learners and the monitor count that ought not to happen, and erased users whom topics keep for ever: it
- * cannot be undone, or is meant, so somebody may say that it is known.
+ * Counts of what ought not to happen, and of erased users whom topics keep for ever. They cannot be undone, or are meant,
+ * so an operator can acknowledge them.
  */
-export const KNOWN_COUNTS = ["lost", "misplaced", "unlearnt", "uncounted", "kept"] as const;
+export const COUNT_NAMES = ["lost", "misplaced", "unlearnt", "uncounted", "kept"] as const;
 
-/** One of {@linkcode KNOWN_COUNTS}. */
-export type KnownCount = (typeof KNOWN_COUNTS)[number];
+/** One of {@linkcode COUNT_NAMES}. */
+export type CountName = (typeof COUNT_NAMES)[number];
 
 /** Options of {@linkcode inspect}. */
 export interface InspectionOptions {
@@ -100,12 +100,12 @@ export interface InspectionOptions {
   readonly prefix?: string | undefined;
   /** Lag of a partition that is still well. @default {Infinity} */
   readonly maxLag?: number | undefined;
-  /** How much of what they count is known already, all partitions together. @default {{}} */
-  readonly known?: Readonly<Partial<Record<KnownCount, number>>> | undefined;
+  /** Acknowledged counts, over all partitions. @default {{}} */
+  readonly known?: Readonly<Partial<Record<CountName, number>>> | undefined;
 }
 
-/** Those of {@linkcode KNOWN_COUNTS} that somebody has counted. */
-const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly KnownCount[];
+/** Those of {@linkcode COUNT_NAMES} that somebody counted. */
+const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly CountName[];
 type Lost = (typeof LOSSES)[number];
 const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
 
@@ -238,7 +238,7 @@ async function lookAtPartition(
   };
 }
 
-/** What stands in the way of tasks that are opened now. */
+/** What keeps tasks from opening. */
 async function positionProblems(
   log: Log,
   topics: Topics,
@@ -311,11 +311,11 @@ async function keepingProblems(
   }];
 }
 
-/** What they have counted that nobody says to know of. */
+/** Counts that are not acknowledged. */
 function countProblems(
   { events, samples }: Topics,
   counts: Readonly<Record<Lost, number>>,
-  known: Readonly<Partial<Record<KnownCount, number>>>,
+  known: Readonly<Partial<Record<CountName, number>>>,
 ): Problem[] {
   const words: Readonly<Record<Lost, readonly [what: string, remedy: string]>> = {
     lost: [

@@ -5,18 +5,18 @@
  */
 
 import type { RestoreStatus } from "../task/restore_meter.ts";
-import type { Crew } from "./jobs/crew.ts";
+import type { WorkerGroup } from "./jobs/worker_group.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import type { Job } from "./jobs/worker.ts";
 
 /**
- * Of the tasks: partitions that are unknown yet, are restored, are behind the events that were there before them, or
- * wait for the log.
+ * Why tasks are not ready: partitions are not assigned yet, being restored, behind the events from before the start, or
+ * waiting for the log.
  *
  * @param restoreOf how far the restore of a partition has come
  */
 export function tasksUnready(
-  tasks: Crew<TaskJob>,
+  tasks: WorkerGroup<TaskJob>,
   restoreOf: (partition: number) => RestoreStatus | undefined,
 ): string[] {
   if (!tasks.hasJoined) return ["it waits for its partitions"];
@@ -39,9 +39,9 @@ export function tasksUnready(
 }
 
 /** Of a learner or a monitor that does not stand by: that it is being opened, or waits for the log. */
-export function loneUnready<J extends Job>(what: string, crew: Crew<J>): string[] {
-  if (!crew.hasJoined) return [`the ${what} waits for its group`];
-  return crew.workers.flatMap(([, { job, stall, fault }]) => {
+export function loneUnready<J extends Job>(what: string, group: WorkerGroup<J>): string[] {
+  if (!group.hasJoined) return [`the ${what} waits for its group`];
+  return group.workers.flatMap(([, { job, stall, fault }]) => {
     if (fault !== undefined) return [fault];
     if (job === undefined) return [`the ${what} is being opened`];
     return stall === undefined ? [] : [stall];
@@ -49,8 +49,8 @@ export function loneUnready<J extends Job>(what: string, crew: Crew<J>): string[
 }
 
 /** Of a learner or a monitor: that it has not come around for so long, milliseconds. */
-export function stallsOf<J extends Job>(crew: Crew<J> | undefined, ms: number): string[] {
-  return (crew?.workers ?? []).flatMap(([, worker]) => worker.stalledMs < ms ? [] : worker.stall ?? []);
+export function stallsOf<J extends Job>(group: WorkerGroup<J> | undefined, ms: number): string[] {
+  return (group?.workers ?? []).flatMap(([, worker]) => worker.stalledMs < ms ? [] : worker.stall ?? []);
 }
 
 function progressOf(restore: RestoreStatus | undefined): string {

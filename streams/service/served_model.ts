@@ -7,6 +7,7 @@
 import { settle } from "../../src/options/option.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";
 import { getLogger } from "@logtape/logtape";
+import { ignore } from "../log/ignore.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/learning.ts";
@@ -14,7 +15,7 @@ import { lagOf } from "../log/lag.ts";
 import type { Log } from "../log/log.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { type Topics, variantTopics } from "../topics/topics.ts";
-import { Crew } from "./jobs/crew.ts";
+import { WorkerGroup } from "./jobs/worker_group.ts";
 import { FollowJob } from "./jobs/follow_job.ts";
 import {
   type LearnerJob,
@@ -44,9 +45,9 @@ export class ServedModel {
   readonly #log: Log;
   readonly #spec: LearnerSpec;
   readonly #learnerName: string;
-  /** The learner that has learnt what was there before it. */
+  /** The learner, once it has caught up with the samples from before its start. */
   #caughtUpJob: LearnerJob | undefined;
-  readonly #learners: Crew<LearnerJob> | undefined;
+  readonly #learners: WorkerGroup<LearnerJob> | undefined;
   readonly #follower: Worker<FollowJob> | undefined;
 
   /**
@@ -67,12 +68,11 @@ export class ServedModel {
     const { model, modelConfig } = variant ?? options;
     const { schema } = options.task;
     const spec: LearnerSpec = {
-      ...{ model, modelConfig, schema, learner },
-      learning: {
-        keepRows: SERVICE_ROWS,
-        ...options.learning,
-        ...(variant === undefined ? {} : { variant: model }),
-      },
+      model,
+      modelConfig,
+      schema,
+      learner,
+      learning: { keepRows: SERVICE_ROWS, ...options.learning, variant: variant?.model },
       topics: variant === undefined ? topics : variantTopics(topics, model),
     };
     this.#log = log;
@@ -86,7 +86,7 @@ export class ServedModel {
     this.served = served.promise;
     this.caughtUp = caughtUp.promise;
     if (roles.includes("learner")) {
-      this.#learners = new Crew<LearnerJob>(log, {
+      this.#learners = new WorkerGroup<LearnerJob>(log, {
         ...common,
         group: `${samples}-learner-${model}`,
         topic: parameters,
@@ -110,10 +110,10 @@ export class ServedModel {
       });
     }
     this.ended = Promise.all([this.#learners?.ended, this.#follower?.ended]);
-    this.ended.catch(() => {}); // whoever watches the service has it
+    ignore(this.ended, "the service watches it");
   }
 
-  /** Another one at version 0, by a name. */
+  /** Makes another serving model at version 0. */
   make(name: string): ServingModel {
     const { schema, learner } = this.#spec;
     return new ServingModel(makeModel(this.#spec), schema, learnerSettings(learner).embeddingWidth, name);
@@ -144,7 +144,7 @@ export class ServedModel {
     if (reasons.length > 0 || job === undefined || job === this.#caughtUpJob) return reasons;
     const { positions } = job.figures;
     const lag = await lagOf(this.#log, this.#spec.topics.samples, positions);
-    // Those of a batch that is not full yet, and what transactions leave behind them, are no past.
+    // Samples of an incomplete batch, and transaction markers, do not count.
     if (lag <= 2 * (settle(LEARNING_OPTIONS, this.#spec.learning).batchRows) + 2 * positions.length) {
       this.#caughtUpJob = job;
       return [];
@@ -157,7 +157,7 @@ export class ServedModel {
     return this.#learners?.unfinished ?? [];
   }
 
-  /** Says what has not moved for a while. */
+  /** Logs stalls. */
   watch(): void {
     this.#follower?.watch();
     for (const [, worker] of this.#learners?.workers ?? []) worker.watch();

@@ -10,8 +10,8 @@
  *                                  └──> figures, and the end of experiments that do harm
  * ```
  *
- * Who owns what is the group's decision alone; that nothing is done twice when two believe to own the same is the
- * writer's, which fences. The wall clock decides when to commit and how long to wait, nothing else.
+ * Ownership is the group's decision alone; when two processes believe to own the same, fenced writers keep work from
+ * being done twice. The wall clock decides when to commit and how long to wait, nothing else.
  *
  * @module
  */
@@ -24,10 +24,12 @@ import type { Deployment } from "./erasure/needed.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { lagOf } from "../log/lag.ts";
 import { canErase } from "../log/capabilities.ts";
+import { ignore } from "../log/ignore.ts";
+import { orAborted } from "../log/pause.ts";
 import type { Log } from "../log/log.ts";
 import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
-import { Crew } from "./jobs/crew.ts";
+import { WorkerGroup } from "./jobs/worker_group.ts";
 import { Eraser } from "./erasure/eraser.ts";
 import type { ErasureProgress } from "./erasure/erasure_view.ts";
 import { Rewriting } from "./erasure/rewriting.ts";
@@ -65,9 +67,9 @@ export interface ScoringModel {
 }
 
 const WATCH_MS = 1000;
-/** How long a learner or a monitor may not come around before answers are not worth having. */
+/** Longest stall of a learner or monitor before the process is not ready. */
 const IDLE_MS = 60_000;
-/** Time between words about something that does not stop us. */
+/** Time between reports of a problem that does not stop the process. */
 const COMPLAINT_MS = 30_000;
 
 const logger = getLogger(["meander", "service"]);
@@ -95,7 +97,7 @@ const logger = getLogger(["meander", "service"]);
 export class Service<N extends ModelName = ModelName> implements AsyncDisposable {
   /** Resolves when the service has stopped; rejects when it cannot go on. Watch it. */
   readonly ended: Promise<void>;
-  /** @internal The thread of the tasks, where others have their turns too. */
+  /** @internal The thread of the tasks, which others share. */
   readonly thread: SharedThread;
   /** What it runs and where, for a `Retention` beside it. */
   readonly deployment: Deployment;
@@ -107,19 +109,19 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #own: ServedModel;
   readonly #variants: readonly ServedModel[];
   readonly #pins: PinnedModels;
-  readonly #tasks: Crew<TaskJob> | undefined;
-  readonly #monitors: Crew<MonitorJob> | undefined;
-  readonly #rekeyers: Crew<RekeyJob> | undefined;
+  readonly #tasks: WorkerGroup<TaskJob> | undefined;
+  readonly #monitors: WorkerGroup<MonitorJob> | undefined;
+  readonly #rekeyers: WorkerGroup<RekeyJob> | undefined;
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
   readonly #topicWatch: TopicWatch;
-  /** Where the log may rewrite what it holds. */
+  /** Set on a log that erases records. */
   readonly #eraser: Eraser | undefined;
-  /** Where it may not. */
+  /** Set on any other log. */
   readonly #rewriting: Rewriting | undefined;
-  /** When it last said what complaint there is. */
+  /** When a complaint was last logged. */
   #complainedAt = -Infinity;
   readonly #stopping = Promise.withResolvers<void>();
   #events = 0;
@@ -146,6 +148,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
     );
     const { roles = ROLES, pauseMs } = options;
+    const common = { now, thread, pauseMs };
     const names = models.map(({ serving }) => serving.model);
     const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
     this.deployment = deployment;
@@ -153,10 +156,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (roles.includes("task")) {
       this.#eraser = Eraser.for(deployment, { clock: now, lookMs: options.eraseIntervalMs });
       this.#eraser?.start();
-      this.#tasks = new Crew(log, {
-        now,
-        thread,
-        pauseMs,
+      this.#tasks = new WorkerGroup(log, {
+        ...common,
         group: `${topics.events}-tasks`,
         topic: topics.events,
         name: (partition) => `task ${partition}`,
@@ -165,10 +166,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     }
     const { rekeyFrom } = options;
     if (roles.includes("task") && rekeyFrom !== undefined) {
-      this.#rekeyers = new Crew(log, {
-        now,
-        thread,
-        pauseMs,
+      this.#rekeyers = new WorkerGroup(log, {
+        ...common,
         group: rekeyGroup(topics),
         topic: topics.positions,
         name: () => `re-keying of ${rekeyFrom}`,
@@ -176,10 +175,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       });
     }
     if (roles.includes("monitor")) {
-      this.#monitors = new Crew(log, {
-        now,
-        thread,
-        pauseMs,
+      this.#monitors = new WorkerGroup(log, {
+        ...common,
         group: monitorGroup(topics),
         topic: topics.experiments,
         name: () => "monitor",
@@ -188,7 +185,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     }
     const parts = [this.#tasks, this.#rekeyers, this.#monitors, this.#own, ...this.#variants];
     this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
-    this.ended.catch(() => {}); // also when nobody watches, stopping must go on
+    ignore(this.ended, "stopping goes on without a watcher");
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
   }
 
@@ -287,10 +284,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         ...models.flatMap((model) => model.opening),
         ...this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors),
       ];
-      // A start is certain when all roles have begun: one that cannot ends the process.
+      // A start is complete when all roles have begun; a role that cannot begin ends the process.
       if (!this.#hasBegun) reasons.push(...beside);
       this.#hasBegun ||= reasons.length === 0;
-      // Later they stand by or begin anew, which answers need not wait for, unless they do not come around.
+      // Later a role may stand by or restart without affecting answers, unless it stalls.
       if (this.#hasBegun) {
         const idle = [
           ...models.flatMap((model) => model.stalls(IDLE_MS)),
@@ -306,8 +303,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   /**
-   * How far the erasure is that the event at an offset of `events` asks for; `null` where others look after it. `kept` on
-   * a log that takes no records out: all that is ours to rewrite has been.
+   * Progress of the erasure that the event at an offset of `events` requests; `null` when other processes handle it. `kept`
+   * on a log that does not erase records: everything of ours has been rewritten.
    *
    * @internal
    */
@@ -381,14 +378,14 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#topicWatch.look(); // never rejects
       this.#complain();
     }
-    for (const [, worker] of this.#tasks?.workers ?? []) worker.watch();
-    for (const [, worker] of this.#monitors?.workers ?? []) worker.watch();
-    for (const [, worker] of this.#rekeyers?.workers ?? []) worker.watch();
+    for (const group of [this.#tasks, this.#monitors, this.#rekeyers]) {
+      for (const [, worker] of group?.workers ?? []) worker.watch();
+    }
     for (const model of [this.#own, ...this.#variants]) model.watch();
     for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
   }
 
-  /** Says once in a while what has become of the topics, where tasks go on in spite of it. */
+  /** Logs now and then what happened to the topics, while tasks continue. */
   #complain(): void {
     const complaint = this.#tasks?.workers.map(([, { job }]) => job?.complaint).find((one) =>
       one !== undefined
@@ -402,17 +399,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (this.serving.version === 0) {
       logger.info("task {partition}: waits for a first version of the parameters", { partition });
     }
-    const aborted = Promise.withResolvers<never>();
-    const abort = () => aborted.reject(signal.reason);
     signal.throwIfAborted();
-    signal.addEventListener("abort", abort);
-    try {
-      // A state that an older version of its model goes on with would begin anew.
-      const caughtUp = this.#variants.map((variant) => variant.caughtUp);
-      await Promise.race([Promise.all([this.#own.served, ...caughtUp]), aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    // An older version of its model would reset a state.
+    const caughtUp = this.#variants.map((variant) => variant.caughtUp);
+    await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
     const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);

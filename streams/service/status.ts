@@ -1,5 +1,5 @@
 /**
- * What can be seen of a service from outside.
+ * The status of a service, for observers.
  *
  * @module
  */

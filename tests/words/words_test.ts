@@ -15,10 +15,8 @@ const TO_BE_RENAMED: readonly string[] = [
   ...["ranked", "query"].map((word) => `${word} src/retrieval`),
   "instance src/serving",
   "sight src/embeddings",
-  "known streams/log",
   "instance streams/http",
   "instance streams/doors",
-  ...["crew", "known"].map((word) => `${word} streams/service`),
   "query scripts/evaluate",
   "known scripts/flags",
 ];

@@ -14,6 +14,7 @@
 
 import { ignore } from "../ignore.ts";
 import { LogError, type ReadOptions, type ReadResult } from "../log.ts";
+import { orAborted } from "../pause.ts";
 import { isPassing, type KafkaClient, kafkaType } from "./client.ts";
 import { Cursor } from "./cursor.ts";
 import { identifyTopic } from "./protocol/identity.ts";
@@ -311,17 +312,4 @@ async function topicId(broker: Broker, topic: string): Promise<string | null> {
 /** The error for our own writes that stay invisible: a transaction that does not end, or brokers that lost it. */
 export function ownMissing(topic: string, partition: number, end: number): LogError {
   return new LogError("closed", `Cannot see what was written to ${topic}/${partition} before ${end}`);
-}
-
-/** The promise's outcome, unless the signal comes first. */
-async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return await promise;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -27,8 +27,8 @@ const NO_BOUND_MS = 1e15;
 const TIMEOUT_MS = 30_000;
 const DENIED: ReadonlySet<string> = new Set(["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"]);
 
-/** What is known of a topic; its cleanup only when we may ask. */
-interface Known {
+/** A topic as brokers describe it; its cleanup only when we may ask. */
+interface Described {
   readonly name: string;
   readonly partitions: number;
   readonly cleanup: Cleanup | undefined;
@@ -170,7 +170,7 @@ export class KafkaTopics {
     }
   }
 
-  async #find(name: string): Promise<Known | undefined> {
+  async #find(name: string): Promise<Described | undefined> {
     try {
       return await this.#client.retry(async () => {
         const [known] = await describe(await this.#client.any(), [name]);
@@ -184,7 +184,7 @@ export class KafkaTopics {
 }
 
 /** Describes topics; all of them when none is named. @throws as the broker does, when one is unknown */
-async function describe(broker: Broker, names: readonly string[]): Promise<Known[]> {
+async function describe(broker: Broker, names: readonly string[]): Promise<Described[]> {
   const { topicMetadata } = await broker.metadata(names);
   const topics = topicMetadata.filter(({ isInternal }) => !isInternal);
   if (topics.length === 0) return [];
@@ -227,6 +227,6 @@ export function keepMsOf(config: ReadonlyMap<string, string>): number | null {
   return keepMs < NO_BOUND_MS ? keepMs : null;
 }
 
-function specOf({ name, partitions, cleanup = "delete" }: Known): TopicSpec {
+function specOf({ name, partitions, cleanup = "delete" }: Described): TopicSpec {
   return { name, partitions, cleanup };
 }

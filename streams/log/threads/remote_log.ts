@@ -63,22 +63,18 @@ export class RemoteLog implements UngroupedLog {
     }
   }
 
-  /** See {@linkcode Log.createTopics}. */
   async createTopics(topics: readonly TopicSpec[]): Promise<void> {
     await this.#port.call("createTopics", [topics]);
   }
 
-  /** See {@linkcode Log.topics}. */
   async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
     return await this.#port.call("topics", []) as ReadonlyMap<string, TopicSpec>;
   }
 
-  /** See {@linkcode Log.identify}. */
   async identify(topic: string): Promise<TopicIdentity | null> {
     return await this.#port.call("identify", [topic]) as TopicIdentity | null;
   }
 
-  /** See {@linkcode Log.append}. */
   async append(records: readonly NewRecord[]): Promise<readonly number[]> {
     const packed = packRecords(records);
     return await this.#port.call("append", [packed], { transfer: [packed.bytes] }) as readonly number[];
@@ -108,17 +104,14 @@ export class RemoteLog implements UngroupedLog {
     return { records, ...result };
   }
 
-  /** See {@linkcode Log.bounds}. */
   async bounds(topic: string, partition: number): Promise<Bounds> {
     return await this.#port.call("bounds", [topic, partition]) as Bounds;
   }
 
-  /** See {@linkcode Log.committed}. */
   async committed(group: string, topic: string, partition: number): Promise<number | null> {
     return await this.#port.call("committed", [group, topic, partition]) as number | null;
   }
 
-  /** See {@linkcode Log.writer}. */
   async writer(id: string): Promise<Writer> {
     const handle = await this.#port.call("openWriter", [id]) as number;
     let isClosed = false;
@@ -139,7 +132,6 @@ export class RemoteLog implements UngroupedLog {
     };
   }
 
-  /** See {@linkcode Log.trim}. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     await this.#port.call("trim", [topic, partition, before]);
   }

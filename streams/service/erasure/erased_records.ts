@@ -1,5 +1,5 @@
 /**
- * Which records of a deployment are those of users who are erased.
+ * Finds the records of erased users.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export function erasureOf({ value, offset }: LogRecord): Erasure | null {
 }
 
 /**
- * Whether a record of `events` is of users up to where they were erased, or of what cannot be read and names one.
+ * Whether a record of `events` is of a user up to the erasure, or cannot be read and contains an id.
  *
  * @param until offset of the event that erases, by user
  */
@@ -96,7 +96,7 @@ function isIn(texts: readonly string[], users: readonly string[]): boolean {
   return users.some((user) => texts.some((text) => text.includes(user)));
 }
 
-/** Cheap, and wrong in one direction only: what is written with escapes is looked at. */
+/** A cheap test with false positives only: text with escapes is decoded. */
 function mayForget(value: Uint8Array): boolean {
   const text = decoder.decode(value);
   return text.includes("forget") || text.includes("\\u");

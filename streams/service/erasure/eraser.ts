@@ -1,5 +1,5 @@
 /**
- * Takes the records of users who are erased out of a log that may rewrite what it holds.
+ * Erases the records of users from a log that can erase single records.
  *
  * ```text
  *   events            ..x..x....F|      F asks for it: the event itself goes last, so a crash forgets nothing
@@ -11,17 +11,17 @@
  *   parameters                          waits until no version has a row of the user
  * ```
  *
- * What comes of the user behind F is another life, and stays. Parameters, checkpoints and statistics are written anew by
- * whoever owns them; those of models that are not at work, which nobody owns, are dropped when the rest is.
+ * Records of the user after F are of a new life, and stay. Parameters, checkpoints and statistics are rewritten by their
+ * owners; those of idle models, which have none, are dropped with the rest.
  *
  * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { pause } from "../../log/pause.ts";
 import { canErase, type ErasableLog } from "../../log/capabilities.ts";
 import type { LogRecord, Scrubbed } from "../../log/log.ts";
+import { PORTION, portions, Repeated } from "./background.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import {
@@ -44,8 +44,8 @@ export interface EraserOptions {
 }
 
 /**
- * How far an erasure is: `fragments` = no record is left, but bytes of some may be in places of the file that no record
- * has, until the file is written anew.
+ * State of an erasure; `fragments` = no record is left, but unused parts of the file may have bytes of some until it is
+ * rewritten.
  */
 export type ErasureState = "under way" | "fragments" | "done";
 
@@ -61,27 +61,23 @@ interface Plan {
 }
 
 const LOOK_MS = 5000;
-/** Records read at once, and bytes of them: others wait that long. */
-const PORTION = 500;
-const PORTION_BYTES = 256 << 10;
-/** Pause behind a portion, in times that it took. */
+/** Pause after a portion, in times that it took. */
 const PAUSES = 4;
 
 const logger = getLogger(["meander", "log"]);
 
-/** Looks once in a while, in the background. */
+/** Erases in the background. */
 export class Eraser implements AsyncDisposable {
   readonly #log: ErasableLog;
   readonly #deployment: Deployment;
   readonly #options: EraserOptions;
   readonly #group: string;
-  readonly #closing = new AbortController();
+  readonly #repeated = new Repeated();
   /** Up to where events were looked through, by partition. */
   #seen: number[] | undefined;
   #plans: Plan[] = [];
   /** What is left of erased records where the log is kept. */
   #left: Scrubbed = "busy";
-  #ended: Promise<void> | undefined;
 
   private constructor(log: ErasableLog, deployment: Deployment, options: EraserOptions) {
     this.#log = log;
@@ -96,9 +92,14 @@ export class Eraser implements AsyncDisposable {
     return canErase(log) ? new Eraser(log, deployment, options) : undefined;
   }
 
-  /** Begins to look. */
+  /** Starts in the background. */
   start(): this {
-    this.#ended ??= this.#run();
+    this.#repeated.start(
+      () => this.look(),
+      this.#options.lookMs ?? LOOK_MS,
+      "erase users from the log",
+      logger,
+    );
     return this;
   }
 
@@ -130,34 +131,19 @@ export class Eraser implements AsyncDisposable {
     return this.#plans.length === 0 && this.#left !== "busy";
   }
 
-  /** Ends the look that is under way. */
+  /** Ends the look in progress. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
-    await this.#ended;
+    await this.#repeated[Symbol.asyncDispose]();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        await this.look();
-      } catch (error) {
-        if (signal.aborted) return;
-        const { message: reason } = error as Error;
-        logger.warn("cannot erase users from the log, tries again: {reason}", { reason });
-      }
-      await pause(this.#options.lookMs ?? LOOK_MS, signal);
-    }
-  }
-
-  /** From where to look, by partition. */
+  /** Offsets to scan from, by partition. */
   async #noted(): Promise<number[]> {
     const { topics: { events }, partitions } = this.#deployment;
     const all = Array.from({ length: partitions }, (_, partition) => partition);
     return await Promise.all(all.map(async (p) => await this.#log.committed(this.#group, events, p) ?? 0));
   }
 
-  /** Notes from where to look on after a restart. */
+  /** Commits the offsets to scan from after a restart. */
   async #note(seen: readonly number[]): Promise<void> {
     const { topics: { events } } = this.#deployment;
     const offsets = seen.map((next, partition) => {
@@ -171,13 +157,13 @@ export class Eraser implements AsyncDisposable {
     await writer.commit({ records: [], group: this.#group, offsets });
   }
 
-  /** Plans erasures that are asked for, as far as the task has applied them for good. */
+  /** Plans requested erasures that the task has committed. */
   async #find(partition: number, seen: number[]): Promise<void> {
     const { topics: { events } } = this.#deployment;
     const from = seen[partition] ?? 0;
     const to = await neededEvents(this.#deployment, partition);
     const erasures: Erasure[] = [];
-    // A task that has read them all would have met one.
+    // A task that read all these events would have met an erasure.
     const { openedAt = Infinity, lastErasure = Infinity } = this.#deployment.tasks().get(partition) ?? {};
     if (openedAt > from || lastErasure >= from) {
       await this.#scan(events, partition, { from, to }, (record) => {
@@ -215,7 +201,7 @@ export class Eraser implements AsyncDisposable {
     return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
   }
 
-  /** Whether nobody needs what is to go, and learners have written anew what was theirs. */
+  /** Whether nobody needs the records any more, and learners have rewritten theirs. */
   async #isRipe(plan: Plan): Promise<boolean> {
     const { partition, offsets, signalsEnds, erasures } = plan;
     const { topics } = this.#deployment;
@@ -227,7 +213,7 @@ export class Eraser implements AsyncDisposable {
     plan.parametersEnds ??= await this.#parametersEnds();
     for (const [topic, end] of plan.parametersEnds) {
       const { start } = await this.#log.bounds(topic, 0);
-      // Whoever came back since is named again, and rightly: what was there before has to have gone then.
+      // A user who came back since is named again, rightly; then the versions from before must be gone.
       if (start < end && await this.#isNamed(topic, erasures)) return false;
     }
     return true;
@@ -254,7 +240,7 @@ export class Eraser implements AsyncDisposable {
 
   async #erase({ partition, erasures, offsets, signalsEnds }: Plan): Promise<void> {
     const { topics } = this.#deployment;
-    // One process has the log: nobody runs what is not at work here, and whoever does later would not hear of it.
+    // One process has the log, so nobody runs an idle model, and a later run would not learn of the erasure.
     const samplesEnd = (offsets.get(topics.samples)?.get(partition)?.at(-1) ?? -1) + 1;
     for (const idle of await idleModels(this.#deployment, partition, samplesEnd)) {
       await dropIdle(this.#log, topics, idle);
@@ -282,7 +268,7 @@ export class Eraser implements AsyncDisposable {
     await this.#eraseAll(topics.events, partition, [...asking]);
   }
 
-  /** Takes out what says that a key is gone, unless it has come back. */
+  /** Erases the tombstone of a key, unless the key has come back. */
   async #eraseTombstone(topic: string, partition: number, key: string): Promise<void> {
     const newest = await this.#log.latest?.(topic, partition, key);
     if (newest?.value === null) await this.#log.erase(topic, partition, [newest.offset]);
@@ -291,28 +277,23 @@ export class Eraser implements AsyncDisposable {
   async #eraseAll(topic: string, partition: number, offsets: readonly number[]): Promise<void> {
     for (let at = 0; at < offsets.length; at += PORTION) {
       await this.#log.erase(topic, partition, offsets.slice(at, at + PORTION));
-      await delay(0); // others have their turn
+      await delay(0); // yields
     }
   }
 
-  /** Looks through the records of [from, to), a few at a time. */
+  /** Reads the records of [from, to) in portions. @throws the signal's reason */
   async #scan(
     topic: string,
     partition: number,
     { from, to }: { readonly from: number; readonly to: number },
     see: (record: LogRecord) => void,
   ): Promise<void> {
-    const { signal } = this.#closing;
+    const { signal } = this.#repeated;
     const { clock } = this.#options;
-    let at = from;
-    while (at < to) {
-      signal.throwIfAborted();
-      const begun = clock();
-      const options = { maxRecords: PORTION, maxBytes: PORTION_BYTES };
-      const { records, next } = await this.#log.read(topic, partition, at, options);
+    const range = { from, to, clock, pauses: PAUSES, signal };
+    for await (const { records } of portions(this.#log, topic, partition, range)) {
       for (const record of records) if (record.offset < to) see(record);
-      at = next;
-      await delay(PAUSES * (clock() - begun), undefined, { signal });
     }
+    signal.throwIfAborted();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What an erasure has taken out of which topic, what remains, and until when: as its receipt says it.
+ * The receipt of an erasure: what remains on which topic, and until when.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export interface ErasureView {
 export interface ErasureProgress {
   /** How far it is; `kept` as in {@linkcode ErasureView}. */
   readonly state: ErasureView["state"];
-  /** Models that are not at work, and have not learnt of it. */
+  /** Idle models that have not learnt of it. */
   readonly idle: readonly IdleModel[];
 }
 
@@ -53,7 +53,7 @@ const DROPPED_VERSIONS =
   "(segment.bytes, segment.ms)";
 
 /**
- * Looks at an erasure.
+ * Views an erasure.
  *
  * @param progress as the service says; `null` where nobody here knows: it counts as under way
  * @param now milliseconds since the epoch; what is left is reckoned from it once the event itself has gone
@@ -91,7 +91,7 @@ export async function viewErasure(
     const what = isReplaced ? "records that were replaced" : "records";
     const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
     const notes = name === "checkpoints" ? idle.flatMap(checkpointNote) : [];
-    // All have to be over: what is not replaced yet is kept from then on.
+    // The retention of records that are yet to be replaced begins then.
     remainders.push({
       topic,
       remains: [`${what}, ${end}`, ...notes].join("; "),

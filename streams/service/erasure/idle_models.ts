@@ -1,6 +1,5 @@
 /**
- * Models that were at work once and are not any more: what they have learnt names users who were erased since, and they do
- * not learn that.
+ * Idle models, which were run once: what they learnt may name users who were erased since.
  *
  * @module
  */
@@ -15,7 +14,7 @@ import { readAll } from "../../log/read_all.ts";
 import { variantTopics } from "../../topics/topics.ts";
 import type { Deployment } from "./needed.ts";
 
-/** A model that is not at work and has something on the log. */
+/** An idle model with records on the log. */
 export interface IdleModel {
   /** Its name. */
   readonly model: ModelName;
@@ -37,7 +36,7 @@ export async function idleModels(
     if (models.includes(model)) continue;
     const topic = variantTopics(topics, model).parameters;
     const { start, end } = existing.has(topic) ? await log.bounds(topic, 0) : { start: 0, end: 0 };
-    // It comes with each checkpoint, and is found at less cost.
+    // It comes with each checkpoint, and is cheaper to find.
     const position = await feederPosition(log, topics, writerOf(topics, model));
     const newest = position === null ? null : await newestOf(log, topics.checkpoints, 0, `${model}/0`);
     const hasCheckpoint = newest !== null && newest.value !== null;

@@ -1,5 +1,5 @@
 /**
- * What of a deployment's topics is still needed: by whom, and from which offset on.
+ * The offsets from which a deployment's topics are still needed, and by whom.
  *
  * ```text
  *   events            the task of the partition, from its committed position
@@ -74,15 +74,14 @@ export function neededSignals({ partitions, tasks }: Deployment, partition: numb
   for (let other = 0; other < partitions; other++) {
     if (other === partition) continue;
     const { others } = here.get(other) ?? {};
-    if (others === undefined) return 0; // nobody here knows how far it is
+    if (others === undefined) return 0; // no process here knows its position
     if (others.isShared) needed = Math.min(needed, others.committed.get(partition) ?? 0);
   }
   return needed;
 }
 
 /**
- * Smallest offset of `signals` behind which what tasks of other partitions have written may name whom that partition has
- * erased.
+ * Offset of `signals` up to which tasks of other partitions no longer name users whom this partition erased.
  */
 export async function clearedSignals(
   { log, topics, partitions }: Deployment,
@@ -110,7 +109,7 @@ export async function journalsEnd({ log, topics }: Deployment, partition: number
   }
 }
 
-/** Where no experiment ever was, the first one begins with what there is. */
+/** Without experiments nothing is needed: the first one begins with what there is. */
 async function neededByMonitor(
   { log, topics }: Deployment,
   topic: string,

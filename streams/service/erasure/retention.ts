@@ -1,16 +1,16 @@
 /**
  * Drops old records of a log that no broker keeps: [decision 28](../../../docs/decisions/0028-retention.md).
  *
- * A record of a partition goes when it and all before it are older than the settings say, by the time of the record
- * and the clock of the wall, and nobody needs them any more ({@linkcode Deployment}).
+ * A record is dropped when it and all before it are older than the settings say, by record time and wall clock, and
+ * nobody needs them ({@linkcode Deployment}).
  *
  * @module
  */
 
 import { getLogger } from "@logtape/logtape";
-import { pause } from "../../log/pause.ts";
 import { TASK_OPTIONS } from "../../../src/engine/task_options.ts";
 import type { Log } from "../../log/log.ts";
+import { portions, Repeated } from "./background.ts";
 import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
 import { settle } from "../../../src/options/option.ts";
 import { RETENTION_OPTIONS, type RetentionSettings } from "../../settings/retention_settings.ts";
@@ -41,10 +41,7 @@ interface Rule {
 const HOUR_MS = 3_600_000;
 /** Time from one look at the log to the next. */
 const LOOK_MS = 60_000;
-/** Records dropped at once, and bytes of them: others wait that long. */
-const PORTION = 500;
-const PORTION_BYTES = 256 << 10;
-/** Pause behind a portion, in times that it took. */
+/** Pause after a portion, in times that it took. */
 const PAUSES = 9;
 
 const logger = getLogger(["meander", "log"]);
@@ -77,8 +74,7 @@ export class Retention implements AsyncDisposable {
   readonly #partitions: number;
   readonly #rules: readonly Rule[];
   readonly #options: RetentionOptions;
-  readonly #closing = new AbortController();
-  #ended: Promise<void> | undefined;
+  readonly #repeated = new Repeated();
 
   /** Makes a retention that has not started. */
   constructor(deployment: Deployment, options: RetentionOptions) {
@@ -101,7 +97,7 @@ export class Retention implements AsyncDisposable {
 
   /** Starts it. */
   start(): this {
-    this.#ended ??= this.#run();
+    this.#repeated.start(() => this.look(), LOOK_MS, "drop old records", logger);
     return this;
   }
 
@@ -112,34 +108,20 @@ export class Retention implements AsyncDisposable {
       const before = this.#options.now() - keepMs;
       for (let partition = 0; partition < this.#partitions; partition++) {
         const { start, end } = await this.#log.bounds(topic, partition);
-        // Most looks find a young record at once, and ask for nothing else.
+        // Mostly the oldest record is young, and nothing else is asked.
         const oldest = await this.#log.read(topic, partition, start, { maxRecords: 1 });
         if ((oldest.records[0]?.time ?? Infinity) >= before) continue;
         const limit = Math.min(end, await needed(partition));
         dropped += await this.#drop(topic, partition, { start, limit, before });
       }
     }
+    if (dropped > 0) logger.debug("dropped {dropped} old records", { dropped });
     return dropped;
   }
 
   /** Stops it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
-    await this.#ended;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        const records = await this.look();
-        if (records > 0) logger.debug("dropped {records} old records", { records });
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.warn("cannot drop old records, tries again: {reason}", { reason: (error as Error).message });
-      }
-      await pause(LOOK_MS, signal);
-    }
+    await this.#repeated[Symbol.asyncDispose]();
   }
 
   async #drop(
@@ -147,19 +129,20 @@ export class Retention implements AsyncDisposable {
     partition: number,
     { start, limit, before }: { readonly start: number; readonly limit: number; readonly before: number },
   ): Promise<number> {
-    const { clock } = this.#options;
-    const { signal } = this.#closing;
+    const range = {
+      from: start,
+      to: limit,
+      clock: this.#options.clock,
+      pauses: PAUSES,
+      signal: this.#repeated.signal,
+    };
     let at = start;
-    while (at < limit && !signal.aborted) {
-      const begun = clock();
-      const options = { maxRecords: PORTION, maxBytes: PORTION_BYTES };
-      const { records, next } = await this.#log.read(topic, partition, at, options);
+    for await (const { records, next } of portions(this.#log, topic, partition, range)) {
       const young = records.find(({ time }) => time >= before);
       const to = Math.min(limit, young?.offset ?? next);
       if (to > at) await this.#log.trim(topic, partition, to);
       at = Math.max(at, to);
       if (young !== undefined) break;
-      await pause(PAUSES * (clock() - begun), signal);
     }
     return at - start;
   }

@@ -1,5 +1,5 @@
 /**
- * Whether what is ours to rewrite has been, behind an erasure on a log that takes no records out.
+ * Whether our records have been rewritten after an erasure, on a log that does not erase records.
  *
  * @module
  */
@@ -19,18 +19,18 @@ import {
   parameterTopics,
 } from "./needed.ts";
 
-/** Most erasures whose versions are remembered: those before are looked up anew. */
+/** Most erasures to remember; older ones are looked up again. */
 const MAX_REMEMBERED = 1000;
 
-/** What names a user. */
+/** Where a user is named. */
 interface Named {
-  /** Where versions that do end, by topic. */
+  /** Ends of versions that name the user, by topic. */
   readonly versions: ReadonlyMap<string, number>;
-  /** Where journals that may do end, of the user's partition of `signals`. */
+  /** End of journals that may, in the user's partition of `signals`. */
   readonly signals: number;
 }
 
-/** Looks when it is asked. */
+/** Checks on request. */
 export class Rewriting {
   readonly #deployment: Deployment;
   /** What names the user, once checkpoints had the erasure; by place. */
@@ -50,9 +50,8 @@ export class Rewriting {
   }
 
   /**
-   * Whether the task has committed the erasure, checkpoints of all models at work and the figures of experiments are
-   * behind it, no version of theirs of before that names the user is left, and tasks of other partitions have taken the
-   * name from what they have written.
+   * Whether the task has committed the erasure, checkpoints of all running models and the figures of experiments are past
+   * it, no earlier version names the user, and tasks of other partitions have removed the name from their records.
    */
   async #isDone(place: ErasurePlace): Promise<boolean> {
     const { log, topics } = this.#deployment;
@@ -69,7 +68,7 @@ export class Rewriting {
     return await clearedSignals(this.#deployment, partition) >= signals;
   }
 
-  /** Whoever comes back later is named again, and rightly: so it is looked up once. */
+  /** Where a user is named, looked up once: one who comes back is named again, rightly. */
   async #findNamed(place: ErasurePlace): Promise<Named> {
     const id = `${place.partition}/${place.offset}`;
     const known = this.#named.get(id);
@@ -107,7 +106,7 @@ async function endOfOutputs(log: Log, topic: string, { partition, offset }: Eras
     return true;
   };
   let [low, high] = [start, end];
-  // From the end, since what came before may be of another topic of events.
+  // From the end, since early records may be of another topic of events.
   for (let step = 256; high > start; step *= 2) {
     low = Math.max(start, high - step);
     if (!await isBehind(low)) break;

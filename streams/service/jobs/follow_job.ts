@@ -1,5 +1,5 @@
 /**
- * What keeps a live model at the newest version.
+ * Keeps a live model at the newest version.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export class FollowJob implements Job {
   readonly #subscriber: ParameterSubscriber;
   readonly #onLooked: (version: number) => void;
 
-  /** @param onLooked told, again and again, at which version the model is; 0 = there is none yet */
+  /** @param onLooked called repeatedly with the version of the model; 0 = there is none yet */
   constructor(subscriber: ParameterSubscriber, onLooked: (version: number) => void) {
     this.#subscriber = subscriber;
     this.#onLooked = onLooked;
@@ -24,10 +24,6 @@ export class FollowJob implements Job {
 
   async step(signal: AbortSignal): Promise<void> {
     this.#onLooked(await this.#subscriber.update({ waitMs: IDLE_MS, signal, giveWay: () => turn() }));
-  }
-
-  finish(): Promise<void> {
-    return Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

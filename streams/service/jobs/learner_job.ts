@@ -36,7 +36,7 @@ export interface LearnerSpec<N extends ModelName = ModelName> {
 
 /** A learner at work, here or in another thread. */
 export interface LearnerJob extends Job {
-  /** How it is doing: now, or as it was last told. */
+  /** Its figures: current, or as last reported. */
   readonly figures: LearnerFigures;
 }
 
@@ -52,7 +52,7 @@ export function makeModel<N extends ModelName>(
 }
 
 /**
- * Goes on from the last checkpoint of a learner.
+ * Continues from the last checkpoint of a learner.
  *
  * @param now a clock in milliseconds
  * @param signal see {@linkcode Learning.open}

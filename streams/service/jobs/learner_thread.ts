@@ -23,9 +23,9 @@ interface ThreadScope {
   postMessage(report: ThreadReport): void;
 }
 
-/** Samples to ask for at a time: here nobody waits for them to be learnt, and each question costs the other thread. */
+/** Samples per step: nobody waits for them here, and each request costs the other thread. */
 const SAMPLES = 64;
-/** Time from the first sample after a rest to the next question, for the same reason: others come meanwhile. */
+/** Pause after the first samples following an idle time, so that more arrive before the next request. */
 const GATHER_MS = 20;
 /** Time between two reports. */
 const REPORT_MS = 250;
@@ -59,7 +59,7 @@ async function work(learning: Learning): Promise<void> {
   const taker = new FigureTaker(learning);
   const { signal } = ending;
   let told = -Infinity;
-  /** Whether something has happened since; that the log has answered is something, too. */
+  /** Whether there is news since the last report; a response of the log counts. */
   let hasNews = true;
   while (!signal.aborted) {
     const untilDue = told + REPORT_MS - performance.now();
@@ -78,7 +78,7 @@ async function work(learning: Learning): Promise<void> {
       hasNews = true;
       if (came) await pause(GATHER_MS, signal);
     }
-    // A log that answers from memory leaves no turn to orders.
+    // A log in memory never yields, so orders would not be heard.
     await turn();
   }
 }

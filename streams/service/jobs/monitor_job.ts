@@ -76,9 +76,9 @@ export class MonitorJob implements Job {
   #unwritten = 0;
   #writtenAt: number;
   #tidiedAt: number;
-  /** What the figures that were written down last say, as long as nothing was done about it. */
+  /** Harms in the last written figures that were not handled yet. */
   #harms: readonly Harm[];
-  /** Whether they say it of an experiment that has changed meanwhile. */
+  /** Whether one is of an experiment that changed meanwhile. */
   #isOutdated = false;
   #stopped = 0;
 
@@ -96,14 +96,14 @@ export class MonitorJob implements Job {
     this.#harms = harmsOf(monitor);
   }
 
-  /** Fences any other monitor, then goes on from what was written down. */
+  /** Fences any other monitor, then continues from the written figures. */
   static async open(log: Log, topics: Topics, options: MonitorOptions): Promise<MonitorJob> {
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await log.writer(monitorGroup(topics)));
     let time = () => 0;
     const registry = new ExperimentRegistry(log, topics, { models: [], now: () => time() });
     const monitor = await ExperimentMonitor.open(log, topics, registry);
-    time = () => monitor.time; // that of what a change is founded on, as on all of the log
+    time = () => monitor.time; // the time of the data behind a change, as everywhere on the log
     opened.move();
     return new MonitorJob(monitor, registry, writer, options);
   }

@@ -42,7 +42,7 @@ export class RekeyJob implements Job {
   }
 
   /**
-   * Goes on where the last one stopped, which it fences; the first one begins at the start of the topic.
+   * Continues where the last one stopped, which it fences; the first one begins at the start of the topic.
    *
    * @throws LogError `topic-mismatch` when the topic is another than the one that was re-keyed before
    */
@@ -50,9 +50,8 @@ export class RekeyJob implements Job {
     const feeder = await TopicFeeder.open(log, topics, { log, topic, format: "meander" }, {
       name: feederName(topic),
     });
-    logger.info("re-keys {topic} to {events}: {lag} events wait", {
-      ...{ topic, events: topics.events, lag: await feeder.lag() },
-    });
+    const lag = await feeder.lag();
+    logger.info("re-keys {topic} to {events}: {lag} events wait", { topic, events: topics.events, lag });
     return new RekeyJob(feeder, now);
   }
 
@@ -69,16 +68,12 @@ export class RekeyJob implements Job {
     await this.#feeder.feed({ waitMs: IDLE_MS, signal });
   }
 
-  finish(): Promise<void> {
-    return Promise.resolve();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#feeder[Symbol.asyncDispose]();
   }
 }
 
-/** Says which topics a deployment has re-keyed before: a process without `--rekey-from` takes nothing from them. */
+/** Logs the topics that a deployment re-keyed before: a process without `--rekey-from` takes nothing from them. */
 export async function sayRekeyed(
   log: Pick<Log, "read" | "bounds" | "identify">,
   topics: Topics,

@@ -6,23 +6,23 @@
 
 import { setImmediate } from "node:timers";
 
-/** A turn of the event loop in which nobody has done anything takes less. */
+/** An idle turn of the event loop takes less. */
 const IDLE_TURN_MS = 0.1;
-/** What others do takes some turns until it is seen: so many idle ones say that there is nothing. */
+/** Work of others shows after some turns: so many idle ones mean that there is none. */
 const IDLE_TURNS = 3;
 /**
- * As long as there is something to do, Deno's event loop looks at sockets each 61 turns only (the event interval of tokio,
- * on which it runs). A turn of a worker may be a step of milliseconds: so once in a while they are gone through.
+ * While there is work, Deno's event loop polls sockets every 61 turns only (the event interval of tokio, on which it
+ * runs). A worker's turn may take milliseconds, so once in a while that many turns are run through.
  */
 const LOOK_TURNS = 64;
-/** Time from one look at the sockets to the next, at least; the turns cost some tenths of a millisecond. */
+/** Least time between polls of the sockets; the turns cost some tenths of a millisecond. */
 const LOOK_MS = 8;
-/** What others may have of the thread between two steps; a step of a task beside a server takes half as long. */
+/** Most time for others between two steps; a step of a task beside a server takes half as long. */
 const OTHERS_MS = 8;
-/** What the foreground may have of it, for each millisecond of the step before, and at most. */
+/** Time for foreground work per millisecond of the step before, and the most. */
 const FOREGROUND_SHARE = 2;
 const FOREGROUND_MS = 50;
-/** So long something is in the foreground at most: whoever sends slowly must not slow the tasks down. */
+/** Longest time in the foreground: a slow sender must not slow the tasks down. */
 const ENTERED_MS = 200;
 
 interface Entry {
@@ -43,8 +43,8 @@ export class SharedThread {
   }
 
   /**
-   * Begins something that goes before work in slices, though it waits in between, such as taking events in; disposing
-   * ends it, or a fifth of a second.
+   * Begins foreground work, which takes precedence over work in slices even while it waits, such as taking in events; ends
+   * when disposed, or after a fifth of a second.
    */
   enter(): Disposable {
     const entry = { at: this.#now() };
@@ -52,7 +52,7 @@ export class SharedThread {
     return { [Symbol.dispose]: () => void this.#foreground.delete(entry) };
   }
 
-  /** Leaves the thread to others: until they have nothing to do, or for as long as they may have it after such a step. */
+  /** Yields the thread: until others are idle, or for as long as they may have it after such a step. */
   giveWay(stepMs: number): Promise<void> {
     const begun = this.#now();
     const foregroundMs = Math.max(OTHERS_MS, Math.min(FOREGROUND_MS, FOREGROUND_SHARE * stepMs));

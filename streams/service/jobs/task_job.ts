@@ -13,7 +13,7 @@ import type { Job } from "./worker.ts";
 
 /** How long a step waits when there is nothing to do. */
 const IDLE_MS = 1000;
-/** Events of a step whose answers are sent at once: the first of them must not wait for many others. */
+/** Events per step where answers are sent at once, so that the first does not wait for many others. */
 const PROMPT_EVENTS = 32;
 
 /** What the steps of a service's tasks have in common. */
@@ -66,7 +66,7 @@ export class TaskJob implements Job {
     return { left, share: left === 0 ? 1 : (this.task.next - begin) / (end - begin) };
   }
 
-  /** Why it cannot be relied on, although it goes on: for people. */
+  /** Why it cannot be relied on although it continues, for people. */
   get complaint(): string | undefined {
     return this.#changes?.grown?.message;
   }
@@ -78,7 +78,7 @@ export class TaskJob implements Job {
     try {
       this.#onEvents(await this.task.step({ ...this.#limits, signal }));
     } catch (error) {
-      // A position that the log does not know may be of the topic that had the name before: that says more.
+      // A position that the log does not know may be of an earlier topic of the name, which is the better error.
       if (!signal.aborted && !isTransient(error)) await inputs.check();
       throw error;
     }

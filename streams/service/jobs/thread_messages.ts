@@ -1,5 +1,5 @@
 /**
- * What the thread of a learner and its service tell each other.
+ * Messages between a service and the thread of a learner.
  *
  * ```text
  *   service                           thread

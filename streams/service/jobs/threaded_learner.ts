@@ -6,7 +6,9 @@
 
 import type { LearnerFigures } from "../../learning/learner_figures.ts";
 import { isShared } from "../../log/capabilities.ts";
+import { ignore } from "../../log/ignore.ts";
 import type { Log, LogConnection } from "../../log/log.ts";
+import { orAborted } from "../../log/pause.ts";
 import { unpackError } from "../../log/threads/port_calls.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import { connectLog } from "../../log/threads/serve_log.ts";
@@ -14,12 +16,11 @@ import type { LearnerJob, LearnerSpec } from "./learner_job.ts";
 import type { LearnerThreadOptions } from "./options.ts";
 import type { ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
-/** How long a thread may take to let go before it is ended: it has nothing to lose then that a crash would not. */
+/** How long a thread may take to end before it is terminated, which loses no more than a crash. */
 const PATIENCE_MS = 2000;
 
 /**
- * Starts a thread that learns, and speaks for it. An error there is an error here; a thread that dies without a word
- * is one that nothing is done about.
+ * Runs a learner in a thread. Errors there are errors here; a silent exit of the thread goes undetected.
  */
 export class ThreadedLearner implements LearnerJob {
   readonly #thread: Worker;
@@ -29,13 +30,13 @@ export class ThreadedLearner implements LearnerJob {
   readonly #ended = Promise.withResolvers<void>();
   #isOver = false;
   #figures: LearnerFigures | undefined;
-  /** Whoever waits for the next report. */
+  /** Resolves with the next report. */
   #reported = Promise.withResolvers<void>();
 
   private constructor(log: Log, spec: LearnerSpec, options: LearnerThreadOptions) {
     const { permissions, module = new URL("./learner_thread.ts", import.meta.url), committed } = options;
     this.#committed = committed;
-    this.#ended.promise.catch(() => {}); // told by the next step
+    ignore(this.#ended.promise, "the next step throws it");
     this.#thread = new Worker(module, {
       type: "module",
       name: `learner of ${spec.model}`,
@@ -49,13 +50,13 @@ export class ThreadedLearner implements LearnerJob {
     if (isShared(log)) this.#order({ start: spec, log: { address: log.address } });
     else {
       const connection = this.#connection = connectLog(log);
-      connection.lost?.catch((error) => this.#end(error)); // no port tells whoever waits that its other end has gone
+      connection.lost?.catch((error) => this.#end(error)); // a port does not report that its other end is gone
       this.#order({ start: spec, log: connection.channel }, [connection.channel.port]);
     }
   }
 
   /**
-   * Goes on from the last checkpoint.
+   * Continues from the last checkpoint.
    *
    * @throws what opening the learner throws, or the signal's reason
    */
@@ -75,7 +76,7 @@ export class ThreadedLearner implements LearnerJob {
     }
   }
 
-  /** As the thread has last told. */
+  /** As last reported by the thread. */
   get figures(): LearnerFigures {
     if (this.#figures === undefined) throw new Error("Cannot tell of a learner that has not begun");
     return this.#figures;
@@ -84,14 +85,7 @@ export class ThreadedLearner implements LearnerJob {
   /** Waits for the next report. */
   async step(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const abort = () => aborted.reject(signal.reason);
-    signal.addEventListener("abort", abort);
-    try {
-      await Promise.race([this.#reported.promise, this.#ended.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    await orAborted(Promise.race([this.#reported.promise, this.#ended.promise]), signal);
   }
 
   async finish(): Promise<void> {
@@ -103,7 +97,7 @@ export class ThreadedLearner implements LearnerJob {
     if (!this.#isOver) {
       this.#order({ end: "let go" });
       const patience = setTimeout(() => this.#end(), PATIENCE_MS);
-      await this.#ended.promise.catch(() => {}); // whoever disposes does not ask any more
+      await ignore(this.#ended.promise, "it is disposed");
       clearTimeout(patience);
     }
     this.#thread.terminate();

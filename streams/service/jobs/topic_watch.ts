@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ignore } from "../../log/ignore.ts";
 import type { Log, TopicIdentity } from "../../log/log.ts";
 
 /** Looks at topics in the background. */
@@ -25,9 +26,11 @@ export class TopicWatch {
     return this.#known;
   }
 
-  /** Looks, unless a look is under way. Never rejects: what a log that is away has is as it was. */
+  /** Looks, unless a look is in progress. Never rejects: while the log is away, what is known stays. */
   look(): Promise<void> {
-    return this.#looking ??= this.#look().catch(() => {}).finally(() => this.#looking = undefined);
+    return this.#looking ??= ignore(this.#look(), "what is known stays").finally(() =>
+      this.#looking = undefined
+    );
   }
 
   async #look(): Promise<void> {

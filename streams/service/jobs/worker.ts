@@ -11,6 +11,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { ignore } from "../../log/ignore.ts";
 import { pause } from "../../log/pause.ts";
 import { isTransient, LogError } from "../../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
@@ -20,7 +21,7 @@ export interface Job extends AsyncDisposable {
   /** Does what there is to do, or waits a second at most for something. May reject with the signal's reason. */
   step(signal: AbortSignal): Promise<void>;
   /** Makes what was done durable; no step follows. */
-  finish(): Promise<void>;
+  finish?(): Promise<void>;
 }
 
 /** Options of a {@linkcode Worker}. */
@@ -31,7 +32,7 @@ export interface WorkerOptions<J extends Job> {
   readonly open: (signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
-  /** What it works in beside others. */
+  /** The thread that it shares. */
   readonly thread: SharedThread;
   /**
    * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has gone on for
@@ -43,7 +44,7 @@ export interface WorkerOptions<J extends Job> {
 }
 
 const LONGEST_PAUSE_MS = 30_000;
-/** A stall that is worth a word, and the time between words. */
+/** A stall to report, and the time between reports. */
 const STALL_MS = 5000;
 const REMIND_MS = 30_000;
 
@@ -59,7 +60,7 @@ export class Worker<J extends Job> {
   readonly #stopping = new AbortController();
   #job: J | undefined;
   #fault: string | undefined;
-  /** When it last came around, and when it last was reported as stalled. */
+  /** When it last came around, and when a stall was last logged. */
   #lastTurn: number;
   #reported = -Infinity;
 
@@ -91,20 +92,20 @@ export class Worker<J extends Job> {
     return this.#options.now() - this.#lastTurn;
   }
 
-  /** Says what keeps it, when nothing has moved for a while. */
+  /** What keeps it, when nothing has moved for a while. */
   get stall(): string | undefined {
     const { stalledMs } = this;
     if (stalledMs < STALL_MS) return undefined;
     return `${this.name}: ${this.state} for ${Math.round(stalledMs / 1000)} s`;
   }
 
-  /** Finishes the step in hand, makes it durable, and lets go. Never rejects: `ended` tells. */
+  /** Finishes the step in progress, makes it durable, and releases the job. Never rejects: `ended` reports failures. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.ended.catch(() => {}); // whoever watches `ended` has it
+    await ignore(this.ended, "whoever watches `ended` has it");
   }
 
-  /** Says so when nothing has moved for a while, and when it moves again. */
+  /** Logs a stall, and its end. */
   watch(): void {
     const { name } = this;
     const now = this.#options.now();
@@ -170,7 +171,7 @@ export class Worker<J extends Job> {
         this.#lastTurn = now();
         await thread.giveWay(this.#lastTurn - begun);
       }
-      await job.finish();
+      await job.finish?.();
     } finally {
       this.#job = undefined;
     }

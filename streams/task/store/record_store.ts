@@ -1,14 +1,14 @@
 /**
- * Records by key, one behind the other in segments, in memory or partly in files: the newest of each key counts.
+ * Records by key, one after another in segments, in memory or partly in files; the newest of each key is live.
  *
  * ```text
  * segment = entries; entry = crc32 u32 of what follows, value length u32, key length u16, kind u8, 0 u8, key, value
  * kind    = 0 put, 1 put of a record that is marked, 2 delete, 3 position (no key): see state_store.ts
  * ```
  *
- * A key costs about 45 bytes beside itself and its record, and nothing that the garbage collector has to walk. What
- * newer records replaced stays until {@linkcode RecordStore.victim} names its segment and
- * {@linkcode RecordStore.relocate} has moved what still counts to the end.
+ * A key costs about 45 bytes beside itself and its record, and no work for the garbage collector. Replaced records stay
+ * until {@linkcode RecordStore.victim} picks their segment and {@linkcode RecordStore.relocate} has moved its live
+ * entries to the end.
  *
  * @module
  */
@@ -27,14 +27,14 @@ const LIVE = 2;
 const NO_BYTES = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Bytes that entries lie in, one behind the other. */
+/** Bytes of entries, one after another. */
 interface Chunk {
   /** Where the chunk begins in its segment. */
   readonly start: number;
   readonly bytes: Uint8Array;
 }
 
-/** Some entries, in memory as far as they were not written to a file. */
+/** A run of entries; those not yet in a file are in memory. */
 export class Segment {
   /** Segments are in the order of their numbers. */
   readonly id: number;
@@ -50,7 +50,7 @@ export class Segment {
     this.id = id;
   }
 
-  /** Room for an entry at the end. */
+  /** Reserves room for an entry at the end. */
   reserve(bytes: number, chunkBytes: number): { readonly chunk: Uint8Array; readonly at: number } {
     let last = this.chunks.at(-1);
     if (last === undefined || this.length - last.start + bytes > last.bytes.length) {
@@ -70,16 +70,16 @@ export class Segment {
       : chunk.bytes.subarray(offset - chunk.start, offset - chunk.start + length);
   }
 
-  /** What comes next to be written, `null` when all is. */
+  /** The next bytes to write; `null` when all are written. */
   unwritten(): Uint8Array | null {
     const chunk = this.chunks.find(({ start, bytes }) => start + bytes.length > this.written);
     if (chunk === undefined || this.written === this.length) return null;
-    // A chunk may have room behind its last entry: the next one begins where that ends.
+    // A chunk may have room after its last entry; the next one begins where that ends.
     const next = this.chunks[this.chunks.indexOf(chunk) + 1]?.start ?? this.length;
     return chunk.bytes.subarray(this.written - chunk.start, next - chunk.start);
   }
 
-  /** All entries, of a segment of which nothing was written. */
+  /** All entries of a segment that is only in memory. */
   whole(): Uint8Array {
     const whole = new Uint8Array(this.length);
     for (const [i, { start, bytes }] of this.chunks.entries()) {
@@ -89,7 +89,7 @@ export class Segment {
     return whole;
   }
 
-  /** Notes that so many more bytes are in the file, and lets the chunks go that are there whole. */
+  /** Notes that so many more bytes are in the file, and drops chunks that are there whole. */
   wrote(bytes: number, sealed: boolean): void {
     this.written += bytes;
     while (this.chunks.length > 0) {
@@ -213,7 +213,7 @@ export class RecordStore {
     this.#keys.remove(row);
   }
 
-  /** Notes a position: what it says holds for all entries before it. */
+  /** Writes a position, which holds for all entries before it. */
   setPosition(value: Uint8Array): void {
     this.position = value;
     if (this.#position !== undefined) this.#waste(this.#position.segment, this.#position.bytes);
@@ -233,7 +233,7 @@ export class RecordStore {
     return this.#add(id);
   }
 
-  /** Takes in entries of a segment that lie in a file. Gives the bytes that are whole entries. @throws DamagedEntry */
+  /** Loads entries of a segment from its file. @returns Bytes of whole entries. @throws DamagedEntry */
   load(segment: Segment, bytes: Uint8Array): number {
     let at = 0;
     for (let entry = readEntry(bytes, at); entry !== null; entry = readEntry(bytes, at)) {
@@ -269,8 +269,8 @@ export class RecordStore {
   }
 
   /**
-   * Has all that newer entries replaced or removed taken out, keys too: all segments until now are to be emptied, oldest
-   * first, as long as there is a {@linkcode RecordStore.stale} one.
+   * Starts to remove replaced and deleted entries, keys too: all segments so far are to be emptied, oldest first, while
+   * there is a {@linkcode RecordStore.stale} one.
    */
   purge(): void {
     this.seal();
@@ -294,7 +294,7 @@ export class RecordStore {
   }
 
   /**
-   * Moves the entries that count among some of a segment to the end of the store.
+   * Moves live entries of a part of a segment to the end of the store.
    *
    * @param bytes the segment's entries, of which those from `from` to about `to` are moved
    * @returns Where to go on; the number of bytes when all are moved.
@@ -304,7 +304,7 @@ export class RecordStore {
     const isOldest = Math.min(...this.segments.keys()) === segment.id;
     let at = from;
     while (at < Math.min(to, bytes.length)) {
-      // What comes from a file gets a checksum of ours again: it must be whole.
+      // An entry from a file gets a new checksum, so it must be intact.
       const entry = readEntry(bytes, at, segment.written > 0);
       if (entry === null) throw new DamagedEntry(`segment ${segment.id} ends within an entry at ${at}`);
       const start = at;
@@ -328,7 +328,7 @@ export class RecordStore {
     return at;
   }
 
-  /** Drops a segment of which nothing counts any more. */
+  /** Drops a segment without live entries. */
   drop(segment: Segment): void {
     this.segments.delete(segment.id);
     this.#bytes -= segment.length;

@@ -1,8 +1,7 @@
 /**
  * A task's state on the local disk: the newest committed record of each user and of each key of the `statistics`
- * topic, with the positions on both changelogs up to which they hold. It is a snapshot to restore from, and the place
- * of users that are not in memory. What it says is never more than what is committed, and the log can always make it
- * again.
+ * topic, with the positions on both changelogs up to which they hold. It is a snapshot to restore from, and holds users
+ * that are not in memory. It never has more than what is committed, and can always be rebuilt from the log.
  *
  * @module
  */
@@ -26,10 +25,10 @@ export interface StorePosition {
 
 /** A position as it is on disk. */
 interface NotedPosition extends StorePosition {
-  /** When it was noted, milliseconds since the epoch; not in stores of before. */
+  /** When it was noted, milliseconds since the epoch. */
   readonly notedAt?: number;
   /** Whether files may still have what was erased. @default {false} */
-  readonly isPurgeDue?: true;
+  readonly isPurgeDue?: boolean | undefined;
 }
 
 /** Status of a local snapshot. */
@@ -44,18 +43,18 @@ export interface StoreStatus {
 
 /** Folders to try while others are in use. */
 const MAX_FOLDERS = 8;
-/** Bytes in memory that are worth a write, and the time after which any are. */
+/** Unwritten bytes that start a write, and the time after which any do. */
 const WRITE_BYTES = 1 << 20;
 const WRITE_MS = 1000;
 /** Bytes that wait to be written, at most, while the disk takes any. */
 const MAX_UNWRITTEN = 32 << 20;
-/** Time to the next attempt after one that failed, and from one word about it to the next. */
+/** Time to the next attempt after a failure. */
 const RETRY_MS = 5000;
-/** Kafka keeps tombstones for a day at least, unless it is told otherwise. */
+/** Time between reports of a failure. */
 const REMIND_MS = 60_000;
-/** Least time from one purge to the next: it writes all anew. */
+/** Least time between purges, each of which rewrites everything. */
 const PURGE_MS = 3_600_000;
-/** How long there is to look at what was set aside. */
+/** How long a store that was set aside is kept. */
 const ASIDE_MS = 24 * 3_600_000;
 const USER = "u";
 const STATISTIC = "s";
@@ -85,7 +84,7 @@ export class StateStore implements UserIndex {
   #saidAt = -Infinity;
   #damaged: string | undefined;
   #closed = false;
-  /** Files may have what was erased. */
+  /** Whether files may hold erased records. */
   #isPurgeDue = false;
   #purgedAt = -Infinity;
 
@@ -112,7 +111,7 @@ export class StateStore implements UserIndex {
    * Opens the store; one that is damaged is renamed to `<folder>.aside` for a day, and an empty one takes its place.
    *
    * @param onProgress told how many bytes of how many were read
-   * @returns `null` when there is no place for it, which is said and no reason to fail
+   * @returns `null` when there is no place for it, which is logged and no failure
    */
   static async open(
     options: StateStoreOptions,
@@ -163,7 +162,6 @@ export class StateStore implements UserIndex {
     return this.#get(USER + id);
   }
 
-  /** See {@linkcode UserIndex.put}. */
   put(id: string, record: Uint8Array, waiting: boolean): void {
     const { store } = this.#files;
     const before = store.size;
@@ -171,7 +169,7 @@ export class StateStore implements UserIndex {
     this.#users += store.size - before;
   }
 
-  /** See {@linkcode UserIndex.delete}; whoever was there is taken out of the files by a {@linkcode StateStore.purge}. */
+  /** Deletes a user; a {@linkcode StateStore.purge} removes the record from the files. */
   delete(id: string): void {
     const { store } = this.#files;
     const before = store.size;
@@ -180,17 +178,16 @@ export class StateStore implements UserIndex {
     if (store.size < before) this.purge();
   }
 
-  /** See {@linkcode UserIndex.ids}. */
   ids(): Iterable<string> {
     return this.#keys(this.#files.store.keys(), USER);
   }
 
-  /** Users for whom something waits. */
+  /** Users with pending impressions. */
   waitingIds(): Iterable<string> {
     return this.#keys(this.#files.store.markedKeys(), USER);
   }
 
-  /** Notes a record of the `statistics` topic. */
+  /** Writes a record of the `statistics` topic. */
   putStatistic(key: string, record: Uint8Array): void {
     this.#files.store.put(STATISTIC + key, record);
   }
@@ -203,27 +200,27 @@ export class StateStore implements UserIndex {
     }
   }
 
-  /** Whether files may have what was erased, so that it is to be maintained though nothing is committed. */
+  /** Whether files may hold erased records, so that it needs maintenance even without a commit. */
   get isPurgeDue(): boolean {
     return this.#isPurgeDue || this.#files.store.stale !== undefined;
   }
 
   /**
-   * Has what was replaced or deleted until now taken out of the files: with the next sync, or an hour after the last time.
-   * The next position notes it, so that it is done after a crash, too.
+   * Removes what was replaced or deleted so far from the files, with the next sync, at most once an hour. The next
+   * position carries it over a crash.
    */
   purge(): void {
     this.#isPurgeDue = true;
   }
 
-  /** Notes up to where the records hold. */
+  /** Writes the position up to which the records hold. */
   setPosition(position: StorePosition): void {
     this.#position = position;
     this.#notedAt = this.#wallClock();
     const noted: NotedPosition = {
       ...position,
       notedAt: this.#notedAt,
-      ...(this.isPurgeDue ? { isPurgeDue: true } : {}),
+      isPurgeDue: this.isPurgeDue || undefined,
     };
     this.#files.store.setPosition(encoder.encode(JSON.stringify(noted)));
   }
@@ -243,25 +240,25 @@ export class StateStore implements UserIndex {
    * @throws LogError `closed` when it is damaged: the task must begin anew
    */
   async room(): Promise<void> {
-    if (this.#damaged !== undefined) throw this.#refusal(this.#damaged);
+    if (this.#damaged !== undefined) throw this.#error(this.#damaged);
     while (this.#files.unwritten > MAX_UNWRITTEN && this.#failure === null) {
       await (this.#busy ?? this.#begin(false));
     }
   }
 
-  /** Makes everything safe on disk. Never rejects: a failure is said, and tried again. */
+  /** Syncs everything to disk. Never rejects: a failure is logged, and tried again. */
   async sync(): Promise<void> {
     await this.#busy;
     await this.#begin(true);
   }
 
-  /** Closes it and sets it aside: the log has to make it again. */
+  /** Closes it and sets it aside: it is rebuilt from the log. */
   async setAside(reason: string): Promise<void> {
     this.#damaged = reason;
     await this.close();
   }
 
-  /** Makes everything safe on disk and lets go of the files. Never rejects. */
+  /** Syncs everything to disk and closes the files. Never rejects. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -322,11 +319,11 @@ export class StateStore implements UserIndex {
     } catch (cause) {
       if (!(cause instanceof DamagedEntry)) throw cause;
       this.#damaged = cause.message;
-      throw this.#refusal(cause.message, cause);
+      throw this.#error(cause.message, cause);
     }
   }
 
-  #refusal(reason: string, cause?: Error): LogError {
+  #error(reason: string, cause?: Error): LogError {
     return new LogError("closed", `Cannot use the snapshot in ${this.folder}: ${reason}`, { cause });
   }
 

@@ -7,10 +7,10 @@
  *          manifest            crc32 of what follows, JSON: format, bytes of each segment that are safe on disk
  * ```
  *
- * Entries are written behind the store's back, in their order, and synced together at an interval; only then does a
- * new manifest take the place of the last (temporary file, sync, rename), and only then are emptied segments
- * removed. So after a crash everything that the manifest names must be there and whole: if not, the disk lied and
- * the store is damaged. What was written since is taken up to the first entry that is not whole.
+ * Entries are written in the background, in order, and synced together at an interval; then a new manifest replaces the
+ * last (temporary file, sync, rename), and emptied segments are removed. So after a crash everything that the manifest
+ * names must be intact: if not, the disk lied and the store is damaged. Later entries count up to the first one that is
+ * not intact.
  *
  * @module
  */
@@ -70,7 +70,7 @@ export class StoreFiles {
   }
 
   /**
-   * Opens or creates the folder and reads everything in it. One that is damaged is set aside, and made anew.
+   * Opens or creates the folder and reads everything in it. A damaged one is set aside, and replaced.
    *
    * @param onProgress told how many bytes of how many were read
    * @returns `null` when another process, or another task of this one, has it open.
@@ -88,7 +88,7 @@ export class StoreFiles {
       }
       const files = new StoreFiles(folder, lock);
       try {
-        // Otherwise another has just set aside what we have locked.
+        // Otherwise another process has just set aside the folder that we locked.
         if (await files.#isInPlace()) {
           await files.#load(onProgress);
           return files;
@@ -107,19 +107,19 @@ export class StoreFiles {
     }
   }
 
-  /** Bytes that are in memory alone. */
+  /** Bytes that are only in memory. */
   get unwritten(): number {
     let bytes = 0;
     for (const { length, written } of this.store.segments.values()) bytes += length - written;
     return bytes;
   }
 
-  /** Writes what is in memory alone. */
+  /** Writes what is only in memory. */
   async write(): Promise<void> {
     for (const segment of [...this.store.segments.values()]) {
       for (let bytes = segment.unwritten(); bytes !== null; bytes = segment.unwritten()) {
         const handle = await this.#handle(segment.id);
-        // A machine that stops must not lose the end of one segment and keep the next: that looks whole.
+        // A crash must not lose the end of one segment and keep the next, which would look intact.
         if (!this.#unsynced.has(segment.id)) await this.#syncWritten();
         this.#unsynced.add(segment.id);
         const { bytesWritten } = await handle.write(bytes, 0, bytes.length, segment.written);
@@ -129,7 +129,7 @@ export class StoreFiles {
     }
   }
 
-  /** Writes what is in memory alone and makes everything written safe on disk. */
+  /** Writes what is only in memory and syncs everything to disk. */
   async sync(): Promise<void> {
     await this.write();
     const segments = Object.fromEntries(
@@ -152,7 +152,7 @@ export class StoreFiles {
     this.#unsynced.clear();
   }
 
-  /** Moves what counts out of the segment with the most dead bytes, if there are too many in all, and out of stale ones. */
+  /** Empties the segment with the most dead bytes, if there are too many in all, and stale ones. */
   async compact(): Promise<void> {
     if (this.store.stale !== undefined) await this.write();
     const next = () => this.store.stale ?? this.store.victim(MAX_DEAD);
@@ -170,7 +170,7 @@ export class StoreFiles {
     }
   }
 
-  /** The same among what is in memory alone, for as long as the disk takes nothing: it must not grow for ever. */
+  /** Empties segments that are only in memory, while the disk takes nothing: they must not grow for ever. */
   async shrink(): Promise<void> {
     for (const segment of [...this.store.segments.values()]) {
       const { written, dead, length } = segment;
@@ -188,7 +188,7 @@ export class StoreFiles {
     if (this.#handles.has(segment.id)) this.#emptied.push(segment); // otherwise there is no file
   }
 
-  /** Renames the folder to `<folder>.aside`. The lock is held until it is closed: nobody comes between. */
+  /** Renames the folder to `<folder>.aside`. Keeps the lock until it is closed. */
   async setAside(reason: string): Promise<void> {
     const folder = this.#folder;
     const aside = `${folder}.aside`;
@@ -215,7 +215,7 @@ export class StoreFiles {
     }
   }
 
-  /** Lets go of the files. */
+  /** Closes the files. */
   async close(): Promise<void> {
     const closed = await Promise.allSettled([...this.#handles.keys()].map((id) => this.#closeHandle(id)));
     this.#lock.close();
@@ -359,7 +359,7 @@ export class StoreFiles {
     await this.#syncFolder();
   }
 
-  /** Makes the names of new files safe on disk. */
+  /** Syncs the names of new files. */
   async #syncFolder(): Promise<void> {
     const folder = await open(this.#folder, "r");
     try {

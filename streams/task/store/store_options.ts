@@ -1,5 +1,5 @@
 /**
- * What of local snapshots a deployment decides.
+ * Options of local snapshots.
  *
  * @module
  */
@@ -15,8 +15,8 @@ export interface StateStoreOptions {
   /** A clock in milliseconds that never goes back. @default {performance.now} */
   readonly now?: () => number;
   /**
-   * The age above which a snapshot is not used, milliseconds: that of what it misses, the log may not tell any more
-   * who was erased. Less than `delete.retention.ms` of the topics, by the time of a restore at least.
+   * Age above which a snapshot is not used, milliseconds: the log may no longer have the erasures that it misses. Less
+   * than `delete.retention.ms` of the topics minus the time of a restore.
    *
    * @default {72000000}
    */

@@ -11,7 +11,7 @@ import { RecordStore } from "./record_store.ts";
 export interface UserIndex {
   /** Number of users that have a record. */
   readonly size: number;
-  /** The newest committed record, or `null`. What is given at once is valid until the next call of anything here. */
+  /** The newest committed record, or `null`. One that is returned synchronously is valid until the next call. */
   get(id: string): Uint8Array | null | Promise<Uint8Array | null>;
   /** Notes a committed record. @param waiting whether something of the user waits for a deadline */
   put(id: string, record: Uint8Array, waiting: boolean): void;
@@ -35,12 +35,11 @@ export class LogUsers implements UserIndex {
     this.#partition = partition;
   }
 
-  /** See {@linkcode UserIndex.size}. */
   get size(): number {
     return this.#ids.size;
   }
 
-  /** See {@linkcode UserIndex.get}. @throws LogError `corrupt` when the log has lost it */
+  /** @throws LogError `corrupt` when the log has lost it */
   async get(id: string): Promise<Uint8Array | null> {
     if (!this.#ids.has(id)) return null;
     const record = await this.#latest(this.#topic, this.#partition, id);
@@ -48,17 +47,14 @@ export class LogUsers implements UserIndex {
     throw new LogError("corrupt", `Cannot restore user ${id}: ${this.#topic} has no record of it`);
   }
 
-  /** See {@linkcode UserIndex.put}. */
   put(id: string): void {
     this.#ids.add(id);
   }
 
-  /** See {@linkcode UserIndex.delete}. */
   delete(id: string): void {
     this.#ids.delete(id);
   }
 
-  /** See {@linkcode UserIndex.ids}. */
   ids(): Iterable<string> {
     return this.#ids;
   }
@@ -71,7 +67,6 @@ const MAX_DEAD = 0.2;
 export class PackedUsers implements UserIndex {
   readonly #store = new RecordStore();
 
-  /** See {@linkcode UserIndex.size}. */
   get size(): number {
     return this.#store.size;
   }
@@ -81,12 +76,10 @@ export class PackedUsers implements UserIndex {
     return this.#store.bytes;
   }
 
-  /** See {@linkcode UserIndex.get}. */
   get(id: string): Uint8Array | null {
     return this.#store.get(id);
   }
 
-  /** See {@linkcode UserIndex.put}. */
   put(id: string, record: Uint8Array): void {
     this.#store.put(id, record);
     const victim = this.#store.victim(MAX_DEAD);
@@ -96,12 +89,10 @@ export class PackedUsers implements UserIndex {
     this.#store.drop(victim);
   }
 
-  /** See {@linkcode UserIndex.delete}. */
   delete(id: string): void {
     this.#store.delete(id);
   }
 
-  /** See {@linkcode UserIndex.ids}. */
   ids(): Iterable<string> {
     return this.#store.keys();
   }

@@ -1,28 +1,29 @@
 /**
- * A member of a group and its workers, one for each partition that the group leaves to it.
+ * A member of a group and its workers, one per assigned partition.
  *
  * @module
  */
 
 import { getLogger } from "@logtape/logtape";
+import { ignore } from "../../log/ignore.ts";
 import { pause } from "../../log/pause.ts";
 import { isTransient, type Log } from "../../log/log.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import { type Job, Worker } from "./worker.ts";
 
-/** Options of a {@linkcode Crew}. */
-export interface CrewOptions<J extends Job> {
+/** Options of a {@linkcode WorkerGroup}. */
+export interface WorkerGroupOptions<J extends Job> {
   /** The group to join. */
   readonly group: string;
   /** The topic whose partitions it shares. */
   readonly topic: string;
-  /** What a worker on a partition is called. */
+  /** Name of the worker of a partition. */
   readonly name: (partition: number) => string;
   /** Begins the work on a partition. */
   readonly open: (partition: number, signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
-  /** What the workers work in beside others. */
+  /** The thread that the workers share. */
   readonly thread: SharedThread;
   /** The first pause of a worker after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number | undefined;
@@ -33,11 +34,11 @@ const REJOIN_MS = 1000;
 const logger = getLogger(["meander", "service"]);
 
 /** Works on the partitions that a group assigns, until it is told to stop. */
-export class Crew<J extends Job> {
+export class WorkerGroup<J extends Job> {
   /** Resolves when it has stopped; rejects when it, or a worker, has failed for good. */
   readonly ended: Promise<void>;
   readonly #log: Log;
-  readonly #options: CrewOptions<J>;
+  readonly #options: WorkerGroupOptions<J>;
   readonly #workers = new Map<number, Worker<J>>();
   readonly #stopping = new AbortController();
   readonly #failed = Promise.withResolvers<never>();
@@ -45,10 +46,10 @@ export class Crew<J extends Job> {
   #hasJoined = false;
 
   /** Joins the group. */
-  constructor(log: Log, options: CrewOptions<J>) {
+  constructor(log: Log, options: WorkerGroupOptions<J>) {
     this.#log = log;
     this.#options = options;
-    this.#failed.promise.catch(() => {}); // `ended` tells
+    ignore(this.#failed.promise, "`ended` reports it");
     this.ended = this.#live().finally(() => this.#isOver = true);
   }
 
@@ -69,10 +70,10 @@ export class Crew<J extends Job> {
     return workers.length > 0 ? workers : [`leaving group ${this.#options.group}`];
   }
 
-  /** Lets every partition go and leaves the group. Never rejects: `ended` tells. */
+  /** Releases every partition and leaves the group. Never rejects: `ended` reports failures. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.ended.catch(() => {}); // whoever watches `ended` has it
+    await ignore(this.ended, "whoever watches `ended` has it");
   }
 
   async #live(): Promise<void> {
