@@ -14,7 +14,7 @@ const LONGEST = [
   "tests/protocol",
   "tests/log",
   "tests/chaos",
-  "tests/streams",
+  "tests/task",
   "tests/service",
 ];
 const SOURCES = ["src", "streams"];

@@ -16,7 +16,7 @@ const TESTS = [
   "tests/_std/testing_test.ts",
   "tests/sources",
   "tests/scripts/notebook",
-  "tests/streams/task",
+  "tests/task",
 ];
 const PACKAGES = [
   "assert",

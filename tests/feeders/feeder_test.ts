@@ -9,7 +9,7 @@ import type { SourceRecord } from "../../streams/sources/source.ts";
 import { BEFORE_EVENT } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
-import { countEvents, sourceOf, syntheticRecords } from "../streams/synthetic.ts";
+import { countEvents, sourceOf, syntheticRecords } from "../sources/synthetic.ts";
 
 const topics = topicNames();
 const records = syntheticRecords({ views: 30, users: 6, seed: 2 });

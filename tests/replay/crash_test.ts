@@ -8,7 +8,7 @@ import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import type { ReplayOptions } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { syntheticRecords } from "../streams/synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 import { Crash, CrashingLog } from "./crashing_log.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
 

@@ -8,7 +8,7 @@ import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { replay, type ReplayOptions, type ReplayResult } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { sourceOf } from "../streams/synthetic.ts";
+import { sourceOf } from "../sources/synthetic.ts";
 
 /**
  * Options that reach every path on a few hundred events: several checkpoints, snapshots, and short rounds; with DIEN

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { replayCommand, runReplay, temporaryFolder } from "../scripts/command.ts";
-import { syntheticRecords, writeFolder } from "../streams/synthetic.ts";
+import { syntheticRecords, writeFolder } from "../sources/synthetic.ts";
 
 /** Small batches, so that there are hundreds of commits, and some checkpoints, to be killed between. */
 const CONFIG = {

@@ -6,7 +6,7 @@
 
 import type { Event } from "../../src/events/event.ts";
 import type { Log, NewRecord, Writer } from "../../streams/log/log.ts";
-import { syntheticRecords } from "../streams/synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 
 /** Size of the stream and where it is poisoned, in page views. */

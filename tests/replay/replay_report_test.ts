@@ -5,7 +5,7 @@ import { replayJson, reportData } from "../../streams/replay/replay_report.ts";
 import { reportCharts } from "../../streams/report/charts.ts";
 import { renderSummary } from "../../streams/report/table.ts";
 import { replayOn, smallReplay } from "./harness.ts";
-import { syntheticRecords } from "../streams/synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 
 const FACTS = {
   command: "deno task replay",

@@ -10,7 +10,7 @@ import { topicNames } from "../../streams/topics/topics.ts";
 import { outcomeOf, replayOn, smallReplay } from "./harness.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { countEvents, sourceOf, syntheticRecords } from "../streams/synthetic.ts";
+import { countEvents, sourceOf, syntheticRecords } from "../sources/synthetic.ts";
 
 const START = Date.UTC(2024, 0, 1);
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { syntheticRecords, writeFolder } from "../streams/synthetic.ts";
+import { syntheticRecords, writeFolder } from "../sources/synthetic.ts";
 import { type Ended, replayCommand, runReplay, temporaryFolder } from "./command.ts";
 
 /** A folder with a small data set. */

@@ -7,7 +7,7 @@ import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/read_all.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { countEvents, sourceOf, syntheticRecords, writeFolder } from "../streams/synthetic.ts";
+import { countEvents, sourceOf, syntheticRecords, writeFolder } from "../sources/synthetic.ts";
 import { answersOn, OPTIONS, recordsOf, shopEvents, untilCommitted } from "./deployment.ts";
 import { taskArguments } from "./task_command.ts";
 

@@ -15,7 +15,7 @@ import { readAll } from "../../streams/log/read_all.ts";
 import type { ServiceOptions } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { SCHEMA, WIDTH } from "../learner/batches.ts";
-import { syntheticRecords } from "../streams/synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 
 /** Options of a service that commits often. */
 export const OPTIONS: ServiceOptions<"base"> = {

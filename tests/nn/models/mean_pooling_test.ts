@@ -8,7 +8,7 @@ import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { impression, modelContract, randomise, SIZES } from "../../contracts/model_contract.ts";
 import { batches, makeLearner, makeSamples, SCHEMA, WIDTH } from "../../learner/batches.ts";
 import { outcomeOf, replayOn, smallReplay } from "../../replay/harness.ts";
-import { syntheticRecords } from "../../streams/synthetic.ts";
+import { syntheticRecords } from "../../sources/synthetic.ts";
 import { gradientCheck } from "../kernels/gradient_check.ts";
 import { POOL } from "./mean_pooling.ts";
 

@@ -11,7 +11,7 @@ import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
-import { syntheticRecords } from "./synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 
 const topics = topicNames();
 const OPTIONS = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;

@@ -12,9 +12,9 @@ import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples, SCHEMA } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
-import { OPTIONS, until } from "../service/deployment.ts";
+import { OPTIONS, until } from "./deployment.ts";
 import { FakeServing } from "../state/fake_serving.ts";
-import { withFolder, withoutIndex } from "./task/harness.ts";
+import { withFolder, withoutIndex } from "../task/harness.ts";
 
 const topics = topicNames();
 const PARTITIONS = 2;

@@ -13,8 +13,8 @@ import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
 import { hasCode } from "../../contracts/log_suite.ts";
 import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
 import { AdministeredLog } from "../../log/administered_log.ts";
-import { syntheticRecords } from "../synthetic.ts";
-import { withoutIndex } from "./harness.ts";
+import { syntheticRecords } from "../../sources/synthetic.ts";
+import { withoutIndex } from "../harness.ts";
 
 const topics = topicNames();
 const GROUP = `${topics.events}-tasks`;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { encodeEvent, encodeItem } from "../../../src/events/codec.ts";
-import { ServingModel } from "../../../src/serving/serving_model.ts";
-import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { BEFORE_EVENT, Task } from "../../../streams/task/task.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
+import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { encodeSample } from "../../../src/samples/sample_codec.ts";
-import { Learning } from "../../../streams/learning/learning.ts";
-import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { readAll } from "../../../streams/log/read_all.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { makeLearner, makeSamples } from "../../learner/batches.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import { Learning } from "../../streams/learning/learning.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeLearner, makeSamples } from "../learner/batches.ts";
 
 const topics = topicNames();
 const GONE = "gone-7f3a9c51";

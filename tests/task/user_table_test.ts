@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { encodeEvent } from "../../../src/events/codec.ts";
-import { ServingModel } from "../../../src/serving/serving_model.ts";
-import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { TaskState } from "../../../src/engine/task_state.ts";
-import { Task } from "../../../streams/task/task.ts";
-import { Outbox } from "../../../streams/task/outbox.ts";
-import { UserTable } from "../../../streams/task/user_table.ts";
-import { PackedUsers, type UserIndex } from "../../../streams/task/store/users.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
+import { encodeEvent } from "../../src/events/codec.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import { Task } from "../../streams/task/task.ts";
+import { Outbox } from "../../streams/task/outbox.ts";
+import { UserTable } from "../../streams/task/user_table.ts";
+import { PackedUsers, type UserIndex } from "../../streams/task/store/users.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { withFolder, withoutIndex } from "./harness.ts";
 
 const topics = topicNames();

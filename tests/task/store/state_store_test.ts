@@ -4,7 +4,7 @@ import { stub } from "@std/testing/mock";
 import fc from "fast-check";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { StateStore, type StorePosition } from "../../../streams/task/store/state_store.ts";
-import { photograph, withFolder } from "./harness.ts";
+import { photograph, withFolder } from "../harness.ts";
 
 const position = (state: number): StorePosition => ({ state, task: 2 * state, lineage: "log" });
 const record = (n: number) => new TextEncoder().encode(`record ${n} `.repeat(1 + n % 40));

@@ -6,17 +6,17 @@
  */
 
 import { writeHeapSnapshot } from "node:v8";
-import { encodeEvent } from "../../../src/events/codec.ts";
-import type { Event } from "../../../src/events/event.ts";
-import type { FeatureSchema } from "../../../src/features/schema.ts";
-import { modelSizes } from "../../../src/features/rows/assembler.ts";
-import { createModel } from "../../../src/nn/models/registry.ts";
-import { mulberry32 } from "../../../src/draws/random.ts";
-import { ServingModel } from "../../../src/serving/serving_model.ts";
-import { ServerThread } from "../../../streams/server/thread/server_thread.ts";
-import { Task } from "../../../streams/task/task.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { WIDTH } from "../../learner/batches.ts";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import type { FeatureSchema } from "../../src/features/schema.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { ServerThread } from "../../streams/server/thread/server_thread.ts";
+import { Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { WIDTH } from "../learner/batches.ts";
 
 const START = 1_700_000_000_000;
 const HOUR = 3_600_000;

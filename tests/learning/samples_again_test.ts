@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { encodeSample } from "../../../src/samples/sample_codec.ts";
-import { lostSamples } from "../../../streams/learning/learner_records.ts";
-import { Learning } from "../../../streams/learning/learning.ts";
-import type { NewRecord } from "../../../streams/log/log.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { makeLearner, makeSamples } from "../../learner/batches.ts";
-import { AdministeredLog } from "../../log/administered_log.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import { lostSamples } from "../../streams/learning/learner_records.ts";
+import { Learning } from "../../streams/learning/learning.ts";
+import type { NewRecord } from "../../streams/log/log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeLearner, makeSamples } from "../learner/batches.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
 
 const topics = topicNames();
 const samples = makeSamples(40, 3);

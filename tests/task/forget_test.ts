@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { encodeEvent } from "../../../src/events/codec.ts";
-import type { Event } from "../../../src/events/event.ts";
-import { ServingModel } from "../../../src/serving/serving_model.ts";
-import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { Task } from "../../../streams/task/task.ts";
-import { DELIVERIES, type Delivery } from "../../../streams/topics/delivery.ts";
-import type { StateStoreOptions } from "../../../streams/task/store/store_options.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { Task } from "../../streams/task/task.ts";
+import { DELIVERIES, type Delivery } from "../../streams/topics/delivery.ts";
+import type { StateStoreOptions } from "../../streams/task/store/store_options.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { withFolder, withoutIndex } from "./harness.ts";
 
 const topics = topicNames();

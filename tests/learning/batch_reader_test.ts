@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodeSample } from "../../../src/samples/sample_codec.ts";
-import { sizeInBatch } from "../../../src/samples/sample.ts";
-import { type Batch, BatchReader } from "../../../streams/learning/batch_reader.ts";
-import { decodeOrder, encodeOrder, type Stretch } from "../../../streams/learning/sample_order.ts";
-import type { NewRecord } from "../../../streams/log/log.ts";
-import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { makeSamples } from "../../learner/batches.ts";
+import { encodeSample } from "../../src/samples/sample_codec.ts";
+import { sizeInBatch } from "../../src/samples/sample.ts";
+import { type Batch, BatchReader } from "../../streams/learning/batch_reader.ts";
+import { decodeOrder, encodeOrder, type Stretch } from "../../streams/learning/sample_order.ts";
+import type { NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { makeSamples } from "../learner/batches.ts";
 
 const TOPIC = "samples";
 const PARTITIONS = 3;

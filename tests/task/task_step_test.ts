@@ -6,7 +6,7 @@ import { readAll } from "../../streams/log/read_all.ts";
 import { type StepOptions, Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
-import { syntheticRecords } from "./synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 
 const topics = topicNames();
 const events = syntheticRecords({ views: 26, users: 6, seed: 2 }).flatMap((record) =>

@@ -12,7 +12,7 @@ import { DELIVERIES, type Delivery, INPUT } from "../../streams/topics/delivery.
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
-import { syntheticRecords } from "./synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 
 const topics = topicNames();
 const OPTIONS = { schema: SCHEMA, outcomeWindowMs: 300_000 } as const;

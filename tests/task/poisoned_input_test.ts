@@ -1,14 +1,14 @@
 /** Records on `events` and `items` as other programs may write them: each is refused with a reason, and nothing ends. */
 
 import assert from "node:assert/strict";
-import { encodeEvent, encodeItem } from "../../../src/events/codec.ts";
-import type { Rejection } from "../../../src/events/rejection.ts";
-import { ServingModel } from "../../../src/serving/serving_model.ts";
-import { readAll } from "../../../streams/log/read_all.ts";
-import { BEFORE_EVENT, Task } from "../../../streams/task/task.ts";
-import { topicNames, topicSpecs } from "../../../streams/topics/topics.ts";
-import { makeModel, SCHEMA, WIDTH } from "../../learner/batches.ts";
-import { type Twist, TwistedLog } from "../twisted_log.ts";
+import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import type { Rejection } from "../../src/events/rejection.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { readAll } from "../../streams/log/read_all.ts";
+import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { type Twist, TwistedLog } from "../log/twisted_log.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;

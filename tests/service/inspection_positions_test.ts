@@ -8,7 +8,7 @@ import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
-import { recordsOf, shopEvents } from "../service/deployment.ts";
+import { recordsOf, shopEvents } from "./deployment.ts";
 
 const topics = topicNames();
 const records = recordsOf(shopEvents(30, 8)).filter(({ topic }) => topic === topics.events);

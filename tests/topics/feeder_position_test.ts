@@ -11,7 +11,7 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
-import { syntheticRecords } from "./synthetic.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 
 const topics = topicNames();
 const PARTITIONS = 2;

@@ -21,8 +21,8 @@ import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
-import { syntheticRecords } from "./synthetic.ts";
-import { withoutIndex } from "./task/harness.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
+import { withoutIndex } from "../task/harness.ts";
 import { type Twist, TwistedLog } from "./twisted_log.ts";
 
 const topics = topicNames();

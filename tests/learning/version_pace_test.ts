@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { VersionPace } from "../../../streams/learning/version_pace.ts";
+import { VersionPace } from "../../streams/learning/version_pace.ts";
 
 const OPTIONS = { publishIntervalMs: 100, snapshotVersions: 4 };
 

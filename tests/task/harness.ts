@@ -1,4 +1,4 @@
-import type { Log } from "../../../streams/log/log.ts";
+import type { Log } from "../../streams/log/log.ts";
 
 /** The log without its index of keys, as Kafka has none. */
 export function withoutIndex(log: Log): Log {

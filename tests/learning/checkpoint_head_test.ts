@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader } from "../../../src/codec/byte_reader.ts";
-import { ByteWriter } from "../../../src/codec/byte_writer.ts";
-import { decodeHead, encodeHead } from "../../../streams/learning/checkpoint_head.ts";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { decodeHead, encodeHead } from "../../streams/learning/checkpoint_head.ts";
 
 const heads = fc.record({
   positions: fc.array(fc.nat(), { minLength: 1, maxLength: 9 }),

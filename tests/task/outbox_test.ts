@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Recommendation } from "../../../src/events/recommendation.ts";
-import { historySample, type Sample } from "../../../src/samples/sample.ts";
-import { decodeSample } from "../../../src/samples/sample_codec.ts";
-import type { NewRecord } from "../../../streams/log/log.ts";
-import { SampleHandover } from "../../../streams/topics/sample_handover.ts";
-import { INPUT } from "../../../streams/topics/delivery.ts";
-import { Outbox } from "../../../streams/task/outbox.ts";
-import { topicNames } from "../../../streams/topics/topics.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { historySample, type Sample } from "../../src/samples/sample.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import type { NewRecord } from "../../streams/log/log.ts";
+import { SampleHandover } from "../../streams/topics/sample_handover.ts";
+import { INPUT } from "../../streams/topics/delivery.ts";
+import { Outbox } from "../../streams/task/outbox.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
 
 const topics = topicNames();
 const PARTITION = 2;
