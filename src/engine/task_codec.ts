@@ -11,7 +11,7 @@ import { ValueScale } from "../features/value_scale.ts";
 import { createTaskCounters, type TaskCounter, type TaskCounters } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
 
-/** Format 1 knows no experiments; 1 and 2 have another clock, 1 to 3 of all values their count and sum. */
+/** Formats before this one were never deployed. */
 const FORMAT = 4;
 
 /** Key of the task's own record. */
@@ -42,24 +42,16 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
 export function decodeTaskCounters(bytes: Uint8Array): TaskCounters {
   const counters = createTaskCounters();
   const from = new ByteReader(bytes);
-  const format = from.u8();
-  checkFormat(format);
+  checkFormat(from.u8());
   for (let passed = 0; passed < 4; passed++) from.uint();
-  readValues(from, format, new ValueScale());
+  new ValueScale().decode(from);
   readCounters(from, counters);
   return counters;
 }
 
 function checkFormat(format: number): void {
-  if (format >= 1 && format <= FORMAT) return;
-  throw new SyntaxError(
-    `Cannot decode the state of the task: format is ${format}, this reads 1 to ${FORMAT}`,
-  );
-}
-
-function readValues(from: ByteReader, format: number, into: ValueScale): void {
-  if (format > 3) into.decode(from);
-  else decodeMean(from, into);
+  if (format === FORMAT) return;
+  throw new SyntaxError(`Cannot decode the state of the task: format is ${format}, this reads ${FORMAT}`);
 }
 
 function readCounters(from: ByteReader, counters: TaskCounters): void {
@@ -78,26 +70,17 @@ function readCounters(from: ByteReader, counters: TaskCounters): void {
  */
 export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   const from = new ByteReader(bytes);
-  const format = from.u8();
-  checkFormat(format);
+  checkFormat(from.u8());
   task.join.nextSequence = from.uint();
   const itemsNext = from.uint();
   const { overall } = task.statistics;
   overall.outcomes = from.uint();
   overall.positives = from.uint();
-  readValues(from, format, overall.values);
+  overall.values.decode(from);
   readCounters(from, task.counters);
-  if (format > 2) task.clock.decode(from);
-  else task.clock.decodeFormat2(from);
-  const experiments: ExperimentRecord[] = [];
-  for (let n = format > 1 ? from.count() : 0; n > 0; n--) {
-    experiments.push(JSON.parse(from.string()) as ExperimentRecord);
-  }
-  task.applyExperiments(experiments);
+  task.clock.decode(from);
+  task.applyExperiments(
+    Array.from({ length: from.count() }, () => JSON.parse(from.string()) as ExperimentRecord),
+  );
   return itemsNext;
-}
-
-function decodeMean(from: ByteReader, into: ValueScale): void {
-  const [count, sum] = [from.uint(), from.f64()];
-  into.seed(count, sum / count);
 }

@@ -28,8 +28,6 @@ const SHIFT = 21;
 const BUCKETS = (bitsOf(MAX_VALUE) >>> SHIFT) + 1;
 /** 8 times as large, in buckets. */
 const BELIEVED = 12;
-/** Values that stand for those of a task whose record has their mean only. */
-const SEED = 8;
 
 /** Counts values, and tells the usual from the absurd. */
 export class ValueScale {
@@ -115,11 +113,6 @@ export class ValueScale {
       this.#add(bucket, from.uint(), from.f64());
     }
     this.#measure();
-  }
-
-  /** Begins with a mean that was made of all values, absurd ones too: it weighs as few, and is soon outweighed. */
-  seed(count: number, mean: number): void {
-    for (let n = Math.min(count, SEED); n > 0; n--) this.learn(mean);
   }
 }
 

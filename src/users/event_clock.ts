@@ -136,16 +136,6 @@ export class EventClock {
     this.#present = present.events === 0 && this.#time > -Infinity ? null : present;
     this.#jump = decodeWitnesses(from);
   }
-
-  /** Reads the clock of a task record of format 1 or 2, which held back jumps of more than a day by another rule. */
-  decodeFormat2(from: ByteReader): void {
-    this.#time = from.f64();
-    from.string();
-    from.uint();
-    from.f64();
-    this.#present = this.#time > -Infinity ? null : none();
-    this.#jump = none();
-  }
 }
 
 function none(): Witnesses {

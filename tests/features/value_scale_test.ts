@@ -82,11 +82,3 @@ Deno.test("ValueScale.decode() goes on as if there had been no restart", () => {
   const bad = new ByteWriter().uint(0).uint(1).uint(9999).uint(1).f64(1).toBytes();
   assert.throws(() => new ValueScale().decode(new ByteReader(bad)), SyntaxError);
 });
-
-Deno.test("ValueScale.seed() is outweighed within some dozens of values when the mean was absurd", () => {
-  const scale = new ValueScale();
-  scale.seed(1000, 1003.5);
-  assert.equal(scale.mean, 1003.5);
-  for (let n = 0; n < 40; n++) scale.learn(1 + n % 5);
-  assert.equal(scale.mean, 3);
-});

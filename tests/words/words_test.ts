@@ -9,16 +9,10 @@ const TOPS = ["src", "streams", "scripts", "fixtures/simulator"];
 
 /** Words that are still used where the page does not allow it: `word folder`. To become fewer. */
 const TO_BE_RENAMED: readonly string[] = [
-  ...["ranking", "ranked", "scored list", "found", "answer", "instance"].map((word) => `${word} src/scorer`),
-  ...["sight", "instance", "refusal"].map((word) => `${word} src/engine`),
-  ...["found", "known", "instance"].map((word) => `${word} src/features`),
-  ...["ranked", "query"].map((word) => `${word} src/retrieval`),
-  "instance src/serving",
-  "sight src/embeddings",
-  "instance streams/http",
-  "instance streams/doors",
-  "query scripts/evaluate",
-  "known scripts/flags",
+  ...["ranking", "ranked", "scored list"].map((word) => `${word} src/scorer`),
+  ...["sight", "refusal"].map((word) => `${word} src/engine`),
+  "found src/features",
+  "ranked src/retrieval",
 ];
 
 /** What the page says of a word in code. */
