@@ -5,7 +5,8 @@
  */
 
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
-import { isExperiment } from "../../src/assignment/experiment.ts";
+import { type Experiment, isExperiment } from "../../src/assignment/experiment.ts";
+import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { lostFigures } from "../experiments/monitor.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
@@ -17,7 +18,7 @@ import { lostSamples, writerOf } from "../learning/learner_records.ts";
 import { monitorGroup } from "./jobs/monitor_job.ts";
 import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
 import { positionOf } from "../task/inputs/position.ts";
-import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
+import { topicNames, type Topics, topicSpecs, variantTopics } from "../topics/topics.ts";
 
 /** An expected topic. */
 export interface TopicView {
@@ -55,6 +56,8 @@ export interface PartitionView {
 export interface LearnerView {
   /** Name of the model. */
   readonly model: string;
+  /** Whether it is the deployment's own, and not that of variants of experiments. */
+  readonly isOwn: boolean;
   /** Newest version on the log. */
   readonly version: number;
   /** Samples that are in no checkpoint yet, holes of the log included. */
@@ -125,8 +128,13 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
   const learners: LearnerView[] = [];
   if (existing.has(names.parameters)) {
-    for (const [model, version] of await newestVersions(log, names.parameters)) {
-      learners.push(await lookAtLearner(log, names, existing, model, version));
+    const ofVariants = MODEL_NAMES.map((model) => variantTopics(names, model).parameters);
+    for (const topic of [names.parameters, ...ofVariants]) {
+      if (!existing.has(topic)) continue;
+      for (const [model, version] of await newestVersions(log, topic)) {
+        const isOwn = topic === names.parameters;
+        learners.push({ ...await lookAtLearner(log, names, existing, model, version), isOwn });
+      }
     }
     if (learners.length === 0) {
       const remedy = "run a process with the role `learner`: it publishes a first version at once";
@@ -140,14 +148,18 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
     uncounted: existing.has(names.figures) ? await lostFigures(log, names) : 0,
   };
   problems.push(...countProblems(names, counts, options.known ?? {}));
-  for (const { model, members } of learners) {
-    if (members === undefined || members.length > 0) continue;
+  const running = existing.has(names.experiments) ? await runningExperiments(log, names) : [];
+  const wanted = new Set(running.flatMap(({ variants }) => variants.map(({ model }) => model)));
+  for (const { model, members, isOwn } of learners) {
+    if (members === undefined || members.length > 0 || !isOwn && !wanted.has(model)) continue;
     problems.push({
       what: `nobody learns ${model}`,
-      remedy: `run a process with the role \`learner\` and --model ${model}`,
+      remedy: isOwn
+        ? `run a process with the role \`learner\` and --model ${model}`
+        : `run a process with the role \`learner\` and --variant-models ${model}`,
     });
   }
-  if (existing.has(names.experiments) && await isRunning(log, names)) {
+  if (running.length > 0) {
     const watching = await log.members?.(monitorGroup(names));
     if (watching?.length === 0) {
       problems.push({
@@ -160,9 +172,9 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
 }
 
 /** Whether an experiment runs. */
-async function isRunning(log: Log, names: Topics): Promise<boolean> {
+async function runningExperiments(log: Log, names: Topics): Promise<readonly Experiment[]> {
   const records = await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records();
-  return [...records.values()].some((record) => isExperiment(record) && record.status === "running");
+  return [...records.values()].filter(isExperiment).filter(({ status }) => status === "running");
 }
 
 async function lookAtTopics(
@@ -390,7 +402,7 @@ async function lookAtLearner(
   existing: ReadonlyMap<string, TopicSpec>,
   model: string,
   version: number,
-): Promise<LearnerView> {
+): Promise<Omit<LearnerView, "isOwn">> {
   const { samples } = topics;
   const group = writerOf(topics, model);
   let lag = 0;

@@ -5,7 +5,7 @@ import { positionRecord } from "../../streams/topics/feeder_position.ts";
 import { inspect, type InspectionOptions } from "../../streams/service/inspection.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import { Task } from "../../streams/task/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { recordsOf, shopEvents } from "./deployment.ts";
@@ -99,6 +99,24 @@ Deno.test("inspect() tells what learners and the monitor have lost, until it is 
   assert.match(unlearnt ?? "", /^12 offsets of meander\.samples were dropped .+--known unlearnt=12$/);
   assert.deepEqual(others, []);
   assert.deepEqual(await problemsOf(log, { known: { unlearnt: 12 } }), []);
+});
+
+Deno.test("inspect() looks at the learners of variants, too", async () => {
+  await using log = await deployment();
+  await log.createTopics(variantTopicSpecs(topics, ["dien"]));
+  {
+    await using _own = await Learning.open(log, topics, makeLearner("base"));
+    await using _other = await Learning.open(log, variantTopics(topics, "dien"), makeLearner("dien"), {
+      variant: "dien",
+    });
+  }
+  const { learners } = await inspect(log);
+  assert.deepEqual(learners.map(({ model, isOwn }) => [model, isOwn]), [["base", true], ["dien", false]]);
+  await log.append([
+    positionRecord(topics, `${topics.samples}-learner-dien`, { id: null, next: [7, 0], lost: 7 }),
+  ]);
+  const [unlearnt] = await problemsOf(log);
+  assert.match(unlearnt ?? "", /^7 offsets of meander\.samples were dropped .+--known unlearnt=7$/);
 });
 
 Deno.test("inspect() reports topics that keep erased users for ever, once there are some", async () => {
