@@ -11,18 +11,18 @@ export interface FieldTable {
   /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
   rowOf(key: string): number;
   /**
-   * Whether looking a key up changes nothing, and its row stays what it is until somebody says so, so that who needs it
-   * again need not look. @default {false}
+   * Whether a look-up changes nothing, and rows stay their keys' until `Assembler.forget` is called, so that rows may
+   * be remembered. @default {false}
    */
   readonly isStill?: boolean;
   /**
-   * Does what looking a key up does besides, for who knows the row (above 1) that it would give. @default {nothing is
-   * known of rows: keys are looked up}
+   * Counts a use of a row (above 1) that an earlier look-up gave, without looking its key up again. @default {rows are
+   * not remembered: each use looks its key up}
    */
   again?(row: number): void;
   /**
-   * How many rows were taken from their keys: while it is the same, a row above 1 is still its key's. Whoever has `again`
-   * has it, else a row is known for one list only.
+   * How many rows were taken from their keys so far: while it is the same, a row above 1 is still its key's. Tables with
+   * `again` have it.
    */
   readonly removals?: number;
   /** Adds `scale` times the row to `out[offset..offset+width)`. */

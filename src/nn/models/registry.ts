@@ -14,7 +14,7 @@ import { DIEN } from "./dien/dien.ts";
 import { DIN } from "./din/din.ts";
 import { MIMN } from "./mimn/mimn.ts";
 
-/** All models by name, simplest first. A new one needs a line here and nothing else outside its folder. */
+/** All models by name, simplest first. Outside its folder a new one needs a line here, and the type of its options in `nn.ts`. */
 export const MODELS = { base: BASE, din: DIN, dien: DIEN, mimn: MIMN } as const;
 
 /** Name of a model in the registry. */
