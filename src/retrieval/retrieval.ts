@@ -233,7 +233,7 @@ export class Retrieval {
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
-    this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, context, step });
+    this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, wanted, context, step });
     return preference;
   }
 

@@ -55,7 +55,7 @@ function* people(): Generator<Signal> {
     const context = new ContextBuffer(user.before.length);
     for (const each of user.before) context.push(each.item, each.time, true);
     const time = n * MINUTE / 100;
-    yield { user: String(number), item, time, liked: true, context, step: null };
+    yield { user: String(number), item, time, liked: true, wanted: true, context, step: null };
     user.before = [{ item, time }, ...user.before].slice(0, 20);
   }
 }

@@ -67,7 +67,15 @@ class World {
       const item = pick();
       const step = [`c${item % 5}`, `c${(item + n) % 5}`] as const;
       const context = contextOf(before);
-      const signal = { user: `u${n % 7}`, item: this.indexOf(item), time, liked: n % 5 > 0, context, step };
+      const signal = {
+        user: `u${n % 7}`,
+        item: this.indexOf(item),
+        time,
+        liked: n % 5 > 0,
+        wanted: true,
+        context,
+        step,
+      };
       for (const source of this.#sources) source.learn?.(signal);
       if (n % 2 === 0) this.#lists.raise(this.#catalogue.at(this.indexOf(item)), time);
     }

@@ -49,7 +49,7 @@ Deno.test("RetrievalState.restore() from journals and snapshots in several recor
         before.map(([number, at]) => ({ item: each.catalogue.intern(`i${number}`, time).index, time: at })),
       );
       const step = n % 3 === 0 ? ["x", `y${n % 5}`] as const : null;
-      each.state.learn({ user, item, time, liked: n % 7 > 0, context, step });
+      each.state.learn({ user, item, time, liked: n % 7 > 0, wanted: true, context, step });
     }
     recent.set(user, [[Number(id.slice(1)), time] as [number, number], ...before].slice(0, 30));
     if (n % 1500 === 0) { for (const each of [whole, crashing]) each.state.forget(user); }
@@ -88,7 +88,7 @@ Deno.test("RetrievalState.restore() gives what was learnt from others too, with 
     const teach = ({ catalogue, state }: typeof whole) => {
       const indexOf = (id: string) => catalogue.intern(id, time).index;
       const context = contextOf(before.map(({ id, time }) => ({ item: indexOf(id), time })));
-      state.learn({ user, item: indexOf(id), time, liked: true, context, step: null });
+      state.learn({ user, item: indexOf(id), time, liked: true, wanted: true, context, step: null });
     };
     if (n % 3 === 0) { for (const each of [whole, crashing]) teach(each); }
     else {
@@ -180,7 +180,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
       const indexOf = (k: number) => catalogue.intern(`i${(7 * k) % 50}`, time).index;
       const context = contextOf([1, 2, 3].map((k) => ({ item: indexOf(n - k), time: time - k })));
       const step = [`x${n % 3}`, `y${n % 5}`] as const;
-      state.learn({ user: `u${n % 9}`, item: indexOf(n), time, liked: true, context, step });
+      state.learn({ user: `u${n % 9}`, item: indexOf(n), time, liked: true, wanted: true, context, step });
     }
   };
   const without = SOURCES.filter(({ name }) => name !== "linear");

@@ -6,6 +6,7 @@
  */
 
 import type { Event, ItemRecord } from "../../../src/events/event.ts";
+import { DEFAULT_ACTIONS } from "../../../src/features/actions.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
 import type { SourceRecord } from "../../../streams/sources/source.ts";
@@ -75,7 +76,7 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
     withoutOwn: true,
     open: async (folder) => ({
       ...await fromLines(`${folder}/mind-5k/behaviors.tsv`, "mind", news(folder)),
-      positives: [{ action: "click", atLeast: -Infinity }],
+      profile: READ,
     }),
   },
 ];
@@ -84,6 +85,12 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
 const RATED: TaskOptions = {
   ...PROFILES.meander,
   actions: { rating: { positive: 7, explicit: true, strength: 1, surprise: true } },
+};
+
+/** What was read before the data begin is the past of somebody, and no behaviour that a list is for. */
+const READ: TaskOptions = {
+  ...PROFILES.meander,
+  actions: { ...DEFAULT_ACTIONS, view: { positive: false, explicit: true, strength: 0.5 } },
 };
 
 async function existing(stream: Stream): Promise<Stream> {

@@ -24,6 +24,8 @@ export interface Signal {
   readonly time: number;
   /** Whether it is for the item, not against it. */
   readonly liked: boolean;
+  /** Whether it is what a recommendation is for, and no mere part of the past. */
+  readonly wanted: boolean;
   /** What came before, at most {@linkcode LEARNT_CONTEXT} behaviours. */
   readonly context: Context;
   /** First category of the behaviour before and of this one, as they are now; `null` when either has none. */
@@ -64,6 +66,8 @@ const LIKED = 2;
 const GOES_ON = 4;
 const HAS_STEP = 8;
 const RAISED = 16;
+/** It is no behaviour that a recommendation is for. */
+const ASIDE = 32;
 /** Rings kept for the next journal. */
 const MAX_RINGS = 1024;
 
@@ -133,7 +137,7 @@ export class SignalJournal {
 
   /** Appends a signal. @param idOf The id of an item. */
   add(signal: Signal, idOf: (item: number) => string): void {
-    const { user, item, time, liked, context, step } = signal;
+    const { user, item, time, liked, wanted, context, step } = signal;
     let ring = this.#newest.get(user);
     const goesOn = ring !== undefined && ring.equals(context);
     if (ring === undefined) {
@@ -142,7 +146,8 @@ export class SignalJournal {
       this.#newest.set(user, ring);
     }
     const body = this.#body;
-    body.u8((liked ? LIKED : 0) | (goesOn ? GOES_ON : 0) | (step === null ? 0 : HAS_STEP));
+    const kinds = (liked ? LIKED : 0) | (wanted ? 0 : ASIDE);
+    body.u8(kinds | (goesOn ? GOES_ON : 0) | (step === null ? 0 : HAS_STEP));
     body.uint(ring.user).uint(this.#numberOf(item, idOf)).int(time - this.#time);
     if (step !== null) body.uint(this.#strings.index(step[0])).uint(this.#strings.index(step[1]));
     if (!goesOn) {
@@ -250,7 +255,8 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number
       );
     }
     const context = (flags & GOES_ON) ? contextAfter(before!) : readContext(body, time, itemOf);
-    const signal = { user, item, time, liked: (flags & LIKED) !== 0, context, step };
+    const [liked, wanted] = [(flags & LIKED) !== 0, (flags & ASIDE) === 0];
+    const signal = { user, item, time, liked, wanted, context, step };
     newest.set(user, signal);
     entries.push(signal);
     last = time;

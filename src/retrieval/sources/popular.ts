@@ -29,7 +29,7 @@ export const TRENDING: SourceKind = {
   }),
 };
 
-/** What is in demand this hour: in news, and on the day of a release, a day is long. */
+/** Wanted behaviours of this hour: in news, and on the day of a release, a day is long. */
 export const THIS_HOUR: SourceKind = {
   name: "this-hour",
   proposals: 40,
@@ -37,8 +37,8 @@ export const THIS_HOUR: SourceKind = {
   create: ({ hour }) => ({
     ...byCounts(() => hour.list(), hour.counts),
     ask: ({ time }) => hour.counts.moveTo(time),
-    learn: ({ item, time, liked }) => {
-      if (liked) hour.learn(item, time);
+    learn: ({ item, time, wanted }) => {
+      if (wanted) hour.learn(item, time);
     },
     encode: (to, { order, rank }) => hour.encode(to, order, rank),
     decode: (from, itemAt) => hour.decode(from, itemAt),

@@ -17,6 +17,7 @@ const signal: fc.Arbitrary<Signal> = fc.record({
   item: fc.nat(20),
   time,
   liked: fc.boolean(),
+  wanted: fc.boolean(),
   step: fc.option(fc.tuple(fc.constantFrom("x", "y"), fc.constantFrom("x", "y"))),
   context: fc.array(fc.tuple(fc.nat(20), time, fc.boolean()), { maxLength: 5 }).map((before) =>
     contextOf(before.map(([item, time, liked]) => ({ item, time, liked })))

@@ -13,7 +13,7 @@ const byId = (a: number, b: number) => a - b;
 
 function signal(item: number, time: number, before: readonly number[]): Signal {
   const context = contextOf(before.map((item) => ({ item, time: time - DAY_MS })));
-  return { user: "u", item, time, liked: true, step: null, context };
+  return { user: "u", item, time, liked: true, wanted: true, step: null, context };
 }
 
 function scoresOf(followers: Followers, before: readonly number[]): Record<number, number> {

@@ -42,7 +42,7 @@ Deno.test("LinearItems.score() explains what comes together by the item that it 
     items.forEach((item, k) => {
       time += 1000;
       const context = contextOf(items.slice(0, k).reverse().map((item) => ({ item, time })));
-      const signal = { user: `u${n}`, item, time, liked: true, context, step: null };
+      const signal = { user: `u${n}`, item, time, liked: true, wanted: true, context, step: null };
       neighbours.learn(signal, byId);
       linear.learn(signal, byId);
     });
@@ -64,7 +64,15 @@ Deno.test("LinearItems.score() stays bounded when everybody comes back to the sa
   for (let n = 0; n < 2000; n++) {
     time += 1000;
     const item = (n * n + (n >> 3)) % 11;
-    const signal = { user: "u", item, time, liked: true, context: contextOf(before), step: null };
+    const signal = {
+      user: "u",
+      item,
+      time,
+      liked: true,
+      wanted: true,
+      context: contextOf(before),
+      step: null,
+    };
     neighbours.learn(signal, byId);
     linear.learn(signal, byId);
     before = [{ item, time }, ...before].slice(0, 40);

@@ -27,6 +27,7 @@ function signal(
     item,
     time,
     liked,
+    wanted: true,
     step: null,
     context: contextOf(before.map(([item, time, liked = true]) => ({ item, time, liked }))),
   };
