@@ -95,9 +95,11 @@ export function parseConfig(
       const at = path.join(".");
       const setBy = overrides.findLast((one) => `${at}.`.startsWith(`${one.path.join(".")}.`))?.variable;
       return {
-        ...{ path, kind: unknown ? "unknown" : "wrong", value: valueAt(whole, path) },
+        path,
+        kind: unknown ? "unknown" : "wrong",
+        value: valueAt(whole, path),
         line: setBy === undefined ? lineOf(json, path) : null,
-        ...(setBy === undefined ? {} : { variable: setBy }),
+        variable: setBy,
         message: unknown ? "there is no such field" : issue.message,
       };
     });

@@ -1,5 +1,6 @@
 /**
- * The shape of the configuration file: every field with its meaning and default. docs/reference/configuration.md is made of it.
+ * The schema of the configuration file: every field with its meaning and default. docs/reference/configuration.md is
+ * generated from it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The configuration as every command reads it: a file, over which the environment wins.
+ * Reads the configuration for every command: a file, over which the environment wins.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { type Config, parseConfig } from "./config.ts";
 /**
  * Reads a configuration.
  *
- * @param file the file that somebody asked for; it must be there
- * @param usual where it is when nobody did, if it is there; `null` = nowhere
+ * @param file the file that was asked for, which must exist
+ * @param usual the file to read otherwise, if it exists; `null` = none
  * @param env one variable of the environment by its name
  * @throws ConfigError naming the file, or the variable, and every field that is wrong
  */

@@ -32,7 +32,7 @@ export interface LearnerCommit {
   readonly checkpoint: Uint8Array | undefined;
 }
 
-/** The records of one model's learner; nobody else writes them while this is open. */
+/** The records of one model's learner, which it alone writes while open. */
 export class LearnerRecords implements AsyncDisposable {
   readonly #log: UngroupedLog;
   readonly #topics: Topics;

@@ -8,7 +8,7 @@
 export interface VersionPaceOptions {
   /** Least time between two paced versions, milliseconds. */
   readonly publishIntervalMs: number;
-  /** Versions on the log between two full snapshots; `null` = each version stays, whoever is erased. */
+  /** Versions on the log between two full snapshots; `null` = every version stays, even after an erasure. */
   readonly snapshotVersions: number | null;
 }
 

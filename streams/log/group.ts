@@ -51,9 +51,9 @@ class LocalGroup {
   }
 
   /**
-   * Adds a member and shares the partitions anew; resolves when its `assigned` has.
+   * Adds a member and reassigns the partitions; resolves when its `assigned` has.
    *
-   * @throws what the member's own handler threw; it is then out, and its partitions are shared anew
+   * @throws what the member's own handler threw; it is then out, and its partitions are reassigned
    * @throws LogError `topic-mismatch` when the group reads other topics
    */
   join(topics: readonly string[], partitions: number, handlers: GroupHandlers): Promise<Membership> {

@@ -145,13 +145,13 @@ export interface Writer extends AsyncDisposable {
 /**
  * Called, and awaited, by a group membership; never with an empty list, and never two at a time. A log may
  * revoke more than it takes away and assign it again. A handler that throws ends the membership: what it
- * was called for counts as let go, the rest is revoked, and the group goes on without it. Handlers must not
+ * was called for counts as released, the rest is revoked, and the group continues without it. Handlers must not
  * wait for their own group to join or leave.
  */
 export interface GroupHandlers {
-  /** These partitions (of every joined topic) are now ours. No one else handles them from here on. */
+  /** These partitions (of every joined topic) are now ours alone. */
   assigned(partitions: readonly number[]): Promise<void>;
-  /** These partitions go to someone else as soon as this resolves: finish, commit, let go. */
+  /** These partitions go to another member as soon as this resolves: finish, commit, release. */
   revoked(partitions: readonly number[]): Promise<void>;
 }
 
@@ -163,7 +163,7 @@ export interface Membership extends AsyncDisposable {
   readonly partitions: readonly number[];
   /**
    * Resolves when the membership ended by {@linkcode Membership.leave}. Rejects when it ended otherwise: with
-   * what a handler threw, or why the log lost it. Watch it: a rejection that nobody handles ends the process.
+   * what a handler threw, or why the log lost it. Watch it: an unhandled rejection ends the process.
    */
   readonly ended: Promise<void>;
   /**
@@ -283,8 +283,8 @@ export interface Log extends AsyncDisposable {
    */
   scrub?(): Promise<Scrubbed>;
   /**
-   * Reads every record, and whatever else there is of the log where it is kept. Nothing else goes on meanwhile. Only logs that
-   * look after their own records have it.
+   * Checks every record and the storage of the log. Blocks until it is done. Only logs that store their own records have
+   * it.
    *
    * @param tell called for each partition, before it is read
    */

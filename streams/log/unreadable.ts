@@ -1,7 +1,7 @@
 /**
  * Records that cannot be read, on topics that only meander writes: another program wrote there, or a disk lost bits.
- * Where only the record is lost it is left out, logged and counted; where state would begin anew that nobody can bring
- * back, work stops with an error that names the record and a remedy.
+ * Where only the record is lost it is left out, logged and counted; where state would be lost for good, work stops with
+ * an error that names the record and a remedy.
  *
  * @module
  */

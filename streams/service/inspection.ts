@@ -48,7 +48,7 @@ export interface PartitionView {
   readonly forgotten: number;
   /** Newest event time that its task has committed, milliseconds since the epoch, or `null`. */
   readonly eventTime: number | null;
-  /** The member of the group that has it; `null` = nobody, `undefined` = the log cannot tell. */
+  /** The member of the group that has it; `null` = no member, `undefined` = unknown to the log. */
   readonly member: GroupMember | null | undefined;
 }
 
@@ -107,7 +107,7 @@ export interface InspectionOptions {
   readonly known?: Readonly<Partial<Record<CountName, number>>> | undefined;
 }
 
-/** Those of {@linkcode COUNT_NAMES} that somebody counted. */
+/** Those of {@linkcode COUNT_NAMES} that are counted while running. */
 const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly CountName[];
 type Lost = (typeof LOSSES)[number];
 const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };

@@ -1,35 +1,35 @@
 /**
- * What is wrong with a configuration, field by field.
+ * Errors of a configuration, field by field.
  *
  * @module
  */
 
 import { placesOf } from "./json_places.ts";
 
-/** A field that cannot be used. */
+/** An error in a field. */
 export interface ConfigFault {
   /** Its path; empty = the file as a whole. */
   readonly path: readonly (string | number)[];
   /** Its line in the file, from 1; `null` when it is not there. */
   readonly line: number | null;
   /** The variable of the environment that sets it, if one does. */
-  readonly variable?: string;
-  /** What is wrong with it. */
+  readonly variable?: string | undefined;
+  /** The error. */
   readonly message: string;
-  /** Whether its value is wrong, there is no such field, or it is there twice. */
+  /** Whether the value is wrong, the field is unknown, or it is repeated. */
   readonly kind: "wrong" | "unknown" | "twice";
   /** Its value; `undefined` = it is missing. */
   readonly value: unknown;
 }
 
-/** A configuration that cannot be used. */
+/** A configuration with errors. */
 export class ConfigError extends SyntaxError {
   /** Which file it is. */
   readonly file: string;
-  /** All that is wrong; at least one. */
+  /** All errors, at least one. */
   readonly faults: readonly ConfigFault[];
 
-  /** Makes an error of faults. */
+  /** Combines errors of fields. */
   constructor(file: string, faults: readonly ConfigFault[], options?: ErrorOptions) {
     const parts = faults.map(({ path, line, variable, message }) => {
       const where = line === null ? "" : ` (line ${line})`;
@@ -44,7 +44,7 @@ export class ConfigError extends SyntaxError {
   }
 }
 
-/** What is at a path of a value; `undefined` when there is nothing. */
+/** The value at a path; `undefined` when there is none. */
 export function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>(
     (inner, part) =>
@@ -56,8 +56,7 @@ export function valueAt(value: unknown, path: readonly (string | number)[]): unk
 }
 
 /**
- * The line of a path in a JSON text that can be parsed, from 1; of a key that is there twice, the last one's. `null` when
- * it is not there.
+ * The line of a path in a valid JSON text, from 1; the last one of a repeated key. `null` when there is none.
  *
  * @example
  * ```ts

@@ -1,29 +1,28 @@
 /**
- * A field of the configuration, with what it means and what it is when it is absent: for editors, and for
- * docs/reference/configuration.md.
+ * A field of the configuration with its meaning and default, for editors and for docs/reference/configuration.md.
  *
  * @module
  */
 
 import type { z } from "zod";
 
-/** What a field is when it is absent, in words. */
+/** A default in words. */
 export class Absent {
   /** The words. */
   readonly words: string;
 
-  /** Something that JSON has no value for. */
+  /** A default that JSON has no value for. */
   constructor(words: string) {
     this.words = words;
   }
 }
 
-/** Says in words what a field is when it is absent. */
+/** A default in words. */
 export function absent(words: string): Absent {
   return new Absent(words);
 }
 
-/** The same schema, which tells what it means. @param fallback the default; `undefined` = the field is wanted */
+/** The schema with a meaning. @param fallback the default; `undefined` = the field is required */
 export function field<Schema extends z.ZodType>(schema: Schema, about: string, fallback?: unknown): Schema {
   const defaults = fallback === undefined
     ? {}

@@ -1,5 +1,5 @@
 /**
- * Where a configuration is when nobody says.
+ * The default place of a configuration.
  *
  * @module
  */

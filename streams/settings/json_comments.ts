@@ -4,7 +4,7 @@
  * @module
  */
 
-// A comment ends where it ends: none may be cut short, or drawn out, to find a bracket behind a comma.
+// A comment matches as a whole: it is neither cut short nor extended to find a bracket after a comma.
 const LINE = String.raw`\/\/[^\n]*(?![^\n])`;
 const BLOCK = String.raw`\/\*(?:[^*]|\*(?!\/))*\*\/`;
 const TOKEN = new RegExp(`"(?:[^"\\\\]|\\\\.)*"|${LINE}|${BLOCK}|,(?=(?:\\s|${LINE}|${BLOCK})*[}\\]])`, "g");

@@ -1,5 +1,5 @@
 /**
- * JSON that a person wrote.
+ * Handwritten JSON.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { repeatsIn } from "./json_places.ts";
 
 /**
- * Parses the JSON of a file, in which no object has a key twice.
+ * Parses the JSON of a file, in which no object may repeat a key.
  *
  * @param what what the file is to be used as, with its article
  * @throws SyntaxError naming the file and what is wrong, with its line where a key is there twice

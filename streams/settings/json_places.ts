@@ -1,5 +1,5 @@
 /**
- * Where the values of a JSON text stand, which `JSON.parse` does not tell.
+ * The places of values in a JSON text, which `JSON.parse` does not report.
  *
  * @module
  */
@@ -10,12 +10,12 @@ export interface JsonPlace {
   readonly path: readonly (string | number)[];
   /** Its line, from 1. */
   readonly line: number;
-  /** The line of the value before it that the same object has under the same key; `null` = there is none. */
+  /** The line of the earlier value with the same key in the same object, or `null`. */
   readonly before: number | null;
 }
 
 /**
- * Every value of a JSON text that can be parsed, innermost first.
+ * Every value of a valid JSON text, innermost first.
  *
  * @example
  * ```ts
@@ -65,13 +65,13 @@ export function placesOf(json: string): readonly JsonPlace[] {
   return places;
 }
 
-/** A value of a text that its object has twice. */
+/** A repeated key. */
 export interface JsonRepeat extends Pick<JsonPlace, "path" | "line"> {
-  /** Says so, with the line of the one before it. */
+  /** The error, with the line of the earlier one. */
   readonly message: string;
 }
 
-/** The values of a JSON text under a key that the same object has before them: `JSON.parse` takes the last, silently. */
+/** The repeated keys of a JSON text, of which `JSON.parse` silently takes the last. */
 export function repeatsIn(json: string): readonly JsonRepeat[] {
   return placesOf(json).flatMap(({ path, line, before }) =>
     before === null ? [] : [{ path, line, message: `it is there already in line ${before}` }]

@@ -1,5 +1,5 @@
 /**
- * What a program says while it works: a line a word, on standard error.
+ * The log of a program: one line per message, to stderr.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { configure, type LogLevel, type LogRecord } from "@logtape/logtape";
 
 const encoder = new TextEncoder();
 
-/** Lets everything of meander that matters at least so much be said. Once for each thread. */
+/** Logs messages of meander from a level on. Call once per thread. */
 export async function configureLogging(level: LogLevel): Promise<void> {
   await configure({
     sinks: { stderr },

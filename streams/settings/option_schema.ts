@@ -1,5 +1,5 @@
 /**
- * Declared options as zod schemas: every option may be absent, and none may be there that is not declared.
+ * Declared options as zod schemas: options may be absent unless they are required, and undeclared ones are errors.
  *
  * @module
  */

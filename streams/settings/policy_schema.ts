@@ -19,7 +19,7 @@ export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name
   }),
   z.strictObject({
     name: z.literal("boltzmann"),
-    // What is smaller is greedy, and would make no finite number of a logit.
+    // A smaller one is greedy, and would not keep logits finite.
     temperature: field(z.number().min(1e-9), "by which the scores are divided"),
   }),
   z.strictObject({

@@ -1,5 +1,5 @@
 /**
- * Fields that a JSON Schema has no name for.
+ * Fields that a JSON Schema does not know.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { noSuch } from "../../src/events/keys/near_name.ts";
 import { stepTo } from "../../src/events/rejected.ts";
 
 /**
- * Fields of a value that its schema forbids (`additionalProperties: false`), at any depth: a sentence each, which names
- * the field and the one that is meant, or all that there are. What else the schema says is not looked at. O(fields).
+ * Fields of a value that its schema forbids (`additionalProperties: false`), at any depth: one sentence per field, which
+ * suggests the field that is meant, or lists the known ones. The rest of the schema is ignored. O(fields).
  *
- * @param most sentences at most: whoever sends many such fields must not keep us busy with what each may mean
+ * @param most number of sentences, so that a value with many such fields does not cost more
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ function collect(value: unknown, schema: JsonSchema, path: string, into: Collect
   }
 }
 
-/** The objects and lists that a value may be; of others, and of lists of others, nothing has to be looked at. */
+/** The object and array schemas among the alternatives; other values have no fields to check. */
 function shapesOf(schema: JsonSchema): readonly JsonSchema[] {
   const alternatives = (schema["anyOf"] ?? schema["oneOf"] ?? null) as readonly JsonSchema[] | null;
   if (alternatives !== null) return alternatives.flatMap(shapesOf);

@@ -27,13 +27,13 @@ export interface TaskRuntime {
   readonly variants?: Iterable<Serving> | undefined;
   /** Versions that experiments pin; without, variants that want one are left out. @default {none} */
   readonly pins?: PinSource | undefined;
-  /** Told how far the restore has come. @default {nobody} */
+  /** Measures the restore. @default {none} */
   readonly meter?: RestoreMeter | undefined;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery | undefined;
   /** Number of partitions of the events. @default {what the log says} */
   readonly partitions?: number | undefined;
-  /** Gets the samples that are committed, for a learner in the same process. @default {nobody} */
+  /** Receives committed samples, for a learner in the same process. @default {none} */
   readonly handover?: SampleHandover | undefined;
   /** When there is time to learn from other partitions; tasks of one thread share it. @default {its own} */
   readonly othersTime?: TimeShare | undefined;

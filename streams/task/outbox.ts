@@ -36,7 +36,7 @@ export interface OutboxOptions {
   readonly partition: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /** Gets the samples that are committed. @default {nobody} */
+  /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
 

@@ -224,7 +224,7 @@ function restoreTask(options: RestoreOptions, own: StatisticsRecord | null): num
   return own === null ? 0 : decoding(options, own.record, () => decodeTask(own.value, options.state));
 }
 
-/** Whether a key can be the id of somebody or something. */
+/** Whether a key can be an id. */
 function isId(key: string): boolean {
   return key !== "" && key.length <= MAX_ID_BYTES;
 }

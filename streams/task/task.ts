@@ -249,8 +249,8 @@ export class Task implements AsyncDisposable {
   }
 
   /**
-   * Applies what is there, for a service, and commits when a commit is due: an event that comes after a while of
-   * silence is committed at once, those that come one after the other together.
+   * Applies waiting events, for a service, and commits when a commit is due: an event after a pause is committed at once,
+   * events in quick succession together.
    *
    * @returns Events applied.
    */

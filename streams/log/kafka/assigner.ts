@@ -2,7 +2,7 @@
  * Assignment of partitions in Kafka's consumer protocol: members report what they hold, the leader that the broker chose
  * plans, each member receives its share.
  *
- * Rebalances are *cooperative*: members keep what they hold meanwhile. A partition that moves belongs to nobody in
+ * Rebalances are *cooperative*: members keep what they hold meanwhile. A partition that moves has no holder in
  * the round that takes it from its holder; the holder revokes it and asks for another round, which assigns it.
  * ```text
  *   round 1  a holds 0 1 2 3, b joins   plan a: 0 1, b: 2 3   a is told 0 1, b is told nothing yet ("more")

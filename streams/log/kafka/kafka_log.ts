@@ -260,7 +260,7 @@ export class KafkaLog implements Log {
     return (found?.members ?? []).map(({ memberId, clientHost, memberAssignment }) => ({
       id: memberId,
       host: clientHost.replace(/^\//, ""),
-      // Nobody has been told anything while a group rebalances.
+      // Members have no shares while a group rebalances.
       partitions: memberAssignment.length === 0 ? [] : decodeShare(memberAssignment).partitions,
     }));
   }

@@ -46,7 +46,7 @@ export async function review(
   }];
 }
 
-/** Which rights we lack. Opens a transactional id that nobody uses: opening one in use would fence its owner. */
+/** Which rights we lack. Opens an unused transactional id: opening one in use would fence its owner. */
 async function missingRights(client: KafkaClient, { topics, group }: LogUse): Promise<MissingRight[]> {
   const transactionalId = `${group}-check`;
   const missing: MissingRight[] = [];

@@ -23,7 +23,7 @@ import { MAX_WAL_BYTES } from "./wal/wal_mover.ts";
 const APPLICATION_ID = 0x6d6e6472;
 const FORMAT = 2;
 
-/** An open file. Whoever opens it holds its lock ([ownership.ts](./ownership.ts)). */
+/** An open file, whose lock the caller holds ([ownership.ts](./ownership.ts)). */
 export class SqliteFile {
   /** Where it is. */
   readonly path: string;

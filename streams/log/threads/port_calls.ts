@@ -3,7 +3,7 @@
  *
  * ```text
  *   { call, method, args }   ──>      { call, result } or { call, error }
- *   { cancel: call }         ──>      aborts the signal of the call, for which nobody waits any more
+ *   { cancel: call }         ──>      aborts the signal of the call
  * ```
  *
  * A message costs both threads tens of microseconds whatever it holds, so messages of one turn are sent as one.
@@ -43,7 +43,7 @@ export interface Outcome {
   readonly transfer?: Transferable[];
 }
 
-/** Carries out a call. The signal is aborted when nobody waits for it any more. */
+/** Carries out a call. The signal is aborted when the caller gives up. */
 export type Act = (
   method: string,
   args: readonly unknown[],

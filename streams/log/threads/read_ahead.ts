@@ -64,7 +64,7 @@ export class ReadsAhead {
     readers.set(from, new ReadAhead(limits, this.#now(), read));
   }
 
-  /** Ends reads that nobody returns for, such as those of a task that lost its partition. */
+  /** Ends reads whose reader does not return, such as that of a task that lost its partition. */
   #sweep(): void {
     const now = this.#now();
     if (now - this.#sweptAt < KEEP_MS) return;

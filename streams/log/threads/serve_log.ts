@@ -11,7 +11,7 @@ import { type Outcome, PortAnswerer } from "./port_calls.ts";
 
 /**
  * Serves the `RemoteLog` at the other end of the channel until it is disposed, here or there. A port does not report
- * that the thread at its other end died: whoever started that disposes of this.
+ * that the thread at its other end died: the owner of that thread disposes of this.
  */
 export function serveLog(log: UngroupedLog, port: MessagePort): AsyncDisposable {
   return new ServedLog(log, port);

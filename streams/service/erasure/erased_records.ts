@@ -12,7 +12,7 @@ import { decodeVersion } from "../../../src/serving/version.ts";
 import type { LogRecord } from "../../log/log.ts";
 import { INPUT } from "../../topics/delivery.ts";
 
-/** Somebody whom an event at an offset of a partition of `events` erases. */
+/** A user whom the event at an offset of a partition of `events` erases. */
 export interface Erasure {
   readonly user: string;
   readonly offset: number;

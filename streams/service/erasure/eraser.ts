@@ -201,7 +201,7 @@ export class Eraser implements AsyncDisposable {
     return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
   }
 
-  /** Whether nobody needs the records any more, and learners have rewritten theirs. */
+  /** Whether the records are no longer needed, and learners have rewritten theirs. */
   async #isRipe(plan: Plan): Promise<boolean> {
     const { partition, offsets, signalsEnds, erasures } = plan;
     const { topics } = this.#deployment;
@@ -240,7 +240,7 @@ export class Eraser implements AsyncDisposable {
 
   async #erase({ partition, erasures, offsets, signalsEnds }: Plan): Promise<void> {
     const { topics } = this.#deployment;
-    // One process has the log, so nobody runs an idle model, and a later run would not learn of the erasure.
+    // One process has the log, so an idle model runs nowhere, and a later run would not learn of the erasure.
     const samplesEnd = (offsets.get(topics.samples)?.get(partition)?.at(-1) ?? -1) + 1;
     for (const idle of await idleModels(this.#deployment, partition, samplesEnd)) {
       await dropIdle(this.#log, topics, idle);

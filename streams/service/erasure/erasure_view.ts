@@ -55,7 +55,7 @@ const DROPPED_VERSIONS =
 /**
  * Views an erasure.
  *
- * @param progress as the service says; `null` where nobody here knows: it counts as under way
+ * @param progress as the service says; `null` where no process here knows: it counts as under way
  * @param now milliseconds since the epoch; what is left is reckoned from it once the event itself has gone
  */
 export async function viewErasure(

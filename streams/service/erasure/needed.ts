@@ -6,7 +6,7 @@
  *   recommendations   the monitor, from its figures' position
  *   samples           the monitor, and the learner of each model, from the position of its checkpoint
  *   signals           the tasks of all other partitions, from what each has committed of them, and as long as what
- *                     they have written names somebody whom it erases
+ *                     they have written names a user whom it erases
  * ```
  *
  * @module
@@ -55,7 +55,7 @@ export async function neededAnswers(deployment: Deployment, partition: number): 
   return await neededByMonitor(deployment, deployment.topics.recommendations, partition);
 }
 
-/** Smallest offset of `samples` that somebody has not learnt or counted for good. */
+/** Smallest offset of `samples` that a learner or the monitor has not handled for good. */
 export async function neededSamples(deployment: Deployment, partition: number): Promise<number> {
   const { log, topics, models } = deployment;
   const learners = models.map(async (model) =>

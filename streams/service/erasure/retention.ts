@@ -2,7 +2,7 @@
  * Drops old records of a log that no broker keeps: [decision 28](../../../docs/decisions/0028-retention.md).
  *
  * A record is dropped when it and all before it are older than the settings say, by record time and wall clock, and
- * nobody needs them ({@linkcode Deployment}).
+ * no longer needed ({@linkcode Deployment}).
  *
  * @module
  */
@@ -47,7 +47,7 @@ const PAUSES = 9;
 const logger = getLogger(["meander", "log"]);
 
 /**
- * Drops records that are older than the settings say and that nobody needs any more, in the background. For logs that no
+ * Drops records that are older than the settings say and no longer needed, in the background. For logs that no
  * broker looks after.
  *
  * @example

@@ -17,13 +17,13 @@ import { meteredLog, sizesOf } from "../../log/metered_log.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
 import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
-/** What a thread sees of whoever started it. */
+/** The thread's side of its channel. */
 interface ThreadScope {
   onmessage: (event: MessageEvent<ThreadOrder>) => void;
   postMessage(report: ThreadReport): void;
 }
 
-/** Samples per step: nobody waits for them here, and each request costs the other thread. */
+/** Samples per step: nothing waits for them here, and each request costs the other thread. */
 const SAMPLES = 64;
 /** Pause after the first samples following an idle time, so that more arrive before the next request. */
 const GATHER_MS = 20;

@@ -7,7 +7,7 @@
  *   a guard rail is broken       ──one commit──> experiments, events (unless the experiment has changed since)
  * ```
  *
- * Figures are judged as they were written down, though somebody who looks may have had more read by then. A crash
+ * Figures are judged as they were written down, though an observer may have had more read by then. A crash
  * between the two finds them, and judges them again; after the second one the experiment does not run any more. So it
  * is stopped once, at the same place and for the same reason. One that has changed meanwhile is judged again.
  *
@@ -49,7 +49,7 @@ export interface MonitorOptions {
   readonly checkpointMs?: number;
   /** Answers and samples after which they are in any case. @default {4096} */
   readonly checkpointRecords?: number;
-  /** Time between two looks for pinned versions that nobody needs any more, milliseconds. @default {3_600_000} */
+  /** Time between searches for pinned versions that are not needed any more, milliseconds. @default {3_600_000} */
   readonly tidyMs?: number;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
@@ -66,7 +66,7 @@ export function monitorGroup({ experiments }: Topics): string {
   return `${experiments}-monitor`;
 }
 
-/** Steps of a monitor, until it is let go. */
+/** Steps of a monitor, until it is released. */
 export class MonitorJob implements Job {
   /** What it knows. */
   readonly monitor: ExperimentMonitor;
@@ -186,7 +186,7 @@ function harmsOf(monitor: ExperimentMonitor): Harm[] {
   });
 }
 
-/** What a change has given; `undefined` when somebody else changed experiments at this moment. */
+/** The result of a change; `undefined` when another process changed experiments at this moment. */
 async function unlessFenced<T>(change: Promise<T>): Promise<T | undefined> {
   try {
     return await change;

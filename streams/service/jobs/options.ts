@@ -34,7 +34,7 @@ export interface LearnerThreadOptions {
   readonly permissions?: Deno.PermissionOptions;
   /** Module of the thread, for bundled programs. @default {beside the others} */
   readonly module?: string | URL;
-  /** Called for each commit on a log that the thread opened by itself. Must not throw. @default {nobody} */
+  /** Called for each commit on a log that the thread opened by itself. Must not throw. @default {none} */
   readonly committed?: (commit: CommitReport) => void;
 }
 

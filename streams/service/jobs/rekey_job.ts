@@ -30,7 +30,7 @@ export function rekeyGroup({ events }: Topics): string {
   return `${events}-rekey`;
 }
 
-/** Re-keys until it is let go. */
+/** Re-keys until it is released. */
 export class RekeyJob implements Job {
   readonly #feeder: TopicFeeder;
   readonly #now: () => number;

@@ -30,7 +30,7 @@ export function taskLimits(options: ServiceOptions, now: () => number): StepOpti
   };
 }
 
-/** Steps of a task, until it is let go. */
+/** Steps of a task, until it is released. */
 export class TaskJob implements Job {
   /** The task. */
   readonly task: Task;

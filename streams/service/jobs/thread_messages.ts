@@ -7,9 +7,9 @@
  *                             <──     { figures }, when it has begun, then a quarter of a second apart while there is news,
  *                                     a second apart while there is none, as long as the log answers
  *                             <──     { commit }, after each one, when the log is its own
- *                             <──     { unreadable }, for each record that was left out
- *   { end: "finish" }         ──>     ends the batch in hand, writes a checkpoint, lets go
- *   { end: "let go" }         ──>     lets go
+ *                             <──     { unreadable }, for each record that is left out
+ *   { end: "finish" }         ──>     ends the current batch, writes a checkpoint, ends
+ *   { end: "let go" }         ──>     ends
  *                             <──     { ended: null }, or { ended: error } at any time
  * ```
  *

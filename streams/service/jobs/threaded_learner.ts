@@ -26,7 +26,7 @@ export class ThreadedLearner implements LearnerJob {
   readonly #thread: Worker;
   readonly #connection: LogConnection | undefined;
   readonly #committed: LearnerThreadOptions["committed"];
-  /** Resolves when the thread has let go; rejects with what went wrong there. */
+  /** Resolves when the thread has ended; rejects with its error. */
   readonly #ended = Promise.withResolvers<void>();
   #isOver = false;
   #figures: LearnerFigures | undefined;

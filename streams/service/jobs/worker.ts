@@ -1,10 +1,10 @@
 /**
- * One partition's work, for as long as the group leaves it to us.
+ * One partition's work, for as long as the group assigns it to us.
  *
  * ```text
  *   open ──> step, step, step ... ──> stop() ──> finish, dispose
  *    ^            | failed for now
- *    └── pause <──┘     or what the log has is not what was written down of it: it pauses all the same, and says so
+ *    └── pause <──┘     or the log contradicts what was written of it, which is also reported
  * ```
  *
  * @module
@@ -77,7 +77,7 @@ export class Worker<J extends Job> {
     return this.#job;
   }
 
-  /** Why it stands still until somebody mends the log, for people. */
+  /** Why it is stuck until the log is repaired, for people. */
   get fault(): string | undefined {
     return this.#fault;
   }

@@ -1,5 +1,5 @@
 /**
- * Where a task goes on: what its own record says, held against what the log says. Everything here is pure.
+ * Where a task continues: its own record, compared with the log. Everything here is pure.
  *
  * ```text
  *   statistics   … task: next 17, ids of topics, partitions     committed together with states and outputs: counts
@@ -24,10 +24,10 @@ export const INPUT_TOPICS = ["events", "items", "signals", "state"] as const;
 /** One of {@linkcode INPUT_TOPICS}. */
 export type InputTopic = (typeof INPUT_TOPICS)[number];
 
-/** Ids of topics; `null`, or absent, where the log has none or nobody knew. */
+/** Ids of topics; `null` or absent where the log has none. */
 export type TopicIds = Readonly<Partial<Record<InputTopic, string | null>>>;
 
-/** What a task's own record says of where it is. */
+/** The position in a task's own record. */
 export interface OwnPosition {
   /** Offset of the next event. */
   readonly next: number;
@@ -53,7 +53,7 @@ export function decodePosition(headers: Readonly<Record<string, string>>): OwnPo
   return { next: next as number, ids: ids as TopicIds, partitions };
 }
 
-/** All that says where a task goes on. */
+/** Everything that a task's position depends on. */
 export interface PositionSides {
   /** Name of the topic of events. */
   readonly topic: string;
@@ -73,16 +73,16 @@ export interface PositionSides {
   readonly bounds: Bounds;
 }
 
-/** Where a task goes on. */
+/** Where a task continues. */
 export interface Position {
   /** Offset of the next event. */
   readonly next: number;
-  /** What is said of a group that disagrees; `null` when it does not. */
+  /** A remark about a group that disagrees, or `null`. */
   readonly remark: string | null;
 }
 
 /**
- * Decides where a task goes on: where its own record says. A group that says otherwise, or nothing, has lost its offset or
+ * Decides where a task continues: where its own record says. A group that says otherwise, or nothing, has lost its offset or
  * was set by hand; the record was committed with the states and the outputs, so it is right.
  *
  * @throws LogError `topic-mismatch` when what the record says cannot be gone on with; both sides are named
@@ -159,7 +159,7 @@ export function checkCoPartitioned(
   if (change !== null) throw change;
 }
 
-/** The way out when what there is cannot be gone on with. */
+/** The remedy when a task cannot continue. */
 function anew(topic: string): string {
   return `begin anew under another --prefix, with --rekey-from ${topic} to take in all that it has`;
 }

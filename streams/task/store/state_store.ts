@@ -157,7 +157,7 @@ export class StateStore implements UserIndex {
     return this.#users;
   }
 
-  /** See {@linkcode UserIndex.get}. @throws LogError `closed` when the record is damaged: the task must begin anew */
+  /** See {@linkcode UserIndex.get}. @throws LogError `closed` when the record is damaged: the task must be opened again */
   get(id: string): Uint8Array | null {
     return this.#get(USER + id);
   }
@@ -237,7 +237,7 @@ export class StateStore implements UserIndex {
   /**
    * Waits while more than {@linkcode MAX_UNWRITTEN} is in memory alone, unless it cannot be written.
    *
-   * @throws LogError `closed` when it is damaged: the task must begin anew
+   * @throws LogError `closed` when it is damaged: the task must be opened again
    */
   async room(): Promise<void> {
     if (this.#damaged !== undefined) throw this.#error(this.#damaged);

@@ -12,3 +12,12 @@ export function within<T>(promise: Promise<T>, ms: number, late: () => Error): P
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+/** The value of a promise; `undefined` when it rejects or takes longer than so many milliseconds. */
+export async function tryWithin<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  try {
+    return await within(promise, ms, () => new Error(`it is not there after ${ms} ms`));
+  } catch {
+    return undefined;
+  }
+}

@@ -30,7 +30,7 @@ scope.onmessage = ({ data }) => {
   }
 };
 
-/** Moves what nobody reads any more; writers go on meanwhile. */
+/** Moves pages that no reader needs; writers continue meanwhile. */
 function move(path: string): WalReport {
   if (db === undefined) {
     db = new DatabaseSync(path);
