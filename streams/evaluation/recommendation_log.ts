@@ -13,7 +13,7 @@ import type { Sample } from "../../src/samples/sample.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { type Candidates, placeDistribution, type PolicyOptions } from "../../src/draws/policy.ts";
 import type { Log } from "../log/log.ts";
-import { readAll } from "../log/read_all.ts";
+import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 

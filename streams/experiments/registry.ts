@@ -30,7 +30,7 @@ import {
   isExperiment,
 } from "../../src/assignment/experiment.ts";
 import type { Log, NewRecord } from "../log/log.ts";
-import { readAll } from "../log/read_all.ts";
+import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { type Pins, pinVersions, sparePins } from "../topics/pins.ts";
 import type { Topics } from "../topics/topics.ts";

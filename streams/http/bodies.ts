@@ -6,7 +6,7 @@
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { ignoreRejection } from "../log/ignore_rejection.ts";
+import { ignore } from "../log/ignore.ts";
 import { InTurn } from "../log/in_turn.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
 import { Problem } from "./contract/problem.ts";
@@ -141,7 +141,7 @@ export class Bodies {
     // The getter of `body` creates a stream, after which the fast path below is gone.
     if (size === undefined ? request.body === null : size === 0) return new Uint8Array(0);
     const { promise: dropped, reject: drop } = Promise.withResolvers<never>();
-    ignoreRejection(dropped, "the body may have ended before");
+    ignore(dropped, "the body may have ended before");
     const reading: Reading = { held, come: 0, slow: { at: this.#clock(), come: 0 }, drop };
     const timer = setTimeout(() => drop(late(`was not there after ${this.#timeoutMs} ms`)), this.#timeoutMs);
     this.#reading.set(request, reading);
@@ -197,7 +197,7 @@ export class Bodies {
         if (!isSlow(reading, now)) reading.slow = { at: now, come: size };
       }
     } catch (error) {
-      ignoreRejection(reader.cancel(), "the client may be gone");
+      ignore(reader.cancel(), "the client may be gone");
       throw error;
     }
     return room.subarray(0, reading.come);

@@ -6,7 +6,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { ignoreRejection } from "../log/ignore_rejection.ts";
+import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
@@ -151,7 +151,7 @@ class Follower {
   constructor(log: Log, topic: string, partition: number, signal: AbortSignal) {
     const started = Promise.withResolvers<void>();
     this.started = started.promise;
-    ignoreRejection(this.started, "each request awaits it");
+    ignore(this.started, "each request awaits it");
     this.ended = this.#follow(log, topic, partition, signal, started.resolve)
       .catch((error) => {
         started.reject(error);
@@ -164,7 +164,7 @@ class Follower {
     const waiting = this.#expected.get(key) ?? new Set();
     this.#expected.set(key, waiting);
     const own = Promise.withResolvers<Uint8Array>();
-    ignoreRejection(own.promise, "the client may have given up");
+    ignore(own.promise, "the client may have given up");
     waiting.add(own);
     const forget = () => {
       waiting.delete(own);

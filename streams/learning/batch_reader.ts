@@ -18,7 +18,7 @@ import { getLogger } from "@logtape/logtape";
 import { setImmediate as turn } from "node:timers/promises";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { decodeSample, isNewerSample } from "../../src/samples/sample_codec.ts";
-import { lagOf } from "../log/lag.ts";
+import { lagOf } from "../log/reading.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";

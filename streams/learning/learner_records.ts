@@ -9,7 +9,7 @@ import { decodeVersion, encodeVersion, type ParameterVersion } from "../../src/s
 import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
 import { chunkRecords, damagedValue, readChunks } from "../topics/chunks.ts";
 import type { Log, LogError, LogRecord, NewRecord, UngroupedLog, Writer } from "../log/log.ts";
-import { readAll } from "../log/read_all.ts";
+import { readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order.ts";

@@ -15,6 +15,7 @@
 import { assignPartitions } from "./assignment.ts";
 import { coPartitions } from "./checks.ts";
 import { ignore } from "./ignore.ts";
+import { InTurn } from "./in_turn.ts";
 import { type GroupHandlers, LogError, type Membership, type TopicSpec } from "./log.ts";
 
 /** The groups of one process. */
@@ -43,7 +44,7 @@ class LocalGroup {
   readonly #members = new Set<Member>();
   #topics: readonly string[] = [];
   #partitions = 0;
-  #idle: Promise<unknown> = Promise.resolve();
+  readonly #changes = new InTurn();
 
   /** Makes an empty group. */
   constructor(name: string) {
@@ -57,7 +58,7 @@ class LocalGroup {
    * @throws LogError `topic-mismatch` when the group reads other topics
    */
   join(topics: readonly string[], partitions: number, handlers: GroupHandlers): Promise<Membership> {
-    return this.#inTurn(async () => {
+    return this.#changes.run(async () => {
       if (this.#members.size === 0) [this.#topics, this.#partitions] = [[...topics].sort(), partitions];
       if (`${this.#topics}` !== `${[...topics].sort()}`) {
         throw new LogError(
@@ -78,7 +79,7 @@ class LocalGroup {
 
   /** Revokes what every member holds and ends all memberships; rejects when a handler did. */
   close(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#changes.run(async () => {
       const members = [...this.#members];
       this.#members.clear();
       const outcomes = await Promise.allSettled(members.map((member) => member.end()));
@@ -88,11 +89,11 @@ class LocalGroup {
   }
 
   #leave(member: Member): Promise<void> {
-    const left = this.#inTurn(async () => {
+    const left = this.#changes.run(async () => {
       if (this.#members.delete(member)) await member.end();
     });
     // Members that gain from it need not be awaited; their handlers' errors reach their own `ended`.
-    this.#inTurn(() => this.#rebalance());
+    this.#changes.run(() => this.#rebalance());
     return left;
   }
 
@@ -115,12 +116,6 @@ class LocalGroup {
     for (const { member } of failed) this.#members.delete(member);
     await Promise.all(failed.map(({ member, reason }) => ignore(member.end(reason), "`ended` reports it")));
     return failed.length === 0;
-  }
-
-  #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
-    const result = this.#idle.then(change);
-    this.#idle = ignore(result, "the caller has the result");
-    return result;
   }
 }
 

@@ -13,7 +13,7 @@ const logger = getLogger(["meander", "log"]);
  *
  * @param why why it does not matter, such as "the caller has the result"
  */
-export async function ignore(promise: Promise<unknown>, why: string): Promise<void> {
+export async function ignore(promise: Promise<unknown> | undefined, why: string): Promise<void> {
   try {
     await promise;
   } catch (error) {

@@ -10,7 +10,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
-import { ignoreRejection } from "../log/ignore_rejection.ts";
+import { ignore } from "../log/ignore.ts";
 
 /** Bounds of {@linkcode Connections}. */
 export interface ConnectionOptions {
@@ -139,7 +139,7 @@ export class Connections {
     this.#closing = true;
     clearInterval(this.#sweep);
     this.#listener.close();
-    for (const { server } of this.#open) ignoreRejection(server?.shutdown(), "it may end meanwhile");
+    for (const { server } of this.#open) ignore(server?.shutdown(), "it may end meanwhile");
     this.#settle();
   }
 
@@ -191,7 +191,7 @@ export class Connections {
       this.#open.delete(own);
       this.#settle();
     });
-    ignoreRejection(ended, "a client that breaks off is no failure of ours");
+    ignore(ended, "a client that breaks off is no failure of ours");
   }
 
   async #answer(own: Served, request: Request): Promise<Response> {

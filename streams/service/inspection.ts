@@ -12,7 +12,7 @@ import { lostFigures } from "../experiments/monitor.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
 import { hasRetention } from "../log/capabilities.ts";
 import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log.ts";
-import { readAll } from "../log/read_all.ts";
+import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { lostSamples, writerOf } from "../learning/learner_records.ts";
 import { monitorGroup } from "./jobs/monitor_job.ts";

@@ -11,7 +11,7 @@ import { ignore } from "../log/ignore.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/learning.ts";
-import { lagOf } from "../log/lag.ts";
+import { lagOf } from "../log/reading.ts";
 import type { Log } from "../log/log.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { type Topics, variantTopics } from "../topics/topics.ts";

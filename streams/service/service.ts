@@ -22,7 +22,7 @@ import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Deployment } from "./erasure/needed.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
-import { lagOf } from "../log/lag.ts";
+import { lagOf } from "../log/reading.ts";
 import { canErase } from "../log/capabilities.ts";
 import { ignore } from "../log/ignore.ts";
 import { orAborted } from "../log/pause.ts";

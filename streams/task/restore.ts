@@ -21,7 +21,7 @@ import { decodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import { indexesKeys } from "../log/capabilities.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
-import { endsEarly, readAll } from "../log/read_all.ts";
+import { endsEarly, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 import { changeOf, PARTITIONS } from "./inputs/position.ts";

@@ -9,7 +9,7 @@ import { crc32 } from "node:zlib";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { type Log, LogError, type NewRecord } from "../log/log.ts";
-import { readAll } from "../log/read_all.ts";
+import { readAll } from "../log/reading.ts";
 
 const CHUNK_BYTES = 512 * 1024;
 

@@ -6,7 +6,7 @@
  */
 
 import type { Log, NewRecord } from "../log/log.ts";
-import { newestOf } from "../log/newest.ts";
+import { newestOf } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 

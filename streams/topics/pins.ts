@@ -17,7 +17,7 @@ import { type ExperimentRecord, isExperiment, type Variant } from "../../src/ass
 import { partsOf } from "../../src/assignment/pins.ts";
 import { decodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import type { Bounds, Log, LogRecord, NewRecord } from "../log/log.ts";
-import { readAll } from "../log/read_all.ts";
+import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { type Topics, variantTopics } from "./topics.ts";
 

@@ -23,7 +23,7 @@ import { rowLogLoss } from "../../src/metrics/probability.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { replay } from "../../streams/replay/replay.ts";
 import {
   poisoned,

@@ -27,7 +27,7 @@ import {
 } from "../../streams/config/config.ts";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { makeModel, openLearning } from "../../streams/service/jobs/learner_job.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { Task } from "../../streams/task/task.ts";

@@ -19,7 +19,7 @@ import type { LearningOptions } from "../../streams/learning/learning.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { replay } from "../../streams/replay/replay.ts";
 import { PUBLIC_STREAMS, type PublicStream, recordsOf, reshuffled } from "./public_streams.ts";
 import { summary } from "./summary.ts";

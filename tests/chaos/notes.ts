@@ -7,7 +7,7 @@
 import { itemsOf } from "../../src/retrieval/signals/context.ts";
 import { type JournalEntry, readJournal } from "../../src/retrieval/signals/signal.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { Task } from "../../streams/task/task.ts";
 import { BEFORE_EVENT } from "../../streams/task/catalogue_reader.ts";
 import { decodeNote, OTHERS } from "../../streams/task/others.ts";

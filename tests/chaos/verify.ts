@@ -16,7 +16,7 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { encodeItemState } from "../../src/items/item_codec.ts";
 import { encodeTask } from "../../src/engine/task_codec.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { RepeatFilter } from "../../streams/topics/repeats.ts";
 import { Task } from "../../streams/task/task.ts";

@@ -12,7 +12,7 @@ import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experime
 import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OverlayLog } from "./overlay_log.ts";
 

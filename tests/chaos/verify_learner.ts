@@ -10,7 +10,7 @@ import { Learner } from "../../src/learner/learner.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "../../streams/learning/sample_order.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { type Deployment, modelOf } from "./deployment.ts";

@@ -8,7 +8,7 @@ import { EXPERIMENT } from "../../streams/experiments/record.ts";
 import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import type { LogRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { OTHERS } from "../../streams/task/others.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";

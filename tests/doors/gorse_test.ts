@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Gorse, GorseException } from "gorsejs";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { NOW, startApi } from "../server/deployment.ts";

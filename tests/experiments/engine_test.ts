@@ -9,7 +9,7 @@ import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { FakeServing } from "../state/fake_serving.ts";

@@ -9,7 +9,7 @@ import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { PinnedModels } from "../../streams/topics/pinned_models.ts";
 import { readPin } from "../../streams/topics/pins.ts";

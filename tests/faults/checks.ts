@@ -7,7 +7,7 @@
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
 import type { Ledger } from "./ledger.ts";
 

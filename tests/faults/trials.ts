@@ -10,7 +10,7 @@ import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
 import { encodeBatch } from "../../streams/log/kafka/protocol/record_batch.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
 import type { Broker } from "./broker/broker.ts";
 import { headOf } from "./broker/partition.ts";

@@ -4,7 +4,7 @@ import { Feeder, type FeederOptions } from "../../streams/feeders/feeder.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { BEFORE_EVENT } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";

@@ -3,7 +3,7 @@ import type { Rejection } from "../../src/events/rejection.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { TopicFeeder, type TopicFeederOptions } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples } from "../learner/batches.ts";
 

@@ -11,7 +11,7 @@ import { Learning, type LearningOptions } from "../../streams/learning/learning.
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";

@@ -34,7 +34,7 @@ Deno.test("SqliteLog.scrub() leaves no byte of what was erased with no more perm
   const file = path();
   const program = `
     import { SqliteLog } from "./streams/log/sqlite/sqlite_log.ts";
-    import { readAll } from "./streams/log/read_all.ts";
+    import { readAll } from "./streams/log/reading.ts";
     await using log = await SqliteLog.open(${JSON.stringify(file)});
     const text = new TextEncoder();
     const entry = (topic, key, value) => ({ topic, partition: 0, key, value: text.encode(value), time: 1 });

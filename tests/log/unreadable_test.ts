@@ -12,7 +12,7 @@ import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import { type Log, LogError, type LogRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { PinnedModels } from "../../streams/topics/pinned_models.ts";

@@ -3,7 +3,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import type { ReplayOptions } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";

@@ -10,7 +10,7 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearningOptions } from "../../streams/learning/learning.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { ReplayOptions, ReplayResult } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { topicNames } from "../../streams/topics/topics.ts";

@@ -6,7 +6,7 @@ import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { ReplayOptions } from "../../streams/replay/replay.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import { topicNames } from "../../streams/topics/topics.ts";

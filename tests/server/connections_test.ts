@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import type { Connection } from "../../streams/server/app.ts";
 import type { ConnectionOptions } from "../../streams/server/connections.ts";
 import { serve } from "../../streams/server/serve.ts";
-import { readAll as readRecords } from "../../streams/log/read_all.ts";
+import { readAll as readRecords } from "../../streams/log/reading.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { until } from "../service/deployment.ts";
 import { startApi } from "./deployment.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isExperiment } from "../../src/assignment/experiment.ts";
 import { ExperimentClient } from "../../streams/experiments/client.ts";
 import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { PROBLEM } from "../../streams/server/openapi.ts";
 import type { JsonSchema } from "../../src/events/json_schema.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { checkRecommendation } from "../../src/events/check.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { digestOf } from "../../streams/http/contract/access.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { until } from "../service/deployment.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { checkRecommendation } from "../../src/events/check.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { Recommender } from "../../streams/http/recommender.ts";
 import { Bodies } from "../../streams/http/bodies.ts";
 import { LogHealth } from "../../streams/http/log_health.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { until } from "../service/deployment.ts";

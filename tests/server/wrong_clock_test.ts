@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";

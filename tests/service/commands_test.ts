@@ -4,7 +4,7 @@ import { inspect } from "../../streams/service/inspection.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { countEvents, sourceOf, syntheticRecords, writeFolder } from "../sources/synthetic.ts";

@@ -11,7 +11,7 @@ import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { ServiceOptions } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { SCHEMA, WIDTH } from "../learner/batches.ts";

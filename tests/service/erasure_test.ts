@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";

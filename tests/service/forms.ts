@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import type { Event } from "../../src/events/event.ts";
 import type { Log, LogRecord, NewRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
 import { shopEvents } from "./deployment.ts";
 

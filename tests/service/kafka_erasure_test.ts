@@ -6,7 +6,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { LogRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { type ErasureView, viewErasure } from "../../streams/service/erasure/erasure_view.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";

@@ -12,7 +12,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { LogError } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { Learning } from "../../streams/learning/learning.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import type { CommitReport } from "../../streams/log/metered_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";

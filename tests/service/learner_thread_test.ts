@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { ThreadedLearner } from "../../streams/service/jobs/threaded_learner.ts";

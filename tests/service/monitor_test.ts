@@ -10,7 +10,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { type ExperimentsView, ExperimentViews } from "../../streams/experiments/views.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { MonitorJob } from "../../streams/service/jobs/monitor_job.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";

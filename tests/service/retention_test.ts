@@ -9,7 +9,7 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import { Learning, type LearningOptions } from "../../streams/learning/learning.ts";
 import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { monitorGroup } from "../../streams/service/jobs/monitor_job.ts";
 import { type Deployment, neededSignals } from "../../streams/service/erasure/needed.ts";

@@ -13,7 +13,7 @@ import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { type StepOptions, Task } from "../../streams/task/task.ts";
 import { ownRecord } from "../../streams/task/inputs/inputs.ts";
 import { CLEARED, decodeNote, encodeNote, NOTHING_SHARED, OTHERS } from "../../streams/task/others.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Rejection } from "../../src/events/rejection.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";

@@ -6,7 +6,7 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { Task, type TaskRuntime } from "../../streams/task/task.ts";
 import { encodeInputs, INPUTS } from "../../streams/task/inputs/position.ts";
 import { RestoreMeter } from "../../streams/task/restore_meter.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { type StepOptions, Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";

@@ -6,7 +6,7 @@ import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";

@@ -5,7 +5,7 @@ import { encodeEvent } from "../../src/events/codec.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { RepeatFilter } from "../../streams/topics/repeats.ts";
 import { Task } from "../../streams/task/task.ts";
 import { DELIVERIES, type Delivery, INPUT } from "../../streams/topics/delivery.ts";

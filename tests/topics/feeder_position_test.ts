@@ -4,7 +4,7 @@ import type { Event } from "../../src/events/event.ts";
 import { Feeder, feederGroup } from "../../streams/feeders/feeder.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { readAll } from "../../streams/log/read_all.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { feederPosition } from "../../streams/topics/feeder_position.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";

@@ -13,7 +13,7 @@ import { constantLogLoss, logLoss, normalizedEntropy } from "../../../src/metric
 import { auc, gauc } from "../../../src/metrics/ranking.ts";
 import { type Config, learnerOptions, taskOptions } from "../../../streams/config/config.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
-import { readAll } from "../../../streams/log/read_all.ts";
+import { readAll } from "../../../streams/log/reading.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
 import { replay } from "../../../streams/replay/replay.ts";
 import { type Format, openSource } from "../../../streams/sources/open.ts";

@@ -325,7 +325,7 @@ export class KafkaMember implements Membership {
         const coordinator = await this.#other.coordinator("group", this.group);
         await coordinator.leaveGroup({ groupId: this.group, memberId: this.#id });
       }
-      await ignore(this.#options.notes?.remove() ?? Promise.resolve(), "others report a note that is left");
+      await ignore(this.#options.notes?.remove(), "others report a note that is left");
     }).catch(() => this.#options.notes?.abandon());
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ignore } from "../ignore.ts";
+import { InTurn } from "../in_turn.ts";
 import { type Commit, LogError, type Writer } from "../log.ts";
 import { isFenced, type Producer, sizeOf } from "./producer.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
@@ -20,7 +20,7 @@ export class KafkaWriter implements Writer {
   readonly #close: () => Promise<void>;
   /** Why it no longer commits. */
   #failure: LogError | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #commits = new InTurn();
 
   /**
    * @param prepare checks a commit and returns a function that carries it out
@@ -38,9 +38,7 @@ export class KafkaWriter implements Writer {
 
   /** See {@linkcode Writer.commit}. */
   commit(commit: Commit): Promise<readonly number[]> {
-    const done = this.#last.then(() => this.#commit(commit));
-    this.#last = ignore(done, "the caller has the result");
-    return done;
+    return this.#commits.run(() => this.#commit(commit));
   }
 
   async #commit(commit: Commit): Promise<readonly number[]> {
@@ -61,7 +59,7 @@ export class KafkaWriter implements Writer {
 
   /** Refuses every later commit. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last;
+    await this.#commits.run(() => Promise.resolve());
     this.#failure ??= new LogError("closed", `Cannot commit with writer ${this.id}: it is closed`);
     await this.#close();
   }

@@ -13,7 +13,7 @@
 import type { LogLevel } from "@logtape/logtape";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import { LocalGroups } from "../../log/group.ts";
-import { ignoreRejection } from "../../log/ignore_rejection.ts";
+import { ignore } from "../../log/ignore.ts";
 import {
   type GroupHandlers,
   type Log,
@@ -63,7 +63,7 @@ export class ServerThread {
 
   private constructor({ permissions, level = "info" }: ServerThreadOptions) {
     this.ended = this.#end.promise;
-    ignoreRejection(this.ended, "an owner that does not watch still closes");
+    ignore(this.ended, "an owner that does not watch still closes");
     const orders = new MessageChannel();
     const calls = new MessageChannel();
     this.#orders = new PortCaller(
@@ -151,7 +151,7 @@ export class ServerThread {
     const id = ++this.#ways;
     // Calls over a port arrive in order, so this one comes before any on the connection.
     const connected = this.#orders.call("connect", [id, port1, isMetered], { transfer: [port1] });
-    ignoreRejection(connected, "calls on the connection fail by themselves");
+    ignore(connected, "calls on the connection fail by themselves");
     return {
       channel: { port: port2, hasLatest: true },
       lost: this.ended,

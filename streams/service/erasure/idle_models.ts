@@ -9,8 +9,7 @@ import { feederPosition } from "../../topics/feeder_position.ts";
 import { checkpointedSamples, writerOf } from "../../learning/learner_records.ts";
 import { orderKey } from "../../learning/sample_order.ts";
 import type { Log, NewRecord } from "../../log/log.ts";
-import { newestOf } from "../../log/newest.ts";
-import { readAll } from "../../log/read_all.ts";
+import { newestOf, readAll } from "../../log/reading.ts";
 import { variantTopics } from "../../topics/topics.ts";
 import type { Deployment } from "./needed.ts";
 

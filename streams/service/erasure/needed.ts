@@ -14,7 +14,7 @@
 
 import { checkpointedSamples } from "../../learning/learner_records.ts";
 import type { Log } from "../../log/log.ts";
-import { readAll } from "../../log/read_all.ts";
+import { readAll } from "../../log/reading.ts";
 import type { Task } from "../../task/task.ts";
 import { ownRecord } from "../../task/inputs/inputs.ts";
 import { CLEARED, decodeNote, NOTHING_SHARED } from "../../task/others.ts";

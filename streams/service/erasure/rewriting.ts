@@ -5,7 +5,7 @@
  */
 
 import type { Log } from "../../log/log.ts";
-import { readAll } from "../../log/read_all.ts";
+import { readAll } from "../../log/reading.ts";
 import { erasureOf, hasRowsOf, inputOf } from "./erased_records.ts";
 import type { ErasurePlace, ErasureProgress } from "./erasure_view.ts";
 import { idleModels } from "./idle_models.ts";

@@ -15,7 +15,7 @@
 import { getLogger } from "@logtape/logtape";
 import { feederId } from "../../feeders/feeder.ts";
 import type { Log } from "../../log/log.ts";
-import { readAll } from "../../log/read_all.ts";
+import { readAll } from "../../log/reading.ts";
 import { TopicFeeder } from "../../feeders/topic_feeder.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";

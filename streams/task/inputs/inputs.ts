@@ -7,7 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { TASK_KEY } from "../../../src/engine/task_codec.ts";
 import type { Log, LogError, LogRecord, TopicIdentity } from "../../log/log.ts";
-import { newestOf } from "../../log/newest.ts";
+import { newestOf } from "../../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../../log/unreadable.ts";
 import type { Topics } from "../../topics/topics.ts";
 import {

@@ -5,7 +5,7 @@ import { decodeSample } from "../../../src/samples/sample_codec.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
 import type { Log, NewRecord } from "../../../streams/log/log.ts";
 import { partitionOf } from "../../../streams/log/partitioner.ts";
-import { readAll } from "../../../streams/log/read_all.ts";
+import { readAll } from "../../../streams/log/reading.ts";
 import { Task } from "../../../streams/task/task.ts";
 import { INPUTS } from "../../../streams/task/inputs/position.ts";
 import { ownRecord } from "../../../streams/task/inputs/inputs.ts";

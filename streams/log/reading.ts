@@ -1,0 +1,65 @@
+/**
+ * Reading a log: a partition to its end, the newest record of a key, how far a reader is behind.
+ *
+ * @module
+ */
+
+import { type Log, LogError, type LogRecord } from "./log.ts";
+
+/**
+ * Yields every record of a partition from `from` to the end it had when the reading began.
+ *
+ * @throws LogError `closed` when the log has less now
+ */
+export async function* readAll(
+  log: Pick<Log, "bounds" | "read">,
+  topic: string,
+  partition: number,
+  from = 0,
+): AsyncGenerator<LogRecord> {
+  const { end } = await log.bounds(topic, partition);
+  for (let next = from; next < end;) {
+    const result = await log.read(topic, partition, next);
+    yield* result.records;
+    if (result.next === next) throw endsEarly(topic, partition, next, end);
+    next = result.next;
+  }
+}
+
+/** The error of a log that has nothing before the end that it gave: its broker lags behind the one that gave it. */
+export function endsEarly(topic: string, partition: number, next: number, end: number): LogError {
+  return new LogError("closed", `Cannot read ${topic}/${partition} from ${next} to its end at ${end} now`);
+}
+
+/**
+ * The newest record of a key, which may be a tombstone, or `null`. On a log without an index it is searched from the
+ * end: cheap for keys that are written often.
+ */
+export async function newestOf(
+  log: Pick<Log, "latest" | "read" | "bounds">,
+  topic: string,
+  partition: number,
+  key: string,
+): Promise<LogRecord | null> {
+  if (log.latest !== undefined) return await log.latest(topic, partition, key);
+  const { start, end } = await log.bounds(topic, partition);
+  // Offsets have holes, such as the marker that ends a transaction.
+  for (let back = 2;; back *= 4) {
+    const from = Math.max(start, end - back);
+    let last: LogRecord | null = null;
+    for await (const record of readAll(log, topic, partition, from)) {
+      if (record.key === key) last = record;
+    }
+    if (last !== null || from === start) return last;
+  }
+}
+
+/** Offsets of a topic at or above a reader's positions, holes of the log included; one position per partition. */
+export async function lagOf(
+  log: Pick<Log, "bounds">,
+  topic: string,
+  positions: readonly number[],
+): Promise<number> {
+  const ends = await Promise.all(positions.map((_, partition) => log.bounds(topic, partition)));
+  return ends.reduce((sum, { end }, partition) => sum + Math.max(0, end - (positions[partition] ?? 0)), 0);
+}
