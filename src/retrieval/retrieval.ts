@@ -32,7 +32,7 @@ import { type Preference, preferenceOf } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
 import { type Features, isReturn } from "./features.ts";
-import { type Context, ContextBuffer, itemsOf } from "./signals/context.ts";
+import { type Context, ContextBuffer } from "./signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { PairLists } from "./head/pair_lists.ts";
@@ -313,7 +313,7 @@ export class Retrieval {
     const isForHead = this.#head !== null && draw % this.#head.every === 0 && this.#knowsAll(user);
     if (!isForBlend && !isForHead) return null;
     const context = this.context(user, time);
-    const excluded = this.revisits ? new Uint32Array() : itemsOf(context);
+    const excluded = this.revisits ? new Uint32Array() : this.#ownItems(user, time);
     if (excluded.includes(item.index)) return null;
     const allowed = (other: CatalogueItem) => !other.withheld && other.expires > time;
     const query = { user, context, time, excluded, allowed };
@@ -329,13 +329,24 @@ export class Retrieval {
     return preference;
   }
 
-  /**
-   * Whether all that the user had is known, so that a list has nothing that cannot be taken: what the user had long ago
-   * looks better than most, and a head that sees it left out again and again learns that what looks good is not taken.
-   */
-  #knowsAll({ row }: UserState): boolean {
+  /** What the user had up to a time, as far as it is known. */
+  #ownItems({ row }: UserState, time: number): Uint32Array {
     const { sequences } = this.#view;
-    return this.revisits || sequences.total(row) <= sequences.capacity;
+    const own = new Uint32Array(sequences.length(row));
+    let size = 0;
+    for (let place = 0; place < own.length; place++) {
+      if (sequences.time(row, place) <= time) own[size++] = sequences.item(row, place);
+    }
+    return own.subarray(0, size);
+  }
+
+  /**
+   * Whether all that the user had is known. Else lists have what cannot be taken any more, which looks better than most:
+   * a head would learn from them that what looks good is not taken, and what it has learnt from others is not about them.
+   */
+  #knowsAll(user: UserState | null): boolean {
+    const { sequences } = this.#view;
+    return this.revisits || user === null || sequences.total(user.row) <= sequences.capacity;
   }
 
   /** What was taken out of the blend's best candidates; `null` where it is not among them. */
@@ -360,7 +371,7 @@ export class Retrieval {
   /** Scores of the candidates: the blend's, or those of the pair head, which orders the blend's best. */
   #scores(query: CandidateQuery, features: Features): Float64Array {
     const scores = this.state.blend.score(features);
-    if (this.#head === null || features.count === 0) return scores;
+    if (this.#head === null || features.count === 0 || !this.#knowsAll(query.user)) return scores;
     const { places, list } = this.#pairList(query, features, scores);
     const ordered = this.#view.order?.(list, this.#pairLists.names) ?? null;
     if (ordered === null) return scores;
