@@ -236,7 +236,7 @@ export class Learner {
 
   /** Encodes the whole state: same state, same bytes. */
   encode(): Uint8Array {
-    const hasPreferences = this.#preferences.order !== null;
+    const hasPreferences = !this.#preferences.isEmpty;
     const format = hasPreferences ? FORMAT : WITHOUT_PREFERENCES;
     const to = new ByteWriter(this.#encodedBytes).u8(format).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);

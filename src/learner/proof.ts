@@ -43,7 +43,7 @@ import { hashString } from "../embeddings/hash.ts";
 import { MAX_POSITION } from "../features/fields.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";
 import { sigmoid, softplus } from "../nn/losses/logistic.ts";
-import { normalCdf } from "../metrics/normal.ts";
+import { logCapital } from "../metrics/capital.ts";
 import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
 import { natural, number, type OptionsOf, settle } from "../options/option.ts";
 import type { Row } from "../samples/rows.ts";
@@ -301,7 +301,7 @@ export class Proof {
       for (const [user, cluster] of block.users) join(users, user, cluster, squares);
       const needed = Math.log(block.test * (block.test + 1) / this.#alpha);
       const proved = (s: typeof MIX | typeof MODEL, sign: 1 | -1) =>
-        logCapital(sign * gains[s], Math.max(squares[s], expected[s])) > needed;
+        logCapital(sign * gains[s], Math.max(squares[s], expected[s]), RHO) > needed;
       if (this.#orderer === "model") {
         if (proved(MODEL, -1)) return "prior";
       } else if (proved(MODEL, 1)) return "model";
@@ -351,11 +351,4 @@ function join(users: Map<number, Cluster>, user: number, { rows, gains }: Cluste
   }
   if (isOther) users.set(user, { rows, gains: [...gains] });
   else known.rows += rows;
-}
-
-/** ln M of the module comment. */
-function logCapital(gain: number, variance: number): number {
-  const s = Math.sqrt(1 + RHO * RHO * variance);
-  const x = RHO * gain / s;
-  return Math.log(2 * normalCdf(x) / s) + x * x / 2;
 }

@@ -54,7 +54,7 @@ function* preferences(count: number, names = NAMES, seed = 1): Generator<Prefere
 
 function hits(learner: PreferenceLearner, names = NAMES): number {
   const order = new PairOrder(createKernels("plain"));
-  order.prepare(learner.order)();
+  order.prepare(learner.learnt)();
   let hits = 0;
   for (const { list, taken } of lists(200, names, 99)) {
     const scores = order.score(list, names);
@@ -80,11 +80,28 @@ Deno.test("PreferenceLearner learns what is taken, from some of the candidates a
   assert.ok(found > 120, `${found} of 200; by chance 25`);
 });
 
+Deno.test("PreferenceLearner lets what it has learnt order once that is proved, and not when lists say nothing", () => {
+  const some = learner();
+  let proved = 0;
+  for (const preference of preferences(1600)) {
+    some.add(preference);
+    if (some.order === null) proved = some.steps + 1;
+  }
+  assert.ok(proved > 1 && proved < 30, `proved with step ${proved}`);
+  const none = learner();
+  const random = mulberry32(6);
+  for (const { list } of lists(3000)) {
+    const taken = Math.floor(random() * list.K);
+    none.add(preferenceOf(list, NAMES, { taken, candidates: 6, random }));
+    assert.equal(none.order, null);
+  }
+});
+
 Deno.test("PreferenceLearner begins with the order of what it is given", () => {
   const some = learner();
   for (const preference of preferences(1)) some.add(preference);
   const order = new PairOrder(createKernels("plain"));
-  order.prepare(some.order)();
+  order.prepare(some.learnt)();
   for (const { list } of lists(5)) assert.deepEqual([...order.score(list, NAMES)!], [...list.scores]);
 });
 
@@ -118,7 +135,7 @@ Deno.test("PreferenceLearner keeps what it knows of a value when others come and
   const found = hits(some, other);
   assert.ok(found > 80, `${found} of 200; by chance 25`);
   const order = new PairOrder(createKernels("plain"));
-  order.prepare(some.order)();
+  order.prepare(some.learnt)();
   for (const { list } of lists(1)) assert.equal(order.score(list, NAMES), null);
 });
 
@@ -126,7 +143,7 @@ Deno.test("PairOrder.prepare() refuses weights that are not of the names, and no
   const some = learner();
   for (const preference of preferences(1)) some.add(preference);
   const order = new PairOrder(createKernels("plain"));
-  const learnt = some.order!;
+  const learnt = some.learnt!;
   assert.throws(() => order.prepare({ ...learnt, weights: learnt.weights.slice(1) }), SyntaxError);
   order.prepare(learnt)();
   order.prepare(null)();
