@@ -1,6 +1,6 @@
 /**
- * `deno task meander ablate`: the models with one thing taken away at a time, on every protocol, three seeds, as a table in
- * Markdown. Runs accumulate in a JSON file: stopped, the same command goes on; with `--runs 0` it only prints.
+ * `deno task meander ablate`: the models with one thing removed at a time, on every protocol, three seeds, as a table in
+ * Markdown. Runs accumulate in a JSON file, so the same command resumes after a stop; with `--runs 0` it only prints.
  *
  * @module
  */
@@ -78,7 +78,7 @@ async function main(flags: Flags): Promise<number> {
     const { folder } = STREAMS[name];
     let known = -1;
     let data: ProtocolData = { train: [], test: [] };
-    // Seed by seed, since a seed may decide the order of the data.
+    // Seed by seed, since a seed may determine the order of the data.
     for (const { variant, seed } of missing.sort((a, b) => a.seed - b.seed)) {
       if (left-- <= 0) break;
       const path = name === "shop" ? folder : `${flags.data}/${folder}`;

@@ -1,6 +1,5 @@
 /**
- * `deno task meander labels`: how far from the truth each label policy ends, by how late the clicks come, as a table in
- * Markdown.
+ * `deno task meander labels`: the bias of each label policy by the delay of clicks, as a table in Markdown.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * A stream whose click probabilities and delays are known, to see which label policies are unbiased.
+ * A stream with known click probabilities and delays, to test label policies for bias.
  *
- * Each item has its own probability of a click, whoever looks and wherever it stands; the clicks come after an
- * exponential time. Nothing else happens.
+ * Each item has its own click probability, for every user and position; clicks come after an exponential time. Nothing
+ * else happens.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How far from the truth a label policy ends, on a stream whose probabilities and delays are known.
+ * How biased a label policy is, on a stream whose probabilities and delays are known.
  *
  * @module
  */
@@ -17,22 +17,22 @@ import type { TaskOutputs } from "../../../src/engine/task_outputs.ts";
 import { Learner } from "../../../src/learner/learner.ts";
 import type { LearnerOptions } from "../../../src/learner/learner_options.ts";
 
-/** What is tried. */
+/** Options of {@linkcode labelBias}. */
 export interface BiasOptions extends DelayOptions {
   readonly policy: LabelPolicy;
   /** After a list, the time in which clicks count, milliseconds. */
   readonly windowMs: number;
-  /** How long it is remembered after that, milliseconds. */
+  /** How long late clicks are accepted after that, milliseconds. */
   readonly lateMs: number;
   /** Options of the learner beside those of the policy. */
   readonly learner?: Pick<LearnerOptions, "negativeRate" | "calibrationRate">;
 }
 
-/** Where it ended. */
+/** Result of {@linkcode labelBias}. */
 export interface Bias {
   /** Σ predictions / Σ true probabilities, over the last third of the judged rows; 1 is unbiased. */
   readonly ratio: number;
-  /** Largest distance of an item's ratio from 1 there, which tells whether all probabilities are right. */
+  /** Largest distance of an item's ratio from 1: whether all probabilities are right. */
   readonly worst: number;
 }
 

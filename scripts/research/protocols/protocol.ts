@@ -1,5 +1,5 @@
 /**
- * The protocols: what is learnt, what is judged, and the hyper-parameters that were found on held-out parts.
+ * The protocols: what is learnt, what is judged, and hyper-parameters that were chosen on held-out parts.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import { judgedFrom, Trial } from "./trial.ts";
 /** Samples of a protocol. */
 export interface ProtocolData {
   readonly train: readonly Sample[];
-  /** Empty when the judged rows are among those of `train`. */
+  /** Empty if the judged rows are part of `train`. */
   readonly test: readonly Sample[];
 }
 
-/** How a protocol is run. */
+/** Options of a run. */
 export interface ProtocolOptions {
   readonly model: ModelName;
   readonly config: Config;
@@ -29,7 +29,7 @@ export interface ProtocolOptions {
   readonly heldOut: boolean;
 }
 
-/** What a run gave. */
+/** Result of a run. */
 export interface ProtocolResult {
   /** Rows learnt or predicted. */
   readonly rows: number;
@@ -41,7 +41,7 @@ export interface ProtocolResult {
 /** A benchmark. */
 export interface Protocol {
   readonly config: Config;
-  /** Reads the data; `seed` decides the order where the protocol shuffles. */
+  /** Reads the data. @param seed determines the order where the protocol shuffles */
   readonly read: (folder: string, seed: number) => Promise<ProtocolData>;
   readonly run: (data: ProtocolData, options: ProtocolOptions) => ProtocolResult;
 }

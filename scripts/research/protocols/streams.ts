@@ -1,7 +1,7 @@
 /**
  * Protocols on the samples of a replay: P1, MovieLens 100K as a stream, and the simulated shop. The samples do not
  * depend on the model that was replayed, so one cheap replay serves them all; what a task adds, the delay of an
- * outcome and the whole life in MIMN's state, is not in them.
+ * outcome and the whole life in MIMN's state, is missing from them.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export async function streamSamples(format: Format, data: string, config: Config
     model: "base",
     modelConfig: { widths: [] },
     task,
-    // What it learns does not matter, so it learns next to nothing.
+    // Its model does not matter, so it learns next to nothing.
     learner: { ...learnerOptions(task, {}, 0), embeddingWidth: 1 },
     learning: { batchRows: 4096, guard: null },
     manifest: "{}",

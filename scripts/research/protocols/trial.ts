@@ -1,5 +1,5 @@
 /**
- * One model under test: our learner, and a serving model that knows only what the learner published.
+ * A model under test: our learner, and a serving model that has only what the learner published.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import { mulberry32 } from "../../../src/draws/random.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
 import { type Config, learnerOptions, modelConfig } from "../../../streams/config/config.ts";
 
-/** What is tried. */
+/** A model, learner and seed to try. */
 export interface TrialOptions {
   readonly schema: FeatureSchema;
   readonly model: ModelName;
   /** Learner, model and batch; everything else of it is for tasks. */
   readonly config: Config;
-  /** Decides every initial weight. */
+  /** Seed of initial weights. */
   readonly seed: number;
 }
 
@@ -43,7 +43,7 @@ export class Trial {
   readonly #batchRows: number;
   #version = 0;
 
-  /** A model that has learnt nothing; its initial weights are version 1. */
+  /** An untrained model, whose initial weights are version 1. */
   constructor({ schema, model, config, seed }: TrialOptions) {
     const options = learnerOptions({ schema }, config, seed);
     const k = learnerSettings(options).embeddingWidth;
@@ -61,7 +61,7 @@ export class Trial {
     this.#publish("full");
   }
 
-  /** Predicts the samples with the published version; nothing is learnt. */
+  /** Predicts the samples with the published version, without learning. */
   predict(samples: readonly Sample[]): Judged {
     return judge(samples, samples.map((sample) => this.#serving.score(sample)));
   }

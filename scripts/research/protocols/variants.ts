@@ -1,5 +1,5 @@
 /**
- * What the ablation takes away, one thing at a time.
+ * The variants of the ablation, each with one thing removed.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Variant {
   readonly samples?: (samples: readonly Sample[]) => readonly Sample[];
 }
 
-/** A rate at which nothing is learnt. */
+/** A learning rate that is practically zero. */
 const NEVER = 1e-12;
 
 const OFF_FIRST_ORDER: Config = {
@@ -52,7 +52,7 @@ const mimn = (name: string, options: NonNullable<Config["models"]>["mimn"]): Var
   config: { models: { mimn: options ?? {} } },
 });
 
-/** All of them; the four models come first, as they are. */
+/** All variants; the four unchanged models come first. */
 export const VARIANTS: readonly Variant[] = [
   { name: "Base", model: "base" },
   { name: "DIN", model: "din" },
