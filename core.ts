@@ -46,7 +46,7 @@
 // The state machine of one partition.
 export { TaskState } from "./src/engine/task_state.ts";
 export type { TaskOptions } from "./src/engine/task_options.ts";
-export type { Forgotten, TaskOutputs, TaskRefusal } from "./src/engine/task_outputs.ts";
+export type { Forgotten, TaskOutputs, TaskRejection } from "./src/engine/task_outputs.ts";
 export { TASK_COUNTERS, type TaskCounter, type TaskCounters } from "./src/engine/task_counters.ts";
 export type { Arrival } from "./src/users/event_clock.ts";
 export type { SequenceOptions } from "./src/users/states/sequence.ts";
@@ -64,7 +64,7 @@ export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
 export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
 export type { SessionsOptions } from "./src/retrieval/sources/sessions.ts";
 export type { CandidateSource } from "./src/events/candidate_source.ts";
-export type { Ranking } from "./src/scorer/ordering.ts";
+export type { CandidateOrder } from "./src/scorer/ordering.ts";
 export {
   type Candidates,
   type Choice,

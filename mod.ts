@@ -92,7 +92,7 @@ export {
 export { Learning, type LearningOptions } from "./streams/learning/learning.ts";
 export { TaskState } from "./src/engine/task_state.ts";
 export type { TaskOptions } from "./src/engine/task_options.ts";
-export type { TaskOutputs, TaskRefusal } from "./src/engine/task_outputs.ts";
+export type { TaskOutputs, TaskRejection } from "./src/engine/task_outputs.ts";
 export { DEFAULT_SCHEMA, type FeatureSchema } from "./src/features/schema.ts";
 export { type ActionPolicies, DEFAULT_ACTIONS } from "./src/features/actions.ts";
 export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";

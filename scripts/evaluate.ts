@@ -26,7 +26,7 @@ import { readBanditLog } from "../streams/evaluation/bandit_log.ts";
 import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/target_policy.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
-import type { Ranking } from "../src/scorer/ordering.ts";
+import type { CandidateOrder } from "../src/scorer/ordering.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import {
@@ -49,7 +49,7 @@ interface Flags extends LogFlags {
   readonly policy?: string;
   readonly protocol?: "next-item";
   readonly format: Format;
-  readonly ranking?: Ranking;
+  readonly ranking?: CandidateOrder;
   readonly model: ModelName;
   readonly learnEvery?: number;
   readonly limit?: number;

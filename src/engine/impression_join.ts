@@ -106,7 +106,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /** Notes an id; whether it is none of the user's newest ones. */
-  firstSight(user: UserState, id: string): boolean {
+  noteId(user: UserState, id: string): boolean {
     const hash = idHash(id);
     if (user.recentIds.includes(hash)) return false;
     user.recentIds.push(hash);
@@ -156,7 +156,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
         user.pending.delete(request);
         this.#state.dirtyUsers.add(user);
         if (!shown) continue;
-        this.firstSight(user, settledId(request));
+        this.noteId(user, settledId(request));
         this.#state.counters.abandoned++;
       }
     }
@@ -165,7 +165,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   #settle(user: UserState, pending: Pending, closedTime: number, out: Outputs): void {
     user.pending.delete(pending.request);
     this.#state.dirtyUsers.add(user);
-    this.firstSight(user, settledId(pending.request));
+    this.noteId(user, settledId(pending.request));
     if (
       remembers(this.#labels) &&
       some(pending.rows, (rows, row) => rows.label(row) !== 1 && !rows.isClosed(row))

@@ -20,10 +20,10 @@ import type { ImpressionJoin } from "./impression_join.ts";
 import { newBehaviours } from "../users/states/merge.ts";
 import type { Behaviour, SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
-import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
+import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
-import { refuseUnknown } from "./unknown_items.ts";
+import { rejectUnknown } from "./unknown_items.ts";
 
 const NO_CATEGORIES: readonly string[] = [];
 /** A behaviour far off its scale must not drown the rest of a history for as long as it is in there. */
@@ -85,7 +85,7 @@ export class Interactions {
   }
 
   /** Applies an event, or lets it wait for the impression that it names. @returns why it cannot be applied, or `null` */
-  take(user: UserState, event: InteractionEvent, out: TaskOutputs): TaskRefusal | null {
+  take(user: UserState, event: InteractionEvent, out: TaskOutputs): TaskRejection | null {
     const { counters, join } = this.#state;
     counters.interactions++;
     const policy = this.#policy(event.action);
@@ -93,7 +93,7 @@ export class Interactions {
       counters.otherActions++;
       return null;
     }
-    const unknown = refuseUnknown(this.#state.catalogue, [event.item]);
+    const unknown = rejectUnknown(this.#state.catalogue, [event.item]);
     if (unknown !== null) return unknown;
     if (policy.strength !== null) {
       const refusal = this.#tooLate(user, event.time);
@@ -143,7 +143,7 @@ export class Interactions {
     const own = behaviours.filter(({ action }) => {
       const policy = this.#policy(action);
       return policy !== undefined && policy.strength !== null;
-    }).filter(({ item }) => refuseUnknown(this.#state.catalogue, [item]) === null);
+    }).filter(({ item }) => rejectUnknown(this.#state.catalogue, [item]) === null);
     const itemAt = (id: string, time: number) =>
       this.#state.item(id, Math.min(time, this.#state.maxTime)).index;
     for (const { index, action, time, strength } of newBehaviours(sequences, user.row, own, itemAt)) {
@@ -204,7 +204,7 @@ export class Interactions {
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */
-  #tooLate(user: UserState, time: number): TaskRefusal | null {
+  #tooLate(user: UserState, time: number): TaskRejection | null {
     const { sequences, counters, maxTime } = this.#state;
     const lastTime = Math.min(sequences.lastTime(user.row) ?? -Infinity, maxTime);
     if (time >= lastTime - this.#latenessMs) return null;

@@ -18,10 +18,10 @@ import { Rows } from "../samples/rows.ts";
 import type { ListFeatures } from "../samples/sample.ts";
 import { rememberShown } from "../users/shown_items.ts";
 import type { TaskCounters } from "./task_counters.ts";
-import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
+import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
-import { refuseUnknown } from "./unknown_items.ts";
+import { rejectUnknown } from "./unknown_items.ts";
 
 /** An answer that is not given. */
 export interface Preview {
@@ -122,14 +122,19 @@ export class Lists {
    * @param offset Position of the event in its partition, its name when it has no other.
    * @returns Why it cannot be applied, or `null`.
    */
-  impression(user: UserState, event: ImpressionEvent, offset: number, out: TaskOutputs): TaskRefusal | null {
+  impression(
+    user: UserState,
+    event: ImpressionEvent,
+    offset: number,
+    out: TaskOutputs,
+  ): TaskRejection | null {
     const { counters, join } = this.#state;
     const age = this.#endedBefore(event);
     if (age > 0) {
       counters.tooLate++;
       return { code: "too-late", reason: `the window of its outcomes ended ${age} ms before the watermark` };
     }
-    const unknown = refuseUnknown(this.#state.catalogue, event.items);
+    const unknown = rejectUnknown(this.#state.catalogue, event.items);
     if (unknown !== null) return unknown;
     counters.impressions++;
     const request = event.request ?? event.id ?? `offset:${offset}`;

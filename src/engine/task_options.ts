@@ -9,7 +9,7 @@ import type { Boost } from "../events/event.ts";
 import type { ActionPolicies } from "../features/actions.ts";
 import type { FeatureSchema } from "../features/schema.ts";
 import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "../retrieval/retrieval.ts";
-import type { Ranking } from "../scorer/ordering.ts";
+import type { CandidateOrder } from "../scorer/ordering.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
 import { LABEL_POLICIES, type LabelPolicy } from "../users/pending/label_policy.ts";
 import { SEQUENCE_OPTIONS, type SequenceOptions } from "../users/states/sequence.ts";
@@ -64,7 +64,7 @@ export interface TaskOptions {
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
   readonly policy?: PolicyOptions | undefined;
   /** What orders retrieved candidates. @default {"model"} */
-  readonly ranking?: Ranking | undefined;
+  readonly ranking?: CandidateOrder | undefined;
   /** Rules that raise or lower items, for every request. @default {[]} */
   readonly boosts?: readonly Boost[] | undefined;
   /** How often the same item may be shown. @default {no limit} */

@@ -8,7 +8,7 @@ import type { Recommendation } from "../events/recommendation.ts";
 import type { Sample } from "../samples/sample.ts";
 
 /** Why a valid event was not applied. */
-export interface TaskRefusal {
+export interface TaskRejection {
   /** For machines. */
   readonly code: "too-late" | "unknown-item";
   /** A sentence for people. */

@@ -35,11 +35,11 @@ import { Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "../users/states/sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
-import type { TaskOutputs, TaskRefusal } from "./task_outputs.ts";
+import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import { UserMemory } from "../users/user_memory.ts";
 import type { UserState } from "../users/user_state.ts";
 import { VariantScorers } from "./variant_scorers.ts";
-import { refuseUnknown } from "./unknown_items.ts";
+import { rejectUnknown } from "./unknown_items.ts";
 
 /** Attributes a profile keeps. */
 const MAX_ATTRIBUTES = 256;
@@ -232,7 +232,7 @@ export class TaskState {
 
   /** Removes an item from the catalogue. @param time of the removal, milliseconds since the epoch */
   removeItem(id: string, time: number): void {
-    if (refuseUnknown(this.catalogue, [id]) !== null) return; // nobody knows it, and there is no room to remember that
+    if (rejectUnknown(this.catalogue, [id]) !== null) return; // nobody knows it, and there is no room to remember that
     const item = this.catalogue.remove(id, time);
     this.retrieval.lists.add(item);
     this.dirtyItems.add(item);
@@ -267,13 +267,13 @@ export class TaskState {
    * @param arrival When its record came. @default {unknown}
    * @returns A refusal when the event is valid but cannot be applied, else `null`.
    */
-  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): TaskRefusal | null {
+  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): TaskRejection | null {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
     return this.#take(time < event.time ? { ...event, time } : event, event.time - time, offset, out);
   }
 
-  #take(event: Event, aheadMs: number, offset: number, out: TaskOutputs): TaskRefusal | null {
+  #take(event: Event, aheadMs: number, offset: number, out: TaskOutputs): TaskRejection | null {
     const user = this.#memory.activate(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
@@ -281,7 +281,7 @@ export class TaskState {
     }
     user.lastOffset = offset;
     this.dirtyUsers.add(user);
-    if (event.id !== undefined && !this.join.firstSight(user, event.id)) {
+    if (event.id !== undefined && !this.join.noteId(user, event.id)) {
       this.counters.duplicates++;
       return null;
     }

@@ -5,10 +5,10 @@
  */
 
 import type { Catalogue } from "../items/catalogue.ts";
-import type { TaskRefusal } from "./task_outputs.ts";
+import type { TaskRejection } from "./task_outputs.ts";
 
 /** Why items of an event cannot become known, or `null` when they are or can. */
-export function refuseUnknown(catalogue: Catalogue, items: readonly string[]): TaskRefusal | null {
+export function rejectUnknown(catalogue: Catalogue, items: readonly string[]): TaskRejection | null {
   const { room } = catalogue;
   if (room >= items.length) return null;
   const unknown = new Set(items.filter((id) => catalogue.get(id) === undefined));

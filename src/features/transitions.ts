@@ -196,28 +196,28 @@ export class Transitions {
   }
 
   #age(history: SampleHistory, time: number): void {
-    const found: Found[] = [];
-    this.#ages(history, time, found);
-    if (history.earlier !== undefined) this.#ages(history.earlier, time, found);
+    const newer: Newer[] = [];
+    this.#ages(history, time, newer);
+    if (history.earlier !== undefined) this.#ages(history.earlier, time, newer);
   }
 
-  /** The newest behaviours with each action, as far as none of those found before is newer. */
-  #ages(history: EarlierBehaviours, time: number, all: Found[]): void {
+  /** The newest behaviours with each action, unless one that was met before is newer. */
+  #ages(history: EarlierBehaviours, time: number, all: Newer[]): void {
     for (let t = history.items.length - 1; t >= 0; t--) {
       const action = history.actions[t]!;
       const item = history.items[t]!;
       const categories = history.categories[t]!;
-      const found = foundOf(all, action);
+      const newer = newerOf(all, action);
       let age: Age | undefined;
-      if (!found.items.has(item)) {
-        found.items.add(item);
+      if (!newer.items.has(item)) {
+        newer.items.add(item);
         age = { action, steps: stepsOf(time - history.times[t]!), level: -1 };
         listIn(this.#own, item).push(age);
       }
       for (let level = 0; level < categories.length; level++) {
         const category = categories[level]!;
-        if (found.categories.has(category)) continue;
-        found.categories.add(category);
+        if (newer.categories.has(category)) continue;
+        newer.categories.add(category);
         const steps = age?.steps ?? stepsOf(time - history.times[t]!);
         listIn(this.#since, category).push({ action, steps, level });
       }
@@ -312,19 +312,19 @@ interface Age {
   readonly level: number;
 }
 
-/** What a newer behaviour with an action was about. */
-interface Found {
+/** What newer behaviours with an action were about. */
+interface Newer {
   readonly action: string;
   readonly items: Set<string>;
   readonly categories: Set<string>;
 }
 
 /** There are few actions: no map of them is as fast. */
-function foundOf(all: Found[], action: string): Found {
+function newerOf(all: Newer[], action: string): Newer {
   for (let n = 0; n < all.length; n++) if (all[n]!.action === action) return all[n]!;
-  const found = { action, items: new Set<string>(), categories: new Set<string>() };
-  all.push(found);
-  return found;
+  const newer = { action, items: new Set<string>(), categories: new Set<string>() };
+  all.push(newer);
+  return newer;
 }
 
 function listIn<T>(lists: Map<string, T[]>, key: string): T[] {

@@ -12,7 +12,7 @@ import { type Features, scoreColumn } from "./features.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { type Candidates, type Fill, OWN, PROPERTIES } from "./properties.ts";
 import type { Context } from "./signals/context.ts";
-import type { CandidateQuery } from "./sources/query.ts";
+import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
 import type { Source, SourceParts } from "./sources/source.ts";
 
@@ -108,9 +108,9 @@ export class Gatherer {
    *
    * @param sorted Whether by id: indices are not durable, and a sum depends on its order
    */
-  gather(query: CandidateQuery, sorted: boolean): Features {
-    this.#reset(query);
-    for (const source of this.#sources) source.ask?.(query);
+  gather(request: CandidateRequest, sorted: boolean): Features {
+    this.#reset(request);
+    for (const source of this.#sources) source.ask?.(request);
     this.#proposals = this.#sources.map((source) =>
       source.proposals === 0 ? [] : source.propose(source.proposals, this.#may)
     );
@@ -124,10 +124,10 @@ export class Gatherer {
       );
     }
     this.#items = items;
-    return this.#features(items, query);
+    return this.#features(items, request);
   }
 
-  #reset({ excluded = [], allowed, time }: CandidateQuery): void {
+  #reset({ excluded = [], allowed, time }: CandidateRequest): void {
     for (const item of this.#items) this.#places[item] = 0;
     for (const item of this.#judged) this.#verdicts[item] = 0;
     this.#judged = [];
@@ -144,7 +144,7 @@ export class Gatherer {
     }
   }
 
-  #features(items: readonly number[], query: CandidateQuery): Features {
+  #features(items: readonly number[], request: CandidateRequest): Features {
     const count = items.length;
     const columns = this.#names.length;
     if (count * columns > this.#values.length) {
@@ -158,9 +158,9 @@ export class Gatherer {
     }
     const categories = this.#categories;
     for (let c = 0; c < count; c++) categories[c] = this.#lists.categoriesOf(items[c]!);
-    const candidates: Candidates = { query, count, items, categories, values, columns };
+    const candidates: Candidates = { request, count, items, categories, values, columns };
     for (const [k, fill] of this.#fills.entries()) fill(candidates, this.#sources.length + k);
-    return { count, values, groups: groupsOf(query.context, query.time), returns: this.#returns };
+    return { count, values, groups: groupsOf(request.context, request.time), returns: this.#returns };
   }
 }
 

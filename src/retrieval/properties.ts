@@ -9,7 +9,7 @@ import type { UserState } from "../users/user_state.ts";
 import { copyColumn } from "./features.ts";
 import { ItemScores } from "./items/item_scores.ts";
 import { logarithms } from "./items/logarithms.ts";
-import type { CandidateQuery } from "./sources/query.ts";
+import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { SourceParts } from "./sources/source.ts";
 
 /** With fewer behaviours a user is cold: what is popular counts more. */
@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 /** The candidates of a request. */
 export interface Candidates {
   /** The request. */
-  readonly query: CandidateQuery;
+  readonly request: CandidateRequest;
   /** Number of candidates. */
   readonly count: number;
   /** Their indices; `count` of them, as of the categories. */
@@ -67,8 +67,8 @@ export const PROPERTIES: readonly Property[] = [
     repeats: "popular",
     create: (_parts, columnOf) => {
       const repeated = columnOf("popular");
-      return ({ query, count, values, columns }, column) => {
-        if (query.context.size >= WARM || repeated < 0) return;
+      return ({ request, count, values, columns }, column) => {
+        if (request.context.size >= WARM || repeated < 0) return;
         for (let c = 0, at = 0; c < count; c++, at += columns) values[at + column] = values[at + repeated]!;
       };
     },
@@ -78,7 +78,7 @@ export const PROPERTIES: readonly Property[] = [
     weight: 0,
     create: ({ catalogue }) => {
       let own = new Uint8Array(1024);
-      return ({ query: { context }, count, items, values, columns }, column) => {
+      return ({ request: { context }, count, items, values, columns }, column) => {
         if (catalogue.size > own.length) own = new Uint8Array(2 * catalogue.size);
         for (let x = 0; x < context.size; x++) own[context.items[x]!] = 1;
         for (let c = 0, at = column; c < count; c++, at += columns) values[at] = own[items[c]!]!;
@@ -102,7 +102,7 @@ export const PROPERTIES: readonly Property[] = [
     create: ({ lists }) => {
       /** By number of a category: affinity of the newest behaviours to it. */
       const affinity = new ItemScores();
-      return ({ query: { context }, count, categories, values, columns }, column) => {
+      return ({ request: { context }, count, categories, values, columns }, column) => {
         affinity.clear();
         for (let x = 0; x < Math.min(AFFINITY_BEHAVIOURS, context.size); x++) {
           for (const category of lists.categoriesOf(context.items[x]!)) {
@@ -125,7 +125,7 @@ export const PROPERTIES: readonly Property[] = [
       let unit = 1;
       const fill = logarithmsOf((item) => neighbours.count(item) / unit);
       return (candidates, column) => {
-        unit = neighbours.unit(candidates.query.time);
+        unit = neighbours.unit(candidates.request.time);
         fill(candidates, column);
       };
     },
@@ -133,7 +133,7 @@ export const PROPERTIES: readonly Property[] = [
   {
     name: "same category",
     weight: 0,
-    create: ({ lists }) => ({ query: { context }, count, categories, values, columns }, column) => {
+    create: ({ lists }) => ({ request: { context }, count, categories, values, columns }, column) => {
       if (context.size === 0) return;
       const newest = lists.categoriesOf(context.items[0]!);
       for (let c = 0, at = column; c < count; c++, at += columns) {
@@ -149,7 +149,7 @@ export const PROPERTIES: readonly Property[] = [
       let now = 0;
       const fill = logarithmsOf((item) => trends.age(item, now) / MINUTE_MS);
       return (candidates, column) => {
-        now = candidates.query.time;
+        now = candidates.request.time;
         fill(candidates, column);
       };
     },
@@ -181,7 +181,7 @@ function tasteOf({ catalogue, statistics }: PropertyParts): Fill {
     tasted.push(number);
     return tastes[number] = statistics.taste(user.statistics, catalogue.at(item).categories[k]!);
   };
-  return ({ query: { user }, count, items, categories, values, columns }, column) => {
+  return ({ request: { user }, count, items, categories, values, columns }, column) => {
     if (user === null) return;
     for (let c = 0, at = column; c < count; c++, at += columns) {
       const own = categories[c]!;

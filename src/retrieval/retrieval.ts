@@ -38,7 +38,7 @@ import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import { POPULAR } from "./sources/popular.ts";
-import type { CandidateQuery } from "./sources/query.ts";
+import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources, SOURCES } from "./sources/registry.ts";
 import type { Source, SourceKind, SourceParts } from "./sources/source.ts";
 import { sourceParts } from "./sources/parts.ts";
@@ -248,10 +248,10 @@ export class Retrieval {
    *
    * @param most So many of them at most, those with the largest scores, by score
    */
-  candidates(query: CandidateQuery, most = Infinity): Candidate[] {
+  candidates(request: CandidateRequest, most = Infinity): Candidate[] {
     const { catalogue } = this.#view;
     const gatherer = this.#gatherer;
-    const features = gatherer.gather(query, false);
+    const features = gatherer.gather(request, false);
     const { items } = gatherer;
     const scores = this.#scores(query, features);
     const weights = this.state.blend.weightsOf(features.groups);
@@ -285,7 +285,7 @@ export class Retrieval {
       }
     };
     fill(this.lists.fresh(), "new", newest);
-    fill(this.lists.ring.from(placeOf(query)), "drawn", this.maxCandidates);
+    fill(this.lists.ring.from(placeOf(request)), "drawn", this.maxCandidates);
     for (let k = this.maxCandidates - fresh; k < order.length && found.size < this.maxCandidates; k++) {
       add(order[k]!);
     }
@@ -422,6 +422,6 @@ export class Retrieval {
 }
 
 /** Where in the ring a request draws from, in [0, 1). */
-function placeOf({ user, time }: CandidateQuery): number {
+function placeOf({ user, time }: CandidateRequest): number {
   return hashString(`${user?.id ?? ""}\0${time}`, 0) / 2 ** 32;
 }

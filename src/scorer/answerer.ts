@@ -29,15 +29,15 @@ import type { UserState } from "../users/user_state.ts";
 import { findCandidates, whyEmpty } from "./candidates.ts";
 import type { ListScorer } from "./list_scorer.ts";
 import {
+  type CandidateOrder,
   type Choosable,
   diverseOf,
   eligibleOf,
   pickerOf,
-  type Ranking,
   scoresOf,
   subset,
 } from "./ordering.ts";
-import type { ScoredList } from "./scored_list.ts";
+import type { ScoredRows } from "./scored_rows.ts";
 
 /** The model of a list that two models made together. */
 const SEVERAL_MODELS = "several";
@@ -53,7 +53,7 @@ export interface AnswererOptions {
   /** Caps for every request; `null` = none. */
   readonly frequency: FrequencyOptions | null;
   /** What orders retrieved candidates. */
-  readonly ranking: Ranking;
+  readonly ranking: CandidateOrder;
   /** Seed of exploration; a request's draws depend on it and on the request's id alone. */
   readonly seed: number;
   /** Write the candidates that were not chosen into the answer, for the evaluation of other policies. */
@@ -88,10 +88,10 @@ export interface AnswererState {
   assign(user: string): Assignment;
 }
 
-/** Candidates as one variant ranks them. */
-interface Ranked extends Choosable {
+/** Candidates as one variant orders them. */
+interface Ordered extends Choosable {
   readonly scorer: ListScorer;
-  readonly scored: ScoredList;
+  readonly scored: ScoredRows;
   /** Logits of the candidates by whoever orders; their scores are made of them. */
   readonly logits: Float64Array;
   /** Share of the model in them. */
@@ -104,7 +104,7 @@ interface Chosen {
   readonly index: number;
   readonly propensity: number;
   /** Who chose it: its score and prediction are theirs. */
-  readonly by: Ranked;
+  readonly by: Ordered;
   /** The variant of an interleaved list that is credited with it; `null` = none. */
   readonly team: Team | null;
 }
@@ -125,7 +125,7 @@ interface Scores {
   readonly user: UserState;
   readonly event: RequestEvent;
   readonly candidates: readonly Candidate[];
-  readonly byModel: Map<ListScorer, ScoredList>;
+  readonly byModel: Map<ListScorer, ScoredRows>;
 }
 
 /** Answers requests from the state of one task. */
@@ -148,7 +148,7 @@ export class Answerer {
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
     const candidates = this.candidates(user, event, { most: this.#needed(event, assigned) });
     const scores = { user, event, candidates, byModel: new Map() };
-    const own = this.#rank(scores, unserved ? {} : settings, OWN_DRAW);
+    const own = this.#order(scores, unserved ? {} : settings, OWN_DRAW);
     const slate = interleaved === null || unserved
       ? this.#chosen(scores, own)
       : this.#drafted(scores, interleaved, settings);
@@ -165,7 +165,12 @@ export class Answerer {
       chosen: { ...head, rows },
       unserved,
       recommendation: {
-        ...{ request: event.request, user: user.id, time: event.time, items, model, version: head.version },
+        request: event.request,
+        user: user.id,
+        time: event.time,
+        items,
+        model,
+        version: head.version,
         orderedBy,
         modelShare: slate.share === 1 ? undefined : slate.share,
         stateVersion: this.#state.sequences.total(user.row),
@@ -223,7 +228,7 @@ export class Answerer {
   #ranking(
     { candidates, item, like, list = "personal" }: RequestEvent,
     { retrieval }: VariantSettings,
-  ): Ranking {
+  ): CandidateOrder {
     if (candidates !== undefined) return "model";
     if (item !== undefined || like !== undefined || list !== "personal") return "blend";
     return retrieval?.ranking ?? this.#options.ranking;
@@ -239,7 +244,7 @@ export class Answerer {
   }
 
   /** What a variant makes of the candidates. @param draw tells the draws of several lists for one request apart */
-  #rank(scores: Scores, settings: VariantSettings, draw: number): Ranked {
+  #order(scores: Scores, settings: VariantSettings, draw: number): Ordered {
     const { user, event, candidates, byModel } = scores;
     const policy = settings.policy ?? this.#options.policy;
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
@@ -268,24 +273,25 @@ export class Answerer {
   }
 
   /** The list of one variant. */
-  #chosen(scores: Scores, ranked: Ranked): Slate {
-    const { eligible, ordered, policy, random, scorer, orderedBy, share } = ranked;
+  #chosen(scores: Scores, by: Ordered): Slate {
+    const { eligible, ordered, policy, random, scorer, orderedBy, share } = by;
     const chosen = choose(ordered, scores.event.count, policy, random)
-      .map(({ index, propensity }) => ({ index: eligible[index]!, propensity, by: ranked, team: null }));
+      .map(({ index, propensity }) => ({ index: eligible[index]!, propensity, by, team: null }));
     return { ...slateOf(scores, chosen), model: scorer.serving.model, orderedBy, share };
   }
 
   /** A list of two variants. */
   #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings): Slate {
-    const rank = (team: Team) => this.#rank(scores, { ...settings, ...settingsOf(variants[team]) }, team + 1);
-    const ranked = [rank(0), rank(1)] as const;
-    const [one, other] = ranked;
+    const order = (team: Team) =>
+      this.#order(scores, { ...settings, ...settingsOf(variants[team]) }, team + 1);
+    const teams = [order(0), order(1)] as const;
+    const [one, other] = teams;
     const { event } = scores;
     const pickers = [pickerOf(one, event.count), pickerOf(other, event.count)] as const;
     const coin = mulberry32(hash32(event.request, this.#options.seed + 3));
     const chosen = teamDraft(pickers, event.count, coin)
-      .map(({ item: index, picker, team, propensity }) => ({ index, propensity, by: ranked[picker], team }));
-    const models = ranked.map(({ scorer }) => scorer.serving.model);
+      .map(({ item: index, picker, team, propensity }) => ({ index, propensity, by: teams[picker], team }));
+    const models = teams.map(({ scorer }) => scorer.serving.model);
     return {
       ...slateOf(scores, chosen, variants),
       model: models[0] === models[1] ? models[0]! : SEVERAL_MODELS,
@@ -298,10 +304,10 @@ export class Answerer {
   #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowSlate[] {
     const own = { ...settings, ...settingsOf(shadow) };
     if (this.#scorer(own.model) === undefined) return [];
-    const ranked = this.#rank(scores, own, SHADOW_DRAW);
-    const { model, items } = this.#chosen(scores, ranked);
+    const by = this.#order(scores, own, SHADOW_DRAW);
+    const { model, items } = this.#chosen(scores, by);
     const list = items.map(({ item, score }) => ({ item, score }));
-    return [{ variant: shadow.name, model, version: ranked.scored.head.version, items: list }];
+    return [{ variant: shadow.name, model, version: by.scored.head.version, items: list }];
   }
 }
 

@@ -17,7 +17,7 @@ import { type Pending, type PendingState, sampleState } from "../users/pending/p
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import { type FoldContext, stateOf } from "../users/hidden_state.ts";
 import type { UserState } from "../users/user_state.ts";
-import { ScoredList } from "./scored_list.ts";
+import { ScoredRows } from "./scored_rows.ts";
 import type { Serving } from "../features/serving.ts";
 
 /** Where a list is asked for or shown. */
@@ -198,7 +198,7 @@ export class ListScorer {
   }
 
   /** The same, with rows that the next list overwrites: of most candidates only the logit is needed. */
-  list(user: UserState, items: readonly CatalogueItem[], at: ListContext): ScoredList {
+  list(user: UserState, items: readonly CatalogueItem[], at: ListContext): ScoredRows {
     const schema = this.#schema;
     const { history, first, seen } = this.window(user, at.time);
     const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
@@ -224,7 +224,7 @@ export class ListScorer {
       state,
     };
     const list = ++this.#lists;
-    return new ScoredList({ head, share: this.#serving.share }, rows, logits, () => this.#lists === list);
+    return new ScoredRows({ head, share: this.#serving.share }, rows, logits, () => this.#lists === list);
   }
 
   /** What models read of candidates; the next list overwrites it. */

@@ -17,11 +17,11 @@ import { diversify } from "./diversity.ts";
  * What orders retrieved candidates: the model's probability of a positive outcome (`model`), the blend's of being taken
  * next (`blend`), or their product (`both`).
  */
-export type Ranking = typeof RANKINGS[number];
+export type CandidateOrder = typeof RANKINGS[number];
 
 /** What candidates are ordered by. */
 export interface Order {
-  readonly ranking: Ranking;
+  readonly ranking: CandidateOrder;
   /** Rules that raise or lower items. */
   readonly boosts: readonly Boost[];
   readonly policy: PolicyOptions;

@@ -16,7 +16,7 @@ import { PLAIN } from "../../src/nn/kernels/plain.ts";
 import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { sourceParts } from "../../src/retrieval/sources/parts.ts";
-import type { CandidateQuery } from "../../src/retrieval/sources/query.ts";
+import type { CandidateRequest } from "../../src/retrieval/signals/candidate_request.ts";
 import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
 import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
@@ -84,7 +84,7 @@ class World {
   ask(before: readonly number[]): void {
     const time = START + 401 * 30_000;
     const context = contextOf(before.map((n, x) => ({ item: this.indexOf(n), time: time - x * 1000 })));
-    const query: CandidateQuery = { user, context, time, allowed: () => true };
+    const query: CandidateRequest = { user, context, time, allowed: () => true };
     this.#lists.popularity.moveTo(time);
     for (const source of this.#sources) source.ask?.(query);
   }

@@ -11,7 +11,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import type { TaskOutputs, TaskRefusal } from "../../src/engine/task_outputs.ts";
+import type { TaskOutputs, TaskRejection } from "../../src/engine/task_outputs.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { outputs } from "./streams.ts";
 
@@ -43,16 +43,21 @@ export class Story {
     this.task.applyItem({ item, time, ...record });
   }
 
-  apply(event: Event): TaskRefusal | null {
+  apply(event: Event): TaskRejection | null {
     return this.task.apply(event, this.#offset++, this.out);
   }
 
-  act(time: number, action: string, item: string, more: Partial<InteractionEvent> = {}): TaskRefusal | null {
+  act(
+    time: number,
+    action: string,
+    item: string,
+    more: Partial<InteractionEvent> = {},
+  ): TaskRejection | null {
     const event = { type: "interaction", user: "u", time, action, item, ...more } as const;
     return this.task.apply(event, this.#offset++, this.out);
   }
 
-  click(time: number, item: string, more: Partial<InteractionEvent> = {}): TaskRefusal | null {
+  click(time: number, item: string, more: Partial<InteractionEvent> = {}): TaskRejection | null {
     return this.act(time, "click", item, more);
   }
 
@@ -60,7 +65,7 @@ export class Story {
     time: number,
     items: readonly string[],
     more: Partial<Omit<ImpressionEvent, Base>> = {},
-  ): TaskRefusal | null {
+  ): TaskRejection | null {
     return this.task.apply({ type: "impression", user: "u", time, items, ...more }, this.#offset++, this.out);
   }
 

@@ -7,14 +7,6 @@ import { declaredNames, wordsOf } from "./declared_names.ts";
 const PAGE = "docs/reference/glossary.md";
 const TOPS = ["src", "streams", "scripts", "fixtures/simulator"];
 
-/** Words that are still used where the page does not allow it: `word folder`. To become fewer. */
-const TO_BE_RENAMED: readonly string[] = [
-  ...["ranking", "ranked", "scored list"].map((word) => `${word} src/scorer`),
-  ...["sight", "refusal"].map((word) => `${word} src/engine`),
-  "found src/features",
-  "ranked src/retrieval",
-];
-
 /** What the page says of a word in code. */
 interface Rule {
   readonly word: string;
@@ -97,10 +89,7 @@ Deno.test("names in code use no word that the glossary forbids", async () => {
   for (const top of TOPS) {
     for await (const path of files(top)) {
       for (const { word, name } of offences(path, await Deno.readTextFile(new URL(path, ROOT)))) {
-        const isExcused = TO_BE_RENAMED.some((one) =>
-          one.startsWith(`${word} `) && path.startsWith(one.slice(word.length + 1))
-        );
-        if (!isExcused) found.push(`${path}: ${word} in ${name}`);
+        found.push(`${path}: ${word} in ${name}`);
       }
     }
   }

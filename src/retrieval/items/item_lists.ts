@@ -31,8 +31,8 @@ export const ITEM_LISTS_OPTIONS = {
   halfLifeMs: positive(604_800_000, "half-life of popularity"),
 } satisfies OptionsOf<Omit<ItemListsOptions, "listSizes">>;
 
-/** What an item was ranked by. */
-interface Ranked {
+/** What an item stands in the lists by. */
+interface Standing {
   readonly categories: readonly string[];
   /** Numbers of the categories. */
   readonly numbers: readonly number[];
@@ -57,7 +57,7 @@ export class ItemLists {
   readonly #catalogue: Catalogue;
   readonly #sizes: { readonly popular: number; readonly category: number; readonly fresh: number };
   /** By item index. */
-  readonly #ranked: (Ranked | undefined)[] = [];
+  readonly #ranked: (Standing | undefined)[] = [];
   /** Categories have numbers in this process, from 0 on. */
   readonly #numbers = new Map<string, number>();
   #popular: TopList;
@@ -172,7 +172,7 @@ export class ItemLists {
     this.#stale = false;
   }
 
-  #rank(item: CatalogueItem, ranked: Ranked): void {
+  #rank(item: CatalogueItem, ranked: Standing): void {
     if (item.withheld) return;
     const { index, popularity, firstTime } = item;
     if (item.listed) this.#fresh.update(index, firstTime, firstTime);

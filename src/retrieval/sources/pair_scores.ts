@@ -7,7 +7,7 @@
 import type { Catalogue } from "../../items/catalogue.ts";
 import { ItemScores } from "../items/item_scores.ts";
 import { FAR, NEAR, type Neighbours, TOGETHER } from "./neighbours.ts";
-import type { CandidateQuery } from "./query.ts";
+import type { CandidateRequest } from "../signals/candidate_request.ts";
 
 /** Columns of {@linkcode PairScores.scores}: sums over far and near weights, the largest far one, and liked ones alone. */
 export const PAIR_COLUMNS = { far: 0, near: 1, closest: 2, liked: 3, together: 4 } as const;
@@ -38,7 +38,7 @@ export class PairScores {
   }
 
   /** Scores the neighbours of what was done before a request. */
-  ask({ context, time }: CandidateQuery): void {
+  ask({ context, time }: CandidateRequest): void {
     const neighbours = this.#neighbours;
     const { rows } = neighbours;
     const { keys, weights } = rows;

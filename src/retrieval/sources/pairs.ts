@@ -17,7 +17,7 @@ export const CO_VISITED: SourceKind = {
   weight: 0.9,
   create: ({ catalogue, neighbours, pairs }) => ({
     ...byScores(pairs.scores, PAIR_COLUMNS.far),
-    ask: (query) => pairs.ask(query),
+    ask: (request) => pairs.ask(request),
     learn: (signal) => neighbours.learn(signal, (a, b) => catalogue.compare(a, b)),
     encode: (to, { order, rank }) => neighbours.encode(to, order, rank),
     decode: (from, itemAt) => neighbours.decode(from, itemAt),

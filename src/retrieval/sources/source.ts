@@ -15,7 +15,7 @@ import type { ItemLists } from "../items/item_lists.ts";
 import type { Signal } from "../signals/signal.ts";
 import type { Neighbours } from "./neighbours.ts";
 import type { PairScores } from "./pair_scores.ts";
-import type { CandidateQuery } from "./query.ts";
+import type { CandidateRequest } from "../signals/candidate_request.ts";
 import type { SessionsOptions } from "./sessions.ts";
 import type { Trends } from "../items/trends.ts";
 
@@ -33,7 +33,7 @@ export interface ItemOrder {
  */
 export interface SourceActs {
   /** Begins with a request. Absent: another source of the same kind does. */
-  ask?(query: CandidateQuery): void;
+  ask?(request: CandidateRequest): void;
   /** The best items, about `limit` of them, in no order: ties at the border are all in, whatever the indices. */
   propose(limit: number, may: (item: number) => boolean): readonly number[];
   /**

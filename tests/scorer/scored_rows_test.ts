@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Rows } from "../../src/samples/rows.ts";
-import { ScoredList } from "../../src/scorer/scored_list.ts";
+import { ScoredRows } from "../../src/scorer/scored_rows.ts";
 
 const head = {
   ...{ request: "r", shown: false, time: 0, deadline: 1, sequence: 0, version: 1, newUser: true },
@@ -12,16 +12,16 @@ const head = {
 };
 
 /** A list whose features say whose they are. */
-function scored(rows: Rows, logits: readonly number[], isNewest = () => true): ScoredList {
+function scored(rows: Rows, logits: readonly number[], isNewest = () => true): ScoredRows {
   rows.clear(logits.length);
   for (const row of logits.keys()) {
     rows.numerics.fill(row, row * rows.width, (row + 1) * rows.width);
     rows.add({ index: row, id: `i${row}`, categories: [], fields: [] }, 10 + row, 0);
   }
-  return new ScoredList({ head }, rows, Float32Array.from(logits), isNewest);
+  return new ScoredRows({ head }, rows, Float32Array.from(logits), isNewest);
 }
 
-Deno.test("ScoredList.awaitingPlaces() copies all rows; there are none any more when the next list is scored", () => {
+Deno.test("ScoredRows.awaitingPlaces() copies all rows; there are none any more when the next list is scored", () => {
   const scratch = new Rows(0, 2);
   let isNewest = true;
   const list = scored(scratch, [0.5, 1, 2], () => isNewest);
@@ -37,6 +37,6 @@ Deno.test("ScoredList.awaitingPlaces() copies all rows; there are none any more 
   assert.throws(() => list.awaitingPlaces(), /scored another one since/);
 });
 
-Deno.test("ScoredList.logits are the prior's where a model has run away", () => {
+Deno.test("ScoredRows.logits are the prior's where a model has run away", () => {
   assert.deepEqual([...scored(new Rows(0, 1), [NaN, 0.5, Infinity]).logits], [10, 0.5, 12]);
 });

@@ -9,7 +9,7 @@ import type { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";
 
 /** A scored list. Its rows can be had until its scorer scores another one. */
-export class ScoredList {
+export class ScoredRows {
   /** All but the rows. */
   readonly head: Omit<Pending, "rows">;
   /** Logits by the model, which are frozen as predictions whoever orders; the prior's where the model has run away. */

@@ -6,10 +6,10 @@
 
 import type { CatalogueItem } from "../../items/catalogue.ts";
 import type { UserState } from "../../users/user_state.ts";
-import type { Context } from "../signals/context.ts";
+import type { Context } from "./context.ts";
 
 /** A request for candidates. */
-export interface CandidateQuery {
+export interface CandidateRequest {
   /** For whom; without a user, for somebody who did only what `context` says. */
   readonly user: UserState | null;
   /** What was done before, newest first. */
