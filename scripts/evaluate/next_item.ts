@@ -304,7 +304,7 @@ class Run {
     task.dirtyUsers.clear();
     task.dirtyItems.clear();
     if (this.behaviours % COMMIT_EVENTS !== 0) return;
-    task.numbers.changes([]);
+    task.numbers.changes();
     task.retrieval.state.changes();
   }
 }

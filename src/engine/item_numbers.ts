@@ -111,13 +111,8 @@ export class ItemNumbers {
     this.#changed.add(item);
   }
 
-  /**
-   * The records that make durable what has changed since the last call.
-   *
-   * @param described Items whose own record is written with them: one of format 1 has had the numbers until now.
-   */
-  changes(described: Iterable<CatalogueItem>): readonly NumbersRecord[] {
-    for (const item of described) if (!this.has(item)) this.#changed.add(item);
+  /** The records that make durable what has changed since the last call. */
+  changes(): readonly NumbersRecord[] {
     const items = [...this.#changed].filter(hasNumbers);
     this.#changed.clear();
     for (const item of items) {

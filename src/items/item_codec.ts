@@ -12,7 +12,7 @@ import type { Attributes } from "../events/event.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import { joined } from "./popularity.ts";
 
-/** Records of format 1 have the numbers, too, as they were when it was written. */
+/** The one before it was never deployed. */
 const FORMAT = 2;
 
 /** The numbers of an item. */
@@ -45,27 +45,20 @@ export function encodeItem(item: CatalogueItem): Uint8Array {
 /**
  * Reads a record of {@linkcode encodeItem} into the catalogue.
  *
- * @param known Of whose numbers there are newer ones than a record of format 1 has.
  * @throws SyntaxError when the bytes are not such a record.
  */
-export function decodeItem(
-  id: string,
-  bytes: Uint8Array,
-  catalogue: Catalogue,
-  known: { has(item: CatalogueItem): boolean },
-): CatalogueItem {
+export function decodeItem(id: string, bytes: Uint8Array, catalogue: Catalogue): CatalogueItem {
   const from = new ByteReader(bytes);
   const format = from.u8();
-  if (format !== 1 && format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode item ${id}: format is ${format}, this reads 1 to ${FORMAT}`);
+  if (format !== FORMAT) {
+    throw new SyntaxError(`Cannot decode item ${id}: format is ${format}, this reads ${FORMAT}`);
   }
   const flags = from.u8();
-  // Records from before filters on attributes have none.
-  const [categories, fields, crosses, attributes = {}] = JSON.parse(from.string()) as [
+  const [categories, fields, crosses, attributes] = JSON.parse(from.string()) as [
     string[],
     string[],
     string[],
-    Attributes?,
+    Attributes,
   ];
   const item = catalogue.intern(id, 0);
   if ((flags & 1) !== 0) catalogue.list(item);
@@ -76,7 +69,6 @@ export function decodeItem(
   item.expires = from.f64();
   item.firstTime = from.f64();
   item.recordTime = from.f64();
-  if (format === 1 && !known.has(item)) readNumbers(from, item, true);
   return item;
 }
 
@@ -94,10 +86,9 @@ export function writeNumbers(to: ByteWriter, { ownPopularity, statistics: s }: N
 /**
  * Reads what {@linkcode writeNumbers} wrote.
  *
- * @param always Whether the sums are there without values, as in item records of format 1.
  * @throws SyntaxError when the bytes end before.
  */
-export function readNumbers(from: ByteReader, into: NumbersOfItem, always = false): void {
+export function readNumbers(from: ByteReader, into: NumbersOfItem): void {
   const { statistics: s } = into;
   into.ownPopularity = from.f64();
   into.popularity = joined(into.ownPopularity, into.othersPopularity);
@@ -105,7 +96,7 @@ export function readNumbers(from: ByteReader, into: NumbersOfItem, always = fals
   s.positives = from.uint();
   s.recent = from.f64();
   s.values = from.uint();
-  const hasSums = always || s.values > 0;
+  const hasSums = s.values > 0;
   s.valueSum = hasSums ? from.f64() : 0;
   s.valueResidual = hasSums ? from.f64() : 0;
 }

@@ -253,7 +253,7 @@ export class Retrieval {
     const gatherer = this.#gatherer;
     const features = gatherer.gather(request, false);
     const { items } = gatherer;
-    const scores = this.#scores(query, features);
+    const scores = this.#scores(request, features);
     const weights = this.state.blend.weightsOf(features.groups);
     const { returnWeights } = this.state.blend;
     const candidate = (c: number): Candidate => ({
@@ -316,12 +316,12 @@ export class Retrieval {
     const excluded = this.revisits ? new Uint32Array() : this.#ownItems(user, time);
     if (excluded.includes(item.index)) return null;
     const allowed = (other: CatalogueItem) => !other.withheld && other.expires > time;
-    const query = { user, context, time, excluded, allowed };
-    const features = this.#gatherer.gather(query, true);
+    const request = { user, context, time, excluded, allowed };
+    const features = this.#gatherer.gather(request, true);
     const place = this.#gatherer.placeOf(item.index);
     // Before the blend learns it.
     const preference = isForHead && place >= 0
-      ? this.#preference(query, features, place, mulberry32(draw))
+      ? this.#preference(request, features, place, mulberry32(draw))
       : null;
     if (!isForBlend) return preference;
     this.sources.take(this.#gatherer.proposersOf(item.index));
@@ -351,28 +351,28 @@ export class Retrieval {
 
   /** What was taken out of the blend's best candidates; `null` where it is not among them. */
   #preference(
-    query: CandidateQuery,
+    request: CandidateRequest,
     features: Features,
     place: number,
     random: () => number,
   ): Preference | null {
-    const { list, places } = this.#pairList(query, features, this.state.blend.score(features));
+    const { list, places } = this.#pairList(request, features, this.state.blend.score(features));
     const taken = places.indexOf(place);
     if (taken < 0) return null;
     return preferenceOf(list, this.#pairLists.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
   }
 
-  #pairList(query: CandidateQuery, { values }: Features, scores: Float64Array) {
+  #pairList(request: CandidateRequest, { values }: Features, scores: Float64Array) {
     const { items } = this.#gatherer;
     const places = this.#best(items, scores, this.maxCandidates);
-    return { places, list: this.#pairLists.make(query, { places, items, values, scores }) };
+    return { places, list: this.#pairLists.make(request, { places, items, values, scores }) };
   }
 
   /** Scores of the candidates: the blend's, or those of the pair head, which orders the blend's best. */
-  #scores(query: CandidateQuery, features: Features): Float64Array {
+  #scores(request: CandidateRequest, features: Features): Float64Array {
     const scores = this.state.blend.score(features);
-    if (this.#head === null || features.count === 0 || !this.#knowsAll(query.user)) return scores;
-    const { places, list } = this.#pairList(query, features, scores);
+    if (this.#head === null || features.count === 0 || !this.#knowsAll(request.user)) return scores;
+    const { places, list } = this.#pairList(request, features, scores);
     const ordered = this.#view.order?.(list, this.#pairLists.names) ?? null;
     if (ordered === null) return scores;
     let lowest = Infinity;

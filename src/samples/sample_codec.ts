@@ -18,16 +18,14 @@ import { Rows } from "./rows.ts";
 import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
 
 /**
- * Format 1 knows no exposures, rewards and teams, format 2 no states, 3 no model, 4 no purposes and late shares; format
- * 5, which is written where there are none, no states of other models, format 6 neither earlier behaviours,
- * format 7 no next item, and format 8 no preference.
+ * What a sample does not have is not written: a preference (up to format 8), the next item (7), earlier behaviours (6),
+ * states of other models (5). Formats before these were never deployed.
  */
 const FORMAT = 9;
 const WITHOUT_PREFERENCE = 8;
 const WITHOUT_NEXT = 7;
 const WITHOUT_EARLIER = 6;
 const WITHOUT_OTHERS = 5;
-const OLDEST_FORMAT = 1;
 
 const PURPOSES = ["learn", "judge"] as const;
 const NONE = new Float32Array(0);
@@ -160,9 +158,9 @@ export function isNewerSample(bytes: Uint8Array): boolean {
 export function decodeSample(bytes: Uint8Array): Sample {
   const record = new ByteReader(bytes);
   const format = record.u8();
-  if (format < OLDEST_FORMAT || format > FORMAT) {
+  if (format < WITHOUT_OTHERS || format > FORMAT) {
     throw new SyntaxError(
-      `Cannot decode a sample: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+      `Cannot decode a sample: format is ${format}, this reads ${WITHOUT_OTHERS} to ${FORMAT}`,
     );
   }
   const at = readDictionary(record);
@@ -198,16 +196,16 @@ export function decodeSample(bytes: Uint8Array): Sample {
     history.times[t] = time - body.int();
     history.strengths[t] = body.f32();
   }
-  const values = format < 3 ? NONE : body.f32s(body.uint());
-  const from = format < 3 ? 0 : body.uint();
-  const purpose = format < 5 ? undefined : PURPOSES[body.u8() - 1];
-  const lateShare = format < 5 ? 0 : body.f64();
-  const rows = readRows(body, { format, string, list, fields });
+  const values = body.f32s(body.uint());
+  const from = body.uint();
+  const purpose = PURPOSES[body.u8() - 1];
+  const lateShare = body.f64();
+  const rows = readRows(body, { string, list, fields });
   const exposures: Exposure[] = [];
-  for (let n = format > 1 ? body.count() : 0; n > 0; n--) {
+  for (let n = body.count(); n > 0; n--) {
     exposures.push({ experiment: string(), variant: string() });
   }
-  const model = format > 3 ? body.uint() : 0;
+  const model = body.uint();
   const otherStates: ModelState[] = [];
   for (let n = format > WITHOUT_OTHERS ? body.count() : 0; n > 0; n--) {
     otherStates.push({ model: string(), from: body.uint(), values: body.f32s(body.uint()) });
@@ -249,13 +247,12 @@ export function decodeSample(bytes: Uint8Array): Sample {
 
 /** What reads the parts of a record. */
 interface Readers {
-  readonly format: number;
   readonly string: () => string;
   readonly list: () => string[];
   readonly fields: () => (string | null)[];
 }
 
-function readRows(body: ByteReader, { format, string, list, fields }: Readers): Rows {
+function readRows(body: ByteReader, { string, list, fields }: Readers): Rows {
   const count = body.count();
   let rows = new Rows(0, 0);
   for (let row = 0; row < count; row++) {
@@ -273,7 +270,6 @@ function readRows(body: ByteReader, { format, string, list, fields }: Readers): 
     rows.place(row, position, body.f64());
     rows.predict(row, body.f64());
     rows.setOracle(row, body.f64());
-    if (format < 2) continue;
     rows.setReward(row, body.f64());
     const team = creditOf(body.u8());
     if (team !== undefined) rows.draft(row, team);

@@ -22,13 +22,9 @@ import { IDENTITY, type Link } from "../nn/losses/link.ts";
 import type { LearntOrder } from "../nn/models/pair_head/learnt_order.ts";
 import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 
-/**
- * Format 1 has no link, format 2 does not say who orders, format 3 has no parts, and format 4, which is written where
- * there is none, no order.
- */
+/** A version without an order is written in the format before. Formats before these were never deployed. */
 const FORMAT = 5;
 const WITHOUT_ORDER = 4;
-const OLDEST_FORMAT = 1;
 
 /** A published version. */
 export interface ParameterVersion {
@@ -49,13 +45,13 @@ export interface ParameterVersion {
   /** The frozen standardisation of the numeric features. */
   readonly standardisation: Standardisation;
   /** Maps the model's logits to the served ones. @default {as they are} */
-  readonly link?: Link;
+  readonly link?: Link | undefined;
   /** Share of the model in what orders lists: 0, ½ or 1, see `proof.ts`. @default {1} */
-  readonly share?: number;
+  readonly share?: number | undefined;
   /** Dense weights of what is learnt beside the model, by name; absent where they are as before. @default {none} */
-  readonly parts?: ReadonlyMap<string, Float32Array>;
+  readonly parts?: ReadonlyMap<string, Float32Array> | undefined;
   /** The order of retrieved candidates that was learnt from behaviours alone; absent where none was. */
-  readonly order?: LearntOrder;
+  readonly order?: LearntOrder | undefined;
   /** Encoded rows by table: the changed ones or all, as `kind` says. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
@@ -146,21 +142,23 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   } as const;
   const n = from.uint();
   const standardisation = { mean: from.f32s(n), inverseDeviation: from.f32s(n) };
-  const link = format < 2
-    ? IDENTITY
-    : { fakeNegatives: from.u8() === 1, scale: from.f64(), bias: from.f64() };
-  // Before there was a proof, every model ordered alone.
-  const share = format < 3 ? 1 : from.u8() / 2;
+  const link = { fakeNegatives: from.u8() === 1, scale: from.f64(), bias: from.f64() };
+  const share = from.u8() / 2;
   const parts = new Map<string, Float32Array>();
-  for (let count = format < 4 ? 0 : from.count(); count > 0; count--) {
+  for (let count = from.count(); count > 0; count--) {
     parts.set(from.string(), from.f32s(from.uint()));
   }
   const tables = new Map<string, Uint8Array>();
   for (let count = from.count(); count > 0; count--) tables.set(from.string(), from.bytes());
-  const order = format > WITHOUT_ORDER ? { order: decodeOrder(from) } : {};
+  const order = format > WITHOUT_ORDER ? decodeOrder(from) : undefined;
   return {
-    ...{ ...head, standardisation, link, share, ...order, tables },
-    ...(parts.size === 0 ? {} : { parts }),
+    ...head,
+    standardisation,
+    link,
+    share,
+    order,
+    tables,
+    parts: parts.size === 0 ? undefined : parts,
   };
 }
 
@@ -182,8 +180,8 @@ function decodeOrder(from: ByteReader): LearntOrder {
 }
 
 function checkFormat(format: number): number {
-  if (format >= OLDEST_FORMAT && format <= FORMAT) return format;
+  if (format >= WITHOUT_ORDER && format <= FORMAT) return format;
   throw new SyntaxError(
-    `Cannot decode a parameter version: format is ${format}, this reads ${OLDEST_FORMAT} to ${FORMAT}`,
+    `Cannot decode a parameter version: format is ${format}, this reads ${WITHOUT_ORDER} to ${FORMAT}`,
   );
 }

@@ -80,7 +80,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));
   }
   const { records, signals } = state.retrieval.state.changes();
-  for (const { key, value } of [...state.numbers.changes(state.dirtyItems), ...records]) {
+  for (const { key, value } of [...state.numbers.changes(), ...records]) {
     statistics.push(record(topics.statistics, key, value));
   }
   if (signals !== null || of.others.length > 0) outputs.push(signalsRecord(of, signals));

@@ -165,7 +165,7 @@ async function restoreStatistics(
     else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, { value: value.slice(), record });
     else if (key.startsWith(NUMBERS_KEY)) decoding(options, record, () => numbers.take(key, value));
     else if (isItem(key)) {
-      decoding(options, record, () => decodeItem(itemOfKey(key), value, catalogue, numbers));
+      decoding(options, record, () => decodeItem(itemOfKey(key), value, catalogue));
     } else if (record !== undefined) {
       unreadable.leaveOut(record, `its key is ${shown(key)}`, "no task has it");
     }

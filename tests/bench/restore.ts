@@ -113,7 +113,7 @@ async function fill(address: string, users: number): Promise<number> {
   await using log = await KafkaLog.open({ brokers: [address], compression: "none" });
   await log.createTopics(topicSpecs(topics, PARTITIONS.length));
   const own = { key: TASK_KEY, value: encodeTask(state, 0), headers: { [LINEAGE]: "bench" } };
-  const numbers = state.numbers.changes([]);
+  const numbers = state.numbers.changes();
   const items = [...state.catalogue.items()].map((item) => ({
     key: itemKey(item.id),
     value: encodeItem(item),

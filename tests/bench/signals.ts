@@ -120,7 +120,7 @@ function run(
     const journals = states.map((state) => {
       state.dirtyUsers.clear();
       state.dirtyItems.clear();
-      state.numbers.changes([]);
+      state.numbers.changes();
       return state.retrieval.state.changes().signals;
     });
     const start = micros();

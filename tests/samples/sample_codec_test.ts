@@ -138,31 +138,3 @@ Deno.test("decodeSample() throws nothing but SyntaxErrors when a byte is damaged
     { numRuns: 20 },
   );
 });
-
-Deno.test("decodeSample() reads format 1, which knew no exposures and rewards", () => {
-  // Written by version 0.1.0 before experiments.
-  const hex = "010402723103616e6e0474656e740763616d70696e674400010000000000408f400000000000409f4003010000" +
-    "00010201030100010000003f000000000000f0bf0102000000000000d03f000000000000e03f000000000000e8" +
-    "3f";
-  const sample = decodeSample(Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16)));
-  assert.deepEqual([sample.request, sample.user, sample.version, sample.exposures], [
-    "r1",
-    "ann",
-    3,
-    undefined,
-  ]);
-  assert.deepEqual([...sample.rows], [{
-    item: "tent",
-    categories: ["camping"],
-    fields: [null],
-    numerics: Float32Array.of(0.5),
-    offset: -1,
-    label: 1,
-    position: 2,
-    propensity: 0.25,
-    prediction: 0.5,
-    oracle: 0.75,
-    reward: 0,
-    team: undefined,
-  }]);
-});

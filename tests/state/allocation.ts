@@ -82,7 +82,7 @@ class People {
   commit(): void {
     this.#task.dirtyUsers.clear();
     this.#task.dirtyItems.clear();
-    this.#task.numbers.changes([]);
+    this.#task.numbers.changes();
     this.#task.retrieval.state.changes();
   }
 }

@@ -12,10 +12,7 @@ import {
   readNumbers,
   writeNumbers,
 } from "../../src/items/item_codec.ts";
-import { oldItemRecord } from "./old_item_record.ts";
 import { anyStream, run, SMALL } from "./streams.ts";
-
-const NOBODY = new Set<never>();
 
 /** An item wherever it stands in the catalogue. */
 function anywhere(item: CatalogueItem) {
@@ -27,7 +24,7 @@ Deno.test("decodeItem() and readNumbers() give the same item when items come fro
     const { task } = run(steps);
     const catalogue = new Catalogue(SMALL.schema);
     for (const item of task.catalogue.items()) {
-      const got = decodeItem(item.id, encodeItem(item), catalogue, NOBODY);
+      const got = decodeItem(item.id, encodeItem(item), catalogue);
       if (hasNumbers(item)) {
         const numbers = new ByteWriter();
         writeNumbers(numbers, item);
@@ -40,31 +37,15 @@ Deno.test("decodeItem() and readNumbers() give the same item when items come fro
   }));
 });
 
-Deno.test("decodeItem() reads records of format 1, and leaves newer numbers alone", () => {
-  fc.assert(fc.property(anyStream, (steps) => {
-    const { task } = run(steps);
-    for (const item of task.catalogue.items()) {
-      const bytes = oldItemRecord(item);
-      const catalogue = new Catalogue(SMALL.schema);
-      assert.deepEqual(anywhere(decodeItem(item.id, bytes, catalogue, NOBODY)), anywhere(item));
-      const other = new Catalogue(SMALL.schema);
-      const known = other.intern(item.id, 0);
-      known.statistics.outcomes = 12_345;
-      assert.equal(decodeItem(item.id, bytes, other, new Set([known])).statistics.outcomes, 12_345);
-    }
-  }));
-});
-
 Deno.test("decodeItem() throws a SyntaxError when the record is cut anywhere, and at other formats", () => {
   const item = new Catalogue(SMALL.schema).apply({ item: "i", time: 7, category: "c" });
-  const decode = (bytes: Uint8Array) => decodeItem("i", bytes, new Catalogue(SMALL.schema), NOBODY);
-  for (const whole of [encodeItem(item), oldItemRecord(item)]) {
-    for (let length = 0; length < whole.length; length++) {
-      assert.throws(() => decode(whole.subarray(0, length)), SyntaxError);
-    }
+  const decode = (bytes: Uint8Array) => decodeItem("i", bytes, new Catalogue(SMALL.schema));
+  const whole = encodeItem(item);
+  for (let length = 0; length < whole.length; length++) {
+    assert.throws(() => decode(whole.subarray(0, length)), SyntaxError);
   }
-  for (const format of [0, 3]) {
-    assert.throws(() => decode(encodeItem(item).with(0, format)), SyntaxError);
+  for (const format of [0, 1, 3]) {
+    assert.throws(() => decode(whole.with(0, format)), SyntaxError);
   }
 });
 

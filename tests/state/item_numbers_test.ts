@@ -4,12 +4,9 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { CHUNK_BYTES } from "../../src/retrieval/signals/changelog.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
-import { decodeItem, encodeItemState, readNumbers } from "../../src/items/item_codec.ts";
+import { encodeItemState, readNumbers } from "../../src/items/item_codec.ts";
 import { ItemNumbers, type NumbersRecord } from "../../src/engine/item_numbers.ts";
-import { oldItemRecord } from "./old_item_record.ts";
 import { SMALL } from "./streams.ts";
-
-const NONE = new Set<never>();
 
 /** Items of which outcomes are learnt, and their numbers on a log. */
 class Shop {
@@ -32,7 +29,7 @@ class Shop {
       item.popularity = item.ownPopularity;
       this.numbers.change(item);
     }
-    return this.numbers.changes(NONE);
+    return this.numbers.changes();
   }
 
   get state(): string {
@@ -163,31 +160,7 @@ Deno.test("ItemNumbers.changes() cuts what is too large for a record", () => {
 Deno.test("ItemNumbers.changes() writes nothing of items of which nothing was learnt", () => {
   const shop = new Shop();
   shop.numbers.change(shop.catalogue.intern("a", 0));
-  assert.deepEqual(shop.numbers.changes([shop.catalogue.intern("b", 0)]), []);
-});
-
-Deno.test("ItemNumbers.changes() takes over the numbers of a record of format 1 that is written again", () => {
-  const before = new Shop();
-  before.commit(["a", "b"]);
-  const old = [...before.catalogue.items()].map((item) => [item.id, oldItemRecord(item)] as const);
-  const shop = new Shop();
-  for (const [id, bytes] of old) decodeItem(id, bytes, shop.catalogue, shop.numbers);
-  const a = shop.catalogue.get("a") ?? assert.fail();
-  const b = shop.catalogue.get("b") ?? assert.fail();
-  shop.numbers.taken();
-  const log = [...shop.numbers.changes([a])];
-  assert.ok(shop.numbers.has(a) && !shop.numbers.has(b));
-  assert.deepEqual(shop.numbers.changes([a]), [], "it stands in a slot");
-  log.push(...shop.commit(["a", "b"]));
-  for (const isFirst of [true, false]) {
-    const again = new Shop();
-    const takeOld = () => old.forEach(([id, bytes]) => decodeItem(id, bytes, again.catalogue, again.numbers));
-    if (isFirst) takeOld();
-    for (const { key, value } of log) again.numbers.take(key, value);
-    if (!isFirst) takeOld();
-    again.numbers.taken();
-    assert.equal(again.state, shop.state);
-  }
+  assert.deepEqual(shop.numbers.changes(), []);
 });
 
 Deno.test("ItemNumbers.take() throws a SyntaxError when the record is cut anywhere, and at other formats", () => {

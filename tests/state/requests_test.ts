@@ -197,7 +197,7 @@ Deno.test("TaskState.apply() filters by attributes, also after a restore, and ca
   assert.equal(items(story, 3, { diversity: { perCategory: 1 } }).length, 2);
   const catalogue = new Catalogue(story.task.catalogue.schema);
   for (const item of story.task.catalogue.items()) {
-    decodeItem(item.id, encodeItem(item), catalogue, new Set());
+    decodeItem(item.id, encodeItem(item), catalogue);
   }
   assert.deepEqual(catalogue.get("b")?.attributes, { price: 20 });
 });

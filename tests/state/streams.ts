@@ -216,7 +216,7 @@ export class Durable {
       this.users.set(user.id, task.record(user));
     }
     for (const item of task.dirtyItems) this.items.set(item.id, encodeItem(item));
-    for (const { key, value } of task.numbers.changes(task.dirtyItems)) this.numbers.set(key, value);
+    for (const { key, value } of task.numbers.changes()) this.numbers.set(key, value);
     for (const { key, value } of task.retrieval.state.changes().records) this.retrieval.set(key, value);
     this.#task = encodeTask(task, 0);
     task.dirtyUsers.clear();
@@ -228,7 +228,7 @@ export class Durable {
     const task = new TaskState(options, serving);
     if (this.#task !== undefined) decodeTask(this.#task, task);
     // In another order than they came in: a compacted topic keeps none, so indices of items are not durable.
-    for (const [id, bytes] of [...this.items].reverse()) decodeItem(id, bytes, task.catalogue, task.numbers);
+    for (const [id, bytes] of [...this.items].reverse()) decodeItem(id, bytes, task.catalogue);
     for (const [key, bytes] of [...this.numbers].reverse()) task.numbers.take(key, bytes);
     task.numbers.taken();
     for (const item of task.catalogue.items()) task.retrieval.lists.add(item);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
-import { encodeItemState, itemKey } from "../../src/items/item_codec.ts";
-import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";
+import { encodeItemState } from "../../src/items/item_codec.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
@@ -11,7 +10,6 @@ import { Task, type TaskRuntime } from "../../streams/task/task.ts";
 import { encodeInputs, INPUTS } from "../../streams/task/inputs/position.ts";
 import { RestoreMeter } from "../../streams/task/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { oldItemRecord } from "../state/old_item_record.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
@@ -138,7 +136,7 @@ Deno.test("Task.open() with a snapshot reads only what is behind it, and the who
   });
 });
 
-Deno.test("Task.open() restores a log that is compacted in any way, and one of the old form, and goes on the same", async () => {
+Deno.test("Task.open() restores a log that is compacted in any way, and goes on the same", async () => {
   const half = records.slice(0, records.length >> 1);
   const log = await createLog(half);
   await runToEnd(log);
@@ -149,14 +147,9 @@ Deno.test("Task.open() restores a log that is compacted in any way, and one of t
     );
   await using task = await open(log, {});
   const wanted = itemsOf(task);
-  const old = committed.flatMap((record) => {
-    if (record.key?.startsWith(NUMBERS_KEY)) return [];
-    const item = [...task.state.catalogue.items()].find(({ id }) => itemKey(id) === record.key);
-    return [item === undefined ? record : { ...record, value: oldItemRecord(item) }];
-  });
   const random = mulberry32(5);
   const ends = [];
-  for (const statistics of [survivors(() => 1), survivors(random), survivors(random), old]) {
+  for (const statistics of [survivors(() => 1), survivors(random), survivors(random)]) {
     const copy = await copyOf(log, statistics);
     await using again = await open(copy, {});
     assert.deepEqual(itemsOf(again), wanted);

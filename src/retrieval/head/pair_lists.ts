@@ -11,7 +11,7 @@ import {
   type Columns,
   PAIR_VALUES,
   type PairParts,
-  type PairQuery,
+  type PairRequest,
   type ValueKind,
 } from "./pair_values.ts";
 
@@ -36,8 +36,8 @@ export class PairLists {
   /** Names of the values. */
   readonly names: PairNames;
   readonly #features: number;
-  readonly #pairs: readonly [(query: PairQuery, into: Columns) => void, column: number][];
-  readonly #behaviours: readonly [(query: PairQuery, into: Columns) => void, column: number][];
+  readonly #pairs: readonly [(request: PairRequest, into: Columns) => void, column: number][];
+  readonly #behaviours: readonly [(request: PairRequest, into: Columns) => void, column: number][];
 
   /** Of candidates with features of these names. */
   constructor(parts: PairParts, features: readonly string[]) {
@@ -58,8 +58,8 @@ export class PairLists {
   }
 
   /** The best candidates of a request with all values; nobody else holds its arrays. */
-  make(query: Omit<PairQuery, "H" | "items">, ranked: RankedCandidates): PairList {
-    const { context, time } = query;
+  make(request: Omit<PairRequest, "H" | "items">, ranked: RankedCandidates): PairList {
+    const { context, time } = request;
     const { places } = ranked;
     const K = places.length;
     const H = Math.min(MAX_BEHAVIOURS, context.size);

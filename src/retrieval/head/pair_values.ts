@@ -21,7 +21,7 @@ export interface PairParts {
 }
 
 /** The behaviours and candidates of a request. */
-export interface PairQuery {
+export interface PairRequest {
   /** What was done before, newest first. */
   readonly context: Context;
   /** Behaviours H that are looked at: the newest ones. */
@@ -47,7 +47,7 @@ export interface ValueKind {
   /** Their names, one a column. */
   readonly names: readonly string[];
   /** Prepares for requests. */
-  create(parts: PairParts): (query: PairQuery, into: Columns) => void;
+  create(parts: PairParts): (request: PairRequest, into: Columns) => void;
 }
 
 /** ln(1 + c) of the decayed counts c of two items: within the hour, within the minute, and liked by the same people. */
