@@ -20,7 +20,7 @@ const MINUTE_MS = 60_000;
 const LIST_VALUES = ["behaviours", "pause"] as const;
 
 /** Candidates of the blend. */
-export interface RankedCandidates {
+export interface BlendedCandidates {
   /** Places of the best candidates, best first. */
   readonly places: ArrayLike<number>;
   /** Indices of all candidates. */
@@ -58,7 +58,7 @@ export class PairLists {
   }
 
   /** The best candidates of a request with all values; nobody else holds its arrays. */
-  make(request: Omit<PairRequest, "H" | "items">, ranked: RankedCandidates): PairList {
+  make(request: Omit<PairRequest, "H" | "items">, ranked: BlendedCandidates): PairList {
     const { context, time } = request;
     const { places } = ranked;
     const K = places.length;
