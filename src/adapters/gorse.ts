@@ -196,9 +196,8 @@ function parseItem(record: JsonObject, time: number): ItemRecord {
   return {
     item,
     time: timeIn(record) ?? time,
-    ...(hidden ? { hidden } : {}),
-    ...(categories.length > 0 ? { categories } : {}),
-    ...(isTitle ? given({ title: comment }) : given({ comment })),
+    ...given({ hidden: hidden || undefined, categories: categories.length > 0 ? categories : undefined }),
+    ...given(isTitle ? { title: comment } : { comment }),
     ...splitLabels(record),
   };
 }
@@ -215,10 +214,12 @@ function fromItem(item: ItemRecord): JsonObject {
 }
 
 /** Labels that are an object are attributes; others are kept, and are an attribute `labels` if they can. */
-function splitLabels({ Labels: labels }: JsonObject): ReturnType<typeof splitAttributes> {
+function splitLabels(
+  { Labels: labels }: JsonObject,
+): ReturnType<typeof splitAttributes> & { readonly labels?: unknown } {
   if (labels === undefined || labels === null) return {};
   if (typeof labels === "object" && !Array.isArray(labels)) return splitAttributes(labels as JsonObject);
-  return { ...splitAttributes({ labels }), ...{ labels } };
+  return { ...splitAttributes({ labels }), labels };
 }
 
 function labelsOf(record: Event | ItemRecord, attributes: ItemRecord["attributes"]): unknown {

@@ -100,10 +100,10 @@ export function splitAttributes(values: JsonObject): Split {
       room--;
     } else other[name] = value;
   }
-  return {
-    ...(room < MAX_ATTRIBUTES ? { attributes } : {}),
-    ...(Object.keys(other).length > 0 ? { other } : {}),
-  };
+  return given({
+    attributes: room < MAX_ATTRIBUTES ? attributes : undefined,
+    other: Object.keys(other).length > 0 ? other : undefined,
+  });
 }
 
 /** The reverse of {@linkcode splitAttributes}. */

@@ -12,6 +12,7 @@
 
 import type { ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
 import { integerOf, numberOf, type Row, textOf } from "./fields.ts";
+import { given } from "./mapped.ts";
 
 /** The columns of a log that are read; `index` is the unnamed first one. */
 export const BANDIT_COLUMNS = [
@@ -56,7 +57,7 @@ export function parseImpression(
     items: [item],
     propensities: [numberOf(row, "propensity_score", Number.MIN_VALUE, 1)],
     positions: [integerOf(row, "position", 1, 3) - 1],
-    ...(row[column] === undefined ? {} : { context: { affinity: numberOf(row, column) } }),
+    ...given({ context: row[column] === undefined ? undefined : { affinity: numberOf(row, column) } }),
   };
   if (integerOf(row, "click", 0, 1) === 0) return [impression];
   return [impression, { type: "interaction", user, time, item, action: "click", request }];

@@ -1,5 +1,5 @@
 /**
- * Who is in which variant: a function of the user's id and the records alone.
+ * Assigns users to variants, as a function of the user's id and the experiment records alone.
  *
  * ```text
  *   in the holdout?  ── yes ──> nothing else
@@ -23,13 +23,13 @@ import {
 import type { Exposure } from "./exposure.ts";
 import { modelKey } from "./pins.ts";
 
-/** Which variants apply to a user's request. */
+/** The variants of a user's request. */
 export interface Assignment {
-  /** The user's variants, by layer; empty when in no experiment. */
+  /** The user's variants, by layer; empty without an experiment. */
   readonly exposures: readonly Exposure[];
-  /** Settings that these variants and the promoted ones change. */
+  /** Settings changed by these and the promoted variants. */
   readonly settings: VariantSettings;
-  /** Shadow variants to score beside it. */
+  /** Shadow variants to score as well. */
   readonly shadows: readonly Variant[];
   /** The two variants to interleave, with their settings. */
   readonly interleaved: readonly [Variant, Variant] | null;
@@ -37,7 +37,7 @@ export interface Assignment {
 
 const NOBODY: Assignment = { exposures: [], settings: {}, shadows: [], interleaved: null };
 
-/** The variant's name in the exposure of an experiment that interleaves. */
+/** The variant's name in the exposures of interleaving experiments. */
 export const INTERLEAVED = "interleaved";
 
 interface Layer {
@@ -52,7 +52,7 @@ interface Compiled {
   /** Index of the variant by bucket. */
   readonly variant: Uint8Array;
   readonly overrides: ReadonlyMap<string, number>;
-  /** What each variant means, when it is the only exposure. */
+  /** Assignment of each variant, when it is the only exposure. */
   readonly assignments: readonly Assignment[];
 }
 
@@ -76,7 +76,7 @@ export class Experiments {
   readonly #nobody: Assignment;
   readonly #held: Assignment;
 
-  /** Compiles them. @param records The newest of each name; the caller has checked them with `faults`. */
+  /** Compiles experiments. @param records Validated records, the newest of each name. */
   constructor(records: Iterable<ExperimentRecord>) {
     this.records = new Map([...records].map((record) => [record.name, record]));
     const experiments = [...this.records.values()].filter(isExperiment)
@@ -122,22 +122,20 @@ export class Experiments {
   }
 }
 
-/** The settings of a variant alone; the model has its pinned version in its name (`pins.ts`). */
+/** The settings of a variant; a pinned version is part of the model's name (`pins.ts`). */
 export function settingsOf(variant: Omit<Variant, "name">): VariantSettings {
   const given = VARIANT_SETTINGS.filter((setting) => variant[setting] !== undefined);
   const model = modelKey(variant);
-  return {
-    ...Object.fromEntries(given.map((setting) => [setting, variant[setting]])),
-    ...(model === undefined ? {} : { model }),
-  };
+  const settings = Object.fromEntries(given.map((setting) => [setting, variant[setting]]));
+  return model === undefined ? settings : { ...settings, model };
 }
 
-/** Variants that get users, in order. */
+/** Variants with users, in order. */
 export function splitVariants({ variants }: Pick<Experiment, "variants">): readonly Variant[] {
   return variants.filter(({ shadow }) => shadow !== true);
 }
 
-/** The share of the experiment's users that each variant is to get, in the order of {@linkcode splitVariants}. */
+/** Intended share of the experiment's users by variant, in the order of {@linkcode splitVariants}. */
 export function splitShares(experiment: Experiment): number[] {
   return experiment.variants.flatMap(({ shadow }, v) =>
     shadow === true ? [] : [spanSize(experiment.variantSpans[v] ?? []) / BUCKETS]
@@ -177,7 +175,7 @@ function assignIn(layer: Layer, user: string): Assignment | undefined {
   return compiled?.assignments[compiled.variant[bucketOf(user, compiled.seed)]!];
 }
 
-/** Layers change different settings, so their order does not matter. */
+/** Layers change different settings, so the order does not matter. */
 function merge(a: Assignment, b: Assignment): Assignment {
   return {
     exposures: [...a.exposures, ...b.exposures],

@@ -1,5 +1,5 @@
 /**
- * Users in 10,000 buckets, and buckets shared out so that a change moves as few of them as it must.
+ * Maps users to 10,000 buckets, and allocates buckets with as few moves as possible.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export const BUCKETS = 10_000;
  * The bucket of a user under a salt, an integer in [0, 10000): stable, and independent of the bucket under another
  * salt.
  *
- * @param seed of the salt, by {@linkcode saltSeed}
+ * @param seed {@linkcode saltSeed} of the salt
  *
  * @example
  * ```ts
@@ -49,14 +49,14 @@ export function spanSize(spans: readonly Span[]): number {
 }
 
 /**
- * Reallocates buckets with as few moves as possible: an owner that shrinks gives its last ones away, one that grows
- * takes the first free ones.
+ * Reallocates buckets with as few moves as possible: a shrinking owner releases its last buckets, a growing one takes
+ * the first free buckets.
  *
  * @param owned Spans of each owner, disjoint, ascending.
  * @param wanted Number of buckets of each owner afterwards, in the same order.
- * @param taken Buckets that nobody may have.
+ * @param taken Buckets that are unavailable.
  * @returns Spans of each owner.
- * @throws RangeError When more are wanted than there are.
+ * @throws RangeError When not enough buckets are free.
  *
  * @example
  * ```ts
@@ -97,7 +97,7 @@ export function shareOut(
   return wanted.map((_, o) => spansOf(owner, o));
 }
 
-/** Whole numbers in proportion to weights that sum to `total`, by largest remainder. */
+/** Integers in proportion to weights, with the sum `total`, by largest remainder. */
 export function proportions(weights: readonly number[], total: number): number[] {
   const sum = weights.reduce((sum, weight) => sum + weight, 0);
   const exact = weights.map((weight) => weight / sum * total);

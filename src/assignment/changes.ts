@@ -1,6 +1,6 @@
 /**
- * Changes of experiments: start, change of traffic, stop, promote, roll back. Each takes the records there are and gives a
- * new record, or a list of everything that is wrong.
+ * Changes of experiments: start, traffic, stop, promote, roll back. Each takes the existing records and returns a new
+ * record, or throws with everything that is wrong.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
   VARIANT_SETTINGS,
 } from "./experiment.ts";
 
-/** An experiment as written by people. Absent fields have defaults. */
+/** An experiment as written by users. Absent fields have defaults. */
 export type ExperimentDraft =
   & Pick<Experiment, "name" | "variants">
   & Partial<
@@ -34,21 +34,21 @@ export type ExperimentDraft =
     >
   >;
 
-/** Models that need nothing to run. */
+/** Models that are always available. */
 export const BUILT_IN_MODELS = ["prior"] as const;
 
-/** The deployment in which an experiment is changed. */
+/** The deployment of an experiment. */
 export interface Surroundings {
   /** The newest record of each name. */
   readonly records: ReadonlyMap<string, ExperimentRecord>;
-  /** Models that the deployment runs. */
+  /** Models of the deployment. */
   readonly models: readonly string[];
-  /** Faults of pinned versions, a sentence each. @default {[]} */
+  /** Errors of pinned versions, one sentence each. @default {[]} */
   readonly versionFaults?: readonly string[];
 }
 
 /**
- * A change of experiments that cannot be made.
+ * A rejected change of experiments.
  *
  * @example
  * ```ts
@@ -60,12 +60,12 @@ export interface Surroundings {
  * ```
  */
 export class ExperimentError extends Error {
-  /** All faults, a sentence each. */
+  /** All errors, one sentence each. */
   readonly faults: readonly string[];
   /** Whether the experiment does not exist. */
   readonly isMissing: boolean;
 
-  /** Makes an error that names every fault. */
+  /** Makes an error that lists everything wrong. */
   constructor(what: string, faults: readonly string[], isMissing = false) {
     super(`Cannot ${what}: ${faults.join("; ")}`);
     this.name = "ExperimentError";
@@ -75,9 +75,9 @@ export class ExperimentError extends Error {
 }
 
 /**
- * Starts an experiment, or starts a stopped one again: its users keep their variants.
+ * Starts an experiment, or restarts a stopped one, whose users keep their variants.
  *
- * @throws ExperimentError With everything that is wrong.
+ * @throws ExperimentError naming everything that is wrong.
  *
  * @example
  * ```ts
@@ -134,10 +134,10 @@ export function startExperiment(
 }
 
 /**
- * Changes the share of users in an experiment. Users keep their variants, and stay in it if they can.
+ * Changes the share of users in an experiment. Users keep their variants, and stay in it where possible.
  *
  * @param traffic In (0, 1].
- * @throws ExperimentError When it is not running, or its layer has not that many users left.
+ * @throws ExperimentError When it is not running, or its layer has too few users left.
  *
  * @example
  * ```ts
@@ -168,7 +168,7 @@ export function changeTraffic(name: string, traffic: number, { records }: Surrou
 /**
  * Stops an experiment: all users get the defaults again.
  *
- * @throws ExperimentError When it is over already.
+ * @throws ExperimentError When it has ended.
  *
  * @example
  * ```ts
@@ -195,7 +195,7 @@ export function stopExperiment(name: string, reason: string, { records }: Surrou
 /**
  * Gives every user one variant; {@linkcode rollBackExperiment} undoes it.
  *
- * @throws ExperimentError When there is no such variant, or another experiment changes the same settings.
+ * @throws ExperimentError When the variant does not exist, or another experiment changes the same settings.
  *
  * @example
  * ```ts
@@ -233,7 +233,7 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
 /**
  * Undoes a promotion: all users get the defaults again.
  *
- * @throws ExperimentError When no variant of it is promoted.
+ * @throws ExperimentError When none of its variants is promoted.
  *
  * @example
  * ```ts
@@ -301,7 +301,7 @@ function variantFaults(
   return faults;
 }
 
-/** What is wrong with an experiment's place among the others that run. */
+/** Conflicts of an experiment with other running ones. */
 function layerFaults(experiment: Experiment, records: ReadonlyMap<string, ExperimentRecord>): string[] {
   const { name, layer, traffic, variants } = experiment;
   const faults: string[] = [];

@@ -1,5 +1,5 @@
 /**
- * What an experiment is: a record on the `experiments` topic. docs/how-to/run-an-experiment.md explains the fields.
+ * Experiments, as records on the `experiments` topic. docs/how-to/run-an-experiment.md explains the fields.
  *
  * @module
  */
@@ -12,25 +12,25 @@ import type { MetricName } from "./metrics.ts";
 /** What orders retrieved candidates: the model, the retrieval's blend, or the product of both. */
 export const RANKINGS = ["model", "blend", "both"] as const;
 
-/** What a variant changes in retrieval, for requests without candidates. */
+/** Retrieval settings of a variant, for requests without candidates. */
 export interface VariantRetrieval {
   /** What orders the candidates of personal lists. */
   readonly ranking?: typeof RANKINGS[number];
-  /** Sources to leave out, to measure what they are worth. */
+  /** Sources to exclude, to measure their contribution. */
   readonly without?: readonly CandidateSource[];
 }
 
-/** What a variant may change. Absent fields stay as deployed. */
+/** Settings that a variant may change. Absent fields stay as deployed. */
 export interface VariantSettings {
-  /** Name of a model that the deployment runs, or `prior`: the smoothed click rates that all models start from. */
+  /** Name of a model of the deployment, or `prior`: the smoothed click rates that all models start from. */
   readonly model?: string;
   /** How the list is chosen from the scores. */
   readonly policy?: PolicyOptions;
-  /** Most candidates of a request that names none. */
+  /** Most candidates of a request without candidates. */
   readonly maxCandidates?: number;
-  /** What is retrieved, and how it is ordered. */
+  /** Retrieval and its ranking. */
   readonly retrieval?: VariantRetrieval;
-  /** How different the items of a list are, unless the request says. */
+  /** Diversity of lists, unless set by the request. */
   readonly diversity?: Diversity;
 }
 
@@ -55,11 +55,11 @@ export type VersionPolicy = "latest" | "at-start" | number;
 export interface Variant extends VariantSettings {
   /** Unique name in the experiment. */
   readonly name: string;
-  /** The version of the model that scores. @default {"latest"} */
+  /** Model version. @default {"latest"} */
   readonly version?: VersionPolicy;
-  /** Its share of the users, relative to the other variants'. @default {1} */
+  /** Weight of its share of users, relative to the other variants. @default {1} */
   readonly weight?: number;
-  /** Whether it only scores every request of the experiment for the log: it is never shown and gets no users. */
+  /** Whether it only scores the experiment's requests for the log, without users. */
   readonly shadow?: boolean;
 }
 
@@ -67,13 +67,13 @@ export interface Variant extends VariantSettings {
 export interface GuardRail {
   /** The metric. */
   readonly metric: MetricName;
-  /** Relative worsening that is tolerated, 0.02 = 2 %. @default {0} */
+  /** Tolerated relative worsening, 0.02 = 2 %. @default {0} */
   readonly tolerance?: number;
 }
 
-/** When an experiment may be read, and when it ends. */
+/** When an experiment is decided, and when it ends. */
 export interface StopRule {
-  /** Probability of ever giving a wrong verdict, however often the experiment is read. @default {0.05} */
+  /** Probability of ever giving a wrong verdict, however often it is read. @default {0.05} */
   readonly alpha?: number;
   /** Fewest users per arm before any verdict. @default {100} */
   readonly minUsers?: number;
@@ -83,7 +83,7 @@ export interface StopRule {
   readonly maxUsers?: number;
 }
 
-/** What of a rule is not said. */
+/** Defaults of a stop rule. */
 export const STOP_RULE: Required<StopRule> = { alpha: 0.05, minUsers: 100, maxUsers: 50_000 };
 
 /** A half-open range of buckets, [from, to). */
@@ -96,43 +96,43 @@ export const EXPERIMENT_MODES = ["split", "interleave"] as const;
 export interface Experiment {
   /** Unique name in the deployment; the key of the record. */
   readonly name: string;
-  /** What is expected, and why. */
+  /** Hypothesis. */
   readonly hypothesis: string;
-  /** What is assigned: always a user. */
+  /** Unit of assignment: always the user. */
   readonly unit: "user";
   /** Experiments of one layer have disjoint users; those of different layers are independent. */
   readonly layer: string;
-  /** Makes the split by variant independent of that of other experiments. */
+  /** Makes the split independent of other experiments. */
   readonly salt: string;
-  /** Whether a user sees one variant, or lists drafted from the first two. */
+  /** Whether users see one variant, or lists drafted from the first two. */
   readonly mode: typeof EXPERIMENT_MODES[number];
   /** `running`; `stopped`: no user is in it; `promoted`: every user gets `winner`. */
   readonly status: "running" | "stopped" | "promoted";
-  /** Share of all users that are in it, in (0, 1]. */
+  /** Share of all users in it, in (0, 1]. */
   readonly traffic: number;
   /** The variants; the first is the control. */
   readonly variants: readonly Variant[];
   /** The metric that decides. */
   readonly metric: MetricName;
-  /** Metrics that must not get worse. */
+  /** Guard rail metrics. */
   readonly guardRails: readonly GuardRail[];
-  /** When it may be read and ends. */
+  /** Stop rule. */
   readonly stopRule: StopRule;
-  /** Variants of individual users, by user id; these users do not count in the metrics. */
+  /** Variants of individual users, by user id; these users are excluded from the metrics. */
   readonly overrides: Readonly<Record<string, string>>;
   /** The promoted variant. */
   readonly winner?: string;
-  /** Why it was stopped. */
+  /** Stop reason. */
   readonly reason?: string;
-  /** Buckets of the layer that are in the experiment. */
+  /** Buckets of the layer in the experiment. */
   readonly spans: readonly Span[];
-  /** Buckets of the salt that are in each variant, in the order of `variants`; none for a shadow. */
+  /** Buckets of the salt by variant, in the order of `variants`; none for a shadow. */
   readonly variantSpans: readonly (readonly Span[])[];
-  /** Number of changes, from 1. */
+  /** Revision, from 1. */
   readonly revision: number;
 }
 
-/** Users held out of all experiments, to measure what these gain together. */
+/** Users held out of all experiments, to measure their joint gain. */
 export interface Holdout {
   /** Its key on the topic. */
   readonly name: "holdout";

@@ -1,5 +1,5 @@
 /**
- * That a user met a variant: what answers and samples carry.
+ * Exposures of users to variants, carried by recommendations and samples.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Interleaving: one list drafted from two, so that each user compares both at once.
+ * Interleaving: drafts one list from two, so that each user compares both.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Interval } from "../metrics/confidence_sequence.ts";
 import { symmetricInterval } from "../metrics/symmetric_sequence.ts";
 
-/** Which list an item was drafted from: 0 or 1. */
+/** The list that an item was drafted from: 0 or 1. */
 export type Team = 0 | 1;
 
 /** A place of a drafted list. */
@@ -24,18 +24,18 @@ export interface Drafted<T> {
   readonly propensity: number;
 }
 
-/** How a team picks items. */
+/** Picks the items of a team. */
 export interface Picker<T> {
-  /** Number of items left besides those above. */
+  /** Number of remaining items, given those above. */
   readonly left: (above: ReadonlySet<T>) => number;
-  /** Draws the next item, none of those above; `undefined` when none is left. */
+  /** Draws the next item, other than those above; `undefined` without any left. */
   readonly draw: (above: ReadonlySet<T>) => T | undefined;
   /** Probability of drawing this item next, in [0, 1]. */
   readonly probability: (item: T, above: ReadonlySet<T>) => number;
 }
 
 /**
- * A picker that takes the items of a list in order, best first.
+ * Makes a picker that takes the items of a list in order.
  *
  * @example
  * ```ts
@@ -58,24 +58,23 @@ export function listPicker<T>(list: readonly T[]): Picker<T> {
 }
 
 /**
- * Team draft (Radlinski, Kurup and Joachims, CIKM 2008): in each round a coin says who picks first; each picks what it
- * wants most of what is not there yet, or draws it, where it explores. The picker is credited with what it picked,
- * except
+ * Team draft (Radlinski, Kurup and Joachims, CIKM 2008): in each round a coin decides who picks first; each picks its
+ * best remaining item, or draws one when exploring. The picker is credited with its picks, except
  *
- * - in the shared beginning: places that both fill with the same items for certain;
- * - below the place k = min(|A|, |B|), the length of the shorter list: with one list at its end all would go to the
- *   other, whatever people want.
+ * - in the shared prefix: places that both certainly fill with the same items;
+ * - below the place k = min(|A|, |B|), the length of the shorter list: once a list is exhausted, all picks go to the
+ *   other, regardless of preference.
  *
- * So people who do not care prefer nobody. Which places are credited depends on the lists and on no coin. Above k
- * neither list is at its end, so each round has two picks, and all coins turned over exchange the teams of all credited
- * places. When clicks depend on places alone, in any way, both are as likely: the preference of each user is symmetric
- * about 0. Credit that depends on what both want next *below* the shared beginning is not so: of A and "A with an item
- * on top", A's picks are the items that both want next.
+ * Indifferent users therefore prefer neither. Which places are credited depends only on the lists, not on the coins.
+ * Above k neither list is exhausted, so each round has two picks, and flipping all coins swaps the teams of all
+ * credited places. When clicks depend only on places, in any way, both outcomes are equally likely: the preference of
+ * each user is symmetric about 0. Credit that depends on what both would pick next *below* the shared prefix lacks this
+ * symmetry: of A and "A with an item on top", A's picks are the items that both would pick next.
  *
- * The propensity adds up both ways in which an item can have come to its place: who picks first is as likely as not,
- * and once an item was picked, the more likely the more likely that team was to pick it.
+ * The propensity sums both ways in which an item can get its place: the first team is a fair coin, and after a pick,
+ * each team's posterior is proportional to its probability of that pick.
  *
- * @param random A uniform number in [0, 1) a round.
+ * @param random Returns a uniform number in [0, 1), once per round.
  *
  * @example
  * ```ts
@@ -106,7 +105,7 @@ export function teamDraft<T>(
       if (drafted.length === count) break;
       const item = pickers[team].draw(above);
       if (item === undefined) continue;
-      // A team that has no more lets the other pick, whoever was to.
+      // An exhausted team passes.
       const other = team === 0 ? 1 : 0;
       if (drafted.length >= sizes[other] && pickers[other].left(above) === 0) zero = 1 - team;
       const [p0, p1] = [pickers[0].probability(item, above), pickers[1].probability(item, above)];
@@ -116,7 +115,7 @@ export function teamDraft<T>(
       drafted.push({ item, picker: team, team: credited ? team : null, propensity });
       above.add(item);
       picks++;
-      // Who picked this one does not pick the next.
+      // The other team picks next.
       zero = (1 - zero) * p1 / propensity;
     }
     if (picks === 0) break;
@@ -124,24 +123,24 @@ export function teamDraft<T>(
   return drafted;
 }
 
-/** Which of two variants people prefer. */
+/** The preference of users between two variants. */
 export interface Preference {
   /** Users with a click on a credited item. */
   readonly users: number;
   /** Users who preferred the first team, who preferred the second, and ties. */
   readonly wins: readonly [first: number, second: number, ties: number];
-  /** Weighted mean of the users' preferences, −1 = all for the first, 1 = all for the second. */
+  /** Weighted mean of the users' preferences, from −1 = the first to 1 = the second. */
   readonly value: number;
-  /** Its interval, which holds at all times. */
+  /** Its anytime-valid interval. */
   readonly interval: Interval;
 }
 
 /**
- * Adds up who is preferred. A user's preference is (clicks on the second team's items − on the first's) over both,
- * in [−1, 1], over all lists of the user: users are independent of each other, clicks of one user are not. It weighs
- * √clicks: the more clicks the surer it is, but nobody with very many decides alone. The interval is that of the ratio
- * Σ√k·p / Σ√k by {@linkcode symmetricInterval}: where people do not care, and each is counted once, it leaves 0 out with
- * a probability of at most α at any of all times, from the first user on.
+ * Totals of preferences. A user's preference is (clicks on the second team's items − clicks on the first's) over both,
+ * in [−1, 1], over all lists of the user: users are independent, the clicks of one user are not. Its weight is √clicks:
+ * more clicks are more certain, but no heavy user dominates. The interval is that of the ratio Σ√k·p / Σ√k by
+ * {@linkcode symmetricInterval}: if users are indifferent and each is counted once, the probability that it ever
+ * excludes 0 is at most α, from the first user on.
  *
  * @example
  * ```ts
@@ -156,7 +155,7 @@ export interface Preference {
  */
 export class InterleavingTotals {
   readonly #clicks = new Map<string, [number, number]>();
-  /** Of all users, with d the difference of their clicks and k the sum: Σd/√k, Σ√k, Σd²/k, Σd and Σk. */
+  /** Over all users, with d the difference of their clicks and k the sum: Σd/√k, Σ√k, Σd²/k, Σd and Σk. */
   #sums: [number, number, number, number, number] = [0, 0, 0, 0, 0];
   #wins: [number, number, number] = [0, 0, 0];
 
@@ -185,30 +184,30 @@ export class InterleavingTotals {
     return { users, wins: [first, second, ties], value, interval };
   }
 
-  /** Forgets a user; the preference stays counted. */
+  /** Forgets a user; the totals keep the preference. */
   forget(user: string): void {
     this.#clicks.delete(user);
   }
 
-  /** @internal Writes the sums of all users. */
+  /** @internal Encodes the sums of all users. */
   encode(to: ByteWriter): void {
     for (const sum of this.#sums) to.f64(sum);
     for (const wins of this.#wins) to.uint(wins);
   }
 
-  /** @internal Reads what {@linkcode InterleavingTotals.encode} wrote, in place of its own. */
+  /** @internal Replaces its state with the output of {@linkcode InterleavingTotals.encode}. */
   decode(from: ByteReader): void {
     this.#sums = [from.f64(), from.f64(), from.f64(), from.f64(), from.f64()];
     this.#wins = [from.uint(), from.uint(), from.uint()];
   }
 
-  /** @internal Writes the clicks of a user. */
+  /** @internal Encodes the clicks of a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const [first, second] = this.#clicks.get(user) ?? [0, 0];
     to.uint(first).uint(second);
   }
 
-  /** @internal Reads what {@linkcode InterleavingTotals.encodeUser} wrote. */
+  /** @internal Decodes the output of {@linkcode InterleavingTotals.encodeUser}. */
   decodeUser(from: ByteReader, user: string): void {
     const clicks: [number, number] = [from.uint(), from.uint()];
     if (clicks[0] + clicks[1] > 0) this.#clicks.set(user, clicks);

@@ -1,5 +1,5 @@
 /**
- * The metrics that an experiment may be about, by name.
+ * The metrics of experiments, by name.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export const METRIC_FIELDS = [
 /** One of {@linkcode METRIC_FIELDS}. */
 export type MetricField = typeof METRIC_FIELDS[number];
 
-/** A metric: sum of `of` over sum of `per`, and which way is better. */
+/** A metric: sum of `of` over sum of `per`, and its direction. */
 export interface MetricSpec {
   /** A description for people. */
   readonly about: string;
@@ -28,11 +28,11 @@ export interface MetricSpec {
   readonly of: MetricField;
   /** Field of the denominator; `entropy` is the log loss of predicting the mean click rate for all rows. */
   readonly per: MetricField | "entropy";
-  /** Which way is better. */
+  /** Direction of improvement. */
   readonly better: "up" | "down";
   /**
-   * The best value, when too much is as bad as too little: variants are compared by their distance max(value, 1/value),
-   * and `better` is `down`.
+   * The ideal value, where too high is as bad as too low: variants are compared by max(value, 1/value), and `better` is
+   * `down`.
    */
   readonly ideal?: 1;
 }

@@ -94,22 +94,27 @@ function recordSchema(fields: NamedFields): JsonSchema {
   };
 }
 
+/** A schema without its undefined keywords. */
+function defined(schema: JsonSchema): JsonSchema {
+  return Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== undefined));
+}
+
 function kindSchema(kind: Kind): JsonSchema {
   switch (kind.kind) {
     case "string":
-      return {
+      return defined({
         type: "string",
-        ...(kind.minBytes > 0 ? { minLength: kind.minBytes } : {}),
+        minLength: kind.minBytes || undefined,
         maxLength: kind.maxBytes,
-        ...(kind.plain ? { pattern: PLAIN } : {}),
-      };
+        pattern: kind.plain ? PLAIN : undefined,
+      });
     case "number":
-      return {
+      return defined({
         type: "number",
-        ...(kind.above === undefined ? {} : { exclusiveMinimum: kind.above }),
-        ...(kind.minimum === undefined ? {} : { minimum: kind.minimum }),
-        ...(kind.maximum === undefined ? {} : { maximum: kind.maximum }),
-      };
+        exclusiveMinimum: kind.above,
+        minimum: kind.minimum,
+        maximum: kind.maximum,
+      });
     case "integer":
       return { type: "integer", minimum: kind.minimum, maximum: kind.maximum };
     case "time":
@@ -137,16 +142,14 @@ function kindSchema(kind: Kind): JsonSchema {
     case "object":
       return recordSchema(kind.fields);
     case "list":
-      return {
+      return defined({
         type: "array",
         items: kindSchema(kind.of),
-        ...(kind.minItems > 0 ? { minItems: kind.minItems } : {}),
+        minItems: kind.minItems || undefined,
         maxItems: kind.maxItems,
-        ...(kind.unique === true ? { uniqueItems: true } : {}),
-        ...(kind.sameLengthAs === undefined
-          ? {}
-          : { $comment: `as many entries as ${kind.sameLengthAs} has` }),
-      };
+        uniqueItems: kind.unique || undefined,
+        $comment: kind.sameLengthAs && `as many entries as ${kind.sameLengthAs} has`,
+      });
   }
 }
 

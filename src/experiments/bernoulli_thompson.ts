@@ -1,5 +1,5 @@
 /**
- * Bernoulli Thompson sampling: a rate drawn from each arm's Beta distribution, the largest at the top.
+ * Bernoulli Thompson sampling: draws a rate from each arm's Beta distribution and ranks by it.
  *
  * @module
  */
@@ -55,7 +55,7 @@ export function bernoulliThompson(
   return counts.map((of) => of.map((count) => count / draws));
 }
 
-/** A number of the gamma distribution (Marsaglia and Tsang 2000). */
+/** Draws from the gamma distribution (Marsaglia and Tsang 2000). */
 function gamma(random: () => number, shape: number): number {
   if (shape < 1) return gamma(random, shape + 1) * Math.pow(1 - random(), 1 / shape);
   const d = shape - 1 / 3;

@@ -1,12 +1,11 @@
 /**
- * The effect of a variant on a ratio metric, with the variance of the delta method, and with CUPED where a
- * pre-period is known.
+ * The effect of a variant on a ratio metric, with delta-method variance and CUPED where a pre-period is known.
  *
- * With users i, R = Σyᵢ/Σxᵢ and x̄ the mean of x, a user's influence on R is (yᵢ − R xᵢ)/x̄, and the variance of R
- * is that of the influences over n (Deng et al., "Applying the delta method in metric analytics", KDD 2018);
- * `linearise` has the influences of other functions of sums, too.
- * CUPED (Deng et al., WSDM 2013) takes out of it what a linear regression on the user's numerator and denominator
- * of the pre-period explains; the slopes are those of both arms together, so they favour none.
+ * With users i, R = Σyᵢ/Σxᵢ and x̄ the mean of x, a user's influence on R is (yᵢ − R xᵢ)/x̄, and the variance of R is
+ * that of the influences over n (Deng et al., "Applying the delta method in metric analytics", KDD 2018); `linearise`
+ * has the influences of other functions of sums. CUPED (Deng et al., WSDM 2013) subtracts what a linear regression on
+ * the user's numerator and denominator of the pre-period explains; the slopes are pooled over both arms, so they favour
+ * neither.
  *
  * @module
  */
@@ -22,7 +21,7 @@ import {
 
 /** A ratio metric in one arm. */
 export interface Arm {
-  /** Users in it. */
+  /** Number of users. */
   readonly users: number;
   /** The ratio; `null` when its denominator is 0. */
   readonly value: number | null;
@@ -48,10 +47,10 @@ export interface Effect {
 }
 
 /**
- * Compares two arms on a ratio metric.
+ * Estimates the lift of an arm over another on a ratio metric.
  *
- * @param cuped whether the users' past is adjusted for, where it is known
- * @returns the lift with its variance; `lift` is `null` when a ratio is not defined
+ * @param cuped whether to adjust for the pre-period where known
+ * @returns the lift with its variance; `lift` is `null` when a ratio is undefined
  *
  * @example
  * ```ts
@@ -90,12 +89,12 @@ export function effectOf(control: Moments, variant: Moments, metric: MetricName,
     armOf(control, metric, adjustment),
     armOf(variant, metric, adjustment),
   );
-  // An adjustment that leaves less than nothing is none.
+  // Ignore an adjustment that leaves a negative value.
   if (!(adjusted.control.value! > 0 && adjusted.variant.value! > 0)) return bare;
   return { ...adjusted, explained: bare.variance > 0 ? 1 - adjusted.variance / bare.variance : 0 };
 }
 
-/** What is taken out: slopes · (the pre-period's mean − centre). */
+/** The adjustment: slopes · (the pre-period's mean − centre). */
 interface Adjustment {
   readonly slopes: readonly number[];
   readonly centre: readonly number[];
@@ -104,7 +103,7 @@ interface Adjustment {
 const NO_SLOPES = [0, 0] as const;
 const NO_ADJUSTMENT: Adjustment = { slopes: NO_SLOPES, centre: [0, 0] };
 
-/** Where numerator and denominator of the pre-period stand in a user's vector. */
+/** Indices of the pre-period's numerator and denominator in a user's vector. */
 function beforeOf(metric: MetricName): readonly [number, number] {
   const { of, per }: MetricSpec = METRICS[metric];
   const place = (field: MetricField) => METRIC_FIELDS.indexOf(field) + METRIC_FIELDS.length;
@@ -116,7 +115,7 @@ function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJ
   const linear = linearise(metric, moments);
   if (linear === null) return { users, value: null, variance: Infinity };
   const before = beforeOf(metric);
-  // The influence less what the pre-period explains, as a linear function of the user's vector.
+  // The influence minus the part explained by the pre-period, as a linear function of the user's vector.
   const weights = [...linear.slopes, ...before.map((at, s) => [at, -slopes[s]!] as const)];
   let [square, mean] = [0, 0];
   for (const [i, wi] of weights) {

@@ -1,9 +1,8 @@
 /**
- * Whether users get lost in one arm more than in the other, between the answer and what came of it.
+ * Tests whether one arm loses more users than the other between recommendation and outcome.
  *
- * Assignment is written into the answer, so a user who was assigned and never seen again is known by name. That
- * says far more than how many users are left in each arm: with as many lost in both arms, who is lost is split as
- * who was assigned.
+ * Assignments are written into recommendations, so lost users are known individually. This is far more sensitive than
+ * the remaining numbers: without a difference, lost users are split like assigned users.
  *
  * @module
  */
@@ -12,22 +11,24 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { SampleRatio } from "./sample_ratio.ts";
 
-/** Weight of the prior in lost users: a few of them are to tell. */
+/** Weight of the prior in lost users: few must suffice. */
 const CONCENTRATION = 20;
 
 interface Waiting {
   readonly arm: number;
   readonly until: number;
-  /** Counts those who waited, so that their order can be restored. */
+  /** Sequence number of a waiting user, from which the order is restored. */
   readonly place: number;
 }
 
-/** What an encoded user is: a sample was read before the answer, an answer, an answer of which nothing came yet. */
+/**
+ * Tag of an encoded user: sample before recommendation, recommendation with a sample, recommendation without a sample.
+ */
 const STAGES = { early: 1, answered: 2, waiting: 3 } as const;
 
 /**
- * Counts first answers that nothing came of, by arm. Each partition of the log has a clock of its own: in one that is
- * behind, nobody is lost yet. Memory: all users; O(1) a user.
+ * Counts first recommendations without a sample, by arm. Each partition of the log has its own clock, so a partition
+ * that lags loses nobody yet. Memory: all users; O(1) per user.
  *
  * @example
  * ```ts
@@ -36,7 +37,7 @@ const STAGES = { early: 1, answered: 2, waiting: 3 } as const;
  *
  * const loss = new ExposureLoss([0.5, 0.5], 1000);
  * for (let user = 0; user < 200; user++) {
- *   loss.answered(`u${user}`, user % 2, user);
+ *   loss.recommended(`u${user}`, user % 2, user);
  *   if (user % 10 !== 1) loss.seen(`u${user}`); // of ten users, one of the second arm is lost
  * }
  * loss.advance(2000);
@@ -44,38 +45,38 @@ const STAGES = { early: 1, answered: 2, waiting: 3 } as const;
  * ```
  */
 export class ExposureLoss {
-  /** The test of how those who were lost are split. */
+  /** The test of the split of lost users. */
   readonly ratio: SampleRatio;
   readonly #patienceMs: number;
-  /** Users who were answered. */
+  /** Users with a recommendation. */
   readonly #known = new Set<string>();
-  /** Users whose sample was read before their answer. */
+  /** Users whose sample was read before their recommendation. */
   readonly #early = new Set<string>();
-  /** Users without a sample yet, by partition, in the order of their answers. */
+  /** Users without a sample, by partition, in the order of their recommendations. */
   #waiting: Map<string, Waiting>[] = [];
   #places = 0;
 
-  /** Nobody yet. @param patienceMs Event time after which a user without a sample counts as lost. */
+  /** Makes counts without users. @param patienceMs Event time after which a user without a sample counts as lost. */
   constructor(shares: readonly number[], patienceMs: number) {
     this.ratio = new SampleRatio(shares, { concentration: CONCENTRATION });
     this.#patienceMs = patienceMs;
   }
 
-  /** Counts a recommendation of a user; only the first one matters. */
-  answered(user: string, arm: number, time: number, partition = 0): void {
+  /** Counts a recommendation; only a user's first one matters. */
+  recommended(user: string, arm: number, time: number, partition = 0): void {
     if (this.#known.has(user)) return;
     this.#known.add(user);
     if (this.#early.delete(user)) return;
     this.#wait(user, { arm, until: time + this.#patienceMs, place: this.#places++ }, partition);
   }
 
-  /** A list of the user came back as a sample. */
+  /** Counts a sample of the user. */
   seen(user: string, partition = 0): void {
     if (!this.#known.has(user)) this.#early.add(user);
     else this.#waiting[partition]?.delete(user);
   }
 
-  /** Gives up on those whose time has come. @returns They. */
+  /** Counts overdue users as lost. @returns The lost users. */
   advance(time: number, partition = 0): string[] {
     const lost: string[] = [];
     for (const [user, { arm, until }] of this.#waiting[partition] ?? []) {
@@ -87,26 +88,26 @@ export class ExposureLoss {
     return lost;
   }
 
-  /** Forgets a user, who stays counted. */
+  /** Forgets a user; the counts keep them. */
   forget(user: string): void {
     this.#known.delete(user);
     this.#early.delete(user);
     for (const waiting of this.#waiting) waiting.delete(user);
   }
 
-  /** Writes who is counted as lost. */
+  /** Encodes the test of lost users. */
   encode(to: ByteWriter): void {
     this.ratio.encode(to);
     to.uint(this.#places);
   }
 
-  /** Reads what {@linkcode ExposureLoss.encode} wrote, in place of its own. */
+  /** Replaces its state with the output of {@linkcode ExposureLoss.encode}. */
   decode(from: ByteReader): void {
     this.ratio.decode(from);
     this.#places = from.uint();
   }
 
-  /** Writes what is known of a user. */
+  /** Encodes the state of a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const partition = this.#waiting.findIndex((waiting) => waiting.has(user));
     const waiting = this.#waiting[partition]?.get(user);
@@ -115,7 +116,10 @@ export class ExposureLoss {
     } else to.u8(this.#known.has(user) ? STAGES.answered : this.#early.has(user) ? STAGES.early : 0);
   }
 
-  /** Reads what {@linkcode ExposureLoss.encodeUser} wrote; {@linkcode ExposureLoss.settle} must follow the last one. */
+  /**
+   * Decodes the output of {@linkcode ExposureLoss.encodeUser}; call {@linkcode ExposureLoss.settle} after the last
+   * user.
+   */
   decodeUser(from: ByteReader, user: string): void {
     const stage = from.u8();
     if (stage === STAGES.early) this.#early.add(user);
@@ -125,7 +129,7 @@ export class ExposureLoss {
     this.#wait(user, { arm: from.uint(), until: from.f64(), place: from.uint() }, partition);
   }
 
-  /** Puts those who were decoded into the order in which they came. */
+  /** Restores the order of decoded users. */
   settle(): void {
     this.#waiting = this.#waiting.map((waiting) =>
       new Map([...waiting].sort(([, a], [, b]) => a.place - b.place))

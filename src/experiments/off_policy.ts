@@ -1,6 +1,6 @@
 /**
- * Off-policy evaluation: what another policy would have earned, from a log that knows with which probability each
- * choice was made. docs/explanation/off-policy.md derives the estimators.
+ * Off-policy evaluation: estimates what another policy would have earned, from a log with the probability of each
+ * choice. docs/explanation/off-policy.md derives the estimators.
  *
  * With places k = 1..K of a list, w_k = π(choice)/μ(choice) given those above, P_k = w_1 · … · w_k (P_0 = 1), and W_k
  * the weight that the *slate* assumption gives place k:
@@ -15,8 +15,8 @@
  *   Switch    DR without W_k (r_k − q_k) where W_k is above a threshold   Wang, Agarwal and Dudík, ICML 2017
  * ```
  *
- * q is any prediction of the reward given the item and those above, V_k = Σ_a π(a) q(a) what it expects of place k. With
- * true probabilities, π(a) = 0 where μ(a) = 0, and rewards as the slate assumption has them:
+ * q is any prediction of the reward given the item and those above, V_k = Σ_a π(a) q(a) its expectation for place k.
+ * With true probabilities, π(a) = 0 where μ(a) = 0, and rewards as the slate assumption has them:
  *
  * - IPS and DR have no bias, however bad q is: E[W_k q_k] = E_π[q_k] = E[P_{k−1} V_k], since each factor w has the mean 1
  *   given what stands above it;
@@ -24,8 +24,8 @@
  * - Switch has the bias −Σ_k E[W_k (r_k − q_k); W_k above the threshold], which is 0 where q is right;
  * - cut weights (`clip`) bias all of them.
  *
- * There is no estimator for places that are independent of each other: its weights would be ratios of the probabilities
- * of an item at a place over all that can stand above, which a log does not hold.
+ * There is no estimator for independent places: its weights would be ratios of an item's marginal probabilities at a
+ * place, which a log does not hold.
  *
  * @module
  */
@@ -85,7 +85,7 @@ export interface EvaluationOptions {
   readonly seed?: number | undefined;
   /** Least effective sample size, as a share of the lists. @default {0.1} */
   readonly minEffective?: number | undefined;
-  /** Whether to estimate even when the estimates cannot be trusted. @default {false} */
+  /** Whether to estimate even when the estimates are unreliable. @default {false} */
   readonly force?: boolean | undefined;
 }
 
@@ -127,19 +127,19 @@ export interface Evaluation {
   readonly loggedError: number;
   /** How well the log covers the policy. */
   readonly overlap: Overlap;
-  /** Why the estimates cannot be trusted, a sentence each; empty when they can. */
+  /** Why the estimates are unreliable, one sentence each; empty when reliable. */
   readonly refusals: readonly string[];
-  /** The estimates; none when refused. */
+  /** The estimates; empty when unreliable. */
   readonly estimates: readonly PolicyEstimate[];
 }
 
 const Z95 = 1.959963984540054;
-/** Standard errors by which the mean weight must miss 1 before support counts as missing. */
+/** Deviation of the mean weight from 1, in standard errors, above which support counts as missing. */
 const SUPPORT_ERRORS = 4;
 
-/** By so much sums of probabilities may miss 1. */
+/** Tolerance of sums of probabilities. */
 const ROUNDING = 1e-9;
-/** Units, all of one size, that the lists must be worth: intervals over fewer hold less than they say. */
+/** Fewest effective units: intervals over fewer cover less than stated. */
 const MIN_UNITS = 30;
 
 /** Columns of a unit's sums; Σ W_k and Σ W_k r_k of place k follow at PLACES + 2k. */
@@ -153,7 +153,7 @@ const PLACES = 5;
 /**
  * Estimates the mean reward per list of a policy from logged lists.
  *
- * @throws RangeError When the log is empty, a probability is none, or a logged one is 0, or a reward or prediction is
+ * @throws RangeError When the log is empty, a probability is invalid, a logged one is 0, or a reward or prediction is
  * not finite.
  *
  * @example
@@ -256,12 +256,12 @@ class Table {
     this.total = this.#sum((u) => u);
   }
 
-  /** (Σ n)²/Σ n² of the lists of units: how many of one size they are worth. */
+  /** (Σ n)²/Σ n² over the units' numbers of lists: the effective number of units. */
   get effectiveUnits(): number {
     return (this.total[LISTS]! / this.#norm((at) => this.#rows[at + LISTS]!)) ** 2;
   }
 
-  /** Standard error of a mean a list, over units (delta method). */
+  /** Standard error of a mean per list, over units (delta method). */
   error(column: number): number {
     const value = this.total[column]! / this.total[LISTS]!;
     return this.#widened(
@@ -291,7 +291,7 @@ class Table {
     );
   }
 
-  /** Times √(U/(U − 1)): residuals of U units about their own mean are too small, and of one they say nothing. */
+  /** Times √(U/(U − 1)): residuals of U units about their own mean are too small, and undefined for one unit. */
   #widened(error: number): number {
     return this.#units < 2 ? Infinity : error * Math.sqrt(this.#units / (this.#units - 1));
   }
@@ -306,7 +306,7 @@ class Table {
     return sums;
   }
 
-  /** √ Σ f² over units; `f` is given where a unit's row begins. */
+  /** √ Σ f² over units; `f` gets the index of a unit's row. */
   #norm(f: (at: number) => number): number {
     let sum = 0;
     for (let u = 0; u < this.#units; u++) sum += f(u * this.#width) ** 2;
@@ -315,9 +315,9 @@ class Table {
 }
 
 /**
- * The interval of B resampled values. As one more value is as likely to be in each of the B + 1 gaps between them, the
- * ends are the values number 0.025 (B + 1) and 0.975 (B + 1), from 1, in between as well (Davison and Hinkley, "Bootstrap
- * Methods and their Application", 1997, section 5.2.1).
+ * The interval of B resampled values. Since a further value is equally likely in each of the B + 1 gaps between them,
+ * the ends are the values number 0.025 (B + 1) and 0.975 (B + 1), from 1, with interpolation (Davison and Hinkley,
+ * "Bootstrap Methods and their Application", 1997, section 5.2.1).
  */
 function percentiles(values: number[]): Interval {
   values.sort((a, b) => a - b);

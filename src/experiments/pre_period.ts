@@ -1,5 +1,5 @@
 /**
- * What users did before they came into an experiment: what CUPED takes out of the figures.
+ * The users' figures before they enter an experiment, for CUPED.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import { addSample } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
 const DAY_MS = 86_400_000;
-/** How long before the first exposure the pre-period of a user begins, milliseconds. */
+/** Length of a user's pre-period before the first exposure, milliseconds. */
 const PRE_PERIOD_MS = 14 * DAY_MS;
-/** Days after which a user who did not come is dropped: no sample is as late as a pre-period. */
+/** Days after which an inactive user is dropped: no sample is later than a pre-period. */
 const KEPT_DAYS = 2 * 14;
 
 interface Past {
@@ -46,10 +46,10 @@ interface Past {
  */
 export class PrePeriod {
   readonly #past = new Map<string, Past>();
-  /** Users by the day of their newest sample. */
+  /** Users by day of their newest sample. */
   readonly #days = new Map<number, Set<string>>();
 
-  /** Adds a sample; after a gap as long as the period, a user starts again. */
+  /** Adds a sample; a user restarts after a gap as long as the period. */
   update(sample: Sample): void {
     let past = this.#past.get(sample.user);
     if (past === undefined) {
@@ -76,7 +76,7 @@ export class PrePeriod {
     this.#days.get(dayOf(past.time))?.delete(user);
   }
 
-  /** Drops users whose past is too old to count. @param time Newest event time. @returns They. */
+  /** Drops users whose samples are too old. @param time Newest event time. @returns The dropped users. */
   prune(time: number): string[] {
     const gone = [...this.#days.keys()].filter((day) => day < dayOf(time) - KEPT_DAYS);
     const users = gone.flatMap((day) => [...this.#days.get(day)!]);
@@ -85,14 +85,14 @@ export class PrePeriod {
     return users;
   }
 
-  /** @internal Writes a user. */
+  /** @internal Encodes a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const past = this.#past.get(user);
     to.u8(past === undefined ? 0 : 1);
     if (past !== undefined) to.f64(past.time).f64s(past.sums);
   }
 
-  /** @internal Reads what {@linkcode PrePeriod.encodeUser} wrote. */
+  /** @internal Decodes the output of {@linkcode PrePeriod.encodeUser}. */
   decodeUser(from: ByteReader, user: string): void {
     if (from.u8() === 0) return;
     const past = { time: from.f64(), sums: from.f64s(METRIC_FIELDS.length) };

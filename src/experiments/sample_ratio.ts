@@ -1,5 +1,5 @@
 /**
- * Whether users arrive in the arms as they should: a test that may be looked at after every user.
+ * Tests whether users arrive in the arms in the intended ratio, valid after every user.
  *
  * @module
  */
@@ -12,8 +12,8 @@ export interface SampleRatioOptions {
   /** Probability of ever raising a false alarm. @default {0.01} */
   readonly alpha?: number;
   /**
-   * Weight of the prior in users: the larger, the smaller the deviation it detects best; by default one percentage
-   * point.
+   * Weight of the prior in users: the larger, the smaller the deviation it detects best; one percentage point by
+   * default.
    *
    * @default {2500}
    */
@@ -70,7 +70,7 @@ export class SampleRatio {
     return this.#counts;
   }
 
-  /** Anytime-valid p-value: the smallest α at which the alarm would have been raised. */
+  /** Anytime-valid p-value: the smallest α that would have raised the alarm. */
   get p(): number {
     return Math.min(1, Math.exp(-this.#largest));
   }
@@ -80,7 +80,7 @@ export class SampleRatio {
     return this.p <= this.#alpha;
   }
 
-  /** Counts a new user of an arm. @throws RangeError when there is no such arm */
+  /** Counts a new user of an arm. @throws RangeError when the arm does not exist */
   update(arm: number): void {
     const share = this.#shares[arm];
     if (share === undefined) throw new RangeError(`Cannot count a user of arm ${arm}: there is none`);
@@ -91,13 +91,13 @@ export class SampleRatio {
     this.#largest = Math.max(this.#largest, this.#logFactor);
   }
 
-  /** @internal Writes who was counted. */
+  /** @internal Encodes the counts. */
   encode(to: ByteWriter): void {
     for (const count of this.#counts) to.uint(count);
     to.f64(this.#logFactor).f64(this.#largest);
   }
 
-  /** @internal Reads what {@linkcode SampleRatio.encode} wrote of a test of the same shares, in place of its own. */
+  /** @internal Replaces its state with the output of {@linkcode SampleRatio.encode} for the same shares. */
   decode(from: ByteReader): void {
     for (let arm = 0; arm < this.#counts.length; arm++) this.#counts[arm] = from.uint();
     this.#n = this.#counts.reduce((sum, count) => sum + count, 0);
@@ -107,12 +107,12 @@ export class SampleRatio {
 }
 
 /**
- * The share of one arm's users that has to be lost for {@linkcode SampleRatio} with its defaults to see it in about
- * 95 % of cases: z / √(n θ (1 − θ)). A test that is looked at once would have z = 4.22 at its α of 1 %; this one may be
- * looked at any time, for z = 5.
+ * The share of one arm's users that must be lost for {@linkcode SampleRatio} with defaults to detect it in about 95 %
+ * of cases: z / √(n θ (1 − θ)). A test read once would have z = 4.22 at its α of 1 %; this test may be read at any
+ * time, for z = 5.
  *
- * @param users All users, n; from 5,000 on. With fewer it sees less than this says.
- * @param share What the arm is to get, θ in (0, 1).
+ * @param users All users, n; from 5,000 on. With fewer, the test detects less than this.
+ * @param share Intended share of the arm, θ in (0, 1).
  */
 export function seenLoss(users: number, share: number): number {
   return 5 / Math.sqrt(users * share * (1 - share));

@@ -1,5 +1,5 @@
 /**
- * The figures of one experiment as a stream: samples in, moments of each variant out.
+ * The figures of one experiment as a stream: samples in, moments by variant out.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { PrePeriod } from "./pre_period.ts";
 import { addSample, Moments } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
 
-/** Segments of users with figures of their own. */
+/** User segments with separate figures. */
 export const USER_SEGMENTS = ["new", "returning"] as const;
 
 /** One of {@linkcode USER_SEGMENTS}. */
@@ -24,26 +24,26 @@ interface Member {
   /** Whether the user had a behaviour before the first exposure. */
   readonly segment: UserSegment;
   readonly sums: Float64Array;
-  /** Sums of the pre-period; `undefined` without one. */
+  /** Sums of the pre-period; `undefined` without any. */
   readonly before: Float64Array | undefined;
 }
 
 /** Options of {@linkcode ExperimentTotals}. */
 export interface TotalsOptions {
-  /** Called with the variant of each new user, in order. */
+  /** Called for each new user with the variant, in order. */
   readonly onUser?: (variant: number) => void;
-  /** Pre-period shared with other totals; its owner updates it after them. @default {own} */
+  /** Pre-period shared with other totals; the owner updates it after them. @default {own} */
   readonly prePeriod?: PrePeriod;
 }
 
-/** What an encoded user is; 0 = not in the experiment. */
+/** Tag of an encoded user; 0 = not in the experiment. */
 const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
 
 /**
- * Sums up an experiment. A user counts in the first variant seen; lists of another one, after a change of the
- * split, are left out and counted as `moved`. Users with an override are left out too.
+ * Totals of an experiment. A user counts in the first variant seen; lists of another variant, after a change of the
+ * split, are excluded and counted as `moved`. Users with an override are excluded.
  *
- * Memory: 18 numbers a user of the experiment, 9 a user seen before it. O(1) a sample.
+ * Memory: 18 numbers per user of the experiment, 9 per user seen before it. O(1) per sample.
  *
  * @example
  * ```ts
@@ -67,9 +67,9 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
  * ```
  */
 export class ExperimentTotals {
-  /** The experiment; a later record of it may replace this one if variants and their users are the same. */
+  /** The experiment; a later record with the same variants and users may replace it. */
   experiment: Experiment;
-  /** Number of lists left out because their user had changed variant. */
+  /** Number of lists excluded because their user changed variant. */
   moved = 0;
   readonly #variants: readonly string[];
   readonly #members = new Map<string, Member>();
@@ -89,10 +89,10 @@ export class ExperimentTotals {
     this.#moments = { new: none(), returning: none() };
   }
 
-  /** Adds a sample, of the experiment or not: what precedes a user's first exposure is the pre-period. */
+  /** Adds a sample, whether or not of the experiment: samples before a user's first exposure form the pre-period. */
   update(sample: Sample): void {
     const { user, exposures = [] } = sample;
-    // Its outcome is not final: the same impression comes again.
+    // Its outcome is not final: the impression comes again.
     if (sample.purpose === "learn" || Object.hasOwn(this.experiment.overrides, user)) return;
     const exposure = exposures.find(({ experiment }) => experiment === this.experiment.name);
     const variant = exposure === undefined ? -1 : this.#variants.indexOf(exposure.variant);
@@ -112,7 +112,7 @@ export class ExperimentTotals {
     moments.update(known.sums, known.before);
   }
 
-  /** Moments of a variant, by its index among the shown ones; of one segment or of all users. */
+  /** Moments of a variant, by its index among those with users, for one segment or all users. */
   moments(variant: number, segment?: UserSegment): Moments {
     const moments = new Moments();
     for (const name of segment === undefined ? USER_SEGMENTS : [segment]) {
@@ -122,13 +122,13 @@ export class ExperimentTotals {
     return moments;
   }
 
-  /** Forgets a user; the sums stay counted. */
+  /** Forgets a user; the totals keep counting them. */
   forget(user: string): void {
     this.#members.delete(user);
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
   }
 
-  /** @internal Writes the figures of all users. */
+  /** @internal Encodes the figures of all users. */
   encode(to: ByteWriter): void {
     to.uint(this.moved);
     for (const segment of USER_SEGMENTS) {
@@ -136,7 +136,7 @@ export class ExperimentTotals {
     }
   }
 
-  /** @internal Reads what {@linkcode ExperimentTotals.encode} wrote of the same variants, in place of its own. */
+  /** @internal Replaces its state with the output of {@linkcode ExperimentTotals.encode} for the same variants. */
   decode(from: ByteReader): void {
     this.moved = from.uint();
     for (const segment of USER_SEGMENTS) {
@@ -144,7 +144,7 @@ export class ExperimentTotals {
     }
   }
 
-  /** @internal Writes the sums of a user. */
+  /** @internal Encodes the sums of a user. */
   encodeUser(to: ByteWriter, user: string): void {
     const member = this.#members.get(user);
     if (member === undefined) {
@@ -157,7 +157,7 @@ export class ExperimentTotals {
     if (before !== undefined) to.f64s(before);
   }
 
-  /** @internal Reads what {@linkcode ExperimentTotals.encodeUser} wrote. */
+  /** @internal Decodes the output of {@linkcode ExperimentTotals.encodeUser}. */
   decodeUser(from: ByteReader, user: string): void {
     const flags = from.u8();
     if (flags === 0) return;

@@ -1,6 +1,6 @@
 /**
- * The metrics of experiments: each a ratio of two sums over users, kept a user so that the users, who are what
- * was randomised, are also what the variance is taken over.
+ * The metrics of experiments. Each is a ratio of two sums over users, kept per user because users are the unit of
+ * randomisation and thus of the variance.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import {
 } from "../assignment/metrics.ts";
 import type { Sample } from "../samples/sample.ts";
 
-/** Adds what a sample says to a user's sums. */
+/** Adds a sample to a user's sums. */
 export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): void {
   sums[0] = 1;
   sums[1]! += 1;
@@ -32,8 +32,8 @@ export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): v
 }
 
 /**
- * First and second moments of the users' sums: all that a ratio, its variance and its regression on the
- * pre-period need. Merging is addition, so tasks with different users can be merged; one user must not be in two.
+ * First and second moments of the users' sums, sufficient for a ratio, its variance and its regression on the
+ * pre-period. Moments of disjoint users can be merged by addition.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export class Moments {
     return this.sums[0]!;
   }
 
-  /** Adds a user's vector, or with `sign` −1 takes it out again. */
+  /** Adds a user's vector, or removes it with `sign` −1. */
   update(sums: Float64Array, before: Float64Array | undefined, sign: 1 | -1 = 1): void {
     const n = METRIC_FIELDS.length;
     for (let i = 0, at = 0; i < Moments.WIDTH; i++) {
@@ -73,7 +73,7 @@ export class Moments {
     }
   }
 
-  /** Adds other users. */
+  /** Adds the moments of other users. */
   merge(other: Moments): void {
     for (let i = 0; i < this.sums.length; i++) this.sums[i]! += other.sums[i]!;
   }
@@ -89,7 +89,7 @@ export class Moments {
   }
 }
 
-/** A metric linearised at the totals, for the delta method. */
+/** A metric linearised around the totals, for the delta method. */
 export interface LinearMetric {
   /** The value. */
   readonly value: number;

@@ -1,5 +1,5 @@
 /**
- * What an experiment says, in words, at any time.
+ * The verdicts of an experiment, valid at any time.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { UserSegment } from "./totals.ts";
 import type { Moments } from "./user_metrics.ts";
 import { type MetricName, METRICS, type MetricSpec } from "../assignment/metrics.ts";
 
-/** Words of a verdict. */
+/** Kinds of verdict. */
 export const VERDICTS = ["better", "worse", "undecided", "no difference", "harmful", "invalid"] as const;
 
 /** One of {@linkcode VERDICTS}. */
@@ -32,9 +32,9 @@ export interface Comparison {
   readonly interval: Interval;
   /** Anytime-valid p-value. */
   readonly p: number;
-  /** Evidence as a share of what a verdict takes; from 1 on the interval excludes 0. */
+  /** Evidence as a share of that required for a verdict; from 1 on, the interval excludes 0. */
   readonly share: number;
-  /** Users that the smaller arm still lacks for a verdict. */
+  /** Users still missing in the smaller arm for a verdict. */
   readonly missingUsers: number;
   /** Effective conversions of the smaller arm, see {@linkcode MIN_CONVERSIONS}. */
   readonly conversions: number;
@@ -58,20 +58,20 @@ export interface Verdict {
 export interface Figures {
   /** The experiment. */
   readonly experiment: Experiment;
-  /** Moments of a variant, by its index among the shown ones. */
+  /** Moments of a variant, by its index among those with users. */
   moments(variant: number, segment?: UserSegment): Moments;
 }
 
 /**
- * Effective conversions that the smaller arm would have if both were alike, before which nothing is said: with fewer,
- * no dispersion is known well enough. In simulations 8 would do.
+ * Fewest effective conversions for any verdict, of the smaller arm if both were alike: with fewer, the dispersion is
+ * too uncertain. In simulations 8 suffice.
  */
 export const MIN_CONVERSIONS = 15;
 
 /**
  * Compares a variant with the control on a metric. With several variants the error rate is divided among them.
  *
- * @param variant Place among the variants that are shown, from 1.
+ * @param variant Index among the variants with users, from 1.
  *
  * @example
  * ```ts
@@ -109,7 +109,9 @@ export function compareVariant(
   const evidence = evidenceOf(effect.control, effect.variant);
   const { ideal }: MetricSpec = METRICS[metric];
   const known = {
-    ...{ variant: shown[variant]?.name ?? "", metric, effect },
+    variant: shown[variant]?.name ?? "",
+    metric,
+    effect,
     missingUsers: Math.max(0, minUsers - Math.min(effect.control.users, effect.variant.users)),
     conversions: evidence === null ? 0 : fewestConversions(evidence),
   };
@@ -134,22 +136,22 @@ export function compareVariant(
 }
 
 /**
- * The interval of max(b, 1/b) / max(a, 1/a) when those of b/a and b·a are known, each at half of the error rate.
+ * The interval of max(b, 1/b) / max(a, 1/a), from those of b/a and b·a, each at half the error rate.
  *
  * With x = ln(b/a) and y = ln(ba), |ln b| − |ln a| is the one of the two that is nearer to 0, with the sign of xy.
  */
 function distanceInterval(ratio: Interval, product: Interval): Interval {
   const [x, y] = [ratio, product].map(({ low, high }) => [Math.log(low), Math.log(high)] as const);
-  // It is monotone in x for a given y, and the other way round, but where the sign turns: the ends are at corners.
+  // It is monotone in x given y, and in y given x, except where the sign changes: the ends are at corners.
   const corners = x!.flatMap((a) => y!.map((b) => Math.sign(a * b) * Math.min(Math.abs(a), Math.abs(b))));
   return { low: Math.exp(Math.min(...corners)), high: Math.exp(Math.max(...corners)) };
 }
 
 /**
- * The verdicts on all variants. The guard rails share an error rate of their own, equal to the metric's.
+ * The verdicts on all variants. The guard rails share a separate error rate, equal to the metric's.
  *
- * @param ratio The test of the split, fed with every new user.
- * @param lost The same test of the users who were answered and never came back, if they are known.
+ * @param ratio The test of the split over all new users.
+ * @param lost The same test over users with a recommendation but no sample, if known.
  *
  * @example
  * ```ts
@@ -195,9 +197,9 @@ export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRati
 /** A verdict without its figures. */
 type Judgement = Pick<Verdict, "word" | "text">;
 
-/** Why nothing can be said, whatever the figures are; `undefined` = something can. */
+/** Why no verdict is possible, whatever the figures; `undefined` = one is. */
 function invalidity(ratio: SampleRatio, lost: SampleRatio | undefined): Judgement | undefined {
-  // Who is lost in one arm only makes those who are left incomparable, however even the split looks.
+  // Users lost in one arm only make the remaining users incomparable, however even the split looks.
   const [test, what] = lost?.mismatch
     ? [lost, "users who got an answer and never came back"] as const
     : [ratio, "users"] as const;
@@ -229,7 +231,7 @@ function judge(
     return { word, text: `${variant} is ${word}: ${change(comparison)} ${nameOf(metric)}` };
   }
   const users = effect.control.users + effect.variant.users;
-  // What could not have been seen is not absent.
+  // An undetectable effect is not an absent one.
   const couldSee = missingUsers === 0 && (conversions >= MIN_CONVERSIONS || effect.variance === 0);
   if (couldSee && users >= maxUsers) {
     return {
@@ -240,12 +242,12 @@ function judge(
   return { word: "undecided", text: `cannot say yet: ${patience(comparison, users)}` };
 }
 
-/** Whether a guard rail is surely broken: the whole interval lies beyond what is tolerated. */
+/** Whether a guard rail is broken: the whole interval lies beyond the tolerance. */
 function harms({ interval, metric }: Comparison, { tolerance = 0 }: GuardRail): boolean {
   return METRICS[metric].better === "up" ? interval.high < -tolerance : interval.low > tolerance;
 }
 
-/** How many more users it would take if the effect is what it looks like now. */
+/** Estimated number of further users, given the current estimate of the effect. */
 function patience(comparison: Comparison, users: number): string {
   const { effect, share, missingUsers, conversions, metric } = comparison;
   if (effect.lift === null || !Number.isFinite(effect.variance)) return "there are no outcomes to compare";
@@ -261,7 +263,7 @@ function patience(comparison: Comparison, users: number): string {
   return `about ${more} more users if the effect is the ${change(comparison)} that it looks like`;
 }
 
-/** What a lift is a change of. */
+/** The quantity that a lift refers to. */
 function nameOf(metric: MetricName): string {
   const { ideal }: MetricSpec = METRICS[metric];
   return ideal === undefined ? metric : `distance of ${metric} from ${ideal}`;

@@ -1,5 +1,5 @@
 /**
- * The mean over all queries with an interval that knows that those of one user belong together.
+ * The mean over all queries, with an interval that clusters them by user.
  *
  * With S_u the sum and n_u the number of the queries of user u, U users and N = Σ n_u, the mean is m = Σ S_u / N, a
  * ratio of two sums over independent users. Its variance is that of the jackknife that leaves one user out at a time,
@@ -9,8 +9,8 @@
  * ```
  *
  * (Cochran, "Sampling Techniques", 1977, §6.17). The interval is m ± t·√v with N²/Σ n_u² − 1 degrees of freedom: where
- * few users have most of the queries, it is they who count.
- * What users have in common, such as a week in which everybody looks at the same film, is not in it.
+ * few users have most of the queries, these users determine the interval. Effects common to users, such as a week in
+ * which everybody watches the same film, are not included.
  *
  * @module
  */
@@ -21,15 +21,15 @@ import { studentQuantile } from "./student.ts";
 export interface Estimate {
   /** The mean; NaN without values. */
   readonly mean: number;
-  /** Half of the interval's width; Infinity when there are fewer than two users. */
+  /** Half of the interval's width; Infinity with fewer than two users. */
   readonly margin: number;
 }
 
 /**
  * The mean of values and its interval.
  *
- * @param values One a query
- * @param clusters By query: the number of its user, from 0, below `count`
+ * @param values One per query
+ * @param clusters User index of each query, from 0, below `count`
  * @param count Number of users
  * @param confidence Of the interval, in (0, 1). @default {0.95}
  */

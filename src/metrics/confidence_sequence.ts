@@ -1,5 +1,6 @@
 /**
- * Intervals that hold at all times at once, so that anybody may look at any time and stop when they like.
+ * Confidence sequences: intervals that hold at all times simultaneously, so that results may be read and stopped at any
+ * time.
  *
  * @module
  */
@@ -14,29 +15,29 @@ export interface Interval {
 
 /** Parameters of a confidence sequence. */
 export interface ConfidenceOptions {
-  /** Probability that the truth is ever outside, in (0, 1). */
+  /** Probability of ever excluding the truth, in (0, 1). */
   readonly alpha: number;
-  /** Number of units at which the interval is about the narrowest possible. */
+  /** Number of units for which the interval is nearly the narrowest possible. */
   readonly tunedFor: number;
 }
 
 /**
- * The square of the critical value: the truth is left out once z², the squared distance of the estimate from it in
+ * The square of the critical value: the truth is excluded once z², the squared distance of the estimate from it in
  * standard errors, reaches this.
  *
  * The likelihood ratio exp(λS − λ²V/2) of a drift λ is a martingale under the null, and so is its mean under any prior
  * on λ (Robbins 1970). The prior here is the normal moment prior, λ² N(0, ρ²)/ρ² (Johnson and Rossell, "On the use of
- * non-local prior densities", JRSS B 2010). It has no mass near zero, where no experiment could tell, and reaches a
- * power of 80 % with 1.5 times the units of a test that is looked at once, where a normal prior takes 1.65. With
- * κ = n ρ² and u = z² κ/(κ + 1) the mean is
+ * non-local prior densities", JRSS B 2010). It has no mass near zero, where no experiment is decisive, and reaches a
+ * power of 80 % with 1.5 times the units of a fixed-size test, compared with 1.65 for a normal prior. With κ = n ρ² and
+ * u = z² κ/(κ + 1) the mean is
  *
  * ln M = u/2 + ln(1 + u) − 3/2 ln(κ + 1),
  *
- * and by Ville's inequality P(M ever ≥ 1/α) ≤ α. It holds as far as the estimate is like a sum of normal terms, one a
- * unit (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic confidence
- * sequences", Annals of Statistics 2024); docs/explanation/experiments.md says how far that is.
+ * and by Ville's inequality P(M ever ≥ 1/α) ≤ α. It holds as far as the estimate behaves like a sum of normal terms,
+ * one per unit (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic
+ * confidence sequences", Annals of Statistics 2024); docs/explanation/experiments.md measures how far.
  *
- * @param n Units that the estimate is made of, above 0.
+ * @param n Number of units in the estimate, above 0.
  *
  * @example
  * ```ts
@@ -53,10 +54,10 @@ export function criticalSquare(n: number, { alpha, tunedFor }: ConfidenceOptions
 }
 
 /**
- * The smallest α at which z² reaches the critical square, with the prior of `options`: a p-value for any time.
+ * The smallest α at which z² reaches the critical square, with the prior of `options`: an anytime-valid p-value.
  *
  * @param square z².
- * @param n Units that the estimate is made of, above 0.
+ * @param n Number of units in the estimate, above 0.
  *
  * @example
  * ```ts
@@ -80,12 +81,12 @@ function rootOf(level: number): number {
   for (let step = 0; step < 50; step++) {
     const change = (level - u / 2 - Math.log1p(u)) / (0.5 + 1 / (1 + u));
     u += change;
-    if (Math.abs(change) <= 1e-9 * u) break; // the next one would be its square
+    if (Math.abs(change) <= 1e-9 * u) break; // the next change would be about its square
   }
   return u;
 }
 
-/** The κ at which the critical value is smallest, to 5 %: there κ = u (3 + u) / (3 + 3u). */
+/** The κ that minimises the critical value, to 5 %: κ = u (3 + u) / (3 + 3u). */
 function narrowestKappa(alpha: number): number {
   return 0.45 + 0.7 * Math.log(1 / alpha);
 }

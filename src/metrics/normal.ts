@@ -40,7 +40,7 @@ export function normalCdf(x: number): number {
 }
 
 /**
- * The number that a standard normal one is below with probability `p`.
+ * The standard normal quantile of `p`.
  *
  * Acklam's rational approximation (2003), then a step of Halley's method.
  *

@@ -1,13 +1,13 @@
 /**
- * How true predicted probabilities are: exact figures over stored rows, natural logarithms throughout.
- * Every function is `null` where its figure is undefined.
+ * Calibration and likelihood of predicted probabilities: exact figures over stored rows, with natural logarithms. Every
+ * function returns `null` where its figure is undefined.
  *
  * @module
  */
 
 import type { Numbers } from "./ranking.ts";
 
-/** Predictions are kept this far from 0 and 1 inside a logarithm. */
+/** Predictions are clipped this far from 0 and 1 inside logarithms. */
 export const PROBABILITY_FLOOR = 1e-7;
 
 /**
@@ -69,8 +69,8 @@ export function constantLogLoss(labels: Numbers): number | null {
 }
 
 /**
- * Log loss relative to that of the best constant *for the same rows* (He et al., ADKDD'14): 1 is no better
- * than a constant, 0 is perfect; `null` if there is only one label.
+ * Log loss relative to that of the best constant *for the same rows* (He et al., ADKDD'14): 1 is no better than a
+ * constant, 0 is perfect; `null` with only one label.
  *
  * @example
  * ```ts
@@ -87,7 +87,7 @@ export function normalizedEntropy(labels: Numbers, predictions: Numbers): number
 }
 
 /**
- * Σ predictions / Σ labels: 1 is calibrated on average, above 1 promises too much; `null` without positives.
+ * Σ predictions / Σ labels: 1 is calibrated on average, above 1 overestimates; `null` without positives.
  *
  * @example
  * ```ts

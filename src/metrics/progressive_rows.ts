@@ -2,26 +2,26 @@ import { endRecord, openRecord, readArray, startRecord, writeArray } from "../co
 import { accuracy, calibration, constantLogLoss, logLoss, normalizedEntropy } from "./probability.ts";
 import { auc, gauc, prAuc } from "./ranking.ts";
 
-/** A prediction that was made before its outcome, and the outcome. */
+/** A prediction made before its outcome, and the outcome. */
 export interface ProgressiveRow {
-  /** Index of the user: 0, 1, 2, … in the order of first sight. */
+  /** Index of the user: 0, 1, 2, … in the order of first appearance. */
   readonly user: number;
   /** Outcome in {0, 1}. */
   readonly label: number;
   /** The frozen prediction in [0, 1]. */
   readonly prediction: number;
-  /** The true probability, known only to a simulator. @default {NaN} */
+  /** The true probability, from a simulator. @default {NaN} */
   readonly oracle?: number;
-  /** Whether the user had no behaviour before. */
+  /** Whether the user had no earlier behaviour. */
   readonly newUser: boolean;
 }
 
-/** Which users' rows a report is about. */
+/** Segments of rows by user. */
 export type Segment = "all" | "new" | "returning";
 
-/** All figures of a range of rows; `null` where one is undefined. */
+/** All figures of a range of rows; `null` where undefined. */
 export interface MetricsReport {
-  /** How many rows. */
+  /** Number of rows. */
   readonly rows: number;
   /** Area under the ROC curve. */
   readonly auc: number | null;
@@ -29,7 +29,7 @@ export interface MetricsReport {
   readonly gauc: number | null;
   /** Mean log loss in nats. */
   readonly logLoss: number | null;
-  /** Log loss over that of the best constant. */
+  /** Log loss relative to the best constant. */
   readonly normalizedEntropy: number | null;
   /** Σ predictions / Σ labels. */
   readonly calibration: number | null;
@@ -39,9 +39,9 @@ export interface MetricsReport {
   readonly accuracy: number | null;
   /** Log loss of the best constant for these rows. */
   readonly constantLogLoss: number | null;
-  /** Log loss of the true probabilities; only where all rows have one. */
+  /** Log loss of the true probabilities, where all rows have one. */
   readonly oracleLogLoss?: number | null;
-  /** AUC of the true probabilities; only where all rows have one. */
+  /** AUC of the true probabilities, where all rows have one. */
   readonly oracleAuc?: number | null;
 }
 
@@ -51,8 +51,8 @@ const VERSION = 1;
 const LABEL = 1, NEW_USER = 2;
 
 /**
- * Every judged prediction, in the order of judgement, for exact figures over any range of them: progressive
- * validation (McMahan et al., KDD'13) without the approximations of constant memory. 14 bytes a row, and 8 for a true probability.
+ * All evaluated predictions in order, for exact figures over any range: progressive validation (McMahan et al., KDD'13)
+ * without the approximations of constant memory. 14 bytes per row, and 8 for a true probability.
  *
  * @example
  * ```ts
@@ -153,9 +153,9 @@ export class ProgressiveRows {
   }
 
   /**
-   * Forgets the oldest rows. O(rows).
+   * Drops the oldest rows. O(rows).
    *
-   * @returns For each user index that is left, in the order of first sight, what it was; the n-th is n from now on.
+   * @returns The previous index of each remaining user; the n-th becomes n.
    */
   drop(count: number): number[] {
     const { length } = this;
@@ -173,13 +173,13 @@ export class ProgressiveRows {
     return [...indices.keys()];
   }
 
-  /** Forgets all rows. */
+  /** Drops all rows. */
   reset(): void {
     this.#length = 0;
     this.#oracles = new Float64Array(0);
   }
 
-  /** All rows as bytes, column by column: same rows, same bytes. */
+  /** Encodes all rows by column, deterministically. */
   encode(): Uint8Array {
     const length = this.#length;
     const flags = this.#labels.slice(0, length);
@@ -193,9 +193,9 @@ export class ProgressiveRows {
   }
 
   /**
-   * Takes over encoded rows in place of its own.
+   * Replaces its rows with encoded ones.
    *
-   * @throws {SyntaxError} if the bytes are no such rows; nothing is changed then
+   * @throws {SyntaxError} if the bytes are invalid; nothing is changed then
    */
   decode(bytes: Uint8Array): void {
     const reader = openRecord(bytes, NAME, VERSION);

@@ -1,8 +1,7 @@
 /**
- * How well scores order outcomes: exact figures over stored rows, in natural units (0.5 is chance for AUC).
+ * Ranking quality of scores: exact figures over stored rows, in natural units (0.5 is chance for AUC).
  *
- * Every function is `null` where its figure is undefined, and no figure but {@linkcode prAuc} depends on the
- * order of the rows.
+ * Every function returns `null` where its figure is undefined. Only {@linkcode prAuc} depends on the order of the rows.
  *
  * @module
  */
@@ -16,7 +15,7 @@ export type Numbers = ArrayLike<number>;
  *
  * @param labels outcomes in {0, 1}
  * @param scores any real numbers, of the same length
- * @returns in [0, 1]; `null` if there is only one label
+ * @returns in [0, 1]; `null` with only one label
  * @throws {RangeError} if the lengths differ or a score is NaN
  *
  * @example
@@ -67,7 +66,7 @@ export function gauc(users: Numbers, labels: Numbers, scores: Numbers): number |
   let groups = 0;
   for (let i = 0; i < rows; i++) groups = Math.max(groups, users[i]! + 1);
 
-  // Counting sort by (user, label): a user's negatives lie before the positives, both contiguous.
+  // Counting sort by (user, label): a user's negatives come before the positives, both contiguous.
   const ends = new Uint32Array(2 * groups + 1);
   for (let i = 0; i < rows; i++) ends[2 * users[i]! + (labels[i] === 1 ? 1 : 0) + 1]!++;
   for (let g = 0; g < 2 * groups; g++) ends[g + 1]! += ends[g]!;
@@ -120,7 +119,7 @@ function aucOf(positives: Float64Array, negatives: Float64Array): number | null 
   if (positives.length === 0 || negatives.length === 0) return null;
   positives.sort();
   negatives.sort();
-  // Twice the number of won pairs: an integer below 2^53 for any set that fits in memory, hence exact.
+  // Twice the number of won pairs: an integer below 2^53 for any set that fits in memory, and so exact.
   let doubled = 0, below = 0, upTo = 0;
   for (let p = 0; p < positives.length; p++) {
     const score = positives[p]!;

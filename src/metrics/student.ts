@@ -7,7 +7,7 @@
 import { normalQuantile } from "./normal.ts";
 
 /**
- * The number that a t-distributed one is below with probability `p` (Hill, "Algorithm 396: Student's t-quantiles",
+ * The quantile of `p` (Hill, "Algorithm 396: Student's t-quantiles",
  * CACM 13, 1970); exact for 1 and 2 degrees of freedom, relative error below 1e-4 above.
  *
  * @param p In (0, 1)

@@ -1,22 +1,22 @@
 /**
- * An interval that holds at all times for a weighted mean of what is symmetric about it.
+ * An anytime-valid interval for a weighted mean of symmetric values.
  *
  * @module
  */
 
 import type { ConfidenceOptions, Interval } from "./confidence_sequence.ts";
 
-/** A weighted mean of numbers in [−1, 1] with what its interval takes. */
+/** A weighted mean of numbers in [−1, 1], with the sums for its interval. */
 export interface WeightedMean {
-  /** Σ w x / Σ w, in [−1, 1]; anything when there is nothing yet. */
+  /** Σ w x / Σ w, in [−1, 1]; arbitrary without values. */
   readonly value: number;
-  /** Σ w; 0 = nothing yet. */
+  /** Σ w; 0 = no values. */
   readonly weight: number;
   /** Σ w² (x − mean)², quadratic in the mean. */
   readonly residuals: (mean: number) => number;
 }
 
-/** Halvings of an end: to 2⁻⁴⁰. */
+/** Bisection steps per end: to 2⁻⁴⁰. */
 const HALVINGS = 40;
 
 /**
@@ -26,11 +26,11 @@ const HALVINGS = 40;
  *
  * For numbers y that are independent of each other and each symmetric about 0, exp(λ Σ y − λ²/2 Σ y²) is a
  * supermartingale for any λ (de la Peña, "A general class of exponential inequalities for martingales and ratios",
- * Annals of Probability 1999, lemma 6.1); mixed over λ ~ N(0, 1/ρ) it is above 1/α at any of all times with a
- * probability of at most α (Ville). So nothing is asymptotic where y = w (x − m) is symmetric, and no variance is
- * estimated that a few numbers could have too small; for other m it is as good as the central limit theorem.
+ * Annals of Probability 1999, lemma 6.1); mixed over λ ~ N(0, 1/ρ) the probability that it ever exceeds 1/α is at most
+ * α (Ville). Where y = w (x − m) is symmetric, the interval is therefore exact and needs no variance estimate; for
+ * other m it is as good as the central limit theorem.
  *
- * ρ is tuned so that the interval is narrowest at `tunedFor` numbers with w² x² = 1 in the mean.
+ * ρ is tuned so that the interval is narrowest at `tunedFor` numbers with a mean w² x² of 1.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The endpoints of the dashboard: its pages, which anybody may load, and the data they show, which need a key.
+ * The endpoints of the dashboard: its pages, which need no key, and their data, which does.
  *
  * @module
  */
@@ -36,7 +36,7 @@ const FILES: Readonly<Record<string, readonly [text: string, type: string]>> = {
   "style.css": [style, "text/css; charset=utf-8"],
 };
 
-/** Nothing but our own files may run, be shown or be asked, and nobody may frame us. */
+/** Allows only the dashboard's own files and requests, and no framing. */
 const HEADERS = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
@@ -44,10 +44,10 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
-/** Paths that answer with the page, which then shows what its address says. */
+/** Paths that serve the page, which then renders by its address. */
 const PAGES = ["/", "/users", "/users/:user", "/experiments"];
 
-/** The pages and their files. They are no part of the API, so its description leaves them out. */
+/** The pages and their files, which are not part of the API and its description. */
 export function dashboardPages(): readonly Endpoint[] {
   const pages = PAGES.map((path) => page(path, `page ${path}`, html, "text/html; charset=utf-8"));
   const files = Object.entries(FILES).map(([name, [text, type]]) =>
@@ -58,7 +58,10 @@ export function dashboardPages(): readonly Endpoint[] {
 
 function page(path: string, id: string, text: string, type: string): Endpoint {
   return {
-    ...{ method: "GET", path, id, scope: null },
+    method: "GET",
+    path,
+    id,
+    scope: null,
     summary: "The dashboard",
     answers: { 200: { description: "The page", type } },
     local: true,
@@ -66,7 +69,7 @@ function page(path: string, id: string, text: string, type: string): Endpoint {
   };
 }
 
-/** The endpoint of what the overview shows. */
+/** The endpoint of the overview's data. */
 export function liveEndpoint(live: Pick<LiveFeed, "open">): Endpoint {
   return {
     method: "GET",

@@ -1,5 +1,5 @@
 /**
- * Server-sent events for everybody who looks: one snapshot a second, made once and only while somebody does.
+ * Server-sent events for viewers: one snapshot per second, made once for all and only while there are viewers.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Recorder } from "./recorder.ts";
 import { hello, type Snapshots, type Tick } from "./snapshot.ts";
 
 const TICK_MS = 1000;
-/** A viewer that is so many ticks behind misses some. */
+/** A viewer that lags by this many ticks misses some. */
 const MAX_BEHIND = 5;
 
 const logger = getLogger(["meander", "dashboard"]);
@@ -18,35 +18,38 @@ const encoder = new TextEncoder();
 
 /** Options of a {@linkcode LiveFeed}. */
 export interface LiveOptions {
-  /** Takes the points. */
+  /** Records the points. */
   readonly recorder: Recorder;
   /** Makes the snapshots. */
   readonly snapshots: Snapshots;
   /** Version of the program. */
   readonly version: string;
-  /** Viewers at a time. @default {50} */
+  /** Most concurrent viewers. @default {50} */
   readonly maxViewers?: number;
 }
 
-/** Takes a point each second, and tells it to whoever watches. */
+/** Records a point each second and sends it to the viewers. */
 export class LiveFeed implements Disposable {
   readonly #options: LiveOptions;
   readonly #viewers = new Set<ReadableStreamDefaultController<Uint8Array>>();
   readonly #timer: ReturnType<typeof setInterval>;
   #busy = false;
 
-  /** Begins to take points. */
+  /** Starts recording points. */
   constructor(options: LiveOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** Those who watch now. */
+  /** Number of current viewers. */
   get viewers(): number {
     return this.#viewers.size;
   }
 
-  /** A stream of events: `hello` with the past, then `tick` each second. @throws Problem when too many watch */
+  /**
+   * Opens an event stream: `hello` with the history, then `tick` each second. @throws Problem when there are too many
+   * viewers
+   */
   async open(): Promise<Response> {
     const { recorder, snapshots, version, maxViewers = 50 } = this.#options;
     if (this.#viewers.size >= maxViewers) {
@@ -70,7 +73,7 @@ export class LiveFeed implements Disposable {
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
   }
 
-  /** Takes no more points, and lets all viewers go. */
+  /** Stops recording and closes all streams. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     for (const viewer of this.#viewers) viewer.close();
@@ -78,7 +81,7 @@ export class LiveFeed implements Disposable {
   }
 
   async #tick(): Promise<void> {
-    if (this.#busy) return; // the log is away: a point is left out
+    if (this.#busy) return; // the log is unavailable: skip a point
     this.#busy = true;
     try {
       await this.#record();

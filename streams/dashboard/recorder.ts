@@ -1,6 +1,6 @@
 /**
- * What the dashboard knows: notes what happens in this process, and takes a point of every figure each second. The
- * points are cheap, so that there is a past to look at when somebody comes; what costs more waits for a viewer.
+ * Records what the dashboard shows: events of this process, and a point of every figure each second. Points are cheap,
+ * so that there is a history before the first viewer; expensive figures are only taken for viewers.
  *
  * @module
  */
@@ -45,61 +45,61 @@ export const COLUMNS = [
 /** One of {@linkcode COLUMNS}. */
 export type Column = typeof COLUMNS[number];
 
-/** Something that happened to the parameters. */
+/** A change of the parameters. */
 export interface Mark {
-  /** Counts what is told to viewers, from 1. */
+  /** Sequence number for viewers, from 1. */
   readonly id: number;
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** What: versions were made, or what the guard said, or weights that broke. */
+  /** Kind: published versions, a decision of the guard, or broken weights. */
   readonly kind: "published" | "suspect" | "rolled back" | "recovering" | "healthy" | "thrown away";
-  /** Newest version then. */
+  /** Newest version at that time. */
   readonly version: number;
-  /** For people. */
+  /** Description for people. */
   readonly about: string;
 }
 
-/** Something that was not taken. */
+/** A rejected record. */
 export interface RejectedView {
-  /** Counts what is told to viewers, from 1. */
+  /** Sequence number for viewers, from 1. */
   readonly id: number;
-  /** When, milliseconds since the epoch. */
+  /** Time, milliseconds since the epoch. */
   readonly time: number;
-  /** Why, for machines. */
+  /** Machine-readable code. */
   readonly code: string;
-  /** Why, for people. */
+  /** Reason for people. */
   readonly reason: string;
-  /** Where it stood: a place on the log, or the API that sent it back. */
+  /** Its position on the log, or the API that rejected it. */
   readonly place: string;
-  /** How its bytes begin; empty when they were not kept. */
+  /** Its first bytes; empty when they were not kept. */
   readonly text: string;
 }
 
-/** What a second has brought. */
+/** The news of a second. */
 export interface News {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** Its point. */
+  /** Point of the second. */
   readonly point: Point<Column>;
-  /** The point of the minute that has ended before it, if one has. */
+  /** Point of the minute that ended before it, if any. */
   readonly minute: TimedPoint<Column> | null;
-  /** What happened to the parameters. */
+  /** Changes of the parameters. */
   readonly marks: readonly Mark[];
-  /** What was not taken. */
+  /** Rejected records. */
   readonly rejections: readonly RejectedView[];
 }
 
 const NO_QUALITY: Quality = { rows: 0, ctr: null, auc: null, entropy: null, calibration: null };
 
-/** Seconds from one look at what costs something to the next when nobody watches. */
+/** Seconds between expensive reads while there are no viewers. */
 const UNWATCHED_S = 10;
 const LATENCY_S = 60;
 const MAX_MARKS = 200;
 const MAX_REJECTIONS = 50;
 const MAX_CODES = 100;
-/** Bytes shown of what was rejections; base64 has 4 characters for 3 of them. */
+/** Bytes shown of a rejected record; base64 has 4 characters for 3 of them. */
 const TEXT_BYTES = 159;
-/** An answer is read for its time at most so often. */
+/** Least interval between two recommendations that are decoded for their time. */
 const ANSWER_EVERY_MS = 50;
 
 const decoder = new TextDecoder();
@@ -108,11 +108,11 @@ const decoder = new TextDecoder();
 export interface RecorderOptions {
   /** The topics of the deployment. */
   readonly topics: Topics;
-  /** The service in this process, if there is one. */
+  /** The service in this process, if any. */
   readonly service: Service | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** A clock in milliseconds that never goes back. */
+  /** A monotonic clock in milliseconds. */
   readonly clock: () => number;
 }
 
@@ -120,42 +120,42 @@ export interface RecorderOptions {
 export class Recorder implements MetricsListener {
   /** The points. */
   readonly series: Series<Column> = new Series(COLUMNS);
-  /** From the append of a request to its committed answer, over HTTP. */
+  /** Times of recommendations over HTTP, from the append of the request to the commit. */
   readonly answers: LatencyWindow = new LatencyWindow(LATENCY_S);
-  /** Making an answer: candidates, scores, policy. A sample of the answers. */
+  /** Times to make a slate: candidates, scores, policy. Sampled. */
   readonly scores: LatencyWindow = new LatencyWindow(LATENCY_S);
-  /** Commits of tasks. */
+  /** Times of task commits. */
   readonly commits: LatencyWindow = new LatencyWindow(LATENCY_S);
-  /** What happened to the parameters, oldest first. */
+  /** Changes of the parameters, oldest first. */
   readonly marks: Mark[] = [];
-  /** What was not taken, newest last. */
+  /** Rejected records, newest last. */
   readonly rejections: RejectedView[] = [];
-  /** How much was not taken, by code, since the start of this process. */
+  /** Number of rejected records by code since the start of this process. */
   readonly rejectionCounts: Map<string, number> = new Map();
-  /** How good the newest predictions of each model were, as of the last look. */
+  /** Quality of each model's newest predictions, as of the last read. */
   readonly qualities: Map<string, Quality> = new Map();
   readonly #options: RecorderOptions;
   #before: Readonly<Before> | undefined;
   #status: ServiceStatus | undefined;
   #seconds = 0;
-  /** What was told of the learner, if there was one. */
+  /** Last reported state of the learner, if any. */
   #seen: Seen | undefined;
   #answerReadAt = -Infinity;
   #id = 0;
-  /** The last id that a point has told of. */
+  /** The last sequence number reported in a point. */
   #told = 0;
 
-  /** Nothing is known yet. */
+  /** Makes a recorder without points. */
   constructor(options: RecorderOptions) {
     this.#options = options;
   }
 
-  /** How good the newest predictions of the deployment's own model were, as of the last look. */
+  /** Quality of the newest predictions of the deployment's own model, as of the last read. */
   get quality(): Quality {
     return this.qualities.get(this.#options.service?.serving.model ?? "") ?? NO_QUALITY;
   }
 
-  /** How the service was when it was last looked at. */
+  /** State of the service as of the last read. */
   get status(): ServiceStatus | undefined {
     return this.#status;
   }
@@ -186,7 +186,7 @@ export class Recorder implements MetricsListener {
       ? `${rejection.topic}/${rejection.partition}@${rejection.offset}`
       : `${rejection.file}:${rejection.line}`;
     const start = Uint8Array.fromBase64(bytes.slice(0, TEXT_BYTES / 3 * 4));
-    // As of a stream: a character that is cut at the end is left out.
+    // `stream` drops a truncated character at the end.
     this.#reject({ code, reason, place, text: new TextDecoder().decode(start, { stream: true }) });
   }
 
@@ -204,7 +204,7 @@ export class Recorder implements MetricsListener {
     if (this.rejections.length > MAX_REJECTIONS) this.rejections.shift();
   }
 
-  /** Takes the point of a second. @param watched Whether somebody looks: then nothing is older than the point. */
+  /** Records the point of a second. @param watched Whether there are viewers: then all figures are up to date. */
   async record(watched: boolean): Promise<News> {
     const { service } = this.#options;
     const fresh = watched || this.#seconds % UNWATCHED_S === 0;
@@ -214,7 +214,7 @@ export class Recorder implements MetricsListener {
     const before = this.#before;
     const after = this.#before = this.#measure(service);
     const seconds = before === undefined ? 0 : (after.clock - before.clock) / 1000;
-    // Counters go down when a partition leaves: then nothing is known of the rate.
+    // Counters decrease when a partition leaves: the rate is then unknown.
     const rate = (name: RateName) =>
       before === undefined || seconds <= 0 || after[name] < before[name]
         ? null
@@ -259,7 +259,7 @@ export class Recorder implements MetricsListener {
     };
   }
 
-  /** What asks the log or sorts. */
+  /** The reads that call the log or sort. */
   async #look(service: Service): Promise<void> {
     this.#status = await service.status();
     for (const { serving: { model }, learner } of service.models) {
@@ -287,9 +287,9 @@ export class Recorder implements MetricsListener {
     }
     const { version, failures, changes } = learner;
     this.#seen = { version, change: changes.at(-1), failures };
-    // What it had done before we came, or before it began anew, has no time.
+    // Versions from before the start of this process, or of the learner, have no time.
     if (seen === undefined || version < seen.version) return;
-    // By themselves, not by their number: only the newest are kept.
+    // Compared by identity, not by count: only the newest are kept.
     const known = changes.findLastIndex(({ to, rows }) =>
       to === seen.change?.to && rows === seen.change?.rows
     );
@@ -304,13 +304,13 @@ export class Recorder implements MetricsListener {
   #mark(kind: Mark["kind"], version: number, about: string): void {
     this.marks.push({ id: ++this.#id, time: this.#options.now(), kind, version, about });
     if (this.marks.length <= MAX_MARKS) return;
-    // Versions come by the thousand; what the guard did should stay for long.
+    // There are thousands of versions; decisions of the guard must stay longer.
     const published = this.marks.findIndex((mark) => mark.kind === "published");
     this.marks.splice(Math.max(0, published), 1);
   }
 }
 
-/** What was told of a learner already. */
+/** The reported state of a learner. */
 interface Seen {
   readonly version: number;
   /** The newest change of health. */
@@ -322,7 +322,7 @@ type RateName = "events" | "requests" | "samples" | "learnt" | "rejected" | "cpu
 
 type Before = Record<RateName | "clock", number>;
 
-/** Events that are not committed; `null` when there is no partition here. */
+/** Uncommitted events; `null` without partitions here. */
 function lagOf(status: ServiceStatus | undefined): number | null {
   if (status === undefined || status.partitions.length === 0) return null;
   return status.partitions.reduce((sum, { lag }) => sum + lag, 0);

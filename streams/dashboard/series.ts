@@ -1,10 +1,10 @@
 /**
- * Figures over time in bounded memory: each second of the last minutes, each minute of the last day.
+ * Time series in bounded memory: seconds of the last minutes, minutes of the last day.
  *
  * @module
  */
 
-/** One figure a column; `null` = unknown. */
+/** One figure per column; `null` = unknown. */
 export type Point<Column extends string> = Readonly<Record<Column, number | null>>;
 
 /** A point with its time, milliseconds since the epoch. */
@@ -13,7 +13,7 @@ export interface TimedPoint<Column extends string> {
   readonly point: Point<Column>;
 }
 
-/** Points as a viewer gets them. */
+/** Points as sent to viewers. */
 export interface SeriesView {
   /** Time of each point, milliseconds since the epoch, ascending. */
   readonly times: readonly number[];
@@ -21,7 +21,7 @@ export interface SeriesView {
   readonly columns: Readonly<Record<string, readonly (number | null)[]>>;
 }
 
-/** A ring of points. Memory: 8 bytes a figure and time, taken at once. */
+/** A ring of points. Memory: 8 bytes per figure and time, allocated at once. */
 export class Ring<Column extends string> {
   readonly #columns: readonly Column[];
   readonly #capacity: number;
@@ -30,7 +30,7 @@ export class Ring<Column extends string> {
   #length = 0;
   #end = 0;
 
-  /** An empty ring of `capacity` points. */
+  /** Makes an empty ring of `capacity` points. */
   constructor(columns: readonly Column[], capacity: number) {
     this.#columns = columns;
     this.#capacity = capacity;
@@ -43,7 +43,7 @@ export class Ring<Column extends string> {
     return this.#length;
   }
 
-  /** Adds a point; the oldest goes when the ring is full. */
+  /** Adds a point; a full ring drops the oldest. */
   push(time: number, point: Point<Column>): void {
     this.#times[this.#end] = time;
     this.#columns.forEach((name, c) => this.#values[c * this.#capacity + this.#end] = point[name] ?? NaN);
@@ -51,7 +51,7 @@ export class Ring<Column extends string> {
     this.#length = Math.min(this.#capacity, this.#length + 1);
   }
 
-  /** Means of the newest points, unknown figures left out. */
+  /** Means of the newest points, ignoring unknown figures. */
   mean(points: number): Point<Column> {
     const places = this.#places().slice(-points);
     return Object.fromEntries(this.#columns.map((name, c) => {
@@ -66,7 +66,7 @@ export class Ring<Column extends string> {
     })) as Record<Column, number | null>;
   }
 
-  /** All points, oldest first; figures with five digits. */
+  /** All points, oldest first, with five significant digits. */
   view(): SeriesView {
     const places = this.#places();
     return {
@@ -89,16 +89,16 @@ export class Ring<Column extends string> {
 const SECONDS = 900;
 const MINUTES = 1440;
 
-/** Points of two sizes: one a second for 15 minutes, one a minute for 24 hours. */
+/** Points at two resolutions: one per second for 15 minutes, one per minute for 24 hours. */
 export class Series<Column extends string> {
-  /** A point a second. */
+  /** One point per second. */
   readonly seconds: Ring<Column>;
-  /** A point a minute: the mean of its seconds. */
+  /** One point per minute: the mean of its seconds. */
   readonly minutes: Ring<Column>;
   #minute = NaN;
   #inMinute = 0;
 
-  /** No points yet. */
+  /** Makes an empty series. */
   constructor(columns: readonly Column[]) {
     this.seconds = new Ring(columns, SECONDS);
     this.minutes = new Ring(columns, MINUTES);
@@ -107,7 +107,7 @@ export class Series<Column extends string> {
   /**
    * Adds the point of a second.
    *
-   * @returns The point of the minute that has ended before it, if one has.
+   * @returns The point of the minute that ended before it, if any.
    */
   push(time: number, point: Point<Column>): TimedPoint<Column> | null {
     const minute = Math.floor(time / 60_000);
@@ -124,7 +124,7 @@ export class Series<Column extends string> {
   }
 }
 
-/** Five significant digits: what a chart can use, at half the bytes. */
+/** Rounds to five significant digits: enough for a chart, at half the bytes. */
 function rounded(value: number): number | null {
   if (!Number.isFinite(value)) return null;
   return Math.abs(value) >= 1e5 ? Math.round(value) : Number(value.toPrecision(5));

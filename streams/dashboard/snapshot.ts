@@ -1,5 +1,5 @@
 /**
- * What a viewer of the dashboard gets: all there is when it comes, then what is new each second.
+ * The data of a dashboard viewer: everything at first, then the changes of each second.
  *
  * @module
  */
@@ -12,21 +12,21 @@ import type { PartitionStatus, Service, ServiceStatus } from "../service/service
 import { type Column, COLUMNS, type Mark, type News, type Recorder, type RejectedView } from "./recorder.ts";
 import type { SeriesView } from "./series.ts";
 
-/** An item that is popular now. */
+/** A currently popular item. */
 export interface TopItem {
   readonly item: string;
   readonly categories: readonly string[];
-  /** Decayed positives, those of the most popular item = 1. */
+  /** Decayed positives relative to the most popular item. */
   readonly popularity: number;
-  /** Times shown whose outcome is final, and those that were positive. */
+  /** Impressions with a final outcome, and the positive ones among them. */
   readonly outcomes: number;
   readonly positives: number;
 }
 
-/** A model: the deployment's own, or one of variants. */
+/** A model: the deployment's own, or that of a variant. */
 export interface ModelView {
   readonly model: string;
-  /** Version that scores; 0 = none yet. */
+  /** Serving version; 0 = none yet. */
   readonly served: number;
   /** Newest version made; `null` where the learner is in another process. */
   readonly made: number | null;
@@ -34,56 +34,56 @@ export interface ModelView {
   readonly quality: Quality | null;
 }
 
-/** A source of candidates, since the process began. */
+/** A candidate source, since the start of the process. */
 export interface SourceView {
   readonly source: string;
-  /** Items of our lists for which it says most. */
+  /** Slate items for which it is the strongest source. */
   readonly listed: number;
-  /** Items taken that it had proposed, of all taken before which the sources were asked; `null` = none were. */
+  /** Share of positives that it proposed, among those with retrieval; `null` = none. */
   readonly hitRate: number | null;
 }
 
-/** How the deployment is now. */
+/** Current state of the deployment. */
 export interface Snapshot {
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly uptimeSeconds: number;
   readonly model: string | null;
-  /** Version that scores; 0 = none yet. */
+  /** Serving version; 0 = none yet. */
   readonly served: number;
   readonly learner: {
     readonly version: number;
     readonly rows: number;
     readonly health: string;
-    /** Share of the model in what orders lists. */
+    /** Weight of the model in the ranking. */
     readonly modelShare: number;
     readonly failures: number;
     readonly rollbacks: number;
     readonly held: number;
   } | null;
   readonly partitions: readonly PartitionStatus[];
-  /** Counters of the tasks here, since the beginning of the log. */
+  /** Counters of the local tasks, since the start of the log. */
   readonly totals: Readonly<
     Record<"events" | "requests" | "samples" | "rows" | "positives" | "rejected", number>
   >;
   readonly users: number;
   readonly items: number;
   readonly quality: Quality;
-  /** The own one first. */
+  /** Models, the deployment's own first. */
   readonly models: readonly ModelView[];
   /** Percentiles of the last minute, milliseconds. */
   readonly latency: Readonly<Record<"answer" | "score" | "commit", Percentiles>>;
-  /** Bytes by part; states and embeddings are within the others. */
+  /** Bytes by part; states and embeddings are part of the others. */
   readonly memory: Readonly<Record<string, number>>;
   readonly rejectionCounts: Readonly<Record<string, number>>;
   readonly topItems: readonly TopItem[];
-  /** Those that have given something, or might have; the one that was listed most first. */
+  /** Candidate sources in use, the most listed first. */
   readonly sources: readonly SourceView[];
-  /** Names of the experiments that run. */
+  /** Names of the running experiments. */
   readonly experiments: readonly string[];
 }
 
-/** Percentiles of a time. */
+/** Percentiles of a duration. */
 export interface Percentiles {
   readonly count: number;
   readonly p50: number | null;
@@ -91,7 +91,7 @@ export interface Percentiles {
   readonly p99: number | null;
 }
 
-/** What a viewer begins with. */
+/** The initial data of a viewer. */
 export interface Hello {
   readonly version: string;
   readonly columns: readonly Column[];
@@ -102,18 +102,18 @@ export interface Hello {
   readonly now: Snapshot;
 }
 
-/** What is new. */
+/** The changes of a second. */
 export interface Tick extends News {
   readonly now: Snapshot;
 }
 
-/** How long the log may take to say where it ends. */
+/** Longest wait for the end offsets of the log. */
 const STATUS_MS = 1000;
 const TOP_ITEMS = 10;
-/** Going through a catalogue takes about 10 ns an item. */
+/** Scanning a catalogue takes about 10 ns per item. */
 const TOP_EVERY_MS = 5000;
 
-/** Makes snapshots of a service. */
+/** Takes snapshots of a service. */
 export class Snapshots {
   readonly #recorder: Recorder;
   readonly #service: Service | undefined;
@@ -123,7 +123,7 @@ export class Snapshots {
   #top: readonly TopItem[] = [];
   #topAt = -Infinity;
 
-  /** Snapshots of a service, or of a process without one. */
+  /** Takes snapshots of a service, or of a process without one. */
   constructor(recorder: Recorder, service: Service | undefined, now: () => number, clock: () => number) {
     this.#recorder = recorder;
     this.#service = service;
@@ -132,7 +132,7 @@ export class Snapshots {
     this.#started = clock();
   }
 
-  /** How it is now. */
+  /** Takes a snapshot. */
   async take(): Promise<Snapshot> {
     const service = this.#service;
     const recorder = this.#recorder;
@@ -191,13 +191,13 @@ export class Snapshots {
     };
   }
 
-  /** How the service is; nothing while the log does not say where it ends. */
+  /** State of the service; nothing while the end offsets of the log are unavailable. */
   async #status(): Promise<ServiceStatus | undefined> {
     if (this.#service === undefined) return undefined;
     return await tryWithin(this.#service.status(), STATUS_MS, "the status of the service");
   }
 
-  /** What the sources of all partitions here give; sums of few counters. */
+  /** Sums the candidate source counters of all local partitions. */
   #sources(): readonly SourceView[] {
     const listed = new Map<string, number>();
     const proposed = new Map<string, number>();
@@ -220,7 +220,7 @@ export class Snapshots {
     }).sort((a, b) => b.listed - a.listed || (b.hitRate ?? 0) - (a.hitRate ?? 0));
   }
 
-  /** Popular items of all partitions here; figures of the same item are added up. */
+  /** Popular items of all local partitions, with their figures summed by item. */
   #topItems(): readonly TopItem[] {
     if (this.#clock() - this.#topAt < TOP_EVERY_MS) return this.#top;
     this.#topAt = this.#clock();
@@ -242,7 +242,7 @@ export class Snapshots {
   }
 }
 
-/** The `count` items with the highest popularity; one pass. */
+/** The `count` most popular items, in one pass. */
 function best(items: Iterable<CatalogueItem>, count: number): readonly CatalogueItem[] {
   const found: CatalogueItem[] = [];
   for (const item of items) {
@@ -265,11 +265,15 @@ function percentiles(window: Recorder["answers"]): Percentiles {
   };
 }
 
-/** What a viewer begins with. */
+/** The initial data of a viewer. */
 export function hello(recorder: Recorder, version: string, now: Snapshot): Hello {
   const { series, marks, rejections } = recorder;
   return {
-    ...{ version, columns: COLUMNS, marks, rejections, now },
+    version,
+    columns: COLUMNS,
+    marks,
+    rejections,
+    now,
     seconds: series.seconds.view(),
     minutes: series.minutes.view(),
   };

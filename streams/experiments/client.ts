@@ -1,5 +1,5 @@
 /**
- * Experiments of a service that runs elsewhere, over its HTTP API: a log may have one owner, and that is the service.
+ * Manages the experiments of a running service over its HTTP API, for logs that only the service may open.
  *
  * @module
  */
@@ -18,8 +18,8 @@ export interface ExperimentClientOptions {
 }
 
 /**
- * Changes and looks at the experiments of a service over its HTTP API. A call that is refused rejects with the service's
- * own sentence.
+ * Reads and changes the experiments of a service over its HTTP API. A rejected call throws with the service's own
+ * message.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ export class ExperimentClient implements ExperimentChanges {
   /**
    * Makes a client of the service at `url`, such as `http://127.0.0.1:8080`.
    *
-   * @throws SyntaxError when it is no such URL
+   * @throws SyntaxError when the URL is invalid
    */
   constructor(url: string, options: ExperimentClientOptions = {}) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
@@ -70,22 +70,22 @@ export class ExperimentClient implements ExperimentChanges {
     return this.#change(name, "traffic", { traffic });
   }
 
-  /** Stops an experiment, whether it runs or is promoted. */
+  /** Stops a running or promoted experiment. */
   stop(name: string, reason: string): Promise<Experiment> {
     return this.#change(name, "stop", { reason });
   }
 
-  /** Gives everybody a variant. */
+  /** Gives every user one variant. */
   promote(name: string, variant: string): Promise<Experiment> {
     return this.#change(name, "promote", { variant });
   }
 
-  /** Takes a promotion back. */
+  /** Undoes a promotion. */
   rollBack(name: string, reason: string): Promise<Experiment> {
     return this.#change(name, "rollback", { reason });
   }
 
-  /** Keeps a share of all users out of all experiments. */
+  /** Holds a share of all users out of all experiments. */
   holdout(share: number): Promise<Holdout> {
     return this.#call("/v1/holdout", { share });
   }
@@ -102,16 +102,17 @@ export class ExperimentClient implements ExperimentChanges {
   async #call<T>(path: string, body?: unknown): Promise<T> {
     const { key, timeoutMs = 30_000 } = this.#options;
     const url = new URL(this.#url.pathname.replace(/\/$/, "") + path, this.#url);
+    const headers = new Headers();
+    if (key !== undefined) headers.set("x-api-key", key);
+    const init: RequestInit = { headers, signal: AbortSignal.timeout(timeoutMs) };
+    if (body !== undefined) {
+      headers.set("content-type", "application/json");
+      init.method = "POST";
+      init.body = JSON.stringify(body);
+    }
     let response: Response;
     try {
-      response = await fetch(url, {
-        headers: {
-          ...(key === undefined ? {} : { "x-api-key": key }),
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-        },
-        signal: AbortSignal.timeout(timeoutMs),
-        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
-      });
+      response = await fetch(url, init);
     } catch (cause) {
       throw new Error(`Cannot reach the service at ${this.#url.origin}`, { cause });
     }
@@ -121,12 +122,12 @@ export class ExperimentClient implements ExperimentChanges {
   }
 }
 
-/** What a problem says; `undefined` when it is none. */
+/** The detail of a problem document; `undefined` when the text is not one. */
 function detailOf(text: string): string | undefined {
   try {
     const { detail } = JSON.parse(text) as { readonly detail?: unknown };
     return typeof detail === "string" ? detail : undefined;
   } catch {
-    return undefined; // a proxy in between answers in its own words
+    return undefined; // the response came from a proxy
   }
 }

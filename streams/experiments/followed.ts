@@ -1,5 +1,5 @@
 /**
- * The figures of one experiment, as they are kept and written down.
+ * The figures of one experiment, with their encoding.
  *
  * @module
  */
@@ -31,27 +31,27 @@ export interface LatencyView {
   readonly p99: number | null;
 }
 
-/** What is known of an experiment. */
+/** The current status of an experiment. */
 export interface ExperimentStatus {
   /** The experiment. */
   readonly experiment: Experiment;
-  /** A verdict a variant beside the control; empty when it interleaves. */
+  /** A verdict per variant other than the control; empty when it interleaves. */
   readonly verdicts: readonly Verdict[];
-  /** Who is preferred, when it interleaves. */
+  /** The preferred variant, when it interleaves. */
   readonly preference: Preference | null;
   /** The figures by variant. */
   readonly totals: ExperimentTotals;
-  /** Times to an answer by variant. */
+  /** Times from request to recommendation by variant. */
   readonly took: readonly LatencyView[];
-  /** The test of the split by counts. */
+  /** The test of the split. */
   readonly ratio: SampleRatio;
-  /** Users who got an answer and never came back as a sample, by variant. */
+  /** Users with a recommendation but no sample, by variant. */
   readonly lost: readonly number[];
 }
 
 /** Times from request to recommendation of one variant. */
 class Took {
-  /** A single second that never ends. */
+  /** A window of one second that never advances. */
   readonly #window = new LatencyWindow(1);
   #sum = 0;
 
@@ -72,7 +72,7 @@ class Took {
   }
 
   decode(from: ByteReader): void {
-    from.uint(); // the count, which the window knows
+    from.uint(); // the count, which the window encodes too
     this.#sum = from.f64();
     this.#window.decode(from);
   }
@@ -90,7 +90,7 @@ export class Followed {
   readonly #variants: readonly string[];
   readonly #users = new Set<string>();
 
-  /** Nobody yet. @param prePeriod takes in each sample after these figures */
+  /** Makes figures without users. @param prePeriod must be updated with each sample after these figures */
   constructor(experiment: Experiment, prePeriod: PrePeriod) {
     const shares = splitShares(experiment);
     this.definition = definitionOf(experiment);
@@ -104,7 +104,7 @@ export class Followed {
     this.#took = this.#variants.map(() => new Took());
   }
 
-  /** The newest record of it; another one must have the same definition. */
+  /** The newest record of the experiment; a replacement must have the same definition. */
   get experiment(): Experiment {
     return this.#totals.experiment;
   }
@@ -113,13 +113,13 @@ export class Followed {
     this.#totals.experiment = experiment;
   }
 
-  /** Users with state here. */
+  /** Users with state in these figures. */
   get users(): ReadonlySet<string> {
     return this.#users;
   }
 
-  /** Takes in an answer. @returns Whether it changed anything. */
-  answered({ user, time, tookMicros, experiment, variant, exposures }: Recommendation, partition: number) {
+  /** Counts a recommendation. @returns Whether it changed anything. */
+  recommended({ user, time, tookMicros, experiment, variant, exposures }: Recommendation, partition: number) {
     const own = exposures ??
       (experiment === undefined || variant === undefined ? [] : [{ experiment, variant }]);
     const name = own.find((one) => one.experiment === this.experiment.name)?.variant;
@@ -127,13 +127,13 @@ export class Followed {
     if (arm < 0) return false;
     this.#took[arm]!.update(tookMicros / 1000);
     if (!Object.hasOwn(this.experiment.overrides, user)) {
-      this.#loss.answered(user, arm, time, partition);
+      this.#loss.recommended(user, arm, time, partition);
       this.#users.add(user);
     }
     return true;
   }
 
-  /** Takes in a sample. @returns Whether it changed anything. */
+  /** Counts a sample. @returns Whether it changed anything. */
   sampled(sample: Sample, partition: number): boolean {
     const { user, exposures } = sample;
     this.#totals.update(sample);
@@ -146,12 +146,12 @@ export class Followed {
     return true;
   }
 
-  /** Expires users of a partition without samples, and returns them. */
+  /** Expires users of a partition without samples. @returns The expired users. */
   advance(time: number, partition: number): readonly string[] {
     return this.#loss.advance(time, partition);
   }
 
-  /** Forgets a user, who stays counted. */
+  /** Forgets a user; the totals keep counting them. */
   forget(user: string): void {
     this.#totals.forget(user);
     this.#loss.forget(user);
@@ -159,7 +159,7 @@ export class Followed {
     this.#users.delete(user);
   }
 
-  /** What can be said by now. */
+  /** The current status. */
   get status(): ExperimentStatus {
     const experiment = this.experiment;
     const [totals, ratio, lost] = [this.#totals, this.#ratio, this.#loss.ratio];
@@ -175,14 +175,17 @@ export class Followed {
     };
   }
 
-  /** The figures of all users. */
+  /** Encodes the figures of all users. */
   encode(): Uint8Array {
     const to = new ByteWriter().string(this.definition);
     for (const part of this.#parts) part.encode(to);
     return to.toBytes();
   }
 
-  /** Reads what {@linkcode Followed.encode} wrote. @returns Whether it is of the same definition; if not, nothing is read */
+  /**
+   * Decodes the output of {@linkcode Followed.encode}. @returns Whether the definition is the same; otherwise nothing
+   * is decoded
+   */
   decode(bytes: Uint8Array): boolean {
     const from = new ByteReader(bytes);
     if (from.string() !== this.definition) return false;
@@ -190,21 +193,21 @@ export class Followed {
     return true;
   }
 
-  /** Writes what is kept of a user. */
+  /** Encodes the state of a user. */
   encodeUser(user: string): Uint8Array {
     const to = new ByteWriter();
     for (const part of [this.#totals, this.#loss, this.#interleaving]) part.encodeUser(to, user);
     return to.toBytes();
   }
 
-  /** Reads what {@linkcode Followed.encodeUser} wrote; {@linkcode Followed.settle} must follow the last one. */
+  /** Decodes the output of {@linkcode Followed.encodeUser}; call {@linkcode Followed.settle} after the last user. */
   decodeUser(bytes: Uint8Array, user: string): void {
     const from = new ByteReader(bytes);
     for (const part of [this.#totals, this.#loss, this.#interleaving]) part.decodeUser(from, user);
     this.#users.add(user);
   }
 
-  /** All users are decoded. */
+  /** Completes decoding, after the last user. */
   settle(): void {
     this.#loss.settle();
   }
@@ -214,7 +217,7 @@ export class Followed {
   }
 }
 
-/** What figures are of: who is compared, and who gets what. With another definition they begin anew. */
+/** Identifies what the figures compare and how users are assigned. Figures restart when the definition changes. */
 export function definitionOf({ salt, mode, variants, variantSpans, overrides }: Experiment): string {
   const names = variants.map(({ name, shadow = false }) => [name, shadow]);
   const credits = mode === "interleave" ? ["by picker"] : [];

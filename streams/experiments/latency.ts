@@ -1,5 +1,5 @@
 /**
- * Percentiles of the newest times: a histogram of fixed size that forgets by the second.
+ * Percentiles of recent times, from a fixed-size histogram that expires by the second.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import type { ByteReader } from "../../src/codec/byte_reader.ts";
 import type { ByteWriter } from "../../src/codec/byte_writer.ts";
 
-/** Times below this are as good as it, milliseconds. */
+/** Shorter times count as this, in milliseconds. */
 const LEAST_MS = 0.01;
-/** Bounds grow by this factor: a percentile is off by 5 % at most. */
+/** Growth factor of the bucket bounds: percentiles are accurate to 5 %. */
 const GROWTH = 1.1;
 /** Up to 70 s. */
 const BUCKETS = 166;
@@ -17,7 +17,7 @@ const LOG_GROWTH = Math.log(GROWTH);
 
 /**
  * Times of the last `seconds` calls of {@linkcode LatencyWindow.advance}. Adding is O(1), a percentile O(buckets),
- * memory 4 · 166 bytes a second.
+ * memory 4 · 166 bytes per second.
  *
  * @example
  * ```ts
@@ -32,25 +32,25 @@ const LOG_GROWTH = Math.log(GROWTH);
  */
 export class LatencyWindow {
   readonly #seconds: number;
-  /** Counts [second, bucket], a ring. */
+  /** Ring of counts by [second, bucket]. */
   readonly #counts: Uint32Array;
-  /** Their sum over the seconds. */
+  /** Counts summed over the seconds. */
   readonly #sums = new Uint32Array(BUCKETS);
   #at = 0;
   #count = 0;
 
-  /** A window without times. */
+  /** Makes an empty window. */
   constructor(seconds: number) {
     this.#seconds = seconds;
     this.#counts = new Uint32Array(seconds * BUCKETS);
   }
 
-  /** Times in the window. */
+  /** Number of times in the window. */
   get count(): number {
     return this.#count;
   }
 
-  /** Takes a time in. */
+  /** Adds a time. */
   add(ms: number): void {
     const bucket = Math.min(
       BUCKETS - 1,
@@ -61,7 +61,7 @@ export class LatencyWindow {
     this.#count++;
   }
 
-  /** Ends a second; the oldest leaves the window. */
+  /** Advances by a second; the oldest second leaves the window. */
   advance(): void {
     this.#at = (this.#at + 1) % this.#seconds;
     const from = this.#at * BUCKETS;
@@ -73,14 +73,14 @@ export class LatencyWindow {
     }
   }
 
-  /** Writes all times. */
+  /** Encodes all times. */
   encode(to: ByteWriter): void {
     const used = [...this.#counts.keys()].filter((at) => this.#counts[at] !== 0);
     to.uint(this.#at).uint(used.length);
     for (const at of used) to.uint(at).uint(this.#counts[at]!);
   }
 
-  /** Reads what {@linkcode LatencyWindow.encode} wrote of a window of as many seconds, in place of its own. */
+  /** Replaces its state with the output of {@linkcode LatencyWindow.encode} for a window of the same size. */
   decode(from: ByteReader): void {
     this.#counts.fill(0);
     this.#sums.fill(0);
@@ -94,13 +94,13 @@ export class LatencyWindow {
     }
   }
 
-  /** The time that a share of all times, in (0, 1), is not above; milliseconds, `null` without times. */
+  /** The quantile of a share in (0, 1), in milliseconds; `null` without times. */
   percentile(share: number): number | null {
     if (this.#count === 0) return null;
     let left = Math.ceil(share * this.#count);
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       left -= this.#sums[bucket]!;
-      // In the middle of the bucket, on its own scale.
+      // The middle of the bucket on its logarithmic scale.
       if (left <= 0) return LEAST_MS * GROWTH ** (bucket - 0.5);
     }
     return LEAST_MS * GROWTH ** BUCKETS;

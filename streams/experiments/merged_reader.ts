@@ -1,5 +1,5 @@
 /**
- * Reading several partitions as one stream, in the order of their records' times.
+ * Reads several partitions as one stream, ordered by record time.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Log, LogRecord } from "../log/log.ts";
 
 const logger = getLogger(["meander", "experiments"]);
 
-/** Records to ask for at a time. */
+/** Records per read. */
 const CHUNK = 256;
 
 /** A partition of a topic. */
@@ -21,26 +21,26 @@ export interface Place {
 }
 
 interface Stream extends Place {
-  /** Position behind the last record taken. */
+  /** Offset after the last record taken. */
   next: number;
-  /** Records that were read, from `at` on not taken. */
+  /** Records read; those from `at` on are not taken yet. */
   records: readonly LogRecord[];
   at: number;
-  /** Position behind the records that were read. */
+  /** Offset after the last record read. */
   read: number;
 }
 
 /**
- * Merges partitions by time, those of the same time by their order. On a log that does not grow, the order depends on
- * the positions alone: whoever begins at them anew takes what follows in the same order.
+ * Merges partitions by time, and by their order where times are equal. On a log that does not grow, the order depends
+ * only on the positions, so a reader that resumes from them continues in the same order.
  */
 export class MergedReader {
-  /** Offsets that the log had dropped before they were read, but for those before the first record that there could be. */
+  /** Offsets that the log dropped before they were read, excluding those before the first possible record. */
   lost = 0;
   readonly #log: Log;
   readonly #streams: readonly Stream[];
 
-  /** Begins at the start of the places, or at their positions. */
+  /** Makes a reader that starts at the given positions, or at the start. */
   constructor(log: Log, places: readonly Place[], positions: readonly number[] = []) {
     this.#log = log;
     this.#streams = places.map((place, at) => {
@@ -49,15 +49,15 @@ export class MergedReader {
     });
   }
 
-  /** Position behind what was taken of each place. */
+  /** Offset after the last record taken, by place. */
   get positions(): readonly number[] {
     return this.#streams.map(({ next }) => next);
   }
 
   /**
-   * Takes records in order until there are no more, or so many were taken.
+   * Takes records in order, up to `max` or until there are none left.
    *
-   * @returns How many.
+   * @returns Number of records taken.
    */
   async take(max: number, take: (record: LogRecord, place: number) => void): Promise<number> {
     let count = 0;
@@ -90,7 +90,7 @@ export class MergedReader {
     );
   }
 
-  /** Takes what was read, until a stream of which there was something has no more. */
+  /** Takes buffered records until the buffer of a stream runs empty. */
   #takeRead(max: number, take: (record: LogRecord, place: number) => void): number {
     for (let count = 0;; count++) {
       let first = -1;

@@ -2,21 +2,21 @@
  * Follows the experiments of a deployment on its log: figures and verdicts.
  *
  * ```text
- *   recommendations, samples ──> figures a user and a variant ──> verdicts
- *                                     │ now and then
+ *   recommendations, samples ──> figures per user and variant ──> verdicts
+ *                                     │ periodically
  *                                     v
- *                                topic `figures`: what has changed, and the positions up to which it was read
+ *                                topic `figures`: changed figures and read positions
  * ```
  *
- * It reads samples and answers each once, those of a partition in their order. What is counted depends on the
- * positions alone. In which order partitions come depends on when they were written, too: by their times, as far as
- * there is something to read. Of that order are the last digits of sums, and how far a sequential test went meanwhile.
- * Whoever begins anew goes on from what is on `figures`. A topic that was created again since is read from its start, and
- * what was counted of the old one stays. What the log drops before it was counted is said, and counted as lost.
+ * It reads samples and recommendations once each, in order within a partition. The counts depend only on the positions.
+ * Partitions are merged by record time as far as records are available, so the merge order also depends on when records
+ * were written; it affects the last digits of sums and the path of a sequential test. After a restart, the monitor
+ * resumes from `figures`. A topic that was recreated since is read from its start, and the counts from the old one are
+ * kept. Records that the log drops before they are counted are logged and counted as lost.
  *
- * Event times are what clients say. Somebody is given up for lost by the samples of the partition, which come when the
- * engine's clock has passed their windows; an answer or sample from after its record, whose time is that clock, has a
- * wrong one, and counts as of the record.
+ * Event times come from clients. A user counts as lost by the samples of the partition, which are written once the
+ * engine's clock has passed their windows. A recommendation or sample with a time after that of its record, which is
+ * that clock, has a wrong time and counts as of the record.
  *
  * @module
  */
@@ -43,33 +43,36 @@ import type { ExperimentRegistry } from "./registry.ts";
 
 export type { ExperimentStatus, LatencyView } from "./followed.ts";
 
-/** 3 is 4 without what was lost. */
+/** Format 3 is format 4 without the lost count. */
 const FORMAT = 4;
-/** Keys on the topic `figures`: of the monitor, of experiments, of users. */
+/** Keys on the topic `figures`: the monitor, experiments, users. */
 const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
 
-/** Header of the monitor's record: ids of the topics that its positions are of. */
+/** Header of the monitor's record: ids of the topics that its positions refer to. */
 const IDS = "ids";
 
-/** What the JSON of an answer to who is in an experiment has. */
+/** Part of the JSON of a recommendation to a user in an experiment. */
 const EXPOSED = '"experiment":';
 
 const decoder = new TextDecoder();
 const logger = getLogger(["meander", "experiments"]);
 
-/** A partition of the events, as far as its answers and samples were read. */
+/** Progress within a partition of events. */
 interface PartitionClock {
   /** Newest event time at which an outcome became final. */
   closed: number;
-  /** The longest that an outcome was waited for, milliseconds: some are final sooner. */
+  /** The longest window of an outcome, milliseconds: some are final sooner. */
   windowMs: number;
-  /** Event of its newest answer, and place among the answers of that: a repeat is not above it. */
-  answer: readonly [offset: number, index: number];
+  /**
+   * Offset of the event behind the newest recommendation, and the index among its recommendations; duplicates are not
+   * above it.
+   */
+  newest: readonly [offset: number, index: number];
 }
 
 /** Options of {@linkcode ExperimentMonitor.open}. */
 export interface MonitorReadOptions {
-  /** Whether nothing will be written down, so that nothing has to be noted for it. @default {false} */
+  /** Whether figures are never written, so that changes need no tracking. @default {false} */
   readonly readOnly?: boolean;
 }
 
@@ -83,15 +86,15 @@ export class ExperimentMonitor {
   readonly #places: readonly Place[];
   readonly #clocks: PartitionClock[];
   readonly #isReadOnly: boolean;
-  /** Ids of the topics that are read, by name; `null` where the log has none. */
+  /** Ids of the topics read, by name; `null` where the log has none. */
   readonly #ids: ReadonlyMap<string, string | null>;
   #reader: MergedReader;
   #records: ReadonlyMap<string, ExperimentRecord> = new Map();
-  /** End of the topic of experiments when its records were read. */
+  /** End of the experiments topic when its records were read. */
   #recordsEnd = -1;
   /** Newest time of a record. */
   #time = 0;
-  /** What has changed since it was written down. */
+  /** Changes since the last write. */
   readonly #changedUsers = new Set<string>();
   readonly #changedExperiments = new Set<string>();
   #isChanged = false;
@@ -119,7 +122,7 @@ export class ExperimentMonitor {
     this.#reader = new MergedReader(log, this.#places);
   }
 
-  /** Goes on from what was written down; without it, begins at the start of the log. */
+  /** Resumes from the written figures; without any, starts at the beginning of the log. */
   static async open(
     log: Log,
     topics: Topics,
@@ -144,12 +147,12 @@ export class ExperimentMonitor {
     return this.#records;
   }
 
-  /** Newest time of what was read, milliseconds since the epoch. */
+  /** Newest record time read, milliseconds since the epoch. */
   get time(): number {
     return this.#time;
   }
 
-  /** Takes in what is new on the log. @param max Records to read at most. @returns Records read. */
+  /** Reads new records of the log. @param max Most records to read. @returns Number of records read. */
   update(max = Infinity): Promise<number> {
     return this.#updates.run(async () => {
       await this.#follow();
@@ -158,22 +161,22 @@ export class ExperimentMonitor {
     });
   }
 
-  /** What is known by now. */
+  /** The current status of all experiments. */
   status(): ExperimentStatus[] {
     return [...this.#followed.values()].map(({ status }) => status);
   }
 
-  /** Whether there is something that was not written down. */
+  /** Whether there are unwritten changes. */
   get isChanged(): boolean {
     return this.#isChanged || this.#changedUsers.size > 0 || this.#changedExperiments.size > 0;
   }
 
-  /** Offsets of answers and samples that the log had dropped before they were counted, since the first figures. */
+  /** Offsets of recommendations and samples that the log dropped before they were counted, since the first figures. */
   get lost(): number {
     return this.#reader.lost;
   }
 
-  /** Answers and samples that were not read, holes of the log included. */
+  /** Unread offsets of recommendations and samples, including gaps. */
   async lag(): Promise<number> {
     if (this.#followed.size === 0) return 0;
     const positions = this.#reader.positions;
@@ -184,14 +187,17 @@ export class ExperimentMonitor {
   }
 
   /**
-   * The records that write down what has changed. Whoever asks must commit them, or give the monitor up.
+   * Returns the records to write for all changes. The caller must commit them or discard the monitor.
    *
-   * @throws TypeError when it was opened to read only
+   * @throws TypeError when it is read-only
    */
   takeChanges(): NewRecord[] {
     if (this.#isReadOnly) throw new TypeError("Cannot write figures down: this monitor only reads");
     const record = (key: string, value: Uint8Array | null): NewRecord => ({
-      ...{ topic: this.#topics.figures, partition: 0, key, value },
+      topic: this.#topics.figures,
+      partition: 0,
+      key,
+      value,
       time: this.#time,
     });
     const records = [...this.#changedUsers].map((user) => record(USER_KEY + user, this.#encodeUser(user)));
@@ -215,7 +221,7 @@ export class ExperimentMonitor {
     return this.#places.map((place, at) => ({ ...place, offset: positions[at]! }));
   }
 
-  /** Takes changes of experiments in. */
+  /** Applies changed experiment records. */
   async #follow(): Promise<void> {
     const { end } = await this.#log.bounds(this.#topics.experiments, 0);
     if (end === this.#recordsEnd) return;
@@ -226,7 +232,7 @@ export class ExperimentMonitor {
       const { name } = record;
       const known = this.#followed.get(name);
       if (known?.definition === definitionOf(record)) {
-        // What was judged of it when it was another is to be judged again.
+        // Guard rails must be judged again under the changed record.
         this.#isChanged ||= !this.#isReadOnly && known.experiment.revision !== record.revision;
         known.experiment = record;
         continue;
@@ -244,13 +250,13 @@ export class ExperimentMonitor {
     if (topic === this.#topics.recommendations) {
       if (value === null || isRepeat(clock, headers[INPUT])) return;
       const text = decoder.decode(value);
-      if (!text.includes(EXPOSED)) return; // most are of users who are in nothing: that is seen sooner than parsed
-      const answer = parseAnswer(text);
-      if (answer === null) {
+      if (!text.includes(EXPOSED)) return; // most users are in no experiment, which is cheaper to detect than to parse
+      const recommendation = parseRecommendation(text);
+      if (recommendation === null) {
         return unreadable.leaveOut(record, "it is no recommendation", "no experiment counts it");
       }
       for (const [name, one] of this.#followed) {
-        if (one.answered(asOf(time, answer), partition)) this.#change(name, answer.user);
+        if (one.recommended(asOf(time, recommendation), partition)) this.#change(name, recommendation.user);
       }
       return;
     }
@@ -261,7 +267,7 @@ export class ExperimentMonitor {
     const read = decode(record, value);
     if (read === null) return;
     const sample = asOf(time, read);
-    if (sample.purpose === "learn") return; // the same impression comes again when its outcome is final
+    if (sample.purpose === "learn") return; // the impression comes again when its outcome is final
     for (const [name, one] of this.#followed) {
       if (one.sampled(sample, partition)) this.#change(name, sample.user);
     }
@@ -271,7 +277,7 @@ export class ExperimentMonitor {
       clock.closed = Math.max(clock.closed, sample.closedTime);
       clock.windowMs = Math.max(clock.windowMs, sample.closedTime - sample.time);
     }
-    // Of what was shown up to here, all that is not there will never be.
+    // All outcomes of impressions up to this time are final.
     const passed = clock.closed - clock.windowMs;
     for (const [name, one] of this.#followed) {
       for (const user of one.advance(passed, partition)) this.#change(name, user);
@@ -297,7 +303,7 @@ export class ExperimentMonitor {
   #encode(): Uint8Array {
     const { positions } = this.#reader;
     const to = new ByteWriter().u8(FORMAT).f64(this.#time).uint(this.#clocks.length);
-    for (const { closed, windowMs, answer: [offset, index] } of this.#clocks) {
+    for (const { closed, windowMs, newest: [offset, index] } of this.#clocks) {
       to.f64(closed).f64(windowMs).int(offset).int(index);
     }
     for (const position of positions) to.uint(position);
@@ -305,7 +311,7 @@ export class ExperimentMonitor {
     return to.toBytes();
   }
 
-  /** What is kept of a user; `null` = nothing. */
+  /** Encodes the state of a user; `null` without any. */
   #encodeUser(user: string): Uint8Array | null {
     const to = new ByteWriter();
     this.#prePeriod.encodeUser(to, user);
@@ -333,7 +339,7 @@ export class ExperimentMonitor {
     }
     const { positions, lost } = head;
     this.#time = head.time;
-    // Partitions may have been added since, none can go away.
+    // Partitions may have been added since; none can be removed.
     for (const [partition, clock] of head.clocks.entries()) this.#clocks[partition] = clock;
     const anew = new Set(
       [...this.#ids].filter(([topic, id]) => isOther(ids.get(topic), id)).map(([topic]) => topic),
@@ -349,7 +355,7 @@ export class ExperimentMonitor {
     );
     this.#reader = new MergedReader(this.#log, this.#places, next);
     this.#reader.lost = lost;
-    this.#isChanged ||= !this.#isReadOnly && anew.size > 0; // positions of the new one go with its id
+    this.#isChanged ||= !this.#isReadOnly && anew.size > 0; // the new positions belong to the new id
     const known = new Map<string, Followed>();
     for (const [name, followed] of this.#followed) {
       const record = written.get(EXPERIMENT_KEY + name);
@@ -381,27 +387,27 @@ export class ExperimentMonitor {
       const followed = known.get(from.string());
       const own = from.bytes();
       if (followed !== undefined) followed.decodeUser(own, user);
-      else this.#note(user); // of figures that have begun anew
+      else this.#note(user); // its figures have restarted
     }
   }
 }
 
-/** An answer, as far as it is looked at here; `null` when it is none. */
-function parseAnswer(text: string): Recommendation | null {
+/** Parses the fields of a recommendation that are used here; `null` when invalid. */
+function parseRecommendation(text: string): Recommendation | null {
   try {
-    const answer = JSON.parse(text) as Recommendation;
-    const { user, time, tookMicros, exposures = [] } = answer;
-    const isAnswer = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
+    const recommendation = JSON.parse(text) as Recommendation;
+    const { user, time, tookMicros, exposures = [] } = recommendation;
+    const isValid = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
       exposures.every(({ experiment, variant }) =>
         typeof experiment === "string" && typeof variant === "string"
       );
-    return isAnswer ? answer : null;
+    return isValid ? recommendation : null;
   } catch {
     return null;
   }
 }
 
-/** A sample; `null` when it is none. @throws LogError `corrupt` when a newer version of ours has written it */
+/** Decodes a sample; `null` when invalid. @throws LogError `corrupt` when a newer version of Meander wrote it */
 function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);
@@ -415,22 +421,22 @@ function decode(record: LogRecord, value: Uint8Array): Sample | null {
 }
 
 function newClock(): PartitionClock {
-  return { closed: -Infinity, windowMs: 0, answer: [-1, -1] };
+  return { closed: -Infinity, windowMs: 0, newest: [-1, -1] };
 }
 
-/** What an answer or sample is worth to whom its clock is not: it is from before its record. */
+/** Caps the time of a recommendation or sample at that of its record. */
 function asOf<T extends { readonly time: number }>(time: number, one: T): T {
   return one.time <= time ? one : { ...one, time };
 }
 
-/** Whether an answer was read before, as at-least-once delivery may have it; notes it otherwise. */
+/** Whether a recommendation is a duplicate of at-least-once delivery; otherwise remembers it. */
 function isRepeat(clock: PartitionClock, number: string | undefined): boolean {
   if (number === undefined) return false;
   const [, offset, index] = /^\d+\/(\d{1,15})\/(\d{1,15})$/.exec(number)?.map(Number) ?? [];
   if (offset === undefined || index === undefined) return false;
-  const [lastOffset, lastIndex] = clock.answer;
+  const [lastOffset, lastIndex] = clock.newest;
   if (offset < lastOffset || offset === lastOffset && index <= lastIndex) return true;
-  clock.answer = [offset, index];
+  clock.newest = [offset, index];
   return false;
 }
 
@@ -440,30 +446,30 @@ interface FiguresRecord extends RecordPlace {
   readonly headers: LogRecord["headers"];
 }
 
-/** What is written down of the monitor itself. */
+/** The encoded state of the monitor itself. */
 interface MonitorHead {
   readonly time: number;
   readonly clocks: readonly PartitionClock[];
   /** By topic and partition. */
   readonly positions: ReadonlyMap<string, number>;
-  /** Offsets that were dropped before they were counted. */
+  /** Offsets dropped before they were counted. */
   readonly lost: number;
 }
 
-/** Ids of topics, by name; absent where nobody noted them. @throws SyntaxError when they are damaged */
+/** Ids of topics, by name; absent where none were written. @throws SyntaxError when corrupt */
 function decodeIds(header: string | undefined): ReadonlyMap<string, string | null> {
   if (header === undefined) return new Map();
   return new Map(Object.entries((JSON.parse(header) ?? {}) as Record<string, string | null>));
 }
 
-/** Whether both ids are known, and not the same. */
+/** Whether both ids are known and differ. */
 function isOther(before: string | null | undefined, now: string | null): boolean {
   return before != null && now !== null && before !== now;
 }
 
 /**
- * Offsets of answers and samples that the monitor of a deployment has lost, by what it wrote down last: 0 when that
- * cannot be read, or is nothing.
+ * Offsets of recommendations and samples that a deployment's monitor has lost, from its last written state; 0 when that
+ * is missing or unreadable.
  */
 export async function lostFigures(
   log: Pick<Log, "latest" | "read" | "bounds">,
@@ -473,11 +479,11 @@ export async function lostFigures(
   try {
     return value == null ? 0 : decodeHead(value, topics).lost;
   } catch {
-    return 0; // the monitor says so when it begins
+    return 0; // the monitor reports it when it starts
   }
 }
 
-/** @throws SyntaxError when it is none */
+/** @throws SyntaxError when invalid */
 function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): MonitorHead {
   const from = new ByteReader(bytes);
   const format = from.u8();
@@ -490,7 +496,7 @@ function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): Mo
   const clocks = Array.from({ length: from.count() }, (): PartitionClock => ({
     closed: from.f64(),
     windowMs: from.f64(),
-    answer: [from.int(), from.int()],
+    newest: [from.int(), from.int()],
   }));
   const positions = new Map<string, number>();
   for (const topic of [recommendations, samples]) {
@@ -499,7 +505,7 @@ function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): Mo
   return { time, clocks, positions, lost: format === FORMAT ? from.uint() : 0 };
 }
 
-/** The newest value of each key. A commit that comes in between is read too, as a whole. */
+/** Reads the newest value of each key. A concurrent commit is read as a whole. */
 async function readFigures(log: Log, topic: string): Promise<Map<string, FiguresRecord>> {
   const values = new Map<string, FiguresRecord>();
   for (let from = 0;;) {

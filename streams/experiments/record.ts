@@ -1,5 +1,5 @@
 /**
- * Experiments as JSON: what people write in a file, and what stands on the log.
+ * Experiments as JSON, in files and on the log.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { parseJsonFile } from "../settings/json_file.ts";
 import { unknownFields } from "../settings/unknown_fields.ts";
 import { draftSchema, issuesOf, recordSchema } from "./schemas.ts";
 
-/** Header of a record on `events` that changes the experiments: it applies at its place among the events. */
+/** Header of a record on `events` that changes an experiment; it applies at its offset. */
 export const EXPERIMENT = "experiment";
 
 /**
  * Parses an experiment from JSON; comments are allowed.
  *
- * @throws SyntaxError naming the file and every field that is wrong.
+ * @throws SyntaxError naming the file and every invalid field.
  *
  * @example
  * ```ts
@@ -39,15 +39,15 @@ export function parseExperiment(text: string, file: string): ExperimentDraft {
   throw new SyntaxError(`Cannot use ${file} as an experiment: ${faults.join("; ")}`);
 }
 
-/** The bytes of a record. */
+/** Encodes a record. */
 export function encodeExperiment(record: ExperimentRecord): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(record));
 }
 
 /**
- * Reads a record of {@linkcode encodeExperiment}.
+ * Decodes the output of {@linkcode encodeExperiment}.
  *
- * @throws SyntaxError when the bytes are none.
+ * @throws SyntaxError when the bytes are invalid.
  */
 export function decodeExperiment(bytes: Uint8Array): ExperimentRecord {
   let value: unknown;

@@ -1,13 +1,13 @@
 /**
- * The experiments of a deployment, and how they are changed: a record on the compacted topic `experiments`, which
- * says what is, and one on every partition of `events`, which says from which event on.
+ * Reads and changes the experiments of a deployment. A change is a record on the compacted topic `experiments`, which
+ * holds the current state, and one on every partition of `events`, which defines from which event on it applies.
  *
  * ```text
- *   change ──one commit──> experiments (key: name)        what is running, for people and commands
- *                     └──> events, each partition         applied by each task at this very offset
+ *   change ──one commit──> experiments (key: name)        current state, for people and commands
+ *                     └──> events, each partition         applied by each task at this offset
  * ```
  *
- * So a replay of the events assigns every request as it was assigned.
+ * A replay of the events therefore repeats every assignment.
  *
  * @module
  */
@@ -38,31 +38,31 @@ import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
 
 /** Every change of experiments, on a log ({@linkcode ExperimentRegistry}) or over HTTP (`ExperimentClient`). */
 export interface ExperimentChanges {
-  /** Starts an experiment, or a stopped one again: its users keep their variants. */
+  /** Starts an experiment, or restarts a stopped one, whose users keep their variants. */
   start(draft: ExperimentDraft): Promise<Experiment>;
   /** Changes the share of users in an experiment, in [0, 1]; nobody changes variant. */
   traffic(name: string, traffic: number): Promise<Experiment>;
-  /** Stops an experiment, whether it runs or is promoted. */
+  /** Stops a running or promoted experiment. */
   stop(name: string, reason: string): Promise<Experiment>;
   /** Gives every user one variant. */
   promote(name: string, variant: string): Promise<Experiment>;
-  /** Takes a promotion back: everybody gets the defaults again. */
+  /** Undoes a promotion: all users get the defaults again. */
   rollBack(name: string, reason: string): Promise<Experiment>;
-  /** Keeps a share of all users, in [0, 1), out of all experiments. */
+  /** Holds a share of all users, in [0, 1), out of all experiments. */
   holdout(share: number): Promise<Holdout>;
 }
 
 /** Options of an {@linkcode ExperimentRegistry}. */
 export interface RegistryOptions {
-  /** Names of the models that the deployment runs. */
+  /** Names of the deployment's models. */
   readonly models: readonly string[];
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
 }
 
 /**
- * Changes the experiments of a deployment on its log; any number of processes may. Changes apply from a place among the
- * events on, so a replay of the log repeats every assignment.
+ * Changes the experiments of a deployment on its log, from any number of processes. A change applies from an offset of
+ * the events on, so a replay of the log repeats every assignment.
  *
  * @example
  * ```ts
@@ -116,7 +116,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     return records;
   }
 
-  /** Starts an experiment. @throws ExperimentError With everything that is wrong. */
+  /** Starts an experiment. @throws ExperimentError naming everything that is wrong. */
   async start(draft: ExperimentDraft): Promise<Experiment> {
     const { variants, faults: versionFaults, records } = await pinVersions(
       this.#log,
@@ -134,15 +134,15 @@ export class ExperimentRegistry implements ExperimentChanges {
     return this.#change((around) => changeTraffic(name, traffic, around));
   }
 
-  /** Stops an experiment, whether it runs or is promoted. @throws ExperimentError */
+  /** Stops a running or promoted experiment. @throws ExperimentError */
   stop(name: string, reason: string): Promise<Experiment> {
     return this.#change((around) => stopExperiment(name, reason, around));
   }
 
   /**
-   * Stops an experiment unless it has changed meanwhile.
+   * Stops an experiment unless it has changed since.
    *
-   * @returns The record, or `null` when it is not at that revision any more.
+   * @returns The record, or `null` when the revision is outdated.
    */
   async halt({ name, revision }: Experiment, reason: string): Promise<Experiment | null> {
     return await this.#change((around) => {
@@ -162,7 +162,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     return this.#change((around) => rollBackExperiment(name, reason, around));
   }
 
-  /** Keeps a share of all users out of all experiments. @throws ExperimentError When it is no share. */
+  /** Holds a share of all users out of all experiments. @throws ExperimentError when the share is invalid. */
   async holdout(share: number): Promise<Holdout> {
     if (!(share >= 0 && share < 1)) {
       throw new ExperimentError("keep users out", [
@@ -172,11 +172,11 @@ export class ExperimentRegistry implements ExperimentChanges {
     return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
   }
 
-  /** Drops pinned versions that no experiment and no event needs; every change does so too. */
+  /** Drops pinned versions that no experiment or event needs; every change also does this. */
   async tidy(): Promise<void> {
     const topics = this.#topics;
     const spare = async () => await sparePins(this.#log, topics, [...(await this.records()).values()]);
-    if ((await spare()).length === 0) return; // who opens a writer fences whoever changes something
+    if ((await spare()).length === 0) return; // opening a writer fences concurrent changes
     await using writer = await this.#log.writer(this.#writerId);
     const time = this.#options.now();
     const records = (await spare()).map((record) => ({ ...record, time }));
@@ -191,13 +191,13 @@ export class ExperimentRegistry implements ExperimentChanges {
     change: (around: Surroundings) => R,
     pins: Pins["records"] = [],
   ): Promise<R> {
-    // The writer fences whoever changes at the same time, so what is read now is what is changed.
+    // The writer fences concurrent changes, so the records read now are the ones changed.
     await using writer = await this.#log.writer(this.#writerId);
     const records = await this.records();
     const record = change({ records, models: this.#options.models });
     if (record === null) return record;
     const value = encodeExperiment(record);
-    decodeExperiment(value); // what tasks could not read must not come to be
+    decodeExperiment(value); // never write a record that tasks cannot read
     const time = this.#options.now();
     const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
     const places: NewRecord[] = Array.from({ length: partitions }, (_, partition) => ({
@@ -224,7 +224,7 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 }
 
-/** Models that the deployment has published parameters of: its own, and those of variants. */
+/** Models with published parameters: the deployment's own and those of variants. */
 export async function deployedModels(log: Log, { parameters }: Topics): Promise<string[]> {
   const models = new Set<string>();
   for (const name of (await log.topics()).keys()) {

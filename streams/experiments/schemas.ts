@@ -1,5 +1,5 @@
 /**
- * Schemas of experiments and of their changes as JSON.
+ * Schemas of experiments and of their changes.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { SOURCE_NAMES } from "../../src/retrieval/sources/registry.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
 const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "must be of letters, digits, '.', '_' and '-'");
-/** Most characters of a hypothesis, and of why an experiment is stopped. */
+/** Most characters of a hypothesis or a stop reason. */
 const MAX_TEXT = 2000;
 const text = z.string().max(MAX_TEXT);
 const metric = z.enum(Object.keys(METRICS) as [MetricName, ...MetricName[]]);
 const count = z.int().positive();
 const bucket = z.int().min(0).max(10_000);
-const spans = z.array(z.array(bucket).length(2)); // no tuple: readers of JSON Schema know less of them
+const spans = z.array(z.array(bucket).length(2)); // not a tuple, which JSON Schema tools support less well
 
 const variantSchema = z.strictObject({
   name,
@@ -56,7 +56,7 @@ const fields = {
   overrides: z.record(z.string().min(1).max(256), name),
 };
 
-/** An experiment as people write it. */
+/** An experiment as written in a file or request. */
 export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).partial().required({
   name: true,
   variants: true,
@@ -64,7 +64,7 @@ export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).pa
   ExperimentDraft
 >;
 
-/** An experiment as it stands on the log: the version at its start is known. */
+/** An experiment on the log, with its start version resolved. */
 export const experimentSchema: z.ZodType = z.object({
   ...fields,
   variants: z.array(variantSchema.extend({ version: z.union([z.literal("latest"), count]).optional() }))
@@ -78,14 +78,14 @@ export const experimentSchema: z.ZodType = z.object({
   revision: count,
 });
 
-/** The users who are kept out, as they stand on the log. */
+/** The holdout on the log. */
 export const holdoutSchema: z.ZodType = z.object({
   name: z.literal("holdout"),
   salt: z.string(),
   share: z.number().min(0).lt(1),
 });
 
-/** A record of the topic. */
+/** A record of the `experiments` topic. */
 export const recordSchema: z.ZodType = z.union([experimentSchema, holdoutSchema]);
 
 /** Bodies of changes over HTTP, by name. */
@@ -96,7 +96,7 @@ export const CHANGE_SCHEMAS = {
   HoldoutChange: z.strictObject({ share: z.number().describe("Share of all users, in [0, 1).") }),
 } as const satisfies Readonly<Record<string, z.ZodType>>;
 
-/** Every field that is wrong, and what is wrong with it. */
+/** Describes every invalid field. */
 export function issuesOf({ issues }: z.ZodError): string[] {
   return issues.map((issue) => {
     const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");

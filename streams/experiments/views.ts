@@ -1,6 +1,6 @@
 /**
- * Experiments and what can be said of them, as JSON: for HTTP, the dashboard and the command. The log is read when
- * somebody asks, and only what is new since the last time.
+ * Experiments with figures and verdicts as JSON, for HTTP, the dashboard and the command. Each call reads only what is
+ * new on the log.
  *
  * @module
  */
@@ -18,16 +18,16 @@ import type { Topics } from "../topics/topics.ts";
 import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";
 
-/** Users before which the counts tell too little to say how much. */
+/** Fewest users for which a detectable loss is reported. */
 const TELLING_USERS = 5000;
 
-/** A variant's figures among some users. */
+/** A variant's figures among a group of users. */
 export interface SegmentView {
   /** Number of users. */
   readonly users: number;
   /** Value of the deciding metric. */
   readonly value: number | null;
-  /** Relative change against the control; `null` when it cannot be told yet. The same holds for the ends below. */
+  /** Relative change against the control; `null` while unknown, like the ends below. */
   readonly lift: number | null;
   /** Lower end of the interval. */
   readonly low: number | null;
@@ -39,11 +39,11 @@ export interface SegmentView {
 export interface VariantView extends SegmentView {
   /** Its name. */
   readonly name: string;
-  /** Whether the others are compared with it. */
+  /** Whether it is the control. */
   readonly control: boolean;
-  /** Lists whose outcome is final. */
+  /** Lists with a final outcome. */
   readonly lists: number;
-  /** Shown items whose outcome is final. */
+  /** Shown items with a final outcome. */
   readonly rows: number;
   /** Click rate of these items. */
   readonly ctr: number | null;
@@ -57,7 +57,7 @@ export interface VariantView extends SegmentView {
   readonly tookMs: number | null;
   /** Mean and percentiles of that time. */
   readonly took: LatencyView;
-  /** Users who were sent a recommendation that never came back as a sample. */
+  /** Users with a recommendation but no sample. */
   readonly lost: number;
 }
 
@@ -75,39 +75,39 @@ export interface SplitView {
 export interface ExperimentView {
   /** Its name. */
   readonly name: string;
-  /** What is expected, and why. */
+  /** Hypothesis. */
   readonly hypothesis: string;
   /** Its state. */
   readonly status: "running" | "stopped" | "promoted";
   /** The promoted variant. */
   readonly winner: string | null;
-  /** Why it was stopped. */
+  /** Stop reason. */
   readonly reason: string | null;
-  /** The layer whose users it has a share of. */
+  /** The layer that it takes users from. */
   readonly layer: string;
-  /** Share of all users that are in it, in (0, 1]. */
+  /** Share of all users in it, in (0, 1]. */
   readonly traffic: number;
   /** The deciding metric. */
   readonly metric: MetricName;
-  /** Metrics that must not get worse. */
+  /** Guard rail metrics. */
   readonly guardRails: readonly string[];
-  /** Variants that get users; empty when lists are interleaved. */
+  /** Variants with users; empty when lists are interleaved. */
   readonly variants: readonly VariantView[];
   /** Names of all variants; shadows are marked. */
   readonly names: readonly string[];
   /** How users are split among the variants. */
   readonly split: SplitView;
-  /** The verdicts in sentences. */
+  /** The verdicts as sentences. */
   readonly text: readonly string[];
-  /** The broken guard rail in a sentence, or `null`. */
+  /** The broken guard rail as a sentence, or `null`. */
   readonly harm: string | null;
-  /** Lists left out because their user had changed variant. */
+  /** Lists left out because their user changed variant. */
   readonly moved: number;
 }
 
 /** All experiments of a deployment. */
 export interface ExperimentsView {
-  /** Running ones first. */
+  /** Experiments, running ones first. */
   readonly experiments: readonly ExperimentView[];
   /** Share of users held out of all experiments, in [0, 1). */
   readonly holdout: number;
@@ -151,7 +151,7 @@ export class ExperimentViews {
   #own: ExperimentMonitor | undefined;
   #reading: Promise<ExperimentsView> | undefined;
 
-  /** Makes a reader that has read nothing. @param working The monitor that works in this process now, if one does */
+  /** Makes a reader. @param working Returns the monitor running in this process, if any */
   constructor(
     log: Log,
     topics: Topics,
@@ -164,12 +164,12 @@ export class ExperimentViews {
     this.#working = working;
   }
 
-  /** Reads what is new on the log; concurrent calls share one read. */
+  /** Reads new records of the log; concurrent calls share one read. */
   views(): Promise<ExperimentsView> {
     return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
   }
 
-  /** The one that works here, or else an own one, which goes on from what is written down. */
+  /** The monitor running in this process, or one of its own that resumes from the written figures. */
   async #monitor(): Promise<ExperimentMonitor> {
     const working = this.#working();
     if (working !== undefined) {
@@ -193,13 +193,13 @@ export class ExperimentViews {
   }
 }
 
-/** Why an experiment is to be stopped: which guard rail is broken, in a sentence; `null` = it is not. */
+/** The broken guard rail that must stop an experiment, as a sentence, or `null`. */
 export function harmOf({ experiment, verdicts }: ExperimentStatus): string | null {
   if (experiment.status !== "running") return null;
   return verdicts.find(({ word }) => word === "harmful")?.text ?? null;
 }
 
-/** Stops the running experiments that break a guard rail. @returns Those stopped. */
+/** Stops the running experiments that break a guard rail. @returns The stopped experiments. */
 export async function stopHarmful(
   changes: Pick<ExperimentRegistry, "stop">,
   { experiments }: ExperimentsView,
@@ -228,7 +228,7 @@ function viewOf(
 ): ExperimentView {
   const { name, hypothesis, status, layer, traffic, metric, guardRails, mode } = experiment;
   const split = splitVariants(experiment).map(({ name }) => name);
-  // Lists drafted from two variants have no users of either.
+  // Interleaved lists belong to no single variant.
   const shown = mode === "interleave" ? [] : split;
   const variants = shown.map((variant, place): VariantView => {
     const moments = totals.moments(place);
@@ -262,7 +262,13 @@ function viewOf(
     };
   });
   return {
-    ...{ name, hypothesis, status, layer, traffic, metric, variants },
+    name,
+    hypothesis,
+    status,
+    layer,
+    traffic,
+    metric,
+    variants,
     split: splitOf(ratio, experiment),
     winner: experiment.winner ?? null,
     reason: experiment.reason ?? null,
@@ -277,7 +283,7 @@ function viewOf(
   };
 }
 
-/** Names of all variants for people: shadows and pinned versions are marked. */
+/** Display names of all variants; shadows and pinned versions are marked. */
 export function namesOf({ variants }: Pick<Experiment, "variants">): string[] {
   return variants.map(({ name, shadow, version }) => {
     const marks = [

@@ -92,16 +92,16 @@ export function reportData(result: ReplayResult, facts: ReplayFacts): ReportData
       behaviours: counters.behaviours,
       bytes: task.sequences.bytes,
     },
-    ...inspectionAt(result, Infinity),
+    inspection: inspectionAt(result, Infinity),
     digests,
     notes: facts.notes,
   };
 }
 
 /** The model's panels of the users' states after a number of rows, if it has any. */
-function inspectionAt({ inspections }: ReplayResult, rows: number): { readonly inspection?: Inspection } {
+function inspectionAt({ inspections }: ReplayResult, rows: number): Inspection | undefined {
   const mark = inspections.findLast((mark) => mark.rows <= rows);
-  return mark === undefined ? {} : { inspection: { users: mark.users, panels: mark.panels } };
+  return mark && { users: mark.users, panels: mark.panels };
 }
 
 /** The panels as JSON: one value per panel, or a list. */
@@ -179,7 +179,7 @@ export function replayJson(data: ReportData): Record<string, unknown> {
     returningUsers: data.metrics.returningUsers,
     versions: data.totals.versions,
     rejectedByCode: Object.fromEntries(data.rejected.map(({ code, count }) => [code, count])),
-    ...(data.inspection === undefined ? {} : { inspection: inspectionJson(data.inspection) }),
+    inspection: data.inspection && inspectionJson(data.inspection),
     digests: data.digests,
   };
 }

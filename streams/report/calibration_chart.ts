@@ -1,5 +1,5 @@
 /**
- * Whether predictions are as large as what is observed, bin by bin.
+ * Compares predicted with observed rates by bin.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export function wilsonInterval(k: number, n: number): [low: number, high: number
   return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
-/** Draws the bins that have rows. */
+/** Draws the non-empty bins. */
 export function calibrationChart(bins: readonly CalibrationBin[]): Chart {
   const filled = bins.filter(({ rows }) => rows > 0).map((bin) => {
     const [low, high] = wilsonInterval(bin.observed * bin.rows, bin.rows);
@@ -40,14 +40,14 @@ export function calibrationChart(bins: readonly CalibrationBin[]): Chart {
   });
   const top = filled.reduce((most, { predicted, high }) => Math.max(most, predicted, high), 0);
   const limit = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8].find((bound) => bound >= top) ?? 1;
-  // One line with gaps draws all whiskers: low and high of a bin, then nothing.
+  // One line with gaps draws all whiskers: low and high of each bin, then a gap.
   const whiskers = filled.flatMap(({ predicted, low, high }) => [
     [rounded(predicted), rounded(low)],
     [rounded(predicted), rounded(high)],
     ["-", "-"],
   ]);
   const inside = filled.filter(({ predicted, low, high }) => low <= predicted && predicted <= high).length;
-  // `containShape` would widen the axis of the bars, and no bin would stand above its bar.
+  // `containShape` would widen the axis of the bars and misalign the bins.
   const percentAxis = { type: "value", min: 0, max: limit, containShape: false, ...AXIS };
   return {
     id: "calibration",

@@ -1,9 +1,8 @@
 /**
- * What all charts of a report have in common: ECharts options as plain JSON, with the same figures as a table beside
- * each.
+ * Common parts of all charts of a report: ECharts options as plain JSON, with the same figures as a table.
  *
- * A colour is the name of a CSS property of the page (`--blue`); the page's script puts its value in, so that
- * light and dark are decided in one place, the style sheet.
+ * A colour is the name of a CSS property of the page (`--blue`), which the page's script resolves, so that the style
+ * sheet alone defines light and dark.
  *
  * @module
  */
@@ -13,26 +12,26 @@ import type { Figure } from "./report_data.ts";
 
 /** One chart of the page. */
 export interface Chart {
-  /** Id of its element. */
+  /** Id of the element. */
   readonly id: string;
   readonly title: string;
   /** How to read it. */
   readonly caption: string;
-  /** What it shows, in words, for those who do not see it. */
+  /** Text alternative. */
   readonly summary: string;
-  /** ECharts options; `null` when there is nothing to draw. */
+  /** ECharts options; `null` without data. */
   readonly option: Readonly<Record<string, unknown>> | null;
   readonly table: TableData;
 }
 
-/** How the axes of all charts look. */
+/** Common options of all axes. */
 export const AXIS = {
   nameTextStyle: { color: "--muted" },
   axisLabel: { color: "--muted", hideOverlap: true },
   axisLine: { lineStyle: { color: "--line" } },
   splitLine: { lineStyle: { color: "--line" } },
 };
-/** What all charts have in common. */
+/** Common options of all charts. */
 export const BASE = {
   animation: false,
   textStyle: { fontFamily: "system-ui, sans-serif" },
@@ -52,12 +51,12 @@ export const BASE = {
   },
 };
 
-/** Whether there is something to draw. */
+/** Whether there is anything to draw. */
 export function isFigure(value: Figure): value is number {
   return value !== null && Number.isFinite(value);
 }
 
-/** Five significant digits: what a tooltip can use, at half the bytes. */
+/** Rounds to five significant digits: enough for a tooltip, at half the bytes. */
 export function rounded(value: Figure): Figure {
   return isFigure(value) ? Number(value.toPrecision(5)) : null;
 }

@@ -1,5 +1,5 @@
 /**
- * Which charts a report has.
+ * The charts of a report.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { curveChart, type CurveSpec } from "./curve_chart.ts";
 import { formatCount, formatFixed, formatPercent, PANEL_FORMATS } from "./format.ts";
 import type { CurvePoint, Figure, ReportData } from "./report_data.ts";
 
-/** The charts of a report, in the order in which they are shown. */
+/** The charts of a report in display order. */
 export function reportCharts(data: ReportData): Chart[] {
   const { overall } = data.metrics;
   const oracleNe = overall.oracleLogLoss && overall.constantLogLoss
@@ -88,7 +88,7 @@ export function reportCharts(data: ReportData): Chart[] {
   ];
 }
 
-/** What the model shows of its users' states; where it shows nothing there are no such charts. */
+/** Charts of the model's panels of user states, if it has any. */
 function inspectionCurves({ inspection }: ReportData): CurveSpec[] {
   return (inspection?.panels ?? []).map(({ name, title, about, unit, per, reference, values }) => {
     const format = PANEL_FORMATS[unit];

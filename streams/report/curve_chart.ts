@@ -16,24 +16,24 @@ export interface Line {
   readonly format: (value: Figure) => string;
 }
 
-/** A value that lines are to be compared with. */
+/** A reference value for the lines. */
 export interface Reference {
   readonly name: string;
   readonly value: Figure;
 }
 
-/** What is drawn. */
+/** Description of a chart. */
 export interface CurveSpec extends Pick<Chart, "id" | "title" | "caption"> {
   readonly lines: readonly Line[];
   readonly references?: readonly Reference[];
-  /** Keep 0 on the vertical axis, for quantities whose ratio matters. */
+  /** Keep 0 on the vertical axis, for ratio scales. */
   readonly fromZero?: boolean;
 }
 
-/** Room beside a plot for the names of its references, pixels. */
+/** Margin for the names of the references, pixels. */
 const NAMES_WIDTH = 64;
 
-/** Draws the lines of which there are figures. */
+/** Draws the lines with data. */
 export function curveChart(spec: CurveSpec, curve: readonly CurvePoint[]): Chart {
   const { id, title, caption } = spec;
   const lines = spec.lines.filter(({ value }) => curve.some((point) => isFigure(value(point))));
@@ -102,7 +102,7 @@ export function curveChart(spec: CurveSpec, curve: readonly CurvePoint[]): Chart
   };
 }
 
-/** A reference as a dashed line, from the first row to the last, whose name stands beside the plot. */
+/** A reference as a dashed line from the first row to the last, with its name next to the plot. */
 function referenceSeries({ name, value }: Reference, rows: number): Record<string, unknown> {
   const figure = formatFixed(value, value === 1 || value === 0.5 ? 1 : 4);
   return {

@@ -1,5 +1,5 @@
 /**
- * A report as one HTML file that needs nothing else, neither a server nor a network.
+ * A report as one self-contained HTML file.
  *
  * @module
  */
@@ -16,15 +16,15 @@ export interface Tile {
   /** Markup-free text. */
   readonly value: string;
   readonly label: string;
-  /** Stands out as something bad. @default {false} */
+  /** Whether it is highlighted as bad. @default {false} */
   readonly bad?: boolean;
 }
 
 /** The parts of a report. */
 export interface ReportDocument {
-  /** What it is about, as text. */
+  /** Title, as text. */
   readonly title: string;
-  /** What kind of report it is, such as `replay`. */
+  /** Kind of report, such as `replay`. */
   readonly kind: string;
   /** When it was finished, milliseconds since the epoch. */
   readonly finished: Figure;
@@ -33,15 +33,15 @@ export interface ReportDocument {
   readonly tiles: readonly Tile[];
   /** All charts that `main` places with {@linkcode figure}. */
   readonly charts: readonly Chart[];
-  /** Markup of the page's body; text in it is escaped already. */
+  /** Markup of the page's body, with its text escaped. */
   readonly main: string;
 }
 
 /**
- * All text of the data is escaped, and a content security policy lets the browser run nothing but the two
- * scripts that were put in here, by their digest, and load nothing at all: a hostile item id stays text.
+ * All data is escaped, and a content security policy allows only the two embedded scripts, by digest, and no loading at
+ * all: a hostile item id stays text.
  *
- * @throws TypeError when the ECharts bundle cannot be found, as in a program without `node_modules`.
+ * @throws TypeError when the ECharts bundle is missing, as in a program without `node_modules`.
  */
 export function renderDocument(
   { title, kind, finished, command, tiles, charts, main }: ReportDocument,
@@ -83,7 +83,7 @@ ${scripts.map((script) => `<script>${script}</script>`).join("\n")}
 `;
 }
 
-/** A chart with its caption and its figures as a table. */
+/** A chart with its caption and data table. */
 export function figure({ id, title, caption, summary, option, table }: Chart): string {
   const drawing = option === null
     ? `<div class="empty">No figures for this run.</div>`

@@ -1,5 +1,5 @@
 /**
- * Numbers and foreign text as people read them, the same in the terminal and in the HTML report.
+ * Formats numbers and untrusted text, for the terminal and the HTML report alike.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import type { Figure } from "./report_data.ts";
 
-/** Stands for a figure that is not defined. */
+/** Placeholder of an undefined figure. */
 export const DASH = "–";
 
 const GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -30,17 +30,17 @@ export function formatCount(value: Figure | undefined): string {
   return isKnown(value) ? GROUPED.format(value) : DASH;
 }
 
-/** A number with a fixed number of decimals, 4 by default: the grain at which AUCs are compared. */
+/** A number with fixed decimals, 4 by default: the resolution at which AUCs are compared. */
 export function formatFixed(value: Figure | undefined, digits = 4): string {
   return isKnown(value) ? value.toFixed(digits) : DASH;
 }
 
-/** A share in 0..1 as per cent. */
+/** A share in 0..1 as a percentage. */
 export function formatPercent(value: Figure | undefined, digits = 1): string {
   return isKnown(value) ? `${(100 * value).toFixed(digits)} %` : DASH;
 }
 
-/** How the values of a panel read, by their unit. */
+/** Formats of panel values, by unit. */
 export const PANEL_FORMATS: Readonly<Record<Panel["unit"], (value: Figure | undefined) => string>> = {
   number: (value) => formatFixed(value, 3),
   share: formatPercent,
@@ -84,7 +84,7 @@ export function formatSeconds(value: Figure | undefined): string {
 }
 
 /**
- * A time in milliseconds since the epoch, in UTC to the second; a dash outside of what dates can express.
+ * A time in milliseconds since the epoch, in UTC to the second; a dash outside the range of dates.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -101,8 +101,8 @@ export function formatTime(ms: Figure): string {
 }
 
 /**
- * Foreign text made safe to look at: what moves the cursor, hides or reorders text is shown as an escape,
- * and what is longer than `limit` characters is cut with an ellipsis.
+ * Makes untrusted text safe to display: characters that move the cursor, hide or reorder text are escaped, and text
+ * longer than `limit` characters is truncated with an ellipsis.
  *
  * ```ts
  * import assert from "node:assert/strict";

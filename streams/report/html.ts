@@ -1,5 +1,5 @@
 /**
- * HTML from data: everything that is not markup of our own goes through {@linkcode escapeHtml}.
+ * Generates HTML: everything but own markup goes through {@linkcode escapeHtml}.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { printable } from "./format.ts";
 
 /** A table of text; cells are escaped by {@linkcode htmlTable}. */
 export interface TableData {
-  /** What the table holds, for readers that cannot see it. */
+  /** Caption for screen readers. */
   readonly caption: string;
   readonly columns: readonly HtmlColumn[];
   readonly rows: readonly (readonly string[])[];
@@ -17,9 +17,9 @@ export interface TableData {
 /** A column of a {@linkcode TableData}. */
 export interface HtmlColumn {
   readonly title: string;
-  /** Shown when pointed at. */
+  /** Tooltip. */
   readonly about?: string;
-  /** Numbers stand at the right; `code` is set in a fixed-width face and may wrap anywhere. @default {"text"} */
+  /** Numbers are right-aligned; `code` is monospaced and may wrap anywhere. @default {"text"} */
   readonly kind?: "text" | "number" | "code";
 }
 
@@ -32,8 +32,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Foreign text for use between tags and in quoted attributes; characters that hide or reorder text become
- * visible escapes.
+ * Escapes untrusted text for element content and quoted attributes; characters that hide or reorder text become visible
+ * escapes.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -47,7 +47,7 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * A value as JSON that may stand inside a `<script>` element: no text in it can close the element.
+ * Serialises a value as JSON for a `<script>` element, which no text in it can close.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -65,7 +65,7 @@ export function scriptJson(value: unknown): string {
   );
 }
 
-/** A table with a caption, column and row headings, in a box that scrolls sideways on a small screen. */
+/** A table with a caption, column and row headings, in a box that scrolls sideways on small screens. */
 export function htmlTable({ caption, columns, rows }: TableData): string {
   const head = columns.map(({ title, about, kind = "text" }) =>
     `<th scope="col" class="${kind}"${about === undefined ? "" : ` title="${escapeHtml(about)}"`}>` +

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Style sheet; its colour properties are also those of the charts. */
+/** Style sheet, which also defines the colours of the charts. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -79,8 +79,8 @@ footer { margin: 36px 0 28px; color: var(--muted); font-size: 0.85rem; }
 `;
 
 /**
- * Script of the page: draws every chart of the JSON in `#charts` with the colours of the style sheet, again
- * when the reader changes between light and dark, and lets it follow its box.
+ * Script of the page: draws every chart of the JSON in `#charts` with the colours of the style sheet, redraws when the
+ * colour scheme changes, and follows the size of its box.
  */
 export const SCRIPT = `
 "use strict";

@@ -1,5 +1,5 @@
 /**
- * How far a replay has come: a bar on a terminal, a plain line every few seconds elsewhere.
+ * Shows the progress of a replay: a bar on a terminal, a plain line every few seconds elsewhere.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import process from "node:process";
 import { formatCount, formatFixed, formatPercent } from "./format.ts";
 import type { Figure } from "./report_data.ts";
 
-/** Where a replay stands. */
+/** Status of a replay. */
 export interface ProgressStatus {
   /** Events handled so far. */
   readonly events: number;
@@ -22,15 +22,15 @@ export interface ProgressStatus {
 
 /** Options of {@linkcode Progress}. */
 export interface ProgressOptions {
-  /** Number of events to come; without it there is no bar, only lines. */
+  /** Expected number of events; without it there are only lines. */
   readonly total?: number;
   /** Whether standard error is a terminal. */
   readonly isTerminal: boolean;
   /** Wall clock, milliseconds. */
   readonly now: () => number;
-  /** Takes a line of text, without its end. @default standard error */
+  /** Writes a line of text, given without its terminator. @default standard error */
   readonly write?: (line: string) => void;
-  /** Least time between two lines when not on a terminal. @default {5000} */
+  /** Least time between two plain lines. @default {5000} */
   readonly intervalMs?: number;
 }
 
@@ -62,8 +62,8 @@ export function progressLine(status: ProgressStatus, total?: number): string {
 }
 
 /**
- * Shows progress on standard error, so that standard output stays clean for results. Dispose of it, also
- * when the run fails: a bar keeps a timer.
+ * Shows progress on standard error, so that standard output holds only results. Dispose of it even when the run fails:
+ * a bar keeps a timer.
  */
 export class Progress implements Disposable {
   readonly #options: ProgressOptions;
@@ -73,7 +73,7 @@ export class Progress implements Disposable {
   #last: ProgressStatus = { events: 0, eventsPerSecond: null, auc: null, ctr: null };
   #reported: ProgressStatus | null = null;
 
-  /** Starts the bar at 0; a plain line comes only after the first interval. */
+  /** Starts the bar at 0; the first plain line follows after an interval. */
   constructor(options: ProgressOptions) {
     this.#options = options;
     this.#write = options.write ?? writeLine;
@@ -82,7 +82,7 @@ export class Progress implements Disposable {
     this.#bar?.start(options.total ?? 0, 0, { status: "starting" });
   }
 
-  /** Takes note of a status; cheap enough to be called for every batch. */
+  /** Updates the status; cheap enough to call for every batch. */
   update(status: ProgressStatus): void {
     this.#last = status;
     if (this.#bar !== null) return this.#bar.update(status.events, { status: figures(status) });
@@ -92,7 +92,7 @@ export class Progress implements Disposable {
     this.#line();
   }
 
-  /** Shows the last status, if it was not yet, and lets go of the terminal. */
+  /** Shows the last status unless shown, and releases the terminal. */
   [Symbol.dispose](): void {
     if (this.#bar !== null) this.#bar.stop();
     else if (this.#last.events > 0 && this.#last !== this.#reported) this.#line();
@@ -113,7 +113,7 @@ function createBar(): Bar {
     format: "{bar} {percentage} % · {status} · {eta_formatted} left",
     barsize: 24,
     stream: process.stderr,
-    // The bar's own handler would swallow Ctrl-C, which is the caller's to handle.
+    // The bar's own handler would swallow Ctrl-C, which belongs to the caller.
     gracefulExit: false,
   }, cliProgress.Presets.shades_classic);
 }

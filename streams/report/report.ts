@@ -1,5 +1,5 @@
 /**
- * The HTML report of a replay: one file that needs nothing else, neither a server nor a network.
+ * The HTML report of a replay, one self-contained file.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import { METRIC_COLUMNS, segments, summaryFacts } from "./table.ts";
 const SHOWN_CHARACTERS = 300;
 
 /**
- * A replay as one self-contained HTML page; see {@linkcode renderDocument} for what it lets in.
+ * A replay as one self-contained HTML page; see {@linkcode renderDocument}.
  *
- * @throws TypeError when the ECharts bundle cannot be found, as in a program without `node_modules`.
+ * @throws TypeError when the ECharts bundle is missing, as in a program without `node_modules`.
  */
 export function renderReport(data: ReportData): string {
   const charts = reportCharts(data);

@@ -1,8 +1,8 @@
 /**
- * What a replay has to tell: the one record behind the HTML report, the terminal tables and `--json`.
+ * The data of a replay report, shared by the HTML report, the terminal tables and `--json`.
  *
- * Numbers that a run cannot know are `null`, never 0: the AUC of rows that were all clicked, the oracle of
- * data that no simulator made. Reports show `null` as a dash.
+ * Unknown numbers are `null`, never 0: the AUC of rows that were all clicked, the oracle of real data. Reports show
+ * `null` as a dash.
  *
  * @module
  */
@@ -10,12 +10,12 @@
 import type { MetricsReport } from "../../src/metrics/progressive_rows.ts";
 import type { Inspection } from "../../src/nn/models/core/panel.ts";
 
-/** A figure, or `null` where it is not defined. */
+/** A figure, or `null` where undefined. */
 export type Figure = number | null;
 
-/** The segments that a report compares. */
+/** The segments of a report. */
 export interface ReportMetrics {
-  /** All rows from {@linkcode ReportData.evalFrom} on. */
+  /** Rows from {@linkcode ReportData.evalFrom} on. */
   readonly overall: MetricsReport;
   /** The last rows: the model at its most experienced. */
   readonly tail: MetricsReport;
@@ -25,19 +25,19 @@ export interface ReportMetrics {
   readonly returningUsers: MetricsReport;
 }
 
-/** What went through the loop. */
+/** Counts and throughput of the loop. */
 export interface ReportTotals {
   /** Events applied. */
   readonly events: number;
   /** Requests answered. */
   readonly requests: number;
-  /** Lists that were shown. */
+  /** Shown lists. */
   readonly impressions: number;
   /** Items of those lists. */
   readonly rows: number;
   /** Rows with a positive outcome. */
   readonly clicks: number;
-  /** Lines that could not be read as an event, and events that could not be taken. */
+  /** Rejected lines and events. */
   readonly rejected: number;
   /** Impressions joined with their outcome. */
   readonly samples: number;
@@ -45,13 +45,13 @@ export interface ReportTotals {
   readonly versions: number;
   /** Wall-clock time of the run. */
   readonly seconds: number;
-  /** Events a second of wall clock. */
+  /** Events per second of wall clock. */
   readonly eventsPerSecond: number;
 }
 
-/** The run as it stood after `rows` rows; quality is over the window that ends there. */
+/** The run after `rows` rows; quality is over the window that ends there. */
 export interface CurvePoint {
-  /** Rows judged so far: the horizontal axis. */
+  /** Rows evaluated so far: the horizontal axis. */
   readonly rows: number;
   /** Event time, milliseconds since the epoch. */
   readonly time: number;
@@ -69,15 +69,15 @@ export interface CurvePoint {
   readonly eventsPerSecond: Figure;
   /** Training loss of the target. */
   readonly loss: Figure;
-  /** Training loss of the auxiliary task, for models that have one. */
+  /** Training loss of the auxiliary objective, for models with one. */
   readonly auxLoss?: Figure;
   /** Parameter versions published so far. */
   readonly versions: number;
-  /** What the model shows of its users' states, if it does. */
-  readonly inspection?: Inspection;
+  /** The model's panels of user states, if any. */
+  readonly inspection?: Inspection | undefined;
 }
 
-/** Rows of similar prediction. */
+/** A bin of rows with similar predictions. */
 export interface CalibrationBin {
   /** Mean prediction of the bin's rows. */
   readonly predicted: number;
@@ -89,11 +89,11 @@ export interface CalibrationBin {
 
 /** A rejected line or record. */
 export interface RejectedExample {
-  /** Where it stands: `file:line`, or `topic/partition@offset`. */
+  /** Its position: `file:line`, or `topic/partition@offset`. */
   readonly where: string;
   /** Why it was rejected: the field and its value. */
   readonly reason: string;
-  /** Its bytes as text, shortened. Untrusted: renderers must escape it. */
+  /** Its bytes as text, truncated. Untrusted: renderers must escape it. */
   readonly text: string;
 }
 
@@ -111,23 +111,23 @@ export interface RejectedGroup {
 export interface TableSize {
   /** Name of the table. */
   readonly name: string;
-  /** Ids that have a row. */
+  /** Ids with a row. */
   readonly rows: number;
-  /** Floats a row. */
+  /** Floats per row. */
   readonly width: number;
   /** Bytes allocated. */
   readonly bytes: number;
 }
 
-/** One replay, told. */
+/** The report of a replay. */
 export interface ReportData {
   /** The command that repeats the run. */
   readonly command: string;
   /** Name of the model. */
   readonly model: string;
-  /** What computed it; digests are comparable within one. */
+  /** Backend that computed the model; digests are comparable only within one. */
   readonly kernels: string;
-  /** What was replayed, in words. */
+  /** Description of the source. */
   readonly dataSet: string;
   /** Wall-clock start, milliseconds since the epoch. */
   readonly started: number;
@@ -135,7 +135,7 @@ export interface ReportData {
   readonly finished: number;
   /** Counts and throughput. */
   readonly totals: ReportTotals;
-  /** Rows before this one trained the model but are not in {@linkcode ReportMetrics}. */
+  /** Earlier rows trained the model but are not in {@linkcode ReportMetrics}. */
   readonly evalFrom: number;
   /** Quality by segment. */
   readonly metrics: ReportMetrics;
@@ -143,9 +143,9 @@ export interface ReportData {
   readonly curve: readonly CurvePoint[];
   /** Ascending by prediction. */
   readonly calibration: readonly CalibrationBin[];
-  /** Refusals by code, largest first. */
+  /** Rejections by code, largest first. */
   readonly rejected: readonly RejectedGroup[];
-  /** Sizes of what was learnt. */
+  /** Sizes of the parameters. */
   readonly parameters: {
     /** Number of dense weights. */
     readonly dense: number;
@@ -157,10 +157,10 @@ export interface ReportData {
     readonly behaviours: number;
     readonly bytes: number;
   };
-  /** What the model shows of its users' states, if it does. */
-  readonly inspection?: Inspection;
-  /** Digests by what they are of (state, parameters, predictions): equal runs have equal ones. */
+  /** The model's panels of user states, if any. */
+  readonly inspection?: Inspection | undefined;
+  /** Digests by subject (state, parameters, predictions): equal runs have equal digests. */
   readonly digests: Readonly<Record<string, string>>;
-  /** Anything that a reader must know to judge the figures. */
+  /** Notes that a reader needs to judge the figures. */
   readonly notes: readonly string[];
 }

@@ -1,5 +1,5 @@
 /**
- * The end of a replay in the terminal: plain text tables with aligned columns.
+ * Renders the result of a replay as plain text tables.
  *
  * @module
  */
@@ -19,16 +19,16 @@ import {
 import type { MetricsReport } from "../../src/metrics/progressive_rows.ts";
 import type { RejectedGroup, ReportData, ReportMetrics } from "./report_data.ts";
 
-/** Options of the renderers of text. */
+/** Options of the text renderers. */
 export interface TextOptions {
-  /** Set headings apart by ANSI escapes; see {@linkcode wantsColour}. @default {false} */
+  /** Style headings with ANSI escapes; see {@linkcode wantsColour}. @default {false} */
   readonly colour?: boolean;
 }
 
 /** A column of a text table. */
 export interface TextColumn {
   readonly title: string;
-  /** Numbers stand at the right. @default {"left"} */
+  /** Numbers are right-aligned. @default {"left"} */
   readonly align?: "left" | "right";
 }
 
@@ -66,7 +66,7 @@ export function wantsColour(isTerminal: boolean, noColor: string | undefined): b
 }
 
 /**
- * Rows of text as a table: a heading line, a rule, and each column as wide as its widest cell.
+ * Renders rows as a table: a heading line, a rule, and columns as wide as their widest cell.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -93,13 +93,13 @@ export function renderTable(
   return [bold(head, options), rule, ...rows.map(line)].join("\n") + "\n";
 }
 
-/** Facts as two columns, names at the left. */
+/** Renders facts as two columns, names on the left. */
 export function renderFacts(facts: readonly (readonly [name: string, value: string])[]): string {
   const width = facts.reduce((widest, [name]) => Math.max(widest, textWidth(name)), 0);
   return facts.map(([name, value]) => `${pad(name, width)}  ${value}`.trimEnd() + "\n").join("");
 }
 
-/** Everything a replay prints when it is done: summary, quality by segment, rejections, notes. */
+/** Renders the output of a finished replay: summary, quality by segment, rejections, notes. */
 export function renderSummary(data: ReportData, options: TextOptions = {}): string {
   const sections: (readonly [title: string, body: string])[] = [
     ["Summary", renderFacts(summaryFacts(data))],
@@ -119,7 +119,7 @@ function panelFact({ unit, per, values }: Panel): string {
   return `${format(Math.min(...known))} to ${format(Math.max(...known))}, ${values.length} ${per}s`;
 }
 
-/** Name and value of each fact of the summary, as in the terminal so in the HTML report. */
+/** Name and value of each fact of the summary, for the terminal and the HTML report. */
 export function summaryFacts(data: ReportData): [name: string, value: string][] {
   const { totals, parameters, state } = data;
   const tableBytes = parameters.tables.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -190,7 +190,7 @@ export const METRIC_COLUMNS: readonly {
   { title: "oracle AUC", about: "AUC of the true probabilities", cell: (m) => formatFixed(m.oracleAuc) },
 ];
 
-/** Segments of a report in the order in which they are shown, with their names. */
+/** Segments of a report in display order, with their names. */
 export function segments(metrics: ReportMetrics): [name: string, metrics: MetricsReport][] {
   return [
     ["overall", metrics.overall],
@@ -200,7 +200,7 @@ export function segments(metrics: ReportMetrics): [name: string, metrics: Metric
   ];
 }
 
-/** Quality by segment; a column in which nothing is known is left out. */
+/** Quality by segment; columns without data are omitted. */
 export function renderMetrics(metrics: ReportMetrics, options: TextOptions = {}): string {
   const all = segments(metrics);
   const known = METRIC_COLUMNS.filter(({ cell }) => all.some(([, m]) => cell(m) !== DASH));

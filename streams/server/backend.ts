@@ -69,7 +69,17 @@ export async function openBackend(
   const queues = elsewhere ?? openQueues(log, { topics, partitions, clock, isStopping }, settings);
   const { recommender, backlog } = queues;
   const known = {
-    ...{ log, topics, partitions, service, recommender, backlog, metrics, now, clock, isStopping, checks },
+    log,
+    topics,
+    partitions,
+    service,
+    recommender,
+    backlog,
+    metrics,
+    now,
+    clock,
+    isStopping,
+    checks,
     ...limitsIn(settings, clock),
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };

@@ -41,8 +41,15 @@ export async function withoutModel(
     state.withoutModel(event);
   const items = found.items.slice(0, count);
   const answer: Recommendation = {
-    ...{ request, user, time, model: "none", version: 0, stateVersion: 0, tookMicros: 0, degraded: "late" },
-    ...(found.empty === undefined ? {} : { empty: found.empty }),
+    request,
+    user,
+    time,
+    model: "none",
+    version: 0,
+    stateVersion: 0,
+    tookMicros: 0,
+    degraded: "late",
+    empty: found.empty,
     items: items.map(({ item, source }, position) => ({ item, position, source, ...UNSCORED })),
   };
   const shown = impressionRecords(context, answer, items.map(({ item }) => item));

@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Shows the page that the address names.
+ * Renders the page named by the address.
  *
  * @module
  */
@@ -32,7 +32,7 @@ document.addEventListener("submit", (event) => {
 const store = new Store();
 const update = show();
 
-/** Shows the page. @returns {() => void} Shows what is new. */
+/** Renders the page. @returns {() => void} Renders updates. */
 function show() {
   switch (name) {
     case "users": {

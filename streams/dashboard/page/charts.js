@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Line charts over time in SVG, drawn again with each second.
+ * SVG line charts over time, redrawn every second.
  *
  * @module
  */
@@ -22,20 +22,20 @@ import { clock } from "./figures.js";
  * @property {string} about How to read it.
  * @property {readonly Line[]} lines
  * @property {(value: number | null | undefined) => string} format
- * @property {boolean} [fromZero] Keep 0 on the axis, for what has a ratio.
+ * @property {boolean} [fromZero] Keep 0 on the axis, for ratio scales.
  * @property {boolean} [steps] Values hold until the next one.
  * @property {{ value: number, name: string }} [reference] A dashed line.
- * @property {boolean} [marks] Whether what happened to the parameters is drawn.
+ * @property {boolean} [marks] Whether changes of the parameters are drawn.
  */
 /** @typedef {{ time: number, kind: string, about: string }} Mark */
 
 const HEIGHT = 190;
 const LEAST_SPAN_MS = 120_000;
 const PADDING = { left: 8, right: 8, top: 10, bottom: 22 };
-/** Width of a time of day. */
+/** Width of a time label. */
 const CLOCK = 60;
 
-/** A chart in a figure of its own. */
+/** A chart in its own figure. */
 export class Chart {
   /** @param {ChartSpec} spec */
   constructor(spec) {
@@ -45,7 +45,7 @@ export class Chart {
     /** @type {readonly Mark[]} */
     this.marks = [];
     this.span = 900_000;
-    /** Index of the point that is looked at; −1 = the newest. */
+    /** Index of the selected point; −1 = the newest. */
     this.at = -1;
     this.values = spec.lines.map(() => html("b"));
     this.when = html("span", { class: "when" });
@@ -129,7 +129,7 @@ export class Chart {
     this.draw();
   }
 
-  /** Time at the left edge: no more of the past than there is. */
+  /** Time at the left edge, limited to the available history. */
   get start() {
     const first = this.series?.times[0] ?? 0;
     return Math.max(this.end - this.span, Math.min(first, this.end - LEAST_SPAN_MS));
@@ -181,8 +181,11 @@ export class Chart {
       ...this.drawMarks(start, x, bottom),
       spec.reference !== undefined && spec.reference.value >= scale.min && spec.reference.value <= scale.max
         ? svg("line", {
-          ...{ class: "reference", x1: PADDING.left, x2: right },
-          ...{ y1: y(spec.reference.value), y2: y(spec.reference.value) },
+          class: "reference",
+          x1: PADDING.left,
+          x2: right,
+          y1: y(spec.reference.value),
+          y2: y(spec.reference.value),
         })
         : "",
       ...columns.map((column, i) =>
@@ -191,7 +194,7 @@ export class Chart {
           d: path(times, column, first, this.span / 60, x, y, spec.steps ?? false),
         })
       ),
-      // Above the lines, so that they can be read.
+      // Drawn above the lines for legibility.
       ...scale.ticks.map((tick) =>
         svg("text", { class: "tick", x: PADDING.left + 2, y: y(tick) - 4 }, spec.format(tick))
       ),
@@ -212,7 +215,10 @@ export class Chart {
         "line",
         {
           class: kind === "published" ? "mark" : "mark alarm",
-          ...{ x1: x(time), x2: x(time), y1: kind === "published" ? bottom - 6 : PADDING.top, y2: bottom },
+          x1: x(time),
+          x2: x(time),
+          y1: kind === "published" ? bottom - 6 : PADDING.top,
+          y2: bottom,
         },
         svg("title", {}, `${clock(time)} ${kind}: ${about}`),
       )
@@ -239,7 +245,7 @@ export class Chart {
   }
 
   /**
-   * Says the figures in the legend and to readers.
+   * Writes the figures to the legend and to screen readers.
    *
    * @param {readonly (readonly (number | null)[])[]} columns
    */
@@ -302,7 +308,7 @@ function timeTicks(start, end, width) {
 }
 
 /**
- * The path of a line; unknown values and long silences are gaps.
+ * The path of a line, with gaps at unknown values and pauses.
  *
  * @param {readonly number[]} times
  * @param {readonly (number | null)[]} column

@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Elements without markup: text is always text, so nothing that the server tells can become a tag.
+ * Builds elements without markup: text stays text, so no server data can become a tag.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * An HTML element.
  *
  * @param {string} tag
- * @param {Attributes} [attributes] `false` and `null` are left out, `true` is an empty one
+ * @param {Attributes} [attributes] `false` and `null` are omitted, `true` is an empty attribute
  * @param {...Child} children
  * @returns {HTMLElement}
  */
@@ -52,7 +52,7 @@ function fill(element, attributes, children) {
 }
 
 /**
- * Sets a text, if it is another one: what does not change is not laid out again.
+ * Sets a text if it changed, which avoids layout.
  *
  * @param {Element} element
  * @param {string} text
@@ -62,7 +62,7 @@ export function setText(element, text) {
 }
 
 /**
- * A table with a caption that only readers hear, in a box that scrolls sideways.
+ * A table with a caption for screen readers, in a box that scrolls sideways.
  *
  * @param {string} caption
  * @param {readonly { title: string, number?: boolean }[]} columns
@@ -125,7 +125,7 @@ export function card(title, about, ...children) {
 }
 
 /**
- * A box that says that there is nothing.
+ * A placeholder for missing data.
  *
  * @param {string} text
  * @returns {HTMLElement}

@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The experiments: what is compared, with whom, and what can be said by now.
+ * The experiments page: variants, users and current verdicts.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import { getJson } from "./server.js";
 const AGAIN_MS = 10_000;
 
 /**
- * Shows the experiments.
+ * Renders the experiments.
  *
  * @param {HTMLElement} main
- * @returns {() => void} Shows what is new.
+ * @returns {() => void} Renders updates.
  */
 export function showExperiments(main) {
   const box = html("div", {}, html("p", { class: "card muted", role: "status" }, "Reads the log …"));
@@ -74,7 +74,7 @@ const EXAMPLE = `{
 }`;
 
 /**
- * A number of percent, as verdicts write it.
+ * A percentage, as verdicts write it.
  *
  * @param {number} share
  */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Figures for people.
+ * Formats figures for people.
  *
  * @module
  */
@@ -15,26 +15,26 @@ function known(format) {
     value === null || value === undefined || !Number.isFinite(value) ? NOTHING : format(value);
 }
 
-/** A whole number, in short when it is large: 12,345 or 1.2 M. */
+/** A whole number, abbreviated when large: 12,345 or 1.2 M. */
 export const count = known((value) => {
   if (Math.abs(value) >= 1e9) return `${(value / 1e9).toFixed(2)} G`;
   if (Math.abs(value) >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
   return Math.round(value).toLocaleString("en");
 });
 
-/** A rate a second. */
+/** A rate per second. */
 export const rate = known((value) =>
   value >= 99.5 || value === 0 ? count(value) : value.toFixed(value >= 9.95 ? 0 : 1)
 );
 
-/** A share as percent, on one line. */
+/** A share as a percentage, without line breaks. */
 export const percent = known((value) =>
   value === 0
     ? "0\u00a0%"
     : `${value < 0 ? "−" : ""}${(100 * Math.abs(value)).toFixed(Math.abs(value) < 0.0995 ? 2 : 1)}\u00a0%`
 );
 
-/** Four decimals less one. */
+/** Three decimals. */
 export const fixed = known((value) => value.toFixed(3));
 
 /** Milliseconds. */
@@ -53,7 +53,7 @@ export const bytes = known((value) => {
     : `${(value / 1e3).toFixed(0)} kB`;
 });
 
-/** With its sign. */
+/** A number with its sign. */
 export const signed = known((value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`);
 
 /** A time of day. */
@@ -65,7 +65,7 @@ export const clock = known((time) =>
 export const moment = known((time) => new Date(time).toISOString().slice(0, 19).replace("T", " "));
 
 /**
- * How long, in the largest unit that says something.
+ * A duration in the largest suitable unit.
  *
  * @type {(value: Figure) => string}
  */

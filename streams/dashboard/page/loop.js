@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The picture of the loop: what flows, how fast, and where it waits.
+ * The diagram of the loop: flows, rates and queues.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const STATIONS = /** @type {const} */ ([
   ["versions", "Versions"],
 ]);
 
-/** Which figure of a point says whether anything flows along an arrow. */
+/** The figure that shows whether anything flows along an arrow. */
 const FLOWS = /** @type {const} */ ([
   ["events", "task", "events"],
   ["task", "recommendations", "requests"],
@@ -63,7 +63,7 @@ const NARROW = {
 
 const NARROW_BELOW = 640;
 
-/** The picture, drawn wide or narrow. */
+/** The diagram, in a wide or a narrow layout. */
 export class Loop {
   constructor() {
     this.element = html("div", { class: "loop" });
@@ -193,7 +193,7 @@ export class Loop {
 }
 
 /**
- * From the edge of one box to that of the next; the last one bends.
+ * The path from the edge of one box to the next; the last one bends.
  *
  * @param {readonly [number, number]} from
  * @param {readonly [number, number]} to
@@ -214,7 +214,7 @@ function arrow([x1, y1], [x2, y2], [width, height]) {
 }
 
 /**
- * Who orders lists, while it is not the model alone.
+ * Describes the ranking while the model does not rank alone.
  *
  * @param {{ readonly modelShare: number } | null} learner
  */

@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The overview: the loop, figures over time, what was refused, what is popular.
+ * The overview page: the loop, charts, rejections and popular items.
  *
  * @module
  */
@@ -124,11 +124,11 @@ const TILES = [
 ];
 
 /**
- * Shows the overview.
+ * Renders the overview.
  *
  * @param {HTMLElement} main
  * @param {Store} store
- * @returns {() => void} Shows what is new.
+ * @returns {() => void} Renders updates.
  */
 export function showOverview(main, store) {
   const loop = new Loop();

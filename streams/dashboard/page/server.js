@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Asks the server, with the key of this tab if it wants one.
+ * Fetches from the server, with this tab's API key if one is required.
  *
  * @module
  */
@@ -9,10 +9,10 @@
 const KEY = "meander-key";
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
-/** Without a word for so long, a stream is taken as broken. */
+/** A stream without data for this long counts as broken. */
 const SILENCE_MS = 10_000;
 
-/** An answer that is none: what the server says of it. */
+/** An error response of the server. */
 export class ServerError extends Error {
   /**
    * @param {number} status
@@ -31,7 +31,7 @@ export class ServerError extends Error {
 let asking;
 
 /**
- * Fetches a path; asks for a key when the server does.
+ * Fetches a path; prompts for a key when the server requires one.
  *
  * @param {string} path
  * @param {AbortSignal} [signal]
@@ -41,14 +41,14 @@ async function request(path, signal) {
   for (;;) {
     const key = sessionStorage.getItem(KEY);
     /** @type {RequestInit} */
-    const init = { headers: key === null ? {} : { "x-api-key": key }, ...(signal ? { signal } : {}) };
+    const init = { headers: key === null ? {} : { "x-api-key": key }, signal: signal ?? null };
     const response = await fetch(path, init);
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
     if (response.status !== 401 && problem.code !== "forbidden") {
       throw new ServerError(response.status, problem.code ?? "", problem.detail ?? response.statusText);
     }
-    // Several may fail at once: they ask once.
+    // Concurrent failures share one prompt.
     if (key === sessionStorage.getItem(KEY)) await (asking ??= askForKey(key === null ? "" : problem.detail));
   }
 }
@@ -85,7 +85,7 @@ export async function getJson(path) {
 }
 
 /**
- * Follows the live stream for as long as the page is there, through every break.
+ * Follows the live stream while the page is open, and reconnects.
  *
  * @param {(event: string, data: any) => void} onEvent
  * @param {(state: "live" | "connecting" | "lost") => void} onState
@@ -110,7 +110,7 @@ export async function follow(onEvent, onState) {
         pause = FIRST_PAUSE_MS;
       }
     } catch {
-      // The server is away, or was silent for too long.
+      // The server is unavailable or was silent for too long.
     }
     clearTimeout(timer);
     onState("lost");
@@ -120,7 +120,7 @@ export async function follow(onEvent, onState) {
 }
 
 /**
- * Events of a stream: `event: NAME`, `data: JSON`, a blank line.
+ * Parses an event stream: `event: NAME`, `data: JSON`, a blank line.
  *
  * @param {Response} response
  * @returns {AsyncGenerator<[event: string, data: any]>}

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the live stream has told.
+ * Stores the data of the live stream.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const MINUTES = 1440;
 const MARKS = 200;
 const REJECTIONS = 50;
 
-/** Keeps as much as the server does. */
+/** Keeps the same history as the server. */
 export class Store {
   constructor() {
     /** @type {Snapshot | undefined} */
@@ -30,7 +30,7 @@ export class Store {
     this.marks = [];
     /** @type {import("../recorder.ts").RejectedView[]} */
     this.rejections = [];
-    /** What has changed since it was shown. @type {Set<"marks" | "rejections">} */
+    /** The parts changed since the last render. @type {Set<"marks" | "rejections">} */
     this.changed = new Set();
   }
 
@@ -77,7 +77,7 @@ function push({ times, columns }, capacity, time, point) {
 }
 
 /**
- * Adds what is newer than the last one: the stream may begin in the middle of a second.
+ * Appends entries newer than the last one: the stream may begin in the middle of a second.
  *
  * @template {{ id: number }} T
  * @param {T[]} list

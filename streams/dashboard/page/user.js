@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The page of a user: what was done, what would be recommended now, and why.
+ * The user page: behaviours, current recommendations and their explanation.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { getJson, ServerError } from "./server.js";
 /** @typedef {ExplanationView["items"][number]} Item */
 
 /**
- * Shows the page that asks for a user.
+ * Renders the form for a user id.
  *
  * @param {HTMLElement} main
  */
@@ -44,7 +44,7 @@ export function showSearch(main) {
 }
 
 /**
- * Shows a user.
+ * Renders a user.
  *
  * @param {HTMLElement} main
  * @param {string} user
@@ -112,7 +112,7 @@ function ago({ behaviours }) {
   return last === undefined ? "–" : duration(Date.now() - last.time);
 }
 
-/** From one behaviour to the next: as wide as a short id. */
+/** Distance between behaviours: the width of a short id. */
 const STEP = 54;
 const TALL = 74;
 /** Width of a date. */
@@ -193,7 +193,7 @@ function actionColor(behaviours, action) {
 }
 
 /**
- * The end of an id, in which those of a shop differ more than in the beginning.
+ * The end of an id, where the ids of a shop differ most.
  *
  * @param {string} item
  */
@@ -306,7 +306,7 @@ function explanation({ behaviours, panels }, item) {
 }
 
 /**
- * Where a candidate looks in the state, beside what the model shows of each part.
+ * The attention of a candidate to the parts of the state, next to the model's panels.
  *
  * @param {string} name of the parts
  * @param {readonly (number | null)[]} weights
@@ -346,7 +346,7 @@ function meter(share, name) {
 }
 
 /**
- * A bar from the middle to either side.
+ * A bar from the middle to one side.
  *
  * @param {number} share in [−1, 1]
  */

@@ -74,11 +74,9 @@ export class ServerThread {
       calls.port1,
       (method, args) => this.#answer(method, args as never[]),
     );
-    this.#thread = new Worker(new URL("./thread.ts", import.meta.url), {
-      type: "module",
-      name: "server",
-      ...(permissions === undefined ? {} : { deno: { permissions } }),
-    });
+    const options: WorkerOptions = { type: "module", name: "server" };
+    if (permissions !== undefined) options.deno = { permissions };
+    this.#thread = new Worker(new URL("./thread.ts", import.meta.url), options);
     this.#thread.onerror = (event) => {
       event.preventDefault();
       this.#death = new Error(`The thread of the server died: ${event.message}`);

@@ -131,8 +131,17 @@ class Thread {
     const queues = this.#queues = openQueues(log, { topics, partitions, clock, isStopping }, settings);
     const { recommender, backlog } = queues;
     const context: ApiContext = {
-      ...{ log, topics, partitions, service: undefined, recommender, backlog, metrics, now: Date.now, clock },
-      ...{ ...limits, isStopping },
+      log,
+      topics,
+      partitions,
+      service: undefined,
+      recommender,
+      backlog,
+      metrics,
+      now: Date.now,
+      clock,
+      ...limits,
+      isStopping,
       withoutModel: (event: RequestEvent) => ask<Recommendation>(this.#process, "withoutModel", [event]),
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
@@ -142,7 +151,13 @@ class Thread {
         : forwarded(endpoint, this.#process, limits.bodies, () => unready(endpoint, limits.health))
     );
     const server = serveApi(endpoints, {
-      ...{ hostname, port, settings, keys, metrics, clock, ...limits },
+      hostname,
+      port,
+      settings,
+      keys,
+      metrics,
+      clock,
+      ...limits,
     });
     this.#server = {
       ...server,
