@@ -12,7 +12,7 @@ import { normalQuantile } from "./normal.ts";
  *
  * @param p In (0, 1)
  * @param freedom Degrees of freedom, at least 1, not necessarily whole
- * @throws RangeError When either is not
+ * @throws RangeError when either is out of range
  *
  * @example
  * ```ts

@@ -209,7 +209,7 @@ function curve(result: ReplayResult, facts: ReplayFacts): CurvePoint[] {
       // 0 means that the objective was not trained and has no curve.
       auxLoss: mean(recent.map(({ aux }) => aux).filter((aux) => Number.isFinite(aux) && aux !== 0)),
       versions: mark.version,
-      ...inspectionAt(result, mark.rows),
+      inspection: inspectionAt(result, mark.rows),
     });
   }
   return points;

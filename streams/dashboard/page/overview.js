@@ -19,7 +19,7 @@ import { Loop } from "./loop.js";
 const CHARTS = [
   {
     title: "Throughput",
-    about: "Events applied, requests answered and samples made, a second.",
+    about: "Events, recommendations and samples per second.",
     lines: [
       { key: "events", name: "events", color: 1 },
       { key: "requests", name: "requests", color: 2 },
@@ -30,7 +30,7 @@ const CHARTS = [
   },
   {
     title: "Click rate",
-    about: "Share of positives among the newest 5,000 judged rows.",
+    about: "Share of positives among the newest 5,000 evaluated rows.",
     lines: [{ key: "ctr", name: "CTR", color: 1 }],
     format: percent,
     fromZero: true,
@@ -44,7 +44,7 @@ const CHARTS = [
   },
   {
     title: "Normalised entropy",
-    about: "Log loss over that of somebody who knows the click rate: below 1, the model knows more.",
+    about: "Log loss relative to predicting the mean click rate: below 1, the model is better.",
     lines: [{ key: "entropy", name: "NE", color: 1 }],
     format: fixed,
     reference: { value: 1, name: "constant" },
@@ -52,7 +52,7 @@ const CHARTS = [
   },
   {
     title: "Calibration",
-    about: "Sum of the predictions over that of the clicks: 1 is right on average.",
+    about: "Sum of predictions over sum of clicks: 1 is calibrated on average.",
     lines: [{ key: "calibration", name: "predicted ÷ observed", color: 1 }],
     format: fixed,
     reference: { value: 1, name: "right" },
@@ -60,7 +60,7 @@ const CHARTS = [
   },
   {
     title: "Latency",
-    about: "Of the last minute, each: answers over HTTP, making a list, commits.",
+    about: "Over the last minute: recommendations over HTTP, ranking, commits.",
     lines: [
       { key: "answerP99", name: "answer p99", color: 1 },
       { key: "scoreP99", name: "list p99", color: 2 },
@@ -71,7 +71,7 @@ const CHARTS = [
   },
   {
     title: "Versions",
-    about: "Newest version made and the one that scores. Ticks: published; tall lines: what the guard did.",
+    about: "Newest and serving version. Ticks: published; tall lines: decisions of the guard.",
     lines: [
       { key: "made", name: "made", color: 1 },
       { key: "served", name: "serves", color: 2 },
@@ -82,7 +82,7 @@ const CHARTS = [
   },
   {
     title: "Waiting",
-    about: "Events that are not committed, samples that are not learnt.",
+    about: "Uncommitted events and unlearnt samples.",
     lines: [
       { key: "lag", name: "events", color: 1 },
       { key: "waiting", name: "samples", color: 2 },
@@ -92,7 +92,7 @@ const CHARTS = [
   },
   {
     title: "Processor",
-    about: "Cores that this process keeps busy: 100 % is one.",
+    about: "Processor use of this process: 100 % is one core.",
     lines: [{ key: "cpu", name: "CPU", color: 1 }],
     format: percent,
     fromZero: true,
@@ -184,7 +184,7 @@ export function showOverview(main, store) {
       "div",
       { class: "columns" },
       card(
-        "Refused",
+        "Rejected",
         "Newest first: records on the topic of rejections, and parts of HTTP bodies. Counts are since the start of this process.",
         boxes.rejections,
       ),
@@ -390,7 +390,7 @@ function markTable({ marks }) {
 /** @param {Store} store */
 function rejectionTable({ rejections, now }) {
   const codes = Object.entries(now?.rejectionCounts ?? {}).sort(([, a], [, b]) => b - a);
-  if (codes.length === 0) return empty("Nothing was refused.");
+  if (codes.length === 0) return empty("Nothing was rejected.");
   return html(
     "div",
     {},
@@ -402,7 +402,7 @@ function rejectionTable({ rejections, now }) {
       ),
     ),
     table(
-      "Refused",
+      "Rejected",
       [{ title: "time" }, { title: "code" }, { title: "reason" }, { title: "where" }],
       rejections.slice(-10).reverse().map(({ time, code, reason, place, text }) => [
         clock(time),
