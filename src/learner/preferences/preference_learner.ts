@@ -1,6 +1,6 @@
 /**
- * Learns the pair head from preferences, the *behaviour objective*: a step is 32 new preferences, and four times as many of all
- * the past. Same preferences in the same order, same weights, bit for bit.
+ * Learns the pair head from preferences, the *behaviour objective*: a step is 32 new preferences, and up to four times as
+ * many of all the past. Same preferences in the same order, same weights, bit for bit.
  *
  * @module
  */
@@ -23,22 +23,33 @@ import { KeptPreferences } from "./kept_preferences.ts";
 
 /** New preferences of a step. */
 const BATCH = 32;
+/**
+ * One in so many of those that are kept is learnt again with a step, at most: few that come again and again would be
+ * learnt by heart.
+ */
+const SPARED = 32;
 const RATE = 0.01;
 /** Short, as losses of preferences are of one size. */
 const BETA2 = 0.99;
 
 /** Options of {@linkcode PreferenceLearner} that a deployment decides. */
 export interface PreferencesOptions {
-  /** Preferences of the past that are learnt with each new one. @default {4} */
+  /** Most preferences of the past that are learnt with each new one. @default {4} */
   readonly replay?: number | undefined;
-  /** Bytes of the preferences that are kept; they are part of each checkpoint. @default {8388608} */
+  /** Bytes of the preferences that are kept; they are part of each checkpoint. @default {33554432} */
   readonly bytes?: number | undefined;
 }
 
 /** The options of {@linkcode PreferencesOptions}. */
 export const PREFERENCES_OPTIONS = {
-  replay: natural(4, "preferences of the past that the order of candidates learns again with each new one"),
-  bytes: count(8_388_608, "memory of the preferences that are kept for that, bytes; part of each checkpoint"),
+  replay: natural(
+    4,
+    "most preferences of the past that the order of candidates learns again with each new one",
+  ),
+  bytes: count(
+    33_554_432,
+    "memory of the preferences that are kept for that, bytes; part of each checkpoint",
+  ),
 } satisfies OptionsOf<PreferencesOptions>;
 
 /** Options of {@linkcode PreferenceLearner}. */
@@ -183,7 +194,7 @@ export class PreferenceLearner {
       candidates.updateAll(raw.blend);
     }
     const preferences = [...this.#waiting];
-    const replayed = this.#kept.size === 0 ? 0 : this.#replay * BATCH;
+    const replayed = Math.min(this.#replay * BATCH, Math.floor(this.#kept.size / SPARED));
     for (let n = 0; n < replayed; n++) {
       preferences.push(this.#kept.at(Math.floor(this.#random() * this.#kept.size)));
     }
