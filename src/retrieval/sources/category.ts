@@ -7,7 +7,7 @@
 import type { ItemLists } from "../items/item_lists.ts";
 import { ItemScores } from "../items/item_scores.ts";
 import { CategoryTransitions } from "./category_transitions.ts";
-import { byScores } from "./scored.ts";
+import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Shares of what the newest behaviours say of their categories, and how many are asked. */

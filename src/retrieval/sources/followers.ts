@@ -26,7 +26,7 @@ import { ItemScores } from "../items/item_scores.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
-import { byScores } from "./scored.ts";
+import { byScores } from "../items/scored.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
 
 /** Behaviours before one that it follows, and that a request is answered by. */

@@ -22,7 +22,7 @@ import { SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
-import { byScores } from "./scored.ts";
+import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
 const SUPPORT = 40;

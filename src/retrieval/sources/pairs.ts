@@ -7,7 +7,7 @@
  */
 
 import { PAIR_COLUMNS } from "./pair_scores.ts";
-import { byScores } from "./scored.ts";
+import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
 /** What others did within the same hour as the newest behaviours. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { byCounts } from "./scored.ts";
+import { byCounts } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Positives by decayed popularity. The items' own records have it: there is nothing to learn here. */

@@ -5,7 +5,7 @@
  */
 
 import { ItemScores } from "../items/item_scores.ts";
-import { byScores } from "./scored.ts";
+import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
 const STEP = 0.8;

@@ -4,12 +4,19 @@
  * @module
  */
 
-import type { DecayedCounts } from "../items/decayed_counts.ts";
-import type { ItemScores } from "../items/item_scores.ts";
-import type { SourceActs } from "./source.ts";
+import type { DecayedCounts } from "./decayed_counts.ts";
+import type { ItemScores } from "./item_scores.ts";
+
+/** Proposes and scores; see `SourceActs`, of which these are two. */
+export interface ScoredItems {
+  /** The best items, about `limit` of them, in no order. */
+  propose(limit: number, may: (item: number) => boolean): readonly number[];
+  /** Puts the scores of items into `into`. @returns the largest */
+  score(items: readonly number[], into: Float64Array): number;
+}
 
 /** By a column of scores. */
-export function byScores(scores: ItemScores, column = 0): Pick<SourceActs, "propose" | "score"> {
+export function byScores(scores: ItemScores, column = 0): ScoredItems {
   return {
     propose: (limit, may) => scores.best(limit, may, column),
     score: (items, into) => scores.pick(items, column, into),
