@@ -27,7 +27,7 @@ export function byScores(scores: ItemScores, column = 0): ScoredItems {
 export function byCounts(
   list: () => Uint32Array,
   counts: DecayedCounts,
-): Pick<SourceActs, "propose" | "score" | "list"> {
+): ScoredItems & { list(): Uint32Array } {
   return {
     list,
     propose: (limit, may) => {
