@@ -228,10 +228,9 @@ async function unreadiness(url: string): Promise<Problem | null> {
 async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly LogRemark[]> {
   const names = topicNames(prefix);
   const existing = await log.topics();
-  if (!existing.has(names.events)) return [];
   return await log.review?.({
     prefix,
-    events: names.events,
+    events: existing.has(names.events) ? names.events : null,
     triesRights: rights === true,
     topics: topicSpecs(names, 1).map(({ name }) => name).filter((name) => existing.has(name)),
     group: `${names.events}-tasks`,

@@ -303,8 +303,8 @@ export interface LogUse {
   readonly prefix: string;
   /** Topics that it writes to, which exist. */
   readonly topics: readonly string[];
-  /** The topic to which others write events, which exists. */
-  readonly events: string;
+  /** The topic to which others write events; `null` where it does not exist, or is hidden. */
+  readonly events: string | null;
   /** A group whose offsets it stores. */
   readonly group: string;
   /** Whether to try every right, in a transaction that is aborted. */

@@ -267,7 +267,7 @@ export class KafkaLog implements Log {
 
   /** @internal See {@linkcode Log.review}. */
   async review(use: LogUse): Promise<readonly LogRemark[]> {
-    return await review(this.#client, use, await this.#topics.timestampType(use.events));
+    return await review(this.#client, use, use.events && await this.#topics.timestampType(use.events));
   }
 
   /** See {@linkcode Log.keepMs}. */
