@@ -9,7 +9,7 @@
 
 import { largestProbability } from "./thompson.ts";
 
-/** Factor on the deviations of Thompson sampling, when nobody says. */
+/** Default factor on the deviations of Thompson sampling. */
 export const DEFAULT_SCALE = 1;
 
 /**

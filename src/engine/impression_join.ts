@@ -42,7 +42,7 @@ export interface Outcome extends RowOutcome {
   readonly time: number;
 }
 
-/** What the join works on; a `TaskState` is one. */
+/** What the join reads and changes; implemented by `TaskState`. */
 export interface JoinState {
   /** The items. */
   readonly catalogue: Catalogue;
@@ -73,7 +73,7 @@ export interface JoinOutputs {
 
 /** Options of an {@linkcode ImpressionJoin}. */
 export interface JoinOptions {
-  /** Newest event ids and settled requests kept a user. */
+  /** Newest event ids and settled requests kept per user. */
   readonly dedupIds: number;
   /** Whether answers count as shown, so that an impression event may still say otherwise. */
   readonly served: boolean;
@@ -105,7 +105,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release = release;
   }
 
-  /** Notes an id; whether it is none of the user's newest ones. */
+  /** Notes an event id. @returns whether it is new, as far as the user's newest ids tell */
   noteId(user: UserState, id: string): boolean {
     const hash = idHash(id);
     if (user.recentIds.includes(hash)) return false;
@@ -146,7 +146,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /**
-   * Gives up all open impressions: events were lost, and nobody can tell whether an outcome was among them. They give no
+   * Gives up all open impressions: events were lost, and outcomes may have been among them. They give no
    * samples; what was clicked is counted as late when it is clicked again.
    */
   abandon(): void {
@@ -302,7 +302,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#makeRoom(user, out);
   }
 
-  /** Settles the oldest impressions early while a user has too many, those first that only wait for late clicks. */
+  /** Settles the oldest impressions early while a user has too many; first those that only wait for late clicks. */
   #makeRoom(user: UserState, out: Outputs): void {
     let rows = 0;
     for (const pending of user.pending.values()) rows += pending.rows.length;

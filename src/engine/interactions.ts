@@ -26,10 +26,10 @@ import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 
 const NO_CATEGORIES: readonly string[] = [];
-/** A behaviour far off its scale must not drown the rest of a history for as long as it is in there. */
+/** Bounds the strength, so that one absurd value does not dominate a history. */
 const MAX_STRENGTH = 10;
 
-/** What interactions change; a `TaskState` is one. */
+/** What interactions change; implemented by `TaskState`. */
 export interface InteractionState {
   /** The items. */
   readonly catalogue: Catalogue;
@@ -109,7 +109,7 @@ export class Interactions {
     const policy = this.#policy(event.action);
     if (policy === undefined) return;
     const state = this.#state;
-    // Not later than the partition's clock: what others share must not be counted in somebody's future.
+    // Not later than the partition's clock: shared statistics must not run ahead of other users.
     const sharedTime = Math.min(event.time, state.maxTime);
     const item = state.item(event.item, sharedTime);
     state.numbers.change(item);
@@ -156,7 +156,7 @@ export class Interactions {
     if (this.#learnsHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
   }
 
-  /** The strength of a behaviour that somebody else has computed, within what it could be here. */
+  /** A strength that was computed elsewhere, clipped to what is possible here. */
   #mergedStrength(action: string, strength: number): number {
     const policy = this.#policy(action);
     const largest = Math.abs(policy?.strength ?? 0) * (policy?.surprise ? MAX_STRENGTH : 1);
@@ -167,7 +167,7 @@ export class Interactions {
     return Object.hasOwn(this.#actions, action) ? this.#actions[action] : undefined;
   }
 
-  /** Hands a history to the learner when no list has shown that it has grown by a hop. */
+  /** Gives the history to the learner when it has grown by a hop since the last sample. */
   #sampleHistory(user: UserState, out: TaskOutputs): void {
     const { sequences, counters } = this.#state;
     if (sequences.total(user.row) - user.sampledBehaviours < sequences.hop) return;

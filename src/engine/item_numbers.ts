@@ -12,8 +12,8 @@
  *
  * Slots are emptied oldest first, once all of them together have more than twice as many entries as there are items:
  * two entries are looked at for each that a commit writes, and those that no newer slot has are carried into its
- * record. So a commit writes up to three times what it changed, at most, and the log has up to three entries an item.
- * Memory: 8 bytes an item, 8 an entry, some 100 a slot.
+ * record. So a commit writes up to three times what it changed, at most, and the log has up to three entries per item.
+ * Memory: 8 bytes per item, 8 per entry, about 100 per slot.
  *
  * @module
  */
@@ -29,12 +29,12 @@ import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../it
 export const NUMBERS_KEY = "numbers:";
 /** Not 1: versions that know no slots take them for an item's record of another format, and refuse them. */
 const FORMAT = 2;
-/** Entries that are worth no care. */
+/** Entries below which no slot is emptied. */
 const MIN_ENTRIES = 4096;
 /** Entries that are looked at for each that is written. */
 const PACE = 2;
 const NOWHERE = -1;
-/** Of items whose numbers are about to be written. */
+/** Marks items whose numbers are about to be written. */
 const HERE = Infinity;
 
 /** A record to write. */
@@ -62,7 +62,7 @@ interface ReadSlot extends Slot {
 
 /** Scratch of the entries in hand. */
 const entries = new ByteWriter(1 << 12);
-/** Where numbers go that are not the newest. */
+/** Scratch for outdated numbers. */
 const OLD_NUMBERS: NumbersOfItem = {
   popularity: -Infinity,
   ownPopularity: -Infinity,
@@ -70,7 +70,7 @@ const OLD_NUMBERS: NumbersOfItem = {
   statistics: new ItemStatistics(),
 };
 
-/** Knows whose numbers have changed, and in which slot the newest of each item stand. */
+/** Tracks which items have changed numbers, and the slot that holds the newest numbers of each item. */
 export class ItemNumbers {
   readonly #catalogue: Catalogue;
   readonly #changed = new Set<CatalogueItem>();

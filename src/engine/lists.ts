@@ -23,7 +23,7 @@ import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 
-/** An answer that is not given. */
+/** A list that is not recommended, with what explains it. */
 export interface Preview {
   /** The answer. */
   readonly recommendation: Recommendation;
@@ -33,7 +33,7 @@ export interface Preview {
   readonly list: ListFeatures;
 }
 
-/** An answer without a model. */
+/** A list without a model. */
 export interface Unscored extends Pick<Recommendation, "empty"> {
   /** What passes the filters, in order. */
   readonly items: readonly Pick<RecommendedItem, "item" | "source">[];
@@ -45,7 +45,7 @@ export interface ListState {
   readonly catalogue: Catalogue;
   /** Takes the lists that open. */
   readonly join: ImpressionJoin<TaskOutputs>;
-  /** Counts what is asked and listed. */
+  /** Counts requests and listed items. */
   readonly retrieval: Retrieval;
   /** Counts what happens. */
   readonly counters: TaskCounters;
@@ -55,13 +55,13 @@ export interface ListState {
   item(id: string, time: number): CatalogueItem;
 }
 
-/** Who makes the lists of a task, and who acts on them. */
+/** The parts that make and score the lists of a task. */
 export interface ListParts {
   /** Answers requests. */
   readonly answerer: Answerer;
   /** Score what was shown and we did not answer. */
   readonly scorers: VariantScorers;
-  /** Wait for the lists that they name. */
+  /** Applies interactions that waited for a list. */
   readonly interactions: Interactions;
 }
 
@@ -103,12 +103,12 @@ export class Lists {
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     if (this.#endedBefore(event) > 0) {
-      // Its client's clock is behind, or it is of the past: settled at once, it would be learnt as ignored.
+      // Late, or from a slow clock: settled at once, it would be learnt as ignored.
       counters.tooLate++;
       if (this.#options.served) this.#remember(user, chosen);
       return;
     }
-    // What was answered counts as shown, or waits for an impression event to say what was.
+    // The recommendation counts as shown, or waits for an impression event.
     if (this.#options.served) {
       this.#show(user, this.#scorers.withStates(user, { ...chosen, shown: true }), out);
     } else {

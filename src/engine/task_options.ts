@@ -148,5 +148,5 @@ export const TASK_OPTIONS = {
   >
 >;
 
-/** How a list is chosen from the scores when nobody says. */
+/** The default policy. */
 export const DEFAULT_POLICY: PolicyOptions = { name: "greedy" };

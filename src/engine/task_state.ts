@@ -5,8 +5,8 @@
  * Watermark = max event time − allowed lateness. Before an event is applied, every impression whose deadline
  * lies before the watermark is settled, so that the event sees all outcomes that are final by then.
  *
- * What an event then does is in parts of their own: `interactions.ts` (what was taken), `lists.ts` (what is asked and
- * shown), `impression_join.ts` (the one with the other) and `user_memory.ts` (whom there is).
+ * The effects of an event are in `interactions.ts`, `lists.ts` (requests and impressions), `impression_join.ts` (outcomes)
+ * and `user_memory.ts` (users in memory).
  *
  * @module
  */
@@ -94,7 +94,7 @@ export class TaskState {
   readonly #lists: Lists;
 
   /**
-   * Makes an empty state. `serving` is asked at every score, so its version may move between events.
+   * Makes an empty state. `serving` is read at every score, so its version may move between events.
    *
    * @param variants Models that variants of experiments may want, beside the own one.
    * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
@@ -212,7 +212,7 @@ export class TaskState {
     return this.#scorers.pins(this.users.values());
   }
 
-  /** @internal Whether there may be a pinned version here that is not needed any more; {@linkcode TaskState.pins} knows. */
+  /** @internal Whether a pinned version may have become unnecessary; {@linkcode TaskState.pins} tells which are needed. */
   get hasSparePins(): boolean {
     return this.#scorers.hasSparePins(this.watermark);
   }
@@ -232,13 +232,13 @@ export class TaskState {
 
   /** Removes an item from the catalogue. @param time of the removal, milliseconds since the epoch */
   removeItem(id: string, time: number): void {
-    if (rejectUnknown(this.catalogue, [id]) !== null) return; // nobody knows it, and there is no room to remember that
+    if (rejectUnknown(this.catalogue, [id]) !== null) return; // it is unknown, and there is no room to remember its removal
     const item = this.catalogue.remove(id, time);
     this.retrieval.lists.add(item);
     this.dirtyItems.add(item);
   }
 
-  /** @internal The item of an id; one that is new is durable from now on, with the time of its first sight. */
+  /** @internal The item of an id; a new one becomes durable, with the time of its first event. */
   item(id: string, time: number): CatalogueItem {
     const known = this.catalogue.get(id);
     if (known !== undefined) return known;
@@ -318,7 +318,7 @@ export class TaskState {
     return this.#lists.preview(user, event);
   }
 
-  /** @internal What somebody without a past would be answered with now; as {@linkcode TaskState.preview}. */
+  /** @internal The list for a user without a past; see {@linkcode TaskState.preview}. */
   previewNobody(event: RequestEvent): Preview {
     return this.#memory.viewNobody(event.user, (nobody) => this.#lists.preview(nobody, event));
   }
@@ -335,8 +335,8 @@ export class TaskState {
   }
 
   /**
-   * Events of the partition are lost for good: they were gone before they could be applied. What is open has no outcome
-   * that could be trusted.
+   * Notes that events of the partition were deleted before they were applied. Outcomes of open impressions are unknown
+   * from now on.
    *
    * @param events How many, or how many offsets where it is not known which had one.
    *

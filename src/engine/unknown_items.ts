@@ -1,5 +1,6 @@
 /**
- * Items that nobody has listed: what an id costs, it costs for good, and anybody who may send events can make some up.
+ * Items without a catalogue record. Memory for an id is never released, and any sender of events can invent ids, so their
+ * number is bounded.
  *
  * @module
  */

@@ -61,7 +61,7 @@ export class VariantScorers {
     return this.#byModel.get(model ?? "") ?? this.#own;
   }
 
-  /** Has all models forget words of users that they keep in mind. */
+  /** Drops cached user names in all models. */
   forgetUsers(): void {
     for (const { serving } of [this.#own, ...this.#byModel.values()]) serving.forgetUsers?.();
   }
@@ -86,7 +86,7 @@ export class VariantScorers {
     return keys;
   }
 
-  /** Whether there may be a pinned version here that is not needed any more; {@linkcode VariantScorers.pins} knows. */
+  /** Whether a pinned version may have become unnecessary; {@linkcode VariantScorers.pins} tells which are needed. */
   hasSparePins(watermark: number): boolean {
     const here = [...this.#byModel.keys()].filter((key) => partsOf(key).version !== undefined);
     if (here.length === 0 || watermark <= this.#pinsUntil) return false;

@@ -1,7 +1,7 @@
 /**
- * Cross features of who looks and what is shown, for the wide part of the logit: a first-order weight for each pair
- * of a user or a field of the user with a category or a crossed attribute of the item. They learn what is liked by
- * whom beyond what all else explains, as the random effects of a mixed model do.
+ * Cross features of the user and the item, for the wide part of the logit: a first-order weight for each pair
+ * of a user or a field of the user with a category or a crossed attribute of the item. They learn which user likes
+ * what beyond everything else in the model, like the random effects of a mixed model.
  *
  * Keys: `u<id>` or `f<index>=<value>`, then `c<category>` or `a<index>=<value>`, each ended by a control character,
  * which no id contains, so that the pairs of a user are those with one prefix.

@@ -43,7 +43,7 @@ export interface ItemFacts {
   readonly categories: readonly string[];
   /** Values of the schema's crosses. */
   readonly crosses: readonly (string | null)[];
-  /** Event time of the first sight, milliseconds since the epoch. */
+  /** Event time of the first event, milliseconds since the epoch. */
   readonly firstTime: number;
   /** What was learnt of the item. */
   readonly statistics: ItemStatistics;

@@ -38,7 +38,7 @@ export interface TransitionOptions {
   readonly ends?: readonly string[] | undefined;
 }
 
-/** The options of {@linkcode TransitionOptions}; defaults are read where they are used, as that is once a list. */
+/** The options of {@linkcode TransitionOptions}; defaults are applied where they are used, once per list. */
 export const TRANSITION_OPTIONS = {
   behaviours: count(12, "newest behaviours that are crossed"),
   decay: number(0.5, { above: 0, maximum: 1 }, "factor a rank"),
@@ -65,7 +65,7 @@ export interface CrossKey {
 /** Gives the weight of a key. */
 export type WeightOf = (key: JoinedKey, kind: CrossKind) => number;
 
-/** Joined keys that are remembered at most: then all are forgotten. */
+/** Maximum of remembered keys; beyond it all are dropped. */
 const MAX_JOINED = 1 << 15;
 
 /** A key, with those that were made of it: joining two parts again makes no string, and looks up the second alone. */
@@ -74,15 +74,15 @@ export class JoinedKey {
   readonly text: string;
   /** Its weight. */
   weight = 0;
-  /** When that was read, by the count of who did. */
+  /** State of the tables that it is as of; see `LookUps`. */
   weighedAt = 0;
   /** The row of its weight. */
   row = 0;
-  /** When that was looked up, by the same count. */
+  /** Removals of the table when it was looked up. */
   foundAt = 0;
   #longer: Map<string, JoinedKey> | undefined;
 
-  /** A key of which nothing was made yet. */
+  /** A key that is no beginning of another yet. */
   constructor(text: string) {
     this.text = text;
   }
@@ -337,7 +337,7 @@ function stepsOf(ageMs: number): number {
   return STEPS_AN_OCTAVE * Math.log2(1 + Math.max(0, ageMs) / HOUR);
 }
 
-/** Texts of the first steps and levels, which are all that there are nearly always. */
+/** Texts of the first steps and levels; larger ones are rare. */
 const STEP_KEYS = Array.from({ length: 64 }, (_, step) => `${step}:`);
 const LEVEL_KEYS = Array.from({ length: 8 }, (_, level) => `*${level}`);
 

@@ -5,7 +5,7 @@
  *
  * ```text
  *   slots     "c phones" → 2   "x red" → 0   "c cases" → 1
- *   numbers   [ outcomes residual recent values valueResidual | ... ]   five a slot
+ *   numbers   [ outcomes residual recent values valueResidual | ... ]   five per slot
  *   order     0 2 1                                                     slots, least recently updated first
  * ```
  *

@@ -38,7 +38,7 @@ export class CatalogueItem implements ItemFacts {
   /** What was learnt of the item. */
   readonly statistics: ItemStatistics = new ItemStatistics();
 
-  /** An item of which nothing but its id is known. */
+  /** An item without events and without a catalogue record. */
   constructor(index: number, id: string, time: number, schema: FeatureSchema) {
     this.features = { index, id, categories: [], fields: schema.itemFields.map(() => null) };
     this.crosses = schema.crosses.map(() => null);
@@ -79,7 +79,8 @@ export class CatalogueItem implements ItemFacts {
     const [sameCategories, sameFields] = [isSame(before, categories), isSame(fieldsBefore, fields)];
     if (sameCategories && sameFields) return this.features;
     return {
-      ...{ index, id },
+      index,
+      id,
       categories: sameCategories ? before : categories,
       fields: sameFields ? fieldsBefore : fields,
     };
@@ -98,19 +99,19 @@ export class Catalogue {
   /**
    * An empty catalogue; `schema` names the attributes that are features.
    *
-   * @param maxUnlisted Items that events may make known which no record of the catalogue has.
+   * @param maxUnlisted items that events may introduce without a catalogue record
    */
   constructor(schema: FeatureSchema, maxUnlisted = Infinity) {
     this.schema = schema;
     this.#maxUnlisted = maxUnlisted;
   }
 
-  /** Items that events may still make known which no record of the catalogue has. */
+  /** How many more unlisted items events may introduce. */
   get room(): number {
     return Math.max(0, this.#maxUnlisted - this.#unlisted);
   }
 
-  /** Says that a record of the catalogue has an item. */
+  /** Marks an item as listed: it has a catalogue record. */
   list(item: CatalogueItem): void {
     if (item.listed) return;
     item.listed = true;
@@ -142,7 +143,7 @@ export class Catalogue {
     return this.#byId.get(id);
   }
 
-  /** All items in the order of their first sight. */
+  /** All items in the order in which they became known. */
   items(): Iterable<CatalogueItem> {
     return this.#items;
   }

@@ -1,7 +1,6 @@
 /**
- * What is stored of an item, in two parts that change at different times: what the catalogue says of it (seldom; a
- * record an item, key `item:<id>`), and its numbers (with each outcome; those of many in a record of
- * `item_numbers.ts`).
+ * What is stored of an item, in two parts: what the catalogue says of it, which changes seldom (one record per item, key
+ * `item:<id>`), and its numbers, which change with each outcome (many items per record, see `item_numbers.ts`).
  *
  * @module
  */
@@ -72,7 +71,7 @@ export function decodeItem(id: string, bytes: Uint8Array, catalogue: Catalogue):
   return item;
 }
 
-/** Whether anything was learnt of an item: one of which nothing was has no numbers to store. */
+/** Whether an item has statistics that are worth storing. */
 export function hasNumbers({ ownPopularity, statistics }: NumbersOfItem): boolean {
   return statistics.outcomes > 0 || statistics.values > 0 || ownPopularity > -Infinity;
 }
@@ -101,7 +100,7 @@ export function readNumbers(from: ByteReader, into: NumbersOfItem): void {
   s.valueResidual = hasSums ? from.f64() : 0;
 }
 
-/** All that is stored of an item: the same item, the same bytes. */
+/** Everything that is stored of an item; equal items give equal bytes. */
 export function encodeItemState(item: CatalogueItem): Uint8Array {
   const numbers = new ByteWriter().bytes(encodeItem(item));
   writeNumbers(numbers, item);

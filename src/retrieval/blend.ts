@@ -8,7 +8,7 @@
  *
  * A handful of weights, one a source and a few properties of items, that reads like a table (McFadden, "Conditional
  * logit analysis of qualitative choice behavior", 1974). Groups are by how much is known of the user, what others did
- * in the same hour says most to somebody who has just come, and by how long ago the newest behaviour is: who is still on
+ * in the same hour says most about a new user, and by how long ago the newest behaviour is: who is still on
  * a page goes on with it. A group's weights start at 0, so that one that is seldom seen has the shared ones. What makes
  * somebody come back to an item is another question than what makes a new one wanted, so it has weights of its own.
  *

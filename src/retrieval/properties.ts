@@ -14,7 +14,7 @@ import type { SourceParts } from "./sources/source.ts";
 
 /** With fewer behaviours a user is cold: what is popular counts more. */
 const WARM = 3;
-/** Share of what a behaviour a step back says of its categories, and how many are asked. */
+/** Weight of a behaviour relative to the next newer one, and number of behaviours that count. */
 const AFFINITY_STEP = 0.85;
 const AFFINITY_BEHAVIOURS = 10;
 const MINUTE_MS = 60_000;

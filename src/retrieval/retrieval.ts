@@ -190,7 +190,10 @@ export class Retrieval {
     const { catalogue } = view;
     const { revisits } = this;
     const parts = this.parts = sourceParts(catalogue, this.lists, {
-      ...{ neighbours, sessions, trendHalfLifeMs, revisits },
+      neighbours,
+      sessions,
+      trendHalfLifeMs,
+      revisits,
       bank: () => view.bank ?? null,
     });
     const sources = createSources(parts, kinds);

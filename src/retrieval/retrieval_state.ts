@@ -73,9 +73,9 @@ export class RetrievalState {
   #blendChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
-  /** Journals may name somebody whom another task was told to forget. */
+  /** Whether journals may name a user whom another task has erased. */
   #namesForgotten = false;
-  /** Positions up to which they do not, by partition. */
+  /** By partition, the position up to which they name no erased user. */
   #cleared: ReadonlyMap<number, number> = new Map();
   #shared = false;
   /** What was learnt from other tasks. */
@@ -89,7 +89,7 @@ export class RetrievalState {
     this.blend = blend;
   }
 
-  /** Whether somebody asked for candidates yet: before that the blend, which costs most, learns nothing. */
+  /** Whether candidates were ever requested. Until then the blend, the most expensive part, learns nothing. */
   get asked(): boolean {
     return this.#asked;
   }
@@ -104,7 +104,7 @@ export class RetrievalState {
     return this.#taken.bytes;
   }
 
-  /** From now on other tasks learn what this one does. */
+  /** Shares what is learnt with other tasks from now on. */
   share(): void {
     this.#shared = true;
   }
@@ -148,7 +148,7 @@ export class RetrievalState {
     this.#apply(signal);
   }
 
-  /** Somebody asks for candidates, and will ask again. */
+  /** Notes that candidates are requested. */
   ask(): void {
     if (this.#asked) return;
     this.#asked = true;
@@ -161,7 +161,7 @@ export class RetrievalState {
     this.#blendChanged = true;
   }
 
-  /** Forgets whose signals they were: the journals that name the user go with the next commit. */
+  /** Erases a user: the next commit replaces the journals that name the user. */
   forget(user: string): void {
     this.#journal.forget(user);
     this.#forget(user);
@@ -169,33 +169,33 @@ export class RetrievalState {
   }
 
   /**
-   * Forgets whose signals all of them were, for who has missed whom other tasks were told to forget: sessions end, and
-   * the journals go with the next commit.
+   * Drops all user names, for a task that has missed erasures of other tasks. Sessions end, and the next commit
+   * replaces the journals.
    */
   forgetAll(): void {
     this.#forget(null);
     this.#snapshotDue = true;
   }
 
-  /** Whether what is written may name somebody whom another task was told to forget, until {@linkcode RetrievalState.dropNames}. */
+  /** Whether written records may name a user whom another task has erased, until {@linkcode RetrievalState.dropNames}. */
   get namesForgotten(): boolean {
     return this.#namesForgotten;
   }
 
-  /** Has a snapshot come with the next commit, at some 0.2 s, in the place of what names whom others have forgotten. */
+  /** Replaces records that may name erased users by a snapshot in the next commit, which takes about 0.2 s. */
   dropNames(): void {
     this.#snapshotDue ||= this.#namesForgotten;
   }
 
   /**
-   * Positions of other tasks up to which what {@linkcode RetrievalState.changes} gave names nobody whom they were told to
-   * forget, by partition; `null` where nothing is learnt from others.
+   * By partition, the position up to which {@linkcode RetrievalState.changes} names none of that task's erased users;
+   * `null` where nothing is learnt from other tasks.
    */
   get cleared(): ReadonlyMap<number, number> | null {
     return this.#shared ? this.#cleared : null;
   }
 
-  /** What changed since the last call; it belongs into the commit that is being made. */
+  /** What changed since the last call, for the commit that is being made. */
   changes(): RetrievalChanges {
     const records: RetrievalRecord[] = [];
     if (this.#blendChanged) {
@@ -321,7 +321,7 @@ export class RetrievalState {
     for (const source of this.sources) source.learn?.(signal);
   }
 
-  /** Forgets whose signals they were; `null` = of everybody. */
+  /** Erases a user from the sources; `null` = all users. */
   #forget(user: string | null): void {
     for (const source of this.sources) source.forget?.(user);
   }

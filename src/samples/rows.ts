@@ -104,8 +104,8 @@ export class Rows implements Iterable<Row> {
   }
 
   /**
-   * Rows that somebody writes out, with the labels that they have; by default in their order, with label 0 and the offset
-   * as prediction.
+   * Rows from objects, such as those of tests and foreign data. By default they have the places of their order, label 0,
+   * and the offset as prediction.
    *
    * @throws RangeError when they have different numbers of numeric features
    */

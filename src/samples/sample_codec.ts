@@ -35,7 +35,7 @@ const record = new ByteWriter(4096);
 const body = new ByteWriter(4096);
 const strings = new Dictionary();
 
-/** Forgets the words of samples that were encoded, for some were somebody's who is to be erased. */
+/** Drops strings of encoded samples: some may belong to an erased user. */
 export function forgetSampleWords(): void {
   strings.forget();
 }
@@ -231,7 +231,12 @@ export function decodeSample(bytes: Uint8Array): Sample {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
   }
   return {
-    ...{ request, user, time, closedTime, version, newUser },
+    request,
+    user,
+    time,
+    closedTime,
+    version,
+    newUser,
     purpose,
     lateShare: lateShare === 0 ? undefined : lateShare,
     model: model === 0 ? undefined : at(model - 1),
@@ -239,7 +244,9 @@ export function decodeSample(bytes: Uint8Array): Sample {
     history: earlier.items.length === 0 ? history : { ...history, earlier },
     state: values.length === 0 ? undefined : { from, values },
     otherStates: otherStates.length === 0 ? undefined : otherStates,
-    ...{ userFields, contextFields, rows },
+    userFields,
+    contextFields,
+    rows,
     next: word === 0 ? undefined : at(word - 1),
     preference,
   };

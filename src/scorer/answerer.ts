@@ -56,20 +56,20 @@ export interface AnswererOptions {
   readonly ranking: CandidateOrder;
   /** Seed of exploration; a request's draws depend on it and on the request's id alone. */
   readonly seed: number;
-  /** Write the candidates that were not chosen into the answer, for the evaluation of other policies. */
+  /** Whether recommendations hold the candidates that were not chosen, for off-policy evaluation. */
   readonly logCandidates: boolean;
   /** A clock in microseconds for `tookMicros`. */
   readonly nowMicros: () => number;
 }
 
-/** A recommendation and what is to be remembered of it. */
+/** A recommendation and what the join keeps of it. */
 export interface Recommended {
   readonly recommendation: Recommendation;
-  /** All scored candidates, not placed. Only until another list is scored. */
+  /** All scored candidates, without places. Valid until another list is scored. */
   scored(): Pending;
   /** The chosen ones, placed. */
   readonly chosen: Pending;
-  /** Whether the user's variant wants a model that this task does not have: then it was left out. */
+  /** Whether the user's variant needs a model that this task does not have, so that the variant was ignored. */
   readonly unserved: boolean;
 }
 
@@ -92,7 +92,7 @@ export interface AnswererState {
 interface Ordered extends Choosable {
   readonly scorer: ListScorer;
   readonly scored: ScoredRows;
-  /** Logits of the candidates by whoever orders; their scores are made of them. */
+  /** Logits that the candidates are ordered by, and that their scores are computed from. */
   readonly logits: Float64Array;
   /** Share of the model in them. */
   readonly share: number;
@@ -201,12 +201,12 @@ export class Answerer {
     return findCandidates(this.#state, user, event, { frequency: this.#options.frequency, most, itemOf });
   }
 
-  /** Why there is nothing to answer a request with, when that is so. */
+  /** Why the list for a request is empty. */
   whyEmpty(user: UserState, event: RequestEvent): EmptyReason {
     return whyEmpty(this.#state, user, event, this.#options.frequency);
   }
 
-  /** How many candidates models have to score: where the blend alone decides, those that it puts on the list. */
+  /** How many candidates to score: those on the list where the blend alone decides, else all. */
   #needed(event: RequestEvent, { interleaved, shadows, settings }: Assignment): number {
     const { policy, logCandidates } = this.#options;
     const { retrieval, maxCandidates, diversity = event.diversity } = settings;
@@ -250,7 +250,7 @@ export class Answerer {
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.list(user, candidates.map(({ item }) => item), event);
     byModel.set(scorer, scored);
-    // Nobody is shown the list of a shadow, so it needs no proof: it is there to say what its model would do.
+    // The list of a shadow is not shown, so its model orders alone, proved or not.
     const [logits, share] = draw === SHADOW_DRAW ? [scored.logits, 1] : [scored.ordering, scored.share];
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
     const ranking = this.#ranking(event, settings);

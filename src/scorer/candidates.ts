@@ -1,6 +1,5 @@
 /**
- * The items that may be in an answer: those that the request names, or retrieved ones, without what its filters
- * leave out.
+ * The candidates of a request: the items that it names, or retrieved ones, after its filters.
  *
  * @module
  */
@@ -16,7 +15,7 @@ import { type Filtered, filterOf } from "./filters.ts";
 
 const STEPS = Object.keys(EMPTY_REASONS) as readonly EmptyReason[];
 
-/** An item that no event and no catalogue record has named. */
+/** An item without events and without a catalogue record. */
 const UNKNOWN: Filtered = { categories: [], attributes: {} };
 
 /** What {@linkcode findCandidates} reads. */
@@ -39,7 +38,7 @@ export interface FindOptions {
 interface Gates {
   /** What the user did, newest first. */
   readonly own: Context;
-  /** Items that the answer is to go with; `undefined` = it is for the user. */
+  /** Items that the list has to match; `undefined` = the list is for the user. */
   readonly query: readonly string[] | undefined;
   /** Ids that the request leaves out. */
   readonly ids: readonly string[];
@@ -133,7 +132,7 @@ function retrieved(
   );
 }
 
-/** Why {@linkcode findCandidates} found nothing that a list could be made of. Looks once more, for as long. */
+/** Why a list is empty. Runs the search again, so it costs as much as {@linkcode findCandidates}. */
 export function whyEmpty(
   view: CandidatesView,
   user: UserState,

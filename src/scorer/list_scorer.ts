@@ -20,7 +20,7 @@ import type { UserState } from "../users/user_state.ts";
 import { ScoredRows } from "./scored_rows.ts";
 import type { Serving } from "../features/serving.ts";
 
-/** Where a list is asked for or shown. */
+/** The request or impression that a list belongs to. */
 export interface ListContext {
   readonly request: string;
   /** Event time. */
@@ -128,7 +128,7 @@ export class ListScorer {
     return { items, categories, actions, times, strengths, earlier: undefined };
   }
 
-  /** The history of the user's newest open list, if nothing has happened since: open lists are many, and share it. */
+  /** The history of the user's newest open list if it is still current, so that open lists share it. */
   #openHistory({ row, pending }: UserState, start: number, length: number): SampleHistory | null {
     let newest: Pending | undefined;
     for (const each of pending.values()) newest = each;
@@ -145,7 +145,7 @@ export class ListScorer {
     return history;
   }
 
-  /** What ended a search before the window, the newest in each category, as far as it is remembered. */
+  /** The newest behaviour in each category that ended a search before the window, as far as it is kept. */
   #earlier(
     { row }: UserState,
     { start, time, history }: {
@@ -184,7 +184,7 @@ export class ListScorer {
     };
   }
 
-  /** What its model is learnt from for a list that another one scored; see `Sample.state`. */
+  /** The state that its model learns from where another model scored the list; see `Sample.state`. */
   learnt(user: UserState, length: number): PendingState | null {
     const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
     if (recurrent === undefined) return null;
@@ -197,7 +197,7 @@ export class ListScorer {
     return { ...scored.head, rows: scored.awaitingPlaces() };
   }
 
-  /** The same, with rows that the next list overwrites: of most candidates only the logit is needed. */
+  /** Like {@linkcode ListScorer.score}, with rows that the next list overwrites: most candidates need only their logits. */
   list(user: UserState, items: readonly CatalogueItem[], at: ListContext): ScoredRows {
     const schema = this.#schema;
     const { history, first, seen } = this.window(user, at.time);

@@ -27,7 +27,7 @@ export interface Order {
   readonly policy: PolicyOptions;
 }
 
-/** The scores that candidates are ordered by, as log-odds. @param logits of whoever orders */
+/** The scores that candidates are ordered by, as log-odds. @param logits of the model, the prior or their mix */
 export function scoresOf(
   candidates: readonly Candidate[],
   logits: Float64Array,

@@ -12,7 +12,7 @@ import type { Pending } from "../users/pending/pending.ts";
 export class ScoredRows {
   /** All but the rows. */
   readonly head: Omit<Pending, "rows">;
-  /** Logits by the model, which are frozen as predictions whoever orders; the prior's where the model has run away. */
+  /** The model's logits, which become the frozen predictions; the prior's where the model gives no finite number. */
   readonly logits: Float64Array;
   /** What orders the candidates: these logits, as far as the model has proved itself, and those of the causal prior. */
   readonly ordering: Float64Array;
@@ -54,7 +54,7 @@ export class ScoredRows {
     throw new Error("Cannot take rows of a scored list: its scorer has scored another one since");
   }
 
-  /** A copy of its rows that stay when another list is scored; all have the first place until somebody gives them theirs. */
+  /** Copies the rows, so that they outlive the next scored list. All have position 0 until an impression places them. */
   awaitingPlaces(): Rows {
     const { rows } = this;
     const copy = rows.pick(Array.from({ length: rows.length }, (_, row) => row));

@@ -1,8 +1,8 @@
 /**
- * From ids to vectors: gathers the embedding rows of one impression into a {@linkcode ModelInput} and the wide
+ * From ids to vectors: gathers the embedding rows of one list into a {@linkcode ModelInput} and the wide
  * part of the logit, and scatters gradients back. The scorer and the learner share it, so that both compute
- * the same function of the same features. Behaviours are in `behaviour_list.ts`, candidates in `candidate_list.ts` and, of
- * still tables, in `look_ups.ts`; the user and the fields are here.
+ * the same function of the same features. Behaviours are in `behaviour_list.ts`, candidates in `candidate_list.ts` and
+ * `look_ups.ts`; the user and the fields are here.
  *
  * With k the width of an id's embedding and d = 2k:
  *
@@ -35,7 +35,7 @@ import { FEATURE_OPTIONS, type FeatureSchema, numericNames } from "../schema.ts"
 import type { Standardisation } from "../standardisation.ts";
 import { Transitions } from "../transitions.ts";
 
-/** A gathered impression: views on workspaces that the next `gather` overwrites. */
+/** A gathered list: views on workspaces that the next `gather` overwrites. */
 export interface Assembled {
   /** What the model reads. */
   readonly input: ModelInput;
@@ -110,8 +110,8 @@ export class Assembler {
   }
 
   /**
-   * Gathers one impression. `rowOf` of the tables is called once a key and place, in a fixed order; of still tables, once
-   * a key until {@linkcode Assembler.forget}, if the key is likely to come again.
+   * Gathers one list. Calls `rowOf` of the tables once per key and place, in a fixed order; of still tables, once per key
+   * until {@linkcode Assembler.forget} if the key is likely to come again.
    *
    * @throws RangeError when what is known of the behaviours does not go together
    */
@@ -180,7 +180,7 @@ export class Assembler {
   }
 
   /**
-   * Gives the gradients of the last gathered impression to the tables and to the head's gradient array.
+   * Gives the gradients of the list that was gathered last to the tables and to the head's gradient array.
    *
    * @throws Error when another one was gathered since.
    */

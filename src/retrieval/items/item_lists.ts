@@ -99,7 +99,7 @@ export class ItemLists {
     return this.#ranked[index]?.numbers ?? NO_CATEGORIES;
   }
 
-  /** Items of the catalogue by their first sight, newest first. */
+  /** Items of the catalogue by their first event, newest first. */
   fresh(): Uint32Array {
     this.#refresh();
     return this.#fresh.items;

@@ -1,6 +1,6 @@
 /**
  * All items in an order that has nothing to do with them, to draw some from: each item on sale is a candidate now and
- * then, also one that nobody has touched yet.
+ * then, also one without any events.
  *
  * @module
  */

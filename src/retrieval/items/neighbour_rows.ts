@@ -12,9 +12,9 @@
  * @module
  */
 
-/** Words of a slot: the key and three weights. */
+/** Words per slot: the key and three weights. */
 export const SLOT_WORDS = 4;
-/** Bytes of a slot. */
+/** Bytes per slot. */
 export const SLOT_BYTES: number = 4 * SLOT_WORDS;
 const HEAD_WORDS = 4;
 const SLOTS = 1;
@@ -119,8 +119,8 @@ export class NeighbourRows {
   }
 
   /**
-   * Looks at the places of an item's entries in others' rows, and of theirs in its own, before they are searched: one
-   * load does not wait for another here, so that memory is asked for all of them at once.
+   * Touches the slots of an item's entries in other rows, and of theirs in its own, before they are searched: these
+   * loads are independent, so their cache misses overlap.
    */
   warm(item: number, others: Uint32Array, count: number): void {
     const [heads, keys] = [this.#heads, this.#keys];

@@ -10,13 +10,13 @@ import type { Context } from "./context.ts";
 
 /** A request for candidates. */
 export interface CandidateRequest {
-  /** For whom; without a user, for somebody who did only what `context` says. */
+  /** The user; `null` = an anonymous user with the behaviours of `context`. */
   readonly user: UserState | null;
   /** What was done before, newest first. */
   readonly context: Context;
   /** Event time. */
   readonly time: number;
-  /** Categories that are asked for, if any. */
+  /** Wanted categories; absent = all. */
   readonly categories?: readonly string[] | undefined;
   /** Items that may not be recommended, by index, some perhaps twice. */
   readonly excluded?: ArrayLike<number>;

@@ -10,7 +10,7 @@ import { CategoryTransitions } from "./category_transitions.ts";
 import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
-/** Shares of what the newest behaviours say of their categories, and how many are asked. */
+/** Weights of the newest behaviours, and number of behaviours that count. */
 const STEP = 0.5;
 const BEHAVIOURS = 5;
 /** Categories that come next, and items of each. */

@@ -12,7 +12,7 @@ import type { CandidateRequest } from "../signals/candidate_request.ts";
 /** Columns of {@linkcode PairScores.scores}: sums over far and near weights, the largest far one, and liked ones alone. */
 export const PAIR_COLUMNS = { far: 0, near: 1, closest: 2, liked: 3, together: 4 } as const;
 
-/** Decay a step back of what the newest behaviours say of far and near neighbours, and how many are asked. */
+/** Decay per behaviour of what it says of far and near neighbours, and number of behaviours that count. */
 const FAR_STEP = 0.85;
 const NEAR_STEP = 0.9;
 const BOTH_STEP = 0.98;

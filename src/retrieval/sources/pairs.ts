@@ -1,7 +1,7 @@
 /**
  * Sources by pairs of items that went together: within the hour, on the same page, by the one behaviour that says most,
  * by liked ones, and liked by the same people whenever. All of them read what `neighbours.ts` has counted; the first one
- * learns and is asked for all.
+ * learns and scores for all of them.
  *
  * @module
  */

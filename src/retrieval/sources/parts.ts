@@ -37,7 +37,12 @@ export function sourceParts(
   const { bytes, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, options);
   const byId = (a: number, b: number) => catalogue.compare(a, b);
   return {
-    ...{ catalogue, lists, neighbours, sessions, revisits, bank },
+    catalogue,
+    lists,
+    neighbours,
+    sessions,
+    revisits,
+    bank,
     pairs: new PairScores(neighbours, catalogue),
     trends: new Trends(trendHalfLifeMs, byId),
     hour: new Trends(trendHalfLifeMs / 24, byId),

@@ -14,7 +14,7 @@ import { POPULAR, THIS_HOUR, TRENDING } from "./popular.ts";
 import { RE_VISIT } from "./revisit.ts";
 import type { Source, SourceKind, SourceParts } from "./source.ts";
 
-/** All of them, in the order in which they are asked and learn. */
+/** All of them, in the order in which they propose and learn. */
 export const SOURCES: readonly SourceKind[] = [
   CO_VISITED,
   SAME_PAGE,

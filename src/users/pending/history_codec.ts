@@ -1,8 +1,8 @@
 /**
  * The history of an open impression within its user's record.
  *
- * It is a stretch of the user's behaviours, which the record has anyway, as long as those are kept; what has left them is
- * written out. Categories are always its own: those of an item may have changed since.
+ * It refers to the user's behaviours in the same record, as long as those are kept; otherwise it is written out. Categories
+ * are always its own: those of an item may have changed since.
  *
  * @module
  */
@@ -45,7 +45,7 @@ function startOf({ items, actions, times, strengths }: SampleHistory, behaviours
     }
     return true;
   };
-  // What came behind it is little.
+  // Few behaviours follow it.
   for (let start = behaviours.length - items.length; start >= 0; start--) if (isAt(start)) return start;
   return -1;
 }

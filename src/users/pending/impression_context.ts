@@ -20,7 +20,7 @@ export interface Behaviours {
   strength(at: number): number;
 }
 
-/** What an impression is written with: ids and lists that are there more than once are written once. */
+/** Context for writing impressions: repeated ids and lists are written once. */
 export interface Written {
   /** Number of an item, which it has from now on. */
   readonly numberOf: (index: number) => number;
@@ -32,9 +32,9 @@ export interface Written {
   readonly states: (StoredState | null)[];
 }
 
-/** What an impression is read with. */
+/** Context for reading impressions. */
 export interface Read {
-  /** The item of a number, as it was when it had these categories and fields. */
+  /** Features of the item of a number, with the categories and fields of that time. */
   readonly itemAt: (
     at: number,
     categories: readonly string[],

@@ -26,11 +26,11 @@ export interface PendingState {
   readonly stored: StoredState;
 }
 
-/** A list that was shown (or answered and perhaps shown), waiting for its outcome. */
+/** A list that was shown, or recommended and perhaps shown, and waits for its outcome. */
 export interface Pending extends Omit<ListFeatures, "user" | "state"> {
   /** Id of the request or impression. */
   readonly request: string;
-  /** Whether it was shown; an answer that nobody confirmed as shown makes no sample. */
+  /** Whether it was shown; a recommendation that was never confirmed as shown makes no sample. */
   readonly shown: boolean;
   /** Whether its labels were given, and it is kept for clicks that come later still. @default {false} */
   readonly settled?: boolean | undefined;
@@ -62,10 +62,20 @@ export function toSample(user: string, pending: Pending, closedTime: number): Sa
   const { request, time, version, model, newUser, exposures, history, userFields, contextFields, rows } =
     pending;
   return {
-    ...{ request, user, time, closedTime, version, model, newUser, exposures, history },
+    request,
+    user,
+    time,
+    closedTime,
+    version,
+    model,
+    newUser,
+    exposures,
+    history,
     state: pending.state && sampleState(pending.state),
     otherStates: pending.otherStates?.map(({ model, ...state }) => ({ model, ...sampleState(state) })),
-    ...{ userFields, contextFields, rows },
+    userFields,
+    contextFields,
+    rows,
   };
 }
 

@@ -77,9 +77,13 @@ export function readPending(from: ByteReader, read: Read): Pending {
     otherStates.push({ model: strings(from.uint()), stored: stateAt(from.uint()), from: from.uint() });
   }
   return {
-    ...{ request, shown: (flags & 1) !== 0, settled: (flags & 2) !== 0 },
+    request,
+    shown: (flags & 1) !== 0,
+    settled: (flags & 2) !== 0,
     ...head,
-    ...{ history, state, rows },
+    history,
+    state,
+    rows,
     exposures: exposures.length === 0 ? undefined : exposures,
     model: model === 0 ? undefined : strings(model - 1),
     otherStates: otherStates.length === 0 ? undefined : otherStates,
