@@ -88,7 +88,8 @@ Deno.test("reportData() tells how the memories of MIMN are used, and is silent o
   const other = reportData(await run(), FACTS);
   assert.equal(other.inspection, undefined);
   assert.ok(
-    !("inspection" in replayJson(other)) && reportCharts(other).every(({ id }) => !id.startsWith("slot")),
+    !JSON.stringify(replayJson(other)).includes("inspection") &&
+      reportCharts(other).every(({ id }) => !id.startsWith("slot")),
   );
 });
 
