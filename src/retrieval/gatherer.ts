@@ -14,7 +14,8 @@ import { type Candidates, type Fill, OWN, PROPERTIES } from "./properties.ts";
 import type { Context } from "./signals/context.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
-import type { Source, SourceParts } from "./sources/source.ts";
+import type { SourceParts } from "./sources/parts.ts";
+import type { Source } from "./sources/source.ts";
 
 /** What a {@linkcode Gatherer} and a `Retrieval` read. */
 export interface RetrievalView {
@@ -69,7 +70,7 @@ export class Gatherer {
     const columnOf = (source: string) => sources.findIndex(({ name }) => name === source);
     this.#fills = PROPERTIES.map((property) => property.create({ ...parts, statistics }, columnOf));
     this.#names = [...sources, ...PROPERTIES].map(({ name }) => name);
-    this.#returns = parts.revisits ? this.#names.indexOf(OWN) : -1;
+    this.#returns = parts.options.revisits ? this.#names.indexOf(OWN) : -1;
     this.#values = new Float64Array(1024 * this.#names.length);
   }
 

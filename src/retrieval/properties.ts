@@ -10,7 +10,7 @@ import { copyColumn } from "./features.ts";
 import { ItemScores } from "./items/item_scores.ts";
 import { logarithms } from "./items/logarithms.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
-import type { SourceParts } from "./sources/source.ts";
+import type { SourceParts } from "./sources/parts.ts";
 
 /** With fewer behaviours a user is cold: what is popular counts more. */
 const WARM = 3;

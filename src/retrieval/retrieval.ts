@@ -14,17 +14,7 @@
  * @module
  */
 
-import {
-  count,
-  flag,
-  group,
-  type OptionsOf,
-  positive,
-  settle,
-  type Settled,
-  share,
-  switchOf,
-} from "../options/option.ts";
+import { count, flag, type OptionsOf, settle, type Settled, share, switchOf } from "../options/option.ts";
 import { hash32, mulberry32 } from "../draws/random.ts";
 import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
@@ -40,13 +30,11 @@ import { PROPERTIES } from "./properties.ts";
 import { POPULAR } from "./sources/popular.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources, SOURCES } from "./sources/registry.ts";
-import type { Source, SourceKind, SourceParts } from "./sources/source.ts";
-import { sourceParts } from "./sources/parts.ts";
+import type { Source, SourceKind } from "./sources/source.ts";
+import { SOURCE_OPTIONS, type SourceOptions, type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./items/item_lists.ts";
 import { nthLargest } from "../vectors/nth_largest.ts";
-import { NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./sources/neighbours.ts";
 import { RetrievalState } from "./retrieval_state.ts";
-import { SESSIONS_OPTIONS, type SessionsOptions } from "./sources/sessions.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
@@ -62,7 +50,7 @@ export const HEAD_OPTIONS = {
 } satisfies OptionsOf<HeadOptions>;
 
 /** Options of {@linkcode Retrieval}. */
-export interface RetrievalOptions extends ItemListsOptions {
+export interface RetrievalOptions extends ItemListsOptions, SourceOptions {
   /** Most candidates per request. @default {100} */
   readonly maxCandidates?: number | undefined;
   /**
@@ -70,8 +58,6 @@ export interface RetrievalOptions extends ItemListsOptions {
    * catalogue. @default {0.1}
    */
   readonly newShare?: number | undefined;
-  /** Whether items of the user's behaviours may be recommended again. @default {false} */
-  readonly revisits?: boolean | undefined;
   /**
    * Whether co-visits, linear items, sessions, transitions and trends learn. Without them candidates are popular, new,
    * or of the same category. Turn it off where requests always name candidates: it is most of the cost of a behaviour.
@@ -91,12 +77,6 @@ export interface RetrievalOptions extends ItemListsOptions {
   readonly learnEvery?: number | undefined;
   /** Orders the best candidates once more, by what behaviours alone have taught. @default {false} */
   readonly head?: boolean | HeadOptions | undefined;
-  /** Half-life of trends, milliseconds of event time. @default {86400000} */
-  readonly trendHalfLifeMs?: number | undefined;
-  /** Which items go together. */
-  readonly neighbours?: NeighboursOptions | undefined;
-  /** Sessions like the user's. */
-  readonly sessions?: SessionsOptions | undefined;
 }
 
 /** The options of {@linkcode RetrievalOptions} that stand in a configuration. */
@@ -104,7 +84,6 @@ export const RETRIEVAL_OPTIONS = {
   ...ITEM_LISTS_OPTIONS,
   maxCandidates: count(100, "candidates a request gets"),
   newShare: share(0.1, "share of them that is kept for the newest items and, half of it, for drawn ones"),
-  revisits: flag(false, "whether what the user had already may come again"),
   learn: flag(
     true,
     "whether the sources that learn item by item do; `false` when every request names candidates",
@@ -119,9 +98,7 @@ export const RETRIEVAL_OPTIONS = {
     false,
     "whether the best candidates are ordered by what behaviours alone teach; see [retrieval](../explanation/retrieval.md#the-pair-head)",
   ),
-  trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now"),
-  neighbours: group(NEIGHBOURS_OPTIONS),
-  sessions: group(SESSIONS_OPTIONS),
+  ...SOURCE_OPTIONS,
 } satisfies OptionsOf<Omit<RetrievalOptions, "listSizes">>;
 
 /** A retrieved candidate. */
@@ -179,7 +156,6 @@ export class Retrieval {
     this.#view = view;
     this.lists = new ItemLists(view.catalogue, options);
     const settled = settle(RETRIEVAL_OPTIONS, options);
-    const { neighbours, sessions, trendHalfLifeMs } = settled;
     this.maxCandidates = settled.maxCandidates;
     this.revisits = settled.revisits;
     this.#newShare = settled.newShare;
@@ -188,14 +164,7 @@ export class Retrieval {
     const { head } = settled;
     this.#head = head === false ? null : settle(HEAD_OPTIONS, head === true ? {} : head);
     const { catalogue } = view;
-    const { revisits } = this;
-    const parts = this.parts = sourceParts(catalogue, this.lists, {
-      neighbours,
-      sessions,
-      trendHalfLifeMs,
-      revisits,
-      bank: () => view.bank ?? null,
-    });
+    const parts = this.parts = sourceParts(catalogue, this.lists, settled, () => view.bank ?? null);
     const sources = createSources(parts, kinds);
     this.#sources = sources;
     this.sources = new SourceCounts(sources);

@@ -15,7 +15,8 @@ import { BankLearner } from "../../src/learner/bank/bank_learner.ts";
 import { PLAIN } from "../../src/nn/kernels/plain.ts";
 import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
-import { sourceParts } from "../../src/retrieval/sources/parts.ts";
+import { settle } from "../../src/options/option.ts";
+import { SOURCE_OPTIONS, sourceParts } from "../../src/retrieval/sources/parts.ts";
 import type { CandidateRequest } from "../../src/retrieval/signals/candidate_request.ts";
 import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
 import type { Source, SourceKind } from "../../src/retrieval/sources/source.ts";
@@ -41,13 +42,8 @@ class World {
       this.#catalogue.apply({ item: `i${n}`, time: START - 1, category: `c${n % 5}` });
       this.#lists.add(this.#catalogue.get(`i${n}`)!);
     }
-    const parts = sourceParts(this.#catalogue, this.#lists, {
-      neighbours: {},
-      sessions: {},
-      trendHalfLifeMs: 86_400_000,
-      revisits: true,
-      bank: () => this.#hasLearnt ? BANK : null,
-    });
+    const options = settle(SOURCE_OPTIONS, { revisits: true });
+    const parts = sourceParts(this.#catalogue, this.#lists, options, () => this.#hasLearnt ? BANK : null);
     this.#sources = createSources(parts, SOURCES.includes(kind) ? SOURCES : [...SOURCES, kind]);
     this.source = this.#sources.find(({ name }) => name === kind.name)!;
   }

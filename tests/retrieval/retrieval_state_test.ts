@@ -4,7 +4,8 @@ import { Blend } from "../../src/retrieval/blend.ts";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { ItemLists } from "../../src/retrieval/items/item_lists.ts";
 import { RetrievalState } from "../../src/retrieval/retrieval_state.ts";
-import { sourceParts } from "../../src/retrieval/sources/parts.ts";
+import { settle } from "../../src/options/option.ts";
+import { SOURCE_OPTIONS, sourceParts } from "../../src/retrieval/sources/parts.ts";
 import { createSources, SOURCES } from "../../src/retrieval/sources/registry.ts";
 import type { SourceKind } from "../../src/retrieval/sources/source.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
@@ -20,12 +21,8 @@ interface Kept {
 function state(kinds: readonly SourceKind[] = SOURCES): Kept {
   const catalogue = new Catalogue(SCHEMA);
   const lists = new ItemLists(catalogue);
-  const parts = sourceParts(catalogue, lists, {
-    neighbours: {},
-    sessions: { sessions: 40 },
-    trendHalfLifeMs: 1e7,
-    revisits: false,
-  });
+  const options = settle(SOURCE_OPTIONS, { sessions: { sessions: 40 }, trendHalfLifeMs: 1e7 });
+  const parts = sourceParts(catalogue, lists, options);
   const sources = createSources(parts, kinds);
   return { catalogue, state: new RetrievalState({ catalogue, lists, sources, blend: new Blend(sources) }) };
 }

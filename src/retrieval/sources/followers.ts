@@ -24,9 +24,11 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import { ItemScores } from "../items/item_scores.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
+import { settle } from "../../options/option.ts";
 import type { Context } from "../signals/context.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byScores } from "../items/scored.ts";
+import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
 
 /** Behaviours before one that it follows, and that a request is answered by. */
@@ -194,8 +196,9 @@ export const FOLLOWS: SourceKind = {
   name: "follows",
   proposals: 60,
   weight: 0,
-  create: ({ catalogue, followerBytes, pairHalfLifeMs }) => {
-    const followers = new Followers(followerBytes, pairHalfLifeMs);
+  create: ({ catalogue, options: { neighbours } }) => {
+    const { bytes, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, neighbours);
+    const followers = new Followers(bytes / 4, halfLifeMs);
     const scores = new ItemScores();
     return {
       ...byScores(scores),

@@ -14,8 +14,8 @@ export const LIKE_SESSIONS: SourceKind = {
   name: "sessions",
   proposals: 60,
   weight: 0.1,
-  create: ({ sessions: options }) => {
-    const sessions = new Sessions(options);
+  create: ({ options }) => {
+    const sessions = new Sessions(options.sessions);
     const scores = new ItemScores();
     return {
       ...byScores(scores),

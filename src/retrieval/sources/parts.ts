@@ -1,52 +1,71 @@
 /**
- * What sources are made of, with nothing learnt.
+ * What sources are made of: what they share, and their options.
  *
  * @module
  */
 
+import type { ServedBank } from "../../bank/served_bank.ts";
 import type { Catalogue } from "../../items/catalogue.ts";
+import { flag, group, type OptionsOf, positive, type Settled } from "../../options/option.ts";
 import type { ItemLists } from "../items/item_lists.ts";
-import { settle } from "../../options/option.ts";
+import { Trends } from "../items/trends.ts";
 import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
 import { PairScores } from "./pair_scores.ts";
-import type { SessionsOptions } from "./sessions.ts";
-import type { SourceParts } from "./source.ts";
-import { Trends } from "../items/trends.ts";
+import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 
-/** Options of {@linkcode sourceParts}. */
-export interface SourcePartsOptions {
+/** Options of sources. */
+export interface SourceOptions {
+  /** Whether items of the user's behaviours may be recommended again. @default {false} */
+  readonly revisits?: boolean | undefined;
+  /** Half-life of trends, milliseconds of event time. @default {86400000} */
+  readonly trendHalfLifeMs?: number | undefined;
   /** Which items go together. */
-  readonly neighbours: NeighboursOptions;
+  readonly neighbours?: NeighboursOptions | undefined;
   /** Sessions like the user's. */
-  readonly sessions: SessionsOptions;
-  /** Half-life of what is in demand now, milliseconds of event time. */
-  readonly trendHalfLifeMs: number;
-  /** Whether what the user had already may come again. */
-  readonly revisits: boolean;
-  /** The bank of the served version. @default {none} */
-  readonly bank?: SourceParts["bank"];
+  readonly sessions?: SessionsOptions | undefined;
 }
 
-/** Parts over a catalogue and its lists. */
+/** The options of {@linkcode SourceOptions}. */
+export const SOURCE_OPTIONS = {
+  revisits: flag(false, "whether what the user had already may come again"),
+  trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now"),
+  neighbours: group(NEIGHBOURS_OPTIONS),
+  sessions: group(SESSIONS_OPTIONS),
+} satisfies OptionsOf<SourceOptions>;
+
+/** What a source may be made of: what more than one reads is here, what it alone needs it makes of `options`. */
+export interface SourceParts {
+  /** The items. */
+  readonly catalogue: Catalogue;
+  /** What is popular, over everything and by category; moved to the time of the request before sources are asked. */
+  readonly lists: ItemLists;
+  /** Which items go together. */
+  readonly neighbours: Neighbours;
+  /** What they say of a request. */
+  readonly pairs: PairScores;
+  /** What is in demand now. */
+  readonly trends: Trends;
+  /** The bank of the served version; `null` where there is none. */
+  readonly bank: () => ServedBank | null;
+  /** Options of all sources. */
+  readonly options: Settled<typeof SOURCE_OPTIONS>;
+}
+
+/** Parts with nothing learnt, over a catalogue and its lists. */
 export function sourceParts(
   catalogue: Catalogue,
   lists: ItemLists,
-  { neighbours: options, sessions, trendHalfLifeMs, revisits, bank = () => null }: SourcePartsOptions,
+  options: SourceParts["options"],
+  bank: SourceParts["bank"] = () => null,
 ): SourceParts {
-  const neighbours = new Neighbours(options);
-  const { bytes, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, options);
-  const byId = (a: number, b: number) => catalogue.compare(a, b);
+  const neighbours = new Neighbours(options.neighbours);
   return {
     catalogue,
     lists,
     neighbours,
-    sessions,
-    revisits,
-    bank,
     pairs: new PairScores(neighbours, catalogue),
-    trends: new Trends(trendHalfLifeMs, byId),
-    hour: new Trends(trendHalfLifeMs / 24, byId),
-    followerBytes: bytes / 4,
-    pairHalfLifeMs: halfLifeMs,
+    trends: new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b)),
+    bank,
+    options,
   };
 }

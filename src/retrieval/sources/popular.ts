@@ -5,6 +5,7 @@
  */
 
 import { byCounts } from "../items/scored.ts";
+import { Trends } from "../items/trends.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Positives by decayed popularity. The items' own records have it: there is nothing to learn here. */
@@ -34,13 +35,16 @@ export const THIS_HOUR: SourceKind = {
   name: "this-hour",
   proposals: 40,
   weight: 0,
-  create: ({ hour }) => ({
-    ...byCounts(() => hour.list(), hour.counts),
-    ask: ({ time }) => hour.counts.moveTo(time),
-    learn: ({ item, time, wanted }) => {
-      if (wanted) hour.learn(item, time);
-    },
-    encode: (to, { order, rank }) => hour.encode(to, order, rank),
-    decode: (from, itemAt) => hour.decode(from, itemAt),
-  }),
+  create: ({ catalogue, options: { trendHalfLifeMs } }) => {
+    const hour = new Trends(trendHalfLifeMs / 24, (a, b) => catalogue.compare(a, b));
+    return {
+      ...byCounts(() => hour.list(), hour.counts),
+      ask: ({ time }) => hour.counts.moveTo(time),
+      learn: ({ item, time, wanted }) => {
+        if (wanted) hour.learn(item, time);
+      },
+      encode: (to, { order, rank }) => hour.encode(to, order, rank),
+      decode: (from, itemAt) => hour.decode(from, itemAt),
+    };
+  },
 };

@@ -12,7 +12,8 @@ import { FOLLOWS } from "./followers.ts";
 import { NEXT } from "./next.ts";
 import { POPULAR, THIS_HOUR, TRENDING } from "./popular.ts";
 import { RE_VISIT } from "./revisit.ts";
-import type { Source, SourceKind, SourceParts } from "./source.ts";
+import type { SourceParts } from "./parts.ts";
+import type { Source, SourceKind } from "./source.ts";
 
 /** All of them, in the order in which they propose and learn. */
 export const SOURCES: readonly SourceKind[] = [

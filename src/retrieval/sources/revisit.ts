@@ -17,7 +17,7 @@ export const RE_VISIT: SourceKind = {
   proposals: BEHAVIOURS,
   weight: 1,
   judgesReturns: true,
-  create: ({ revisits }) => {
+  create: ({ options: { revisits } }) => {
     const scores = new ItemScores();
     return {
       ...byScores(scores),

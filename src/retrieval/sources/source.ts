@@ -9,15 +9,9 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import type { Catalogue } from "../../items/catalogue.ts";
-import type { ServedBank } from "../../bank/served_bank.ts";
-import type { ItemLists } from "../items/item_lists.ts";
 import type { Signal } from "../signals/signal.ts";
-import type { Neighbours } from "./neighbours.ts";
-import type { PairScores } from "./pair_scores.ts";
+import type { SourceParts } from "./parts.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
-import type { SessionsOptions } from "./sessions.ts";
-import type { Trends } from "../items/trends.ts";
 
 /** All items in the order of their ids, which is the same in every process; their indices are not. */
 export interface ItemOrder {
@@ -64,31 +58,6 @@ export interface Source extends SourceActs {
   readonly weight: number;
   /** Whether its weight is for what the user had already, too, where the others begin with 0. */
   readonly judgesReturns?: true;
-}
-
-/** What sources are made of, and share. */
-export interface SourceParts {
-  /** The items. */
-  readonly catalogue: Catalogue;
-  /** What is popular, over everything and by category; moved to the time of the request before sources are asked. */
-  readonly lists: ItemLists;
-  /** Which items go together. */
-  readonly neighbours: Neighbours;
-  /** What they say of a request. */
-  readonly pairs: PairScores;
-  /** What is in demand now. */
-  readonly trends: Trends;
-  /** What is in demand this hour: the same with a half-life a 24th as long. */
-  readonly hour: Trends;
-  /** Memory for what follows an item, bytes, and how long pairs of items count, milliseconds. */
-  readonly followerBytes: number;
-  readonly pairHalfLifeMs: number;
-  /** The bank of the served version; `null` where there is none. */
-  readonly bank: () => ServedBank | null;
-  /** Options of sessions like the user's. */
-  readonly sessions: SessionsOptions;
-  /** Whether what the user had already may come again. */
-  readonly revisits: boolean;
 }
 
 /** A source as the registry knows it. */

@@ -3,7 +3,8 @@ import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { Catalogue } from "../../../src/items/catalogue.ts";
 import { ItemLists } from "../../../src/retrieval/items/item_lists.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
-import { sourceParts } from "../../../src/retrieval/sources/parts.ts";
+import { settle } from "../../../src/options/option.ts";
+import { SOURCE_OPTIONS, sourceParts } from "../../../src/retrieval/sources/parts.ts";
 import { THIS_HOUR } from "../../../src/retrieval/sources/popular.ts";
 
 const HOUR_MS = 3_600_000;
@@ -11,9 +12,7 @@ const HOUR_MS = 3_600_000;
 Deno.test("THIS_HOUR proposes what was wanted within the hour, not what was only read", () => {
   const catalogue = new Catalogue(DEFAULT_SCHEMA);
   const lists = new ItemLists(catalogue, {});
-  const parts = sourceParts(catalogue, lists, {
-    ...{ neighbours: {}, sessions: {}, trendHalfLifeMs: 24 * HOUR_MS, revisits: false },
-  });
+  const parts = sourceParts(catalogue, lists, settle(SOURCE_OPTIONS, { trendHalfLifeMs: 24 * HOUR_MS }));
   const source = THIS_HOUR.create(parts);
   const [old, young, read] = ["old", "young", "read"].map((id) => catalogue.intern(id, 0).index);
   const learn = (item: number, time: number, wanted: boolean, times: number) => {
