@@ -379,7 +379,7 @@ Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() leaves
   const before = unreadable.counts.get(topics.samples) ?? 0;
   await learning.drain();
   assert.deepEqual([unreadable.counts.get(topics.samples), learning.positions], [before + 1, [end + 9]]);
-  await log.append([{ ...sampleRecord(sample), value: damaged.with(0, 9) }]);
+  await log.append([{ ...sampleRecord(sample), value: damaged.with(0, 12) }]);
   await assert.rejects(learning.drain(), (error: unknown) => {
     assert.ok(corrupt(error));
     assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end + 9} .*a newer version`));
