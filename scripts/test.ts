@@ -14,8 +14,9 @@ const LONGEST = [
   "tests/protocol",
   "tests/log",
   "tests/chaos",
-  "tests/task",
   "tests/service",
+  "tests/server",
+  "tests/scripts",
 ];
 const SOURCES = ["src", "streams"];
 

@@ -35,6 +35,9 @@ async function samplesOf(views: number): Promise<LogRecord[]> {
   return await Array.fromAsync(readAll(log, topics.samples, 0));
 }
 
+/** The beginning of a sample of a format to come. */
+const TO_COME = Uint8Array.of(12);
+
 for (
   const [name, open] of [
     ["memory", () => Promise.resolve(new MemoryLog())],
@@ -103,7 +106,7 @@ Deno.test("Service.ended rejects when a learner in its own thread cannot go on",
   await using log = new MemoryLog();
   await using service = await start(log);
   await until(() => Promise.resolve(service.learner !== undefined), "it learns");
-  await log.append([{ topic: topics.samples, key: "u", value: Uint8Array.of(9), time: 0 }]);
+  await log.append([{ topic: topics.samples, key: "u", value: TO_COME, time: 0 }]);
   await assert.rejects(service.ended, {
     name: "LogError",
     code: "corrupt",
