@@ -6,7 +6,7 @@
 
 import type { ServedBank } from "../../bank/served_bank.ts";
 import type { Catalogue } from "../../items/catalogue.ts";
-import { flag, group, type OptionsOf, positive, type Settled } from "../../options/option.ts";
+import { flag, group, type OptionsOf, positive } from "../../options/option.ts";
 import type { ItemLists } from "../items/item_lists.ts";
 import { Trends } from "../items/trends.ts";
 import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
@@ -33,6 +33,14 @@ export const SOURCE_OPTIONS = {
   sessions: group(SESSIONS_OPTIONS),
 } satisfies OptionsOf<SourceOptions>;
 
+/** {@linkcode SourceOptions} with their defaults. */
+export interface SettledSourceOptions extends SourceOptions {
+  readonly revisits: boolean;
+  readonly trendHalfLifeMs: number;
+  readonly neighbours: NeighboursOptions;
+  readonly sessions: SessionsOptions;
+}
+
 /** What a source may be made of: what more than one reads is here, what it alone needs it makes of `options`. */
 export interface SourceParts {
   /** The items. */
@@ -48,7 +56,7 @@ export interface SourceParts {
   /** The bank of the served version; `null` where there is none. */
   readonly bank: () => ServedBank | null;
   /** Options of all sources. */
-  readonly options: Settled<typeof SOURCE_OPTIONS>;
+  readonly options: SettledSourceOptions;
 }
 
 /** Parts with nothing learnt, over a catalogue and its lists. */
