@@ -62,6 +62,7 @@ export { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS } from "./src/f
 export type { HeadOptions, RetrievalOptions } from "./src/retrieval/retrieval.ts";
 export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
 export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
+export type { CandidateSourceOptions } from "./src/retrieval/sources/parts.ts";
 export type { SessionsOptions } from "./src/retrieval/sources/sessions.ts";
 export type { CandidateSource } from "./src/events/candidate_source.ts";
 export type { CandidateOrder } from "./src/scorer/ordering.ts";

@@ -31,7 +31,12 @@ import { POPULAR } from "./sources/popular.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources, SOURCES } from "./sources/registry.ts";
 import type { Source, SourceKind } from "./sources/source.ts";
-import { SOURCE_OPTIONS, type SourceOptions, type SourceParts, sourceParts } from "./sources/parts.ts";
+import {
+  type CandidateSourceOptions,
+  SOURCE_OPTIONS,
+  type SourceParts,
+  sourceParts,
+} from "./sources/parts.ts";
 import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./items/item_lists.ts";
 import { nthLargest } from "../vectors/nth_largest.ts";
 import { RetrievalState } from "./retrieval_state.ts";
@@ -50,7 +55,7 @@ export const HEAD_OPTIONS = {
 } satisfies OptionsOf<HeadOptions>;
 
 /** Options of {@linkcode Retrieval}. */
-export interface RetrievalOptions extends ItemListsOptions, SourceOptions {
+export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptions {
   /** Most candidates per request. @default {100} */
   readonly maxCandidates?: number | undefined;
   /**

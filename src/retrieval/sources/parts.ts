@@ -14,7 +14,7 @@ import { PairScores } from "./pair_scores.ts";
 import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 
 /** Options of sources. */
-export interface SourceOptions {
+export interface CandidateSourceOptions {
   /** Whether items of the user's behaviours may be recommended again. @default {false} */
   readonly revisits?: boolean | undefined;
   /** Half-life of trends, milliseconds of event time. @default {86400000} */
@@ -25,16 +25,16 @@ export interface SourceOptions {
   readonly sessions?: SessionsOptions | undefined;
 }
 
-/** The options of {@linkcode SourceOptions}. */
+/** The options of {@linkcode CandidateSourceOptions}. */
 export const SOURCE_OPTIONS = {
   revisits: flag(false, "whether what the user had already may come again"),
   trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now"),
   neighbours: group(NEIGHBOURS_OPTIONS),
   sessions: group(SESSIONS_OPTIONS),
-} satisfies OptionsOf<SourceOptions>;
+} satisfies OptionsOf<CandidateSourceOptions>;
 
-/** {@linkcode SourceOptions} with their defaults. */
-export interface SettledSourceOptions extends SourceOptions {
+/** {@linkcode CandidateSourceOptions} with their defaults. */
+export interface SettledCandidateSourceOptions extends CandidateSourceOptions {
   readonly revisits: boolean;
   readonly trendHalfLifeMs: number;
   readonly neighbours: NeighboursOptions;
@@ -56,7 +56,7 @@ export interface SourceParts {
   /** The bank of the served version; `null` where there is none. */
   readonly bank: () => ServedBank | null;
   /** Options of all sources. */
-  readonly options: SettledSourceOptions;
+  readonly options: SettledCandidateSourceOptions;
 }
 
 /** Parts with nothing learnt, over a catalogue and its lists. */
