@@ -65,7 +65,8 @@ for (
     await untilLearnt(log, service);
     const isApplied = async () => {
       const { version, learner } = await service.status();
-      return version > 3 && version === learner?.version;
+      // One at the start and one a second: a fast machine has learnt all of it by the second.
+      return version > 1 && version === learner?.version;
     };
     await until(isApplied, "versions are published and applied");
     await log.append(recordsOf(events.slice(half)).filter(({ topic }) => topic === topics.events));
