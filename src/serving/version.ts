@@ -22,9 +22,10 @@ import { IDENTITY, type Link } from "../nn/losses/link.ts";
 import type { LearntOrder } from "../nn/models/pair_head/learnt_order.ts";
 import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 
-/** A version without an order is written in the format before. Formats before these were never deployed. */
+/** Each version is written in the oldest format that holds it: format 3 has neither parts nor an order, format 4 no order. */
 const FORMAT = 5;
 const WITHOUT_ORDER = 4;
+const WITHOUT_PARTS = 3;
 
 /** A published version. */
 export interface ParameterVersion {
@@ -48,7 +49,7 @@ export interface ParameterVersion {
   readonly link?: Link | undefined;
   /** Share of the model in what orders lists: 0, ½ or 1, see `proof.ts`. @default {1} */
   readonly share?: number | undefined;
-  /** Dense weights of what is learnt beside the model, by name; absent where they are as before. @default {none} */
+  /** Dense weights of what is learnt beside the model, by name. @default {none} */
   readonly parts?: ReadonlyMap<string, Float32Array> | undefined;
   /** The order of retrieved candidates that was learnt from behaviours alone; absent where none was. */
   readonly order?: LearntOrder | undefined;
@@ -78,17 +79,18 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
   const { link = IDENTITY, share = 1 } = version;
   const [body, record] = version.kind === "delta" ? KEPT : [new ByteWriter(1 << 16), new ByteWriter(1 << 16)];
   body.reset();
-  const { order } = version;
-  body.u8(order === undefined ? WITHOUT_ORDER : FORMAT).u8(version.kind === "full" ? 1 : 0)
+  const { order, parts } = version;
+  const format = order !== undefined ? FORMAT : parts !== undefined ? WITHOUT_ORDER : WITHOUT_PARTS;
+  body.u8(format).u8(version.kind === "full" ? 1 : 0)
     .uint(version.version).uint(version.predecessor).uint(version.step).f64(version.dataTime)
     .uint(version.dense.length).f32s(version.dense)
     .uint(version.head.length).f32s(version.head)
     .uint(version.standardisation.mean.length)
     .f32s(version.standardisation.mean).f32s(version.standardisation.inverseDeviation)
     .u8(link.fakeNegatives ? 1 : 0).f64(link.scale).f64(link.bias)
-    .u8(2 * share)
-    .uint(version.parts?.size ?? 0);
-  for (const [name, weights] of version.parts ?? []) body.string(name).uint(weights.length).f32s(weights);
+    .u8(2 * share);
+  if (format > WITHOUT_PARTS) body.uint(parts?.size ?? 0);
+  for (const [name, weights] of parts ?? []) body.string(name).uint(weights.length).f32s(weights);
   body.uint(version.tables.size);
   for (const [name, bytes] of version.tables) body.string(name).bytes(bytes);
   if (order !== undefined) encodeOrder(body, order);
@@ -145,7 +147,7 @@ export function decodeVersion(bytes: Uint8Array): ParameterVersion {
   const link = { fakeNegatives: from.u8() === 1, scale: from.f64(), bias: from.f64() };
   const share = from.u8() / 2;
   const parts = new Map<string, Float32Array>();
-  for (let count = from.count(); count > 0; count--) {
+  for (let count = format > WITHOUT_PARTS ? from.count() : 0; count > 0; count--) {
     parts.set(from.string(), from.f32s(from.uint()));
   }
   const tables = new Map<string, Uint8Array>();
@@ -180,8 +182,8 @@ function decodeOrder(from: ByteReader): LearntOrder {
 }
 
 function checkFormat(format: number): number {
-  if (format >= WITHOUT_ORDER && format <= FORMAT) return format;
+  if (format >= WITHOUT_PARTS && format <= FORMAT) return format;
   throw new SyntaxError(
-    `Cannot decode a parameter version: format is ${format}, this reads ${WITHOUT_ORDER} to ${FORMAT}`,
+    `Cannot decode a parameter version: format is ${format}, this reads ${WITHOUT_PARTS} to ${FORMAT}`,
   );
 }
