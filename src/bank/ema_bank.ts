@@ -89,6 +89,11 @@ export class EmaBank {
   #scores: Float32Array = new Float32Array(0);
   #dE = new Float32Array(0);
 
+  /** Number of dense weights of a bank of width d. */
+  static weights(d: number): number {
+    return d * (DECAYS.length * d + NO_GAP + 1 + STRENGTHS.length + 1);
+  }
+
   /** Makes a bank with start values drawn from `normal`, of mean 0 and deviation 1. */
   constructor(d: number, normal: () => number, kernels: Kernels = PLAIN) {
     const Q = DECAYS.length;

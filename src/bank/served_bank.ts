@@ -73,11 +73,6 @@ export class ServedBank {
     this.#bank.parameters.values.set(dense);
   }
 
-  /** Dense weights of a bank. */
-  get denseSize(): number {
-    return this.#bank.parameters.values.length;
-  }
-
   /** Asks for what comes next; {@linkcode ServedBank.score} and {@linkcode ServedBank.nearest} are about it then. */
   ask({ items, strengths, gapMs }: BankBehaviours): void {
     const T = Math.min(BANK_BEHAVIOURS, items.length), d = BANK_WIDTH;
@@ -116,14 +111,20 @@ export class ServedBank {
     return this.#index.nearest(this.#query, limit);
   }
 
-  /** Brings the index up to date with the table. */
+  /** Brings the index up to date with the table; in place, as the kernels' memory is never freed. */
   #update(staged: StagedDelta): void {
-    if (staged.moves) {
-      this.#moves++;
-      this.#index = this.#newIndex(this.#capacity);
-      this.#indexed.fill(0);
-      this.#tables.out.forEachRow((row) => this.#put(row));
-    } else staged.forEachRow((row) => this.#put(row));
+    if (!staged.moves) return staged.forEachRow((row) => this.#put(row));
+    this.#moves++;
+    const before = this.#indexed.slice();
+    this.#tables.out.forEachRow((row) => {
+      before[row] = 0;
+      this.#put(row);
+    });
+    before.forEach((isLeft, row) => {
+      if (isLeft === 0) return;
+      this.#index.remove(row);
+      this.#indexed[row] = 0;
+    });
   }
 
   #put(row: number): void {

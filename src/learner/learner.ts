@@ -54,11 +54,15 @@ export interface LearnResult {
   readonly usable: boolean;
 }
 
-/** Format 3, which is written where there are none, has no preferences. */
+/** Each is written in the oldest format that holds it: format 2 has neither bank nor preferences, format 3 no preferences. */
 const FORMAT = 4;
 const WITHOUT_PREFERENCES = 3;
+const WITHOUT_BANK = 2;
 /** Items that are drawn against one that came next. */
 const DRAWN = 200;
+/** Share of the bytes of tables that a bank takes. */
+const BANK_SHARE = 1 / 4;
+const NO_BANK = new Uint8Array(0);
 /** Largest magnitude of a sound weight. Products of a few of this size are still finite in float32. */
 const LARGEST_WEIGHT = 1e6;
 
@@ -107,8 +111,8 @@ export class Learner {
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
   readonly #served: ServedLink;
-  /** Learns which item comes next, once there is a sample of it. */
-  #bank: BankLearner | null = null;
+  /** Learns which item comes next, where that is wanted. */
+  readonly #bank: BankLearner | null;
   readonly #preferences: PreferenceLearner;
   /** Capacity to encode into. */
   #encodedBytes = 1 << 16;
@@ -116,21 +120,25 @@ export class Learner {
   /** Makes a learner of `model`, which must have the sizes that `modelSizes()` gives for the schema. */
   constructor(model: Model, options: LearnerOptions) {
     const settings = this.#options = learnerSettings(options);
-    const { schema, embeddingWidth, seed } = settings;
+    const { schema, embeddingWidth, seed, learnsNext } = settings;
+    const bankBytes = learnsNext ? BANK_SHARE * settings.tableBytes : 0;
     this.model = model;
     this.#assembler = new Assembler(
       schema,
       embeddingWidth,
       model.capabilities.lifelong ? model.stateSize : 0,
     );
-    this.#tables = new TrainedTables(settings);
+    this.#tables = new TrainedTables({ ...settings, tableBytes: settings.tableBytes - bankBytes });
     this.tables = this.#tables.byField;
     this.head = createHead(schema);
     this.#dense = new DenseWeights(model.parameters, this.head, settings);
     this.#scaler = new NumericScaler(numericNames(schema).length);
     this.#reservoir = new NegativeReservoir(10_000, seed);
     this.#served = new ServedLink(settings);
-    this.#preferences = new PreferenceLearner(model.parameters.kernels, { seed, ...settings.preferences });
+    const { kernels } = model.parameters;
+    const sizes = { width: BANK_WIDTH, drawn: DRAWN, behaviours: BANK_BEHAVIOURS };
+    this.#bank = learnsNext ? new BankLearner({ ...sizes, tableBytes: bankBytes, seed }, kernels) : null;
+    this.#preferences = new PreferenceLearner(kernels, { seed, ...settings.preferences });
   }
 
   /** Learns one batch: one step of every optimiser on the summed gradients. */
@@ -157,8 +165,9 @@ export class Learner {
         continue;
       }
       if (whole.next !== undefined) {
+        if (this.#bank === null) continue;
         nexts++;
-        nextLoss += this.#learnNext(whole, whole.next);
+        nextLoss += this.#bank.learn({ before: whole.history, item: whole.next, time: whole.time });
         continue;
       }
       const sample = keepRows(whole, this.#served.negativeRate, this.#options.seed);
@@ -180,13 +189,14 @@ export class Learner {
         auxCount++;
       }
     }
-    const usable = this.#step(rows + histories, loss + historyLoss);
-    if (nexts > 0) this.#bank?.step();
+    const isBankSound = this.#bank?.step(LARGEST_WEIGHT) ?? true;
+    const usable = this.#step(rows + histories, loss + historyLoss) && isBankSound;
     for (const sample of samples) {
       if (sample.purpose === "judge") continue;
       const { rows } = sample;
       for (let row = 0; row < rows.length; row++) this.#scaler.update(rows.numericsOf(row));
-      this.#reservoir.update(sample.history);
+      // It knows no categories: a negative has those of its item.
+      if (sample.next === undefined) this.#reservoir.update(sample.history);
       this.dataTime = Math.max(this.dataTime, sample.time);
     }
     this.steps++;
@@ -237,15 +247,15 @@ export class Learner {
   /** Encodes the whole state: same state, same bytes. */
   encode(): Uint8Array {
     const hasPreferences = !this.#preferences.isEmpty;
-    const format = hasPreferences ? FORMAT : WITHOUT_PREFERENCES;
+    const hasBank = this.#bank !== null;
+    const format = hasPreferences ? FORMAT : hasBank ? WITHOUT_PREFERENCES : WITHOUT_BANK;
     const to = new ByteWriter(this.#encodedBytes).u8(format).uint(this.steps).f64(this.dataTime);
     this.#dense.encode(to);
     this.#scaler.encode(to);
     this.#served.encode(to);
     this.#reservoir.encode(to);
     this.#tables.encode(to);
-    to.u8(this.#bank === null ? 0 : 1);
-    this.#bank?.encode(to);
+    if (format > WITHOUT_BANK) to.bytes(this.#bank?.encoded() ?? NO_BANK);
     if (hasPreferences) this.#preferences.encode(to);
     // It grows little between two calls; with some room to spare it is not copied while it is written.
     this.#encodedBytes = Math.ceil(to.length * 1.05);
@@ -260,9 +270,9 @@ export class Learner {
   decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
     const format = from.u8();
-    if (format !== FORMAT && format !== WITHOUT_PREFERENCES) {
+    if (format < WITHOUT_BANK || format > FORMAT) {
       throw new SyntaxError(
-        `Cannot decode a learner: format is ${format}, this reads ${WITHOUT_PREFERENCES} and ${FORMAT}`,
+        `Cannot decode a learner: format is ${format}, this reads ${WITHOUT_BANK} to ${FORMAT}`,
       );
     }
     this.steps = from.uint();
@@ -272,23 +282,12 @@ export class Learner {
     this.#served.decode(from);
     this.#reservoir.decode(from);
     this.#tables.decode(from);
-    const hasBank = from.u8() === 1;
-    this.#bank = hasBank ? this.#newBank() : null;
-    this.#bank?.decode(from);
+    // Whether there is a bank is configured: one that is not wanted any more is left out.
+    const bank = format > WITHOUT_BANK ? from.bytes() : NO_BANK;
+    if (bank.length > 0) this.#bank?.decode(new ByteReader(bank));
+    else this.#bank?.reset();
     if (format > WITHOUT_PREFERENCES) this.#preferences.decode(from);
     else this.#preferences.reset();
-  }
-
-  /** Learns what came next. @returns its loss */
-  #learnNext({ history, time }: Sample, item: string): number {
-    this.#bank ??= this.#newBank();
-    return this.#bank.learn({ before: history, item, time });
-  }
-
-  #newBank(): BankLearner {
-    const { seed, tableBytes } = this.#options;
-    const sizes = { width: BANK_WIDTH, drawn: DRAWN, behaviours: BANK_BEHAVIOURS };
-    return new BankLearner({ ...sizes, tableBytes, seed }, this.model.parameters.kernels);
   }
 
   /** Rows and parts of a version. */

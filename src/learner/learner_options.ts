@@ -68,6 +68,8 @@ export interface LearnerOptions {
   readonly calibrationRate?: number | undefined;
   /** How the order of retrieved candidates is learnt. */
   readonly preferences?: PreferencesOptions | undefined;
+  /** Whether a bank learns from samples of what came next, in a quarter of `tableBytes`. @default {false} */
+  readonly learnsNext?: boolean | undefined;
   /** Seed of new rows and of drawn negatives. @default {0} */
   readonly seed?: number | undefined;
 }
@@ -106,18 +108,19 @@ export const LEARNER_OPTIONS = {
   negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
   calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),
   preferences: group(PREFERENCES_OPTIONS),
-} satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "seed">>;
+} satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "learnsNext" | "seed">>;
 
 /** Options of a learner with all defaults filled in. */
 export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {
   readonly schema: FeatureSchema;
   readonly fakeNegatives: boolean;
+  readonly learnsNext: boolean;
   readonly seed: number;
 }
 
 /** Fills in the defaults. */
 export function learnerSettings(
-  { schema, fakeNegatives = false, seed = 0, ...more }: LearnerOptions,
+  { schema, fakeNegatives = false, learnsNext = false, seed = 0, ...more }: LearnerOptions,
 ): LearnerSettings {
-  return { ...settle(LEARNER_OPTIONS, more), schema, fakeNegatives, seed };
+  return { ...settle(LEARNER_OPTIONS, more), schema, fakeNegatives, learnsNext, seed };
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { BANK_PART, BANK_TABLES } from "../bank/bank_tables.ts";
+import { BANK_PART, BANK_TABLES, BANK_WIDTH } from "../bank/bank_tables.ts";
+import { EmaBank } from "../bank/ema_bank.ts";
 import { ServedBank } from "../bank/served_bank.ts";
 import { ServingTable } from "../embeddings/serving_table.ts";
 import { Assembler, createHead } from "../features/rows/assembler.ts";
@@ -151,8 +152,8 @@ export class ServingModel implements Serving {
     if (version.version <= before) return true;
     if (version.kind === "delta" && version.predecessor !== before) return false;
     this.#check(version);
-    if (isOfBank(version)) this.#bank ??= new ServedBank();
-    const bank = this.#bank, own = version.parts?.get(BANK_PART);
+    const own = version.parts?.get(BANK_PART);
+    const bank = own === undefined ? undefined : this.#bank ?? new ServedBank();
     const takeOrder = this.#order.prepare(version.order ?? null);
     const deltas = [...version.tables].map(([name, bytes]) =>
       this.#tables.get(name)?.stage(bytes) ?? bank!.stage(name, bytes)
@@ -161,7 +162,9 @@ export class ServingModel implements Serving {
     for (const delta of deltas) while (!delta.find(PORTION_KEYS)) yield;
     yield;
     for (const delta of deltas) delta.commit();
-    if (own !== undefined) bank!.set(own);
+    if (own !== undefined) bank?.set(own);
+    // A version stands for itself: one that was made without a bank, or went back to before, has none.
+    this.#bank = bank;
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);
     this.#standardisation = version.standardisation;
@@ -230,8 +233,11 @@ export class ServingModel implements Serving {
     return weights[at] ?? 0;
   }
 
-  #check({ version, tables, dense, head, standardisation }: ParameterVersion): void {
-    const unknown = [...tables.keys()].find((name) => !this.#tables.has(name) && !OF_BANK.has(name));
+  #check({ version, tables, dense, head, standardisation, parts }: ParameterVersion): void {
+    const hasBank = parts?.has(BANK_PART) === true;
+    const unknown = [...tables.keys()].find((name) =>
+      !this.#tables.has(name) && !(hasBank && OF_BANK.has(name))
+    );
     if (unknown !== undefined) {
       throw new SyntaxError(`Cannot apply version ${version}: table ${unknown} is not in the schema`);
     }
@@ -239,6 +245,11 @@ export class ServingModel implements Serving {
       ["dense weights", dense.length, this.#model.parameters.values.length],
       ["head weights", head.length, this.#head.values.length],
       ["numeric features", standardisation.mean.length, this.#standardisation.mean.length],
+      [
+        "weights of the bank",
+        parts?.get(BANK_PART)?.length ?? EmaBank.weights(BANK_WIDTH),
+        EmaBank.weights(BANK_WIDTH),
+      ],
     ];
     for (const [what, got, want] of sizes) {
       if (got !== want) {
@@ -248,8 +259,4 @@ export class ServingModel implements Serving {
       }
     }
   }
-}
-
-function isOfBank({ parts }: ParameterVersion): boolean {
-  return parts?.has(BANK_PART) === true;
 }

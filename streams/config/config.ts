@@ -149,7 +149,9 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
  */
 export function learnerOptions(task: TaskOptions, config: Config, seed: number): LearnerOptions {
   const fakeNegatives = task.labelPolicy === "fnc" ? { fakeNegatives: true } : {};
-  return { ...defined(config.learner ?? {}), ...fakeNegatives, schema: task.schema, seed } as LearnerOptions;
+  const learnsNext = (task.learnNext ?? 0) > 0 ? { learnsNext: true } : {};
+  const given = { ...defined(config.learner ?? {}), ...fakeNegatives, ...learnsNext };
+  return { ...given, schema: task.schema, seed } as LearnerOptions;
 }
 
 const TASK_NAMES = [

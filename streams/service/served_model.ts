@@ -71,7 +71,8 @@ export class ServedModel {
       model,
       modelConfig,
       schema,
-      learner,
+      // Retrieval asks the bank of the own model alone.
+      learner: variant === undefined ? learner : { ...learner, learnsNext: false },
       learning: { keepRows: SERVICE_ROWS, ...options.learning, variant: variant?.model },
       topics: variant === undefined ? topics : variantTopics(topics, model),
     };

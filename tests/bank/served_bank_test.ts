@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import type { ServedBank } from "../../src/bank/served_bank.ts";
+import { BANK_TABLES, BANK_WIDTH } from "../../src/bank/bank_tables.ts";
+import { ServedBank } from "../../src/bank/served_bank.ts";
+import { EmbeddingTable } from "../../src/embeddings/table.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
@@ -12,7 +14,8 @@ import { decodeVersion, encodeVersion } from "../../src/serving/version.ts";
 
 const WIDTH = 4;
 const newModel = () => createModel("base", modelSizes(DEFAULT_SCHEMA, WIDTH), {}, mulberry32(1));
-const newLearner = () => new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH });
+const newLearner = () =>
+  new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH, learnsNext: true });
 
 /** People who go round in circles of five items. */
 function circles(count: number, seed: number, wide = 8): Sample[] {
@@ -28,6 +31,11 @@ function circles(count: number, seed: number, wide = 8): Sample[] {
       strengths: Float32Array.from(items, () => 1),
     });
   });
+}
+
+/** Items of the bank that is served. */
+function sizeOf({ bank }: ServingModel): number {
+  return bank?.size ?? 0;
 }
 
 /** The items with the largest scores, best first. */
@@ -46,7 +54,6 @@ Deno.test("a learner's bank is served by versions, and says what comes next", ()
   const learner = newLearner();
   const serving = new ServingModel(newModel(), DEFAULT_SCHEMA, WIDTH);
   assert.equal(serving.apply(decodeVersion(encodeVersion(learner.version("full", 1, 0)))), true);
-  assert.equal(Reflect.get(serving, "bank"), undefined);
   const samples = circles(1920, 1);
   for (let at = 0; at < samples.length; at += 64) {
     const { nexts, rows, histories } = learner.learn(samples.slice(at, at + 64));
@@ -93,4 +100,58 @@ Deno.test("decodeSample() gives back what came next", () => {
   assert.ok(sample);
   const decoded = decodeSample(encodeSample(sample));
   assert.deepEqual({ ...decoded, ...sample }, decoded);
+});
+
+Deno.test("a bank goes with the version that has none, and comes back whole", () => {
+  const learner = newLearner();
+  const serving = new ServingModel(newModel(), DEFAULT_SCHEMA, WIDTH);
+  learner.learn(circles(64, 5));
+  serving.apply(learner.version("full", 1, 0));
+  assert.ok(sizeOf(serving) > 0);
+  const without = new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH });
+  without.learn(circles(64, 5)); // nobody there learns what came next
+  serving.apply(without.version("full", 2, 1));
+  assert.equal(sizeOf(serving), 0);
+  serving.apply(learner.version("full", 3, 2));
+  assert.ok(sizeOf(serving) > 0);
+});
+
+Deno.test("Learner.decode() leaves out a bank that is not wanted, and begins with one that is", () => {
+  const [one, two] = [newLearner(), newLearner()];
+  const without = new Learner(newModel(), { schema: DEFAULT_SCHEMA, embeddingWidth: WIDTH });
+  one.learn(circles(64, 6));
+  without.decode(one.encode());
+  assert.equal(without.version("full", 1, 0).parts, undefined);
+  two.learn(circles(64, 7));
+  two.decode(without.encode());
+  assert.deepEqual(two.version("full", 1, 0).parts, newLearner().version("full", 1, 0).parts);
+});
+
+Deno.test("ServedBank keeps its index in place when items go and come", () => {
+  const table = new EmbeddingTable({ name: BANK_TABLES.out, width: BANK_WIDTH + 1, seed: 1, initScale: 1 });
+  const bank = new ServedBank();
+  const publish = () => {
+    const staged = bank.stage(BANK_TABLES.out, table.encodeDelta());
+    table.clearChanged();
+    staged.find(Infinity);
+    staged.commit();
+  };
+  const present = new Set<string>();
+  const random = mulberry32(9);
+  for (let round = 0; round < 30; round++) {
+    for (let n = 0; n < 40; n++) {
+      const item = `i${Math.floor(random() * 300)}`;
+      if (present.delete(item)) table.remove(item);
+      else {
+        present.add(item);
+        table.use(item, round);
+      }
+    }
+    publish();
+    assert.equal(bank.size, present.size);
+    bank.ask({ items: [], strengths: [], gapMs: 0 });
+    const nearest = bank.nearest(1000);
+    const found = Array.from({ length: nearest.size }, (_, k) => bank.itemOf(nearest.placeAt(k)));
+    assert.deepEqual(found.sort(), [...present].sort());
+  }
 });

@@ -184,7 +184,7 @@ function servedBank(): ServedBank {
   for (let n = 0; n < 300; n++) {
     const before = { items: [`i${n % 50}`], strengths: [1], times: [START + n] };
     learner.learn({ before, item: `i${(n + 1) % 50}`, time: START + n + 1 });
-    learner.step();
+    learner.step(Infinity);
   }
   const bank = new ServedBank();
   for (const [name, bytes] of learner.takeRows("full")) {

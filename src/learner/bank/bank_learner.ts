@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { ByteReader } from "../../codec/byte_reader.ts";
-import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { ByteReader } from "../../codec/byte_reader.ts";
+import { ByteWriter } from "../../codec/byte_writer.ts";
 import { mulberry32 } from "../../draws/random.ts";
 import { EmbeddingTable } from "../../embeddings/table.ts";
 import { BANK_TABLES } from "../../bank/bank_tables.ts";
@@ -76,6 +76,8 @@ export class BankLearner {
   readonly #strengths: Float32Array;
   readonly #inRows: Uint32Array;
   readonly #outRows: Uint32Array;
+  /** As it is encoded before it has learnt anything. */
+  readonly #initial: Uint8Array;
 
   /** Nothing learnt. */
   constructor(options: BankLearnerOptions, kernels: Kernels) {
@@ -98,6 +100,7 @@ export class BankLearner {
     this.#strengths = new Float32Array(T);
     this.#inRows = new Uint32Array(T);
     this.#outRows = new Uint32Array(1 + K);
+    this.#initial = this.encoded();
   }
 
   /**
@@ -112,11 +115,23 @@ export class BankLearner {
     return loss;
   }
 
-  /** Applies the gradients of the steps since the last call. */
-  step(): void {
-    this.#optimiser.step(this.bank.parameters.values, this.#gradients);
+  /**
+   * Applies the gradients of the steps since the last call; one that is not finite changes no weight.
+   *
+   * @returns whether no weight that moved is beyond `largest` in magnitude
+   */
+  step(largest: number): boolean {
+    const { values } = this.bank.parameters;
+    this.#optimiser.step(values, this.#gradients);
     this.#gradients.fill(0);
-    for (const table of this.tables.values()) table.step();
+    let isSound = values.every((value) => Math.abs(value) <= largest);
+    for (const table of this.tables.values()) isSound = table.step(1, largest) && isSound;
+    return isSound;
+  }
+
+  /** Forgets all that was learnt. */
+  reset(): void {
+    this.decode(new ByteReader(this.#initial));
   }
 
   /** Marks all current rows as known, so that the next delta leaves them out. */
@@ -176,6 +191,13 @@ export class BankLearner {
     return null;
   }
 
+  /** Everything in bytes. */
+  encoded(): Uint8Array {
+    const to = new ByteWriter(1 << 16);
+    this.encode(to);
+    return to.toBytes();
+  }
+
   /** Writes weights, optimisers and what is drawn from. */
   encode(to: ByteWriter): void {
     const { values } = this.bank.parameters;
@@ -191,6 +213,7 @@ export class BankLearner {
    */
   decode(from: ByteReader): void {
     const { values } = this.bank.parameters;
+    this.#gradients.fill(0);
     this.steps = from.uint();
     const size = from.uint();
     if (size !== values.length) {

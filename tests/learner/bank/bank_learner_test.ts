@@ -34,7 +34,7 @@ Deno.test("BankLearner.learn() finds out what comes next", () => {
   const learner = new BankLearner(OPTIONS, PLAIN);
   const losses = circles(3000, 1).map((next) => {
     const loss = learner.learn(next);
-    learner.step();
+    learner.step(1e6);
     return loss;
   });
   const mean = (from: number, to: number) =>
@@ -49,15 +49,15 @@ Deno.test("BankLearner.decode() goes on bit for bit", () => {
   const whole = new BankLearner(OPTIONS, PLAIN);
   const first = new BankLearner(OPTIONS, PLAIN);
   for (const next of steps.slice(0, 96)) for (const learner of [whole, first]) learner.learn(next);
-  for (const learner of [whole, first]) learner.step();
+  for (const learner of [whole, first]) learner.step(1e6);
   const second = new BankLearner({ ...OPTIONS }, PLAIN);
   second.decode(new ByteReader(encoded(first)));
   assert.deepEqual(encoded(second), encoded(first));
   for (const [n, next] of steps.slice(96).entries()) {
     for (const learner of [whole, second]) learner.learn(next);
-    if (n % 8 === 7) { for (const learner of [whole, second]) learner.step(); }
+    if (n % 8 === 7) { for (const learner of [whole, second]) learner.step(1e6); }
   }
-  for (const learner of [whole, second]) learner.step();
+  for (const learner of [whole, second]) learner.step(1e6);
   assert.deepEqual(encoded(second), encoded(whole));
 });
 
