@@ -184,6 +184,19 @@ export class Blend {
     if (sets === this.#sets) this.#steps = steps;
   }
 
+  /** Reads what 0.2.0 wrote: weights without curvature and without those of returns, each beside a number of its own. */
+  decodeWithoutCurvature(from: ByteReader): void {
+    const [steps, sets] = [from.uint(), from.uint()];
+    const isKnown = sets === this.#sets - 1;
+    for (let n = from.count(); n > 0; n--) {
+      const f = this.names.indexOf(from.string());
+      const numbers = from.f64s(2 * sets);
+      if (f < 0 || !isKnown) continue;
+      for (let set = 0; set < sets; set++) this.#weights[set * this.#features + f] = numbers[2 * set]!;
+    }
+    if (isKnown) this.#steps = steps;
+  }
+
   /**
    * Puts gradient and curvature of a step into the scratch, over what the user had or over what is new to him.
    *

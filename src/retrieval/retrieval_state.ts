@@ -24,6 +24,8 @@ import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./si
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
 
 const FORMAT = 1;
+/** Format 1 of the blend has no curvature. */
+const BLEND_FORMAT = 2;
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
@@ -199,7 +201,7 @@ export class RetrievalState {
   changes(): RetrievalChanges {
     const records: RetrievalRecord[] = [];
     if (this.#blendChanged) {
-      const to = new ByteWriter().u8(FORMAT);
+      const to = new ByteWriter().u8(BLEND_FORMAT);
       this.blend.encode(to);
       records.push({ key: BLEND_KEY, value: to.toBytes() });
       this.#blendChanged = false;
@@ -227,20 +229,21 @@ export class RetrievalState {
    * @throws SyntaxError when they are no such records.
    */
   restore(records: ReadonlyMap<string, Uint8Array>): void {
-    const read = (key: string, decode: (from: ByteReader) => void) => {
+    const read = (key: string, newest: number, decode: (from: ByteReader, format: number) => void) => {
       const value = records.get(key);
       if (value === undefined) return;
       readingChange(key, () => {
         const from = new ByteReader(value);
-        checkFormat(from);
-        decode(from);
+        decode(from, checkFormat(from, newest));
+        if (!from.done) throw new SyntaxError(`Cannot decode ${key}: it goes on behind its end`);
       });
     };
-    read(BLEND_KEY, (from) => {
-      this.blend.decode(from);
+    read(BLEND_KEY, BLEND_FORMAT, (from, format) => {
+      if (format < BLEND_FORMAT) this.blend.decodeWithoutCurvature(from);
+      else this.blend.decode(from);
       this.#asked = true;
     });
-    read(OTHERS_KEY, (from) => this.#taken.decodePositions(from));
+    read(OTHERS_KEY, FORMAT, (from) => this.#taken.decodePositions(from));
     const { snapshot, journals } = this.#changelog.restore(records);
     if (snapshot !== null) readingChange(snapshot.key, () => this.#decode(snapshot.value));
     const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
@@ -333,8 +336,10 @@ export class RetrievalState {
   }
 }
 
-function checkFormat(from: ByteReader): void {
+function checkFormat(from: ByteReader, newest: number = FORMAT): number {
   const format = from.u8();
-  if (format === FORMAT) return;
-  throw new SyntaxError(`Cannot decode the retrieval state: format is ${format}, this reads ${FORMAT}`);
+  if (format >= FORMAT && format <= newest) return format;
+  throw new SyntaxError(
+    `Cannot decode the retrieval state: format is ${format}, this reads ${FORMAT} to ${newest}`,
+  );
 }

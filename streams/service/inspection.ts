@@ -7,6 +7,7 @@
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
 import { type Experiment, isExperiment } from "../../src/assignment/experiment.ts";
 import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
+import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { lostFigures } from "../experiments/monitor.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
@@ -148,10 +149,10 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
     uncounted: existing.has(names.figures) ? await lostFigures(log, names) : 0,
   };
   problems.push(...countProblems(names, counts, options.known ?? {}));
-  const running = existing.has(names.experiments) ? await runningExperiments(log, names) : [];
-  const wanted = new Set(running.flatMap(({ variants }) => variants.map(({ model }) => model)));
+  const experiments = existing.has(names.experiments) ? await experimentsOf(log, names) : [];
+  const wanted = learntModels(experiments);
   for (const { model, members, isOwn } of learners) {
-    if (members === undefined || members.length > 0 || !isOwn && !wanted.has(model)) continue;
+    if (members?.length !== 0 || !isOwn && !wanted.has(model)) continue;
     problems.push({
       what: `nobody learns ${model}`,
       remedy: isOwn
@@ -159,7 +160,12 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
         : `run a process with the role \`learner\` and --variant-models ${model}`,
     });
   }
-  if (running.length > 0) {
+  for (const model of wanted) {
+    if (learners.some((learner) => learner.model === model)) continue;
+    const remedy = `run a process with the role \`learner\` and --variant-models ${model}`;
+    problems.push({ what: `nobody has learnt ${model}, which an experiment wants`, remedy });
+  }
+  if (experiments.some(({ status }) => status === "running")) {
     const watching = await log.members?.(monitorGroup(names));
     if (watching?.length === 0) {
       problems.push({
@@ -171,10 +177,19 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   return { topics, partitions, learners, problems };
 }
 
-/** Whether an experiment runs. */
-async function runningExperiments(log: Log, names: Topics): Promise<readonly Experiment[]> {
+async function experimentsOf(log: Log, names: Topics): Promise<readonly Experiment[]> {
   const records = await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records();
-  return [...records.values()].filter(isExperiment).filter(({ status }) => status === "running");
+  return [...records.values()].filter(isExperiment);
+}
+
+/** The models whose newest versions experiments give to users; a pinned version needs no learner. */
+function learntModels(experiments: readonly Experiment[]): Set<string> {
+  const variants = experiments.flatMap(({ status, variants, winner }) => {
+    if (status === "stopped") return [];
+    return status === "running" ? variants : variants.filter(({ name }) => name === winner);
+  });
+  const models = variants.filter(({ version }) => typeof version !== "number").map(({ model }) => model);
+  return new Set(models.filter((model) => model !== undefined).filter((model) => model !== PRIOR.model));
 }
 
 async function lookAtTopics(

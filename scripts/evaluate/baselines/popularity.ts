@@ -4,7 +4,6 @@
  * @module
  */
 
-import { raise } from "../../../src/items/popularity.ts";
 import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
 
 /** Items that are looked through for a list: more than any user has. */
@@ -41,9 +40,9 @@ export class Popularity implements Baseline {
   learn({ item, time, isTarget }: Behaviour): void {
     if (!isTarget) return;
     const score = this.#scores[item] ?? -Infinity;
-    this.#scores[item] = this.#halfLifeMs === Infinity
-      ? Math.log2(1 + 2 ** score)
-      : raise(score, time, this.#halfLifeMs);
+    const more = this.#halfLifeMs === Infinity ? 0 : time / this.#halfLifeMs;
+    const [low, high] = score < more ? [score, more] : [more, score];
+    this.#scores[item] = high + Math.log2(1 + 2 ** (low - high));
     if (!this.#isListed[item]) {
       this.#listed.push(item);
       this.#isListed[item] = true;

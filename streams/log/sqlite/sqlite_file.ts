@@ -205,4 +205,6 @@ const SCHEMA = `
   CREATE TABLE identities (topic TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE ends (topic TEXT, partition INTEGER, end INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
   CREATE TABLE scrubs (id INTEGER PRIMARY KEY);
+  -- Empty: 0.2.0, which has the same format, reads it.
+  CREATE TABLE unsummed (topic TEXT, partition INTEGER, before INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
 `;

@@ -126,6 +126,7 @@ Deno.test("Retrieval with a head learns nothing from users of whom not all items
   // Not one each: some of the items are new or drawn ones, which the blend has not proposed.
   assert.ok(samples.slice(0, 12).filter((count) => count === 1).length >= 5, `${samples}`);
   assert.ok(samples.slice(13).every((count) => count === 0), `${samples}`);
+  assert.ok(counts[12]![0]! > 0);
   assert.equal(counts.at(-1)![0], counts[13]![0]);
 });
 

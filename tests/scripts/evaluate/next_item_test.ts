@@ -127,7 +127,7 @@ Deno.test("nextItem() judges a draw of the behaviours that its seed decides", as
   assert.notDeepEqual(await drawn(1), first);
 });
 
-Deno.test("summary: a planted rule is worth its share, sources stand below the blend, and parts add up", async () => {
+Deno.test("summary: a planted rule is worth its share, popularity stands below the blend, and parts add up", async () => {
   const random = createRandom(2);
   // Whoever takes 2k takes 2k + 1 next, four times of five.
   const lines: Line[] = [];
