@@ -1,0 +1,65 @@
+/** Today's code reads what each release has written: see README.md beside. */
+
+import assert from "node:assert/strict";
+import { gunzipSync } from "node:zlib";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import { PRIOR } from "../../src/serving/prior_serving.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { decodeVersion } from "../../src/serving/version.ts";
+
+const SCHEMA = { ...DEFAULT_SCHEMA, userIds: false };
+const newModel = () => createModel("base", modelSizes(SCHEMA, 2), { widths: [3] }, mulberry32(9));
+const read = (name: string) => Deno.readFile(new URL(`0.2.0/${name}`, import.meta.url));
+
+Deno.test("0.2.0: a version is served, and a learner goes on from its checkpoint", async () => {
+  const version = decodeVersion(await read("version.bin"));
+  const serving = new ServingModel(newModel(), SCHEMA, 2);
+  assert.equal(serving.apply(version), true);
+  for (const learnsNext of [false, true]) {
+    const learner = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2, learnsNext });
+    learner.decode(gunzipSync(await read("learner.bin.gz")));
+    assert.deepEqual(learner.version("full", 1, 0).dense, version.dense);
+    assert.equal(learner.steps, 1);
+  }
+});
+
+Deno.test("0.2.0: a learner without behaviours alone is still written as it was", async () => {
+  const bytes = gunzipSync(await read("learner.bin.gz"));
+  const learner = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
+  learner.decode(bytes);
+  assert.deepEqual(learner.encode(), new Uint8Array(bytes));
+});
+
+Deno.test("0.2.0: the blend and the journal of retrieval are restored", async () => {
+  const task = new TaskState({ schema: SCHEMA }, PRIOR);
+  const { state } = task.retrieval;
+  const before = state.blend.weights[0];
+  state.restore(
+    new Map([
+      ["retrieval:blend", await read("retrieval-blend.bin")],
+      ["retrieval:journal:0", await read("retrieval-journal-0.bin")],
+    ]),
+  );
+  const weights = Object.fromEntries(state.blend.names.map((name, f) => [name, state.blend.weights[f]]));
+  assert.equal(state.blend.steps, 32);
+  assert.equal(weights["co-visited"], 0.8183827851251426);
+  assert.notEqual(weights["co-visited"], before);
+  assert.equal(weights["next-category"], 0.2848980983495327);
+  assert.equal(state.signals, 40);
+  assert.equal(state.asked, true);
+});
+
+Deno.test("0.2.0: a sample and a user are read", async () => {
+  const sample = decodeSample(await read("sample.bin"));
+  assert.equal(sample.rows.length, 3);
+  assert.match(sample.user, /^u\d$/);
+  const task = new TaskState({ schema: SCHEMA }, PRIOR);
+  task.restoreUser("u1", await read("user.bin"));
+  assert.equal(task.users.get("u1")?.id, "u1");
+});
