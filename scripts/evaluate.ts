@@ -107,7 +107,7 @@ program.optionsGroup("With --protocol next-item:")
   .option("--length <n>", "length of a list, 1 to 100", listLength, 20)
   .option("--limit <n>", "stop after so many behaviours", count)
   .option("--from <n>", "behaviour at which the later part begins (default: the half)", integer)
-  .option("--queries <n>", "judge so many behaviours at most, a draw of all", count, 200_000)
+  .option("--queries <n>", "judge about so many behaviours, a draw of all", count, 200_000)
   .option("--no-leaderboard", "judge the configured ranking alone, three times as fast")
   .addOption(
     new Option(

@@ -246,8 +246,9 @@ async function listsOf(
   try {
     return await shortSummary(stream, { config, seed, ...(limit === undefined ? {} : { limit }) });
   } catch (error) {
-    if (error instanceof NothingToJudge) return null;
-    throw error;
+    // What was replayed stands, whatever becomes of a look at it.
+    if (!(error instanceof NothingToJudge)) print(Deno.stderr, `lists were not judged: ${String(error)}\n`);
+    return null;
   }
 }
 

@@ -25,7 +25,7 @@ import { Learning } from "./learning.ts";
 import { Numbers, People } from "./people.ts";
 import { byUserAndLine, stepsOf } from "./steps.ts";
 import type { Stream } from "./stream.ts";
-import { checkSurvey, type Survey, surveyOf } from "./survey.ts";
+import { checkSurvey, NothingToJudge, type Survey, surveyOf } from "./survey.ts";
 import { type IsTarget, type Positive, targetsOf } from "./targets.ts";
 
 /** Behaviours of a commit. */
@@ -46,6 +46,8 @@ export interface NextItemOptions {
   readonly model?: ModelName | undefined;
   /** Length of a list, at most 255. @default {20} */
   readonly count?: number | undefined;
+  /** Whether a stream that is out of order is sorted first, all of it; else there is nothing to judge. @default {true} */
+  readonly sorts?: boolean | undefined;
   /** Behaviours after which to stop. */
   readonly limit?: number | undefined;
   /** Most behaviours that are judged; which ones is drawn. @default {200000} */
@@ -92,6 +94,9 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const knownUsers = options.knownUsers ?? stream.knownUsers ?? false;
   const survey = await surveyOf(stream.open(), { actions, isTarget, knownUsers, limit });
   checkSurvey(survey, stream.name, actions);
+  if (survey.unordered > 0 && options.sorts === false) {
+    throw new NothingToJudge(`${survey.unordered} events of ${stream.name} are out of order`);
+  }
   const revisits = profile.retrieval?.revisits ?? survey.returns / survey.targets >= RETURNS;
   const task: TaskOptions = {
     maxJumpMs: REPLAY_MAX_JUMP_MS,

@@ -39,7 +39,7 @@ export async function shortSummary(
 ): Promise<ShortSummary> {
   const { judgements, survey, interactions } = await nextItem({
     ...{ stream, config, seed, count: COUNT, task: { ranking: "blend" } },
-    ...{ queries: QUERIES, limit: Math.min(limit, BEHAVIOURS), sources: false },
+    ...{ queries: QUERIES, limit: Math.min(limit, BEHAVIOURS), sources: false, sorts: false },
     baselines: [new Popularity("popular, 1 day", DAY_MS), new CoVisits()],
   });
   const standings = standingsOf(judgements, judgements.where(() => true), survey.items);

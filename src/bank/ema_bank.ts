@@ -8,8 +8,7 @@
  * score     s_j = b_j + ⟨u, o_j⟩                        o_j [d] and b_j: output vector and bias of item j
  * ```
  *
- * The state is linear in the behaviours' vectors, so its gradient is exact without unrolling: no GRU, attention or gated
- * recurrence did better in one pass (docs/explanation/retrieval.md).
+ * The state is linear in the behaviours' vectors, so its gradient is exact without unrolling.
  *
  * **Loss** of a step from T behaviours to the item y that came next: sampled softmax over y and K drawn items, each
  * drawn one's score less the logarithm of how often it is expected among them (Bengio and Senécal 2008), so that the

@@ -10,12 +10,14 @@ import { ServingTable, type StagedDelta } from "../embeddings/serving_table.ts";
 import { BANK_BEHAVIOURS, BANK_TABLES, BANK_WIDTH } from "./bank_tables.ts";
 import { EmaBank } from "./ema_bank.ts";
 import { createKernels } from "../nn/kernels/choose.ts";
-import type { Kernels } from "../nn/kernels/kernels.ts";
+import type { KernelName, Kernels } from "../nn/kernels/kernels.ts";
 import type { Nearest } from "../vectors/nearest.ts";
 import { VectorIndex } from "../vectors/vector_index.ts";
 
 /** Items that the first index has room for; it doubles. */
 const FIRST_CAPACITY = 4096;
+/** Vectors that change between two looks after the index. */
+const TEND_EVERY = 10;
 
 /** Behaviours of a query, newest first. */
 export interface BankBehaviours {
@@ -29,21 +31,31 @@ export interface BankBehaviours {
 
 /** Answers which items come next, by the newest version of a bank. */
 export class ServedBank {
-  readonly #kernels: Kernels = createKernels();
-  readonly #bank = new EmaBank(BANK_WIDTH, () => 0, this.#kernels);
+  readonly #kernels: Kernels;
+  readonly #bank: EmaBank;
   readonly #tables = {
     in: new ServingTable(BANK_TABLES.in, BANK_WIDTH),
     out: new ServingTable(BANK_TABLES.out, BANK_WIDTH + 1),
   };
   /** Output vectors, by row of their table. */
-  #index = this.#newIndex(FIRST_CAPACITY);
+  #index: VectorIndex;
   #capacity = FIRST_CAPACITY;
   /** By row: whether it is in the index. */
   #indexed = new Uint8Array(FIRST_CAPACITY);
-  readonly #e = this.#kernels.floats(BANK_BEHAVIOURS * BANK_WIDTH);
+  readonly #e: Float32Array;
   readonly #strengths = new Float32Array(BANK_BEHAVIOURS);
-  readonly #query = this.#kernels.floats(BANK_WIDTH + 1);
+  readonly #query: Float32Array;
   #moves = 0;
+  #puts = 0;
+
+  /** Nothing learnt. @param kernels what computes */
+  constructor(kernels: KernelName) {
+    this.#kernels = createKernels(kernels);
+    this.#bank = new EmaBank(BANK_WIDTH, () => 0, this.#kernels);
+    this.#index = this.#newIndex(FIRST_CAPACITY);
+    this.#e = this.#kernels.floats(BANK_BEHAVIOURS * BANK_WIDTH);
+    this.#query = this.#kernels.floats(BANK_WIDTH + 1);
+  }
 
   /** Items with an output vector. */
   get size(): number {
@@ -113,15 +125,13 @@ export class ServedBank {
 
   /** Brings the index up to date with the table; in place, as the kernels' memory is never freed. */
   #update(staged: StagedDelta): void {
-    if (!staged.moves) return staged.forEachRow((row) => this.#put(row));
+    staged.forEachRow((row) => this.#put(row));
+    if (!staged.moves) return;
     this.#moves++;
-    const before = this.#indexed.slice();
-    this.#tables.out.forEachRow((row) => {
-      before[row] = 0;
-      this.#put(row);
-    });
-    before.forEach((isLeft, row) => {
-      if (isLeft === 0) return;
+    const gone = this.#indexed.slice();
+    this.#tables.out.forEachRow((row) => gone[row] = 0);
+    gone.forEach((isGone, row) => {
+      if (isGone === 0) return;
       this.#index.remove(row);
       this.#indexed[row] = 0;
     });
@@ -135,7 +145,7 @@ export class ServedBank {
     }
     this.#tables.out.copyRow(row, this.#index.values, this.#index.offset(row));
     this.#index.changed(row);
-    this.#index.tend();
+    if (++this.#puts % TEND_EVERY === 0) this.#index.tend();
   }
 
   #grow(row: number): void {

@@ -151,9 +151,7 @@ export class ServingTable {
     return {
       moves: delta.full || delta.removed.length > 0,
       forEachRow: (visit) => {
-        for (let n = 0; n < delta.keys.length; n++) {
-          visit(this.#index.findBytes(bytes, delta.keys.places[2 * n]!, delta.keys.places[2 * n + 1]!));
-        }
+        for (const row of staging.rows) visit(row);
       },
       find: (keys) => this.#find(staging, keys),
       commit: () => this.#commit(staging),
@@ -166,7 +164,10 @@ export class ServingTable {
     for (let n = staging.found; n < end; n++) {
       const [from, to] = [keys.places[2 * n]!, keys.places[2 * n + 1]!];
       if (full === null) rows[n] = this.#index.findBytes(bytes, from, to);
-      else full.#write(full.#index.findOrInsertBytes(bytes, from, to), values, (n + 1) * this.width);
+      else {
+        rows[n] = full.#index.findOrInsertBytes(bytes, from, to);
+        full.#write(rows[n]!, values, (n + 1) * this.width);
+      }
     }
     staging.found = end;
     return end === keys.length;
@@ -194,7 +195,7 @@ export class ServingTable {
     for (let n = 0; n < keys.length; n++) {
       // A key may be removed and inserted by the same delta.
       const isNew = rows[n] === PADDING_ROW || removed.length > 0 && gone.has(rows[n]!);
-      const row = isNew
+      const row = rows[n] = isNew
         ? this.#index.findOrInsertBytes(bytes, keys.places[2 * n]!, keys.places[2 * n + 1]!)
         : rows[n]!;
       this.#write(row, values, (n + 1) * this.width);

@@ -119,7 +119,7 @@ export class Interactions {
     // Before anything counts it: what was taken must not look more popular for it.
     if (strength !== null) {
       const preference = state.retrieval.learn(user, item, sharedTime, strength, wanted);
-      if (preference !== null) out.samples.push(preferenceSample(user.id, event.time, preference));
+      if (preference !== null) out.samples.push(preferenceSample(user.id, sharedTime, preference));
     }
     if (positive || policy.explicit) {
       const { request, time } = event;

@@ -212,6 +212,12 @@ export class Learner {
     };
   }
 
+  /** Bytes of all tables, those of a bank too. */
+  get tableBytes(): number {
+    const own = [...this.tables.values(), ...this.#bank?.tables.values() ?? []];
+    return own.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Erases a user. If the user comes back, they start from fresh rows. */
   forget(user: string): void {
     this.#tables.forget(user);
@@ -361,7 +367,8 @@ export class Learner {
       this.#tables.discard();
       return false;
     }
-    const isDenseSound = this.#dense.step(LARGEST_WEIGHT);
+    // Of behaviours alone there is no gradient, and momentum must not move the model by itself.
+    const isDenseSound = learnt === 0 || this.#dense.step(LARGEST_WEIGHT);
     return this.#tables.step(LARGEST_WEIGHT) && isDenseSound;
   }
 }

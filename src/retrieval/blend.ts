@@ -30,7 +30,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import { type Features, isReturn } from "./features.ts";
 import { Curvature } from "./curvature.ts";
 
-/** Step, in Newton steps of a set. Above 1 a mistake of the beginning is soon forgotten; it must be below 2 a set. */
+/** Newton steps that a behaviour takes, over all its sets. Above 1 a mistake of the beginning is soon forgotten. */
 const STEP = 2;
 /** How much weights stay where they begin, in steps of one nat each: shared ones, those of groups, those of returns. */
 const PRECISION = { shared: 20, group: 80, returns: 20 } as const;

@@ -8,8 +8,9 @@
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
  *
- * All of it is a fold over the task's behaviours: same events, same candidates, also after a crash (see
- * `retrieval_state.ts`).
+ * All but the bank and the head, which come with versions of the parameters, is a fold over the task's behaviours: same
+ * events, same candidates, also after a crash (see `retrieval_state.ts`). What the blend learns of the bank depends on
+ * which version was live.
  *
  * @module
  */

@@ -153,7 +153,9 @@ export class ServingModel implements Serving {
     if (version.kind === "delta" && version.predecessor !== before) return false;
     this.#check(version);
     const own = version.parts?.get(BANK_PART);
-    const bank = own === undefined ? undefined : this.#bank ?? new ServedBank();
+    const bank = own === undefined
+      ? undefined
+      : this.#bank ?? new ServedBank(this.#model.parameters.kernels.name);
     const takeOrder = this.#order.prepare(version.order ?? null);
     const deltas = [...version.tables].map(([name, bytes]) =>
       this.#tables.get(name)?.stage(bytes) ?? bank!.stage(name, bytes)

@@ -235,6 +235,8 @@ export class BatchReader {
    */
   #view(sample: Sample): Sample | null {
     const { model, variant } = this.#options;
+    // Retrieval asks what the own model's learner has learnt from behaviours.
+    if (variant !== undefined && (sample.next ?? sample.preference) !== undefined) return null;
     if (sample.model === variant) return sample;
     if (sample.purpose === "judge") return null;
     const { state: _, otherStates = [], ...rest } = sample;

@@ -85,8 +85,6 @@ export class FigureTaker {
       this.#judged = validation.judged;
       this.#quality = qualityOf(labels.subarray(-QUALITY_ROWS), predictions.subarray(-QUALITY_ROWS));
     }
-    let tableBytes = 0;
-    for (const table of learner.tables.values()) tableBytes += table.bytes;
     return {
       version,
       rows: validation.judged,
@@ -98,7 +96,7 @@ export class FigureTaker {
       lost,
       rollbacks,
       heldBatches: pausedBatches,
-      tableBytes,
+      tableBytes: learner.tableBytes,
       quality: this.#quality,
     };
   }

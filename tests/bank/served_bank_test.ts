@@ -129,7 +129,7 @@ Deno.test("Learner.decode() leaves out a bank that is not wanted, and begins wit
 
 Deno.test("ServedBank keeps its index in place when items go and come", () => {
   const table = new EmbeddingTable({ name: BANK_TABLES.out, width: BANK_WIDTH + 1, seed: 1, initScale: 1 });
-  const bank = new ServedBank();
+  const bank = new ServedBank("plain");
   const publish = () => {
     const staged = bank.stage(BANK_TABLES.out, table.encodeDelta());
     table.clearChanged();

@@ -186,7 +186,7 @@ function servedBank(): ServedBank {
     learner.learn({ before, item: `i${(n + 1) % 50}`, time: START + n + 1 });
     learner.step(Infinity);
   }
-  const bank = new ServedBank();
+  const bank = new ServedBank("plain");
   for (const [name, bytes] of learner.takeRows("full")) {
     const staged = bank.stage(name, bytes);
     staged.find(Infinity);

@@ -9,6 +9,7 @@ import { readRows, writeRows } from "../../src/users/pending/pending_rows_codec.
 
 const WIDTH = 3;
 const lists = fc.array(fc.constantFrom("a", "b"), { maxLength: 2 });
+const fields = fc.array(fc.constantFrom("a", "b", null), { maxLength: 2 });
 const double = fc.double({ noNaN: true, noDefaultInfinity: true });
 
 /** What is put into a row. */
@@ -28,7 +29,7 @@ interface Given {
 }
 
 const anyRow: fc.Arbitrary<Given> = fc.record({
-  item: fc.record({ index: fc.nat(300), id: fc.constant("i"), categories: lists, fields: lists }, {
+  item: fc.record({ index: fc.nat(300), id: fc.constant("i"), categories: lists, fields }, {
     noNullPrototype: true,
   }),
   numerics: fc.float32Array({ minLength: WIDTH, maxLength: WIDTH, noNaN: true }),

@@ -88,9 +88,10 @@ export class OrderProof {
   }
 }
 
-/** The reciprocal rank of a place by scores; among equals those before it are better. */
+/** The reciprocal rank of a place by scores; among equals those before it are better, and a score that is none is last. */
 export function reciprocalRank(scores: Float32Array, place: number): number {
   const score = scores[place]!;
+  if (!Number.isFinite(score)) return 1 / scores.length;
   let rank = 1;
   for (let i = 0; i < scores.length; i++) {
     if (scores[i]! > score || (scores[i] === score && i < place)) rank++;

@@ -48,7 +48,7 @@ export const PREFERENCES_OPTIONS = {
   ),
   bytes: count(
     33_554_432,
-    "memory of the preferences that are kept for that, bytes; part of each checkpoint",
+    "memory of the preferences that are kept for that, bytes; a checkpoint holds up to four such learners",
   ),
 } satisfies OptionsOf<PreferencesOptions>;
 
@@ -113,8 +113,9 @@ export class PreferenceLearner {
     return { names, scales, weights: head.parameters.values.slice() };
   }
 
-  /** Takes a preference in; every 32 are learnt. */
+  /** Takes a preference in; every 32 are learnt. One with a value that is not finite, which would stay in all means, is not. */
   add(preference: Preference): void {
+    if (!preference.values.every((value) => Number.isFinite(value))) return;
     if (this.#learnt === null || !sameNames(this.#learnt.names, preference.names)) {
       this.#adopt(preference.names);
     }
@@ -149,12 +150,15 @@ export class PreferenceLearner {
 
   /** Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own. */
   decode(from: ByteReader): void {
+    const before = this.#learnt;
     this.reset();
     this.#steps = from.uint();
     this.#draws = from.uint();
     if (from.u8() === 0) return;
-    const learnt = this.#learnt = this.#create(decodeNames(from));
-    const { names, head, adam, pairs, candidates } = learnt;
+    const names = decodeNames(from);
+    // All of it is overwritten; kernels never free what another one would take.
+    const isSame = before !== null && sameNames(before.names, names);
+    const { head, adam, pairs, candidates } = this.#learnt = isSame ? before : this.#create(names);
     head.parameters.values.set(from.f32s(head.parameters.values.length));
     adam.decode(from.bytes());
     pairs.decode(from);

@@ -23,6 +23,7 @@ export const NEXT: SourceKind = {
     /** By index of an item: its row, 0 = it has none; as of {@linkcode ServedBank.moves}. */
     let rows = new Uint32Array(1024);
     let moves = -1;
+    let known: ServedBank | null = null;
     let bank: ServedBank | null = null;
     const rowOf = (index: number, of: ServedBank): number => {
       if (index >= rows.length) {
@@ -39,9 +40,9 @@ export const NEXT: SourceKind = {
           bank = null;
           return;
         }
-        if (bank.moves !== moves) {
+        if (bank !== known || bank.moves !== moves) {
           rows.fill(0);
-          moves = bank.moves;
+          [known, moves] = [bank, bank.moves];
         }
         const items: string[] = [];
         for (let x = 0; x < Math.min(BANK_BEHAVIOURS, context.size); x++) {
