@@ -106,8 +106,8 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     retrieval: { ...profile.retrieval, revisits },
     ranking: profile.ranking ?? "blend",
   };
-  // The pair head is learnt beside, too.
-  const learns = model !== undefined || Boolean(task.retrieval?.head);
+  // The bank and the pair head are learnt beside, too.
+  const learns = model !== undefined || Boolean(task.retrieval?.head) || (task.learnNext ?? 0) > 0;
   const learning = new Learning(model ?? "base", task, config, seed);
   const run = new Run(new TaskState(task, learning.serving), {
     ...{ isTarget, knownUsers, seed },
