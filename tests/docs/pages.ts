@@ -9,7 +9,7 @@ export const ROOT = new URL("../../", import.meta.url);
 
 /** Paths of all Markdown pages that readers start from, relative to the root. */
 export async function pages(): Promise<readonly string[]> {
-  const found = ["README.md", "CHANGELOG.md"];
+  const found = ["README.md", "CHANGELOG.md", "fixtures/README.md"];
   const folders = ["docs/"];
   for (const folder of folders) {
     for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
