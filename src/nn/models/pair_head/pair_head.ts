@@ -1,6 +1,6 @@
 /**
  * The pair head: orders the best candidates of retrieval once more, by what is known of each pair of a behaviour and
- * a candidate. It sees counts, never ids, so a few hundred weights are enough and it pays from the first thousands of
+ * a candidate. It sees counts, never ids, so some 1,400 weights are enough and it pays from the first thousands of
  * behaviours on.
  *
  * ```text
