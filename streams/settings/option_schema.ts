@@ -25,7 +25,7 @@ export function shapeOf<D extends Declared>(
   ) as never;
 }
 
-/** The schema of an option, with its meaning and its default for editors and for docs/configuration.md. */
+/** The schema of an option, with its meaning and its default for editors and for docs/reference/configuration.md. */
 export function optionSchema<T>({ kind, isNullable, about, value, words }: Option<T>): z.ZodType<T> {
   const own = kindSchema(kind);
   const schema = isNullable ? own.nullable() : own;
