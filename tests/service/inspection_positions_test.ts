@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { positionRecord } from "../../streams/topics/feeder_position.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { inspect, type InspectionOptions } from "../../streams/service/inspection.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import { Task } from "../../streams/task/task.ts";
@@ -117,6 +118,22 @@ Deno.test("inspect() looks at the learners of variants, too", async () => {
   ]);
   const [unlearnt] = await problemsOf(log);
   assert.match(unlearnt ?? "", /^7 offsets of meander\.samples were dropped .+--known unlearnt=7$/);
+});
+
+Deno.test("inspect() says which model an experiment wants and nobody has learnt", async () => {
+  await using log = await deployment();
+  {
+    await using _own = await Learning.open(log, topics, makeLearner("base"));
+  }
+  const registry = new ExperimentRegistry(log, topics, { models: ["base", "mimn", "dien"], now: () => 0 });
+  const wanting = async () =>
+    (await problemsOf(log)).filter((problem) => problem.includes("an experiment wants"));
+  await registry.start({ name: "old", variants: [{ name: "a" }, { name: "b", model: "mimn" }] });
+  const [problem = "", ...others] = await wanting();
+  assert.match(problem, /^nobody has learnt mimn, .+ -> .+--variant-models mimn$/);
+  assert.deepEqual(others, []);
+  await registry.stop("old", "enough");
+  assert.deepEqual(await wanting(), []);
 });
 
 Deno.test("inspect() reports topics that keep erased users for ever, once there are some", async () => {
