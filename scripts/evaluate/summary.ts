@@ -74,7 +74,8 @@ export function standingsOf(
       ...{ method, ...figuresOf(judgements, m, queries), behind },
       ...{ coverage: variety.items / items, novelty: variety.novelty },
     };
-  }).sort((a, b) => b.reciprocalRank.mean - a.reciprocalRank.mean);
+  }).filter(({ coverage, behind }) => behind === null || coverage > 0) // a source that knows nothing of such data
+    .sort((a, b) => b.reciprocalRank.mean - a.reciprocalRank.mean);
 }
 
 /** The first method by tenth of the stream, by what was known of the user, and by what was known of the item. */

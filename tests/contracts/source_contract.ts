@@ -182,7 +182,11 @@ function servedBank(): ServedBank {
     PLAIN,
   );
   for (let n = 0; n < 300; n++) {
-    const before = { items: [`i${n % 50}`], strengths: [1], times: [START + n] };
+    const before = {
+      items: [`i${n % 50}`],
+      strengths: Float32Array.of(1),
+      times: Float64Array.of(START + n),
+    };
     learner.learn({ before, item: `i${(n + 1) % 50}`, time: START + n + 1 });
     learner.step(Infinity);
   }

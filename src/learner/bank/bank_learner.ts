@@ -13,6 +13,7 @@ import { EmbeddingTable } from "../../embeddings/table.ts";
 import { BANK_TABLES } from "../../bank/bank_tables.ts";
 import { EmaBank } from "../../bank/ema_bank.ts";
 import type { Kernels } from "../../nn/kernels/kernels.ts";
+import type { SampleHistory } from "../../samples/sample.ts";
 import { Adagrad } from "../../nn/optimisers/adagrad.ts";
 import { DrawnItems } from "./drawn_items.ts";
 
@@ -29,19 +30,10 @@ export interface BankLearnerOptions {
   readonly seed: number;
 }
 
-/** Behaviours, oldest first; all arrays have the same length. */
-export interface Behaviours {
-  readonly items: readonly string[];
-  /** Signed strengths. */
-  readonly strengths: ArrayLike<number>;
-  /** Event times, milliseconds since the epoch. */
-  readonly times: ArrayLike<number>;
-}
-
 /** What comes next, and after what. */
 export interface NextItem {
   /** What the user did before. */
-  readonly before: Behaviours;
+  readonly before: Pick<SampleHistory, "items" | "strengths" | "times">;
   /** The item that came. */
   readonly item: string;
   /** When, milliseconds since the epoch. */

@@ -16,7 +16,11 @@ function circles(count: number, seed: number): NextItem[] {
     const circle = Math.floor(random() * 8), place = Math.floor(random() * 5);
     const items = [0, 1, 2].map((back) => `${circle}.${(place + back) % 5}`);
     steps.push({
-      before: { items, strengths: items.map(() => 1), times: items.map((_, t) => 1000 * (n + t)) },
+      before: {
+        items,
+        strengths: Float32Array.from(items, () => 1),
+        times: Float64Array.from(items, (_, t) => 1000 * (n + t)),
+      },
       item: random() < 0.1 ? `${Math.floor(random() * 8)}.0` : `${circle}.${(place + 3) % 5}`,
       time: 1000 * (n + 4),
     });
