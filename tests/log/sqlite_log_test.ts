@@ -132,7 +132,7 @@ for (
   const [sql, message] of [
     ["PRAGMA user_version = 7", /format is 7, and this version reads format 2/],
     ["PRAGMA user_version = 1", /format is 1, and this version reads format 2/],
-    ["CREATE TABLE unsummed (before); INSERT INTO unsummed VALUES (5)", /has records of format 1, and this/],
+    ["INSERT INTO unsummed VALUES ('t', 0, 5)", /has records of format 1, and this/],
   ] as const
 ) {
   Deno.test(`SqliteLog.open() refuses a file of another format: ${sql}`, async () => {
