@@ -25,9 +25,9 @@ interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** What failed: names and places of tests, or the folder that came to no end. */
+  readonly failures: readonly string[];
 }
-
-const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
 
 async function foldersOfTests(): Promise<string[]> {
   const folders = [];
@@ -64,17 +64,20 @@ async function runTests(args: readonly string[], isLive: boolean): Promise<Count
   const { success } = await child.status;
   const whole = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
   if (!isLive) print(whole);
-  return countsOf(new TextDecoder().decode(whole), success);
+  return countsOf(new TextDecoder().decode(whole), success, args.join(" "));
 }
 
 /** The counts of the summary line; without one, or with one that contradicts the exit code, a failure. */
-function countsOf(output: string, success: boolean): Counts {
-  // deno-lint-ignore no-control-regex -- the summary line is coloured on a terminal
-  const plain = output.slice(-4000).replace(/\x1b\[[0-9;]*m/g, "");
-  const summary = /(\d+) passed[^|]*\| (\d+) failed(?:[^|]*\| (\d+) ignored)?/.exec(plain);
-  if (summary === null) return FAILED;
+function countsOf(output: string, success: boolean, what: string): Counts {
+  // deno-lint-ignore no-control-regex -- the output is coloured on a terminal
+  const plain = output.replace(/\x1b\[[0-9;]*m/g, "");
+  const summary = /(\d+) passed[^|]*\| (\d+) failed(?:[^|]*\| (\d+) ignored)?/.exec(plain.slice(-4000));
+  if (summary === null) return { passed: 0, failed: 1, skipped: 0, failures: [`${what} ended without a summary`] };
   const [passed = 0, failed = 0, skipped = 0] = summary.slice(1).map((count) => Number(count ?? 0));
-  return { passed, failed: success ? failed : Math.max(1, failed), skipped };
+  const listed = plain.split("\n FAILURES \n").at(1)?.split("\nFAILED |")[0]?.trim() ?? "";
+  const failures = listed === "" ? [] : listed.split("\n");
+  if (!success && failures.length === 0) failures.push(`${what} ended with an error`);
+  return { passed, failed: success ? failed : Math.max(1, failed), skipped, failures };
 }
 
 function print(text: string | Uint8Array): void {
@@ -94,7 +97,8 @@ else {
   };
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, 4) }, work));
 }
-const sum = (key: keyof Counts) => counts.reduce((total, one) => total + one[key], 0);
+const sum = (key: "passed" | "failed" | "skipped") => counts.reduce((total, one) => total + one[key], 0);
 const skips = sum("skipped") === 0 ? "" : `${sum("skipped")} skipped: their reasons are above\n`;
-print(`\n${skips}${sum("passed")} passed, ${sum("failed")} failed\n`);
+const failures = counts.flatMap(({ failures }) => failures).map((failure) => `failed: ${failure}\n`).join("");
+print(`\n${failures}${skips}${sum("passed")} passed, ${sum("failed")} failed\n`);
 Deno.exit(sum("failed") === 0 ? 0 : 1);
