@@ -72,7 +72,9 @@ function countsOf(output: string, success: boolean, what: string): Counts {
   // deno-lint-ignore no-control-regex -- the output is coloured on a terminal
   const plain = output.replace(/\x1b\[[0-9;]*m/g, "");
   const summary = /(\d+) passed[^|]*\| (\d+) failed(?:[^|]*\| (\d+) ignored)?/.exec(plain.slice(-4000));
-  if (summary === null) return { passed: 0, failed: 1, skipped: 0, failures: [`${what} ended without a summary`] };
+  if (summary === null) {
+    return { passed: 0, failed: 1, skipped: 0, failures: [`${what} ended without a summary`] };
+  }
   const [passed = 0, failed = 0, skipped = 0] = summary.slice(1).map((count) => Number(count ?? 0));
   const listed = plain.split("\n FAILURES \n").at(1)?.split("\nFAILED |")[0]?.trim() ?? "";
   const failures = listed === "" ? [] : listed.split("\n");

@@ -1,6 +1,7 @@
 /**
- * Writes the JSON Schemas of the records to docs/reference/schemas/, and docs/reference/configuration.md. With `--check` it only compares, and fails when a file is
- * not up to date; with `--config` it prints the schema of meander.json instead.
+ * Writes the JSON Schemas of the records and the AsyncAPI document of the topics to docs/reference/schemas/, and
+ * docs/reference/configuration.md. With `--check` it only compares, and fails when a file is not up to date; with
+ * `--config` it prints the schema of meander.json instead.
  *
  *     deno run -A scripts/generate/schemas.ts [--check]
  *     deno run -A scripts/generate/schemas.ts --config > meander.schema.json
@@ -9,7 +10,9 @@
  */
 
 import { jsonSchemas } from "../../src/events/json_schema.ts";
+import manifest from "../../deno.json" with { type: "json" };
 import { configJsonSchema } from "../../streams/config/config.ts";
+import { asyncApi } from "../../streams/topics/async_api.ts";
 import { configurationPage } from "./configuration_page.ts";
 
 const folder = new URL("../../docs/reference/", import.meta.url);
@@ -20,6 +23,7 @@ export function schemaFiles(): ReadonlyMap<string, string> {
     ...Object.entries(jsonSchemas()).map((
       [name, schema],
     ) => [`schemas/${name}.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`] as const),
+    ["schemas/asyncapi.json", `${JSON.stringify(asyncApi(manifest.version), undefined, 2)}\n`],
     ["configuration.md", configurationPage()],
   ]);
 }

@@ -7,36 +7,143 @@
 import type { TopicSpec } from "../log/log.ts";
 
 /** Names of the topics under a prefix. */
-export interface Topics {
-  /** Behaviour, keyed by user. */
-  readonly events: string;
-  /** Catalogue, keyed by item, compacted. */
-  readonly items: string;
-  /** Recommendations, keyed by user. */
-  readonly recommendations: string;
-  /** Impressions joined with outcomes, keyed by user; a tombstone erases the user from the learner. */
-  readonly samples: string;
-  /** Changelog of user states, keyed by user, compacted. */
-  readonly state: string;
-  /** Changelog of item statistics and of the task itself, compacted. */
-  readonly statistics: string;
-  /** What each task learns for retrieval, shared with the others: one journal per commit. */
-  readonly signals: string;
-  /** Numbered parameter versions, keyed by model. */
-  readonly parameters: string;
-  /** The learner's own state, keyed by model and chunk, compacted. */
-  readonly checkpoints: string;
-  /** Experiments, keyed by name, compacted. */
-  readonly experiments: string;
-  /** Figures of experiments: the monitor's own state, keyed by experiment and by user, compacted. */
-  readonly figures: string;
-  /** Versions of models that experiments pin, keyed by model, version and place, compacted. */
-  readonly pins: string;
-  /** Positions of feeders in their sources, keyed by feeder, compacted. */
-  readonly positions: string;
-  /** Rejected records, with reasons. */
-  readonly rejected: string;
+export type Topics = Readonly<
+  Record<
+    | "events"
+    | "items"
+    | "recommendations"
+    | "samples"
+    | "state"
+    | "statistics"
+    | "signals"
+    | "parameters"
+    | "checkpoints"
+    | "experiments"
+    | "figures"
+    | "pins"
+    | "positions"
+    | "rejected",
+    string
+  >
+>;
+
+/** What a topic of a deployment is. */
+export interface TopicDescription {
+  /** What its records are. */
+  readonly summary: string;
+  /** What its records are keyed by; `null`: they have no key. */
+  readonly key: string | null;
+  /** What becomes of old records. */
+  readonly cleanup: TopicSpec["cleanup"];
+  /** Whether it has one partition, whatever the number of the deployment is. */
+  readonly isSingle: boolean;
+  /** The JSON Schema of its values; `json`: JSON that only meander reads; `binary`: likewise, and not JSON. */
+  readonly value: "event" | "item" | "recommendation" | "rejected" | "json" | "binary";
 }
+
+/** The topics of a deployment by their names without prefix. */
+export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
+  events: {
+    summary: "What users did, were shown, and ask for.",
+    key: "user",
+    cleanup: "delete",
+    isSingle: false,
+    value: "event",
+  },
+  items: {
+    summary: "The catalogue. A record without a value removes its item.",
+    key: "item",
+    cleanup: "compact",
+    isSingle: true,
+    value: "item",
+  },
+  recommendations: {
+    summary: "Answers to requests.",
+    key: "user",
+    cleanup: "delete",
+    isSingle: false,
+    value: "recommendation",
+  },
+  samples: {
+    summary: "Impressions joined with outcomes. A record without a value erases the user from the learner.",
+    key: "user",
+    cleanup: "delete",
+    isSingle: false,
+    value: "binary",
+  },
+  state: {
+    summary: "Changelog of user states.",
+    key: "user",
+    cleanup: "compact",
+    isSingle: false,
+    value: "binary",
+  },
+  statistics: {
+    summary: "Changelog of items, of what retrieval learnt, and of the task itself.",
+    key: "what the record is of",
+    cleanup: "compact",
+    isSingle: false,
+    value: "binary",
+  },
+  signals: {
+    summary: "What each task learns for retrieval, shared with the others: one journal per commit.",
+    key: null,
+    cleanup: "delete",
+    isSingle: false,
+    value: "binary",
+  },
+  parameters: {
+    summary: "Numbered parameter versions.",
+    key: "model",
+    cleanup: "delete",
+    isSingle: true,
+    value: "binary",
+  },
+  checkpoints: {
+    summary: "The learner's own state.",
+    key: "model and chunk",
+    cleanup: "compact",
+    isSingle: true,
+    value: "binary",
+  },
+  experiments: {
+    summary: "Experiments as they are now.",
+    key: "name",
+    cleanup: "compact",
+    isSingle: true,
+    value: "json",
+  },
+  figures: {
+    summary: "Figures of experiments: the monitor's own state.",
+    key: "experiment and user",
+    cleanup: "compact",
+    isSingle: true,
+    value: "binary",
+  },
+  pins: {
+    summary: "Versions of models that experiments pin.",
+    key: "model, version and place",
+    cleanup: "compact",
+    isSingle: true,
+    value: "binary",
+  },
+  positions: {
+    summary: "Positions of feeders in their sources.",
+    key: "feeder",
+    cleanup: "compact",
+    isSingle: true,
+    value: "json",
+  },
+  rejected: {
+    summary: "Records that were refused, with reasons.",
+    key: "that of the record refused",
+    cleanup: "delete",
+    isSingle: false,
+    value: "rejected",
+  },
+};
+
+const NAMES = Object.keys(TOPICS) as (keyof Topics)[];
 
 /** Default prefix of topic names. */
 export const DEFAULT_PREFIX = "meander.";
@@ -53,22 +160,7 @@ export const DEFAULT_PREFIX = "meander.";
  * ```
  */
 export function topicNames(prefix: string = DEFAULT_PREFIX): Topics {
-  return {
-    events: `${prefix}events`,
-    items: `${prefix}items`,
-    recommendations: `${prefix}recommendations`,
-    samples: `${prefix}samples`,
-    state: `${prefix}state`,
-    statistics: `${prefix}statistics`,
-    signals: `${prefix}signals`,
-    parameters: `${prefix}parameters`,
-    checkpoints: `${prefix}checkpoints`,
-    experiments: `${prefix}experiments`,
-    figures: `${prefix}figures`,
-    pins: `${prefix}pins`,
-    positions: `${prefix}positions`,
-    rejected: `${prefix}rejected`,
-  };
+  return Object.fromEntries(NAMES.map((name) => [name, `${prefix}${name}`])) as Topics;
 }
 
 /**
@@ -85,22 +177,10 @@ export function topicNames(prefix: string = DEFAULT_PREFIX): Topics {
  * ```
  */
 export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
-  return [
-    { name: topics.events, partitions, cleanup: "delete" },
-    { name: topics.items, partitions: 1, cleanup: "compact" },
-    { name: topics.recommendations, partitions, cleanup: "delete" },
-    { name: topics.samples, partitions, cleanup: "delete" },
-    { name: topics.state, partitions, cleanup: "compact" },
-    { name: topics.statistics, partitions, cleanup: "compact" },
-    { name: topics.signals, partitions, cleanup: "delete" },
-    { name: topics.parameters, partitions: 1, cleanup: "delete" },
-    { name: topics.checkpoints, partitions: 1, cleanup: "compact" },
-    { name: topics.experiments, partitions: 1, cleanup: "compact" },
-    { name: topics.figures, partitions: 1, cleanup: "compact" },
-    { name: topics.pins, partitions: 1, cleanup: "compact" },
-    { name: topics.positions, partitions: 1, cleanup: "compact" },
-    { name: topics.rejected, partitions, cleanup: "delete" },
-  ];
+  return NAMES.map((name) => {
+    const { cleanup, isSingle } = TOPICS[name];
+    return { name: topics[name], partitions: isSingle ? 1 : partitions, cleanup };
+  });
 }
 
 /** The topics of a variant's model, whose versions are kept apart from those of the own model. */

@@ -1,0 +1,125 @@
+/**
+ * The AsyncAPI 3 document of a deployment's topics: what others may write and read, and what is meander's own.
+ *
+ * @module
+ */
+
+import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
+import { INPUT } from "./delivery.ts";
+import { DEFAULT_PREFIX, topicNames, TOPICS, type Topics } from "./topics.ts";
+
+type Name = keyof Topics;
+
+/** Topics that others write, and that meander reads. */
+const WRITTEN_BY_OTHERS: readonly Name[] = ["events", "items"];
+/** Topics that others may read: meander writes them. */
+const READ_BY_OTHERS: readonly Name[] = ["recommendations", "rejected"];
+/** Outputs of a task, whose records say which event they come from. */
+const OUTPUTS: readonly Name[] = ["recommendations", "samples"];
+
+const PREFIX_VARIABLE = "{prefix}";
+
+/**
+ * Makes the document.
+ *
+ * Channels have the address `{prefix}<topic>`. Values of topics that only meander reads are opaque.
+ *
+ * @param version of the program
+ */
+export function asyncApi(version: string): JsonSchema {
+  const names = topicNames(PREFIX_VARIABLE);
+  const channels: Record<string, JsonSchema> = {};
+  const messages: Record<string, JsonSchema> = {};
+  for (const topic of Object.keys(TOPICS) as Name[]) {
+    channels[topic] = channel(topic, names[topic]);
+    messages[topic] = message(topic);
+  }
+  const operations: Record<string, JsonSchema> = {};
+  for (const topic of WRITTEN_BY_OTHERS) operations[`take_${topic}`] = operation("receive", topic);
+  for (const topic of READ_BY_OTHERS) operations[`give_${topic}`] = operation("send", topic);
+  return {
+    asyncapi: "3.0.0",
+    info: {
+      title: "meander",
+      version,
+      description:
+        "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations` and `rejected`; the " +
+        "others are the deployment's own, and their values may change with a release. Read with the isolation level " +
+        "read_committed where delivery is exactly-once.",
+      license: { name: "Apache 2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+    },
+    defaultContentType: "application/json",
+    channels,
+    operations,
+    components: { messages, schemas: schemas() },
+  };
+}
+
+/** The published schemas, without what only a document of their own has. */
+function schemas(): Readonly<Record<string, JsonSchema>> {
+  return Object.fromEntries(
+    Object.entries(jsonSchemas()).map(([name, { $comment: _, $schema: __, ...schema }]) => [name, schema]),
+  );
+}
+
+function channel(topic: Name, address: string): JsonSchema {
+  const { summary, isSingle, cleanup } = TOPICS[topic];
+  return {
+    address,
+    title: topic,
+    summary,
+    parameters: {
+      prefix: { description: "What `--prefix` says.", default: DEFAULT_PREFIX },
+    },
+    messages: { [topic]: { $ref: `#/components/messages/${topic}` } },
+    bindings: {
+      kafka: {
+        bindingVersion: "0.5.0",
+        ...(isSingle ? { partitions: 1 } : {}),
+        topicConfiguration: { "cleanup.policy": [cleanup] },
+      },
+    },
+  };
+}
+
+function message(topic: Name): JsonSchema {
+  const { summary, key, value } = TOPICS[topic];
+  const isBinary = value === "binary";
+  return {
+    name: topic,
+    summary,
+    contentType: isBinary ? "application/octet-stream" : "application/json",
+    payload: isBinary || value === "json" ? {} : { $ref: `#/components/schemas/${value}` },
+    ...(OUTPUTS.includes(topic) ? { headers: inputHeader() } : {}),
+    ...(key === null ? {} : {
+      bindings: {
+        kafka: { bindingVersion: "0.5.0", key: { type: "string", description: `Key: ${key}.` } },
+      },
+    }),
+  };
+}
+
+function inputHeader(): JsonSchema {
+  return {
+    type: "object",
+    required: [INPUT],
+    properties: {
+      [INPUT]: {
+        type: "string",
+        pattern: "^\\d+/\\d+/\\d+$",
+        description:
+          "`<partition>/<offset>/<index>`: the event that the record comes from, and its index among the outputs of " +
+          "that event. The same number again is a repeat.",
+      },
+    },
+  };
+}
+
+function operation(action: "receive" | "send", topic: Name): JsonSchema {
+  return {
+    action,
+    summary: TOPICS[topic].summary,
+    channel: { $ref: `#/channels/${topic}` },
+    messages: [{ $ref: `#/channels/${topic}/messages/${topic}` }],
+  };
+}
