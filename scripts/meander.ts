@@ -31,6 +31,14 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       about: "look at a deployment and its configuration, and say what is wrong",
       load: () => import("./check.ts"),
     },
+    backup: {
+      about: "copy a deployment, which goes on serving, into a folder",
+      load: () => import("./copies/backup.ts"),
+    },
+    restore: {
+      about: "verify a backup and make the log that it is of",
+      load: () => import("./copies/restore.ts"),
+    },
     kafka: { about: "run a Kafka broker for development", load: () => import("./kafka.ts") },
   },
   "Ask a running one:": {

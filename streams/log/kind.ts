@@ -8,7 +8,8 @@
 
 import type { Declared } from "../../src/options/option.ts";
 import type { LogCapabilities } from "./capabilities.ts";
-import type { Log } from "./log.ts";
+import type { Log, ReadableLog } from "./log.ts";
+import type { TopicExtent } from "./reading.ts";
 
 /** Settings of a log by name, as configuration and flags give them together. */
 export type LogSettings = Readonly<Record<string, unknown>>;
@@ -67,7 +68,34 @@ export interface LogKind<Settings = LogSettings> {
   resolve(settings: Settings, context: OpenContext): Promise<unknown>;
   /** Opens a log. @param options as {@linkcode LogKind.resolve} returns them */
   open(options: unknown): Promise<Log>;
+  /** Opens a log that another process may have open. Only logs with one owner need it. @default {as open} */
+  openToRead?(options: unknown): Promise<ReadableLog>;
+  /** How a log is copied as a whole, with offsets and identities. Only logs in files have it. */
+  readonly copies?: LogCopies;
 }
+
+/** Copies of a log that is a file. */
+export interface LogCopies {
+  /**
+   * Copies a log as of one moment into a folder, checks the copy, and leaves nothing else there. Another process may have
+   * the log open, and goes on.
+   *
+   * @param options as {@linkcode LogKind.resolve} returns them
+   * @param tell called now and then with bytes that are done, of how many
+   * @returns What is in the copy
+   * @throws LogError `corrupt` when the log or the copy is damaged
+   */
+  copy(options: unknown, folder: string, tell: CopyProgress): Promise<readonly TopicExtent[]>;
+  /**
+   * Puts a copy in the place of a log that does not exist.
+   *
+   * @throws Error when there is one; LogError `corrupt` when the copy is damaged, or of a format that is not read here
+   */
+  putBack(folder: string, options: unknown): Promise<void>;
+}
+
+/** Told how far a copy is. */
+export type CopyProgress = (doneBytes: number, allBytes: number) => void;
 
 /** Needs of a log that is in this process or in a file. */
 export const NO_NEEDS: LogNeeds = { net: false, ffi: false, reads: [] };

@@ -338,6 +338,11 @@ export type Scrubbed = "clean" | "fragments" | "busy";
 /** A log without its groups: what there is of one in a thread that does not own it. */
 export type UngroupedLog = Omit<Log, "join" | "members" | "address" | "connect">;
 
+/** @internal What can be read of a log, also of one that belongs to another process. */
+export type ReadableLog =
+  & Pick<Log, "topics" | "identify" | "bounds" | "read" | "latest" | "committed">
+  & AsyncDisposable;
+
 /** Codes of {@linkcode LogError}. */
 export const LOG_ERROR_CODES = [
   "unknown-topic",

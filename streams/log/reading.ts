@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Log, LogError, type LogRecord } from "./log.ts";
+import { type Bounds, type Log, LogError, type LogRecord, type ReadableLog, type TopicSpec } from "./log.ts";
 
 /**
  * Yields every record of a partition from `from` to the end it had when the reading began.
@@ -62,4 +62,25 @@ export async function lagOf(
 ): Promise<number> {
   const ends = await Promise.all(positions.map((_, partition) => log.bounds(topic, partition)));
   return ends.reduce((sum, { end }, partition) => sum + Math.max(0, end - (positions[partition] ?? 0)), 0);
+}
+
+/** What there is of a topic. */
+export interface TopicExtent extends TopicSpec {
+  /** See `TopicIdentity.id`. */
+  readonly id: string | null;
+  /** Of each partition. */
+  readonly bounds: readonly Bounds[];
+}
+
+/** What there is of the topics whose names have a prefix, by name. */
+export async function extentsOf(
+  log: Pick<ReadableLog, "topics" | "identify" | "bounds">,
+  prefix = "",
+): Promise<TopicExtent[]> {
+  const specs = [...(await log.topics()).values()].filter(({ name }) => name.startsWith(prefix));
+  specs.sort((a, b) => a.name < b.name ? -1 : 1);
+  return await Promise.all(specs.map(async (spec) => {
+    const bounds = Array.from({ length: spec.partitions }, (_, p) => log.bounds(spec.name, p));
+    return { ...spec, id: (await log.identify(spec.name))?.id ?? null, bounds: await Promise.all(bounds) };
+  }));
 }

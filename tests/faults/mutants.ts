@@ -80,7 +80,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "rotten-wal",
     seed: 101,
     edits: [{
-      file: "streams/log/sqlite/recovery.ts",
+      file: "streams/log/sqlite/end/recovery.ts",
       from: "const { acknowledged, confirmed } = memory;",
       to: "if (boot !== 0) return null;\n  const { acknowledged, confirmed } = memory;",
     }],
@@ -116,7 +116,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     trial: "power",
     seed: 102,
     edits: [{
-      file: "streams/log/sqlite/recovery.ts",
+      file: "streams/log/sqlite/end/recovery.ts",
       from: "if (hasRun || !(windowMs > 0)) return null;",
       to: "if (windowMs >= 0) return null;",
     }],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { configure, reset } from "@logtape/logtape";
 import { mulberry32 } from "../../src/draws/random.ts";
-import { readMemory } from "../../streams/log/sqlite/end_file.ts";
+import { readMemory } from "../../streams/log/sqlite/end/end_file.ts";
 import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
 import { all, hasCode, record } from "../contracts/log_suite.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { CommittedState } from "../../streams/log/sqlite/committed_state.ts";
-import { EndFile, readMemory } from "../../streams/log/sqlite/end_file.ts";
+import { CommittedState } from "../../streams/log/sqlite/end/committed_state.ts";
+import { EndFile, readMemory } from "../../streams/log/sqlite/end/end_file.ts";
 
 const HEADER_BYTES = 4096;
 const SLOT_BYTES = 16 << 10;

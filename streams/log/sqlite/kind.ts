@@ -49,6 +49,20 @@ const kind: LogKind<SqliteSettings> = {
     const { SqliteLog } = await import("./sqlite_log.ts");
     return await SqliteLog.open(path, durability);
   },
+  async openToRead(options) {
+    const { SqliteReader } = await import("./sqlite_reader.ts");
+    return new SqliteReader((options as Opening).path);
+  },
+  copies: {
+    async copy(options, folder, tell) {
+      const { copyLog } = await import("./copy_log.ts");
+      return await copyLog((options as Opening).path, folder, tell);
+    },
+    async putBack(folder, options) {
+      const { putBack } = await import("./copy_log.ts");
+      await putBack(folder, (options as Opening).path);
+    },
+  },
 };
 
 /** See `sqlite_log.ts`. */

@@ -32,10 +32,15 @@ export class SqliteFile {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
 
-  /** Opens or creates it; {@linkcode SqliteFile.initialise} must follow. */
-  constructor(path: string) {
+  /**
+   * Opens or creates it; {@linkcode SqliteFile.initialise} must follow.
+   *
+   * @param readOnly opens a file that is there, which another process may have; {@linkcode SqliteFile.checkOurs} must
+   * follow
+   */
+  constructor(path: string, readOnly = false) {
     this.path = path;
-    this.db = this.guard(() => new DatabaseSync(path));
+    this.db = this.guard(() => new DatabaseSync(path, { readOnly }));
     this.#begin = this.db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.db.prepare("COMMIT");
   }
@@ -53,15 +58,8 @@ export class SqliteFile {
     // Takes the lock before anything is read, and looks before anything is written.
     this.db.prepare("BEGIN EXCLUSIVE").run();
     const empty = this.db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
-    if (!empty && this.pragma("application_id") !== APPLICATION_ID) {
-      throw new LogError(
-        "corrupt",
-        `Cannot open ${this.path} as a log: it is another program's SQLite file`,
-      );
-    }
-    const format = this.pragma("user_version");
-    if (!empty) this.#checkFormat(format);
-    else this.db.exec(SCHEMA);
+    if (empty) this.db.exec(SCHEMA);
+    else this.checkOurs();
     this.db.exec("COMMIT");
     this.db.prepare("PRAGMA journal_mode = WAL").get();
     this.db.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
@@ -72,19 +70,19 @@ export class SqliteFile {
     return empty;
   }
 
-  /** @throws LogError `corrupt` when this version does not read the file */
-  #checkFormat(format: number): void {
+  /** @throws LogError `corrupt` when it is not ours, or this version does not read it */
+  checkOurs(): void {
     const refuse = (what: string) => {
-      throw new LogError(
-        "corrupt",
-        `Cannot open ${this.path} as a log: ${what}, and this version reads format ${FORMAT}`,
-      );
+      throw new LogError("corrupt", `Cannot open ${this.path} as a log: ${what}`);
     };
-    if (format !== FORMAT) refuse(`its format is ${format}`);
+    if (this.pragma("application_id") !== APPLICATION_ID) refuse("it is another program's SQLite file");
+    const format = this.pragma("user_version");
+    const known = `and this version reads format ${FORMAT}`;
+    if (format !== FORMAT) refuse(`its format is ${format}, ${known}`);
     // A file that was upgraded from format 1 has records without checksums.
     const tables = this.db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'unsummed'").get();
     const old = tables && this.db.prepare("SELECT 1 FROM unsummed WHERE before > 0").get();
-    if (old !== undefined) refuse("it has records of format 1");
+    if (old !== undefined) refuse(`it has records of format 1, ${known}`);
   }
 
   /** The topics that there are, with their numbers. */
@@ -112,6 +110,18 @@ export class SqliteFile {
       const found = rows.map((row) => String(row["integrity_check"]));
       if (found.length !== 1 || found[0] !== "ok") throw this.corrupt(found.slice(0, 3).join(", "));
     }
+  }
+
+  /** Runs reads that see the file as of one moment. */
+  snapshot<Result>(look: () => Result): Result {
+    return this.guard(() => {
+      this.db.exec("BEGIN");
+      try {
+        return look();
+      } finally {
+        this.db.exec("ROLLBACK");
+      }
+    });
   }
 
   /** Runs a change, all or nothing. */

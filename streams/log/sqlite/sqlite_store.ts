@@ -6,20 +6,20 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { bootTime } from "./boot.ts";
-import { CommittedState } from "./committed_state.ts";
+import { bootTime } from "./end/boot.ts";
+import { CommittedState } from "./end/committed_state.ts";
 import { settle } from "../../../src/options/option.ts";
 import { type DurabilityOptions, LONGEST_SYNC_MS, SQLITE_OPTIONS } from "./durability.ts";
-import { EndFile, readMemory, syncFile } from "./end_file.ts";
+import { EndFile, readMemory, syncFile } from "./end/end_file.ts";
 import type { LogStore, LogWrite, ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult, Scrubbed, TopicSpec, Verified } from "../log.ts";
 import { oneName, own, ownFile } from "./ownership.ts";
 import { boundsOf, RecordTable, recordTableSchema } from "./record_table.ts";
-import { recover } from "./recovery.ts";
+import { recover } from "./end/recovery.ts";
 import { sumOf } from "./row_sum.ts";
 import { scrub } from "./scrub.ts";
 import { guarded, IDENTIFY, SqliteFile } from "./sqlite_file.ts";
-import { Syncer } from "./syncer.ts";
+import { Syncer } from "./end/syncer.ts";
 import { WalMover } from "./wal/wal_mover.ts";
 
 /** Largest file whose compact tables are checked on opening: about 3 s. */
@@ -38,6 +38,8 @@ export interface SqliteLogOptions extends DurabilityOptions {
   readonly tombstones?: number | undefined;
   /** Called between the steps of a write; throwing is a crash there. For tests. */
   readonly onStep?: (step: string) => void;
+  /** Whether it is a copy that was just made, so that there is nothing beside it yet. @default {false} */
+  readonly isCopy?: boolean | undefined;
   /** When the machine was started, milliseconds since the epoch. For tests. @default {as the system says} */
   readonly boot?: number | undefined;
 }
@@ -72,7 +74,7 @@ export class SqliteStore implements LogStore {
   /** Opens or creates the file; see `SqliteLog.open()`. */
   constructor(path: string, options: SqliteLogOptions) {
     const { durability, syncMs } = settle(SQLITE_OPTIONS, options);
-    const { tombstones = 10_000, onStep, boot = bootTime() } = options;
+    const { tombstones = 10_000, onStep, isCopy = false, boot = bootTime() } = options;
     if (!Number.isInteger(tombstones) || tombstones < 1) {
       throw new RangeError(`Cannot keep ${tombstones} tombstones: at least 1 is needed`);
     }
@@ -104,7 +106,7 @@ export class SqliteStore implements LogStore {
     const end = `${this.#path}-end`;
     const memory = readMemory(end);
     const found = recover(this.#path, this.#state, memory, boot);
-    if (found !== null && !(isNew && memory === "absent")) {
+    if (found !== null && !((isNew || isCopy) && memory === "absent")) {
       logger.warn("opens the log {path}: {found}", { path: this.#path, found });
     }
     const wal = `${this.#path}-wal`;

@@ -54,6 +54,9 @@ export class DatabaseSync extends real.DatabaseSync {
 /** See Node. */
 export const StatementSync: typeof sqlite.StatementSync = real.StatementSync;
 
+/** See Node. */
+export const backup: typeof sqlite.backup = real.backup;
+
 /** See Node: not of a world, and closed by whoever opens it. */
 export const RealDatabase: typeof sqlite.DatabaseSync = real.DatabaseSync;
 

@@ -14,7 +14,7 @@
 import { isSameBoot } from "./boot.ts";
 import type { CommittedState, Shortfall } from "./committed_state.ts";
 import type { Memory } from "./end_file.ts";
-import { LogError } from "../log.ts";
+import { LogError } from "../../log.ts";
 
 /**
  * Compares what is found with what is remembered.

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { GroupOffset, TopicSpec } from "../log.ts";
+import type { GroupOffset, TopicSpec } from "../../log.ts";
 
 /** A topic as the file has it. */
 export interface StatedTopic extends TopicSpec {

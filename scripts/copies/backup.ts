@@ -1,0 +1,51 @@
+/**
+ * `deno task meander backup`: copies a deployment, which goes on serving, into a folder.
+ *
+ *     deno task meander backup --to backups/monday
+ *
+ * @module
+ */
+
+import manifest from "../../deno.json" with { type: "json" };
+import { backUp } from "../../streams/backup/backup.ts";
+import { kindOf } from "../../streams/log/kinds/kinds.ts";
+import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
+import { addLogFlags, type LogFlags } from "../flags/log_flags.ts";
+import { logAddressOf } from "../flags/service_flags.ts";
+import { describe, progress } from "./report.ts";
+
+interface Flags extends LogFlags {
+  readonly to: string;
+}
+
+async function main(flags: Flags): Promise<number> {
+  const { kind, options } = await logAddressOf(flags);
+  const begun = performance.now();
+  const made = await backUp({
+    kind: kindOf(kind),
+    options,
+    prefix: flags.prefix,
+    to: flags.to,
+    by: manifest.version,
+    now: Date.now,
+    tell: progress("copied"),
+  });
+  const seconds = (performance.now() - begun) / 1000;
+  print(
+    Deno.stdout,
+    `done: ${flags.to} is a backup of ${describe(made)}, checked, in ${seconds.toFixed(1)} s\n`,
+  );
+  return 0;
+}
+
+const name = commandName("backup");
+const program = addLogFlags(
+  createCommand(name).description(
+    "Copies a deployment, which goes on serving, into a folder, and checks the copy.",
+  ),
+)
+  .requiredOption("--to <folder>", "folder to make")
+  .addHelpText("after", `\nExample:\n  ${name} --to backups/monday`)
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.opts<Flags>()));

@@ -1,0 +1,48 @@
+/**
+ * `deno task meander restore`: verifies a backup and makes the log that it is of.
+ *
+ *     deno task meander restore --from backups/monday --log-path .data/meander.sqlite
+ *
+ * @module
+ */
+
+import { restore } from "../../streams/backup/restore.ts";
+import { kindOf } from "../../streams/log/kinds/kinds.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
+import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
+import { addLogFlags, type LogFlags, placeOf } from "../flags/log_flags.ts";
+import { logAddressOf } from "../flags/service_flags.ts";
+import { describe, progress } from "./report.ts";
+
+interface Flags extends LogFlags {
+  readonly from: string;
+  readonly verify?: true;
+}
+
+async function main(flags: Flags): Promise<number> {
+  const { kind, options } = await logAddressOf(flags);
+  const verifyOnly = flags.verify === true;
+  const tell = progress("verified");
+  const made = await restore({ from: flags.from, kind: kindOf(kind), options, verifyOnly, tell });
+  const what = `${describe(made)} of ${made.made}, by ${made.by}`;
+  print(Deno.stdout, verifyOnly ? `whole: ${what}\n` : `done: ${placeOf(flags)} has ${what}\n`);
+  const { events } = topicNames(flags.prefix);
+  if (!made.topics.some(({ name }) => name === events)) {
+    print(Deno.stderr, `warning: it has no ${events}: is it of another --prefix?\n`);
+  }
+  return 0;
+}
+
+const name = commandName("restore");
+const program = addLogFlags(
+  createCommand(name).description("Verifies a backup and makes the log that it is of, which must not exist."),
+)
+  .requiredOption("--from <folder>", "the backup")
+  .option("--verify", "only verify it")
+  .addHelpText(
+    "after",
+    `\nExamples:\n  ${name} --from backups/monday --verify\n  ${name} --from backups/monday --log-path .data/new.sqlite`,
+  )
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.opts<Flags>()));

@@ -1,0 +1,131 @@
+/**
+ * Takes a backup: a folder that is there only when it is whole.
+ *
+ * @module
+ */
+
+import { statfs } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { CopyProgress, LogKind } from "../log/kind.ts";
+import { MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
+
+/** Marks a folder that is being written; locked by whoever writes it. */
+const MARK = "unfinished";
+
+/** What to back up, and where to. */
+export interface BackupOptions {
+  /** The kind of the log. */
+  readonly kind: LogKind;
+  /** As {@linkcode LogKind.resolve} returns them. */
+  readonly options: unknown;
+  /** Prefix of the topics to take, of a log that others share. */
+  readonly prefix: string;
+  /** Folder to make. */
+  readonly to: string;
+  /** Version of this program. */
+  readonly by: string;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
+  /** See {@linkcode CopyProgress}. */
+  readonly tell?: CopyProgress;
+}
+
+/**
+ * Writes `<to>.part`, then renames it. What an earlier attempt left there is removed first.
+ *
+ * @throws Error when `to` exists, another backup is being written to it, or the disk is full
+ */
+export async function backUp(options: BackupOptions): Promise<Manifest> {
+  const { to } = options;
+  await refuseExisting(to);
+  await Deno.mkdir(dirname(resolve(to)), { recursive: true });
+  const part = `${resolve(to)}.part`;
+  const mark = await begin(part);
+  let manifest: Manifest;
+  try {
+    manifest = await write(part, options);
+  } catch (error) {
+    mark.close();
+    await Deno.remove(part, { recursive: true });
+    throw await fullOr(error, part);
+  }
+  await Deno.remove(join(part, MARK));
+  mark.close();
+  await syncAll(part, manifest);
+  await refuseExisting(to);
+  await Deno.rename(part, to);
+  await sync(dirname(resolve(to)));
+  return manifest;
+}
+
+async function write(part: string, options: BackupOptions): Promise<Manifest> {
+  const { kind, options: opening, by, now, tell = () => {} } = options;
+  const { copies } = kind;
+  if (copies === undefined) {
+    throw new Error(`Cannot back up a log of the kind ${kind.kind}: it cannot be copied`);
+  }
+  const made = new Date(now()).toISOString();
+  const topics = await copies.copy(opening, part, tell);
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(part)) if (name !== MARK) names.push(name);
+  return await writeManifest(part, { kind: kind.kind, by, made, topics }, names);
+}
+
+/** Makes the folder, or empties what an attempt that was killed has left. @returns The mark, locked */
+async function begin(part: string): Promise<Deno.FsFile> {
+  const marked = join(part, MARK);
+  try {
+    await Deno.mkdir(part);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    // Killed before there was a mark it is empty, and after that was removed it is whole.
+    const names = (await Array.fromAsync(Deno.readDir(part))).map(({ name }) => name);
+    if (names.length > 0 && !names.includes(MARK) && !names.includes(MANIFEST)) {
+      throw new Error(
+        `Cannot write a backup to ${part}: it is there, and is no unfinished backup; move it away`,
+      );
+    }
+  }
+  const mark = await Deno.open(marked, { write: true, create: true });
+  try {
+    if (!await mark.tryLock(true)) {
+      throw new Error(`Cannot write a backup to ${part}: another process is doing that`);
+    }
+    for await (const { name } of Deno.readDir(part)) {
+      if (name !== MARK) await Deno.remove(join(part, name));
+    }
+    return mark;
+  } catch (error) {
+    mark.close();
+    throw error;
+  }
+}
+
+async function refuseExisting(to: string): Promise<void> {
+  const found = await Deno.lstat(to).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  if (found !== undefined) throw new Error(`Cannot write a backup to ${to}: it exists; name a new folder`);
+}
+
+/** Says that a disk is full where that is what an error of a writer means. */
+async function fullOr(error: unknown, folder: string): Promise<unknown> {
+  if (!/disk is full|No space left|os error 28|disk I\/O error/.test(String(error))) return error;
+  const { bavail, bsize } = await statfs(dirname(folder));
+  return new Error(
+    `Cannot write the backup ${basename(folder, ".part")}: the disk of ${dirname(folder)} is full ` +
+      `(${Math.floor(bavail * bsize / 1e6)} MB free without it); what was written of it is removed`,
+    { cause: error },
+  );
+}
+
+async function syncAll(folder: string, { files }: Manifest): Promise<void> {
+  for (const name of [...files.map(({ name }) => name), MANIFEST]) await sync(join(folder, name));
+  await sync(folder);
+}
+
+async function sync(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return; // cannot sync a folder, nor a file that is open to read
+  using file = await Deno.open(path);
+  await file.sync();
+}

@@ -1,0 +1,108 @@
+/**
+ * Copies a SQLite log while its owner serves, and puts a copy back.
+ *
+ * SQLite's online backup reads the file page by page in one read transaction: the copy is the log as of the moment at
+ * which that began, and writers do not wait. Until it ends the write-ahead log cannot restart, so it grows by what is
+ * written meanwhile.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import { backup } from "node:sqlite";
+import type { CopyProgress } from "../kind.ts";
+import { LogError } from "../log.ts";
+import { extentsOf, type TopicExtent } from "../reading.ts";
+import { syncFile, syncFolder } from "./end/end_file.ts";
+import { own } from "./ownership.ts";
+import { guarded, SqliteFile } from "./sqlite_file.ts";
+import { SqliteLog } from "./sqlite_log.ts";
+
+/** Name of the file in a copy; its end is beside it. */
+const NAME = "log.sqlite";
+/** Pages of 4 KiB between two reports. */
+const STEP_PAGES = 4096;
+
+/** See `LogCopies.copy`. */
+export async function copyLog(path: string, folder: string, tell: CopyProgress): Promise<TopicExtent[]> {
+  await Deno.stat(path);
+  const to = join(folder, NAME);
+  await copyPages(path, to, tell);
+  const log = await SqliteLog.open(to, { isCopy: true });
+  let problems: readonly string[];
+  let topics: TopicExtent[];
+  try {
+    ({ problems } = log.verify());
+    topics = await extentsOf(log);
+  } finally {
+    await log[Symbol.asyncDispose]();
+  }
+  if (problems.length > 0) {
+    throw new LogError(
+      "corrupt",
+      `Cannot take a copy of the log ${path}, which is damaged: ${
+        problems.slice(0, 3).join("; ")
+      }; see \`check --verify\``,
+    );
+  }
+  await Deno.remove(`${to}-lock`);
+  return topics;
+}
+
+async function copyPages(path: string, to: string, tell: CopyProgress): Promise<void> {
+  const file = new SqliteFile(path, true);
+  try {
+    file.guard(() => file.checkOurs());
+    const pageBytes = file.pragma("page_size");
+    // A transaction around all steps: without it each write of the owner has the copy start again.
+    file.db.exec("BEGIN");
+    file.db.prepare("SELECT count(*) FROM topics").get();
+    await backup(file.db, to, {
+      rate: STEP_PAGES,
+      progress: ({ totalPages, remainingPages }) =>
+        tell((totalPages - remainingPages) * pageBytes, totalPages * pageBytes),
+    });
+  } catch (error) {
+    guarded(path, () => {
+      throw error;
+    }, `copy it to ${to}`);
+  } finally {
+    file.close();
+  }
+}
+
+/** See `LogCopies.putBack`. */
+export async function putBack(folder: string, path: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const lock = guarded(path, () => own(path));
+  try {
+    for (const name of [path, `${path}-wal`]) refuseExisting(name);
+    const part = `${path}.part`;
+    for (const name of ["", "-wal", "-shm"]) await Deno.remove(`${part}${name}`).catch(ignoreMissing);
+    for (const name of ["", "-end"]) await Deno.copyFile(join(folder, `${NAME}${name}`), `${part}${name}`);
+    // Reads what it must before it is in its place.
+    await (await SqliteLog.open(part))[Symbol.asyncDispose]();
+    syncFile(part);
+    await Deno.rename(`${part}-end`, `${path}-end`);
+    await Deno.rename(part, path);
+    await Deno.remove(`${part}-lock`);
+    syncFolder(dirname(path));
+  } finally {
+    lock.close();
+  }
+}
+
+function refuseExisting(path: string): void {
+  try {
+    Deno.lstatSync(path);
+  } catch (error) {
+    return ignoreMissing(error);
+  }
+  throw new Error(
+    `Cannot restore a log to ${path}: it is there already; move it away, or name another by --log-path`,
+  );
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}

@@ -1,0 +1,245 @@
+/** What goes wrong with backups: each is refused with a sentence that says what to do, and leaves nothing behind. */
+
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { backUp } from "../../streams/backup/backup.ts";
+import { MANIFEST } from "../../streams/backup/manifest.ts";
+import { restore } from "../../streams/backup/restore.ts";
+import { kindOf } from "../../streams/log/kinds/kinds.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { temporaryFolder } from "../scripts/command.ts";
+import { meanderCommand } from "./meander.ts";
+
+const kind = kindOf("sqlite");
+
+const backUpTo = (path: string, to: string, tell = () => {}) =>
+  backUp({ kind, options: { path }, prefix: "meander.", to, by: "0.2.0", now: () => 0, tell });
+const restoreTo = (from: string, path: string) =>
+  restore({ from, kind, options: { path }, verifyOnly: false });
+
+/** A log of some records. */
+async function filled(path: string, records = 2000): Promise<SqliteLog> {
+  const log = await SqliteLog.open(path);
+  await log.createTopics([
+    { name: "meander.events", partitions: 2, cleanup: "delete" },
+    { name: "meander.state", partitions: 1, cleanup: "compact" },
+  ]);
+  await append(log, records);
+  return log;
+}
+
+async function append(log: SqliteLog, records: number): Promise<void> {
+  const value = new Uint8Array(500).fill(7);
+  await log.append(Array.from({ length: records }, (_, n) => ({
+    topic: n % 4 === 0 ? "meander.state" : "meander.events",
+    key: `u${n % 90}`,
+    value,
+    time: n,
+  })));
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+}
+
+Deno.test("backUp() refuses a target that exists, a log that does not, and another program's file", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  await using _log = await filled(at("log.sqlite"));
+  await Deno.mkdir(at("there"));
+  await assert.rejects(
+    backUpTo(at("log.sqlite"), at("there")),
+    /Cannot write a backup to .*there: it exists/,
+  );
+  await assert.rejects(backUpTo(at("none.sqlite"), at("b")), Deno.errors.NotFound);
+  const other = new DatabaseSync(at("other.sqlite"));
+  other.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+  other.close();
+  await assert.rejects(backUpTo(at("other.sqlite"), at("b")), /another program's SQLite file/);
+  await Deno.writeTextFile(at("text.sqlite"), "not a database".repeat(1000));
+  await assert.rejects(backUpTo(at("text.sqlite"), at("b")), /Cannot use .*text\.sqlite as a log/);
+  const left = (await namesIn(folder.path)).filter((name) => /^b|\.part/.test(name));
+  assert.deepEqual(left, [], "nothing is left of an attempt");
+});
+
+Deno.test("backUp() replaces what a killed attempt has left, and nothing else", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  await using _log = await filled(at("log.sqlite"));
+  await Deno.mkdir(at("b.part"));
+  await Deno.writeTextFile(at("b.part/precious"), "mine");
+  await assert.rejects(
+    backUpTo(at("log.sqlite"), at("b")),
+    /b\.part: it is there, and is no unfinished backup/,
+  );
+  assert.deepEqual(await namesIn(at("b.part")), ["precious"]);
+  await Deno.remove(at("b.part"), { recursive: true });
+  await Deno.mkdir(at("b.part"));
+  await Deno.writeTextFile(at("b.part/unfinished"), "");
+  await Deno.writeTextFile(at("b.part/log.sqlite"), "half of it");
+  {
+    using busy = await Deno.open(at("b.part/unfinished"), { write: true });
+    await busy.lock(true);
+    await assert.rejects(backUpTo(at("log.sqlite"), at("b")), /another process is doing that/);
+    assert.deepEqual(await namesIn(at("b.part")), ["log.sqlite", "unfinished"]);
+  }
+  await backUpTo(at("log.sqlite"), at("b"));
+  assert.deepEqual(await namesIn(at("b")), ["log.sqlite", "log.sqlite-end", MANIFEST]);
+  await Deno.rename(at("b"), at("b.part")); // killed just before it was renamed
+  await backUpTo(at("log.sqlite"), at("b"));
+  await Deno.mkdir(at("b2.part")); // killed just after it was made
+  await backUpTo(at("log.sqlite"), at("b2"));
+});
+
+Deno.test("restore() refuses a backup that is damaged, none, of another kind or of a newer format, and makes nothing", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  {
+    await using _log = await filled(at("log.sqlite"));
+    await backUpTo(at("log.sqlite"), at("b"));
+  }
+  const file = at("b/log.sqlite");
+  const [bytes, manifest] = [await Deno.readFile(file), await Deno.readTextFile(at(`b/${MANIFEST}`))];
+  const cases: readonly (readonly [RegExp, () => Promise<unknown>])[] = [
+    [/log\.sqlite has \d+ bytes, wanted are \d+/, () => Deno.writeFile(file, bytes.subarray(0, 5000))],
+    [/log\.sqlite is not as it was written/, () => Deno.writeFile(file, bytes.with(9000, bytes[9000]! ^ 1))],
+    [/log\.sqlite-end is missing/, () => Deno.remove(at("b/log.sqlite-end"))],
+    [/it has no manifest\.json, so it is none/, () => Deno.remove(at(`b/${MANIFEST}`))],
+    [/manifest\.json: it is damaged/, () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.slice(0, 99))],
+    [/it is not the manifest of a backup/, () => Deno.writeTextFile(at(`b/${MANIFEST}`), '{"format":1}')],
+    [
+      /is not the manifest/,
+      () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace("log.sqlite", "../x")),
+    ],
+    [
+      /its format is 2, and this version reads 1; it was made by 0\.2\.0/,
+      () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"format": 1', '"format": 2')),
+    ],
+    [
+      /it is of a log of the kind kafka/,
+      () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"kind": "sqlite"', '"kind": "kafka"')),
+    ],
+  ];
+  for (const [message, damage] of cases) {
+    await damage();
+    await assert.rejects(restoreTo(at("b"), at("new.sqlite")), message);
+    assert.deepEqual((await namesIn(folder.path)).filter((name) => name.startsWith("new")), []);
+    await Deno.writeFile(file, bytes);
+    await Deno.writeTextFile(at(`b/${MANIFEST}`), manifest);
+    await backUpTo(at("log.sqlite"), at("again"));
+    await Deno.remove(at("b"), { recursive: true });
+    await Deno.rename(at("again"), at("b"));
+  }
+});
+
+Deno.test("restore() refuses a file of a newer format, and a place where there is a log", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  {
+    await using _log = await filled(at("log.sqlite"));
+    await backUpTo(at("log.sqlite"), at("b"));
+  }
+  await assert.rejects(
+    restoreTo(at("b"), at("log.sqlite")),
+    /log\.sqlite: it is there already; move it away/,
+  );
+  await Deno.writeTextFile(at("new.sqlite-wal"), "");
+  await assert.rejects(restoreTo(at("b"), at("new.sqlite")), /new\.sqlite-wal: it is there already/);
+  await Deno.remove(at("new.sqlite-wal"));
+  const db = new DatabaseSync(at("b/log.sqlite"));
+  db.exec("PRAGMA user_version = 3");
+  db.close();
+  const { createHash } = await import("node:crypto");
+  const bytes = await Deno.readFile(at("b/log.sqlite"));
+  const manifest = JSON.parse(await Deno.readTextFile(at(`b/${MANIFEST}`)));
+  manifest.files[0] = {
+    name: "log.sqlite",
+    bytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  };
+  await Deno.writeTextFile(at(`b/${MANIFEST}`), JSON.stringify(manifest));
+  await assert.rejects(
+    restoreTo(at("b"), at("new.sqlite")),
+    /its format is 3, and this version reads format 2/,
+  );
+  const { code, stderr } = await meanderCommand("restore", "--from", at("b"), "--log-path", at("x.sqlite"))
+    .output();
+  assert.equal(code, 1);
+  assert.match(new TextDecoder().decode(stderr), /^error: Cannot open .*: its format is 3/);
+  await assert.rejects(Deno.stat(at("new.sqlite")), Deno.errors.NotFound);
+});
+
+Deno.test("backUp() is of one moment while records are written, trimmed and erased, and the file is vacuumed", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  await using log = await filled(at("log.sqlite"), 40_000);
+  let begun: () => void = () => {};
+  const isBegun = new Promise<void>((resolve) => begun = resolve);
+  const ends = [0, 1].map(async (p) => (await log.bounds("meander.events", p)).end);
+  const before = await Promise.all(ends);
+  const backup = backUpTo(at("log.sqlite"), at("b"), () => begun());
+  await isBegun;
+  await append(log, 2000);
+  await log.trim("meander.events", 0, 500);
+  await log.erase("meander.events", 1, [3, 4, 5]);
+  await log.scrub();
+  new DatabaseSync(at("log.sqlite")).exec("VACUUM");
+  await append(log, 2000);
+  const { topics } = await backup;
+  assert.deepEqual(topics[0]?.bounds, before.map((end) => ({ start: 0, end })), "none of it is in the copy");
+  await restoreTo(at("b"), at("new.sqlite"));
+  await using restored = await SqliteLog.open(at("new.sqlite"));
+  assert.deepEqual(restored.verify(), { records: before[0]! + before[1]! + 45, problems: [] });
+  const newest = await Array.fromAsync(readAll(log, "meander.state", 0));
+  assert.equal(newest.length, 45);
+});
+
+Deno.test("backup says that a disk is full, and leaves nothing there", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  await using _log = await filled(at("log.sqlite"), 40_000);
+  await Deno.mkdir(at("small"));
+  const script = 'mount -t tmpfs -o size=4m none "$1" || exit 77; shift; "$@"; code=$?; ls "$0"; exit $code';
+  const { code, stdout, stderr } = await new Deno.Command("unshare", {
+    args: [
+      ...["--map-root-user", "--mount", "sh", "-c", script, at("small"), at("small"), Deno.execPath()],
+      ...["run", "-q", "--no-check", "--no-prompt", "-P=command", "scripts/meander.ts", "backup"],
+      ...["--log-path", at("log.sqlite"), "--to", at("small/b")],
+    ],
+    stdin: "null",
+  }).output().catch(() => ({ code: 77, stdout: new Uint8Array(), stderr: new Uint8Array() }));
+  const [told = "", left] = [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes));
+  if (code === 77) {
+    await Deno.stderr.write(
+      new TextEncoder().encode("SKIPPED: a full disk, as no small one can be mounted here\n"),
+    );
+    return;
+  }
+  assert.equal(code, 1, told);
+  assert.match(
+    told ?? "",
+    /error: Cannot write the backup b: the disk of .*small is full \(\d MB free without it\)/,
+  );
+  assert.equal(left, "");
+});
+
+Deno.test("backup that is killed leaves nothing by the name of a backup, and the next one goes through", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  await using log = await filled(at("log.sqlite"), 40_000);
+  const args = ["backup", "--log-path", at("log.sqlite"), "--to", at("b")];
+  const killed = meanderCommand(...args).spawn();
+  while (!(await namesIn(folder.path)).includes("b.part")) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  killed.kill("SIGKILL");
+  await Promise.all([killed.status, killed.stdout.cancel(), killed.stderr.cancel()]);
+  assert.ok(!(await namesIn(folder.path)).includes("b"));
+  await append(log, 100);
+  const { code, stderr } = await meanderCommand(...args).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  await restoreTo(at("b"), at("new.sqlite"));
+  await using restored = await SqliteLog.open(at("new.sqlite"));
+  assert.deepEqual(restored.verify().problems, []);
+});

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { temporaryFolder } from "../scripts/command.ts";
+import { runDrill } from "./drill.ts";
+import { meander } from "./meander.ts";
+
+Deno.test("backup and restore: a deployment on SQLite that is copied under load and destroyed goes on as if nothing had been", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/log.sqlite`;
+  const to = `${folder.path}/backups/monday`;
+  const { before, after } = await runDrill({
+    prefix: "meander.",
+    partitions: 3,
+    open: () => SqliteLog.open(path),
+    backUp: async () => {
+      const { code, stdout, stderr } = await meander("backup", "--log-path", path, "--to", to);
+      assert.deepEqual(
+        [code, /^done: .* is a backup of 14 topics, \d+ offsets/.test(stdout)],
+        [0, true],
+        stderr,
+      );
+    },
+    destroy: async () => {
+      for (const name of ["", "-end", "-lock"]) await Deno.remove(`${path}${name}`);
+    },
+    restore: async () => {
+      const { code, stderr } = await meander("restore", "--from", to, "--log-path", path);
+      assert.equal(code, 0, stderr);
+    },
+  });
+  assert.ok(before >= 500 && after > 100, `the point of the backup is within the load: ${before}, ${after}`);
+});
