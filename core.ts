@@ -125,7 +125,9 @@ export {
   type Recommendation,
   type RecommendationExposure,
   type RecommendedItem,
+  SCORE_KINDS,
   type ScoredItem,
+  type ScoreKind,
   type ShadowSlate,
 } from "./src/events/recommendation.ts";
 

@@ -145,6 +145,7 @@ export class TaskState {
       catalogue: this.catalogue,
       sequences: this.sequences,
       retrieval: this.retrieval,
+      statistics: this.statistics,
       scorer,
       scorers: this.#scorers.byModel,
       item: (id, time) => this.item(id, time),

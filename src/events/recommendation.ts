@@ -14,11 +14,21 @@ export const ORDERED_BY = ["model", "prior", "mix", "blend", "both", "list", "se
 /** One of {@linkcode ORDERED_BY}. */
 export type OrderedBy = typeof ORDERED_BY[number];
 
+/**
+ * What scores are. `probability`: of a positive outcome if the item is shown, learnt from outcomes. `share`: of the item
+ * in what its ranker expects to be taken, among all candidates; those of a list add up to 1 at most. While there are too
+ * few outcomes, nothing is known of probabilities.
+ */
+export const SCORE_KINDS = ["probability", "share"] as const;
+
+/** One of {@linkcode SCORE_KINDS}. */
+export type ScoreKind = typeof SCORE_KINDS[number];
+
 /** One item of a recommendation. */
 export interface RecommendedItem {
   /** The item. */
   readonly item: string;
-  /** Probability of a positive outcome, as far as the model has proved itself; see `modelShare`. */
+  /** A probability or a share, in [0, 1]; see `scoreKind`. */
   readonly score: number;
   /** Position in the list; 0 is the top. */
   readonly position: number;
@@ -42,7 +52,7 @@ export interface RecommendationExposure {
 export interface ScoredItem {
   /** The item. */
   readonly item: string;
-  /** Score of the model; larger is better. */
+  /** As in the list, see `scoreKind`; larger is better. */
   readonly score: number;
 }
 
@@ -93,6 +103,8 @@ export interface Recommendation {
   readonly version: number;
   /** Who ordered the list; absent when it was made without a model. */
   readonly orderedBy?: OrderedBy;
+  /** What all scores in it are; absent when it was made without a model, and in records of 0.2.0: probabilities. */
+  readonly scoreKind?: ScoreKind;
   /**
    * Share of the model in the scores, in log-odds, until it has proved itself; the rest is the click rates'. In an
    * interleaved list the smaller of the two. @default {1}

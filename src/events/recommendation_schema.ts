@@ -12,13 +12,14 @@ import {
   type Recommendation,
   type RecommendationExposure,
   type RecommendedItem,
+  SCORE_KINDS,
   type ScoredItem,
   type ShadowSlate,
 } from "./recommendation.ts";
 
 const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
   item: { ...id, about: "The item." },
-  score: { kind: "number", about: "Probability of a positive by the model, as far as modelShare says." },
+  score: { kind: "number", about: "A probability or a share, in [0, 1]: scoreKind says which." },
   position: { ...position, about: "0 is the top." },
   propensity: {
     ...probability,
@@ -39,7 +40,7 @@ const EXPOSURE_FIELDS: Fields<RecommendationExposure> = {
 
 const SCORED_ITEM_FIELDS: Fields<ScoredItem> = {
   item: { ...id, about: "The item." },
-  score: { kind: "number", about: "Score of the model; larger is better." },
+  score: { kind: "number", about: "As in the list: scoreKind says what it is; larger is better." },
 };
 
 const SHADOW_FIELDS: Fields<ShadowSlate> = {
@@ -84,6 +85,15 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     optional: true,
     about: "Who ordered the list: the model, the click rates so far (prior) or a mix of them until it has " +
       "proved itself, what retrieval has learnt (blend), both, the list that was asked for, or several variants.",
+  },
+  scoreKind: {
+    kind: "choice",
+    of: SCORE_KINDS,
+    optional: true,
+    about:
+      "What all scores in it are: the probability of a positive if the item is shown (probability), or, while " +
+      "there are too few outcomes to know that, the share of the item in what is expected to be taken among all " +
+      "candidates (share).",
   },
   modelShare: {
     kind: "number",

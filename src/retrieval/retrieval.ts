@@ -115,6 +115,11 @@ export interface Candidate {
   readonly source: CandidateSource;
   /** Of the blend, w·x, or of the pair head: larger is better, comparable within the request. */
   readonly score: number;
+  /**
+   * P(the user takes it next) by that score, among all that was proposed and as many with the lowest score as may be drawn
+   * besides, so that those of different candidates add up to 1 at most.
+   */
+  readonly share: number;
 }
 
 /** Newest behaviours of a user that a request looks at. */
@@ -123,6 +128,8 @@ const MAX_CONTEXT = 100;
 const PREFERENCE_CANDIDATES = 32;
 /** Steps of the blend from all behaviours, from every second, from every fourth, ... */
 export const EAGER_STEPS = 2000;
+/** Odds are summed in this share of the largest. */
+const SHARE_GRAIN = 2 ** -36;
 /** Items looked at for a place, at most: many may be off sale. */
 const LOOKS_A_PLACE = 20;
 
@@ -234,10 +241,12 @@ export class Retrieval {
     const scores = this.#scores(request, features);
     const weights = this.state.blend.weightsOf(features.groups);
     const { returnWeights } = this.state.blend;
+    const shareOf = sharesOf(scores, this.maxCandidates);
     const candidate = (c: number): Candidate => ({
       item: catalogue.at(items[c]!),
       source: this.#sourceOf(features, c, isReturn(features, weights.length, c) ? returnWeights : weights),
       score: scores[c]!,
+      share: shareOf(scores[c]!),
     });
     const fresh = Math.floor(this.maxCandidates * this.#newShare);
     // What is in the last places has no larger score.
@@ -258,8 +267,9 @@ export class Retrieval {
         if (found.size >= until || looks-- <= 0) return;
         if (found.has(index) || !gatherer.may(index)) continue;
         const at = gatherer.placeOf(index);
-        if (at < 0) found.set(index, { item: catalogue.at(index), source, score: lowest });
-        else add(at);
+        if (at < 0) {
+          found.set(index, { item: catalogue.at(index), source, score: lowest, share: shareOf(lowest) });
+        } else add(at);
       }
     };
     fill(this.lists.fresh(), "new", newest);
@@ -397,6 +407,20 @@ export class Retrieval {
     }
     return this.#sources[best]?.name ?? POPULAR.name;
   }
+}
+
+/** The softmax of scores, with `more` others that have the lowest one; their order does not matter. */
+function sharesOf(scores: Float64Array, more: number): (score: number) => number {
+  let [lowest, highest] = scores.length === 0 ? [0, 0] : [Infinity, -Infinity];
+  for (const score of scores) {
+    if (score < lowest) lowest = score;
+    if (score > highest) highest = score;
+  }
+  // In whole numbers, whose sum is the same in any order.
+  const grains = (score: number) => Math.ceil(Math.exp(score - highest) / SHARE_GRAIN);
+  let sum = more * grains(lowest);
+  for (const score of scores) sum += grains(score);
+  return (score) => Math.exp(score - highest) / (sum * SHARE_GRAIN);
 }
 
 /** Where in the ring a request draws from, in [0, 1). */

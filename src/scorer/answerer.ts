@@ -17,8 +17,10 @@ import type {
   OrderedBy,
   Recommendation,
   RecommendedItem,
+  ScoreKind,
   ShadowSlate,
 } from "../events/recommendation.ts";
+import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
 import { Rows } from "../samples/rows.ts";
@@ -37,6 +39,7 @@ import {
   scoresOf,
   subset,
 } from "./ordering.ts";
+import { scoreIn, scoreKindOf } from "./score_kind.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 
 /** The model of a list that two models made together. */
@@ -78,6 +81,8 @@ export interface AnswererState {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
+  /** Outcomes so far. */
+  readonly statistics: FeatureStatistics;
   /** Scores with the deployment's own model. */
   readonly scorer: ListScorer;
   /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
@@ -92,8 +97,8 @@ export interface AnswererState {
 interface Ordered extends Choosable {
   readonly scorer: ListScorer;
   readonly scored: ScoredRows;
-  /** Logits that the candidates are ordered by, and that their scores are computed from. */
-  readonly logits: Float64Array;
+  /** The score of a candidate, by its index. */
+  readonly scoreOf: (index: number) => number;
   /** Share of the model in them. */
   readonly share: number;
   readonly orderedBy: OrderedBy;
@@ -125,6 +130,8 @@ interface Scores {
   readonly user: UserState;
   readonly event: RequestEvent;
   readonly candidates: readonly Candidate[];
+  /** What scores are. */
+  readonly kind: ScoreKind;
   readonly byModel: Map<ListScorer, ScoredRows>;
 }
 
@@ -147,7 +154,8 @@ export class Answerer {
     const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
     const candidates = this.candidates(user, event, { most: this.#needed(event, assigned) });
-    const scores = { user, event, candidates, byModel: new Map() };
+    const kind = scoreKindOf(this.#state.statistics);
+    const scores = { user, event, candidates, kind, byModel: new Map() };
     const own = this.#order(scores, unserved ? {} : settings, OWN_DRAW);
     const slate = interleaved === null || unserved
       ? this.#chosen(scores, own)
@@ -172,13 +180,14 @@ export class Answerer {
         model,
         version: head.version,
         orderedBy,
+        scoreKind: kind,
         modelShare: slate.share === 1 ? undefined : slate.share,
         stateVersion: this.#state.sequences.total(user.row),
         ...exposures?.[0],
         exposures: exposures?.length === 1 ? undefined : exposures,
         shadows: shadowSlates.length === 0 ? undefined : shadowSlates,
         empty: items.length > 0 ? undefined : this.whyEmpty(user, event),
-        others: this.#options.logCandidates ? others(candidates, own.logits, items) : undefined,
+        others: this.#options.logCandidates ? others(candidates, own.scoreOf, items) : undefined,
         tookMicros: this.#options.nowMicros() - start,
       },
     };
@@ -245,7 +254,7 @@ export class Answerer {
 
   /** What a variant makes of the candidates. @param draw tells the draws of several lists for one request apart */
   #order(scores: Scores, settings: VariantSettings, draw: number): Ordered {
-    const { user, event, candidates, byModel } = scores;
+    const { user, event, candidates, kind, byModel } = scores;
     const policy = settings.policy ?? this.#options.policy;
     const scorer = this.#scorer(settings.model) ?? this.#state.scorer;
     const scored = byModel.get(scorer) ?? scorer.list(user, candidates.map(({ item }) => item), event);
@@ -261,7 +270,8 @@ export class Answerer {
     });
     const orderedBy = this.#orderedBy(event, settings, share);
     const ordered = subset(all, eligible);
-    return { scorer, scored, logits, share, orderedBy, eligible, ordered, policy, random };
+    const scoreOf = scoreIn(kind, { candidates, logits, ranking });
+    return { scorer, scored, scoreOf, share, orderedBy, eligible, ordered, policy, random };
   }
 
   /** Who orders. @param share of the model in what scores */
@@ -319,16 +329,15 @@ function slateOf(
 ): Pick<Slate, "rows" | "items"> {
   const rows = new Rows(chosen.length, chosen[0]?.by.scored.rows.width ?? 0);
   const items = chosen.map(({ index, propensity, by, team }, position): RecommendedItem => {
-    const { scorer, scored, logits } = by;
+    const { scorer, scored, scoreOf } = by;
     const row = rows.copy(scored.rows, index);
     rows.setLogit(row, scorer.placedLogit(scored.logits[index]!, position));
     rows.place(row, position, propensity);
     if (team !== null) rows.draft(row, team);
     const { item, source } = candidates[index]!;
-    const score = probabilityOf(logits[index]!);
     return {
       item: item.id,
-      score,
+      score: scoreOf(index),
       position,
       propensity,
       source,
@@ -340,15 +349,11 @@ function slateOf(
 
 function others(
   candidates: readonly Candidate[],
-  logits: Float64Array,
+  scoreOf: (index: number) => number,
   items: readonly RecommendedItem[],
 ): Recommendation["others"] {
   const chosen = new Set(items.map(({ item }) => item));
   return candidates.flatMap(({ item: { id } }, index) =>
-    chosen.has(id) ? [] : [{ item: id, score: probabilityOf(logits[index]!) }]
+    chosen.has(id) ? [] : [{ item: id, score: scoreOf(index) }]
   );
-}
-
-function probabilityOf(logit: number): number {
-  return 1 / (1 + Math.exp(-logit));
 }

@@ -100,7 +100,7 @@ export function findCandidates(
     return item === undefined
       ? !unknown.has(id) && passes(UNKNOWN) && room-- > 0
       : !without.has(item.index) && allowed(item);
-  }).map((id) => ({ item: itemOf(id), source: "given", score: 0 }));
+  }).map((id) => ({ item: itemOf(id), source: "given", score: 0, share: 0 }));
 }
 
 /** What retrieval finds. */
@@ -120,7 +120,9 @@ function retrieved(
   if (list !== "personal") {
     const without = new Set(excluded);
     const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
-    return listed.slice(0, most).map((item, place) => ({ item, source: list, score: -place }));
+    // It says its order alone: each share is half of that before.
+    return listed.slice(0, most)
+      .map((item, place) => ({ item, source: list, score: -place, share: 2 ** (-1 - place) }));
   }
   const like = query?.map((id) => catalogue.get(id)).filter((item) => item !== undefined).reverse();
   if (like?.length === 0) return [];

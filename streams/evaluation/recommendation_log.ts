@@ -19,6 +19,8 @@ import type { Topics } from "../topics/topics.ts";
 
 /** Bound of the logits: a probability rounded to 1 has none. */
 const LARGEST_LOGIT = 36;
+/** A share that is as good as none. */
+const LEAST_SHARE = 1e-300;
 
 /** What {@linkcode readRecommendationLog} reads from a log. */
 export interface RecommendationLog {
@@ -105,7 +107,11 @@ export function loggedList(
   const index = new Map(all.map(({ item }, at) => [item, at]));
   const shown = rows.map(({ item }) => index.get(item) ?? -1);
   if (rows.some(({ item }, place) => recommendation.items[place]?.item !== item)) return null;
-  const candidates: Candidates = { scores: all.map(({ score }) => logitOf(score)) };
+  // What the list was ordered by, but for a constant: log-odds of probabilities, or logarithms of shares.
+  const isShare = recommendation.scoreKind === "share";
+  const candidates: Candidates = {
+    scores: all.map(({ score }) => isShare ? Math.log(Math.max(score, LEAST_SHARE)) : logitOf(score)),
+  };
   const places = rows.map(({ label, propensity }, place): LoggedPlace => {
     const chances = placeDistribution(candidates, shown.slice(0, place), policy);
     const expected = chances.reduce((sum, chance, at) => sum + chance * all[at]!.score, 0);

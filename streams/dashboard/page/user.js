@@ -227,7 +227,7 @@ async function showWhy(box, path) {
             {},
             html("b", {}, `${at + 1}. ${item.item}`),
             html("small", {}, item.categories.join(", ") || "no category"),
-            html("small", {}, `${percent(item.score)}, prior\u00a0${percent(item.prior)}`),
+            html("small", {}, `${scoreOf(view, item)}, prior\u00a0${percent(item.prior)}`),
             html("small", { class: "tag" }, item.source),
           ),
         )
@@ -254,10 +254,21 @@ async function showWhy(box, path) {
 }
 
 /**
+ * The score of an item, with what it is.
+ *
  * @param {ExplanationView} view
  * @param {Item} item
  */
-function explanation({ behaviours, panels }, item) {
+function scoreOf({ scoreKind }, item) {
+  return scoreKind === "share" ? `share\u00a0${percent(item.score)}` : percent(item.score);
+}
+
+/**
+ * @param {ExplanationView} view
+ * @param {Item} item
+ */
+function explanation(view, item) {
+  const { behaviours, panels } = view;
   const { effects, weights, looksAt } = item;
   const most = Math.max(...effects.map((effect) => Math.abs(effect ?? 0)), 1e-9);
   const heaviest = Math.max(...weights.map((weight) => weight ?? 0), 1e-9);
@@ -270,7 +281,7 @@ function explanation({ behaviours, panels }, item) {
       "p",
       { class: "muted about" },
       `${item.item} starts from ${percent(item.prior)}, the smoothed click rates, and gets ${
-        percent(item.score)
+        scoreOf(view, item)
       }. ` +
         "Without this: by how much the log-odds would be lower had the behaviour not happened. Orange lowers.",
     ),

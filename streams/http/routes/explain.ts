@@ -7,7 +7,12 @@
 import { z } from "zod";
 import { setImmediate as turn } from "node:timers/promises";
 import type { RequestEvent } from "../../../src/events/event.ts";
-import { EMPTY_REASONS, type EmptyReason, ORDERED_BY } from "../../../src/events/recommendation.ts";
+import {
+  EMPTY_REASONS,
+  type EmptyReason,
+  ORDERED_BY,
+  SCORE_KINDS,
+} from "../../../src/events/recommendation.ts";
 import type { Panel } from "../../../src/nn/models/core/panel.ts";
 import { sigmoid } from "../../../src/nn/losses/logistic.ts";
 import { explain, type Explanation as ExplainedItem } from "../../../src/scorer/explanation.ts";
@@ -30,6 +35,9 @@ const { Explanation } = named({
     model: z.string(),
     version: z.int().min(0),
     orderedBy: z.enum(ORDERED_BY).optional().describe("Who ordered the list."),
+    scoreKind: z.enum(SCORE_KINDS).optional().describe(
+      "What `score` is: a probability of a positive, or a share among all candidates.",
+    ),
     modelShare: z.number().describe(
       "Share of the model in the scores, in log-odds; 1 once it has proved itself.",
     ),
@@ -51,7 +59,7 @@ const { Explanation } = named({
       categories: z.array(z.string()),
       source: z.string(),
       score: z.number().describe(
-        "As in the list: of the model, as far as `modelShare` says, and of click rates.",
+        "As in the list: `scoreKind` says what it is.",
       ),
       logit: z.number().describe("The model's log-odds, without a place in the list."),
       prior: z.number().describe("The smoothed click rate that the model starts from."),
@@ -127,13 +135,14 @@ function view(
   panels: readonly Panel[],
 ) {
   const { items, categories, actions, times, strengths } = list.history;
-  const { user, time, model, version, orderedBy, modelShare = 1, variant, empty } = recommendation;
+  const { user, time, model, version, orderedBy, scoreKind, modelShare = 1, variant, empty } = recommendation;
   return {
     user,
     time,
     model,
     version,
     orderedBy,
+    scoreKind,
     modelShare,
     variant,
     empty: empty === undefined ? null : { code: empty, reason: EMPTY_REASONS[empty] },

@@ -1,0 +1,188 @@
+/**
+ * What the scores of answers are.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { decodeRecommendation } from "../../src/events/codec.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import type { RequestEvent } from "../../src/events/event.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import { Learning } from "../../scripts/evaluate/learning.ts";
+import { parseConfig, taskOptions } from "../../streams/config/config.ts";
+import { loggedList } from "../../streams/evaluation/recommendation_log.ts";
+import { PROFILES } from "../../streams/replay/profiles.ts";
+import { openSource } from "../../streams/sources/open.ts";
+import { outputs } from "../state/streams.ts";
+import { Story } from "../state/story.ts";
+
+const RANKINGS = ["model", "blend", "both"] as const;
+const EVENTS = 10_000;
+/** Standard errors of an interval of 99.9 %. */
+const Z = 3.3;
+
+/** People who click through a catalogue. */
+function visited(items: number, options: ConstructorParameters<typeof Story>[0] = {}): Story {
+  const story = new Story({ outcomeWindowMs: 10, ...options });
+  for (let n = 0; n < items; n++) story.item(`i${n}`, { categories: [`c${n % 5}`] }, 1);
+  story.ask(2, "first");
+  for (let n = 0; n < 4 * items; n++) {
+    story.click(100 + n, `i${(n * n) % items}`, { user: `u${n % 7}` });
+  }
+  return story;
+}
+
+function checkShares(answer: Recommendation, about: string): void {
+  const { items, others = [], scoreKind } = answer;
+  assert.equal(scoreKind, "share", about);
+  let sum = 0;
+  for (const { score } of [...items, ...others]) {
+    assert.ok(score >= 0 && score <= 1, `${about}: ${score}`);
+    sum += score;
+  }
+  assert.ok(sum <= 1 + 1e-9, `${about}: they add up to ${sum}`);
+  items.forEach(({ score }, place) => {
+    assert.ok(place === 0 || items[place - 1]!.score >= score, `${about}: ${score} at ${place}`);
+  });
+}
+
+Deno.test("TaskState.apply() scores by shares that fall along the list and add up to 1 at most while there are no outcomes", () => {
+  const asks: readonly Partial<RequestEvent>[] = [
+    {},
+    { candidates: ["i1", "i2", "i3", "unknown"] },
+    { list: "popular" },
+    { list: "new" },
+    { item: "i1" },
+    { count: 100 },
+    { count: 3, user: "u3" },
+    { user: "nobody" },
+    { filter: { categories: ["c1"] } },
+  ];
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.boolean(), (items, logCandidates) => {
+      for (const ranking of RANKINGS) {
+        const story = visited(items, { ranking, logCandidates });
+        for (const [at, ask] of asks.entries()) {
+          const about = `${ranking}, ${JSON.stringify(ask)} of ${items}`;
+          checkShares(story.ask(10_000 + at, `r${at}`, ask), about);
+        }
+      }
+    }),
+    { numRuns: 12 },
+  );
+});
+
+Deno.test("TaskState.apply() gives an item the same share however long the list is", () => {
+  for (const ranking of RANKINGS) {
+    const [short, long] = [2, 20].map((count) => visited(40, { ranking }).ask(10_000, "r", { count }).items);
+    for (const { item, score } of short!) {
+      const same = long!.find((other) => other.item === item);
+      assert.ok(same !== undefined && Math.abs(same.score - score) < 1e-12, ranking);
+    }
+  }
+});
+
+Deno.test("TaskState.apply() scores by probabilities once there are 100 outcomes, whoever orders", () => {
+  for (const ranking of RANKINGS) {
+    const story = visited(20, { ranking });
+    const kinds: (string | undefined)[] = [];
+    for (let n = 0; n < 14; n++) {
+      const request = `s${n}`;
+      story.show(1000 + 50 * n, Array.from({ length: 10 }, (_, i) => `i${i}`), { request, id: request });
+      story.tick(1000 + 50 * n + 49);
+      kinds.push(story.ask(1000 + 50 * n + 49, `a${n}`).scoreKind);
+    }
+    assert.equal(kinds[0], "share");
+    assert.equal(kinds.at(-1), "probability");
+    const { items } = story.ask(2000, "r");
+    assert.ok(items.every(({ score }) => score > 0 && score < 1));
+  }
+});
+
+Deno.test("decodeRecommendation() reads an answer of 0.2.0, whose scores are probabilities", () => {
+  const text = `{"request":"r","user":"ann","time":1740982815621,"items":[{"item":"tent","score":0.2226,` +
+    `"position":0,"propensity":1,"source":"co-visited"}],"model":"dien","version":3,"stateVersion":2,` +
+    `"others":[{"item":"stove","score":0.1}],"tookMicros":12}`;
+  const decoded = decodeRecommendation(new TextEncoder().encode(text));
+  assert.ok(decoded.ok);
+  assert.equal(decoded.recommendation.scoreKind, undefined);
+});
+
+Deno.test("loggedList() takes shares as what the list was drawn by", () => {
+  const policy = { name: "boltzmann", temperature: 1 } as const;
+  const story = visited(20, { ranking: "blend", policy, logCandidates: true });
+  const answer = story.ask(10_000, "r", { count: 5 });
+  story.task.flush(story.out);
+  const sample = story.samples.find(({ request }) => request === "r");
+  assert.ok(sample);
+  const list = loggedList(answer, sample, policy);
+  assert.ok(list);
+  for (const { target, logged } of list.places) assert.ok(Math.abs(target / logged - 1) < 1e-6);
+});
+
+/** What was said of an item, and what came. */
+interface Row {
+  readonly user: string;
+  readonly score: number;
+  readonly label: number;
+}
+
+/** How many standard errors what came is from what was said; errors of a user go together. */
+function apart(rows: readonly Row[]): number {
+  const users = new Map<string, number>();
+  for (const { user, score, label } of rows) users.set(user, (users.get(user) ?? 0) + label - score);
+  const errors = [...users.values()];
+  const variance = errors.reduce((sum, error) => sum + error * error, 0);
+  return errors.reduce((sum, error) => sum + error, 0) / Math.sqrt(variance);
+}
+
+Deno.test("TaskState.apply() scores the shop by probabilities that come true, in each fifth of them", async () => {
+  const shop = new URL("../../fixtures/shop", import.meta.url).pathname;
+  const config = parseConfig(await Deno.readTextFile(`${shop}/meander.json`), "meander.json");
+  const options = taskOptions(PROFILES.meander, config, "base");
+  const learning = new Learning("base", options, config, 0);
+  const task = new TaskState(options, learning.serving);
+  const out = outputs();
+  const said = new Map<string, ReadonlyMap<string, number>>();
+  const rows: Row[] = [];
+  let events = 0;
+  for await (const record of openSource("meander", shop)) {
+    if (record.kind === "item") task.applyItem(record.item);
+    if (record.kind !== "event") continue;
+    if (++events > EVENTS) break;
+    const { event } = record;
+    if (event.type === "impression") {
+      const { user, time, items, context, surface } = event;
+      const request = { ...{ request: "peek", user, time, candidates: items, count: items.length } };
+      const at = {
+        ...(context === undefined ? {} : { context }),
+        ...(surface === undefined ? {} : { surface }),
+      };
+      const asked = { type: "request", ...request, ...at } as const;
+      const known = task.users.get(user);
+      const { recommendation } = known === undefined ? task.previewNobody(asked) : task.preview(known, asked);
+      if (recommendation.scoreKind === "probability" && event.request !== undefined) {
+        said.set(event.request, new Map(recommendation.items.map(({ item, score }) => [item, score])));
+      }
+    }
+    task.apply(event, events, out);
+    for (const { purpose, request, user, rows: shown } of out.samples) {
+      const scores = said.get(request);
+      if (purpose === "learn" || scores === undefined) continue;
+      for (const { item, label } of shown) rows.push({ user, score: scores.get(item)!, label });
+    }
+    learning.learn(out);
+    out.samples.length = 0;
+  }
+  const later = rows.slice(rows.length / 2).sort((a, b) => a.score - b.score);
+  assert.ok(later.length > 10_000);
+  const fifths = (of: readonly Row[]) =>
+    [0, 1, 2, 3, 4].map((part) => apart(of.slice(part * of.length / 5, (part + 1) * of.length / 5)));
+  for (const z of [apart(later), ...fifths(later)]) assert.ok(Math.abs(z) < Z, `it is ${z} errors off`);
+  // What is half as sure of itself, with the same mean, is found out.
+  const mean = later.reduce((sum, { score }) => sum + score, 0) / later.length;
+  const unsure = later.map((row) => ({ ...row, score: mean + (row.score - mean) / 2 }));
+  assert.ok(fifths(unsure).some((z) => Math.abs(z) > Z));
+});
