@@ -25,7 +25,10 @@ import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
 import { topicNames, topicSpecs } from "../streams/topics/topics.ts";
+import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/config/blueprint.ts";
 import type { Config } from "../streams/config/config.ts";
+import { changeText } from "../streams/generations/changes.ts";
+import { FIRST_GENERATION, generationsOf } from "../streams/generations/registry.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { keyHeaders } from "./flags/server_flags.ts";
@@ -95,7 +98,7 @@ async function main(flags: Flags): Promise<number> {
     maxLag: flags.maxLag,
     known: flags.known,
   });
-  const remarks = await reviewOf(log, flags);
+  const remarks = [...await reviewOf(log, flags), ...await differences(log, flags, config)];
   const wrong = remarks.filter(({ isProblem }) => isProblem);
   const problems = [...configured, ...found.problems, ...wrong, ...unwell];
   const inspection = { ...found, problems, notes: remarks.filter(({ isProblem }) => !isProblem) };
@@ -235,6 +238,26 @@ async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly L
     topics: topicSpecs(names, 1).map(({ name }) => name).filter((name) => existing.has(name)),
     group: `${names.events}-tasks`,
   }) ?? [];
+}
+
+/** What is configured otherwise than the deployment is made, by its record; flags of `run` are not known here. */
+async function differences(
+  log: Log,
+  { prefix }: Flags,
+  config: Config | null,
+): Promise<readonly LogRemark[]> {
+  const topics = topicNames(prefix);
+  const recorded = (await generationsOf(log, topics)).get(FIRST_GENERATION);
+  // Without a file nobody says what it is to be.
+  if (recorded === undefined || config === null || Object.keys(config).length === 0) return [];
+  const now = blueprintOf(config, recorded.blueprint as DeploymentFlags);
+  return blueprintChanges(recorded.blueprint, now).map((change) => ({
+    what: `the configuration differs from the deployment: ${changeText(change)}`,
+    remedy: change.reach === "rebuild"
+      ? "put it back, or begin anew under another --prefix: `run` does not start like this"
+      : "nothing, or put it back; `run` takes it over when it starts",
+    isProblem: change.reach === "rebuild",
+  }));
 }
 
 type Look = Inspection & { readonly notes: readonly Problem[] };

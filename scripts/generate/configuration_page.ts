@@ -5,6 +5,7 @@
  */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
+import type { Reach } from "../../src/options/option.ts";
 import { configJsonSchema } from "../../streams/config/config.ts";
 
 /** A field of the configuration. */
@@ -19,6 +20,8 @@ export interface ConfigRow {
   readonly value: unknown;
   /** What it means. */
   readonly about: string;
+  /** How far a change of it reaches. */
+  readonly reach: Reach | undefined;
 }
 
 const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly string[]])[] = [
@@ -69,7 +72,9 @@ const INTRO = `# Configuration
 Every key is optional; an unknown or repeated one is an error that names it and its lines. The
 [profile of a format](../../streams/replay/profiles.ts) stands between the defaults below and the file. Times
 are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno run -A scripts/generate/schemas.ts\` makes
-this page of [the schema](../../streams/config/config_schema.ts).
+this page of [the schema](../../streams/config/config_schema.ts). A deployment that is there takes a changed key
+\`at once\`, for what comes \`from then on\`, or needs a \`rebuild\` and does not start without
+([decision 50](../decisions/0050-generations.md)).
 
 \`\`\`json
 {
@@ -90,9 +95,17 @@ in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWOR
 \`MEANDER_DEBUG\` adds the stack to the error of a command.
 `;
 
+/** Reaches as the page has them. */
+const REACHES: Readonly<Record<Reach, string>> = {
+  "rebuild": "rebuild",
+  "onward": "from then on",
+  "at-once": "at once",
+  "process": "-",
+};
+
 /** Every field, in the order of the schema. */
 export function configRows(schema: JsonSchema = configJsonSchema()): readonly ConfigRow[] {
-  return rowsOf("", schema as Node);
+  return rowsOf("", schema as Node, undefined);
 }
 
 /** The text of the page. */
@@ -108,7 +121,7 @@ export function configurationPage(): string {
     return [
       `## ${title}`,
       ...(intro === "" ? [] : [intro]),
-      table(["Key", "Type", "Default", "Meaning"], lines),
+      table(["Key", "Type", "Default", "Changed", "Meaning"], lines),
     ]
       .join("\n\n");
   });
@@ -118,9 +131,10 @@ export function configurationPage(): string {
 /** The cells of rows; fields of one part that say the same share a row. */
 function alikeTogether(rows: readonly ConfigRow[]): readonly (readonly string[])[] {
   const lines: { readonly keys: string[]; readonly cells: readonly string[]; readonly alike: string }[] = [];
-  for (const { key, type, fallback, about } of rows) {
+  for (const { key, type, fallback, about, reach } of rows) {
     const [, part = "", name = ""] = /^(.*?)([^.]*)$/.exec(key) ?? [];
-    const cells = [type, fallback, about], alike = [part, ...cells].join("\n");
+    const cells = [type, fallback, reach === undefined ? "" : REACHES[reach], about],
+      alike = [part, ...cells].join("\n");
     const last = lines.at(-1);
     if (last?.alike === alike) last.keys.push(`\`.${name}\``);
     else lines.push({ keys: [`\`${key}\``], cells, alike });
@@ -134,6 +148,7 @@ interface Node {
   readonly description?: string;
   readonly default?: unknown;
   readonly "x-default"?: string;
+  readonly "x-reach"?: Reach;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly additionalProperties?: Node | boolean;
   readonly items?: Node;
@@ -148,25 +163,26 @@ interface Node {
   readonly exclusiveMaximum?: number;
 }
 
-function rowsOf(key: string, node: Node): readonly ConfigRow[] {
-  const own = node.description === undefined ? [] : [rowOf(key, node)];
+function rowsOf(key: string, node: Node, before: Reach | undefined): readonly ConfigRow[] {
+  const reach = node["x-reach"] ?? before;
+  const own = node.description === undefined ? [] : [{ ...rowOf(key, node), reach }];
   const parts = [node, ...node.anyOf ?? [], ...node.oneOf ?? []];
   const inner = new Map<string, readonly ConfigRow[]>();
   for (const { properties = {}, additionalProperties, items } of parts) {
     for (const [name, child] of Object.entries(properties)) {
       if (child.not !== undefined) continue; // what must not be there
       const path = key === "" ? name : `${key}.${name}`;
-      if (!inner.has(path)) inner.set(path, rowsOf(path, child));
+      if (!inner.has(path)) inner.set(path, rowsOf(path, child, reach));
     }
     if (typeof additionalProperties === "object" && additionalProperties.properties !== undefined) {
-      inner.set(`${key}.<name>`, rowsOf(`${key}.<name>`, additionalProperties));
+      inner.set(`${key}.<name>`, rowsOf(`${key}.<name>`, additionalProperties, reach));
     }
-    if (items?.properties !== undefined) inner.set(`${key}[]`, rowsOf(`${key}[]`, items));
+    if (items?.properties !== undefined) inner.set(`${key}[]`, rowsOf(`${key}[]`, items, reach));
   }
   return [...own, ...[...inner.values()].flat()];
 }
 
-function rowOf(key: string, node: Node): ConfigRow {
+function rowOf(key: string, node: Node): Omit<ConfigRow, "reach"> {
   const { description: about = "", default: value, "x-default": words } = node;
   const fallback = words ?? (value === undefined ? "" : `\`${JSON.stringify(value)}\``);
   return { key, type: typeOf(node), fallback, value, about };

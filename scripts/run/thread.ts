@@ -41,6 +41,7 @@ import { topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf } from "../flags/service_flags.ts";
+import { agreeOn } from "./agreement.ts";
 import { type Address, addressOf, COMMIT_INTERVAL_MS, type Flags, SNAPSHOTS } from "./flags.ts";
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 
@@ -138,6 +139,11 @@ async function serve(flags: Flags): Promise<number> {
   if (opened === undefined) return 0;
   const metrics = new Metrics(topics);
   await using log = meteredLog(opened, metrics);
+  const partitions = await partitionsOf(log, flags);
+  if (roles.includes("task") || roles.includes("learner")) {
+    const { model, variantModels: variants = [], seed } = flags;
+    await agreeOn(log, topics, config, { model, variants, partitions, seed });
+  }
   const delivery = flags.delivery ?? config.delivery ?? DELIVERY.value;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   await using service = await Service.start(log, {
@@ -152,7 +158,7 @@ async function serve(flags: Flags): Promise<number> {
     learner: { tableBytes, ...learnerOptions(task, config, flags.seed) },
     learning: learningOptions(config),
     learnerThread: learnerThreadOf(flags, kind, metrics),
-    partitions: await partitionsOf(log, flags),
+    partitions,
     prefix: flags.prefix,
     rekeyFrom: flags.rekeyFrom,
     commitIntervalMs,

@@ -4,7 +4,17 @@
  * @module
  */
 
-import { absent, choice, count, flag, group, natural, type OptionsOf, share } from "../options/option.ts";
+import {
+  absent,
+  choice,
+  count,
+  flag,
+  group,
+  natural,
+  type OptionsOf,
+  reaches,
+  share,
+} from "../options/option.ts";
 import type { Boost } from "../events/event.ts";
 import type { ActionPolicies } from "../features/actions.ts";
 import type { FeatureSchema } from "../features/schema.ts";
@@ -90,56 +100,91 @@ export interface TaskOptions {
 
 /** The options of {@linkcode TaskOptions} that are numbers, words, or parts with options of their own. */
 export const TASK_OPTIONS = {
-  sequence: group(SEQUENCE_OPTIONS),
-  outcomeWindowMs: natural(600_000, "how long after an impression an outcome counts"),
-  allowedLatenessMs: natural(300_000, "how far behind the newest event time an event may come"),
-  impressions: choice<"served" | "logged">(
-    ["served", "logged"],
-    absent('`"served"`; `"logged"` in the profiles of a replay', "served"),
-    "whether an answer counts as shown, or what an impression event says; see [join and labels](../explanation/join-and-labels.md)",
+  sequence: reaches("onward", group(SEQUENCE_OPTIONS)),
+  outcomeWindowMs: reaches("onward", natural(600_000, "how long after an impression an outcome counts")),
+  allowedLatenessMs: reaches(
+    "onward",
+    natural(300_000, "how far behind the newest event time an event may come"),
   ),
-  labelPolicy: choice(
-    LABEL_POLICIES,
-    "window",
-    "when impressions become labels; see [join and labels](../explanation/join-and-labels.md#labels-that-come-late)",
-  ),
-  lateOutcomeMs: natural(
-    3_600_000,
-    "how long after its window an impression is remembered for late clicks, by the other policies",
-  ),
-  learnHistories: flag(
-    absent(
-      `\`false\`; \`true\` for ${modelsThat((has) => has.historyObjective)} where \`learner.auxWeight\` > 0`,
-      false,
+  impressions: reaches(
+    "onward",
+    choice<"served" | "logged">(
+      ["served", "logged"],
+      absent('`"served"`; `"logged"` in the profiles of a replay', "served"),
+      "whether an answer counts as shown, or what an impression event says; see [join and labels](../explanation/join-and-labels.md)",
     ),
-    "whether behaviours without a list are learnt too, for an auxiliary loss; see [the learner](../explanation/learner.md#behaviours-without-a-list)",
   ),
-  learnNext: share(
-    0,
-    "share of the wanted behaviours that are learnt as what came next; see [retrieval](../explanation/retrieval.md)",
+  labelPolicy: reaches(
+    "onward",
+    choice(
+      LABEL_POLICIES,
+      "window",
+      "when impressions become labels; see [join and labels](../explanation/join-and-labels.md#labels-that-come-late)",
+    ),
   ),
-  dedupIds: count(32, "newest event ids remembered per user"),
-  logCandidates: flag(
-    false,
-    "write candidates that were not chosen into each answer, to evaluate other policies on",
+  lateOutcomeMs: reaches(
+    "onward",
+    natural(
+      3_600_000,
+      "how long after its window an impression is remembered for late clicks, by the other policies",
+    ),
   ),
-  ranking: choice(
-    ["model", "blend", "both"],
-    "model",
-    "orders retrieved candidates; see [retrieval](../explanation/retrieval.md)",
+  learnHistories: reaches(
+    "onward",
+    flag(
+      absent(
+        `\`false\`; \`true\` for ${
+          modelsThat((has) => has.historyObjective)
+        } where \`learner.auxWeight\` > 0`,
+        false,
+      ),
+      "whether behaviours without a list are learnt too, for an auxiliary loss; see [the learner](../explanation/learner.md#behaviours-without-a-list)",
+    ),
   ),
-  retrieval: group(RETRIEVAL_OPTIONS),
-  maxUnlistedItems: natural(
-    absent(`${SERVICE_UNLISTED_ITEMS}; none in a replay`, Infinity),
-    "items per partition that events may make known and `items` has not; an event with one more is rejected, a " +
-      "candidate left out",
+  learnNext: reaches(
+    "onward",
+    share(
+      0,
+      "share of the wanted behaviours that are learnt as what came next; see [retrieval](../explanation/retrieval.md)",
+    ),
   ),
-  maxStaleVersions: natural(100, "versions the state of a window may be behind before it is folded again"),
-  lifelong: flag(
-    true,
-    `whether ${
-      modelsThat((has) => has.lifelong)
-    } remembers the whole life of a user, and not the window only`,
+  dedupIds: reaches("onward", count(32, "newest event ids remembered per user")),
+  logCandidates: reaches(
+    "onward",
+    flag(
+      false,
+      "write candidates that were not chosen into each answer, to evaluate other policies on",
+    ),
+  ),
+  ranking: reaches(
+    "at-once",
+    choice(
+      ["model", "blend", "both"],
+      "model",
+      "orders retrieved candidates; see [retrieval](../explanation/retrieval.md)",
+    ),
+  ),
+  retrieval: reaches("onward", group(RETRIEVAL_OPTIONS)),
+  maxUnlistedItems: reaches(
+    "at-once",
+    natural(
+      absent(`${SERVICE_UNLISTED_ITEMS}; none in a replay`, Infinity),
+      "items per partition that events may make known and `items` has not; an event with one more is rejected, a " +
+        "candidate left out",
+    ),
+  ),
+  maxStaleVersions: reaches(
+    "at-once",
+    natural(100, "versions the state of a window may be behind before it is folded again"),
+  ),
+  lifelong: reaches(
+    "onward",
+    flag(
+      true,
+      `whether ${
+        modelsThat((has) => has.lifelong)
+      } remembers the whole life of a user, and not the window only`,
+    ),
   ),
 } satisfies OptionsOf<
   Omit<

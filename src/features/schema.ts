@@ -8,7 +8,7 @@
  */
 
 import type { Attributes, AttributeValue } from "../events/event.ts";
-import { choice, flag, names, type OptionsOf, part } from "../options/option.ts";
+import { allReach, choice, flag, names, type OptionsOf, part } from "../options/option.ts";
 import { TRANSITION_OPTIONS, type TransitionOptions } from "./transitions.ts";
 import { modelsThat } from "../nn/models/registry.ts";
 
@@ -41,30 +41,33 @@ export interface FeatureSchema {
 }
 
 /** The options of {@linkcode FeatureSchema}. */
-export const FEATURE_OPTIONS = {
-  userFields: names([], "attributes of the profile that are features"),
-  itemFields: names([], "attributes of the item that are features"),
-  contextFields: names(["hour", "surface"], "`hour`, `surface`, or keys of the event's context"),
-  crosses: names([], "item attributes for which a user's own residual is tracked"),
-  transitions: part(
-    TRANSITION_OPTIONS,
-    "crosses of newest behaviours and candidate; `null` = none",
-    `\`{}\`; \`null\` for ${modelsThat(({ ordered }) => !ordered)}`,
-  ),
-  pairs: flag(
-    false,
-    "crosses of user and user fields with categories and `crosses`; see [features](../explanation/features.md)",
-  ),
-  userIds: flag(
-    true,
-    "whether users have weights and statistics of their own; see [features](../explanation/features.md)",
-  ),
-  offset: choice(
-    ["prior", "rate"],
-    "prior",
-    "the logit that a model starts from: smoothed rates, or the overall one",
-  ),
-} satisfies OptionsOf<Omit<FeatureSchema, "numerics">>;
+export const FEATURE_OPTIONS = allReach(
+  "rebuild",
+  {
+    userFields: names([], "attributes of the profile that are features"),
+    itemFields: names([], "attributes of the item that are features"),
+    contextFields: names(["hour", "surface"], "`hour`, `surface`, or keys of the event's context"),
+    crosses: names([], "item attributes for which a user's own residual is tracked"),
+    transitions: part(
+      TRANSITION_OPTIONS,
+      "crosses of newest behaviours and candidate; `null` = none",
+      `\`{}\`; \`null\` for ${modelsThat(({ ordered }) => !ordered)}`,
+    ),
+    pairs: flag(
+      false,
+      "crosses of user and user fields with categories and `crosses`; see [features](../explanation/features.md)",
+    ),
+    userIds: flag(
+      true,
+      "whether users have weights and statistics of their own; see [features](../explanation/features.md)",
+    ),
+    offset: choice(
+      ["prior", "rate"],
+      "prior",
+      "the logit that a model starts from: smoothed rates, or the overall one",
+    ),
+  } satisfies OptionsOf<Omit<FeatureSchema, "numerics">>,
+);
 
 /** A schema that fits any stream: ids, categories, hour and surface. */
 export const DEFAULT_SCHEMA: FeatureSchema = {

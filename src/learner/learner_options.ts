@@ -8,12 +8,14 @@ import { TABLE_OPTIONS } from "../embeddings/table_options.ts";
 import type { FeatureSchema } from "../features/schema.ts";
 import {
   absent,
+  allReach,
   choice,
   count,
   group,
   number,
   type OptionsOf,
   positive,
+  reaches,
   settle,
   type Settled,
 } from "../options/option.ts";
@@ -82,33 +84,39 @@ const DEVIATIONS = Object.fromEntries(
 ) as Record<WeightKind, ReturnType<typeof positive<number | undefined>>>;
 
 /** The options of {@linkcode LearnerOptions} that a configuration may set. */
-export const LEARNER_OPTIONS = {
-  embeddingWidth: count(16, "width of an id's embedding"),
-  optimiser: choice(["adam", "adagrad"], "adagrad", "of the model's dense weights"),
-  learningRate: positive<number | undefined>(
-    absent(`${LEARNING_RATES.adagrad}; ${LEARNING_RATES.adam} for adam`),
-    "its rate",
-  ),
-  headLearningRate: positive(0.1, "of bias and numeric weights"),
-  embeddingLearningRate: positive(0.1, "of embedding rows"),
-  firstOrderLearningRate: positive(0.05, "of first-order weights"),
-  pairLearningRate: positive(0.05, "of the weights of pairs"),
-  crossLearningRate: positive(0.2, "of the weights of transitions"),
-  deviations: group(
-    DEVIATIONS,
-    "of first-order weights around 0, in logits: what is named is learnt as a posterior mean",
-    "none",
-  ),
-  embeddingScale: number(0.03, { minimum: 0 }, "standard deviation of a new row"),
-  clipNorm: positive(5, "largest norm of the dense gradient per row"),
-  auxWeight: number(0, { minimum: 0 }, "factor of DIEN's auxiliary loss"),
-  admitAfter: TABLE_OPTIONS.admitAfter,
-  tableBytes: count(268_435_456, "all tables together, bytes"),
-  expireAfterMs: TABLE_OPTIONS.expireAfterMs,
-  negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
-  calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),
-  preferences: group(PREFERENCES_OPTIONS),
-} satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "learnsNext" | "seed">>;
+export const LEARNER_OPTIONS = allReach(
+  "onward",
+  {
+    embeddingWidth: reaches("rebuild", count(16, "width of an id's embedding")),
+    optimiser: reaches(
+      "rebuild",
+      choice(["adam", "adagrad"], "adagrad", "of the model's dense weights"),
+    ),
+    learningRate: positive<number | undefined>(
+      absent(`${LEARNING_RATES.adagrad}; ${LEARNING_RATES.adam} for adam`),
+      "its rate",
+    ),
+    headLearningRate: positive(0.1, "of bias and numeric weights"),
+    embeddingLearningRate: positive(0.1, "of embedding rows"),
+    firstOrderLearningRate: positive(0.05, "of first-order weights"),
+    pairLearningRate: positive(0.05, "of the weights of pairs"),
+    crossLearningRate: positive(0.2, "of the weights of transitions"),
+    deviations: group(
+      DEVIATIONS,
+      "of first-order weights around 0, in logits: what is named is learnt as a posterior mean",
+      "none",
+    ),
+    embeddingScale: number(0.03, { minimum: 0 }, "standard deviation of a new row"),
+    clipNorm: positive(5, "largest norm of the dense gradient per row"),
+    auxWeight: number(0, { minimum: 0 }, "factor of DIEN's auxiliary loss"),
+    admitAfter: reaches("rebuild", TABLE_OPTIONS.admitAfter),
+    tableBytes: count(268_435_456, "all tables together, bytes"),
+    expireAfterMs: TABLE_OPTIONS.expireAfterMs,
+    negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
+    calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),
+    preferences: group(PREFERENCES_OPTIONS),
+  } satisfies OptionsOf<Omit<LearnerOptions, "schema" | "fakeNegatives" | "learnsNext" | "seed">>,
+);
 
 /** Options of a learner with all defaults filled in. */
 export interface LearnerSettings extends Settled<typeof LEARNER_OPTIONS> {

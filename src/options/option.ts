@@ -41,6 +41,16 @@ export type OptionKind =
   /** A name that may not be set; `message` says why. */
   | { readonly kind: "forbidden"; readonly message: string };
 
+/**
+ * How far a change of an option reaches in a deployment that has a past:
+ *
+ * - `rebuild`: what is stored was made under the old value and does not fit the new one;
+ * - `onward`: what is made from now on; what is stored stays as it was made;
+ * - `at-once`: everything, as nothing that is stored depends on it;
+ * - `process`: this process alone, it is no part of the deployment.
+ */
+export type Reach = "rebuild" | "onward" | "at-once" | "process";
+
 /** An option. */
 export interface Option<T> {
   /** What it may hold. */
@@ -49,6 +59,8 @@ export interface Option<T> {
   readonly isNullable?: true;
   /** Whether it must be there where its part is. */
   readonly isWanted?: true;
+  /** How far a change of it reaches. @default {as far as that of the part that it is in} */
+  readonly reach?: Reach;
   /** What it means, in Markdown; empty = it is only a group. */
   readonly about: string;
   /** What it is when it is absent. */
@@ -86,6 +98,32 @@ export function settle<D extends Declared>(declared: D, given: Given<D> = {}): S
   return Object.fromEntries(
     names.map((name) => [name, given[name] === undefined ? declared[name]!.value : given[name]]),
   ) as Settled<D>;
+}
+
+/**
+ * Values of all options, those of parts too, as data for JSON: what JSON has no value for is `null`, and a part that is
+ * only turned on has its defaults.
+ *
+ * @example
+ * ```ts
+ * import { count, group, natural, settleAll } from "./option.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const OPTIONS = { rows: count(64, "rows"), queue: group({ length: natural(8, "of the queue") }) };
+ * assert.deepEqual(settleAll(OPTIONS, { rows: 32 }), { rows: 32, queue: { length: 8 } });
+ * ```
+ */
+export function settleAll(declared: Declared, given: object = {}): Readonly<Record<string, unknown>> {
+  const values = given as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(declared).map(([name, { kind, value }]) => {
+      const own = values[name] === undefined ? value : values[name];
+      if (own === null) return [name, null];
+      const isPart = kind.kind === "group" || kind.kind === "switch" && own !== false;
+      if (isPart) return [name, settleAll(kind.of, typeof own === "object" ? own : {})];
+      return [name, own === undefined || typeof own === "number" && !Number.isFinite(own) ? null : own];
+    }),
+  );
 }
 
 /** A default in words. */
@@ -247,6 +285,16 @@ export function switchOf<D extends Declared>(
   about: string,
 ): Option<boolean | Given<D>> {
   return { kind: { kind: "switch", of }, about, value };
+}
+
+/** The same option, and how far a change of it reaches. */
+export function reaches<O extends Option<unknown>>(reach: Reach, of: O): O {
+  return { ...of, reach };
+}
+
+/** The same options; those that do not say how far a change of them reaches do as `reach` says. */
+export function allReach<D extends Declared>(reach: Reach, of: D): D {
+  return Object.fromEntries(Object.entries(of).map(([name, one]) => [name, { reach, ...one }])) as D;
 }
 
 /** The same option without a default: it is wanted where its part is. */

@@ -13,7 +13,7 @@ import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { MODEL_NAMES, MODELS } from "../../src/nn/models/registry.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
-import { optionSchema, optionsSchema, shapeOf } from "../settings/option_schema.ts";
+import { optionSchema, optionsSchema, reaching, shapeOf } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 import { httpSchema } from "../http/contract/settings.ts";
@@ -39,16 +39,23 @@ const action = z.strictObject({
 
 const { proof, guard, ...learning } = shapeOf(LEARNING_OPTIONS);
 
-const models = z.strictObject(
-  Object.fromEntries(MODEL_NAMES.map((name) => [name, optionsSchema(MODELS[name].options)])),
-).partial();
+const models = reaching(
+  z.strictObject(
+    Object.fromEntries(MODEL_NAMES.map((name) => [name, optionsSchema(MODELS[name].options)])),
+  ).partial(),
+  "rebuild",
+);
 
 /** Options of logs: each kind's in its section, or at the top. */
 function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType>> {
   return Object.assign(
     {},
     ...kinds.map(({ section, options }) =>
-      section === null ? shapeOf(options) : { [section]: optionsSchema(options) }
+      section === null
+        ? Object.fromEntries(
+          Object.entries(shapeOf(options)).map(([name, schema]) => [name, reaching(schema, "process")]),
+        )
+        : { [section]: reaching(optionsSchema(options), "process") }
     ),
   );
 }
@@ -56,63 +63,78 @@ function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType
 /** The schema of a file for some kinds of logs. */
 export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
   return z.strictObject({
-    $schema: field(z.string(), "where the schema of the file is, for editors", absent("none")),
+    $schema: reaching(
+      field(z.string(), "where the schema of the file is, for editors", absent("none")),
+      "process",
+    ),
     features: optionsSchema(FEATURE_OPTIONS),
-    actions: field(
-      z.record(z.string(), action),
-      "what actions mean, by name",
-      absent("see [events.md](events.md)"),
+    actions: reaching(
+      field(
+        z.record(z.string(), action),
+        "what actions mean, by name",
+        absent("see [events.md](events.md)"),
+      ),
+      "onward",
     ),
     ...shapeOf(TASK_OPTIONS),
-    policy: field(
-      policySchema,
-      "how a list is chosen from the scores; see [scorer](../explanation/scorer.md)",
-      DEFAULT_POLICY,
+    policy: reaching(
+      field(
+        policySchema,
+        "how a list is chosen from the scores; see [scorer](../explanation/scorer.md)",
+        DEFAULT_POLICY,
+      ),
+      "at-once",
     ),
-    boosts: field(
-      z.array(z.strictObject({
-        by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
-        categories: field(
-          z.array(z.string()).optional(),
-          "about items with one of these categories",
-          absent("any"),
-        ),
-        notCategories: field(
-          z.array(z.string()).optional(),
-          "about items with none of these categories",
-          absent("any"),
-        ),
-        where: field(
-          z.array(z.strictObject({
-            attribute: field(z.string(), "name of the attribute"),
-            is: field(z.enum(COMPARISONS), "how it compares"),
-            value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
-          })).optional(),
-          "about items that meet all of these conditions",
-          absent("any"),
-        ),
-      })),
-      "rules that raise or lower items, for every request; see [scorer](../explanation/scorer.md)",
-      [],
+    boosts: reaching(
+      field(
+        z.array(z.strictObject({
+          by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
+          categories: field(
+            z.array(z.string()).optional(),
+            "about items with one of these categories",
+            absent("any"),
+          ),
+          notCategories: field(
+            z.array(z.string()).optional(),
+            "about items with none of these categories",
+            absent("any"),
+          ),
+          where: field(
+            z.array(z.strictObject({
+              attribute: field(z.string(), "name of the attribute"),
+              is: field(z.enum(COMPARISONS), "how it compares"),
+              value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
+            })).optional(),
+            "about items that meet all of these conditions",
+            absent("any"),
+          ),
+        })),
+        "rules that raise or lower items, for every request; see [scorer](../explanation/scorer.md)",
+        [],
+      ),
+      "at-once",
     ),
-    frequency: field(
-      z.strictObject({
-        most: field(count.max(1000), "so many times"),
-        withinMs: field(positive, "within so long before a request"),
-        remembered: field(
-          natural.optional(),
-          "newest items shown, remembered per user; 0 = those of open lists only",
-          0,
-        ),
-      }),
-      "how often the same item may be shown to a user; see [scorer](../explanation/scorer.md)",
-      absent("no limit"),
+    frequency: reaching(
+      field(
+        z.strictObject({
+          most: field(count.max(1000), "so many times"),
+          withinMs: field(positive, "within so long before a request"),
+          remembered: field(
+            natural.optional(),
+            "newest items shown, remembered per user; 0 = those of open lists only",
+            0,
+          ),
+        }),
+        "how often the same item may be shown to a user; see [scorer](../explanation/scorer.md)",
+        absent("no limit"),
+      ),
+      "onward",
     ),
     ...logShapes(kinds),
-    delivery: optionSchema(DELIVERY),
+    delivery: reaching(optionSchema(DELIVERY), "process"),
     ...learning,
     learner: optionsSchema(LEARNER_OPTIONS),
-    http: httpSchema,
+    http: reaching(httpSchema, "process"),
     retention: optionsSchema(RETENTION_OPTIONS),
     proof,
     guard,

@@ -21,7 +21,16 @@ import { GuardRails } from "../../src/learner/guard_rails.ts";
 import type { Learner } from "../../src/learner/learner.ts";
 import { Proof, PROOF_OPTIONS, type ProofOptions } from "../../src/learner/proof.ts";
 import { Validation } from "../../src/learner/validation.ts";
-import { absent, count, natural, type OptionsOf, orNull, part, settle } from "../../src/options/option.ts";
+import {
+  absent,
+  count,
+  natural,
+  type OptionsOf,
+  orNull,
+  part,
+  reaches,
+  settle,
+} from "../../src/options/option.ts";
 import type { ParameterVersion } from "../../src/serving/version.ts";
 import { type Batch, BatchReader } from "./batch_reader.ts";
 import { decodeHead, encodeHead } from "./checkpoint_head.ts";
@@ -68,26 +77,41 @@ export const SERVICE_ROWS = 20_000;
 
 /** The options of {@linkcode LearningOptions} that stand in a configuration. */
 export const LEARNING_OPTIONS = {
-  batchRows: count(64, "rows of a batch of the learner; also ends a round of the task"),
-  checkpointBatches: count(100, "batches between two checkpoints"),
-  checkpointIntervalMs: natural(10_000, "of a service: time between two checkpoints at least"),
-  publishIntervalMs: natural(1000, "of a service: time between two versions at least"),
-  snapshotVersions: orNull(
-    count(
-      50,
-      "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
-        "`null`: all stay, and may name who was erased",
+  batchRows: reaches("onward", count(64, "rows of a batch of the learner; also ends a round of the task")),
+  checkpointBatches: reaches("at-once", count(100, "batches between two checkpoints")),
+  checkpointIntervalMs: reaches(
+    "at-once",
+    natural(10_000, "of a service: time between two checkpoints at least"),
+  ),
+  publishIntervalMs: reaches("at-once", natural(1000, "of a service: time between two versions at least")),
+  snapshotVersions: reaches(
+    "at-once",
+    orNull(
+      count(
+        50,
+        "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
+          "`null`: all stay, and may name who was erased",
+      ),
     ),
   ),
-  keepRows: count(
-    absent(`all; ${SERVICE_ROWS} in a service`, Infinity),
-    "newest judged rows kept for figures",
+  keepRows: reaches(
+    "at-once",
+    count(
+      absent(`all; ${SERVICE_ROWS} in a service`, Infinity),
+      "newest judged rows kept for figures",
+    ),
   ),
-  proof: part(
-    PROOF_OPTIONS,
-    "how a model proves that it ranks better than the prior; `null` = it need not",
+  proof: reaches(
+    "at-once",
+    part(
+      PROOF_OPTIONS,
+      "how a model proves that it ranks better than the prior; `null` = it need not",
+    ),
   ),
-  guard: part(GUARD_OPTIONS, "the band in which served predictions must stay; `null` = none"),
+  guard: reaches(
+    "at-once",
+    part(GUARD_OPTIONS, "the band in which served predictions must stay; `null` = none"),
+  ),
 } satisfies OptionsOf<
   Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">
 >;

@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import type { Bounds, Declared, Given, Option, OptionKind } from "../../src/options/option.ts";
+import type { Bounds, Declared, Given, Option, OptionKind, Reach } from "../../src/options/option.ts";
 
 /** The schema of options. */
 export function optionsSchema<D extends Declared>(declared: D): z.ZodObject & z.ZodType<Given<D>> {
@@ -26,13 +26,21 @@ export function shapeOf<D extends Declared>(
 }
 
 /** The schema of an option, with its meaning and its default for editors and for docs/reference/configuration.md. */
-export function optionSchema<T>({ kind, isNullable, about, value, words }: Option<T>): z.ZodType<T> {
+export function optionSchema<T>(
+  { kind, isNullable, reach, about, value, words }: Option<T>,
+): z.ZodType<T> {
   const own = kindSchema(kind);
-  const schema = isNullable ? own.nullable() : own;
+  const bareSchema = isNullable ? own.nullable() : own;
+  const schema = reach === undefined ? bareSchema : reaching(bareSchema, reach);
   if (about === "") return schema as never;
   const bare = value === undefined ? {} : { default: value };
   const fallback = words === undefined ? bare : { "x-default": words };
   return schema.meta({ description: about, ...fallback }) as never;
+}
+
+/** A schema that says how far a change of what it describes reaches; what is inside does as it says, unless it says itself. */
+export function reaching<Schema extends z.ZodType>(schema: Schema, reach: Reach): Schema {
+  return schema.meta({ "x-reach": reach }) as Schema;
 }
 
 function kindSchema(kind: OptionKind): z.ZodType {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { absent, type OptionsOf, positive } from "../../src/options/option.ts";
+import { absent, allReach, type OptionsOf, positive } from "../../src/options/option.ts";
 
 /**
  * How long an embedded log keeps records, hours of wall-clock time. docs/reference/topics.md says what is kept longer.
@@ -25,13 +25,16 @@ export interface RetentionSettings {
 const FOR_GOOD = absent<number | undefined>("for good", undefined);
 
 /** The options of {@linkcode RetentionSettings}. */
-export const RETENTION_OPTIONS = {
-  eventsHours: positive(
-    FOR_GOOD,
-    "on SQLite: how long events are kept, once applied; see [topics](topics.md#retention)",
-  ),
-  recommendationsHours: positive(FOR_GOOD, "how long answers are, once figures of experiments have them"),
-  samplesHours: positive(FOR_GOOD, "how long samples are, once learnt and counted"),
-  signalsHours: positive(24, "how long signals of tasks are, once all others have them"),
-  rejectedHours: positive(FOR_GOOD, "how long rejections are"),
-} satisfies OptionsOf<RetentionSettings>;
+export const RETENTION_OPTIONS = allReach(
+  "at-once",
+  {
+    eventsHours: positive(
+      FOR_GOOD,
+      "on SQLite: how long events are kept, once applied; see [topics](topics.md#retention)",
+    ),
+    recommendationsHours: positive(FOR_GOOD, "how long answers are, once figures of experiments have them"),
+    samplesHours: positive(FOR_GOOD, "how long samples are, once learnt and counted"),
+    signalsHours: positive(24, "how long signals of tasks are, once all others have them"),
+    rejectedHours: positive(FOR_GOOD, "how long rejections are"),
+  } satisfies OptionsOf<RetentionSettings>,
+);

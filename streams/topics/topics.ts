@@ -22,6 +22,7 @@ export type Topics = Readonly<
     | "figures"
     | "pins"
     | "positions"
+    | "generations"
     | "rejected",
     string
   >
@@ -130,6 +131,13 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
   positions: {
     summary: "Positions of feeders in their sources.",
     key: "feeder",
+    cleanup: "compact",
+    isSingle: true,
+    value: "json",
+  },
+  generations: {
+    summary: "What each generation of the deployment is made as.",
+    key: "number",
     cleanup: "compact",
     isSingle: true,
     value: "json",

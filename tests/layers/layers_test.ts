@@ -71,6 +71,7 @@ const LAYERS = [
   "streams/service/jobs",
   "streams/service/erasure",
   "streams/service",
+  "streams/generations",
   "streams/report",
   "streams/evaluation",
   "streams/replay",

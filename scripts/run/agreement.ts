@@ -1,0 +1,71 @@
+/**
+ * Compares the configuration of a process with the deployment on the log, for `run` and `check`.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { createHead } from "../../src/features/rows/assembler.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../../streams/config/blueprint.ts";
+import { type Config, learnerOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
+import { agree, type AgreementOptions } from "../../streams/generations/agreement.ts";
+import { changeText } from "../../streams/generations/changes.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { makeModel } from "../../streams/service/jobs/learner_job.ts";
+import type { Topics } from "../../streams/topics/topics.ts";
+
+const logger = getLogger(["meander", "run"]);
+
+/** What a configuration is compared by. */
+export function agreementOptions(config: Config, flags: DeploymentFlags): AgreementOptions {
+  return {
+    blueprint: blueprintOf(config, flags),
+    changesOf: blueprintChanges,
+    weights: () => weightsOf(config, flags.model, flags.seed),
+  };
+}
+
+function weightsOf(config: Config, model: ModelName, seed: number): { dense: number; head: number } {
+  const task = taskOptions(
+    { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS },
+    config,
+    model,
+  );
+  const { schema } = task;
+  const learner = learnerOptions(task, config, seed);
+  const made = makeModel({ model, modelConfig: modelConfig(model, config), schema, learner });
+  return { dense: made.parameters.values.length, head: createHead(schema).values.length };
+}
+
+/**
+ * Notes what the deployment is made as, or says what is configured otherwise than it was.
+ *
+ * @throws GenerationError when it cannot go on as configured
+ */
+export async function agreeOn(
+  log: Log,
+  topics: Topics,
+  config: Config,
+  flags: DeploymentFlags,
+): Promise<void> {
+  const { recorded, changes, isThere } = await agree(
+    log,
+    topics,
+    agreementOptions(config, flags),
+    Date.now(),
+  );
+  if (recorded === null && isThere) {
+    logger.info(
+      "takes the deployment over as it is, with {model} and {partitions} partitions: it has no record of its options " +
+        "yet, so only its weights were compared; from now on other options are recognised",
+      { model: flags.model, partitions: flags.partitions },
+    );
+  }
+  for (const change of changes) {
+    const text = changeText(change);
+    logger.info("configured otherwise than before: {text}", { text });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What a configuration and the flags of `run` make of a deployment, with every default filled in.
+ *
+ * @module
+ */
+
+import { isDeepStrictEqual } from "node:util";
+import { DEFAULT_POLICY, SERVICE_UNLISTED_ITEMS, TASK_OPTIONS } from "../../src/engine/task_options.ts";
+import { DEFAULT_SCHEMA, FEATURE_OPTIONS } from "../../src/features/schema.ts";
+import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import { type Reach, settleAll } from "../../src/options/option.ts";
+import { type Change, changesBetween } from "../generations/changes.ts";
+import type { Blueprint } from "../generations/generation.ts";
+import { LEARNING_OPTIONS } from "../learning/learning.ts";
+import { valueAt } from "../settings/config_fault.ts";
+import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
+import { type Config, modelConfig, taskOptions } from "./config.ts";
+import { reachesOf } from "./reach.ts";
+
+/** What a deployment is beside its configuration. */
+export interface DeploymentFlags {
+  /** Name of the model. */
+  readonly model: ModelName;
+  /** Models of variants. */
+  readonly variants: readonly ModelName[];
+  /** Number of partitions of `events`. */
+  readonly partitions: number;
+  /** Seed of weights and draws. */
+  readonly seed: number;
+}
+
+/** The blueprint of a deployment: what the log holds of it depends on this, or did when it was written. */
+export function blueprintOf(
+  config: Config,
+  { model, variants, partitions, seed }: DeploymentFlags,
+): Blueprint {
+  const task = taskOptions(
+    { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS },
+    config,
+    model,
+  );
+  const models = [model, ...variants];
+  const options = {
+    features: settleAll(FEATURE_OPTIONS, task.schema),
+    actions: task.actions,
+    ...settleAll(TASK_OPTIONS, task),
+    policy: task.policy ?? DEFAULT_POLICY,
+    boosts: task.boosts ?? [],
+    frequency: task.frequency ?? null,
+    ...settleAll(LEARNING_OPTIONS, config),
+    learner: settleAll(LEARNER_OPTIONS, config.learner),
+    retention: settleAll(RETENTION_OPTIONS, config.retention),
+    models: Object.fromEntries(models.map((name) => [name, modelConfig(name, config)])),
+  };
+  // As it comes back from the log: without what is undefined.
+  return JSON.parse(JSON.stringify({ model, variants, partitions, seed, options })) as Blueprint;
+}
+
+/**
+ * What differs between two blueprints, of which the first may be of another release: an option that it did not have and
+ * that has its default is no change, nor is one that this release has no more.
+ */
+export function blueprintChanges(before: Blueprint, now: Blueprint): readonly Change[] {
+  const reaches = reachesOf();
+  const usual = blueprintOf({}, now as DeploymentFlags).options;
+  return changesBetween(before, now, (path) => reachOf(path, reaches)).filter(({ name, ...change }) => {
+    if (/^models\.[^.]+$/.test(name)) return false; // another model, or another variant's, which is said
+    if (change.before === undefined) return !isDeepStrictEqual(change.now, valueAt(usual, name.split(".")));
+    return change.now !== undefined || reaches.has(name) || reaches.has(name.replace(/[^.]+$/, "*"));
+  });
+}
+
+/** How far a change of a part of a blueprint reaches. @param path such as `model` or `options.sequence.window` */
+function reachOf(path: string, reaches: ReadonlyMap<string, Reach | undefined>): Reach {
+  if (!path.startsWith(OPTIONS)) return BESIDE[path] ?? "rebuild";
+  for (let at = path.slice(OPTIONS.length); at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf(".")))) {
+    const reach = reaches.get(at);
+    if (reach !== undefined) return reach;
+  }
+  return "rebuild";
+}
+
+const OPTIONS = "options.";
+
+/** Reaches of what stands beside the configuration; a variant's model has versions and a learner of its own. */
+const BESIDE: Readonly<Record<string, Reach>> = {
+  model: "rebuild",
+  partitions: "rebuild",
+  variants: "at-once",
+  seed: "onward",
+};

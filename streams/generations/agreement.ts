@@ -1,0 +1,128 @@
+/**
+ * Whether a deployment on a log is what a process is configured as: compared before anything of it is read or written.
+ *
+ * @module
+ */
+
+import { decodeVersion } from "../../src/serving/version.ts";
+import type { Log } from "../log/log.ts";
+import type { Topics } from "../topics/topics.ts";
+import { type Change, changeText } from "./changes.ts";
+import type { Blueprint, Generation } from "./generation.ts";
+import { FIRST_GENERATION, generationRecord, generationsOf } from "./registry.ts";
+
+/** Sizes of the weights that a configuration makes. */
+export interface WeightSizes {
+  /** Dense weights of the model. */
+  readonly dense: number;
+  /** Dense weights of the wide part. */
+  readonly head: number;
+}
+
+/** What {@linkcode compareWith} compares. */
+export interface AgreementOptions {
+  /** What the process is configured as. */
+  readonly blueprint: Blueprint;
+  /** What differs between two blueprints. */
+  readonly changesOf: (before: Blueprint, now: Blueprint) => readonly Change[];
+  /** The weights that it makes, for a deployment without a record. */
+  readonly weights: () => WeightSizes;
+}
+
+/** How a process and the deployment on the log agree. */
+export interface Agreement {
+  /** The record on the log; `null` = there is none. */
+  readonly recorded: Generation | null;
+  /** What is configured otherwise than the record says. */
+  readonly changes: readonly Change[];
+  /** Why weights on the log do not fit, of a deployment without a record; `null` = they do, or there are none. */
+  readonly misfit: string | null;
+  /** Whether there is something on the log to go on with. */
+  readonly isThere: boolean;
+}
+
+/** The error of a configuration that what is on the log was not made with. */
+export class GenerationError extends Error {
+  /** What needs a rebuild; empty when only weights were compared. */
+  readonly changes: readonly Change[];
+
+  /** Says what differs and what to do. */
+  constructor(changes: readonly Change[], what: readonly string[]) {
+    super(
+      `Cannot go on with this deployment as configured: it was made otherwise\n${
+        what.map((line) => `  ${line}\n`).join("")
+      }Put that back; or begin anew under another --prefix`,
+    );
+    this.name = "GenerationError";
+    this.changes = changes;
+  }
+}
+
+/** Compares a configuration with the deployment on a log; only reads. */
+export async function compareWith(
+  log: Pick<Log, "identify" | "bounds" | "read">,
+  topics: Topics,
+  { blueprint, changesOf, weights }: AgreementOptions,
+): Promise<Agreement> {
+  const recorded = (await generationsOf(log, topics)).get(FIRST_GENERATION) ?? null;
+  if (recorded !== null) {
+    const changes = changesOf(recorded.blueprint, blueprint);
+    return { recorded, changes, misfit: null, isThere: true };
+  }
+  const learnt = await learntWeights(log, topics);
+  if (learnt === null) return { recorded, changes: [], misfit: null, isThere: false };
+  const own = weights();
+  const what = learnt.model !== blueprint.model
+    ? `model was ${learnt.model}, is ${blueprint.model}`
+    : learnt.dense !== own.dense || learnt.head !== own.head
+    ? `features or options of ${learnt.model} have changed: the log has ${learnt.dense} + ${learnt.head} dense weights, ` +
+      `the configuration makes ${own.dense} + ${own.head}`
+    : null;
+  return { recorded, changes: [], misfit: what, isThere: true };
+}
+
+/**
+ * Compares, and notes what the deployment is made as from now on, where it was not noted yet.
+ *
+ * @param now wall clock, milliseconds since the epoch
+ * @throws GenerationError when it cannot go on as configured; nothing is written then
+ */
+export async function agree(
+  log: Log,
+  topics: Topics,
+  options: AgreementOptions,
+  now: number,
+): Promise<Agreement> {
+  const agreement = await compareWith(log, topics, options);
+  const { recorded, changes, misfit, isThere } = agreement;
+  const breaking = changes.filter(({ reach }) => reach === "rebuild");
+  if (misfit !== null) throw new GenerationError([], [misfit]);
+  if (breaking.length > 0) throw new GenerationError(breaking, breaking.map(changeText));
+  if (recorded !== null && changes.length === 0) return agreement;
+  const { blueprint } = options;
+  const generation = recorded === null
+    ? { number: FIRST_GENERATION, blueprint, since: now, isAdopted: isThere }
+    : { ...recorded, blueprint };
+  const { generations } = topics;
+  await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);
+  await log.append([generationRecord(topics, generation, now)]);
+  return agreement;
+}
+
+/** The model of the oldest version on the log and its sizes, which all versions share; `null` = there is none. */
+async function learntWeights(
+  log: Pick<Log, "identify" | "bounds" | "read">,
+  { parameters }: Topics,
+): Promise<WeightSizes & { readonly model: string } | null> {
+  if (await log.identify(parameters) === null) return null;
+  const { start } = await log.bounds(parameters, 0);
+  const { records } = await log.read(parameters, 0, start, { maxRecords: 1 });
+  const [record] = records;
+  if (record === undefined || record.key === null || record.value === null) return null;
+  try {
+    const { dense, head } = decodeVersion(record.value);
+    return { model: record.key, dense: dense.length, head: head.length };
+  } catch {
+    return null; // whoever applies it says so
+  }
+}

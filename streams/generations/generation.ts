@@ -1,0 +1,57 @@
+/**
+ * Generations of a deployment: what each was made as, so that another configuration is recognised before it meets what
+ * the log holds. See docs/decisions/0050-generations.md.
+ *
+ * @module
+ */
+
+/** What a deployment is made as; plain JSON, with every default filled in. */
+export interface Blueprint {
+  /** Name of the model. */
+  readonly model: string;
+  /** Names of models of variants. */
+  readonly variants: readonly string[];
+  /** Number of partitions of `events`. */
+  readonly partitions: number;
+  /** Seed of weights and draws. */
+  readonly seed: number;
+  /** The options, as in the configuration. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** A generation, as its record has it. */
+export interface Generation {
+  /** Its number; the first is 1. */
+  readonly number: number;
+  /** What it is made as. */
+  readonly blueprint: Blueprint;
+  /** When the record was first written, milliseconds since the epoch. */
+  readonly since: number;
+  /** Whether the deployment was there before the record: what it held was only compared with its weights. */
+  readonly isAdopted: boolean;
+}
+
+const FORMAT = 1;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Encodes the record of a generation. */
+export function encodeGeneration(generation: Generation): Uint8Array {
+  return encoder.encode(JSON.stringify({ format: FORMAT, ...generation }));
+}
+
+/** Decodes the record of a generation. @throws SyntaxError when it is none, or of a later format */
+export function decodeGeneration(bytes: Uint8Array): Generation {
+  const { format, ...generation } = JSON.parse(decoder.decode(bytes)) as Generation & {
+    readonly format: unknown;
+  };
+  if (format !== FORMAT) {
+    throw new SyntaxError(
+      `Cannot decode a generation: format is ${JSON.stringify(format)}, this reads ${FORMAT}`,
+    );
+  }
+  if (!Number.isSafeInteger(generation.number) || typeof generation.blueprint?.options !== "object") {
+    throw new SyntaxError(`Cannot decode a generation: its number is ${generation.number}`);
+  }
+  return generation;
+}
