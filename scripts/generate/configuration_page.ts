@@ -72,9 +72,8 @@ const INTRO = `# Configuration
 Every key is optional; an unknown or repeated one is an error that names it and its lines. The
 [profile of a format](../../streams/replay/profiles.ts) stands between the defaults below and the file. Times
 are in milliseconds where a key ends in \`Ms\`, sizes in bytes. \`deno run -A scripts/generate/schemas.ts\` makes
-this page of [the schema](../../streams/config/config_schema.ts). A deployment that is there takes a changed key
-\`at once\`, for what comes \`from then on\`, or needs a \`rebuild\` and does not start without
-([decision 50](../decisions/0050-generations.md)).
+this page of [the schema](../../streams/config/config_schema.ts). _Changed_: when a deployment that is there
+takes a new value ([decision 50](../decisions/0050-generations.md)).
 
 \`\`\`json
 {
