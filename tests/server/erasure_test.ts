@@ -9,7 +9,12 @@ import { startApi } from "./deployment.ts";
 
 const topics = topicNames();
 /** What has no users. */
-const NOBODYS: ReadonlySet<string> = new Set([topics.items, topics.experiments, topics.positions]);
+const NOBODYS: ReadonlySet<string> = new Set([
+  topics.items,
+  topics.experiments,
+  topics.positions,
+  topics.generations,
+]);
 
 Deno.test("GET /v1/erasures/{partition}/{offset} tells what remains of whom DELETE has erased", async () => {
   await using api = await startApi();
