@@ -51,7 +51,7 @@ export {
 } from "./src/nn/models/registry.ts";
 export type { Capabilities } from "./src/nn/models/core/capabilities.ts";
 export type { ModelKind } from "./src/nn/models/core/kind.ts";
-export type { Bounds, Declared, Option, OptionKind, OptionsOf } from "./src/options/option.ts";
+export type { Bounds, Declared, Option, OptionKind, OptionsOf, Reach } from "./src/options/option.ts";
 export type {
   HistoryGradients,
   HistoryInput,
