@@ -14,7 +14,9 @@
  * drawn one's score less the logarithm of how often it is expected among them (Bengio and Senécal 2008), so that the
  * scores estimate the full softmax.
  *
- * Shapes: T behaviours, d width of a vector, Q decays, C = 1 + K scored items, the first of which is y.
+ * Steps are learnt B at a time against the same drawn items, so that all but the exponentials are products of matrices.
+ *
+ * Shapes: T behaviours, d width of a vector, Q decays, B steps, K drawn items.
  *
  * @module
  */
@@ -25,8 +27,12 @@ import { PLAIN } from "../nn/kernels/plain.ts";
 
 /** λ: the newest behaviour alone, and means over some 2, 7 and 33. */
 export const DECAYS = [0, 0.6, 0.85, 0.97] as const;
-/** Weights below this are 0. */
-const LEAST_WEIGHT = 1e-4;
+/** √(1 − λ²) λ^age by decay and age; those below 1e-4 are not there. */
+const WEIGHTS = DECAYS.map((decay) => {
+  const weights: number[] = [];
+  for (let w = Math.sqrt(1 - decay * decay); w >= 1e-4; w *= decay) weights.push(w);
+  return weights;
+});
 /** Upper bounds of the gap to the newest behaviour, milliseconds; one more is for no behaviour. */
 const GAPS_MS = [1000, 60_000, 600_000, 3_600_000, 86_400_000] as const;
 const NO_GAP = GAPS_MS.length + 1;
@@ -47,26 +53,26 @@ export interface BankInput {
   readonly gapMs: number;
 }
 
-/** A step to learn. */
-export interface BankExample extends BankInput {
-  /** Items scored: the one that came, then those that were drawn. */
-  readonly C: number;
-  /** Their output vectors, each with its bias behind it [C, d + 1]. */
+/** Steps that are learnt together, against the same drawn items. */
+export interface BankExamples {
+  /** What each query is made from [B]. */
+  readonly inputs: readonly BankInput[];
+  /** Numbers of the items that came [B], then of those drawn [K]: none is scored against itself. */
+  readonly items: ArrayLike<number>;
+  /** Their output vectors, each with its bias behind it [B + K, d + 1]. */
   readonly out: Float32Array;
-  /** ln of how often each is expected among the drawn; 0 for the first [C]. */
-  readonly logExpected: Float32Array;
+  /** ln of how often each of the drawn is expected among them [K]. */
+  readonly logExpected: ArrayLike<number>;
 }
 
-/** What learning a step gives. */
+/** What learning steps together gives; views are valid until the next call. */
 export interface BankGradients {
-  /** −ln of the probability of what came, nats. */
+  /** Σ over the steps of −ln of the probability of what came, nats. */
   readonly loss: number;
-  /** ∂loss/∂e [T, d]. */
-  readonly e: Float32Array;
-  /** ∂loss/∂score of each item [C]: the gradient of its row of `out` is that times `query`. */
-  readonly scores: Float32Array;
-  /** The query, with a 1 for the bias behind it [d + 1]. */
-  readonly query: Float32Array;
+  /** ∂loss/∂e of each step [B] of [T, d]. */
+  readonly e: readonly Float32Array[];
+  /** ∂loss/∂out [B + K, d + 1]. */
+  readonly out: Float32Array;
 }
 
 /** The dense part of a bank, with room for what it computes: views are valid until the next call. */
@@ -79,14 +85,15 @@ export class EmaBank {
   readonly #mix: Float32Array;
   readonly #gap: Float32Array;
   readonly #strength: Float32Array;
-  /** √(1 − λ²) m [Q, d], and its gradient. */
-  readonly #state: Float32Array;
-  readonly #dState: Float32Array;
-  /** u, and a 1 [d + 1]. */
-  readonly #query: Float32Array;
-  readonly #dQuery: Float32Array;
+  /** By step: √(1 − λ²) m [Q, d] and its gradient; u and a 1 [d + 1] and its gradient. */
+  #states: Float32Array = new Float32Array(0);
+  #dStates: Float32Array = new Float32Array(0);
+  #queries: Float32Array = new Float32Array(0);
+  #dQueries: Float32Array = new Float32Array(0);
+  /** Scores of the drawn items [B, K], and ∂loss/∂out. */
   #scores: Float32Array = new Float32Array(0);
-  #dE = new Float32Array(0);
+  #dOut: Float32Array = new Float32Array(0);
+  #dE: Float32Array = new Float32Array(0);
 
   /** Number of dense weights of a bank of width d. */
   static weights(d: number): number {
@@ -110,81 +117,125 @@ export class EmaBank {
     for (const block of [this.#gap, this.#strength]) {
       for (let i = 0; i < block.length; i++) block[i] = normal() * SMALL;
     }
-    this.#state = kernels.floats(Q * d);
-    this.#dState = kernels.floats(Q * d);
-    this.#query = kernels.floats(d + 1);
-    this.#query[d] = 1;
-    this.#dQuery = kernels.floats(d + 1);
   }
 
   /** The query u [d] of some behaviours; valid until the next call. */
-  query({ T, e, strengths, gapMs }: BankInput): Float32Array {
-    const { d } = this;
-    const state = this.#kernels.clear(this.#state), kinds = this.#strength;
-    for (const [q, decay] of DECAYS.entries()) {
-      let weight = Math.sqrt(1 - decay * decay);
-      for (let t = T - 1; t >= 0 && weight >= LEAST_WEIGHT; t--, weight *= decay) {
-        const from = t * d, kind = strengthRow(strengths[t]!) * d, to = q * d;
-        for (let i = 0; i < d; i++) state[to + i]! += weight * (e[from + i]! + kinds[kind + i]!);
-      }
-    }
-    const row = gapRow(T, gapMs) * d;
-    this.#query.set(this.#gap.subarray(row, row + d));
-    this.#kernels.addXW(this.#query, 0, state, 0, this.#mix, 0, 1, DECAYS.length * d, d);
-    return this.#query.subarray(0, d);
+  query(input: BankInput): Float32Array {
+    this.#reserve(1, 0, 0);
+    this.#ask([input]);
+    return this.#queries.subarray(0, this.d);
   }
 
   /**
-   * Adds ∂loss/∂parameters of a step to `gradients`, of the layout of the parameters, and gives those of its vectors.
+   * Adds ∂loss/∂parameters of some steps to `gradients`, of the layout of the parameters, and gives those of their
+   * vectors.
    */
-  loss(example: BankExample, gradients: Float32Array): BankGradients {
-    const { T, gapMs, C, out, logExpected } = example;
+  loss({ inputs, items, out, logExpected }: BankExamples, gradients: Float32Array): BankGradients {
     const { d } = this;
-    const kernels = this.#kernels, Q = DECAYS.length;
-    this.query(example);
-    this.#reserve(T, C);
-    const query = this.#query, scores = this.#scores.fill(0, 0, C);
-    kernels.addYWt(scores, 0, query, 0, out, 0, 1, C, d + 1);
-    let highest = -Infinity;
-    for (let c = 0; c < C; c++) highest = Math.max(highest, scores[c]! -= logExpected[c]!);
-    const came = scores[0]!;
-    let sum = 0;
-    for (let c = 0; c < C; c++) sum += scores[c] = Math.exp(scores[c]! - highest);
-    for (let c = 0; c < C; c++) scores[c]! /= sum;
-    scores[0]! -= 1;
-    const dQuery = kernels.clear(this.#dQuery);
-    kernels.addXW(dQuery, 0, scores, 0, out, 0, 1, C, d + 1);
-    const dGap = this.parameters.offset("gap") + gapRow(T, gapMs) * d;
-    for (let i = 0; i < d; i++) gradients[dGap + i]! += dQuery[i]!;
-    kernels.addXtY(gradients, this.parameters.offset("mix"), this.#state, 0, dQuery, 0, 1, Q * d, d);
-    const dState = kernels.clear(this.#dState);
-    kernels.addYWt(dState, 0, dQuery, 0, this.#mix, 0, 1, Q * d, d);
-    const e = this.#backward(T);
-    const dStrength = this.parameters.offset("strength");
-    for (let t = 0; t < T; t++) {
-      const to = dStrength + strengthRow(example.strengths[t]!) * d;
-      for (let i = 0, from = t * d; i < d; i++) gradients[to + i]! += e[from + i]!;
-    }
-    return { loss: highest + Math.log(sum) - came, e, scores: scores.subarray(0, C), query };
-  }
-
-  /** From the gradient of the state to those of the behaviours. */
-  #backward(T: number): Float32Array {
-    const { d } = this;
-    const dE = this.#dE.fill(0, 0, T * d), dState = this.#dState;
-    for (const [q, decay] of DECAYS.entries()) {
-      let weight = Math.sqrt(1 - decay * decay);
-      for (let t = T - 1; t >= 0 && weight >= LEAST_WEIGHT; t--, weight *= decay) {
-        for (let i = 0, to = t * d, from = q * d; i < d; i++) dE[to + i]! += weight * dState[from + i]!;
+    const kernels = this.#kernels, Q = DECAYS.length, B = inputs.length, K = logExpected.length, w = d + 1;
+    this.#reserve(B, K, inputs.reduce((sum, { T }) => sum + T, 0));
+    this.#ask(inputs);
+    const queries = this.#queries, scores = kernels.clear(this.#scores);
+    const dOut = this.#dOut.fill(0, 0, (B + K) * w), dQueries = kernels.clear(this.#dQueries);
+    kernels.addYWt(scores, 0, queries, 0, out, B * w, B, K, w);
+    let loss = 0;
+    for (let b = 0; b < B; b++) {
+      let came = 0;
+      for (let i = 0; i < w; i++) came += queries[b * w + i]! * out[b * w + i]!;
+      let highest = came;
+      for (let k = 0, at = b * K; k < K; k++, at++) {
+        scores[at] = items[B + k] === items[b] ? -Infinity : scores[at]! - logExpected[k]!;
+        highest = Math.max(highest, scores[at]!);
+      }
+      let sum = Math.exp(came - highest);
+      for (let k = 0, at = b * K; k < K; k++, at++) sum += scores[at] = Math.exp(scores[at]! - highest);
+      for (let k = 0, at = b * K; k < K; k++, at++) scores[at]! /= sum;
+      loss += highest + Math.log(sum) - came;
+      const share = Math.exp(came - highest) / sum - 1;
+      for (let i = b * w; i < (b + 1) * w; i++) {
+        dOut[i] = share * queries[i]!;
+        dQueries[i] = share * out[i]!;
       }
     }
-    return dE.subarray(0, T * d);
+    kernels.addXW(dQueries, 0, scores, 0, out, B * w, B, K, w);
+    kernels.addXtY(dOut, B * w, scores, 0, queries, 0, B, K, w);
+    this.#packQueries(B);
+    const dGap = this.parameters.offset("gap");
+    for (const [b, { T, gapMs }] of inputs.entries()) {
+      const to = dGap + gapRow(T, gapMs) * d;
+      for (let i = 0; i < d; i++) gradients[to + i]! += dQueries[b * d + i]!;
+    }
+    kernels.addXtY(gradients, this.parameters.offset("mix"), this.#states, 0, dQueries, 0, B, Q * d, d);
+    const dStates = kernels.clear(this.#dStates);
+    kernels.addYWt(dStates, 0, dQueries, 0, this.#mix, 0, B, Q * d, d);
+    return { loss, e: this.#backward(inputs, gradients), out: dOut.subarray(0, (B + K) * w) };
   }
 
-  #reserve(T: number, C: number): void {
+  /** Puts states and queries of some inputs in their places. */
+  #ask(inputs: readonly BankInput[]): void {
     const { d } = this;
-    if (this.#dE.length < T * d) this.#dE = new Float32Array(2 * T * d);
-    if (this.#scores.length < C) this.#scores = this.#kernels.floats(C);
+    const kernels = this.#kernels, Q = DECAYS.length, B = inputs.length, queries = this.#queries;
+    const states = kernels.clear(this.#states), kinds = this.#strength;
+    for (const [b, { T, e, strengths, gapMs }] of inputs.entries()) {
+      for (let t = T - 1, age = 0; t >= 0; t--, age++) {
+        const from = t * d, kind = strengthRow(strengths[t]!) * d;
+        for (let q = 0; q < Q; q++) {
+          const weight = WEIGHTS[q]![age] ?? 0;
+          if (weight === 0) continue;
+          for (let i = 0, to = (b * Q + q) * d; i < d; i++) states[to + i]! += weight * (e[from + i]! + kinds[kind + i]!);
+        }
+      }
+      const row = gapRow(T, gapMs) * d;
+      queries.set(this.#gap.subarray(row, row + d), b * d);
+    }
+    kernels.addXW(queries, 0, states, 0, this.#mix, 0, B, Q * d, d);
+    // A 1 behind each.
+    for (let b = B - 1; b >= 0; b--) {
+      queries.copyWithin(b * (d + 1), b * d, (b + 1) * d);
+      queries[b * (d + 1) + d] = 1;
+    }
+  }
+
+  /** The gradients of the queries without that of the 1 behind each. */
+  #packQueries(B: number): void {
+    const { d } = this;
+    for (let b = 0; b < B; b++) this.#dQueries.copyWithin(b * d, b * (d + 1), b * (d + 1) + d);
+  }
+
+  /** From the gradients of the states to those of the behaviours. */
+  #backward(inputs: readonly BankInput[], gradients: Float32Array): Float32Array[] {
+    const { d } = this;
+    const Q = DECAYS.length, dStates = this.#dStates, dStrength = this.parameters.offset("strength");
+    let at = 0;
+    return inputs.map(({ T, strengths }, b) => {
+      const dE = this.#dE.subarray(at, at += T * d).fill(0);
+      for (let t = T - 1, age = 0; t >= 0; t--, age++) {
+        const to = t * d;
+        for (let q = 0; q < Q; q++) {
+          const weight = WEIGHTS[q]![age] ?? 0;
+          if (weight === 0) continue;
+          for (let i = 0, from = (b * Q + q) * d; i < d; i++) dE[to + i]! += weight * dStates[from + i]!;
+        }
+        const kind = dStrength + strengthRow(strengths[t]!) * d;
+        for (let i = 0; i < d; i++) gradients[kind + i]! += dE[to + i]!;
+      }
+      return dE;
+    });
+  }
+
+  /** Makes room for B steps with K drawn items and so many behaviours together. */
+  #reserve(B: number, K: number, behaviours: number): void {
+    const { d } = this;
+    const Q = DECAYS.length, kernels = this.#kernels;
+    if (this.#queries.length < B * (d + 1)) {
+      this.#states = kernels.floats(B * Q * d);
+      this.#dStates = kernels.floats(B * Q * d);
+      this.#queries = kernels.floats(B * (d + 1));
+      this.#dQueries = kernels.floats(B * (d + 1));
+    }
+    if (this.#scores.length < B * K) this.#scores = kernels.floats(B * K);
+    if (this.#dOut.length < (B + K) * (d + 1)) this.#dOut = kernels.floats((B + K) * (d + 1));
+    if (this.#dE.length < behaviours * d) this.#dE = new Float32Array(2 * behaviours * d);
   }
 }
 

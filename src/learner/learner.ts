@@ -16,8 +16,8 @@ import { numericNames } from "../features/schema.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import type { HistoryGradients, InputGradients, Model } from "../nn/models/core/model.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
-import { BANK_BEHAVIOURS, BANK_PART, BANK_WIDTH } from "../bank/bank_tables.ts";
-import { BankLearner } from "./bank/bank_learner.ts";
+import { BANK_PART } from "../bank/bank_tables.ts";
+import { BANK_SIZES, BankLearner, type NextItem } from "./bank/bank_learner.ts";
 import { drawNegatives, type Negatives, NO_NEGATIVES, scatterNegatives } from "./auxiliary_negatives.ts";
 import { PreferenceLearner } from "./preferences/preference_learner.ts";
 import { DenseWeights } from "./dense_weights.ts";
@@ -58,8 +58,6 @@ export interface LearnResult {
 const FORMAT = 4;
 const WITHOUT_PREFERENCES = 3;
 const WITHOUT_BANK = 2;
-/** Items that are drawn against one that came next. */
-const DRAWN = 200;
 /** Share of the bytes of tables that a bank takes. */
 const BANK_SHARE = 1 / 4;
 const NO_BANK = new Uint8Array(0);
@@ -136,8 +134,7 @@ export class Learner {
     this.#reservoir = new NegativeReservoir(10_000, seed);
     this.#served = new ServedLink(settings);
     const { kernels } = model.parameters;
-    const sizes = { width: BANK_WIDTH, drawn: DRAWN, behaviours: BANK_BEHAVIOURS };
-    this.#bank = learnsNext ? new BankLearner({ ...sizes, tableBytes: bankBytes, seed }, kernels) : null;
+    this.#bank = learnsNext ? new BankLearner({ ...BANK_SIZES, tableBytes: bankBytes, seed }, kernels) : null;
     this.#preferences = new PreferenceLearner(kernels, { seed, ...settings.preferences });
   }
 
@@ -152,8 +149,7 @@ export class Learner {
     let historyLoss = 0;
     let aux = 0;
     let auxCount = 0;
-    let nexts = 0;
-    let nextLoss = 0;
+    const nexts: NextItem[] = [];
     for (const whole of samples) {
       this.#tables.time = whole.time;
       if (whole.preference !== undefined) {
@@ -165,9 +161,9 @@ export class Learner {
         continue;
       }
       if (whole.next !== undefined) {
-        if (this.#bank === null) continue;
-        nexts++;
-        nextLoss += this.#bank.learn({ before: whole.history, item: whole.next, time: whole.time });
+        if (this.#bank !== null) {
+          nexts.push({ before: whole.history, item: whole.next, time: whole.time });
+        }
         continue;
       }
       const sample = keepRows(whole, this.#served.negativeRate, this.#options.seed);
@@ -189,8 +185,8 @@ export class Learner {
         auxCount++;
       }
     }
-    const isBankSound = this.#bank?.step(LARGEST_WEIGHT) ?? true;
-    const usable = this.#step(rows + histories, loss + historyLoss) && isBankSound;
+    const next = this.#bank?.learn(nexts, LARGEST_WEIGHT) ?? { loss: 0, isSound: true };
+    const usable = this.#step(rows + histories, loss + historyLoss) && next.isSound;
     for (const sample of samples) {
       if (sample.purpose === "judge") continue;
       const { rows } = sample;
@@ -205,8 +201,8 @@ export class Learner {
       histories,
       loss: loss / Math.max(1, rows),
       logLoss: judged.loss / Math.max(1, judged.rows),
-      nexts,
-      nextLoss: nextLoss / Math.max(1, nexts),
+      nexts: nexts.length,
+      nextLoss: next.loss / Math.max(1, nexts.length),
       aux: aux / Math.max(1, auxCount),
       usable,
     };

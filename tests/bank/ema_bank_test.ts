@@ -20,20 +20,21 @@ for (const kernels of KERNEL_NAMES.filter(runs)) {
       }
       const [gapMs] = flat(inputs["gapMs"]);
       const strengths = flat(inputs["strengths"]);
-      const input = { T, e, strengths, gapMs: gapMs ?? NaN, C, out, logExpected };
+      const input = { T, e, strengths, gapMs: gapMs ?? NaN };
       const want = outputs["softmax"] ?? {}, wantGrads = grads["softmax"];
       assert.ok(wantGrads);
       assertClose(bank.query(input), flat(want["query"]), FORWARD, `${name}: query`);
       const gradients = new Float32Array(bank.parameters.values.length);
-      const got = bank.loss(input, gradients);
+      assert.equal(logExpected[0], 0); // of what came
+      const examples = { inputs: [input], items: places(C), out, logExpected: logExpected.subarray(1) };
+      const got = bank.loss(examples, gradients);
       assertClose([got.loss], flat(want["loss"]), FORWARD, `${name}: loss`);
       for (const block of ["mix", "gap", "strength"]) {
         const of = bank.parameters.block(block, gradients);
         assertClose(of, flat(wantGrads.params[block] as never), BACKWARD, `${name}: ${block}`);
       }
-      assertClose(got.e, flat(wantGrads.inputs["e"]), BACKWARD, `${name}: e`);
-      const gotOut = [...got.scores].flatMap((score) => [...got.query].map((x) => score * x));
-      assertClose(gotOut, flat(wantGrads.inputs["out"]), BACKWARD, `${name}: out`);
+      assertClose(got.e[0] ?? [], flat(wantGrads.inputs["e"]), BACKWARD, `${name}: e`);
+      assertClose(got.out, flat(wantGrads.inputs["out"]), BACKWARD, `${name}: out`);
     }
   }, { claims: (path) => !/\.(row|gapMs|kinds|strengths)$/.test(path) });
 }
@@ -43,6 +44,42 @@ Deno.test("EmaBank.query() of nobody's behaviours is the vector of no gap, whate
   const query = bank.query({ T: 0, e: new Float32Array([NaN, NaN]), strengths: [NaN], gapMs: NaN });
   assert.deepEqual([...query], [...bank.parameters.block("gap").subarray(-2)]);
 });
+
+for (const kernels of KERNEL_NAMES.filter(runs)) {
+  Deno.test(`${kernels}: EmaBank.loss() of steps together is that of each, against the drawn that did not come`, () => {
+    let seed = 7;
+    const normal = () => Math.sin(seed++ * 78.233);
+    const d = 8, w = d + 1, B = 3, K = 5;
+    const bank = new EmaBank(d, normal, createKernels(kernels));
+    const inputs = [3, 0, 30].map((T, b) => ({
+      ...{ T, e: Float32Array.from({ length: T * d }, normal), gapMs: 40_000 * b },
+      strengths: Array.from({ length: T }, normal),
+    }));
+    const items = [1, 2, 3, 7, 2, 8, 9, 1]; // the second and the last one drawn came
+    const out = Float32Array.from({ length: (B + K) * w }, normal);
+    const logExpected = Float32Array.from({ length: K }, normal);
+    const gradients = new Float32Array(bank.parameters.values.length);
+    const views = bank.loss({ inputs, items, out, logExpected }, gradients);
+    const got = { loss: views.loss, e: views.e.map((e) => e.slice()), out: views.out.slice() };
+
+    const sum = { loss: 0, out: new Float32Array((B + K) * w), gradients: gradients.slice().fill(0) };
+    for (const [b, input] of inputs.entries()) {
+      const drawn = places(K).filter((k) => items[B + k] !== items[b]);
+      const rows = [b, ...drawn.map((k) => B + k)];
+      const alone = bank.loss({
+        ...{ inputs: [input], items: places(rows.length) },
+        out: Float32Array.from(rows.flatMap((row) => [...out.subarray(row * w, (row + 1) * w)])),
+        logExpected: drawn.map((k) => logExpected[k]!),
+      }, sum.gradients);
+      sum.loss += alone.loss;
+      assertClose(got.e[b] ?? [], alone.e[0] ?? [NaN], BACKWARD, `e of ${b}`);
+      alone.out.forEach((x, at) => sum.out[rows[Math.floor(at / w)]! * w + at % w]! += x);
+    }
+    assertClose([got.loss], [sum.loss], FORWARD, "loss");
+    assertClose(got.out, sum.out, BACKWARD, "out");
+    assertClose(gradients, sum.gradients, BACKWARD, "parameters");
+  });
+}
 
 Deno.test("EmaBank.loss() learns what follows what", () => {
   let seed = 1;
@@ -60,19 +97,20 @@ Deno.test("EmaBank.loss() learns what follows what", () => {
     const scored = [to, ...Array.from({ length: items }, (_, j) => j).filter((j) => j !== to)];
     const gradients = new Float32Array(bank.parameters.values.length);
     const got = bank.loss({
-      T: 1,
-      e: into.slice(from * d, (from + 1) * d),
-      strengths: [1],
-      gapMs: 0,
-      C: items,
+      inputs: [{ T: 1, e: into.slice(from * d, (from + 1) * d), strengths: [1], gapMs: 0 }],
+      items: scored,
       out: Float32Array.from(scored.flatMap((j) => [...out.subarray(j * (d + 1), (j + 1) * (d + 1))])),
-      logExpected: new Float32Array(items),
+      logExpected: new Float32Array(items - 1),
     }, gradients);
     losses.push(got.loss);
     step(bank.parameters.values, 0, gradients);
-    step(into, from * d, got.e);
-    scored.forEach((j, c) => step(out, j * (d + 1), got.query.map((x) => got.scores[c]! * x)));
+    step(into, from * d, got.e[0]!);
+    scored.forEach((j, c) => step(out, j * (d + 1), got.out.subarray(c * (d + 1), (c + 1) * (d + 1))));
   }
   const [first, last] = [losses[0] ?? NaN, losses.at(-1) ?? NaN];
   assert.ok(first > 1 && last < 0.1, `${first} to ${last}`);
 });
+
+function places(count: number): number[] {
+  return Array.from({ length: count }, (_, place) => place);
+}

@@ -178,7 +178,7 @@ export function sourceContract(kind: SourceKind): void {
 /** A bank that has learnt from items of the world, some of which it knows nothing of. */
 function servedBank(): ServedBank {
   const learner = new BankLearner(
-    { width: BANK_WIDTH, drawn: 8, behaviours: BANK_BEHAVIOURS, tableBytes: 1 << 24, seed: 1 },
+    { width: BANK_WIDTH, drawn: 8, behaviours: BANK_BEHAVIOURS, together: 1, tableBytes: 1 << 24, seed: 1 },
     PLAIN,
   );
   for (let n = 0; n < 300; n++) {
@@ -187,8 +187,7 @@ function servedBank(): ServedBank {
       strengths: Float32Array.of(1),
       times: Float64Array.of(START + n),
     };
-    learner.learn({ before, item: `i${(n + 1) % 50}`, time: START + n + 1 });
-    learner.step(Infinity);
+    learner.learn([{ before, item: `i${(n + 1) % 50}`, time: START + n + 1 }], Infinity);
   }
   const bank = new ServedBank("plain");
   for (const [name, bytes] of learner.takeRows("full")) {

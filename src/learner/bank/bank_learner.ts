@@ -1,7 +1,8 @@
 /**
  * Learns an {@linkcode EmaBank} online: from what a user did before, which item came next?
  *
- * A step costs O(T d + K d + d²): T behaviours, K drawn items, d the width of vectors.
+ * Steps are learnt some at a time, against the same drawn items: what is drawn is looked up once for all of them. A step
+ * costs O(T d + K d + d²): T behaviours, K drawn items, d the width of vectors.
  *
  * @module
  */
@@ -10,8 +11,8 @@ import { ByteReader } from "../../codec/byte_reader.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
 import { mulberry32 } from "../../draws/random.ts";
 import { EmbeddingTable } from "../../embeddings/table.ts";
-import { BANK_TABLES } from "../../bank/bank_tables.ts";
-import { EmaBank } from "../../bank/ema_bank.ts";
+import { BANK_BEHAVIOURS, BANK_TABLES, BANK_WIDTH } from "../../bank/bank_tables.ts";
+import { type BankInput, EmaBank } from "../../bank/ema_bank.ts";
 import type { Kernels } from "../../nn/kernels/kernels.ts";
 import type { SampleHistory } from "../../samples/sample.ts";
 import { Adagrad } from "../../nn/optimisers/adagrad.ts";
@@ -21,10 +22,12 @@ import { DrawnItems } from "./drawn_items.ts";
 export interface BankLearnerOptions {
   /** Width d of all vectors. */
   readonly width: number;
-  /** Drawn items K per step. */
+  /** Drawn items K. */
   readonly drawn: number;
   /** Behaviours T that a step reads, at most. */
   readonly behaviours: number;
+  /** Steps B that are learnt together, at most, against the same drawn items. */
+  readonly together: number;
   /** Most bytes of all tables together. */
   readonly tableBytes: number;
   readonly seed: number;
@@ -40,15 +43,26 @@ export interface NextItem {
   readonly time: number;
 }
 
+/** What learning gave. */
+export interface BankLearnt {
+  /** Σ of the losses of the steps, nats; 0 where there is nothing to draw against. */
+  readonly loss: number;
+  /** Whether no weight that moved is beyond what is allowed. */
+  readonly isSound: boolean;
+}
+
+/** Sizes of the bank that a {@linkcode Learner} has. */
+export const BANK_SIZES: Pick<BankLearnerOptions, "width" | "drawn" | "behaviours" | "together"> = {
+  ...{ width: BANK_WIDTH, behaviours: BANK_BEHAVIOURS },
+  ...{ drawn: 512, together: 32 },
+};
 const RATE = 0.1;
 const DENSE_RATE = 0.05;
 const VECTOR_SCALE = 0.1;
 /** Newest items that are drawn from. */
 const DRAWN_FROM = 65_536;
-/** Draws for one item that is not the one that came. */
-const TRIES = 8;
 
-/** Learns one step at a time; same steps, same weights, bit for bit. */
+/** Learns some steps at a time; same steps in the same calls, same weights, bit for bit. */
 export class BankLearner {
   /** The dense part. */
   readonly bank: EmaBank;
@@ -65,7 +79,6 @@ export class BankLearner {
   readonly #e: Float32Array;
   readonly #outputs: Float32Array;
   readonly #logExpected: Float32Array;
-  readonly #strengths: Float32Array;
   readonly #inRows: Uint32Array;
   readonly #outRows: Uint32Array;
   /** As it is encoded before it has learnt anything. */
@@ -73,7 +86,7 @@ export class BankLearner {
 
   /** Nothing learnt. */
   constructor(options: BankLearnerOptions, kernels: Kernels) {
-    const { width: d, drawn: K, behaviours: T, tableBytes, seed } = options;
+    const { width: d, drawn: K, behaviours: T, together: B, tableBytes, seed } = options;
     this.#options = options;
     this.bank = new EmaBank(d, normals(seed), kernels);
     const table = (name: string, width: number) =>
@@ -86,33 +99,36 @@ export class BankLearner {
     const size = this.bank.parameters.values.length;
     this.#optimiser = new Adagrad(size, { learningRate: DENSE_RATE });
     this.#gradients = kernels.floats(size);
-    this.#e = kernels.floats(T * d);
-    this.#outputs = kernels.floats((1 + K) * (d + 1));
-    this.#logExpected = new Float32Array(1 + K);
-    this.#strengths = new Float32Array(T);
-    this.#inRows = new Uint32Array(T);
-    this.#outRows = new Uint32Array(1 + K);
+    this.#e = new Float32Array(B * T * d);
+    this.#outputs = kernels.floats((B + K) * (d + 1));
+    this.#logExpected = new Float32Array(K);
+    this.#inRows = new Uint32Array(B * T);
+    this.#outRows = new Uint32Array(B + K);
     this.#initial = this.encoded();
   }
 
   /**
-   * Adds the gradients of a step; {@linkcode BankLearner.step} applies them.
+   * Learns some steps, {@linkcode BankLearnerOptions.together} at a time; a gradient that is not finite changes no weight.
    *
-   * @returns its loss, nats; 0 where there is nothing to draw against
+   * @param largest magnitude that no weight should be beyond
    */
-  learn(next: NextItem): number {
-    const loss = this.#drawn.distinct < 2 ? 0 : this.#learn(next);
-    this.#drawn.update(next.item);
-    this.steps++;
-    return loss;
+  learn(nexts: readonly NextItem[], largest: number): BankLearnt {
+    const { together } = this.#options;
+    let loss = 0;
+    let isSound = true;
+    for (let from = 0; from < nexts.length; from += together) {
+      const some = nexts.slice(from, from + together);
+      if (this.#drawn.distinct >= 2) {
+        loss += this.#learn(some);
+        isSound = this.#step(largest) && isSound;
+      }
+      for (const { item } of some) this.#drawn.update(item);
+      this.steps += some.length;
+    }
+    return { loss, isSound };
   }
 
-  /**
-   * Applies the gradients of the steps since the last call; one that is not finite changes no weight.
-   *
-   * @returns whether no weight that moved is beyond `largest` in magnitude
-   */
-  step(largest: number): boolean {
+  #step(largest: number): boolean {
     const { values } = this.bank.parameters;
     this.#optimiser.step(values, this.#gradients);
     this.#gradients.fill(0);
@@ -141,46 +157,42 @@ export class BankLearner {
     return rows;
   }
 
-  #learn({ before: { items, strengths, times }, item, time }: NextItem): number {
+  /** Adds the gradients of some steps. @returns Σ of their losses, nats */
+  #learn(nexts: readonly NextItem[]): number {
     const { width: d, drawn: K, behaviours: most, seed } = this.#options;
     const random = mulberry32((seed + Math.imul(this.steps, 0x9e3779b9)) >>> 0);
-    const from = Math.max(0, items.length - most), T = items.length - from;
-    const e = this.#e.fill(0, 0, T * d);
-    for (let t = 0; t < T; t++) {
-      this.#strengths[t] = strengths[from + t]!;
-      const row = this.#inRows[t] = this.#in.use(items[from + t]!, time);
-      this.#in.addRow(row, 1, e, t * d);
-    }
-    this.#score(0, item, 0, time);
-    let C = 1;
+    const B = nexts.length, items = this.#outRows;
+    const inputs = nexts.map(({ before: { items, strengths, times }, time }, b): BankInput => {
+      const from = Math.max(0, items.length - most), T = items.length - from;
+      const e = this.#e.subarray(b * most * d, (b * most + T) * d).fill(0);
+      for (let t = 0; t < T; t++) {
+        const row = this.#inRows[b * most + t] = this.#in.use(items[from + t]!, time);
+        this.#in.addRow(row, 1, e, t * d);
+      }
+      return { T, e, strengths: strengths.slice(from), gapMs: T === 0 ? 0 : time - times[items.length - 1]! };
+    });
+    for (const [b, { item, time }] of nexts.entries()) this.#score(b, item, time);
+    const { time } = nexts[B - 1]!;
     for (let k = 0; k < K; k++) {
-      const drawn = this.#draw(item, random);
-      if (drawn === null) continue;
-      this.#score(C++, this.#drawn.id(drawn), Math.log(K * this.#drawn.probability(drawn)), time);
+      const drawn = this.#drawn.draw(random);
+      this.#score(B + k, this.#drawn.id(drawn), time);
+      this.#logExpected[k] = Math.log(K * this.#drawn.probability(drawn));
     }
-    const got = this.bank.loss({
-      ...{ T, e, strengths: this.#strengths, C, out: this.#outputs, logExpected: this.#logExpected },
-      gapMs: T === 0 ? 0 : time - times[items.length - 1]!,
-    }, this.#gradients);
-    for (let c = 0; c < C; c++) this.#out.accumulate(this.#outRows[c]!, got.query, 0, got.scores[c]!);
-    for (let t = 0; t < T; t++) this.#in.accumulate(this.#inRows[t]!, got.e, t * d);
+    const got = this.bank.loss(
+      { inputs, items, out: this.#outputs, logExpected: this.#logExpected },
+      this.#gradients,
+    );
+    for (let c = 0; c < B + K; c++) this.#out.accumulate(items[c]!, got.out, c * (d + 1));
+    for (const [b, e] of got.e.entries()) {
+      for (let t = 0; t < inputs[b]!.T; t++) this.#in.accumulate(this.#inRows[b * most + t]!, e, t * d);
+    }
     return got.loss;
   }
 
   /** Puts an item at a place of the scored ones. */
-  #score(c: number, item: string, logExpected: number, time: number): void {
+  #score(c: number, item: string, time: number): void {
     const row = this.#outRows[c] = this.#out.use(item, time);
     this.#out.copyRow(row, this.#outputs, c * this.#out.width);
-    this.#logExpected[c] = logExpected;
-  }
-
-  /** The number of an item other than the one that came; `null` when some tries find none. */
-  #draw(item: string, random: () => number): number | null {
-    for (let n = 0; n < TRIES; n++) {
-      const drawn = this.#drawn.draw(random);
-      if (this.#drawn.id(drawn) !== item) return drawn;
-    }
-    return null;
   }
 
   /** Everything in bytes. */

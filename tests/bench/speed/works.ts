@@ -5,6 +5,8 @@
  */
 
 import * as tf from "@tensorflow/tfjs";
+import { BANK_BEHAVIOURS } from "../../../src/bank/bank_tables.ts";
+import { BANK_SIZES, BankLearner, type NextItem } from "../../../src/learner/bank/bank_learner.ts";
 import { createKernels, resolveKernels } from "../../../src/nn/kernels/choose.ts";
 import type { KernelName, Kernels } from "../../../src/nn/kernels/kernels.ts";
 import { createModel, type ModelConfigs, type ModelName } from "../../../src/nn/models/registry.ts";
@@ -193,6 +195,32 @@ function pairHead(): Work[] {
   return [order, learn(100), learn(32)].flatMap((work) => OURS.map(work));
 }
 
+/** What came next after 20 behaviours, of 4,096 items, as the bank learns it from a batch of 64. */
+function bank(): Work[] {
+  const together = 64;
+  const item = (n: number) => `item ${Math.floor(4096 * (n * 0.618 % 1) ** 3)}`;
+  const next = (n: number): NextItem => ({
+    before: {
+      items: Array.from({ length: BANK_BEHAVIOURS }, (_, t) => item(n + t)),
+      strengths: new Float32Array(BANK_BEHAVIOURS).fill(1),
+      times: new Float64Array(BANK_BEHAVIOURS).fill(n),
+    },
+    item: item(n + BANK_BEHAVIOURS),
+    time: n,
+  });
+  return OURS.map((by) => ({
+    ...{ work: `learn what came next, bank, a batch of ${together}`, by, pieces: together },
+    prepare() {
+      const learner = new BankLearner({ ...BANK_SIZES, tableBytes: 1 << 26, seed: 1 }, createKernels(by));
+      let n = 0;
+      return () => {
+        learner.learn(Array.from({ length: together }, () => next(n++)), Infinity);
+        learner.takeRows("delta");
+      };
+    },
+  }));
+}
+
 /** Works of kernels and models, by section. */
 export const SECTIONS: Readonly<Record<string, () => Work[]>> = {
   product,
@@ -201,4 +229,5 @@ export const SECTIONS: Readonly<Record<string, () => Work[]>> = {
   steps,
   histories,
   pairHead,
+  bank,
 };

@@ -6,7 +6,7 @@ import { BankLearner, type NextItem } from "../../../src/learner/bank/bank_learn
 import { DrawnItems } from "../../../src/learner/bank/drawn_items.ts";
 import { PLAIN } from "../../../src/nn/kernels/plain.ts";
 
-const OPTIONS = { width: 8, drawn: 10, behaviours: 5, tableBytes: 1 << 24, seed: 3 };
+const OPTIONS = { width: 8, drawn: 10, behaviours: 5, together: 4, tableBytes: 1 << 24, seed: 3 };
 
 /** What people take who go round in circles of five items, mostly. */
 function circles(count: number, seed: number): NextItem[] {
@@ -36,11 +36,7 @@ function encoded(learner: BankLearner): Uint8Array {
 
 Deno.test("BankLearner.learn() finds out what comes next", () => {
   const learner = new BankLearner(OPTIONS, PLAIN);
-  const losses = circles(3000, 1).map((next) => {
-    const loss = learner.learn(next);
-    learner.step(1e6);
-    return loss;
-  });
+  const losses = circles(3000, 1).map((next) => learner.learn([next], 1e6).loss);
   const mean = (from: number, to: number) =>
     losses.slice(from, to).reduce((sum, x) => sum + x, 0) / (to - from);
   // Ten items are drawn against one: chance is ln 11 less what popularity gives.
@@ -52,16 +48,13 @@ Deno.test("BankLearner.decode() goes on bit for bit", () => {
   const steps = circles(200, 2);
   const whole = new BankLearner(OPTIONS, PLAIN);
   const first = new BankLearner(OPTIONS, PLAIN);
-  for (const next of steps.slice(0, 96)) for (const learner of [whole, first]) learner.learn(next);
-  for (const learner of [whole, first]) learner.step(1e6);
+  for (const learner of [whole, first]) learner.learn(steps.slice(0, 96), 1e6);
   const second = new BankLearner({ ...OPTIONS }, PLAIN);
   second.decode(new ByteReader(encoded(first)));
   assert.deepEqual(encoded(second), encoded(first));
-  for (const [n, next] of steps.slice(96).entries()) {
-    for (const learner of [whole, second]) learner.learn(next);
-    if (n % 8 === 7) { for (const learner of [whole, second]) learner.step(1e6); }
+  for (let n = 96; n < 200; n += 13) {
+    for (const learner of [whole, second]) learner.learn(steps.slice(n, n + 13), 1e6);
   }
-  for (const learner of [whole, second]) learner.step(1e6);
   assert.deepEqual(encoded(second), encoded(whole));
 });
 
