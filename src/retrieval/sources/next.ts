@@ -11,7 +11,7 @@ import type { ServedBank } from "../../bank/served_bank.ts";
 import { BANK_BEHAVIOURS } from "../../bank/bank_tables.ts";
 import type { SourceKind } from "./source.ts";
 
-/** Items that are searched for, for each that is wanted: some may not be recommended. */
+/** Items that are searched for, for each that is wanted: some may not be recommended. Then so many times more, if need be. */
 const SEARCHED = 2;
 
 /** What comes next. */
@@ -53,13 +53,19 @@ export const NEXT: SourceKind = {
       },
       propose: (limit, may) => {
         if (bank === null) return [];
-        const nearest = bank.nearest(SEARCHED * limit);
         const found: { index: number; score: number }[] = [];
-        for (let k = 0; k < nearest.size; k++) {
-          const item = catalogue.get(bank.itemOf(nearest.placeAt(k)));
-          if (item !== undefined && may(item.index)) {
-            found.push({ index: item.index, score: nearest.scoreAt(k) });
+        for (let searched = SEARCHED * limit, seen = 0;; searched *= SEARCHED) {
+          const nearest = bank.nearest(searched);
+          found.length = 0;
+          for (let k = 0; k < nearest.size; k++) {
+            const item = catalogue.get(bank.itemOf(nearest.placeAt(k)));
+            if (item !== undefined && may(item.index)) {
+              found.push({ index: item.index, score: nearest.scoreAt(k) });
+            }
           }
+          // Whoever has had most of what is like what they had may have none of the first.
+          if (found.length >= limit || nearest.size <= seen) break;
+          seen = nearest.size;
         }
         found.sort((a, b) => b.score - a.score || catalogue.compare(a.index, b.index));
         return found.slice(0, limit).map(({ index }) => index);
