@@ -8,7 +8,7 @@
 
 import process from "node:process";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
-import type { InteractionEvent, ItemRecord } from "../../src/events/event.ts";
+import type { InteractionEvent, ItemRecord, MergeEvent } from "../../src/events/event.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
@@ -90,7 +90,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const { stream, config = {}, model, limit = Infinity, seed = 0 } = options;
   const profile = { ...taskOptions(stream.profile, config, model ?? "base"), ...options.task };
   const actions = profile.actions ?? DEFAULT_ACTIONS;
-  const isTarget = targetsOf(actions, options.positives ?? stream.positives);
+  const isTarget = stream.isHeld ?? targetsOf(actions, options.positives ?? stream.positives);
   const knownUsers = options.knownUsers ?? stream.knownUsers ?? false;
   const survey = await surveyOf(stream.open(), { actions, isTarget, knownUsers, limit });
   checkSurvey(survey, stream.name, actions);
@@ -126,8 +126,9 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     const isKnown = interaction !== null && Object.hasOwn(actions, interaction.action);
     if (isKnown && run.behaviours >= limit) break;
     if (isKnown) run.judge(interaction);
-    run.apply(step.events, learns ? learning : null);
-    if (isKnown) run.learn(interaction);
+    const isHeld = interaction !== null && stream.isHeld?.(interaction) === true;
+    run.apply(isHeld ? step.events.slice(0, -1) : step.events, learns ? learning : null);
+    if (isKnown && !isHeld) run.learn(interaction);
     if (run.behaviours % 2000 === 0) {
       options.onProgress?.(run.behaviours, survey.interactions, run.judgements);
     }
@@ -227,6 +228,7 @@ class Run {
     const { task } = this;
     const started = performance.now();
     for (const event of events) {
+      if (event.type === "merge") this.#known(event);
       if (event.type === "interaction") {
         const record = this.#untouched.get(event.item);
         if (record !== undefined) task.applyItem({ ...record, time: event.time });
@@ -237,6 +239,11 @@ class Run {
     learning?.learn(this.#out);
     this.#clear();
     this.wall.behaviours += performance.now() - started;
+  }
+
+  /** What was brought from elsewhere is the user's, too; nobody learns from it. */
+  #known({ user, behaviours }: MergeEvent): void {
+    for (const { item } of behaviours) this.#people.add(this.#users.of(user), this.#items.of(item));
   }
 
   /** Teaches the baselines a behaviour. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { InteractionEvent } from "../../src/events/event.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { type Format, openSource } from "../../streams/sources/open.ts";
@@ -22,6 +23,8 @@ export interface Stream {
   readonly positives?: readonly Positive[];
   /** Whether a user's first behaviour is not judged. @default {false} */
   readonly knownUsers?: boolean;
+  /** Whether a behaviour is judged and never learnt; where there are such, no other is judged. */
+  readonly isHeld?: (event: InteractionEvent) => boolean;
   /** Whether equal times are to be in the order of user and line. @default {false} */
   readonly tiesByUser?: boolean;
 }

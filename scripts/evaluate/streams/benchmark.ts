@@ -39,8 +39,8 @@ export async function runStreams(
   }
   if (json !== undefined) await makeRoomFor(json.file);
   const reports: (NextItemReport & { readonly seed: number })[] = [];
-  for (const { name, kind, withoutOwn, open } of PUBLIC_STREAMS) {
-    if (only !== undefined && !only.includes(name)) continue;
+  for (const { name, kind, withoutOwn, count = COUNT, onRequest = false, open } of PUBLIC_STREAMS) {
+    if (only === undefined ? onRequest : !only.includes(name)) continue;
     const stream = await open(folder).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       print(Deno.stdout, `${name}: left out, ${folder} does not have it\n\n`);
@@ -49,8 +49,11 @@ export async function runStreams(
     if (stream === null) continue;
     for (let seed = 0; seed < seeds; seed++) {
       const retrieval = { ...stream.profile.retrieval, revisits: !withoutOwn };
-      const options = { stream, seed, queries, limit, count: COUNT, withoutOwn, task: { retrieval } };
-      const result = await nextItem({ ...options, onProgress: progressOf(COUNT) });
+      const options = {
+        ...{ stream, seed, queries, count, withoutOwn, task: { retrieval } },
+        limit: onRequest ? undefined : limit,
+      };
+      const result = await nextItem({ ...options, onProgress: progressOf(count) });
       print(Deno.stderr, "\n");
       const report = { seed, ...reportOf(options, result) };
       reports.push(report);
@@ -58,7 +61,7 @@ export async function runStreams(
       const facts = `${behaviours} behaviours, ${users} users, ${items} items, ${judged} judged`;
       const lines = [
         `${name}, seed ${seed}: ${kind}; ${facts}`,
-        ...board(`later half`, report.later, COUNT),
+        ...board(stream.isHeld === undefined ? "later half" : "held", report.later, count),
         "",
       ];
       print(Deno.stdout, `${lines.join("\n")}\n`);

@@ -6,11 +6,12 @@
  */
 
 import type { Event, ItemRecord } from "../../../src/events/event.ts";
-import { DEFAULT_ACTIONS } from "../../../src/features/actions.ts";
+import { mulberry32 } from "../../../src/draws/random.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
 import type { SourceRecord } from "../../../streams/sources/source.ts";
 import { type Stream, streamOf } from "../stream.ts";
+import { articlesOf, MIND_ACTIONS, visitsOf } from "./mind.ts";
 
 /** A stream of the benchmark. */
 export interface PublicStream {
@@ -19,6 +20,10 @@ export interface PublicStream {
   readonly kind: string;
   /** Whether people come back to items; decided by the data set, not by what was measured. */
   readonly withoutOwn: boolean;
+  /** Length of a list. @default {20} */
+  readonly count?: number;
+  /** Whether it runs only when it is named, and whole. @default {false} */
+  readonly onRequest?: boolean;
   /** Opens it in the folder of all data sets. @throws Deno.errors.NotFound when it is not there */
   open(folder: string): Promise<Stream>;
 }
@@ -26,6 +31,9 @@ export interface PublicStream {
 /** Seconds from one behaviour to the next where a data set has an order and no times. */
 const PACE_MS = 10_000;
 const START_MS = Date.UTC(2000, 0, 1);
+/** The published split: when what is judged begins, and the share of the time before that is one user's. */
+const HELD_FROM_MS = START_MS + 3_600_000;
+const LIFE = 0.05;
 
 /** All of them. */
 export const PUBLIC_STREAMS: readonly PublicStream[] = [
@@ -47,6 +55,17 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
     kind: "films, one user after the other",
     withoutOwn: true,
     open: (folder) => fromLines(`${folder}/ml-1m-order/sequences.txt`, "ml-1m-order", sequences),
+  },
+  {
+    name: "ml-1m-split",
+    kind: "films, by the published split: the last one of each user is judged, after all but the last two are learnt",
+    withoutOwn: true,
+    count: 10,
+    onRequest: true,
+    open: async (folder) => ({
+      ...await fromLines(`${folder}/ml-1m-order/sequences.txt`, "ml-1m-split", leaveLast),
+      isHeld: ({ time }) => time >= HELD_FROM_MS,
+    }),
   },
   {
     name: "movietweetings",
@@ -76,7 +95,7 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
     withoutOwn: true,
     open: async (folder) => ({
       ...await fromLines(`${folder}/mind-5k/behaviors.tsv`, "mind", news(folder)),
-      profile: READ,
+      profile: { ...PROFILES.meander, actions: MIND_ACTIONS },
     }),
   },
 ];
@@ -85,12 +104,6 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
 const RATED: TaskOptions = {
   ...PROFILES.meander,
   actions: { rating: { positive: 7, explicit: true, strength: 1, surprise: true } },
-};
-
-/** What was read before the data begin is the past of somebody, and no behaviour that a list is for. */
-const READ: TaskOptions = {
-  ...PROFILES.meander,
-  actions: { ...DEFAULT_ACTIONS, view: { positive: false, explicit: true, strength: 0.5 } },
 };
 
 async function existing(stream: Stream): Promise<Stream> {
@@ -138,6 +151,42 @@ function sequences(lines: readonly string[]): Read {
   };
 }
 
+/**
+ * Lives that overlap, within the hour before what is judged; then the last item but one is known of each user, and
+ * learnt from by nobody, and the last one is judged.
+ */
+function leaveLast(lines: readonly string[]): Read {
+  const random = mulberry32(0);
+  const life = LIFE * (HELD_FROM_MS - START_MS);
+  const parts = lines.toReversed().map((line) => {
+    const [user = "", train = "", known = "", held = ""] = line.split("\t");
+    const begin = START_MS + random() * (HELD_FROM_MS - START_MS - life);
+    const items = train.split(" ");
+    const times = items.map(() => Math.floor(begin + random() * life)).sort((a, b) => a - b);
+    return { user, items, times, known, held };
+  });
+  const behaviour = (user: string, item: string, time: number): Event => ({
+    ...{ type: "interaction", user, item, action: "click", time },
+  });
+  const learnt = parts.flatMap(({ user, items, times }) =>
+    items.map((item, n) => behaviour(user, item, times[n]!))
+  );
+  const time = HELD_FROM_MS - 1;
+  const brought = parts.map(({ user, known: item }): Event => ({
+    ...{ type: "merge", user, from: `${user}, before`, time },
+    behaviours: [{ item, action: "click", time, strength: 1 }],
+  }));
+  const last = learnt.toSorted((a, b) => a.time - b.time).at(-1)!;
+  return {
+    events: [
+      ...learnt.filter((event) => event !== last),
+      ...brought,
+      { ...last, time },
+      ...parts.map(({ user, held }, n) => behaviour(user, held, HELD_FROM_MS + n)),
+    ],
+  };
+}
+
 function tweets(folder: string) {
   return async (lines: readonly string[]): Promise<Read> => ({
     items: (await linesOf(`${folder}/movietweetings-100k/movies.dat`)).map((line): ItemRecord => {
@@ -167,31 +216,18 @@ function clicks(folder: string) {
   };
 }
 
-/** Clicks, and before a user's first list the newest 20 news of what the user had read. */
+/** Clicks, and before a user's first one what the user had read. */
 function news(folder: string) {
-  return async (lines: readonly string[]): Promise<Read> => {
-    const visits = lines.map((line) => {
-      const [, user = "", when = "", history = "", shown = ""] = line.split("\t");
-      const clicked = shown.split(" ").filter((item) => item.endsWith("-1")).map((item) => item.slice(0, -2));
-      return { user, time: new Date(`${when} UTC`).getTime(), history, clicked };
-    }).toSorted((a, b) => a.time - b.time);
-    const known = new Set<string>();
-    return {
-      items: (await linesOf(`${folder}/mind-5k/news.tsv`)).map((line): ItemRecord => {
-        const [item = "", category = "", kind = ""] = line.split("\t");
-        return { item, time: 0, categories: [category, kind] };
-      }),
-      events: visits.flatMap(({ user, time, history, clicked }): Event[] => {
-        const read = known.has(user) ? [] : history.split(" ").filter((item) => item !== "").slice(-20);
-        known.add(user);
-        const event = (item: string, action: string, time: number): Event => ({
-          ...{ type: "interaction", user, item, action, time },
-        });
-        return [
-          ...read.map((item, n) => event(item, "view", time - 3_600_000 + n)),
-          ...clicked.map((item, n) => event(item, "click", time + 1000 + n)),
-        ];
-      }),
-    };
-  };
+  return async (lines: readonly string[]): Promise<Read> => ({
+    items: articlesOf(await linesOf(`${folder}/mind-5k/news.tsv`)),
+    events: visitsOf(lines).flatMap(({ user, time, read, clicked }): Event[] => {
+      const event = (item: string, action: string, time: number): Event => ({
+        ...{ type: "interaction", user, item, action, time },
+      });
+      return [
+        ...read.map((item, n) => event(item, "view", time - 3_600_000 + n)),
+        ...clicked.map((item, n) => event(item, "click", time + 1000 + n)),
+      ];
+    }),
+  });
 }

@@ -5,7 +5,8 @@ import type { Stream } from "../../../scripts/evaluate/stream.ts";
 import { figuresOf, partsOf, standingsOf } from "../../../scripts/evaluate/summary.ts";
 import { parsePositives } from "../../../scripts/evaluate/targets.ts";
 import { createRandom } from "../../../src/draws/random_source.ts";
-import type { Event, ItemRecord } from "../../../src/events/event.ts";
+import type { Event, InteractionEvent, ItemRecord } from "../../../src/events/event.ts";
+import type { SourceRecord } from "../../../streams/sources/source.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
 
 const START = Date.UTC(2026, 0, 1);
@@ -60,6 +61,31 @@ Deno.test("nextItem() lets what the user had come again where people do that, or
   assert.ok(without.ranks.slice(8).every((rank) => rank === 0), String(without.ranks));
   const once: Line[] = Array.from({ length: 40 }, (_, n) => [`u${n % 2}`, `i${n >> 1}`]);
   assert.equal((await ranksOf(once, "blend")).withoutOwn, true);
+});
+
+Deno.test("nextItem() judges what is held, and nothing learns it, nor what was brought from elsewhere", async () => {
+  const lines: Line[] = [["u1", "a"], ["u2", "a"], ["u2", "b"], ["u3", "c"], ["u1", "b"], ["u3", "b"]];
+  const held = START + 4 * MINUTE_MS;
+  const stream = streamOf(lines);
+  const merged: Event = {
+    ...{ type: "merge", user: "u3", from: "elsewhere", time: held - 1 },
+    behaviours: [{ item: "a", action: "click", time: held - 1, strength: 1 }],
+  };
+  const open = async function* (): AsyncGenerator<SourceRecord> {
+    for await (const record of stream.open()) {
+      if (record.line === 4) yield { kind: "event", event: merged, file: "", line: 4 };
+      yield record;
+    }
+  };
+  const isHeld = ({ time }: InteractionEvent) => time >= held;
+  const { judgements } = await nextItem({ stream: { ...stream, open, isHeld }, count: 3 });
+  const ranks = (method: string) =>
+    [0, 1].map((query) => judgements.rank(judgements.methods.indexOf(method), query));
+  assert.equal(judgements.length, 2);
+  assert.deepEqual(ranks("what follows"), [1, 1]); // after a, which u3 was brought
+  assert.deepEqual(ranks("blend").map((rank) => rank > 0), [true, true]);
+  // b is the only one left for u3 who has c and was brought a; one touch of b although u1 took it since.
+  assert.deepEqual([0, 1].map((query) => judgements.judged(query).itemAge), [1, 1]);
 });
 
 Deno.test("nextItem() judges the positives that are named, and not first behaviours when told", async () => {

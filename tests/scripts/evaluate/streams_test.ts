@@ -43,6 +43,26 @@ Deno.test("PUBLIC_STREAMS are read in the order of time, with what their files s
   assert.deepEqual(await behaviours("mind"), ["U1 N1 view", "U1 N1 click", "U1 N2 click"]);
 });
 
+Deno.test("ml-1m-split: all but the last two are learnt, the last but one is known, the last is judged", async () => {
+  await using folder = await folderOfData();
+  const stream = await PUBLIC_STREAMS.find(({ name }) => name === "ml-1m-split")!.open(folder.path);
+  const learnt = new Map<string, string[]>(), known: string[] = [], held: string[] = [];
+  let last = -Infinity;
+  for await (const record of stream.open()) {
+    if (record.kind !== "event") continue;
+    const { event } = record;
+    assert.ok(event.time >= last);
+    last = event.time;
+    if (event.type === "merge") known.push(...event.behaviours.map(({ item }) => `${event.user} ${item}`));
+    if (event.type !== "interaction") continue;
+    if (stream.isHeld?.(event)) held.push(`${event.user} ${event.item}`);
+    else learnt.set(event.user, [...learnt.get(event.user) ?? [], event.item]);
+    assert.ok(held.length === 0 || stream.isHeld?.(event));
+  }
+  assert.deepEqual(Object.fromEntries(learnt), { 1: ["5", "6"], 2: ["9", "5"] });
+  assert.deepEqual([known, held], [["2 6", "1 7"], ["2 7", "1 8"]]);
+});
+
 Deno.test("runStreams() leaves out what is not there, and refuses a stream that it does not know", async () => {
   await using folder = await folderOfData();
   const json = `${folder.path}/out/figures.json`;
