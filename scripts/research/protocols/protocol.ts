@@ -8,6 +8,7 @@ import type { Sample } from "../../../src/samples/sample.ts";
 import type { ModelName } from "../../../src/nn/models/registry.ts";
 import type { Config } from "../../../streams/config/config.ts";
 import { type Figures, rowFigures, taskFigures } from "./figures.ts";
+import { MIND } from "./mind.ts";
 import { readSparrow, shuffled, SPARROW_SCHEMA } from "./sparrow.ts";
 import { TAOBAO_SCHEMA, taobaoSamples } from "./taobao.ts";
 import { readBehaviors, TASK_SIZE } from "./taobao_tasks.ts";
@@ -104,4 +105,4 @@ const P3: Protocol = {
 };
 
 /** By the name that the command takes. */
-export const PROTOCOLS = { p2: P2, p3: P3 } as const;
+export const PROTOCOLS = { p2: P2, p3: P3, mind: MIND } as const;

@@ -14,18 +14,24 @@ import { auc, gauc } from "../../../src/metrics/ranking.ts";
 import { type Config, learnerOptions, taskOptions } from "../../../streams/config/config.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { readAll } from "../../../streams/log/reading.ts";
+import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
 import { replay } from "../../../streams/replay/replay.ts";
 import { type Format, openSource } from "../../../streams/sources/open.ts";
+import type { SourceRecord } from "../../../streams/sources/source.ts";
 import { topicNames } from "../../../streams/topics/topics.ts";
 import type { Protocol, ProtocolOptions, ProtocolResult } from "./protocol.ts";
 import { judgedFrom, Trial } from "./trial.ts";
 
 /** The samples of a data set, in the order in which a learner gets them. */
-export async function streamSamples(format: Format, data: string, config: Config): Promise<Sample[]> {
+export function streamSamples(format: Format, data: string, config: Config): Promise<Sample[]> {
+  return samplesOf(openSource(format, data), taskOptions(PROFILES[format], config, "base"));
+}
+
+/** The samples of a stream, in the order in which a learner gets them. */
+export async function samplesOf(source: AsyncIterable<SourceRecord>, task: TaskOptions): Promise<Sample[]> {
   await using log = new MemoryLog();
-  const task = taskOptions(PROFILES[format], config, "base");
-  await replay(log, openSource(format, data), {
+  await replay(log, source, {
     model: "base",
     modelConfig: { widths: [] },
     task,
