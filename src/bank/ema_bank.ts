@@ -182,7 +182,9 @@ export class EmaBank {
         for (let q = 0; q < Q; q++) {
           const weight = WEIGHTS[q]![age] ?? 0;
           if (weight === 0) continue;
-          for (let i = 0, to = (b * Q + q) * d; i < d; i++) states[to + i]! += weight * (e[from + i]! + kinds[kind + i]!);
+          for (let i = 0, to = (b * Q + q) * d; i < d; i++) {
+            states[to + i]! += weight * (e[from + i]! + kinds[kind + i]!);
+          }
         }
       }
       const row = gapRow(T, gapMs) * d;

@@ -58,7 +58,8 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
   },
   {
     name: "ml-1m-split",
-    kind: "films, by the published split: the last one of each user is judged, after all but the last two are learnt",
+    kind:
+      "films, by the published split: the last one of each user is judged, after all but the last two are learnt",
     withoutOwn: true,
     count: 10,
     onRequest: true,

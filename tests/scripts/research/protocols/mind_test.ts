@@ -40,7 +40,9 @@ Deno.test("MIND judges lists before it learns them, by the rules of the data set
   assert.ok(data.train.every(({ rows }) => rows.length === 6));
   const { rows, judged, figures } = MIND.run(data, { model: "base", config: {}, seed: 0, heldOut: false });
   assert.ok(judged < rows && judged > rows / 3, `${judged} of ${rows}`);
-  for (const [name, value] of Object.entries(figures)) assert.ok(value! > 0 && value! < 1, `${name} ${value}`);
+  for (const [name, value] of Object.entries(figures)) {
+    assert.ok(value! > 0 && value! < 1, `${name} ${value}`);
+  }
   // Nobody can tell.
   assert.ok(Math.abs(figures["auc"]! - 0.5) < 0.1, JSON.stringify(figures));
 });
