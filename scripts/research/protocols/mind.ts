@@ -8,7 +8,6 @@
 import type { Event } from "../../../src/events/event.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
-import type { Sample } from "../../../src/samples/sample.ts";
 import { auc } from "../../../src/metrics/ranking.ts";
 import { taskOptions } from "../../../streams/config/config.ts";
 import type { SourceRecord } from "../../../streams/sources/source.ts";
