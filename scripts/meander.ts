@@ -39,6 +39,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       about: "verify a backup and make the log that it is of",
       load: () => import("./copies/restore.ts"),
     },
+    export: {
+      about: "events, items and what came of them as JSON lines",
+      load: () => import("./copies/export.ts"),
+    },
     kafka: { about: "run a Kafka broker for development", load: () => import("./kafka.ts") },
   },
   "Ask a running one:": {

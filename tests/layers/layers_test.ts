@@ -68,6 +68,7 @@ const LAYERS = [
   "streams/learning",
   "streams/feeders",
   "streams/backup",
+  "streams/exports",
   "streams/service/jobs",
   "streams/service/erasure",
   "streams/service",

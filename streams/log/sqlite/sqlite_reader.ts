@@ -52,7 +52,7 @@ export class SqliteReader implements ReadableLog {
   identify(topic: string): Promise<TopicIdentity | null> {
     return this.#look(() => {
       const row = this.#file.db.prepare(
-        "SELECT id, partitions FROM identities JOIN topics ON topic = name WHERE topic = ?",
+        "SELECT identities.id, partitions FROM identities JOIN topics ON topic = name WHERE topic = ?",
       ).get(topic);
       return row === undefined ? null : { id: String(row["id"]), partitions: Number(row["partitions"]) };
     });

@@ -1,0 +1,18 @@
+/**
+ * Times as flags have them.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError } from "commander";
+
+/** Milliseconds since the epoch, of ISO 8601 (UTC where it names no zone) or of digits. */
+export function timeOf(text: string): number {
+  if (/^\d{12,13}$/.test(text)) return Number(text);
+  const iso = /^(\d{4}-\d\d-\d\d)(?:T([\d:.]+)(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
+  const time = iso === null ? NaN : Date.parse(`${iso[1]}T${iso[2] ?? "00:00"}${iso[3] ?? "Z"}`);
+  if (Number.isNaN(time)) {
+    throw new InvalidArgumentError("Not a time such as 2026-11-28 or 2026-11-28T09:00:00Z.");
+  }
+  return time;
+}

@@ -1,0 +1,97 @@
+/**
+ * What can be exported: which topic it is on, and how a record of it reads as a line of JSON.
+ *
+ * @module
+ */
+
+import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import { decodeExperiment } from "../experiments/record.ts";
+import type { LogRecord } from "../log/log.ts";
+import type { Topics } from "../topics/topics.ts";
+
+/** A record, read. */
+export interface ExportedLine {
+  /** Event time, milliseconds since the epoch: what it is ordered and chosen by. */
+  readonly time: number;
+  /** JSON without line breaks. */
+  readonly json: string;
+}
+
+/** Something that can be exported. */
+export interface Content {
+  /** Its topic. */
+  readonly topic: keyof Topics;
+  /** Whether the key of a record is the user. */
+  readonly byUser: boolean;
+  /** Reads a record; `null` when it is something else, or cannot be read. */
+  read(record: LogRecord): ExportedLine | null;
+}
+
+/** What can be exported, by name. */
+export const CONTENTS = {
+  events: {
+    topic: "events",
+    byUser: true,
+    read: ({ value }) => {
+      const decoded = value === null ? null : decodeEvent(value);
+      return decoded?.ok ? lineOf(decoded.event.time, decoded.event) : null;
+    },
+  },
+  items: {
+    topic: "items",
+    byUser: false,
+    read: ({ value }) => {
+      const decoded = value === null ? null : decodeItem(value);
+      return decoded?.ok ? lineOf(decoded.item.time, decoded.item) : null;
+    },
+  },
+  recommendations: {
+    topic: "recommendations",
+    byUser: true,
+    read: ({ value }) => {
+      const decoded = value === null ? null : decodeRecommendation(value);
+      return decoded?.ok ? lineOf(decoded.recommendation.time, decoded.recommendation) : null;
+    },
+  },
+  samples: {
+    topic: "samples",
+    byUser: true,
+    read: ({ key, time, value }) => {
+      if (value === null) return lineOf(time, { user: key, time, erased: true });
+      const sample = attempt(() => decodeSample(value));
+      return sample && lineOf(sample.time, { ...sample, rows: [...sample.rows] });
+    },
+  },
+  experiments: {
+    topic: "experiments",
+    byUser: false,
+    read: ({ time, value }) => {
+      const record = value && attempt(() => decodeExperiment(value));
+      return record && lineOf(time, record);
+    },
+  },
+} as const satisfies Readonly<Record<string, Content>>;
+
+/** One of {@linkcode CONTENTS}. */
+export type ContentName = keyof typeof CONTENTS;
+
+function lineOf(time: number, value: object): ExportedLine {
+  return { time, json: JSON.stringify(value, plain) };
+}
+
+/** Typed arrays as lists; a number that JSON does not have is `null`. */
+function plain(_name: string, value: unknown): unknown {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView)
+    ? Array.from(value as unknown as ArrayLike<number>)
+    : value;
+}
+
+function attempt<Value>(read: () => Value): Value | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return null;
+    throw error;
+  }
+}

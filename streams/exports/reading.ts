@@ -1,0 +1,188 @@
+/**
+ * Reads the records of a topic in one order, up to the end that it has now.
+ *
+ * @module
+ */
+
+import type { ReadableLog } from "../log/log.ts";
+import { endsEarly } from "../log/reading.ts";
+import type { Content, ExportedLine } from "./contents.ts";
+
+/** Limits of a read of one partition: what is in memory is some of each. */
+const READ = { maxRecords: 500, maxBytes: 1 << 20 };
+
+/** Which records to take. */
+export interface Choice {
+  /** Earliest event time, milliseconds since the epoch. @default {all} */
+  readonly from?: number | undefined;
+  /** Event time before which they are. @default {all} */
+  readonly until?: number | undefined;
+  /** Whose. @default {everybody's} */
+  readonly user?: string | undefined;
+}
+
+/** The next line of a partition. */
+interface Head extends ExportedLine {
+  readonly offset: number;
+  /** Offsets between it and the line before that the log had dropped. */
+  readonly lost: number;
+}
+
+/** Reads lines of one topic, partitions merged by time. */
+export class TopicLines {
+  /** Offset of the next record, by partition. */
+  readonly next: number[];
+  /** Records that are something else, or cannot be read. */
+  leftOut = 0;
+  /** Offsets that the log had dropped before they were read, up to {@linkcode TopicLines.next}. */
+  lost = 0;
+  /** Those behind the last lines. */
+  #lostLast = 0;
+  readonly #log: ReadableLog;
+  readonly #topic: string;
+  readonly #content: Content;
+  readonly #choice: Choice;
+  readonly #ends: readonly number[];
+  /** Offsets of the newest records by key, of a compacted topic: others were replaced, or deleted. */
+  readonly #newest: ReadonlyMap<string, number> | undefined;
+
+  private constructor(
+    log: ReadableLog,
+    topic: string,
+    content: Content,
+    choice: Choice,
+    { next, ends, newest }: {
+      readonly next: readonly number[];
+      readonly ends: readonly number[];
+      readonly newest: ReadonlyMap<string, number> | undefined;
+    },
+  ) {
+    this.#log = log;
+    this.#topic = topic;
+    this.#content = content;
+    this.#choice = choice;
+    this.next = [...next];
+    this.#ends = ends;
+    this.#newest = newest;
+  }
+
+  /**
+   * Looks where the topic ends.
+   *
+   * @param next where to begin, by partition; one that is not given begins at its start
+   * @throws RangeError when the topic ends before that
+   */
+  static async open(
+    log: ReadableLog,
+    topic: string,
+    content: Content,
+    choice: Choice,
+    next: readonly number[] = [],
+  ): Promise<TopicLines> {
+    const spec = (await log.topics()).get(topic);
+    if (spec === undefined) {
+      throw new RangeError(`Cannot export ${topic}: there is no such topic; see --prefix`);
+    }
+    const bounds = await Promise.all(
+      Array.from({ length: spec.partitions }, (_, partition) => log.bounds(topic, partition)),
+    );
+    for (const [partition, { end }] of bounds.entries()) {
+      const from = next[partition] ?? 0;
+      if (from > end) {
+        throw new RangeError(
+          `Cannot export ${topic}/${partition} from ${from}: it ends at ${end}, so it is not what was exported before, ` +
+            "or an older copy of it; name another file",
+        );
+      }
+    }
+    const from = bounds.map(({ start }, partition) => next[partition] ?? start);
+    const ends = bounds.map(({ end }) => end);
+    const newest = spec.cleanup === "compact" ? await newestOf(log, topic, ends) : undefined;
+    return new TopicLines(log, topic, content, choice, { next: from, ends, newest });
+  }
+
+  /** Each line, by time; of equal times by partition. {@linkcode TopicLines.next} is behind what was given. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<string> {
+    const sources = this.#ends.map((_, partition) => this.#partition(partition));
+    const heads: (Head | undefined)[] = [];
+    for (const [partition, source] of sources.entries()) heads[partition] = await source.next();
+    for (;;) {
+      let first = -1;
+      for (const [partition, head] of heads.entries()) {
+        if (head !== undefined && (first < 0 || head.time < heads[first]!.time)) first = partition;
+      }
+      if (first < 0) break;
+      const { json, offset, lost } = heads[first]!;
+      this.next[first] = offset + 1;
+      this.lost += lost;
+      yield json;
+      heads[first] = await sources[first]!.next();
+    }
+    for (const [partition, end] of this.#ends.entries()) this.next[partition] = end;
+    this.lost += this.#lostLast;
+  }
+
+  /** The lines of a partition. */
+  #partition(partition: number): { next(): Promise<Head | undefined> } {
+    const end = this.#ends[partition]!;
+    let position = this.next[partition]!;
+    let batch: Head[] = [];
+    let at = 0;
+    let lost = 0;
+    return {
+      next: async () => {
+        while (at === batch.length) {
+          if (position >= end) {
+            this.#lostLast += lost;
+            lost = 0;
+            return undefined;
+          }
+          const { records, next, dropped = 0 } = await this.#log.read(this.#topic, partition, position, READ);
+          if (next === position) throw endsEarly(this.#topic, partition, next, end);
+          lost += Math.min(dropped, end - position);
+          position = next;
+          at = 0;
+          batch = [];
+          for (const record of records) {
+            if (
+              record.offset >= end || (this.#newest?.get(record.key ?? "") ?? record.offset) !== record.offset
+            ) {
+              continue;
+            }
+            if (this.#choice.user !== undefined && record.key !== this.#choice.user) continue;
+            const line = this.#content.read(record);
+            if (line === null) this.leftOut++;
+            else if (this.#isChosen(line)) {
+              batch.push({ ...line, offset: record.offset, lost });
+              lost = 0;
+            }
+          }
+        }
+        return batch[at++];
+      },
+    };
+  }
+
+  #isChosen({ time }: ExportedLine): boolean {
+    const { from = -Infinity, until = Infinity } = this.#choice;
+    return time >= from && time < until;
+  }
+}
+
+/** As large as the topic has keys, which every process with tasks holds as well. */
+async function newestOf(
+  log: ReadableLog,
+  topic: string,
+  ends: readonly number[],
+): Promise<Map<string, number>> {
+  const newest = new Map<string, number>();
+  for (const [partition, end] of ends.entries()) {
+    for (let position = 0; position < end;) {
+      const { records, next } = await log.read(topic, partition, position, READ);
+      for (const { key, offset } of records) if (offset < end) newest.set(key ?? "", offset);
+      if (next === position) throw endsEarly(topic, partition, next, end);
+      position = next;
+    }
+  }
+  return newest;
+}

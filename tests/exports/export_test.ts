@@ -1,0 +1,81 @@
+/** The command, on a log that is open elsewhere. */
+
+import assert from "node:assert/strict";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { meander, meanderCommand } from "../backup/meander.ts";
+import { startExperiments } from "../chaos/experiments.ts";
+import { temporaryFolder } from "../scripts/command.ts";
+import { OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "../service/deployment.ts";
+
+async function run(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await meander(...args);
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+Deno.test("export, then ingest into an empty deployment, then export gives the same bytes", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  const places = [["--log-path", at("a.sqlite")], ["--log-path", at("b.sqlite")]] as const;
+  await run("ingest", "--from", "fixtures/shop", "--partitions", "3", "--limit", "5000", ...places[0]);
+  for (const what of ["events", "items"]) {
+    await run("export", "--what", what, "--to", at(`first/${what}.jsonl.gz`), ...places[0]);
+  }
+  await run("ingest", "--from", at("first"), "--partitions", "3", ...places[1]);
+  for (const what of ["events", "items"]) {
+    const first = await run("export", "--what", what, ...places[0]);
+    assert.ok(first.length > 20_000, what);
+    assert.equal(await run("export", "--what", what, ...places[1]), first, what);
+  }
+});
+
+Deno.test("export reads all that a service writes while it serves; a pipe may be closed", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/log.sqlite`;
+  await using log = await SqliteLog.open(path);
+  await log.createTopics(topicSpecs(topicNames(), 2));
+  await startExperiments(log, topicNames(), { model: "base", time: Date.UTC(2025, 0, 1) });
+  await log.append(recordsOf(shopEvents(300, 20)));
+  await using service = await Service.start(log, { ...OPTIONS, partitions: 2 });
+  await untilCommitted(log);
+  await until(async () => (await log.bounds("meander.samples", 0)).end > 0, "there are samples");
+  for (const what of ["recommendations", "samples", "experiments", "items"]) {
+    const lines = (await run("export", "--what", what, "--log-path", path)).trimEnd().split("\n");
+    assert.ok(lines.length > (what === "experiments" ? 1 : 20), what);
+    for (const line of lines) assert.equal(typeof JSON.parse(line), "object");
+  }
+  const answers = await run("export", "--what", "recommendations", "--user", "u3", "--log-path", path);
+  const users = answers.trimEnd().split("\n").map((line) => JSON.parse(line).user);
+  assert.deepEqual(new Set(users), new Set(["u3"]));
+  const to = `${folder.path}/events.jsonl.gz`;
+  for (const told of [/^done: \d\d+ events more in /m, /^done: 0 events more in /m]) {
+    const { code, stderr } = await meander(
+      "export",
+      "--what",
+      "events",
+      "--log-path",
+      path,
+      "--to",
+      to,
+      "--append",
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, told);
+  }
+  const child = meanderCommand("export", "--what", "samples", "--log-path", path).spawn();
+  await child.stdout.cancel();
+  const [{ code }, told] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  assert.deepEqual([code, told], [0, ""]);
+  const misfit = await meander("export", "--what", "items", "--user", "u3", "--log-path", path);
+  assert.deepEqual([misfit.code, /Cannot export the items of a user/.test(misfit.stderr)], [1, true]);
+  const missing = await meander("export", "--what", "items", "--log-path", `${folder.path}/none.sqlite`);
+  assert.deepEqual(
+    [missing.code, /none\.sqlite: no such file/.test(missing.stderr)],
+    [1, true],
+    missing.stderr,
+  );
+  await service.stop();
+  await service.ended;
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import { chunksOf } from "../../streams/exports/chunks.ts";
+import { type ContentName, CONTENTS } from "../../streams/exports/contents.ts";
+import { type Choice, TopicLines } from "../../streams/exports/reading.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+
+const topics = topicNames();
+const START = Date.UTC(2026, 0, 1);
+
+const click = (user: string, at: number, partition: number): NewRecord => ({
+  topic: topics.events,
+  partition,
+  key: user,
+  value: encodeEvent({ type: "interaction", user, item: "tent", action: "click", time: START + at }),
+  time: 0,
+});
+
+const item = (id: string, category: string | null): NewRecord => ({
+  topic: topics.items,
+  key: id,
+  value: category === null ? null : encodeItem({ item: id, time: START, category }),
+  time: 0,
+});
+
+async function linesOf(log: Log, what: ContentName, choice: Choice = {}): Promise<string[]> {
+  const lines = await TopicLines.open(log, topics[CONTENTS[what].topic], CONTENTS[what], choice);
+  return await Array.fromAsync(lines);
+}
+
+const seen = (lines: readonly string[]) =>
+  lines.map((line) => {
+    const { user, time } = JSON.parse(line);
+    return `${user}${time - START}`;
+  });
+
+Deno.test("TopicLines merges partitions by event time, keeps the order of each, and takes what is chosen", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 3));
+  await log.append([
+    ...[click("a", 1, 0), click("a", 5, 0), click("b", 3, 0), click("a", 9, 0)],
+    ...[click("c", 2, 1), click("c", 5, 1)],
+    { topic: topics.events, partition: 2, key: null, value: new Uint8Array([1]), time: 0 },
+    { topic: topics.events, partition: 2, key: null, value: null, time: 0 },
+  ]);
+  assert.deepEqual(seen(await linesOf(log, "events")), ["a1", "c2", "a5", "b3", "c5", "a9"]);
+  assert.deepEqual(seen(await linesOf(log, "events", { from: START + 3, until: START + 9 })), [
+    "a5",
+    "b3",
+    "c5",
+  ]);
+  assert.deepEqual(seen(await linesOf(log, "events", { user: "c" })), ["c2", "c5"]);
+  const lines = await TopicLines.open(log, topics.events, CONTENTS.events, {});
+  await Array.fromAsync(lines);
+  assert.deepEqual([lines.leftOut, lines.lost, lines.next], [2, 0, [4, 2, 2]]);
+});
+
+Deno.test("TopicLines takes the newest record of a key of a compacted topic, and none that was deleted", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  // As a log that has not compacted yet reads.
+  const records = [item("tent", "camping"), item("mat", "camping"), item("tent", "sale"), item("mat", null)];
+  for (const record of records) await log.append([record]);
+  const lines = await linesOf(log, "items");
+  assert.deepEqual(lines.map((line) => JSON.parse(line)), [{ item: "tent", time: START, category: "sale" }]);
+});
+
+Deno.test("TopicLines counts what the log drops while it reads, and refuses a position beyond the end", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(Array.from({ length: 2000 }, (_, n) => click("a", n, 0)));
+  const lines = await TopicLines.open(log, topics.events, CONTENTS.events, {});
+  const all = lines[Symbol.asyncIterator]();
+  await all.next();
+  await log.trim(topics.events, 0, 1200);
+  let count = 1;
+  while (!(await all.next()).done) count++;
+  assert.deepEqual([count, lines.lost], [500 + 800, 700]);
+  await assert.rejects(
+    TopicLines.open(log, topics.events, CONTENTS.events, {}, [2001]),
+    /Cannot export meander\.events\/0 from 2001: it ends at 2000, so it is not what was exported before/,
+  );
+});
+
+Deno.test("TopicLines reads no further than a slow reader has got to", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  await log.append(Array.from({ length: 5000 }, (_, n) => click("a", n, 0)));
+  let reads = 0;
+  const read = log.read.bind(log);
+  log.read = (...args) => {
+    reads++;
+    return read(...args);
+  };
+  const lines = await TopicLines.open(log, topics.events, CONTENTS.events, {});
+  for await (const _ of lines) break;
+  assert.equal(reads, 1);
+  const chunks = chunksOf(await TopicLines.open(log, topics.events, CONTENTS.events, {}), false);
+  let bytes = 0;
+  for await (const chunk of chunks) bytes += chunk.length;
+  assert.equal(reads, 11);
+  assert.ok(bytes > 5000 * 80);
+});
