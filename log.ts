@@ -73,7 +73,40 @@ export { topicNames, type Topics, topicSpecs } from "./streams/topics/topics.ts"
 export { Feeder, type FeederOptions } from "./streams/feeders/feeder.ts";
 export { type ForeignTopic, TopicFeeder, type TopicFeederOptions } from "./streams/feeders/topic_feeder.ts";
 
-export { JSON_FORMATS, type JsonFormat } from "./streams/sources/adapters.ts";
+export {
+  type Adapted,
+  JSON_FORMATS,
+  type JsonFormat,
+  type RecordAdapter,
+  sourceAdapter,
+} from "./streams/sources/adapters.ts";
+
+// Sources of the configuration.
+export { openMapped } from "./streams/sources/mapped.ts";
+export { compileSource, type RecordSource } from "./streams/mapping/record_source.ts";
+export {
+  RECORD_FORMATS,
+  type RecordFormat,
+  type SourceSettings,
+  type SourcesSettings,
+} from "./streams/mapping/source_settings.ts";
+export { PRESET_NAMES, type PresetName } from "./streams/mapping/presets.ts";
+export {
+  type ConditionSettings,
+  type ConditionSpec,
+  type MappingSettings,
+  RULE_RESULTS,
+  type RuleResult,
+  type RuleSettings,
+  type Scalar,
+  type ValueSettings,
+  type ValueSpec,
+} from "./src/mapping/mapping_options.ts";
+export { TIME_UNITS, type TimeUnit } from "./src/mapping/times.ts";
+export type { MappedRecords, Mapping } from "./src/mapping/mapping.ts";
+export type { RecordMeta } from "./src/mapping/scope.ts";
+export type { OwnRecord } from "./src/events/own_record.ts";
+export type { ParsedJson } from "./src/events/json.ts";
 
 // Old records off them.
 export { Retention, type RetentionOptions } from "./streams/service/erasure/retention.ts";

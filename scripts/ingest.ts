@@ -13,9 +13,12 @@ import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder } from "../streams/feeders/feeder.ts";
 import type { Log } from "../streams/log/log.ts";
-import { JSON_FORMATS, type JsonFormat } from "../streams/sources/adapters.ts";
+import { JSON_FORMATS, type JsonFormat, sourceAdapter } from "../streams/sources/adapters.ts";
+import { readConfig } from "../streams/config/read.ts";
 import { newestTime } from "../streams/sources/count.ts";
-import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
+import { openMapped } from "../streams/sources/mapped.ts";
+import { openSource } from "../streams/sources/open.ts";
+import type { SourceRecord } from "../streams/sources/source.ts";
 import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
 import {
@@ -29,10 +32,11 @@ import {
 import { kindOf } from "../streams/log/kinds/kinds.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { openLog, partitionsOf } from "./flags/service_flags.ts";
+import { FORMAT_HELP, type RecordFormat, recordFormat } from "./flags/record_format.ts";
 
 interface Flags extends LogFlags {
   readonly from: string;
-  readonly format: Format;
+  readonly format: string;
   readonly name?: string;
   readonly start: "earliest" | "latest";
   readonly once?: true;
@@ -41,6 +45,9 @@ interface Flags extends LogFlags {
   readonly limit?: number;
   readonly partitions?: number;
 }
+
+/** Flags, and the format that they name. */
+type Opened = Flags & { readonly records: RecordFormat };
 
 /** Records per commit, unless there is a rate: then the events of a tenth of a second. */
 const BATCH = 1000;
@@ -75,18 +82,20 @@ async function main(flags: Flags): Promise<number> {
   if (topic !== undefined && flags.recent) {
     throw new Error("Cannot move the times of a topic, which has no end: leave --recent out");
   }
-  if (topic !== undefined && !isJson(flags.format)) {
+  const config = await readConfig(flags.config);
+  const format = recordFormat(flags.format, config.sources);
+  if (topic !== undefined && typeof format === "string" && !isJson(format)) {
     throw new Error(
-      `Cannot read a topic as ${flags.format}: its records must be of ${JSON_FORMATS.join(", ")}`,
+      `Cannot read a topic as ${format}: its records must be of ${JSON_FORMATS.join(", ")}, or of a source`,
     );
   }
   const waiting = setInterval(() => {
     print(Deno.stderr, `waits for ${kindOf(flags.log).capabilities.isShared ? "the brokers" : "the log"}\n`);
   }, WAITING_MS);
-  await using log = await openLog(flags).finally(() => clearInterval(waiting));
+  await using log = await openLog(flags, { config }).finally(() => clearInterval(waiting));
   await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));
   const open = topic === undefined ? openFile : openTopic;
-  await using feed = await open(log, topics, flags, stopping.signal);
+  await using feed = await open(log, topics, { ...flags, records: format }, stopping.signal);
   let first: number | undefined;
   let hasRejected = false;
   let begun = performance.now(), told = begun;
@@ -132,8 +141,8 @@ function placeOf(rejection: Rejection): string {
     : `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
 }
 
-async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
-  const feeder = await Feeder.open(log, topics, openSource(flags.format, flags.from), {
+async function openFile(log: Log, topics: Topics, flags: Opened): Promise<Feed> {
+  const feeder = await Feeder.open(log, topics, openRecords(flags), {
     name: nameOf(flags),
     batch: batchOf(flags),
     limit: flags.limit,
@@ -144,20 +153,25 @@ async function openFile(log: Log, topics: Topics, flags: Flags): Promise<Feed> {
 }
 
 /** Whole days by which all times move, so that the newest event is of the last 24 hours and hours stay the same. */
-async function untilToday({ format, from }: Flags): Promise<number> {
-  const ageMs = Date.now() - await newestTime(openSource(format, from));
+async function untilToday(flags: Opened): Promise<number> {
+  const ageMs = Date.now() - await newestTime(openRecords(flags));
   return Number.isFinite(ageMs) ? Math.floor(ageMs / DAY_MS) * DAY_MS : 0;
 }
 
-async function openTopic(log: Log, topics: Topics, flags: Flags, signal: AbortSignal): Promise<Feed> {
-  const { format, start, once = false } = flags;
+function openRecords({ records, from }: Opened): AsyncIterable<SourceRecord> {
+  return typeof records === "string" ? openSource(records, from) : openMapped(from, records);
+}
+
+async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortSignal): Promise<Feed> {
+  const { records, start, once = false } = flags;
   const topic = TOPIC.exec(flags.from)?.[1] ?? "";
   const source = flags.log === "kafka" ? log : await openLog({ ...flags, log: "kafka" });
   const close = async () => {
     if (source !== log) await source[Symbol.asyncDispose]();
   };
   try {
-    const foreign = { log: source, topic, format: format as JsonFormat };
+    const format = typeof records === "string" ? records as JsonFormat : sourceAdapter(records);
+    const foreign = { log: source, topic, format };
     const feeder = await TopicFeeder.open(log, topics, foreign, {
       name: nameOf(flags),
       batch: batchOf(flags),
@@ -211,7 +225,7 @@ function batchOf({ rate }: Flags): number {
   return rate === undefined ? BATCH : Math.max(1, Math.min(BATCH, Math.floor(rate / 10)));
 }
 
-function isJson(format: Format): format is Format & JsonFormat {
+function isJson(format: string): format is JsonFormat {
   return (JSON_FORMATS as readonly string[]).includes(format);
 }
 
@@ -225,7 +239,7 @@ const program = addLogFlags(
   ),
 )
   .requiredOption("--from <path>", "file or folder to read, or kafka:TOPIC to follow a topic of the brokers")
-  .addOption(new Option("--format <name>", "its format").choices([...FORMATS]).default("meander"))
+  .option("--format <name>", FORMAT_HELP, "meander")
   .option("--name <text>", "name under which the position is kept (default: format and path)")
   .addOption(
     new Option("--start <where>", "of a topic that was never fed").choices(["earliest", "latest"])

@@ -48,6 +48,7 @@ const SECTIONS: readonly (readonly [title: string, intro: string, keys: readonly
       "kafka",
     ],
   ],
+  ["Sources", "See [map your topics](../how-to/map-your-topics.md).", ["sources"]],
   ["HTTP", "See [HTTP](http.md#settings). `MEANDER_API_KEY` is one more key, which allows everything.", [
     "http",
   ]],

@@ -165,6 +165,11 @@ function rejectedSchema(): JsonSchema {
       line: { description: "Number of its line; the first is 1.", type: "integer", minimum: 1 },
       code: { description: "What is wrong, for machines.", enum: REJECTION_CODES },
       reason: { description: "What is wrong, for people.", type: "string" },
+      source: {
+        description: "Format, or source of the configuration, by which it was read.",
+        type: "string",
+      },
+      rule: { description: "Rule of the source that could not take it.", type: "string" },
       bytes: {
         description: `Its bytes; at most the first ${MAX_REJECTED_BYTES}.`,
         type: "string",

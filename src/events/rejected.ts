@@ -34,8 +34,9 @@ export const REJECTION_CODES = [
   "too-many-items",
   "duplicate-item",
   "length-mismatch",
-  // files
+  // files, and records of other systems
   "malformed-row",
+  "unmapped",
   "truncated-gzip",
   "corrupt-gzip",
   // the stream
@@ -55,6 +56,8 @@ export interface Rejected {
   readonly code: RejectionCode;
   /** The reason as a sentence with the field and its value; a few hundred characters at most. */
   readonly reason: string;
+  /** The rule of a mapping that could not take it. */
+  readonly rule?: string;
 }
 
 /** Makes a {@linkcode Rejected}. */

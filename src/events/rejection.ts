@@ -32,6 +32,10 @@ export interface FilePlace {
 export type Rejection = (LogPlace | FilePlace) & {
   readonly code: RejectionCode;
   readonly reason: string;
+  /** The format or the source of the configuration by which it was read, if it is not of a deployment's own topic. */
+  readonly source?: string;
+  /** The rule of the source's mapping that could not take it. */
+  readonly rule?: string;
   /** Base64 of its bytes, at most the first {@linkcode MAX_REJECTED_BYTES} of them. */
   readonly bytes: string;
   /** Present when `bytes` is only the beginning. */
@@ -39,7 +43,8 @@ export type Rejection = (LogPlace | FilePlace) & {
 };
 
 /**
- * Makes the record of a rejection. `size` is that of the whole when `bytes` is only its beginning.
+ * Makes the record of a rejection. `size` is that of the whole when `bytes` is only its beginning; `source` is the format
+ * or the source of the configuration by which it was read.
  *
  * @example
  * ```ts
@@ -60,13 +65,15 @@ export type Rejection = (LogPlace | FilePlace) & {
  * ```
  */
 export function rejectionOf(
-  place: LogPlace | FilePlace,
+  place: (LogPlace | FilePlace) & { readonly source?: string },
   rejected: Rejected,
   bytes: Uint8Array,
   size: number = bytes.length,
 ): Rejection {
   const kept = bytes.subarray(0, MAX_REJECTED_BYTES);
-  const rejection = { ...place, code: rejected.code, reason: rejected.reason, bytes: kept.toBase64() };
+  const { code, reason, rule } = rejected;
+  const named = rule === undefined ? {} : { rule };
+  const rejection = { ...place, code, reason, ...named, bytes: kept.toBase64() };
   return kept.length < size ? { ...rejection, cut: true } : rejection;
 }
 

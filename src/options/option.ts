@@ -38,6 +38,12 @@ export type OptionKind =
   | { readonly kind: "switch"; readonly of: Declared }
   /** Texts by name. */
   | { readonly kind: "texts" }
+  /** Values of one kind, by name. */
+  | { readonly kind: "by-name"; readonly of: OptionKind }
+  /** A text, a number, true, false or null. */
+  | { readonly kind: "scalar" }
+  /** One of several kinds. */
+  | { readonly kind: "either"; readonly of: readonly OptionKind[] }
   /** A name that may not be set; `message` says why. */
   | { readonly kind: "forbidden"; readonly message: string };
 
@@ -228,6 +234,24 @@ export function texts(about: string): Option<Readonly<Record<string, string>>> {
   return { kind: { kind: "texts" }, about, value: {} };
 }
 
+/** Values of one kind by name; absent, there are none. */
+export function by<T>(
+  of: Option<T>,
+  about: string,
+): Option<Readonly<Record<string, Exclude<T, undefined>>> | undefined> {
+  return { kind: { kind: "by-name", of: of.kind }, about, value: undefined, words: "none" };
+}
+
+/** A text, a number, true, false or null. */
+export function scalar(about: string): Option<string | number | boolean | null | undefined> {
+  return { kind: { kind: "scalar" }, about, value: undefined, words: "none" };
+}
+
+/** What may be given in several ways. */
+export function either<T>(of: readonly Option<unknown>[], about: string): Option<T | undefined> {
+  return { kind: { kind: "either", of: of.map(({ kind }) => kind) }, about, value: undefined };
+}
+
 /** A name that may not be set, such as that of a secret. @param message what whoever sets it is told */
 export function forbidden(message: string): Option<undefined> {
   return { kind: { kind: "forbidden", message }, about: "", value: undefined };
@@ -236,6 +260,17 @@ export function forbidden(message: string): Option<undefined> {
 /** Names: up to 32 texts of 1 to 64 characters. */
 export function names(value: readonly string[], about: string): Option<readonly string[]> {
   return listOf({ kind: "text", minLength: 1, maxLength: 64 }, { maximum: 32 }, value, about);
+}
+
+/** Values of one kind; absent, there are none. @param length how many */
+export function list<T>(
+  of: Option<T>,
+  length: Pick<Bounds, "minimum" | "maximum">,
+  about: string,
+): Option<readonly Exclude<T, undefined>[] | undefined> {
+  const { minimum = 0, maximum = Infinity } = length;
+  const kind: OptionKind = { kind: "list", of: of.kind, minItems: minimum, maxItems: maximum };
+  return { kind, about, value: undefined, words: "none" };
 }
 
 /** Numbers. @param length how many */
@@ -300,6 +335,11 @@ export function allReach<D extends Declared>(reach: Reach, of: D): D {
 /** The same option without a default: it is wanted where its part is. */
 export function wanted<T>({ kind, about }: Option<T>): Option<T | undefined> {
   return { kind, about, value: undefined, isWanted: true };
+}
+
+/** The same option without a default: absent, there is none. */
+export function orAbsent<T>({ kind, about }: Option<T>): Option<T | undefined> {
+  return { kind, about, value: undefined, words: "none" };
 }
 
 /** The same option, which may also be `null`. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import type { FeatureSchema } from "../../src/features/schema.ts";
@@ -21,7 +22,11 @@ import type { DurabilityOptions } from "../log/sqlite/durability.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
+import { compileSource } from "../mapping/record_source.ts";
+import type { SourcesSettings } from "../mapping/source_settings.ts";
+import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { ServiceOptions } from "../service/jobs/options.ts";
+import { FORMATS } from "../sources/open.ts";
 
 /**
  * A decoded configuration file. Absent fields have their defaults; docs/reference/configuration.md lists every key.
@@ -44,6 +49,8 @@ export interface Config
   readonly http?: HttpSettings;
   /** How long an embedded log keeps records. */
   readonly retention?: RetentionSettings;
+  /** Files, topics and callers of other systems, by name. */
+  readonly sources?: SourcesSettings;
   /** Options of the models, by name. */
   readonly models?: Partial<ModelConfigs>;
 }
@@ -87,8 +94,9 @@ export function parseConfig(
   const twice = repeatsIn(json).map((repeat): ConfigFault => {
     return { ...repeat, kind: "twice", value: valueAt(value, repeat.path) };
   });
-  if (result.success && twice.length === 0) return result.data as Config;
-  const faults = (result.error?.issues ?? []).flatMap((issue): ConfigFault[] => {
+  const issues = result.error?.issues ?? sourceIssues((result.data as Config).sources);
+  if (issues.length === 0 && twice.length === 0) return result.data as Config;
+  const faults = issues.flatMap((issue): ConfigFault[] => {
     const own = issue.path.filter((part) => typeof part !== "symbol");
     const unknown = issue.code === "unrecognized_keys";
     return (unknown ? issue.keys.map((key) => [...own, key]) : [own]).map((path) => {
@@ -105,6 +113,23 @@ export function parseConfig(
     });
   });
   throw new ConfigError(file, [...twice, ...faults]);
+}
+
+/** What is wrong in sources, as a schema says it. */
+function sourceIssues(sources: SourcesSettings = {}): z.core.$ZodIssue[] {
+  return Object.entries(sources).flatMap(([name, settings]) => {
+    const issue = (path: readonly (string | number)[], message: string): z.core.$ZodIssue => {
+      return { code: "custom", path: ["sources", name, ...path], message, input: settings };
+    };
+    if ((FORMATS as readonly string[]).includes(name)) return [issue([], `${name} is a format already`)];
+    try {
+      compileSource(name, settings);
+      return [];
+    } catch (error) {
+      if (error instanceof MappingError) return [issue(error.path, error.message)];
+      throw error;
+    }
+  });
 }
 
 /**

@@ -20,6 +20,7 @@ import { httpSchema } from "../http/contract/settings.ts";
 import type { LogKind } from "../log/kind.ts";
 import { LOG_KINDS } from "../log/kinds/kinds.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
+import { SOURCES } from "../mapping/source_settings.ts";
 import { DELIVERY } from "../topics/delivery.ts";
 
 const positive = z.number().positive();
@@ -132,6 +133,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     ),
     ...logShapes(kinds),
     delivery: reaching(optionSchema(DELIVERY), "process"),
+    sources: reaching(optionSchema(SOURCES), "onward"),
     ...learning,
     learner: optionsSchema(LEARNER_OPTIONS),
     http: reaching(httpSchema, "process"),

@@ -20,7 +20,7 @@ import { checkList } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { adapt } from "../sources/adapters.ts";
 import type { Task } from "../task/task.ts";
-import type { OwnRecord } from "../topics/own_records.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
 
 /** User of requests without a user; it is on no log. */
 const NOBODY = "anonymous";

@@ -233,7 +233,14 @@ export class Feeder implements AsyncDisposable {
         const { item, bytes } = from;
         const headers = this.#keyed ? undefined : { [BEFORE_EVENT]: String(this.#events) };
         const time = this.#timeOf(item);
-        return { topic: items, partition: 0, key: item.item, value: bytes, time, headers };
+        return {
+          topic: items,
+          partition: 0,
+          key: item.item,
+          value: from.isRemoved ? null : bytes,
+          time,
+          headers,
+        };
       }
       case "rejected":
         return { topic: rejected, partition: 0, key: null, value: encodeRejection(from.rejection), time: 0 };

@@ -7,7 +7,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { Rejected } from "../../src/events/rejected.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { feederGroup, feederId } from "./feeder.ts";
@@ -23,9 +23,12 @@ import {
   type Writer,
 } from "../log/log.ts";
 import { changeOf } from "../task/inputs/position.ts";
-import { adaptJson, JSON_ADAPTERS, type JsonAdapter, type JsonFormat } from "../sources/adapters.ts";
+import { formatAdapter, type JsonFormat, type RecordAdapter } from "../sources/adapters.ts";
 import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
+
+/** Most bytes of what one record becomes: some of it may be in each of many events. */
+const MAX_MAPPED_BYTES = 8 << 20;
 
 const logger = getLogger(["meander", "feeder"]);
 
@@ -35,8 +38,8 @@ export interface ForeignTopic {
   readonly log: Log;
   /** Name of the topic. */
   readonly topic: string;
-  /** Format of its records. */
-  readonly format: JsonFormat;
+  /** Format of its records, or what makes events and items of them. */
+  readonly format: JsonFormat | RecordAdapter;
 }
 
 /** Options of a {@linkcode TopicFeeder}. */
@@ -78,7 +81,7 @@ export interface TopicFeederOptions {
  */
 export class TopicFeeder implements AsyncDisposable {
   readonly #source: ForeignTopic;
-  readonly #adapter: JsonAdapter;
+  readonly #adapter: RecordAdapter;
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #writer: Writer;
@@ -103,7 +106,7 @@ export class TopicFeeder implements AsyncDisposable {
     partitions: readonly SourcePartition[],
   ) {
     this.#source = source;
-    this.#adapter = JSON_ADAPTERS[source.format];
+    this.#adapter = adapterOf(source);
     this.#log = log;
     this.#topics = topics;
     this.#writer = writer;
@@ -127,7 +130,7 @@ export class TopicFeeder implements AsyncDisposable {
     source: ForeignTopic,
     options: TopicFeederOptions = {},
   ): Promise<TopicFeeder> {
-    const { name = `${source.format}:${source.topic}`, start = "earliest" } = options;
+    const { name = `${adapterOf(source).name}:${source.topic}`, start = "earliest" } = options;
     const identity = await source.log.identify(source.topic);
     if (identity === null) {
       throw new Error(`Cannot feed topic ${source.topic}: it does not exist, or is hidden from us`);
@@ -270,19 +273,22 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   #adapt(record: LogRecord): readonly NewRecord[] {
-    const { value, time, headers } = record;
+    const { topic, key, value, time, headers } = record;
     if (value === null) return []; // a tombstone of a compacted topic
     // Experiment changes belong to the `events` of their own deployment only.
     if (this.#source.format === "meander" && headers[EXPERIMENT] !== undefined) return [];
     // Brokers reject a whole batch when one time is ahead of theirs.
     const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
-    const adapted = adaptJson(value, this.#adapter, clamp(time));
+    const adapted = this.#adapter.adapt(value, { topic, key, headers, time: clamp(time) });
     if (!adapted.ok) return [this.#reject(record, adapted, came)];
     const records: NewRecord[] = [];
+    let size = 0;
     for (const own of adapted.records) {
       const ownTime = own.kind === "event" ? own.event.time : own.item.time;
       const one = newRecord(this.#topics, own, Math.min(ownTime, came));
       if ("ok" in one) return [this.#reject(record, one, came)];
+      size += one.value?.length ?? 0;
+      if (size > MAX_MAPPED_BYTES) return [this.#reject(record, rejectWide(adapted.records.length), came)];
       records.push(one);
     }
     const events = adapted.records.filter(({ kind }) => kind === "event").length;
@@ -292,7 +298,8 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   #reject({ topic, partition, offset, key, value }: LogRecord, rejected: Rejected, time: number): NewRecord {
-    const rejection = rejectionOf({ topic, partition, offset }, rejected, value ?? new Uint8Array(0));
+    const place = { topic, partition, offset, source: this.#adapter.name };
+    const rejection = rejectionOf(place, rejected, value ?? new Uint8Array(0));
     if (this.#rejected++ === 0) this.#firstRejection = rejection;
     return {
       topic: this.#topics.rejected,
@@ -302,6 +309,16 @@ export class TopicFeeder implements AsyncDisposable {
       time,
     };
   }
+}
+
+function adapterOf({ format }: ForeignTopic): RecordAdapter {
+  return typeof format === "string" ? formatAdapter(format) : format;
+}
+
+/** A record becomes so many events that each have so much of it. */
+function rejectWide(records: number): Rejected {
+  const wanted = `events and items of ${MAX_MAPPED_BYTES} bytes at most`;
+  return reject("too-large", `Cannot map the record to ${wanted}: the ${records} that it has are larger`);
 }
 
 function anotherTopic(topic: string, name: string, { message }: LogError): LogError {

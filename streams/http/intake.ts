@@ -6,12 +6,13 @@
 
 import { checkEventFields, checkItemFields } from "../../src/events/check.ts";
 import { asciiOf, parseJson } from "../../src/events/json.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected, type RejectionCode, rejectViolation } from "../../src/events/rejected.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
-import { newRecord, type OwnRecord } from "../topics/own_records.ts";
+import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { BodyKind } from "./body.ts";
 import { checkList } from "./json_list.ts";

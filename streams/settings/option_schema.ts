@@ -68,6 +68,12 @@ function kindSchema(kind: OptionKind): z.ZodType {
       return z.union([z.boolean(), optionsSchema(kind.of)]);
     case "texts":
       return z.record(z.string(), z.string());
+    case "by-name":
+      return z.record(z.string(), kindSchema(kind.of));
+    case "scalar":
+      return z.union([z.string(), z.number(), z.boolean(), z.null()]);
+    case "either":
+      return z.union(kind.of.map(kindSchema));
     case "forbidden":
       return z.never({ error: kind.message });
   }

@@ -11,8 +11,10 @@ import { parseMetarank } from "../../src/adapters/metarank.ts";
 import { checkEvent, checkItem } from "../../src/events/check.ts";
 import type { Event, ItemRecord } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
-import type { OwnRecord } from "../topics/own_records.ts";
+import type { RecordMeta } from "../../src/mapping/scope.ts";
+import { type RecordSource, take } from "../mapping/record_source.ts";
 
 /** Maps a JSON value of a format; `time` is used where the value has none. Throws a SyntaxError when it cannot. */
 export type JsonAdapter = (value: unknown, options: { readonly time: number }) => Mapped;
@@ -58,6 +60,37 @@ export function adapt(map: () => Mapped): Adapted {
     records.push({ kind: "event", event });
   }
   return { ok: true, records };
+}
+
+/** What makes events and items of the records of a topic. */
+export interface RecordAdapter {
+  /** Name of the format, or of the source in the configuration. */
+  readonly name: string;
+  /** What the bytes of a record become. Does not throw. */
+  readonly adapt: (bytes: Uint8Array, meta: RecordMeta & { readonly time: number }) => Adapted;
+}
+
+/** The adapter of a format of JSON. */
+export function formatAdapter(format: JsonFormat): RecordAdapter {
+  return { name: format, adapt: (bytes, { time }) => adaptJson(bytes, JSON_ADAPTERS[format], time) };
+}
+
+/**
+ * The adapter of a source of the configuration.
+ *
+ * @example
+ * ```ts
+ * import { compileSource, sourceAdapter } from "@meander/meander/log";
+ * import assert from "node:assert/strict";
+ *
+ * const source = compileSource("erasures", { rules: [{ as: "forget", fields: { user: "gone" } }] });
+ * const adapted = sourceAdapter(source).adapt(new TextEncoder().encode('{"gone": 7}'), { time: 1_795_773_600_000 });
+ * assert.ok(adapted.ok);
+ * assert.equal(adapted.records.length, 1);
+ * ```
+ */
+export function sourceAdapter(source: RecordSource): RecordAdapter {
+  return { name: source.name, adapt: (bytes, meta) => take(source, bytes, meta) };
 }
 
 /** Adapts JSON bytes: a value, or a list of values that are accepted as a whole or not at all. */

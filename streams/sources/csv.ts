@@ -9,6 +9,7 @@
 
 import type { Row } from "../../src/adapters/fields.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
+import { splitRow } from "../mapping/row.ts";
 import { type Line, readLines } from "./lines.ts";
 
 /** A row, or a line that is not a valid row. */
@@ -43,7 +44,7 @@ export async function* readCsv(path: string, options: CsvOptions): AsyncGenerato
     const texts = decode(lines, decoder);
     for (const [i, line] of lines.entries()) {
       const text = texts[i];
-      const fields = line.rejected ?? (text === undefined ? NOT_UTF8 : split(text, separator, quotes));
+      const fields = line.rejected ?? (text === undefined ? NOT_UTF8 : splitRow(text, separator, quotes));
       if (columns === undefined) columns = headerOf(`${path}:${line.number}`, fields, options);
       else if (!isFields(fields)) yield { ok: false, line, rejected: fields };
       else if (fields.length === columns.length) yield { ok: true, line, row: rowOf(fields, columns) };
@@ -53,7 +54,6 @@ export async function* readCsv(path: string, options: CsvOptions): AsyncGenerato
 }
 
 const NOT_UTF8 = reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
-const QUOTE = '"';
 const LF = 0x0a;
 
 function isFields(fields: readonly string[] | Rejected): fields is readonly string[] {
@@ -102,44 +102,4 @@ function decodeOne(bytes: Uint8Array, decoder: TextDecoder): string | undefined 
   } catch {
     return undefined; // the caller reports it
   }
-}
-
-/** The fields of a line by RFC 4180: a quoted field ends at a quote that is not doubled. */
-function split(text: string, separator: string, quotes: boolean): readonly string[] | Rejected {
-  if (!quotes || !text.includes(QUOTE)) return text.split(separator);
-  const fields: string[] = [];
-  for (let at = 0;;) {
-    const isQuoted = text.startsWith(QUOTE, at);
-    const end = isQuoted ? endOfQuoted(text, at + 1) : endOfPlain(text, separator, at);
-    if (end < 0) return reject("malformed-row", "Cannot parse the row as CSV: a quote is not closed");
-    const field = text.slice(isQuoted ? at + 1 : at, isQuoted ? end - 1 : end);
-    if (!isQuoted && field.includes(QUOTE)) {
-      return reject(
-        "malformed-row",
-        `Cannot parse the row as CSV: field ${fields.length + 1} has a quote within`,
-      );
-    }
-    fields.push(isQuoted ? field.replaceAll('""', QUOTE) : field);
-    if (end === text.length) return fields;
-    if (!text.startsWith(separator, end)) {
-      return reject(
-        "malformed-row",
-        `Cannot parse the row as CSV: field ${fields.length} goes on behind its quote`,
-      );
-    }
-    at = end + separator.length;
-  }
-}
-
-function endOfPlain(text: string, separator: string, at: number): number {
-  const end = text.indexOf(separator, at);
-  return end < 0 ? text.length : end;
-}
-
-/** Index after the closing quote of a field whose text begins at `at`; −1 without one. */
-function endOfQuoted(text: string, at: number): number {
-  for (let end = text.indexOf(QUOTE, at); end >= 0; end = text.indexOf(QUOTE, end + 2)) {
-    if (text[end + 1] !== QUOTE) return end + 1;
-  }
-  return -1;
 }

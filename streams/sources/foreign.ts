@@ -69,7 +69,7 @@ async function* readJson(
 }
 
 /** The file, or the files of the folder in the order of their names. @throws Deno.errors.NotFound without any */
-async function filesOf(path: string): Promise<readonly string[]> {
+export async function filesOf(path: string): Promise<readonly string[]> {
   if (!await isFolder(path)) return [path];
   const names: string[] = [];
   for await (const { name, isFile } of Deno.readDir(path)) if (isFile && DATA.test(name)) names.push(name);

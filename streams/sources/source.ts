@@ -5,7 +5,7 @@
  */
 
 import type { Mapped } from "../../src/adapters/mapped.ts";
-import type { Event, ItemRecord } from "../../src/events/event.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
 import type { Rejected } from "../../src/events/rejected.ts";
 import { type FilePlace, type Rejection, rejectionOf } from "../../src/events/rejection.ts";
 import { MIN_TIME_MS } from "../../src/events/limits.ts";
@@ -16,8 +16,7 @@ import type { Line } from "./lines.ts";
 
 /** An event, an item or a rejection, with its position in the source. */
 export type SourceRecord =
-  | { readonly kind: "event"; readonly event: Event } & FilePlace
-  | { readonly kind: "item"; readonly item: ItemRecord } & FilePlace
+  | OwnRecord & FilePlace
   | { readonly kind: "rejected"; readonly rejection: Rejection } & FilePlace;
 
 /** Options of a source. */
@@ -27,9 +26,15 @@ export interface SourceOptions {
 }
 
 /** The record of a rejected line. */
-function rejectedRecord(file: string, line: Line, rejected: Rejected): SourceRecord {
+function rejectedRecord(
+  file: string,
+  line: Line,
+  rejected: Rejected,
+  source: string | undefined,
+): SourceRecord {
   const place = { file, line: line.number };
-  return { kind: "rejected", rejection: rejectionOf(place, rejected, line.bytes, line.size), ...place };
+  const from = source === undefined ? place : { ...place, source };
+  return { kind: "rejected", rejection: rejectionOf(from, rejected, line.bytes, line.size), ...place };
 }
 
 /** Maps the rows of a CSV file; malformed rows and rows that cannot be mapped are rejected. */
@@ -43,9 +48,9 @@ export async function* readRows(
   }
 }
 
-/** The records mapped from a line of a file, with its position. */
-export function placed(file: string, line: Line, adapted: Adapted): readonly SourceRecord[] {
-  if (!adapted.ok) return [rejectedRecord(file, line, adapted)];
+/** The records mapped from a line of a file, with its position. @param source the format or source for rejections */
+export function placed(file: string, line: Line, adapted: Adapted, source?: string): readonly SourceRecord[] {
+  if (!adapted.ok) return [rejectedRecord(file, line, adapted, source)];
   return adapted.records.map((record) => ({ ...record, file, line: line.number }));
 }
 

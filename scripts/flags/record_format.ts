@@ -1,0 +1,29 @@
+/**
+ * What `--format` names: a format that is built in, a source of the configuration, or a preset.
+ *
+ * @module
+ */
+
+import { noSuch } from "../../src/events/keys/near_name.ts";
+import { PRESET_NAMES, type PresetName } from "../../streams/mapping/presets.ts";
+import { compileSource, type RecordSource } from "../../streams/mapping/record_source.ts";
+import type { SourcesSettings } from "../../streams/mapping/source_settings.ts";
+import { type Format, FORMATS } from "../../streams/sources/open.ts";
+
+/** A format that is built in, or a source. */
+export type RecordFormat = Format | RecordSource;
+
+/** The help of the flag. */
+export const FORMAT_HELP = `its format: one of ${FORMATS.join(", ")}; a source of the configuration; or ` +
+  `a preset, ${PRESET_NAMES.join(", ")}`;
+
+/** The format of a name. @throws RangeError when there is none */
+export function recordFormat(name: string, sources: SourcesSettings = {}): RecordFormat {
+  if ((FORMATS as readonly string[]).includes(name)) return name as Format;
+  if (Object.hasOwn(sources, name)) return compileSource(name, sources[name]!);
+  if ((PRESET_NAMES as readonly string[]).includes(name)) {
+    return compileSource(name, { preset: name as PresetName });
+  }
+  const names = [...FORMATS, ...Object.keys(sources), ...PRESET_NAMES];
+  throw new RangeError(`Cannot read records as ${name}: ${noSuch("format or source", name, names)}`);
+}

@@ -1,0 +1,85 @@
+/**
+ * Conditions on a record.
+ *
+ * @module
+ */
+
+import type { ConditionSettings, ConditionSpec, Scalar } from "./mapping_options.ts";
+import { MappingError, placed } from "./mapping_error.ts";
+import { compilePath } from "./path.ts";
+import type { Scope } from "./scope.ts";
+
+/** A compiled condition. */
+export interface Condition {
+  /** Whether it holds. */
+  readonly holds: (scope: Scope) => boolean;
+  /** Whether it depends on the entry of a list. */
+  readonly isOfElement: boolean;
+}
+
+/** Compiles what a value at a path has to be. @param at its place in the settings @throws MappingError */
+export function compileCondition(
+  path: string,
+  spec: ConditionSpec,
+  at: readonly (string | number)[],
+): Condition {
+  const { read, isOfElement } = placed(at, () => compilePath(path));
+  const tests = testsOf(settingsOf(spec));
+  if (tests.length === 0) throw new MappingError(at, "the condition says nothing");
+  if (!path.includes("[*]") && tests.length === 1) {
+    const [test] = tests as [Test];
+    return { isOfElement, holds: (scope) => test(read(scope)) };
+  }
+  return {
+    isOfElement,
+    holds: (scope) => {
+      let value: unknown;
+      try {
+        value = read(scope);
+      } catch {
+        return false; // a list that is too long is no scalar
+      }
+      return tests.every((test) => test(value));
+    },
+  };
+}
+
+function settingsOf(spec: ConditionSpec): ConditionSettings {
+  if (Array.isArray(spec)) return { is: spec as readonly Scalar[] };
+  if (typeof spec === "object" && spec !== null) return spec as ConditionSettings;
+  return { is: [spec] };
+}
+
+type Test = (value: unknown) => boolean;
+
+function testsOf(settings: ConditionSettings): readonly Test[] {
+  const { is, not, exists, startsWith, endsWith, above, below } = settings;
+  const tests: Test[] = [];
+  if (is !== undefined) tests.push(isOne(is));
+  if (not !== undefined) {
+    const isNot = isOne(not);
+    tests.push((value) => !isNot(value));
+  }
+  if (exists !== undefined) tests.push((value) => (value !== undefined && value !== "") === exists);
+  if (startsWith !== undefined) {
+    tests.push((value) => typeof value === "string" && value.startsWith(startsWith));
+  }
+  if (endsWith !== undefined) tests.push((value) => typeof value === "string" && value.endsWith(endsWith));
+  if (above !== undefined) tests.push((value) => numeric(value) > above);
+  if (below !== undefined) tests.push((value) => numeric(value) < below);
+  return tests;
+}
+
+/** Whether a value is one of these; a path that is not there is null, and an empty text is too. */
+function isOne(scalars: readonly Scalar[]): Test {
+  const [only] = scalars;
+  if (scalars.length === 1 && typeof only === "string" && only !== "") return (value) => value === only;
+  const set = new Set<unknown>(scalars);
+  return (value) =>
+    set.has(value === undefined || value === "" ? null : value) || (value === "" && set.has(""));
+}
+
+function numeric(value: unknown): number {
+  if (typeof value === "number") return value;
+  return typeof value === "string" && value !== "" ? Number(value) : NaN;
+}

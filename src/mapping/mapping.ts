@@ -1,0 +1,379 @@
+/**
+ * Mappings: what the records of another system become, as rules say. Compiled once; a pure function of the record, so
+ * that what is fed again becomes the same again.
+ *
+ * What one record can cost is bounded: it becomes at most {@linkcode MAX_MAPPED} events and items, and everything else
+ * takes time in proportion to its size and to that of the rules.
+ *
+ * @module
+ */
+
+import {
+  checkEvent,
+  checkEventFields,
+  checkItem,
+  checkItemFields,
+  type DecodedEvent,
+  type DecodedItem,
+} from "../events/check.ts";
+import type { Field, Kind } from "../events/field.ts";
+import { noSuch } from "../events/keys/near_name.ts";
+import { parseJson } from "../events/json.ts";
+import { MAX_ID_BYTES } from "../events/limits.ts";
+import type { OwnRecord } from "../events/own_record.ts";
+import { reject, type Rejected, rejectViolation, shown, within } from "../events/rejected.ts";
+import { EVENT_FIELDS, ITEM_FIELDS } from "../events/schema.ts";
+import { type Coercion, coercionTo, flagOf, numberOf, textOf } from "./coerce.ts";
+import { compileCondition, type Condition } from "./condition.ts";
+import { MappingError, placed } from "./mapping_error.ts";
+import {
+  MAPPING_OPTIONS,
+  type MappingSettings,
+  type RuleResult,
+  type RuleSettings,
+  type ValueSpec,
+} from "./mapping_options.ts";
+import { settle } from "../options/option.ts";
+import { compilePath, type Path } from "./path.ts";
+import { compileValue, type ExpressionCompiler, type Value } from "./reader.ts";
+import { Misfit, type RecordMeta, type Scope } from "./scope.ts";
+
+/** Most events and items that one record becomes. */
+export const MAX_MAPPED = 1000;
+
+/** What a record became, or why it is rejected. */
+export type MappedRecords =
+  | { readonly ok: true; readonly records: readonly OwnRecord[] }
+  | Rejected;
+
+/** A compiled mapping. */
+export interface Mapping {
+  /** What a record, or a list of them, becomes; all of it or nothing. Does not throw. */
+  readonly map: (value: unknown, meta: RecordMeta) => MappedRecords;
+}
+
+/** What {@linkcode compileMapping} needs beside the settings. */
+export interface MappingContext {
+  /** Compiles expressions. @default {there are none} */
+  readonly expressions?: ExpressionCompiler | undefined;
+}
+
+/**
+ * Compiles a mapping.
+ *
+ * @throws MappingError with the place in the settings
+ *
+ * @example
+ * ```ts
+ * import { compileMapping } from "./mapping.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const mapping = compileMapping({
+ *   rules: [{
+ *     as: "interaction",
+ *     fields: { user: "ctx.uid", time: "ctx.ts", item: "sku", action: { path: "evt", values: { product_view: "view" } } },
+ *   }],
+ * });
+ * const record = { evt: "product_view", ctx: { uid: "u1", ts: "2026-11-27T10:00:00Z" }, sku: "A1" };
+ * const time = Date.UTC(2026, 10, 27, 10);
+ * const event = { type: "interaction", user: "u1", time, item: "A1", action: "view" };
+ * assert.deepEqual(mapping.map(record, {}), { ok: true, records: [{ kind: "event", event }] });
+ * ```
+ */
+export function compileMapping(settings: MappingSettings, context: MappingContext = {}): Mapping {
+  const { record, parse = [], rules = [], otherwise } = settle(MAPPING_OPTIONS, settings);
+  const paths = (record ?? []).map((path, i) => placed(["record", i], () => compilePath(path)));
+  const texts = parse.map((path, i) => placed(["parse", i], () => parserOf(path)));
+  const compiled = rules.map((rule, i) => compileRule(rule, i, context));
+  const mapOne = (own: unknown, meta: RecordMeta, into: OwnRecord[]): Rejected | undefined => {
+    for (const parseText of texts) {
+      const rejected = parseText(own, meta);
+      if (rejected !== undefined) return rejected;
+    }
+    const scope = { record: own, element: own, index: 0, meta };
+    let isMapped = false;
+    for (const rule of compiled) {
+      if (!allHold(rule.conditions, scope)) continue;
+      const rejected = apply(rule, scope, into);
+      if (rejected !== undefined) return rejected;
+      isMapped = true;
+      if (!rule.goOn) break;
+    }
+    return isMapped || otherwise === "skip" ? undefined : rejectUnmapped(own, rules);
+  };
+  return {
+    map(value, meta) {
+      const records: OwnRecord[] = [];
+      for (const came of Array.isArray(value) ? value : [value]) {
+        const own = unwrap(came, paths, meta);
+        if (own === undefined) return rejectWrapped(came, record ?? []);
+        for (const one of Array.isArray(own) ? own : [own]) {
+          const rejected = mapOne(one, meta, records);
+          if (rejected !== undefined) return rejected;
+        }
+      }
+      return records.length > 1 ? withOwnIds(records) : { ok: true, records };
+    },
+  };
+}
+
+/** What stands at the first of some paths that has an object or a list; without paths, the value. */
+function unwrap(value: unknown, paths: readonly Path[], meta: RecordMeta): unknown {
+  if (paths.length === 0) return value;
+  const scope = { record: value, element: value, index: 0, meta };
+  for (const { read } of paths) {
+    const inner = read(scope);
+    if (typeof inner === "object") return inner;
+  }
+  return undefined;
+}
+
+function rejectWrapped(value: unknown, paths: readonly string[]): Rejected {
+  return reject(
+    "missing-field",
+    `Cannot find the record at ${paths.join(" or ")}: current value is ${shown(value)}`,
+  );
+}
+
+function rejectUnmapped(value: unknown, rules: readonly RuleSettings[]): Rejected {
+  const asked = new Set(rules.flatMap(({ when = {} }) => Object.keys(when)));
+  const scope = { record: value, element: value, index: 0, meta: {} };
+  const states = [...asked].slice(0, 4).map((path) => `${path} is ${shown(compilePath(path).read(scope))}`);
+  const state = states.length === 0 ? shown(value) : states.join(", ");
+  return reject("unmapped", `Cannot map the record: no rule holds for it; ${state}`);
+}
+
+/** Replaces the text at a path by the JSON that it is. */
+function parserOf(path: string): (record: unknown, meta: RecordMeta) => Rejected | undefined {
+  const names = path.split(".");
+  const last = names.pop() ?? "";
+  const outer = names.length === 0 ? undefined : compilePath(names.join("."));
+  compilePath(path); // refuses names that no record may have
+  if (/[[\]]/.test(path)) {
+    throw new SyntaxError(`Cannot take ${shown(path)} as the path of a text: it has places`);
+  }
+  return (record, meta) => {
+    const holder = outer === undefined ? record : outer.read({ record, element: record, index: 0, meta });
+    if (typeof holder !== "object" || holder === null || Array.isArray(holder)) return undefined;
+    const fields = holder as Record<string, unknown>;
+    const text = fields[last];
+    if (typeof text !== "string" || text === "") return undefined;
+    const parsed = parseJson(new TextEncoder().encode(text), `text at ${path}`);
+    if (!parsed.ok) return parsed;
+    fields[last] = parsed.value;
+    return undefined;
+  };
+}
+
+interface Rule {
+  readonly name: string;
+  readonly as: RuleResult;
+  /** What the record is, for messages. */
+  readonly what: string;
+  readonly conditions: readonly Condition[];
+  /** Conditions on entries of the list. */
+  readonly filters: readonly Condition[];
+  readonly each: Path | undefined;
+  readonly fields: readonly (readonly [name: string, value: Value])[];
+  readonly groups:
+    readonly (readonly [name: string, values: readonly (readonly [name: string, value: Value])[]])[];
+  readonly goOn: boolean;
+  readonly check: (value: unknown) => DecodedEvent | DecodedItem;
+  /** Whether no field says the time. */
+  readonly isUntimed: boolean;
+  readonly settings: RuleSettings;
+}
+
+const REMOVAL_FIELDS = { item: ITEM_FIELDS.item, time: ITEM_FIELDS.time };
+const GROUPS = ["attributes", "context"] as const;
+const COERCIONS: Readonly<Record<string, Coercion>> = {
+  text: textOf,
+  number: numberOf,
+  flag: flagOf,
+  any: (value) => {
+    if (typeof value === "bigint") return Number(value);
+    return Array.isArray(value) ? value.map(textOf) : value;
+  },
+};
+
+function compileRule(settings: RuleSettings, at: number, { expressions }: MappingContext): Rule {
+  const { name = `rule ${at + 1}`, as = "nothing", when = {}, each, goOn = false } = settings;
+  const place = ["rules", at];
+  const targets = targetsOf(as);
+  const compile = (
+    part: "fields" | "attributes" | "context",
+    coercion: (name: string, spec: ValueSpec) => Coercion,
+  ) =>
+    Object.entries(settings[part] ?? {}).map(([field, spec]) => {
+      const path = [...place, part, field];
+      return [field, compileValue(spec, coercion(field, spec), path, expressions)] as const;
+    });
+  const fields = compile("fields", (field, spec) => {
+    const kind = Object.hasOwn(targets, field) ? targets[field] : undefined;
+    if (kind === undefined) {
+      throw new MappingError(
+        [...place, "fields", field],
+        noSuch(`field of ${as}`, field, Object.keys(targets)),
+      );
+    }
+    return coercionTo(kind, typeof spec === "string" ? "any" : spec.unit ?? "any");
+  });
+  const groups = GROUPS.flatMap((group) => {
+    if (settings[group] === undefined) return [];
+    if (!Object.hasOwn(targets, group)) throw new MappingError([...place, group], `${as} has no ${group}`);
+    const values = compile(
+      group,
+      (_, spec) => COERCIONS[(typeof spec === "string" ? undefined : spec.as) ?? "any"]!,
+    );
+    return [[group, values] as const];
+  });
+  const conditions = Object.entries(when).map(([path, spec]) =>
+    compileCondition(path, spec, [...place, "when", path])
+  );
+  const isPlain = [...fields, ...groups.flatMap(([, values]) => values)].every(([, value]) =>
+    !value.isExpression
+  );
+  return {
+    name,
+    as,
+    what: as === "item" || as === "removal" ? "item" : `${as} event`,
+    conditions: each === undefined ? conditions : conditions.filter(({ isOfElement }) => !isOfElement),
+    filters: each === undefined ? [] : conditions.filter(({ isOfElement }) => isOfElement),
+    each: each === undefined ? undefined : placed([...place, "each"], () => compilePath(each)),
+    fields,
+    groups,
+    goOn,
+    check: checkOf(as, isPlain),
+    isUntimed: !Object.hasOwn(settings.fields ?? {}, "time"),
+    settings,
+  };
+}
+
+function targetsOf(as: RuleResult): Readonly<Record<string, Field | Kind>> {
+  if (as === "nothing") return {};
+  if (as === "item") return ITEM_FIELDS;
+  return as === "removal" ? REMOVAL_FIELDS : EVENT_FIELDS[as];
+}
+
+/** The check of what was made. @param isPlain whether it has only parts of a record that was checked, and texts */
+function checkOf(as: RuleResult, isPlain: boolean): Rule["check"] {
+  if (as === "item" || as === "removal") return isPlain ? checkItemFields : checkItem;
+  return isPlain ? checkEventFields : checkEvent;
+}
+
+function apply(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefined {
+  if (rule.as === "nothing") return undefined;
+  const { each, filters } = rule;
+  if (each === undefined) return make(rule, scope, into);
+  const list = each.read(scope);
+  if (!Array.isArray(list)) {
+    const got = shown(list);
+    return ofRule(
+      rejectViolation(
+        { code: "wrong-type", wanted: "a list", got, path: `.${rule.settings.each}` },
+        "record",
+      ),
+      rule,
+    );
+  }
+  if (list.length > MAX_MAPPED) return rejectMany(rule, list.length);
+  for (let index = 0; index < list.length; index++) {
+    const inner = { ...scope, element: list[index], index };
+    if (!allHold(filters, inner)) continue;
+    const rejected = make(rule, inner, into);
+    if (rejected !== undefined) return rejected;
+  }
+  return undefined;
+}
+
+function allHold(conditions: readonly Condition[], scope: Scope): boolean {
+  for (let i = 0; i < conditions.length; i++) if (!conditions[i]!.holds(scope)) return false;
+  return true;
+}
+
+function rejectMany(rule: Rule, got: number): Rejected {
+  return ofRule(
+    reject(
+      "too-many-items",
+      `Cannot map the record to at most ${MAX_MAPPED} events and items: it has ${got}`,
+    ),
+    rule,
+  );
+}
+
+function make(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefined {
+  if (into.length >= MAX_MAPPED) return rejectMany(rule, into.length + 1);
+  const isItem = rule.what === "item";
+  const made: Record<string, unknown> = isItem ? {} : { type: rule.as };
+  const { fields, groups } = rule;
+  let field = "";
+  try {
+    for (let i = 0; i < fields.length; i++) {
+      const own = fields[i]!;
+      field = own[0];
+      const value = own[1].read(scope);
+      if (value !== undefined) made[field] = value;
+    }
+    for (const [group, values] of groups) {
+      const own: Record<string, unknown> = { ...(made[group] as object | undefined) };
+      for (const [name, { read }] of values) {
+        field = `${group}.${name}`;
+        const value = read(scope);
+        if (value !== undefined) own[name] = value;
+      }
+      made[group] = own;
+    }
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    return ofField(rejectViolation(within(`.${field}`, error.violation), rule.what), rule, field);
+  }
+  if (rule.isUntimed && scope.meta.time !== undefined) made["time"] = scope.meta.time;
+  const checked = rule.check(made);
+  if (!checked.ok) return ofField(checked, rule, /^Cannot take ([\w.]+)/.exec(checked.reason)?.[1] ?? "");
+  if ("event" in checked) into.push({ kind: "event", event: checked.event });
+  else into.push({ kind: "item", item: checked.item, ...(rule.as === "removal" ? { isRemoved: true } : {}) });
+  return undefined;
+}
+
+/** A rejection with the rule, and where the field comes from. */
+function ofField(rejected: Rejected, rule: Rule, field: string): Rejected {
+  const [top = "", ...rest] = field.split(".");
+  const values = rule.groups.find(([group]) => group === top)?.[1] ?? [];
+  const value = rest.length > 0
+    ? values.find(([name]) => name === rest.join("."))
+    : rule.fields.find(([name]) => name === top);
+  const from = value === undefined ? `it says nothing of ${top || "that"}` : `${field} is ${value[1].words}`;
+  return ofRule(rejected, rule, from);
+}
+
+function ofRule(rejected: Rejected, { name }: Rule, from?: string): Rejected {
+  return {
+    ...rejected,
+    reason: `${rejected.reason} (${name}${from === undefined ? "" : `: ${from}`})`,
+    rule: name,
+  };
+}
+
+/** Several events of one record must not have one id, or all but the first of a user would count as repeats. */
+function withOwnIds(records: readonly OwnRecord[]): MappedRecords {
+  const seen = new Set<string>();
+  const own: OwnRecord[] = [];
+  for (const [i, record] of records.entries()) {
+    const id = record.kind === "event" ? record.event.id : undefined;
+    if (record.kind !== "event" || id === undefined || !seen.has(id)) {
+      if (id !== undefined) seen.add(id);
+      own.push(record);
+      continue;
+    }
+    const numbered = `${id}/${i}`;
+    if (seen.has(numbered) || new TextEncoder().encode(numbered).length > MAX_ID_BYTES) {
+      return reject(
+        "string-too-long",
+        `Cannot number the id of event ${i + 1} of the record: ${shown(id)} is too long`,
+      );
+    }
+    seen.add(numbered);
+    own.push({ kind: "event", event: { ...record.event, id: numbered } });
+  }
+  return { ok: true, records: own };
+}

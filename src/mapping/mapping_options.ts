@@ -1,0 +1,173 @@
+/**
+ * Options of a source whose records are mapped: which of them become what, and where their fields are.
+ *
+ * @module
+ */
+
+import { EVENT_FIELDS } from "../events/schema.ts";
+import {
+  absent,
+  by,
+  choice,
+  either,
+  flag,
+  group,
+  list,
+  number,
+  type Option,
+  type OptionsOf,
+  scalar,
+  text,
+  wanted,
+} from "../options/option.ts";
+import { TIME_UNITS, type TimeUnit } from "./times.ts";
+
+/** A text, a number, true, false or null. */
+export type Scalar = string | number | boolean | null;
+
+/** Where a value comes from, and what is made of it. One of the first five says where. */
+export interface ValueSettings {
+  /** Its path. */
+  readonly path?: string | undefined;
+  /** Paths, of which the first that is there, and no empty text, counts. */
+  readonly first?: readonly string[] | undefined;
+  /** The same for every record. */
+  readonly value?: Scalar | undefined;
+  /** A text with paths in braces: `{type}-{id}`; without a value when one of them has none. */
+  readonly template?: string | undefined;
+  /** An expression of JMESPath on the record, or on the entry of the list that a rule goes through. */
+  readonly expression?: string | undefined;
+  /** What stands for what; `*` for anything else, null for nothing. */
+  readonly values?: Readonly<Record<string, Scalar>> | undefined;
+  /** What it is where there is none. */
+  readonly default?: Scalar | undefined;
+  /** Unit of a time. @default {"any"} */
+  readonly unit?: TimeUnit | undefined;
+  /** What separates the entries of a text that is a list. */
+  readonly split?: string | undefined;
+  /** What an attribute is taken as. @default {"any"} */
+  readonly as?: "any" | "text" | "number" | "flag" | undefined;
+  /** Names that are left out of an object. */
+  readonly except?: readonly string[] | undefined;
+}
+
+/** A path, or more than that. */
+export type ValueSpec = string | ValueSettings;
+
+/** What a value has to be; all that is said must hold. */
+export interface ConditionSettings {
+  /** One of these. */
+  readonly is?: readonly Scalar[] | undefined;
+  /** None of these. */
+  readonly not?: readonly Scalar[] | undefined;
+  /** Whether there is one. */
+  readonly exists?: boolean | undefined;
+  /** A text that begins so. */
+  readonly startsWith?: string | undefined;
+  /** A text that ends so. */
+  readonly endsWith?: string | undefined;
+  /** A number above this. */
+  readonly above?: number | undefined;
+  /** A number below this. */
+  readonly below?: number | undefined;
+}
+
+/** A scalar that a value has to be (null = there is none), several of which one, or more than that. */
+export type ConditionSpec = Scalar | readonly Scalar[] | ConditionSettings;
+
+/** What a rule makes of a record. */
+export const RULE_RESULTS = [
+  ...(Object.keys(EVENT_FIELDS) as (keyof typeof EVENT_FIELDS)[]),
+  "item",
+  "removal",
+  "nothing",
+] as const;
+
+/** One of {@linkcode RULE_RESULTS}: a type of event, an item, the removal of one, or nothing. */
+export type RuleResult = (typeof RULE_RESULTS)[number];
+
+/** What becomes of some records. */
+export interface RuleSettings {
+  /** What messages call it. @default {its place} */
+  readonly name?: string | undefined;
+  /** What it is about, by path; all of it must hold. */
+  readonly when?: Readonly<Record<string, ConditionSpec>> | undefined;
+  /** What a record becomes. */
+  readonly as: RuleResult | undefined;
+  /** Path of a list of which each entry becomes one; the paths of its fields begin with `@`. */
+  readonly each?: string | undefined;
+  /** Fields of what it becomes, by name. */
+  readonly fields?: Readonly<Record<string, ValueSpec>> | undefined;
+  /** Attributes, by name. */
+  readonly attributes?: Readonly<Record<string, ValueSpec>> | undefined;
+  /** Context, by name. */
+  readonly context?: Readonly<Record<string, ValueSpec>> | undefined;
+  /** Whether later rules apply too. @default {false} */
+  readonly goOn?: boolean | undefined;
+}
+
+/** How records of a source are mapped. */
+export interface MappingSettings {
+  /** Where the record is within what came: the first of these paths that is there; a list holds several. */
+  readonly record?: readonly string[] | undefined;
+  /** Paths of texts that are JSON. */
+  readonly parse?: readonly string[] | undefined;
+  /** The first rule that holds makes of a record what it says. */
+  readonly rules?: readonly RuleSettings[] | undefined;
+  /** What becomes of a record for which no rule holds. @default {"reject"} */
+  readonly otherwise?: "reject" | "skip" | undefined;
+}
+
+const NONE = absent("none");
+
+const VALUE_OPTIONS = {
+  path: text(NONE, "where it is"),
+  first: list(text<string>("", ""), {}, "paths, of which the first that is there and not empty counts"),
+  value: scalar("the same for every record"),
+  template: text(NONE, "a text with paths in braces, `{type}-{id}`"),
+  expression: text(NONE, "JMESPath, on the record or on the entry of `each`"),
+  values: by(scalar(""), "what stands for what; `*` for all else, `null` for nothing"),
+  default: scalar("what it is where there is none"),
+  unit: choice(TIME_UNITS, "any", "of a time; `any` tells numbers by their size, and takes dates"),
+  split: text(NONE, "what separates the entries of a text that is a list"),
+  as: choice(["any", "text", "number", "flag"], "any", "what an attribute is taken as"),
+  except: list(text<string>("", ""), {}, "names that are left out of an object"),
+} satisfies OptionsOf<ValueSettings>;
+
+const CONDITION_OPTIONS = {
+  is: list(scalar(""), { minimum: 1 }, "one of these"),
+  not: list(scalar(""), { minimum: 1 }, "none of these"),
+  exists: flag(NONE, "whether there is one"),
+  startsWith: text(NONE, "a text that begins so"),
+  endsWith: text(NONE, "a text that ends so"),
+  above: number(NONE, {}, "a number above this"),
+  below: number(NONE, {}, "a number below this"),
+} satisfies OptionsOf<ConditionSettings>;
+
+const value = either<ValueSpec>([text(NONE, ""), group(VALUE_OPTIONS)], "");
+const condition = either<ConditionSpec>([
+  scalar(""),
+  list(scalar(""), { minimum: 1 }, ""),
+  group(CONDITION_OPTIONS),
+], "");
+
+const RULE_OPTIONS = {
+  name: text(absent("its place"), "what messages call it"),
+  when: by(condition, "what it is about, by path: a scalar, several of which one, or a condition"),
+  as: wanted(choice(RULE_RESULTS, "nothing", "what a record becomes")),
+  each: text(NONE, "path of a list of which each entry becomes one; it is `@` in the paths of fields"),
+  fields: by(value, "by name: a path, or how the value is got"),
+  attributes: by(value, "by name: a path, or how the value is got"),
+  context: by(value, "by name: a path, or how the value is got"),
+  goOn: flag(false, "whether later rules apply too"),
+} satisfies OptionsOf<RuleSettings>;
+
+const rule = group(RULE_OPTIONS) as unknown as Option<RuleSettings>;
+
+/** The options of {@linkcode MappingSettings}. */
+export const MAPPING_OPTIONS = {
+  record: list(text<string>("", ""), {}, "where a record is within what came: the first path that is there"),
+  parse: list(text<string>("", ""), {}, "paths of texts that are JSON"),
+  rules: list(rule, { maximum: 200 }, "the first that holds says what a record becomes"),
+  otherwise: choice(["reject", "skip"], "reject", "what becomes of a record for which none holds"),
+} satisfies OptionsOf<MappingSettings>;

@@ -1,0 +1,160 @@
+/**
+ * Paths into records: `ctx.uid`, `items[0].id`, `items[*].id`, `["a name. with dots"].x`.
+ *
+ * `@` is the entry of the list that a rule goes through, `#` its place, and `$` begins what is known of the record
+ * besides. `[*]` stands for all entries of a list and `[-1]` for the last one. A field that is null is not there, and a
+ * list of which no entry has what is asked for is not, either.
+ *
+ * @module
+ */
+
+import { FORBIDDEN_KEYS } from "../events/limits.ts";
+import { Misfit, type Reader, type Scope } from "./scope.ts";
+
+/** Most entries that `[*]` collects. */
+export const MAX_COLLECTED = 10_000;
+
+/** A compiled path. */
+export interface Path {
+  /** Reads its value. */
+  readonly read: Reader;
+  /** Whether it depends on the entry of a list: it begins with `@` or `#`. */
+  readonly isOfElement: boolean;
+}
+
+/** A name of a field, a place in a list, or all places. */
+type Step = string | number | null;
+
+type Head = "record" | "element" | "index" | "meta";
+
+/**
+ * Compiles a path.
+ *
+ * @throws SyntaxError when it is none
+ *
+ * @example
+ * ```ts
+ * import { compilePath } from "./path.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const record = { ctx: { uid: "u1" }, items: [{ id: "a" }, { id: "b" }] };
+ * const read = (text: string) => compilePath(text).read({ record, element: record.items[1], index: 1, meta: {} });
+ * assert.equal(read("ctx.uid"), "u1");
+ * assert.deepEqual(read("items[*].id"), ["a", "b"]);
+ * assert.equal(read("@.id"), "b");
+ * assert.equal(read("ctx.toString"), undefined);
+ * ```
+ */
+export function compilePath(text: string): Path {
+  const { head, steps } = parse(text);
+  return { read: readerOf(head, steps), isOfElement: head === "element" || head === "index" };
+}
+
+const NAME = /[^.[\]{}"\s][^.[\]{}"]*/y;
+const PLACE = /\[(\*|-?\d{1,9}|"(?:[^"\\]|\\.)*")\]/y;
+
+function parse(text: string): { readonly head: Head; readonly steps: readonly Step[] } {
+  let at = 0;
+  const steps: Step[] = [];
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match !== null) at = pattern.lastIndex;
+    return match;
+  };
+  let head: Head = "record";
+  if (text[0] === "@") [head, at] = ["element", 1];
+  else if (text[0] === "#") [head, at] = ["index", 1];
+  else if (text[0] === "$") [head, at] = ["meta", 1];
+  while (at < text.length && head !== "index") {
+    const isFirst = steps.length === 0 && head !== "element"; // all names but a first one stand after a dot
+    if (!isFirst && text[at] === ".") at++;
+    else if (!isFirst && text[at] !== "[") break;
+    const name = isFirst || text[at - 1] === "." ? take(NAME) : null;
+    if (name !== null) {
+      steps.push(checkName(name[0].trimEnd(), text));
+      continue;
+    }
+    const [, place] = text[at - 1] === "." ? [] : take(PLACE) ?? [];
+    if (place === undefined) break;
+    if (place === "*") steps.push(null);
+    else steps.push(place.startsWith('"') ? checkName(JSON.parse(place), text) : Number(place));
+  }
+  if (text === "" || text.endsWith(".") || at < text.length || (head === "meta" && steps.length === 0)) {
+    throw pathError(text, at);
+  }
+  return { head, steps };
+}
+
+function pathError(text: string, at: number): SyntaxError {
+  const hint = 'names are joined by dots, places are [0], [*] or ["a name"]';
+  return new SyntaxError(
+    `Cannot take ${JSON.stringify(text)} as a path: character ${at + 1} is unexpected; ${hint}`,
+  );
+}
+
+function checkName(name: string, text: string): string {
+  if (!FORBIDDEN_KEYS.includes(name)) return name;
+  throw new SyntaxError(`Cannot take ${JSON.stringify(text)} as a path: no record may have a field ${name}`);
+}
+
+function readerOf(head: Head, steps: readonly Step[]): Reader {
+  if (steps.includes(null)) {
+    return (scope) => {
+      const collected: unknown[] = [];
+      if (!collect(scope[head], steps, 0, collected)) return undefined;
+      return collected.length > 0 && collected.every((value) => value === undefined) ? undefined : collected;
+    };
+  }
+  const plain = steps as readonly (string | number)[];
+  if (plain.length === 0) return (scope) => scope[head] ?? undefined;
+  if (plain.length === 1) {
+    const [step = ""] = plain;
+    return (scope) => stepInto(scope[head], step);
+  }
+  return (scope: Scope) => {
+    let value: unknown = scope[head];
+    for (let i = 0; i < plain.length && value !== undefined; i++) value = stepInto(value, plain[i]!);
+    return value;
+  };
+}
+
+/** What stands at a step; inherited members are functions, which no record has. */
+function stepInto(value: unknown, step: string | number): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (Array.isArray(value)) return typeof step === "number" ? value.at(step) ?? undefined : undefined;
+  if (typeof step === "number") return undefined;
+  const inner = (value as Readonly<Record<string, unknown>>)[step];
+  return inner === null || typeof inner === "function" ? undefined : inner;
+}
+
+/** Adds the values of all entries; `undefined` where one has none. @returns whether there was a list */
+function collect(value: unknown, steps: readonly Step[], from: number, into: unknown[]): boolean {
+  for (let i = from; i < steps.length; i++) {
+    const step = steps[i]!;
+    if (steps[i] === null) {
+      if (!Array.isArray(value)) return false;
+      const isLast = !steps.includes(null, i + 1);
+      for (const entry of value) {
+        if (isLast) add(valueAt(entry, steps, i + 1), into);
+        else if (!collect(entry, steps, i + 1, into)) add(undefined, into);
+      }
+      return true;
+    }
+    value = stepInto(value, step as string | number);
+  }
+  return false;
+}
+
+function valueAt(value: unknown, steps: readonly Step[], from: number): unknown {
+  for (let i = from; i < steps.length; i++) value = stepInto(value, steps[i] as string | number);
+  return value ?? undefined;
+}
+
+function add(value: unknown, into: unknown[]): void {
+  if (into.length < MAX_COLLECTED) into.push(value);
+  else {
+    const wanted = `at most ${MAX_COLLECTED} entries`;
+    throw new Misfit({ code: "too-many-items", wanted, got: "a longer list", path: "" });
+  }
+}

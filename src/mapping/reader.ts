@@ -1,0 +1,196 @@
+/**
+ * Readers of values: where each comes from and what is made of it, compiled once.
+ *
+ * @module
+ */
+
+import { shown } from "../events/rejected.ts";
+import type { Coercion } from "./coerce.ts";
+import type { Scalar, ValueSettings, ValueSpec } from "./mapping_options.ts";
+import { MappingError, placed } from "./mapping_error.ts";
+import { compilePath } from "./path.ts";
+import { Misfit, type Reader, type Scope } from "./scope.ts";
+
+/** Compiles an expression into a function of a value. @throws SyntaxError when it is none, or may run without bounds */
+export type ExpressionCompiler = (expression: string) => (value: unknown) => unknown;
+
+/** A compiled value. */
+export interface Value {
+  /** Reads it. */
+  readonly read: Reader;
+  /** Whether it depends on the entry of a list. */
+  readonly isOfElement: boolean;
+  /** Whether an expression made it, whose result may be anything. */
+  readonly isExpression: boolean;
+  /** Where it comes from, for messages. */
+  readonly words: string;
+}
+
+/** Compiles a value. @param at its place in the settings @throws MappingError */
+export function compileValue(
+  spec: ValueSpec,
+  coercion: Coercion,
+  at: readonly (string | number)[],
+  expressions: ExpressionCompiler | undefined,
+): Value {
+  const settings: ValueSettings = typeof spec === "string" ? { path: spec } : spec;
+  const { values, split, except, default: fallback } = settings;
+  const source = sourceOf(settings, at, expressions);
+  const constant = (value: Scalar | undefined) => {
+    if (value === undefined || value === null) return undefined;
+    try {
+      return coercion(value);
+    } catch (error) {
+      if (!(error instanceof Misfit)) throw error;
+      throw new MappingError(at, `it has to be ${error.violation.wanted}: current value is ${shown(value)}`);
+    }
+  };
+  if (settings.value !== undefined) return { ...source, read: always(constant(settings.value)) };
+  const otherwise = constant(fallback);
+  const steps: Coercion[] = [];
+  if (values !== undefined) steps.push(lookUp(values));
+  if (split !== undefined) steps.push((value) => splitText(value, split));
+  if (except !== undefined) steps.push((value) => without(value, except));
+  const { read } = source;
+  if (steps.length === 0) {
+    return {
+      ...source,
+      read: (scope) => {
+        const raw = read(scope);
+        return raw === undefined ? otherwise : coercion(raw) ?? otherwise;
+      },
+    };
+  }
+  return {
+    ...source,
+    read: (scope) => {
+      let value = read(scope);
+      for (let i = 0; i < steps.length && value !== undefined; i++) value = steps[i]!(value);
+      return value === undefined ? otherwise : coercion(value) ?? otherwise;
+    },
+  };
+}
+
+function always(value: unknown): Reader {
+  return () => value;
+}
+
+const SOURCES = ["path", "first", "value", "template", "expression"] as const;
+
+function sourceOf(
+  settings: ValueSettings,
+  at: readonly (string | number)[],
+  expressions: ExpressionCompiler | undefined,
+): Value {
+  const given = SOURCES.filter((name) => settings[name] !== undefined);
+  const { path, first, template, expression } = settings;
+  if (given.length !== 1) {
+    const got = given.length === 0 ? "none of them" : given.join(" and ");
+    throw new MappingError(
+      at,
+      `it says by one of ${SOURCES.join(", ")} where the value comes from: it has ${got}`,
+    );
+  }
+  const plain = { isExpression: false };
+  if (path !== undefined) return { ...plain, ...placed(at, () => compilePath(path)), words: path };
+  if (first !== undefined) {
+    const paths = first.map((one) => placed(at, () => compilePath(one)));
+    return {
+      ...plain,
+      read: (scope) => firstOf(paths, scope),
+      isOfElement: paths.some(({ isOfElement }) => isOfElement),
+      words: first.join(" or "),
+    };
+  }
+  if (template !== undefined) {
+    return {
+      ...plain,
+      ...placed(at, () => compileTemplate(template)),
+      words: template,
+    };
+  }
+  if (expression !== undefined) {
+    if (expressions === undefined) throw new MappingError(at, "there are no expressions here");
+    const evaluate = placed(at, () => expressions(expression));
+    return {
+      read: ({ element }) => evaluate(element) ?? undefined,
+      isOfElement: true,
+      isExpression: true,
+      words: expression,
+    };
+  }
+  return { ...plain, read: always(settings.value), isOfElement: false, words: shown(settings.value) };
+}
+
+function firstOf(paths: readonly { readonly read: Reader }[], scope: Scope): unknown {
+  for (let i = 0; i < paths.length; i++) {
+    const value = paths[i]!.read(scope);
+    if (value !== undefined && value !== "") return value;
+  }
+  return undefined;
+}
+
+/** A text with paths in braces; a doubled brace is one. */
+function compileTemplate(template: string): { readonly read: Reader; readonly isOfElement: boolean } {
+  const parts: (string | ReturnType<typeof compilePath>)[] = [];
+  let text = "";
+  for (const [part] of template.matchAll(/\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+/g)) {
+    if (part === "{" || part === "}") {
+      throw new SyntaxError(
+        `Cannot take ${JSON.stringify(template)} as a template: a brace is not closed or opened`,
+      );
+    }
+    if (part === "{{" || part === "}}") text += part[0];
+    else if (part.startsWith("{")) {
+      parts.push(text, compilePath(part.slice(1, -1)));
+      text = "";
+    } else text += part;
+  }
+  if (text !== "") parts.push(text);
+  return {
+    isOfElement: parts.some((part) => typeof part === "object" && part.isOfElement),
+    read: (scope) => {
+      let whole = "";
+      for (const part of parts) {
+        if (typeof part === "string") whole += part;
+        else {
+          const value = part.read(scope);
+          if (value === undefined || value === "") return undefined;
+          if (typeof value === "object") {
+            throw new Misfit({
+              code: "wrong-type",
+              wanted: "a template of texts",
+              got: shown(value),
+              path: "",
+            });
+          }
+          whole += String(value);
+        }
+      }
+      return whole;
+    },
+  };
+}
+
+/** What stands for a value; one that is not listed stands for itself. */
+function lookUp(values: Readonly<Record<string, Scalar>>): Coercion {
+  const standing = new Map(Object.entries(values));
+  const other = standing.get("*");
+  const one: Coercion = (value) => {
+    if (typeof value === "object") return value;
+    const text = String(value);
+    const stands = standing.has(text) ? standing.get(text) : other === undefined ? value : other;
+    return stands ?? undefined;
+  };
+  return (value) => Array.isArray(value) ? value.map(one) : one(value);
+}
+
+function splitText(value: unknown, separator: string): unknown {
+  if (typeof value !== "string") return value;
+  return value.split(separator).map((entry) => entry.trim()).filter((entry) => entry !== "");
+}
+
+function without(value: unknown, names: readonly string[]): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)));
+}

@@ -1,0 +1,77 @@
+/**
+ * Times as other systems write them.
+ *
+ * @module
+ */
+
+import { parseDate } from "../adapters/mapped.ts";
+import { shown, type Violation } from "../events/rejected.ts";
+import { Misfit } from "./scope.ts";
+
+/** Units of a time. */
+export const TIME_UNITS = ["any", "ms", "s", "us", "ns", "iso"] as const;
+
+/** One of {@linkcode TIME_UNITS}; `any` tells numbers apart by their size, and takes dates. */
+export type TimeUnit = (typeof TIME_UNITS)[number];
+
+/** Milliseconds of a unit. */
+const MS_OF: Readonly<Record<Exclude<TimeUnit, "any" | "iso">, number>> = {
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  ns: 1e-6,
+};
+const WORDS: Readonly<Record<TimeUnit, string>> = {
+  any: "a time: seconds, milli-, micro- or nanoseconds since 1970, or a date of ISO 8601",
+  s: "seconds since 1970",
+  ms: "milliseconds since 1970",
+  us: "microseconds since 1970",
+  ns: "nanoseconds since 1970",
+  iso: "a date of ISO 8601",
+};
+const NUMBER = /^-?\d{1,19}(?:\.\d{1,9})?$/;
+
+/**
+ * Whole milliseconds since the epoch, rounded down. The years 1990 to 2100 in seconds, milli-, micro- and nanoseconds are
+ * ranges that do not overlap, so `any` has no two meanings for a time that an event may have. A date without a zone is
+ * UTC, one that no calendar has is none.
+ *
+ * @throws Misfit when the value is no such time
+ *
+ * @example
+ * ```ts
+ * import { timeOf } from "./times.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const time = Date.UTC(2026, 10, 27, 10);
+ * for (const value of [time, time / 1000, time * 1000, String(time), "2026-11-27T11:00:00+01:00"]) {
+ *   assert.equal(timeOf(value, "any"), time);
+ * }
+ * ```
+ */
+export function timeOf(value: unknown, unit: TimeUnit): number {
+  const isNumber = typeof value === "number" || typeof value === "bigint";
+  const isDigits = typeof value === "string" && NUMBER.test(value);
+  if (unit !== "iso" && (isNumber || isDigits)) {
+    const number = Number(value);
+    const ms = number * MS_OF[unit === "any" ? unitOf(number) : unit];
+    if (Number.isFinite(ms)) return Math.floor(ms);
+  }
+  if (typeof value === "string" && (unit === "any" || unit === "iso")) {
+    let time = parseDate(value);
+    if (Number.isNaN(time)) time = parseDate(value.toUpperCase()); // RFC 3339 has t and z, too
+    if (!Number.isNaN(time)) return time;
+  }
+  throw new Misfit(timeViolation(value, unit));
+}
+
+/** The unit of a number: each is a thousand times the one before, and all of 1990 to 2100 is within 0.6 to 4.2 of it. */
+function unitOf(number: number): "s" | "ms" | "us" | "ns" {
+  if (number < 1e11) return "s";
+  if (number < 1e14) return "ms";
+  return number < 1e17 ? "us" : "ns";
+}
+
+function timeViolation(value: unknown, unit: TimeUnit): Violation {
+  return { code: "wrong-type", wanted: WORDS[unit], got: shown(value), path: "" };
+}

@@ -1,0 +1,141 @@
+/**
+ * Expressions of JMESPath, for what paths cannot say: `contexts[?kind == 'product'] | [0].id`, `price * quantity`.
+ *
+ * An expression takes time in proportion to the record: it has no loops but over parts of what it is given, and what
+ * would multiply those is refused: the root and variables within loops, long padding, texts joined by texts of the
+ * record, many selections of the same thing.
+ *
+ * @module
+ */
+
+import { compile, TreeInterpreter } from "@jmespath-community/jmespath";
+import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
+
+/** Most characters of an expression. */
+const MAX_LENGTH = 1000;
+/** Most times that an expression may multiply what it is given. */
+const MAX_GROWTH = 64;
+
+const FUNCTIONS: ReadonlySet<string> = new Set([
+  ...[
+    "abs",
+    "avg",
+    "ceil",
+    "contains",
+    "ends_with",
+    "find_first",
+    "find_last",
+    "floor",
+    "from_items",
+    "group_by",
+  ],
+  ...[
+    "items",
+    "join",
+    "keys",
+    "length",
+    "lower",
+    "map",
+    "max",
+    "max_by",
+    "merge",
+    "min",
+    "min_by",
+    "not_null",
+  ],
+  ...[
+    "reverse",
+    "sort",
+    "sort_by",
+    "split",
+    "starts_with",
+    "sum",
+    "to_array",
+    "to_number",
+    "to_string",
+    "trim",
+  ],
+  ...["trim_left", "trim_right", "type", "upper", "values", "zip"],
+]);
+
+/** A node of a syntax tree, as far as it matters here. */
+interface Node {
+  readonly type: string;
+  readonly name?: string;
+  readonly children?: readonly Node[];
+}
+
+/**
+ * Compiles an expression; one that fails for a value has no value.
+ *
+ * @throws SyntaxError when it is none, or could take long
+ *
+ * @example
+ * ```ts
+ * import { compileExpression } from "./expression.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const total = compileExpression("sum(lines[*].price)");
+ * assert.equal(total({ lines: [{ price: 2 }, { price: 3 }] }), 5);
+ * assert.throws(() => compileExpression("pad_left(name, `1000000000`)"), /pad_left/);
+ * ```
+ */
+export function compileExpression(expression: string): (value: unknown) => unknown {
+  if (expression.length > MAX_LENGTH) {
+    throw expressionError(expression, `it has ${expression.length} characters, ${MAX_LENGTH} are allowed`);
+  }
+  let tree: ReturnType<typeof compile>;
+  try {
+    tree = compile(expression);
+  } catch (error) {
+    throw expressionError(expression, (error as Error).message);
+  }
+  const growth = growthOf(tree as unknown as Node, (why) => expressionError(expression, why));
+  if (growth > MAX_GROWTH) {
+    throw expressionError(
+      expression,
+      `it may make ${growth} times as much of a record, ${MAX_GROWTH} is allowed`,
+    );
+  }
+  return (value) => {
+    try {
+      return TreeInterpreter.search(tree, value as never);
+    } catch {
+      return undefined; // a function of another type of value; the field is missing then
+    }
+  };
+}
+
+/** How many times over the result may hold what the expression is given. @param refuse makes the error of a reason */
+function growthOf(tree: Node, refuse: (why: string) => SyntaxError): number {
+  let growth = 1;
+  const visit = (node: Node): void => {
+    const { type, name = "", children = [] } = node;
+    if (type === "Root" || type === "LetExpression" || type === "Variable") {
+      throw refuse("$ and variables could go through a record many times");
+    }
+    if (type === "Field" && FORBIDDEN_KEYS.includes(name)) throw refuse(`no record may have a field ${name}`);
+    if (type === "MultiSelectList" || type === "MultiSelectHash") growth *= Math.max(1, children.length);
+    if (type === "Function") {
+      if (!FUNCTIONS.has(name)) throw refuse(`there is no function ${name} here`);
+      if (name === "to_string") growth *= 2; // quotes are escaped
+      if (name === "join" && children[0]?.type !== "Literal") throw refuse("join takes a text in quotes");
+      if (name === "merge" || name === "zip") growth *= Math.max(1, children.length);
+    }
+    for (const inner of Object.values(node)) {
+      if (typeof inner === "object" && inner !== null && type !== "Literal") {
+        for (const one of Array.isArray(inner) ? inner : [inner]) if (isNode(one)) visit(one);
+      }
+    }
+  };
+  visit(tree);
+  return growth;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null && "type" in value;
+}
+
+function expressionError(expression: string, why: string): SyntaxError {
+  return new SyntaxError(`Cannot take ${JSON.stringify(expression.slice(0, 200))} as an expression: ${why}`);
+}

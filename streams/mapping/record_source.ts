@@ -1,0 +1,72 @@
+/**
+ * A source of the configuration, ready to take records: their bytes are read as a value, which a mapping makes events
+ * and items of.
+ *
+ * @module
+ */
+
+import { type ParsedJson, parseJson } from "../../src/events/json.ts";
+import { compileMapping, type MappedRecords, type Mapping } from "../../src/mapping/mapping.ts";
+import { MappingError } from "../../src/mapping/mapping_error.ts";
+import type { RecordMeta } from "../../src/mapping/scope.ts";
+import { compileExpression } from "./expression.ts";
+import { readRow } from "./row.ts";
+import { settle } from "../../src/options/option.ts";
+import { type RecordFormat, SOURCE_OPTIONS, type SourceSettings, withPreset } from "./source_settings.ts";
+
+/** A source of records. */
+export interface RecordSource {
+  /** Its name. */
+  readonly name: string;
+  /** How the bytes of its records are read. */
+  readonly format: RecordFormat;
+  /** Fields of a row, where records are rows. */
+  readonly columns: readonly string[] | undefined;
+  /** Reads the bytes of a record. Does not throw. */
+  readonly read: (bytes: Uint8Array) => ParsedJson;
+  /** What a value that was read, or each of a list, becomes; all of it or nothing. Does not throw. */
+  readonly map: Mapping["map"];
+}
+
+/**
+ * Compiles a source.
+ *
+ * @throws MappingError with the place in the settings
+ *
+ * @example
+ * ```ts
+ * import { compileSource } from "@meander/meander/log";
+ * import assert from "node:assert/strict";
+ *
+ * const source = compileSource("erasures", {
+ *   format: "csv",
+ *   columns: ["who", "at"],
+ *   rules: [{ as: "forget", fields: { user: "who", time: "at" } }],
+ * });
+ * const row = source.read(new TextEncoder().encode("ann,2026-11-27T10:00:00Z"));
+ * const event = { type: "forget", user: "ann", time: Date.UTC(2026, 10, 27, 10) };
+ * assert.ok(row.ok);
+ * assert.deepEqual(source.map(row.value, {}), { ok: true, records: [{ kind: "event", event }] });
+ * ```
+ */
+export function compileSource(name: string, settings: SourceSettings): RecordSource {
+  const { format, columns, ...mapping } = settle(SOURCE_OPTIONS, withPreset(settings));
+  if (format === "json" && columns !== undefined) {
+    throw new MappingError(["columns"], "records of format json have no columns");
+  }
+  if ((mapping.rules ?? []).length === 0) {
+    throw new MappingError(["rules"], "it has neither rules nor a preset: nothing could be taken");
+  }
+  const { map } = compileMapping(mapping, { expressions: compileExpression });
+  const separator = format === "csv" ? "," : "\t";
+  const read = format === "json"
+    ? (bytes: Uint8Array) => parseJson(bytes, "record")
+    : (bytes: Uint8Array) => readRow(bytes, columns ?? [], separator);
+  return { name, format, columns, read, map };
+}
+
+/** What the bytes of a record become. */
+export function take(source: RecordSource, bytes: Uint8Array, meta: RecordMeta): MappedRecords {
+  const parsed = source.read(bytes);
+  return parsed.ok ? source.map(parsed.value, meta) : parsed;
+}

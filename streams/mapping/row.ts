@@ -1,0 +1,83 @@
+/**
+ * Rows of text as records: a field is a text, and one that is empty is not there.
+ *
+ * @module
+ */
+
+import { rejectLarge } from "../../src/events/json.ts";
+import type { ParsedJson } from "../../src/events/json.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
+
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const QUOTE = '"';
+
+/** Reads one row. Fields of a row that tabs separate are not quoted. */
+export function readRow(bytes: Uint8Array, columns: readonly string[], separator: string): ParsedJson {
+  if (bytes.length > MAX_RECORD_BYTES) return rejectLarge(bytes.length, "row");
+  let text: string;
+  try {
+    text = DECODER.decode(bytes);
+  } catch {
+    return reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
+  }
+  const fields = splitRow(text.replace(/\r?\n$/, ""), separator, separator !== "\t");
+  if ("ok" in fields) return fields;
+  if (fields.length !== columns.length) {
+    return reject(
+      "malformed-row",
+      `Cannot split the row into ${columns.length} fields: it has ${fields.length}`,
+    );
+  }
+  return { ok: true, value: rowValue(columns, fields) };
+}
+
+/** The record of a row. */
+export function rowValue(
+  columns: readonly string[],
+  fields: readonly string[],
+): Readonly<Record<string, string>> {
+  const value: Record<string, string> = Object.create(null);
+  for (let c = 0; c < columns.length; c++) if (fields[c] !== "") value[columns[c]!] = fields[c]!;
+  return value;
+}
+
+/** The fields of a line by RFC 4180: a quoted field ends at a quote that is not doubled. */
+export function splitRow(text: string, separator: string, quotes: boolean): readonly string[] | Rejected {
+  if (!quotes || !text.includes(QUOTE)) return text.split(separator);
+  const fields: string[] = [];
+  for (let at = 0;;) {
+    const isQuoted = text.startsWith(QUOTE, at);
+    const end = isQuoted ? endOfQuoted(text, at + 1) : endOfPlain(text, separator, at);
+    if (end < 0) return reject("malformed-row", "Cannot parse the row as CSV: a quote is not closed");
+    const field = text.slice(isQuoted ? at + 1 : at, isQuoted ? end - 1 : end);
+    if (!isQuoted && field.includes(QUOTE)) {
+      return reject(
+        "malformed-row",
+        `Cannot parse the row as CSV: field ${fields.length + 1} has a quote within`,
+      );
+    }
+    fields.push(isQuoted ? field.replaceAll('""', QUOTE) : field);
+    if (end === text.length) return fields;
+    if (!text.startsWith(separator, end)) {
+      return reject(
+        "malformed-row",
+        `Cannot parse the row as CSV: field ${fields.length} goes on behind its quote`,
+      );
+    }
+    at = end + separator.length;
+  }
+}
+
+function endOfPlain(text: string, separator: string, at: number): number {
+  const end = text.indexOf(separator, at);
+  return end < 0 ? text.length : end;
+}
+
+/** Index after the closing quote of a field whose text begins at `at`; −1 without one. */
+function endOfQuoted(text: string, at: number): number {
+  for (let end = text.indexOf(QUOTE, at); end >= 0; end = text.indexOf(QUOTE, end + 2)) {
+    if (text[end + 1] !== QUOTE) return end + 1;
+  }
+  return -1;
+}

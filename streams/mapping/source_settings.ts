@@ -1,0 +1,66 @@
+/**
+ * The section `sources` of the configuration: files, topics and callers of other systems, and what becomes of their
+ * records.
+ *
+ * @module
+ */
+
+import { MAPPING_OPTIONS, type MappingSettings } from "../../src/mapping/mapping_options.ts";
+import {
+  by,
+  choice,
+  group,
+  list,
+  type Option,
+  type OptionsOf,
+  orAbsent,
+  text,
+} from "../../src/options/option.ts";
+import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
+
+/** How the bytes of records are read. */
+export const RECORD_FORMATS = ["json", "csv", "tsv"] as const;
+
+/** One of {@linkcode RECORD_FORMATS}. */
+export type RecordFormat = (typeof RECORD_FORMATS)[number];
+
+/** A source. */
+export interface SourceSettings extends MappingSettings {
+  /** The preset whose rules follow these, and whose other settings hold where there are none here. */
+  readonly preset?: PresetName | undefined;
+  /** How the bytes of its records are read. @default {"json"} */
+  readonly format?: RecordFormat | undefined;
+  /** Names of the fields of a row. @default {the header of the file} */
+  readonly columns?: readonly string[] | undefined;
+}
+
+/** Sources by name. */
+export type SourcesSettings = Readonly<Record<string, SourceSettings>>;
+
+/** The options of {@linkcode SourceSettings}. */
+export const SOURCE_OPTIONS = {
+  preset: orAbsent(
+    choice(PRESET_NAMES, "segment", "whose rules follow these, and whose settings hold where there are none"),
+  ),
+  format: choice(RECORD_FORMATS, "json", "how records are read; `csv` and `tsv` are one row each"),
+  columns: list(
+    text<string>("", ""),
+    { minimum: 1 },
+    "fields of a row; in a file, the default is its header",
+  ),
+  ...MAPPING_OPTIONS,
+} satisfies OptionsOf<SourceSettings>;
+
+/** The option of the section. */
+export const SOURCES: Option<SourcesSettings | undefined> = by(
+  group(SOURCE_OPTIONS) as unknown as Option<SourceSettings>,
+  "sources of other formats, by name; see [map your topics](../how-to/map-your-topics.md)",
+);
+
+/** A source with its preset put in. */
+export function withPreset(settings: SourceSettings): SourceSettings {
+  const { preset, rules = [], ...own } = settings;
+  if (preset === undefined) return settings;
+  const { rules: further = [], ...base } = PRESETS[preset] as SourceSettings;
+  return { ...base, ...own, rules: [...rules, ...further] };
+}

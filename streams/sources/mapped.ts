@@ -1,0 +1,74 @@
+/**
+ * Files whose records a source of the configuration maps.
+ *
+ * @module
+ */
+
+import type { RecordSource } from "../mapping/record_source.ts";
+import { readCsv } from "./csv.ts";
+import { filesOf } from "./foreign.ts";
+import { JsonSplitter } from "./json_values.ts";
+import { readLines } from "./lines.ts";
+import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
+
+/**
+ * The records of a file, or of a folder of files by name, in their order: JSON lines or lists, or rows, which have a
+ * header unless the source names its columns.
+ *
+ * @example
+ * ```ts
+ * import { compileSource, openMapped } from "@meander/meander/log";
+ * import assert from "node:assert/strict";
+ *
+ * const file = await Deno.makeTempFile({ suffix: ".jsonl" });
+ * await Deno.writeTextFile(file, '{"gone": "ann", "at": "2026-11-27T10:00:00Z"}\n');
+ * const source = compileSource("erasures", { rules: [{ as: "forget", fields: { user: "gone", time: "at" } }] });
+ * const records = await Array.fromAsync(openMapped(file, source));
+ * assert.deepEqual(records.map(({ kind, line }) => [kind, line]), [["event", 1]]);
+ * await Deno.remove(file);
+ * ```
+ */
+export async function* openMapped(
+  path: string,
+  source: RecordSource,
+  { signal }: SourceOptions = {},
+): AsyncGenerator<SourceRecord> {
+  for (const file of await filesOf(path)) {
+    if (source.format === "json") yield* readJson(file, source, signal);
+    else yield* readRows(file, source, signal);
+  }
+}
+
+async function* readJson(
+  file: string,
+  source: RecordSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SourceRecord> {
+  for await (const lines of readLines(file, signal, new JsonSplitter())) {
+    for (const line of lines) {
+      const read = line.rejected ?? source.read(line.bytes);
+      yield* placed(file, line, read.ok ? source.map(read.value, {}) : read, source.name);
+    }
+  }
+}
+
+async function* readRows(
+  file: string,
+  { name, format, columns, map }: RecordSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SourceRecord> {
+  const options = {
+    header: columns === undefined,
+    columns: columns ?? [],
+    separator: format === "csv" ? "," : "\t",
+    quotes: format === "csv",
+    signal,
+  };
+  for await (const read of readCsv(file, options)) {
+    if (!read.ok) yield* placed(file, read.line, read.rejected, name);
+    else {
+      const fields = Object.entries(read.row).filter(([, field]) => field !== "");
+      yield* placed(file, read.line, map(Object.fromEntries(fields), {}), name);
+    }
+  }
+}

@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { checkEvent } from "../../src/events/check.ts";
+import { parseJson } from "../../src/events/json.ts";
+import { compileMapping, MAX_MAPPED } from "../../src/mapping/mapping.ts";
+import { MappingError } from "../../src/mapping/mapping_error.ts";
+import type { MappingSettings, RuleSettings, ValueSpec } from "../../src/mapping/mapping_options.ts";
+import type { RecordMeta } from "../../src/mapping/scope.ts";
+
+const TIME = Date.UTC(2026, 10, 27, 10);
+const CLICK: RuleSettings = {
+  name: "views",
+  as: "interaction",
+  when: { evt: ["product_view", "product_click"] },
+  fields: {
+    user: "ctx.uid",
+    time: "ctx.ts",
+    item: "sku",
+    action: { path: "evt", values: { product_view: "view", product_click: "click" } },
+  },
+};
+const view = (over: object = {}) => ({
+  evt: "product_view",
+  ctx: { uid: "u1", ts: "2026-11-27T10:00:00Z" },
+  sku: "A1",
+  ...over,
+});
+
+function map(settings: MappingSettings, record: unknown, meta: RecordMeta = {}) {
+  const mapped = compileMapping(settings).map(record, meta);
+  assert.ok(mapped.ok, JSON.stringify(mapped));
+  return mapped.records.map((one) => one.kind === "event" ? one.event : one.item);
+}
+
+function rejection(settings: MappingSettings, record: unknown, meta: RecordMeta = {}) {
+  const mapped = compileMapping(settings).map(record, meta);
+  assert.ok(!mapped.ok, JSON.stringify(mapped));
+  return mapped;
+}
+
+const event = { type: "interaction", user: "u1", time: TIME, item: "A1", action: "view" };
+
+Deno.test("compileMapping() maps a record by path, with values that stand for others and a time of ISO 8601", () => {
+  assert.deepEqual(map({ rules: [CLICK] }, view()), [event]);
+});
+
+Deno.test("the first rule that holds says what a record becomes; none is a rejection, or nothing", () => {
+  const rules: RuleSettings[] = [
+    { as: "nothing", when: { evt: "heartbeat" } },
+    CLICK,
+    { as: "forget", when: { evt: { startsWith: "gdpr." } }, fields: { user: "ctx.uid", time: "ctx.ts" } },
+  ];
+  assert.deepEqual(map({ rules }, view({ evt: "heartbeat" })), []);
+  assert.deepEqual(map({ rules }, view({ evt: "gdpr.erase" })), [{ type: "forget", user: "u1", time: TIME }]);
+  const rejected = rejection({ rules }, view({ evt: "zoom" }));
+  assert.equal(rejected.code, "unmapped");
+  assert.equal(rejected.reason, 'Cannot map the record: no rule holds for it; evt is "zoom"');
+  assert.deepEqual(map({ rules, otherwise: "skip" }, view({ evt: "zoom" })), []);
+});
+
+Deno.test("a rejection names the rule, the field and where it comes from", () => {
+  const rejected = rejection({ rules: [CLICK] }, view({ ctx: { uid: "u1", ts: "yesterday" } }));
+  assert.equal(rejected.code, "wrong-type");
+  assert.equal(rejected.rule, "views");
+  assert.equal(
+    rejected.reason,
+    "Cannot take time of the interaction event as a time: seconds, milli-, micro- or nanoseconds since 1970, or a " +
+      'date of ISO 8601: current value is "yesterday" (views: time is ctx.ts)',
+  );
+  const missing = rejection({ rules: [CLICK] }, view({ ctx: { uid: "", ts: TIME } }));
+  assert.equal(missing.code, "missing-field");
+  assert.match(missing.reason, /user of the interaction event.*it is missing.* \(views: user is ctx\.uid\)$/);
+});
+
+Deno.test("times come in any unit that tells itself, or in the one that is said", () => {
+  const time = (ts: unknown, unit?: "s" | "ms" | "us" | "ns" | "iso") => {
+    const spec: ValueSpec = unit === undefined ? "ts" : { path: "ts", unit };
+    const rules: RuleSettings[] = [{ as: "forget", fields: { user: { value: "u" }, time: spec } }];
+    const mapped = compileMapping({ rules }).map({ ts }, {});
+    return mapped.ok ? map({ rules }, { ts }).map(({ time }) => time)[0] : mapped.code;
+  };
+  for (
+    const ts of [
+      TIME / 1000,
+      TIME,
+      TIME * 1000,
+      TIME * 1e6,
+      `${TIME}`,
+      `${TIME / 1000}`,
+      "2026-11-27t10:00:00z",
+    ]
+  ) {
+    assert.equal(time(ts), TIME, String(ts));
+  }
+  assert.equal(time(TIME / 1000 + 0.25), TIME + 250);
+  assert.equal(time(TIME + 0.7), TIME);
+  assert.equal(time("2026-11-27T10:00:00.123456789Z"), TIME + 123);
+  assert.equal(time("2026-11-27 12:00:00+02:00"), TIME);
+  assert.equal(time(TIME, "us"), "time-out-of-range", "a unit that is wrong is told");
+  assert.equal(time(TIME / 1000, "ms"), "time-out-of-range");
+  for (
+    const ts of [
+      "NaN",
+      "",
+      "1e400",
+      "2026-02-30T00:00:00Z",
+      "2026-11-27T25:00:00Z",
+      true,
+      {},
+      [],
+      "١٢٣٤٥٦٧٨٩٠",
+    ]
+  ) {
+    assert.equal(time(ts), "wrong-type", String(ts));
+  }
+  for (const ts of [0, -1, 1e18 * 5, NaN, 1e308]) {
+    assert.match(String(time(ts)), /time-out-of-range|wrong-type/, String(ts));
+  }
+  assert.equal(time(null), "missing-field");
+  assert.equal(time(TIME, "iso"), "wrong-type");
+});
+
+Deno.test("an event has the time of its record only where no rule says where its time is", () => {
+  const rule: RuleSettings = { as: "forget", fields: { user: "u" } };
+  assert.deepEqual(map({ rules: [rule] }, { u: "a" }, { time: TIME }), [{
+    type: "forget",
+    user: "a",
+    time: TIME,
+  }]);
+  const told: RuleSettings = { as: "forget", fields: { user: "u", time: "t" } };
+  assert.equal(rejection({ rules: [told] }, { u: "a" }, { time: TIME }).code, "missing-field");
+  const header: RuleSettings = { as: "forget", fields: { user: "$headers.who", time: "$time" } };
+  const meta = { time: TIME, headers: { who: "ann" } };
+  assert.deepEqual(map({ rules: [header] }, {}, meta), [{ type: "forget", user: "ann", time: TIME }]);
+});
+
+Deno.test("ids may be whole numbers that keep all digits, and no others", () => {
+  const rule: RuleSettings = { as: "forget", fields: { user: "u" } };
+  const user = (u: unknown) => {
+    const mapped = compileMapping({ rules: [rule] }).map({ u }, { time: TIME });
+    return mapped.ok && mapped.records[0]?.kind === "event"
+      ? mapped.records[0].event.user
+      : !mapped.ok && mapped.code;
+  };
+  assert.equal(user(42), "42");
+  assert.equal(user(12345678901234567890n), "12345678901234567890");
+  assert.equal(user("日本🙂"), "日本🙂");
+  for (const wrong of [2 ** 53, 1.5, Infinity, true, {}, ["a"]]) {
+    assert.equal(user(wrong), "wrong-type", String(wrong));
+  }
+  assert.equal(user("\ud800"), "lone-surrogate");
+  assert.equal(user("a\u0000"), "control-character");
+  assert.equal(user("x".repeat(257)), "string-too-long");
+});
+
+Deno.test("a list becomes an event per entry, with ids of their own", () => {
+  const rule: RuleSettings = {
+    as: "interaction",
+    each: "lines",
+    when: { "@.quantity": { above: 0 } },
+    fields: { id: "order", user: "who", item: "@.sku", action: { value: "purchase" }, value: "@.price" },
+  };
+  const lines = [{ sku: "A", quantity: 1, price: "9.5" }, { sku: "B", quantity: 0 }, {
+    sku: "C",
+    quantity: 2,
+    price: 3,
+  }];
+  const mapped = map({ rules: [rule] }, { order: "o1", who: "ann", lines }, { time: TIME });
+  const shared = { type: "interaction", user: "ann", time: TIME, action: "purchase" };
+  assert.deepEqual(mapped, [
+    { ...shared, id: "o1", item: "A", value: 9.5 },
+    { ...shared, id: "o1/1", item: "C", value: 3 },
+  ]);
+  const own: RuleSettings = { ...rule, fields: { ...rule.fields, id: { template: "{order}-{#}" } } };
+  const ids = map({ rules: [own] }, { order: "o1", who: "ann", lines }, { time: TIME });
+  assert.deepEqual(ids.map((one) => "id" in one && one.id), ["o1-0", "o1-2"]);
+});
+
+Deno.test("a list of shown items is collected, and a gap in it is named", () => {
+  const rule: RuleSettings = {
+    as: "impression",
+    fields: { user: "u", items: "p[*].id", positions: "p[*].at" },
+  };
+  const record = { u: "ann", p: [{ id: "A", at: 3 }, { id: 7, at: "4" }] };
+  assert.deepEqual(map({ rules: [rule] }, record, { time: TIME }), [
+    { type: "impression", user: "ann", time: TIME, items: ["A", "7"], positions: [3, 4] },
+  ]);
+  const gap = rejection({ rules: [rule] }, { u: "ann", p: [{ id: "A", at: 1 }, {}] }, { time: TIME });
+  assert.match(gap.reason, /items\[1\] of the impression event .*missing.*items is p\[\*\]\.id/);
+});
+
+Deno.test("attributes are taken by name, whole, or both; what cannot be one is left out of a whole", () => {
+  const rule: RuleSettings = {
+    as: "item",
+    fields: {
+      item: "id",
+      attributes: { path: "more", except: ["secret"] },
+      categories: { path: "c", split: ">" },
+    },
+    attributes: { price: { path: "price", as: "number" }, code: { path: "n", as: "text" }, absent: "nope" },
+  };
+  const more = { brand: "X", secret: "s", nested: { a: 1 }, sizes: ["S", "M"], numbers: [1, 2], null: null };
+  const record = { id: 5, more, price: "12.50", n: 7, c: "home > garden" };
+  assert.deepEqual(map({ rules: [rule] }, record, { time: TIME }), [{
+    item: "5",
+    time: TIME,
+    categories: ["home", "garden"],
+    attributes: { brand: "X", sizes: ["S", "M"], price: 12.5, code: "7" },
+  }]);
+});
+
+Deno.test("a record in an envelope, in texts of JSON, and in lists", () => {
+  const settings = { record: ["payload", "@"], parse: ["props"], rules: [CLICK] };
+  const plain = view();
+  assert.deepEqual(map(settings, { schema: {}, payload: plain }), [event]);
+  assert.deepEqual(map(settings, [plain, { payload: [plain, plain] }]).length, 3);
+  const parsed: MappingSettings = {
+    parse: ["after.attributes"],
+    rules: [{ as: "item", fields: { item: "after.id", attributes: "after.attributes" } }],
+  };
+  const row = { after: { id: "A", attributes: '{"brand":"X"}' } };
+  assert.deepEqual(map(parsed, row, { time: TIME }), [{ item: "A", time: TIME, attributes: { brand: "X" } }]);
+  const bad = { after: { id: "A", attributes: '{"__proto__":{}}' } };
+  assert.equal(rejection(parsed, bad, { time: TIME }).code, "forbidden-key");
+});
+
+Deno.test("the removal of an item says so", () => {
+  const rules: RuleSettings[] = [{ as: "removal", when: { op: "d" }, fields: { item: "before.id" } }];
+  assert.deepEqual(compileMapping({ rules }).map({ op: "d", before: { id: 3 } }, { time: TIME }), {
+    ok: true,
+    records: [{ kind: "item", item: { item: "3", time: TIME }, isRemoved: true }],
+  });
+});
+
+Deno.test("one record cannot become more than so many events, whatever its lists", () => {
+  const rule: RuleSettings = { as: "forget", each: "all", fields: { user: "@" } };
+  const all = Array.from({ length: 100_000 }, (_, i) => `u${i}`);
+  assert.equal(rejection({ rules: [rule] }, { all }, { time: TIME }).code, "too-many-items");
+  assert.equal(
+    rejection({ rules: [rule] }, all.map((one) => ({ all: [one] })), { time: TIME }).code,
+    "too-many-items",
+  );
+  assert.equal(map({ rules: [rule] }, { all: all.slice(0, MAX_MAPPED) }, { time: TIME }).length, MAX_MAPPED);
+  const items: RuleSettings = { as: "impression", fields: { user: { value: "u" }, items: "all[*]" } };
+  assert.equal(rejection({ rules: [items] }, { all }, { time: TIME }).code, "too-many-items");
+  const nested: RuleSettings = { as: "impression", fields: { user: { value: "u" }, items: "all[*].x[*]" } };
+  const wide = Array.from({ length: 400 }, () => ({ x: all.slice(0, 400) }));
+  assert.equal(rejection({ rules: [nested] }, { all: wide }, { time: TIME }).code, "too-many-items");
+});
+
+Deno.test("names of prototypes are refused in paths, and never read from records", () => {
+  const rule = (path: string): MappingSettings => ({ rules: [{ as: "forget", fields: { user: path } }] });
+  for (const path of ["__proto__.x", "a.constructor", '["prototype"]', 'a["__proto__"]']) {
+    assert.throws(() => compileMapping(rule(path)), /no record may have a field/, path);
+  }
+  for (const path of ["toString", "hasOwnProperty.name", "a.length", "valueOf"]) {
+    assert.equal(rejection(rule(path), { a: "text" }, { time: TIME }).code, "missing-field", path);
+  }
+  const values = {
+    rules: [{ ...CLICK, fields: { ...CLICK.fields, action: { path: "evt", values: { a: "b" } } } }],
+  };
+  assert.deepEqual(
+    map({ rules: values.rules.map((own) => ({ ...own, when: {} })) }, view({ evt: "toString" })),
+    [
+      { ...event, action: "toString" },
+    ],
+  );
+});
+
+Deno.test("compileMapping() says where a mapping is wrong, and what was meant", () => {
+  const wrong = (rule: object, settings: object = {}): readonly [string, string] => {
+    try {
+      compileMapping({ rules: [rule as RuleSettings], ...settings });
+    } catch (error) {
+      assert.ok(error instanceof MappingError, String(error));
+      return [error.path.join("."), error.message];
+    }
+    throw new Error(`taken: ${JSON.stringify(rule)}`);
+  };
+  const [path, message] = wrong({ as: "interaction", fields: { usr: "a" } });
+  assert.equal(path, "rules.0.fields.usr");
+  assert.match(message, /did you mean user\?/);
+  assert.equal(wrong({ as: "forget", attributes: {} })[0], "rules.0.attributes");
+  assert.match(wrong({ as: "forget", fields: { user: { path: "a", value: 1 } } })[1], /path and value/);
+  assert.match(wrong({ as: "forget", fields: { user: {} } })[1], /none of them/);
+  assert.match(wrong({ as: "forget", fields: { time: { value: "soon" } } })[1], /it has to be a time/);
+  assert.match(wrong({ as: "forget", fields: { user: { template: "{a" } } })[1], /a brace is not closed/);
+  assert.match(wrong({ as: "forget", fields: { user: { expression: "a" } } })[1], /no expressions/);
+  assert.equal(wrong({ as: "nothing", when: { a: {} } })[1], "the condition says nothing");
+  for (const bad of ["", "a.", ".a", "a..b", "a[", "a[x]", "@a", "#.a", "$", "a b[0", 'a"b']) {
+    assert.match(wrong({ as: "forget", fields: { user: bad } })[1], /as a path/, bad);
+  }
+});
+
+Deno.test("whatever a record is, it becomes events that are valid, or is rejected with a reason", () => {
+  const rules: RuleSettings[] = [
+    { ...CLICK, when: { evt: { exists: true } } },
+    {
+      as: "impression",
+      each: "lists",
+      fields: {
+        id: { template: "{id}-{#}" },
+        user: { first: ["u", "@.u"] },
+        items: "@.items[*]",
+        context: "@.c",
+      },
+      goOn: true,
+    },
+    { as: "item", fields: { item: "id", title: "t", attributes: "c", hidden: "h" } },
+  ];
+  const mapping = compileMapping({ rules });
+  const key = fc.constantFrom(
+    "evt",
+    "ctx",
+    "uid",
+    "ts",
+    "sku",
+    "id",
+    "u",
+    "lists",
+    "items",
+    "c",
+    "t",
+    "h",
+    "x",
+  );
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { depthSize: "small" },
+      fc.constantFrom(null, true, "", "u1", "2026-11-27T10:00:00Z", TIME, 1.5, -0, 2 ** 60),
+      fc.string({ unit: "binary", maxLength: 5 }),
+      fc.array(tie("any"), { maxLength: 4 }),
+      fc.dictionary(key, tie("any"), { maxKeys: 6 }),
+    ),
+  })).any;
+  fc.assert(
+    fc.property(value, (record) => {
+      const text = new TextEncoder().encode(JSON.stringify(record));
+      const twice = [0, 1].map(() => {
+        const parsed = parseJson(text, "record");
+        return parsed.ok ? mapping.map(parsed.value, { time: TIME }) : parsed;
+      });
+      assert.deepEqual(twice[0], twice[1], "a pure function of the record");
+      const [mapped] = twice;
+      if (mapped === undefined || !mapped.ok || !("records" in mapped)) return;
+      for (const one of mapped.records) if (one.kind === "event") assert.ok(checkEvent(one.event).ok);
+    }),
+    { numRuns: 200 },
+  );
+});

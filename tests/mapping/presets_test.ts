@@ -1,0 +1,160 @@
+// deno-lint-ignore-file camelcase -- headers of CloudEvents
+/** Presets are mapping files: each takes a sample of the shape of its format, with counts right to the record. */
+
+import assert from "node:assert/strict";
+import { compileSource, take } from "../../streams/mapping/record_source.ts";
+import { PRESET_NAMES, type PresetName, PRESETS } from "../../streams/mapping/presets.ts";
+import { SOURCE_OPTIONS } from "../../streams/mapping/source_settings.ts";
+import { optionsSchema } from "../../streams/settings/option_schema.ts";
+import { openMapped } from "../../streams/sources/mapped.ts";
+
+const sample = (name: PresetName) =>
+  new URL(`samples/${name}.${name === "snowplow" ? "tsv" : "jsonl"}`, import.meta.url).pathname;
+
+/** What becomes of each line of a sample, in a word or two. */
+async function outcomes(name: PresetName): Promise<readonly (readonly string[])[]> {
+  const lines: string[][] = [];
+  for await (const one of openMapped(sample(name), compileSource(name, { preset: name }))) {
+    const into = lines[one.line] ??= [];
+    if (one.kind === "rejected") into.push(`rejected ${one.rejection.code}`);
+    else if (one.kind === "item") {
+      into.push(one.isRemoved ? `removal ${one.item.item}` : `item ${one.item.item}`);
+    } else if (one.event.type === "interaction") {
+      into.push(`${one.event.user} ${one.event.action} ${one.event.item}`);
+    } else if (one.event.type === "impression") {
+      into.push(`${one.event.user} saw ${one.event.items.join(" ")}`);
+    } else into.push(`${one.event.type} ${one.event.user}`);
+  }
+  return Array.from(lines, (line) => line ?? []).slice(1);
+}
+
+Deno.test("presets have the settings of a configuration, and no others", () => {
+  const schema = optionsSchema(SOURCE_OPTIONS);
+  for (const name of PRESET_NAMES) {
+    const read = schema.safeParse(PRESETS[name]);
+    assert.ok(read.success, `${name}: ${read.error?.message}`);
+    compileSource(name, { preset: name });
+  }
+});
+
+Deno.test("segment: lists are impressions, orders a purchase per product, calls of other kinds nothing", async () => {
+  assert.deepEqual(await outcomes("segment"), [
+    [],
+    ["anon-7 saw 507f 505b"],
+    ["anon-7 click 507f"],
+    ["anon-7 view G-32"],
+    ["profile u-97"],
+    ["u-97 cart 505b", "u-97 like 507f"],
+    ["u-97 purchase 507f", "u-97 purchase 505b"],
+    ["u-97 rating 505b"],
+    [],
+    [],
+    [],
+    ["rejected missing-field"],
+    ["rejected wrong-type"],
+  ]);
+});
+
+Deno.test("segment: traits are attributes, but for those that name a person; ids of an order's events differ", async () => {
+  const source = compileSource("segment", { preset: "segment" });
+  const lines = (await Deno.readTextFile(sample("segment"))).split("\n");
+  const [identify = "", order = ""] = [lines[4], lines[6]];
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const known = take(source, bytes(identify), {});
+  assert.ok(known.ok && known.records[0]?.kind === "event" && known.records[0].event.type === "profile");
+  assert.deepEqual(known.records[0].event.attributes, { plan: "pro", age: 33, tags: ["a", "b"] });
+  const bought = take(source, bytes(order), {});
+  assert.ok(bought.ok);
+  assert.deepEqual(bought.records.map((one) => one.kind === "event" && one.event.id), ["m-8", "m-8/1"]);
+});
+
+Deno.test("cloudevents: structured, and with attributes in headers", async () => {
+  assert.deepEqual(await outcomes("cloudevents"), [
+    ["item tent"],
+    ["ann saw tent stove"],
+    ["ann click tent"],
+    ["profile ann"],
+    ["removal stove"],
+    ["forget bob"],
+    ["rejected unmapped"],
+    ["rejected missing-field"],
+  ]);
+  const source = compileSource("cloudevents", { preset: "cloudevents" });
+  const headers = {
+    ce_specversion: "1.0",
+    ce_type: "com.example.interaction",
+    ce_id: "7",
+    ce_time: "2026-11-27T10:00:00Z",
+  };
+  const data = { user: "ann", item: "tent", action: "click", id: "no id of the event" };
+  const time = Date.UTC(2026, 10, 27, 10);
+  assert.deepEqual(source.map(data, { headers, time: time + 5 }), {
+    ok: true,
+    records: [{
+      kind: "event",
+      event: { type: "interaction", id: "7", time, user: "ann", item: "tent", action: "click" },
+    }],
+  });
+});
+
+Deno.test("debezium: rows become items and profiles, deletes take them away, bare or with a schema", async () => {
+  assert.deepEqual(await outcomes("debezium"), [
+    ["item 1001"],
+    ["item 1002"],
+    ["profile 7"],
+    ["item 1002"],
+    ["removal 1001"],
+    ["forget 7"],
+    ["rejected unmapped"],
+    ["rejected wrong-type"], // a truncation after it becomes nothing
+  ]);
+  const records = await Array.fromAsync(
+    openMapped(sample("debezium"), compileSource("d", { preset: "debezium" })),
+  );
+  const item = records.find(({ line }) => line === 4);
+  assert.ok(item?.kind === "item");
+  const attributes = { brand: "Alp", price: 49 };
+  const time = Date.UTC(2026, 10, 27, 10) + 3000;
+  assert.deepEqual(item.item, {
+    item: "1002",
+    time,
+    title: "Stove",
+    category: "camping",
+    hidden: true,
+    attributes,
+  });
+});
+
+Deno.test("snowplow: ecommerce actions on the products of the event's contexts", async () => {
+  assert.deepEqual(await outcomes("snowplow"), [
+    [],
+    ["d-42 saw tent stove lamp"],
+    ["d-42 click tent"],
+    ["ann view tent"],
+    ["ann cart tent"],
+    ["ann purchase tent", "ann purchase stove"],
+    [],
+    ["bob purchase lamp"],
+    ["rejected invalid-json"],
+    [],
+    ["rejected malformed-row"],
+  ]);
+});
+
+Deno.test("a source's own rules come before those of its preset", () => {
+  const source = compileSource("calls", {
+    preset: "segment",
+    rules: [{
+      as: "forget",
+      when: { event: "Account Deleted" },
+      fields: { user: "userId", time: "timestamp" },
+    }],
+  });
+  const call = { type: "track", event: "Account Deleted", userId: "ann", timestamp: "2026-11-27T10:00:00Z" };
+  const time = Date.UTC(2026, 10, 27, 10);
+  assert.deepEqual(source.map(call, {}), {
+    ok: true,
+    records: [{ kind: "event", event: { type: "forget", user: "ann", time } }],
+  });
+  assert.deepEqual(source.map({ ...call, event: "Signed Up" }, {}), { ok: true, records: [] });
+});
