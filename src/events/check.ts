@@ -20,14 +20,7 @@ import {
   type Violation,
   within,
 } from "./rejected.ts";
-import {
-  ATTRIBUTE_LIST,
-  ATTRIBUTE_NAME,
-  ATTRIBUTE_TEXT,
-  type Field,
-  type Kind,
-  type NamedFields,
-} from "./field.ts";
+import { ATTRIBUTE, ATTRIBUTE_NAME, type Field, type Kind, type NamedFields } from "./field.ts";
 import { MAX_ATTRIBUTES, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
 import { RECOMMENDATION_FIELDS } from "./recommendation_schema.ts";
 import { EVENT_FIELDS, ITEM_FIELDS } from "./schema.ts";
@@ -197,10 +190,11 @@ function kindViolation(kind: Kind, value: unknown): Violation | undefined {
     case "attributes":
       if (!isObject(value)) break;
       return attributesViolation(kind, value);
-    case "scalar":
-      if (typeof value === "string") return kindViolation(ATTRIBUTE_TEXT, value);
-      if (typeof value === "number" || typeof value === "boolean") return undefined;
-      break;
+    case "either": {
+      const fitting = fittingKind(kind.of, value);
+      if (fitting === undefined) break;
+      return kindViolation(fitting, value);
+    }
     default: {
       const code = scalarCode(kind, value);
       return code === "" ? undefined : { code, wanted: describe(kind), got: shown(value), path: "" };
@@ -245,14 +239,43 @@ function attributesViolation(kind: Kind, attributes: Bag): Violation | undefined
 function attributeViolation(name: string, value: unknown): Violation | undefined {
   const violation = kindViolation(ATTRIBUTE_NAME, name);
   if (violation !== undefined) return { ...violation, wanted: `an attribute with ${violation.wanted}` };
-  if (typeof value === "string") return kindViolation(ATTRIBUTE_TEXT, value);
-  if (typeof value === "number" || typeof value === "boolean" || value === undefined) return undefined;
-  if (Array.isArray(value)) return kindViolation(ATTRIBUTE_LIST, value);
-  const wanted = "a string, a number, true, false or a list of strings";
-  return { code: "wrong-type", wanted, got: shown(value), path: "" };
+  return value === undefined ? undefined : kindViolation(ATTRIBUTE, value);
 }
 
-type ScalarKind = Exclude<Kind, { readonly kind: "list" | "object" | "attributes" | "scalar" }>;
+/** The kind whose JSON a value is; of lists the one whose entries its first entry fits, or else the first. */
+function fittingKind(kinds: readonly Kind[], value: unknown): Kind | undefined {
+  let list: Kind | undefined;
+  for (const kind of kinds) {
+    if (typeOf(kind) !== jsonType(value)) continue;
+    if (kind.kind !== "list") return kind;
+    const [first] = value as readonly unknown[];
+    if (jsonType(first) === typeOf(kind.of)) return kind;
+    list ??= kind;
+  }
+  return list;
+}
+
+/** The type of JSON of a value. */
+function jsonType(value: unknown): string {
+  return Array.isArray(value) ? "list" : typeof value;
+}
+
+/** The type of the JSON of a kind. */
+function typeOf(kind: Kind): string {
+  switch (kind.kind) {
+    case "choice":
+      return "string";
+    case "integer":
+    case "time":
+      return "number";
+    case "attributes":
+      return "object";
+    default:
+      return kind.kind;
+  }
+}
+
+type ScalarKind = Exclude<Kind, { readonly kind: "list" | "object" | "attributes" | "either" }>;
 
 /** The code of a scalar's violation; "" when there is none. */
 function scalarCode(kind: ScalarKind, value: unknown): RejectionCode | "" {
@@ -316,8 +339,8 @@ function describe(kind: Kind): string {
       return "true or false";
     case "choice":
       return `one of ${kind.of.join(", ")}`;
-    case "scalar":
-      return "a string, a number, true or false";
+    case "either":
+      return either(kind.of.flatMap(typesInWords));
     case "attributes":
       return `an object of at most ${MAX_ATTRIBUTES} attributes`;
     case "object":
@@ -327,4 +350,17 @@ function describe(kind: Kind): string {
       return `a list of ${kind.minItems}..${kind.maxItems} ${different}entries`;
     }
   }
+}
+
+/** The types of JSON of a kind in words. */
+function typesInWords(kind: Kind): readonly string[] {
+  if (kind.kind === "list") {
+    return typesInWords(kind.of).map((type) => `a list of ${type.replace(/^a /, "")}s`);
+  }
+  const type = typeOf(kind);
+  return type === "boolean" ? ["true", "false"] : [`a ${type}`];
+}
+
+function either(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }

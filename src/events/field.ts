@@ -24,9 +24,9 @@ export type Kind =
   | { readonly kind: "boolean" }
   /** One of a few words. */
   | { readonly kind: "choice"; readonly of: readonly string[] }
-  /** A text of at most {@linkcode MAX_TEXT_BYTES} bytes, a number or a boolean. */
-  | { readonly kind: "scalar" }
-  /** Attributes: at most {@linkcode MAX_ATTRIBUTES} scalars or lists of strings by name. */
+  /** One of several kinds of JSON; lists are told apart by their first entry. */
+  | { readonly kind: "either"; readonly of: readonly Kind[] }
+  /** Attributes: at most {@linkcode MAX_ATTRIBUTES} of {@linkcode ATTRIBUTE} by name. */
   | { readonly kind: "attributes" }
   | { readonly kind: "object"; readonly fields: NamedFields }
   | {
@@ -90,7 +90,10 @@ export const items = { kind: "list", of: id, minItems: 1, maxItems: MAX_ITEMS, u
 
 /** What the name of an attribute may be. */
 export const ATTRIBUTE_NAME: Kind = name;
-/** What a text attribute, or an entry of a list attribute, may be. */
-export const ATTRIBUTE_TEXT: Kind = text;
-/** What a list attribute may be. */
-export const ATTRIBUTE_LIST: Kind = { kind: "list", of: text, minItems: 0, maxItems: MAX_ATTRIBUTES };
+/** What an attribute of one value may be. */
+export const SCALAR = { kind: "either", of: [text, { kind: "number" }, { kind: "boolean" }] } as const;
+/** What an attribute may be. `AttributeValue` is its type. */
+export const ATTRIBUTE: Kind = {
+  kind: "either",
+  of: [...SCALAR.of, { kind: "list", of: text, minItems: 0, maxItems: MAX_ATTRIBUTES }],
+};

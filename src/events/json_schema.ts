@@ -11,14 +11,7 @@
 import type { Event } from "./event.ts";
 import { REJECTION_CODES } from "./rejected.ts";
 import { MAX_REJECTED_BYTES } from "./rejection.ts";
-import {
-  ATTRIBUTE_LIST,
-  ATTRIBUTE_NAME,
-  ATTRIBUTE_TEXT,
-  type Field,
-  type Kind,
-  type NamedFields,
-} from "./field.ts";
+import { ATTRIBUTE, ATTRIBUTE_NAME, type Field, type Kind, type NamedFields } from "./field.ts";
 import {
   FORBIDDEN_KEYS,
   MAX_ATTRIBUTES,
@@ -123,21 +116,14 @@ function kindSchema(kind: Kind): JsonSchema {
       return { type: "boolean" };
     case "choice":
       return { enum: kind.of };
-    case "scalar":
-      return { anyOf: [kindSchema(ATTRIBUTE_TEXT), { type: "number" }, { type: "boolean" }] };
+    case "either":
+      return { anyOf: kind.of.map(kindSchema) };
     case "attributes":
       return {
         type: "object",
         maxProperties: MAX_ATTRIBUTES,
         propertyNames: { ...kindSchema(ATTRIBUTE_NAME), not: { enum: FORBIDDEN_KEYS } },
-        additionalProperties: {
-          anyOf: [
-            kindSchema(ATTRIBUTE_TEXT),
-            { type: "number" },
-            { type: "boolean" },
-            kindSchema(ATTRIBUTE_LIST),
-          ],
-        },
+        additionalProperties: kindSchema(ATTRIBUTE),
       };
     case "object":
       return recordSchema(kind.fields);

@@ -18,7 +18,18 @@ import {
   REQUEST_LISTS,
   type RequestFilter,
 } from "./event.ts";
-import { categories, type Fields, id, items, name, position, probability, text, time } from "./field.ts";
+import {
+  categories,
+  type Fields,
+  id,
+  items,
+  name,
+  position,
+  probability,
+  SCALAR,
+  text,
+  time,
+} from "./field.ts";
 import { MAX_ATTRIBUTES, MAX_EXCLUDED, MAX_ITEMS, MAX_LIKE } from "./limits.ts";
 
 const base: Fields<EventBase> = {
@@ -36,7 +47,7 @@ const context = { kind: "attributes", optional: true, about: "What else was know
 const CONDITION_FIELDS: Fields<Condition> = {
   attribute: { ...name, about: "Name of the attribute." },
   is: { kind: "choice", of: COMPARISONS, about: "How it compares with the value; has is for lists." },
-  value: { kind: "scalar", about: "With what." },
+  value: { ...SCALAR, about: "With what." },
 };
 
 const DIVERSITY_FIELDS: Fields<Diversity> = {

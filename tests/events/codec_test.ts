@@ -122,7 +122,7 @@ Deno.test("decodeEvent() says which field is wrong and what was there", () => {
   );
   assert.match(
     reason({ ...forget, type: "profile", attributes: { age: null } }),
-    /attributes\.age of the profile/,
+    /attributes\.age of the profile event as a string, a number, true, false or a list of strings: current value is null$/,
   );
   assert.match(reason({ ...click, user: undefined }), /^Cannot take user of .*: it is missing$/);
   assert.match(reason({ ...click, x: { prototype: 1 } }), /^Cannot take x of the event .*the key prototype/);
