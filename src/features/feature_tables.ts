@@ -5,6 +5,7 @@
  */
 
 import type { FieldPair, FieldTable } from "./field_table.ts";
+import { itemField, type PlacedField } from "./item_field.ts";
 import type { FeatureSchema } from "./schema.ts";
 import type { CrossKind } from "./transitions.ts";
 
@@ -16,7 +17,7 @@ export interface FeatureTables<Table extends FieldTable = FieldTable> {
   /** In the schema's order, as the next two. */
   readonly userFields: readonly FieldPair<Table>[];
   readonly contextFields: readonly FieldPair<Table>[];
-  readonly itemFields: readonly FieldPair<Table>[];
+  readonly itemFields: readonly PlacedField<Table>[];
   /** First-order weights. */
   readonly first: {
     readonly item: Table;
@@ -39,19 +40,22 @@ export function findTables<Table extends FieldTable>(
   schema: FeatureSchema,
   tables: ReadonlyMap<string, Table>,
 ): FeatureTables<Table> {
-  const pairs = (kind: string, names: readonly string[]) =>
-    names.map((name) => ({
-      vectors: tableOf(tables, `${kind}:${name}`),
-      first: tableOf(tables, `first:${kind}:${name}`),
-    }));
+  const pairs = (names: readonly string[]) =>
+    names.map((name) => ({ vectors: tableOf(tables, name), first: tableOf(tables, `first:${name}`) }));
+  let at = 0;
+  const placed = schema.itemFields.map(itemField).map((field) => {
+    const place = { field, tables: pairs(field.tables), at };
+    at += field.width;
+    return place;
+  });
   const own = Object.fromEntries(Object.entries(OWN).map(([kind, name]) => [kind, tables.get(name)]));
   return {
     item: tableOf(tables, "item"),
     category: tableOf(tables, "category"),
     user: tableOf(tables, "user"),
-    userFields: pairs("user", schema.userFields),
-    contextFields: pairs("context", schema.contextFields),
-    itemFields: pairs("item", schema.itemFields),
+    userFields: pairs(schema.userFields.map((name) => `user:${name}`)),
+    contextFields: pairs(schema.contextFields.map((name) => `context:${name}`)),
+    itemFields: placed,
     first: {
       item: tableOf(tables, "first:item"),
       category: tableOf(tables, "first:category"),

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** Width of the embedding of a small field (an attribute, the hour). */
+export const SMALL_WIDTH = 4;
+
 /** The rows of one field, as far as gathering needs it. */
 export interface FieldTable {
   /** Floats a row. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { SMALL_WIDTH } from "./field_table.ts";
+import { itemField } from "./item_field.ts";
 import type { FeatureSchema } from "./schema.ts";
 
 /** A table of one field. */
@@ -14,9 +16,6 @@ export interface FieldSpec {
   readonly width: number;
 }
 
-/** Width of the embedding of a small field (an attribute, the hour). */
-export const SMALL_WIDTH = 4;
-
 /** Positions at and below this one share a first-order weight. */
 export const MAX_POSITION = 49;
 
@@ -25,7 +24,7 @@ export function fieldSpecs(schema: FeatureSchema, k: number): readonly FieldSpec
   const small = [
     ...schema.userFields.map((name) => `user:${name}`),
     ...schema.contextFields.map((name) => `context:${name}`),
-    ...schema.itemFields.map((name) => `item:${name}`),
+    ...schema.itemFields.flatMap((declared) => itemField(declared).tables),
   ];
   const vectors: FieldSpec[] = [
     { name: "item", width: k },

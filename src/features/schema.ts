@@ -114,7 +114,7 @@ export function fieldValue(value: AttributeValue | undefined): string | null {
 
 /** Values of the named attributes. */
 export function fieldValues(names: readonly string[], attributes: Attributes): (string | null)[] {
-  return names.map((name) => fieldValue(own(attributes, name)));
+  return names.map((name) => fieldValue(attributeOf(attributes, name)));
 }
 
 /** Values of the context fields of an event. */
@@ -125,10 +125,11 @@ export function contextValues(
   return schema.contextFields.map((name) => {
     if (name === "hour") return String(Math.floor(event.time / 3_600_000) % 24);
     if (name === "surface") return event.surface ?? null;
-    return fieldValue(own(event.context ?? {}, name));
+    return fieldValue(attributeOf(event.context ?? {}, name));
   });
 }
 
-function own(attributes: Attributes, name: string): AttributeValue | undefined {
+/** The value of an attribute, if there is one. */
+export function attributeOf(attributes: Attributes, name: string): AttributeValue | undefined {
   return Object.hasOwn(attributes, name) ? attributes[name] : undefined;
 }

@@ -9,6 +9,7 @@ import type { Attributes, ItemRecord } from "../events/event.ts";
 import { ItemStatistics } from "../features/kept_statistics.ts";
 import type { ItemFacts } from "../features/statistics.ts";
 import type { ItemFeatures } from "../samples/rows.ts";
+import { type ItemField, itemField, itemFieldTexts } from "../features/item_field.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
 
 /** One item. */
@@ -91,6 +92,7 @@ export class CatalogueItem implements ItemFacts {
 export class Catalogue {
   /** Which attributes are features. */
   readonly schema: FeatureSchema;
+  readonly #itemFields: readonly ItemField[];
   readonly #byId = new Map<string, CatalogueItem>();
   readonly #items: CatalogueItem[] = [];
   readonly #maxUnlisted: number;
@@ -103,6 +105,7 @@ export class Catalogue {
    */
   constructor(schema: FeatureSchema, maxUnlisted = Infinity) {
     this.schema = schema;
+    this.#itemFields = schema.itemFields.map(itemField);
     this.#maxUnlisted = maxUnlisted;
   }
 
@@ -175,7 +178,7 @@ export class Catalogue {
     const categories = [
       ...new Set(record.categories ?? (record.category === undefined ? [] : [record.category])),
     ];
-    item.describe(categories, fieldValues(this.schema.itemFields, attributes));
+    item.describe(categories, itemFieldTexts(this.#itemFields, attributes));
     item.attributes = { ...record.attributes };
     item.crosses = fieldValues(this.schema.crosses, attributes);
     item.withheld = record.hidden ?? false;

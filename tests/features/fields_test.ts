@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { fieldSpecs, SMALL_WIDTH } from "../../src/features/fields.ts";
+import { SMALL_WIDTH } from "../../src/features/field_table.ts";
+import { fieldSpecs } from "../../src/features/fields.ts";
 
 Deno.test("fieldSpecs() gives one table and one of first-order weights a field, and one for positions", () => {
   const specs = fieldSpecs(

@@ -24,10 +24,11 @@ import {
   type FieldTable,
   giveField,
   giveWeight,
+  SMALL_WIDTH,
   type TrainableTable,
   weightOf,
 } from "../field_table.ts";
-import { SMALL_WIDTH } from "../fields.ts";
+import { itemField, widthOf } from "../item_field.ts";
 import { type CandidateShape, LookUps } from "./look_ups.ts";
 import { pairPrefixes } from "../pairs.ts";
 import { RowLog } from "./row_log.ts";
@@ -92,7 +93,7 @@ export class Assembler {
     this.k = k;
     this.d = 2 * k;
     this.userWidth = this.d + SMALL_WIDTH * userFields.length;
-    this.contextWidth = numerics + SMALL_WIDTH * (contextFields.length + itemFields.length);
+    this.contextWidth = numerics + SMALL_WIDTH * contextFields.length + widthOf(itemFields.map(itemField));
     this.#stateSize = stateSize;
     this.#shape = {
       k,

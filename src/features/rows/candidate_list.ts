@@ -8,8 +8,8 @@
 
 import type { InputGradients } from "../../nn/models/core/model.ts";
 import type { FeatureTables } from "../feature_tables.ts";
-import { giveAt, giveField, giveWeight, type TrainableTable, weightOf } from "../field_table.ts";
-import { MAX_POSITION, SMALL_WIDTH } from "../fields.ts";
+import { giveAt, giveWeight, type TrainableTable, weightOf } from "../field_table.ts";
+import { MAX_POSITION } from "../fields.ts";
 import type { Rows } from "../../samples/rows.ts";
 import type { CandidateShape, LookUps } from "./look_ups.ts";
 import { RowLog } from "./row_log.ts";
@@ -180,7 +180,9 @@ export class CandidateList {
       }
       const fieldsAt = contextAt + width;
       for (let f = 0; f < tables.itemFields.length; f++) {
-        giveField(tables.itemFields[f]!, fields[f], gradients.xc, fieldsAt + SMALL_WIDTH * f, g);
+        const { field, tables: own, at } = tables.itemFields[f]!;
+        const text = fields[f] ?? null;
+        if (text !== null) field.give(text, own, gradients.xc, fieldsAt + at, g);
       }
     }
     this.#crossRead.rewind();

@@ -10,8 +10,8 @@
 
 import { UNKNOWN_ROW } from "../../embeddings/rows.ts";
 import type { FeatureTables } from "../feature_tables.ts";
-import { type FieldTable, valueAt, weightOf } from "../field_table.ts";
-import { SMALL_WIDTH } from "../fields.ts";
+import { type FieldTable, valueAt } from "../field_table.ts";
+import { widthOf } from "../item_field.ts";
 import { categorySuffix, fieldSuffix } from "../pairs.ts";
 import type { ItemFeatures } from "../../samples/rows.ts";
 import { type CrossKind, type JoinedKey, JoinedKeys } from "../transitions.ts";
@@ -215,14 +215,14 @@ export class LookUps {
 
   #make(): FilledParts {
     const { k } = this.#shape;
-    const fields = this.tables.itemFields.length;
+    const { itemFields } = this.tables;
     return {
       asOf: 0,
       q: new Float32Array(2 * k),
-      fieldVectors: new Float32Array(SMALL_WIDTH * fields),
+      fieldVectors: new Float32Array(widthOf(itemFields.map(({ field }) => field))),
       weight: 0,
       categoryWeights: NO_WEIGHTS,
-      fieldWeights: new Float64Array(fields),
+      fieldWeights: new Float64Array(itemFields.length),
       traits: [],
     };
   }
@@ -247,12 +247,9 @@ export class LookUps {
       traits.push(this.#categories.get(key) ?? traitIn(this.#categories, key, categorySuffix(key)));
     }
     for (let f = 0; f < itemFields.length; f++) {
-      const { vectors, first } = itemFields[f]!;
-      const value = fields[f] ?? null;
-      fieldWeights[f] = 0;
-      if (value === null) continue;
-      vectors.addRow(vectors.rowOf(value), 1, fieldVectors, SMALL_WIDTH * f);
-      fieldWeights[f] = weightOf(first, value);
+      const { field, tables, at } = itemFields[f]!;
+      const text = fields[f] ?? null;
+      fieldWeights[f] = text === null ? 0 : field.add(text, tables, fieldVectors, at);
     }
     for (const index of this.#shape.crossed) {
       const value = fields[index] ?? null;
