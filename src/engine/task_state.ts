@@ -13,6 +13,7 @@
 
 import { settle } from "../options/option.ts";
 import type { Attributes, Event, ItemRecord, RequestEvent } from "../events/event.ts";
+import type { Rejected } from "../events/rejected.ts";
 import { Experiments } from "../assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../assignment/experiment.ts";
 import { DEFAULT_ACTIONS } from "../features/actions.ts";
@@ -223,12 +224,15 @@ export class TaskState {
     this.#scorers.setPinned(versions);
   }
 
-  /** Applies a catalogue record. */
-  applyItem(record: ItemRecord): void {
+  /** Applies a catalogue record. @returns why it is not taken; `null` = it is */
+  applyItem(record: ItemRecord): Rejected | null {
+    const rejected = this.catalogue.check(record);
+    if (rejected !== null) return rejected;
     const item = this.catalogue.apply(record);
     this.retrieval.lists.add(item);
     this.dirtyItems.add(item);
     this.counters.items++;
+    return null;
   }
 
   /** Removes an item from the catalogue. @param time of the removal, milliseconds since the epoch */

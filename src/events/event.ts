@@ -7,8 +7,8 @@
  * @module
  */
 
-/** A scalar attribute of a user, an item or a context. */
-export type AttributeValue = string | number | boolean | readonly string[];
+/** An attribute of a user, an item or a context: a list of numbers is a vector. */
+export type AttributeValue = string | number | boolean | readonly string[] | readonly number[];
 
 /** Attributes by name. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { MAX_ATTRIBUTES, MAX_ID_BYTES, MAX_ITEMS, MAX_NAME_BYTES, MAX_TEXT_BYTES } from "./limits.ts";
+import {
+  MAX_ATTRIBUTES,
+  MAX_ID_BYTES,
+  MAX_ITEMS,
+  MAX_NAME_BYTES,
+  MAX_NUMBERS,
+  MAX_TEXT_BYTES,
+} from "./limits.ts";
 
 /** What a field may hold. */
 export type Kind =
@@ -95,5 +102,9 @@ export const SCALAR = { kind: "either", of: [text, { kind: "number" }, { kind: "
 /** What an attribute may be. `AttributeValue` is its type. */
 export const ATTRIBUTE: Kind = {
   kind: "either",
-  of: [...SCALAR.of, { kind: "list", of: text, minItems: 0, maxItems: MAX_ATTRIBUTES }],
+  of: [
+    ...SCALAR.of,
+    { kind: "list", of: text, minItems: 0, maxItems: MAX_ATTRIBUTES },
+    { kind: "list", of: { kind: "number" }, minItems: 1, maxItems: MAX_NUMBERS },
+  ],
 };

@@ -22,6 +22,8 @@ export const MAX_EXPOSURES = 64;
 export const MAX_EXCLUDED = 10_000;
 /** Most items of `like`: as many as a user's newest behaviours. */
 export const MAX_LIKE = 100;
+/** Most numbers of a vector that is an attribute. */
+export const MAX_NUMBERS = 1000;
 /** Most categories of an item, attributes of anything, values of a list attribute. */
 export const MAX_ATTRIBUTES = 64;
 /** Earliest time, inclusive: 1990-01-01T00:00:00Z. An older one is a unit error (seconds). */

@@ -17,6 +17,8 @@ import {
   type TrainableTable,
 } from "./field_table.ts";
 import { attributeOf, fieldValue } from "./schema.ts";
+import { CLIP } from "./standardisation.ts";
+import { shown, stepTo, type Violation } from "../events/rejected.ts";
 
 /** A field of items. */
 export interface ItemField {
@@ -28,6 +30,8 @@ export interface ItemField {
   readonly tables: readonly string[];
   /** What rows carry of a value; equal values have equal texts. `null` = it is missing, or nothing that this field reads. */
   textOf(value: AttributeValue | undefined): string | null;
+  /** What a value must be that is there; `null` = one that is nothing that this field reads is missing. */
+  readonly wanted: string | null;
   /** Adds the vector of a text to `out` from `offset` on. @returns its first-order weight */
   add(text: string, tables: readonly FieldPair<FieldTable>[], out: Float32Array, offset: number): number;
   /** The way back of {@linkcode ItemField.add}. @param dz gradient of the logit */
@@ -49,8 +53,12 @@ export interface PlacedField<Table> {
 
 /** The field that an entry of the schema's `itemFields` declares. */
 export function itemField(declared: string): ItemField {
-  return categoryField(declared);
+  const [, attribute, length] = VECTOR.exec(declared) ?? [];
+  return attribute === undefined ? categoryField(declared) : vectorField(attribute, Number(length));
 }
+
+/** A vector and its length: `embedding[8]`. */
+const VECTOR = /^(.+)\[([1-9]\d{0,2}|1000)\]$/;
 
 /** Floats of fields in x_c. */
 export function widthOf(fields: readonly ItemField[]): number {
@@ -62,6 +70,16 @@ export function itemFieldTexts(fields: readonly ItemField[], attributes: Attribu
   return fields.map((field) => field.textOf(attributeOf(attributes, field.attribute)));
 }
 
+/** Why the attributes of an item cannot be read as fields; `null` = they can. */
+export function itemFieldViolation(fields: readonly ItemField[], attributes: Attributes): Violation | null {
+  for (const { attribute, wanted, textOf } of fields) {
+    const value = attributeOf(attributes, attribute);
+    if (wanted === null || value === undefined || textOf(value) !== null) continue;
+    return { code: "wrong-type", wanted, got: shown(value), path: `.attributes${stepTo(attribute)}` };
+  }
+  return null;
+}
+
 /** Each value has a vector and a weight of its own, which are learnt. */
 function categoryField(attribute: string): ItemField {
   return {
@@ -69,7 +87,33 @@ function categoryField(attribute: string): ItemField {
     width: SMALL_WIDTH,
     tables: [`item:${attribute}`],
     textOf: fieldValue,
+    wanted: null,
     add: (text, [pair], out, offset) => addField(pair!, text, out, offset),
     give: (text, [pair], gradient, offset, dz) => giveField(pair!, text, gradient, offset, dz),
   };
 }
+
+/** A vector that something else has learnt, such as an encoder of texts: read as it is, within ±{@linkcode CLIP}. */
+function vectorField(attribute: string, length: number): ItemField {
+  const characters = 4 * Math.ceil(length * Float32Array.BYTES_PER_ELEMENT / 3);
+  return {
+    attribute,
+    width: length,
+    tables: [],
+    textOf: (value) => {
+      if (!Array.isArray(value) || value.length !== length || typeof value[0] !== "number") return null;
+      return new Uint8Array(Float32Array.from(value).buffer).toBase64();
+    },
+    wanted: length === 1 ? "a list of one number" : `a list of ${length} numbers`,
+    add: (text, _tables, out, offset) => {
+      // Rows of another schema may have a category here.
+      if (text.length !== characters || !BASE64.test(text)) return 0;
+      const vector = new Float32Array(Uint8Array.fromBase64(text).buffer);
+      for (let i = 0; i < length; i++) out[offset + i]! += Math.max(-CLIP, Math.min(CLIP, vector[i]!));
+      return 0;
+    },
+    give: () => {},
+  };
+}
+
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;

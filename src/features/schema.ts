@@ -16,7 +16,7 @@ import { modelsThat } from "../nn/models/registry.ts";
 export interface FeatureSchema {
   /** Profile attributes of the user. */
   readonly userFields: readonly string[];
-  /** Attributes of the item. */
+  /** Attributes of the item: `brand` takes its values as categories, `embedding[8]` as a vector of 8 numbers. */
   readonly itemFields: readonly string[];
   /** `hour` (UTC hour of the event), `surface`, or a key of the event's context. */
   readonly contextFields: readonly string[];
@@ -45,7 +45,10 @@ export const FEATURE_OPTIONS = allReach(
   "rebuild",
   {
     userFields: names([], "attributes of the profile that are features"),
-    itemFields: names([], "attributes of the item that are features"),
+    itemFields: names([], "attributes of the item that are features; `embedding[8]`: a vector of 8 numbers", {
+      source: String.raw`^(?!.*\[(?!([1-9]\d{0,2}|1000)\])\d*\]$).{1,64}$`,
+      message: "a vector has 1 to 1000 numbers, as in `embedding[8]`",
+    }),
     contextFields: names(["hour", "surface"], "`hour`, `surface`, or keys of the event's context"),
     crosses: names([], "item attributes for which a user's own residual is tracked"),
     transitions: part(
@@ -105,11 +108,12 @@ export function numericNames(schema: FeatureSchema): readonly string[] {
   return schema.numerics ?? [...BASE_NUMERICS, ...schema.crosses.map((name) => `userCross:${name}`)];
 }
 
-/** The value of an attribute as a category of a field: lists by their first element, `null` when missing. */
+/** The value of an attribute as a category of a field: lists by their first text, `null` when there is none. */
 export function fieldValue(value: AttributeValue | undefined): string | null {
   if (value === undefined) return null;
-  if (Array.isArray(value)) return value[0] ?? null;
-  return String(value);
+  if (!Array.isArray(value)) return String(value);
+  const [first] = value;
+  return typeof first === "string" ? first : null;
 }
 
 /** Values of the named attributes. */

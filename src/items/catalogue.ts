@@ -6,10 +6,11 @@
  */
 
 import type { Attributes, ItemRecord } from "../events/event.ts";
+import { type Rejected, rejectViolation } from "../events/rejected.ts";
 import { ItemStatistics } from "../features/kept_statistics.ts";
 import type { ItemFacts } from "../features/statistics.ts";
 import type { ItemFeatures } from "../samples/rows.ts";
-import { type ItemField, itemField, itemFieldTexts } from "../features/item_field.ts";
+import { type ItemField, itemField, itemFieldTexts, itemFieldViolation } from "../features/item_field.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
 
 /** One item. */
@@ -165,6 +166,12 @@ export class Catalogue {
     this.#items.push(item);
     this.#unlisted++;
     return item;
+  }
+
+  /** Why a catalogue record cannot be taken: its attributes are not what features are made of; `null` = it can. */
+  check({ attributes = {} }: ItemRecord): Rejected | null {
+    const violation = itemFieldViolation(this.#itemFields, attributes);
+    return violation && rejectViolation(violation, "item");
   }
 
   /** Applies a catalogue record; one older than the last applied changes nothing. A repeated category counts once. */

@@ -257,9 +257,13 @@ export function forbidden(message: string): Option<undefined> {
   return { kind: { kind: "forbidden", message }, about: "", value: undefined };
 }
 
-/** Names: up to 32 texts of 1 to 64 characters. */
-export function names(value: readonly string[], about: string): Option<readonly string[]> {
-  return listOf({ kind: "text", minLength: 1, maxLength: 64 }, { maximum: 32 }, value, about);
+/** Names: up to 32 texts of 1 to 64 characters. @param pattern what else they match */
+export function names(
+  value: readonly string[],
+  about: string,
+  pattern?: { readonly source: string; readonly message: string },
+): Option<readonly string[]> {
+  return listOf({ kind: "text", minLength: 1, maxLength: 64, pattern }, { maximum: 32 }, value, about);
 }
 
 /** Values of one kind; absent, there are none. @param length how many */

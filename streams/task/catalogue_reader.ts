@@ -96,8 +96,8 @@ export class CatalogueReader {
       return;
     }
     const decoded = decodeItem(record.value);
-    if (decoded.ok) state.applyItem(decoded.item);
-    else outbox.reject(record, decoded);
+    const rejected = decoded.ok ? state.applyItem(decoded.item) : decoded;
+    if (rejected !== null) outbox.reject(record, rejected);
   }
 }
 

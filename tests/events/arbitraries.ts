@@ -19,7 +19,13 @@ const probability = fc.double({ min: Number.MIN_VALUE, max: 1, noNaN: true });
 const ids = (minLength: number) => fc.uniqueArray(id, { minLength, maxLength: 20 });
 const attributes = fc.dictionary(
   name,
-  fc.oneof(text(0, 1024), finite, fc.boolean(), fc.array(text(0, 1024), { maxLength: 4 })),
+  fc.oneof(
+    text(0, 1024),
+    finite,
+    fc.boolean(),
+    fc.array(text(0, 1024), { maxLength: 4 }),
+    fc.array(finite, { minLength: 1, maxLength: 4 }),
+  ),
   { maxKeys: 6, noNullPrototype: true },
 );
 

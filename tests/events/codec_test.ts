@@ -122,7 +122,7 @@ Deno.test("decodeEvent() says which field is wrong and what was there", () => {
   );
   assert.match(
     reason({ ...forget, type: "profile", attributes: { age: null } }),
-    /attributes\.age of the profile event as a string, a number, true, false or a list of strings: current value is null$/,
+    /attributes\.age of the profile event as a string, a number, true, false, a list of strings or a list of numbers: current value is null$/,
   );
   assert.match(reason({ ...click, user: undefined }), /^Cannot take user of .*: it is missing$/);
   assert.match(reason({ ...click, x: { prototype: 1 } }), /^Cannot take x of the event .*the key prototype/);
@@ -178,6 +178,13 @@ Deno.test("decodeEvent() takes what stands on its bounds and refuses what stands
     [{ ...request, exclude: ["a", "a"] }, { ...request, candidates: ["a", "a"] }],
     [{ ...request, context: names(64) }, { ...request, context: names(65) }],
     [{ ...request, context: { a: "x".repeat(1024) } }, { ...request, context: { a: "x".repeat(1025) } }],
+    [{ ...request, context: { a: Array(1000).fill(0.5) } }, {
+      ...request,
+      context: { a: Array(1001).fill(0.5) },
+    }],
+    [{ ...request, context: { a: [1, 2] } }, { ...request, context: { a: [1, "2"] } }],
+    [{ ...request, context: { a: ["1", "2"] } }, { ...request, context: { a: ["1", 2] } }],
+    [{ ...request, context: { a: [] } }, { ...request, context: { a: [null] } }],
     [{ ...click, action: "x".repeat(64) }, { ...click, action: "x".repeat(65) }],
     [{ ...forget, deep: nested(31) }, { ...forget, deep: nested(32) }],
   ];

@@ -7,10 +7,10 @@ import {
   numericNames,
 } from "../../src/features/schema.ts";
 
-Deno.test("fieldValue() gives a text, the first of a list, or null when there is none", () => {
+Deno.test("fieldValue() gives a text, the first of a list of texts, or null when there is none", () => {
   assert.deepEqual(
-    ["a", 7, true, ["x", "y"], [], undefined].map(fieldValue),
-    ["a", "7", "true", "x", null, null],
+    ["a", 7, true, ["x", "y"], [], [0.5, 1], undefined].map(fieldValue),
+    ["a", "7", "true", "x", null, null, null],
   );
 });
 

@@ -8,7 +8,7 @@ Deno.test("Catalogue.apply() changes nothing when the record is older than the l
   const item = catalogue.apply({ item: "i", time: 9, categories: ["old"], hidden: true });
   assert.deepEqual([item.categories, item.fields, item.crosses, item.withheld], [
     ["new"],
-    ["b"],
+    ["b", null],
     ["b"],
     false,
   ]);
@@ -28,7 +28,7 @@ Deno.test("Catalogue.apply() replaces the whole record when it is as new as the 
   const item = catalogue.apply({ item: "i", time: 10 });
   assert.deepEqual([item.categories, item.fields, item.withheld, item.expires], [
     [],
-    [null],
+    [null, null],
     false,
     Infinity,
   ]);

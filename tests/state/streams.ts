@@ -23,7 +23,7 @@ export type Step =
 export const SMALL: TaskOptions = {
   schema: {
     userFields: ["age"],
-    itemFields: ["brand"],
+    itemFields: ["brand", "taste[2]"],
     contextFields: ["hour", "surface", "page"],
     crosses: ["brand"],
     transitions: { ends: ["view", "rating"] },
@@ -104,7 +104,10 @@ const forget = fc.record({ ...base, type: fc.constant("forget") });
 const record = fc.record({
   item: items,
   categories: optional(categories),
-  attributes: optional(fc.record({ brand: fc.constantFrom("b0", "b1") })),
+  attributes: optional(fc.record({
+    brand: fc.constantFrom("b0", "b1"),
+    taste: fc.constantFrom([0, 1], [1, 0.1]),
+  }, { requiredKeys: ["brand"], noNullPrototype: true })),
   hidden: seldom(fc.boolean()),
   expires: seldom(fc.integer({ min: START, max: START + 3000 })),
 });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
@@ -43,4 +46,29 @@ Deno.test("Task.step() takes items in as it reads them, also while no event come
   }
   await using again = await open();
   assert.equal(again.state.counters.items, 2502);
+});
+
+Deno.test("Task.step() rejects an item whose vector is of another length, and goes on", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const schema = { ...SCHEMA, itemFields: ["taste[2]"] };
+  const model = createModel("base", modelSizes(schema, WIDTH), {}, mulberry32(0));
+  await using task = await Task.open(log, topics, 0, { schema }, new ServingModel(model, schema, WIDTH));
+  const vectors = { good: [1, 2], bad: [1, 2, 3], good2: [3, 4] };
+  await log.append(
+    Object.entries(vectors).map(([item, taste]) => ({
+      ...{ topic: topics.items, partition: 0, key: item, time: TIME },
+      value: encodeItem({ item, time: TIME, attributes: { taste } }),
+    })),
+  );
+  await task.step({ now: () => TIME });
+  await task.commit();
+  assert.deepEqual(Array.from(task.state.catalogue.items(), ({ id }) => id), ["good", "good2"]);
+  const { records } = await log.read(topics.rejected, 0, 0);
+  assert.deepEqual(records.map(({ key }) => key), ["bad"]);
+  const { reason } = JSON.parse(new TextDecoder().decode(records[0]!.value!));
+  assert.match(
+    reason,
+    /^Cannot take attributes\.taste of the item as a list of 2 numbers: current value is a list of 3$/,
+  );
 });
