@@ -55,6 +55,7 @@ export { LABEL_POLICIES, type LabelPolicy } from "./src/users/pending/label_poli
 
 // What is a feature, and what an action means.
 export { DEFAULT_SCHEMA, type FeatureSchema } from "./src/features/schema.ts";
+export type { PooledPairsOptions } from "./src/features/pooled/pooled_pairs.ts";
 export type { TransitionOptions } from "./src/features/transitions.ts";
 export { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS } from "./src/features/actions.ts";
 

@@ -44,6 +44,8 @@ const STREAMS = {
   p2: { folder: "sparrowrecsys", figure: "auc" },
   p3: { folder: "taobao-userbehavior", figure: "auc" },
   shop: { folder: "fixtures/shop", figure: "share" },
+  plain: { folder: "fixtures/shop", figure: "share" },
+  mind: { folder: "mind-5k", figure: "auc" },
 } as const;
 
 type StreamName = keyof typeof STREAMS;
@@ -53,8 +55,15 @@ const program = createCommand(commandName("ablate"))
     "Runs the models with one thing taken away at a time; runs that were made before are not made again.",
   )
   .option("--data <folder>", "folder of the public data sets", "../shared/data")
-  .option("--protocols <names>", "which of p1, p2, p3, shop", "shop,p2,p3,p1")
-  .option("--variants <names>", "variants whose names contain one of these, separated by semicolons")
+  .option(
+    "--protocols <names>",
+    "which of shop, plain (the shop without crosses), p1, p2, p3, mind",
+    "shop,p2,p3,p1",
+  )
+  .option(
+    "--variants <names>",
+    "variants with these names, separated by semicolons, or whose names contain them",
+  )
   .option("--seeds <n>", "seeds of each", integer, 3)
   .option("--runs <n>", "stop after so many new runs", integer, 1000)
   .option("--out <file>", "where the runs accumulate", ".data/ablation.json");
@@ -63,10 +72,7 @@ async function main(flags: Flags): Promise<number> {
   await makeRoomFor(flags.out);
   const runs = await readRuns(flags.out);
   const names = flags.protocols.split(",").map(streamName);
-  const wanted = flags.variants?.split(";");
-  const variants = VARIANTS.filter(({ name }) =>
-    wanted === undefined || wanted.some((part) => name.includes(part))
-  );
+  const variants = flags.variants === undefined ? VARIANTS : variantsOf(flags.variants.split(";"));
   let left = flags.runs;
   for (const name of names) {
     const protocol = await protocolOf(name);
@@ -81,7 +87,7 @@ async function main(flags: Flags): Promise<number> {
     // Seed by seed, since a seed may determine the order of the data.
     for (const { variant, seed } of missing.sort((a, b) => a.seed - b.seed)) {
       if (left-- <= 0) break;
-      const path = name === "shop" ? folder : `${flags.data}/${folder}`;
+      const path = folder === STREAMS.shop.folder ? folder : `${flags.data}/${folder}`;
       // Only P2 is in an order of its own for each seed.
       if (known < 0 || (name === "p2" && known !== seed)) data = await protocol.read(path, seed);
       known = seed;
@@ -117,9 +123,18 @@ function ablate(
 function merged(base: Config, { model, config = {} }: Variant): Config {
   return {
     ...base,
+    features: { ...base.features, ...config.features },
     learner: { ...base.learner, ...config.learner },
     models: { [model]: { ...base.models?.[model], ...config.models?.[model] } },
   };
+}
+
+/** The variants that are named, and those whose names contain what is no name. */
+function variantsOf(parts: readonly string[]): readonly Variant[] {
+  const isName = (part: string) => VARIANTS.some(({ name }) => name === part);
+  return VARIANTS.filter(({ name }) =>
+    parts.some((part) => isName(part) ? name === part : name.includes(part))
+  );
 }
 
 function streamName(name: string): StreamName {
@@ -130,8 +145,16 @@ function streamName(name: string): StreamName {
 }
 
 async function protocolOf(name: StreamName): Promise<Protocol> {
-  if (name === "p1") return P1;
-  return name === "shop" ? await shopProtocol(STREAMS.shop.folder) : PROTOCOLS[name];
+  switch (name) {
+    case "p1":
+      return P1;
+    case "shop":
+      return await shopProtocol(STREAMS.shop.folder);
+    case "plain":
+      return await shopProtocol(STREAMS.plain.folder, null);
+    default:
+      return PROTOCOLS[name];
+  }
 }
 
 async function readRuns(file: string): Promise<Run[]> {

@@ -17,6 +17,8 @@ import type { Rejected } from "../events/rejected.ts";
 import { Experiments } from "../assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../assignment/experiment.ts";
 import { DEFAULT_ACTIONS } from "../features/actions.ts";
+import { PooledPairs } from "../features/pooled/pooled_pairs.ts";
+import { pooledOptions } from "../features/schema.ts";
 import { FeatureStatistics } from "../features/statistics.ts";
 import { Retrieval } from "../retrieval/retrieval.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
@@ -70,6 +72,8 @@ export class TaskState {
   readonly sequences: SequenceSlab;
   /** @internal Running statistics over everything. */
   readonly statistics: FeatureStatistics;
+  /** @internal Pairs of behaviours and candidates; `null` where the schema has none. */
+  readonly pooled: PooledPairs | null;
   /** @internal Where candidates come from. */
   readonly retrieval: Retrieval;
   /** @internal The open impressions. */
@@ -112,6 +116,8 @@ export class TaskState {
     this.#memory = new UserMemory(this.sequences, this.catalogue);
     this.users = this.#memory.users;
     this.statistics = new FeatureStatistics(options.schema);
+    const pooled = pooledOptions(options.schema);
+    this.pooled = pooled === null ? null : new PooledPairs((index) => this.catalogue.at(index), pooled);
     this.retrieval = new Retrieval(this, settled.retrieval);
     this.join = new ImpressionJoin<TaskOutputs>(
       this,

@@ -8,7 +8,9 @@
  */
 
 import type { Attributes, AttributeValue } from "../events/event.ts";
-import { allReach, choice, flag, names, type OptionsOf, part } from "../options/option.ts";
+import { allReach, choice, flag, names, type OptionsOf, part, switchOf } from "../options/option.ts";
+import { POOLED_NAMES } from "./pooled/pair_statistics.ts";
+import { POOLED_OPTIONS, type PooledPairsOptions } from "./pooled/pooled_pairs.ts";
 import { TRANSITION_OPTIONS, type TransitionOptions } from "./transitions.ts";
 import { modelsThat } from "../nn/models/registry.ts";
 
@@ -31,6 +33,11 @@ export interface FeatureSchema {
    * only, and parameters hold nothing personal. @default {true}
    */
   readonly userIds?: boolean | undefined;
+  /**
+   * What is known of pairs of the user's newest behaviours and the candidate, pooled into numeric features.
+   * @default {false}
+   */
+  readonly pooled?: boolean | PooledPairsOptions | undefined;
   /** Logit that every model starts from: the causal prior, or the overall rate only. @default {"prior"} */
   readonly offset?: "prior" | "rate" | undefined;
   /**
@@ -63,6 +70,11 @@ export const FEATURE_OPTIONS = allReach(
     userIds: flag(
       true,
       "whether users have weights and statistics of their own; see [features](../explanation/features.md)",
+    ),
+    pooled: switchOf(
+      POOLED_OPTIONS,
+      false,
+      "pairs of newest behaviours and candidate as numeric features; see [features](../explanation/features.md#pooled-pairs)",
     ),
     offset: choice(
       ["prior", "rate"],
@@ -105,7 +117,19 @@ export const PRIOR_NUMERIC: number = BASE_NUMERICS.indexOf("prior");
 
 /** Names of the numeric features of a schema, in the order of `Row.numerics`. */
 export function numericNames(schema: FeatureSchema): readonly string[] {
-  return schema.numerics ?? [...BASE_NUMERICS, ...schema.crosses.map((name) => `userCross:${name}`)];
+  return schema.numerics ?? [
+    ...BASE_NUMERICS,
+    ...schema.crosses.map((name) => `userCross:${name}`),
+    ...(pooledOptions(schema) === null ? [] : POOLED_NAMES),
+  ];
+}
+
+/** Options of pooled pairs; `null` where a schema has none. They are the last of the numeric features. */
+export function pooledOptions(
+  { pooled = FEATURE_OPTIONS.pooled.value }: FeatureSchema,
+): PooledPairsOptions | null {
+  if (pooled === false) return null;
+  return pooled === true ? {} : pooled;
 }
 
 /** The value of an attribute as a category of a field: lists by their first text, `null` when there is none. */

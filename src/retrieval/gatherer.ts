@@ -5,6 +5,7 @@
  */
 
 import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
+import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
@@ -25,6 +26,8 @@ export interface RetrievalView {
   readonly sequences: SequenceSlab;
   /** Rates of items, and tastes of users. */
   readonly statistics: FeatureStatistics;
+  /** Counts pairs for the models. @default {nothing does} */
+  readonly pooled?: PooledPairs | null;
   /** The bank of the served version. @default {none} */
   readonly bank?: ServedBank | null;
   /** See `Serving.order`. @default {nothing was learnt} */

@@ -28,10 +28,11 @@ import type { CandidateSource } from "../events/candidate_source.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
+import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import { POPULAR } from "./sources/popular.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { createSources, SOURCES } from "./sources/registry.ts";
-import type { Source, SourceKind } from "./sources/source.ts";
+import type { SignalFold, Source, SourceKind } from "./sources/source.ts";
 import {
   type CandidateSourceOptions,
   SOURCE_OPTIONS,
@@ -182,7 +183,9 @@ export class Retrieval {
     this.#sources = sources;
     this.sources = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
-    this.state = new RetrievalState({ catalogue, lists: this.lists, sources, blend });
+    const { pooled = null } = view;
+    const folds = [...(settled.learn ? sources : []), ...(pooled === null ? [] : [foldOf(pooled)])];
+    this.state = new RetrievalState({ catalogue, lists: this.lists, sources, folds, blend });
     this.#repeats = Int16Array.from(sources, ({ name }) => {
       const property = PROPERTIES.findIndex(({ repeats }) => repeats === name);
       return property < 0 ? -1 : sources.length + property;
@@ -211,14 +214,17 @@ export class Retrieval {
     strength: number,
     wanted: boolean,
   ): Preference | null {
-    if (!this.#learns) return null;
-    const preference = wanted && this.state.asked ? this.#choose(user, item, time) : null;
+    const isDetailed = (this.#view.pooled ?? null) !== null;
+    if (!this.#learns && !isDetailed) return null;
+    const preference = this.#learns && wanted && this.state.asked ? this.#choose(user, item, time) : null;
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
-    this.state.learn({ user: user.id, item: item.index, time, liked: strength > 0, wanted, context, step });
+    const signal = { user: user.id, item: item.index, time, liked: strength > 0, wanted, context, step };
+    const detail = { strength: Math.fround(strength), category: to ?? null };
+    this.state.learn(isDetailed ? { ...signal, detail } : signal);
     return preference;
   }
 
@@ -426,4 +432,13 @@ function sharesOf(scores: Float64Array, more: number): (score: number) => number
 /** Where in the ring a request draws from, in [0, 1). */
 function placeOf({ user, time }: CandidateRequest): number {
   return hashString(`${user?.id ?? ""}\0${time}`, 0) / 2 ** 32;
+}
+
+function foldOf(pooled: PooledPairs): SignalFold {
+  return {
+    name: pooled.name,
+    learn: (signal) => pooled.learn(signal),
+    encode: (to) => pooled.encode(to),
+    decode: (from) => pooled.decode(from),
+  };
 }

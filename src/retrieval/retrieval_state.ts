@@ -18,7 +18,7 @@ import type { Catalogue } from "../items/catalogue.ts";
 import type { Blend } from "./blend.ts";
 import type { Features } from "./features.ts";
 import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./signals/changelog.ts";
-import type { Source } from "./sources/source.ts";
+import type { SignalFold, Source } from "./sources/source.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signals/signal.ts";
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
@@ -35,8 +35,10 @@ export interface RetrievalStateParts {
   readonly catalogue: Catalogue;
   /** What is popular. */
   readonly lists: ItemLists;
-  /** The sources, which learn in this order. */
+  /** The sources. */
   readonly sources: readonly Source[];
+  /** What learns, in this order. @default {the sources} */
+  readonly folds?: readonly SignalFold[];
   /** What ranks what they propose. */
   readonly blend: Blend;
 }
@@ -67,6 +69,7 @@ export class RetrievalState {
   readonly blend: Blend;
   /** Signals learnt since the beginning of the log, those of others too. */
   signals = 0;
+  readonly #folds: readonly SignalFold[];
   readonly #lists: ItemLists;
   readonly #catalogue: Catalogue;
   readonly #idOf = (item: number): string => this.#catalogue.at(item).id;
@@ -84,10 +87,11 @@ export class RetrievalState {
   readonly #taken = new TakenJournals();
 
   /** Nothing learnt. */
-  constructor({ catalogue, lists, sources, blend }: RetrievalStateParts) {
+  constructor({ catalogue, lists, sources, folds = sources, blend }: RetrievalStateParts) {
     this.#catalogue = catalogue;
     this.#lists = lists;
     this.sources = sources;
+    this.#folds = folds;
     this.blend = blend;
   }
 
@@ -266,7 +270,7 @@ export class RetrievalState {
     order.forEach((item, place) => rank[item] = place);
     const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.signals).uint(ids.length);
     for (const { id } of ids) to.string(id);
-    const learning = this.sources.filter(({ encode }) => encode !== undefined);
+    const learning = this.#folds.filter(({ encode }) => encode !== undefined);
     to.uint(learning.length);
     for (const { name, encode } of learning) {
       const own = new ByteWriter(1 << 16);
@@ -294,7 +298,7 @@ export class RetrievalState {
     for (let n = from.count(); n > 0; n--) {
       const [name, own] = [from.string(), new ByteReader(from.bytes())];
       // A source that is gone is left out; one that has come since begins with what it sees from here on.
-      const decode = this.sources.find((source) => source.name === name)?.decode;
+      const decode = this.#folds.find((fold) => fold.name === name)?.decode;
       decode?.(own, itemAt);
       if (decode !== undefined && !own.done) {
         throw new SyntaxError(`Cannot decode the retrieval state: ${name} goes on behind its end`);
@@ -321,12 +325,12 @@ export class RetrievalState {
 
   #apply(signal: Signal): void {
     this.signals++;
-    for (const source of this.sources) source.learn?.(signal);
+    for (const fold of this.#folds) fold.learn?.(signal);
   }
 
   /** Erases a user from the sources; `null` = all users. */
   #forget(user: string | null): void {
-    for (const source of this.sources) source.forget?.(user);
+    for (const fold of this.#folds) fold.forget?.(user);
   }
 
   #snapshot(): readonly RetrievalRecord[] {

@@ -17,6 +17,9 @@ import { type Pending, type PendingState, sampleState } from "../users/pending/p
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import { type FoldContext, stateOf } from "../users/hidden_state.ts";
 import type { UserState } from "../users/user_state.ts";
+import { POOLED_NAMES } from "../features/pooled/pair_statistics.ts";
+import { POOLED_BEHAVIOURS, type PooledPairs, type WritePooled } from "../features/pooled/pooled_pairs.ts";
+import { ContextBuffer } from "../retrieval/signals/context.ts";
 import { ScoredRows } from "./scored_rows.ts";
 import type { Serving } from "../features/serving.ts";
 
@@ -48,6 +51,9 @@ export class ListScorer {
   readonly #catalogue: Catalogue;
   readonly #sequences: SequenceSlab;
   readonly #statistics: FeatureStatistics;
+  readonly #pooled: PooledPairs | null;
+  /** Scratch: the newest behaviours. */
+  readonly #newest = new ContextBuffer(POOLED_BEHAVIOURS);
   readonly #serving: Serving;
   readonly #fold: FoldContext;
   readonly #isOwn: boolean;
@@ -64,6 +70,7 @@ export class ListScorer {
     state: {
       readonly catalogue: Catalogue;
       readonly statistics: FeatureStatistics;
+      readonly pooled?: PooledPairs | null;
     },
     fold: FoldContext,
     windowMs: number,
@@ -73,6 +80,7 @@ export class ListScorer {
     this.#catalogue = state.catalogue;
     this.#sequences = fold.sequences;
     this.#statistics = state.statistics;
+    this.#pooled = state.pooled ?? null;
     this.#serving = fold.serving;
     this.#fold = fold;
     this.#windowMs = windowMs;
@@ -240,6 +248,7 @@ export class ListScorer {
     };
     const statistics = this.#statistics;
     const write = statistics.numericsFor(facts, time);
+    const pool = this.#pooled === null ? null : this.#poolFor(this.#pooled, user, time);
     const rateLogit = this.#schema.offset === "rate" ? statistics.rateLogit : null;
     const rows = this.#rows;
     rows.clear(items.length);
@@ -247,9 +256,15 @@ export class ListScorer {
     for (let c = 0; c < items.length; c++) {
       const item = items[c]!;
       write(item, seen.get(item.index) ?? 0, numerics, c * width);
+      pool?.(item.index, numerics, (c + 1) * width - POOLED_NAMES.length);
       rows.add(item.features, rateLogit ?? numerics[c * width]!, 0);
     }
     return rows;
+  }
+
+  #poolFor(pooled: PooledPairs, { row }: UserState, time: number): WritePooled {
+    this.#sequences.newest(row, time, this.#newest);
+    return pooled.poolFor(this.#newest, time);
   }
 
   /** The logit of an item at its place in the list: the position's first-order weight joins the prediction. */

@@ -32,6 +32,7 @@ const LAYERS = [
   "src/nn/models",
   "src/assignment",
   "src/samples",
+  "src/features/pooled",
   "src/features",
   "src/features/rows",
   "src/serving",

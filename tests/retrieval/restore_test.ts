@@ -49,7 +49,11 @@ Deno.test("Retrieval proposes and learns the same, bit for bit, when restored wi
 
 Deno.test("Retrieval that does not learn proposes what is popular, new or of the category, and writes nothing", () => {
   const task = new TaskState(
-    { ...SMALL, retrieval: { ...SMALL.retrieval, learn: false } },
+    {
+      ...SMALL,
+      schema: { ...SMALL.schema, pooled: false },
+      retrieval: { ...SMALL.retrieval, learn: false },
+    },
     new FakeServing(),
   );
   const out = outputs();

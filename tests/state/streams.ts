@@ -27,6 +27,7 @@ export const SMALL: TaskOptions = {
     contextFields: ["hour", "surface", "page"],
     crosses: ["brand"],
     transitions: { ends: ["view", "rating"] },
+    pooled: { bytes: 4096 },
   },
   sequence: { capacity: 12, window: 6, hop: 2 },
   outcomeWindowMs: 1000,

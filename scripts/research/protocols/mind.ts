@@ -39,7 +39,9 @@ export const MIND: Protocol = {
   config: {},
   read: async (folder) => {
     const records = recordsOf(await linesOf(`${folder}/news.tsv`), await visits(folder));
-    return { train: await samplesOf(ReadableStream.from(records), PROFILE), test: [] };
+    // With pooled pairs, as the last numeric features: a model whose schema has none reads the others.
+    const task = { ...PROFILE, schema: { ...PROFILE.schema, pooled: true } };
+    return { train: await samplesOf(ReadableStream.from(records), task), test: [] };
   },
   run: ({ train }, options): ProtocolResult => {
     const { schema } = taskOptions(PROFILE, options.config, options.model);

@@ -10,7 +10,7 @@ import type { Config } from "../../../streams/config/config.ts";
 import { type Figures, rowFigures, taskFigures } from "./figures.ts";
 import { MIND } from "./mind.ts";
 import { readSparrow, shuffled, SPARROW_SCHEMA } from "./sparrow.ts";
-import { TAOBAO_SCHEMA, taobaoSamples } from "./taobao.ts";
+import { BARE_TAOBAO_SCHEMA, TAOBAO_SCHEMA, taobaoSamples } from "./taobao.ts";
 import { readBehaviors, TASK_SIZE } from "./taobao_tasks.ts";
 import { judgedFrom, Trial } from "./trial.ts";
 
@@ -96,7 +96,9 @@ const P3: Protocol = {
   run: (data, options) => {
     const half = Math.floor(data.train.length / 2);
     const samples = options.heldOut ? data.train.slice(0, half) : data.train;
-    const trial = new Trial({ ...options, schema: TAOBAO_SCHEMA });
+    // A schema of fewer numeric features reads the first of those that there are.
+    const isBare = options.config.features?.pooled === false;
+    const trial = new Trial({ ...options, schema: isBare ? BARE_TAOBAO_SCHEMA : TAOBAO_SCHEMA });
     const all = trial.progress(samples);
     const judged = judgedFrom(all, samples, Math.floor(samples.length / 2));
     const figures = taskFigures(judged, TASK_SIZE);

@@ -11,10 +11,10 @@ import { decodeSample } from "../../../src/samples/sample_codec.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import { constantLogLoss, logLoss, normalizedEntropy } from "../../../src/metrics/probability.ts";
 import { auc, gauc } from "../../../src/metrics/ranking.ts";
+import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import { type Config, learnerOptions, taskOptions } from "../../../streams/config/config.ts";
 import { MemoryLog } from "../../../streams/log/memory_log.ts";
 import { readAll } from "../../../streams/log/reading.ts";
-import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
 import { replay } from "../../../streams/replay/replay.ts";
 import { type Format, openSource } from "../../../streams/sources/open.ts";
@@ -47,8 +47,12 @@ export async function samplesOf(source: AsyncIterable<SourceRecord>, task: TaskO
   return samples;
 }
 
-function progress(samples: readonly Sample[], options: ProtocolOptions, format: Format, from: number) {
-  const task = taskOptions(PROFILES[format], options.config, options.model);
+function progress(
+  samples: readonly Sample[],
+  options: ProtocolOptions,
+  { profile, from }: { readonly profile: TaskOptions; readonly from: number },
+) {
+  const task = taskOptions(profile, options.config, options.model);
   const trial = new Trial({ ...options, schema: task.schema });
   const all = trial.progress(samples);
   let row = 0, start = 0;
@@ -56,13 +60,19 @@ function progress(samples: readonly Sample[], options: ProtocolOptions, format: 
   return { all, judged: judgedFrom(all, samples, start), start };
 }
 
+/** Samples have pooled pairs, as the last numeric features: a model whose schema has none reads the others. */
+const POOLED: Config = { features: { pooled: true } };
+
 /** Rows from 20,000 on, of a hundred thousand. */
 export const P1: Protocol = {
   config: {},
-  read: async (folder) => ({ train: await streamSamples("ml-100k", folder, {}), test: [] }),
+  read: async (folder) => ({ train: await streamSamples("ml-100k", folder, POOLED), test: [] }),
   run: ({ train }, options): ProtocolResult => {
     const samples = options.heldOut ? train.slice(0, 20_000) : train;
-    const { all, judged } = progress(samples, options, "ml-100k", options.heldOut ? 10_000 : 20_000);
+    const { all, judged } = progress(samples, options, {
+      profile: PROFILES["ml-100k"],
+      from: options.heldOut ? 10_000 : 20_000,
+    });
     const { users, labels, predictions } = judged;
     const figures = {
       auc: auc(labels, predictions),
@@ -83,17 +93,24 @@ async function shopConfig(folder: string): Promise<Config> {
  * The last third of the shop's rows; `share` is how far a log loss gets from the best constant to the truth.
  *
  * @param folder where its `meander.json` is
+ * @param transitions crosses of the newest behaviours; `null` = none
  */
-export async function shopProtocol(folder: string): Promise<Protocol> {
+export async function shopProtocol(folder: string, transitions: object | null = {}): Promise<Protocol> {
   const own = await shopConfig(folder);
   // The same features for all models, so that a difference comes from the history branch alone.
-  const config = { ...own, features: { transitions: {}, ...own.features } };
+  const config = { ...own, features: { ...own.features, transitions } };
   return {
     config,
-    read: async (data) => ({ train: await streamSamples("meander", data, config), test: [] }),
+    read: async (data) => {
+      const features = { ...config.features, pooled: true };
+      return { train: await streamSamples("meander", data, { ...config, features }), test: [] };
+    },
     run: ({ train }, options) => {
       const rows = train.reduce((sum, sample) => sum + sample.rows.length, 0);
-      const { all, judged, start } = progress(train, options, "meander", rows - Math.floor(rows / 3));
+      const { all, judged, start } = progress(train, options, {
+        profile: PROFILES.meander,
+        from: rows - Math.floor(rows / 3),
+      });
       const truth = train.slice(start).flatMap((sample) => sample.rows.map((row) => row.oracle));
       const { labels, predictions } = judged;
       const [constant, loss, oracle] = [

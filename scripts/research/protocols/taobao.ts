@@ -10,6 +10,13 @@
  * @module
  */
 
+import { POOLED_NAMES } from "../../../src/features/pooled/pair_statistics.ts";
+import {
+  type PastBehaviours,
+  POOLED_BEHAVIOURS,
+  type PooledItem,
+  PooledPairs,
+} from "../../../src/features/pooled/pooled_pairs.ts";
 import type { FeatureSchema } from "../../../src/features/schema.ts";
 import { Rows, type RowValues } from "../../../src/samples/rows.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
@@ -30,8 +37,11 @@ export const TAOBAO_SCHEMA: FeatureSchema = {
   crosses: [],
   // The protocol has its own, as a numeric feature.
   transitions: null,
-  numerics: TaobaoStatistics.names,
+  numerics: [...TaobaoStatistics.names, ...POOLED_NAMES],
 };
+
+/** The same without pooled pairs. */
+export const BARE_TAOBAO_SCHEMA: FeatureSchema = { ...TAOBAO_SCHEMA, numerics: TaobaoStatistics.names };
 
 /** All tasks as samples, in the order of time, with the newest `length` behaviours as history. */
 export function taobaoSamples(behaviors: readonly Behavior[], length: number = HISTORY): readonly Sample[] {
@@ -39,28 +49,92 @@ export function taobaoSamples(behaviors: readonly Behavior[], length: number = H
   const categories = new Map<string, string>();
   for (const { item, category } of behaviors) if (!categories.has(item)) categories.set(item, category);
   const statistics = new TaobaoStatistics(categories);
+  const pairs = new TaobaoPairs(statistics);
   const samples: Sample[] = [];
   let next = 0;
   for (const { event, items } of rankingTasks(behaviors)) {
-    for (; next < event; next++) statistics.update(behaviors[next]!);
-    samples.push(toSample(behaviors[event]!, items, statistics, length));
+    for (; next < event; next++) {
+      pairs.update(behaviors[next]!);
+      statistics.update(behaviors[next]!);
+    }
+    samples.push(toSample(behaviors[event]!, items, { statistics, pairs, length }));
   }
   return samples;
+}
+
+/** Pooled pairs of the stream, each behaviour of strength 1. */
+class TaobaoPairs {
+  readonly #statistics: TaobaoStatistics;
+  readonly #items: PooledItem[] = [];
+  readonly #indices = new Map<string, number>();
+  readonly #pairs = new PooledPairs((index) => this.#items[index]!);
+
+  /** Nothing counted; histories are those of the statistics. */
+  constructor(statistics: TaobaoStatistics) {
+    this.#statistics = statistics;
+  }
+
+  /** Counts a behaviour that is not in the history yet. */
+  update({ user, item, time }: Behavior): void {
+    const category = this.#statistics.category(item);
+    const last = this.#statistics.history(user).at(-1);
+    this.#pairs.learn({
+      item: this.#indexOf(item),
+      time,
+      liked: true,
+      detail: { strength: 1, category },
+      context: this.#newest(user),
+      step: last === undefined ? null : [this.#statistics.category(last.item), category],
+    });
+  }
+
+  /** The features of items [K, N]. */
+  features(user: string, items: readonly string[], time: number): Float32Array {
+    const { count } = this.#pairs;
+    const out = new Float32Array(items.length * count);
+    const write = this.#pairs.poolFor(this.#newest(user), time);
+    items.forEach((item, n) => write(this.#indexOf(item), out, n * count));
+    return out;
+  }
+
+  #newest(user: string): PastBehaviours {
+    const newest = this.#statistics.history(user).slice(-POOLED_BEHAVIOURS).reverse();
+    return {
+      size: newest.length,
+      items: newest.map(({ item }) => this.#indexOf(item)),
+      times: newest.map(({ time }) => time),
+      strengths: newest.map(() => 1),
+    };
+  }
+
+  #indexOf(id: string): number {
+    const known = this.#indices.get(id);
+    if (known !== undefined) return known;
+    this.#indices.set(id, this.#items.length);
+    return this.#items.push({ id, categories: [this.#statistics.category(id)] }) - 1;
+  }
 }
 
 function toSample(
   behavior: Behavior,
   items: readonly string[],
-  statistics: TaobaoStatistics,
-  length: number,
+  { statistics, pairs, length }: {
+    readonly statistics: TaobaoStatistics;
+    readonly pairs: TaobaoPairs;
+    readonly length: number;
+  },
 ): Sample {
   const { user, time } = behavior;
+  const pooled = pairs.features(user, items, time);
   const history = statistics.history(user).slice(-length);
   const rows = items.map((item, at): RowValues => ({
     item: statistics.knows(item) ? item : NEVER_SEEN,
     categories: [statistics.category(item)],
     fields: [],
-    numerics: statistics.numerics(user, item, time),
+    numerics: Float32Array.of(
+      ...statistics.numerics(user, item, time),
+      ...pooled.subarray(at * POOLED_NAMES.length, (at + 1) * POOLED_NAMES.length),
+    ),
     // One of five is positive by construction.
     offset: -Math.log(TASK_SIZE - 1),
     label: at === 0 ? 1 : 0,

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { hash32, mulberry32 } from "../../../src/draws/random.ts";
 import { Rows } from "../../../src/samples/rows.ts";
-import type { Sample } from "../../../src/samples/sample.ts";
+import type { Sample, SampleHistory } from "../../../src/samples/sample.ts";
 import type { ModelName } from "../../../src/nn/models/registry.ts";
 import type { Config } from "../../../streams/config/config.ts";
 
@@ -34,6 +35,42 @@ function withoutStatistics(samples: readonly Sample[]): readonly Sample[] {
       return { ...row, numerics: new Float32Array(row.numerics.length), offset: 0 };
     })),
   }));
+}
+
+/** Without any behaviours. */
+function withoutHistory(samples: readonly Sample[]): readonly Sample[] {
+  return samples.map((sample) => ({ ...sample, history: NO_HISTORY }));
+}
+
+const NO_HISTORY: SampleHistory = {
+  items: [],
+  categories: [],
+  actions: [],
+  times: new Float64Array(0),
+  strengths: new Float32Array(0),
+  earlier: undefined,
+};
+
+/** The same behaviours in an order that is drawn for each list, at the same times. */
+function shuffledHistory(samples: readonly Sample[]): readonly Sample[] {
+  return samples.map((sample) => {
+    const { items, categories, actions, times, strengths, earlier } = sample.history;
+    const random = mulberry32(hash32(sample.request));
+    const order = items.map((_, t) => t);
+    for (let t = order.length - 1; t > 0; t--) {
+      const other = Math.floor(random() * (t + 1));
+      [order[t], order[other]] = [order[other]!, order[t]!];
+    }
+    const history = {
+      items: order.map((t) => items[t]!),
+      categories: order.map((t) => categories[t]!),
+      actions: order.map((t) => actions[t]!),
+      times,
+      strengths: Float32Array.from(order, (t) => strengths[t]!),
+      earlier,
+    };
+    return { ...sample, history };
+  });
 }
 
 const dien = (
@@ -68,5 +105,8 @@ export const VARIANTS: readonly Variant[] = [
   { name: "Base, without first-order weights", model: "base", config: OFF_FIRST_ORDER },
   { name: "DIEN, without first-order weights", model: "dien", config: OFF_FIRST_ORDER },
   { name: "Base, without running statistics", model: "base", samples: withoutStatistics },
+  { name: "Base, without history", model: "base", samples: withoutHistory },
+  { name: "DIEN, shuffled history", model: "dien", samples: shuffledHistory },
+  { name: "MIMN, shuffled history", model: "mimn", samples: shuffledHistory },
   { name: "DIEN, without running statistics", model: "dien", samples: withoutStatistics },
 ];

@@ -26,6 +26,8 @@ export interface Before {
   readonly time: number;
   /** Whether it was for the item. @default {true} */
   readonly liked?: boolean;
+  /** Signed strength. @default {1, or −1 against the item} */
+  readonly strength?: number;
 }
 
 /** A context of a fixed capacity that can be filled again. */
@@ -50,19 +52,19 @@ export class ContextBuffer implements Context {
   }
 
   /** Appends a behaviour that came before all that are there; there must be room. */
-  push(item: number, time: number, liked: boolean): void {
+  push(item: number, time: number, liked: boolean, strength: number = liked ? 1 : -1): void {
     const at = this.size++;
     this.items[at] = item;
     this.times[at] = time;
     this.liked[at] = liked ? 1 : 0;
-    this.strengths[at] = liked ? 1 : -1;
+    this.strengths[at] = strength;
   }
 }
 
 /** A context of these behaviours, newest first. */
 export function contextOf(before: readonly Before[]): Context {
   const context = new ContextBuffer(before.length);
-  for (const { item, time, liked = true } of before) context.push(item, time, liked);
+  for (const { item, time, liked = true, strength } of before) context.push(item, time, liked, strength);
   return context;
 }
 

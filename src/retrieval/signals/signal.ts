@@ -24,12 +24,22 @@ export interface Signal {
   readonly time: number;
   /** Whether it is for the item, not against it. */
   readonly liked: boolean;
+  /** What only some read; absent where nobody does, and strengths of the context count as 1 and −1 then. */
+  readonly detail?: SignalDetail | undefined;
   /** Whether it is what a recommendation is for, and no mere part of the past. */
   readonly wanted: boolean;
   /** What came before, at most {@linkcode LEARNT_CONTEXT} behaviours. */
   readonly context: Context;
   /** First category of the behaviour before and of this one, as they are now; `null` when either has none. */
   readonly step: readonly [from: string, to: string] | null;
+}
+
+/** More of a behaviour. */
+export interface SignalDetail {
+  /** Signed strength, in single precision. */
+  readonly strength: number;
+  /** First category of the item, as it is now; `null` when it has none. */
+  readonly category: string | null;
 }
 
 /** A user to be erased. */
@@ -50,16 +60,18 @@ export interface Raised {
 export type JournalEntry = Signal | Forgotten | Raised;
 
 /** The context of the behaviour after a signal, when nothing came between. */
-export function contextAfter({ item, time, liked, context }: Signal): Context {
+export function contextAfter({ item, time, liked, detail, context }: Signal): Context {
   const after = new ContextBuffer(Math.min(LEARNT_CONTEXT, context.size + 1));
-  after.push(item, time, liked);
+  after.push(item, time, liked, detail?.strength);
   for (let x = 0; after.size < after.items.length; x++) {
-    after.push(context.items[x]!, context.times[x]!, context.liked[x] === 1);
+    after.push(context.items[x]!, context.times[x]!, context.liked[x] === 1, context.strengths[x]);
   }
   return after;
 }
 
-const FORMAT = 1;
+/** A journal without details is written in format 1. */
+const FORMAT = 2;
+const WITHOUT_DETAILS = 1;
 const FORGET = 1;
 const LIKED = 2;
 /** The context is that after the user's signal before it in the journal: it is not written again. */
@@ -68,6 +80,9 @@ const HAS_STEP = 8;
 const RAISED = 16;
 /** It is no behaviour that a recommendation is for. */
 const ASIDE = 32;
+/** It has a detail; and its context, if that is written, has other strengths than 1 and −1. */
+const DETAILED = 64;
+const GRADED_CONTEXT = 128;
 /** Rings kept for the next journal. */
 const MAX_RINGS = 1024;
 
@@ -81,37 +96,40 @@ class Ring {
   readonly #items = new Uint32Array(RING);
   readonly #times = new Float64Array(RING);
   readonly #liked = new Uint8Array(RING);
+  readonly #strengths = new Float32Array(RING);
   /** Behaviours ever put in; the newest is at the place before this. */
   #head = 0;
   #size = 0;
 
   /** Whether a context is what is here. */
-  equals({ size, items, times, liked }: Context): boolean {
+  equals({ size, items, times, liked, strengths }: Context, isGraded: boolean): boolean {
     if (size !== this.#size) return false;
     for (let x = 0; x < size; x++) {
       const at = (this.#head - 1 - x) & (RING - 1);
       if (this.#items[at] !== items[x] || this.#times[at] !== times[x] || this.#liked[at] !== liked[x]) {
         return false;
       }
+      if (isGraded && this.#strengths[at] !== strengths[x]) return false;
     }
     return true;
   }
 
   /** Takes a context's behaviours in place of those that are here. */
-  set({ size, items, times, liked }: Context): void {
+  set({ size, items, times, liked, strengths }: Context): void {
     this.#head = 0;
     this.#size = 0;
     for (let x = Math.min(size, LEARNT_CONTEXT) - 1; x >= 0; x--) {
-      this.push(items[x]!, times[x]!, liked[x]!);
+      this.push(items[x]!, times[x]!, liked[x]!, strengths[x]!);
     }
   }
 
   /** Appends a behaviour. */
-  push(item: number, time: number, liked: number): void {
+  push(item: number, time: number, liked: number, strength: number): void {
     const at = this.#head & (RING - 1);
     this.#items[at] = item;
     this.#times[at] = time;
     this.#liked[at] = liked;
+    this.#strengths[at] = strength;
     this.#head++;
     if (this.#size < LEARNT_CONTEXT) this.#size++;
   }
@@ -125,6 +143,8 @@ export class SignalJournal {
   readonly #named: number[] = [];
   readonly #body = new ByteWriter(1024);
   #entries = 0;
+  /** Whether an entry has a detail. */
+  #isDetailed = false;
   readonly #newest = new Map<string, Ring>();
   /** Rings of users of earlier journals, to be used again. */
   readonly #rings: Ring[] = [];
@@ -137,19 +157,25 @@ export class SignalJournal {
 
   /** Appends a signal. @param idOf The id of an item. */
   add(signal: Signal, idOf: (item: number) => string): void {
-    const { user, item, time, liked, wanted, context, step } = signal;
+    const { user, item, time, liked, wanted, context, step, detail } = signal;
     let ring = this.#newest.get(user);
-    const goesOn = ring !== undefined && ring.equals(context);
+    const goesOn = ring !== undefined && ring.equals(context, detail !== undefined);
+    const isGraded = !goesOn && detail !== undefined && hasGrades(context);
+    this.#isDetailed ||= detail !== undefined;
     if (ring === undefined) {
       ring = this.#rings.pop() ?? new Ring();
       ring.user = this.#strings.index(user);
       this.#newest.set(user, ring);
     }
     const body = this.#body;
-    const kinds = (liked ? LIKED : 0) | (wanted ? 0 : ASIDE);
+    const kinds = (liked ? LIKED : 0) | (wanted ? 0 : ASIDE) | (detail === undefined ? 0 : DETAILED) |
+      (isGraded ? GRADED_CONTEXT : 0);
     body.u8(kinds | (goesOn ? GOES_ON : 0) | (step === null ? 0 : HAS_STEP));
     body.uint(ring.user).uint(this.#numberOf(item, idOf)).int(time - this.#time);
     if (step !== null) body.uint(this.#strings.index(step[0])).uint(this.#strings.index(step[1]));
+    if (detail !== undefined) {
+      body.f32(detail.strength).uint(detail.category === null ? 0 : 1 + this.#strings.index(detail.category));
+    }
     if (!goesOn) {
       body.uint(context.size);
       let newer = time;
@@ -157,10 +183,11 @@ export class SignalJournal {
         body.uint(2 * this.#numberOf(context.items[x]!, idOf) + context.liked[x]!);
         body.int(newer - context.times[x]!);
         newer = context.times[x]!;
+        if (isGraded) body.f32(context.strengths[x]!);
       }
       ring.set(context);
     }
-    ring.push(item, time, liked ? 1 : 0);
+    ring.push(item, time, liked ? 1 : 0, detail?.strength ?? gradeOf(liked));
     this.#time = time;
     this.#entries++;
   }
@@ -180,7 +207,7 @@ export class SignalJournal {
 
   /** The bytes of all entries; the journal is empty then. */
   take(): Uint8Array {
-    const to = new ByteWriter(this.#body.length + 1024).u8(FORMAT);
+    const to = new ByteWriter(this.#body.length + 1024).u8(this.#isDetailed ? FORMAT : WITHOUT_DETAILS);
     this.#strings.encode(to);
     const bytes = to.uint(this.#entries).bytes(this.#body.view()).toBytes();
     this.#strings = new Dictionary();
@@ -188,6 +215,7 @@ export class SignalJournal {
     this.#named.length = 0;
     this.#body.reset();
     this.#entries = 0;
+    this.#isDetailed = false;
     for (const ring of this.#newest.values()) if (this.#rings.length < MAX_RINGS) this.#rings.push(ring);
     this.#newest.clear();
     this.#time = 0;
@@ -210,6 +238,16 @@ export class SignalJournal {
   }
 }
 
+/** The strength of a behaviour of which only the sign is known. */
+function gradeOf(liked: boolean): number {
+  return liked ? 1 : -1;
+}
+
+function hasGrades({ size, liked, strengths }: Context): boolean {
+  for (let x = 0; x < size; x++) if (strengths[x] !== gradeOf(liked[x] === 1)) return true;
+  return false;
+}
+
 /**
  * Reads what {@linkcode SignalJournal.take} gave.
  *
@@ -219,8 +257,10 @@ export class SignalJournal {
 export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number) => number): JournalEntry[] {
   const from = new ByteReader(bytes);
   const format = from.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(`Cannot decode a retrieval journal: format is ${format}, this reads ${FORMAT}`);
+  if (format < WITHOUT_DETAILS || format > FORMAT) {
+    throw new SyntaxError(
+      `Cannot decode a retrieval journal: format is ${format}, this reads ${WITHOUT_DETAILS} to ${FORMAT}`,
+    );
   }
   const strings = readDictionary(from);
   const items: number[] = [];
@@ -248,15 +288,20 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number
     const time = last + body.int();
     const item = itemOf(number, time);
     const step = (flags & HAS_STEP) ? [strings(body.uint()), strings(body.uint())] as const : null;
+    const detail = (flags & DETAILED) ? readDetail(body, strings) : undefined;
     const before = newest.get(user);
     if ((flags & GOES_ON) && before === undefined) {
       throw new SyntaxError(
         `Cannot decode a retrieval journal: entry ${entries.length} goes on from nothing`,
       );
     }
-    const context = (flags & GOES_ON) ? contextAfter(before!) : readContext(body, time, itemOf);
+    const context = (flags & GOES_ON) ? contextAfter(before!) : readContext(body, time, {
+      itemOf,
+      isGraded: (flags & GRADED_CONTEXT) !== 0,
+    });
     const [liked, wanted] = [(flags & LIKED) !== 0, (flags & ASIDE) === 0];
-    const signal = { user, item, time, liked, wanted, context, step };
+    const more = detail === undefined ? {} : { detail };
+    const signal = { user, item, time, liked, wanted, context, step, ...more };
     newest.set(user, signal);
     entries.push(signal);
     last = time;
@@ -264,17 +309,27 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number
   return entries;
 }
 
+function readDetail(from: ByteReader, strings: (number: number) => string): SignalDetail {
+  const strength = from.f32();
+  const number = from.uint();
+  return { strength, category: number === 0 ? null : strings(number - 1) };
+}
+
 function readContext(
   from: ByteReader,
   time: number,
-  itemOf: (number: number, time: number) => number,
+  { itemOf, isGraded }: {
+    readonly itemOf: (number: number, time: number) => number;
+    readonly isGraded: boolean;
+  },
 ): Context {
   const context = new ContextBuffer(from.count());
   let newer = time;
   while (context.size < context.items.length) {
     const word = from.uint();
     newer -= from.int();
-    context.push(itemOf(Math.floor(word / 2), newer), newer, word % 2 === 1);
+    const item = itemOf(Math.floor(word / 2), newer);
+    context.push(item, newer, word % 2 === 1, isGraded ? from.f32() : undefined);
   }
   return context;
 }

@@ -21,6 +21,11 @@ export interface ItemOrder {
   readonly rank: Uint32Array;
 }
 
+/** What learns of signals, and is durable under its name: functions that are called alone. */
+export type SignalFold =
+  & { readonly name: string }
+  & Pick<SourceActs, "learn" | "forget" | "encode" | "decode">;
+
 /**
  * What a source does: functions of an object without a class, as they are spread and called alone. Between two calls of
  * `ask`, everything is about the request of the first.

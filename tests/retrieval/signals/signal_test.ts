@@ -12,6 +12,7 @@ import {
 const idOf = (item: number) => `item ${item}`;
 const itemAt = (id: string) => Number(id.slice(5));
 const time = fc.integer({ min: 0, max: 4e12 });
+const strength = fc.constantFrom(1, -1, 0.5, 0, -2.25);
 const signal: fc.Arbitrary<Signal> = fc.record({
   user: fc.constantFrom("a", "b"),
   item: fc.nat(20),
@@ -23,10 +24,20 @@ const signal: fc.Arbitrary<Signal> = fc.record({
     contextOf(before.map(([item, time, liked]) => ({ item, time, liked })))
   ),
 }, { noNullPrototype: true });
+/** With strengths and the item's category, as they are written where somebody reads them. */
+const detailed: fc.Arbitrary<Signal> = fc.tuple(
+  signal,
+  fc.record({ strength, category: fc.option(fc.constantFrom("x", "z")) }, { noNullPrototype: true }),
+  fc.array(strength, { minLength: 5, maxLength: 5 }),
+).map(([each, detail, strengths]) => {
+  const { context } = each;
+  context.strengths.set(strengths.slice(0, context.size));
+  return { ...each, detail };
+});
 /** A signal, the same going on from the one before of its user, an erasure, or a positive. */
-const entries = fc.array(fc.tuple(signal, fc.constantFrom("new", "on", "on", "forget", "raised")), {
-  maxLength: 30,
-})
+const entriesOf = (each: fc.Arbitrary<Signal>) =>
+  fc.array(fc.tuple(each, fc.constantFrom("new", "on", "on", "forget", "raised")), { maxLength: 30 });
+const entries = fc.oneof(entriesOf(signal), entriesOf(detailed))
   .map((drawn) => {
     const newest = new Map<string, Signal>();
     return drawn.map(([each, kind]): JournalEntry => {
@@ -51,6 +62,19 @@ Deno.test("readJournal() gives what was put into the journal", () => {
     assert.deepEqual(readJournal(journal.take(), itemAt), entries);
     assert.equal(journal.entries, 0);
     assert.deepEqual(readJournal(journal.take(), itemAt), []);
+  }));
+});
+
+Deno.test("SignalJournal.take() writes the oldest format that holds its entries", () => {
+  fc.assert(fc.property(signal, detailed, (plain, detailed) => {
+    const journal = new SignalJournal();
+    journal.add(plain, idOf);
+    assert.equal(journal.take()[0], 1);
+    journal.add(plain, idOf);
+    journal.add(detailed, idOf);
+    assert.equal(journal.take()[0], 2);
+    journal.add(plain, idOf);
+    assert.equal(journal.take()[0], 1);
   }));
 });
 

@@ -1,0 +1,202 @@
+/**
+ * Numbers of pairs of names within a budget of bytes: a hash table of buckets of eight entries.
+ *
+ * ```text
+ *   keys     │ key │ key │ ·   │ ...                                                               a bucket is 32 bytes
+ *   numbers  │ note, count, weight, forth, back, product, square, square of the other │ ...        32 bytes an entry
+ * ```
+ *
+ * A name is its 32-bit hash, a pair the hash of both, the smaller one first: the table knows no indices, so that what it
+ * holds is a function of what was added, in any process. A pair that shares its hash with another shares its numbers;
+ * with a million pairs a look-up meets a stranger once in 4,000 times.
+ *
+ * Bounds: a full bucket makes the table grow until the budget is reached. After that a new pair takes the place of the
+ * one with the smallest count in its bucket, the first one among equals, and what stays loses a sixteenth of all its
+ * numbers, so that nothing stays for what it was long ago. Every operation is O(1) but growing, which is O(1) per entry.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { mix } from "../../embeddings/hash.ts";
+
+/** A whole number of 32 bits that is noted, see {@linkcode PairTable.notes}. */
+export const NOTE = 0;
+/** How often the pair was met. */
+export const COUNT = 1;
+/** Sum of decayed weights. */
+export const WEIGHT = 2;
+/** How often the second name came right after the first. */
+export const FORTH = 3;
+/** How often the first came right after the second. */
+export const BACK = 4;
+/** Sum of the products of strengths. */
+export const PRODUCT = 5;
+/** Sum of the squares of the first one's strengths. */
+export const SQUARE = 6;
+/** Sum of the squares of the second one's. */
+export const OTHER_SQUARE = 7;
+
+const WORDS = 8;
+const WAYS = 8;
+const MIN_BUCKETS = 8;
+/** What an entry keeps when another one of its bucket is evicted. */
+const KEPT = 15 / 16;
+const ENTRY_BYTES = 4 * (1 + WORDS);
+
+/** Bytes of the smallest table. */
+export const MIN_TABLE_BYTES: number = MIN_BUCKETS * WAYS * ENTRY_BYTES;
+
+/** The key of a pair of names; of a name with itself, its own. Never 0. */
+export function pairKey(a: number, b: number): number {
+  const [low, high] = a < b ? [a, b] : [b, a];
+  const key = mix(mix(low) + Math.imul(high, 0x9e3779b1));
+  return key === 0 ? 1 : key;
+}
+
+/** Numbers by pair. */
+export class PairTable {
+  readonly #budget: number;
+  #keys = new Uint32Array(0);
+  #numbers = new Float32Array(0);
+  #notes = new Uint32Array(0);
+  #size = 0;
+
+  /** An empty table. @param budget Most bytes; less than {@linkcode MIN_TABLE_BYTES} counts as that */
+  constructor(budget: number) {
+    this.#budget = budget;
+    this.#makeRoom(MIN_BUCKETS * WAYS);
+  }
+
+  /** Bytes of the table. */
+  get bytes(): number {
+    return ENTRY_BYTES * this.#keys.length;
+  }
+
+  /** Pairs that are known. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Numbers of all entries: of the one at a place they are at that place plus their names above. Valid until the next `add`. */
+  get numbers(): Float32Array {
+    return this.#numbers;
+  }
+
+  /** The same words as whole numbers, for notes. */
+  get notes(): Uint32Array {
+    return this.#notes;
+  }
+
+  /** The place of a pair; −1 = it is not known. */
+  find(key: number): number {
+    const keys = this.#keys;
+    const start = (WAYS * key) & (keys.length - 1);
+    for (let slot = start; slot < start + WAYS; slot++) if (keys[slot] === key) return WORDS * slot;
+    return -1;
+  }
+
+  /** The place of a pair, which is known from now on. */
+  add(key: number): number {
+    for (;;) {
+      const keys = this.#keys;
+      const start = (WAYS * key) & (keys.length - 1);
+      for (let slot = start; slot < start + WAYS; slot++) {
+        if (keys[slot] === key) return WORDS * slot;
+        if (keys[slot] === 0) {
+          keys[slot] = key;
+          this.#size++;
+          return WORDS * slot;
+        }
+      }
+      if (2 * this.bytes > this.#budget) return this.#evict(start, key);
+      this.#grow();
+    }
+  }
+
+  /** Adds to a number of a pair, which is known from now on. */
+  increase(key: number, number: number, by: number): void {
+    const at = this.add(key) + number;
+    this.#numbers[at] = this.#numbers[at]! + by;
+  }
+
+  /** A number of a pair; 0 when it is not known. */
+  get(key: number, number: number): number {
+    const at = this.find(key);
+    return at < 0 ? 0 : this.#numbers[at + number]!;
+  }
+
+  /** Writes everything: same pairs, same bytes. */
+  encode(to: ByteWriter): void {
+    const keys = this.#keys;
+    to.uint(keys.length).uint(this.#size);
+    let before = 0;
+    for (let slot = 0; slot < keys.length; slot++) {
+      if (keys[slot] === 0) continue;
+      const at = WORDS * slot;
+      to.uint(slot - before).uint(keys[slot]!).uint(this.#notes[at + NOTE]!);
+      to.f32s(this.#numbers.subarray(at + COUNT, at + WORDS));
+      before = slot;
+    }
+  }
+
+  /**
+   * Reads what {@linkcode PairTable.encode} wrote; a table beyond the budget stays as large as it is.
+   *
+   * @throws SyntaxError when the bytes are no table
+   */
+  decode(from: ByteReader): void {
+    const slots = from.uint();
+    if (!(slots >= MIN_BUCKETS * WAYS && slots <= 2 ** 26 && Number.isInteger(Math.log2(slots)))) {
+      throw new SyntaxError(`Cannot decode a table of pairs: current number of entries is ${slots}`);
+    }
+    this.#makeRoom(slots);
+    this.#size = from.count();
+    let slot = 0;
+    for (let n = 0; n < this.#size; n++) {
+      slot += from.uint();
+      const key = from.uint();
+      if (slot >= slots || ((WAYS * key) & (slots - 1)) !== slot - slot % WAYS) {
+        throw new SyntaxError(
+          `Cannot decode a table of pairs: entry ${n} is in a bucket that is not its own`,
+        );
+      }
+      this.#keys[slot] = key;
+      this.#notes[WORDS * slot + NOTE] = from.uint();
+      this.#numbers.set(from.f32s(WORDS - COUNT), WORDS * slot + COUNT);
+    }
+  }
+
+  #makeRoom(slots: number): void {
+    this.#keys = new Uint32Array(slots);
+    this.#numbers = new Float32Array(WORDS * slots);
+    this.#notes = new Uint32Array(this.#numbers.buffer);
+  }
+
+  #evict(start: number, key: number): number {
+    const numbers = this.#numbers;
+    let least = start;
+    for (let slot = start + 1; slot < start + WAYS; slot++) {
+      if (numbers[WORDS * slot + COUNT]! < numbers[WORDS * least + COUNT]!) least = slot;
+    }
+    const end = WORDS * (start + WAYS);
+    for (let at = WORDS * start; at < end; at += WORDS) {
+      for (let n = COUNT; n < WORDS; n++) numbers[at + n] = KEPT * numbers[at + n]!;
+    }
+    numbers.fill(0, WORDS * least, WORDS * (least + 1));
+    this.#keys[least] = key;
+    return WORDS * least;
+  }
+
+  #grow(): void {
+    const [keys, notes] = [this.#keys, this.#notes];
+    this.#makeRoom(2 * keys.length);
+    this.#size = 0;
+    for (let slot = 0; slot < keys.length; slot++) {
+      // Two buckets take what one had: there is room. Words are copied as whole numbers, which none of them changes.
+      if (keys[slot] === 0) continue;
+      this.#notes.set(notes.subarray(WORDS * slot, WORDS * (slot + 1)), this.add(keys[slot]!));
+    }
+  }
+}

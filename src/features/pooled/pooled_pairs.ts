@@ -1,0 +1,355 @@
+/**
+ * Pooled pair statistics of one task: counts of pairs of items and of steps between categories, which behaviours add to
+ * one by one, and the numeric features that a candidate gets of them.
+ *
+ * For a behaviour with item i, strength f and the x-th newest before it, Δt ago, with item j and strength g:
+ *
+ * ```text
+ *   weight(i, j)  += 0.93^x · 2^(−Δt/h)     count += 1     product += f g     square += f², g²     forth += 1 if x = 0
+ * ```
+ *
+ * with h of {@linkcode TimeScale}; weight also for the first categories of both, and a step from that of the behaviour
+ * before to that of this one. What a list is given depends on earlier behaviours alone; its own outcome is learnt
+ * afterwards. O(40) look-ups per behaviour, O(40) per candidate, whatever the user has done.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { hashString } from "../../embeddings/hash.ts";
+import { count, type OptionsOf, settle } from "../../options/option.ts";
+import { type KindSums, NO_KINDS, PAIR_STATISTICS, type Pairs } from "./pair_statistics.ts";
+import {
+  BACK,
+  COUNT,
+  FORTH,
+  NOTE,
+  OTHER_SQUARE,
+  pairKey,
+  PairTable,
+  PRODUCT,
+  SQUARE,
+  WEIGHT,
+} from "./pair_table.ts";
+import { TimeScale } from "./time_scale.ts";
+
+/** Newest behaviours that a pair may be made with. */
+export const POOLED_BEHAVIOURS = 40;
+/** Categories of an item that are looked at. */
+const MAX_CATEGORIES = 8;
+const DECAY = Float64Array.from({ length: POOLED_BEHAVIOURS }, (_, x) => 0.93 ** x);
+/** Pseudo-counts: of agreement, of a prediction, of steps from a category, and of its pairs. */
+const AGREEMENT_PRIOR = 5;
+const PREDICTION_PRIOR = 10;
+const STEP_PRIOR = 0.5;
+const KIND_PRIOR = 2;
+/** Pairs of categories that weigh less are not counted. */
+const LEAST = 1e-4;
+/** Scales of values that are smaller or larger than a logarithm of counts. */
+const GRADE = 3;
+const STEP = 0.3;
+/** Categories have a table of a fraction of the budget. */
+const CATEGORY_SHARE = 1 / 4;
+const FORMAT = 1;
+
+/** Options of {@linkcode PooledPairs}. */
+export interface PooledPairsOptions {
+  /** Memory of all pairs, bytes. @default {33554432} */
+  readonly bytes?: number | undefined;
+}
+
+/** The options of {@linkcode PooledPairsOptions}. */
+export const POOLED_OPTIONS = {
+  bytes: count(33_554_432, "memory of pairs of items and steps between categories, bytes"),
+} satisfies OptionsOf<PooledPairsOptions>;
+
+/** What a user did, newest first; of the arrays the first `size` entries count. */
+export interface PastBehaviours {
+  readonly size: number;
+  /** Item indices. */
+  readonly items: ArrayLike<number>;
+  /** Event times, milliseconds since the epoch. */
+  readonly times: ArrayLike<number>;
+  /** Signed strengths. */
+  readonly strengths: ArrayLike<number>;
+}
+
+/** A behaviour with what came before it. */
+export interface PooledBehaviour {
+  /** Item index. */
+  readonly item: number;
+  readonly time: number;
+  /** Whether it is for the item, not against it. */
+  readonly liked: boolean;
+  /** Signed strength, and the first category of the item. @default {1, or −1 against the item; unknown} */
+  readonly detail?: { readonly strength: number; readonly category: string | null } | undefined;
+  readonly context: PastBehaviours;
+  /** First category of the behaviour before and of this one; `null` when either has none. */
+  readonly step: readonly [from: string, to: string] | null;
+}
+
+/** What is read of an item. */
+export interface PooledItem {
+  readonly id: string;
+  readonly categories: readonly string[];
+}
+
+/** Writes the features of an item. */
+export type WritePooled = (item: number, out: Float32Array, at: number) => void;
+
+/** Counts pairs, and pools them for lists. */
+export class PooledPairs {
+  /** Its name among what is durable. */
+  readonly name = "pooled pairs";
+  /** Number of features. */
+  readonly count: number = PAIR_STATISTICS.length;
+  readonly #itemAt: (index: number) => PooledItem;
+  readonly #items: PairTable;
+  readonly #categories: PairTable;
+  readonly #scale = new TimeScale();
+  /** Steps between categories, and weights of pairs of them, both ways. */
+  #steps = 0;
+  #weight = 0;
+  /** Hashes of ids by index; 0 = not made yet. */
+  #hashes = new Uint32Array(256);
+  readonly #pairs: Pairs = {
+    size: 0,
+    strengths: new Float64Array(POOLED_BEHAVIOURS),
+    ages: new Float64Array(POOLED_BEHAVIOURS),
+    popularities: new Float64Array(POOLED_BEHAVIOURS),
+    popularity: 0,
+    same: new Float64Array(POOLED_BEHAVIOURS),
+    together: new Float64Array(POOLED_BEHAVIOURS),
+    after: new Float64Array(POOLED_BEHAVIOURS),
+    agreement: new Float64Array(POOLED_BEHAVIOURS),
+    predicted: new Float64Array(POOLED_BEHAVIOURS),
+    categories: 0,
+    kinds: NO_KINDS,
+  };
+  /** Scratch: hashes of the behaviours' items and first categories (0 = none), and steps from a category and weights of its pairs. */
+  readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
+  readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
+  readonly #left = new Float64Array(POOLED_BEHAVIOURS);
+  readonly #weighed = new Float64Array(POOLED_BEHAVIOURS);
+  /** Sums that depend on the behaviours alone. */
+  readonly #fixed = new Float64Array(this.count);
+
+  /** Nothing counted. @param itemAt The item of an index */
+  constructor(itemAt: (index: number) => PooledItem, options: PooledPairsOptions = {}) {
+    const { bytes } = settle(POOLED_OPTIONS, options);
+    this.#itemAt = itemAt;
+    this.#items = new PairTable((1 - CATEGORY_SHARE) * bytes);
+    this.#categories = new PairTable(CATEGORY_SHARE * bytes);
+  }
+
+  /** Bytes of all tables. */
+  get bytes(): number {
+    return this.#items.bytes + this.#categories.bytes;
+  }
+
+  /** Half-life of what goes together, milliseconds. */
+  get halfLifeMs(): number {
+    return this.#scale.halfLifeMs;
+  }
+
+  /** Counts a behaviour. */
+  learn({ item, time, liked, detail, context, step }: PooledBehaviour): void {
+    const table = this.#items;
+    const own = this.#hashOf(item);
+    const strength = detail?.strength ?? (liked ? 1 : -1);
+    const category = detail?.category ?? null;
+    const kind = category === null ? 0 : hashOf(category);
+    const halfLifeMs = this.#scale.halfLifeMs;
+    const size = Math.min(context.size, POOLED_BEHAVIOURS);
+    for (let x = 0; x < size; x++) {
+      const other = this.#hashOf(context.items[x]!);
+      const past = context.strengths[x]!;
+      const weight = DECAY[x]! * 2 ** (-Math.max(0, time - context.times[x]!) / halfLifeMs);
+      if (kind !== 0) this.#learnKinds(this.#noteOf(other), kind, weight);
+      if (other === own) continue;
+      const at = table.add(pairKey(own, other));
+      const { numbers } = table;
+      const [square, otherSquare] = own < other ? [SQUARE, OTHER_SQUARE] : [OTHER_SQUARE, SQUARE];
+      numbers[at + COUNT]! += 1;
+      numbers[at + WEIGHT]! += weight;
+      numbers[at + PRODUCT]! += strength * past;
+      numbers[at + square]! += strength * strength;
+      numbers[at + otherSquare]! += past * past;
+      if (x === 0) numbers[at + (other < own ? FORTH : BACK)]! += 1;
+    }
+    const at = table.add(pairKey(own, own));
+    table.numbers[at + COUNT]! += 1;
+    table.notes[at + NOTE] = kind;
+    if (size > 0) this.#scale.learn(time - context.times[0]!);
+    if (step !== null) this.#learnStep(hashOf(step[0]), hashOf(step[1]));
+  }
+
+  /** Pools for the candidates of a list; the behaviours and counts must not change in between. */
+  poolFor(behaviours: PastBehaviours, time: number): WritePooled {
+    const pairs = this.#pairs;
+    const size = pairs.size = Math.min(behaviours.size, POOLED_BEHAVIOURS);
+    if (size === 0) return (_, out, at) => out.fill(0, at, at + this.count);
+    const halfLifeMs = this.#scale.halfLifeMs;
+    const shares = new Map<string, number>();
+    for (let x = 0; x < size; x++) {
+      const index = behaviours.items[x]!;
+      const hash = this.#own[x] = this.#hashOf(index);
+      pairs.strengths[x] = behaviours.strengths[x]!;
+      pairs.ages[x] = Math.max(0, time - behaviours.times[x]!) / halfLifeMs;
+      pairs.popularities[x] = this.#popularity(hash);
+      const categories = categoriesOf(this.#itemAt(index));
+      const share = 1 / Math.sqrt(Math.max(1, categories.length));
+      for (const name of categories) shares.set(name, (shares.get(name) ?? 0) + share);
+      const from = this.#from[x] = categories.length === 0 ? 0 : hashOf(categories[0]!);
+      this.#left[x] = from === 0 ? 0 : this.#categoryNumber(from, FORTH);
+      this.#weighed[x] = from === 0 ? 0 : this.#categoryNumber(from, PRODUCT);
+    }
+    const scale = 1 / Math.sqrt(size);
+    for (let n = 0; n < this.count; n++) {
+      const { of, sum } = PAIR_STATISTICS[n]!;
+      if (of === "behaviour") this.#fixed[n] = scale * sum(pairs);
+    }
+    const known = new Map<string, KindSums>();
+    return (item, out, at) => {
+      const categories = categoriesOf(this.#itemAt(item));
+      let common = 0;
+      for (const name of categories) common += shares.get(name) ?? 0;
+      pairs.categories = common / Math.sqrt(Math.max(1, categories.length));
+      pairs.kinds = NO_KINDS;
+      if (categories.length > 0) {
+        const name = categories[0]!;
+        const sums = known.get(name) ?? this.#kindsWith(hashOf(name));
+        known.set(name, sums);
+        pairs.kinds = sums;
+      }
+      this.#lookUp(this.#hashOf(item));
+      for (let n = 0; n < this.count; n++) {
+        const { of, sum } = PAIR_STATISTICS[n]!;
+        out[at + n] = of === "pair" ? scale * sum(pairs) : this.#fixed[n]!;
+      }
+    };
+  }
+
+  /** Writes everything: same behaviours, same bytes. */
+  encode(to: ByteWriter): void {
+    to.u8(FORMAT).uint(this.#steps).f64(this.#weight);
+    this.#scale.encode(to);
+    this.#items.encode(to);
+    this.#categories.encode(to);
+  }
+
+  /** Reads what {@linkcode PooledPairs.encode} wrote. @throws SyntaxError when the bytes are something else */
+  decode(from: ByteReader): void {
+    const format = from.u8();
+    if (format !== FORMAT) {
+      throw new SyntaxError(`Cannot decode pooled pairs: format is ${format}, this reads ${FORMAT}`);
+    }
+    this.#steps = from.uint();
+    this.#weight = from.f64();
+    this.#scale.decode(from);
+    this.#items.decode(from);
+    this.#categories.decode(from);
+  }
+
+  /** The first category of an item as of its newest behaviour; 0 = none is known. */
+  #noteOf(item: number): number {
+    const at = this.#items.find(pairKey(item, item));
+    return at < 0 ? 0 : this.#items.notes[at + NOTE]!;
+  }
+
+  /** A category's own entry has the weight of all its pairs as product. */
+  #learnKinds(a: number, b: number, weight: number): void {
+    if (a === 0 || weight < LEAST) return;
+    const table = this.#categories;
+    table.increase(pairKey(a, a), PRODUCT, weight);
+    table.increase(pairKey(b, b), PRODUCT, weight);
+    const key = pairKey(a, b);
+    table.increase(key, WEIGHT, a === b ? 2 * weight : weight);
+    if (a !== b) table.increase(key, COUNT, weight);
+    this.#weight += 2 * weight;
+  }
+
+  /** A category's own entry counts steps to it as count, those from it as forth, and those from it to itself as back. */
+  #learnStep(from: number, to: number): void {
+    const table = this.#categories;
+    this.#steps++;
+    table.increase(pairKey(to, to), COUNT, 1);
+    table.increase(pairKey(from, from), FORTH, 1);
+    table.increase(pairKey(from, to), from < to ? FORTH : BACK, 1);
+    if (from !== to) table.increase(pairKey(from, to), COUNT, 1);
+  }
+
+  #categoryNumber(hash: number, number: number): number {
+    return this.#categories.get(pairKey(hash, hash), number);
+  }
+
+  /** What is known of the behaviours' categories and that of a candidate, summed. */
+  #kindsWith(to: number): KindSums {
+    const share = (this.#categoryNumber(to, COUNT) + 1) / (this.#steps + 1);
+    const weightShare = (this.#categoryNumber(to, PRODUCT) + 1) / (this.#weight + 1);
+    const { numbers } = this.#categories;
+    let steps = 0, kinds = 0, common = 0;
+    for (let x = 0; x < this.#pairs.size; x++) {
+      const from = this.#from[x]!;
+      if (from === 0) continue;
+      const at = this.#categories.find(pairKey(from, to));
+      const followed = at < 0 ? 0 : numbers[at + (from < to ? FORTH : BACK)]!;
+      const weight = at < 0 ? 0 : numbers[at + WEIGHT]!;
+      steps += Math.log((followed + STEP_PRIOR * share) / (this.#left[x]! + STEP_PRIOR) / share);
+      kinds += Math.log((weight + KIND_PRIOR * weightShare) / (this.#weighed[x]! + KIND_PRIOR) / weightShare);
+      common += Math.log1p(weight);
+    }
+    return { steps: STEP * steps, kinds: STEP * kinds, common: STEP * common };
+  }
+
+  /** Puts what is known of the behaviours and a candidate into the pairs. */
+  #lookUp(own: number): void {
+    const pairs = this.#pairs;
+    const { same, together, after, agreement, predicted, strengths, size } = pairs;
+    const table = this.#items, { numbers } = table;
+    pairs.popularity = this.#popularity(own);
+    for (let x = 0; x < size; x++) {
+      const other = this.#own[x]!;
+      same[x] = other === own ? 1 : 0;
+      const at = other === own ? -1 : table.find(pairKey(own, other));
+      if (at < 0) {
+        together[x] =
+          after[x] =
+          agreement[x] =
+          predicted[x] =
+            0;
+        continue;
+      }
+      const sum = numbers[at + PRODUCT]!;
+      const square = numbers[at + (own < other ? OTHER_SQUARE : SQUARE)]!;
+      const followed = numbers[at + (other < own ? FORTH : BACK)]!;
+      together[x] = Math.log1p(numbers[at + WEIGHT]!);
+      after[x] = followed === 0 ? 0 : Math.log1p(followed);
+      agreement[x] = GRADE * sum / (numbers[at + COUNT]! + AGREEMENT_PRIOR);
+      predicted[x] = GRADE * strengths[x]! * sum / (square + PREDICTION_PRIOR);
+    }
+  }
+
+  #popularity(hash: number): number {
+    return Math.log1p(this.#items.get(pairKey(hash, hash), COUNT));
+  }
+
+  #hashOf(index: number): number {
+    if (index >= this.#hashes.length) {
+      const hashes = new Uint32Array(Math.max(2 * this.#hashes.length, index + 1));
+      hashes.set(this.#hashes);
+      this.#hashes = hashes;
+    }
+    return this.#hashes[index] ||= hashOf(this.#itemAt(index).id);
+  }
+}
+
+/** Never 0. */
+function hashOf(name: string): number {
+  return hashString(name, 0) || 1;
+}
+
+function categoriesOf({ categories }: PooledItem): readonly string[] {
+  return categories.length > MAX_CATEGORIES ? categories.slice(0, MAX_CATEGORIES) : categories;
+}

@@ -1,0 +1,58 @@
+/**
+ * How fast a stream's users act: the median of the gaps between two behaviours of a user, from counts by half octaves.
+ * What is to be forgotten is forgotten in units of it, so that no constant is of one data set.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+
+/** Half octaves of a millisecond: up to 2^40 ms, which is 35 years. */
+const STEPS = 81;
+/** Before any gap was seen. */
+const START_MS = 60_000;
+/** Median gaps in a half-life: as many as models read behaviours, about. */
+const GAPS = 64;
+
+/** The gaps of a stream. Gaps of 0 say how its times are rounded, and do not count. */
+export class TimeScale {
+  readonly #counts = new Float64Array(STEPS);
+  #gaps = 0;
+  #medianMs = START_MS;
+
+  /** Half-life of what goes together, milliseconds: {@linkcode GAPS} median gaps. It changes after 1, 2, 4, 8, … gaps. */
+  get halfLifeMs(): number {
+    return GAPS * this.#medianMs;
+  }
+
+  /** Counts a gap, milliseconds. O(1) but for the few times at which the median is found anew. */
+  learn(gapMs: number): void {
+    if (!(gapMs > 0)) return;
+    const step = Math.max(0, Math.min(STEPS - 1, Math.round(2 * Math.log2(gapMs))));
+    this.#counts[step] = this.#counts[step]! + 1;
+    this.#gaps++;
+    if (Number.isInteger(Math.log2(this.#gaps))) this.#medianMs = this.#median();
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.f64s(this.#counts).f64(this.#medianMs);
+  }
+
+  /** Reads what {@linkcode TimeScale.encode} wrote. */
+  decode(from: ByteReader): void {
+    this.#counts.set(from.f64s(STEPS));
+    this.#medianMs = from.f64();
+    this.#gaps = this.#counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  #median(): number {
+    let sum = 0;
+    for (let step = 0; step < STEPS; step++) {
+      sum += this.#counts[step]!;
+      if (2 * sum >= this.#gaps) return 2 ** (step / 2);
+    }
+    return START_MS;
+  }
+}
