@@ -18,6 +18,7 @@ import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import { newBehaviours } from "../users/states/merge.ts";
+import { FormerItems } from "../users/states/former_items.ts";
 import type { Behaviour, SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
@@ -197,10 +198,20 @@ export class Interactions {
   /** Puts a behaviour into the sequence, and brings the recurrent states up to date. */
   #behave(user: UserState, behaviour: Behaviour): void {
     const { sequences, counters } = this.#state;
+    this.#keepFormer(user, behaviour);
     const atEnd = sequences.insert(user.row, behaviour);
     if (!atEnd) counters.late++;
     counters.behaviours++;
     this.#scorers.carry(user, { ...behaviour, atEnd });
+  }
+
+  /** Notes the item of the behaviour that the sequence is about to drop, where what was had is left out of lists. */
+  #keepFormer(user: UserState, { item, time }: Behaviour): void {
+    const { sequences, catalogue, retrieval } = this.#state;
+    const { row } = user;
+    if (retrieval.revisits || sequences.length(row) < sequences.capacity) return;
+    const dropped = time < sequences.time(row, 0) ? item : sequences.item(row, 0);
+    (user.former ??= new FormerItems()).add(catalogue.at(dropped).id);
   }
 
   /** Refuses what is too late for the sequence, before it changes anything. */

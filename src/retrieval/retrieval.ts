@@ -125,8 +125,8 @@ export interface Candidate {
 
 /** Newest behaviours of a user that a request looks at. */
 const MAX_CONTEXT = 100;
-/** Candidates of a preference: with all of them a step costs three times as much, and nothing is gained. */
-const PREFERENCE_CANDIDATES = 32;
+/** Candidates of a preference: what more of them bring, more preferences in the same bytes bring, too. */
+const PREFERENCE_CANDIDATES = 16;
 /** Steps of the blend from all behaviours, from every second, from every fourth, ... */
 export const EAGER_STEPS = 2000;
 /** Odds are summed in this share of the largest. */
@@ -307,9 +307,10 @@ export class Retrieval {
     const isForHead = this.#head !== null && draw % this.#head.every === 0 && this.#knowsAll(user);
     if (!isForBlend && !isForHead) return null;
     const context = this.context(user, time);
-    const excluded = this.revisits ? new Uint32Array() : this.#ownItems(user, time);
-    if (excluded.includes(item.index)) return null;
-    const allowed = (other: CatalogueItem) => !other.withheld && other.expires > time;
+    const excluded = this.revisits ? new Uint32Array() : this.ownItems(user, time);
+    if (excluded.includes(item.index) || this.hadBefore(user, item)) return null;
+    const allowed = (other: CatalogueItem) =>
+      !other.withheld && other.expires > time && !this.hadBefore(user, other);
     const request = { user, context, time, excluded, allowed };
     const features = this.#gatherer.gather(request, true);
     const place = this.#gatherer.placeOf(item.index);
@@ -323,8 +324,8 @@ export class Retrieval {
     return preference;
   }
 
-  /** What the user had up to a time, as far as it is known. */
-  #ownItems({ row }: UserState, time: number): Uint32Array {
+  /** What the user had up to a time, of the behaviours that are kept. */
+  ownItems({ row }: UserState, time: number): Uint32Array {
     const { sequences } = this.#view;
     const own = new Uint32Array(sequences.length(row));
     let size = 0;
@@ -334,13 +335,20 @@ export class Retrieval {
     return own.subarray(0, size);
   }
 
+  /** Whether the user had an item before the behaviours that are kept, where that is left out of lists. */
+  hadBefore({ former }: UserState, item: CatalogueItem): boolean {
+    return former !== null && !this.revisits && former.has(item.id);
+  }
+
   /**
    * Whether all that the user had is known. Else lists have what cannot be taken any more, which looks better than most:
    * a head would learn from them that what looks good is not taken, and what it has learnt from others is not about them.
    */
   #knowsAll(user: UserState | null): boolean {
     const { sequences } = this.#view;
-    return this.revisits || user === null || sequences.total(user.row) <= sequences.capacity;
+    if (this.revisits || user === null) return true;
+    const dropped = sequences.total(user.row) - sequences.length(user.row);
+    return dropped === (user.former?.behaviours ?? 0);
   }
 
   /** What was taken out of the blend's best candidates; `null` where it is not among them. */

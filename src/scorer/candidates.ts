@@ -6,7 +6,7 @@
 
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
-import { type Context, contextOf, itemsOf } from "../retrieval/signals/context.ts";
+import { type Context, contextOf } from "../retrieval/signals/context.ts";
 import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
@@ -44,6 +44,8 @@ interface Gates {
   readonly ids: readonly string[];
   /** Items that the user had, where those are left out. */
   readonly seen: readonly number[];
+  /** Whether it is an item that the user had before those, and they are left out. */
+  readonly hadBefore: (item: CatalogueItem) => boolean;
   /** Whether the filter lets an item through. */
   readonly passes: (item: Filtered) => boolean;
   /** Items that the user was shown too often. */
@@ -67,7 +69,8 @@ function gatesOf(
     own,
     query,
     ids: [...event.exclude ?? [], ...query ?? []],
-    seen: seenToo ? [] : [...itemsOf(own)],
+    seen: seenToo ? [] : [...retrieval.ownItems(user, time)],
+    hadBefore: (item) => !seenToo && retrieval.hadBefore(user, item),
     passes: filterOf(filter),
     over: cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0),
   };
@@ -83,14 +86,15 @@ export function findCandidates(
   const { catalogue } = view;
   const { time } = event;
   const gates = gatesOf(view, user, event, frequency);
-  const { seen, ids, passes, over } = gates;
+  const { seen, hadBefore, ids, passes, over } = gates;
   const excluded = [...seen];
   for (const id of ids) {
     const item = catalogue.get(id);
     if (item !== undefined) excluded.push(item.index);
   }
   const allowed = (item: CatalogueItem): boolean =>
-    !(over?.has(item.index) ?? false) && !item.withheld && item.expires > time && passes(item);
+    !(over?.has(item.index) ?? false) && !item.withheld && item.expires > time && passes(item) &&
+    !hadBefore(item);
   if (event.candidates === undefined) return retrieved(view, user, event, gates, { excluded, allowed, most });
   const without = new Set(excluded);
   const unknown = new Set(ids);
@@ -144,7 +148,7 @@ export function whyEmpty(
   const { catalogue } = view;
   const { candidates, time } = event;
   const gates = gatesOf(view, user, event, frequency);
-  const { query, passes, over } = gates;
+  const { hadBefore, query, passes, over } = gates;
   const [ids, seen] = [new Set(gates.ids), new Set(gates.seen)];
   let last = STEPS.indexOf(
     query?.every((id) => catalogue.get(id) === undefined) ? "unknown" : "no-candidates",
@@ -154,7 +158,7 @@ export function whyEmpty(
     if (item !== undefined && item.expires <= time) return "expired";
     if (!passes(item ?? UNKNOWN)) return "filtered";
     if (ids.has(id)) return "excluded";
-    if (item !== undefined && seen.has(item.index)) return "seen";
+    if (item !== undefined && (seen.has(item.index) || hadBefore(item))) return "seen";
     return item !== undefined && over?.has(item.index) ? "frequency" : "variant";
   };
   const look = (id: string, item: CatalogueItem | undefined): false => {

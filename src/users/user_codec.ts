@@ -5,7 +5,7 @@
  * record = format u8, last offset, ids of items, strings, lists of strings, states (the anchor, then others that
  *          pending impressions have), body
  * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was
- *          shown, states of variants' models
+ *          shown, states of variants' models; in format 12, what was had before the behaviours
  * ```
  *
  * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
@@ -22,6 +22,7 @@ import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
 import type { Behaviours, Read } from "./pending/impression_context.ts";
 import { readPending, writePending } from "./pending/pending_codec.ts";
+import { FormerItems } from "./states/former_items.ts";
 import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
 import { createUser, putPending, type RecurrentState, type UserState } from "./user_state.ts";
@@ -29,6 +30,8 @@ import { readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 11;
+/** The format of users with former items. */
+const WITH_FORMER = 12;
 /** Values of half a byte. */
 const HALF_BYTE = 16;
 
@@ -101,7 +104,8 @@ export class UserCodec {
       body.uint(strings.index(model)).uint(hidden.length).f32s(hidden).uint(hiddenVersion).uint(hiddenStart)
         .uint(1 + at);
     }
-    record.u8(FORMAT).int(user.lastOffset);
+    user.former?.encode(body);
+    record.u8(user.former === null ? FORMAT : WITH_FORMER).int(user.lastOffset);
     writeIds(record, this.#items.map((index) => this.#catalogue.at(index).id));
     strings.encode(record);
     lists.encode(record);
@@ -118,9 +122,9 @@ export class UserCodec {
   decode(id: string, bytes: Uint8Array): UserState {
     const record = new ByteReader(bytes);
     const format = record.u8();
-    if (format !== FORMAT) {
+    if (format !== FORMAT && format !== WITH_FORMER) {
       throw new SyntaxError(
-        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT}`,
+        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} and ${WITH_FORMER}`,
       );
     }
     const lastOffset = record.int();
@@ -160,6 +164,7 @@ export class UserCodec {
     }
     readShown(user, body, (at) => itemAt(at).index);
     user.variants = readVariants(user.row, body, strings, states);
+    if (format === WITH_FORMER) user.former = FormerItems.decode(body);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);
     }

@@ -8,6 +8,7 @@ import type { Attributes, InteractionEvent } from "../events/event.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { Pending } from "./pending/pending.ts";
+import type { FormerItems } from "./states/former_items.ts";
 import type { SequenceSlab } from "./states/sequence.ts";
 import type { StoredState } from "./states/stored_state.ts";
 
@@ -61,6 +62,8 @@ export interface UserState extends RecurrentState {
   sampledBehaviours: number;
   /** Newest shown items, oldest first; empty unless the deployment remembers them. */
   shown: readonly ShownItem[];
+  /** What the user had before the behaviours that are kept; `null` = nothing, or nothing is known of it. */
+  former: FormerItems | null;
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
   /** Estimated bytes in memory, as of its last record. */
@@ -92,6 +95,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     variants: NO_VARIANTS,
     sampledBehaviours: 0,
     shown: NONE_SHOWN,
+    former: null,
     lastOffset: -1,
     bytes: 0,
   };

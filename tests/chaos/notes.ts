@@ -4,7 +4,6 @@
  * @module
  */
 
-import { itemsOf } from "../../src/retrieval/signals/context.ts";
 import { type JournalEntry, readJournal } from "../../src/retrieval/signals/signal.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
@@ -100,7 +99,7 @@ function textOf(entry: JournalEntry, ids: readonly string[]): string {
   if ("raised" in entry) return `raised ${ids[entry.raised]} ${entry.time}`;
   const { user, item, time, liked, step, context } = entry;
   const before = Array.from(
-    itemsOf(context),
+    context.items.subarray(0, context.size),
     (index, x) => `${ids[index]} ${context.times[x]} ${context.liked[x]}`,
   );
   return `${user} ${ids[item]} ${time} ${liked} ${step?.join()} after ${before.join()}`;

@@ -6,6 +6,7 @@ import { decodeItem, encodeItem } from "../../src/items/item_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Story } from "./story.ts";
+import { SMALL } from "./streams.ts";
 
 function items(story: Story, time: number, more: Parameters<Story["ask"]>[2] = {}): string[] {
   return story.ask(time, `r${time}`, more).items.map(({ item }) => item).sort();
@@ -55,6 +56,18 @@ Deno.test("TaskState.apply() leaves out what the user has in the window unless i
   story.click(1, "a");
   assert.deepEqual(items(story, 2), ["b", "c"]);
   assert.deepEqual(items(story, 3, { candidates: ["a", "b"] }), ["a", "b"]);
+});
+
+Deno.test("TaskState.apply() leaves out what the user had, too, when it is behind the behaviours that are kept", () => {
+  for (const revisits of [false, true]) {
+    const story = new Story({ ...SMALL, retrieval: { ...SMALL.retrieval, maxCandidates: 40, revisits } });
+    const all = Array.from({ length: 20 }, (_, n) => `i${n}`);
+    for (const item of all) story.item(item);
+    for (const [n, item] of all.slice(0, 19).entries()) story.click(1 + n, item);
+    assert.deepEqual(items(story, 100, { count: 40 }), revisits ? all.toSorted() : ["i19"]);
+    const seen = items(story, 101, { count: 40, filter: { seen: true } });
+    assert.ok(seen.includes("i0"));
+  }
 });
 
 Deno.test("TaskState.apply() retrieves popular items, those of recent categories and new ones", () => {

@@ -42,8 +42,8 @@ Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhe
     assert.throws(() => decode(whole.subarray(0, length)), SyntaxError);
   }
   assert.throws(() => decode(Uint8Array.of(...whole, 0)), SyntaxError);
-  for (const format of [0, 10, 12, 99]) {
-    const message = new RegExp(`state of user u: format is ${format}, this reads 11`);
+  for (const format of [0, 10, 13, 99]) {
+    const message = new RegExp(`state of user u: format is ${format}, this reads 11 and 12`);
     assert.throws(() => decode(Uint8Array.of(format, ...whole.subarray(1))), message);
   }
 });
@@ -70,6 +70,23 @@ Deno.test("UserCodec.encode() gives the same bytes when a history has left the b
     const copy = codec.decode("ann", bytes);
     assert.deepEqual(copy.pending.get("r1")?.history, state.users.get("ann")!.pending.get("r1")!.history);
     assert.deepEqual(codec.encode(copy), bytes);
+  }
+});
+
+Deno.test("UserCodec.encode() writes format 12 only for a user who had more than what is kept, and decode() reads both", () => {
+  const { capacity } = new SequenceSlab(SMALL.sequence);
+  const events = (count: number) =>
+    Array.from({ length: count }, (_, n): Event => ({
+      ...{ type: "interaction", ...at(n), item: `i${n}`, action: "click" },
+    }));
+  for (const [count, format] of [[capacity, 11], [capacity + 3, 12]] as const) {
+    const { task } = run(events(count).map((event) => ({ kind: "event", event } as const)));
+    const bytes = task.record(task.users.get("ann")!);
+    assert.equal(bytes[0], format);
+    const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+    const copy = codec.decode("ann", bytes);
+    assert.deepEqual(codec.encode(copy), bytes);
+    for (let n = 0; n < count; n++) assert.equal(copy.former?.has(`i${n}`) ?? false, n < count - capacity);
   }
 });
 

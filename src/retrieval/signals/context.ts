@@ -67,8 +67,3 @@ export function contextOf(before: readonly Before[]): Context {
   for (const { item, time, liked = true, strength } of before) context.push(item, time, liked, strength);
   return context;
 }
-
-/** The item indices of a context, newest first. */
-export function itemsOf({ items, size }: Context): Uint32Array {
-  return items.subarray(0, size);
-}
