@@ -16,14 +16,10 @@ export function progress(what: string): CopyProgress {
   let told = begun;
   return (done, all) => {
     const now = performance.now();
-    if (now - told < PROGRESS_MS) return;
+    if (now - told < PROGRESS_MS || done === 0) return;
     told = now;
-    const rate = done / (now - begun) * 1000;
-    const left = Math.ceil((all - done) / rate);
-    print(
-      Deno.stderr,
-      `${what} ${megabytes(done)} of ${megabytes(all)} MB, ${megabytes(rate)} MB/s, ${left} s left\n`,
-    );
+    const left = Math.ceil((now - begun) / 1000 * (all / done - 1));
+    print(Deno.stderr, `${what} ${Math.floor(done / all * 100)} %, ${left} s left\n`);
   };
 }
 

@@ -22,8 +22,15 @@ interface Flags extends LogFlags {
 async function main(flags: Flags): Promise<number> {
   const { kind, options } = await logAddressOf(flags);
   const verifyOnly = flags.verify === true;
-  const tell = progress("verified");
-  const made = await restore({ from: flags.from, kind: kindOf(kind), options, verifyOnly, tell });
+  const tell = progress(verifyOnly ? "verified" : "verified or restored");
+  const made = await restore({
+    from: flags.from,
+    kind: kindOf(kind),
+    options,
+    prefix: flags.prefix,
+    verifyOnly,
+    tell,
+  });
   const what = `${describe(made)} of ${made.made}, by ${made.by}`;
   print(Deno.stdout, verifyOnly ? `whole: ${what}\n` : `done: ${placeOf(flags)} has ${what}\n`);
   const { events } = topicNames(flags.prefix);

@@ -34,6 +34,8 @@ export interface Manifest {
   readonly by: string;
   /** When the copy was begun, ISO 8601. */
   readonly made: string;
+  /** Prefix of the topics, of a log that others share. */
+  readonly prefix: string;
   /** What it holds, by name. */
   readonly topics: readonly TopicExtent[];
   /** The files, by name. */

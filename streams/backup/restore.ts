@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { LogKind } from "../log/kind.ts";
+import { hasRecordCopies } from "./record_backup.ts";
+import { refillAll } from "./record_restore.ts";
+import type { CopyProgress, LogKind } from "../log/kind.ts";
 import { type Manifest, problemsOf, readManifest } from "./manifest.ts";
 
 /** Which backup to restore, and where to. */
@@ -15,10 +17,12 @@ export interface RestoreOptions {
   readonly kind: LogKind;
   /** As {@linkcode LogKind.resolve} returns them. */
   readonly options: unknown;
+  /** Prefix of the topics to make. */
+  readonly prefix: string;
   /** Only verifies it. */
   readonly verifyOnly: boolean;
-  /** Called now and then with bytes that are verified, of how many. */
-  readonly tell?: (doneBytes: number, allBytes: number) => void;
+  /** See {@linkcode CopyProgress}: of what is verified, then of what is restored. */
+  readonly tell?: CopyProgress;
 }
 
 /** Restores a backup. @throws Error when it is not whole, of another kind, or the log to make exists */
@@ -30,15 +34,26 @@ export async function restore(options: RestoreOptions): Promise<Manifest> {
       `Cannot restore ${from} to --log ${kind.kind}: it is of a log of the kind ${manifest.kind}`,
     );
   }
-  const { copies } = kind;
-  if (copies === undefined) {
-    throw new Error(`Cannot restore a log of the kind ${kind.kind}: it cannot be copied`);
-  }
   const all = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
   const problems = await problemsOf(from, manifest, (done) => tell(done, all));
   if (problems.length > 0) {
     throw new Error(`Cannot restore ${from}, which is damaged: ${problems.join("; ")}; take another backup`);
   }
-  if (!verifyOnly) await copies.putBack(from, options.options);
+  if (!verifyOnly) await putBack(manifest, options);
   return manifest;
+}
+
+async function putBack(
+  manifest: Manifest,
+  { from, kind, options, prefix, tell = () => {} }: RestoreOptions,
+): Promise<void> {
+  if (kind.copies !== undefined) return await kind.copies.putBack(from, options);
+  if (manifest.prefix !== prefix) {
+    throw new Error(`Cannot restore ${from} to --prefix ${prefix}: it is of the prefix ${manifest.prefix}`);
+  }
+  await using log = await kind.open(options);
+  if (!hasRecordCopies(log)) {
+    throw new Error(`Cannot restore a log of the kind ${kind.kind}: it cannot be copied`);
+  }
+  await refillAll(log, from, manifest, tell);
 }

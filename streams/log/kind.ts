@@ -81,7 +81,6 @@ export interface LogCopies {
    * the log open, and goes on.
    *
    * @param options as {@linkcode LogKind.resolve} returns them
-   * @param tell called now and then with bytes that are done, of how many
    * @returns What is in the copy
    * @throws LogError `corrupt` when the log or the copy is damaged
    */
@@ -94,8 +93,8 @@ export interface LogCopies {
   putBack(folder: string, options: unknown): Promise<void>;
 }
 
-/** Told how far a copy is. */
-export type CopyProgress = (doneBytes: number, allBytes: number) => void;
+/** Told how far a copy is: how much is done of how much, bytes or offsets. */
+export type CopyProgress = (done: number, all: number) => void;
 
 /** Needs of a log that is in this process or in a file. */
 export const NO_NEEDS: LogNeeds = { net: false, ffi: false, reads: [] };

@@ -290,11 +290,34 @@ export interface Log extends AsyncDisposable {
    */
   verify?(tell?: (topic: string, partition: number) => void): Verified;
   /**
+   * Ends of partitions: of what can be read (`readable`), or of all that was written, in open transactions too (`written`).
+   * Only logs whose copies are made of records have it.
+   *
+   * @internal
+   */
+  endsOf?(places: readonly Place[], of: "readable" | "written"): Promise<readonly number[]>;
+  /**
+   * Writes records to the offsets that they had, into a partition that has never had any; what is between them stays
+   * without a record. It then starts at `start`, and ends at `end` or one behind it. Present with
+   * {@linkcode Log.endsOf}.
+   *
+   * @internal
+   */
+  refill?(topic: string, partition: number, records: AsyncIterable<LogRecord>, bounds: Bounds): Promise<void>;
+  /**
    * Reviews how the log is set up for a deployment. Only logs that administrators set up have it.
    *
    * @internal
    */
   review?(use: LogUse): Promise<readonly LogRemark[]>;
+}
+
+/** @internal A partition of a topic. */
+export interface Place {
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Number of the partition. */
+  readonly partition: number;
 }
 
 /** @internal What a deployment does on a log. */

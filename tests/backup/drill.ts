@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import { ignore } from "../../streams/log/ignore.ts";
 import type { Log, LogRecord, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
@@ -59,6 +60,7 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
     await until(async () => ((await service.status()).learner?.version ?? 0) > 3, "something is learnt");
     let isDone = false;
     const backup = drill.backUp().finally(() => isDone = true);
+    ignore(backup, "it is awaited below");
     for (let at = 500; at < events.length; at += 20) {
       await log.append(events.slice(at, at + 20));
       if (!isDone) await delay(60);

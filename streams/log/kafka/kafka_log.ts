@@ -15,7 +15,8 @@ import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
-import { partitionBounds, type PlacedRecord, stableOffset } from "./protocol/requests.ts";
+import { endsOf, partitionBounds, type PlacedRecord, stableOffset } from "./protocol/requests.ts";
+import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
 import { KafkaTopics } from "./topics.ts";
 import { Appender, BATCH_BYTES, KafkaWriter } from "./writers.ts";
@@ -27,10 +28,12 @@ import {
   type Log,
   type LogAddress,
   LogError,
+  type LogRecord,
   type LogRemark,
   type LogUse,
   type Membership,
   type NewRecord,
+  type Place,
   type ReadOptions,
   type ReadResult,
   type TopicIdentity,
@@ -288,6 +291,54 @@ export class KafkaLog implements Log {
     this.#reader.forget(topic, partition);
   }
 
+  /** @internal See {@linkcode Log.endsOf}. */
+  async endsOf(places: readonly Place[], of: "readable" | "written"): Promise<readonly number[]> {
+    return await this.#client.retry(async () => {
+      const leaders = await Promise.all(
+        places.map(({ topic, partition }) => this.#client.leaderId(topic, partition)),
+      );
+      const ends = new Map<string, number>();
+      const perNode = Map.groupBy(
+        places.map((place, i) => ({ place, node: leaders[i] ?? -1 })),
+        (p) => p.node,
+      );
+      await Promise.all([...perNode].map(async ([node, own]) => {
+        const asked = own.map(({ place }) => place);
+        const found = await endsOf(await this.#client.node(node), asked, of === "readable");
+        for (const { topic, partition, end } of found) ends.set(`${topic}/${partition}`, end);
+      }));
+      return places.map(({ topic, partition }) => ends.get(`${topic}/${partition}`) ?? NaN);
+    });
+  }
+
+  /** @internal See {@linkcode Log.refill}. */
+  async refill(
+    topic: string,
+    partition: number,
+    records: AsyncIterable<LogRecord>,
+    bounds: Bounds,
+  ): Promise<void> {
+    const { cleanup } = await this.#check(topic, partition);
+    const client = this.#newClient();
+    try {
+      await client.connect();
+      const [seen, unseen] = await Promise.all([
+        this.#producer(client),
+        this.#producer(client, `refill-${crypto.randomUUID()}`, LONG_TRANSACTION_MS),
+      ]);
+      const endsAt = async (offset: number) => {
+        while (((await this.endsOf([{ topic, partition }], "readable"))[0] ?? NaN) < offset) {
+          await client.pause(1);
+        }
+      };
+      const isCompact = cleanup === "compact";
+      await refill({ topic, partition, seen, unseen, endsAt, isCompact }, records, bounds);
+    } finally {
+      await client[Symbol.asyncDispose]();
+    }
+    if (cleanup === "delete" && bounds.start > 0) await this.trim(topic, partition, bounds.start);
+  }
+
   /** Revokes what members hold, waits for writes, then closes every connection. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#closing ??= this.#close();
@@ -310,8 +361,12 @@ export class KafkaLog implements Log {
     return new KafkaClient(config, retryMs);
   }
 
-  #producer(client: KafkaClient, transactionalId?: string): Promise<Producer> {
-    const { transactionTimeoutMs, compression } = this.#options;
+  #producer(
+    client: KafkaClient,
+    transactionalId?: string,
+    transactionTimeoutMs = this.#options.transactionTimeoutMs,
+  ): Promise<Producer> {
+    const { compression } = this.#options;
     const options: ProducerOptions = { transactionTimeoutMs, compression, batchBytes: BATCH_BYTES };
     return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
   }

@@ -141,6 +141,21 @@ export class Producer {
     }
   }
 
+  /** Writes records that no reader of committed records will see, and leaves the transaction open. */
+  async writeUnseen(records: readonly PlacedRecord[]): Promise<number[]> {
+    const parts = split(records, this.#options.batchBytes);
+    await this.#transactions?.begin(parts);
+    return await this.#write(parts, records.length);
+  }
+
+  /** Ends the transaction of what was written unseen. Its marker takes an offset in each partition. */
+  async abort(): Promise<void> {
+    const transactions = this.#transactions;
+    if (transactions === undefined) throw new TypeError("Cannot abort: the producer is not transactional");
+    await this.#client.retry(() => transactions.end(false));
+    if (transactions.countsAnew) this.#sequences.clear();
+  }
+
   /** Writes the parts in order; parts of different partitions together. */
   async #write(parts: readonly Part[], count: number): Promise<number[]> {
     const offsets = new Array<number>(count).fill(-1);

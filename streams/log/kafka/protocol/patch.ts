@@ -124,12 +124,17 @@ export interface Broker {
   }>;
   listOffsets(request: {
     readonly replicaId: -1;
-    readonly isolationLevel: 1;
+    readonly isolationLevel: 0 | 1;
     readonly topics: readonly {
       readonly topic: string;
       readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[];
     }[];
-  }): Promise<{ readonly responses: readonly { readonly partitions: readonly PartitionOffset[] }[] }>;
+  }): Promise<{
+    readonly responses: readonly {
+      readonly topic: string;
+      readonly partitions: readonly PartitionOffset[];
+    }[];
+  }>;
   deleteRecords(request: {
     readonly topics: readonly { readonly topic: string; readonly partitions: readonly PartitionOffset[] }[];
   }): Promise<void>;

@@ -13,6 +13,7 @@ import { type WireReader, WireWriter } from "./wire.ts";
 const NETWORK_MS = 30_000;
 /** How long a broker waits for the replicas of a batch. */
 const PRODUCE_TIMEOUT_MS = 30_000;
+const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const LATEST = -1;
 const EARLIEST = -2;
@@ -127,6 +128,23 @@ export async function partitionBounds(broker: Broker, { topic, partition }: Topi
     return Number(responses[0]?.partitions[0]?.offset);
   }));
   return { start: start ?? NaN, end: end ?? NaN };
+}
+
+/** Ends of partitions that a broker leads, in no order: for readers of committed records, or of all. */
+export async function endsOf(
+  broker: Broker,
+  places: readonly TopicPartition[],
+  committed: boolean,
+): Promise<readonly (TopicPartition & { readonly end: number })[]> {
+  const topics = [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, own]) => ({
+    topic,
+    partitions: own.map(({ partition }) => ({ partition, timestamp: LATEST })),
+  }));
+  const isolationLevel = committed ? READ_COMMITTED : READ_UNCOMMITTED;
+  const { responses } = await broker.listOffsets({ replicaId: -1, isolationLevel, topics });
+  return responses.flatMap(({ topic, partitions }) =>
+    partitions.map(({ partition, offset }) => ({ topic, partition, end: Number(offset) }))
+  );
 }
 
 /** A batch for a partition. */

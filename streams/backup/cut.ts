@@ -1,0 +1,72 @@
+/**
+ * Finds a moment at which no transaction of a deployment is under way.
+ *
+ * ```text
+ *   1  ends of what can be read, of all that tasks, learners and the monitor write
+ *   2  ends of events and items
+ *   3  ends of all that was written, of the topics of 1: the same as at 1?
+ * ```
+ * If so, none of these partitions has changed between 1 and 3, and none has a transaction that is open or that some
+ * partitions show and others do not yet. So at 2 each commit was there as a whole or not at all, with its position, and
+ * nothing had been read that is behind the ends of 2.
+ *
+ * @module
+ */
+
+import type { Log, Place } from "../log/log.ts";
+
+/** A log whose copies are made of records. */
+export type RecordLog = Log & Required<Pick<Log, "endsOf" | "refill">>;
+
+const LONGEST_PAUSE_MS = 40;
+
+/** How {@linkcode findCut} looks. */
+export interface CutOptions {
+  /** What is read by others, and written to at any time. */
+  readonly sources: readonly Place[];
+  /** What transactions of the deployment write to. */
+  readonly derived: readonly Place[];
+  /** How long to look, milliseconds. */
+  readonly timeoutMs: number;
+  /** A clock, milliseconds. */
+  readonly now: () => number;
+  /** Waits for so many milliseconds. */
+  readonly pause: (ms: number) => Promise<void>;
+  /** Uniform in [0, 1): commits come at a pace, which the looks must not keep. */
+  readonly random: () => number;
+}
+
+/** Ends of partitions at one moment. */
+export interface Cut {
+  /** Of {@linkcode CutOptions.sources}. */
+  readonly sources: readonly number[];
+  /** Of {@linkcode CutOptions.derived}. */
+  readonly derived: readonly number[];
+  /** How often it looked. */
+  readonly looks: number;
+}
+
+/** Looks until there is such a moment. @throws Error when there was none in time */
+export async function findCut(log: Pick<RecordLog, "endsOf">, options: CutOptions): Promise<Cut> {
+  const { sources, derived, timeoutMs, now, pause, random } = options;
+  const until = now() + timeoutMs;
+  for (let looks = 1;; looks++) {
+    const readable = await log.endsOf(derived, "readable");
+    const ends = await log.endsOf(sources, "readable");
+    const written = await log.endsOf(derived, "written");
+    if (written.every((end, i) => end === readable[i])) return { sources: ends, derived: readable, looks };
+    if (now() >= until) {
+      const busy = derived.filter((_, i) => written[i] !== readable[i]).map(({ topic, partition }) =>
+        `${topic}/${partition}`
+      );
+      throw new Error(
+        `Cannot find a moment without a commit within ${
+          Math.round(timeoutMs / 1000)
+        } s, after ${looks} looks (${
+          busy.slice(0, 4).join(", ")
+        }): let processes commit more rarely (--commit-interval), or stop them for the backup`,
+      );
+    }
+    await pause(random() * LONGEST_PAUSE_MS);
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Backs a deployment up record by record, from a log that many processes share.
+ *
+ * ```text
+ *   all records up to the ends that there are          while everything goes on; as long as it takes
+ *   a moment without a commit (cut.ts)                 milliseconds
+ *   what came between the two                          little
+ * ```
+ * What a compacted topic loses meanwhile has been read before the moment, or was replaced by a record before it.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { CopyProgress } from "../log/kind.ts";
+import type { Log, Place } from "../log/log.ts";
+import { endsEarly, extentsOf, type TopicExtent } from "../log/reading.ts";
+import { topicNames } from "../topics/topics.ts";
+import { findCut, type RecordLog } from "./cut.ts";
+import { RecordFile } from "./record_file.ts";
+
+/** How long to look for a moment without a commit. */
+const CUT_MS = 60_000;
+/** How often to begin again when the log drops records just behind such a moment. */
+const MAX_TRIES = 5;
+/** Partitions that are copied at a time. */
+const AT_ONCE = 8;
+
+/** Whether a log can be backed up so. */
+export function hasRecordCopies(log: Log): log is RecordLog {
+  return log.endsOf !== undefined && log.refill !== undefined;
+}
+
+/** Name of the file of a partition. */
+export function fileOf({ topic, partition }: Place): string {
+  return `${topic}-${partition}.records`;
+}
+
+/** Writes a file per partition of the topics with a prefix. @returns What is in them */
+export async function copyRecords(
+  log: RecordLog,
+  folder: string,
+  prefix: string,
+  tell: CopyProgress,
+): Promise<TopicExtent[]> {
+  const extents = await extentsOf(log, prefix);
+  const names = topicNames(prefix);
+  if (!extents.some(({ name }) => name === names.events)) {
+    throw new Error(
+      `Cannot back up the deployment of the prefix ${prefix}: there is no ${names.events}; see --prefix`,
+    );
+  }
+  const all = extents.flatMap(({ name, bounds }) =>
+    bounds.map(({ start }, partition) => ({ topic: name, partition, start }))
+  );
+  const isSource = ({ topic }: Place) => topic === names.events || topic === names.items;
+  const [sources, derived] = [all.filter(isSource), all.filter((place) => !isSource(place))];
+  const places = [...sources, ...derived];
+  await using files = new AsyncDisposableStack();
+  const copies: PartitionCopy[] = [];
+  for (const place of places) {
+    const file = files.use(await RecordFile.create(join(folder, fileOf(place))));
+    copies.push(new PartitionCopy(log, place, file, place.start));
+  }
+  const copyTo = async (ends: readonly number[], isFinal: boolean) => {
+    const all = copies.reduce((sum, { next }, i) => sum + (ends[i] ?? NaN) - next, 0);
+    let done = 0;
+    await inParallel([...copies.entries()], async ([i, copy]) => {
+      await copy.copyTo(ends[i] ?? NaN, isFinal, (offsets) => tell(done += offsets, all));
+    });
+  };
+  for (let tries = 1;; tries++) {
+    await copyTo(await log.endsOf(places, "readable"), false);
+    const cut = await findCut(log, {
+      ...{ sources, derived, timeoutMs: CUT_MS },
+      ...{ now: () => performance.now(), pause: (ms) => delay(ms), random: Math.random },
+    });
+    const ends = [...cut.sources, ...cut.derived];
+    try {
+      await copyTo(ends, true);
+    } catch (error) {
+      if (!(error instanceof DroppedError) || tries === MAX_TRIES) throw error;
+      continue;
+    }
+    for (const { file } of copies) await file.flush();
+    const bounds = await Promise.all(places.map(async ({ topic, partition }, i) => {
+      const [{ start }, end] = [await log.bounds(topic, partition), ends[i] ?? NaN];
+      return { start: Math.min(start, end), end };
+    }));
+    return extents.map((extent) => ({
+      ...extent,
+      bounds: extent.bounds.map((_, partition) =>
+        bounds[places.findIndex((place) => place.topic === extent.name && place.partition === partition)]!
+      ),
+    }));
+  }
+}
+
+/** The log has dropped records behind a moment that was chosen. */
+class DroppedError extends Error {}
+
+/** The copy of one partition. */
+class PartitionCopy {
+  readonly file: RecordFile;
+  /** Offset of the next record to copy. */
+  next: number;
+  readonly #log: Log;
+  readonly #place: Place;
+
+  constructor(log: Log, place: Place, file: RecordFile, start: number) {
+    this.#log = log;
+    this.#place = place;
+    this.file = file;
+    this.next = start;
+  }
+
+  /** @param isFinal refuses to pass over what the log has dropped */
+  async copyTo(end: number, isFinal: boolean, tell: (offsets: number) => void): Promise<void> {
+    const { topic, partition } = this.#place;
+    if (Number.isNaN(end)) throw new TypeError(`Cannot copy ${topic}/${partition}: its end is not known`);
+    while (this.next < end) {
+      const { records, next, dropped = 0 } = await this.#log.read(topic, partition, this.next);
+      if (dropped > 0 && isFinal) {
+        throw new DroppedError(
+          `Cannot back up ${topic}/${partition}: the log drops records as fast as they are read`,
+        );
+      }
+      if (next === this.next) throw endsEarly(topic, partition, next, end);
+      await this.file.append(records.filter(({ offset }) => offset < end));
+      const to = Math.min(next, end);
+      tell(to - this.next);
+      this.next = to;
+    }
+  }
+}
+
+/** Runs something for each, a few at a time. */
+export async function inParallel<Item>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<void>,
+): Promise<void> {
+  const waiting = [...items];
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await act(item);
+  }));
+}

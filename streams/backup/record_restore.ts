@@ -1,0 +1,109 @@
+/**
+ * Restores a deployment record by record, each to the offset that it had.
+ *
+ * Offsets stand in states, samples, checkpoints and notes, so they stay. Ids of topics are new; wherever a record names
+ * one as what it continues from, the new one is written.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
+import { checkpointedSamples, writerOf } from "../learning/learner_records.ts";
+import type { CopyProgress } from "../log/kind.ts";
+import type { GroupOffset, LogRecord } from "../log/log.ts";
+import type { TopicExtent } from "../log/reading.ts";
+import { ownPosition } from "../task/inputs/inputs.ts";
+import { topicNames, type Topics } from "../topics/topics.ts";
+import type { RecordLog } from "./cut.ts";
+import { fileOf, inParallel } from "./record_backup.ts";
+import { readRecords } from "./record_file.ts";
+
+/** Writer of the groups' offsets. */
+const WRITER = "restore";
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * Creates the topics and fills them.
+ *
+ * @throws Error when one of them has had records
+ */
+export async function refillAll(
+  log: RecordLog,
+  folder: string,
+  { prefix, topics }: { readonly prefix: string; readonly topics: readonly TopicExtent[] },
+  tell: CopyProgress,
+): Promise<void> {
+  const names = topicNames(prefix);
+  const existing = await log.topics();
+  for (const { name, partitions } of topics) {
+    if (!existing.has(name)) continue;
+    for (let partition = 0; partition < partitions; partition++) {
+      const { end } = await log.bounds(name, partition);
+      if (end === 0) continue;
+      throw new Error(
+        `Cannot restore to ${name}: it has had records, up to offset ${end}; delete the topics that begin with ${prefix}`,
+      );
+    }
+  }
+  await log.createTopics(topics);
+  const ids = new Map<string, string>();
+  for (const { name, id } of topics) {
+    const now = (await log.identify(name))?.id ?? null;
+    if (id !== null && now !== null) ids.set(id, now);
+  }
+  const places = topics.flatMap(({ name, bounds }) =>
+    bounds.map((bounds, partition) => ({ topic: name, partition, bounds }))
+  );
+  const all = places.reduce((sum, { bounds: { end } }) => sum + end, 0);
+  let done = 0;
+  await inParallel(places, async ({ topic, partition, bounds }) => {
+    const file = join(folder, fileOf({ topic, partition }));
+    const records = async function* () {
+      for await (const record of readRecords(file, { topic, partition })) {
+        if (record.offset < bounds.start) continue;
+        yield renamed(record, ids, topic === names.positions);
+      }
+    };
+    await log.refill(topic, partition, records(), bounds);
+    tell(done += bounds.end, all);
+  });
+  await restoreGroups(log, names, topics);
+}
+
+/** A record with the new ids of topics: those stand in headers, and on the topic of positions in values. */
+function renamed(record: LogRecord, ids: ReadonlyMap<string, string>, hasIds: boolean): LogRecord {
+  const rename = (text: string) => {
+    let renamed = text;
+    for (const [before, now] of ids) renamed = renamed.replaceAll(before, now);
+    return renamed;
+  };
+  const headers = Object.fromEntries(
+    Object.entries(record.headers).map(([name, value]) => [name, rename(value)]),
+  );
+  const { value } = record;
+  return {
+    ...record,
+    headers,
+    value: hasIds && value !== null ? encoder.encode(rename(decoder.decode(value))) : value,
+  };
+}
+
+/** Sets the offsets of groups to what the records say: tools look there, and nothing else does. */
+async function restoreGroups(log: RecordLog, names: Topics, topics: readonly TopicExtent[]): Promise<void> {
+  const partitionsOf = (topic: string) => topics.find(({ name }) => name === topic)?.partitions ?? 0;
+  const tasks: GroupOffset[] = [];
+  for (let partition = 0; partition < partitionsOf(names.events); partition++) {
+    const own = await ownPosition(log, names, partition);
+    if (own !== null) tasks.push({ topic: names.events, partition, offset: own.next });
+  }
+  await using writer = await log.writer(WRITER);
+  if (tasks.length > 0) await writer.commit({ records: [], group: `${names.events}-tasks`, offsets: tasks });
+  for (const model of MODEL_NAMES) {
+    const positions = await checkpointedSamples(log, names, model);
+    if (positions === null) continue;
+    const offsets = positions.map((offset, partition) => ({ topic: names.samples, partition, offset }));
+    await writer.commit({ records: [], group: writerOf(names, model), offsets });
+  }
+}
