@@ -19,6 +19,8 @@ const LONGEST = [
   "tests/scripts",
 ];
 const SOURCES = ["src", "streams"];
+/** A folder that takes longer hangs: it is ended, and its output tells in which test. */
+const LIMIT_MS = 15 * 60_000;
 
 /** Counts of a process of `deno test`. */
 interface Counts {
@@ -53,6 +55,7 @@ async function runTests(args: readonly string[], isLive: boolean): Promise<Count
     stdout: "piped",
     stderr: isLive ? "inherit" : "piped",
   }).spawn();
+  const limit = isLive ? undefined : setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
   const parts: Uint8Array[] = [];
   const collect = async (stream: ReadableStream<Uint8Array>) => {
     for await (const part of stream) {
@@ -62,6 +65,7 @@ async function runTests(args: readonly string[], isLive: boolean): Promise<Count
   };
   await Promise.all([collect(child.stdout), isLive ? undefined : collect(child.stderr)]);
   const { success } = await child.status;
+  clearTimeout(limit);
   const whole = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
   if (!isLive) print(whole);
   return countsOf(new TextDecoder().decode(whole), success, args.join(" "));
