@@ -13,7 +13,7 @@ const HALVE_AFTER = COUNTERS / 2;
  * one-byte counters per id and conservative update (Estan and Varghese, SIGCOMM'02), halved periodically to forget
  * old uses.
  *
- * Collisions only raise the estimate: one may give an id its row early, none gives it late.
+ * Collisions only raise the estimate: an id may get its row early because of one, never late.
  */
 export class AdmissionFilter {
   readonly #counters = new Uint8Array(COUNTERS);

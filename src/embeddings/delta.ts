@@ -5,7 +5,7 @@
  *
  *     name, width, full (1 byte), removed [n, keys…], upserts [n, keys…], values [1 + n, width] float32
  *
- * The first row of `values` is the one that ids without a row share. A full delta is the whole table, with keys in
+ * The first row of `values` is shared by ids without a row of their own. A full delta is the whole table, with keys in
  * ascending order, so equal content gives equal bytes. Any other delta applies on top of its predecessor, removals
  * first.
  *
@@ -37,7 +37,7 @@ export interface EmbeddingDelta<Keys> {
 
 /**
  * Keys as UTF-8, left in place in the record: a delta has thousands that are looked up once, and a string for each
- * would be a sixth of a server's garbage.
+ * would be a sixth of what a server leaves for the garbage collector.
  */
 export interface RawKeys {
   /** Number of keys. */

@@ -22,7 +22,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  *
  * Everything lies in typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
  * its key, and the keys' bytes end to end. That is about 18 + 6 bytes per key beside the key itself, with nothing
- * for the garbage collector to walk except a cache of up to 4096 found keys: engines keep the hash of a string, so a
+ * for the garbage collector to walk except a cache of up to 4096 found keys: engines cache the hash of a string, so a
  * `Map` finds it again in a fraction of the time. A look-up never fails: keys that cannot be stored (ill-formed
  * UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply not found.
  *
@@ -56,12 +56,12 @@ export class KeyIndex {
     return this.#size;
   }
 
-  /** One more than the largest row ever given. */
+  /** One more than the largest row ever assigned. */
   get endRow(): number {
     return this.#nextRow;
   }
 
-  /** The row that the next insertion will give. */
+  /** The row that the next insertion assigns. */
   get upcomingRow(): number {
     return this.#freeRow === 0 ? this.#nextRow : this.#freeRow;
   }

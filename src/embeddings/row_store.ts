@@ -31,7 +31,7 @@ export interface RowStoreOptions {
 
 /** Share of the rows that a full store evicts at once, which makes eviction O(1) per event on average. */
 const EVICT_SHARE = 1 / 8;
-/** A store that was full once evicts when at most this share of its rows is free, before it has to refuse ids. */
+/** A store that has been full evicts as soon as at most this share of its rows is free, so it seldom refuses ids. */
 const SPARE_SHARE = 1 / 32;
 /** Upper bound of the bytes of numbers and lengths in a record, per part. */
 const HEADER_BYTES = 128;
@@ -90,7 +90,7 @@ export class RowStore {
     return chunks + this.#index.encodedBytes + (this.#filter?.bytes ?? 0) + HEADER_BYTES;
   }
 
-  /** How often an id was due a row and there was no room. */
+  /** How often an id was due a row but there was no room. */
   get refused(): number {
     return this.#refused;
   }
@@ -138,7 +138,7 @@ export class RowStore {
     return this.#chunks[row >> CHUNK_BITS]!;
   }
 
-  /** Gives a row to an id that has none, if it is due and there is room; otherwise returns {@linkcode UNKNOWN_ROW}. */
+  /** Gives a row to an id that has none, if one is due and there is room; otherwise returns {@linkcode UNKNOWN_ROW}. */
   admit(key: string): number {
     const index = this.#index, { admitAfter, maxBytes, seed, width } = this.#options;
     if (!index.storable(key)) return UNKNOWN_ROW;

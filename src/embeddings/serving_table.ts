@@ -93,7 +93,7 @@ export class ServingTable {
     return this.#index.find(key) || UNKNOWN_ROW;
   }
 
-  /** Like {@linkcode ServingTable.lookup}, but bypasses the cache: for keys that do not come again soon. */
+  /** Like {@linkcode ServingTable.lookup}, but bypasses the cache: for keys that will not recur soon. */
   lookupOnce(key: string): number {
     return this.#index.findOnce(key) || UNKNOWN_ROW;
   }
@@ -115,7 +115,7 @@ export class ServingTable {
   /**
    * Applies a delta. The caller, who numbers the versions, must make sure that it follows the last one.
    *
-   * @throws {SyntaxError} if the bytes are no delta; nothing is changed then
+   * @throws {SyntaxError} if the bytes are not a delta; the table is unchanged then
    * @throws {RangeError} if it is a delta of another table
    */
   applyDelta(bytes: Uint8Array): void {
@@ -128,7 +128,7 @@ export class ServingTable {
    * Begins to apply a delta. Looking up its keys is most of the work and can be done in portions, between requests;
    * committing only copies numbers.
    *
-   * @throws {SyntaxError} if the bytes are no delta
+   * @throws {SyntaxError} if the bytes are not a delta
    * @throws {RangeError} if it is a delta of another table
    *
    * @internal

@@ -326,7 +326,7 @@ export class EmbeddingTable {
   /**
    * Replaces the state by that of a table of the same name, width and seed.
    *
-   * @throws {SyntaxError} if the bytes are no such state; nothing is changed then
+   * @throws {SyntaxError} if the bytes are not such a state; nothing is changed then
    */
   decode(bytes: Uint8Array): void {
     const reader = openRecord(bytes, NAME, VERSION);
