@@ -124,13 +124,13 @@ export class ByteReader {
     return text ?? decodeUtf8(bytes);
   }
 
-  /** Reads a string without making it. @returns Its length in bytes, which end at {@linkcode ByteReader.position} */
+  /** Skips a string, without making it. @returns its length in bytes, which end at {@linkcode ByteReader.position} */
   skipString(): number {
     const length = this.uint();
     const from = this.#take(length);
     for (let at = from; at < this.#position; at++) {
       if (this.#bytes[at]! < 0x80) continue;
-      decodeUtf8(this.#bytes.subarray(from, this.#position)); // throws if it is no string
+      decodeUtf8(this.#bytes.subarray(from, this.#position)); // throws if it is not UTF-8
       break;
     }
     return length;
@@ -153,7 +153,7 @@ export class ByteReader {
   }
 }
 
-/** A text of up to 32 ASCII characters, as nearly all ids are, else `null`: faster than the decoder. */
+/** Decodes up to 32 ASCII characters, as nearly all ids are, faster than the decoder does; `null` = it is another text. */
 export function shortAscii(bytes: Uint8Array): string | null {
   if (bytes.length > 32) return null;
   let text = "";

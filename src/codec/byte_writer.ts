@@ -44,7 +44,7 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Forgets what was written and keeps the room. */
+  /** Drops what was written and keeps the buffer. */
   reset(): void {
     this.#length = 0;
   }

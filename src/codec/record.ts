@@ -23,7 +23,7 @@ export function startRecord(name: string, version: number, capacity = 256): Byte
 }
 
 /**
- * Opens a record behind its header.
+ * Reads the header of a record, and returns a reader of what follows.
  *
  * @throws {SyntaxError} if it is not a record of that name and version
  *
@@ -56,7 +56,7 @@ export function endRecord(reader: ByteReader, name: string): void {
   if (!reader.done) throw new SyntaxError(`Cannot decode a record as ${name}: it goes on behind its end`);
 }
 
-/** Appends an array behind its length in bytes. */
+/** Appends an array, with its length in bytes before it. */
 export function writeArray(writer: ByteWriter, values: NumericArray): void {
   writer.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }
