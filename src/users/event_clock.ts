@@ -3,7 +3,7 @@
  *
  * Nothing happens after it has arrived: an event's time is capped at the arrival of its record, or at the clock if that
  * is later. *Sure* arrivals (stamped by our server or by the log) bound the clock from above as well, so that a wrong
- * time does not stay once it got in:
+ * time does not stay once it is in:
  *
  * ```text
  *   arrives  says      clock

@@ -27,7 +27,7 @@ export class UserMemory {
   readonly #codec: UserCodec;
   #bytes = 0;
 
-  /** Without users. */
+  /** Makes a memory without users. */
   constructor(sequences: SequenceSlab, catalogue: Catalogue) {
     this.#sequences = sequences;
     this.#codec = new UserCodec(sequences, catalogue);

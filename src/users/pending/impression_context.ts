@@ -12,7 +12,7 @@ import type { StoredState } from "../states/stored_state.ts";
 /** Behaviours of a user, oldest first. */
 export interface Behaviours {
   readonly length: number;
-  /** Id of the item of one. */
+  /** Id of the item that was acted upon. */
   item(at: number): string;
   action(at: number): string;
   /** Event time. */
@@ -22,19 +22,19 @@ export interface Behaviours {
 
 /** Context for writing impressions: repeated ids and lists are written once. */
 export interface Written {
-  /** Number of an item, which it has from now on. */
+  /** The number of an item in the record, assigned at its first use. */
   readonly numberOf: (index: number) => number;
   readonly strings: Dictionary;
   readonly lists: ListDictionary;
-  /** Those of the same record. */
+  /** The behaviours in the same record. */
   readonly behaviours: Behaviours;
-  /** Gets the states; one that several impressions share is written once. */
+  /** Collects states to be written: one that several impressions share, once. */
   readonly states: (StoredState | null)[];
 }
 
 /** Context for reading impressions. */
 export interface Read {
-  /** Features of the item of a number, with the categories and fields of that time. */
+  /** Features of the item with this number, with the categories and fields it had then. */
   readonly itemAt: (
     at: number,
     categories: readonly string[],
@@ -42,8 +42,8 @@ export interface Read {
   ) => ItemFeatures;
   readonly strings: (at: number) => string;
   readonly lists: (at: number) => readonly (string | null)[];
-  /** Those of the same record. */
+  /** The behaviours in the same record. */
   readonly behaviours: Behaviours;
-  /** Those that {@linkcode Written} got. */
+  /** The states that {@linkcode Written} collected. */
   readonly states: readonly (StoredState | null)[];
 }

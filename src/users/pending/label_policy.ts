@@ -9,7 +9,7 @@
  *  fnw, fnc  learn negatives     judge            + learn each click as a positive, early or late
  * ```
  *
- * What was given before its click came is a fake negative; weights in the loss (`late`, `fnw`) or the link of the
+ * A negative that is learnt before its click comes is fake; weights in the loss (`late`, `fnw`) or the link of the
  * probability (`fnc`) undo it, see `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
  *
  * @module
@@ -43,7 +43,11 @@ export function lateShare({ clicksInTime, clicksLate }: DelayCounters): number {
   return clicksLate / (clicksInTime + clicksLate + 1);
 }
 
-/** What a list that has just been shown is learnt as. @param before what was shown of it before */
+/**
+ * The sample of a list that has just been shown; `null` if there is nothing to learn yet.
+ *
+ * @param before rows of it that were shown earlier
+ */
 export function shownSample(
   policy: LabelPolicy,
   user: string,
@@ -61,7 +65,11 @@ export function shownSample(
   return learnt(policy, toSample(user, { ...pending, rows }, pending.time), 1);
 }
 
-/** What a click is learnt as when it comes. @param late Whether the labels of its list were given already. */
+/**
+ * The sample of a click on its arrival; `null` if it waits for the end of the window.
+ *
+ * @param at `late`: whether the window has ended, `share`: share φ of late clicks
+ */
 export function clickSample(
   policy: LabelPolicy,
   user: string,
@@ -76,13 +84,13 @@ export function clickSample(
   return learnt(policy, sample, policy === "late" ? at.share : 1);
 }
 
-/** What a list is when its window ends. */
+/** The sample of a list whose window has ended. */
 export function settledSample(policy: LabelPolicy, sample: Sample, share: number): Sample {
   if (policy === "window") return sample;
   return policy === "late" ? { ...sample, lateShare: share } : { ...sample, purpose: "judge" };
 }
 
 function learnt(policy: LabelPolicy, sample: Sample, share: number): Sample {
-  // Without weights the labels are learnt as they are, and the link makes up for it.
+  // Without weights the labels are learnt as they are, and the link corrects for them.
   return { ...sample, purpose: "learn", lateShare: policy === "fnc" ? undefined : share };
 }

@@ -9,7 +9,7 @@
  *
  * An explicit outcome (a rating, a dislike) closes its item at once; an impression whose items are all closed is
  * emitted at once. One whose items were all clicked waits: if clicks were learnt sooner than their absence, the
- * model would believe in too many.
+ * model would expect too many.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import type { Exposure } from "../../assignment/exposure.ts";
 import type { ListFeatures, Sample, SampleState } from "../../samples/sample.ts";
 import type { StoredState } from "../states/stored_state.ts";
 
-/** The state that a list's history goes on from; impressions share it. */
+/** The state that a list's history continues from; impressions share it. */
 export interface PendingState {
   /** How many of the history's behaviours are in it. */
   readonly from: number;
@@ -32,7 +32,7 @@ export interface Pending extends Omit<ListFeatures, "user" | "state"> {
   readonly request: string;
   /** Whether it was shown; a recommendation that was never confirmed as shown makes no sample. */
   readonly shown: boolean;
-  /** Whether its labels were given, and it is kept for clicks that come later still. @default {false} */
+  /** Whether its labels are given, and it is kept for late clicks only. @default {false} */
   readonly settled?: boolean | undefined;
   /** Event time at which open labels become 0. */
   readonly deadline: number;
@@ -57,7 +57,7 @@ export function sampleState({ from, stored }: PendingState): SampleState {
   return { from, values: stored.floats() };
 }
 
-/** The sample of an impression, which shares its rows; what is open counts as no positive outcome. */
+/** The sample of an impression, which shares its rows; open ones count as negative. */
 export function toSample(user: string, pending: Pending, closedTime: number): Sample {
   const { request, time, version, model, newUser, exposures, history, userFields, contextFields, rows } =
     pending;
@@ -91,7 +91,7 @@ export interface Deadline {
   readonly request: string | null;
 }
 
-/** A binary heap of deadlines: earliest first, then by sequence number. O(log n) a push or pop. */
+/** A binary heap of deadlines: earliest first, then by sequence number. O(log n) per push or pop. */
 export class DeadlineQueue {
   readonly #heap: Deadline[] = [];
 
@@ -119,7 +119,7 @@ export class DeadlineQueue {
     heap[at] = entry;
   }
 
-  /** Takes the earliest entry out. */
+  /** Removes and returns the earliest entry. */
   pop(): Deadline | undefined {
     const heap = this.#heap;
     const top = heap[0];

@@ -3,7 +3,7 @@
  *
  * ```text
  * rows = count, numeric features of a row, those of all rows, then of each row: item, categories, fields, marks, logit,
- *        and what its marks say is not as nearly always
+ *        and whatever the marks say is unusual
  * ```
  *
  * @module
@@ -15,11 +15,11 @@ import { creditCode, creditOf } from "../../assignment/credit.ts";
 import type { Read, Written } from "./impression_context.ts";
 import { type ItemFeatures, Rows } from "../../samples/rows.ts";
 
-/** Bits of the marks behind a label in two, of which {@linkcode OPEN} is none. */
+/** Marks: two bits of label, of which {@linkcode OPEN} is none, then flags. */
 const OPEN = 2, CLOSED = 4, LATE = 8;
-/** The offset: is not the first numeric feature, but that of the row before; is neither. */
+/** The offset, usually the first numeric feature, is that of the row before; is neither. */
 const OFFSET_BEFORE = 16, OFFSET = 32;
-/** Is not 1; is known; is not 0; is not the place in the list. */
+/** Propensity is not 1; the oracle is known; the reward is not 0; the position is not the place in the list. */
 const PROPENSITY = 64, ORACLE = 128, REWARD = 256, POSITION = 512;
 /** Which of two teams is credited, as a `creditCode`. */
 const TEAM = 1024;

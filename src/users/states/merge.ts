@@ -1,5 +1,5 @@
 /**
- * Merges the behaviours of an anonymous session into those of the user who it turned out to be.
+ * Merges the behaviours of an anonymous session into those of the user behind it.
  *
  * @module
  */

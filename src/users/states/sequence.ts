@@ -56,7 +56,7 @@ export interface NewestBehaviours {
   readonly strengths: Float32Array;
 }
 
-/** Capacities below N. A full row moves to the next one, so that the many users who do little take little. */
+/** Capacities below N. A full row moves to the next one, so that users with few behaviours take little memory. */
 const CAPACITIES = [8, 24, 56];
 const ROW_BYTES = 15;
 
@@ -217,7 +217,7 @@ export class SequenceSlab {
     while (place > 0 && slab.time(base + place - 1) > time) place--;
     const atEnd = place === length;
     if (length === this.capacity) {
-      // Older than everything kept: it only counts.
+      // Older than everything kept: it is only counted.
       if (place === 0) return false;
       slab.copy(base + 1, base + place, base);
       place--;
