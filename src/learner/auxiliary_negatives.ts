@@ -1,6 +1,6 @@
 /**
  * The negatives of DIEN's auxiliary loss: another behaviour is drawn for each one but the first, and its vector is
- * gathered like a behaviour's, with strength 1. Gradients take the same way back.
+ * gathered like a behaviour's, with strength 1. Gradients go back the same way.
  *
  * @module
  */

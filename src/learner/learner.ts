@@ -54,7 +54,7 @@ export interface LearnResult {
   readonly usable: boolean;
 }
 
-/** Each is written in the oldest format that holds it: format 2 has neither bank nor preferences, format 3 no preferences. */
+/** State is written in the oldest format that can hold it: format 2 has neither bank nor preferences, format 3 no preferences. */
 const FORMAT = 4;
 const WITHOUT_PREFERENCES = 3;
 const WITHOUT_BANK = 2;
@@ -86,7 +86,7 @@ interface LearntRows {
  * assert.equal(rows, 0);
  *
  * const other = new Learner(newModel(), { schema, embeddingWidth: width });
- * other.decode(learner.encode()); // goes on where it was, bit for bit
+ * other.decode(learner.encode()); // continues where that was, bit for bit
  * assert.equal(other.steps, 1);
  * ```
  */
@@ -109,7 +109,7 @@ export class Learner {
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
   readonly #served: ServedLink;
-  /** Learns which item comes next, where that is wanted. */
+  /** Learns which item comes next, if configured. */
   readonly #bank: BankLearner | null;
   readonly #preferences: PreferenceLearner;
   /** Capacity to encode into. */
@@ -191,7 +191,7 @@ export class Learner {
       if (sample.purpose === "judge") continue;
       const { rows } = sample;
       for (let row = 0; row < rows.length; row++) this.#scaler.update(rows.numericsOf(row));
-      // It knows no categories: a negative has those of its item.
+      // The history before a next item has no categories, which a negative needs.
       if (sample.next === undefined) this.#reservoir.update(sample.history);
       this.dataTime = Math.max(this.dataTime, sample.time);
     }
@@ -208,7 +208,7 @@ export class Learner {
     };
   }
 
-  /** Bytes of all tables, those of a bank too. */
+  /** Bytes of all tables, including those of a bank. */
   get tableBytes(): number {
     const own = [...this.tables.values(), ...this.#bank?.tables.values() ?? []];
     return own.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -259,7 +259,7 @@ export class Learner {
     this.#tables.encode(to);
     if (format > WITHOUT_BANK) to.bytes(this.#bank?.encoded() ?? NO_BANK);
     if (hasPreferences) this.#preferences.encode(to);
-    // It grows little between two calls; with some room to spare it is not copied while it is written.
+    // It grows little between two calls: with some spare room, writing it never reallocates.
     this.#encodedBytes = Math.ceil(to.length * 1.05);
     return to.take();
   }
@@ -284,7 +284,7 @@ export class Learner {
     this.#served.decode(from);
     this.#reservoir.decode(from);
     this.#tables.decode(from);
-    // Whether there is a bank is configured: one that is not wanted any more is left out.
+    // The configuration decides whether there is a bank: one that is no longer wanted is dropped.
     const bank = format > WITHOUT_BANK ? from.bytes() : NO_BANK;
     if (bank.length > 0) this.#bank?.decode(new ByteReader(bank));
     else this.#bank?.reset();
@@ -363,7 +363,7 @@ export class Learner {
       this.#tables.discard();
       return false;
     }
-    // Of behaviours alone there is no gradient, and momentum must not move the model by itself.
+    // Without rows and histories there is no gradient, and momentum must not move the model by itself.
     const isDenseSound = learnt === 0 || this.#dense.step(LARGEST_WEIGHT);
     return this.#tables.step(LARGEST_WEIGHT) && isDenseSound;
   }

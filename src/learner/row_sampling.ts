@@ -9,7 +9,7 @@ import { hash32 } from "../draws/random.ts";
 import type { Sample } from "../samples/sample.ts";
 
 /**
- * The rows of a sample that are learnt, a function of its request, the items and the seed alone.
+ * The rows of a sample to learn: a function of its request, its items and the seed alone.
  *
  * @param rate probability in (0, 1] with which a negative is kept
  */

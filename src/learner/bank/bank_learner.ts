@@ -1,7 +1,7 @@
 /**
  * Learns an {@linkcode EmaBank} online: from what a user did before, which item came next?
  *
- * Steps are learnt some at a time, against the same drawn items: what is drawn is looked up once for all of them. A step
+ * Several steps are learnt together, against the same drawn items, which are looked up once for all of them. A step
  * costs O(T d + K d + d²): T behaviours, K drawn items, d the width of vectors.
  *
  * @module
@@ -33,21 +33,21 @@ export interface BankLearnerOptions {
   readonly seed: number;
 }
 
-/** What comes next, and after what. */
+/** An item that came next, and what came before it. */
 export interface NextItem {
   /** What the user did before. */
   readonly before: Pick<SampleHistory, "items" | "strengths" | "times">;
-  /** The item that came. */
+  /** The item. */
   readonly item: string;
-  /** When, milliseconds since the epoch. */
+  /** When it came, milliseconds since the epoch. */
   readonly time: number;
 }
 
-/** What learning gave. */
+/** Result of learning some steps. */
 export interface BankLearnt {
-  /** Σ of the losses of the steps, nats; 0 where there is nothing to draw against. */
+  /** Σ of the losses of the steps, nats; 0 while there are too few items to draw from. */
   readonly loss: number;
-  /** Whether no weight that moved is beyond what is allowed. */
+  /** Whether every weight that changed is within bounds. */
   readonly isSound: boolean;
 }
 
@@ -62,13 +62,13 @@ const VECTOR_SCALE = 0.1;
 /** Newest items that are drawn from. */
 const DRAWN_FROM = 65_536;
 
-/** Learns some steps at a time; same steps in the same calls, same weights, bit for bit. */
+/** Learns several steps per call; same steps in the same calls, same weights, bit for bit. */
 export class BankLearner {
   /** The dense part. */
   readonly bank: EmaBank;
   /** By the values of {@linkcode BANK_TABLES}. */
   readonly tables: ReadonlyMap<string, EmbeddingTable>;
-  /** Steps made. */
+  /** Number of steps learnt. */
   steps = 0;
   readonly #options: BankLearnerOptions;
   readonly #in: EmbeddingTable;
@@ -81,10 +81,10 @@ export class BankLearner {
   readonly #logExpected: Float32Array;
   readonly #inRows: Uint32Array;
   readonly #outRows: Uint32Array;
-  /** As it is encoded before it has learnt anything. */
+  /** Its encoding before it has learnt anything. */
   readonly #initial: Uint8Array;
 
-  /** Nothing learnt. */
+  /** Makes a learner that has learnt nothing. */
   constructor(options: BankLearnerOptions, kernels: Kernels) {
     const { width: d, drawn: K, behaviours: T, together: B, tableBytes, seed } = options;
     this.#options = options;
@@ -110,7 +110,7 @@ export class BankLearner {
   /**
    * Learns some steps, {@linkcode BankLearnerOptions.together} at a time; a gradient that is not finite changes no weight.
    *
-   * @param largest magnitude that no weight should be beyond
+   * @param largest bound of the magnitude of a weight
    */
   learn(nexts: readonly NextItem[], largest: number): BankLearnt {
     const { together } = this.#options;
@@ -137,17 +137,17 @@ export class BankLearner {
     return isSound;
   }
 
-  /** Forgets all that was learnt. */
+  /** Forgets everything that was learnt. */
   reset(): void {
     this.decode(new ByteReader(this.#initial));
   }
 
-  /** Marks all current rows as known, so that the next delta leaves them out. */
+  /** Marks all rows as published, so the next delta leaves them out. */
   clearChanged(): void {
     for (const table of this.tables.values()) table.clearChanged();
   }
 
-  /** The rows as a version carries them, by table: all, or those changed since the last call; none is changed then. */
+  /** Encodes all rows by table, or those changed since the last call, and marks them as published. */
   takeRows(kind: "delta" | "full"): ReadonlyMap<string, Uint8Array> {
     const rows = new Map<string, Uint8Array>();
     for (const [name, table] of this.tables) {
@@ -189,20 +189,20 @@ export class BankLearner {
     return got.loss;
   }
 
-  /** Puts an item at a place of the scored ones. */
+  /** Puts an item at place `c` of the scored ones. */
   #score(c: number, item: string, time: number): void {
     const row = this.#outRows[c] = this.#out.use(item, time);
     this.#out.copyRow(row, this.#outputs, c * this.#out.width);
   }
 
-  /** Everything in bytes. */
+  /** The whole state as bytes. */
   encoded(): Uint8Array {
     const to = new ByteWriter(1 << 16);
     this.encode(to);
     return to.toBytes();
   }
 
-  /** Writes weights, optimisers and what is drawn from. */
+  /** Writes weights, optimisers and the items to draw from. */
   encode(to: ByteWriter): void {
     const { values } = this.bank.parameters;
     to.uint(this.steps).uint(values.length).f32s(values).bytes(this.#optimiser.encode());
@@ -230,7 +230,7 @@ export class BankLearner {
   }
 }
 
-/** Draws of mean 0 and deviation 1. */
+/** Normal draws of mean 0 and deviation 1. */
 function normals(seed: number): () => number {
   const random = mulberry32(seed);
   return () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());

@@ -1,6 +1,6 @@
 /**
- * Items to draw against the one that came: half by how often each came of late, half evenly among those, so that
- * popular items are pushed down where they do not belong, and rare ones are, too.
+ * Draws negatives for the item that came next: half by how often each came lately, half uniformly among these, so that
+ * both popular and rare items are pushed down where they do not belong.
  *
  * @module
  */
@@ -8,35 +8,35 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 
-/** Share of the draws that are even among items. */
+/** Share of the draws that are uniform over items. */
 const EVEN = 0.5;
 
-/** The newest items that came, and how often each did. Memory: 4 bytes per newest item, some 100 per distinct one. */
+/** The items that came last, and how often each did. Memory: 4 bytes per occurrence, about 100 per distinct item. */
 export class DrawnItems {
-  /** Numbers of the newest items; a ring. */
+  /** Ring of the numbers of the newest items. */
   readonly #ring: Uint32Array;
   #size = 0;
   #next = 0;
   readonly #numbers = new Map<string, number>();
-  /** By number; undefined when it is free. */
+  /** Ids by number; undefined when it is free. */
   #ids: (string | undefined)[] = [];
   readonly #free: number[] = [];
-  /** By number: how often it is in the ring, and its place among the distinct ones. */
+  /** By number: occurrences in the ring, and the place among the distinct items. */
   readonly #counts: number[] = [];
   readonly #places: number[] = [];
   readonly #distinct: number[] = [];
 
-  /** Remembers so many items. */
+  /** Remembers the newest `capacity` items. */
   constructor(capacity: number) {
     this.#ring = new Uint32Array(capacity);
   }
 
-  /** Items that can be drawn. */
+  /** Number of items that can be drawn. */
   get distinct(): number {
     return this.#distinct.length;
   }
 
-  /** Takes in an item that came. */
+  /** Adds an item that came. */
   update(id: string): void {
     if (this.#size === this.#ring.length) this.#drop(this.#ring[this.#next]!);
     else this.#size++;

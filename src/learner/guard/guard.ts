@@ -17,7 +17,7 @@
  * With H the entropy of the label rate, the newest window is out of band when
  *
  *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
- *     (mean surprise − mean surprise of the reference) / H > margin      it expects something else, or
+ *     (mean surprise − mean surprise of the reference) / H > margin      it misjudges its own loss, or
  *     Σ p / Σ y outside [low, high], and further than the reference      calibration
  *
  * each by more than `confidence` standard errors. These are of batch means, weighted by users, from the larger variance
