@@ -9,7 +9,7 @@ import type { CandidateSource } from "../events/candidate_source.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
 import type { MetricName } from "./metrics.ts";
 
-/** What orders retrieved candidates: the model, the retrieval's blend, or the product of both. */
+/** What orders retrieved candidates: the model, the blend of sources, or the product of both. */
 export const RANKINGS = ["model", "blend", "both"] as const;
 
 /** Retrieval settings of a variant, for requests without candidates. */
@@ -106,7 +106,7 @@ export interface Experiment {
   readonly salt: string;
   /** Whether users see one variant, or lists drafted from the first two. */
   readonly mode: typeof EXPERIMENT_MODES[number];
-  /** `running`; `stopped`: no user is in it; `promoted`: every user gets `winner`. */
+  /** `running`; `stopped`: no user is in it; `promoted`: every user gets the variant `winner`. */
   readonly status: "running" | "stopped" | "promoted";
   /** Share of all users in it, in (0, 1]. */
   readonly traffic: number;
