@@ -22,7 +22,7 @@ export type RetainingLog = Log & Required<Pick<Log, "keepMs">>;
 /** A log that checks every record on request. */
 export type VerifiableLog = Log & Required<Pick<Log, "verify">>;
 
-/** Whether a log indexes its keys: no user needs to be in memory then, nor in a snapshot beside it. */
+/** Whether a log indexes its keys: if so, users need not be in memory, nor in a local snapshot. */
 export function indexesKeys(log: Log): log is IndexedLog {
   return log.latest !== undefined;
 }
@@ -63,7 +63,7 @@ export interface LogCapabilities {
   readonly isDurable: boolean;
 }
 
-/** What a log can do; whether it is durable, no log tells. */
+/** What a log can do, except whether it is durable, which only its kind knows. */
 export function capabilitiesOf(log: Log): Omit<LogCapabilities, "isDurable"> {
   return {
     indexesKeys: indexesKeys(log),

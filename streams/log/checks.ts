@@ -9,7 +9,7 @@ import { partitionOf } from "./partitioner.ts";
 
 const MAX_PARTITIONS = 1024;
 
-/** @throws RangeError when a topic cannot be like that */
+/** Checks the spec of a new topic. @throws RangeError when it is invalid */
 export function checkSpec({ name, partitions, cleanup }: TopicSpec): void {
   if (!/^[a-zA-Z0-9._-]{1,249}$/.test(name) || name === "." || name === "..") {
     throw new RangeError(
@@ -26,7 +26,7 @@ export function checkSpec({ name, partitions, cleanup }: TopicSpec): void {
   }
 }
 
-/** @throws LogError `topic-mismatch` when a topic that exists is not like that */
+/** Checks a topic that exists. @throws LogError `topic-mismatch` when it has another spec */
 export function checkSame(existing: TopicSpec, wanted: TopicSpec): void {
   if (existing.partitions === wanted.partitions && existing.cleanup === wanted.cleanup) return;
   throw new LogError(
@@ -42,7 +42,7 @@ export function describeSpec({ partitions, cleanup }: TopicSpec): string {
   return `${partitions} partition${partitions === 1 ? "" : "s"}, cleanup ${cleanup}`;
 }
 
-/** @throws LogError `unknown-partition` when a topic has no such partition */
+/** Checks a partition of a topic. @throws LogError `unknown-partition` when there is no such partition */
 export function checkPartition({ name, partitions }: TopicSpec, partition: number): void {
   if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return;
   throw new LogError(
@@ -83,7 +83,7 @@ export function placeOf({ topic, key, time, headers, partition }: NewRecord, spe
   return place;
 }
 
-/** @throws RangeError when an offset is none */
+/** Checks an offset to commit. @throws RangeError when it is not an offset */
 export function checkOffset(group: string, { topic, partition, offset }: GroupOffset): void {
   if (Number.isSafeInteger(offset) && offset >= 0) return;
   throw new RangeError(`Cannot commit offset ${offset} of ${topic}/${partition} for group ${group}`);
@@ -106,7 +106,7 @@ export function coPartitions(group: string, specs: readonly TopicSpec[]): number
   );
 }
 
-/** @throws RangeError or LogError `topic-mismatch` when a partition cannot be trimmed there */
+/** Checks where to trim. @throws RangeError or LogError `topic-mismatch` when that is not possible */
 export function checkTrim(spec: TopicSpec, partition: number, before: number, end: number): void {
   if (spec.cleanup !== "delete") {
     throw new LogError("topic-mismatch", `Cannot trim ${spec.name}: its cleanup is ${spec.cleanup}`);

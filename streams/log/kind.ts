@@ -24,13 +24,13 @@ export interface SettingsReader {
 
 /** What a command knows besides the settings. */
 export interface OpenContext extends SettingsReader {
-  /** How long to wait for a log that is away when the settings do not say, milliseconds. @default {the log's own} */
+  /** How long to wait for an unreachable log, if the settings do not say, milliseconds. @default {the log's own} */
   readonly retryMs?: number | undefined;
   /** Folder in which processes of this machine register. @default {none} */
   readonly membersFolder?: string | undefined;
 }
 
-/** What a process that opens the log must be allowed beside its file. */
+/** Permissions that a process needs to open the log, besides those for its file. */
 export interface LogNeeds {
   /** Whether it connects to other machines. */
   readonly net: boolean;
@@ -58,11 +58,11 @@ export interface LogKind<Settings = LogSettings> {
   readonly partitions: number;
   /** Time between commits while an answer waits, milliseconds: the price of a commit decides. */
   readonly answerIntervalMs: number;
-  /** The file that holds it, which opening creates; `null` = it is elsewhere. */
+  /** The file that holds it, which opening creates; `null` = it is not in a file. */
   fileOf(settings: Settings): string | null;
-  /** Where it is, for people. */
+  /** Where it is, for messages. */
   placeOf(settings: Settings): string;
-  /** What opening it takes, beside its file. */
+  /** Permissions that opening it needs, besides those for its file. */
   needsOf(settings: Settings): LogNeeds;
   /** The options that {@linkcode LogKind.open} takes, which can be cloned; reads the files and variables that settings name. */
   resolve(settings: Settings, context: OpenContext): Promise<unknown>;

@@ -235,7 +235,7 @@ export interface Log extends AsyncDisposable {
   /**
    * Reads committed records at or above `from`, in offset order. A `from` below the start begins there.
    *
-   * @throws RangeError when `from` is above the end: this log never gave that position
+   * @throws RangeError when `from` is above the end: this log never returned that position
    */
   read(topic: string, partition: number, from: number, options?: ReadOptions): Promise<ReadResult>;
   /**
@@ -269,7 +269,7 @@ export interface Log extends AsyncDisposable {
    * How long the topic's own retention keeps a record; on a `compact` topic, a replaced or deleted one. Only logs with
    * their own retention have it.
    *
-   * @returns Milliseconds from the record's time; `null` = for ever, or it may not be asked
+   * @returns Milliseconds from the record's time; `null` = forever, or we may not ask
    */
   keepMs?(topic: string): Promise<number | null>;
   /**
@@ -358,7 +358,7 @@ export interface Verified {
  */
 export type Scrubbed = "clean" | "fragments" | "busy";
 
-/** A log without its groups: what there is of one in a thread that does not own it. */
+/** A log without consumer groups: all that a thread which does not own it can use. */
 export type UngroupedLog = Omit<Log, "join" | "members" | "address" | "connect">;
 
 /** @internal What can be read of a log, also of one that belongs to another process. */

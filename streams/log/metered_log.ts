@@ -54,10 +54,10 @@ export interface LogObserver {
 }
 
 /**
- * A log that reports to an observer what goes through it. It has what the log below has; what a log opened at its
- * address, or a thread connected to it, does is not measured.
+ * A log that reports its traffic to an observer. It can do what the underlying log can. A log opened at its address,
+ * or a thread connected to it, is not measured.
  *
- * @param now a clock in milliseconds that never goes back
+ * @param now a monotonic clock in milliseconds
  *
  * @example
  * ```ts
@@ -123,7 +123,7 @@ export function meteredLog(
   });
 }
 
-/** A log with some methods replaced. Every other call goes to the log below, and so does disposal. */
+/** A log with some methods replaced; all other calls, and disposal, go to the underlying log. */
 function layered(below: Log, own: Partial<Log>): Log {
   return new Proxy(below, {
     get(_, name) {

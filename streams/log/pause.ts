@@ -6,7 +6,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Waits so many milliseconds, or until the signal is aborted; neither is an error. */
+/** Waits for `ms` milliseconds, or until the signal is aborted; neither is an error. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   try {

@@ -9,7 +9,7 @@ import { type Bounds, type Log, LogError, type LogRecord, type ReadableLog, type
 /**
  * Yields every record of a partition from `from` to the end it had when the reading began.
  *
- * @throws LogError `closed` when the log has less now
+ * @throws LogError `closed` when the log ends before that now
  */
 export async function* readAll(
   log: Pick<Log, "bounds" | "read">,
@@ -26,7 +26,7 @@ export async function* readAll(
   }
 }
 
-/** The error of a log that has nothing before the end that it gave: its broker lags behind the one that gave it. */
+/** The error of a log without records before the end that it reported: another broker, which lags behind, is read. */
 export function endsEarly(topic: string, partition: number, next: number, end: number): LogError {
   return new LogError("closed", `Cannot read ${topic}/${partition} from ${next} to its end at ${end} now`);
 }
@@ -54,7 +54,7 @@ export async function newestOf(
   }
 }
 
-/** Offsets of a topic at or above a reader's positions, holes of the log included; one position per partition. */
+/** Number of offsets at or above a reader's positions, one per partition; includes holes of the log. */
 export async function lagOf(
   log: Pick<Log, "bounds">,
   topic: string,
@@ -64,7 +64,7 @@ export async function lagOf(
   return ends.reduce((sum, { end }, partition) => sum + Math.max(0, end - (positions[partition] ?? 0)), 0);
 }
 
-/** What there is of a topic. */
+/** A topic, with the ranges that can be read. */
 export interface TopicExtent extends TopicSpec {
   /** See `TopicIdentity.id`. */
   readonly id: string | null;
@@ -72,7 +72,7 @@ export interface TopicExtent extends TopicSpec {
   readonly bounds: readonly Bounds[];
 }
 
-/** What there is of the topics whose names have a prefix, by name. */
+/** The topics whose names have a prefix, in the order of their names. */
 export async function extentsOf(
   log: Pick<ReadableLog, "topics" | "identify" | "bounds">,
   prefix = "",

@@ -17,11 +17,11 @@ export interface LeftOut {
   readonly place: RecordPlace;
   /** What is wrong with it, for people. */
   readonly reason: string;
-  /** What becomes of it, for people. */
+  /** The consequence, for people. */
   readonly effect: string;
 }
 
-/** So many records of a topic are logged one by one, then one in so many. */
+/** The first records of a topic are logged one by one, later ones one in {@linkcode LOGGED_EVERY}. */
 const LOGGED = 100;
 const LOGGED_EVERY = 1000;
 
@@ -46,7 +46,7 @@ export class UnreadableRecords {
    * Leaves a record out.
    *
    * @param cause the error of reading it, or why it cannot be used
-   * @param effect what becomes of it, for people
+   * @param effect the consequence, for people
    */
   leaveOut({ topic, partition, offset }: RecordPlace, cause: unknown, effect: string): void {
     const reason = reasonOf(cause);

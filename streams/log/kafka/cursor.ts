@@ -1,5 +1,5 @@
 /**
- * A place in a partition, with the records that follow it and a few that went before.
+ * A place in a partition, with the records that follow it and a few that precede it.
  *
  * ```text
  *        heldFrom        start                 position        stableEnd

@@ -59,7 +59,7 @@ const MAX_AHEAD_MS = 3_300_000;
  *   write must not wait until another one has been replicated.
  * - **A failed writer** refuses every later commit: open another with its id, if it is still yours.
  * - **Groups** rebalance cooperatively: a partition is revoked only when it moves.
- * - Brokers that are away for less than `retryMs` are waited for everywhere.
+ * - Every operation waits for brokers that are away for less than `retryMs`.
  *
  * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
  *

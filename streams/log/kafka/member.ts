@@ -285,7 +285,7 @@ export class KafkaMember implements Membership {
     }
   }
 
-  /** Whether the group must take us for dead. */
+  /** Whether the group must consider us dead. */
   get #isSilent(): boolean {
     return performance.now() - this.#lastBeat > this.#options.sessionMs;
   }

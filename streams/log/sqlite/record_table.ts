@@ -39,9 +39,9 @@ const MAX_PROBLEMS = 20;
 export interface RecordTableOptions {
   /** Name of the table. */
   readonly name: string;
-  /** Whose records it holds. */
+  /** The topic. */
   readonly topic: TopicSpec;
-  /** Whose records it holds. */
+  /** The partition of the topic. */
   readonly partition: number;
   /** How many of the newest tombstones stay. */
   readonly tombstones: number;
@@ -55,9 +55,9 @@ export class RecordTable {
   trimmed: number;
   /** The next offset. */
   end: number;
-  /** Whose records it holds. */
+  /** Name of the topic. */
   readonly topic: string;
-  /** Whose records it holds. */
+  /** The partition of the topic. */
   readonly partition: number;
   readonly #cleanup: Cleanup;
   readonly #maxTombstones: number;

@@ -13,7 +13,7 @@ import type { WalMover } from "./wal/wal_mover.ts";
 const FRAGMENTS = 2;
 /** The records of a file of 64 MiB are moved in a second. */
 const SMALL_PAGES = 16_384;
-/** Free pages that are overwritten at once, and what a page takes of a large value. */
+/** Free pages that are overwritten per call, and the bytes of a large value that fit a page. */
 const SCRUB_PAGES = 1024;
 const OVERFLOW_BYTES = 4092;
 /**

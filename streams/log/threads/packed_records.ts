@@ -1,6 +1,6 @@
 /**
  * Records on their way to another thread: columns instead of objects, and all values in one transferred buffer. A
- * thousand objects take two milliseconds to another thread and back, a thousand packed records 0.14.
+ * thousand objects take 2 ms to another thread and back, a thousand packed records 0.14 ms.
  *
  * @module
  */

@@ -31,7 +31,7 @@ export class ReadsAhead {
   readonly #places = new Map<string, Map<number, ReadAhead>>();
   #sweptAt: number;
 
-  /** @param now a clock in milliseconds that never goes back */
+  /** @param now a monotonic clock in milliseconds */
   constructor(now: () => number) {
     this.#now = now;
     this.#sweptAt = now();

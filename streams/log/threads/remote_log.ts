@@ -29,7 +29,7 @@ const AHEAD_MS = 60_000;
 
 /** Options of a {@linkcode RemoteLog}. */
 export interface RemoteLogOptions {
-  /** A clock in milliseconds that never goes back. @default {performance.now} */
+  /** A monotonic clock, milliseconds. @default {performance.now} */
   readonly now?: () => number;
 }
 

@@ -20,8 +20,8 @@ export type Compression = (typeof COMPRESSIONS)[number];
 export type CompressionChoice = Compression | "auto";
 
 /**
- * From so many bytes on zstd is worth its fixed cost: 70 µs per batch, and 35 µs to unpack it, by when lz4 is long
- * done.
+ * Batch size from which zstd is worth its fixed cost: 70 µs to pack a batch and 35 µs to unpack it, when lz4 has long
+ * finished.
  */
 const LARGE_BYTES = 8192;
 

@@ -1,5 +1,5 @@
 /**
- * CRC-32C (Castagnoli), Kafka's checksum of record batches; the platform's CRC-32 is another one.
+ * CRC-32C (Castagnoli), Kafka's checksum of record batches; the platform's CRC-32 has another polynomial.
  *
  * @module
  */

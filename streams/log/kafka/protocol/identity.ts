@@ -1,5 +1,5 @@
 /**
- * The id that tells a topic from another of its name (KIP-516), which kafkajs does not know.
+ * The id that tells a topic from another of the same name (KIP-516), which kafkajs does not know.
  *
  * @module
  */

@@ -3,15 +3,15 @@
  * SASL, metadata and the encoding of small requests. Records, transactions and groups are modules of our own, because
  * there kafkajs 2.2.4 is wrong or slow. Its defects, and how we avoid each:
  *
- * 1. *Read committed is not read committed.* Of transactions that were aborted and overlap, records are delivered;
- *    a record whose key is four zero bytes counts as an abort. Not ours: `record_batch.ts` filters by producer, as
+ * 1. *Read committed is not read committed.* Records of aborted transactions that overlap are delivered;
+ *    a record whose key is four zero bytes counts as an abort. We avoid it: `record_batch.ts` filters by producer, as
  *    the protocol says.
- * 2. *An endless loop on compacted topics.* A segment that holds only an empty batch is fetched for ever. Not
- *    ours: `decodeBatches()` moves the position past every batch, with records or without.
+ * 2. *An endless loop on compacted topics.* A segment that holds only an empty batch is fetched forever. We
+ *    avoid it: `decodeBatches()` moves the position past every batch, with records or without.
  * 3. *The transaction manager ignores the `retry` option*, so taking over from a crashed writer takes at least
- *    300 ms. Not ours: `producer.ts`.
- * 4. *A timer fires every millisecond on each connection, for ever* (and prints `TimeoutNegativeWarning`): the
- *    queue of requests looks for pending ones also when there are none. **Patched here.**
+ *    300 ms. We avoid it: `producer.ts`.
+ * 4. *A timer fires every millisecond on each connection, forever* (and prints `TimeoutNegativeWarning`): the
+ *    queue of requests looks for pending ones even when there are none. **Patched here.**
  * 5. *Requests that find a connection closed each open it*: all but one of the sockets are never closed. And a socket
  *    that is closed already is closed again at each failure while a broker is away, which adds a listener to it each
  *    time. **Patched here.**

@@ -113,7 +113,7 @@ function encodeRecord(body: WireWriter, record: NewRecord, timeDelta: number, of
  * @param from the wanted position; a batch may begin below it
  * @param aborted as the broker listed them, in any order
  * @throws LogError `corrupt` when a batch is older than Kafka 0.11, has an unknown compression or is damaged; or when
- * bytes have no whole batch, which brokers always send
+ * the bytes hold no whole batch, as brokers always send one
  */
 export async function decodeBatches(
   bytes: Uint8Array,

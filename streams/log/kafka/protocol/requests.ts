@@ -34,7 +34,7 @@ export interface PlacedRecord {
 
 /** Where to fetch from. */
 export interface FetchFrom extends TopicPartition {
-  /** The topic's id, under which another topic is not read that has its name by now; `null` to go by the name. */
+  /** The topic's id, so that another topic that took over the name is not read; `null` = go by the name. */
   readonly topicId: string | null;
   readonly offset: number;
   /** The broker returns one batch at least, however large. */
@@ -64,8 +64,8 @@ export function isUnknownId({ errorCode }: Pick<Fetched, "errorCode">): boolean 
 }
 
 /**
- * Fetches committed records (and aborted ones, with a list to tell them by): by the ids of topics, where all have one, so
- * that nothing is read of another topic that took the name. Fetch 13, which is flexible, or 11.
+ * Fetches committed records (and aborted ones, with a list to tell them by): by topic id, where all topics have one, so
+ * that nothing is read from another topic that took over the name. Fetch 13, which is flexible, or 11.
  */
 export async function fetchBatches(
   broker: Broker,
@@ -208,7 +208,7 @@ export async function produce(
 
 /**
  * The committed offset of a group, or `null` when there is none. Fails with UNSTABLE_OFFSET_COMMIT while a
- * transaction that moves it has not ended: an older version would return the offset before. OffsetFetch 7.
+ * transaction that moves it has not ended: an older version would return the previous offset. OffsetFetch 7.
  */
 export async function stableOffset(
   broker: Broker,

@@ -7,7 +7,7 @@
  * @module
  */
 
-/** `0x82 SNAPPY 0x00`, then two versions of four bytes each, then blocks, each behind its length. */
+/** `0x82 SNAPPY 0x00`, then two versions of four bytes each, then blocks, each with its length before it. */
 const FRAME = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];
 const FRAME_HEAD = 16;
 /** One tag of three bytes gives 64 bytes at most. */

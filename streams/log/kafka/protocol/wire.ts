@@ -13,8 +13,8 @@ const HIGH = 0x100000000;
 const LAST_SCALE = 2 ** 63;
 
 /**
- * Reads from a buffer and returns views of it, not copies. Every method throws a RangeError when what it reads would end
- * behind the buffer, before it allocates.
+ * Reads from a buffer and returns views of it, not copies. Every method throws a RangeError, before it allocates, when
+ * what it reads would end beyond the buffer.
  */
 export class WireReader {
   /** The next byte to read. */
@@ -291,7 +291,7 @@ export class WireWriter {
     if (value === null) return this.varint(-1);
     if (typeof value !== "string") return this.varint(value.length).raw(value);
     if (value.length >= SHORT) return this.varBytes(encoder.encode(value));
-    // A short text is written behind one byte for its length, which is enough for 63 bytes; a longer one moves.
+    // Room is left for a length of one byte, enough for 63 bytes of text; a longer text is moved.
     this.#reserve(value.length * 3 + 2);
     const { written } = encoder.encodeInto(value, this.#bytes.subarray(this.#length + 1));
     if (written > 63) return this.varint(written).raw(encoder.encode(value));
