@@ -29,7 +29,7 @@ const LOOK_MS = 100;
 const WAIT_MS = 15_000;
 const MAX_WAITING = 100;
 
-/** Counts events that came since its first look and are not applied; older ones do not count. */
+/** Counts events that came after its first look and are not applied yet; older ones do not count. */
 export class Backlog {
   readonly #log: Pick<UngroupedLog, "bounds" | "committed">;
   readonly #topics: Topics;

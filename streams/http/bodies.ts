@@ -1,5 +1,5 @@
 /**
- * Reads request bodies within bounds: of each, packed and unpacked, and of all together until they are answered.
+ * Reads request bodies within bounds: each one, compressed and decompressed, and all together until they are answered.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const unzip = promisify(gunzip);
 
 /** Options of {@linkcode Bodies}. */
 export interface BodiesOptions {
-  /** Largest body, packed and unpacked. */
+  /** Largest body, bytes, compressed and decompressed. */
   readonly maxBytes: number;
   /** Most bytes of all bodies that are being read or handled; at least `maxBytes`. @default {67108864} */
   readonly maxInFlightBytes?: number | undefined;
@@ -64,7 +64,7 @@ interface Reading {
 /** Reads bodies within a common bound. */
 export class Bodies {
   readonly #maxBytes: number;
-  /** For any bodies. */
+  /** For bodies of any size. */
   readonly #room: Room;
   /** For small ones when the other is full. */
   readonly #smallRoom: Room;
@@ -72,10 +72,10 @@ export class Bodies {
   readonly #clock: () => number;
   readonly #held = new Map<Request, Held>();
   readonly #reading = new Map<Request, Reading>();
-  /** One body is unpacked at a time: how large it becomes is not known before. */
+  /** Bodies are decompressed one at a time: how large they become is not known before. */
   readonly #unpacking = new InTurn();
 
-  /** Nothing is held yet. */
+  /** Makes a reader without bodies. */
   constructor(
     { maxBytes, maxInFlightBytes = HTTP_LIMITS.maxInFlightBytes.value, timeoutMs, clock }: BodiesOptions,
   ) {
@@ -96,7 +96,7 @@ export class Bodies {
   /**
    * Reads the body of a request. It counts until {@linkcode Bodies.release}.
    *
-   * @param maxBytes of it, packed and unpacked, if that is less than any body's
+   * @param maxBytes bound of this body, if it is below that of all bodies
    * @throws Problem `too-large`, `unsupported-media-type`, `bad-body`, `body-timeout`, or `unavailable` when too many
    *   bytes are under way
    */
@@ -168,7 +168,7 @@ export class Bodies {
     }
   }
 
-  /** Copies parts as they come: a kept part of one byte would hold some hundred. */
+  /** Copies parts as they come: keeping one of a single byte would retain about a hundred. */
   async #collectParts(
     body: ReadableStream<Uint8Array>,
     reading: Reading,
@@ -205,7 +205,7 @@ export class Bodies {
 
   /** Drops slow bodies when there is no room. @throws Problem `unavailable` when that is not enough */
   #resize(held: Held, bytes: number): void {
-    if (bytes > SMALL_BYTES && held.room !== this.#room) { // it was unpacked
+    if (bytes > SMALL_BYTES && held.room !== this.#room) { // it was decompressed
       free(held);
       held.room = this.#room;
     }

@@ -1,6 +1,6 @@
 /**
- * Which pages and host names may call the server. Any page can make a browser send requests that its user does not know
- * of.
+ * Which pages and host names may call the server. Any page can make a browser send requests without its user's
+ * knowledge.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export class Callers {
   /**
    * Checks a value of `Host`.
    *
-   * @throws Problem `bad-host` when it is malformed; `foreign-host` when it is not ours: to a browser, a page whose name
+   * @throws Problem `bad-host` when it is malformed; `foreign-host` when it is not ours: for a browser, a page whose name
    *   was made to resolve to us (DNS rebinding) is of the same origin
    */
   checkHost(host: string): void {
@@ -65,7 +65,7 @@ export class Callers {
   checkOrigin(headers: Headers): void {
     const site = headers.get("sec-fetch-site");
     const origin = headers.get("origin");
-    if (site === null && origin === null) return; // no browser, or an old one's read
+    if (site === null && origin === null) return; // not a browser, or a read by an old one
     if (site === "same-origin" || site === "none") return;
     if (this.#origins.has("*") || origin !== null && this.#origins.has(origin)) return;
     if (site === null && origin?.replace(/^https?:\/\//, "") === headers.get("host")) return;

@@ -1,5 +1,5 @@
 /**
- * Says what was really shown. A task takes its whole list for shown.
+ * Records what was really shown. Without it, a task assumes that its whole list was.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Events and items of a body: one, a list, or one per line; each is taken or rejected by itself.
+ * Events and items of a body: one, a list, or one per line; each is taken or rejected on its own.
  *
  * @module
  */
@@ -46,12 +46,12 @@ export interface IntakeOptions {
   readonly maxEntries: number;
 }
 
-/** How far the time of an event may be ahead of ours, as in a task, which takes it as of now. */
+/** How far an event's time may be ahead of our clock, as in a task, where it then counts as now. */
 export const MAX_AHEAD_MS = 3_600_000;
 
 /**
- * Names of a time, and misspellings of `time`, in small letters without `_` and `-`. Names that are merely near, such as
- * `mime` or `tile`, are fields of the client's own.
+ * Names of a time, and misspellings of `time`, in lower case without `_` and `-`. Names that are merely similar, such as
+ * `mime` or `tile`, are the client's own fields.
  */
 const TIMES: ReadonlySet<string> = new Set([
   ...["time", "timestamp", "timestampms", "timems", "eventtime", "ts"],
@@ -91,7 +91,7 @@ export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOpti
   });
 }
 
-/** Makes the record of an entry. @param own its bytes as they came, where they can be the record's; else `null` */
+/** Makes the record of an entry. @param own its bytes as they came, if they can be the record's value; else `null` */
 type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Rejected;
 
 function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
@@ -144,14 +144,14 @@ function isUntimed(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !("time" in value);
 }
 
-/** A field that means the time that an entry lacks. It would be kept unread, and the entry would silently be of now. */
+/** A field meant as the time of an entry without one, which would silently get the current time. */
 function meantByTime(value: object): string | undefined {
   return Object.keys(value).find((name) =>
     name.length <= MAX_LENGTH && TIMES.has(name.toLowerCase().replaceAll(/[_-]/g, ""))
   );
 }
 
-/** The record of what arrives now, unless it is too large for the log; that of an event says so. */
+/** The record of what arrives now, unless it is too large for the log; an event's has headers that say it arrived. */
 export function arrivedRecord(
   topics: Pick<Topics, "events" | "items">,
   own: OwnRecord,

@@ -20,7 +20,7 @@ export function beginsList(bytes: Uint8Array): boolean {
 /**
  * Bounds a body that is one value or a list; one pass over the bytes. Does not check that it is JSON.
  *
- * @returns Views of the entries, if the body is JSON, with the spaces around them.
+ * @returns Views of the entries, if the body is JSON, including the white space around them.
  * @throws Problem `too-large` when there are more entries, or one is larger than {@linkcode MAX_RECORD_BYTES} without
  *   its spaces
  */

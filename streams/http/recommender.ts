@@ -1,6 +1,6 @@
 /**
  * Requests through the log: a request is appended to `events` like any other event, and answered by the recommendation
- * that its task commits. So what was answered is on the log, and a request sees every event that was taken before it.
+ * that its task commits. So every answer is on the log, and a request sees every event that was taken before it.
  *
  * @module
  */

@@ -72,9 +72,9 @@ export class Access {
   /** Oldest use first. */
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
-  /** Lets these keys in. */
+  /** Admits requests with these keys. */
   constructor({ keys, rateLimit, now }: AccessOptions) {
-    // Looked up by digest, so that the time tells nothing about how much of a key was right.
+    // Looked up by digest, so timing reveals nothing about how much of a key was right.
     this.#keys = new Map(keys.map((key) => [key.sha256.toLowerCase(), key]));
     this.#limit = rateLimit &&
       { perSecond: rateLimit.perSecond, burst: rateLimit.burst ?? Math.max(1, rateLimit.perSecond) };
@@ -82,7 +82,7 @@ export class Access {
   }
 
   /**
-   * Lets a request in.
+   * Admits a request.
    *
    * @param address where it comes from
    * @throws Problem `unauthorized`, `forbidden` or `too-many-requests`

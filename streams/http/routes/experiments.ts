@@ -176,7 +176,7 @@ function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>
   };
 }
 
-/** Makes one change after the other: two at once would fence each other. */
+/** Makes changes one at a time: two at once would fence each other. */
 class Changes {
   readonly #context: ApiContext;
   readonly #turns = new InTurn();
