@@ -3,7 +3,7 @@
  * thread.
  *
  *     deno task bench [--json <file>] [--rivals] [--only <section>] [--seconds <n>]
- *     deno task bench --streams [names] [--folder <path>] [--seeds <n>] [--queries <n>] [--behaviours <n>]
+ *     deno task bench --streams [names] [--folder <path>] [--seeds <n>] [--queries <n>] [--behaviours <n>] [--config <file>]
  *
  * `--streams` judges lists in place of speed, see docs/reference/protocols.md.
  * `--rivals` measures PyTorch, ONNX Runtime, Vowpal Wabbit and River too: pip and npm install them, once, into
@@ -15,6 +15,7 @@
 import process from "node:process";
 import { Command, Option } from "commander";
 import { count } from "../../scripts/flags/command_line.ts";
+import { readConfig } from "../../streams/config/read.ts";
 import { leastMicros } from "./speed/least.ts";
 import { online } from "./speed/online.ts";
 import { pipeline } from "./speed/pipeline.ts";
@@ -38,6 +39,7 @@ interface Flags {
   readonly seeds: number;
   readonly queries: number;
   readonly behaviours: number;
+  readonly config?: string;
 }
 
 /** All works, by the section that a run may be limited to. */
@@ -54,8 +56,9 @@ const program = new Command("deno task bench")
   .option("--streams [names]", "judge lists on public streams instead: all that are there, or a,b")
   .option("--folder <path>", "with --streams: where the data sets are", "../shared/data")
   .option("--seeds <n>", "with --streams: runs of each, each judges another draw", count, 3)
-  .option("--queries <n>", "with --streams: behaviours that a run judges at most", count, 10_000)
-  .option("--behaviours <n>", "with --streams: behaviours of a stream at most", count, 300_000);
+  .option("--queries <n>", "with --streams: behaviours that a run judges at most", count, 4000)
+  .option("--behaviours <n>", "with --streams: behaviours of a stream at most", count, 150_000)
+  .option("--config <file>", "with --streams: what a deployment would have, as meander.json");
 
 async function main(flags: Flags): Promise<void> {
   const { json, rivals, only, seconds, streams } = flags;
@@ -66,6 +69,7 @@ async function main(flags: Flags): Promise<void> {
     const names = streams === true ? undefined : streams.split(",");
     return await runStreams({
       ...flags,
+      config: await readConfig(flags.config, null),
       only: names,
       json: json === undefined ? undefined : { file: json, machine },
     });

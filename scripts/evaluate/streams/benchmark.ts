@@ -4,9 +4,10 @@
  * @module
  */
 
+import type { Config } from "../../../streams/config/config.ts";
 import { makeRoomFor, print } from "../../flags/command_line.ts";
 import { nextItem } from "../next_item.ts";
-import { board, type NextItemReport, progressOf, reportOf } from "../next_item_report.ts";
+import { board, fixed, type NextItemReport, progressOf, reportOf } from "../next_item_report.ts";
 import { PUBLIC_STREAMS } from "./public_streams.ts";
 
 /** What of it is run. */
@@ -21,16 +22,24 @@ export interface StreamsOptions {
   readonly queries: number;
   /** Most behaviours of a stream. */
   readonly behaviours: number;
+  /** Overrides of the streams' profiles, the same for all. @default {none} */
+  readonly config?: Config | undefined;
   /** A file for all figures, and the machine as it is named there. */
   readonly json?: { readonly file: string; readonly machine: string } | undefined;
 }
 
 /** Length of a list. */
 const COUNT = 20;
+const WIDE = 24;
+
+/** The figures of a run. */
+interface StreamReport extends NextItemReport {
+  readonly seed: number;
+}
 
 /** Runs the benchmark and prints a table a run. @throws RangeError when there is no such stream */
 export async function runStreams(
-  { folder, only, seeds, queries, behaviours: limit, json }: StreamsOptions,
+  { folder, only, seeds, queries, behaviours: limit, config = {}, json }: StreamsOptions,
 ): Promise<void> {
   const names = PUBLIC_STREAMS.map(({ name }) => name);
   const unknown = only?.find((name) => !names.includes(name));
@@ -38,8 +47,8 @@ export async function runStreams(
     throw new RangeError(`Cannot run ${unknown} as a stream: wanted is one of ${names.join(", ")}`);
   }
   if (json !== undefined) await makeRoomFor(json.file);
-  const reports: (NextItemReport & { readonly seed: number })[] = [];
-  for (const { name, kind, withoutOwn, count = COUNT, onRequest = false, open } of PUBLIC_STREAMS) {
+  const reports: StreamReport[] = [];
+  for (const { name, kind, target, withoutOwn, count = COUNT, onRequest = false, open } of PUBLIC_STREAMS) {
     if (only === undefined ? onRequest : !only.includes(name)) continue;
     const stream = await open(folder).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -47,16 +56,19 @@ export async function runStreams(
       return null;
     });
     if (stream === null) continue;
+    const begun = performance.now();
+    const own: StreamReport[] = [];
     for (let seed = 0; seed < seeds; seed++) {
-      const retrieval = { ...stream.profile.retrieval, revisits: !withoutOwn };
+      const retrieval = { ...(config.retrieval ?? stream.profile.retrieval), revisits: !withoutOwn };
       const options = {
-        ...{ stream, seed, queries, count, withoutOwn, task: { retrieval } },
+        ...{ stream, config, seed, queries, count, withoutOwn, task: { retrieval } },
         limit: onRequest ? undefined : limit,
       };
       const result = await nextItem({ ...options, onProgress: progressOf(count) });
       print(Deno.stderr, "\n");
       const report = { seed, ...reportOf(options, result) };
       reports.push(report);
+      own.push(report);
       const { behaviours, users, items, judged } = report;
       const facts = `${behaviours} behaviours, ${users} users, ${items} items, ${judged} judged`;
       const lines = [
@@ -72,5 +84,46 @@ export async function runStreams(
       }
       if (judged === report.targets) break; // all were judged: another seed would say the same
     }
+    const minutes = ((performance.now() - begun) / 60_000).toFixed(1);
+    const reaching = own[0]!.later.map(({ method }) => method).filter((method) =>
+      reaches(own, method, target)
+    );
+    const lines = [
+      `${name}: ${minutes} minutes; MRR@${count} of ${target} is reached by ${reaching.join(", ") || "none"}`,
+      ...overSeeds(own, count),
+      "",
+    ];
+    print(Deno.stdout, `${lines.join("\n")}\n`);
   }
+}
+
+/** Whether a method's reciprocal rank, its mean over seeds, is at the target. */
+function reaches(reports: readonly StreamReport[], method: string, target: number): boolean {
+  const values = reports.flatMap(({ later }) =>
+    later.filter((standing) => standing.method === method).map(({ reciprocalRank: { mean } }) => mean)
+  );
+  return values.reduce((sum, value) => sum + value, 0) >= target * values.length;
+}
+
+/** What all runs of a stream have in common: of each method the mean over seeds, and the lowest and highest. */
+export function overSeeds(
+  reports: readonly Pick<NextItemReport, "later">[],
+  count: number,
+): readonly string[] {
+  const [first] = reports;
+  if (first === undefined || reports.length === 1) return [];
+  const cell = (method: string, metric: "hitRate" | "reciprocalRank") => {
+    const values = reports.flatMap(({ later }) =>
+      later.filter((standing) => standing.method === method).map((standing) => standing[metric].mean)
+    );
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return `${fixed(mean)} (${fixed(Math.min(...values))} to ${fixed(Math.max(...values))})`.padStart(30);
+  };
+  return [
+    `${reports.length} seeds`.padEnd(WIDE) +
+    [`HR@${count}`, `MRR@${count}`].map((name) => name.padStart(30)).join(""),
+    ...first.later.map(({ method }) =>
+      method.padEnd(WIDE) + cell(method, "hitRate") + cell(method, "reciprocalRank")
+    ),
+  ];
 }

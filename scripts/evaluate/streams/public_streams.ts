@@ -20,6 +20,8 @@ export interface PublicStream {
   readonly kind: string;
   /** Whether people come back to items; decided by the data set, not by what was measured. */
   readonly withoutOwn: boolean;
+  /** Reciprocal rank over the later half that a method is to reach. */
+  readonly target: number;
   /** Length of a list. @default {20} */
   readonly count?: number;
   /** Whether it runs only when it is named, and whole. @default {false} */
@@ -40,6 +42,7 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
   {
     name: "shop",
     kind: "the simulated shop that ships with this repository",
+    target: 0.085,
     withoutOwn: true,
     open: () =>
       Promise.resolve(streamOf("meander", new URL("../../../fixtures/shop", import.meta.url).pathname)),
@@ -47,12 +50,14 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
   {
     name: "ml-100k",
     kind: "films, rated in sittings",
+    target: 0.1,
     withoutOwn: true,
     open: (folder) => existing(streamOf("ml-100k", `${folder}/ml-100k`)),
   },
   {
     name: "ml-1m-order",
     kind: "films, one user after the other",
+    target: 0.11,
     withoutOwn: true,
     open: (folder) => fromLines(`${folder}/ml-1m-order/sequences.txt`, "ml-1m-order", sequences),
   },
@@ -60,6 +65,7 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
     name: "ml-1m-split",
     kind:
       "films, by the published split: the last one of each user is judged, after all but the last two are learnt",
+    target: 0.13,
     withoutOwn: true,
     count: 10,
     onRequest: true,
@@ -71,6 +77,7 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
   {
     name: "movietweetings",
     kind: "films, tweeted as they come out",
+    target: 0.15,
     withoutOwn: true,
     open: (folder) =>
       fromLines(`${folder}/movietweetings-100k/ratings.dat`, "movietweetings", tweets(folder), RATED),
@@ -78,6 +85,7 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
   {
     name: "yoochoose",
     kind: "clicks of anonymous sessions in a shop",
+    target: 0.36,
     withoutOwn: false,
     open: async (folder) => ({
       ...await fromLines(`${folder}/yoochoose-100k/train_full.txt`, "yoochoose", clicks(folder)),
@@ -87,12 +95,14 @@ export const PUBLIC_STREAMS: readonly PublicStream[] = [
   {
     name: "taobao",
     kind: "two hours of a marketplace",
+    target: 0.038,
     withoutOwn: false,
     open: (folder) => existing(streamOf("taobao", `${folder}/taobao-userbehavior/stream-2017-11-26.csv`)),
   },
   {
     name: "mind",
     kind: "clicks on news of a day",
+    target: 0.15,
     withoutOwn: true,
     open: async (folder) => ({
       ...await fromLines(`${folder}/mind-5k/behaviors.tsv`, "mind", news(folder)),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { byUserAndLine, type Step } from "../../../scripts/evaluate/steps.ts";
-import { runStreams } from "../../../scripts/evaluate/streams/benchmark.ts";
+import { overSeeds, runStreams } from "../../../scripts/evaluate/streams/benchmark.ts";
 import { PUBLIC_STREAMS } from "../../../scripts/evaluate/streams/public_streams.ts";
 
 /** Small files in the formats of the data sets, made up. */
@@ -85,6 +85,18 @@ Deno.test("runStreams() leaves out what is not there, and refuses a stream that 
   assert.deepEqual(runs, ["shop 0", "shop 1", "mind 0"]);
   const [blend] = reports[0].later.filter(({ behind }: { behind: unknown }) => behind === null);
   assert.equal(blend.method, "blend");
+});
+
+Deno.test("overSeeds() gives means with the lowest and the highest, and nothing of one run", () => {
+  const run = (mrr: number) => {
+    const estimate = (mean: number) => ({ mean, margin: 0 });
+    const figures = { hitRate: estimate(2 * mrr), reciprocalRank: estimate(mrr), gain: estimate(0) };
+    return { later: [{ method: "blend", behind: null, coverage: 1, novelty: 1, ...figures }] };
+  };
+  assert.deepEqual(overSeeds([run(0.1)], 20), []);
+  const [head, blend] = overSeeds([run(0.1), run(0.3), run(0.2)], 20);
+  assert.match(head!, /^3 seeds +HR@20 +MRR@20$/);
+  assert.match(blend!, /^blend +0.4000 \(0.2000 to 0.6000\) +0.2000 \(0.1000 to 0.3000\)$/);
 });
 
 Deno.test("byUserAndLine() sorts equal times by user and line, and nothing else", async () => {
