@@ -24,11 +24,12 @@ import { type Log, LogError, type LogRemark } from "../streams/log/log.ts";
 import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
-import { topicNames, topicSpecs } from "../streams/topics/topics.ts";
+import { servingGeneration, servingTopics } from "../streams/topics/serving.ts";
+import { tasksGroup, topicNames, topicSpecs } from "../streams/topics/topics.ts";
 import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/config/blueprint.ts";
 import type { Config } from "../streams/config/config.ts";
 import { changeText } from "../streams/generations/changes.ts";
-import { FIRST_GENERATION, generationsOf } from "../streams/generations/registry.ts";
+import { generationsOf } from "../streams/generations/registry.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { keyHeaders } from "./flags/server_flags.ts";
@@ -229,14 +230,14 @@ async function unreadiness(url: string): Promise<Problem | null> {
 
 /** Remarks on the setup of the log: problems and notes. */
 async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly LogRemark[]> {
-  const names = topicNames(prefix);
+  const names = await servingTopics(log, prefix);
   const existing = await log.topics();
   return await log.review?.({
     prefix,
     events: existing.has(names.events) ? names.events : null,
     triesRights: rights === true,
     topics: topicSpecs(names, 1).map(({ name }) => name).filter((name) => existing.has(name)),
-    group: `${names.events}-tasks`,
+    group: tasksGroup(names),
   }) ?? [];
 }
 
@@ -247,14 +248,14 @@ async function differences(
   config: Config | null,
 ): Promise<readonly LogRemark[]> {
   const topics = topicNames(prefix);
-  const recorded = (await generationsOf(log, topics)).get(FIRST_GENERATION);
+  const recorded = (await generationsOf(log, topics)).get(await servingGeneration(log, topics));
   // Without a file nobody says what it is to be.
   if (recorded === undefined || config === null || Object.keys(config).length === 0) return [];
   const now = blueprintOf(config, recorded.blueprint as DeploymentFlags);
   return blueprintChanges(recorded.blueprint, now).map((change) => ({
     what: `the configuration differs from the deployment: ${changeText(change)}`,
     remedy: change.reach === "rebuild"
-      ? "put it back, or begin anew under another --prefix: `run` does not start like this"
+      ? "put it back, or `deno task rebuild`: `run` does not start like this"
       : "nothing, or put it back; `run` takes it over when it starts",
     isProblem: change.reach === "rebuild",
   }));

@@ -28,7 +28,7 @@ import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import type { CandidateOrder } from "../src/scorer/ordering.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
-import { topicNames } from "../streams/topics/topics.ts";
+import { servingTopics } from "../streams/topics/serving.ts";
 import {
   commandArguments,
   commandName,
@@ -198,7 +198,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
   await using log = await openLog(flags);
   const { lists, skipped, withoutCandidates, drafted } = await readRecommendationLog(
     log,
-    topicNames(flags.prefix),
+    await servingTopics(log, flags.prefix),
     policy,
   );
   if (skipped > 0) {

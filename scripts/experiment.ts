@@ -30,7 +30,7 @@ import {
 } from "../streams/experiments/views.ts";
 import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import { LogError } from "../streams/log/log.ts";
-import { topicNames } from "../streams/topics/topics.ts";
+import { servingTopics } from "../streams/topics/serving.ts";
 import {
   commandArguments,
   commandName,
@@ -232,7 +232,7 @@ async function main(): Promise<number> {
       `Cannot use ${placeOf(flags)}: another process has it open; if it is the service, name it with --url`,
     );
   });
-  const topics = topicNames(flags.prefix);
+  const topics = await servingTopics(log, flags.prefix);
   const models = await deployedModels(log, topics);
   const changes = new ExperimentRegistry(log, topics, { models, now: Date.now });
   const views = new ExperimentViews(log, topics, Date.now);

@@ -31,6 +31,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       about: "look at a deployment and its configuration, and say what is wrong",
       load: () => import("./check.ts"),
     },
+    rebuild: {
+      about: "build a new generation from the log, as configured now",
+      load: () => import("./rebuild.ts"),
+    },
     backup: {
       about: "copy a deployment, which goes on serving, into a folder",
       load: () => import("./copies/backup.ts"),

@@ -37,7 +37,8 @@ import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpServer } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
+import { servingGeneration } from "../../streams/topics/serving.ts";
+import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf } from "../flags/service_flags.ts";
@@ -137,7 +138,8 @@ async function serve(flags: Flags): Promise<number> {
     await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stop.promise])
       .finally(() => clearInterval(waiting));
   if (opened === undefined) return 0;
-  const metrics = new Metrics(topics);
+  const generation = await servingGeneration(opened, topics);
+  const metrics = new Metrics(generationTopics(topics, generation));
   await using log = meteredLog(opened, metrics);
   const partitions = await partitionsOf(log, flags);
   if (roles.includes("task") || roles.includes("learner")) {
@@ -160,6 +162,7 @@ async function serve(flags: Flags): Promise<number> {
     learnerThread: learnerThreadOf(flags, kind, metrics),
     partitions,
     prefix: flags.prefix,
+    generation,
     rekeyFrom: flags.rekeyFrom,
     commitIntervalMs,
     answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),

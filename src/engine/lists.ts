@@ -33,6 +33,12 @@ export interface Preview {
   readonly list: ListFeatures;
 }
 
+/** The answer that a request was given before, as far as it is taken over. */
+export interface GivenAnswer extends Pick<Recommendation, "exposures"> {
+  /** What it listed. */
+  readonly items: readonly Pick<RecommendedItem, "item" | "position" | "propensity" | "source">[];
+}
+
 /** A list without a model. */
 export interface Unscored extends Pick<Recommendation, "empty"> {
   /** What passes the filters, in order. */
@@ -114,6 +120,34 @@ export class Lists {
     } else {
       join.open(user, this.#scorers.withStates(user, scored()), out);
     }
+  }
+
+  /**
+   * Takes in a request that was answered before, by whatever answered it then: what users saw is not answered anew.
+   *
+   * @param given the answer; `null` = nobody knows it any more
+   */
+  answered(user: UserState, event: RequestEvent, given: GivenAnswer | null, out: TaskOutputs): void {
+    const { counters, retrieval, catalogue, join } = this.#state;
+    counters.requests++;
+    if (event.candidates === undefined) retrieval.state.ask();
+    const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
+    for (const { source } of items) retrieval.sources.list(source);
+    if (given === null || items.length === 0) return;
+    const { request, time, context, surface } = event;
+    const list = {
+      type: "impression",
+      ...{ user: user.id, request, time, context, surface },
+      items: items.map(({ item }) => item),
+      positions: items.map(({ position }) => position),
+      propensities: items.map(({ propensity }) => propensity),
+    } as ImpressionEvent & { readonly request: string };
+    const shown = { ...this.#shown(user, list, undefined), exposures: given.exposures };
+    if (this.#endedBefore(event) > 0) {
+      counters.tooLate++;
+      if (this.#options.served) this.#remember(user, shown);
+    } else if (this.#options.served) this.#show(user, shown, out);
+    else join.open(user, { ...shown, shown: false }, out);
   }
 
   /**

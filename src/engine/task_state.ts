@@ -34,7 +34,7 @@ import { currentState, type FoldCounters } from "../users/hidden_state.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { Interactions } from "./interactions.ts";
 import { ItemNumbers } from "./item_numbers.ts";
-import { Lists, type Preview, type Unscored } from "./lists.ts";
+import { type GivenAnswer, Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "../users/states/sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
@@ -276,15 +276,29 @@ export class TaskState {
    *
    * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
    * @param arrival When its record came. @default {unknown}
+   * @param given of a request that was answered before: the answer, `null` = it is not known. @default {it is answered}
    * @returns A refusal when the event is valid but cannot be applied, else `null`.
    */
-  apply(event: Event, offset: number, out: TaskOutputs, arrival?: Arrival): TaskRejection | null {
+  apply(
+    event: Event,
+    offset: number,
+    out: TaskOutputs,
+    arrival?: Arrival,
+    given?: GivenAnswer | null,
+  ): TaskRejection | null {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
-    return this.#take(time < event.time ? { ...event, time } : event, event.time - time, offset, out);
+    const taken = time < event.time ? { ...event, time } : event;
+    return this.#take(taken, event.time - time, offset, out, given);
   }
 
-  #take(event: Event, aheadMs: number, offset: number, out: TaskOutputs): TaskRejection | null {
+  #take(
+    event: Event,
+    aheadMs: number,
+    offset: number,
+    out: TaskOutputs,
+    given: GivenAnswer | null | undefined,
+  ): TaskRejection | null {
     const user = this.#memory.activate(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
@@ -302,7 +316,8 @@ export class TaskState {
       case "interaction":
         return this.#interactions.take(user, event, out);
       case "request":
-        this.#lists.request(user, event, out);
+        if (given === undefined) this.#lists.request(user, event, out);
+        else this.#lists.answered(user, event, given, out);
         return null;
       case "impression":
         return this.#lists.impression(user, event, offset, out);

@@ -6,10 +6,11 @@
 
 import { decodeVersion } from "../../src/serving/version.ts";
 import type { Log } from "../log/log.ts";
-import type { Topics } from "../topics/topics.ts";
+import { servingGeneration } from "../topics/serving.ts";
+import { generationTopics, type Topics } from "../topics/topics.ts";
 import { type Change, changeText } from "./changes.ts";
 import type { Blueprint, Generation } from "./generation.ts";
-import { FIRST_GENERATION, generationRecord, generationsOf } from "./registry.ts";
+import { generationRecord, generationsOf } from "./registry.ts";
 
 /** Sizes of the weights that a configuration makes. */
 export interface WeightSizes {
@@ -31,6 +32,8 @@ export interface AgreementOptions {
 
 /** How a process and the deployment on the log agree. */
 export interface Agreement {
+  /** Number of the generation that serves. */
+  readonly number: number;
   /** The record on the log; `null` = there is none. */
   readonly recorded: Generation | null;
   /** What is configured otherwise than the record says. */
@@ -51,7 +54,7 @@ export class GenerationError extends Error {
     super(
       `Cannot go on with this deployment as configured: it was made otherwise\n${
         what.map((line) => `  ${line}\n`).join("")
-      }Put that back; or begin anew under another --prefix`,
+      }Put that back; or build a new generation from the log: deno task rebuild, with the same flags`,
     );
     this.name = "GenerationError";
     this.changes = changes;
@@ -60,17 +63,18 @@ export class GenerationError extends Error {
 
 /** Compares a configuration with the deployment on a log; only reads. */
 export async function compareWith(
-  log: Pick<Log, "identify" | "bounds" | "read">,
+  log: Pick<Log, "identify" | "latest" | "bounds" | "read">,
   topics: Topics,
   { blueprint, changesOf, weights }: AgreementOptions,
 ): Promise<Agreement> {
-  const recorded = (await generationsOf(log, topics)).get(FIRST_GENERATION) ?? null;
+  const number = await servingGeneration(log, topics);
+  const recorded = (await generationsOf(log, topics)).get(number) ?? null;
   if (recorded !== null) {
     const changes = changesOf(recorded.blueprint, blueprint);
-    return { recorded, changes, misfit: null, isThere: true };
+    return { number, recorded, changes, misfit: null, isThere: true };
   }
-  const learnt = await learntWeights(log, topics);
-  if (learnt === null) return { recorded, changes: [], misfit: null, isThere: false };
+  const learnt = await learntWeights(log, generationTopics(topics, number));
+  if (learnt === null) return { number, recorded, changes: [], misfit: null, isThere: false };
   const own = weights();
   const what = learnt.model !== blueprint.model
     ? `model was ${learnt.model}, is ${blueprint.model}`
@@ -78,7 +82,7 @@ export async function compareWith(
     ? `features or options of ${learnt.model} have changed: the log has ${learnt.dense} + ${learnt.head} dense weights, ` +
       `the configuration makes ${own.dense} + ${own.head}`
     : null;
-  return { recorded, changes: [], misfit: what, isThere: true };
+  return { number, recorded, changes: [], misfit: what, isThere: true };
 }
 
 /**
@@ -94,14 +98,14 @@ export async function agree(
   now: number,
 ): Promise<Agreement> {
   const agreement = await compareWith(log, topics, options);
-  const { recorded, changes, misfit, isThere } = agreement;
+  const { number, recorded, changes, misfit, isThere } = agreement;
   const breaking = changes.filter(({ reach }) => reach === "rebuild");
   if (misfit !== null) throw new GenerationError([], [misfit]);
   if (breaking.length > 0) throw new GenerationError(breaking, breaking.map(changeText));
   if (recorded !== null && changes.length === 0) return agreement;
   const { blueprint } = options;
   const generation = recorded === null
-    ? { number: FIRST_GENERATION, blueprint, since: now, isAdopted: isThere }
+    ? { number, blueprint, since: now, isAdopted: isThere }
     : { ...recorded, blueprint };
   const { generations } = topics;
   await log.createTopics([{ name: generations, partitions: 1, cleanup: "compact" }]);

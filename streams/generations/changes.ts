@@ -43,9 +43,14 @@ export function changesBetween(
   }));
 }
 
+/** A change in words, with what it means. */
+export function changeText(change: Change): string {
+  return `${valuesText(change)}: ${MEANINGS[change.reach]}`;
+}
+
 /** A change in words. */
-export function changeText({ name, before, now, reach }: Change): string {
-  return `${name} was ${valueText(before)}, is ${valueText(now)}: ${MEANINGS[reach]}`;
+export function valuesText({ name, before, now }: Change): string {
+  return `${name} was ${valueText(before)}, is ${valueText(now)}`;
 }
 
 function valueText(value: unknown): string {

@@ -27,6 +27,8 @@ export interface Generation {
   readonly blueprint: Blueprint;
   /** When the record was first written, milliseconds since the epoch. */
   readonly since: number;
+  /** Offsets of events up to which it is built, by partition; absent = it was there from the beginning. */
+  readonly until?: readonly number[] | undefined;
   /** Whether the deployment was there before the record: what it held was only compared with its weights. */
   readonly isAdopted: boolean;
 }

@@ -7,11 +7,9 @@
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
+import { SERVING_KEY } from "../topics/serving.ts";
 import type { Topics } from "../topics/topics.ts";
 import { decodeGeneration, encodeGeneration, type Generation } from "./generation.ts";
-
-/** Number of the generation that is there before any record says so. */
-export const FIRST_GENERATION = 1;
 
 /** The generations of a deployment, by number. @throws LogError `corrupt` when a record cannot be read */
 export async function generationsOf(
@@ -22,7 +20,7 @@ export async function generationsOf(
   if (await log.identify(generations) === null) return found;
   for await (const record of readAll(log, generations, 0)) {
     const { key, value } = record;
-    if (key === null) continue;
+    if (key === null || key === SERVING_KEY) continue;
     try {
       if (value === null) found.delete(Number(key));
       else found.set(Number(key), decodeGeneration(value));

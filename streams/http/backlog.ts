@@ -7,7 +7,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { UngroupedLog } from "../log/log.ts";
-import type { Topics } from "../topics/topics.ts";
+import { tasksGroup, type Topics } from "../topics/topics.ts";
 import { Problem } from "./contract/problem.ts";
 
 /** Options of a {@linkcode Backlog}. */
@@ -80,12 +80,12 @@ export class Backlog {
   }
 
   async #count(): Promise<number> {
-    const { events } = this.#topics;
+    const { events } = this.#topics, group = tasksGroup(this.#topics);
     const all = <Result>(of: (partition: number) => Promise<Result>) =>
       Promise.all(Array.from({ length: this.#partitions }, (_, partition) => of(partition)));
     const ends = await all(async (partition) => (await this.#log.bounds(events, partition)).end);
     const begun = this.#begun ??= ends;
-    const committed = await all((partition) => this.#log.committed(`${events}-tasks`, events, partition));
+    const committed = await all((partition) => this.#log.committed(group, events, partition));
     return ends.reduce(
       (sum, end, p) => sum + Math.max(0, end - Math.max(begun[p] ?? 0, committed[p] ?? 0)),
       0,

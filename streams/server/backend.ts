@@ -13,7 +13,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
-import { topicNames } from "../topics/topics.ts";
+import { servingTopics } from "../topics/serving.ts";
 import { apiOf, limitsIn } from "./api.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
@@ -61,7 +61,7 @@ export async function openBackend(
   elsewhere?: Queues,
 ): Promise<Backend> {
   const { log, prefix, service, metrics, settings = {}, now = Date.now, checks } = options;
-  const topics = topicNames(prefix);
+  const topics = service?.deployment.topics ?? await servingTopics(log, prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
   let stopping = false;

@@ -16,10 +16,10 @@ import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log
 import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { lostSamples, writerOf } from "../learning/learner_records.ts";
-import { monitorGroup } from "./jobs/monitor_job.ts";
 import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
 import { positionOf } from "../task/inputs/position.ts";
-import { topicNames, type Topics, topicSpecs, variantTopics } from "../topics/topics.ts";
+import { servingTopics } from "../topics/serving.ts";
+import { monitorGroup, tasksGroup, type Topics, topicSpecs, variantTopics } from "../topics/topics.ts";
 
 /** An expected topic. */
 export interface TopicView {
@@ -115,11 +115,11 @@ const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
 
 /** Looks at a deployment. */
 export async function inspect(log: Log, options: InspectionOptions = {}): Promise<Inspection> {
-  const names = topicNames(options.prefix);
+  const names = await servingTopics(log, options.prefix);
   const existing = await log.topics();
   const problems: Problem[] = [];
   const topics = await lookAtTopics(log, names, existing, problems);
-  const members = existing.has(names.events) ? await log.members?.(`${names.events}-tasks`) : undefined;
+  const members = existing.has(names.events) ? await log.members?.(tasksGroup(names)) : undefined;
   const partitions: PartitionView[] = [];
   for (let partition = 0; partition < (existing.get(names.events)?.partitions ?? 0); partition++) {
     partitions.push(await lookAtPartition(log, names, existing, partition, members));
@@ -244,7 +244,7 @@ async function lookAtPartition(
 ): Promise<PartitionView> {
   const { events, statistics } = topics;
   const { start, end } = await log.bounds(events, partition);
-  const committed = await log.committed(`${events}-tasks`, events, partition);
+  const committed = await log.committed(tasksGroup(topics), events, partition);
   // Each commit of a task ends with the task's own record, at its newest event time.
   const known = partition < (existing.get(statistics)?.partitions ?? 0);
   const last = known ? await ownRecord(log, topics, partition) : null;
@@ -279,7 +279,7 @@ async function positionProblems(
   for (const { partition, committed } of views) {
     if (partition >= (existing.get(statistics)?.partitions ?? 0)) continue;
     const bounds = await log.bounds(events, partition);
-    const group = `${events}-tasks`;
+    const group = tasksGroup(topics);
     const partitions = existing.get(state)?.partitions ?? now.partitions;
     const own = await ownPosition(log, topics, partition);
     try {

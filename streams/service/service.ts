@@ -33,7 +33,7 @@ import { WorkerGroup } from "./jobs/worker_group.ts";
 import { Eraser } from "./erasure/eraser.ts";
 import type { ErasureProgress } from "./erasure/erasure_view.ts";
 import { Rewriting } from "./erasure/rewriting.ts";
-import { monitorGroup, MonitorJob } from "./jobs/monitor_job.ts";
+import { MonitorJob } from "./jobs/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./jobs/options.ts";
 import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./jobs/rekey_job.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
@@ -46,7 +46,15 @@ import { Task } from "../task/task.ts";
 import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
 import { RestoreMeter } from "../task/restore_meter.ts";
 import { TimeShare } from "../task/time_share.ts";
-import { topicNames, type Topics, topicSpecs, variantTopicSpecs } from "../topics/topics.ts";
+import {
+  generationTopics,
+  monitorGroup,
+  tasksGroup,
+  topicNames,
+  type Topics,
+  topicSpecs,
+  variantTopicSpecs,
+} from "../topics/topics.ts";
 
 export {
   type LearnerThreadOptions,
@@ -158,7 +166,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#eraser?.start();
       this.#tasks = new WorkerGroup(log, {
         ...common,
-        group: `${topics.events}-tasks`,
+        group: tasksGroup(topics),
         topic: topics.events,
         name: (partition) => `task ${partition}`,
         open: (partition, signal) => this.#openTask(partition, signal),
@@ -195,7 +203,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
    */
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
-    const topics = topicNames(options.prefix);
+    const topics = generationTopics(topicNames(options.prefix), options.generation ?? 1);
     if (options.rekeyFrom !== undefined) checkRekey(topics, options.rekeyFrom);
     const existing = await log.topics();
     checkCoPartitioned(topics, existing);
@@ -353,7 +361,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   ): Promise<PartitionStatus> {
     const { events } = this.#topics;
     const { end } = await this.#log.bounds(events, partition);
-    const committed = task?.committed ?? await this.#log.committed(`${events}-tasks`, events, partition) ?? 0;
+    const committed = task?.committed ??
+      await this.#log.committed(tasksGroup(this.#topics), events, partition) ?? 0;
     const watermark = task?.state.watermark ?? -Infinity;
     let othersLag = 0;
     for (const [other, next] of task?.others.positions ?? []) {

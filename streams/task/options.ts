@@ -37,6 +37,11 @@ export interface TaskRuntime {
   readonly handover?: SampleHandover | undefined;
   /** When there is time to learn from other partitions; tasks of one thread share it. @default {its own} */
   readonly othersTime?: TimeShare | undefined;
+  /**
+   * Whether all events were handled before: requests have their answers on the topic of recommendations, and what was
+   * rejected is on its topic. @default {false}
+   */
+  readonly isAnswered?: boolean | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -36,6 +36,8 @@ export interface OutboxOptions {
   readonly partition: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
+  /** Whether rejections are only counted, since they are on the log already. @default {false} */
+  readonly isRejected?: boolean | undefined;
   /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
@@ -125,6 +127,7 @@ export class Outbox {
     const at = { topic, partition, offset };
     const rejection = rejectionOf(at, { ok: false, code, reason }, value ?? new Uint8Array(0));
     this.#options.counters.rejected++;
+    if (this.#options.isRejected) return;
     this.#rejected.push({
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,

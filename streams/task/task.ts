@@ -34,6 +34,7 @@ import {
   type TaskRuntime,
 } from "./options.ts";
 import { type InputWatch, TaskInputs } from "./inputs/inputs.ts";
+import { GivenAnswers } from "./inputs/given_answers.ts";
 import { Others } from "./others.ts";
 import { Outbox } from "./outbox.ts";
 import { restore } from "./restore.ts";
@@ -41,7 +42,7 @@ import { RestoreMeter } from "./restore_meter.ts";
 import { TimeShare } from "./time_share.ts";
 import type { StateStore, StoreStatus } from "./store/state_store.ts";
 import { type UserReader, UserTable } from "./user_table.ts";
-import type { Topics } from "../topics/topics.ts";
+import { tasksGroup, type Topics } from "../topics/topics.ts";
 
 export { BEFORE_EVENT } from "./catalogue_reader.ts";
 export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
@@ -79,6 +80,8 @@ interface TaskParts {
   readonly place: string;
   /** Number of partitions of the events. */
   readonly partitions: number;
+  /** The answers that requests were given before; `null` = they are answered now. */
+  readonly given: GivenAnswers | null;
   /** Disposed with it: the writer, the local snapshot, the hold on pinned versions, the reader of others. */
   readonly owned: AsyncDisposableStack;
 }
@@ -131,7 +134,7 @@ export class Task implements AsyncDisposable {
     serving: Serving,
     runtime: TaskRuntime = {},
   ): Promise<Task> {
-    const group = `${topics.events}-tasks`;
+    const group = tasksGroup(topics);
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await log.writer(`${group}-${partition}`));
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
@@ -147,7 +150,8 @@ export class Task implements AsyncDisposable {
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
     const { counters } = state;
-    const outbox = new Outbox({ log, topics, partition, counters, handover: runtime.handover });
+    const { handover, isAnswered: isRejected } = runtime;
+    const outbox = new Outbox({ log, topics, partition, counters, handover, isRejected });
     const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
     const { store, lineage: known } = restored;
     const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
@@ -159,6 +163,7 @@ export class Task implements AsyncDisposable {
       others,
       delivery,
       repeatsUntil,
+      given: runtime.isAnswered ? new GivenAnswers(log, topics.recommendations, partition) : null,
       place: `${topics.events}/${partition}`,
       events: new EventReader(log, topics.events, partition, inputs.next),
       catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
@@ -323,7 +328,10 @@ export class Task implements AsyncDisposable {
 
   /** Loads what waiting events need: versions that experiments pin, users that are not in memory. */
   async #prepare(): Promise<void> {
-    await this.#parts.experiments.pin(this.#events.records);
+    const { records } = this.#events;
+    await this.#parts.experiments.pin(records);
+    const last = records.at(-1);
+    if (last !== undefined) await this.#parts.given?.readTo(records[0]!.offset, last.offset);
     await this.#parts.users.warm(this.#events.users);
   }
 
@@ -356,7 +364,8 @@ export class Task implements AsyncDisposable {
       const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
       return reject("in-the-future", reason);
     }
-    const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival);
+    const given = this.#parts.given?.take(record.offset);
+    const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival, given);
     this.#outbox.seal(record.offset);
     return refusal;
   }

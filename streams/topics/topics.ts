@@ -191,6 +191,44 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   });
 }
 
+/** Topics that tasks, learners and monitor derive from the others: each generation has its own. */
+const DERIVED = [
+  "samples",
+  "state",
+  "statistics",
+  "signals",
+  "parameters",
+  "checkpoints",
+  "figures",
+  "pins",
+] as const satisfies readonly (keyof Topics)[];
+
+/**
+ * The topics of a generation: what is derived ends in its number, such as `meander.state.g2`, but for the first.
+ *
+ * @param topics those of the first
+ */
+export function generationTopics(topics: Topics, generation: number): Topics {
+  if (generation === 1) return topics;
+  const derived = DERIVED.map((name) => [name, `${topics[name]}.g${generation}`]);
+  return { ...topics, ...Object.fromEntries(derived) };
+}
+
+/** The group of the tasks, and the beginning of their writers' ids; each generation has its own. */
+export function tasksGroup({ events, state }: Pick<Topics, "events" | "state">): string {
+  return `${events}-tasks${endingOf(state)}`;
+}
+
+/** The group of the monitor; each generation has its own. */
+export function monitorGroup({ experiments, figures }: Pick<Topics, "experiments" | "figures">): string {
+  return `${experiments}-monitor${endingOf(figures)}`;
+}
+
+/** What the name of a derived topic ends in. */
+function endingOf(topic: string): string {
+  return /\.g\d+$/.exec(topic)?.[0] ?? "";
+}
+
 /** The topics of a variant's model, whose versions are kept apart from those of the own model. */
 export function variantTopics(topics: Topics, model: string): Topics {
   return { ...topics, parameters: `${topics.parameters}.${model}` };

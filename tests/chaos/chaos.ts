@@ -17,9 +17,8 @@ import {
 } from "../../streams/config/config.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
-import { monitorGroup } from "../../streams/service/jobs/monitor_job.ts";
+import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import type { Deployment } from "./deployment.ts";
 import { startExperiments } from "./experiments.ts";
 import { Fleet } from "./fleet.ts";

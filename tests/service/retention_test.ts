@@ -11,11 +11,10 @@ import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { monitorGroup } from "../../streams/service/jobs/monitor_job.ts";
+import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { type Deployment, neededSignals } from "../../streams/service/erasure/needed.ts";
 import { Retention, type RetentionOptions } from "../../streams/service/erasure/retention.ts";
 import { Task } from "../../streams/task/task.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples, SCHEMA } from "../learner/batches.ts";
 import { FakeServing } from "../state/fake_serving.ts";
 

@@ -9,9 +9,14 @@ import { CLEARED, NOTHING_SHARED } from "../../streams/task/others.ts";
 import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import type { Task } from "../../streams/task/task.ts";
-import { monitorGroup } from "../../streams/service/jobs/monitor_job.ts";
+import {
+  monitorGroup,
+  topicNames,
+  topicSpecs,
+  variantTopics,
+  variantTopicSpecs,
+} from "../../streams/topics/topics.ts";
 import { Rewriting } from "../../streams/service/erasure/rewriting.ts";
-import { topicNames, topicSpecs, variantTopics, variantTopicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples } from "../learner/batches.ts";
 
 const topics = topicNames();

@@ -13,7 +13,8 @@ import { serveLog } from "../../log/threads/serve_log.ts";
 import { openAt } from "../../log/kinds/kinds.ts";
 import { configureLogging } from "../../settings/logging.ts";
 import { meteredLog } from "../../log/metered_log.ts";
-import type { Topics } from "../../topics/topics.ts";
+import { servingGeneration } from "../../topics/serving.ts";
+import { generationTopics, type Topics } from "../../topics/topics.ts";
 import { apiOf, limitsIn, serveApi } from "../api.ts";
 import type { ApiContext } from "../../http/context.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
@@ -79,7 +80,9 @@ class Thread {
     switch (method) {
       case "open": {
         const [address, topics] = args as unknown as [LogAddress, Topics];
-        this.#opened = openedLog(await openAt(address), topics);
+        const log = await openAt(address);
+        const generation = await servingGeneration(log, topics);
+        this.#opened = openedLog(log, generationTopics(topics, generation));
         return;
       }
       case "connect": {

@@ -18,8 +18,7 @@ import { readAll } from "../../log/reading.ts";
 import type { Task } from "../../task/task.ts";
 import { ownRecord } from "../../task/inputs/inputs.ts";
 import { CLEARED, decodeNote, NOTHING_SHARED } from "../../task/others.ts";
-import { type Topics, variantTopics } from "../../topics/topics.ts";
-import { monitorGroup } from "../jobs/monitor_job.ts";
+import { monitorGroup, tasksGroup, type Topics, variantTopics } from "../../topics/topics.ts";
 
 /** What a service runs and where. */
 export interface Deployment {
@@ -44,10 +43,10 @@ export async function parameterTopics({ log, topics, models }: Deployment): Prom
 
 /** Smallest offset of `events` that is still to be applied. */
 export async function neededEvents(
-  { log, topics: { events } }: Deployment,
+  { log, topics }: Deployment,
   partition: number,
 ): Promise<number> {
-  return await log.committed(`${events}-tasks`, events, partition) ?? 0;
+  return await log.committed(tasksGroup(topics), topics.events, partition) ?? 0;
 }
 
 /** Smallest offset of `recommendations` that figures of experiments do not have. */

@@ -21,7 +21,7 @@ import { ExperimentMonitor } from "../../experiments/monitor.ts";
 import { ExperimentRegistry } from "../../experiments/registry.ts";
 import { harmOf } from "../../experiments/views.ts";
 import { type Log, LogError, type Writer } from "../../log/log.ts";
-import type { Topics } from "../../topics/topics.ts";
+import { monitorGroup, type Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";
 
 /** Records of a step: a task in the same thread waits for it. */
@@ -59,11 +59,6 @@ export interface MonitorOptions {
 interface Harm {
   readonly experiment: Experiment;
   readonly harm: string;
-}
-
-/** The group and writer of a deployment's monitor. */
-export function monitorGroup({ experiments }: Topics): string {
-  return `${experiments}-monitor`;
 }
 
 /** Steps of a monitor, until it is released. */

@@ -61,6 +61,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly partitions?: number | undefined;
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string | undefined;
+  /** Number of the generation that it runs, whose derived topics it reads and writes. @default {1} */
+  readonly generation?: number | undefined;
   /**
    * A topic of the same log whose events are copied to the deployment's, keyed by user, each exactly once: for
    * producers with another key, or a topic that got more partitions. One of the processes with tasks does it.

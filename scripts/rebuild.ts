@@ -1,0 +1,70 @@
+/**
+ * `deno task rebuild`: builds a new generation of a deployment from its log, as configured now, and has it serve from the
+ * next start on. Stopped or killed, the same command goes on where it was.
+ *
+ *     deno task rebuild --config meander.json --model dien
+ *
+ * @module
+ */
+
+import { InvalidArgumentError, Option } from "commander";
+import { MODEL_NAMES } from "../src/nn/models/registry.ts";
+import { DEFAULT_MODEL, type ModelName } from "../src/nn/models/registry.ts";
+import { readConfig } from "../streams/config/read.ts";
+import {
+  byteSize,
+  commandArguments,
+  commandName,
+  createCommand,
+  print,
+  runCommand,
+} from "./flags/command_line.ts";
+import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
+import { openLog } from "./flags/service_flags.ts";
+import { rebuildDeployment } from "./run/rebuild.ts";
+
+interface Flags extends LogFlags {
+  readonly model: ModelName;
+  readonly seed: number;
+  readonly memory?: number;
+  readonly share: number;
+  readonly switch: boolean;
+  readonly anyway?: true;
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Not a share above 0, of at most 1.");
+  return value;
+}
+
+const program = addLogFlags(
+  createCommand(commandName("rebuild")).description(
+    "Builds a new generation of a deployment from its log, as configured now, and has it serve from the next start on.",
+  ),
+)
+  .addOption(
+    new Option("--model <name>", "model that scores and learns").choices([...MODEL_NAMES]).default(
+      DEFAULT_MODEL,
+    ),
+  )
+  .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
+  .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
+  .option("--share <x>", "share of a processor that it takes", share, 1)
+  .option("--no-switch", "build it, and leave the other one serving")
+  .option("--anyway", "have it serve even if it predicts worse than the one that serves")
+  .addHelpText(
+    "after",
+    "\nThe way back: put the old configuration back, and rebuild again; what came since is added to the old generation.\n" +
+      "\nExamples:\n  deno task rebuild --config meander.json\n" +
+      "  deno task rebuild --log kafka --brokers kafka-1:9092 --share 0.5 --no-switch",
+  )
+  .parse(commandArguments(), { from: "user" });
+
+const flags = program.opts<Flags>();
+await runCommand(async () => {
+  await mustExist(flags);
+  const config = await readConfig(flags.config);
+  await using log = await openLog(flags, { config });
+  return await rebuildDeployment(log, config, flags, (line) => print(Deno.stdout, `${line}\n`));
+});

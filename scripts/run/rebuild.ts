@@ -1,0 +1,248 @@
+/**
+ * Rebuilds a deployment: decides what is built and up to where, builds it, compares it with what serves, and switches.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { GUARD_OPTIONS } from "../../src/learner/guard/guard.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import { settle } from "../../src/options/option.ts";
+import { blueprintChanges } from "../../streams/config/blueprint.ts";
+import {
+  type Config,
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  taskOptions,
+} from "../../streams/config/config.ts";
+import { compareWith } from "../../streams/generations/agreement.ts";
+import { valuesText } from "../../streams/generations/changes.ts";
+import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
+import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
+import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
+import { generationRecord, generationsOf } from "../../streams/generations/registry.ts";
+import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { ownPosition } from "../../streams/task/inputs/inputs.ts";
+import { servingRecord } from "../../streams/topics/serving.ts";
+import { generationTopics, tasksGroup, topicNames, type Topics } from "../../streams/topics/topics.ts";
+import { agreementOptions } from "./agreement.ts";
+
+/** The flags of a rebuild. */
+export interface RebuildFlags {
+  /** Prefix of the topics. */
+  readonly prefix: string;
+  /** Name of the model. */
+  readonly model: ModelName;
+  /** Seed of weights and draws. */
+  readonly seed: number;
+  /** Memory for states and embeddings, bytes. */
+  readonly memory?: number | undefined;
+  /** Share of a processor, in (0, 1]. */
+  readonly share: number;
+  /** Whether it is to serve once it is built. */
+  readonly switch: boolean;
+  /** Whether it is to serve even if it predicts worse. */
+  readonly anyway?: true | undefined;
+}
+
+const PROGRESS_MS = 5000;
+
+/** Rebuilds what is configured otherwise than it serves. @returns the exit code */
+export async function rebuildDeployment(
+  log: Log,
+  config: Config,
+  flags: RebuildFlags,
+  say: (line: string) => void,
+): Promise<number> {
+  const topics = topicNames(flags.prefix);
+  const partitions = (await log.topics()).get(topics.events)?.partitions;
+  if (partitions === undefined) {
+    throw new Error(`Cannot rebuild ${flags.prefix}*: there is no topic ${topics.events} on this log`);
+  }
+  const { model, seed } = flags;
+  const options = agreementOptions(config, { model, variants: [], partitions, seed });
+  const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
+  const wanted = changes.filter(({ name }) => name !== "variants");
+  if (misfit === null && wanted.length === 0) {
+    say(`generation ${serving}, which serves, is made as configured: there is nothing to rebuild`);
+    return 0;
+  }
+  for (const line of misfit === null ? wanted.map(valuesText) : [misfit]) say(`changed: ${line}`);
+  const before = generationTopics(topics, serving);
+  const until = await positionsOf(log, before, partitions);
+  const all = await generationsOf(log, topics);
+  const generation = chooseGeneration(all, { serving, blueprint: options.blueprint, until });
+  const { number } = generation;
+  say(
+    all.has(number) ? `goes on with generation ${number}` : `builds generation ${number} beside ${serving}`,
+  );
+  const now = Date.now();
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  await log.append([generationRecord(topics, generation, now)]);
+  if (recorded === null) {
+    say(`generation ${serving} has no record of its options: only its weights were compared`);
+  }
+
+  const own = generationTopics(topics, number);
+  await buildGeneration(log, config, flags, generation, say);
+  const comparison = await compareSamples(log, before, own);
+  sayComparison(comparison, { serving, number }, say);
+  const isGood = config.guard === null ||
+    mayServe(comparison, settle(GUARD_OPTIONS, config.guard).margin);
+  if (!flags.switch) {
+    say(
+      `generation ${number} is built up to here; the same command without --no-switch adds the rest, and switches`,
+    );
+    return 0;
+  }
+  if (!isGood && flags.anyway === undefined) {
+    say(
+      `generation ${serving} goes on serving: the new one predicts worse by more than guard.margin; --anyway switches`,
+    );
+    return 1;
+  }
+  if (await isServing(log, before, until)) {
+    say(
+      `generation ${serving} went on meanwhile: stop the processes with tasks, and give the same command again`,
+    );
+    return 1;
+  }
+  await log.append([servingRecord(topics, number, Date.now())]);
+  say(
+    `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept as it is, with those who ` +
+      "are erased from now on; to go back, put the old configuration back and rebuild again",
+  );
+  return 0;
+}
+
+/** Builds a generation, or adds to it what it does not have. */
+export async function buildGeneration(
+  log: Log,
+  config: Config,
+  flags: RebuildFlags,
+  { number, until = [] }: Pick<Generation, "number" | "until">,
+  say: (line: string) => void,
+): Promise<void> {
+  const topics = generationTopics(topicNames(flags.prefix), number);
+  await build(log, rebuildOptions(config, flags, topics, until), flags.share, say);
+}
+
+/** A generation that was begun as configured goes on; otherwise a new one begins. */
+function chooseGeneration(
+  all: ReadonlyMap<number, Generation>,
+  { serving, blueprint, until }: {
+    readonly serving: number;
+    readonly blueprint: Blueprint;
+    readonly until: readonly number[];
+  },
+): Generation {
+  for (const generation of all.values()) {
+    if (generation.number === serving) continue;
+    if (blueprintChanges(generation.blueprint, blueprint).length === 0) {
+      return { ...generation, blueprint, until };
+    }
+  }
+  const number = Math.max(serving, ...all.keys()) + 1;
+  return { number, blueprint, since: Date.now(), until, isAdopted: false };
+}
+
+/** Offsets of events up to which a generation has committed, by partition. */
+async function positionsOf(log: Log, topics: Topics, partitions: number): Promise<readonly number[]> {
+  const positions: number[] = [];
+  for (let partition = 0; partition < partitions; partition++) {
+    const { start } = await log.bounds(topics.events, partition);
+    const own = await log.identify(topics.statistics) === null
+      ? null
+      : await ownPosition(log, topics, partition);
+    positions.push(Math.max(start, own?.next ?? start));
+  }
+  return positions;
+}
+
+/** Whether tasks of a generation have members, or have got further than it is known. */
+async function isServing(log: Log, topics: Topics, until: readonly number[]): Promise<boolean> {
+  const members = await log.members?.(tasksGroup(topics)) ?? [];
+  const now = await positionsOf(log, topics, until.length);
+  return members.length > 0 || now.some((position, partition) => position > (until[partition] ?? 0));
+}
+
+function rebuildOptions(
+  config: Config,
+  { model, seed, memory }: RebuildFlags,
+  topics: Topics,
+  until: readonly number[],
+): RebuildOptions {
+  const profile = { schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS };
+  const task = { ...taskOptions(profile, config, model), seed };
+  const tableBytes = memory && Math.floor(memory / 4);
+  return {
+    spec: {
+      model,
+      modelConfig: modelConfig(model, config),
+      schema: task.schema,
+      learner: { tableBytes, ...learnerOptions(task, config, seed) },
+      learning: { keepRows: SERVICE_ROWS, ...learningOptions(config) },
+      topics,
+    },
+    task,
+    until,
+    stateBytes: memory && memory / 2,
+  };
+}
+
+async function build(
+  log: Log,
+  options: RebuildOptions,
+  share: number,
+  say: (line: string) => void,
+): Promise<void> {
+  const opened = performance.now();
+  await using rebuild = await Rebuild.open(log, options);
+  const { done: first, of, lost } = rebuild.progress;
+  if (lost > 0) {
+    say(
+      `${lost} offsets of events are not on the log any more: behaviours and statistics that came of them alone are lost`,
+    );
+  }
+  const begun = performance.now();
+  let saidAt = begun, isOpen = true;
+  while (isOpen) {
+    const started = performance.now();
+    isOpen = await rebuild.step();
+    const now = performance.now();
+    if (share < 1) await delay((now - started) * (1 - share) / share);
+    if (isOpen && now - saidAt < PROGRESS_MS) continue;
+    saidAt = now;
+    const { done } = rebuild.progress;
+    const rate = (done - first) / Math.max(1, now - begun) * 1000;
+    const left = rate === 0 ? "" : `, ${Math.ceil((of - done) / rate)} s left`;
+    const { auc } = rebuild.learning.validation.rows.report();
+    say(
+      `${done} of ${of} events (${percent(done, of)}), ${Math.round(rate)} events/s${
+        isOpen ? left : ""
+      }, version ` +
+        `${rebuild.learning.version}, AUC ${auc?.toFixed(4) ?? "-"}`,
+    );
+  }
+  say(`built in ${((performance.now() - opened) / 1000).toFixed(1)} s`);
+}
+
+function percent(done: number, of: number): string {
+  return `${of === 0 ? 100 : Math.floor(100 * done / of)} %`;
+}
+
+function sayComparison(
+  { rows, before, now }: Comparison,
+  { serving, number }: { readonly serving: number; readonly number: number },
+  say: (line: string) => void,
+): void {
+  const figure = (value: number | null) => value?.toFixed(4) ?? "-";
+  say(
+    `on ${rows} rows that both have, generation ${serving}: AUC ${figure(before.auc)}, normalised entropy ` +
+      `${figure(before.entropy)}; generation ${number}: AUC ${figure(now.auc)}, ${figure(now.entropy)}`,
+  );
+}

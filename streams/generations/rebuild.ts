@@ -1,0 +1,199 @@
+/**
+ * Builds a generation from the sources of a deployment: events are folded, lists that users saw are joined with their
+ * outcomes, samples are made and learnt, all under another configuration, at full speed.
+ *
+ * ```text
+ *   events           ■■■■■■■■■■■■■■■■■■■■│            the offsets that the serving generation has committed
+ *   recommendations  ■■ ■ ■■  ■ ■ ■■■ ■■ │            what users saw: requests are not answered anew
+ *        └─> a round of the task that is furthest behind ─> its samples are learnt ─> the next round
+ *              state.g2, statistics.g2, signals.g2, samples.g2, parameters.g2, checkpoints.g2
+ * ```
+ *
+ * Rounds are in lockstep as in a replay, and which partition is next depends on what is committed alone: killed at any
+ * moment, it goes on to the same bytes.
+ *
+ * @module
+ */
+
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { Learner } from "../../src/learner/learner.ts";
+import { learnerSettings } from "../../src/learner/learner_options.ts";
+import { settle } from "../../src/options/option.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import { Learning, LEARNING_OPTIONS } from "../learning/learning.ts";
+import type { Log, ReadOptions, ReadResult } from "../log/log.ts";
+import { type LearnerSpec, makeModel } from "../service/jobs/learner_job.ts";
+import { Task } from "../task/task.ts";
+import { ParameterSubscriber } from "../topics/parameters.ts";
+import { SampleHandover } from "../topics/sample_handover.ts";
+import { topicSpecs } from "../topics/topics.ts";
+
+/** Most events of a round. */
+const ROUND_EVENTS = 1024;
+
+/** What is built. */
+export interface RebuildOptions {
+  /** The learner of the generation, with the topics that are its own. */
+  readonly spec: LearnerSpec;
+  /** Options of its tasks. */
+  readonly task: TaskOptions;
+  /** Offsets of events up to which it is built, by partition. */
+  readonly until: readonly number[];
+  /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
+  readonly stateBytes?: number | undefined;
+  /** Most events of a round. @default {1024} */
+  readonly roundEvents?: number | undefined;
+}
+
+/** How far a rebuild is. */
+export interface RebuildProgress {
+  /** Offsets of events that are in it. */
+  readonly done: number;
+  /** Offsets of events that are to be in it. */
+  readonly of: number;
+  /** Offsets that the log had dropped before. */
+  readonly lost: number;
+}
+
+/** A generation that is being built; nothing else may run it meanwhile. */
+export class Rebuild implements AsyncDisposable {
+  /** The learner with its judged rows. */
+  readonly learning: Learning;
+  readonly #log: Log;
+  readonly #options: RebuildOptions;
+  readonly #tasks: readonly Task[];
+  readonly #subscriber: ParameterSubscriber;
+  readonly #open: AsyncDisposableStack;
+  readonly #starts: readonly number[];
+  /** What was read of the signals of others, by task and partition. */
+  readonly #others: readonly Map<number, number>[];
+
+  private constructor(
+    log: Log,
+    options: RebuildOptions,
+    parts: {
+      readonly learning: Learning;
+      readonly tasks: readonly Task[];
+      readonly subscriber: ParameterSubscriber;
+      readonly starts: readonly number[];
+    },
+    open: AsyncDisposableStack,
+  ) {
+    this.#log = log;
+    this.#options = options;
+    this.learning = parts.learning;
+    this.#tasks = parts.tasks;
+    this.#subscriber = parts.subscriber;
+    this.#starts = parts.starts;
+    this.#open = open;
+    this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
+  }
+
+  /** Creates the topics of the generation, or goes on where the last one stopped. */
+  static async open(log: Log, options: RebuildOptions): Promise<Rebuild> {
+    const { spec, until, stateBytes } = options;
+    const { topics, schema, learner } = spec;
+    await log.createTopics(topicSpecs(topics, until.length));
+    const bounded = boundedLog(log, topics.events, until);
+    await using open = new AsyncDisposableStack();
+    const handover = until.length === 1 ? new SampleHandover() : undefined;
+    const learning = open.use(
+      await Learning.open(log, topics, new Learner(makeModel(spec), learner), { ...spec.learning, handover }),
+    );
+    const serving = new ServingModel(makeModel(spec), schema, learnerSettings(learner).embeddingWidth);
+    const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
+    await learning.drain();
+    await subscriber.update();
+    const tasks: Task[] = [];
+    const starts: number[] = [];
+    for (const partition of until.keys()) {
+      const runtime = { isAnswered: true, handover, maxStateBytes: stateBytes && stateBytes / until.length };
+      tasks.push(open.use(await Task.open(bounded, topics, partition, options.task, serving, runtime)));
+      starts.push((await log.bounds(topics.events, partition)).start);
+    }
+    return new Rebuild(log, options, { learning, tasks, subscriber, starts }, open.move());
+  }
+
+  /** How far it is. */
+  get progress(): RebuildProgress {
+    let [done, of, lost] = [0, 0, 0];
+    for (const [partition, task] of this.#tasks.entries()) {
+      const start = this.#starts[partition]!, end = this.#options.until[partition]!;
+      done += Math.max(0, Math.min(task.next, end) - start);
+      of += Math.max(0, end - start);
+      lost += start;
+    }
+    return { done, of, lost };
+  }
+
+  /** Does a round. @returns whether there is more to do; when not, all of it is committed */
+  async step(): Promise<boolean> {
+    const task = this.#furthestBehind();
+    if (task === undefined) {
+      await this.learning.checkpoint();
+      return false;
+    }
+    await this.#learnOthers(task);
+    const rows = settle(LEARNING_OPTIONS, this.#options.spec.learning).batchRows;
+    const { complete } = await task.round({ rows, events: this.#options.roundEvents ?? ROUND_EVENTS });
+    if (!complete) await task.commit(); // it has come to its end
+    await this.learning.drain();
+    await this.#subscriber.update();
+    return true;
+  }
+
+  /** Lets go of everything; what is not committed is done again. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#open.disposeAsync();
+  }
+
+  /** The task with the oldest clock of those that are not at their end, by what is committed. */
+  #furthestBehind(): Task | undefined {
+    const open = this.#tasks.filter((task) => task.committed < this.#options.until[task.partition]!);
+    return open.reduce<Task | undefined>(
+      (oldest, task) => oldest === undefined || task.state.maxTime < oldest.state.maxTime ? task : oldest,
+      undefined,
+    );
+  }
+
+  /** Learns all that the other tasks have learnt until now. */
+  async #learnOthers(task: Task): Promise<void> {
+    const { signals } = this.#options.spec.topics;
+    if (!task.others.isShared) return;
+    const read = this.#others[task.partition]!;
+    for (const { partition } of this.#tasks) {
+      if (partition === task.partition) continue;
+      const { start, end } = await this.#log.bounds(signals, partition);
+      for (let next = Math.max(start, read.get(partition) ?? 0); next < end;) {
+        const result = await this.#log.read(signals, partition, next);
+        for (const record of result.records) task.learnOthers(record, record.offset + 1);
+        next = result.next;
+        read.set(partition, next);
+      }
+    }
+  }
+}
+
+/** The log, of which a topic ends at offsets. */
+function boundedLog(log: Log, topic: string, until: readonly number[]): Log {
+  const read = async (
+    name: string,
+    partition: number,
+    from: number,
+    options?: ReadOptions,
+  ): Promise<ReadResult> => {
+    const end = until[partition];
+    if (name !== topic || end === undefined) return await log.read(name, partition, from, options);
+    if (from >= end) return { records: [], next: from };
+    const result = await log.read(name, partition, from, { ...options, waitMs: 0 });
+    if (result.next <= end) return result;
+    return { ...result, records: result.records.filter(({ offset }) => offset < end), next: end };
+  };
+  return new Proxy(log, {
+    get(target, name) {
+      if (name === "read") return read;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

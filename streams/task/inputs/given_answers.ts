@@ -1,0 +1,93 @@
+/**
+ * The answers that the requests of a partition were given by whatever answered them: read in step with the requests, by
+ * the number that each answer has of its input.
+ *
+ * @module
+ */
+
+import type { GivenAnswer } from "../../../src/engine/lists.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import type { Log, LogRecord } from "../../log/log.ts";
+import { unreadable } from "../../log/unreadable.ts";
+import { INPUT } from "../../topics/delivery.ts";
+
+/** Answers read at once. */
+const READ = 256;
+/** Offsets before the place found, since repeated answers are not in order. */
+const BEFORE = 2000;
+
+const decoder = new TextDecoder();
+
+/** Reads the answers of one partition. */
+export class GivenAnswers {
+  readonly #log: Pick<Log, "read" | "bounds">;
+  readonly #topic: string;
+  readonly #partition: number;
+  /** By offset of the request. */
+  readonly #ahead = new Map<number, LogRecord>();
+  #next = -1;
+  #readTo = -1;
+  #isAtEnd = false;
+
+  /** Reads nothing yet. */
+  constructor(log: Pick<Log, "read" | "bounds">, topic: string, partition: number) {
+    this.#log = log;
+    this.#topic = topic;
+    this.#partition = partition;
+  }
+
+  /** Reads until all answers to requests up to an offset are there. @param from smallest offset that will be asked for */
+  async readTo(from: number, offset: number): Promise<void> {
+    if (this.#next < 0) this.#next = await this.#find(from);
+    // A repeat of an answer comes within a commit of its task.
+    while (!this.#isAtEnd && this.#readTo <= offset) {
+      const result = await this.#log.read(this.#topic, this.#partition, this.#next, { maxRecords: READ });
+      for (const record of result.records) {
+        const input = inputOf(record);
+        if (input >= from) this.#ahead.set(input, record);
+        this.#readTo = Math.max(this.#readTo, input);
+      }
+      this.#isAtEnd = result.records.length === 0;
+      this.#next = result.next;
+    }
+  }
+
+  /** The answer to the request at an offset, the last one that was given; `null` = none is known. */
+  take(offset: number): GivenAnswer | null {
+    const record = this.#ahead.get(offset);
+    for (const input of this.#ahead.keys()) {
+      if (input > offset) break;
+      this.#ahead.delete(input);
+    }
+    if (record === undefined || record.value === null) return null;
+    try {
+      const { items, experiment, variant, exposures }: Recommendation = JSON.parse(
+        decoder.decode(record.value),
+      );
+      const one = experiment === undefined || variant === undefined ? undefined : [{ experiment, variant }];
+      return { items, exposures: exposures ?? one };
+    } catch (cause) {
+      unreadable.leaveOut(record, cause, "its request counts as not answered");
+      return null;
+    }
+  }
+
+  /** Where answers to requests from an offset on begin: by bisection, as they are nearly in order. */
+  async #find(from: number): Promise<number> {
+    const { start, end } = await this.#log.bounds(this.#topic, this.#partition);
+    let [low, high] = [start, end];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const { records } = await this.#log.read(this.#topic, this.#partition, middle, { maxRecords: 1 });
+      if (records[0] === undefined || inputOf(records[0]) >= from) high = middle;
+      else low = records[0].offset + 1;
+    }
+    return Math.max(start, low - BEFORE);
+  }
+}
+
+/** Offset of the event that an output came from; −1 = it does not say. */
+function inputOf({ headers }: LogRecord): number {
+  const [, offset] = /^\d+\/(\d+)\/\d+$/.exec(headers[INPUT] ?? "") ?? [];
+  return offset === undefined ? -1 : Number(offset);
+}

@@ -1,0 +1,82 @@
+/** A deployment is rebuilt as it is configured, switched, and taken back. */
+
+import assert from "node:assert/strict";
+import { parseConfig } from "../../streams/config/config.ts";
+import { blueprintOf } from "../../streams/config/blueprint.ts";
+import { generationsOf } from "../../streams/generations/registry.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { servingGeneration } from "../../streams/topics/serving.ts";
+import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { buildGeneration, rebuildDeployment, type RebuildFlags } from "../../scripts/run/rebuild.ts";
+import { agreeOn } from "../../scripts/run/agreement.ts";
+import { recordsOf, shopEvents } from "../service/deployment.ts";
+
+const topics = topicNames();
+const FLAGS = { prefix: "meander.", model: "base", seed: 0, share: 1, switch: true } as const;
+const SMALL = {
+  learner: { embeddingWidth: 2 },
+  models: { base: { widths: [2] } },
+  batchRows: 16,
+  outcomeWindowMs: 60_000,
+};
+
+/** Rebuilds, and gives the exit code with what was said. */
+async function rebuild(log: Log, config: object, flags: Partial<RebuildFlags> = {}) {
+  const said: string[] = [];
+  const parsed = parseConfig(JSON.stringify({ ...SMALL, ...config }), "meander.json");
+  const code = await rebuildDeployment(log, parsed, { ...FLAGS, ...flags }, (line) => said.push(line));
+  return { code, said: said.join("\n") };
+}
+
+/** A deployment whose first generation was made as configured and has handled a small shop. */
+async function deployed(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const events = shopEvents(80, 9).filter(({ type }) => type !== "request");
+  await log.append(recordsOf(events));
+  const config = parseConfig(JSON.stringify(SMALL), "meander.json");
+  await agreeOn(log, topics, config, { model: "base", variants: [], partitions: 1, seed: 0 });
+  await buildGeneration(log, config, FLAGS, { number: 1, until: [events.length] }, () => {});
+  return log;
+}
+
+Deno.test("rebuildDeployment() has nothing to do where the deployment is made as configured", async () => {
+  await using log = await deployed();
+  const { code, said } = await rebuild(log, {});
+  assert.equal(code, 0);
+  assert.match(said, /nothing to rebuild/);
+  assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1]);
+});
+
+Deno.test("rebuildDeployment() builds what changed, switches, and goes back to the old generation", async () => {
+  await using log = await deployed();
+  const feature = { features: { itemFields: ["band"] } };
+  const there = await rebuild(log, feature);
+  assert.equal(there.code, 0, there.said);
+  assert.match(
+    there.said,
+    /changed: features\.itemFields was \[\], is \["band"\]\nbuilds generation 2 beside 1/,
+  );
+  assert.equal(await servingGeneration(log, topics), 2);
+  const { blueprint, until } = (await generationsOf(log, topics)).get(2)!;
+  const config = parseConfig(JSON.stringify({ ...SMALL, ...feature }), "meander.json");
+  assert.deepEqual(blueprint, blueprintOf(config, { model: "base", variants: [], partitions: 1, seed: 0 }));
+  const { end } = await log.bounds(generationTopics(topics, 2).state, 0);
+  assert.ok(end > 0 && until !== undefined);
+
+  const back = await rebuild(log, {});
+  assert.equal(back.code, 0, back.said);
+  assert.match(back.said, /goes on with generation 1/);
+  assert.equal(await servingGeneration(log, topics), 1);
+  const again = await rebuild(log, feature);
+  assert.match(again.said, /goes on with generation 2/);
+  assert.equal((await log.bounds(generationTopics(topics, 2).state, 0)).end, end, "nothing is done twice");
+});
+
+Deno.test("rebuildDeployment() leaves the other one serving where it is told to", async () => {
+  await using log = await deployed();
+  const { code } = await rebuild(log, { features: { itemFields: ["band"] } }, { switch: false });
+  assert.equal(code, 0);
+  assert.equal(await servingGeneration(log, topics), 1);
+});

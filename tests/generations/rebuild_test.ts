@@ -1,0 +1,130 @@
+/** A generation that is built from a log is what a deployment made of it would be. */
+
+import assert from "node:assert/strict";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import { compareSamples, mayServe } from "../../streams/generations/comparison.ts";
+import { Rebuild } from "../../streams/generations/rebuild.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicSpecs } from "../../streams/topics/topics.ts";
+import { answersOn, OPTIONS, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { build, built, digestOf, eventsAsShown, rebuildOptions, serve, topics } from "./built.ts";
+
+/** What was shown in the samples of a topic, with what became of it. */
+async function outcomesOn(log: Log, topic: string, partitions = 1): Promise<string[]> {
+  const outcomes: string[] = [];
+  for (let p = 0; p < partitions; p++) {
+    for await (const { value } of readAll(log, topic, p)) {
+      const { request, user, rows } = decodeSample(value!);
+      outcomes.push(
+        JSON.stringify([request, user, rows.map(({ item, label, position }) => [item, label, position])]),
+      );
+    }
+  }
+  return outcomes.sort();
+}
+
+for (const partitions of [1, 2]) {
+  Deno.test(`Rebuild joins what users saw with what they did, once each, in ${partitions} partitions`, async () => {
+    await using log = new MemoryLog();
+    await serve(log, { partitions });
+    const outputs = async () => [
+      await answersOn(log),
+      await Array.fromAsync({ length: partitions }, (_, p) => log.bounds(topics.rejected, p)),
+    ];
+    const before = await outputs();
+    await build(log, await rebuildOptions(log));
+    assert.deepEqual(await outputs(), before, "nothing is answered or rejected anew");
+    const outcomes = await outcomesOn(log, built.samples, partitions);
+    assert.ok(outcomes.length > 50, `${outcomes.length} samples`);
+    assert.deepEqual(outcomes, await outcomesOn(log, topics.samples, partitions));
+    const compared = await compareSamples(log, topics, built);
+    assert.ok(compared.rows > 100 && compared.now.entropy !== null);
+    assert.equal(mayServe(compared, Infinity), true);
+    assert.equal(mayServe({ ...compared, now: { auc: 0.5, entropy: 9 } }, 0.1), false);
+  });
+}
+
+Deno.test("Rebuild makes the samples that a deployment makes that was told what was shown", async () => {
+  await using log = new MemoryLog();
+  await serve(log);
+  await build(log, await rebuildOptions(log));
+  await using told = new MemoryLog();
+  await told.createTopics(topicSpecs(topics, 1));
+  await told.append(recordsOf(await eventsAsShown(log)));
+  await build(told, await rebuildOptions(told));
+  const [one, other] = [await digestOf(log), await digestOf(told)];
+  assert.equal(one.samples, other.samples);
+  assert.equal(one.state, other.state);
+  assert.equal(one.checkpoints, other.checkpoints);
+});
+
+for (const partitions of [1, 2]) {
+  Deno.test(`Rebuild killed at any operation goes on to the same bytes, in ${partitions} partitions`, async () => {
+    const whole = await (async () => {
+      await using log = new MemoryLog();
+      await serve(log, { views: 60, partitions });
+      const counting = new CrashingLog(log);
+      await build(counting, await rebuildOptions(log));
+      return { operations: counting.operations, digest: await digestOf(log) };
+    })();
+    await using log = new MemoryLog();
+    await serve(log, { views: 60, partitions });
+    const options = await rebuildOptions(log);
+    let kills = 0;
+    // Each life is longer than the last, and at least one operation goes further than any before.
+    for (let life = 7; kills < 60; life += 5) {
+      try {
+        await build(new CrashingLog(log, life), options);
+        break;
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+        kills++;
+      }
+    }
+    assert.ok(kills >= 10, `${kills} kills in ${whole.operations} operations`);
+    assert.deepEqual(await digestOf(log), whole.digest);
+  });
+}
+
+Deno.test("a service goes on with a generation that was built, where the one before had stopped", async () => {
+  await using log = new MemoryLog();
+  await serve(log);
+  const options = await rebuildOptions(log);
+  await build(log, options);
+  const answered = (await answersOn(log)).length;
+  const more = shopEvents(200, 12).slice(options.until[0]);
+  const requests = requestsOf(more);
+  assert.ok(requests.length > 10);
+  const { model, modelConfig, learner } = options.spec;
+  {
+    const { task } = options;
+    await using service = await Service.start(log, {
+      ...OPTIONS,
+      ...{ generation: 2, model, modelConfig, task, learner },
+    });
+    await log.append(recordsOf(more).filter(({ topic }) => topic === topics.events));
+    await until(async () => (await answersOn(log)).length >= answered + requests.length, "all are answered");
+    assert.equal(service.serving.model, "dien");
+    assert.ok(service.serving.version > 1);
+  }
+  const answers = await answersOn(log);
+  assert.deepEqual(answers.slice(answered).map(({ request }) => request).sort(), requests.sort());
+  assert.ok(answers.slice(answered).every(({ model }) => model === "dien"));
+});
+
+Deno.test("Rebuild.progress tells how far it is", async () => {
+  await using log = new MemoryLog();
+  await serve(log, { views: 30 });
+  await using rebuild = await Rebuild.open(log, await rebuildOptions(log));
+  const { of } = rebuild.progress;
+  assert.equal(rebuild.progress.done, 0);
+  await rebuild.step();
+  const { done } = rebuild.progress;
+  assert.ok(done > 0 && done < of);
+  while (await rebuild.step());
+  assert.deepEqual(rebuild.progress, { done: of, of, lost: 0 });
+});
