@@ -15,7 +15,7 @@ import { type Content, type ContentName, CONTENTS } from "../../streams/exports/
 import { TopicLines } from "../../streams/exports/reading.ts";
 import type { ReadableLog } from "../../streams/log/log.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
+import { servingTopics } from "../../streams/topics/serving.ts";
 import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
 import { addLogFlags, type LogFlags } from "../flags/log_flags.ts";
 import { logAddressOf } from "../flags/service_flags.ts";
@@ -38,9 +38,9 @@ interface Done {
 
 async function main(flags: Flags): Promise<number> {
   const content: Content = CONTENTS[flags.what];
-  const topic = topicNames(flags.prefix)[content.topic];
   refuseMisfits(flags, content);
   await using log = await openToRead(flags);
+  const topic = (await servingTopics(log, flags.prefix))[content.topic];
   const { to, append } = flags;
   const { lines, lost, leftOut } = append && to !== undefined
     ? await appendTo(to, log, topic, content)

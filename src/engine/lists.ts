@@ -34,7 +34,7 @@ export interface Preview {
 }
 
 /** The answer that a request was given before, as far as it is taken over. */
-export interface GivenAnswer extends Pick<Recommendation, "exposures"> {
+export interface GivenList extends Pick<Recommendation, "exposures"> {
   /** What it listed. */
   readonly items: readonly Pick<RecommendedItem, "item" | "position" | "propensity" | "source">[];
 }
@@ -127,7 +127,7 @@ export class Lists {
    *
    * @param given the answer; `null` = nobody knows it any more
    */
-  answered(user: UserState, event: RequestEvent, given: GivenAnswer | null, out: TaskOutputs): void {
+  answered(user: UserState, event: RequestEvent, given: GivenList | null, out: TaskOutputs): void {
     const { counters, retrieval, catalogue, join } = this.#state;
     counters.requests++;
     if (event.candidates === undefined) retrieval.state.ask();

@@ -34,7 +34,7 @@ import { currentState, type FoldCounters } from "../users/hidden_state.ts";
 import { ImpressionJoin } from "./impression_join.ts";
 import { Interactions } from "./interactions.ts";
 import { ItemNumbers } from "./item_numbers.ts";
-import { type GivenAnswer, Lists, type Preview, type Unscored } from "./lists.ts";
+import { type GivenList, Lists, type Preview, type Unscored } from "./lists.ts";
 import { SequenceSlab } from "../users/states/sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
@@ -284,7 +284,7 @@ export class TaskState {
     offset: number,
     out: TaskOutputs,
     arrival?: Arrival,
-    given?: GivenAnswer | null,
+    given?: GivenList | null,
   ): TaskRejection | null {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
@@ -297,7 +297,7 @@ export class TaskState {
     aheadMs: number,
     offset: number,
     out: TaskOutputs,
-    given: GivenAnswer | null | undefined,
+    given: GivenList | null | undefined,
   ): TaskRejection | null {
     const user = this.#memory.activate(event.user);
     if (offset <= user.lastOffset) {

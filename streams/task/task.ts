@@ -34,7 +34,7 @@ import {
   type TaskRuntime,
 } from "./options.ts";
 import { type InputWatch, TaskInputs } from "./inputs/inputs.ts";
-import { GivenAnswers } from "./inputs/given_answers.ts";
+import { GivenLists } from "./inputs/given_lists.ts";
 import { Others } from "./others.ts";
 import { Outbox } from "./outbox.ts";
 import { restore } from "./restore.ts";
@@ -81,7 +81,7 @@ interface TaskParts {
   /** Number of partitions of the events. */
   readonly partitions: number;
   /** The answers that requests were given before; `null` = they are answered now. */
-  readonly given: GivenAnswers | null;
+  readonly given: GivenLists | null;
   /** Disposed with it: the writer, the local snapshot, the hold on pinned versions, the reader of others. */
   readonly owned: AsyncDisposableStack;
 }
@@ -163,7 +163,7 @@ export class Task implements AsyncDisposable {
       others,
       delivery,
       repeatsUntil,
-      given: runtime.isAnswered ? new GivenAnswers(log, topics.recommendations, partition) : null,
+      given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
       place: `${topics.events}/${partition}`,
       events: new EventReader(log, topics.events, partition, inputs.next),
       catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),

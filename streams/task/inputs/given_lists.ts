@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { GivenAnswer } from "../../../src/engine/lists.ts";
+import type { GivenList } from "../../../src/engine/lists.ts";
 import type { Recommendation } from "../../../src/events/recommendation.ts";
 import type { Log, LogRecord } from "../../log/log.ts";
 import { unreadable } from "../../log/unreadable.ts";
@@ -19,7 +19,7 @@ const BEFORE = 2000;
 const decoder = new TextDecoder();
 
 /** Reads the answers of one partition. */
-export class GivenAnswers {
+export class GivenLists {
   readonly #log: Pick<Log, "read" | "bounds">;
   readonly #topic: string;
   readonly #partition: number;
@@ -53,7 +53,7 @@ export class GivenAnswers {
   }
 
   /** The answer to the request at an offset, the last one that was given; `null` = none is known. */
-  take(offset: number): GivenAnswer | null {
+  take(offset: number): GivenList | null {
     const record = this.#ahead.get(offset);
     for (const input of this.#ahead.keys()) {
       if (input > offset) break;
