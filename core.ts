@@ -44,6 +44,7 @@
  */
 
 // The state machine of one partition.
+export type { GivenList } from "./src/engine/lists.ts";
 export { TaskState } from "./src/engine/task_state.ts";
 export type { TaskOptions } from "./src/engine/task_options.ts";
 export type { Forgotten, TaskOutputs, TaskRejection } from "./src/engine/task_outputs.ts";
