@@ -13,7 +13,16 @@ import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder } from "../streams/feeders/feeder.ts";
 import type { Log } from "../streams/log/log.ts";
-import { JSON_FORMATS, type JsonFormat, sourceAdapter } from "../streams/sources/adapters.ts";
+import type { OwnRecord } from "../src/events/own_record.ts";
+import { NameCheck } from "../src/mapping/name_check.ts";
+import { knownNames } from "../streams/config/config.ts";
+import {
+  formatAdapter,
+  JSON_FORMATS,
+  type JsonFormat,
+  type RecordAdapter,
+  sourceAdapter,
+} from "../streams/sources/adapters.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { newestTime } from "../streams/sources/count.ts";
 import { openMapped } from "../streams/sources/mapped.ts";
@@ -47,7 +56,7 @@ interface Flags extends LogFlags {
 }
 
 /** Flags, and the format that they name. */
-type Opened = Flags & { readonly records: RecordFormat };
+type Opened = Flags & { readonly records: RecordFormat; readonly names: NameCheck };
 
 /** Records per commit, unless there is a rate: then the events of a tenth of a second. */
 const BATCH = 1000;
@@ -95,7 +104,8 @@ async function main(flags: Flags): Promise<number> {
   await using log = await openLog(flags, { config }).finally(() => clearInterval(waiting));
   await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));
   const open = topic === undefined ? openFile : openTopic;
-  await using feed = await open(log, topics, { ...flags, records: format }, stopping.signal);
+  const names = new NameCheck(knownNames(config));
+  await using feed = await open(log, topics, { ...flags, records: format, names }, stopping.signal);
   let first: number | undefined;
   let hasRejected = false;
   let begun = performance.now(), told = begun;
@@ -158,19 +168,44 @@ async function untilToday(flags: Opened): Promise<number> {
   return Number.isFinite(ageMs) ? Math.floor(ageMs / DAY_MS) * DAY_MS : 0;
 }
 
-function openRecords({ records, from }: Opened): AsyncIterable<SourceRecord> {
-  return typeof records === "string" ? openSource(records, from) : openMapped(from, records);
+async function* openRecords({ records, from, names }: Opened): AsyncIterable<SourceRecord> {
+  for await (
+    const own of typeof records === "string" ? openSource(records, from) : openMapped(from, records)
+  ) {
+    if (own.kind !== "rejected") tellNames(names, own);
+    yield own;
+  }
+}
+
+/** Tells names that the configuration does not know, each once. */
+function tellNames(names: NameCheck, own: OwnRecord): void {
+  for (const told of names.see(own)) print(Deno.stderr, `warning: ${told}\n`);
+}
+
+/** An adapter that tells names as well. */
+function telling(adapter: RecordAdapter, names: NameCheck): RecordAdapter {
+  return {
+    name: adapter.name,
+    adapt(bytes, meta) {
+      const adapted = adapter.adapt(bytes, meta);
+      if (adapted.ok) { for (const own of adapted.records) tellNames(names, own); }
+      return adapted;
+    },
+  };
 }
 
 async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortSignal): Promise<Feed> {
-  const { records, start, once = false } = flags;
+  const { records, names, start, once = false } = flags;
   const topic = TOPIC.exec(flags.from)?.[1] ?? "";
   const source = flags.log === "kafka" ? log : await openLog({ ...flags, log: "kafka" });
   const close = async () => {
     if (source !== log) await source[Symbol.asyncDispose]();
   };
   try {
-    const format = typeof records === "string" ? records as JsonFormat : sourceAdapter(records);
+    const adapter = typeof records === "string"
+      ? formatAdapter(records as JsonFormat)
+      : sourceAdapter(records);
+    const format = telling(adapter, names);
     const foreign = { log: source, topic, format };
     const feeder = await TopicFeeder.open(log, topics, foreign, {
       name: nameOf(flags),

@@ -27,6 +27,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   "Run a deployment:": {
     run: { about: "run the engine as a service", load: () => import("./run.ts") },
     ingest: { about: "feed a data set or a topic into a deployment", load: () => import("./ingest.ts") },
+    map: {
+      about: "try a mapping on the first records of a file or a topic, or have one suggested",
+      load: () => import("./map.ts"),
+    },
     check: {
       about: "look at a deployment and its configuration, and say what is wrong",
       load: () => import("./check.ts"),
@@ -54,6 +58,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     explain: { about: "what a user would be recommended, and why", load: () => import("./ask/explain.ts") },
     "why-not": { about: "what keeps an item off a user's list", load: () => import("./ask/why_not.ts") },
     models: { about: "models, versions, learners", load: () => import("./ask/models.ts") },
+    rejected: {
+      about: "what was not taken and why, and take it once more",
+      load: () => import("./rejected.ts"),
+    },
     forget: { about: "erase a user, with a receipt", load: () => import("./ask/forget.ts") },
     experiment: {
       about: "start, watch, stop and promote experiments",

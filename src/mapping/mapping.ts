@@ -192,7 +192,8 @@ const COERCIONS: Readonly<Record<string, Coercion>> = {
   flag: flagOf,
   any: (value) => {
     if (typeof value === "bigint") return Number(value);
-    return Array.isArray(value) ? value.map(textOf) : value;
+    if (!Array.isArray(value) || value.every((entry) => typeof entry === "number")) return value;
+    return value.map(textOf);
   },
 };
 

@@ -7,7 +7,8 @@
 import type { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
-import type { FeatureSchema } from "../../src/features/schema.ts";
+import { DEFAULT_SCHEMA, type FeatureSchema } from "../../src/features/schema.ts";
+import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
 import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_options.ts";
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
@@ -154,6 +155,12 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     schema: { transitions: ordered ? {} : null, ...profile.schema, ...defined(config.features ?? {}) },
     actions: { ...(profile.actions ?? DEFAULT_ACTIONS), ...config.actions },
   };
+}
+
+/** The names of actions and features that a configuration knows. */
+export function knownNames({ actions, features }: Config): ConfiguredNames {
+  const { userFields, itemFields, contextFields } = { ...DEFAULT_SCHEMA, ...defined(features ?? {}) };
+  return { actions: Object.keys({ ...DEFAULT_ACTIONS, ...actions }), userFields, itemFields, contextFields };
 }
 
 /**

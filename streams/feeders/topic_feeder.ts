@@ -30,6 +30,9 @@ import type { Topics } from "../topics/topics.ts";
 /** Most bytes of what one record becomes: some of it may be in each of many events. */
 const MAX_MAPPED_BYTES = 8 << 20;
 
+/** Most characters of headers that are kept with a rejected record. */
+const MAX_HEADER_CHARACTERS = 4096;
+
 const logger = getLogger(["meander", "feeder"]);
 
 /** The topic that a {@linkcode TopicFeeder} reads. */
@@ -276,7 +279,7 @@ export class TopicFeeder implements AsyncDisposable {
     const { topic, key, value, time, headers } = record;
     if (value === null) return []; // a tombstone of a compacted topic
     // Experiment changes belong to the `events` of their own deployment only.
-    if (this.#source.format === "meander" && headers[EXPERIMENT] !== undefined) return [];
+    if (this.#adapter.name === "meander" && headers[EXPERIMENT] !== undefined) return [];
     // Brokers reject a whole batch when one time is ahead of theirs.
     const came = Math.min(time < MIN_TIME_MS ? Infinity : time, this.#now());
     const adapted = this.#adapter.adapt(value, { topic, key, headers, time: clamp(time) });
@@ -297,7 +300,11 @@ export class TopicFeeder implements AsyncDisposable {
     return records;
   }
 
-  #reject({ topic, partition, offset, key, value }: LogRecord, rejected: Rejected, time: number): NewRecord {
+  #reject(
+    { topic, partition, offset, key, value, headers }: LogRecord,
+    rejected: Rejected,
+    time: number,
+  ): NewRecord {
     const place = { topic, partition, offset, source: this.#adapter.name };
     const rejection = rejectionOf(place, rejected, value ?? new Uint8Array(0));
     if (this.#rejected++ === 0) this.#firstRejection = rejection;
@@ -305,10 +312,15 @@ export class TopicFeeder implements AsyncDisposable {
       topic: this.#topics.rejected,
       partition: 0,
       key: rejectionKey(key),
+      headers: sizeOf(headers) > MAX_HEADER_CHARACTERS ? {} : headers, // for a replay
       value: encodeRejection(rejection),
       time,
     };
   }
+}
+
+function sizeOf(headers: Readonly<Record<string, string>>): number {
+  return Object.entries(headers).reduce((size, [name, value]) => size + name.length + value.length, 0);
 }
 
 function adapterOf({ format }: ForeignTopic): RecordAdapter {

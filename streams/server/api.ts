@@ -20,6 +20,7 @@ import { experimentEndpoints } from "../http/routes/experiments.ts";
 import { explainEndpoint } from "../http/routes/explain.ts";
 import { mergeEndpoint } from "../http/routes/merge.ts";
 import { recommendEndpoints } from "../http/routes/recommend.ts";
+import { rejectedEndpoint } from "../http/routes/rejected.ts";
 import { statusEndpoints } from "../http/routes/status.ts";
 import { userEndpoint } from "../http/routes/users.ts";
 import { whyNotEndpoint } from "../http/routes/why_not.ts";
@@ -58,6 +59,7 @@ export function apiOf(
     whyNotEndpoint(context),
     mergeEndpoint(context),
     ...erasureEndpoints(context),
+    rejectedEndpoint(context),
     ...statusEndpoints(context),
     ...doorEndpoints(context, settings),
     liveEndpoint(live),

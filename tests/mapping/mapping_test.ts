@@ -197,15 +197,20 @@ Deno.test("attributes are taken by name, whole, or both; what cannot be one is l
       attributes: { path: "more", except: ["secret"] },
       categories: { path: "c", split: ">" },
     },
-    attributes: { price: { path: "price", as: "number" }, code: { path: "n", as: "text" }, absent: "nope" },
+    attributes: {
+      price: { path: "price", as: "number" },
+      code: { path: "n", as: "text" },
+      absent: "nope",
+      vector: "v",
+    },
   };
-  const more = { brand: "X", secret: "s", nested: { a: 1 }, sizes: ["S", "M"], numbers: [1, 2], null: null };
-  const record = { id: 5, more, price: "12.50", n: 7, c: "home > garden" };
+  const more = { brand: "X", secret: "s", nested: { a: 1 }, sizes: ["S", "M"], mixed: [1, {}], null: null };
+  const record = { id: 5, more, price: "12.50", n: 7, c: "home > garden", v: [0.5, 1] };
   assert.deepEqual(map({ rules: [rule] }, record, { time: TIME }), [{
     item: "5",
     time: TIME,
     categories: ["home", "garden"],
-    attributes: { brand: "X", sizes: ["S", "M"], price: 12.5, code: "7" },
+    attributes: { brand: "X", sizes: ["S", "M"], price: 12.5, code: "7", vector: [0.5, 1] },
   }]);
 });
 

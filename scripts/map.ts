@@ -1,0 +1,159 @@
+/**
+ * `deno task meander -- map`: the first records of a file or a topic, what a mapping makes of them, and what is missing;
+ * without a mapping, one that may fit.
+ *
+ *     deno task meander -- map --try clicks.jsonl
+ *     deno task meander -- map --try kafka:clicks --format clicks
+ *
+ * @module
+ */
+
+import { suggest } from "../src/mapping/suggestion.ts";
+import { survey, type SurveyedField } from "../src/mapping/survey.ts";
+import { knownNames } from "../streams/config/config.ts";
+import { readConfig } from "../streams/config/read.ts";
+import { PRESETS } from "../streams/mapping/presets.ts";
+import { compileSource, type RecordSource } from "../streams/mapping/record_source.ts";
+import { type SourceSettings, withPreset } from "../streams/mapping/source_settings.ts";
+import { type Trial, tryRecords } from "../streams/mapping/trial.ts";
+import { renderTable } from "../streams/report/table.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  createCommand,
+  print,
+  runCommand,
+} from "./flags/command_line.ts";
+import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
+import { recordFormat } from "./flags/record_format.ts";
+import { plainText } from "./flags/plain_text.ts";
+import { sampleOf } from "./map/sample.ts";
+
+interface Flags extends LogFlags {
+  readonly try?: string;
+  readonly format?: string;
+  readonly records: number;
+  readonly show: number;
+  readonly preset?: keyof typeof PRESETS;
+}
+
+async function main(flags: Flags): Promise<number> {
+  if (flags.preset !== undefined) {
+    if (!Object.hasOwn(PRESETS, flags.preset)) recordFormat(flags.preset); // says what there is
+    print(Deno.stdout, `${JSON.stringify(PRESETS[flags.preset], null, 2)}\n`);
+    return 0;
+  }
+  if (flags.try === undefined) {
+    throw new Error("Cannot tell what to try: give --try FILE, or --try kafka:TOPIC");
+  }
+  const config = await readConfig(flags.config);
+  const format = flags.format === undefined ? undefined : recordFormat(flags.format, config.sources);
+  if (typeof format === "string") {
+    throw new Error(
+      `Cannot try ${format}: it is built in; name a source of the configuration or a preset, or none`,
+    );
+  }
+  const rows = /\.(csv|tsv)(\.gz)?$/.exec(flags.try)?.[1] as "csv" | "tsv" | undefined;
+  const sample = await sampleOf(flags.try, format?.format ?? rows ?? "json", flags);
+  if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
+  const base: SourceSettings = rows === undefined
+    ? {}
+    : { format: rows, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
+  let source = format;
+  if (source === undefined) source = suggestion(sample.values, base, flags);
+  if (source === undefined) return 1;
+  const own = source.columns === undefined && sample.columns !== undefined
+    ? compileSource(source.name, {
+      ...withPreset(config.sources?.[source.name] ?? {}),
+      columns: sample.columns,
+    })
+    : source;
+  const trial = tryRecords(own, sample.records, knownNames(config));
+  tellTrial(trial, sample.records.map(({ bytes }) => bytes), flags);
+  return trial.counts.size === 0 ? 1 : 0;
+}
+
+/** Prints what the records have and a mapping that may fit. */
+function suggestion(
+  values: readonly unknown[],
+  base: SourceSettings,
+  { try: from = "" }: Flags,
+): RecordSource | undefined {
+  const fields = survey(values);
+  print(Deno.stdout, `${from}: ${values.length} records\n\n${fieldTable(fields, values.length)}\n`);
+  const { mapping, open } = suggest(fields, values.length);
+  const { columns: _, ...format } = base;
+  const name = from.replace(/^kafka:/, "").replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine";
+  const settings = { ...format, ...mapping };
+  if ((mapping.rules ?? []).length === 0) {
+    print(Deno.stdout, `no mapping comes to mind: ${open.join("; ")}\n`);
+    return undefined;
+  }
+  print(Deno.stdout, `A mapping that may fit, for meander.json:\n\n`);
+  print(Deno.stdout, `${JSON.stringify({ sources: { [name]: settings } }, null, 2)}\n\n`);
+  for (const sentence of open) print(Deno.stdout, `open: ${plainText(sentence)}\n`);
+  if (open.length > 0) print(Deno.stdout, "\n");
+  return compileSource(name, { ...base, ...mapping });
+}
+
+function fieldTable(fields: readonly SurveyedField[], records: number): string {
+  return renderTable(
+    [{ title: "field" }, { title: "of records", align: "right" }, { title: "values" }],
+    fields.slice(0, 100).map((field) => {
+      const { path, types, values, hasMore } = field;
+      const examples = [...values.keys()].slice(0, 4).map((value) => plainText(value.slice(0, 24))).join(
+        ", ",
+      );
+      const different = values.size === 0
+        ? ""
+        : `, ${values.size}${hasMore ? "+" : ""} different: ${examples}`;
+      return [
+        plainText(path),
+        `${Math.round(field.records / records * 100)} %`,
+        `${types.join(", ")}${different}`,
+      ];
+    }),
+  );
+}
+
+function tellTrial(trial: Trial, bytes: readonly Uint8Array[], { show }: Flags): void {
+  const decoder = new TextDecoder();
+  for (const [i, outcome] of trial.outcomes.slice(0, show).entries()) {
+    print(Deno.stdout, `${i + 1}  ${plainText(decoder.decode(bytes[i]).slice(0, 300))}\n`);
+    if (!outcome.ok) print(Deno.stdout, `   rejected (${outcome.code}): ${plainText(outcome.reason)}\n`);
+    else if (outcome.records.length === 0) print(Deno.stdout, "   nothing\n");
+    for (const own of outcome.ok ? outcome.records : []) {
+      const what = own.kind === "event" ? own.event : own.item;
+      const word = own.kind === "event" ? "" : own.isRemoved ? "removal " : "item ";
+      print(Deno.stdout, `   -> ${word}${plainText(JSON.stringify(what).slice(0, 300))}\n`);
+    }
+  }
+  const reasons = new Map<string, number>();
+  for (const outcome of trial.outcomes) {
+    if (!outcome.ok) reasons.set(outcome.reason, (reasons.get(outcome.reason) ?? 0) + 1);
+  }
+  const made = Array.from(trial.counts, ([what, n]) => `${n} ${what}`).join(", ") || "nothing";
+  print(
+    Deno.stdout,
+    `\n${trial.outcomes.length} records became ${made}; ${trial.nothing} nothing, ${trial.rejected} rejected\n`,
+  );
+  for (const [reason, n] of [...reasons].toSorted((a, b) => b[1] - a[1]).slice(0, 10)) {
+    print(Deno.stdout, `rejected ${n}: ${plainText(reason)}\n`);
+  }
+  for (const sentence of trial.missing) print(Deno.stdout, `missing: ${plainText(sentence)}\n`);
+}
+
+const program = addLogFlags(
+  createCommand(commandName("map")).description(
+    "Shows what a mapping makes of the first records of a file or a topic, or suggests one.",
+  ),
+)
+  .option("--try <from>", "file, or kafka:TOPIC, whose first records are read; nothing is written")
+  .option("--format <name>", "source of the configuration, or preset; without it, one is suggested")
+  .option("--records <n>", "records to read", count, 1000)
+  .option("--show <n>", "records to show one by one", count, 5)
+  .option("--preset <name>", "print a preset, to begin with")
+  .parse(commandArguments(), { from: "user" });
+
+await runCommand(() => main(program.opts<Flags>()));

@@ -1,0 +1,92 @@
+/**
+ * The first records of a file or a topic.
+ *
+ * @module
+ */
+
+import { parseJson } from "../../src/events/json.ts";
+import { readRow } from "../../streams/mapping/row.ts";
+import type { RecordFormat } from "../../streams/mapping/source_settings.ts";
+import type { TriedRecord } from "../../streams/mapping/trial.ts";
+import { JsonSplitter } from "../../streams/sources/json_values.ts";
+import { LineSplitter, readLines } from "../../streams/sources/lines.ts";
+import type { LogFlags } from "../flags/log_flags.ts";
+import { openLog } from "../flags/service_flags.ts";
+
+/** Records, and what they are as values. */
+export interface Sample {
+  /** The records. */
+  readonly records: readonly TriedRecord[];
+  /** Those that can be read. */
+  readonly values: readonly unknown[];
+  /** The header of a file of rows. */
+  readonly columns: readonly string[] | undefined;
+}
+
+/** Reads the first records. @param flags how many, and how the brokers are reached */
+export async function sampleOf(
+  from: string,
+  format: RecordFormat,
+  flags: LogFlags & { readonly records: number },
+): Promise<Sample> {
+  const topic = /^kafka:(.+)$/.exec(from)?.[1];
+  const separator = format === "csv" ? "," : "\t";
+  if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, format);
+  const lines = await fileLines(from, format, flags.records + 1);
+  if (format === "json") return sampled(lines.slice(0, flags.records), undefined, format);
+  const [header] = lines;
+  const names = new TextDecoder().decode(header?.bytes).replace(/^\ufeff/, "").split(separator);
+  const isHeader = names.every((name) => /^\w[\w .-]*$/.test(name) && !/^\d/.test(name));
+  return sampled(isHeader ? lines.slice(1) : lines, isHeader ? names : undefined, format);
+}
+
+function sampled(
+  records: readonly TriedRecord[],
+  columns: readonly string[] | undefined,
+  format: RecordFormat,
+): Sample {
+  const values = records.flatMap(({ bytes }) => {
+    const read = format === "json"
+      ? parseJson(bytes, "record")
+      : readRow(bytes, columns ?? [], format === "csv" ? "," : "\t");
+    if (!read.ok) return [];
+    return Array.isArray(read.value) ? read.value : [read.value];
+  });
+  return { records, values, columns };
+}
+
+async function fileLines(file: string, format: RecordFormat, most: number): Promise<TriedRecord[]> {
+  const records: TriedRecord[] = [];
+  const splitter = format === "json" ? new JsonSplitter() : new LineSplitter();
+  for await (const lines of readLines(file, undefined, splitter)) {
+    for (const { bytes } of lines) records.push({ bytes: new Uint8Array(bytes), meta: {} });
+    if (records.length >= most) break;
+  }
+  return records.slice(0, most);
+}
+
+async function topicRecords(
+  topic: string,
+  flags: LogFlags & { readonly records: number },
+): Promise<TriedRecord[]> {
+  await using log = await openLog({ ...flags, log: "kafka" });
+  const identity = await log.identify(topic);
+  if (identity === null) {
+    throw new Error(`Cannot try topic ${topic}: it does not exist, or is hidden from us`);
+  }
+  const records: TriedRecord[] = [];
+  for (let partition = 0; partition < identity.partitions && records.length < flags.records; partition++) {
+    const { start, end } = await log.bounds(topic, partition);
+    for (let next = start; next < end && records.length < flags.records;) {
+      const result = await log.read(topic, partition, next);
+      for (const { value, key, time, headers } of result.records) {
+        if (value !== null) {
+          records.push({ bytes: new Uint8Array(value), meta: { key, time, topic, headers } });
+        }
+      }
+      if (result.next === next) break;
+      next = result.next;
+    }
+  }
+  return records.slice(0, flags.records);
+}

@@ -1,0 +1,185 @@
+/**
+ * `deno task meander -- rejected`: what was not taken, and why; one record decoded; taken once more after its mapping
+ * was mended.
+ *
+ *     deno task meander -- rejected list --log kafka
+ *     deno task meander -- rejected show 0/12
+ *     deno task meander -- rejected replay clicks
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { readConfig } from "../streams/config/read.ts";
+import {
+  countRejected,
+  placeOf,
+  readRejected,
+  rejectedAt,
+  type RejectedCount,
+  type RejectedRecord,
+} from "../streams/feeders/rejected_records.ts";
+import { replayRejected } from "../streams/feeders/rejected_replay.ts";
+import { LogError } from "../streams/log/log.ts";
+import { renderTable } from "../streams/report/table.ts";
+import { formatAdapter, JSON_FORMATS, type JsonFormat, sourceAdapter } from "../streams/sources/adapters.ts";
+import { topicNames } from "../streams/topics/topics.ts";
+import {
+  commandArguments,
+  commandName,
+  count,
+  createCommand,
+  print,
+  runCommand,
+} from "./flags/command_line.ts";
+import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
+import { plainText } from "./flags/plain_text.ts";
+import { recordFormat } from "./flags/record_format.ts";
+import { call } from "./flags/server_flags.ts";
+import { openLog } from "./flags/service_flags.ts";
+
+interface Flags extends LogFlags {
+  readonly url?: string;
+  readonly json?: true;
+  readonly code?: string;
+  readonly source?: string;
+  readonly from?: string;
+  readonly newest: number;
+}
+
+const RETRY_MS = 10_000;
+
+async function open(flags: Flags) {
+  await mustExist(flags);
+  try {
+    return await openLog(flags, { retryMs: RETRY_MS });
+  } catch (error) {
+    if (!(error instanceof LogError) || error.code !== "locked") throw error;
+    throw new Error("another process has the log open; stop that one, or ask it with --url", {
+      cause: error,
+    });
+  }
+}
+
+async function list(flags: Flags): Promise<number> {
+  const reasons = flags.url === undefined
+    ? await countHere(flags)
+    : (await call<{ readonly reasons: readonly RejectedCount[] }>({ url: flags.url }, "GET", pathOf(flags)))
+      .reasons;
+  if (flags.json) print(Deno.stdout, `${JSON.stringify(reasons, null, 2)}\n`);
+  else print(Deno.stdout, reasons.length === 0 ? "nothing was rejected\n" : table(reasons));
+  return 0;
+}
+
+async function countHere(flags: Flags): Promise<readonly RejectedCount[]> {
+  await using log = await open(flags);
+  return await countRejected(readRejected(log, topicNames(flags.prefix), flags, flags.newest));
+}
+
+function pathOf({ code, source, from }: Flags): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ code, source, from })) {
+    if (value !== undefined) query.set(name, value);
+  }
+  return `/v1/rejected?${query}`;
+}
+
+function table(reasons: readonly RejectedCount[]): string {
+  return renderTable(
+    [
+      { title: "records", align: "right" },
+      ...["source", "code", "rule", "newest", "reason"].map((title) => ({ title })),
+    ],
+    reasons.map(({ source, code, rule, newest, count }) => [
+      String(count),
+      plainText(source ?? "-"),
+      code,
+      plainText(rule ?? "-"),
+      `${newest.partition}/${newest.offset}`,
+      plainText(newest.rejection.reason),
+    ]),
+  );
+}
+
+async function show(place: string, flags: Flags): Promise<number> {
+  const [, partition, offset] = /^(\d+)\/(\d+)$/.exec(place) ?? [];
+  if (partition === undefined) throw new Error(`Cannot show ${place}: give partition/offset, as list does`);
+  await using log = await open(flags);
+  const record = await rejectedAt(log, topicNames(flags.prefix), Number(partition), Number(offset));
+  if (record === null) throw new Error(`Cannot show ${place}: there is no such rejected record`);
+  print(Deno.stdout, flags.json ? `${JSON.stringify(record, null, 2)}\n` : shown(record));
+  return 0;
+}
+
+function shown({ rejection, key, time, headers }: RejectedRecord): string {
+  const { code, reason, source = "-", rule = "-", cut } = rejection;
+  const bytes = Uint8Array.fromBase64(rejection.bytes);
+  const text = new TextDecoder().decode(bytes);
+  const isBinary = /[\p{Cc}\ufffd]/u.test(text.replaceAll(/[\t\r\n]/g, ""));
+  const lines = [
+    ["stood at", placeOf(rejection)],
+    ["source", source],
+    ["rule", rule],
+    ["code", code],
+    ["reason", reason],
+    ["key", key ?? "-"],
+    ["time", time > 0 ? new Date(time).toISOString() : "-"],
+    ["headers", JSON.stringify(headers)],
+    ["bytes", `${bytes.length}${cut ? ", the beginning only" : ""}`],
+  ].map(([name = "", value = ""]) => `${name.padEnd(10)}${plainText(value)}\n`);
+  const body = isBinary
+    ? bytes.toHex().replaceAll(/(.{64})/g, "$1\n")
+    : text.split("\n").map(plainText).join("\n");
+  return `${lines.join("")}\n${body}\n`;
+}
+
+async function replay(name: string, flags: Flags): Promise<number> {
+  const { sources } = await readConfig(flags.config);
+  const format = recordFormat(name, sources);
+  if (typeof format === "string" && !(JSON_FORMATS as readonly string[]).includes(format)) {
+    throw new Error(`Cannot replay ${name}: its records are rows of files; ingest those again`);
+  }
+  const adapter = typeof format === "string" ? formatAdapter(format as JsonFormat) : sourceAdapter(format);
+  await using log = await open(flags);
+  const { records, taken, rejected, cut } = await replayRejected(
+    log,
+    topicNames(flags.prefix),
+    adapter,
+    flags,
+  );
+  const tail = cut === 0 ? "" : `, ${cut} cannot be: only their beginning was kept`;
+  print(
+    Deno.stdout,
+    `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${tail}\n`,
+  );
+  return 0;
+}
+
+const program = createCommand(commandName("rejected")).description(
+  "Shows what was not taken, and why, and takes it once more.",
+);
+let chosen: (() => Promise<number>) | undefined;
+
+function choose(action: () => Promise<number>): void {
+  chosen = action;
+}
+
+function command(usage: string, about: string): Command {
+  return addLogFlags(program.command(usage).description(about)).option("--json", "print JSON");
+}
+
+command("list", "count rejected records by reason")
+  .option("--url <url>", "ask the service at this URL, and not the log")
+  .option("--code <code>", "only those with this code")
+  .option("--source <name>", "only those of this source or format")
+  .option("--from <name>", "only those of this topic or file")
+  .option("--newest <n>", "records of each partition that are looked at", count, 100_000)
+  .action((_, self: Command) => choose(() => list(self.opts<Flags>())));
+command("show <place>", "one record, decoded: partition/offset, as list has it")
+  .action((place: string, _, self: Command) => choose(() => show(place, self.opts<Flags>())));
+command("replay <source>", "take what was rejected of a source once more, by the configuration as it is now")
+  .option("--from <name>", "also what names no source, of this topic or file")
+  .action((source: string, _, self: Command) => choose(() => replay(source, self.opts<Flags>())));
+program.parse(commandArguments(), { from: "user" });
+
+await runCommand(chosen ?? (() => Promise.resolve(1)));

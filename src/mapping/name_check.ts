@@ -1,0 +1,110 @@
+/**
+ * Names in events and items that no configuration knows: actions that change nothing, attributes that nobody reads.
+ *
+ * @module
+ */
+
+import type { OwnRecord } from "../events/own_record.ts";
+import { nearName } from "../events/keys/near_name.ts";
+import { ITEM_FIELDS } from "../events/schema.ts";
+
+/** The names that a configuration knows. */
+export interface ConfiguredNames {
+  /** Actions that mean something. */
+  readonly actions: readonly string[];
+  /** Attributes of users that are features. */
+  readonly userFields: readonly string[];
+  /** Attributes of items that are features. */
+  readonly itemFields: readonly string[];
+  /** Parts of the context that are features. */
+  readonly contextFields: readonly string[];
+}
+
+/** Most names that are told. */
+const MAX_TOLD = 100;
+
+/**
+ * Tells each unknown name once. Attributes are the business of whoever has them, so one is told only when it is near
+ * that of a feature, or stands beside the attributes of an item under the name of one.
+ *
+ * @example
+ * ```ts
+ * import { NameCheck } from "./name_check.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const names = new NameCheck({ actions: ["click"], userFields: [], itemFields: ["brand"], contextFields: [] });
+ * const event = { type: "interaction", user: "u", item: "i", action: "clik", time: 0 } as const;
+ * const [told = ""] = names.see({ kind: "event", event });
+ * assert.ok(told.endsWith("did you mean click?"));
+ * assert.deepEqual(names.see({ kind: "event", event }), []);
+ * ```
+ */
+export class NameCheck {
+  readonly #actions: ReadonlySet<string>;
+  readonly #known: ConfiguredNames;
+  /** Names that were looked at, by what they are of. */
+  readonly #seen = new Set<string>();
+
+  /** Begins with nothing told. */
+  constructor(known: ConfiguredNames) {
+    this.#known = known;
+    this.#actions = new Set(known.actions);
+  }
+
+  /** Sentences about the names of a record that are unknown and were not told. */
+  see(own: OwnRecord): readonly string[] {
+    if (this.#seen.size >= MAX_TOLD) return [];
+    if (own.kind === "item") return own.isRemoved ? [] : this.#item(own.item);
+    const { event } = own;
+    switch (event.type) {
+      case "interaction":
+        return this.#actions.has(event.action) ? [] : this.#action(event.action);
+      case "profile":
+        return this.#attributes("users", event.attributes, this.#known.userFields);
+      case "impression":
+      case "request":
+        return this.#attributes("the context", event.context, this.#known.contextFields);
+      default:
+        return [];
+    }
+  }
+
+  #action(action: string): readonly string[] {
+    if (!this.#isNew("action", action)) return [];
+    const near = nearName(action, this.#known.actions);
+    const hint = near === undefined ? "say in the configuration what it means" : `did you mean ${near}?`;
+    return [`action ${JSON.stringify(action)} has no entry under actions, so it changes nothing; ${hint}`];
+  }
+
+  #item(item: object): readonly string[] {
+    const { itemFields } = this.#known;
+    const beside = Object.keys(item).filter((name) => !Object.hasOwn(ITEM_FIELDS, name)).flatMap((name) => {
+      const near = itemFields.includes(name) ? name : nearName(name, itemFields);
+      if (near === undefined || !this.#isNew("beside", name)) return [];
+      return [
+        `${
+          JSON.stringify(name)
+        } stands beside the attributes of items, where nobody reads it: put it into them`,
+      ];
+    });
+    const { attributes } = item as { readonly attributes?: object };
+    return [...beside, ...this.#attributes("items", attributes, itemFields)];
+  }
+
+  #attributes(of: string, attributes: object | undefined, features: readonly string[]): readonly string[] {
+    if (attributes === undefined || features.length === 0) return [];
+    return Object.keys(attributes).flatMap((name) => {
+      if (features.includes(name)) return [];
+      const near = nearName(name, features.filter((feature) => !Object.hasOwn(attributes, feature)));
+      if (near === undefined || !this.#isNew(of, name)) return [];
+      return [`attribute ${JSON.stringify(name)} of ${of} is no feature; did you mean ${near}?`];
+    });
+  }
+
+  #isNew(of: string, name: string): boolean {
+    const key = `${of}\n${name}`;
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    return true;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What stands on the topic of rejected records: listed, counted by reason, one looked at.
+ *
+ * @module
+ */
+
+import type { Rejection } from "../../src/events/rejection.ts";
+import type { Log, LogRecord } from "../log/log.ts";
+import { readAll } from "../log/reading.ts";
+import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
+import type { Topics } from "../topics/topics.ts";
+import { feederId } from "./feeder.ts";
+
+/** A rejection, and where it stands on the topic. */
+export interface RejectedRecord {
+  /** Its partition of the topic. */
+  readonly partition: number;
+  /** Its offset there. */
+  readonly offset: number;
+  /** When it was rejected, or the time of what was; milliseconds since the epoch, 0 of a file. */
+  readonly time: number;
+  /** Key of what was rejected. */
+  readonly key: string | null;
+  /** Headers of what was rejected. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** What was rejected, and why. */
+  readonly rejection: Rejection;
+}
+
+/** Which records are meant; those for which all that is said holds. */
+export interface RejectedFilter {
+  /** Code of the reason. */
+  readonly code?: string | undefined;
+  /** Format or source by which it was read. */
+  readonly source?: string | undefined;
+  /** Topic or file where it stood. */
+  readonly from?: string | undefined;
+}
+
+/** How many records were rejected for one reason. */
+export interface RejectedCount {
+  /** Format or source; `null` = a topic of the deployment. */
+  readonly source: string | null;
+  /** Topic or file. */
+  readonly from: string;
+  /** Code of the reason. */
+  readonly code: string;
+  /** Rule of the source. */
+  readonly rule: string | null;
+  /** How many. */
+  readonly count: number;
+  /** The newest of them. */
+  readonly newest: RejectedRecord;
+}
+
+/** Most reasons that are told apart. */
+const MAX_REASONS = 1000;
+
+/** The name under which a source's rejected records are replayed. */
+export function replayName(source: string): string {
+  return `rejected:${source}`;
+}
+
+/**
+ * Rejected records in the order of their partitions, without those that were replayed.
+ *
+ * @param newest most records that are read of each partition, from its end
+ */
+export async function* readRejected(
+  log: Log,
+  topics: Topics,
+  filter: RejectedFilter = {},
+  newest = Infinity,
+): AsyncGenerator<RejectedRecord> {
+  const partitions = (await log.identify(topics.rejected))?.partitions ?? 0;
+  const replayed = new Map<string, readonly number[]>();
+  for (let partition = 0; partition < partitions; partition++) {
+    const { start, end } = await log.bounds(topics.rejected, partition);
+    const from = Math.max(start, end - newest);
+    for await (const record of readAll(log, topics.rejected, partition, from)) {
+      const own = decodeRejected(record);
+      if (own === null || !holds(filter, own.rejection)) continue;
+      const { source } = own.rejection;
+      if (source !== undefined) {
+        if (!replayed.has(source)) replayed.set(source, await replayedTo(log, topics, source));
+        if (own.offset < (replayed.get(source)?.[partition] ?? 0)) continue;
+      }
+      yield own;
+    }
+  }
+}
+
+/** Offsets up to which a source's rejected records were replayed, by partition. */
+async function replayedTo(log: Log, topics: Topics, source: string): Promise<readonly number[]> {
+  const id = feederId(topics, replayName(source));
+  return (await feederPosition<TopicPosition>(log, topics, id))?.next ?? [];
+}
+
+/** Counts rejected records by source, place, code and rule, most first. */
+export async function countRejected(
+  records: AsyncIterable<RejectedRecord>,
+): Promise<readonly RejectedCount[]> {
+  const counts = new Map<string, { count: number; newest: RejectedRecord }>();
+  for await (const record of records) {
+    const { source, rule, code } = record.rejection;
+    const key = JSON.stringify([source, placeName(record.rejection), code, rule]);
+    const known = counts.get(key);
+    if (known !== undefined) {
+      known.count++;
+      known.newest = record;
+    } else if (counts.size < MAX_REASONS) counts.set(key, { count: 1, newest: record });
+  }
+  return Array.from(counts.values(), ({ count, newest }): RejectedCount => {
+    const { source = null, rule = null, code } = newest.rejection;
+    return { source, from: placeName(newest.rejection), code, rule, count, newest };
+  }).toSorted((a, b) => b.count - a.count);
+}
+
+/** The record at a place of the topic; `null` when there is none that is a rejection. */
+export async function rejectedAt(
+  log: Log,
+  topics: Topics,
+  partition: number,
+  offset: number,
+): Promise<RejectedRecord | null> {
+  const partitions = (await log.identify(topics.rejected))?.partitions ?? 0;
+  if (partition >= partitions) return null;
+  const { start, end } = await log.bounds(topics.rejected, partition);
+  if (offset < start || offset >= end) return null;
+  const { records } = await log.read(topics.rejected, partition, offset, { maxRecords: 1 });
+  const [record] = records;
+  return record?.offset === offset ? decodeRejected(record) : null;
+}
+
+/** Topic or file where it stood. */
+export function placeName(rejection: Rejection): string {
+  return "file" in rejection ? rejection.file : rejection.topic;
+}
+
+/** Where it stood, in full. */
+export function placeOf(rejection: Rejection): string {
+  if ("file" in rejection) return `${rejection.file}:${rejection.line}`;
+  return `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
+}
+
+function holds({ code, source, from }: RejectedFilter, rejection: Rejection): boolean {
+  return (code === undefined || rejection.code === code) &&
+    (source === undefined || rejection.source === source) &&
+    (from === undefined || placeName(rejection) === from);
+}
+
+/** A record of the topic; `null` when another program has put something else there. */
+export function decodeRejected(
+  { partition, offset, time, key, headers, value }: LogRecord,
+): RejectedRecord | null {
+  if (value === null) return null;
+  try {
+    const rejection = JSON.parse(new TextDecoder().decode(value));
+    const isPlaced = typeof rejection?.file === "string" || typeof rejection?.topic === "string";
+    const isRejection = isPlaced && typeof rejection.code === "string" && typeof rejection.bytes === "string";
+    return isRejection ? { partition, offset, time, key, headers, rejection } : null;
+  } catch {
+    return null;
+  }
+}

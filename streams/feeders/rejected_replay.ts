@@ -1,0 +1,137 @@
+/**
+ * Takes rejected records of a source once more, after its mapping was mended.
+ *
+ * Each is taken once: what it becomes and the position on the topic of rejected records are one commit. What is rejected
+ * again is put there again, behind what this replay reads, so that the next one finds it.
+ *
+ * @module
+ */
+
+import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
+import type { Log, LogRecord, NewRecord } from "../log/log.ts";
+import { LogError } from "../log/log.ts";
+import { readAll } from "../log/reading.ts";
+import type { RecordAdapter } from "../sources/adapters.ts";
+import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
+import { newRecord } from "../topics/own_records.ts";
+import type { Topics } from "../topics/topics.ts";
+import { feederGroup, feederId } from "./feeder.ts";
+import { decodeRejected, replayName } from "./rejected_records.ts";
+
+/** What became of the records. */
+export interface Replayed {
+  /** Rejected records of the source that were read. */
+  readonly records: number;
+  /** Events and items that they became. */
+  readonly taken: number;
+  /** Records that were rejected again. */
+  readonly rejected: number;
+  /** Records of which only the beginning was kept, which cannot be taken. */
+  readonly cut: number;
+}
+
+/** Options of {@linkcode replayRejected}. */
+export interface ReplayRejectedOptions {
+  /** Also those that name no source, as records of earlier releases, of this topic or file. */
+  readonly from?: string | undefined;
+  /** Records per commit. @default {1000} */
+  readonly batch?: number | undefined;
+  /** Wall clock, milliseconds since the epoch. @default {Date.now} */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Takes the rejected records of a source up to the end of the topic now. */
+export async function replayRejected(
+  log: Log,
+  topics: Topics,
+  adapter: RecordAdapter,
+  { from, batch = 1000, now = Date.now }: ReplayRejectedOptions = {},
+): Promise<Replayed> {
+  const identity = await log.identify(topics.rejected);
+  if (identity === null) return { records: 0, taken: 0, rejected: 0, cut: 0 };
+  const name = replayName(adapter.name);
+  await using writer = await log.writer(feederId(topics, name));
+  const own = await feederPosition<TopicPosition>(log, topics, writer.id);
+  if (own !== null && own.id !== identity.id) {
+    throw new LogError(
+      "topic-mismatch",
+      `Cannot replay ${topics.rejected}: it is not the topic that was replayed before`,
+    );
+  }
+  const next = Array.from({ length: identity.partitions }, (_, partition) => own?.next[partition] ?? 0);
+  const ends = await Promise.all(next.map(async (_, p) => (await log.bounds(topics.rejected, p)).end));
+  let records = 0, taken = 0, rejected = 0, cut = 0;
+  let pending: NewRecord[] = [];
+  let read = 0;
+  const commit = async () => {
+    const position = positionRecord(topics, writer.id, { id: identity.id, next: [...next] });
+    await writer.commit({ records: [...pending, position], group: feederGroup(topics, name), offsets: [] });
+    pending = [];
+    read = 0;
+  };
+  for (const [partition, end] of ends.entries()) {
+    const { start } = await log.bounds(topics.rejected, partition);
+    for await (const record of readAll(log, topics.rejected, partition, Math.max(start, next[partition]!))) {
+      if (record.offset >= end) break; // what this replay has rejected again
+      next[partition] = record.offset + 1;
+      const outcome = again(record, topics, adapter, { from, now: now() });
+      if (outcome !== null) {
+        records++;
+        if (outcome.kind === "cut") cut++;
+        else if (outcome.kind === "rejected") rejected++;
+        else taken += outcome.records.length;
+        pending.push(...outcome.records);
+      }
+      if (++read >= batch) await commit();
+    }
+    next[partition] = Math.max(next[partition]!, end);
+  }
+  await commit();
+  return { records, taken, rejected, cut };
+}
+
+interface Outcome {
+  readonly kind: "taken" | "rejected" | "cut";
+  readonly records: readonly NewRecord[];
+}
+
+/** What a rejected record becomes now; `null` when it is of another source. */
+function again(
+  record: LogRecord,
+  topics: Topics,
+  adapter: RecordAdapter,
+  { from, now }: { readonly from: string | undefined; readonly now: number },
+): Outcome | null {
+  const rejected = decodeRejected(record);
+  if (rejected === null) return null;
+  const { rejection, time, key, headers } = rejected;
+  const place = "file" in rejection ? rejection.file : rejection.topic;
+  const isOurs = rejection.source === adapter.name || (rejection.source === undefined && place === from);
+  if (!isOurs) return null;
+  const kept = { topic: topics.rejected, partition: 0, key, headers, time };
+  if (rejection.cut) return { kind: "cut", records: [{ ...kept, value: encodeRejection(rejection) }] };
+  const bytes = Uint8Array.fromBase64(rejection.bytes);
+  const isOfFile = "file" in rejection;
+  const meta = isOfFile ? {} : { topic: rejection.topic, key, headers };
+  const recordTime = Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
+  const adapted = adapter.adapt(bytes, { ...meta, time: recordTime });
+  const refuse = (why: Extract<typeof adapted, { readonly ok: false }>): Outcome => {
+    const { source: _, rule: __, ...where } = rejection;
+    const spot = "file" in where ? { file: where.file, line: where.line } : {
+      topic: where.topic,
+      partition: where.partition,
+      offset: where.offset,
+    };
+    const value = encodeRejection(rejectionOf({ ...spot, source: adapter.name }, why, bytes));
+    return { kind: "rejected", records: [{ ...kept, value }] };
+  };
+  if (!adapted.ok) return refuse(adapted);
+  const records: NewRecord[] = [];
+  for (const own of adapted.records) {
+    const one = newRecord(topics, own, Math.min(own.kind === "event" ? own.event.time : own.item.time, now));
+    if ("ok" in one) return refuse(one);
+    records.push(one);
+  }
+  return { kind: "taken", records };
+}

@@ -1,0 +1,80 @@
+/**
+ * Tries a source on the first of its records: what each becomes, and what is missing.
+ *
+ * @module
+ */
+
+import { type ConfiguredNames, NameCheck } from "../../src/mapping/name_check.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
+import type { Rejected } from "../../src/events/rejected.ts";
+import type { RecordMeta } from "../../src/mapping/scope.ts";
+import { type RecordSource, take } from "./record_source.ts";
+
+/** A record to try. */
+export interface TriedRecord {
+  /** Its bytes. */
+  readonly bytes: Uint8Array;
+  /** What else is known of it. */
+  readonly meta: RecordMeta;
+}
+
+/** What became of the records. */
+export interface Trial {
+  /** What became of each. */
+  readonly outcomes: readonly ({ readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected)[];
+  /** How many events of each type, items and removals there are. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** Records that became nothing, and that were rejected. */
+  readonly nothing: number;
+  readonly rejected: number;
+  /** What is missing in what they became, one sentence each. */
+  readonly missing: readonly string[];
+}
+
+/** Tries a source. */
+export function tryRecords(
+  source: RecordSource,
+  records: readonly TriedRecord[],
+  known: ConfiguredNames,
+): Trial {
+  const names = new NameCheck(known);
+  const counts = new Map<string, number>();
+  const missing = new Set<string>();
+  const fields = new Map<string, number>();
+  let nothing = 0, rejected = 0;
+  const outcomes = records.map(({ bytes, meta }) => {
+    const taken = take(source, bytes, meta);
+    if (!taken.ok) rejected++;
+    else if (taken.records.length === 0) nothing++;
+    for (const own of taken.ok ? taken.records : []) {
+      const what = own.kind === "item" ? own.isRemoved ? "removal" : "item" : own.event.type;
+      counts.set(what, (counts.get(what) ?? 0) + 1);
+      for (const field of Object.keys(own.kind === "item" ? own.item : own.event)) {
+        const key = `${what}.${field}`;
+        fields.set(key, (fields.get(key) ?? 0) + 1);
+      }
+      for (const told of names.see(own)) missing.add(told);
+    }
+    return taken;
+  });
+  for (const sentence of gapsIn(counts, fields)) missing.add(sentence);
+  return { outcomes, counts, nothing, rejected, missing: [...missing] };
+}
+
+function gapsIn(counts: ReadonlyMap<string, number>, fields: ReadonlyMap<string, number>): readonly string[] {
+  const lacks = (what: string, field: string) => counts.has(what) && !fields.has(`${what}.${field}`);
+  const gaps: string[] = [];
+  if (counts.size > 0 && !counts.has("impression")) {
+    gaps.push("no impressions: states and candidates are made, but no click model learns");
+  }
+  if (lacks("interaction", "id")) {
+    gaps.push("interactions have no id: one that the producer sends twice counts twice");
+  }
+  if (counts.has("impression") && lacks("interaction", "request")) {
+    gaps.push("interactions name no request: a click joins the newest open list that has its item");
+  }
+  if (counts.has("item") && lacks("item", "category") && lacks("item", "categories")) {
+    gaps.push("items have no category");
+  }
+  return gaps;
+}

@@ -1,0 +1,128 @@
+/** What was rejected is found, counted, and taken once more when its mapping was mended: each record once. */
+
+import assert from "node:assert/strict";
+import { countRejected, readRejected, rejectedAt } from "../../streams/feeders/rejected_records.ts";
+import { replayRejected } from "../../streams/feeders/rejected_replay.ts";
+import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
+import { sourceAdapter } from "../../streams/sources/adapters.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+
+const topics = topicNames();
+const TIME = Date.UTC(2026, 10, 27, 10);
+const fields = { user: "u", item: "i", action: { value: "click" }, surface: "$headers.page" };
+const clicks = (name: string) =>
+  compileSource("clicks", {
+    rules: [{ name: "clicks", as: "interaction", when: { kind: name }, fields }],
+  });
+const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+/** A deployment on which 30 of 40 records of `clicks` were rejected, since the rule had another word for them. */
+async function fed(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 2), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+  await log.append(Array.from({ length: 40 }, (_, n) => ({
+    topic: "clicks",
+    key: `k${n}`,
+    headers: { page: "home" },
+    value: encode({ kind: n % 4 === 0 ? "clik" : n % 8 === 1 ? "zoom" : "click", u: `u${n}`, i: `i${n}` }),
+    time: TIME + n,
+  })));
+  const source = { log, topic: "clicks", format: sourceAdapter(clicks("clik")) };
+  await using feeder = await TopicFeeder.open(log, topics, source, { now: () => TIME + 1000 });
+  while (await feeder.feed() > 0);
+  return log;
+}
+
+async function users(log: Log): Promise<readonly string[]> {
+  const all: string[] = [];
+  for (const partition of [0, 1]) {
+    for await (const { key, time, value } of readAll(log, topics.events, partition)) {
+      const event = JSON.parse(new TextDecoder().decode(value ?? undefined));
+      assert.deepEqual([event.user, event.time, event.surface], [key, time, "home"]);
+      all.push(event.user);
+    }
+  }
+  return all.toSorted();
+}
+
+const reasons = async (log: Log) =>
+  (await countRejected(readRejected(log, topics))).map(({ code, count }) => [code, count]);
+
+Deno.test("rejected records are counted by reason, and one is shown with its bytes", async () => {
+  await using log = await fed();
+  assert.deepEqual(await reasons(log), [["unmapped", 30]]);
+  const [counted] = await countRejected(readRejected(log, topics, { source: "clicks", code: "unmapped" }));
+  assert.deepEqual([counted?.from, counted?.source, counted?.rule], ["clicks", "clicks", null]);
+  assert.deepEqual(await countRejected(readRejected(log, topics, { source: "others" })), []);
+  const one = await rejectedAt(log, topics, 0, 0);
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(one?.rejection.bytes ?? ""))), {
+    kind: "zoom",
+    u: "u1",
+    i: "i1",
+  });
+  assert.deepEqual([one?.key, one?.headers], ["k1", { page: "home" }]);
+  assert.equal(await rejectedAt(log, topics, 0, 1_000_000), null);
+  assert.equal(await rejectedAt(log, topics, 7, 0), null);
+});
+
+Deno.test("replayRejected() takes what the mended mapping takes, once, with its time and headers", async () => {
+  await using log = await fed();
+  const replay = () =>
+    replayRejected(log, topics, sourceAdapter(clicks("click")), { now: () => TIME + 1000 });
+  assert.deepEqual(await replay(), { records: 30, taken: 25, rejected: 5, cut: 0 });
+  assert.equal((await users(log)).length, 35);
+  assert.equal(new Set(await users(log)).size, 35);
+  assert.deepEqual(await reasons(log), [["unmapped", 5]]);
+  assert.deepEqual(await replay(), { records: 5, taken: 0, rejected: 5, cut: 0 });
+  const zoom = sourceAdapter(clicks("zoom"));
+  assert.deepEqual(await replayRejected(log, topics, zoom), { records: 5, taken: 5, rejected: 0, cut: 0 });
+  assert.equal(new Set(await users(log)).size, 40);
+  assert.deepEqual(await reasons(log), []);
+});
+
+Deno.test("a replay that crashes at any operation of the log takes each record once", async () => {
+  for (let at = 1;; at++) {
+    await using log = await fed();
+    let isCrashed = false;
+    try {
+      const crashing = new CrashingLog(log, at);
+      await replayRejected(crashing, topics, sourceAdapter(clicks("click")), { batch: 7 });
+    } catch (error) {
+      if (!(error instanceof Crash)) throw error;
+      isCrashed = true;
+    }
+    await replayRejected(log, topics, sourceAdapter(clicks("click")), { batch: 7 });
+    const taken = await users(log);
+    assert.deepEqual([taken.length, new Set(taken).size], [35, 35], `crashed at ${at}`);
+    assert.deepEqual(await reasons(log), [["unmapped", 5]], `crashed at ${at}`);
+    if (!isCrashed) break;
+    assert.ok(at < 100);
+  }
+});
+
+Deno.test("what another program put on the topic, and what was cut, does not stop a replay", async () => {
+  await using log = await fed();
+  const cut = {
+    topic: "clicks",
+    partition: 0,
+    offset: 99,
+    source: "clicks",
+    code: "too-large",
+    reason: "r",
+    cut: true,
+  };
+  const bytes = encode({ kind: "click" }).toBase64();
+  await log.append([
+    { topic: topics.rejected, partition: 1, key: null, value: encode("no rejection"), time: TIME },
+    { topic: topics.rejected, partition: 1, key: null, value: null, time: TIME },
+    { topic: topics.rejected, partition: 1, key: null, value: encode({ ...cut, bytes }), time: TIME },
+  ]);
+  const replayed = await replayRejected(log, topics, sourceAdapter(clicks("click")));
+  assert.deepEqual(replayed, { records: 31, taken: 25, rejected: 5, cut: 1 });
+  assert.deepEqual(await reasons(log), [["unmapped", 5], ["too-large", 1]]);
+});

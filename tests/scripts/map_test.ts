@@ -1,0 +1,56 @@
+/** From a file that nobody knows to a mapping, and from a mapping that is wrong to all of the file, by commands alone. */
+
+import assert from "node:assert/strict";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+async function meander(cwd: string, ...args: readonly string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--config", `${ROOT}deno.json`, `${ROOT}scripts/meander.ts`, ...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+const lines = Array.from({ length: 30 }, (_, i) =>
+  JSON.stringify({
+    evt: i % 3 === 0 ? "product_view" : i % 3 === 1 ? "product_clik" : "zoom",
+    ctx: { uid: `u${i % 4}`, ts: new Date(Date.UTC(2026, 10, 27, 10, i)).toISOString() },
+    sku: `A${i}`,
+  }));
+
+Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays the rest when it was mended", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
+  try {
+    await Deno.writeTextFile(`${folder}/clicks.jsonl`, `${lines.join("\n")}\n`);
+    const tried = await meander(folder, "map", "--try", "clicks.jsonl");
+    assert.equal(tried.code, 0, tried.stderr);
+    assert.match(tried.stdout, /ctx\.uid +100 % {2}text, 4 different/);
+    assert.match(tried.stdout, /open: what evt .*zoom/);
+    assert.match(tried.stdout, /30 records became 10 interaction; 20 nothing, 0 rejected/);
+    const [, suggested = ""] = /^(\{\n[\s\S]*?\n\})\n/m.exec(tried.stdout) ?? [];
+    const config = JSON.parse(suggested);
+    const rules = config.sources.clicks.rules;
+    rules.pop(); // somebody who knows the data: zoom is of no use, the misspelt clicks are
+    rules.push({ name: "zooms", as: "nothing", when: { evt: "zoom" } });
+    await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(config));
+    const fed = await meander(folder, "ingest", "--from", "clicks.jsonl", "--format", "clicks");
+    assert.match(fed.stdout, /done: 10 events of clicks\.jsonl .* 10 rejected/);
+    const listed = await meander(folder, "rejected", "list");
+    assert.match(listed.stdout, /10 {2}clicks {2}unmapped .*evt is "product_clik"/);
+    const shown = await meander(folder, "rejected", "show", "0/0");
+    assert.match(shown.stdout, /stood at {2}clicks\.jsonl:2\n[\s\S]*"product_clik"/);
+
+    rules[0].when.evt = ["product_view", "product_clik"];
+    rules[0].fields.action.values.product_clik = "click";
+    await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(config));
+    const again = await meander(folder, "rejected", "replay", "clicks");
+    assert.equal(again.stdout, "10 records of clicks: 10 events and items, 0 rejected again\n");
+    assert.equal((await meander(folder, "rejected", "list")).stdout, "nothing was rejected\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
