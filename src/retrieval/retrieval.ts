@@ -446,7 +446,7 @@ function foldOf(pooled: PooledPairs): SignalFold {
   return {
     name: pooled.name,
     learn: (signal) => pooled.learn(signal),
-    encode: (to) => pooled.encode(to),
-    decode: (from) => pooled.decode(from),
+    encode: (to, { order, rank }) => pooled.encode(to, order, rank),
+    decode: (from, itemAt) => pooled.decode(from, itemAt),
   };
 }

@@ -89,6 +89,12 @@ const mimn = (name: string, options: NonNullable<Config["models"]>["mimn"]): Var
   config: { models: { mimn: options ?? {} } },
 });
 
+const pooled = (name: string, model: ModelName): Variant => ({
+  name: `${name}, pooled pairs`,
+  model,
+  config: { features: { pooled: true } },
+});
+
 /** All variants; the four unchanged models come first. */
 export const VARIANTS: readonly Variant[] = [
   { name: "Base", model: "base" },
@@ -105,6 +111,10 @@ export const VARIANTS: readonly Variant[] = [
   { name: "Base, without first-order weights", model: "base", config: OFF_FIRST_ORDER },
   { name: "DIEN, without first-order weights", model: "dien", config: OFF_FIRST_ORDER },
   { name: "Base, without running statistics", model: "base", samples: withoutStatistics },
+  pooled("Base", "base"),
+  pooled("DIN", "din"),
+  pooled("DIEN", "dien"),
+  pooled("MIMN", "mimn"),
   { name: "Base, without history", model: "base", samples: withoutHistory },
   { name: "DIEN, shuffled history", model: "dien", samples: shuffledHistory },
   { name: "MIMN, shuffled history", model: "mimn", samples: shuffledHistory },

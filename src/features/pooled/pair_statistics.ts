@@ -95,6 +95,12 @@ export const PAIR_STATISTICS: readonly PairStatistic[] = [
   {
     name: "popularity",
     needs: "items",
+    of: "pair",
+    sum: ({ size, popularity }) => POPULARITY * size * popularity,
+  },
+  {
+    name: "popularities",
+    needs: "items",
     of: "behaviour",
     sum: ({ size, popularities }) => POPULARITY * total(popularities, size),
   },

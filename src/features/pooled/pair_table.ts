@@ -3,7 +3,7 @@
  *
  * ```text
  *   keys     │ key │ key │ ·   │ ...                                                               a bucket is 32 bytes
- *   numbers  │ note, count, weight, forth, back, product, square, square of the other │ ...        32 bytes an entry
+ *   numbers  │ count, weight, forth, back, product, square, square of the other │ ...              28 bytes an entry
  * ```
  *
  * A name is its 32-bit hash, a pair the hash of both, the smaller one first: the table knows no indices, so that what it
@@ -21,24 +21,22 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { mix } from "../../embeddings/hash.ts";
 
-/** A whole number of 32 bits that is noted, see {@linkcode PairTable.notes}. */
-export const NOTE = 0;
 /** How often the pair was met. */
-export const COUNT = 1;
+export const COUNT = 0;
 /** Sum of decayed weights. */
-export const WEIGHT = 2;
+export const WEIGHT = 1;
 /** How often the second name came right after the first. */
-export const FORTH = 3;
+export const FORTH = 2;
 /** How often the first came right after the second. */
-export const BACK = 4;
+export const BACK = 3;
 /** Sum of the products of strengths. */
-export const PRODUCT = 5;
+export const PRODUCT = 4;
 /** Sum of the squares of the first one's strengths. */
-export const SQUARE = 6;
+export const SQUARE = 5;
 /** Sum of the squares of the second one's. */
-export const OTHER_SQUARE = 7;
+export const OTHER_SQUARE = 6;
 
-const WORDS = 8;
+const WORDS = 7;
 const WAYS = 8;
 const MIN_BUCKETS = 8;
 /** What an entry keeps when another one of its bucket is evicted. */
@@ -50,8 +48,7 @@ export const MIN_TABLE_BYTES: number = MIN_BUCKETS * WAYS * ENTRY_BYTES;
 
 /** The key of a pair of names; of a name with itself, its own. Never 0. */
 export function pairKey(a: number, b: number): number {
-  const [low, high] = a < b ? [a, b] : [b, a];
-  const key = mix(mix(low) + Math.imul(high, 0x9e3779b1));
+  const key = a < b ? mix(mix(a) + Math.imul(b, 0x9e3779b1)) : mix(mix(b) + Math.imul(a, 0x9e3779b1));
   return key === 0 ? 1 : key;
 }
 
@@ -60,7 +57,6 @@ export class PairTable {
   readonly #budget: number;
   #keys = new Uint32Array(0);
   #numbers = new Float32Array(0);
-  #notes = new Uint32Array(0);
   #size = 0;
 
   /** An empty table. @param budget Most bytes; less than {@linkcode MIN_TABLE_BYTES} counts as that */
@@ -82,11 +78,6 @@ export class PairTable {
   /** Numbers of all entries: of the one at a place they are at that place plus their names above. Valid until the next `add`. */
   get numbers(): Float32Array {
     return this.#numbers;
-  }
-
-  /** The same words as whole numbers, for notes. */
-  get notes(): Uint32Array {
-    return this.#notes;
   }
 
   /** The place of a pair; −1 = it is not known. */
@@ -135,8 +126,7 @@ export class PairTable {
     for (let slot = 0; slot < keys.length; slot++) {
       if (keys[slot] === 0) continue;
       const at = WORDS * slot;
-      to.uint(slot - before).uint(keys[slot]!).uint(this.#notes[at + NOTE]!);
-      to.f32s(this.#numbers.subarray(at + COUNT, at + WORDS));
+      to.uint(slot - before).uint(keys[slot]!).f32s(this.#numbers.subarray(at, at + WORDS));
       before = slot;
     }
   }
@@ -163,15 +153,13 @@ export class PairTable {
         );
       }
       this.#keys[slot] = key;
-      this.#notes[WORDS * slot + NOTE] = from.uint();
-      this.#numbers.set(from.f32s(WORDS - COUNT), WORDS * slot + COUNT);
+      this.#numbers.set(from.f32s(WORDS), WORDS * slot);
     }
   }
 
   #makeRoom(slots: number): void {
     this.#keys = new Uint32Array(slots);
     this.#numbers = new Float32Array(WORDS * slots);
-    this.#notes = new Uint32Array(this.#numbers.buffer);
   }
 
   #evict(start: number, key: number): number {
@@ -181,22 +169,20 @@ export class PairTable {
       if (numbers[WORDS * slot + COUNT]! < numbers[WORDS * least + COUNT]!) least = slot;
     }
     const end = WORDS * (start + WAYS);
-    for (let at = WORDS * start; at < end; at += WORDS) {
-      for (let n = COUNT; n < WORDS; n++) numbers[at + n] = KEPT * numbers[at + n]!;
-    }
+    for (let at = WORDS * start; at < end; at++) numbers[at] = KEPT * numbers[at]!;
     numbers.fill(0, WORDS * least, WORDS * (least + 1));
     this.#keys[least] = key;
     return WORDS * least;
   }
 
   #grow(): void {
-    const [keys, notes] = [this.#keys, this.#notes];
+    const [keys, numbers] = [this.#keys, this.#numbers];
     this.#makeRoom(2 * keys.length);
     this.#size = 0;
     for (let slot = 0; slot < keys.length; slot++) {
-      // Two buckets take what one had: there is room. Words are copied as whole numbers, which none of them changes.
+      // Two buckets take what one had: there is room.
       if (keys[slot] === 0) continue;
-      this.#notes.set(notes.subarray(WORDS * slot, WORDS * (slot + 1)), this.add(keys[slot]!));
+      this.#numbers.set(numbers.subarray(WORDS * slot, WORDS * (slot + 1)), this.add(keys[slot]!));
     }
   }
 }

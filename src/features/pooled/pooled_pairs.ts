@@ -24,7 +24,6 @@ import {
   BACK,
   COUNT,
   FORTH,
-  NOTE,
   OTHER_SQUARE,
   pairKey,
   PairTable,
@@ -111,8 +110,12 @@ export class PooledPairs {
   /** Steps between categories, and weights of pairs of them, both ways. */
   #steps = 0;
   #weight = 0;
-  /** Hashes of ids by index; 0 = not made yet. */
+  /** By item index: the hash of its id, 0 = not made yet; that of its first category as of its newest behaviour, 0 = none. */
   #hashes = new Uint32Array(256);
+  #kindOf = new Uint32Array(256);
+  /** By item index: its behaviours n, and ln(1 + n). */
+  #counts = new Float64Array(256);
+  #logCounts = new Float64Array(256);
   readonly #pairs: Pairs = {
     size: 0,
     strengths: new Float64Array(POOLED_BEHAVIOURS),
@@ -127,11 +130,19 @@ export class PooledPairs {
     categories: 0,
     kinds: NO_KINDS,
   };
-  /** Scratch: hashes of the behaviours' items and first categories (0 = none), and steps from a category and weights of its pairs. */
+  /**
+   * Scratch: hashes of the behaviours' items; their different first categories, with the number or weight of behaviours of
+   * each, steps from it, and weights of its pairs.
+   */
   readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
+  readonly #share = new Float64Array(POOLED_BEHAVIOURS);
   readonly #left = new Float64Array(POOLED_BEHAVIOURS);
   readonly #weighed = new Float64Array(POOLED_BEHAVIOURS);
+  /** Number of categories in the scratch. */
+  #kinds = 0;
+  /** Hashes of categories by the list that names them, which is the same object for as long as it says the same. */
+  readonly #categoryHashes = new WeakMap<readonly string[], Uint32Array>();
   /** Sums that depend on the behaviours alone. */
   readonly #fixed = new Float64Array(this.count);
 
@@ -162,25 +173,26 @@ export class PooledPairs {
     const kind = category === null ? 0 : hashOf(category);
     const halfLifeMs = this.#scale.halfLifeMs;
     const size = Math.min(context.size, POOLED_BEHAVIOURS);
+    this.#kinds = 0;
     for (let x = 0; x < size; x++) {
       const other = this.#hashOf(context.items[x]!);
       const past = context.strengths[x]!;
       const weight = DECAY[x]! * 2 ** (-Math.max(0, time - context.times[x]!) / halfLifeMs);
-      if (kind !== 0) this.#learnKinds(this.#noteOf(other), kind, weight);
+      if (kind !== 0 && weight >= LEAST) this.#weigh(this.#kindOf[context.items[x]!]!, weight);
       if (other === own) continue;
       const at = table.add(pairKey(own, other));
       const { numbers } = table;
-      const [square, otherSquare] = own < other ? [SQUARE, OTHER_SQUARE] : [OTHER_SQUARE, SQUARE];
+      const isFirst = own < other;
       numbers[at + COUNT]! += 1;
       numbers[at + WEIGHT]! += weight;
       numbers[at + PRODUCT]! += strength * past;
-      numbers[at + square]! += strength * strength;
-      numbers[at + otherSquare]! += past * past;
-      if (x === 0) numbers[at + (other < own ? FORTH : BACK)]! += 1;
+      numbers[at + (isFirst ? SQUARE : OTHER_SQUARE)]! += strength * strength;
+      numbers[at + (isFirst ? OTHER_SQUARE : SQUARE)]! += past * past;
+      if (x === 0) numbers[at + (isFirst ? BACK : FORTH)]! += 1;
     }
-    const at = table.add(pairKey(own, own));
-    table.numbers[at + COUNT]! += 1;
-    table.notes[at + NOTE] = kind;
+    this.#logCounts[item] = Math.log1p(++this.#counts[item]!);
+    this.#kindOf[item] = kind;
+    for (let k = 0; k < this.#kinds; k++) this.#learnKinds(this.#from[k]!, kind, this.#share[k]!);
     if (size > 0) this.#scale.learn(time - context.times[0]!);
     if (step !== null) this.#learnStep(hashOf(step[0]), hashOf(step[1]));
   }
@@ -191,39 +203,39 @@ export class PooledPairs {
     const size = pairs.size = Math.min(behaviours.size, POOLED_BEHAVIOURS);
     if (size === 0) return (_, out, at) => out.fill(0, at, at + this.count);
     const halfLifeMs = this.#scale.halfLifeMs;
-    const shares = new Map<string, number>();
+    const categories: Uint32Array[] = [];
+    this.#kinds = 0;
     for (let x = 0; x < size; x++) {
       const index = behaviours.items[x]!;
-      const hash = this.#own[x] = this.#hashOf(index);
       pairs.strengths[x] = behaviours.strengths[x]!;
       pairs.ages[x] = Math.max(0, time - behaviours.times[x]!) / halfLifeMs;
-      pairs.popularities[x] = this.#popularity(hash);
-      const categories = categoriesOf(this.#itemAt(index));
-      const share = 1 / Math.sqrt(Math.max(1, categories.length));
-      for (const name of categories) shares.set(name, (shares.get(name) ?? 0) + share);
-      const from = this.#from[x] = categories.length === 0 ? 0 : hashOf(categories[0]!);
-      this.#left[x] = from === 0 ? 0 : this.#categoryNumber(from, FORTH);
-      this.#weighed[x] = from === 0 ? 0 : this.#categoryNumber(from, PRODUCT);
+      this.#own[x] = this.#hashOf(index);
+      pairs.popularities[x] = this.#logCounts[index]!;
+      const theirs = this.#categoriesOf(index);
+      categories.push(theirs);
+      if (theirs.length > 0) this.#weigh(theirs[0]!, 1);
+    }
+    for (let k = 0; k < this.#kinds; k++) {
+      const from = this.#from[k]!;
+      this.#left[k] = this.#categoryNumber(from, FORTH);
+      this.#weighed[k] = this.#categoryNumber(from, PRODUCT);
     }
     const scale = 1 / Math.sqrt(size);
     for (let n = 0; n < this.count; n++) {
       const { of, sum } = PAIR_STATISTICS[n]!;
       if (of === "behaviour") this.#fixed[n] = scale * sum(pairs);
     }
-    const known = new Map<string, KindSums>();
+    const known = new Map<number, KindSums>();
     return (item, out, at) => {
-      const categories = categoriesOf(this.#itemAt(item));
-      let common = 0;
-      for (const name of categories) common += shares.get(name) ?? 0;
-      pairs.categories = common / Math.sqrt(Math.max(1, categories.length));
+      const own = this.#categoriesOf(item);
+      pairs.categories = own.length === 0 ? 0 : cosines(categories, own);
       pairs.kinds = NO_KINDS;
-      if (categories.length > 0) {
-        const name = categories[0]!;
-        const sums = known.get(name) ?? this.#kindsWith(hashOf(name));
-        known.set(name, sums);
+      if (own.length > 0) {
+        const sums = known.get(own[0]!) ?? this.#kindsWith(own[0]!);
+        known.set(own[0]!, sums);
         pairs.kinds = sums;
       }
-      this.#lookUp(this.#hashOf(item));
+      this.#lookUp(item);
       for (let n = 0; n < this.count; n++) {
         const { of, sum } = PAIR_STATISTICS[n]!;
         out[at + n] = of === "pair" ? scale * sum(pairs) : this.#fixed[n]!;
@@ -231,36 +243,51 @@ export class PooledPairs {
     };
   }
 
-  /** Writes everything: same behaviours, same bytes. */
-  encode(to: ByteWriter): void {
+  /** Writes everything: same behaviours, same bytes. @param order All items by id @param rank Their places in it */
+  encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
     to.u8(FORMAT).uint(this.#steps).f64(this.#weight);
+    const known = order.filter((item) => item < this.#counts.length && this.#counts[item]! > 0);
+    to.uint(known.length);
+    for (const item of known) to.uint(rank[item]!).uint(this.#counts[item]!).uint(this.#kindOf[item]!);
     this.#scale.encode(to);
     this.#items.encode(to);
     this.#categories.encode(to);
   }
 
-  /** Reads what {@linkcode PooledPairs.encode} wrote. @throws SyntaxError when the bytes are something else */
-  decode(from: ByteReader): void {
+  /** Reads what {@linkcode PooledPairs.encode} wrote. @param itemAt The item at a place of the order @throws SyntaxError when the bytes are something else */
+  decode(from: ByteReader, itemAt: (rank: number) => number): void {
     const format = from.u8();
     if (format !== FORMAT) {
       throw new SyntaxError(`Cannot decode pooled pairs: format is ${format}, this reads ${FORMAT}`);
     }
     this.#steps = from.uint();
     this.#weight = from.f64();
+    for (let n = from.count(); n > 0; n--) {
+      const item = itemAt(from.uint());
+      if (item >= this.#hashes.length) this.#makeRoom(item);
+      this.#counts[item] = from.uint();
+      this.#logCounts[item] = Math.log1p(this.#counts[item]!);
+      this.#kindOf[item] = from.uint();
+    }
     this.#scale.decode(from);
     this.#items.decode(from);
     this.#categories.decode(from);
   }
 
-  /** The first category of an item as of its newest behaviour; 0 = none is known. */
-  #noteOf(item: number): number {
-    const at = this.#items.find(pairKey(item, item));
-    return at < 0 ? 0 : this.#items.notes[at + NOTE]!;
+  /** Adds to the weight of a category among those of the behaviours, in the scratch. */
+  #weigh(category: number, weight: number): void {
+    if (category === 0) return;
+    let k = 0;
+    while (k < this.#kinds && this.#from[k] !== category) k++;
+    if (k === this.#kinds) {
+      this.#from[this.#kinds++] = category;
+      this.#share[k] = 0;
+    }
+    this.#share[k] = this.#share[k]! + weight;
   }
 
   /** A category's own entry has the weight of all its pairs as product. */
   #learnKinds(a: number, b: number, weight: number): void {
-    if (a === 0 || weight < LEAST) return;
     const table = this.#categories;
     table.increase(pairKey(a, a), PRODUCT, weight);
     table.increase(pairKey(b, b), PRODUCT, weight);
@@ -290,25 +317,26 @@ export class PooledPairs {
     const weightShare = (this.#categoryNumber(to, PRODUCT) + 1) / (this.#weight + 1);
     const { numbers } = this.#categories;
     let steps = 0, kinds = 0, common = 0;
-    for (let x = 0; x < this.#pairs.size; x++) {
-      const from = this.#from[x]!;
-      if (from === 0) continue;
+    for (let k = 0; k < this.#kinds; k++) {
+      const from = this.#from[k]!, n = this.#share[k]!;
       const at = this.#categories.find(pairKey(from, to));
       const followed = at < 0 ? 0 : numbers[at + (from < to ? FORTH : BACK)]!;
       const weight = at < 0 ? 0 : numbers[at + WEIGHT]!;
-      steps += Math.log((followed + STEP_PRIOR * share) / (this.#left[x]! + STEP_PRIOR) / share);
-      kinds += Math.log((weight + KIND_PRIOR * weightShare) / (this.#weighed[x]! + KIND_PRIOR) / weightShare);
-      common += Math.log1p(weight);
+      steps += n * Math.log((followed + STEP_PRIOR * share) / (this.#left[k]! + STEP_PRIOR) / share);
+      kinds += n *
+        Math.log((weight + KIND_PRIOR * weightShare) / (this.#weighed[k]! + KIND_PRIOR) / weightShare);
+      common += n * Math.log1p(weight);
     }
     return { steps: STEP * steps, kinds: STEP * kinds, common: STEP * common };
   }
 
   /** Puts what is known of the behaviours and a candidate into the pairs. */
-  #lookUp(own: number): void {
+  #lookUp(item: number): void {
+    const own = this.#hashOf(item);
     const pairs = this.#pairs;
     const { same, together, after, agreement, predicted, strengths, size } = pairs;
     const table = this.#items, { numbers } = table;
-    pairs.popularity = this.#popularity(own);
+    pairs.popularity = this.#logCounts[item]!;
     for (let x = 0; x < size; x++) {
       const other = this.#own[x]!;
       same[x] = other === own ? 1 : 0;
@@ -331,16 +359,28 @@ export class PooledPairs {
     }
   }
 
-  #popularity(hash: number): number {
-    return Math.log1p(this.#items.get(pairKey(hash, hash), COUNT));
+  /** Hashes of the categories of an item: of the first eight. */
+  #categoriesOf(index: number): Uint32Array {
+    const { categories } = this.#itemAt(index);
+    let hashes = this.#categoryHashes.get(categories);
+    if (hashes === undefined) {
+      hashes = Uint32Array.from(categories.slice(0, MAX_CATEGORIES), hashOf);
+      this.#categoryHashes.set(categories, hashes);
+    }
+    return hashes;
+  }
+
+  #makeRoom(index: number): void {
+    const length = Math.max(2 * this.#hashes.length, index + 1);
+    const [hashes, kinds, counts, logs] = [this.#hashes, this.#kindOf, this.#counts, this.#logCounts];
+    (this.#hashes = new Uint32Array(length)).set(hashes);
+    (this.#kindOf = new Uint32Array(length)).set(kinds);
+    (this.#counts = new Float64Array(length)).set(counts);
+    (this.#logCounts = new Float64Array(length)).set(logs);
   }
 
   #hashOf(index: number): number {
-    if (index >= this.#hashes.length) {
-      const hashes = new Uint32Array(Math.max(2 * this.#hashes.length, index + 1));
-      hashes.set(this.#hashes);
-      this.#hashes = hashes;
-    }
+    if (index >= this.#hashes.length) this.#makeRoom(index);
     return this.#hashes[index] ||= hashOf(this.#itemAt(index).id);
   }
 }
@@ -350,6 +390,16 @@ function hashOf(name: string): number {
   return hashString(name, 0) || 1;
 }
 
-function categoriesOf({ categories }: PooledItem): readonly string[] {
-  return categories.length > MAX_CATEGORIES ? categories.slice(0, MAX_CATEGORIES) : categories;
+/** Σ of the cosines of sets. */
+function cosines(sets: readonly Uint32Array[], own: Uint32Array): number {
+  let sum = 0;
+  for (let x = 0; x < sets.length; x++) {
+    const theirs = sets[x]!;
+    let common = 0;
+    for (let a = 0; a < theirs.length; a++) {
+      for (let b = 0; b < own.length; b++) if (theirs[a] === own[b]) common++;
+    }
+    if (common > 0) sum += common / Math.sqrt(theirs.length * own.length);
+  }
+  return sum;
 }

@@ -101,7 +101,8 @@ export function naive(
     predicted: pooled(({ item, strength }) =>
       3 * strength * products(item, candidate) / (squares(item, candidate) + 10)
     ),
-    popularity: pooled(({ item }) => 0.3 * count(item)),
+    popularity: pooled(() => 0.3 * count(candidate)),
+    popularities: pooled(({ item }) => 0.3 * count(item)),
     strength: pooled(({ strength }) => strength),
     age: pooled(({ age }) => Math.log1p(60 * age)),
     fresh: pooled(({ age }) => 2 ** -age),
