@@ -1,5 +1,5 @@
 /**
- * When this machine was started: what a dead process had written is there as long as the machine has run since.
+ * When this machine was started: what a dead process has written survives if the machine has run ever since.
  *
  * @module
  */

@@ -117,7 +117,7 @@ export class CommittedState {
     return state;
   }
 
-  /** What another state lacks of this one. Positions only have to exist. */
+  /** What this state has and another lacks. Positions only have to exist. */
   missingIn(
     other: CommittedState,
   ): { readonly shortfalls: readonly Shortfall[]; readonly others: readonly string[] } {

@@ -1,5 +1,5 @@
 /**
- * Keeps the write-ahead log of a SQLite file short without stopping who writes to it.
+ * Keeps the write-ahead log of a SQLite file short without stopping its writer.
  *
  * The log is moved into the database now and then, and both are synced: tens of milliseconds for some MB. A thread does
  * that. Under a load that never pauses the log would never restart, as writes stay in it meanwhile; at
@@ -50,7 +50,7 @@ export class WalMover {
   #idle: (() => void) | undefined;
 
   /**
-   * For the log of a database.
+   * Watches the write-ahead log of a database.
    *
    * @param finish moves the rest and restarts the log
    * @param module of the thread
