@@ -9,7 +9,7 @@ export const SMALL_WIDTH = 4;
 
 /** The rows of one field, as far as gathering needs it. */
 export interface FieldTable {
-  /** Floats a row. */
+  /** Floats per row. */
   readonly width: number;
   /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
   rowOf(key: string): number;

@@ -1,5 +1,5 @@
 /**
- * The embedding tables that a schema needs: one a field, plus one of first-order weights a field.
+ * The embedding tables that a schema needs: one per field, plus one of first-order weights per field.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { FeatureSchema } from "./schema.ts";
 export interface FieldSpec {
   /** `item`, `category`, `user`, `user:<attribute>`, ..., and the same with the prefix `first:`. */
   readonly name: string;
-  /** Floats a row. */
+  /** Floats per row. */
   readonly width: number;
 }
 

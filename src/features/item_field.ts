@@ -28,9 +28,9 @@ export interface ItemField {
   readonly width: number;
   /** Names of its tables, each one of vectors and one of first-order weights. */
   readonly tables: readonly string[];
-  /** What rows carry of a value; equal values have equal texts. `null` = it is missing, or nothing that this field reads. */
+  /** The text that rows carry for a value; equal values have equal texts. `null` = there is none that this field reads. */
   textOf(value: AttributeValue | undefined): string | null;
-  /** What a value must be that is there; `null` = one that is nothing that this field reads is missing. */
+  /** What a value must be, in words: an item with another is rejected. `null` = another counts as missing. */
   readonly wanted: string | null;
   /** Adds the vector of a text to `out` from `offset` on. @returns its first-order weight */
   add(text: string, tables: readonly FieldPair<FieldTable>[], out: Float32Array, offset: number): number;
@@ -80,7 +80,7 @@ export function itemFieldViolation(fields: readonly ItemField[], attributes: Att
   return null;
 }
 
-/** Each value has a vector and a weight of its own, which are learnt. */
+/** A category: each value has a vector and a first-order weight of its own, which are learnt. */
 function categoryField(attribute: string): ItemField {
   return {
     attribute,
@@ -93,7 +93,7 @@ function categoryField(attribute: string): ItemField {
   };
 }
 
-/** A vector that something else has learnt, such as an encoder of texts: read as it is, within ±{@linkcode CLIP}. */
+/** A vector from outside, such as that of a text encoder, is read as it is, clipped to ±{@linkcode CLIP}. */
 function vectorField(attribute: string, length: number): ItemField {
   const characters = 4 * Math.ceil(length * Float32Array.BYTES_PER_ELEMENT / 3);
   return {
