@@ -47,13 +47,16 @@ import { SourceCounts } from "./source_counts.ts";
 
 /** Options of the pair head, see `pair_head.ts`. */
 export interface HeadOptions {
-  /** It learns from one wanted behaviour in this many, which ones is drawn; each costs as much as a request. @default {1} */
+  /**
+   * It learns from one wanted behaviour in this many, which ones is drawn; each costs as much as a request. After
+   * n · {@linkcode EAGER_SIGNALS} behaviours from one in n times as many. @default {1}
+   */
   readonly every?: number | undefined;
 }
 
 /** The options of {@linkcode HeadOptions}. */
 export const HEAD_OPTIONS = {
-  every: count(1, "the pair head learns from one wanted behaviour in so many"),
+  every: count(1, "the pair head learns from one wanted behaviour in so many at first, then from fewer"),
 } satisfies OptionsOf<HeadOptions>;
 
 /** Options of {@linkcode Retrieval}. */
@@ -131,6 +134,8 @@ const PREFERENCE_CANDIDATES = 16;
 export const EAGER_STEPS = 2000;
 /** Odds are summed in this share of the largest. */
 const SHARE_GRAIN = 2 ** -36;
+/** The head learns from all wanted behaviours among so many behaviours, then from 1/2 after twice, 1/3 after three times as many, ... */
+export const EAGER_SIGNALS = 32_768;
 /** Items looked at for a place, at most: many may be off sale. */
 const LOOKS_A_PLACE = 20;
 
@@ -300,11 +305,17 @@ export class Retrieval {
     return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 
+  /** From so many wanted behaviours one, for the head: fewer and fewer, so that all it ever learns from grows as a logarithm. */
+  #headEvery(every: number): number {
+    return every * Math.max(1, Math.floor(this.state.signals / EAGER_SIGNALS));
+  }
+
   /** Learns the blend from what was taken, if it is due. @returns The preference for the pair head, if that is due */
   #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
     const isForBlend = this.state.signals % this.#blendEvery() === 0;
     const draw = this.#head === null ? 0 : hash32(`${user.id}\0${item.id}\0${time}`);
-    const isForHead = this.#head !== null && draw % this.#head.every === 0 && this.#knowsAll(user);
+    const isForHead = this.#head !== null && draw % this.#headEvery(this.#head.every) === 0 &&
+      this.#knowsAll(user);
     if (!isForBlend && !isForHead) return null;
     const context = this.context(user, time);
     const excluded = this.revisits ? new Uint32Array() : this.ownItems(user, time);

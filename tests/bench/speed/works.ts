@@ -192,7 +192,7 @@ function pairHead(): Work[] {
       return () => head.loss(input, 3, gradients);
     },
   });
-  return [order, learn(100), learn(32)].flatMap((work) => OURS.map(work));
+  return [order, learn(100), learn(16)].flatMap((work) => OURS.map(work));
 }
 
 /** What came next after 20 behaviours, of 4,096 items, as the bank learns it from a batch of 64. */

@@ -7,6 +7,7 @@ import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { Learner } from "../../../src/learner/learner.ts";
 import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import { createModel } from "../../../src/nn/models/registry.ts";
+import { EAGER_SIGNALS } from "../../../src/retrieval/retrieval.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../../src/samples/sample_codec.ts";
 import type { Serving } from "../../../src/features/serving.ts";
@@ -58,10 +59,11 @@ function fresh(options: TaskOptions, serving: Serving): TaskState {
 }
 
 /** Share of the second half's behaviours whose item was recommended just before. */
-function play(options: TaskOptions, count: number): { hits: number; preferences: number } {
+function play(options: TaskOptions, count: number, signals = 0): { hits: number; preferences: number } {
   const serving = new ServingModel(model(), OPTIONS.schema, 4);
   const learner = new Learner(model(), { schema: OPTIONS.schema, embeddingWidth: 4 });
   const task = fresh(options, serving);
+  task.retrieval.state.signals = signals;
   let [offset, version, hits, preferences] = [0, 0, 0, 0];
   let list: readonly string[] = [];
   let batch: Sample[] = [];
@@ -97,6 +99,13 @@ Deno.test("Retrieval with a head learns from the share of the behaviours that it
     all.preferences > 150 && Math.abs(share - 0.25) < 0.1,
     `${fewer.preferences} of ${all.preferences}`,
   );
+});
+
+Deno.test("Retrieval with a head learns from fewer and fewer of the behaviours as there are more", () => {
+  const all = play(OPTIONS, 400);
+  const late = play(OPTIONS, 400, 4 * EAGER_SIGNALS);
+  const share = late.preferences / all.preferences;
+  assert.ok(Math.abs(share - 0.25) < 0.1, `${late.preferences} of ${all.preferences}`);
 });
 
 Deno.test("Retrieval with a head learns nothing from users of whom not all items are known, and leaves them to the blend", () => {
