@@ -181,6 +181,7 @@ async function serve(flags: Flags): Promise<number> {
       service,
       metrics,
       settings: config.http ?? {},
+      sources: config.sources,
       checks: () => diskShortage(diskOf(flags, config)),
     }, thread);
   const meter = new Meter();

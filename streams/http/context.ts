@@ -7,6 +7,7 @@
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Log, NewRecord } from "../log/log.ts";
+import type { RecordSource } from "../mapping/record_source.ts";
 import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Recommender } from "./recommender.ts";
@@ -52,6 +53,10 @@ export interface ApiContext {
   readonly maxEntries: number;
   /** Whether the server is stopping. */
   readonly isStopping: () => boolean;
+  /** Sources of the configuration, by name. @default {none} */
+  readonly sources?: ReadonlyMap<string, RecordSource> | undefined;
+  /** What is wrong with attributes that a filter asks for; `null` = nothing. @default {nothing} */
+  readonly unknownAttribute?: ((names: readonly string[]) => Promise<string | null>) | undefined;
   /** Further reasons why the process is not ready. @default {none} */
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
 }

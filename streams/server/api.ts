@@ -21,6 +21,7 @@ import { explainEndpoint } from "../http/routes/explain.ts";
 import { mergeEndpoint } from "../http/routes/merge.ts";
 import { recommendEndpoints } from "../http/routes/recommend.ts";
 import { rejectedEndpoint } from "../http/routes/rejected.ts";
+import { sourceEndpoint } from "../http/routes/sources.ts";
 import { statusEndpoints } from "../http/routes/status.ts";
 import { userEndpoint } from "../http/routes/users.ts";
 import { whyNotEndpoint } from "../http/routes/why_not.ts";
@@ -29,6 +30,8 @@ import { openApi } from "./openapi.ts";
 import { LogHealth } from "../http/log_health.ts";
 import { type HttpServer, type ListenOptions, serve } from "./serve.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
+import { compileSource, type RecordSource } from "../mapping/record_source.ts";
+import type { SourcesSettings } from "../mapping/source_settings.ts";
 import { settle } from "../../src/options/option.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 
@@ -45,6 +48,11 @@ export function limitsIn(
   return { maxEntries, answerTimeoutMs, health: new LogHealth(clock), bodies };
 }
 
+/** The sources of a configuration, compiled. */
+export function sourcesIn(sources: SourcesSettings = {}): ReadonlyMap<string, RecordSource> {
+  return new Map(Object.entries(sources).map(([name, settings]) => [name, compileSource(name, settings)]));
+}
+
 /** All endpoints, with one that describes them and the pages of the dashboard. */
 export function apiOf(
   context: ApiContext,
@@ -53,6 +61,7 @@ export function apiOf(
 ): readonly Endpoint[] {
   const api = [
     ...eventEndpoints(context),
+    sourceEndpoint(context),
     ...recommendEndpoints(context),
     userEndpoint(context),
     explainEndpoint(context),

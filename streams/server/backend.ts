@@ -8,13 +8,15 @@ import type { ApiKey } from "../http/contract/access.ts";
 import type { Log } from "../log/log.ts";
 import type { Service } from "../service/service.ts";
 import type { Metrics } from "../http/metrics.ts";
+import { AttributeCheck } from "../http/routes/attribute_check.ts";
+import type { SourcesSettings } from "../mapping/source_settings.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
 import { servingTopics } from "../topics/serving.ts";
-import { apiOf, limitsIn } from "./api.ts";
+import { apiOf, limitsIn, sourcesIn } from "./api.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { withoutModel } from "./late.ts";
@@ -33,6 +35,8 @@ export interface HttpOptions extends ListenOptions {
   readonly metrics: Metrics;
   /** Settings of the server. @default {{}} */
   readonly settings?: HttpSettings;
+  /** Sources of the configuration, whose records callers may send. @default {{}} */
+  readonly sources?: SourcesSettings | undefined;
   /** API keys. @default {those of the settings} */
   readonly keys?: readonly ApiKey[];
   /** Further reasons why the process is not ready, for `/ready`. @default {none} */
@@ -60,7 +64,7 @@ export async function openBackend(
   options: Omit<HttpOptions, "hostname" | "port" | "keys">,
   elsewhere?: Queues,
 ): Promise<Backend> {
-  const { log, prefix, service, metrics, settings = {}, now = Date.now, checks } = options;
+  const { log, prefix, service, metrics, settings = {}, sources, now = Date.now, checks } = options;
   const topics = service?.deployment.topics ?? await servingTopics(log, prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
@@ -68,6 +72,7 @@ export async function openBackend(
   const isStopping = () => stopping;
   const queues = elsewhere ?? openQueues(log, { topics, partitions, clock, isStopping }, settings);
   const { recommender, backlog } = queues;
+  const attributes = new AttributeCheck(() => [...service?.tasks.values() ?? []][0]?.state.catalogue, clock);
   const known = {
     log,
     topics,
@@ -80,6 +85,8 @@ export async function openBackend(
     clock,
     isStopping,
     checks,
+    sources: sourcesIn(sources),
+    unknownAttribute: (names: readonly string[]) => Promise.resolve(attributes.unknown(names)),
     ...limitsIn(settings, clock),
   };
   const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };

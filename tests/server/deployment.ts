@@ -8,6 +8,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
+import type { SourcesSettings } from "../../streams/mapping/source_settings.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpSettings } from "../../streams/http/contract/settings.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
@@ -52,6 +53,7 @@ export async function startApi(
   settings: HttpSettings = {},
   partitions = 2,
   model: Pick<ServiceOptions, "model" | "modelConfig"> = OPTIONS,
+  sources: SourcesSettings = {},
 ): Promise<Api> {
   const metrics = new Metrics(topicNames());
   const log = meteredLog(new MemoryLog(), metrics);
@@ -69,6 +71,7 @@ export async function startApi(
       service,
       metrics,
       settings: { answerTimeoutMs: 60_000, ...settings },
+      sources,
     },
     now: () => NOW,
   });

@@ -67,6 +67,8 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
   checkFields(asked, SCHEMAS[kind]);
   const now = context.now();
   const { event, budgetMs, pages } = eventOf(asked, kind, now);
+  const unknown = await unknownAttributeOf(context, event);
+  if (unknown !== null) throw refusedBy("unknown-value", unknown);
   const begun = context.clock();
   const asking = context.recommender.ask(event, now);
   const answer = budgetMs === null
@@ -78,6 +80,19 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
   context.metrics.answered(context.clock() - begun);
   const body = pages === null ? answer : paged(answer, event.count, pages);
   return new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": "application/json" } });
+}
+
+/** What is wrong with the attributes of the filter; `null` = nothing. */
+async function unknownAttributeOf(
+  { unknownAttribute }: ApiContext,
+  { filter }: RequestEvent,
+): Promise<string | null> {
+  const names = filter?.where?.map(({ attribute }) => attribute) ?? [];
+  return names.length === 0 ? null : await unknownAttribute?.(names) ?? null;
+}
+
+function refusedBy(code: string, reason: string): Problem {
+  return new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
 }
 
 /** The time budget is over. */
@@ -95,28 +110,26 @@ function paged(answer: Uint8Array, count: number, { asked, had }: NonNullable<As
 function eventOf(asked: BodyObject, kind: Kind, now: number): Asked {
   const { cursor, budgetMs, ...body } = asked;
   const { candidates } = body;
-  const rejected = (code: string, reason: string) =>
-    new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
   if (kind === "rank" && candidates === undefined) {
-    throw rejected("missing-field", "Cannot rank nothing: candidates are missing");
+    throw refusedBy("missing-field", "Cannot rank nothing: candidates are missing");
   }
   const { type = "request" } = body;
   if (type !== "request") {
-    throw rejected("unknown-value", `type may be "request": current value is ${shown(type)}`);
+    throw refusedBy("unknown-value", `type may be "request": current value is ${shown(type)}`);
   }
   const had = cursor === undefined ? null : readCursor(cursor, body);
   const count = kind === "rank" && Array.isArray(candidates) ? candidates.length : DEFAULT_COUNT;
   const event = { request: crypto.randomUUID(), time: now, count, ...body, type: "request" };
   const checked = checkEventFields(event);
-  if (!checked.ok) throw rejected(checked.code, checked.reason);
+  if (!checked.ok) throw refusedBy(checked.code, checked.reason);
   // A task skips an event whose id it has seen, and the request would get no answer: a repeat is a new event.
   const { id: _id, ...own } = checked.event as RequestEvent;
   if (own.time > now + MAX_AHEAD_MS) {
-    throw rejected("in-the-future", `time is ${own.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
+    throw refusedBy("in-the-future", `time is ${own.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
   }
   const exclude = [...own.exclude ?? [], ...had ?? []];
   if (exclude.length > MAX_EXCLUDED) {
-    throw rejected(
+    throw refusedBy(
       "too-many-items",
       `exclude has more than ${MAX_EXCLUDED} items with those of the pages before`,
     );

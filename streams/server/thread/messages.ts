@@ -5,8 +5,8 @@
  *   process -> thread                          thread -> process
  *   open(path, topics)     the log             handle(request)       what needs a state
  *   connect(id, port, ..)  a way to the log    withoutModel(event)   the answer of a late request
- *   disconnect(id)                             told(news)            what was measured
- *   listen(order)          HTTP
+ *   disconnect(id)                             unknownAttribute()    of a filter
+ *   listen(order)          HTTP                told(news)            what was measured
  *   ask(event, now)        an answer
  *   room()                 for events
  *   measures()
@@ -21,6 +21,7 @@ import type { LogLevel } from "@logtape/logtape";
 import type { ApiKey } from "../../http/contract/access.ts";
 import type { PlainProblem } from "../../http/contract/problem.ts";
 import type { ListenOptions } from "../serve.ts";
+import type { SourcesSettings } from "../../mapping/source_settings.ts";
 import type { HttpSettings } from "../../http/contract/settings.ts";
 
 /** The first message to a thread. */
@@ -37,6 +38,7 @@ export interface ServerStart {
 export interface ListenOrder extends ListenOptions {
   readonly partitions: number;
   readonly settings: HttpSettings;
+  readonly sources: SourcesSettings;
   readonly keys: readonly ApiKey[];
 }
 

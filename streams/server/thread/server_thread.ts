@@ -114,11 +114,11 @@ export class ServerThread {
    * @throws Error when the place cannot be listened at, such as a port that is taken
    */
   async listen(options: HttpOptions): Promise<HttpServer> {
-    const { hostname, port, metrics, settings = {}, keys = settings.keys ?? [] } = options;
+    const { hostname, port, metrics, settings = {}, sources = {}, keys = settings.keys ?? [] } = options;
     const backend = this.#backend = await openBackend(options, this.#queues());
     this.#endpoints = new Map(backend.endpoints.map((endpoint) => [endpoint.id, endpoint]));
     const { partitions } = backend.context;
-    const order: ListenOrder = { hostname, port, partitions, settings, keys };
+    const order: ListenOrder = { hostname, port, partitions, settings, sources, keys };
     return await backend.serve(async () => {
       const url = await this.#orders.call("listen", [order]) as string;
       metrics.join(async () => await this.#orders.call("measures", []) as Measures);
@@ -187,6 +187,10 @@ export class ServerThread {
         return await answered(async () => ({
           result: await context.withoutModel(...args as unknown as [RequestEvent]),
         }));
+      case "unknownAttribute": {
+        const reason = await context.unknownAttribute?.(...args as unknown as [readonly string[]]);
+        return { result: { reason: reason ?? null } };
+      }
       case "told": {
         const [news] = args as unknown as [ServerNews];
         for (const ms of news.answered) recorder.answered(ms);

@@ -15,7 +15,7 @@ import { configureLogging } from "../../settings/logging.ts";
 import { meteredLog } from "../../log/metered_log.ts";
 import { servingGeneration } from "../../topics/serving.ts";
 import { generationTopics, type Topics } from "../../topics/topics.ts";
-import { apiOf, limitsIn, serveApi } from "../api.ts";
+import { apiOf, limitsIn, serveApi, sourcesIn } from "../api.ts";
 import type { ApiContext } from "../../http/context.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
 import type { LogHealth } from "../../http/log_health.ts";
@@ -123,7 +123,7 @@ class Thread {
   }
 
   /** Serves HTTP. @returns its URL */
-  #listen({ hostname, port, partitions, settings, keys }: ListenOrder): string {
+  #listen({ hostname, port, partitions, settings, sources, keys }: ListenOrder): string {
     const { topics, metrics, metered: log } = this.#open();
     const news = new NewsBox(async (news) => void await this.#process.call("told", [news]));
     metrics.tell(news);
@@ -145,6 +145,9 @@ class Thread {
       clock,
       ...limits,
       isStopping,
+      sources: sourcesIn(sources),
+      unknownAttribute: async (names) =>
+        (await ask<{ readonly reason: string | null }>(this.#process, "unknownAttribute", [names])).reason,
       withoutModel: (event: RequestEvent) => ask<Recommendation>(this.#process, "withoutModel", [event]),
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };

@@ -1,0 +1,71 @@
+/**
+ * Whether a filter asks for attributes that there are: one that no item has would let nothing through, or everything,
+ * and nobody would be told why.
+ *
+ * @module
+ */
+
+import { nearName } from "../../../src/events/keys/near_name.ts";
+import type { Catalogue } from "../../../src/items/catalogue.ts";
+
+/** What of a catalogue the check needs. */
+export type AttributeCatalogue = Pick<Catalogue, "items" | "size" | "schema">;
+
+/** How long an attribute that no item had is believed to be unknown, milliseconds. */
+const ABSENT_MS = 1000;
+/** Most names that are remembered. */
+const MAX_NAMES = 1000;
+
+/**
+ * Finds unknown attributes. An attribute that an item had once stays known. For one that none has, the catalogue is gone
+ * through, at most once a second per name: O(items).
+ */
+export class AttributeCheck {
+  readonly #catalogue: () => AttributeCatalogue | undefined;
+  readonly #clock: () => number;
+  readonly #present = new Set<string>();
+  /** When a name was last looked for in vain. */
+  readonly #absent = new Map<string, number>();
+
+  /** Checks against a catalogue; `undefined` = there is none here, and all are taken. */
+  constructor(catalogue: () => AttributeCatalogue | undefined, clock: () => number) {
+    this.#catalogue = catalogue;
+    this.#clock = clock;
+  }
+
+  /** A sentence about the first of some attributes that no item has and no configuration names; `null` = all are known. */
+  unknown(names: readonly string[]): string | null {
+    const catalogue = this.#catalogue();
+    if (catalogue === undefined || catalogue.size === 0) return null;
+    const { itemFields, crosses } = catalogue.schema;
+    const name = names.find((one) =>
+      !itemFields.includes(one) && !crosses.includes(one) && !this.#isPresent(one, catalogue)
+    );
+    if (name === undefined) return null;
+    const near = nearName(name, [...new Set([...itemFields, ...crosses, ...this.#present])]);
+    const hint = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+    return `Cannot filter by attribute ${
+      JSON.stringify(name)
+    }: no item has it, and no configuration names it${hint}`;
+  }
+
+  #isPresent(name: string, catalogue: AttributeCatalogue): boolean {
+    if (this.#present.has(name)) return true;
+    const now = this.#clock();
+    const looked = this.#absent.get(name);
+    if (looked !== undefined && now - looked < ABSENT_MS) return false;
+    if (this.#absent.size >= MAX_NAMES) this.#absent.clear();
+    for (const { attributes } of catalogue.items()) {
+      if (this.#present.size < MAX_NAMES) {
+        for (const own of Object.keys(attributes)) this.#present.add(own);
+      }
+      if (Object.hasOwn(attributes, name)) {
+        this.#present.add(name);
+        this.#absent.delete(name);
+        return true;
+      }
+    }
+    this.#absent.set(name, now);
+    return false;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The endpoint that takes records of a source of the configuration, which maps them.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { asciiOf, parseJson } from "../../../src/events/json.ts";
+import { reject, type Rejected } from "../../../src/events/rejected.ts";
+import type { MappedRecords } from "../../../src/mapping/mapping.ts";
+import type { NewRecord } from "../../log/log.ts";
+import type { RecordSource } from "../../mapping/record_source.ts";
+import { LineSplitter } from "../../sources/lines.ts";
+import type { Topics } from "../../topics/topics.ts";
+import { type BodyKind, bodyKind } from "../body.ts";
+import { type ApiContext, append } from "../context.ts";
+import { named } from "../contract/named_schema.ts";
+import { Problem } from "../contract/problem.ts";
+import type { Call, Endpoint } from "../endpoint.ts";
+import { arrivedRecord, MAX_AHEAD_MS, type RejectedEntry } from "../intake.ts";
+import { takenSchema } from "./events.ts";
+
+const KINDS = ["json", "lines"] as const;
+/** Most rejected entries that a problem lists. */
+const MAX_LISTED = 100;
+
+const { SourceRecords, SourceTaken } = named({
+  SourceRecords: z.looseObject({}).describe("A record as the source has it."),
+  SourceTaken: takenSchema,
+});
+
+/** Makes the endpoint. */
+export function sourceEndpoint(context: ApiContext): Endpoint {
+  return {
+    method: "POST",
+    path: "/v1/sources/:source",
+    id: "postSource",
+    summary: "Takes records of another system by the rules of the configuration",
+    description:
+      "One record, a list, or one per line. `accepted` counts the events and items that they became.",
+    scope: "events",
+    parameters: { source: "Name of the source" },
+    body: { kinds: KINDS, schema: SourceRecords, many: true },
+    answers: { 200: { description: "What was taken", schema: SourceTaken } },
+    problems: ["not-found", "unavailable"],
+    local: true,
+    handle: (call) => intake(context, call),
+  };
+}
+
+async function intake(
+  context: ApiContext,
+  { request, parameters: { source: name = "" } }: Call,
+): Promise<Response> {
+  const source = context.sources?.get(name);
+  if (source === undefined) {
+    const names = [...context.sources?.keys() ?? []].join(", ") || "none";
+    throw new Problem("not-found", `There is no such source in the configuration; there are ${names}`);
+  }
+  const kind = bodyKind(request.headers, KINDS);
+  const [fault] = context.service?.faults ?? [];
+  if (fault !== undefined) {
+    throw new Problem("unavailable", `Events are not applied until somebody mends the log: ${fault}`);
+  }
+  await context.backlog?.room();
+  using _underWay = context.service?.thread.enter();
+  const bytes = await context.bodies.read(request);
+  const { records, rejected, entries } = takeRecords(bytes, kind, source, {
+    topics: context.topics,
+    now: context.now(),
+    maxEntries: context.maxEntries,
+  });
+  context.metrics.taken("event", records.length, rejected);
+  if (rejected.length === entries) {
+    const detail = rejected.length === 1
+      ? rejected[0]?.reason ?? ""
+      : `None of ${entries} entries could be taken`;
+    throw new Problem("refused", detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
+  }
+  if (records.length > 0) await append(context, records);
+  return Response.json({ accepted: records.length, refused: rejected });
+}
+
+/** Options of {@linkcode takeRecords}. */
+export interface TakeOptions {
+  /** The topics to append to. */
+  readonly topics: Topics;
+  /** Time of arrival, for what has none; milliseconds since the epoch. */
+  readonly now: number;
+  /** Most entries of a body. */
+  readonly maxEntries: number;
+}
+
+/** Takes the entries of a body by a source. @throws Problem `bad-body` or `too-large` when it is wrong as a whole */
+export function takeRecords(
+  bytes: Uint8Array,
+  kind: BodyKind,
+  source: RecordSource,
+  { topics, now, maxEntries }: TakeOptions,
+): {
+  readonly records: readonly NewRecord[];
+  readonly rejected: readonly RejectedEntry[];
+  readonly entries: number;
+} {
+  const records: NewRecord[] = [];
+  const rejected: RejectedEntry[] = [];
+  const add = (index: number, taken: MappedRecords) => {
+    const own = taken.ok ? recordsOf(taken, topics, now) : taken;
+    if ("ok" in own) rejected.push({ index, code: own.code, reason: own.reason });
+    else records.push(...own);
+  };
+  const check = (entries: number) => {
+    if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
+    if (entries > maxEntries) throw new Problem("too-large", `A body has at most ${maxEntries} entries`);
+    return entries;
+  };
+  if (kind === "lines") {
+    const splitter = new LineSplitter(maxEntries);
+    const lines = [...splitter.push(bytes), ...splitter.end()];
+    check(lines.length);
+    const ascii = source.format === "json" ? asciiOf(bytes) : undefined;
+    for (const [index, { bytes: line, rejected: cut }] of lines.entries()) {
+      const start = line.byteOffset - bytes.byteOffset;
+      const read = cut ??
+        (source.format === "json"
+          ? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) })
+          : source.read(line));
+      add(index, read.ok ? source.map(read.value, { time: now }) : read);
+    }
+    return { records, rejected, entries: lines.length };
+  }
+  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
+  if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
+  const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+  const entries = check(values.length);
+  for (const [index, value] of values.entries()) add(index, source.map(value, { time: now }));
+  return { records, rejected, entries };
+}
+
+function recordsOf(
+  { records }: Extract<MappedRecords, { readonly ok: true }>,
+  topics: Topics,
+  now: number,
+): readonly NewRecord[] | Rejected {
+  const own: NewRecord[] = [];
+  for (const one of records) {
+    const ahead = one.kind === "event" ? one.event.time - now : 0;
+    if (ahead > MAX_AHEAD_MS) {
+      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
+    }
+    const record = arrivedRecord(topics, one, now);
+    if ("ok" in record) return record;
+    own.push(record);
+  }
+  return own;
+}

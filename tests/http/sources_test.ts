@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { NOW, startApi } from "../server/deployment.ts";
+import { AttributeCheck } from "../../streams/http/routes/attribute_check.ts";
+import { Catalogue } from "../../src/items/catalogue.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { readAll } from "../../streams/log/reading.ts";
+
+const SOURCES = {
+  clicks: {
+    rules: [{
+      name: "views",
+      as: "interaction" as const,
+      when: { evt: "product_view" },
+      fields: { user: "ctx.uid", item: "sku", action: { value: "view" } },
+    }, { as: "nothing" as const, when: { evt: "zoom" } }],
+  },
+};
+const view = (user: string, more: object = {}) => ({
+  evt: "product_view",
+  ctx: { uid: user },
+  sku: "a1",
+  ...more,
+});
+
+Deno.test("POST /v1/sources/{source} takes records by the rules of the configuration", async () => {
+  await using api = await startApi({}, 1, undefined, SOURCES);
+  const one = await api.post("/v1/sources/clicks", view("ann"));
+  assert.deepEqual([one.status, one.json], [200, { accepted: 1, refused: [] }]);
+  const many = await api.post("/v1/sources/clicks", [
+    view("bob"),
+    { evt: "zoom" },
+    { evt: "other" },
+    view(""),
+  ]);
+  assert.equal(many.status, 200);
+  assert.equal(many.json.accepted, 1);
+  assert.deepEqual(
+    many.json.refused.map(({ index, code }: { index: number; code: string }) => [index, code]),
+    [
+      [2, "unmapped"],
+      [3, "missing-field"],
+    ],
+  );
+  const lines = await api.request("/v1/sources/clicks", {
+    method: "POST",
+    body: `${JSON.stringify(view("cid"))}\n{"evt":"zoom"}\n{"a":1,"a":2}\n`,
+    headers: { "content-type": "application/x-ndjson" },
+  });
+  assert.deepEqual([lines.json.accepted, lines.json.refused[0].code], [1, "duplicate-key"]);
+  const none = await api.post("/v1/sources/clicks", { evt: "other" });
+  assert.deepEqual([none.status, none.json.code], [422, "refused"]);
+  assert.equal((await api.post("/v1/sources/clicks", { evt: "zoom" })).status, 200, "nothing, as wanted");
+  const unknown = await api.post("/v1/sources/clikcs", view("ann"));
+  assert.deepEqual([unknown.status, /there are clicks/.test(unknown.json.detail)], [404, true]);
+  const users = [];
+  for await (const { key, value, time } of readAll(api.log, "meander.events", 0)) {
+    const event = JSON.parse(new TextDecoder().decode(value ?? undefined));
+    if (event.type === "interaction") users.push([key, event.time, time]);
+  }
+  assert.deepEqual(users, ["ann", "bob", "cid"].map((user) => [user, NOW, NOW]));
+});
+
+Deno.test("a filter on an attribute that no item has and no configuration names is a 422 that says so", async () => {
+  await using api = await startApi({}, 1);
+  const item = { item: "tent", attributes: { brand: "Alp", price: 30 } };
+  assert.equal((await api.post("/v1/items", item)).status, 200);
+  const ask = (attribute: string, is = "=") =>
+    api.post("/v1/recommend", { user: "ann", filter: { where: [{ attribute, is, value: "Alp" }] } });
+  assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 200); // the catalogue is read by now
+  const known = await ask("brand");
+  assert.equal(known.status, 200, known.text);
+  for (const is of ["=", "!="]) {
+    const misspelt = await ask("brnad", is);
+    assert.equal(misspelt.status, 422);
+    assert.match(
+      misspelt.json.detail,
+      /"brnad": no item has it, and no configuration names it; did you mean "brand"\?/,
+    );
+  }
+  await api.post("/v1/items", { item: "stove", attributes: { brnad: "Alp" } });
+  assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 200);
+  assert.ok(
+    [200, 422].includes((await ask("brnad")).status),
+    "a name that was unknown is looked for again after a second",
+  );
+});
+
+Deno.test("AttributeCheck goes through the catalogue once a second for an unknown name, and takes what is configured", () => {
+  const catalogue = new Catalogue({ ...DEFAULT_SCHEMA, itemFields: ["colour"] });
+  let now = 0, walks = 0;
+  const counted = { size: 1, schema: catalogue.schema, items: () => (walks++, catalogue.items()) };
+  const check = new AttributeCheck(() => counted, () => now);
+  catalogue.apply({ item: "tent", time: 0, attributes: { brand: "Alp" } });
+  assert.equal(check.unknown(["colour", "brand"]), null);
+  assert.match(check.unknown(["__proto__"]) ?? "", /no item has it/);
+  assert.match(check.unknown(["toString"]) ?? "", /no item has it/);
+  const before = walks;
+  for (let i = 0; i < 10; i++) check.unknown(["size"]);
+  assert.equal(walks - before, 1);
+  catalogue.apply({ item: "boots", time: 0, attributes: { size: 42 } });
+  now += 1001;
+  assert.equal(check.unknown(["size"]), null);
+  assert.equal(new AttributeCheck(() => undefined, () => 0).unknown(["any"]), null);
+});
