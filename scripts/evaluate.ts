@@ -113,7 +113,7 @@ program.optionsGroup("With --protocol next-item:")
     new Option(
       "--ranking <name>",
       "what orders the candidates (default: that of the configuration, else blend)",
-    ).choices(["blend", "model", "both"]),
+    ).choices(["auto", "blend", "model", "both"]),
   )
   .addOption(
     new Option("--model <name>", "model that is learnt when the ranking needs one").choices([...MODEL_NAMES])

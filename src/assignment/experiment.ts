@@ -9,8 +9,8 @@ import type { CandidateSource } from "../events/candidate_source.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
 import type { MetricName } from "./metrics.ts";
 
-/** What orders retrieved candidates: the model, the blend of sources, or the product of both. */
-export const RANKINGS = ["model", "blend", "both"] as const;
+/** What orders retrieved candidates: the best known order, the model, the blend of sources, or the product of both. */
+export const RANKINGS = ["auto", "model", "blend", "both"] as const;
 
 /** Retrieval settings of a variant, for requests without candidates. */
 export interface VariantRetrieval {

@@ -103,7 +103,8 @@ export class Lists {
     const { counters, retrieval, join } = this.#state;
     counters.requests++;
     if (event.candidates === undefined) retrieval.state.ask();
-    const { recommendation, scored, chosen, unserved } = this.#answerer.answer(user, event);
+    const { recommendation, scored, chosen, unserved, stacked } = this.#answerer.answer(user, event);
+    if (stacked) retrieval.state.askStack();
     if (unserved) counters.unservedVariants++;
     for (const { source } of recommendation.items) retrieval.sources.list(source);
     out.recommendations.push(recommendation);

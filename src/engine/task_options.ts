@@ -73,7 +73,7 @@ export interface TaskOptions {
   readonly dedupIds?: number | undefined;
   /** How a list is chosen from the scores. @default {{ name: "greedy" }} */
   readonly policy?: PolicyOptions | undefined;
-  /** What orders retrieved candidates. @default {"model"} */
+  /** What orders retrieved candidates. @default {"auto"} */
   readonly ranking?: CandidateOrder | undefined;
   /** Rules that raise or lower items, for every request. @default {[]} */
   readonly boosts?: readonly Boost[] | undefined;
@@ -159,8 +159,8 @@ export const TASK_OPTIONS = {
   ranking: reaches(
     "at-once",
     choice(
-      ["model", "blend", "both"],
-      "model",
+      ["auto", "model", "blend", "both"],
+      "auto",
       "orders retrieved candidates; see [retrieval](../explanation/retrieval.md)",
     ),
   ),

@@ -24,6 +24,7 @@ import { Retrieval } from "../retrieval/retrieval.ts";
 import type { OthersJournal } from "../retrieval/retrieval_state.ts";
 import { Answerer } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
+import { scoreKindOf } from "../scorer/score_kind.ts";
 import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
 import { PRIOR } from "../serving/prior_serving.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
@@ -176,6 +177,17 @@ export class TaskState {
   /** @internal What tells which items come next, of the deployment's own model. */
   get bank(): ServedBank | null {
     return this.#scorers.own.serving.bank ?? null;
+  }
+
+  /** @internal Whether the own model has learnt from outcomes, and no proof has taken it out of the order of lists. */
+  get isModelKnown(): boolean {
+    const { version, share = 1 } = this.#scorers.own.serving;
+    return version > 0 && share > 0 && scoreKindOf(this.statistics) === "probability";
+  }
+
+  /** @internal What orders for a user by `ranking: "model"`, of the deployment's own model: its logits, or what stands for it. */
+  logits(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array {
+    return this.#scorers.own.list(user, items, { request: "", time }).ordering;
   }
 
   /** @internal Scores of retrieved candidates, of the deployment's own model; see {@linkcode Serving.order}. */

@@ -84,7 +84,7 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
     of: ORDERED_BY,
     optional: true,
     about: "Who ordered the list: the model, the click rates so far (prior) or a mix of them until it has " +
-      "proved itself, what retrieval has learnt (blend), both, the list that was asked for, or several variants.",
+      "proved itself, what retrieval has learnt (blend), both, several parts (stack), the list that was asked for, or several variants.",
   },
   scoreKind: {
     kind: "choice",

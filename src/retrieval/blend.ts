@@ -28,12 +28,14 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { type Features, isReturn } from "./features.ts";
-import { Curvature } from "./curvature.ts";
+import { Curvature } from "../nn/optimisers/curvature.ts";
 
 /** Newton steps that a behaviour takes, over all its sets. Above 1 a mistake of the beginning is soon forgotten. */
 const STEP = 2;
 /** How much weights stay where they begin, in steps of one nat each: shared ones, those of groups, those of returns. */
 const PRECISION = { shared: 20, group: 80, returns: 20 } as const;
+/** Steps whose curvature is kept. */
+const NEWEST = 4000;
 
 /** Features are logarithms and shares: what adds up to more is broken, and would outweigh all that was learnt. */
 const LARGEST = 1e9;
@@ -76,7 +78,7 @@ export class Blend {
     this.returnWeights.set(features.map(({ weight, judgesReturns }) => judgesReturns === true ? weight : 0));
     const { shared, group, returns } = PRECISION;
     this.#curvatures = Array.from({ length: this.#sets }, (_, set) => {
-      return new Curvature(F, set === 0 ? shared : set === 1 + groups ? returns : group);
+      return new Curvature(F, set === 0 ? shared : set === 1 + groups ? returns : group, NEWEST);
     });
     this.#sum = new Float64Array(F);
     this.#gradient = new Float64Array(F);
@@ -179,7 +181,7 @@ export class Blend {
       if (columns.at(-1)! >= 0) weights.forEach((weight, set) => this.#weights[set * F + f] = weight);
     }
     for (let set = 0; set < sets; set++) {
-      (this.#curvatures[set] ?? new Curvature(F, 1)).decode(from, columns);
+      (this.#curvatures[set] ?? new Curvature(F, 1, NEWEST)).decode(from, columns);
     }
     if (sets === this.#sets) this.#steps = steps;
   }

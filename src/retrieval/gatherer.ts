@@ -17,6 +17,7 @@ import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
 import type { SourceParts } from "./sources/parts.ts";
 import type { Source } from "./sources/source.ts";
+import type { UserState } from "../users/user_state.ts";
 
 /** What a {@linkcode Gatherer} and a `Retrieval` read. */
 export interface RetrievalView {
@@ -32,6 +33,10 @@ export interface RetrievalView {
   readonly bank?: ServedBank | null;
   /** See `Serving.order`. @default {nothing was learnt} */
   order?(list: PairList, names: PairNames): Float32Array | null;
+  /** Whether the model has learnt from outcomes, and may order lists. @default {false} */
+  readonly isModelKnown?: boolean;
+  /** The model's logits of items for a user as of a time, or what stands for it until it has proved itself. */
+  logits?(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array;
 }
 
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */

@@ -25,12 +25,14 @@ import { Blend } from "./blend.ts";
 import { type Features, isReturn } from "./features.ts";
 import { type Context, ContextBuffer } from "./signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
+import type { PairList } from "../nn/models/pair_head/pair_list.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import { POPULAR } from "./sources/popular.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
+import { NEXT } from "./sources/next.ts";
 import { createSources, SOURCES } from "./sources/registry.ts";
 import type { SignalFold, Source, SourceKind } from "./sources/source.ts";
 import {
@@ -42,6 +44,7 @@ import {
 import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./items/item_lists.ts";
 import { nthLargest } from "../vectors/nth_largest.ts";
 import { RetrievalState } from "./retrieval_state.ts";
+import type { ScoresByPart, Stacked } from "./stack/stack.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
@@ -124,6 +127,26 @@ export interface Candidate {
    * besides, so that those of different candidates add up to 1 at most.
    */
   readonly share: number;
+  /** By the stack, without what the model says: ln of such a share; absent where it is not asked for. */
+  readonly stacked?: number;
+}
+
+/** What is asked of {@linkcode Retrieval.candidates}. */
+export interface CandidateOptions {
+  /** So many at most, those with the largest scores. @default {Infinity} */
+  readonly most?: number | undefined;
+  /** Whether the stack is to order them. @default {false} */
+  readonly stacked?: boolean | undefined;
+}
+
+/** The blend's best candidates of a request. */
+interface First {
+  /** Their places, best first. */
+  readonly places: readonly number[];
+  /** Values for the pair head; `null` where it does not order. */
+  readonly list: PairList | null;
+  /** Scores of the pair head; `null` where it has none. */
+  readonly head: Float32Array | null;
 }
 
 /** Newest behaviours of a user that a request looks at. */
@@ -164,6 +187,7 @@ export class Retrieval {
   readonly #sources: readonly Source[];
   /** By source: the feature that repeats its own; −1 = none does. */
   readonly #repeats: Int16Array;
+  #stacked: Stacked | null = null;
   /** Scratch: scores of candidates. */
   #sorted = new Float64Array(1024);
   /** Scratch: what was done before a request, and before a behaviour that is learnt. */
@@ -197,6 +221,16 @@ export class Retrieval {
     });
     this.#gatherer = new Gatherer(view, sources, parts);
     this.#pairLists = new PairLists(parts, this.#gatherer.names);
+  }
+
+  /** Which parts order what {@linkcode Retrieval.candidates} gave last; `null` where the stack does not. */
+  get stacked(): Stacked | null {
+    return this.#stacked;
+  }
+
+  /** Whether the stack orders by what the model says, too. */
+  get needsModel(): boolean {
+    return this.#view.isModelKnown === true && this.state.stack.parts.includes("model");
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */
@@ -241,23 +275,32 @@ export class Retrieval {
 
   /**
    * The best candidates, best first; new and drawn items take the last places: their share, and all that is left.
-   *
-   * @param most So many of them at most, those with the largest scores, by score
    */
-  candidates(request: CandidateRequest, most = Infinity): Candidate[] {
+  candidates(
+    request: CandidateRequest,
+    { most = Infinity, stacked = false }: CandidateOptions = {},
+  ): Candidate[] {
     const { catalogue } = this.#view;
     const gatherer = this.#gatherer;
     const features = gatherer.gather(request, false);
     const { items } = gatherer;
-    const scores = this.#scores(request, features);
+    const blended = this.state.blend.score(features);
+    const first = this.#first(request, features, blended);
+    const stack = stacked ? this.#stack(features, blended, first) : null;
+    this.#stacked = stack;
+    const scores = stack !== null && most < Infinity ? stack.scores : this.#headed(blended, first);
     const weights = this.state.blend.weightsOf(features.groups);
     const { returnWeights } = this.state.blend;
     const shareOf = sharesOf(scores, this.maxCandidates);
+    const stackedShareOf = stack === null ? null : sharesOf(stack.scores, this.maxCandidates);
+    const stackedOf = (score = stack?.lowest ?? 0) =>
+      stackedShareOf === null ? {} : { stacked: Math.log(stackedShareOf(score)) };
     const candidate = (c: number): Candidate => ({
       item: catalogue.at(items[c]!),
       source: this.#sourceOf(features, c, isReturn(features, weights.length, c) ? returnWeights : weights),
       score: scores[c]!,
       share: shareOf(scores[c]!),
+      ...stackedOf(stack?.scores[c]),
     });
     const fresh = Math.floor(this.maxCandidates * this.#newShare);
     // What is in the last places has no larger score.
@@ -278,9 +321,11 @@ export class Retrieval {
         if (found.size >= until || looks-- <= 0) return;
         if (found.has(index) || !gatherer.may(index)) continue;
         const at = gatherer.placeOf(index);
-        if (at < 0) {
-          found.set(index, { item: catalogue.at(index), source, score: lowest, share: shareOf(lowest) });
-        } else add(at);
+        if (at >= 0) add(at);
+        else {
+          const last = { score: lowest, share: shareOf(lowest), ...stackedOf() };
+          found.set(index, { item: catalogue.at(index), source, ...last });
+        }
       }
     };
     fill(this.lists.fresh(), "new", newest);
@@ -326,9 +371,8 @@ export class Retrieval {
     const features = this.#gatherer.gather(request, true);
     const place = this.#gatherer.placeOf(item.index);
     // Before the blend learns it.
-    const preference = isForHead && place >= 0
-      ? this.#preference(request, features, place, mulberry32(draw))
-      : null;
+    const random = isForHead ? mulberry32(draw) : null;
+    const preference = place < 0 ? null : this.#learnOrders(request, features, place, random);
     if (!isForBlend) return preference;
     this.sources.take(this.#gatherer.proposersOf(item.index));
     if (place >= 0) this.state.learnBlend(features, place);
@@ -362,38 +406,97 @@ export class Retrieval {
     return dropped === (user.former?.behaviours ?? 0);
   }
 
-  /** What was taken out of the blend's best candidates; `null` where it is not among them. */
-  #preference(
-    request: CandidateRequest,
+  /**
+   * Teaches the stack what was taken out of the blend's best candidates.
+   *
+   * @param random Of the preference for the pair head; `null` = none is wanted
+   * @returns That preference; `null` where there is none
+   */
+  #learnOrders(
+    request: CandidateRequest & { readonly user: UserState },
     features: Features,
     place: number,
-    random: () => number,
+    random: (() => number) | null,
   ): Preference | null {
-    const { list, places } = this.#pairList(request, features, this.state.blend.score(features));
-    const taken = places.indexOf(place);
+    const { state } = this;
+    if (!state.stackAsked && random === null) return null;
+    const scores = state.blend.score(features);
+    const first = this.#first(request, features, scores);
+    const taken = first.places.indexOf(place);
     if (taken < 0) return null;
-    return preferenceOf(list, this.#pairLists.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
+    if (state.stackAsked) {
+      const { user, time } = request;
+      const item = this.#gatherer.items[place]!;
+      const model = this.#isShown(user, item) ? null : this.#logits(user, first, time);
+      const by = { ...this.#parts(features, scores, first), model };
+      if (by.head !== null || by.bank !== null || by.model !== null) {
+        state.learnStack(by, taken, hashString(user.id, 0));
+      }
+    }
+    if (random === null || first.list === null) return null;
+    return preferenceOf(first.list, this.#pairLists.names, {
+      taken,
+      candidates: PREFERENCE_CANDIDATES,
+      random,
+    });
   }
 
-  #pairList(request: CandidateRequest, { values }: Features, scores: Float64Array) {
+  /** Whether an item is on a list that was shown to the user and is open. */
+  #isShown({ pending }: UserState, item: number): boolean {
+    const { id } = this.#view.catalogue.at(item);
+    for (const { shown, rows } of pending.values()) {
+      if (shown && rows.items.some((one) => one.id === id)) return true;
+    }
+    return false;
+  }
+
+  #logits(user: UserState, { places }: First, time: number): Float64Array | null {
+    const { catalogue, isModelKnown = false } = this.#view;
+    if (!isModelKnown) return null;
+    const { items } = this.#gatherer;
+    return this.#view.logits?.(user, places.map((place) => catalogue.at(items[place]!)), time) ?? null;
+  }
+
+  /** The best candidates by the blend's scores, and what the pair head makes of them. */
+  #first(request: CandidateRequest, { count, values }: Features, scores: Float64Array): First {
     const { items } = this.#gatherer;
     const places = this.#best(items, scores, this.maxCandidates);
-    return { places, list: this.#pairLists.make(request, { places, items, values, scores }) };
+    if (this.#head === null || count === 0 || !this.#knowsAll(request.user)) {
+      return { places, list: null, head: null };
+    }
+    const list = this.#pairLists.make(request, { places, items, values, scores });
+    return { places, list, head: this.#view.order?.(list, this.#pairLists.names) ?? null };
+  }
+
+  /** Scores of the best candidates by part, but those of the model. */
+  #parts({ values }: Features, scores: Float64Array, { places, head }: First): ScoresByPart {
+    const blend = Float64Array.from(places, (place) => scores[place]!);
+    const [F, next] = [this.#gatherer.names.length, this.#gatherer.names.indexOf(NEXT.name)];
+    // Features are ln(1 + s/mean), scores of the bank ln s but for a constant.
+    const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
+    return { blend, head, bank: bank.some(Number.isFinite) ? bank : null, model: null };
+  }
+
+  /** Scores of the stack, but for what the model says: of the best candidates, and of all others the lowest. */
+  #stack(features: Features, blended: Float64Array, first: First) {
+    const { isModelKnown = false } = this.#view;
+    const by = this.#parts(features, blended, first);
+    const { scores: best, ...stacked } = this.state.stack.scoreBut(by, isModelKnown);
+    const lowest = best.length === 0 ? 0 : best.reduce((least, score) => Math.min(least, score));
+    const scores = new Float64Array(features.count).fill(lowest);
+    for (const [i, place] of first.places.entries()) scores[place] = best[i]!;
+    return { scores, lowest, ...stacked };
   }
 
   /** Scores of the candidates: the blend's, or those of the pair head, which orders the blend's best. */
-  #scores(request: CandidateRequest, features: Features): Float64Array {
-    const scores = this.state.blend.score(features);
-    if (this.#head === null || features.count === 0 || !this.#knowsAll(request.user)) return scores;
-    const { places, list } = this.#pairList(request, features, scores);
-    const ordered = this.#view.order?.(list, this.#pairLists.names) ?? null;
-    if (ordered === null) return scores;
+  #headed(scores: Float64Array, { places, head }: First): Float64Array {
+    if (head === null) return scores;
     let lowest = Infinity;
-    for (let i = 0; i < places.length; i++) lowest = Math.min(lowest, ordered[i]!);
+    for (let i = 0; i < places.length; i++) lowest = Math.min(lowest, head[i]!);
     // All others stay below, in the blend's order.
     const shift = lowest - scores[places.at(-1)!]!;
-    for (let c = 0; c < features.count; c++) scores[c] = scores[c]! + shift;
-    for (let i = 0; i < places.length; i++) scores[places[i]!] = ordered[i]!;
+    for (let c = 0; c < scores.length; c++) scores[c] = scores[c]! + shift;
+    for (let i = 0; i < places.length; i++) scores[places[i]!] = head[i]!;
     return scores;
   }
 

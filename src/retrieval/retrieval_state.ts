@@ -19,6 +19,7 @@ import type { Blend } from "./blend.ts";
 import type { Features } from "./features.ts";
 import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } from "./signals/changelog.ts";
 import type { SignalFold, Source } from "./sources/source.ts";
+import { type ScoresByPart, Stack } from "./stack/stack.ts";
 import type { ItemLists } from "./items/item_lists.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signals/signal.ts";
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
@@ -27,6 +28,7 @@ const FORMAT = 1;
 /** Format 1 of the blend has no curvature. */
 const BLEND_FORMAT = 2;
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
+const STACK_KEY = `${RETRIEVAL_KEY}stack`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
 /** What a {@linkcode RetrievalState} keeps. */
@@ -67,6 +69,8 @@ export class RetrievalState {
   readonly sources: readonly Source[];
   /** How the sources' scores add up. */
   readonly blend: Blend;
+  /** The order `auto`. */
+  readonly stack: Stack = new Stack();
   /** Signals learnt since the beginning of the log, those of others too. */
   signals = 0;
   readonly #folds: readonly SignalFold[];
@@ -76,6 +80,8 @@ export class RetrievalState {
   readonly #journal = new SignalJournal();
   #asked = false;
   #blendChanged = false;
+  #stackAsked = false;
+  #stackChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
   /** Whether journals may name a user whom another task has erased. */
@@ -161,6 +167,24 @@ export class RetrievalState {
     this.#blendChanged = true;
   }
 
+  /** Whether a list was ever to be ordered by the stack. Until then it learns nothing. */
+  get stackAsked(): boolean {
+    return this.#stackAsked;
+  }
+
+  /** Notes that a list is to be ordered by the stack. */
+  askStack(): void {
+    if (this.#stackAsked) return;
+    this.#stackAsked = true;
+    this.#stackChanged = true;
+  }
+
+  /** A step of the stack. */
+  learnStack(scores: ScoresByPart, taken: number, user: number): void {
+    this.stack.learn(scores, taken, user);
+    this.#stackChanged = true;
+  }
+
   /** A step of the blend. */
   learnBlend(features: Features, taken: number): void {
     this.blend.learn(features, taken);
@@ -210,6 +234,12 @@ export class RetrievalState {
       records.push({ key: BLEND_KEY, value: to.toBytes() });
       this.#blendChanged = false;
     }
+    if (this.#stackChanged) {
+      const to = new ByteWriter(1 << 14).u8(FORMAT);
+      this.stack.encode(to);
+      records.push({ key: STACK_KEY, value: to.toBytes() });
+      this.#stackChanged = false;
+    }
     if (this.#taken.moved) {
       const to = new ByteWriter().u8(FORMAT);
       this.#taken.encodePositions(to);
@@ -246,6 +276,10 @@ export class RetrievalState {
       if (format < BLEND_FORMAT) this.blend.decodeWithoutCurvature(from);
       else this.blend.decode(from);
       this.#asked = true;
+    });
+    read(STACK_KEY, FORMAT, (from) => {
+      this.stack.decode(from);
+      this.#stackAsked = true;
     });
     read(OTHERS_KEY, FORMAT, (from) => this.#taken.decodePositions(from));
     const { snapshot, journals } = this.#changelog.restore(records);

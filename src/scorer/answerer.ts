@@ -23,6 +23,7 @@ import type {
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
+import type { Stacked } from "../retrieval/stack/stack.ts";
 import { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";
 import type { FrequencyOptions } from "../users/shown_items.ts";
@@ -36,6 +37,7 @@ import {
   diverseOf,
   eligibleOf,
   pickerOf,
+  rankingScores,
   scoresOf,
   subset,
 } from "./ordering.ts";
@@ -74,6 +76,8 @@ export interface Recommended {
   readonly chosen: Pending;
   /** Whether the user's variant needs a model that this task does not have, so that the variant was ignored. */
   readonly unserved: boolean;
+  /** Whether a list was to be ordered by the stack. */
+  readonly stacked: boolean;
 }
 
 /** What an {@linkcode Answerer} reads. */
@@ -132,6 +136,8 @@ interface Scores {
   readonly candidates: readonly Candidate[];
   /** What scores are. */
   readonly kind: ScoreKind;
+  /** Which parts of the stack order, where it does. */
+  readonly stacked: Stacked | null;
   readonly byModel: Map<ListScorer, ScoredRows>;
 }
 
@@ -153,9 +159,12 @@ export class Answerer {
     const { settings, interleaved, shadows } = assigned;
     const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
-    const candidates = this.candidates(user, event, { most: this.#needed(event, assigned) });
+    const stacked = [settings, ...(interleaved ?? []).map(settingsOf), ...shadows.map(settingsOf)]
+      .some((each) => this.#ranking(event, each) === "auto");
+    const candidates = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
     const kind = scoreKindOf(this.#state.statistics);
-    const scores = { user, event, candidates, kind, byModel: new Map() };
+    const by = stacked ? this.#state.retrieval.stacked : null;
+    const scores = { user, event, candidates, kind, stacked: by, byModel: new Map() };
     const own = this.#order(scores, unserved ? {} : settings, OWN_DRAW);
     const slate = interleaved === null || unserved
       ? this.#chosen(scores, own)
@@ -172,6 +181,7 @@ export class Answerer {
       scored: () => ({ ...head, rows: own.scored.awaitingPlaces() }),
       chosen: { ...head, rows },
       unserved,
+      stacked,
       recommendation: {
         request: event.request,
         user: user.id,
@@ -197,17 +207,21 @@ export class Answerer {
    * The items that may be on the list for a request.
    *
    * @param most retrieved candidates at most: those with the largest scores
+   * @param stacked whether the stack is to order them
    * @param itemOf the item of an id that the request names; by default it is known from now on
    */
   candidates(
     user: UserState,
     event: RequestEvent,
-    { most = Infinity, itemOf = (id) => this.#state.item(id, event.time) }: {
+    { most = Infinity, stacked = false, itemOf = (id) => this.#state.item(id, event.time) }: {
       readonly most?: number;
+      readonly stacked?: boolean;
       readonly itemOf?: (id: string) => CatalogueItem;
     } = {},
   ): readonly Candidate[] {
-    return findCandidates(this.#state, user, event, { frequency: this.#options.frequency, most, itemOf });
+    return findCandidates(this.#state, user, event, {
+      ...{ frequency: this.#options.frequency, most, stacked, itemOf },
+    });
   }
 
   /** Why the list for a request is empty. */
@@ -215,11 +229,13 @@ export class Answerer {
     return whyEmpty(this.#state, user, event, this.#options.frequency);
   }
 
-  /** How many candidates to score: those on the list where the blend alone decides, else all. */
+  /** How many candidates to score: those on the list where retrieval alone decides, else all. */
   #needed(event: RequestEvent, { interleaved, shadows, settings }: Assignment): number {
     const { policy, logCandidates } = this.#options;
     const { retrieval, maxCandidates, diversity = event.diversity } = settings;
-    const decides = this.#ranking(event, settings) === "blend" &&
+    const ranking = this.#ranking(event, settings);
+    const isStack = ranking === "auto" && !this.#state.retrieval.needsModel;
+    const decides = (ranking === "blend" || isStack) &&
       (settings.policy ?? policy).name === "greedy";
     const takesAll = diversity === undefined && retrieval?.without === undefined &&
       maxCandidates === undefined && this.#rules(event).length === 0;
@@ -263,21 +279,35 @@ export class Answerer {
     const [logits, share] = draw === SHADOW_DRAW ? [scored.logits, 1] : [scored.ordering, scored.share];
     const random = mulberry32(hash32(event.request, this.#options.seed + draw));
     const ranking = this.#ranking(event, settings);
-    const all = scoresOf(candidates, logits, { ranking, boosts: this.#rules(event), policy });
+    const { modelWeight = 0 } = scores.stacked ?? {};
+    const isModelled = ranking === "auto" && modelWeight !== 0;
+    const said = isModelled ? this.#state.retrieval.state.stack.modelScores(logits) : null;
+    const own = rankingScores(candidates, logits, ranking, said?.map((score) => modelWeight * score) ?? null);
+    const all = scoresOf(candidates, { own, logits }, { boosts: this.#rules(event), policy });
     const eligible = diverseOf(eligibleOf(candidates, event, settings), candidates, all, {
       count: event.count,
       diversity: event.diversity ?? settings.diversity,
     });
-    const orderedBy = this.#orderedBy(event, settings, share);
+    const orderedBy = this.#orderedBy(event, settings, share, scores.stacked);
     const ordered = subset(all, eligible);
-    const scoreOf = scoreIn(kind, { candidates, logits, ranking });
+    const scoreOf = scoreIn(kind, { candidates, logits, ranking, scores: own, isModelled });
     return { scorer, scored, scoreOf, share, orderedBy, eligible, ordered, policy, random };
   }
 
   /** Who orders. @param share of the model in what scores */
-  #orderedBy(event: RequestEvent, settings: VariantSettings, share: number): OrderedBy {
+  #orderedBy(
+    event: RequestEvent,
+    settings: VariantSettings,
+    share: number,
+    stacked: Stacked | null,
+  ): OrderedBy {
     if (event.candidates === undefined && (event.list ?? "personal") !== "personal") return "list";
-    const ranking = this.#ranking(event, settings);
+    let ranking = this.#ranking(event, settings);
+    if (ranking === "auto") {
+      const [one = "blend", ...others] = stacked?.parts ?? [];
+      if (others.length > 0 || one === "head" || one === "bank") return "stack";
+      ranking = one;
+    }
     if (ranking !== "model" || share === 1) return ranking;
     return share === 0 ? "prior" : "mix";
   }

@@ -30,6 +30,8 @@ export interface FindOptions {
   readonly frequency: FrequencyOptions | null;
   /** Retrieved candidates at most: those with the largest scores. */
   readonly most: number;
+  /** Whether the stack is to order them. */
+  readonly stacked: boolean;
   /** The item of an id that the request names. */
   readonly itemOf: (id: string) => CatalogueItem;
 }
@@ -81,7 +83,7 @@ export function findCandidates(
   view: CandidatesView,
   user: UserState,
   event: RequestEvent,
-  { frequency, most, itemOf }: FindOptions,
+  { frequency, most, stacked, itemOf }: FindOptions,
 ): Candidate[] {
   const { catalogue } = view;
   const { time } = event;
@@ -95,7 +97,9 @@ export function findCandidates(
   const allowed = (item: CatalogueItem): boolean =>
     !(over?.has(item.index) ?? false) && !item.withheld && item.expires > time && passes(item) &&
     !hadBefore(item);
-  if (event.candidates === undefined) return retrieved(view, user, event, gates, { excluded, allowed, most });
+  if (event.candidates === undefined) {
+    return retrieved(view, user, event, gates, { excluded, allowed, most, stacked });
+  }
   const without = new Set(excluded);
   const unknown = new Set(ids);
   let { room } = catalogue;
@@ -112,6 +116,7 @@ interface Wanted {
   readonly excluded: readonly number[];
   readonly allowed: (item: CatalogueItem) => boolean;
   readonly most: number;
+  readonly stacked: boolean;
 }
 
 function retrieved(
@@ -119,7 +124,7 @@ function retrieved(
   user: UserState,
   { filter, list = "personal", time }: RequestEvent,
   { own, query }: Gates,
-  { excluded, allowed, most }: Wanted,
+  { excluded, allowed, most, stacked }: Wanted,
 ): Candidate[] {
   if (list !== "personal") {
     const without = new Set(excluded);
@@ -134,7 +139,7 @@ function retrieved(
   const categories = filter?.categories ?? filter?.allCategories;
   return retrieval.candidates(
     { user: like === undefined ? user : null, context, time, excluded, allowed, categories },
-    most,
+    { most, stacked },
   );
 }
 
@@ -166,6 +171,11 @@ export function whyEmpty(
     return false;
   };
   if (candidates !== undefined) { for (const id of candidates) look(id, catalogue.get(id)); }
-  else retrieved(view, user, event, gates, { excluded: [], allowed: (item) => look(item.id, item), most: 1 });
+  else {retrieved(view, user, event, gates, {
+      excluded: [],
+      allowed: (item) => look(item.id, item),
+      most: 1,
+      stacked: false,
+    });}
   return STEPS[last]!;
 }

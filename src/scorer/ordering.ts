@@ -15,34 +15,52 @@ import { diversify } from "./diversity.ts";
 
 /**
  * What orders retrieved candidates: the model's probability of a positive outcome (`model`), the blend's of being taken
- * next (`blend`), or their product (`both`).
+ * next (`blend`), their product (`both`), or what has proved to order best (`auto`, see `stack.ts`).
  */
 export type CandidateOrder = typeof RANKINGS[number];
 
 /** What candidates are ordered by. */
 export interface Order {
-  readonly ranking: CandidateOrder;
   /** Rules that raise or lower items. */
   readonly boosts: readonly Boost[];
   readonly policy: PolicyOptions;
 }
 
-/** The scores that candidates are ordered by, as log-odds. @param logits of the model, the prior or their mix */
+/**
+ * The scores that candidates are ordered by, as log-odds.
+ *
+ * @param own What {@linkcode rankingScores} gives
+ * @param logits Of the model, the prior or their mix
+ */
 export function scoresOf(
   candidates: readonly Candidate[],
-  logits: Float64Array,
-  { ranking, boosts, policy }: Order,
+  { own, logits }: { readonly own: Float64Array; readonly logits: Float64Array },
+  { boosts, policy }: Order,
 ): Candidates {
   const boost = boostOf(boosts);
-  const scores = ranking === "model" && boost === null ? logits : logits.map((logit, c) => {
-    const { item, score } = candidates[c]!;
-    const raised = boost === null ? 0 : boost(item);
-    if (ranking === "model") return logit + raised;
-    return score + (ranking === "both" ? logSigmoid(logit) : 0) + raised;
-  });
+  const scores = boost === null ? own : own.map((score, c) => score + boost(candidates[c]!.item));
   if (policy.name !== "thompson") return { scores };
   const deviations = logits.map((logit, c) => logitDeviation(candidates[c]!.item.statistics.outcomes, logit));
   return { scores, deviations };
+}
+
+/**
+ * The scores that `ranking` orders candidates by, without boosts, as log-odds.
+ *
+ * @param logits Of the model, the prior or their mix
+ * @param said What the model adds to the stack; `null` = nothing
+ */
+export function rankingScores(
+  candidates: readonly Candidate[],
+  logits: Float64Array,
+  ranking: CandidateOrder,
+  said: ArrayLike<number> | null,
+): Float64Array {
+  if (ranking === "model") return logits;
+  if (ranking !== "auto") {
+    return logits.map((logit, c) => candidates[c]!.score + (ranking === "both" ? logSigmoid(logit) : 0));
+  }
+  return logits.map((_, c) => candidates[c]!.stacked! + (said?.[c] ?? 0));
 }
 
 /** Indices of the candidates that a variant chooses from. */

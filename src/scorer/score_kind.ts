@@ -24,17 +24,25 @@ export interface ScoredBy {
   /** Of the model, the prior or their mix, for each candidate. */
   readonly logits: Float64Array;
   readonly ranking: CandidateOrder;
+  /** What it orders by, without boosts. */
+  readonly scores: Float64Array;
+  /** Whether these have what the model says: then they are no shares yet. */
+  readonly isModelled: boolean;
 }
 
 /**
  * The score in [0, 1] of a candidate, by its index. Shares are those by which `ranking` orders, without boosts:
  * of all candidates they add up to 1 at most.
  */
-export function scoreIn(kind: ScoreKind, { candidates, logits, ranking }: ScoredBy): (c: number) => number {
+export function scoreIn(
+  kind: ScoreKind,
+  { candidates, logits, ranking, scores, isModelled }: ScoredBy,
+): (c: number) => number {
   if (kind === "probability") return (c) => sigmoid(logits[c]!);
   if (ranking === "blend") return (c) => candidates[c]!.share;
   if (ranking === "both") return (c) => candidates[c]!.share * sigmoid(logits[c]!);
-  const highest = logits.reduce((most, logit) => Math.max(most, logit), -Infinity);
-  const sum = logits.reduce((sum, logit) => sum + Math.exp(logit - highest), 0);
-  return (c) => Math.exp(logits[c]! - highest) / sum;
+  if (ranking === "auto" && !isModelled) return (c) => Math.exp(scores[c]!);
+  const highest = scores.reduce((most, score) => Math.max(most, score), -Infinity);
+  const sum = scores.reduce((sum, score) => sum + Math.exp(score - highest), 0);
+  return (c) => Math.exp(scores[c]! - highest) / sum;
 }

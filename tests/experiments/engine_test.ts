@@ -212,7 +212,7 @@ Deno.test("Task retrieves, orders and mixes the items of a list as the user's va
   await registryOf(log).start({
     name: "lists",
     variants: [
-      { name: "as-is" },
+      { name: "as-is", retrieval: { ranking: "model" } },
       { name: "mixed", diversity: { perCategory: 1 } },
       { name: "known", retrieval: { without: ["new"] } },
       { name: "next", retrieval: { ranking: "blend" } },
@@ -248,8 +248,8 @@ Deno.test("Task retrieves, orders and mixes the items of a list as the user's va
   assert.ok(known.every(({ items }) => items.length > 0) && !sources(known).has("new"));
   const falls = ({ items }: Recommendation) =>
     items.every(({ score }, at) => at === 0 || score <= items[at - 1]!.score);
-  assert.ok(asIs.every(falls), "the model orders by default");
-  assert.ok(!next.every(falls), "the blend orders otherwise");
+  assert.ok(asIs.every(falls), "the model orders where it is told to");
+  assert.ok(!next.every(falls), "the blend orders where it is told to");
 });
 
 Deno.test("Task rejects a record of an experiment that cannot be read, and goes on", async () => {

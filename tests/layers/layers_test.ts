@@ -40,6 +40,7 @@ const LAYERS = [
   "src/retrieval/signals",
   "src/retrieval/sources",
   "src/retrieval/head",
+  "src/retrieval/stack",
   "src/retrieval",
   "src/scorer",
   "src/engine",

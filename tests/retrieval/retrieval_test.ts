@@ -30,7 +30,7 @@ Deno.test("Retrieval.candidates() of few gives those of all that have the larges
     assert.equal(all.length, 20);
     assert.ok(all.every(({ item: { id } }) => id !== "i0" && id !== "i1"));
     for (const most of [1, 5, 18, 19, 20, 30]) {
-      assert.deepEqual(retrieval.candidates(query, most), sorted.slice(0, most));
+      assert.deepEqual(retrieval.candidates(query, { most }), sorted.slice(0, most));
     }
   }
 });

@@ -61,7 +61,7 @@ Deno.test("TaskState.apply() orders by the prior, the mix or the model, says whi
 });
 
 Deno.test("TaskState.apply() begins the first list of a new user with what is popular while a model is new", () => {
-  const story = new Story({ retrieval: { newShare: 0.4, maxCandidates: 20 } });
+  const story = new Story({ ranking: "model", retrieval: { newShare: 0.4, maxCandidates: 20 } });
   story.serving.share = 0;
   for (let n = 0; n < 40; n++) story.item(`quiet ${n}`, {}, 1);
   for (const [n, item] of ["hit", "hit", "hit", "second", "second", "third"].entries()) {

@@ -4,26 +4,30 @@
  * @module
  */
 
-import type { ByteReader } from "../codec/byte_reader.ts";
-import type { ByteWriter } from "../codec/byte_writer.ts";
-
-/** Share of what was seen that each step replaces by the prior. */
-const FORGET = 1 / 4000;
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
 
 /** H of a set of weights, with the prior. O(F²) memory, O(F³/6) a step. */
 export class Curvature {
   readonly #features: number;
   readonly #precision: number;
+  readonly #forget: number;
   /** The lower triangle row by row, single precision: what is written is what there is. */
   readonly #h: Float32Array;
   /** Scratch: the Cholesky factor, and the solution. */
   readonly #factor: Float64Array;
   readonly #solution: Float64Array;
 
-  /** The prior alone. @param precision Of each weight */
-  constructor(features: number, precision: number) {
+  /**
+   * The prior alone.
+   *
+   * @param precision Of each weight
+   * @param steps How many of the newest steps are kept
+   */
+  constructor(features: number, precision: number, steps: number) {
     this.#features = features;
     this.#precision = precision;
+    this.#forget = 1 / steps;
     this.#h = new Float32Array(features * (features + 1) / 2);
     for (let f = 0; f < features; f++) this.#h[place(f, f)] = precision;
     this.#factor = new Float64Array(features * features);
@@ -41,9 +45,9 @@ export class Curvature {
     for (let f = 0; f < F; f++) {
       for (let g = 0; g <= f; g++) {
         const at = place(f, g);
-        h[at] = h[at]! * (1 - FORGET) + outer[f * F + g]!;
+        h[at] = h[at]! * (1 - this.#forget) + outer[f * F + g]!;
       }
-      h[place(f, f)] = h[place(f, f)]! + FORGET * this.#precision;
+      h[place(f, f)] = h[place(f, f)]! + this.#forget * this.#precision;
     }
     return this.#solve(gradient);
   }

@@ -1,0 +1,117 @@
+/**
+ * A conditional logit over a few scores, learnt online by Newton steps, as the blend is (`blend.ts`): how much does each
+ * of some parts say?
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { Curvature } from "../../nn/optimisers/curvature.ts";
+
+/** How much weights stay where they begin, in steps of one nat each. */
+const PRECISION = 10;
+/** Steps whose curvature is kept: few weights need few, and soon follow a part that has changed. */
+const NEWEST = 1000;
+/** The weight of a part alone: its order is kept, however little it says. */
+const LEAST = 1e-3;
+
+/** The scores of a list, mapped, by part; only of parts that are there. */
+export type Mapped = readonly Float64Array[];
+
+/** The weights of some parts. */
+export class Choice {
+  /** Places of the parts. */
+  readonly parts: readonly number[];
+  readonly #weights: Float64Array;
+  readonly #curvature: Curvature;
+  /** Scratch. */
+  readonly #gradient: Float64Array;
+  readonly #outer: Float64Array;
+  #shares = new Float64Array(0);
+
+  /** Of parts that say the same much. */
+  constructor(parts: readonly number[]) {
+    this.parts = parts;
+    this.#weights = new Float64Array(parts.length).fill(1 / parts.length);
+    this.#curvature = new Curvature(parts.length, PRECISION, NEWEST);
+    this.#gradient = new Float64Array(parts.length);
+    this.#outer = new Float64Array(parts.length ** 2);
+  }
+
+  /** The weight of a part; 0 where it has none. */
+  weightOf(part: number): number {
+    return this.#weights[this.parts.indexOf(part)] ?? 0;
+  }
+
+  /** The scores of `size` candidates. @param without A part that is left out; −1 = none */
+  score(of: Mapped, size: number, into: Float64Array, without = -1): void {
+    into.fill(0, 0, size);
+    for (const [at, part] of this.parts.entries()) {
+      if (part === without) continue;
+      const [weight, z] = [this.#weights[at]!, of[part]!];
+      for (let i = 0; i < size; i++) into[i] = into[i]! + weight * z[i]!;
+    }
+  }
+
+  /**
+   * A step towards the candidate that was taken.
+   *
+   * @param scores What {@linkcode Choice.score} gave
+   * @returns The probability that they gave it
+   */
+  learn(of: Mapped, scores: Float64Array, { size, taken, weight }: Taken): number {
+    const { parts } = this;
+    const F = parts.length;
+    if (this.#shares.length < size) this.#shares = new Float64Array(2 * size);
+    const shares = this.#shares;
+    let [highest, sum] = [-Infinity, 0];
+    for (let i = 0; i < size; i++) highest = Math.max(highest, scores[i]!);
+    for (let i = 0; i < size; i++) sum += shares[i] = Math.exp(scores[i]! - highest);
+    const [gradient, outer] = [this.#gradient, this.#outer.fill(0)];
+    for (let f = 0; f < F; f++) {
+      const z = of[parts[f]!]!;
+      let mean = 0;
+      for (let i = 0; i < size; i++) mean += shares[i]! * z[i]!;
+      gradient[f] = mean / sum;
+    }
+    for (let f = 0; f < F; f++) {
+      const z = of[parts[f]!]!;
+      for (let g = 0; g <= f; g++) {
+        const other = of[parts[g]!]!;
+        let product = 0;
+        for (let i = 0; i < size; i++) product += shares[i]! * z[i]! * other[i]!;
+        outer[f * F + g] = weight * (product / sum - gradient[f]! * gradient[g]!);
+      }
+    }
+    for (let f = 0; f < F; f++) gradient[f] = weight * (of[parts[f]!]![taken]! - gradient[f]!);
+    const step = this.#curvature.step(gradient, outer);
+    const chance = shares[taken]! / sum;
+    if (step === null) return chance;
+    for (let f = 0; f < F; f++) this.#weights[f] = this.#weights[f]! + step[f]!;
+    if (F === 1) this.#weights[0] = Math.max(LEAST, this.#weights[0]!);
+    return chance;
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.f64s(this.#weights);
+    this.#curvature.encode(to);
+  }
+
+  /** Reads what {@linkcode Choice.encode} wrote, of the same parts. */
+  decode(from: ByteReader): void {
+    this.#weights.set(from.f64s(this.#weights.length));
+    this.#curvature.decode(from, [...this.parts.keys()]);
+  }
+}
+
+/** What was taken of a list. */
+export interface Taken {
+  /** Candidates of the list. */
+  readonly size: number;
+  /** The place of the one that was taken. */
+  readonly taken: number;
+  /** How much it counts, in (0, 1]. */
+  readonly weight: number;
+}

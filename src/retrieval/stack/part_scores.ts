@@ -1,0 +1,69 @@
+/**
+ * Scores of a part as they are added up: in units that are usual for the part, and without outliers.
+ *
+ * ```text
+ *   z = C asinh((s − median) / (C σ))        σ: how far scores of a list usually are from its median, followed slowly
+ * ```
+ *
+ * The map is monotone, so the order of a part is kept, and nearly linear up to C units: beyond, it grows like a
+ * logarithm, so that no part drowns the others by the size of its numbers.
+ *
+ * @module
+ */
+
+/** Units up to which z is nearly linear. */
+const C = 5;
+/** Share of a new list in σ. */
+const FOLLOW = 1 / 1000;
+/** Most units. */
+const MOST = 1e12;
+
+/** Maps the scores of one part. */
+export class PartScores {
+  /** σ; 0 = no list has said yet. */
+  unit = 0;
+  /** Scratch: the finite scores of a list, ascending. */
+  #buffer = new Float64Array(128);
+
+  /** Maps scores of a list. What is not finite is as low as the lowest one; scores that are all the same are 0. */
+  map(scores: ArrayLike<number>, into: Float64Array): void {
+    const sorted = this.#sorted(scores);
+    const [lowest, middle] = [sorted[0] ?? 0, sorted[sorted.length >> 1] ?? 0];
+    const unit = this.unit > 0 ? this.unit : spreadOf(sorted);
+    for (let i = 0; i < scores.length; i++) {
+      const score = Number.isFinite(scores[i]) ? scores[i]! : lowest;
+      const units = unit > 0 ? (score - middle) / (C * unit) : 0;
+      into[i] = C * Math.asinh(Math.max(-MOST, Math.min(MOST, units)));
+    }
+  }
+
+  /** Follows what is usual. */
+  follow(scores: ArrayLike<number>): void {
+    const spread = spreadOf(this.#sorted(scores));
+    if (!(spread > 0 && spread < Infinity)) return;
+    this.unit = this.unit > 0 ? this.unit + FOLLOW * (spread - this.unit) : spread;
+  }
+
+  #sorted(scores: ArrayLike<number>): Float64Array {
+    if (this.#buffer.length < scores.length) this.#buffer = new Float64Array(2 * scores.length);
+    let size = 0;
+    for (let i = 0; i < scores.length; i++) {
+      if (Number.isFinite(scores[i])) this.#buffer[size++] = scores[i]!;
+    }
+    return this.#buffer.subarray(0, size).sort();
+  }
+}
+
+/** The mean distance from the median, of the inner half; of all where those are equal. */
+function spreadOf(sorted: Float64Array): number {
+  const { length } = sorted;
+  const middle = sorted[length >> 1] ?? 0;
+  const inner = length >> 2;
+  let [sum, all] = [0, 0];
+  for (let i = 0; i < length; i++) {
+    const distance = Math.abs(sorted[i]! - middle);
+    all += distance;
+    if (i >= inner && i < length - inner) sum += distance;
+  }
+  return sum > 0 ? sum / (length - 2 * inner) : all / Math.max(1, length);
+}

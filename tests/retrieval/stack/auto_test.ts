@@ -1,0 +1,162 @@
+/**
+ * Lists in the order `auto`.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { TaskState } from "../../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../../src/engine/task_options.ts";
+import type { Event } from "../../../src/events/event.ts";
+import { PRIOR } from "../../../src/serving/prior_serving.ts";
+import type { Serving } from "../../../src/features/serving.ts";
+import { type Part, Stack } from "../../../src/retrieval/stack/stack.ts";
+import { FakeServing } from "../../state/fake_serving.ts";
+import { Durable, inventory, outputs } from "../../state/streams.ts";
+
+const START = 1_700_000_000_000;
+const ITEMS = Array.from({ length: 40 }, (_, n) => `i${n}`);
+const OPTIONS: TaskOptions = {
+  schema: { userFields: [], itemFields: [], contextFields: [], crosses: [], transitions: null },
+  outcomeWindowMs: 1000,
+  allowedLatenessMs: 0,
+  // What is answered changes nothing that is learnt.
+  impressions: "logged",
+  retrieval: { maxCandidates: 30, newShare: 0.1, revisits: true, head: true },
+};
+
+/** People who ask and click, and lists that were shown to them. */
+function* visits(count: number): Generator<Event> {
+  for (let n = 0; n < count; n++) {
+    const [user, time] = [`u${n * n % 13}`, START + 10_000 * n];
+    yield { type: "request", user, time, request: `r${n}`, count: 5 };
+    const items = [0, 1, 2, 3].map((k) => ITEMS[(7 * n + 11 * k) % 40]!);
+    yield { type: "impression", user, time: time + 1, request: `s${n}`, items };
+    const item = ITEMS[(n * n + (n >> 3)) % 40]!;
+    yield { type: "interaction", user, time: time + 2, item, action: "click" };
+  }
+}
+
+function fresh(options: TaskOptions, serving: Serving): TaskState {
+  const task = new TaskState(options, serving);
+  for (const [n, item] of ITEMS.entries()) task.applyItem({ item, time: START - 1, category: `c${n % 4}` });
+  return task;
+}
+
+/** A serving with a head that orders in a way of its own. */
+function headed(): Serving {
+  const head: Pick<Serving, "order"> = {
+    order: ({ K, candidates, scores }) =>
+      Float32Array.from(
+        { length: K },
+        (_, i) => scores[i]! / 2 + Math.sin(9 * candidates[i * candidates.length / K]!),
+      ),
+  };
+  return Object.assign(new FakeServing(), head, { version: 1 });
+}
+
+/** What a task has learnt, with a stack in which these parts order, or the usual ones. */
+function taught(options: TaskOptions, parts: readonly Part[], serving: Serving = headed()): TaskState {
+  const task = fresh(options, serving);
+  if (parts.length > 0) Object.assign(task.retrieval.state, { stack: new Stack(parts) });
+  let offset = 0;
+  for (const event of visits(60)) task.apply(event, offset++, outputs());
+  return task;
+}
+
+function ask(task: TaskState, count = 10) {
+  const out = outputs();
+  task.apply(
+    { type: "request", user: "u3", time: START + 1e6, request: `x${count}`, count },
+    9990 + count,
+    out,
+  );
+  return out.recommendations[0]!;
+}
+
+const idsOf = (task: TaskState, count?: number) => ask(task, count).items.map(({ item }) => item);
+
+Deno.test("TaskState.apply() orders as the blend does, and with the model where it has learnt, while nothing has proved to be better", () => {
+  const { head: _, ...retrieval } = OPTIONS.retrieval!;
+  const options = { ...OPTIONS, retrieval };
+  const withModel = (version: number) => Object.assign(new FakeServing(), { version });
+  const answer = ask(taught(options, [], withModel(0)));
+  assert.equal(answer.orderedBy, "blend");
+  const blend = taught({ ...options, ranking: "blend" }, [], withModel(0));
+  assert.deepEqual(answer.items.map(({ item }) => item), idsOf(blend));
+  assert.equal(ask(taught(options, [], withModel(1))).orderedBy, "stack");
+  // The proof of the learner has taken it out.
+  assert.equal(ask(taught(options, [], Object.assign(withModel(1), { share: 0 }))).orderedBy, "blend");
+});
+
+Deno.test("TaskState.apply() orders as a part does that the stack has chosen alone, and by several where they are", () => {
+  for (const part of ["head", "model"] as const) {
+    const answer = ask(taught(OPTIONS, [part]));
+    assert.equal(answer.orderedBy, part === "model" ? "model" : "stack");
+    const alone = taught({ ...OPTIONS, ranking: part === "model" ? "model" : "blend" }, [part]);
+    assert.deepEqual(answer.items.map(({ item }) => item), idsOf(alone), part);
+  }
+  const answer = ask(taught(OPTIONS, ["blend", "model"]));
+  assert.equal(answer.orderedBy, "stack");
+  assert.equal(answer.scoreKind, "probability");
+});
+
+Deno.test("TaskState.apply() gives a pinned order exactly, whatever a stack has learnt", () => {
+  for (const ranking of ["model", "blend", "both"] as const) {
+    const want = ask(taught({ ...OPTIONS, ranking }, []));
+    for (const parts of [["model"], ["blend", "model"], ["head"]] as const) {
+      assert.deepEqual(ask(taught({ ...OPTIONS, ranking }, parts)), want, `${ranking}, ${parts}`);
+    }
+  }
+});
+
+Deno.test("TaskState.apply() gives shares that fall along the list where the stack orders without outcomes", () => {
+  const task = fresh(OPTIONS, headed());
+  Object.assign(task.retrieval.state, { stack: new Stack(["blend", "head"]) });
+  let offset = 0;
+  for (const event of visits(60)) if (event.type !== "impression") task.apply(event, offset++, outputs());
+  const [short, long] = [ask(task, 3), ask(task, 30)];
+  assert.deepEqual([short.orderedBy, short.scoreKind], ["stack", "share"]);
+  const shares = long.items.map(({ score }) => score);
+  assert.ok(shares.every((share, at) => share > 0 && (at === 0 || share <= shares[at - 1]!)), String(shares));
+  assert.ok(shares.reduce((sum, share) => sum + share) <= 1 + 1e-9);
+  short.items.forEach(({ item, score }) => {
+    const same = long.items.find((other) => other.item === item);
+    assert.ok(same !== undefined && Math.abs(same.score - score) < 1e-12, item);
+  });
+});
+
+Deno.test("TaskState.apply() learns no stack before a list is to be ordered by it", () => {
+  const task = fresh({ ...OPTIONS, ranking: "blend" }, headed());
+  let offset = 0;
+  for (const event of visits(60)) task.apply(event, offset++, outputs());
+  assert.equal(task.retrieval.state.stack.steps, 0);
+  assert.ok(task.retrieval.state.changes().records.every(({ key }) => !key.endsWith("stack")));
+});
+
+Deno.test("TaskState.apply() answers in the order `auto` the same, bit for bit, when restored", () => {
+  const stackOf = (task: TaskState) => {
+    const to = new ByteWriter();
+    task.retrieval.state.stack.encode(to);
+    return to.toBytes();
+  };
+  for (const serving of [headed(), { ...PRIOR, order: headed().order! }]) {
+    const whole = fresh(OPTIONS, serving);
+    let restored = fresh(OPTIONS, serving);
+    const durable = new Durable();
+    let offset = 0;
+    for (const event of visits(200)) {
+      const [want, got] = [outputs(), outputs()];
+      whole.apply(event, offset, want);
+      restored.apply(event, offset++, got);
+      assert.deepEqual(got.recommendations, want.recommendations);
+      if (offset % 90 > 0) continue;
+      durable.commit(restored, got);
+      restored = durable.restore(OPTIONS, serving);
+    }
+    assert.deepEqual(stackOf(restored), stackOf(whole));
+    assert.deepEqual(inventory(restored), inventory(whole));
+    assert.ok(whole.retrieval.state.stack.steps > 100, String(whole.retrieval.state.stack.steps));
+  }
+});

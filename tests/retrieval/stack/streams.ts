@@ -1,0 +1,80 @@
+/**
+ * Simulated streams of choices: people who want what they want, and parts that know more or less of it.
+ *
+ * @module
+ */
+
+import { mulberry32 } from "../../../src/draws/random.ts";
+import { type Part, PARTS, type ScoresByPart, Stack } from "../../../src/retrieval/stack/stack.ts";
+
+/** A stream. */
+export interface StreamOptions {
+  readonly seed: number;
+  readonly choices: number;
+  /** How much a part knows of what is wanted, from 0 (noise) to 1; `null` = it is not there. */
+  readonly knows: (choice: number, part: Part) => number | null;
+  /** Makes something else of the scores of a part. */
+  readonly spoils?: (scores: Float64Array, choice: number, part: Part) => void;
+  /** Who chooses. @default {somebody else each time} */
+  readonly user?: (choice: number, random: () => number) => number;
+  /** Whose ranks are added up. @default {everybody's} */
+  readonly counts?: (choice: number) => boolean;
+  /** Candidates of a list. @default {30} */
+  readonly size?: number;
+}
+
+/** What came of it. */
+export interface StreamResult {
+  readonly stack: Stack;
+  /** Parts that ordered, with the choice after which they did. */
+  readonly changes: readonly (readonly [choice: number, parts: string])[];
+  /** Σ of reciprocal ranks: of what the stack served, and of each part alone. */
+  readonly ranks: Readonly<Record<Part | "stack", number>>;
+}
+
+/** Runs a stream; each choice is served, judged and then learnt. */
+export function play(options: StreamOptions, stack: Stack = new Stack(["blend"])): StreamResult {
+  const { seed, choices, knows, spoils, user, counts, size = 30 } = options;
+  const random = mulberry32(seed);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const ranks: Record<string, number> = { stack: 0, blend: 0, head: 0, bank: 0, model: 0 };
+  const changes: [number, string][] = [];
+  let before = stack.parts.join("+");
+  for (let choice = 0; choice < choices; choice++) {
+    const wanted = Float64Array.from({ length: size }, normal);
+    const chances = wanted.map((want) => 2 * want - Math.log(-Math.log(1 - random() * (1 - 1e-9))));
+    const best = chances.indexOf(Math.max(...chances));
+    const by = Object.fromEntries(PARTS.map((part) => {
+      const known = knows(choice, part);
+      if (known === null) return [part, null];
+      const scores = wanted.map((want) => known * want + Math.sqrt(1 - known * known) * normal());
+      spoils?.(scores, choice, part);
+      return [part, scores];
+    })) as Record<Part, Float64Array | null>;
+    // As retrieval has it: the blend's best first.
+    const order = [...wanted.keys()].sort((a, b) => by.blend![b]! - by.blend![a]!);
+    const list = Object.fromEntries(
+      PARTS.map((
+        part,
+      ) => [part, by[part] === null ? null : Float64Array.from(order, (at) => by[part]![at]!)]),
+    ) as ScoresByPart;
+    const taken = order.indexOf(best);
+    if (counts?.(choice) !== false) {
+      ranks.stack! += reciprocalRank(stack.score(list), taken);
+      for (const part of PARTS) ranks[part]! += reciprocalRank(list[part] ?? list.blend!, taken);
+    }
+    stack.learn(list, taken, user?.(choice, random) ?? choice);
+    const parts = stack.parts.join("+");
+    if (parts !== before) changes.push([choice, before = parts]);
+  }
+  return { stack, changes, ranks: ranks as StreamResult["ranks"] };
+}
+
+function reciprocalRank(scores: ArrayLike<number>, place: number): number {
+  const value = (at: number) => Number.isFinite(scores[at]!) ? scores[at]! : -Infinity;
+  let rank = 1;
+  for (let at = 0; at < scores.length; at++) {
+    if (value(at) > value(place) || (value(at) === value(place) && at < place)) rank++;
+  }
+  return 1 / rank;
+}
