@@ -30,6 +30,7 @@ interface Flags extends LogFlags {
   readonly share: number;
   readonly switch: boolean;
   readonly anyway?: true;
+  readonly keepWeights?: true;
 }
 
 function share(text: string): number {
@@ -51,6 +52,10 @@ const program = addLogFlags(
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--share <x>", "share of a processor that it takes", share, 1)
+  .option(
+    "--keep-weights",
+    "begin with the weights of the one that serves, by the names of inputs; what it has learnt is not learnt again",
+  )
   .option("--no-switch", "build it, and leave the other one serving")
   .option("--anyway", "have it serve even if it predicts worse than the one that serves")
   .addHelpText(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
@@ -47,6 +48,8 @@ export interface RebuildFlags {
   readonly switch: boolean;
   /** Whether it is to serve even if it predicts worse. */
   readonly anyway?: true | undefined;
+  /** Whether it begins with the weights of the one that serves, and folds events without learning from them again. */
+  readonly keepWeights?: true | undefined;
 }
 
 const PROGRESS_MS = 5000;
@@ -75,7 +78,10 @@ export async function rebuildDeployment(
   const before = generationTopics(topics, serving);
   const until = await positionsOf(log, before, partitions);
   const all = await generationsOf(log, topics);
-  const generation = chooseGeneration(all, { serving, blueprint: options.blueprint, until });
+  const chosen = chooseGeneration(all, { serving, blueprint: options.blueprint, until });
+  if (flags.keepWeights) checkCarried(recorded, options.blueprint);
+  const keeps = flags.keepWeights && !all.has(chosen.number);
+  const generation = keeps ? { ...chosen, carries: serving } : chosen;
   const { number } = generation;
   say(
     all.has(number) ? `goes on with generation ${number}` : `builds generation ${number} beside ${serving}`,
@@ -88,9 +94,16 @@ export async function rebuildDeployment(
   }
 
   const own = generationTopics(topics, number);
-  await buildGeneration(log, config, flags, generation, say);
+  const from = generation.carries === undefined ? undefined : all.get(generation.carries);
+  await buildGeneration(log, config, flags, generation, say, from);
+  if (from !== undefined) {
+    await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
+  }
   const comparison = await compareSamples(log, before, own);
   sayComparison(comparison, { serving, number }, say);
+  if (from !== undefined) {
+    say("its weights have learnt these rows before: this says that they came over, not how it will do");
+  }
   const isGood = config.guard === null ||
     mayServe(comparison, settle(GUARD_OPTIONS, config.guard).margin);
   if (!flags.switch) {
@@ -126,9 +139,43 @@ export async function buildGeneration(
   flags: RebuildFlags,
   { number, until = [] }: Pick<Generation, "number" | "until">,
   say: (line: string) => void,
+  from?: Generation,
 ): Promise<void> {
-  const topics = generationTopics(topicNames(flags.prefix), number);
-  await build(log, rebuildOptions(config, flags, topics, until), flags.share, say);
+  const topicsOf = (of: number) => generationTopics(topicNames(flags.prefix), of);
+  const options = rebuildOptions(config, flags, topicsOf(number), until);
+  const carries = from === undefined
+    ? undefined
+    : rebuildOptions(configOf(from.blueprint), flags, topicsOf(from.number), until).spec;
+  await build(log, { ...options, carries }, flags.share, say);
+}
+
+/** As far as a learner depends on it. */
+function configOf({ options: { features, learner, models, labelPolicy, learnNext } }: Blueprint): Config {
+  const given = Object.entries(learner as object).filter(([, value]) => value !== null);
+  return { features, learner: Object.fromEntries(given), models, labelPolicy, learnNext } as Config;
+}
+
+/** @throws Error when weights cannot be taken over */
+function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
+  const { model } = blueprint;
+  const was = recorded?.blueprint;
+  const shapes = ({ options: { learner, models } }: Blueprint) => {
+    const { embeddingWidth, optimiser, admitAfter } = learner as Readonly<Record<string, unknown>>;
+    return {
+      embeddingWidth,
+      optimiser,
+      admitAfter,
+      model: (models as Readonly<Record<string, unknown>>)[model],
+    };
+  };
+  const same = was?.model === model && isDeepStrictEqual(shapes(was), shapes(blueprint));
+  if (same) return;
+  throw new Error(
+    `Cannot keep the weights of ${
+      was?.model ?? "a deployment without a record of its options"
+    } as those of ${model}: only ` +
+      "fields, crosses and context may differ; leave --keep-weights out",
+  );
 }
 
 /** A generation that was begun as configured goes on; otherwise a new one begins. */

@@ -52,6 +52,19 @@ export class NumericScaler {
     return { mean, inverseDeviation };
   }
 
+  /**
+   * Takes the sums of a scaler of other features over. One that is new counts as having been 0 with variance 1 so far.
+   *
+   * @param places where each feature was in `from`; −1 = nowhere
+   */
+  carry(from: NumericScaler, places: Int32Array): void {
+    this.#count = from.#count;
+    for (const [i, place] of places.entries()) {
+      this.#sum[i] = place < 0 ? 0 : from.#sum[place]!;
+      this.#squares[i] = place < 0 ? from.#count : from.#squares[place]!;
+    }
+  }
+
   /** Writes the sums. */
   encode(to: ByteWriter): void {
     to.uint(this.#count).f64s(this.#sum).f64s(this.#squares);

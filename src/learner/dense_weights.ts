@@ -24,7 +24,7 @@ export class DenseWeights {
   readonly #values: Float32Array;
   readonly #headValues: Float32Array;
   readonly #optimiser: Optimiser;
-  readonly #headOptimiser: Optimiser;
+  readonly #headOptimiser: Adagrad;
 
   /** Trains the weights of a model and of the wide part in place. */
   constructor(model: Parameters, head: Parameters, options: DenseWeightsOptions) {
@@ -62,6 +62,21 @@ export class DenseWeights {
     return isWithin(this.#values, largest) && isWithin(this.#headValues, largest);
   }
 
+  /**
+   * Takes single weights over, with the optimisers' state.
+   *
+   * @param places where each weight of the model was in `from`; −1 = it begins anew
+   * @param headPlaces the same of the wide part
+   */
+  carry(from: DenseWeights, places: Int32Array, headPlaces: Int32Array): void {
+    copyFrom(from.#values, places, this.#values);
+    copyFrom(from.#headValues, headPlaces, this.#headValues);
+    const [own, other] = [this.#optimiser, from.#optimiser];
+    if (own instanceof Adam && other instanceof Adam) own.carry(other, places);
+    if (own instanceof Adagrad && other instanceof Adagrad) own.carry(other, places);
+    this.#headOptimiser.carry(from.#headOptimiser, headPlaces);
+  }
+
   /** Writes the weights and the optimisers' state. */
   encode(to: ByteWriter): void {
     to.uint(this.#values.length).f32s(this.#values).f32s(this.#headValues)
@@ -85,6 +100,10 @@ export class DenseWeights {
     this.#optimiser.decode(from.bytes());
     this.#headOptimiser.decode(from.bytes());
   }
+}
+
+function copyFrom(values: Float32Array, places: Int32Array, to: Float32Array): void {
+  for (const [i, place] of places.entries()) if (place >= 0) to[i] = values[place]!;
 }
 
 function isWithin(weights: Float32Array, largest: number): boolean {

@@ -20,6 +20,7 @@ import { BANK_PART } from "../bank/bank_tables.ts";
 import { BANK_SIZES, BankLearner, type NextItem } from "./bank/bank_learner.ts";
 import { drawNegatives, type Negatives, NO_NEGATIVES, scatterNegatives } from "./auxiliary_negatives.ts";
 import { PreferenceLearner } from "./preferences/preference_learner.ts";
+import { carriedPlaces, carriedRows } from "./carried_inputs.ts";
 import { DenseWeights } from "./dense_weights.ts";
 import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "../features/numeric_scaler.ts";
@@ -244,6 +245,38 @@ export class Learner {
       ...this.#rows(kind),
       ...(order === null ? {} : { order }),
     };
+  }
+
+  /**
+   * Takes over what a learner of the same model and other inputs has learnt: embeddings by field, dense weights and
+   * optimisers by name of the input. What has no counterpart begins as it is here.
+   *
+   * @returns the names of the tables that begin anew
+   * @throws RangeError when it is of another model
+   */
+  carry(from: Learner): readonly string[] {
+    if (from.model.name !== this.model.name) {
+      throw new RangeError(`Cannot take over weights of ${from.model.name} as ${this.model.name}`);
+    }
+    const named = (learner: Learner) => ({
+      ...learner.#options,
+      parameters: learner.model.parameters,
+    });
+    const numerics = carriedRows(numericNames(from.#options.schema), numericNames(this.#options.schema));
+    const head = Int32Array.from([0, ...numerics.map((place) => place < 0 ? -1 : place + 1)]);
+    this.#dense.carry(from.#dense, carriedPlaces(named(from), named(this)), head);
+    this.#scaler.carry(from.#scaler, numerics);
+    const copy = new ByteWriter(1 << 16);
+    from.#served.encode(copy);
+    from.#reservoir.encode(copy);
+    from.#preferences.encode(copy);
+    const bytes = new ByteReader(copy.toBytes());
+    this.#served.decode(bytes);
+    this.#reservoir.decode(bytes);
+    this.#preferences.decode(bytes);
+    if (from.#bank !== null) this.#bank?.decode(new ByteReader(from.#bank.encoded()));
+    this.dataTime = from.dataTime;
+    return this.#tables.carry(from.#tables);
   }
 
   /** Encodes the whole state: same state, same bytes. */

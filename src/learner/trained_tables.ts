@@ -118,6 +118,17 @@ export class TrainedTables {
     for (const table of this.byField.values()) table.clearChanged();
   }
 
+  /** Takes the tables of the same name and width over. @returns the names of those that begin anew */
+  carry(from: TrainedTables): readonly string[] {
+    const anew: string[] = [];
+    for (const [name, table] of this.byField) {
+      const before = from.byField.get(name);
+      if (before?.width === table.width) table.decode(before.encode());
+      else anew.push(name);
+    }
+    return anew;
+  }
+
   /** Writes all tables. */
   encode(to: ByteWriter): void {
     for (const table of this.byField.values()) to.bytes(table.encode());

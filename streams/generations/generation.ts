@@ -29,6 +29,8 @@ export interface Generation {
   readonly since: number;
   /** Offsets of events up to which it is built, by partition; absent = it was there from the beginning. */
   readonly until?: readonly number[] | undefined;
+  /** Number of the generation whose weights it begins with, until it is built; what is folded is not learnt again. */
+  readonly carries?: number | undefined;
   /** Whether the deployment was there before the record: what it held was only compared with its weights. */
   readonly isAdopted: boolean;
 }

@@ -22,8 +22,9 @@ import { settle } from "../../src/options/option.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { Learning, LEARNING_OPTIONS } from "../learning/learning.ts";
 import type { Log, ReadOptions, ReadResult } from "../log/log.ts";
-import { type LearnerSpec, makeModel } from "../service/jobs/learner_job.ts";
+import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
 import { Task } from "../task/task.ts";
+import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
 import { topicSpecs } from "../topics/topics.ts";
@@ -39,6 +40,12 @@ export interface RebuildOptions {
   readonly task: TaskOptions;
   /** Offsets of events up to which it is built, by partition. */
   readonly until: readonly number[];
+  /**
+   * The learner of a generation whose weights it begins with, by the names of inputs; samples are made, not learnt.
+   *
+   * @default {it learns all samples}
+   */
+  readonly carries?: LearnerSpec | undefined;
   /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
   readonly stateBytes?: number | undefined;
   /** Most events of a round. @default {1024} */
@@ -96,13 +103,18 @@ export class Rebuild implements AsyncDisposable {
     await log.createTopics(topicSpecs(topics, until.length));
     const bounded = boundedLog(log, topics.events, until);
     await using open = new AsyncDisposableStack();
-    const handover = until.length === 1 ? new SampleHandover() : undefined;
-    const learning = open.use(
-      await Learning.open(log, topics, new Learner(makeModel(spec), learner), { ...spec.learning, handover }),
-    );
+    const handover = until.length === 1 && options.carries === undefined ? new SampleHandover() : undefined;
+    const own = new Learner(makeModel(spec), learner);
+    const before = await carried(log, options);
+    if (before !== null) own.carry(before.learner);
+    const learning = open.use(await Learning.open(log, topics, own, { ...spec.learning, handover }));
+    if (before !== null) {
+      await learning.goOnFrom(before);
+      await before[Symbol.asyncDispose]();
+    }
     const serving = new ServingModel(makeModel(spec), schema, learnerSettings(learner).embeddingWidth);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-    await learning.drain();
+    if (options.carries === undefined) await learning.drain();
     await subscriber.update();
     const tasks: Task[] = [];
     const starts: number[] = [];
@@ -129,14 +141,17 @@ export class Rebuild implements AsyncDisposable {
   /** Does a round. @returns whether there is more to do; when not, all of it is committed */
   async step(): Promise<boolean> {
     const task = this.#furthestBehind();
+    const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
     if (task === undefined) {
-      await this.learning.checkpoint();
+      await (carries === undefined ? this.learning.checkpoint() : this.learning.pass());
       return false;
     }
     await this.#learnOthers(task);
-    const rows = settle(LEARNING_OPTIONS, this.#options.spec.learning).batchRows;
-    const { complete } = await task.round({ rows, events: this.#options.roundEvents ?? ROUND_EVENTS });
+    const { batchRows } = settle(LEARNING_OPTIONS, spec.learning);
+    const rows = carries === undefined ? batchRows : Infinity;
+    const { complete } = await task.round({ rows, events: roundEvents });
     if (!complete) await task.commit(); // it has come to its end
+    if (carries !== undefined) return true;
     await this.learning.drain();
     await this.#subscriber.update();
     return true;
@@ -172,6 +187,13 @@ export class Rebuild implements AsyncDisposable {
       }
     }
   }
+}
+
+/** The learner whose weights a generation begins with; `null` = it has begun, or begins anew. */
+async function carried(log: Log, { spec, carries }: RebuildOptions): Promise<Learning | null> {
+  if (carries === undefined) return null;
+  if (await readChunks(log, spec.topics.checkpoints, spec.model) !== null) return null;
+  return await openLearning(log, carries);
 }
 
 /** The log, of which a topic ends at offsets. */

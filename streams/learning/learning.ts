@@ -335,6 +335,27 @@ export class Learning implements AsyncDisposable {
     await this.#write(this.#rails.keep(this.validation.judged), versions);
   }
 
+  /**
+   * @internal Takes over that a model has proved itself, and leaves out all samples that are on the log now: what it
+   * begins with has learnt them elsewhere.
+   */
+  async goOnFrom(before: Learning): Promise<void> {
+    if (this.proof !== null && before.proof !== null) {
+      const copy = new ByteWriter(1 << 10);
+      before.proof.encode(copy);
+      this.proof.decode(new ByteReader(copy.toBytes()));
+    }
+    await this.pass();
+  }
+
+  /** @internal Leaves out all samples that are on the log now. */
+  async pass(): Promise<void> {
+    const { positions } = this;
+    const ends = positions.map(async (_, partition) => await this.#records.samplesEnd(partition));
+    this.#reader.seek(await Promise.all(ends));
+    await this.checkpoint();
+  }
+
   /** Closes without a checkpoint. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#records[Symbol.asyncDispose]();

@@ -58,6 +58,13 @@ export class Adagrad implements Optimiser {
     return true;
   }
 
+  /** Takes the state of single weights over. @param places where each was in `from`; −1 = it begins anew */
+  carry(from: Adagrad, places: Int32Array): void {
+    for (const [i, place] of places.entries()) {
+      if (place >= 0) this.#accumulators[i] = from.#accumulators[place]!;
+    }
+  }
+
   encode(): Uint8Array {
     const writer = startRecord("adagrad", 1);
     writeArray(writer, this.#accumulators);

@@ -72,6 +72,16 @@ export class Adam implements Optimiser {
     return true;
   }
 
+  /** Takes the state of single weights over. @param places where each was in `from`; −1 = it begins anew */
+  carry(from: Adam, places: Int32Array): void {
+    this.#steps = from.#steps;
+    for (const [i, place] of places.entries()) {
+      if (place < 0) continue;
+      this.#mean[i] = from.#mean[place]!;
+      this.#square[i] = from.#square[place]!;
+    }
+  }
+
   encode(): Uint8Array {
     const writer = startRecord("adam", 1).uint(this.#steps);
     writeArray(writer, this.#mean);
