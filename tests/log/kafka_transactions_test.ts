@@ -13,6 +13,7 @@ import { openTransactions } from "../../streams/log/kafka/transactions.ts";
 import { commitContract } from "../contracts/commit_contract.ts";
 import { all, LogSuite, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
+import { checkRefill } from "../backup/refill.ts";
 
 const told = await testBroker({ features: { "transaction.version": 0 } });
 const telling = await testBroker();
@@ -28,6 +29,10 @@ if (told !== undefined && telling !== undefined) {
       const { countsAnew } = await openTransactions(client, newPlace(), 10_000);
       assert.equal(countsAnew, level === 2);
     }
+  });
+
+  Deno.test("refill() writes records to the offsets that they had before Kafka 4, too", async () => {
+    await checkRefill(told);
   });
 
   Deno.test("Transactions.end() after an abort makes visible what came after it", async () => {
