@@ -41,7 +41,7 @@ async function run(name: keyof typeof PROTOCOLS, flags: Flags): Promise<void> {
   const protocol: Protocol = PROTOCOLS[name];
   const own = await readConfig(flags.config, null);
   const config = merged(protocol.config, own, flags.model);
-  const data = await protocol.read(flags.data, flags.seed);
+  const data = await protocol.read(flags.data, flags.seed, config);
   const started = performance.now();
   const { rows, judged, figures } = protocol.run(data, { ...flags, config });
   const seconds = (performance.now() - started) / 1000;

@@ -42,8 +42,8 @@ export interface ProtocolResult {
 /** A benchmark. */
 export interface Protocol {
   readonly config: Config;
-  /** Reads the data. @param seed determines the order where the protocol shuffles */
-  readonly read: (folder: string, seed: number) => Promise<ProtocolData>;
+  /** Reads the data. @param seed determines the order where the protocol shuffles @param config says which features there are, where a task makes them */
+  readonly read: (folder: string, seed: number, config: Config) => Promise<ProtocolData>;
   readonly run: (data: ProtocolData, options: ProtocolOptions) => ProtocolResult;
 }
 

@@ -35,7 +35,7 @@ Deno.test("visitsOf() puts visits into the order of time, and tells what was rea
 
 Deno.test("MIND judges lists before it learns them, by the rules of the data set, beside popularity", async () => {
   await using folder = await folderOfVisits(480);
-  const data = await MIND.read(folder.path, 0);
+  const data = await MIND.read(folder.path, 0, {});
   assert.equal(data.train.length, 480);
   assert.ok(data.train.every(({ rows }) => rows.length === 6));
   const { rows, judged, figures } = MIND.run(data, { model: "base", config: {}, seed: 0, heldOut: false });
