@@ -89,7 +89,9 @@ async function main(flags: Flags): Promise<number> {
       if (left-- <= 0) break;
       const path = folder === STREAMS.shop.folder ? folder : `${flags.data}/${folder}`;
       // Only P2 is in an order of its own for each seed.
-      if (known < 0 || (name === "p2" && known !== seed)) data = await protocol.read(path, seed, protocol.config);
+      if (known < 0 || (name === "p2" && known !== seed)) {
+        data = await protocol.read(path, seed, protocol.config);
+      }
       known = seed;
       const run = ablate(name, protocol, data, variant, seed);
       runs.push(run);
