@@ -150,6 +150,9 @@ async function protocolOf(name: StreamName): Promise<Protocol> {
   switch (name) {
     case "p1":
       return P1;
+    case "mind":
+      // The same features for all models, so that a difference comes from the history branch alone.
+      return { ...PROTOCOLS.mind, config: { features: { transitions: null } } };
     case "shop":
       return await shopProtocol(STREAMS.shop.folder);
     case "plain":

@@ -262,8 +262,9 @@ export class Retrieval {
     const to = item.categories[0];
     const step = from === undefined || to === undefined ? null : [from, to] as const;
     const signal = { user: user.id, item: item.index, time, liked: strength > 0, wanted, context, step };
-    const detail = { strength: Math.fround(strength), category: to ?? null };
-    this.state.learn(isDetailed ? { ...signal, detail } : signal);
+    this.state.learn(
+      isDetailed ? { ...signal, detail: { strength: Math.fround(strength), category: to ?? null } } : signal,
+    );
     return preference;
   }
 
