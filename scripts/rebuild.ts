@@ -10,11 +10,14 @@
 import { InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES } from "../src/nn/models/registry.ts";
 import { DEFAULT_MODEL, type ModelName } from "../src/nn/models/registry.ts";
+import { dropGeneration } from "../streams/generations/drop.ts";
+import { topicNames } from "../streams/topics/topics.ts";
 import { readConfig } from "../streams/config/read.ts";
 import {
   byteSize,
   commandArguments,
   commandName,
+  count,
   createCommand,
   print,
   runCommand,
@@ -30,6 +33,7 @@ interface Flags extends LogFlags {
   readonly share: number;
   readonly switch: boolean;
   readonly anyway?: true;
+  readonly drop?: number;
   readonly keepWeights?: true;
 }
 
@@ -58,6 +62,7 @@ const program = addLogFlags(
   )
   .option("--no-switch", "build it, and leave the other one serving")
   .option("--anyway", "have it serve even if it predicts worse than the one that serves")
+  .option("--drop <n>", "drop what is kept of a generation that does not serve, instead", count)
   .addHelpText(
     "after",
     "\nThe way back: put the old configuration back, and rebuild again; what came since is added to the old generation.\n" +
@@ -71,5 +76,10 @@ await runCommand(async () => {
   await mustExist(flags);
   const config = await readConfig(flags.config);
   await using log = await openLog(flags, { config });
+  if (flags.drop !== undefined) {
+    const dropped = await dropGeneration(log, topicNames(flags.prefix), flags.drop, Date.now());
+    print(Deno.stdout, `generation ${flags.drop} is dropped: ${dropped} offsets\n`);
+    return 0;
+  }
   return await rebuildDeployment(log, config, flags, (line) => print(Deno.stdout, `${line}\n`));
 });

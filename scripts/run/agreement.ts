@@ -13,6 +13,7 @@ import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../../strea
 import { type Config, learnerOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { agree, type AgreementOptions } from "../../streams/generations/agreement.ts";
 import { changeText } from "../../streams/generations/changes.ts";
+import { generationsOf } from "../../streams/generations/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { makeModel } from "../../streams/service/jobs/learner_job.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
@@ -51,7 +52,7 @@ export async function agreeOn(
   config: Config,
   flags: DeploymentFlags,
 ): Promise<void> {
-  const { recorded, changes, isThere } = await agree(
+  const { number, recorded, changes, isThere } = await agree(
     log,
     topics,
     agreementOptions(config, flags),
@@ -62,6 +63,14 @@ export async function agreeOn(
       "takes the deployment over as it is, with {model} and {partitions} partitions: it has no record of its options " +
         "yet, so only its weights were compared; from now on other options are recognised",
       { model: flags.model, partitions: flags.partitions },
+    );
+  }
+  const kept = [...(await generationsOf(log, topics)).keys()].filter((one) => one !== number);
+  if (kept.length > 0) {
+    logger.warn(
+      "generations {kept} are kept beside {number}, which serves: whoever is erased stays in them until they are dropped, " +
+        "deno task rebuild --drop <n>",
+      { kept: kept.join(", "), number },
     );
   }
   for (const change of changes) {

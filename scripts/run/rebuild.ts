@@ -78,7 +78,12 @@ export async function rebuildDeployment(
   const before = generationTopics(topics, serving);
   const until = await positionsOf(log, before, partitions);
   const all = await generationsOf(log, topics);
-  const chosen = chooseGeneration(all, { serving, blueprint: options.blueprint, until });
+  const chosen = chooseGeneration(all, {
+    serving,
+    newest: newestNumber(topics, (await log.topics()).keys()),
+    blueprint: options.blueprint,
+    until,
+  });
   if (flags.keepWeights) checkCarried(recorded, options.blueprint);
   const keeps = flags.keepWeights && !all.has(chosen.number);
   const generation = keeps ? { ...chosen, carries: serving } : chosen;
@@ -127,7 +132,8 @@ export async function rebuildDeployment(
   await log.append([servingRecord(topics, number, Date.now())]);
   say(
     `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept as it is, with those who ` +
-      "are erased from now on; to go back, put the old configuration back and rebuild again",
+      "are erased from now on; to go back, put the old configuration back and rebuild again; to drop it: rebuild --drop " +
+      serving,
   );
   return 0;
 }
@@ -181,8 +187,10 @@ function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
 /** A generation that was begun as configured goes on; otherwise a new one begins. */
 function chooseGeneration(
   all: ReadonlyMap<number, Generation>,
-  { serving, blueprint, until }: {
+  { serving, newest, blueprint, until }: {
     readonly serving: number;
+    /** The largest number that topics have in their names: none is used twice. */
+    readonly newest: number;
     readonly blueprint: Blueprint;
     readonly until: readonly number[];
   },
@@ -193,8 +201,16 @@ function chooseGeneration(
       return { ...generation, blueprint, until };
     }
   }
-  const number = Math.max(serving, ...all.keys()) + 1;
+  const number = Math.max(serving, newest, ...all.keys()) + 1;
   return { number, blueprint, since: Date.now(), until, isAdopted: false };
+}
+
+/** The largest number of a generation in names of topics; 1 = there is none. */
+function newestNumber({ state }: Topics, names: Iterable<string>): number {
+  const numbers = [...names].map((name) =>
+    name.startsWith(`${state}.g`) ? Number(name.slice(state.length + 2)) : 1
+  );
+  return Math.max(1, ...numbers);
 }
 
 /** Offsets of events up to which a generation has committed, by partition. */

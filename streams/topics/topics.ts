@@ -192,7 +192,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
 }
 
 /** Topics that tasks, learners and monitor derive from the others: each generation has its own. */
-const DERIVED = [
+export const DERIVED = [
   "samples",
   "state",
   "statistics",

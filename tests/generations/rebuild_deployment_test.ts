@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../streams/config/config.ts";
 import { blueprintOf } from "../../streams/config/blueprint.ts";
+import { dropGeneration } from "../../streams/generations/drop.ts";
 import { generationsOf } from "../../streams/generations/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
-import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { DERIVED, generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { buildGeneration, rebuildDeployment, type RebuildFlags } from "../../scripts/run/rebuild.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { recordsOf, shopEvents } from "../service/deployment.ts";
@@ -79,4 +81,21 @@ Deno.test("rebuildDeployment() leaves the other one serving where it is told to"
   const { code } = await rebuild(log, { features: { itemFields: ["band"] } }, { switch: false });
   assert.equal(code, 0);
   assert.equal(await servingGeneration(log, topics), 1);
+});
+
+Deno.test("dropGeneration() leaves nothing of a generation that does not serve, whose number is not used again", async () => {
+  await using log = await deployed();
+  const feature = { features: { itemFields: ["band"] } };
+  await rebuild(log, feature);
+  await assert.rejects(dropGeneration(log, topics, 2, Date.now()), /Cannot drop generation 2: it serves/);
+  assert.ok(await dropGeneration(log, topics, 1, Date.now()) > 0);
+  for (const name of DERIVED) {
+    const left = [];
+    for await (const { key, value } of readAll(log, topics[name], 0)) left.push({ key, value });
+    assert.deepEqual(left, [], name);
+  }
+  assert.ok((await log.bounds(topics.events, 0)).start === 0);
+  const back = await rebuild(log, {});
+  assert.match(back.said, /builds generation 3 beside 2/);
+  assert.equal(await servingGeneration(log, topics), 3);
 });
