@@ -179,10 +179,10 @@ export class TaskState {
     return this.#scorers.own.serving.bank ?? null;
   }
 
-  /** @internal Whether the own model has learnt from outcomes, and no proof has taken it out of the order of lists. */
-  get isModelKnown(): boolean {
+  /** @internal The own model's share in the order of lists by the learner's proof; 0 while it has not learnt from outcomes. */
+  get modelShare(): number {
     const { version, share = 1 } = this.#scorers.own.serving;
-    return version > 0 && share > 0 && scoreKindOf(this.statistics) === "probability";
+    return version > 0 && scoreKindOf(this.statistics) === "probability" ? share : 0;
   }
 
   /** @internal What orders for a user by `ranking: "model"`, of the deployment's own model: its logits, or what stands for it. */

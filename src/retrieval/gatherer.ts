@@ -33,8 +33,8 @@ export interface RetrievalView {
   readonly bank?: ServedBank | null;
   /** See `Serving.order`. @default {nothing was learnt} */
   order?(list: PairList, names: PairNames): Float32Array | null;
-  /** Whether the model has learnt from outcomes, and may order lists. @default {false} */
-  readonly isModelKnown?: boolean;
+  /** The model's share in the order of lists by the learner's proof; 0 while it has not learnt from outcomes. @default {0} */
+  readonly modelShare?: number;
   /** The model's logits of items for a user as of a time, or what stands for it until it has proved itself. */
   logits?(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array;
 }

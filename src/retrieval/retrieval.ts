@@ -230,7 +230,7 @@ export class Retrieval {
 
   /** Whether the stack orders by what the model says, too. */
   get needsModel(): boolean {
-    return this.#view.isModelKnown === true && this.state.stack.parts.includes("model");
+    return this.state.stack.needsModel(this.#view.modelShare ?? 0);
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */
@@ -431,7 +431,7 @@ export class Retrieval {
       const model = this.#isShown(user, item) ? null : this.#logits(user, first, time);
       const by = { ...this.#parts(features, scores, first), model };
       if (by.head !== null || by.bank !== null || by.model !== null) {
-        state.learnStack(by, taken, hashString(user.id, 0));
+        state.learnStack(by, taken, hashString(user.id, 0), this.#view.modelShare);
       }
     }
     if (random === null || first.list === null) return null;
@@ -452,8 +452,8 @@ export class Retrieval {
   }
 
   #logits(user: UserState, { places }: First, time: number): Float64Array | null {
-    const { catalogue, isModelKnown = false } = this.#view;
-    if (!isModelKnown) return null;
+    const { catalogue, modelShare = 0 } = this.#view;
+    if (modelShare === 0) return null;
     const { items } = this.#gatherer;
     return this.#view.logits?.(user, places.map((place) => catalogue.at(items[place]!)), time) ?? null;
   }
@@ -480,9 +480,9 @@ export class Retrieval {
 
   /** Scores of the stack, but for what the model says: of the best candidates, and of all others the lowest. */
   #stack(features: Features, blended: Float64Array, first: First) {
-    const { isModelKnown = false } = this.#view;
+    const { modelShare = 0 } = this.#view;
     const by = this.#parts(features, blended, first);
-    const { scores: best, ...stacked } = this.state.stack.scoreBut(by, isModelKnown);
+    const { scores: best, ...stacked } = this.state.stack.scoreBut(by, modelShare);
     const lowest = best.length === 0 ? 0 : best.reduce((least, score) => Math.min(least, score));
     const scores = new Float64Array(features.count).fill(lowest);
     for (const [i, place] of first.places.entries()) scores[place] = best[i]!;

@@ -180,8 +180,8 @@ export class RetrievalState {
   }
 
   /** A step of the stack. */
-  learnStack(scores: ScoresByPart, taken: number, user: number): void {
-    this.stack.learn(scores, taken, user);
+  learnStack(scores: ScoresByPart, taken: number, user: number, modelShare?: number): void {
+    this.stack.learn(scores, taken, user, modelShare);
     this.#stackChanged = true;
   }
 

@@ -62,6 +62,12 @@ export class Contest {
     return this.#holder;
   }
 
+  /** Gives the title away; all evidence starts from nothing. */
+  give(holder: number): void {
+    this.#holder = holder;
+    this.#blocks = [];
+  }
+
   /** Takes in what each would have got more than the holder, in (−1, 1). @returns Whether the title has changed hands */
   add(gains: ArrayLike<number>): boolean {
     let newest = this.#blocks.at(-1);
@@ -80,8 +86,7 @@ export class Contest {
     }
     const best = this.#best();
     if (best === this.#holder) return false;
-    this.#holder = best;
-    this.#blocks = [];
+    this.give(best);
     return true;
   }
 

@@ -7,8 +7,8 @@
  * it has proved better, and leaves when one without it has. A part alone is a set as well, so the stack cannot stay
  * under its best part.
  *
- * **The model.** At first it orders with the blend, half of each, as far as the learner's proof lets it, which judges it on
- * what came of lists (`proof.ts`). What is taken from a list that was shown says nothing of it here: one could only take
+ * **The model.** At first it has its say by the learner's proof, which judges it on what came of lists (`proof.ts`): none,
+ * half of it with the blend, or all. What is taken from a list that was shown says nothing of it here: one could only take
  * what was shown, and that is what ordered likes. So it takes behaviours that no list has brought to drop it, or to weigh
  * it. Without a model the blend orders alone at first.
  *
@@ -43,8 +43,8 @@ export type ScoresByPart = Readonly<Record<Part, ArrayLike<number> | null>>;
 
 /** Sets of parts are numbers, a bit a part; this one is the blend. */
 const BLEND = 1 << PARTS.indexOf("blend");
-/** Order until another set has proved better. */
-const FIRST: readonly Part[] = ["blend", "model"];
+/** Order until another set has proved better: with a model that orders alone by the learner's proof, and else. */
+const FIRST = { alone: setOf(["model"]), mixed: setOf(["blend", "model"]) } as const;
 const MODEL = PARTS.indexOf("model");
 const SETS = 2 ** PARTS.length - 1;
 /** What a part has to bring: one that brings less only costs time. */
@@ -66,6 +66,8 @@ export class Stack {
   /** By set. */
   readonly #choices: readonly Choice[];
   readonly #contest: Contest;
+  /** Whether who orders has been proved here, or was given. */
+  #isProved: boolean;
   /** Hashes of the users of the newest behaviours; a ring, and how often each is in it. */
   readonly #users: number[] = [];
   #next = 0;
@@ -78,9 +80,10 @@ export class Stack {
   readonly #logs = new Float64Array(SETS + 1);
   readonly #gains = new Float64Array(SETS + 1);
 
-  /** Nothing learnt. @param first The parts that order until others have proved better. */
-  constructor(first: readonly Part[] = FIRST) {
-    this.#contest = new Contest(SETS + 1, first.reduce((set, part) => set | 1 << PARTS.indexOf(part), 0));
+  /** Nothing learnt. @param first The parts that order until others have proved better; by default the learner's proof says. */
+  constructor(first?: readonly Part[]) {
+    this.#isProved = first !== undefined;
+    this.#contest = new Contest(SETS + 1, first === undefined ? FIRST.mixed : setOf(first));
     this.#choices = Array.from({ length: SETS + 1 }, (_, set) => {
       return new Choice([...PARTS.keys()].filter((part) => (set >> part & 1) === 1));
     });
@@ -91,6 +94,11 @@ export class Stack {
     return this.#steps;
   }
 
+  /** Whether the model is part of what orders. @param modelShare See {@linkcode Stack.scoreBut} */
+  needsModel(modelShare: number): boolean {
+    return modelShare > 0 && partsOf(this.#holder(modelShare)).includes("model");
+  }
+
   /** The parts that order, where all of them are there. */
   get parts(): readonly Part[] {
     return partsOf(this.#contest.holder);
@@ -98,20 +106,21 @@ export class Stack {
 
   /** Scores of a list by the parts that order, as far as they are there; by the blend where none is. */
   score(by: ScoresByPart): Float64Array {
-    return this.scoreBut(by, false).scores;
+    return this.scoreBut(by, 0).scores;
   }
 
   /**
    * The same without what the model says, where that is only known later: to be added is what
    * {@linkcode Stack.modelScores} gives, times `modelWeight`.
    *
-   * @param model Whether it will be known
+   * @param modelShare Its share in the order of lists by the learner's proof, 0 to 1; 0 = it will not be known
    */
-  scoreBut(by: ScoresByPart, model: boolean): { readonly scores: Float64Array } & Stacked {
+  scoreBut(by: ScoresByPart, modelShare: number): { readonly scores: Float64Array } & Stacked {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
     const scores = new Float64Array(size);
-    const set = this.#set(this.#contest.holder, model ? { ...by, model: [] } : by);
+    const model = modelShare > 0;
+    const set = this.#set(this.#holder(modelShare), model ? { ...by, model: [] } : by);
     const choice = this.#choices[set]!;
     choice.score(mapped, size, scores, model ? MODEL : -1);
     return { scores, parts: partsOf(set), modelWeight: model ? choice.weightOf(MODEL) : 0 };
@@ -129,8 +138,9 @@ export class Stack {
    *
    * @param taken Its place
    * @param user A hash of who took it
+   * @param modelShare As the list was served with; above 0 with `null` for the model's scores, nothing is said of the model
    */
-  learn(by: ScoresByPart, taken: number, user: number): void {
+  learn(by: ScoresByPart, taken: number, user: number, modelShare = by.model === null ? 0 : 1 / 2): void {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
     const weight = 1 / Math.sqrt(1 + this.#count(user));
@@ -144,7 +154,8 @@ export class Stack {
       this.#ranks[set] = rank;
       this.#logs[set] = Math.log(chance + 1 / size);
     }
-    const { holder } = this.#contest;
+    const holder = this.#holder(modelShare);
+    if (holder !== this.#contest.holder) this.#contest.give(holder);
     const held = this.#set(holder, by);
     this.#gains.fill(0);
     for (let set = 1; set <= SETS; set++) {
@@ -155,7 +166,8 @@ export class Stack {
       const logs = Math.max(-1, Math.min(1, this.#logs[own]! - this.#logs[held]!));
       this.#gains[set] = weight * ((this.#ranks[own]! - this.#ranks[held]! + logs) / 2 - COST * more);
     }
-    this.#contest.add(this.#gains);
+    const saysNothing = by.model === null && modelShare > 0 && (holder & there) === 0;
+    if (!saysNothing && this.#contest.add(this.#gains)) this.#isProved = true;
     for (const [part, name] of PARTS.entries()) if (by[name] !== null) this.#mappings[part]!.follow(by[name]);
     this.#steps++;
   }
@@ -167,11 +179,11 @@ export class Stack {
     to.uint(this.#steps);
     for (const choice of this.#choices) choice.encode(to);
     this.#contest.encode(to);
-    to.uint(this.#next).uint(this.#users.length);
+    to.u8(this.#isProved ? 1 : 0).uint(this.#next).uint(this.#users.length);
     for (const user of this.#users) to.uint(user);
   }
 
-  /** Reads what {@linkcode Stack.encode} wrote into one that has learnt nothing; with other parts it begins anew. */
+  /** Reads what {@linkcode Stack.encode} wrote into one that has learnt nothing. @throws SyntaxError when it has other parts */
   decode(from: ByteReader): void {
     const names = Array.from({ length: from.count() }, () => [from.string(), from.f64()] as const);
     if (names.map(([name]) => name).join() !== PARTS.join()) {
@@ -183,6 +195,7 @@ export class Stack {
     this.#steps = from.uint();
     for (const choice of this.#choices) choice.decode(from);
     this.#contest.decode(from);
+    this.#isProved = from.u8() === 1;
     this.#next = from.uint();
     this.#users.length = 0;
     this.#counts.clear();
@@ -191,6 +204,12 @@ export class Stack {
       this.#users.push(user);
       this.#counts.set(user, (this.#counts.get(user) ?? 0) + 1);
     }
+  }
+
+  /** Who orders. */
+  #holder(modelShare: number): number {
+    if (this.#isProved) return this.#contest.holder;
+    return modelShare === 1 ? FIRST.alone : FIRST.mixed;
   }
 
   /** The parts of a set that are there; the blend where none is. */
@@ -226,6 +245,10 @@ export class Stack {
     this.#counts.set(user, (this.#counts.get(user) ?? 0) + 1);
     return known;
   }
+}
+
+function setOf(parts: readonly Part[]): number {
+  return parts.reduce((set, part) => set | 1 << PARTS.indexOf(part), 0);
 }
 
 function partsOf(set: number): readonly Part[] {

@@ -85,9 +85,14 @@ Deno.test("TaskState.apply() orders as the blend does, and with the model where 
   assert.equal(answer.orderedBy, "blend");
   const blend = taught({ ...options, ranking: "blend" }, [], withModel(0));
   assert.deepEqual(answer.items.map(({ item }) => item), idsOf(blend));
-  assert.equal(ask(taught(options, [], withModel(1))).orderedBy, "stack");
+  const shared = (share: number) => ask(taught(options, [], Object.assign(withModel(1), { share })));
+  assert.equal(shared(0.5).orderedBy, "stack");
+  // One that is proved orders as it would alone.
+  assert.equal(shared(1).orderedBy, "model");
+  const model = taught({ ...options, ranking: "model" }, [], withModel(1));
+  assert.deepEqual(shared(1).items.map(({ item }) => item), idsOf(model));
   // The proof of the learner has taken it out.
-  assert.equal(ask(taught(options, [], Object.assign(withModel(1), { share: 0 }))).orderedBy, "blend");
+  assert.equal(shared(0).orderedBy, "blend");
 });
 
 Deno.test("TaskState.apply() orders as a part does that the stack has chosen alone, and by several where they are", () => {

@@ -51,6 +51,20 @@ Deno.test("Stack: blend and model order at first; one that is noise soon says no
   }
 });
 
+Deno.test("Stack: a model that the learner has proved orders alone until another set is better here, by lists that judge it", () => {
+  const by = { blend: [3, 2, 1, 0], head: [0, 1, 2, 3], bank: null, model: null };
+  const partsOf = (stack: Stack, share: number) => stack.scoreBut(by, share).parts;
+  const stack = new Stack();
+  assert.deepEqual([0, 0.5, 1].map((share) => partsOf(stack, share)), [["blend"], ["blend", "model"], [
+    "model",
+  ]]);
+  // Taken from lists that were shown: the head is better than the blend, which says nothing of the model.
+  for (let n = 0; n < 1000; n++) stack.learn(by, 3, n, 1);
+  assert.deepEqual(partsOf(stack, 1), ["model"]);
+  for (let n = 0; n < 1000; n++) stack.learn({ ...by, model: [3, 2, 0, 1] }, 3, n, 1);
+  assert.ok(partsOf(stack, 1).includes("head"), String(partsOf(stack, 1)));
+});
+
 Deno.test("Stack: says nothing of a part by lists on which it is not there", () => {
   const knows = (_: number, part: Part) => part === "blend" ? 0.4 : part === "head" ? 0.6 : null;
   const { stack } = play({ seed: 1, choices: 600, knows }, new Stack(["blend", "model"]));
@@ -156,10 +170,10 @@ Deno.test("Stack.scoreBut() and modelScores() add up to score(), whatever orders
   const { stack } = play({ seed: 1, choices: 400, knows: always({ blend: 0.5, model: 0.6 }) });
   assert.deepEqual(stack.parts, ["blend", "model"]);
   const by = { blend: [3, 2, 1, 0], head: null, bank: null, model: [0, 1, NaN, 2] };
-  const { scores, modelWeight } = stack.scoreBut({ ...by, model: null }, true);
+  const { scores, modelWeight } = stack.scoreBut({ ...by, model: null }, 0.5);
   const said = stack.modelScores(by.model);
   stack.score(by).forEach((score, i) => {
     assert.ok(Math.abs(score - scores[i]! - modelWeight * said[i]!) < 1e-12);
   });
-  assert.equal(stack.scoreBut({ ...by, model: null }, false).modelWeight, 0);
+  assert.equal(stack.scoreBut({ ...by, model: null }, 0).modelWeight, 0);
 });
