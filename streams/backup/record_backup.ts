@@ -37,15 +37,18 @@ export function fileOf({ topic, partition }: Place): string {
   return `${topic}-${partition}.records`;
 }
 
-/** Writes a file per partition of the topics with a prefix. @returns What is in them */
+/** Writes a file per partition of the topics of a deployment, all its generations. @returns What is in them */
 export async function copyRecords(
   log: RecordLog,
   folder: string,
   prefix: string,
   tell: CopyProgress,
 ): Promise<TopicExtent[]> {
-  const extents = await extentsOf(log, prefix);
   const names = topicNames(prefix);
+  // Not those of another deployment whose prefix begins with this one.
+  const own = Object.values(names);
+  const isOwn = ({ name }: TopicExtent) => own.some((each) => name === each || name.startsWith(`${each}.`));
+  const extents = (await extentsOf(log, prefix)).filter(isOwn);
   if (!extents.some(({ name }) => name === names.events)) {
     throw new Error(
       `Cannot back up the deployment of the prefix ${prefix}: there is no ${names.events}; see --prefix`,

@@ -14,7 +14,8 @@ import type { CopyProgress } from "../log/kind.ts";
 import type { GroupOffset, LogRecord } from "../log/log.ts";
 import type { TopicExtent } from "../log/reading.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
-import { topicNames, type Topics } from "../topics/topics.ts";
+import { servingTopics } from "../topics/serving.ts";
+import { tasksGroup, topicNames, type Topics } from "../topics/topics.ts";
 import type { RecordLog } from "./cut.ts";
 import { fileOf, inParallel } from "./record_backup.ts";
 import { readRecords } from "./record_file.ts";
@@ -69,7 +70,7 @@ export async function refillAll(
     await log.refill(topic, partition, records(), bounds);
     tell(done += bounds.end, all);
   });
-  await restoreGroups(log, names, topics);
+  await restoreGroups(log, await servingTopics(log, prefix), topics);
 }
 
 /** A record with the new ids of topics: those stand in headers, and on the topic of positions in values. */
@@ -99,7 +100,7 @@ async function restoreGroups(log: RecordLog, names: Topics, topics: readonly Top
     if (own !== null) tasks.push({ topic: names.events, partition, offset: own.next });
   }
   await using writer = await log.writer(WRITER);
-  if (tasks.length > 0) await writer.commit({ records: [], group: `${names.events}-tasks`, offsets: tasks });
+  if (tasks.length > 0) await writer.commit({ records: [], group: tasksGroup(names), offsets: tasks });
   for (const model of MODEL_NAMES) {
     const positions = await checkpointedSamples(log, names, model);
     if (positions === null) continue;
