@@ -83,6 +83,7 @@ export {
 
 // Sources of the configuration.
 export { openMapped } from "./streams/sources/mapped.ts";
+export type { RegistryContext, RegistrySettings } from "./streams/mapping/schema_registry.ts";
 export { compileSource, type RecordSource } from "./streams/mapping/record_source.ts";
 export {
   RECORD_FORMATS,

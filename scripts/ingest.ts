@@ -186,6 +186,7 @@ function tellNames(names: NameCheck, own: OwnRecord): void {
 function telling(adapter: RecordAdapter, names: NameCheck): RecordAdapter {
   return {
     name: adapter.name,
+    ready: adapter.ready,
     adapt(bytes, meta) {
       const adapted = adapter.adapt(bytes, meta);
       if (adapted.ok) { for (const own of adapted.records) tellNames(names, own); }

@@ -35,6 +35,7 @@ interface Flags extends LogFlags {
   readonly format?: string;
   readonly records: number;
   readonly show: number;
+  readonly registry?: string;
   readonly preset?: keyof typeof PRESETS;
 }
 
@@ -55,9 +56,14 @@ async function main(flags: Flags): Promise<number> {
     );
   }
   const rows = /\.(csv|tsv)(\.gz)?$/.exec(flags.try)?.[1] as "csv" | "tsv" | undefined;
-  const sample = await sampleOf(flags.try, format?.format ?? rows ?? "json", flags);
+  const registry = flags.registry === undefined ? undefined : { url: flags.registry };
+  const isRegistry = format?.format === "registry" || registry !== undefined;
+  const how = isRegistry ? "registry" : format?.format ?? rows ?? "json";
+  const sample = await sampleOf(flags.try, how, { ...flags, registry });
   if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
-  const base: SourceSettings = rows === undefined
+  const base: SourceSettings = registry !== undefined
+    ? { format: "registry", registry }
+    : rows === undefined
     ? {}
     : { format: rows, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
   let source = format;
@@ -69,6 +75,7 @@ async function main(flags: Flags): Promise<number> {
       columns: sample.columns,
     })
     : source;
+  for (const { bytes } of sample.records) await own.ready?.(bytes);
   const trial = tryRecords(own, sample.records, knownNames(config));
   tellTrial(trial, sample.records.map(({ bytes }) => bytes), flags);
   return trial.counts.size === 0 ? 1 : 0;
@@ -151,6 +158,7 @@ const program = addLogFlags(
 )
   .option("--try <from>", "file, or kafka:TOPIC, whose first records are read; nothing is written")
   .option("--format <name>", "source of the configuration, or preset; without it, one is suggested")
+  .option("--registry <url>", "of a topic without a --format: the schema registry that its records name")
   .option("--records <n>", "records to read", count, 1000)
   .option("--show <n>", "records to show one by one", count, 5)
   .option("--preset <name>", "print a preset, to begin with")

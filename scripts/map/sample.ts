@@ -4,7 +4,8 @@
  * @module
  */
 
-import { parseJson } from "../../src/events/json.ts";
+import { type ParsedJson, parseJson } from "../../src/events/json.ts";
+import { type RegistrySettings, SchemaRegistry } from "../../streams/mapping/schema_registry.ts";
 import { readRow } from "../../streams/mapping/row.ts";
 import type { RecordFormat } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";
@@ -27,10 +28,20 @@ export interface Sample {
 export async function sampleOf(
   from: string,
   format: RecordFormat,
-  flags: LogFlags & { readonly records: number },
+  flags: LogFlags & { readonly records: number; readonly registry?: RegistrySettings | undefined },
 ): Promise<Sample> {
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const separator = format === "csv" ? "," : "\t";
+  if (topic !== undefined && flags.registry !== undefined) {
+    const schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
+    const records = await topicRecords(topic, flags);
+    for (const { bytes } of records) await schemas.ready(bytes);
+    return {
+      records,
+      values: records.flatMap(({ bytes }) => valuesIn(schemas.read(bytes))),
+      columns: undefined,
+    };
+  }
   if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, format);
   const lines = await fileLines(from, format, flags.records + 1);
   if (format === "json") return sampled(lines.slice(0, flags.records), undefined, format);
@@ -49,10 +60,14 @@ function sampled(
     const read = format === "json"
       ? parseJson(bytes, "record")
       : readRow(bytes, columns ?? [], format === "csv" ? "," : "\t");
-    if (!read.ok) return [];
-    return Array.isArray(read.value) ? read.value : [read.value];
+    return valuesIn(read);
   });
   return { records, values, columns };
+}
+
+function valuesIn(read: ParsedJson): readonly unknown[] {
+  if (!read.ok) return [];
+  return Array.isArray(read.value) ? read.value : [read.value];
 }
 
 async function fileLines(file: string, format: RecordFormat, most: number): Promise<TriedRecord[]> {

@@ -37,6 +37,8 @@ export const REJECTION_CODES = [
   // files, and records of other systems
   "malformed-row",
   "unmapped",
+  "undecodable",
+  "unknown-schema",
   "truncated-gzip",
   "corrupt-gzip",
   // the stream

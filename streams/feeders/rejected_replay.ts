@@ -75,7 +75,7 @@ export async function replayRejected(
     for await (const record of readAll(log, topics.rejected, partition, Math.max(start, next[partition]!))) {
       if (record.offset >= end) break; // what this replay has rejected again
       next[partition] = record.offset + 1;
-      const outcome = again(record, topics, adapter, { from, now: now() });
+      const outcome = await again(record, topics, adapter, { from, now: now() });
       if (outcome !== null) {
         records++;
         if (outcome.kind === "cut") cut++;
@@ -97,12 +97,12 @@ interface Outcome {
 }
 
 /** What a rejected record becomes now; `null` when it is of another source. */
-function again(
+async function again(
   record: LogRecord,
   topics: Topics,
   adapter: RecordAdapter,
   { from, now }: { readonly from: string | undefined; readonly now: number },
-): Outcome | null {
+): Promise<Outcome | null> {
   const rejected = decodeRejected(record);
   if (rejected === null) return null;
   const { rejection, time, key, headers } = rejected;
@@ -112,6 +112,7 @@ function again(
   const kept = { topic: topics.rejected, partition: 0, key, headers, time };
   if (rejection.cut) return { kind: "cut", records: [{ ...kept, value: encodeRejection(rejection) }] };
   const bytes = Uint8Array.fromBase64(rejection.bytes);
+  await adapter.ready?.(bytes);
   const isOfFile = "file" in rejection;
   const meta = isOfFile ? {} : { topic: rejection.topic, key, headers };
   const recordTime = Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);

@@ -231,6 +231,8 @@ export class TopicFeeder implements AsyncDisposable {
       const oldest = this.#oldest();
       const record = oldest?.head;
       if (oldest === undefined || record === undefined) break;
+      const wait = record.value === null ? undefined : this.#adapter.ready?.(record.value);
+      if (wait !== undefined) await wait;
       batch.push(...this.#adapt(record));
       oldest.take();
       if (oldest.head === undefined) await oldest.fill();

@@ -11,6 +11,7 @@ import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
 import { readRow } from "./row.ts";
+import { type RegistryContext, SchemaRegistry } from "./schema_registry.ts";
 import { settle } from "../../src/options/option.ts";
 import { type RecordFormat, SOURCE_OPTIONS, type SourceSettings, withPreset } from "./source_settings.ts";
 
@@ -22,6 +23,8 @@ export interface RecordSource {
   readonly format: RecordFormat;
   /** Fields of a row, where records are rows. */
   readonly columns: readonly string[] | undefined;
+  /** Fetches what reading a record needs; `undefined` = nothing to wait for. Rejects when the registry does not answer. */
+  readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
   /** Reads the bytes of a record. Does not throw. */
   readonly read: (bytes: Uint8Array) => ParsedJson;
   /** What a value that was read, or each of a list, becomes; all of it or nothing. Does not throw. */
@@ -49,19 +52,38 @@ export interface RecordSource {
  * assert.deepEqual(source.map(row.value, {}), { ok: true, records: [{ kind: "event", event }] });
  * ```
  */
-export function compileSource(name: string, settings: SourceSettings): RecordSource {
-  const { format, columns, ...mapping } = settle(SOURCE_OPTIONS, withPreset(settings));
-  if (format === "json" && columns !== undefined) {
-    throw new MappingError(["columns"], "records of format json have no columns");
+export function compileSource(
+  name: string,
+  settings: SourceSettings,
+  context: RegistryContext = {},
+): RecordSource {
+  const { format, columns, registry, ...mapping } = settle(SOURCE_OPTIONS, withPreset(settings));
+  const isRow = format === "csv" || format === "tsv";
+  if (!isRow && columns !== undefined) {
+    throw new MappingError(["columns"], `records of format ${format} have no columns`);
+  }
+  if ((format === "registry") !== (registry !== undefined)) {
+    throw new MappingError(["registry"], "format registry has one, and no other format has");
   }
   if ((mapping.rules ?? []).length === 0) {
     throw new MappingError(["rules"], "it has neither rules nor a preset: nothing could be taken");
   }
   const { map } = compileMapping(mapping, { expressions: compileExpression });
+  if (registry !== undefined) {
+    const schemas = new SchemaRegistry(registry, context);
+    return {
+      name,
+      format,
+      columns,
+      ready: (bytes) => schemas.ready(bytes),
+      read: (bytes) => schemas.read(bytes),
+      map,
+    };
+  }
   const separator = format === "csv" ? "," : "\t";
-  const read = format === "json"
-    ? (bytes: Uint8Array) => parseJson(bytes, "record")
-    : (bytes: Uint8Array) => readRow(bytes, columns ?? [], separator);
+  const read = isRow
+    ? (bytes: Uint8Array) => readRow(bytes, columns ?? [], separator)
+    : (bytes: Uint8Array) => parseJson(bytes, "record");
   return { name, format, columns, read, map };
 }
 

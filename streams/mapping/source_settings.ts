@@ -16,10 +16,11 @@ import {
   orAbsent,
   text,
 } from "../../src/options/option.ts";
+import { REGISTRY_OPTIONS, type RegistrySettings } from "./schema_registry.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
 
 /** How the bytes of records are read. */
-export const RECORD_FORMATS = ["json", "csv", "tsv"] as const;
+export const RECORD_FORMATS = ["json", "csv", "tsv", "registry"] as const;
 
 /** One of {@linkcode RECORD_FORMATS}. */
 export type RecordFormat = (typeof RECORD_FORMATS)[number];
@@ -30,6 +31,8 @@ export interface SourceSettings extends MappingSettings {
   readonly preset?: PresetName | undefined;
   /** How the bytes of its records are read. @default {"json"} */
   readonly format?: RecordFormat | undefined;
+  /** The registry whose schemas records name, where the format is `registry`. */
+  readonly registry?: RegistrySettings | undefined;
   /** Names of the fields of a row. @default {the header of the file} */
   readonly columns?: readonly string[] | undefined;
 }
@@ -42,7 +45,12 @@ export const SOURCE_OPTIONS = {
   preset: orAbsent(
     choice(PRESET_NAMES, "segment", "whose rules follow these, and whose settings hold where there are none"),
   ),
-  format: choice(RECORD_FORMATS, "json", "how records are read; `csv` and `tsv` are one row each"),
+  format: choice(
+    RECORD_FORMATS,
+    "json",
+    "how records are read; `csv` and `tsv` are one row each, `registry` is Confluent's wire format of Avro and JSON",
+  ),
+  registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>,
   columns: list(
     text<string>("", ""),
     { minimum: 1 },

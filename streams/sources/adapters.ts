@@ -66,6 +66,8 @@ export function adapt(map: () => Mapped): Adapted {
 export interface RecordAdapter {
   /** Name of the format, or of the source in the configuration. */
   readonly name: string;
+  /** Fetches what adapting a record needs; `undefined` = nothing to wait for. @default {nothing} */
+  readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
   /** What the bytes of a record become. Does not throw. */
   readonly adapt: (bytes: Uint8Array, meta: RecordMeta & { readonly time: number }) => Adapted;
 }
@@ -90,7 +92,7 @@ export function formatAdapter(format: JsonFormat): RecordAdapter {
  * ```
  */
 export function sourceAdapter(source: RecordSource): RecordAdapter {
-  return { name: source.name, adapt: (bytes, meta) => take(source, bytes, meta) };
+  return { name: source.name, ready: source.ready, adapt: (bytes, meta) => take(source, bytes, meta) };
 }
 
 /** Adapts JSON bytes: a value, or a list of values that are accepted as a whole or not at all. */

@@ -33,6 +33,11 @@ export async function* openMapped(
   source: RecordSource,
   { signal }: SourceOptions = {},
 ): AsyncGenerator<SourceRecord> {
+  if (source.format === "registry") {
+    throw new TypeError(
+      `Cannot open ${path} as ${source.name}: records of a schema registry come from topics`,
+    );
+  }
   for (const file of await filesOf(path)) {
     if (source.format === "json") yield* readJson(file, source, signal);
     else yield* readRows(file, source, signal);

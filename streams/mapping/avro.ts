@@ -1,0 +1,285 @@
+/**
+ * Decodes Avro's binary form by the schema that it was written with. What a reader wants instead, mappings say: so there
+ * is no resolution of schemas.
+ *
+ * Every count is checked against the bytes that are left, so a damaged or hostile record costs no more than its size: a
+ * decoder that reads on behind the end and looks afterwards can be kept busy for hours by six bytes.
+ *
+ * Source: Apache Avro 1.12 specification. Logical types are their bare ones; bytes and fixed are texts of Latin-1; longs
+ * that a number cannot hold are texts.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { FORBIDDEN_KEYS, MAX_DEPTH } from "../../src/events/limits.ts";
+
+/** Decodes a value of a schema from the whole of some bytes. @throws AvroError when they are no such value */
+export type AvroDecoder = (bytes: Uint8Array) => unknown;
+
+/** Bytes that are no value of a schema. */
+export class AvroError extends Error {}
+
+/** Most entries of lists and maps of one record. */
+const MAX_ENTRIES = 100_000;
+const TEXT = new TextDecoder("utf-8", { fatal: true });
+
+type Read = (input: Input) => unknown;
+
+/**
+ * Compiles a schema.
+ *
+ * @param references schemas that it names, those first that others name
+ * @throws SyntaxError when it is no schema
+ *
+ * @example
+ * ```ts
+ * import { compileAvro } from "./avro.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const decode = compileAvro({ type: "record", name: "Click", fields: [
+ *   { name: "user", type: "string" },
+ *   { name: "item", type: ["null", "long"] },
+ * ] });
+ * assert.deepEqual(decode(Uint8Array.of(6, 0x61, 0x6e, 0x6e, 2, 14)), { user: "ann", item: 7 });
+ * ```
+ */
+export function compileAvro(schema: unknown, references: readonly unknown[] = []): AvroDecoder {
+  const names = new Map<string, Read>();
+  for (const reference of references) compile(reference, "", names);
+  const read = compile(schema, "", names);
+  return (bytes) => {
+    const input = new Input(bytes);
+    const value = read(input);
+    if (input.at !== bytes.length) throw new AvroError(`${bytes.length - input.at} bytes are left`);
+    return value;
+  };
+}
+
+/** Bytes that are read from the front. */
+class Input {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  at = 0;
+  depth = 0;
+  entries = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Moves on by some bytes. @returns where they begin */
+  take(size: number): number {
+    const start = this.at;
+    if (size < 0 || size > this.bytes.length - start) {
+      throw new AvroError(`it ends at byte ${this.bytes.length}`);
+    }
+    this.at = start + size;
+    return start;
+  }
+
+  /** A zig-zag number; a text when it is not exact as a number. */
+  long(): number | string {
+    const first = this.bytes[this.at];
+    if (first !== undefined && first < 0x80) {
+      this.at++;
+      return (first >>> 1) ^ -(first & 1);
+    }
+    let low = 0, shift = 1;
+    for (let i = 0; i < 7; i++, shift *= 128) { // 49 bits are exact
+      const byte = this.bytes[this.take(1)]!;
+      low += (byte & 0x7f) * shift;
+      if (byte < 0x80) return low % 2 === 0 ? low / 2 : -(low + 1) / 2;
+    }
+    let all = BigInt(low);
+    for (let i = 7n; i < 10n; i++) {
+      const byte = this.bytes[this.take(1)]!;
+      all |= BigInt(byte & 0x7f) << (7n * i);
+      if (byte >= 0x80) continue;
+      const value = (all >> 1n) ^ -(all & 1n);
+      return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+    }
+    throw new AvroError(`the number before byte ${this.at} has more than 10 bytes`);
+  }
+
+  /** A number that is a size or an index. */
+  size(): number {
+    const size = this.long();
+    if (typeof size === "number") return size;
+    throw new AvroError(`a size before byte ${this.at} is ${size}`);
+  }
+
+  /** The bytes of a text, whose size stands before them. */
+  sized(): Uint8Array {
+    const size = this.size();
+    const start = this.take(size);
+    return this.bytes.subarray(start, start + size);
+  }
+
+  text(): string {
+    const bytes = this.sized();
+    let all = 0;
+    for (let i = 0; i < bytes.length; i++) all |= bytes[i]!;
+    if (all < 0x80) return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length); // a quarter of the decoder's time
+    try {
+      return TEXT.decode(bytes);
+    } catch {
+      throw new AvroError(`the text before byte ${this.at} is no UTF-8`);
+    }
+  }
+
+  /** Entries of the next block; 0 = there is none. */
+  block(): number {
+    const count = this.size();
+    if (count < 0) this.size(); // the bytes of the block
+    this.entries += Math.abs(count);
+    if (this.entries > MAX_ENTRIES) throw new AvroError(`it has more than ${MAX_ENTRIES} entries`);
+    return Math.abs(count);
+  }
+}
+
+const PRIMITIVES: Readonly<Record<string, Read>> = {
+  null: () => null,
+  boolean: (input) => input.bytes[input.take(1)] === 1,
+  int: (input) => input.long(),
+  long: (input) => input.long(),
+  float: (input) => input.view.getFloat32(input.take(4), true),
+  double: (input) => input.view.getFloat64(input.take(8), true),
+  bytes: (input) => latin1(input.sized()),
+  string: (input) => input.text(),
+};
+
+interface Schema {
+  readonly type?: unknown;
+  readonly name?: string;
+  readonly fields?: readonly { readonly name: string; readonly type: unknown }[];
+  readonly symbols?: readonly string[];
+  readonly items?: unknown;
+  readonly values?: unknown;
+  readonly size?: number;
+}
+
+function compile(schema: unknown, space: string, names: Map<string, Read>): Read {
+  if (typeof schema === "string") return named(schema, space, names);
+  if (Array.isArray(schema)) return union(schema.map((branch) => compile(branch, space, names)));
+  if (typeof schema !== "object" || schema === null) throw noSchema(schema);
+  const own = schema as Schema;
+  const { type } = own;
+  if (typeof type === "object") return compile(type, space, names);
+  if (type === "array") return list(compile(own.items, space, names));
+  if (type === "map") return map(compile(own.values, space, names));
+  if (type !== "record" && type !== "error" && type !== "enum" && type !== "fixed") {
+    if (typeof type !== "string") throw noSchema(schema);
+    return named(type, space, names);
+  }
+  const name = fullName(own.name ?? "", spaceOf(schema) ?? space);
+  const inner = name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : "";
+  let read: Read = () => {
+    throw new AvroError(`${name} is not complete`);
+  };
+  names.set(name, (input) => read(input)); // a record may hold itself
+  if (type === "enum") read = choice(own.symbols ?? []);
+  else if (type === "fixed") read = fixed(own.size ?? -1);
+  else {read = record((own.fields ?? []).map((field) =>
+      [field.name, compile(field.type, inner, names)] as const
+    ));}
+  return read;
+}
+
+function noSchema(schema: unknown): SyntaxError {
+  return new SyntaxError(`Cannot take ${JSON.stringify(schema)?.slice(0, 100)} as an Avro schema`);
+}
+
+/** The first part of the names in a schema. */
+function spaceOf(schema: object): string | undefined {
+  const space = (schema as Readonly<Record<string, unknown>>)["namespace"];
+  return typeof space === "string" ? space : undefined;
+}
+
+function fullName(name: string, space: string): string {
+  return name.includes(".") || space === "" ? name : `${space}.${name}`;
+}
+
+function named(name: string, space: string, names: Map<string, Read>): Read {
+  if (Object.hasOwn(PRIMITIVES, name)) return PRIMITIVES[name]!;
+  const known = names.get(fullName(name, space)) ?? names.get(name);
+  if (known === undefined) throw new SyntaxError(`Cannot take the Avro schema: there is no type ${name}`);
+  return known;
+}
+
+function record(fields: readonly (readonly [name: string, read: Read])[]): Read {
+  const wrong = fields.find(([name]) => FORBIDDEN_KEYS.includes(name));
+  if (wrong !== undefined) {
+    throw new SyntaxError(`Cannot take the Avro schema: no record may have a field ${wrong[0]}`);
+  }
+  return nested((input) => {
+    const value: Record<string, unknown> = {};
+    for (let i = 0; i < fields.length; i++) value[fields[i]![0]] = fields[i]![1](input);
+    return value;
+  });
+}
+
+/** Bounds the depth: a schema may hold itself. */
+function nested(read: Read): Read {
+  return (input) => {
+    if (++input.depth > MAX_DEPTH) throw new AvroError(`it is nested more than ${MAX_DEPTH} deep`);
+    const value = read(input);
+    input.depth--;
+    return value;
+  };
+}
+
+function union(branches: readonly Read[]): Read {
+  return nested((input) => {
+    const index = input.size();
+    const read = branches[index];
+    if (read === undefined) throw new AvroError(`the union before byte ${input.at} has no branch ${index}`);
+    return read(input);
+  });
+}
+
+function choice(symbols: readonly string[]): Read {
+  return (input) => {
+    const symbol = symbols[input.size()];
+    if (symbol === undefined) throw new AvroError(`the enum before byte ${input.at} has no such symbol`);
+    return symbol;
+  };
+}
+
+function fixed(size: number): Read {
+  if (!Number.isInteger(size) || size < 0) throw noSchema({ type: "fixed", size });
+  return (input) => {
+    const start = input.take(size);
+    return latin1(input.bytes.subarray(start, start + size));
+  };
+}
+
+function list(read: Read): Read {
+  return nested((input) => {
+    const values: unknown[] = [];
+    for (let count = input.block(); count > 0; count = input.block()) {
+      for (let i = 0; i < count; i++) values.push(read(input));
+    }
+    return values;
+  });
+}
+
+function map(read: Read): Read {
+  return nested((input) => {
+    const values: Record<string, unknown> = {};
+    for (let count = input.block(); count > 0; count = input.block()) {
+      for (let i = 0; i < count; i++) {
+        const key = input.text();
+        const value = read(input);
+        if (FORBIDDEN_KEYS.includes(key)) throw new AvroError(`no record may have a field ${key}`);
+        values[key] = value;
+      }
+    }
+    return values;
+  });
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
+}

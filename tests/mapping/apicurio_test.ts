@@ -1,0 +1,84 @@
+/** Topics of Avro, with references and an evolved schema, and of JSON, by a real registry. */
+
+import assert from "node:assert/strict";
+import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
+import { sourceAdapter } from "../../streams/sources/adapters.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { hasApicurio, startApicurio } from "./apicurio.ts";
+
+const TIME = Date.UTC(2026, 10, 27, 10);
+const text = (value: string) => [value.length * 2, ...new TextEncoder().encode(value)];
+
+Deno.test({
+  name: "topics of Avro and JSON are fed by the schemas of a real registry, with counts right to the record",
+  ignore: !await hasApicurio(),
+  async fn() {
+    await using registry = await startApicurio();
+    const schema = (fields: readonly object[]) =>
+      JSON.stringify({ type: "record", name: "Click", namespace: "com.shop", fields });
+    const person = {
+      type: "record",
+      name: "Person",
+      namespace: "com.shop",
+      fields: [{ name: "id", type: "string" }],
+    };
+    const who = { name: "who", type: "com.shop.Person" }, sku = { name: "sku", type: "string" };
+    await registry.register("person-value", { schema: JSON.stringify(person) });
+    const references = [{ name: "com.shop.Person", subject: "person-value", version: 1 }];
+    const first = await registry.register("clicks-value", { schema: schema([who, sku]), references });
+    const evolved = await registry.register("clicks-value", {
+      schema: schema([{ name: "page", type: ["null", "string"], default: null }, who, sku]),
+      references,
+    });
+    const json = await registry.register("likes-value", {
+      schemaType: "JSON",
+      schema: JSON.stringify({
+        $schema: "http://json-schema.org/draft-07/schema#",
+        type: "object",
+        properties: {},
+      }),
+    });
+    assert.equal(new Set([first, evolved, json]).size, 3);
+    const framed = (id: number, body: readonly number[]) => {
+      const bytes = new Uint8Array(5 + body.length);
+      new DataView(bytes.buffer).setUint32(1, id);
+      bytes.set(body, 5);
+      return bytes;
+    };
+    const like = new TextEncoder().encode('{"who": {"id": "cid"}, "sku": "A3"}');
+    const values = [
+      ...Array.from({ length: 10 }, () => framed(first, [...text("ann"), ...text("A1")])),
+      ...Array.from(
+        { length: 5 },
+        () => framed(evolved, [2, ...text("home"), ...text("bob"), ...text("A2")]),
+      ),
+      ...Array.from({ length: 3 }, () => framed(json, [...like])),
+      framed(12_345, []),
+    ];
+    const source = compileSource("clicks", {
+      format: "registry",
+      registry: { url: registry.url },
+      rules: [{
+        as: "interaction",
+        fields: { user: "who.id", item: "sku", action: { value: "click" }, surface: "page" },
+      }],
+    });
+    const topics = topicNames();
+    await using log = new MemoryLog();
+    await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+    await log.append(values.map((value) => ({ topic: "clicks", key: null, value, time: TIME })));
+    await using feeder = await TopicFeeder.open(log, topics, {
+      log,
+      topic: "clicks",
+      format: sourceAdapter(source),
+    });
+    while (await feeder.feed() > 0);
+    assert.deepEqual([feeder.events, feeder.rejected, feeder.firstRejection?.code], [
+      18,
+      1,
+      "unknown-schema",
+    ]);
+  },
+});
