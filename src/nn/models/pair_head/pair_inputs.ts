@@ -68,23 +68,41 @@ export class PairInputs {
     const length = K * H * P;
     if (this.#pairs.length < length) this.#pairs = new Float32Array(2 * length);
     const values = this.#pairs;
-    const [far, count, own] = this.#relative;
-    // What is not there says nothing.
-    const at = (array: Float32Array, row: number, column: number) => column < 0 ? 0 : array[row + column]!;
-    for (let i = 0, to = 0; i < K; i++) {
+    // Column by column, in tight loops. What is not there says nothing.
+    const rows = K * H;
+    let column = 0;
+    for (let v = 0; v < V; v++, column++) {
+      for (let row = 0, to = column; row < rows; row++, to += P) values[to] = pairs[row * V + v]!;
+    }
+    for (let a = 0; a < A; a++, column++) {
       for (let j = 0; j < H; j++) {
-        const pair = (i * H + j) * V;
-        for (let v = 0; v < V; v++) values[to++] = pairs[pair + v]!;
-        for (let a = 0; a < A; a++) values[to++] = behaviours[j * A + a]!;
-        for (let n = 0; n < this.#candidates.length; n++) {
-          values[to++] = at(candidates, i * B, this.#candidates[n]!);
+        const x = behaviours[j * A + a]!;
+        for (let i = 0, to = j * P + column; i < K; i++, to += H * P) values[to] = x;
+      }
+    }
+    for (const own of this.#candidates) {
+      for (let i = 0, to = column; i < K; i++) {
+        const x = own < 0 ? 0 : candidates[i * B + own]!;
+        for (let j = 0; j < H; j++, to += P) values[to] = x;
+      }
+      column++;
+    }
+    for (const [pair, behaviour] of this.#products) {
+      for (let i = 0, row = 0, to = column; i < K; i++) {
+        for (let j = 0; j < H; j++, row++, to += P) {
+          values[to] = pair < 0 || behaviour < 0
+            ? 0
+            : pairs[row * V + pair]! * behaviours[j * A + behaviour]!;
         }
-        for (let n = 0; n < this.#products.length; n++) {
-          const [v, a] = this.#products[n]!;
-          values[to++] = at(pairs, pair, v) * at(behaviours, j * A, a);
-        }
-        values[to++] = at(pairs, pair, far) - RELATIVE.behaviour * at(behaviours, j * A, count) -
-          RELATIVE.candidate * at(candidates, i * B, own);
+      }
+      column++;
+    }
+    const [far, count, own] = this.#relative;
+    for (let i = 0, row = 0, to = column; i < K; i++) {
+      const candidate = own < 0 ? 0 : RELATIVE.candidate * candidates[i * B + own]!;
+      for (let j = 0; j < H; j++, row++, to += P) {
+        const behaviour = count < 0 ? 0 : RELATIVE.behaviour * behaviours[j * A + count]!;
+        values[to] = (far < 0 ? 0 : pairs[row * V + far]!) - behaviour - candidate;
       }
     }
     return { H, K, pairs: values.subarray(0, length), blend: candidates, scores };
@@ -109,10 +127,12 @@ function placesOf(names: readonly string[], wanted: readonly string[]): number[]
 /** Maps rows of values into `to`, which may be the same array. */
 function standardise(rows: Float32Array, { mean, inverseDeviation }: Scales, to: Float32Array): void {
   const columns = mean.length;
-  for (let row = 0; row < rows.length; row += columns) {
-    for (let v = 0; v < columns; v++) {
-      const x = (rows[row + v]! - mean[v]!) * inverseDeviation[v]!;
-      to[row + v] = x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
+  // By column: its mean and deviation stay in registers.
+  for (let v = 0; v < columns; v++) {
+    const m = mean[v]!, inverse = inverseDeviation[v]!;
+    for (let at = v; at < rows.length; at += columns) {
+      const x = (rows[at]! - m) * inverse;
+      to[at] = x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
     }
   }
 }
