@@ -15,11 +15,13 @@
  * @module
  */
 
+import { isDeepStrictEqual } from "node:util";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";
 import { settle } from "../../src/options/option.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
+import { checkpointedSamples } from "../learning/learner_records.ts";
 import { Learning, LEARNING_OPTIONS } from "../learning/learning.ts";
 import type { Log, ReadOptions, ReadResult } from "../log/log.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
@@ -143,7 +145,8 @@ export class Rebuild implements AsyncDisposable {
     const task = this.#furthestBehind();
     const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
     if (task === undefined) {
-      await (carries === undefined ? this.learning.checkpoint() : this.learning.pass());
+      if (carries !== undefined) await this.learning.pass();
+      else if (!await this.#isCheckpointed()) await this.learning.checkpoint();
       return false;
     }
     await this.#learnOthers(task);
@@ -169,6 +172,13 @@ export class Rebuild implements AsyncDisposable {
       (oldest, task) => oldest === undefined || task.state.maxTime < oldest.state.maxTime ? task : oldest,
       undefined,
     );
+  }
+
+  /** Whether the learner's checkpoint has all: another one would count as a state that was served for longer. */
+  async #isCheckpointed(): Promise<boolean> {
+    const { topics, model } = this.#options.spec;
+    const positions = await checkpointedSamples(this.#log, topics, model);
+    return isDeepStrictEqual(positions, this.learning.positions);
   }
 
   /** Learns all that the other tasks have learnt until now. */

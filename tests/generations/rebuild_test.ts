@@ -88,6 +88,12 @@ for (const partitions of [1, 2]) {
     }
     assert.ok(kills >= 10, `${kills} kills in ${whole.operations} operations`);
     assert.deepEqual(await digestOf(log), whole.digest);
+    await build(log, options);
+    assert.deepEqual(
+      await digestOf(log),
+      whole.digest,
+      "one that was killed at its very end has nothing to do",
+    );
   });
 }
 
