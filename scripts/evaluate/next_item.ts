@@ -117,6 +117,8 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     withoutOwn: options.withoutOwn ?? !revisits,
     share: Math.min(1, (options.queries ?? 200_000) / survey.targets),
   });
+  // The blend learns once lists are asked for, and here they are when all is learnt.
+  if (stream.isHeld !== undefined) run.task.retrieval.state.ask();
   const source = stream.open();
   const steps = stepsOf(survey.unordered > 0 ? sortByTime(source) : source);
   const begun = { wall: performance.now(), cpu: process.cpuUsage() };
