@@ -8,6 +8,7 @@ import { restore } from "../../streams/backup/restore.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { outputOf } from "../deploy/tools.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { meanderCommand } from "./meander.ts";
 
@@ -201,14 +202,13 @@ Deno.test("backup says that a disk is full, and leaves nothing there", async () 
   await using _log = await filled(at("log.sqlite"), 40_000);
   await Deno.mkdir(at("small"));
   const script = 'mount -t tmpfs -o size=4m none "$1" || exit 77; shift; "$@"; code=$?; ls "$0"; exit $code';
-  const { code, stdout, stderr } = await new Deno.Command("unshare", {
-    args: [
-      ...["--map-root-user", "--mount", "sh", "-c", script, at("small"), at("small"), Deno.execPath()],
-      ...["run", "-q", "--no-check", "--no-prompt", "-P=command", "scripts/meander.ts", "backup"],
-      ...["--log-path", at("log.sqlite"), "--to", at("small/b")],
-    ],
-    stdin: "null",
-  }).output().catch(() => ({ code: 77, stdout: new Uint8Array(), stderr: new Uint8Array() }));
+  const args = [
+    ...["--map-root-user", "--mount", "sh", "-c", script, at("small"), at("small"), Deno.execPath()],
+    ...["run", "-q", "--no-check", "--no-prompt", "-P=command", "scripts/meander.ts", "backup"],
+    ...["--log-path", at("log.sqlite"), "--to", at("small/b")],
+  ];
+  const ended = await outputOf("unshare", args, Deno.cwd());
+  const { code, stdout, stderr } = ended ?? { code: 77, stdout: new Uint8Array(), stderr: new Uint8Array() };
   const [told = "", left] = [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes));
   if (code === 77) {
     await Deno.stderr.write(

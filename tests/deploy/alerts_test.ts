@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { readPage, ROOT } from "../docs/pages.ts";
 import { startApi } from "../server/deployment.ts";
+import { outputOf } from "./tools.ts";
 
 interface Rules {
   readonly groups: readonly {
@@ -58,11 +59,7 @@ Deno.test("each alert is seen to be told, and to be silent", async () => {
 
 Deno.test("promtool finds the alerts right", async () => {
   for (const args of [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]]) {
-    const ended = await new Deno.Command("promtool", { args, cwd: fileURLToPath(FOLDER) }).output().catch(
-      (error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      },
-    );
+    const ended = await outputOf("promtool", args, fileURLToPath(FOLDER));
     if (ended === undefined) {
       const text = "SKIPPED: the alerts, as there is no promtool (Debian's package `prometheus` has it)\n";
       return void await Deno.stderr.write(new TextEncoder().encode(text));

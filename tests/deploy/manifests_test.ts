@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
 import { readPage, ROOT } from "../docs/pages.ts";
+import { outputOf } from "./tools.ts";
 
 interface Container {
   readonly args: readonly string[];
@@ -35,10 +36,7 @@ async function understands(flags: readonly string[]): Promise<void> {
 
 /** Runs a tool; tells loudly when it is not there. */
 async function runTool(command: string, args: readonly string[], what: string): Promise<void> {
-  const ended = await new Deno.Command(command, { args: [...args], cwd: fileURLToPath(ROOT) }).output()
-    .catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+  const ended = await outputOf(command, args, fileURLToPath(ROOT));
   if (ended === undefined) {
     return void await Deno.stderr.write(
       new TextEncoder().encode(`SKIPPED: ${what}, as there is no ${command}\n`),
