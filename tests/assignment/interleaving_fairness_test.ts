@@ -11,7 +11,7 @@ import { startExperiment } from "../../src/assignment/changes.ts";
 import type { Variant } from "../../src/assignment/experiment.ts";
 import { InterleavingTotals, listPicker, teamDraft } from "../../src/assignment/interleaving.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { Story } from "../state/story.ts";
+import { Story } from "../engine/story.ts";
 import { allCoins, type Credits, creditsOf, indices, PAIRS, READERS, wins } from "./drafts.ts";
 
 const [RUNS, COUNT, ALPHA] = [40, 10, 0.05];

@@ -21,7 +21,7 @@ import { Learner } from "../../src/learner/learner.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
 import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import { outputs } from "../state/streams.ts";
+import { outputs } from "../engine/streams.ts";
 
 const ITEMS = 5000, USERS = 400, CATEGORIES = 200, LIST = 100;
 const random = mulberry32(1);

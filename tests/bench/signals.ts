@@ -24,7 +24,7 @@ import { partitionOf } from "../../streams/log/partitioner.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { FakeServing } from "../state/fake_serving.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
 
 interface Flags {
   readonly data: string;

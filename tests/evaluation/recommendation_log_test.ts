@@ -9,7 +9,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { FakeServing } from "../state/fake_serving.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
 
 const topics = topicNames();
 const POLICY = { name: "boltzmann", temperature: 0.5 } as const;

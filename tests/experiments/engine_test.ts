@@ -12,7 +12,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { FakeServing } from "../state/fake_serving.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
 
 const topics = topicNames();
 const START = Date.UTC(2026, 0, 1);

@@ -4,8 +4,8 @@ import { Gatherer } from "../../src/retrieval/gatherer.ts";
 import type { RetrievalOptions } from "../../src/retrieval/retrieval.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { outputs, SMALL, START } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { outputs, SMALL, START } from "../engine/streams.ts";
 
 const MINUTE = 60_000;
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { Event } from "../../src/events/event.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { Durable, inventory, outputs, SMALL } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { Durable, inventory, outputs, SMALL } from "../engine/streams.ts";
 
 const ITEMS = 300;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { outputs, SMALL, START } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { outputs, SMALL, START } from "../engine/streams.ts";
 
 const MINUTE = 60_000;
 

@@ -13,8 +13,8 @@ import { choose, placeDistribution, type PolicyOptions, propensitiesOf } from ".
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { Story } from "../state/story.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { Story } from "../engine/story.ts";
 
 /** Scores from a few values, so that there are ties. */
 const scores = fc.array(fc.integer({ min: -2, max: 2 }), { maxLength: 8 });

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { PRIOR_NUMERIC } from "../../src/features/schema.ts";
 import { sigmoid } from "../../src/nn/losses/logistic.ts";
-import { Story } from "../state/story.ts";
+import { Story } from "../engine/story.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 
 const SHARES = [0, 0.5, 1] as const;

@@ -15,8 +15,8 @@ import { parseConfig, taskOptions } from "../../streams/config/config.ts";
 import { loggedList } from "../../streams/evaluation/recommendation_log.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { openSource } from "../../streams/sources/open.ts";
-import { outputs } from "../state/streams.ts";
-import { Story } from "../state/story.ts";
+import { outputs } from "../engine/streams.ts";
+import { Story } from "../engine/story.ts";
 
 const RANKINGS = ["model", "blend", "both"] as const;
 const EVENTS = 10_000;

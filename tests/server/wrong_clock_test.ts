@@ -9,7 +9,7 @@ import { Metrics } from "../../streams/http/metrics.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "../service/deployment.ts";
-import { MINUTE } from "../state/durations.ts";
+import { MINUTE } from "../engine/durations.ts";
 import { ask } from "./deployment.ts";
 
 const topics = topicNames();

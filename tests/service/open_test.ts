@@ -13,7 +13,7 @@ import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples, SCHEMA } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { OPTIONS, until } from "./deployment.ts";
-import { FakeServing } from "../state/fake_serving.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
 import { withFolder, withoutIndex } from "../task/harness.ts";
 
 const topics = topicNames();

@@ -23,8 +23,8 @@ import { follow, notesOf, signalsOf } from "../chaos/notes.ts";
 import { OverlayLog } from "../chaos/overlay_log.ts";
 import { SCHEMA } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { inventory } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { inventory } from "../engine/streams.ts";
 
 const topics = topicNames();
 const PARTITIONS = 3;

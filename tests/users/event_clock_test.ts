@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { type Arrival, EventClock } from "../../src/users/event_clock.ts";
-import { DAY, HOUR, MINUTE } from "../state/durations.ts";
-import { START } from "../state/streams.ts";
-import { Story } from "../state/story.ts";
+import { DAY, HOUR, MINUTE } from "../engine/durations.ts";
+import { START } from "../engine/streams.ts";
+import { Story } from "../engine/story.ts";
 
 const LATENESS = 5 * MINUTE;
 const sure = (time: number): Arrival => ({ time, isSure: true });

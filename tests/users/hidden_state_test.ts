@@ -4,8 +4,8 @@ import type { InteractionEvent } from "../../src/events/event.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { UserState } from "../../src/users/user_state.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { clicksWithin, outputs, SMALL } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { clicksWithin, outputs, SMALL } from "../engine/streams.ts";
 
 const LATENESS = SMALL.allowedLatenessMs ?? 0;
 

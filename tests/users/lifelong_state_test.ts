@@ -6,8 +6,8 @@ import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { SampleState } from "../../src/samples/sample.ts";
 import type { StoredState } from "../../src/users/states/stored_state.ts";
 import type { UserState } from "../../src/users/user_state.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { clicksWithin, outputs, SMALL, START } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { clicksWithin, outputs, SMALL, START } from "../engine/streams.ts";
 
 /** K = 4 recent behaviours, P = 2. */
 const OPTIONS: TaskOptions = { ...SMALL, sequence: { capacity: 10, window: 8, hop: 2, recent: 4 } };

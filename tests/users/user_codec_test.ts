@@ -4,8 +4,8 @@ import type { Event } from "../../src/events/event.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { UserCodec } from "../../src/users/user_codec.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { anyStream, run, SMALL } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { anyStream, run, SMALL } from "../engine/streams.ts";
 
 Deno.test("UserCodec.decode() gives a user of the same bytes when users come from any stream", () => {
   fc.assert(fc.property(anyStream, fc.boolean(), (steps, lifelong) => {

@@ -8,8 +8,8 @@ import type { Serving } from "../../src/features/serving.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { RecurrentState } from "../../src/users/user_state.ts";
-import { FakeServing } from "../state/fake_serving.ts";
-import { clicksWithin, outputs, SMALL, START } from "../state/streams.ts";
+import { FakeServing } from "../engine/fake_serving.ts";
+import { clicksWithin, outputs, SMALL, START } from "../engine/streams.ts";
 
 const OPTIONS: TaskOptions = {
   ...SMALL,

@@ -14,7 +14,7 @@ import type { Serving } from "../../../src/features/serving.ts";
 import { PRIOR } from "../../../src/serving/prior_serving.ts";
 import { ServingModel } from "../../../src/serving/serving_model.ts";
 import { decodeVersion, encodeVersion } from "../../../src/serving/version.ts";
-import { Durable, inventory, outputs } from "../../state/streams.ts";
+import { Durable, inventory, outputs } from "../../engine/streams.ts";
 
 const GROUPS = 10, SIZE = 6, USERS = 15;
 const OPTIONS: TaskOptions = {

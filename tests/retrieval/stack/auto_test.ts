@@ -12,8 +12,8 @@ import type { Event } from "../../../src/events/event.ts";
 import { PRIOR } from "../../../src/serving/prior_serving.ts";
 import type { Serving } from "../../../src/features/serving.ts";
 import { type Part, Stack } from "../../../src/retrieval/stack/stack.ts";
-import { FakeServing } from "../../state/fake_serving.ts";
-import { Durable, inventory, outputs } from "../../state/streams.ts";
+import { FakeServing } from "../../engine/fake_serving.ts";
+import { Durable, inventory, outputs } from "../../engine/streams.ts";
 
 const START = 1_700_000_000_000;
 const ITEMS = Array.from({ length: 40 }, (_, n) => `i${n}`);

@@ -12,7 +12,7 @@ import {
   readNumbers,
   writeNumbers,
 } from "../../src/items/item_codec.ts";
-import { anyStream, run, SMALL } from "./streams.ts";
+import { anyStream, run, SMALL } from "../engine/streams.ts";
 
 /** An item wherever it stands in the catalogue. */
 function anywhere(item: CatalogueItem) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Catalogue } from "../../src/items/catalogue.ts";
-import { SMALL } from "./streams.ts";
+import { SMALL } from "../engine/streams.ts";
 
 Deno.test("Catalogue.apply() changes nothing when the record is older than the last applied", () => {
   const catalogue = new Catalogue(SMALL.schema);

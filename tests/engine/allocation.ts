@@ -3,7 +3,7 @@
  * it, in sequences that hold them all. The flags of V8 make it collect nothing while it counts.
  *
  * ```sh
- * deno run --v8-flags=--expose-gc,--min-semi-space-size=256,--max-semi-space-size=256 tests/state/allocation.ts dien
+ * deno run --v8-flags=--expose-gc,--min-semi-space-size=256,--max-semi-space-size=256 tests/engine/allocation.ts dien
 #                                                                                                  base retrieval
  * ```
  *
