@@ -255,7 +255,7 @@ async function differences(
   return blueprintChanges(recorded.blueprint, now).map((change) => ({
     what: `the configuration differs from the deployment: ${changeText(change)}`,
     remedy: change.reach === "rebuild"
-      ? "put it back, or `deno task rebuild`: `run` does not start like this"
+      ? "put it back, or `deno task meander rebuild`: `run` does not start like this"
       : "nothing, or put it back; `run` takes it over when it starts",
     isProblem: change.reach === "rebuild",
   }));

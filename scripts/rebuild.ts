@@ -1,8 +1,8 @@
 /**
- * `deno task rebuild`: builds a new generation of a deployment from its log, as configured now, and has it serve from the
+ * `deno task meander rebuild`: builds a new generation of a deployment from its log, as configured now, and has it serve from the
  * next start on. Stopped or killed, the same command goes on where it was.
  *
- *     deno task rebuild --config meander.json --model dien
+ *     deno task meander rebuild --config meander.json --model dien
  *
  * @module
  */
@@ -66,8 +66,8 @@ const program = addLogFlags(
   .addHelpText(
     "after",
     "\nThe way back: put the old configuration back, and rebuild again; what came since is added to the old generation.\n" +
-      "\nExamples:\n  deno task rebuild --config meander.json\n" +
-      "  deno task rebuild --log kafka --brokers kafka-1:9092 --share 0.5 --no-switch",
+      "\nExamples:\n  deno task meander rebuild --config meander.json\n" +
+      "  deno task meander rebuild --log kafka --brokers kafka-1:9092 --share 0.5 --no-switch",
   )
   .parse(commandArguments(), { from: "user" });
 

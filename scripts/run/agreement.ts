@@ -69,7 +69,7 @@ export async function agreeOn(
   if (kept.length > 0) {
     logger.warn(
       "generations {kept} are kept beside {number}, which serves: whoever is erased stays in them until they are dropped, " +
-        "deno task rebuild --drop <n>",
+        "deno task meander rebuild --drop <n>",
       { kept: kept.join(", "), number },
     );
   }

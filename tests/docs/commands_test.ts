@@ -22,6 +22,10 @@ Deno.test("docs name only tasks that deno.json has", async () => {
   }
 });
 
+Deno.test("deno.json has the tasks that people type, a dozen at most: the rest are commands of meander", async () => {
+  assert.ok(Object.keys((await manifest()).tasks).length <= 12);
+});
+
 Deno.test("docs name only files of commands that exist", async () => {
   for (const page of await pages()) {
     const found = (await readPage(page)).matchAll(
