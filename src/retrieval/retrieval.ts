@@ -44,7 +44,7 @@ import {
 import { ITEM_LISTS_OPTIONS, ItemLists, type ItemListsOptions } from "./items/item_lists.ts";
 import { nthLargest } from "../vectors/nth_largest.ts";
 import { RetrievalState } from "./retrieval_state.ts";
-import type { ScoresByPart, Stacked } from "./stack/stack.ts";
+import type { Part, ScoresByPart, Stacked } from "./stack/stack.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
@@ -231,6 +231,12 @@ export class Retrieval {
   /** Whether the stack orders by what the model says, too. */
   get needsModel(): boolean {
     return this.state.stack.needsModel(this.#view.modelShare ?? 0);
+  }
+
+  /** The parts that order lists under `ranking: "auto"` now; none before such a list was asked for. */
+  get ordering(): readonly Part[] {
+    const { stack, stackAsked } = this.state;
+    return stackAsked ? stack.partsBy(this.#view.modelShare ?? 0) : [];
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */

@@ -80,6 +80,7 @@ export class ServiceGauges {
   readonly #sources: ReadonlyMap<keyof typeof SOURCE_COUNTERS, Counter<"partition" | "source">>;
   readonly #taken: Counter<"partition">;
   readonly #signals: Counter<"partition">;
+  readonly #ordering: Gauge<"partition" | "part">;
   readonly #version: Gauge<"model">;
   readonly #registers: Registry[];
   /** By name of a panel, where the model shows it. */
@@ -124,6 +125,12 @@ export class ServiceGauges {
       "Signals and positives learnt from other partitions, since the task began here",
       "partition",
     );
+    this.#ordering = gauge(
+      "meander_ordering_parts",
+      'Parts that order lists under ranking "auto": 1 for each that has proved to',
+      "partition",
+      "part",
+    );
     this.#version = gauge("meander_serving_version", "Version of the parameters that scores here", "model");
     this.#memory = gauge(
       "meander_memory_bytes",
@@ -141,7 +148,7 @@ export class ServiceGauges {
   /** Takes the measures. */
   async collect(service: Service | undefined): Promise<void> {
     this.#collectProcess();
-    const own = [this.#version, ...this.#panels.values()];
+    const own = [this.#version, this.#ordering, ...this.#panels.values()];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
     for (const gauge of [...this.#monitor.values(), this.#rekeyLag]) gauge.remove();
     for (
@@ -168,6 +175,9 @@ export class ServiceGauges {
       });
       for (const panel of inspection?.panels ?? []) this.#collectPanel(String(partition), panel);
       this.#collectSources(String(partition), state.retrieval.sources);
+      for (const part of state.retrieval.ordering) {
+        this.#ordering.set({ partition: String(partition), part }, 1);
+      }
     }
     this.#memory.set({ part: "states" }, states);
     this.#version.set({ model: service.serving.model }, version);

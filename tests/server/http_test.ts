@@ -151,6 +151,7 @@ Deno.test("models, status, health, readiness and metrics tell how it is doing", 
       /^meander_watermark_timestamp_seconds\{partition="\d"\} 169\d{7}/m,
       /^meander_memory_bytes\{part="states"\} [1-9]/m,
       /^meander_log_records_total\{topic="meander.recommendations"\} 30$/m,
+      /^meander_ordering_parts\{partition="\d",part="(?:blend|model)"\} 1$/m,
     ]
   ) assert.match(text, line);
 });

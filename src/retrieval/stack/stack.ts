@@ -104,6 +104,11 @@ export class Stack {
     return partsOf(this.#contest.holder);
   }
 
+  /** The parts that order lists with this share of the model by the learner's proof, where all of them are there. */
+  partsBy(modelShare: number): readonly Part[] {
+    return partsOf(this.#holder(modelShare)).filter((part) => part !== "model" || modelShare > 0);
+  }
+
   /** Scores of a list by the parts that order, as far as they are there; by the blend where none is. */
   score(by: ScoresByPart): Float64Array {
     return this.scoreBut(by, 0).scores;

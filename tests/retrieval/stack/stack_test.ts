@@ -58,6 +58,9 @@ Deno.test("Stack: a model that the learner has proved orders alone until another
   assert.deepEqual([0, 0.5, 1].map((share) => partsOf(stack, share)), [["blend"], ["blend", "model"], [
     "model",
   ]]);
+  assert.deepEqual([0, 0.5, 1].map((share) => stack.partsBy(share)), [["blend"], ["blend", "model"], [
+    "model",
+  ]]);
   // Taken from lists that were shown: the head is better than the blend, which says nothing of the model.
   for (let n = 0; n < 1000; n++) stack.learn(by, 3, n, 1);
   assert.deepEqual(partsOf(stack, 1), ["model"]);
