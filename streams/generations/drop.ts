@@ -4,6 +4,7 @@
  * @module
  */
 
+import { canErase } from "../log/capabilities.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
 import { servingGeneration } from "../topics/serving.ts";
@@ -58,7 +59,7 @@ async function emptyOut(
   for (let next = 0; next < end;) {
     const read = await log.read(topic, partition, next, { maxRecords: BATCH });
     const records = read.records.filter(({ offset }) => offset < end);
-    if (log.erase !== undefined) await log.erase(topic, partition, records.map(({ offset }) => offset));
+    if (canErase(log)) await log.erase(topic, partition, records.map(({ offset }) => offset));
     else await log.append(tombstones(records, time));
     if (read.next === next) return;
     next = read.next;
