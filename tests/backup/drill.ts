@@ -107,6 +107,8 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
     );
     return (await Promise.all(lags)).every((lag) => lag === 0);
   }, "tasks have learnt from each other");
+  // Whoever watches experiments may have changed one, which stands on the events.
+  await untilCommitted(log, prefix);
   await service.stop();
   await service.ended;
   const { problems, figures } = await verify(log, deployment);
