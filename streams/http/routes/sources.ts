@@ -23,6 +23,8 @@ import { takenSchema } from "./events.ts";
 const KINDS = ["json", "lines"] as const;
 /** Most rejected entries that a problem lists. */
 const MAX_LISTED = 100;
+/** Most bytes of the events and items that a body becomes: rules may make many of one record. */
+const MAX_MADE_BYTES = 64 << 20;
 
 const { SourceRecords, SourceTaken } = named({
   SourceRecords: z.looseObject({}).describe("A record as the source has it."),
@@ -104,8 +106,9 @@ export function takeRecords(
 } {
   const records: NewRecord[] = [];
   const rejected: RejectedEntry[] = [];
+  let made = 0;
   const add = (index: number, taken: MappedRecords) => {
-    const own = taken.ok ? recordsOf(taken, topics, now) : taken;
+    const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => made += bytes) : taken;
     if ("ok" in own) rejected.push({ index, code: own.code, reason: own.reason });
     else records.push(...own);
   };
@@ -141,6 +144,7 @@ function recordsOf(
   { records }: Extract<MappedRecords, { readonly ok: true }>,
   topics: Topics,
   now: number,
+  count: (bytes: number) => number,
 ): readonly NewRecord[] | Rejected {
   const own: NewRecord[] = [];
   for (const one of records) {
@@ -150,6 +154,9 @@ function recordsOf(
     }
     const record = arrivedRecord(topics, one, now);
     if ("ok" in record) return record;
+    if (count(record.value?.length ?? 0) > MAX_MADE_BYTES) {
+      throw new Problem("too-large", `A body becomes events and items of at most ${MAX_MADE_BYTES} bytes`);
+    }
     own.push(record);
   }
   return own;
