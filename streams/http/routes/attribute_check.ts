@@ -11,21 +11,20 @@ import type { Catalogue } from "../../../src/items/catalogue.ts";
 /** What of a catalogue the check needs. */
 export type AttributeCatalogue = Pick<Catalogue, "items" | "size" | "schema">;
 
-/** How long an attribute that no item had is believed to be unknown, milliseconds. */
-const ABSENT_MS = 1000;
-/** Most names that are remembered. */
+/** How long what was found in the catalogue is believed to be all, milliseconds. */
+const BELIEVED_MS = 1000;
+/** Most names that are remembered; beyond that nothing is known to be absent. */
 const MAX_NAMES = 1000;
 
 /**
- * Finds unknown attributes. An attribute that an item had once stays known. For one that none has, the catalogue is gone
- * through, at most once a second per name: O(items).
+ * Finds unknown attributes. An attribute that an item had once stays known. For others the catalogue is gone through, at
+ * most once a second whatever is asked: O(items).
  */
 export class AttributeCheck {
   readonly #catalogue: () => AttributeCatalogue | undefined;
   readonly #clock: () => number;
   readonly #present = new Set<string>();
-  /** When a name was last looked for in vain. */
-  readonly #absent = new Map<string, number>();
+  #lookedAt = -Infinity;
 
   /** Checks against a catalogue; `undefined` = there is none here, and all are taken. */
   constructor(catalogue: () => AttributeCatalogue | undefined, clock: () => number) {
@@ -50,22 +49,13 @@ export class AttributeCheck {
   }
 
   #isPresent(name: string, catalogue: AttributeCatalogue): boolean {
-    if (this.#present.has(name)) return true;
     const now = this.#clock();
-    const looked = this.#absent.get(name);
-    if (looked !== undefined && now - looked < ABSENT_MS) return false;
-    if (this.#absent.size >= MAX_NAMES) this.#absent.clear();
-    for (const { attributes } of catalogue.items()) {
-      if (this.#present.size < MAX_NAMES) {
-        for (const own of Object.keys(attributes)) this.#present.add(own);
-      }
-      if (Object.hasOwn(attributes, name)) {
-        this.#present.add(name);
-        this.#absent.delete(name);
-        return true;
+    if (!this.#present.has(name) && now - this.#lookedAt >= BELIEVED_MS) {
+      this.#lookedAt = now;
+      for (const { attributes } of catalogue.items()) {
+        for (const own of Object.keys(attributes)) if (this.#present.size < MAX_NAMES) this.#present.add(own);
       }
     }
-    this.#absent.set(name, now);
-    return false;
+    return this.#present.has(name) || this.#present.size >= MAX_NAMES;
   }
 }
