@@ -5,13 +5,15 @@
  */
 
 import { z } from "zod";
-import { countRejected, readRejected } from "../../feeders/rejected_records.ts";
+import { countRejected, readRejected, type RejectedCount } from "../../feeders/rejected_records.ts";
 import type { ApiContext } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
 
 /** Newest records of each partition that are looked at. */
-const NEWEST = 10_000;
+const NEWEST = 1000;
+/** Characters of the Base64 of a record that are given: its first KiB. */
+const MOST_BYTES = 1368;
 
 const count = z.int().min(0);
 const { Rejected } = named({
@@ -26,7 +28,10 @@ const { Rejected } = named({
         partition: count.describe("Of the topic of rejected records."),
         offset: count,
         time: z.number(),
-        rejection: z.looseObject({ reason: z.string(), bytes: z.string().describe("Base64.") }),
+        rejection: z.looseObject({
+          reason: z.string(),
+          bytes: z.string().describe("Base64, the first KiB."),
+        }),
       }),
     })),
   }),
@@ -55,7 +60,14 @@ export function rejectedEndpoint({ log, topics }: ApiContext): Endpoint {
         source: query.get("source") ?? undefined,
         from: query.get("from") ?? undefined,
       };
-      return Response.json({ reasons: await countRejected(readRejected(log, topics, filter, NEWEST)) });
+      const reasons = await countRejected(readRejected(log, topics, filter, NEWEST));
+      return Response.json({ reasons: reasons.map(shortened) });
     },
   };
+}
+
+function shortened(reason: RejectedCount): RejectedCount {
+  const { newest } = reason;
+  const bytes = newest.rejection.bytes.slice(0, MOST_BYTES);
+  return { ...reason, newest: { ...newest, rejection: { ...newest.rejection, bytes } } };
 }
