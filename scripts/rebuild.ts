@@ -8,8 +8,7 @@
  */
 
 import { InvalidArgumentError, Option } from "commander";
-import { MODEL_NAMES } from "../src/nn/models/registry.ts";
-import { DEFAULT_MODEL, type ModelName } from "../src/nn/models/registry.ts";
+import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { dropGeneration } from "../streams/generations/drop.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import { readConfig } from "../streams/config/read.ts";

@@ -207,10 +207,10 @@ function chooseGeneration(
 
 /** The largest number of a generation in names of topics; 1 = there is none. */
 function newestNumber({ state }: Topics, names: Iterable<string>): number {
-  const numbers = [...names].map((name) =>
-    name.startsWith(`${state}.g`) ? Number(name.slice(state.length + 2)) : 1
+  const ends = [...names].filter((name) => name.startsWith(`${state}.g`)).map((name) =>
+    name.slice(state.length + 2)
   );
-  return Math.max(1, ...numbers);
+  return Math.max(1, ...ends.filter((end) => /^\d+$/.test(end)).map(Number));
 }
 
 /** Offsets of events up to which a generation has committed, by partition. */

@@ -124,8 +124,8 @@ export class SchemaRegistry {
     { references = [] }: RegisteredSchema,
   ): Promise<Decoder | Rejected> {
     const named: unknown[] = [];
-    await this.#references(references, new Set(), named);
     try {
+      await this.#references(references, new Set(), named);
       const decode = compileAvro(JSON.parse(schema), named);
       return (body) => decodeAvro(decode, body, id);
     } catch (error) {
