@@ -95,7 +95,7 @@ export type { TaskOptions } from "./src/engine/task_options.ts";
 export type { TaskOutputs, TaskRejection } from "./src/engine/task_outputs.ts";
 export { DEFAULT_SCHEMA, type FeatureSchema } from "./src/features/schema.ts";
 export { type ActionPolicies, DEFAULT_ACTIONS } from "./src/features/actions.ts";
-export type { RetrievalOptions } from "./src/retrieval/retrieval.ts";
+export type { RetrievalOptions } from "./src/retrieval/retrieval_options.ts";
 export type { PolicyOptions } from "./src/draws/policy.ts";
 
 // Log: where everything is written and read. All of the port is in `./log`, Kafka in `./kafka`.

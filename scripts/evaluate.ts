@@ -10,7 +10,7 @@
  */
 
 import { optionFlag } from "./flags/option_flags.ts";
-import { RETRIEVAL_OPTIONS } from "../src/retrieval/retrieval.ts";
+import { RETRIEVAL_OPTIONS } from "../src/retrieval/retrieval_options.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { InvalidArgumentError, Option } from "commander";
 import {

@@ -18,7 +18,7 @@ import {
 import type { Boost } from "../events/event.ts";
 import type { ActionPolicies } from "../features/actions.ts";
 import type { FeatureSchema } from "../features/schema.ts";
-import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "../retrieval/retrieval.ts";
+import { RETRIEVAL_OPTIONS, type RetrievalOptions } from "../retrieval/retrieval_options.ts";
 import type { CandidateOrder } from "../scorer/ordering.ts";
 import type { PolicyOptions } from "../draws/policy.ts";
 import { LABEL_POLICIES, type LabelPolicy } from "../users/pending/label_policy.ts";

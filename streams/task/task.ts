@@ -8,7 +8,7 @@
  * @module
  */
 
-import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval.ts";
+import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
 import { settle } from "../../src/options/option.ts";
 import { getLogger } from "@logtape/logtape";
 import { reject, type Rejected } from "../../src/events/rejected.ts";

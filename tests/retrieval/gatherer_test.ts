@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { contextOf } from "../../src/retrieval/signals/context.ts";
 import { Gatherer } from "../../src/retrieval/gatherer.ts";
-import type { RetrievalOptions } from "../../src/retrieval/retrieval.ts";
+import type { RetrievalOptions } from "../../src/retrieval/retrieval_options.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { FakeServing } from "../engine/fake_serving.ts";

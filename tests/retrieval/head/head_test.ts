@@ -7,7 +7,7 @@ import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { Learner } from "../../../src/learner/learner.ts";
 import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import { createModel } from "../../../src/nn/models/registry.ts";
-import { EAGER_SIGNALS } from "../../../src/retrieval/retrieval.ts";
+import { EAGER_SIGNALS } from "../../../src/retrieval/retrieval_options.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../../src/samples/sample_codec.ts";
 import type { Serving } from "../../../src/features/serving.ts";
