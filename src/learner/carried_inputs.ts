@@ -3,7 +3,7 @@
  *
  * ```text
  *   rows of mlp.W1   [ user | user fields | what the model makes of history and candidate | numerics | context | item fields ]
- *                      x_u, first                      between, as it was                    x_c, last
+ *                      x_u, first                      between, unchanged                   x_c, last
  * ```
  *
  * @module

@@ -51,7 +51,7 @@ export type OptionKind =
  * How far a change of an option reaches in a deployment that has a past:
  *
  * - `rebuild`: what is stored was made under the old value and does not fit the new one;
- * - `onward`: what is made from now on; what is stored stays as it was made;
+ * - `onward`: what is made from now on; what is stored already does not change;
  * - `at-once`: everything, as nothing that is stored depends on it;
  * - `process`: this process alone, it is no part of the deployment.
  */

@@ -96,7 +96,9 @@ export async function problemsOf(
     });
     if (found === undefined) problems.push(`${name} is missing`);
     else if (found.bytes !== bytes) problems.push(`${name} has ${found.bytes} bytes, wanted are ${bytes}`);
-    else if (found.sha256 !== sha256) problems.push(`${name} is not as it was written: its checksum differs`);
+    else if (found.sha256 !== sha256) {
+      problems.push(`${name} has changed since it was written: its checksum differs`);
+    }
     done += bytes;
   }
   return problems;

@@ -22,7 +22,7 @@ export interface Change {
 /** What a change means, by its reach. */
 export const MEANINGS: Readonly<Record<Reach, string>> = {
   "rebuild": "needs a rebuild: what the log holds was made with the old value",
-  "onward": "counts for what comes from now on; what the log holds stays as it was made",
+  "onward": "counts for what comes from now on; what the log holds does not change",
   "at-once": "takes effect at once",
   "process": "is of this process alone",
 };

@@ -29,7 +29,7 @@ Deno.test("0.2.0: a version is served, and a learner goes on from its checkpoint
   }
 });
 
-Deno.test("0.2.0: a learner without behaviours alone is still written as it was", async () => {
+Deno.test("0.2.0: a learner without behaviours alone is still written in the format of 0.2.0", async () => {
   const bytes = gunzipSync(await read("learner.bin.gz"));
   const learner = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
   learner.decode(bytes);

@@ -355,7 +355,7 @@ export class SqliteStore implements LogStore {
       const offset = Number(row["offset"]);
       if (row["sum"] !== sumOf([group, topic, partition, offset])) {
         throw this.#file.corrupt(
-          `the position of group ${group} in ${topic}/${partition} is not as it was written`,
+          `the position of group ${group} in ${topic}/${partition} has changed since it was written`,
         );
       }
       state.setPosition(group, { topic, partition, offset });
