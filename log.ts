@@ -71,7 +71,13 @@ export { topicNames, type Topics, topicSpecs } from "./streams/topics/topics.ts"
 
 // Files and topics of others onto them.
 export { Feeder, type FeederOptions } from "./streams/feeders/feeder.ts";
-export { type ForeignTopic, TopicFeeder, type TopicFeederOptions } from "./streams/feeders/topic_feeder.ts";
+export {
+  type ForeignTopic,
+  type SourceLag,
+  TopicFeeder,
+  type TopicFeederOptions,
+} from "./streams/feeders/topic_feeder.ts";
+export { parseStart, type Start } from "./streams/mapping/start.ts";
 
 export {
   type Adapted,

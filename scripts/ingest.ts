@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Option } from "commander";
+import { InvalidArgumentError } from "commander";
 import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder } from "../streams/feeders/feeder.ts";
@@ -25,6 +25,7 @@ import {
 } from "../streams/sources/adapters.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { newestTime } from "../streams/sources/count.ts";
+import { parseStart, type Start, START_WORDS } from "../streams/mapping/start.ts";
 import { openMapped } from "../streams/sources/mapped.ts";
 import { openSource } from "../streams/sources/open.ts";
 import type { SourceRecord } from "../streams/sources/source.ts";
@@ -47,7 +48,7 @@ interface Flags extends LogFlags {
   readonly from: string;
   readonly format: string;
   readonly name?: string;
-  readonly start: "earliest" | "latest";
+  readonly start?: Start;
   readonly once?: true;
   readonly recent?: true;
   readonly rate?: number;
@@ -207,12 +208,8 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
       ? formatAdapter(records as JsonFormat)
       : sourceAdapter(records);
     const format = telling(adapter, names);
-    const foreign = { log: source, topic, format };
-    const feeder = await TopicFeeder.open(log, topics, foreign, {
-      name: nameOf(flags),
-      batch: batchOf(flags),
-      start,
-    });
+    const foreign = { log: source, topic, format, name: nameOf(flags), start };
+    const feeder = await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) });
     let skipped = 0;
     const tellSkipped = () => {
       if (feeder.skipped === skipped) return;
@@ -261,6 +258,14 @@ function batchOf({ rate }: Flags): number {
   return rate === undefined ? BATCH : Math.max(1, Math.min(BATCH, Math.floor(rate / 10)));
 }
 
+function start(text: string): Start {
+  try {
+    return parseStart(text);
+  } catch {
+    throw new InvalidArgumentError(`Wanted is ${START_WORDS}.`);
+  }
+}
+
 function isJson(format: string): format is JsonFormat {
   return (JSON_FORMATS as readonly string[]).includes(format);
 }
@@ -277,10 +282,7 @@ const program = addLogFlags(
   .requiredOption("--from <path>", "file or folder to read, or kafka:TOPIC to follow a topic of the brokers")
   .option("--format <name>", FORMAT_HELP, "meander")
   .option("--name <text>", "name under which the position is kept (default: format and path)")
-  .addOption(
-    new Option("--start <where>", "of a topic that was never fed").choices(["earliest", "latest"])
-      .default("earliest"),
-  )
+  .option("--start <where>", `of a topic that was never fed: ${START_WORDS} (default: earliest)`, start)
   .option("--once", "of a topic: stop at its end instead of waiting for more")
   .option(
     "--recent",

@@ -245,6 +245,11 @@ export interface Log extends AsyncDisposable {
   latest?(topic: string, partition: number, key: string): Promise<LogRecord | null>;
   /** The readable range of a partition. */
   bounds(topic: string, partition: number): Promise<Bounds>;
+  /**
+   * The first offset whose record has a time of `time` or later, milliseconds since the epoch; `null` = there is none. Only
+   * logs with an index of times have it.
+   */
+  since?(topic: string, partition: number, time: number): Promise<number | null>;
   /** The committed position of a group, or `null` if it never committed. */
   committed(group: string, topic: string, partition: number): Promise<number | null>;
   /** Opens a transactional writer, fencing any other with this id. */

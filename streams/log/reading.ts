@@ -54,6 +54,24 @@ export async function newestOf(
   }
 }
 
+/**
+ * The first offset of a partition whose record has a time of `time` or later, milliseconds since the epoch; its end when
+ * there is none. A log without an index of times is read from its start.
+ */
+export async function offsetSince(
+  log: Pick<Log, "bounds" | "read" | "since">,
+  topic: string,
+  partition: number,
+  time: number,
+): Promise<number> {
+  const { start, end } = await log.bounds(topic, partition);
+  if (log.since !== undefined) return await log.since(topic, partition, time) ?? end;
+  for await (const record of readAll(log, topic, partition, start)) {
+    if (record.time >= time) return record.offset;
+  }
+  return end;
+}
+
 /** Number of offsets at or above a reader's positions, one per partition; includes holes of the log. */
 export async function lagOf(
   log: Pick<Log, "bounds">,

@@ -4,7 +4,11 @@ import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { TopicFeeder, type TopicFeederOptions } from "../../streams/feeders/topic_feeder.ts";
+import {
+  type ForeignTopic,
+  TopicFeeder,
+  type TopicFeederOptions,
+} from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 
@@ -38,13 +42,13 @@ async function logs(records: number, apart: boolean): Promise<{ source: MemoryLo
   return { source, log };
 }
 
-async function feedAll(source: Log, log: Log, options: TopicFeederOptions = {}): Promise<TopicFeeder> {
-  const feeder = await TopicFeeder.open(
-    log,
-    topics,
-    { log: source, topic: "clicks", format: "metarank" },
-    options,
-  );
+async function feedAll(
+  source: Log,
+  log: Log,
+  { start, ...options }: TopicFeederOptions & Pick<ForeignTopic, "start"> = {},
+): Promise<TopicFeeder> {
+  const foreign = { log: source, topic: "clicks", format: "metarank", start } as const;
+  const feeder = await TopicFeeder.open(log, topics, foreign, options);
   await using _feeder = feeder;
   while (await feeder.feed() > 0);
   return feeder;

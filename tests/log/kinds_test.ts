@@ -121,7 +121,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'streams/config/config.ts import type { KafkaSettings } from "../log/kafka/settings.ts";',
   'streams/config/config.ts import type { DurabilityOptions } from "../log/sqlite/durability.ts";',
 ]);
-const OPTIONAL = "latest|erase|scrub|keepMs|members|address|connect|verify|review";
+const OPTIONAL = "latest|erase|scrub|keepMs|members|address|connect|verify|review|since";
 const ODD = new RegExp(
   [
     String.raw`"kafkajs`,

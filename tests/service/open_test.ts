@@ -66,7 +66,7 @@ async function failAtEach(log: Counted, open: (log: Log) => Promise<AsyncDisposa
 const source = (log: Log) => ({ log, topic: "clicks", format: "metarank" as const });
 const openings: Readonly<Record<string, (log: Log) => Promise<AsyncDisposable>>> = {
   Feeder: (log) => Feeder.open(log, topics, nothing()),
-  TopicFeeder: (log) => TopicFeeder.open(log, topics, source(log), { start: "latest" }),
+  TopicFeeder: (log) => TopicFeeder.open(log, topics, { ...source(log), start: "latest" }),
   Learning: (log) => Learning.open(log, topics, makeLearner("base")),
   MonitorJob: (log) => MonitorJob.open(log, topics, { now: () => 0 }),
 };

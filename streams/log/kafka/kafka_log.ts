@@ -15,7 +15,13 @@ import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
-import { endsOf, partitionBounds, type PlacedRecord, stableOffset } from "./protocol/requests.ts";
+import {
+  endsOf,
+  offsetSince,
+  partitionBounds,
+  type PlacedRecord,
+  stableOffset,
+} from "./protocol/requests.ts";
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
 import { KafkaTopics } from "./topics.ts";
@@ -191,6 +197,14 @@ export class KafkaLog implements Log {
       if (performance.now() >= until) throw ownMissing(topic, partition, ownEnd);
       await this.#client.pause(2);
     }
+  }
+
+  /** See {@linkcode Log.since}. */
+  async since(topic: string, partition: number, time: number): Promise<number | null> {
+    await this.#check(topic, partition);
+    return await this.#client.retry(async () =>
+      offsetSince(await this.#client.leader(topic, partition), { topic, partition }, time)
+    );
   }
 
   /** See {@linkcode Log.committed}. Waits for the end of a transaction that moves it. */

@@ -47,9 +47,8 @@ export class RekeyJob implements Job {
    * @throws LogError `topic-mismatch` when the topic is another than the one that was re-keyed before
    */
   static async open(log: Log, topics: Topics, topic: string, now: () => number): Promise<RekeyJob> {
-    const feeder = await TopicFeeder.open(log, topics, { log, topic, format: "meander" }, {
-      name: feederName(topic),
-    });
+    const name = feederName(topic);
+    const feeder = await TopicFeeder.open(log, topics, { log, topic, format: "meander", name });
     const lag = await feeder.lag();
     logger.info("re-keys {topic} to {events}: {lag} events wait", { topic, events: topics.events, lag });
     return new RekeyJob(feeder, now);

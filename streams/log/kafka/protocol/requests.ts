@@ -130,6 +130,18 @@ export async function partitionBounds(broker: Broker, { topic, partition }: Topi
   return { start: start ?? NaN, end: end ?? NaN };
 }
 
+/** The first offset of a partition whose record has a time of `timestamp` or later; `null` = there is none. */
+export async function offsetSince(
+  broker: Broker,
+  { topic, partition }: TopicPartition,
+  timestamp: number,
+): Promise<number | null> {
+  const topics = [{ topic, partitions: [{ partition, timestamp }] }];
+  const { responses } = await broker.listOffsets({ replicaId: -1, isolationLevel: READ_COMMITTED, topics });
+  const offset = Number(responses[0]?.partitions[0]?.offset);
+  return offset < 0 ? null : offset;
+}
+
 /** Ends of partitions that a broker leads, in no order: for readers of committed records, or of all. */
 export async function endsOf(
   broker: Broker,

@@ -1,0 +1,375 @@
+/**
+ * A topic of another system that is fed: where it was, what its records become, and how far behind it is.
+ *
+ * @module
+ */
+
+import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
+import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
+import { EXPERIMENT } from "../experiments/record.ts";
+import {
+  type Bounds,
+  type GroupOffset,
+  type Log,
+  LogError,
+  type LogRecord,
+  type NewRecord,
+  type TopicIdentity,
+} from "../log/log.ts";
+import type { Start } from "../mapping/start.ts";
+import { type Adapted, formatAdapter, type JsonFormat, type RecordAdapter } from "../sources/adapters.ts";
+import { changeOf } from "../task/inputs/position.ts";
+import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
+import { newRecord } from "../topics/own_records.ts";
+import type { Topics } from "../topics/topics.ts";
+import { feederGroup, feederId } from "./feeder.ts";
+import { Lateness } from "./lateness.ts";
+import type { MergeHead } from "./merge.ts";
+import { type ReadTime, SourcePartition } from "./source_partition.ts";
+import { startOffset } from "./start_offset.ts";
+
+/** Most bytes of what one record becomes: some of it may be in each of many events. */
+const MAX_MAPPED_BYTES = 8 << 20;
+
+/** Most characters of headers that are kept with a rejected record. */
+const MAX_HEADER_CHARACTERS = 4096;
+
+/** A topic of another system. */
+export interface ForeignTopic {
+  /** The log that holds it: the deployment's own or another. */
+  readonly log: Log;
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Format of its records, or what makes events and items of them. */
+  readonly format: JsonFormat | RecordAdapter;
+  /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
+  readonly name?: string | undefined;
+  /** Name of another feeder of the topic: what that has fed counts as fed when there is no position yet. @default {none} */
+  readonly after?: string | undefined;
+  /** Where to start when no position is stored. @default {"earliest"} */
+  readonly start?: Start | undefined;
+  /**
+   * How long the others wait for the next record of a partition that is at its end, milliseconds from the arrival of
+   * theirs. @default {0}
+   */
+  readonly waitMs?: number | undefined;
+  /** How much older than the newest of the topic an event may be; older ones are rejected. @default {Infinity} */
+  readonly lateMs?: number | undefined;
+}
+
+/** How far behind a partition of a source is. */
+export interface SourceLag {
+  /** Name of the source. */
+  readonly source: string;
+  /** Its topic. */
+  readonly topic: string;
+  /** The partition. */
+  readonly partition: number;
+  /** Records that are not fed yet, holes of the log included. */
+  readonly lag: number;
+  /** How long ago the oldest of them came, milliseconds; 0 without one. */
+  readonly lagMs: number;
+}
+
+/** Surroundings of a {@linkcode FollowedTopic}. */
+export interface FollowContext {
+  /** The log of the deployment. */
+  readonly log: Log;
+  /** Its topics. */
+  readonly topics: Topics;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+  /** Bytes to hold of all topics together. */
+  readonly maxBytes: number;
+}
+
+/** A record, and what becomes of it. */
+interface Head extends MergeHead {
+  readonly record: LogRecord;
+  /** When it came, milliseconds since the epoch: no later than it was read. */
+  readonly came: number;
+  /** `null` = it is passed over. */
+  readonly adapted: Adapted | null;
+}
+
+/** A topic that is fed. */
+export class FollowedTopic {
+  /** The key of its position. */
+  readonly id: string;
+  /** Whether its position is to be saved before anything is taken. */
+  readonly isUnsaved: boolean;
+  /** Its partitions. */
+  readonly partitions: readonly SourcePartition<Head>[];
+  readonly #source: ForeignTopic;
+  readonly #adapter: RecordAdapter;
+  readonly #context: FollowContext;
+  readonly #identity: TopicIdentity;
+  readonly #lateness: Lateness | undefined;
+  #events = 0;
+  #items = 0;
+  #rejected = 0;
+  #firstRejection: Rejection | undefined;
+
+  private constructor(
+    source: ForeignTopic,
+    context: FollowContext,
+    { id, identity, own, nexts, isUnsaved }: {
+      readonly id: string;
+      readonly identity: TopicIdentity;
+      readonly own: TopicPosition | null;
+      readonly nexts: readonly number[];
+      readonly isUnsaved: boolean;
+    },
+  ) {
+    this.id = id;
+    this.isUnsaved = isUnsaved;
+    this.#source = source;
+    this.#context = context;
+    this.#identity = identity;
+    this.#adapter = adapterOf(source.format);
+    const { log, topic, waitMs = 0, lateMs = Infinity } = source;
+    if (lateMs < Infinity) this.#lateness = new Lateness(lateMs, own?.clock);
+    const { now, clock } = context;
+    const maxBytes = Math.min(Math.max(Math.floor(context.maxBytes / nexts.length), 64 << 10), 1 << 20);
+    const headOf = (record: LogRecord, read: ReadTime) => this.#headOf(record, read);
+    this.partitions = nexts.map((next, partition) =>
+      new SourcePartition({ log, topic, partition, next, waitMs, maxBytes, now, clock, headOf })
+    );
+  }
+
+  /**
+   * Finds where a topic was. Partitions added since begin at their start.
+   *
+   * @param name under which its position is kept
+   * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before
+   */
+  static async open(source: ForeignTopic, name: string, context: FollowContext): Promise<FollowedTopic> {
+    const { topic, start = "earliest" } = source;
+    const { log, topics } = context;
+    const identity = await source.log.identify(topic);
+    if (identity === null) {
+      throw new LogError(
+        "topic-mismatch",
+        `Cannot feed topic ${topic}: it does not exist, or is hidden from us`,
+      );
+    }
+    const id = feederId(topics, name);
+    const saved = await feederPosition<TopicPosition>(log, topics, id);
+    const own = saved ?? await positionAfter(source, context);
+    const change = own && changeOf(topic, { ...identity, id: own.id }, identity);
+    if (change) throw anotherTopic(topic, name, change);
+    const before = own?.next ?? await committedBefore(source, context, name, identity.partitions);
+    const nexts: number[] = [];
+    for (let partition = 0; partition < identity.partitions; partition++) {
+      const from = before.length === 0 ? start : "earliest";
+      const next = before[partition] ?? await startOffset(source.log, { topic, partition }, from);
+      checkEnd(topic, partition, next, await source.log.bounds(topic, partition));
+      nexts.push(next);
+    }
+    // Otherwise a restart before the first record would start elsewhere.
+    const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
+    return new FollowedTopic(source, context, { id, identity, own, nexts, isUnsaved });
+  }
+
+  /** Events, items and rejected records so far, and the first of these. */
+  get counts(): {
+    readonly events: number;
+    readonly items: number;
+    readonly rejected: number;
+    readonly firstRejection: Rejection | undefined;
+  } {
+    const [events, items, rejected] = [this.#events, this.#items, this.#rejected];
+    return { events, items, rejected, firstRejection: this.#firstRejection };
+  }
+
+  /** Offsets that the topic dropped before they were fed. */
+  get skipped(): number {
+    return this.partitions.reduce((sum, { skipped }) => sum + skipped, 0);
+  }
+
+  /** Its position, to be committed with what was taken. */
+  get position(): NewRecord {
+    const next = this.partitions.map((partition) => partition.next);
+    const { topics } = this.#context;
+    const { id } = this.#identity;
+    return positionRecord(topics, this.id, {
+      ...{ id, next },
+      ...(this.#lateness === undefined ? {} : { clock: this.#lateness.toString() }),
+    });
+  }
+
+  /** Its position as offsets, which let tools show the lag; none when the topic is on another log. */
+  get offsets(): readonly GroupOffset[] {
+    const { log, topic } = this.#source;
+    if (log !== this.#context.log) return [];
+    return this.partitions.map(({ partition, next: offset }) => ({ topic, partition, offset }));
+  }
+
+  /** See `TopicFeeder.check`. */
+  async check(): Promise<void> {
+    const { log, topic } = this.#source;
+    const now = await log.identify(topic);
+    const change = changeOf(topic, this.#identity, now);
+    if (change === null) return;
+    if (now === null || now.id !== this.#identity.id) throw anotherTopic(topic, this.id, change);
+    throw new LogError(
+      "closed",
+      `${topic} has ${now.partitions} partitions now, not ${this.#identity.partitions}`,
+    );
+  }
+
+  /** How far behind each partition is. */
+  async lags(): Promise<readonly SourceLag[]> {
+    const { log, topic } = this.#source;
+    return await Promise.all(this.partitions.map(async ({ partition, next, head }) => {
+      const lag = Math.max(0, (await log.bounds(topic, partition)).end - next);
+      const lagMs = head === undefined || lag === 0 ? 0 : Math.max(0, this.#context.now() - head.came);
+      return { source: this.#adapter.name, topic, partition, lag, lagMs };
+    }));
+  }
+
+  /** What a head becomes: records to append. */
+  take({ record, came, adapted }: Head): readonly NewRecord[] {
+    if (adapted === null) return [];
+    if (!adapted.ok) return [this.#reject(record, adapted, came)];
+    const events = adapted.records.flatMap((own) => own.kind === "event" ? own.event : []);
+    const lateMs = this.#lateness?.see(events, came) ?? null;
+    if (lateMs !== null) return [this.#reject(record, rejectLate(lateMs, this.#source.lateMs ?? 0), came)];
+    const records: NewRecord[] = [];
+    let size = 0;
+    for (const own of adapted.records) {
+      const one = newRecord(this.#context.topics, own, Math.min(timeOf(own), came));
+      if ("ok" in one) return [this.#reject(record, one, came)];
+      size += one.value?.length ?? 0;
+      if (size > MAX_MAPPED_BYTES) return [this.#reject(record, rejectWide(adapted.records.length), came)];
+      records.push(one);
+    }
+    this.#events += events.length;
+    this.#items += records.length - events.length;
+    return records;
+  }
+
+  #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {
+    const { topic, partition, offset, value, headers } = record;
+    // Experiment changes belong to the `events` of their own deployment only; no value is a tombstone.
+    const isPassed = this.#adapter.name === "meander" && headers[EXPERIMENT] !== undefined;
+    if (value === null || isPassed) return this.#head(record, read, null);
+    const wait = this.#adapter.ready?.(value);
+    if (wait === undefined) return this.#head(record, read, value);
+    return wait.then(() => this.#head(record, read, value), (cause) => {
+      const message = `Cannot read ${topic}/${partition} at ${offset}: ${(cause as Error).message}`;
+      throw new LogError("unreachable", message, { cause });
+    });
+  }
+
+  #head(record: LogRecord, read: ReadTime, value: Uint8Array | null): Head {
+    const { topic, key, headers, time } = record;
+    // Nothing comes later than it is read; brokers reject a whole batch when one time is ahead of theirs.
+    const came = Math.min(time < MIN_TIME_MS ? Infinity : time, read.time);
+    const cameAt = read.at - (read.time - came);
+    const adapted = value && this.#adapter.adapt(value, { topic, key, headers, time: clamp(time) });
+    const times = adapted?.ok ? adapted.records.map(timeOf) : [];
+    return {
+      record,
+      came,
+      cameAt,
+      adapted,
+      time: times.reduce((least, each) => Math.min(least, each), came),
+    };
+  }
+
+  #reject(
+    { topic, partition, offset, key, value, headers }: LogRecord,
+    rejected: Rejected,
+    time: number,
+  ): NewRecord {
+    const place = { topic, partition, offset, source: this.#adapter.name };
+    const rejection = rejectionOf(place, rejected, value ?? new Uint8Array(0));
+    if (this.#rejected++ === 0) this.#firstRejection = rejection;
+    return {
+      topic: this.#context.topics.rejected,
+      partition: 0,
+      key: rejectionKey(key),
+      headers: sizeOf(headers) > MAX_HEADER_CHARACTERS ? {} : headers, // for a replay
+      value: encodeRejection(rejection),
+      time,
+    };
+  }
+}
+
+/** What makes events of the records of a format. */
+export function adapterOf(format: JsonFormat | RecordAdapter): RecordAdapter {
+  return typeof format === "string" ? formatAdapter(format) : format;
+}
+
+type Own = Extract<Adapted, { readonly ok: true }>["records"][number];
+
+function timeOf(own: Own): number {
+  return own.kind === "event" ? own.event.time : own.item.time;
+}
+
+function sizeOf(headers: Readonly<Record<string, string>>): number {
+  return Object.entries(headers).reduce((size, [name, value]) => size + name.length + value.length, 0);
+}
+
+/** A record becomes so many events that each have so much of it. */
+function rejectWide(records: number): Rejected {
+  const wanted = `events and items of ${MAX_MAPPED_BYTES} bytes at most`;
+  return reject("too-large", `Cannot map the record to ${wanted}: the ${records} that it has are larger`);
+}
+
+function rejectLate(ms: number, lateMs: number): Rejected {
+  const wanted = `events of its source that are at most ${lateMs} ms older than the newest`;
+  return reject("too-late", `Cannot take the record among ${wanted}: it is ${ms} ms older`);
+}
+
+function anotherTopic(topic: string, name: string, { message }: LogError): LogError {
+  const way = "feed the new one under another --name, or another --prefix";
+  return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
+}
+
+/** @throws LogError `topic-mismatch` when a topic ends before the position of its feeder */
+function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
+  if (next <= end) return;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot feed ${topic}/${partition} from ${next}, up to which it was fed: it ends at ${end}; it is another topic, or ` +
+      "has lost its end: feed it under another --name",
+  );
+}
+
+/** The position of the feeder that is taken over, which ends; `null` when there was none. */
+async function positionAfter(
+  { after }: ForeignTopic,
+  { log, topics }: FollowContext,
+): Promise<TopicPosition | null> {
+  if (after === undefined) return null;
+  const id = feederId(topics, after);
+  if (await feederPosition<TopicPosition>(log, topics, id) === null) return null;
+  await (await log.writer(id))[Symbol.asyncDispose](); // fences it
+  return await feederPosition<TopicPosition>(log, topics, id);
+}
+
+/** Offsets committed to the group, where earlier releases kept the position. */
+async function committedBefore(
+  source: ForeignTopic,
+  { log, topics }: FollowContext,
+  name: string,
+  partitions: number,
+): Promise<readonly number[]> {
+  const topic = source.log === log ? source.topic : `${topics.events}-from-${source.topic}`;
+  const known = (await log.identify(topic))?.partitions ?? 0;
+  const next: number[] = [];
+  for (let partition = 0; partition < Math.min(known, partitions); partition++) {
+    const committed = await log.committed(feederGroup(topics, name), topic, partition);
+    if (committed !== null) next[partition] = committed;
+  }
+  return next;
+}
+
+function clamp(time: number): number {
+  return Math.min(Math.max(time, MIN_TIME_MS), MAX_TIME_MS - 1);
+}

@@ -1,0 +1,177 @@
+/** Where a topic begins, what is too late, and what happens when it goes. */
+
+import assert from "node:assert/strict";
+import {
+  type ForeignTopic,
+  TopicFeeder,
+  type TopicFeederOptions,
+} from "../../streams/feeders/topic_feeder.ts";
+import { LogError, type NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { parseStart } from "../../streams/mapping/start.ts";
+import { formatAdapter } from "../../streams/sources/adapters.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { hasCode } from "../contracts/log_suite.ts";
+
+const topics = topicNames();
+const TIME = 1_700_000_000_000;
+const HOUR = 3_600_000;
+
+/** A click of a user, `ms` after {@linkcode TIME}, that comes at its time unless it says otherwise. */
+function click(id: string, user: string, ms: number, came = ms, partition = 0): NewRecord {
+  const event = { type: "interaction", id, user, item: "i", action: "click", time: TIME + ms };
+  const value = new TextEncoder().encode(JSON.stringify(event));
+  return { topic: "clicks", partition, key: null, value, time: TIME + came };
+}
+
+async function newLog(...records: readonly NewRecord[]): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 2, cleanup: "delete" }]);
+  await log.append(records);
+  return log;
+}
+
+async function feed(
+  log: MemoryLog,
+  more: Partial<ForeignTopic> = {},
+  options: TopicFeederOptions = {},
+): Promise<readonly string[]> {
+  const source = { log, topic: "clicks", format: "meander", ...more } as const;
+  await using feeder = await TopicFeeder.open(log, topics, source, {
+    now: () => TIME + 10 * 365 * 24 * HOUR,
+    ...options,
+  });
+  while (await feeder.feed() > 0);
+  return await idsOn(log);
+}
+
+async function idsOn(log: MemoryLog): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for await (const { value } of readAll(log, topics.events, 0)) {
+    ids.push(JSON.parse(new TextDecoder().decode(value ?? undefined)).id);
+  }
+  return ids;
+}
+
+async function rejectionsOn(
+  log: MemoryLog,
+): Promise<readonly { readonly code: string; readonly reason: string }[]> {
+  const rejections = [];
+  for await (const { value } of readAll(log, topics.rejected, 0)) {
+    rejections.push(JSON.parse(new TextDecoder().decode(value ?? undefined)));
+  }
+  return rejections;
+}
+
+Deno.test("parseStart() takes words, times and offsets, and says what it wants of all else", () => {
+  assert.equal(parseStart("latest"), "latest");
+  assert.deepEqual(parseStart("2026-11-01T10:30+02:00"), { time: Date.UTC(2026, 10, 1, 8, 30) });
+  assert.deepEqual(parseStart("0:12,3:7"), { offsets: new Map([[0, 12], [3, 7]]) });
+  for (const text of ["", "newest", "2026-13-01", "2026-11-01T10:30", "12", "0:1,0:2", "-1:3", "0:1,"]) {
+    assert.throws(() => parseStart(text), /as a start: wanted is earliest, latest, a time/, text);
+  }
+});
+
+Deno.test("TopicFeeder starts at a time or at offsets, once, and later goes on where it was", async () => {
+  const records = [0, 1, 2, 3, 4, 5].map((n) => click(`c${n}`, "ann", n * HOUR, n * HOUR, n % 2));
+  for (
+    const [start, want] of [
+      [{ time: TIME + 2 * HOUR + 1 }, ["c3", "c4", "c5"]],
+      [{ time: TIME + 99 * HOUR }, []],
+      [parseStart("0:1"), ["c1", "c2", "c3", "c4", "c5"]],
+      [parseStart("0:3,1:2"), ["c5"]],
+    ] as const
+  ) {
+    await using log = await newLog(...records);
+    assert.deepEqual(await feed(log, { start }), want);
+    await log.append([click("c6", "ann", HOUR)]);
+    assert.deepEqual(await feed(log, { start: "earliest" }), [...want, "c6"]);
+  }
+  await using log = await newLog(...records);
+  await assert.rejects(
+    feed(log, { start: parseStart("1:9") }),
+    /Cannot start clicks\/1 at 9: it has offsets 0 to 3/,
+  );
+});
+
+Deno.test("TopicFeeder takes what is late as it is, unless its source has a bound", async () => {
+  const records = [
+    ...Array.from({ length: 9 }, (_, n) => click(`a${n}`, `u${n}`, n, n)),
+    click("now", "ann", HOUR, HOUR),
+    click("late", "ann", 0, HOUR + 1),
+    click("in time", "bob", HOUR / 2, HOUR + 2),
+  ];
+  const ids = records.map(({ value }) => JSON.parse(new TextDecoder().decode(value ?? undefined)).id);
+  {
+    await using log = await newLog(...records);
+    assert.deepEqual(await feed(log), ids);
+  }
+  await using log = await newLog(...records);
+  assert.deepEqual(await feed(log, { lateMs: HOUR - 1 }, { batch: 4 }), ids.filter((id) => id !== "late"));
+  const [rejected, ...others] = await rejectionsOn(log);
+  assert.equal(others.length, 0);
+  assert.equal(rejected?.code, "too-late");
+  assert.match(rejected.reason, /at most 3599999 ms older than the newest: it is 3600000 ms older/);
+  await log.append([click("later", "eve", 0, HOUR + 3)]);
+  await feed(log, { lateMs: HOUR - 1 });
+  assert.equal((await rejectionsOn(log)).length, 2, "what is newest outlives the process");
+});
+
+Deno.test("a client years ahead makes nothing of others late, first or later, alone or again and again", async () => {
+  const year = 365 * 24 * HOUR;
+  const odd = (n: number) => click(`odd${n}`, "odd", year, 2 * year);
+  for (const at of [0, 20]) {
+    const fine = Array.from({ length: 40 }, (_, n) => click(`c${n}`, `u${n % 7}`, n * 1000, 2 * year));
+    await using log = await newLog(...fine.slice(0, at), odd(0), odd(1), ...fine.slice(at));
+    // The merge takes what is ahead last only across partitions: within one, the order stays.
+    assert.equal((await feed(log, { lateMs: HOUR })).length, 42);
+    assert.deepEqual(await rejectionsOn(log), []);
+  }
+});
+
+Deno.test("TopicFeeder goes on after another feeder of the topic, which it ends", async () => {
+  await using log = await newLog(...[0, 1, 2, 3].map((n) => click(`c${n}`, "ann", n, n, n % 2)));
+  const source = { log, topic: "clicks", format: "meander" } as const;
+  await using before = await TopicFeeder.open(log, topics, { ...source, name: "ingest" }, { batch: 2 });
+  await before.feed();
+  assert.deepEqual(await feed(log, { name: "run", after: "ingest" }), ["c0", "c1", "c2", "c3"]);
+  await assert.rejects(before.feed(), hasCode("fenced"));
+  assert.deepEqual(await feed(log, { name: "run", after: "ingest" }), ["c0", "c1", "c2", "c3"], "once");
+});
+
+Deno.test("TopicFeeder tries again what a registry did not answer, as a passing failure", async () => {
+  await using log = await newLog(click("c0", "ann", 0), click("c1", "ann", 1));
+  let asked = 0;
+  const format = {
+    ...formatAdapter("meander"),
+    ready: () => ++asked === 2 ? Promise.reject(new Error("503")) : Promise.resolve(),
+  };
+  await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format });
+  assert.equal(await feeder.feed(), 1, "what was taken before is committed");
+  asked = 1;
+  await assert.rejects(
+    feeder.feed(),
+    (error) =>
+      error instanceof LogError && hasCode("unreachable")(error) && /clicks\/0 at 1: 503/.test(error.message),
+  );
+  while (await feeder.feed() > 0);
+  assert.deepEqual(await idsOn(log), ["c0", "c1"]);
+});
+
+Deno.test("TopicFeeder.lags() says per partition how many records wait, and since when", async () => {
+  await using log = await newLog(click("c0", "ann", 0), click("c1", "ann", 5000), click("c2", "ann", 7000));
+  const options = { now: () => TIME + 9000, batch: 1 };
+  await using feeder = await TopicFeeder.open(
+    log,
+    topics,
+    { log, topic: "clicks", format: "meander" },
+    options,
+  );
+  await feeder.feed();
+  const of = { source: "meander", topic: "clicks" };
+  assert.deepEqual(await feeder.lags(), [
+    { ...of, partition: 0, lag: 2, lagMs: 4000 },
+    { ...of, partition: 1, lag: 0, lagMs: 0 },
+  ]);
+});
