@@ -147,6 +147,22 @@ Next ==
 
 Spec == Init /\ [][Next]_vars
 
+(* States are one when they differ only in what nobody reads: the order below *)
+(* the checkpoint; and, as long as the fence and the trim hold, the memory of *)
+(* a learner that is not the newest. That one writes nothing any more; all it *)
+(* can do is drop samples below the checkpoint, while it has no order.        *)
+Seen(own) ==
+  IF own.epoch = fence THEN own
+  ELSE IF own.order # <<>> THEN Empty
+  ELSE [Empty EXCEPT !.status = own.status]
+
+Distinct ==
+  IF Fences /\ TrimsToCheckpoint
+  THEN <<end, start, fence, versions, checkpoint, opens,
+         SelectSeq(order, LAMBDA entry : IsBehind(entry, checkpoint.positions)),
+         [l \in Learners |-> Seen(learner[l])]>>
+  ELSE vars
+
 (* ---- What must hold ------------------------------------------------------ *)
 
 (* The samples of a partition, in their order, none missing, none twice. *)

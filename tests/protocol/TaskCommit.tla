@@ -213,6 +213,18 @@ Next ==
 
 Spec == Init /\ [][Next]_vars
 
+(* States are one when they differ only in the memory of a process that is    *)
+(* not the newest: a fence that comes first lets it write nothing any more,   *)
+(* unless it sends before the commit. It can tell that events are lost, which *)
+(* only weakens what must hold.                                               *)
+Seen(own) == IF own.epoch = fence \/ own.status = "stopped" THEN own ELSE Empty
+
+Distinct ==
+  IF FencesFirst /\ ~AtLeastOnce
+  THEN <<topic, group, fence, stored, answers, samples, repeated, told, opens, trouble,
+         [p \in Processes |-> Seen(process[p])]>>
+  ELSE vars
+
 (* ---- What must hold ------------------------------------------------------ *)
 
 (* No event has two committed samples or, exactly once, two answers. *)
