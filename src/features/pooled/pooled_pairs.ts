@@ -130,17 +130,14 @@ export class PooledPairs {
     categories: 0,
     kinds: NO_KINDS,
   };
-  /**
-   * Scratch: hashes of the behaviours' items; their different first categories, with the number or weight of behaviours of
-   * each, steps from it, and weights of its pairs.
-   */
+  /** Scratch: hashes of the behaviours' items; their different first categories, with the number or weight of behaviours of each. */
   readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #share = new Float64Array(POOLED_BEHAVIOURS);
-  readonly #left = new Float64Array(POOLED_BEHAVIOURS);
-  readonly #weighed = new Float64Array(POOLED_BEHAVIOURS);
-  /** Number of categories in the scratch. */
+  /** Number of categories in the scratch; what their steps and pairs amount to with a category that none of them has met. */
   #kinds = 0;
+  #notStepped = 0;
+  #notPaired = 0;
   /** Hashes of categories by the list that names them, which is the same object for as long as it says the same. */
   readonly #categoryHashes = new WeakMap<readonly string[], Uint32Array>();
   /** Sums that depend on the behaviours alone. */
@@ -171,13 +168,13 @@ export class PooledPairs {
     const strength = detail?.strength ?? (liked ? 1 : -1);
     const category = detail?.category ?? null;
     const kind = category === null ? 0 : hashOf(category);
-    const halfLifeMs = this.#scale.halfLifeMs;
+    const decay = -Math.LN2 / this.#scale.halfLifeMs;
     const size = Math.min(context.size, POOLED_BEHAVIOURS);
     this.#kinds = 0;
     for (let x = 0; x < size; x++) {
       const other = this.#hashOf(context.items[x]!);
       const past = context.strengths[x]!;
-      const weight = DECAY[x]! * 2 ** (-Math.max(0, time - context.times[x]!) / halfLifeMs);
+      const weight = DECAY[x]! * Math.exp(decay * Math.max(0, time - context.times[x]!));
       if (kind !== 0 && weight >= LEAST) this.#weigh(this.#kindOf[context.items[x]!]!, weight);
       if (other === own) continue;
       const at = table.add(pairKey(own, other));
@@ -192,7 +189,7 @@ export class PooledPairs {
     }
     this.#logCounts[item] = Math.log1p(++this.#counts[item]!);
     this.#kindOf[item] = kind;
-    for (let k = 0; k < this.#kinds; k++) this.#learnKinds(this.#from[k]!, kind, this.#share[k]!);
+    if (this.#kinds > 0) this.#learnKinds(kind);
     if (size > 0) this.#scale.learn(time - context.times[0]!);
     if (step !== null) this.#learnStep(hashOf(step[0]), hashOf(step[1]));
   }
@@ -215,10 +212,12 @@ export class PooledPairs {
       categories.push(theirs);
       if (theirs.length > 0) this.#weigh(theirs[0]!, 1);
     }
+    this.#notStepped = 0;
+    this.#notPaired = 0;
     for (let k = 0; k < this.#kinds; k++) {
-      const from = this.#from[k]!;
-      this.#left[k] = this.#categoryNumber(from, FORTH);
-      this.#weighed[k] = this.#categoryNumber(from, PRODUCT);
+      const from = this.#from[k]!, n = this.#share[k]!;
+      this.#notStepped -= n * Math.log1p(this.#categoryNumber(from, FORTH) / STEP_PRIOR);
+      this.#notPaired -= n * Math.log1p(this.#categoryNumber(from, PRODUCT) / KIND_PRIOR);
     }
     const scale = 1 / Math.sqrt(size);
     for (let n = 0; n < this.count; n++) {
@@ -286,15 +285,20 @@ export class PooledPairs {
     this.#share[k] = this.#share[k]! + weight;
   }
 
-  /** A category's own entry has the weight of all its pairs as product. */
-  #learnKinds(a: number, b: number, weight: number): void {
+  /** Counts pairs of the scratch's categories and b. A category's own entry has the weight of all its pairs as product. */
+  #learnKinds(b: number): void {
     const table = this.#categories;
-    table.increase(pairKey(a, a), PRODUCT, weight);
-    table.increase(pairKey(b, b), PRODUCT, weight);
-    const key = pairKey(a, b);
-    table.increase(key, WEIGHT, a === b ? 2 * weight : weight);
-    if (a !== b) table.increase(key, COUNT, weight);
-    this.#weight += 2 * weight;
+    let all = 0;
+    for (let k = 0; k < this.#kinds; k++) {
+      const a = this.#from[k]!, weight = this.#share[k]!;
+      all += weight;
+      table.increase(pairKey(a, a), PRODUCT, weight);
+      const key = pairKey(a, b);
+      table.increase(key, WEIGHT, a === b ? 2 * weight : weight);
+      if (a !== b) table.increase(key, COUNT, weight);
+    }
+    table.increase(pairKey(b, b), PRODUCT, all);
+    this.#weight += 2 * all;
   }
 
   /** A category's own entry counts steps to it as count, those from it as forth, and those from it to itself as back. */
@@ -311,21 +315,26 @@ export class PooledPairs {
     return this.#categories.get(pairKey(hash, hash), number);
   }
 
-  /** What is known of the behaviours' categories and that of a candidate, summed. */
+  /**
+   * What is known of the behaviours' categories and that of a candidate, summed. With f steps of l from a category, prior
+   * p and share s: ln((f + ps)/(l + p)/s) = ln(1 + f/ps) − ln(1 + l/p), of which the second is there for all candidates.
+   */
   #kindsWith(to: number): KindSums {
-    const share = (this.#categoryNumber(to, COUNT) + 1) / (this.#steps + 1);
-    const weightShare = (this.#categoryNumber(to, PRODUCT) + 1) / (this.#weight + 1);
-    const { numbers } = this.#categories;
-    let steps = 0, kinds = 0, common = 0;
+    const share = STEP_PRIOR * (this.#categoryNumber(to, COUNT) + 1) / (this.#steps + 1);
+    const weightShare = KIND_PRIOR * (this.#categoryNumber(to, PRODUCT) + 1) / (this.#weight + 1);
+    let steps = this.#notStepped, kinds = this.#notPaired, common = 0;
+    const table = this.#categories, { numbers } = table;
     for (let k = 0; k < this.#kinds; k++) {
       const from = this.#from[k]!, n = this.#share[k]!;
-      const at = this.#categories.find(pairKey(from, to));
-      const followed = at < 0 ? 0 : numbers[at + (from < to ? FORTH : BACK)]!;
-      const weight = at < 0 ? 0 : numbers[at + WEIGHT]!;
-      steps += n * Math.log((followed + STEP_PRIOR * share) / (this.#left[k]! + STEP_PRIOR) / share);
-      kinds += n *
-        Math.log((weight + KIND_PRIOR * weightShare) / (this.#weighed[k]! + KIND_PRIOR) / weightShare);
-      common += n * Math.log1p(weight);
+      const at = table.find(pairKey(from, to));
+      if (at < 0) continue;
+      const followed = numbers[at + (from < to ? FORTH : BACK)]!;
+      const weight = numbers[at + WEIGHT]!;
+      if (followed > 0) steps += n * Math.log1p(followed / share);
+      if (weight > 0) {
+        kinds += n * Math.log1p(weight / weightShare);
+        common += n * Math.log1p(weight);
+      }
     }
     return { steps: STEP * steps, kinds: STEP * kinds, common: STEP * common };
   }
