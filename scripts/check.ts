@@ -28,6 +28,7 @@ import { servingGeneration, servingTopics } from "../streams/topics/serving.ts";
 import { tasksGroup, topicNames, topicSpecs } from "../streams/topics/topics.ts";
 import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/config/blueprint.ts";
 import type { Config } from "../streams/config/config.ts";
+import { withKeptDefaults } from "../streams/config/kept_defaults.ts";
 import { changeText } from "../streams/generations/changes.ts";
 import { generationsOf } from "../streams/generations/registry.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
@@ -249,16 +250,25 @@ async function differences(
 ): Promise<readonly LogRemark[]> {
   const topics = topicNames(prefix);
   const recorded = (await generationsOf(log, topics)).get(await servingGeneration(log, topics));
+  if (recorded === undefined || config === null) return [];
+  const kept = await withKeptDefaults(log, topics, config);
+  const gain = kept === config ? [] : [{
+    what:
+      "features.pooled is false here, the default from before: new deployments have it, and predict better",
+    remedy: '`"features": {"pooled": true}` and `deno task meander rebuild --keep-weights`, or nothing',
+    isProblem: false,
+  }];
   // Without a file nobody says what it is to be.
-  if (recorded === undefined || config === null || Object.keys(config).length === 0) return [];
-  const now = blueprintOf(config, recorded.blueprint as DeploymentFlags);
-  return blueprintChanges(recorded.blueprint, now).map((change) => ({
+  if (Object.keys(config).length === 0) return gain;
+  const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags);
+  const changes = blueprintChanges(recorded.blueprint, now).map((change) => ({
     what: `the configuration differs from the deployment: ${changeText(change)}`,
     remedy: change.reach === "rebuild"
       ? "put it back, or `deno task meander rebuild`: `run` does not start like this"
       : "nothing, or put it back; `run` takes it over when it starts",
     isProblem: change.reach === "rebuild",
   }));
+  return [...gain, ...changes];
 }
 
 type Look = Inspection & { readonly notes: readonly Problem[] };

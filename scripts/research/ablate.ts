@@ -125,7 +125,8 @@ function ablate(
 function merged(base: Config, { model, config = {} }: Variant): Config {
   return {
     ...base,
-    features: { ...base.features, ...config.features },
+    // Without pooled pairs, which would hide what else differs.
+    features: { pooled: false, ...base.features, ...config.features },
     learner: { ...base.learner, ...config.learner },
     models: { [model]: { ...base.models?.[model], ...config.models?.[model] } },
   };

@@ -11,6 +11,7 @@ import { createHead } from "../../src/features/rows/assembler.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../../streams/config/blueprint.ts";
 import { type Config, learnerOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
+import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { agree, type AgreementOptions } from "../../streams/generations/agreement.ts";
 import { changeText } from "../../streams/generations/changes.ts";
 import { generationsOf } from "../../streams/generations/registry.ts";
@@ -44,14 +45,16 @@ function weightsOf(config: Config, model: ModelName, seed: number): { dense: num
 /**
  * Notes what the deployment is made as, or says what is configured otherwise than it was.
  *
+ * @returns the configuration with the defaults that the deployment keeps
  * @throws GenerationError when it cannot go on as configured
  */
 export async function agreeOn(
   log: Log,
   topics: Topics,
-  config: Config,
+  given: Config,
   flags: DeploymentFlags,
-): Promise<void> {
+): Promise<Config> {
+  const config = await withKeptDefaults(log, topics, given);
   const { number, recorded, changes, isThere } = await agree(
     log,
     topics,
@@ -77,4 +80,5 @@ export async function agreeOn(
     const text = changeText(change);
     logger.info("configured otherwise than before: {text}", { text });
   }
+  return config;
 }

@@ -19,6 +19,7 @@ import {
   modelConfig,
   taskOptions,
 } from "../../streams/config/config.ts";
+import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
 import { valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
@@ -57,11 +58,12 @@ const PROGRESS_MS = 5000;
 /** Rebuilds what is configured otherwise than it serves. @returns the exit code */
 export async function rebuildDeployment(
   log: Log,
-  config: Config,
+  given: Config,
   flags: RebuildFlags,
   say: (line: string) => void,
 ): Promise<number> {
   const topics = topicNames(flags.prefix);
+  const config = await withKeptDefaults(log, topics, given);
   const partitions = (await log.topics()).get(topics.events)?.partitions;
   if (partitions === undefined) {
     throw new Error(`Cannot rebuild ${flags.prefix}*: there is no topic ${topics.events} on this log`);

@@ -29,6 +29,7 @@ import {
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Retention } from "../../streams/service/erasure/retention.ts";
 import { DELIVERY } from "../../streams/topics/delivery.ts";
+import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { startHttp } from "../../streams/server/http.ts";
@@ -38,7 +39,7 @@ import type { HttpServer } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
-import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
+import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf } from "../flags/service_flags.ts";
@@ -112,11 +113,6 @@ async function serve(flags: Flags): Promise<number> {
       "Cannot give the server a thread: it takes HTTP and a SQLite log; leave --server-thread out, or add --http",
     );
   }
-  const task = {
-    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, config, flags.model),
-    seed: flags.seed,
-    nowMicros: () => Math.round(performance.now() * 1000),
-  };
   // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
   const tableBytes = flags.memory && Math.floor(flags.memory / 4);
   for (const model of new Set([flags.model, ...flags.variantModels ?? []])) {
@@ -142,10 +138,12 @@ async function serve(flags: Flags): Promise<number> {
   const metrics = new Metrics(generationTopics(topics, generation));
   await using log = meteredLog(opened, metrics);
   const partitions = await partitionsOf(log, flags);
-  if (roles.includes("task") || roles.includes("learner")) {
-    const { model, variantModels: variants = [], seed } = flags;
-    await agreeOn(log, topics, config, { model, variants, partitions, seed });
-  }
+  const made = await madeAs(log, topics, config, flags, partitions);
+  const task = {
+    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, made, flags.model),
+    seed: flags.seed,
+    nowMicros: () => Math.round(performance.now() * 1000),
+  };
   const delivery = flags.delivery ?? config.delivery ?? DELIVERY.value;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   await using service = await Service.start(log, {
@@ -205,6 +203,18 @@ async function serve(flags: Flags): Promise<number> {
   }
   logger.info("has stopped");
   return 0;
+}
+
+/** The configuration, with features as the deployment has them. @throws GenerationError when it cannot go on like this */
+async function madeAs(
+  log: Log,
+  topics: Topics,
+  config: Config,
+  { roles = ROLES, model, variantModels: variants = [], seed }: Flags,
+  partitions: number,
+): Promise<Config> {
+  const isNeeded = roles.includes("task") || roles.includes("learner");
+  return isNeeded ? await agreeOn(log, topics, config, { model, variants, partitions, seed }) : config;
 }
 
 /** Drops old records where no broker does. */

@@ -34,8 +34,8 @@ export interface FeatureSchema {
    */
   readonly userIds?: boolean | undefined;
   /**
-   * What is known of pairs of the user's newest behaviours and the candidate, pooled into numeric features.
-   * @default {false}
+   * What is known of pairs of the user's newest behaviours and the candidate, pooled into numeric features. A
+   * configuration that does not name it has it. @default {false}
    */
   readonly pooled?: boolean | PooledPairsOptions | undefined;
   /** Logit that every model starts from: the causal prior, or the overall rate only. @default {"prior"} */
@@ -73,7 +73,7 @@ export const FEATURE_OPTIONS = allReach(
     ),
     pooled: switchOf(
       POOLED_OPTIONS,
-      false,
+      true,
       "pairs of newest behaviours and candidate as numeric features; see [features](../explanation/features.md#pooled-pairs)",
     ),
     offset: choice(
@@ -126,7 +126,7 @@ export function numericNames(schema: FeatureSchema): readonly string[] {
 
 /** Options of pooled pairs; `null` where a schema has none. They are the last of the numeric features. */
 export function pooledOptions(
-  { pooled = FEATURE_OPTIONS.pooled.value }: FeatureSchema,
+  { pooled = false }: FeatureSchema,
 ): PooledPairsOptions | null {
   if (pooled === false) return null;
   return pooled === true ? {} : pooled;

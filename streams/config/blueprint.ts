@@ -16,6 +16,7 @@ import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { valueAt } from "../settings/config_fault.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
 import { type Config, modelConfig, taskOptions } from "./config.ts";
+import { BEFORE } from "./kept_defaults.ts";
 import { reachesOf } from "./reach.ts";
 
 /** What a deployment is beside its configuration. */
@@ -63,7 +64,7 @@ export function blueprintOf(
  */
 export function blueprintChanges(before: Blueprint, now: Blueprint): readonly Change[] {
   const reaches = reachesOf();
-  const usual = blueprintOf({}, now as DeploymentFlags).options;
+  const usual = blueprintOf(BEFORE, now as DeploymentFlags).options;
   return changesBetween(before, now, (path) => reachOf(path, reaches)).filter(({ name, ...change }) => {
     if (/^models\.[^.]+$/.test(name)) return false; // another model, or another variant's, which is said
     if (change.before === undefined) return !isDeepStrictEqual(change.now, valueAt(usual, name.split(".")));

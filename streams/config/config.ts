@@ -7,7 +7,7 @@
 import type { z } from "zod";
 import type { JsonSchema } from "../../src/events/json_schema.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
-import { DEFAULT_SCHEMA, type FeatureSchema } from "../../src/features/schema.ts";
+import { DEFAULT_SCHEMA, FEATURE_OPTIONS, type FeatureSchema } from "../../src/features/schema.ts";
 import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
 import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_options.ts";
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
@@ -152,7 +152,12 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     ...profile,
     ...(learnHistories ? { learnHistories } : {}),
     ...named(config, TASK_NAMES),
-    schema: { transitions: ordered ? {} : null, ...profile.schema, ...defined(config.features ?? {}) },
+    schema: {
+      transitions: ordered ? {} : null,
+      pooled: FEATURE_OPTIONS.pooled.value,
+      ...profile.schema,
+      ...defined(config.features ?? {}),
+    },
     actions: { ...(profile.actions ?? DEFAULT_ACTIONS), ...config.actions },
   };
 }

@@ -17,7 +17,7 @@ Deno.test("the configurations of what earns what differ in what their names say"
   ] as const;
   for (const [name, pairs, transitions, linear] of expected) {
     const { features, learner, models, sequence } = await config(name);
-    assert.deepEqual(features, { ...base.features, pairs, transitions }, name);
+    assert.deepEqual(features, { ...base.features, pooled: false, pairs, transitions }, name);
     assert.deepEqual(sequence, base.sequence);
     const off = { embeddingWidth: 1, embeddingScale: 0, embeddingLearningRate: 1e-12 };
     assert.deepEqual(learner, { ...base.learner, ...(linear ? off : {}) }, name);

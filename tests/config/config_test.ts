@@ -125,12 +125,12 @@ Deno.test("parseConfig() refuses a key that is there twice, and says where both 
 
 Deno.test("taskOptions() lays the configuration over the profile, field by field", () => {
   const profile = PROFILES["ml-100k"];
-  assert.deepEqual(taskOptions(profile, {}, "dien").schema, profile.schema);
-  assert.deepEqual(taskOptions(PROFILES.meander, {}, "dien").schema, { ...DEFAULT_SCHEMA, transitions: {} });
-  assert.deepEqual(taskOptions(PROFILES.meander, {}, "base").schema, {
-    ...DEFAULT_SCHEMA,
-    transitions: null,
-  });
+  const whole = { ...DEFAULT_SCHEMA, pooled: true };
+  assert.deepEqual(taskOptions(profile, {}, "dien").schema, { ...profile.schema, pooled: true });
+  assert.deepEqual(taskOptions(PROFILES.meander, {}, "dien").schema, { ...whole, transitions: {} });
+  assert.deepEqual(taskOptions(PROFILES.meander, {}, "base").schema, { ...whole, transitions: null });
+  const without = taskOptions(PROFILES.meander, { features: { pooled: false } }, "base");
+  assert.equal(without.schema.pooled, false);
   const asked = taskOptions(PROFILES.meander, { features: { transitions: { behaviours: 3 } } }, "base");
   assert.deepEqual(asked.schema.transitions, { behaviours: 3 });
   assert.deepEqual(taskOptions(profile, {}, "base").actions, DEFAULT_ACTIONS);
@@ -140,7 +140,7 @@ Deno.test("taskOptions() lays the configuration over the profile, field by field
     outcomeWindowMs: 5,
     batchRows: 3,
   }, "dien");
-  assert.deepEqual(options.schema, { ...profile.schema, itemFields: ["year"] });
+  assert.deepEqual(options.schema, { ...profile.schema, pooled: true, itemFields: ["year"] });
   assert.deepEqual(options.actions?.click, { positive: false, strength: null });
   assert.deepEqual(options.actions?.rating, DEFAULT_ACTIONS.rating, "the others stay");
   assert.equal(options.outcomeWindowMs, 5);
@@ -153,7 +153,7 @@ Deno.test("learnerOptions() and modelConfig() keep what the configuration leaves
   const task = taskOptions(PROFILES.meander, {}, "dien");
   assert.deepEqual(learnerOptions(task, { learner: { learningRate: 0.5 } }, 7), {
     learningRate: 0.5,
-    schema: { ...DEFAULT_SCHEMA, transitions: {} },
+    schema: { ...DEFAULT_SCHEMA, transitions: {}, pooled: true },
     seed: 7,
   });
   const dien = modelConfig("dien", {});

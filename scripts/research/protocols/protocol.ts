@@ -97,7 +97,7 @@ const P3: Protocol = {
     const half = Math.floor(data.train.length / 2);
     const samples = options.heldOut ? data.train.slice(0, half) : data.train;
     // A schema of fewer numeric features reads the first of those that there are.
-    const isPooled = options.config.features?.pooled ?? false;
+    const isPooled = options.config.features?.pooled ?? true;
     const trial = new Trial({ ...options, schema: isPooled === false ? BARE_TAOBAO_SCHEMA : TAOBAO_SCHEMA });
     const all = trial.progress(samples);
     const judged = judgedFrom(all, samples, Math.floor(samples.length / 2));
