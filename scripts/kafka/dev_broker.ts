@@ -14,6 +14,8 @@ import { exists, mavenJars, run } from "./maven_jars.ts";
 export interface DevBrokerOptions {
   /** TCP port on the loopback interface. @default {a free one} */
   readonly port?: number;
+  /** Port of its controller, on the same interface. @default {a free one} */
+  readonly controllerPort?: number;
   /** Folder of the log. @default {a temporary folder, removed at the end} */
   readonly data?: string;
   /** Whether to empty the folder first. @default {false} */
@@ -38,6 +40,10 @@ export interface DevBroker extends AsyncDisposable {
   readonly ended: Promise<void>;
   /** Ends it cleanly; takes about two seconds. */
   stop(): Promise<void>;
+  /** Stops it as a machine that swaps does: it keeps its connections, and is silent. */
+  freeze(): Promise<void>;
+  /** Lets it go on. */
+  thaw(): Promise<void>;
 }
 
 const POM = fileURLToPath(new URL("./pom.xml", import.meta.url));
@@ -65,14 +71,14 @@ export const SERVER_JVM: readonly string[] = [
 
 /**
  * Runs Java under a shell that ends it when our end of its standard input closes, so that it dies with us, even
- * by kill -9. A line on the input kills it at once. Ctrl-C reaches the whole process group, so it is ignored here:
- * whoever started the broker stops it.
+ * by kill -9. A line on the input is the name of a signal for it. Ctrl-C reaches the whole process group, so it is
+ * ignored here: whoever started the broker stops it.
  */
 const GUARD = `
 trap '' INT
 exec 3<&0 </dev/null >"$1" 2>&1; shift
 "$@" 3<&- & java=$!
-{ if read -r _ <&3; then kill -9 $java; else kill $java; fi; } 2>/dev/null & guard=$!
+{ while read -r signal <&3; do kill -"$signal" $java; done; kill $java; kill -CONT $java; } 2>/dev/null & guard=$!
 wait $java
 kill $guard 2>/dev/null
 `;
@@ -91,7 +97,10 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
   if (options.fresh) await remove(data);
   await Deno.mkdir(data, { recursive: true });
   const properties = `${data}/server.properties`;
-  await Deno.writeTextFile(properties, serverProperties(port, await freePort(), data, options.properties));
+  await Deno.writeTextFile(
+    properties,
+    serverProperties(port, options.controllerPort ?? await freePort(), data, options.properties),
+  );
   if (!await exists(`${data}/log/meta.properties`)) {
     const users = Object.entries(options.scramUsers ?? {}).flatMap((
       [name, password],
@@ -110,7 +119,8 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
     stderr: "null",
   }).spawn();
   const input = child.stdin.getWriter();
-  const kill = () => input.write(KILL).catch(ignoreEnded);
+  const signal = (name: "KILL" | "STOP" | "CONT") =>
+    input.write(new TextEncoder().encode(`${name}\n`)).catch(ignoreEnded);
   const close = () => input.close().catch(ignoreEnded);
   let running = true;
   const ended = child.status.then(async () => {
@@ -125,7 +135,7 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
       continue;
     }
     const log = await Deno.readTextFile(`${data}/broker.log`).catch(({ message }) => `nothing: ${message}`);
-    await kill();
+    await signal("KILL");
     await ended;
     throw new Error(`Cannot start a Kafka broker on port ${port}: it said\n${log.slice(-2000)}`);
   }
@@ -137,14 +147,14 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
       await close();
       await ended;
     },
+    freeze: () => signal("STOP"),
+    thaw: () => signal("CONT"),
     async [Symbol.asyncDispose]() {
-      await kill();
+      await signal("KILL");
       await ended;
     },
   };
 }
-
-const KILL = new TextEncoder().encode("kill\n");
 
 /** The pipe is closed already, or its reader has ended, which is what was wanted. */
 function ignoreEnded(error: unknown): void {

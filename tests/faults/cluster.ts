@@ -62,14 +62,19 @@ export function checkCode(code: number): void {
 }
 
 /** See `patch.ts`. */
+export function requestTimeoutOf(): number {
+  return REQUEST_TIMEOUT_MS;
+}
+
+/** See `patch.ts`. */
 export async function sendRaw<Answer>(
   broker: Broker,
-  { name, apiKey, apiVersion, body, hasPlainHeader, decode, timeoutMs }: RawRequest<Answer>,
+  { name, apiKey, apiVersion, body, hasPlainHeader, decode, waitMs = 0 }: RawRequest<Answer>,
 ): Promise<Answer> {
   const connection = (broker as unknown as { readonly connection: Connection }).connection;
   // What was written is sent at once: the writer may use its buffer again.
   const sent = { apiKey, apiVersion, body: body.bytes.slice() };
-  const payload = await connection.ask("raw", sent, name, timeoutMs) as Uint8Array;
+  const payload = await connection.ask("raw", sent, name, REQUEST_TIMEOUT_MS + waitMs) as Uint8Array;
   const reader = new WireReader(payload, body.isFlexible);
   if (body.isFlexible && !hasPlainHeader) reader.tags();
   return decode(reader);

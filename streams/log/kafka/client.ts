@@ -13,6 +13,9 @@ import { type Broker, type Cluster, createCluster } from "./protocol/patch.ts";
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 1000;
 const PAUSE_GROWTH = 1.6;
+const METADATA_MS = 10_000;
+/** How long a transaction may take to end before we look for another coordinator. */
+const ENDING_MS = 1000;
 /** A refresh already under way may have been too early for a topic; the second is not. */
 const MAX_REFRESHES = 2;
 /** OffsetFetch 7, which can wait for stable offsets, came with Kafka 2.5. */
@@ -27,6 +30,9 @@ export class KafkaClient implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #retryMs: number;
   readonly #coordinators = new Map<string, number>();
+  /** How old what is known of leaders may be, milliseconds. */
+  readonly #maxAgeMs: number;
+  #refreshedAt = -Infinity;
   readonly #closing = new AbortController();
   /** Operations that use the connections; a request after these have closed would open them again. */
   readonly #running = new Set<Promise<unknown>>();
@@ -36,6 +42,7 @@ export class KafkaClient implements AsyncDisposable {
     // We retry ourselves: kafkajs would go on after the log was closed.
     this.#cluster = createCluster({ ...config, retry: { retries: 0 } });
     this.#retryMs = retryMs;
+    this.#maxAgeMs = config.requestTimeout ?? METADATA_MS;
   }
 
   /** Aborted when the client closes. */
@@ -69,8 +76,14 @@ export class KafkaClient implements AsyncDisposable {
     return await this.#cluster.findBroker({ nodeId: await this.leaderId(topic, partition) });
   }
 
-  /** The number of the node that leads a partition. */
+  /**
+   * The number of the node that leads a partition. Asks again every while: a leader that is cut off from the others
+   * answers reads as ever, with nothing new.
+   */
   async leaderId(topic: string, partition: number): Promise<number> {
+    if (performance.now() - this.#refreshedAt > this.#maxAgeMs) {
+      ignore(this.once(() => this.#refreshMetadata()), "there are leaders that we know");
+    }
     for (let tries = 0;; tries++) {
       const partitions = this.#partitions(topic);
       const found = partitions.find(({ partitionId }) => partitionId === partition);
@@ -118,6 +131,7 @@ export class KafkaClient implements AsyncDisposable {
 
   async #refreshMetadata(...topics: readonly string[]): Promise<void> {
     const { targetTopics } = this.#cluster;
+    this.#refreshedAt = performance.now();
     for (const topic of topics) targetTopics.add(topic);
     try {
       await this.#cluster.refreshMetadata();
@@ -160,7 +174,8 @@ export class KafkaClient implements AsyncDisposable {
     operation: () => Promise<Result>,
     isTransient: (error: unknown) => boolean,
   ): Promise<Result> {
-    const until = performance.now() + this.#retryMs;
+    const began = performance.now();
+    const until = began + this.#retryMs;
     for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * PAUSE_GROWTH, LONGEST_PAUSE_MS)) {
       this.throwIfClosed();
       try {
@@ -169,8 +184,9 @@ export class KafkaClient implements AsyncDisposable {
         this.throwIfClosed();
         if (!isTransient(error) || performance.now() + pause > until) throw error;
         await this.pause(pause);
-        // A transaction that is still ending says nothing about the brokers.
-        if (kafkaType(error) !== "CONCURRENT_TRANSACTIONS") {
+        // A transaction that is still ending says nothing about the brokers, unless it does not end: a coordinator that
+        // is cut off from the others says so for ever.
+        if (kafkaType(error) !== "CONCURRENT_TRANSACTIONS" || performance.now() - began > ENDING_MS) {
           await ignore(this.refresh(), "the next attempt reports it");
         }
       }

@@ -53,6 +53,9 @@ import {
  */
 const MAX_AHEAD_MS = 3_300_000;
 
+/** Default of `requestTimeout`: half a minute without an answer, as kafkajs has it, is half a minute without lists. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
 /**
  * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
  *
@@ -371,7 +374,12 @@ export class KafkaLog implements Log {
 
   #newClient(): KafkaClient {
     const { brokers, kafka, retryMs } = this.#options;
-    const config = { ...(kafka as Partial<KafkaConfig>), logLevel: logLevel.NOTHING, brokers: [...brokers] };
+    const config = {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      ...(kafka as Partial<KafkaConfig>),
+      logLevel: logLevel.NOTHING,
+      brokers: [...brokers],
+    };
     return new KafkaClient(config, retryMs);
   }
 

@@ -55,7 +55,7 @@ export interface KafkaConnection {
   readonly authenticationTimeout?: number | undefined;
   /** How long before a session ends the client logs in again, milliseconds. @default {10_000} */
   readonly reauthenticationThreshold?: number | undefined;
-  /** Longest time to an answer, milliseconds. @default {30_000} */
+  /** How long a broker may be silent when it is asked, milliseconds; then we ask another. @default {10_000} */
   readonly requestTimeout?: number | undefined;
   /** @internal Opens sockets. @default {net.connect or tls.connect} */
   readonly socketFactory?: KafkaConfig["socketFactory"];

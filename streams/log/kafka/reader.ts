@@ -48,8 +48,9 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const OWN_PAUSE_MS = 20;
 
 const FETCH = 1;
-/** Code of an error that passes. */
+/** Codes of errors that pass. */
 const LEADER_NOT_AVAILABLE = 5;
+const NOT_LEADER = 6;
 
 /** Reads the partitions of a cluster. */
 export class KafkaReader {
@@ -249,6 +250,9 @@ export class KafkaReader {
 
   async #pollOnce(node: number, watched: readonly Cursor[]): Promise<void> {
     const { fetchBytes } = this.#limits;
+    for (const { topic, partition } of watched) {
+      if (await this.#client.leaderId(topic, partition) !== node) throw protocolError(NOT_LEADER);
+    }
     const broker = await this.#polls.node(node);
     const partitions = watched.map(({ topic, topicId = null, partition, position }) => ({
       topic,

@@ -65,7 +65,7 @@ export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka"
   readonly authenticationTimeoutMs?: number | undefined;
   /** How long before its end a session is renewed, milliseconds. @default {10000} */
   readonly reauthenticationThresholdMs?: number | undefined;
-  /** Longest time to a response, milliseconds. @default {30000} */
+  /** How long a broker may be silent when it is asked, milliseconds. @default {10000} */
   readonly requestTimeoutMs?: number | undefined;
 }
 
@@ -103,7 +103,7 @@ const TIMES = {
   connectionTimeoutMs: count(1000, "how long a connection may take"),
   authenticationTimeoutMs: count(10_000, "how long a login may take"),
   reauthenticationThresholdMs: count(10_000, "how long before its end a login is renewed"),
-  requestTimeoutMs: count(30_000, "how long a request may take"),
+  requestTimeoutMs: count(10_000, "how long a broker may be silent; then we ask another"),
 };
 
 /** The options of {@linkcode KafkaSettings}. */

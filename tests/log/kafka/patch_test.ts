@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import Encoder from "kafkajs/src/protocol/encoder.js";
 import NetworkConnection from "kafkajs/src/network/connection.js";
 import "../../../streams/log/kafka/protocol/patch.ts";
 
@@ -17,4 +20,34 @@ Deno.test("a connection that is being closed is open for as long as it has its s
     });
     assert.equal(connection.isConnected(), want, connectionStatus);
   }
+});
+
+Deno.test("a connection on which a request is not answered in time is given up, with all that wait behind it", async () => {
+  const server = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const quiet = { debug() {}, error() {}, warn() {} };
+  const connection = new NetworkConnection({
+    host: "127.0.0.1",
+    port: (server.address() as AddressInfo).port,
+    logger: { namespace: () => quiet },
+    requestTimeout: 50,
+    connectionTimeout: 10_000,
+    socketFactory: ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }) =>
+      connect({ host, port }, onConnect),
+  });
+  await connection.connect();
+  const ask = (requestTimeout: number) =>
+    connection.send({
+      request: { apiKey: 18, apiVersion: 0, apiName: "ApiVersions", encode: () => new Encoder() },
+      response: {},
+      requestTimeout,
+    });
+  const patient = ask(600_000);
+  await assert.rejects(ask(50), { name: "KafkaJSRequestTimeoutError" });
+  await assert.rejects(patient, { name: "KafkaJSConnectionClosedError", message: /127.0.0.1:\d+ is silent/ });
+  assert.equal(connection.isConnected(), false);
+  await connection.connect();
+  assert.equal(connection.isConnected(), true);
+  await connection.disconnect();
+  server.close();
 });

@@ -17,6 +17,9 @@
  *    time. **Patched here.**
  * 6. *A connection that is being closed counts as open*, even when its socket is gone: a request then fails with a
  *    TypeError, which is not retried. **Patched here.**
+ * 7. *A request that is not answered in time leaves its connection as it is*: others wait behind it, and metadata is
+ *    asked of a broker that is silent. **Patched here**: the connection is given up, so the next request goes to
+ *    another broker or opens it anew.
  *
  * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch names private files, so
  * any version of kafkajs but 2.2.4 is refused.
@@ -26,6 +29,7 @@
 
 import { Buffer } from "node:buffer";
 import { Kafka, type KafkaConfig } from "kafkajs";
+import { KafkaJSConnectionClosedError } from "kafkajs/src/errors.js";
 import manifest from "kafkajs/package.json" with { type: "json" };
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
@@ -58,14 +62,18 @@ queue.scheduleCheckPendingRequests = function (this: Queue) {
 };
 
 interface Connection {
-  socket: unknown;
+  socket: { destroy(): void } | null | undefined;
+  readonly host: string;
+  readonly port: number;
   isConnected(): boolean;
   connect(): Promise<unknown>;
   disconnect(): Promise<unknown>;
+  send(protocol: unknown): Promise<unknown>;
+  rejectRequests(error: Error): void;
 }
 
 const connection: Connection = NetworkConnection.prototype;
-const { isConnected, connect, disconnect } = connection;
+const { isConnected, connect, disconnect, send } = connection;
 connection.isConnected = function (this: Connection) {
   return this.socket != null && isConnected.call(this);
 };
@@ -80,6 +88,22 @@ connection.disconnect = async function (this: Connection) {
   const done = await disconnect.call(this);
   if (this.socket === socket) this.socket = undefined;
   return done;
+};
+connection.send = async function (this: Connection, protocol) {
+  const { socket } = this;
+  try {
+    return await send.call(this, protocol);
+  } catch (error) {
+    const isSilent = error instanceof Error && error.name === "KafkaJSRequestTimeoutError";
+    // Another request may have given it up, and opened the next one.
+    if (isSilent && socket != null && socket === this.socket) {
+      const { host, port } = this;
+      this.rejectRequests(new KafkaJSConnectionClosedError(`${host}:${port} is silent`, { host, port }));
+      await this.disconnect();
+      socket.destroy();
+    }
+    throw error;
+  }
 };
 
 /** A partition in kafkajs' requests; offsets are decimal strings there. */
@@ -113,7 +137,10 @@ interface Protocol<Answer> {
 export interface Broker {
   readonly nodeId: number;
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
-  readonly connectionPool: { send<Answer>(protocol: Protocol<Answer>): Promise<Answer> };
+  readonly connectionPool: {
+    readonly pool: readonly { readonly requestTimeout: number }[];
+    send<Answer>(protocol: Protocol<Answer>): Promise<Answer>;
+  };
   disconnect(): Promise<void>;
   metadata(topics: readonly string[]): Promise<{
     readonly topicMetadata: readonly {
@@ -265,13 +292,18 @@ export interface RawRequest<Answer> {
   readonly hasPlainHeader?: boolean;
   /** Reads the response, in the encoding of the request. */
   readonly decode: (reader: WireReader) => Answer;
-  /** For requests that wait at the broker. @default {kafkajs' `requestTimeout`} */
-  readonly timeoutMs?: number;
+  /** How long the broker may wait before it begins to answer, milliseconds. @default {0} */
+  readonly waitMs?: number;
+}
+
+/** How long a broker has to answer, milliseconds. */
+export function requestTimeoutOf({ connectionPool }: Broker): number {
+  return connectionPool.pool[0]?.requestTimeout ?? NaN;
 }
 
 /** Sends a request of our own over a connection of kafkajs. */
 export async function sendRaw<Answer>(broker: Broker, raw: RawRequest<Answer>): Promise<Answer> {
-  const { name: apiName, apiKey, apiVersion, timeoutMs: requestTimeout, hasPlainHeader = false } = raw;
+  const { name: apiName, apiKey, apiVersion, waitMs = 0, hasPlainHeader = false } = raw;
   const { bytes, isFlexible } = raw.body;
   const encoded = new Encoder(bytes.length)
     .writeBuffer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
@@ -287,7 +319,7 @@ export async function sendRaw<Answer>(broker: Broker, raw: RawRequest<Answer>): 
         decode: (payload) => Promise.try(decode, payload),
         parse: (answer) => Promise.resolve(answer),
       },
-      requestTimeout,
+      requestTimeout: requestTimeoutOf(broker) + waitMs,
     });
   } catch (error) {
     // As kafkajs does after its own requests: the next one connects again.

@@ -5,14 +5,12 @@
  */
 
 import type { Bounds, NewRecord } from "../../log.ts";
-import { type Broker, checkCode, sendRaw } from "./patch.ts";
+import { type Broker, checkCode, requestTimeoutOf, sendRaw } from "./patch.ts";
 import type { AbortedTransaction } from "./record_batch.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
 
-/** How long to wait for a response beyond the time that the broker is told to wait. */
-const NETWORK_MS = 30_000;
-/** How long a broker waits for the replicas of a batch. */
-const PRODUCE_TIMEOUT_MS = 30_000;
+/** How much of the time to a response a leader may wait for the replicas of a batch: one that is cut off never gets them. */
+const REPLICATION_SHARE = 0.5;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const LATEST = -1;
@@ -92,7 +90,7 @@ export async function fetchBatches(
     apiKey: 1,
     apiVersion: isById ? FETCH_BY_ID : FETCH_BY_NAME,
     body,
-    timeoutMs: waitMs + NETWORK_MS,
+    waitMs,
     decode(reader) {
       const clientSideThrottleTime = reader.int32();
       checkCode(reader.int16());
@@ -185,14 +183,13 @@ export async function produce(
   const isFlexible = apiVersion === 12;
   const size = batches.reduce((sum, { batch }) => sum + batch.length + 300, 300);
   const body = new WireWriter(size, isFlexible)
-    .name(transactionalId).int16(ALL_REPLICAS).int32(PRODUCE_TIMEOUT_MS);
+    .name(transactionalId).int16(ALL_REPLICAS).int32(requestTimeoutOf(broker) * REPLICATION_SHARE);
   writeTopics(body, batches, ({ partition, batch }) => body.int32(partition).blob(batch));
   const { produced } = await sendRaw(broker, {
     name: "Produce",
     apiKey: 0,
     apiVersion,
     body: body.end(),
-    timeoutMs: PRODUCE_TIMEOUT_MS + NETWORK_MS,
     decode(reader) {
       const produced = readTopics(reader, (topic) => {
         const result = {

@@ -1,0 +1,140 @@
+/** Three brokers with copies of everything: leaders and coordinators move, and nothing is lost, doubled or moved. */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
+import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { ignore } from "../../streams/log/ignore.ts";
+import { BrokerCluster } from "../chaos/broker_cluster.ts";
+import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
+import { openLog } from "./kafka_broker.ts";
+
+const PARTITIONS = 3;
+/** How often each partition must be appended to, and copied, before a fault ends. */
+const PROGRESS = 3;
+/** How long a request waits for a broker that is silent: short, so that the test is. */
+const REQUEST_MS = 2000;
+/** Between two appends. */
+const PAUSE_MS = 25;
+/** After so long without progress we are stuck, however slow the machine. */
+const STUCK_MS = 60_000;
+
+const isPossible = await prepareBroker().then(() => true, async (error) => {
+  const text = `SKIPPED: the tests of three brokers, as there is no broker: ${error}\n`;
+  await Deno.stderr.write(new TextEncoder().encode(text));
+  return false;
+});
+
+Deno.test({
+  name: "KafkaLog goes on, and loses and doubles nothing, while brokers are killed, frozen and cut off",
+  ignore: !isPossible,
+  async fn() {
+    const data = await Deno.makeTempDir({ prefix: "meander-cluster-" });
+    {
+      await using cluster = await BrokerCluster.start(data);
+      const place = {
+        address: "",
+        options: { brokers: cluster.addresses, kafka: { requestTimeout: REQUEST_MS } },
+      };
+      await using log = await openLog(place, { ...place.options, retryMs: 2 * STUCK_MS });
+      const [from, to] = [newPlace(), newPlace()];
+      await log.createTopics([from, to].map((name) => ({ name, partitions: PARTITIONS, cleanup: "delete" })));
+      await using member = await log.join(`${to}.member`, [from], {
+        assigned: () => Promise.resolve(),
+        revoked: () => Promise.resolve(),
+      });
+      const traffic = new Traffic(log, from, to);
+      const running = traffic.run();
+      ignore(running, "awaited below, unless something else fails before");
+      const moves = () => traffic.moves();
+      // What it asks times out, and its connections are given up.
+      const longEnough = () => delay(1.5 * REQUEST_MS);
+      for (
+        const [what, suffer] of [
+          ["killed", () => cluster.kill(1, moves)],
+          ["frozen", () => cluster.freeze(2, moves)],
+          ["isolated", () => cluster.isolate(3, moves)],
+          ["hidden", () => cluster.hide(1, longEnough)],
+        ] as const
+      ) {
+        await traffic.moves();
+        await suffer().catch((cause) => {
+          throw new Error(`a broker was ${what}: ${cause.message}`, { cause });
+        });
+      }
+      await traffic.moves();
+      traffic.stop();
+      await running;
+      while (member.partitions.length < PARTITIONS) await delay(20);
+      await using fresh = await openLog(place, place.options);
+      for (let p = 0; p < PARTITIONS; p++) {
+        assert.deepEqual(texts(await all(fresh, from, p)), traffic.appended[p], `appended to ${p}`);
+        assert.deepEqual(texts(await all(fresh, to, p)), traffic.appended[p], `copied of ${p}`);
+        assert.equal(await fresh.committed(`${to}.group`, from, p), (await fresh.bounds(from, p)).end);
+      }
+    }
+    await Deno.remove(data, { recursive: true });
+  },
+});
+
+/** Appends to each partition of a topic, and copies it to another exactly once. */
+class Traffic {
+  /** What was written, in order, by partition. */
+  readonly appended = Array.from({ length: PARTITIONS }, (): string[] => []);
+  readonly #log: KafkaLog;
+  readonly #from: string;
+  readonly #to: string;
+  readonly #copied = new Array<number>(PARTITIONS).fill(0);
+  #isAppending = true;
+
+  constructor(log: KafkaLog, from: string, to: string) {
+    this.#log = log;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** Appends until it is stopped, and copies it all. */
+  async run(): Promise<void> {
+    const copying = Promise.all(this.appended.map((_, partition) => this.#copy(partition)));
+    await Promise.race([copying, this.#append().finally(() => this.#isAppending = false)]);
+    await copying;
+  }
+
+  stop(): void {
+    this.#isAppending = false;
+  }
+
+  /** Resolves when each partition has moved on. */
+  async moves(): Promise<void> {
+    const wanted = this.#copied.map((copied) => copied + PROGRESS);
+    for (const since = performance.now(); wanted.some((count, p) => (this.#copied[p] ?? 0) < count);) {
+      if (performance.now() - since > STUCK_MS) {
+        throw new Error(`only ${this.#copied} of ${wanted} are copied`);
+      }
+      await delay(20);
+    }
+  }
+
+  /** One record, or one for each partition in a transaction, each when the one before is written. */
+  async #append(): Promise<void> {
+    for (let round = 0; this.#isAppending; round++) {
+      const partitions = round % 2 === 0 ? [round / 2 % PARTITIONS] : [...Array(PARTITIONS).keys()];
+      await this.#log.append(partitions.map((p) => record(this.#from, p, `${round}`)));
+      for (const p of partitions) this.appended[p]?.push(`${round}`);
+      await delay(PAUSE_MS);
+    }
+  }
+
+  async #copy(partition: number): Promise<void> {
+    const [log, from, to, group] = [this.#log, this.#from, this.#to, `${this.#to}.group`];
+    await using writer = await log.writer(`${group}.${partition}`);
+    for (let next = 0; this.#isAppending || next < (await log.bounds(from, partition)).end;) {
+      const { records, next: after } = await log.read(from, partition, next, { waitMs: 100 });
+      if (after === next) continue;
+      const copies = records.map(({ key, value, time }) => ({ topic: to, partition, key, value, time }));
+      await writer.commit({ records: copies, group, offsets: [{ topic: from, partition, offset: after }] });
+      this.#copied[partition] = (this.#copied[partition] ?? 0) + records.length;
+      next = after;
+    }
+  }
+}
