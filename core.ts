@@ -52,6 +52,7 @@ export { TASK_COUNTERS, type TaskCounter, type TaskCounters } from "./src/engine
 export type { Arrival } from "./src/users/event_clock.ts";
 export type { SequenceOptions } from "./src/users/states/sequence.ts";
 export type { FrequencyOptions } from "./src/users/shown_items.ts";
+export type { UserListsOptions } from "./src/engine/user_lists.ts";
 export { LABEL_POLICIES, type LabelPolicy } from "./src/users/pending/label_policy.ts";
 
 // What is a feature, and what an action means.

@@ -166,6 +166,7 @@ async function serve(flags: Flags): Promise<number> {
     answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
     sliceMs: http && SLICE_MS,
     delivery,
+    surfaceTopics: config.surfaceTopics,
     serveVersion: flags.serveVersion,
     stateBytes: flags.memory && flags.memory / 2,
     snapshots: snapshotsOf(flags, kind),

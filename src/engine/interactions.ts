@@ -22,6 +22,7 @@ import { FormerItems } from "../users/states/former_items.ts";
 import type { Behaviour, SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
+import type { UserLists } from "./user_lists.ts";
 import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
@@ -50,6 +51,8 @@ export interface InteractionState {
   readonly maxTime: number;
   /** The item of an id, durable from now on. */
   item(id: string, time: number): CatalogueItem;
+  /** Is told of users whose behaviours change; `null` = nobody wants to know. */
+  readonly userLists: Pick<UserLists, "touch"> | null;
 }
 
 /** Options of {@linkcode Interactions}. */
@@ -202,6 +205,7 @@ export class Interactions {
     const atEnd = sequences.insert(user.row, behaviour);
     if (!atEnd) counters.late++;
     counters.behaviours++;
+    this.#state.userLists?.touch(user);
     this.#scorers.carry(user, { ...behaviour, atEnd });
   }
 

@@ -247,6 +247,15 @@ export class Lists {
     return { recommendation, serving, list: { ...list, state: state && sampleState(state) } };
   }
 
+  /** The list that a user would be given now. It is nobody's answer: not shown, and no outcome is awaited. */
+  unasked(user: UserState, event: RequestEvent): Recommendation {
+    const { retrieval } = this.#state;
+    retrieval.state.ask();
+    const { recommendation, stacked } = this.#answerer.answer(user, event);
+    if (stacked) retrieval.state.askStack();
+    return recommendation;
+  }
+
   /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
   withoutModel(user: UserState, event: RequestEvent): Unscored {
     const asked = event.candidates === undefined ? { ...event, list: "popular" } as const : event;

@@ -39,6 +39,8 @@ export const TASK_COUNTERS = [
   "lost",
   "abandoned",
   "misplaced",
+  "listsMade",
+  "listsChanged",
 ] as const;
 
 /** Name of a counter. */

@@ -25,6 +25,7 @@ import { LABEL_POLICIES, type LabelPolicy } from "../users/pending/label_policy.
 import { SEQUENCE_OPTIONS, type SequenceOptions } from "../users/states/sequence.ts";
 import type { FrequencyOptions } from "../users/shown_items.ts";
 import { modelsThat } from "../nn/models/registry.ts";
+import { USER_LISTS, type UserListsOptions } from "./user_lists.ts";
 
 /** Items that a service lets events make known, of each partition: some 500 MB. */
 export const SERVICE_UNLISTED_ITEMS = 200_000;
@@ -79,6 +80,8 @@ export interface TaskOptions {
   readonly boosts?: readonly Boost[] | undefined;
   /** How often the same item may be shown. @default {no limit} */
   readonly frequency?: FrequencyOptions | undefined;
+  /** Lists of users that are given whenever they change. @default {none} */
+  readonly userLists?: UserListsOptions | null | undefined;
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions | undefined;
   /**
@@ -165,6 +168,10 @@ export const TASK_OPTIONS = {
     ),
   ),
   retrieval: reaches("onward", group(RETRIEVAL_OPTIONS)),
+  userLists: reaches(
+    "onward",
+    USER_LISTS,
+  ),
   maxUnlistedItems: reaches(
     "at-once",
     natural(

@@ -31,4 +31,6 @@ export interface TaskOutputs {
   readonly samples: Sample[];
   /** Users to erase everywhere. */
   readonly forgotten: Forgotten[];
+  /** Lists of users that have changed, if the options ask for them; not collected where it is absent. */
+  readonly lists?: Recommendation[];
 }

@@ -40,6 +40,7 @@ import { SequenceSlab } from "../users/states/sequence.ts";
 import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
+import { UserLists } from "./user_lists.ts";
 import { UserMemory } from "../users/user_memory.ts";
 import type { UserState } from "../users/user_state.ts";
 import { VariantScorers } from "./variant_scorers.ts";
@@ -91,6 +92,8 @@ export class TaskState {
   readonly numbers: ItemNumbers;
   /** @internal Event time of the partition. */
   readonly clock: EventClock;
+  /** @internal Gives users' lists when they change; `null` = nobody wants them. */
+  readonly userLists: UserLists | null;
 
   readonly #latenessMs: number;
   readonly #memory: UserMemory;
@@ -172,6 +175,9 @@ export class TaskState {
       served,
       remembered: options.frequency?.remembered ?? 0,
     });
+    this.userLists = settled.userLists === null
+      ? null
+      : new UserLists(this, settled.userLists, (user, event) => this.#lists.unasked(user, event));
   }
 
   /** @internal What tells which items come next, of the deployment's own model. */
@@ -301,7 +307,9 @@ export class TaskState {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
     const taken = time < event.time ? { ...event, time } : event;
-    return this.#take(taken, event.time - time, offset, out, given);
+    const rejection = this.#take(taken, event.time - time, offset, out, given);
+    this.userLists?.give(offset, out);
+    return rejection;
   }
 
   #take(
@@ -335,9 +343,11 @@ export class TaskState {
         return this.#lists.impression(user, event, offset, out);
       case "profile":
         user.profile = newest({ ...user.profile, ...event.attributes });
+        this.userLists?.touch(user);
         return null;
       case "merge":
         user.profile = newest({ ...event.attributes, ...user.profile });
+        this.userLists?.touch(user);
         this.#interactions.merge(user, event.behaviours);
         return null;
       case "forget":
@@ -392,7 +402,10 @@ export class TaskState {
 
   /** @internal Takes a user in from its record. */
   restoreUser(id: string, record: Uint8Array): void {
-    this.join.restore(this.#memory.restore(id, record));
+    const user = this.#memory.restore(id, record);
+    this.join.restore(user);
+    if (this.userLists !== null) this.userLists.restore(user);
+    else if (user.listed !== null) user.listed = { ...user.listed, due: null }; // nobody waits any more
   }
 
   /** @internal Looks at a user in its record, without taking it in. @param view gets a state that is not valid afterwards */

@@ -5,7 +5,8 @@
  * record = format u8, last offset, ids of items, strings, lists of strings, states (the anchor, then others that
  *          pending impressions have), body
  * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was
- *          shown, states of variants' models; in format 12, what was had before the behaviours
+ *          shown, states of variants' models; in format 12, what was had before the behaviours; in format 13 that or
+ *          nothing, and the list that was given last
  * ```
  *
  * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
@@ -25,13 +26,21 @@ import { readPending, writePending } from "./pending/pending_codec.ts";
 import { FormerItems } from "./states/former_items.ts";
 import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
-import { createUser, putPending, type RecurrentState, type UserState } from "./user_state.ts";
+import {
+  createUser,
+  type ListedState,
+  putPending,
+  type RecurrentState,
+  type UserState,
+} from "./user_state.ts";
 import { readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 11;
 /** The format of users with former items. */
 const WITH_FORMER = 12;
+/** The format of users whose lists are given. */
+const WITH_LISTED = 13;
 /** Values of half a byte. */
 const HALF_BYTE = 16;
 
@@ -104,8 +113,12 @@ export class UserCodec {
       body.uint(strings.index(model)).uint(hidden.length).f32s(hidden).uint(hiddenVersion).uint(hiddenStart)
         .uint(1 + at);
     }
-    user.former?.encode(body);
-    record.u8(user.former === null ? FORMAT : WITH_FORMER).int(user.lastOffset);
+    const { former, listed } = user;
+    if (listed !== null) body.u8(former === null ? 0 : 1);
+    former?.encode(body);
+    if (listed !== null) writeListed(body, listed);
+    const format = listed !== null ? WITH_LISTED : former === null ? FORMAT : WITH_FORMER;
+    record.u8(format).int(user.lastOffset);
     writeIds(record, this.#items.map((index) => this.#catalogue.at(index).id));
     strings.encode(record);
     lists.encode(record);
@@ -122,9 +135,9 @@ export class UserCodec {
   decode(id: string, bytes: Uint8Array): UserState {
     const record = new ByteReader(bytes);
     const format = record.u8();
-    if (format !== FORMAT && format !== WITH_FORMER) {
+    if (format < FORMAT || format > WITH_LISTED) {
       throw new SyntaxError(
-        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} and ${WITH_FORMER}`,
+        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_LISTED}`,
       );
     }
     const lastOffset = record.int();
@@ -164,7 +177,9 @@ export class UserCodec {
     }
     readShown(user, body, (at) => itemAt(at).index);
     user.variants = readVariants(user.row, body, strings, states);
-    if (format === WITH_FORMER) user.former = FormerItems.decode(body);
+    const hasFormer = format === WITH_LISTED ? body.u8() === 1 : format === WITH_FORMER;
+    if (hasFormer) user.former = FormerItems.decode(body);
+    if (format === WITH_LISTED) user.listed = readListed(body);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);
     }
@@ -264,6 +279,16 @@ function readPlaces(from: ByteReader, length: number, pairs: number): number[] {
     places.push(two % HALF_BYTE, Math.floor(two / HALF_BYTE));
   }
   return places;
+}
+
+function writeListed(to: ByteWriter, { time, hash, due }: ListedState): void {
+  to.int(time).u48(hash).uint(due === null ? 0 : 1);
+  if (due !== null) to.int(due.time).uint(due.sequence);
+}
+
+function readListed(from: ByteReader): ListedState {
+  const [time, hash, waits] = [from.int(), from.u48(), from.uint()];
+  return { time, hash, due: waits === 0 ? null : { time: from.int(), sequence: from.uint() } };
 }
 
 function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => number): void {

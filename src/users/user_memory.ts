@@ -119,6 +119,6 @@ export class UserMemory {
 }
 
 /** Whether the user has to stay in memory for a deadline. */
-export function isWaiting({ pending, parked }: UserState): boolean {
-  return pending.size + parked.length > 0;
+export function isWaiting({ pending, parked, listed }: UserState): boolean {
+  return pending.size + parked.length > 0 || listed !== null && listed.due !== null;
 }

@@ -28,6 +28,21 @@ export interface ParkedInteraction {
   readonly event: InteractionEvent;
 }
 
+/** What is known of a user's list that was given last; see `engine/user_lists.ts`. */
+export interface ListedState {
+  /** When it was made, event time; 0 = there was none. */
+  readonly time: number;
+  /** {@linkcode idHash} of its items; 0 = it was empty, or there was none. */
+  readonly hash: number;
+  /** When the next one is due; `null` = nothing has changed since. */
+  readonly due: {
+    /** Event time. */
+    readonly time: number;
+    /** Running number in the task, which breaks ties of time. */
+    readonly sequence: number;
+  } | null;
+}
+
 /** A recurrent state of a user. */
 export interface RecurrentState {
   /** Row of the user's behaviours in the slab. */
@@ -64,6 +79,8 @@ export interface UserState extends RecurrentState {
   shown: readonly ShownItem[];
   /** What the user had before the behaviours that are kept; `null` = nothing, or nothing is known of it. */
   former: FormerItems | null;
+  /** The list that was given last; `null` = no list is given. */
+  listed: ListedState | null;
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
   /** Estimated bytes in memory, as of its last record. */
@@ -96,6 +113,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     sampledBehaviours: 0,
     shown: NONE_SHOWN,
     former: null,
+    listed: null,
     lastOffset: -1,
     bytes: 0,
   };

@@ -36,7 +36,7 @@ export interface Config
   extends
     Omit<TaskOptions, "schema" | "seed" | "nowMicros" | "maxJumpMs">,
     Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">,
-    Pick<ServiceOptions, "delivery">,
+    Pick<ServiceOptions, "delivery" | "surfaceTopics">,
     DurabilityOptions {
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;

@@ -22,6 +22,7 @@ import { LOG_KINDS } from "../log/kinds/kinds.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
 import { SOURCES } from "../mapping/source_settings.ts";
 import { DELIVERY } from "../topics/delivery.ts";
+import { SURFACE_TOPICS } from "../topics/surfaces.ts";
 
 const positive = z.number().positive();
 const count = z.int().positive();
@@ -133,6 +134,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     ),
     ...logShapes(kinds),
     delivery: reaching(optionSchema(DELIVERY), "process"),
+    surfaceTopics: reaching(optionSchema(SURFACE_TOPICS), "process"),
     sources: reaching(optionSchema(SOURCES), "onward"),
     ...learning,
     learner: optionsSchema(LEARNER_OPTIONS),

@@ -46,6 +46,7 @@ import { Task } from "../task/task.ts";
 import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
 import { RestoreMeter } from "../task/restore_meter.ts";
 import { TimeShare } from "../task/time_share.ts";
+import { surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
   generationTopics,
   monitorGroup,
@@ -214,6 +215,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     await log.createTopics([
       ...topicSpecs(topics, partitions),
       ...variantTopicSpecs(topics, checkVariants(options)),
+      ...surfaceTopicSpecs(topics, partitions, options.surfaceTopics),
     ]);
     return new Service(log, topics, partitions, options);
   }
@@ -412,7 +414,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     // An older version of its model would reset a state.
     const caughtUp = this.#variants.map((variant) => variant.caughtUp);
     await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
-    const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
+    const { task: options, stateBytes, snapshots, surfaceTopics, delivery = DELIVERY.value } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
     const runtime = {
@@ -427,6 +429,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       partitions: this.#partitions,
       meter,
       delivery,
+      surfaceTopics,
       othersTime: this.#othersTime,
       signal,
     };

@@ -9,6 +9,7 @@ import type { Serving } from "../../src/features/serving.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Delivery } from "../topics/delivery.ts";
+import type { SurfaceEndings } from "../topics/surfaces.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import type { TimeShare } from "./time_share.ts";
 import type { StateStoreOptions } from "./store/store_options.ts";
@@ -31,6 +32,8 @@ export interface TaskRuntime {
   readonly meter?: RestoreMeter | undefined;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery | undefined;
+  /** Endings of the topics that take the answers of surfaces, too. @default {none} */
+  readonly surfaceTopics?: SurfaceEndings | undefined;
   /** Number of partitions of the events. @default {what the log says} */
   readonly partitions?: number | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */
@@ -39,7 +42,7 @@ export interface TaskRuntime {
   readonly othersTime?: TimeShare | undefined;
   /**
    * Whether all events were handled before: requests have their answers on the topic of recommendations, and what was
-   * rejected is on its topic. @default {false}
+   * rejected is on its topic. No lists are given. @default {false}
    */
   readonly isAnswered?: boolean | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */

@@ -4,7 +4,8 @@
  * ```text
  *   answers      ■■■■■■■■░░░░   ■ sent early: on their way, or there; the commit waits for them
  *   samples      ░░░x░░░░░x░    x an erasure: the samples behind it are of another life
- *   rejections   ░░             ░ go with the commit
+ *   lists        ░  x ░   x     ░ go with the commit
+ *   rejections   ░░
  * ```
  *
  * Each output but a rejection carries the number of its input ({@linkcode INPUT}). Outputs are encoded right after their
@@ -25,6 +26,7 @@ import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { ignore } from "../log/ignore.ts";
 import { INPUT } from "../topics/delivery.ts";
+import { type SurfaceEndings, surfaceTopic } from "../topics/surfaces.ts";
 
 const encoder = new TextEncoder();
 
@@ -36,8 +38,10 @@ export interface OutboxOptions {
   readonly partition: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /** Whether rejections are only counted, since they are on the log already. @default {false} */
-  readonly isRejected?: boolean | undefined;
+  /** Whether all events were handled before: rejections and erasures of lists are on the log. @default {false} */
+  readonly isAnswered?: boolean | undefined;
+  /** Endings of the topics that take the answers of surfaces, too. @default {none} */
+  readonly surfaceTopics?: SurfaceEndings | undefined;
   /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
@@ -49,6 +53,8 @@ interface Encoded {
   readonly value: Uint8Array | null;
   /** See {@linkcode INPUT}. */
   readonly input: string;
+  /** Ending of another topic that gets it. */
+  readonly ending?: string | undefined;
   /** What is to be handed over. */
   readonly sample?: Sample | undefined;
 }
@@ -56,12 +62,16 @@ interface Encoded {
 /** The outputs of a task that are not committed. */
 export class Outbox {
   /** Where an event adds its outputs; {@linkcode Outbox.seal} follows. */
-  readonly outputs: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  readonly outputs: TaskOutputs & Pick<Required<TaskOutputs>, "lists"> = {
+    ...{ recommendations: [], samples: [], forgotten: [], lists: [] },
+  };
   readonly #options: OutboxOptions;
   /** Answers that were not sent. */
   #answers: Encoded[] = [];
   /** Samples and erasures. */
   #samples: Encoded[] = [];
+  /** Lists of users and their erasures. */
+  #lists: Encoded[] = [];
   #erased: string[] = [];
   /** Without a time where that of the input is invalid. */
   #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
@@ -96,16 +106,23 @@ export class Outbox {
     return this.#erased.includes(user);
   }
 
-  /** Encodes and numbers what the event at an offset has added, and empties {@linkcode Outbox.outputs}. */
-  seal(offset: number): void {
-    const { recommendations, samples, forgotten } = this.outputs;
-    if (recommendations.length + samples.length + forgotten.length === 0) return;
-    const { partition, handover } = this.#options;
+  /**
+   * Encodes and numbers what the event at an offset has added, and empties {@linkcode Outbox.outputs}.
+   *
+   * @param surface of the event, if it is a request
+   */
+  seal(offset: number, surface?: string): void {
+    const { recommendations, samples, forgotten, lists } = this.outputs;
+    if (recommendations.length + samples.length + forgotten.length + lists.length === 0) return;
+    const { partition, handover, isAnswered, surfaceTopics = {} } = this.#options;
     let index = 0;
     const input = () => `${partition}/${offset}/${index++}`;
+    const ending = surface !== undefined && Object.hasOwn(surfaceTopics, surface)
+      ? surfaceTopics[surface]
+      : undefined;
     for (const answer of recommendations) {
       const value = encoder.encode(JSON.stringify(answer));
-      this.#answers.push({ user: answer.user, value, input: input() });
+      this.#answers.push({ user: answer.user, value, input: input(), ending });
     }
     const encoded: Encoded[] = samples.map((sample) => {
       this.#rows += sizeInBatch(sample);
@@ -117,8 +134,19 @@ export class Outbox {
       this.#erased.push(user);
     }
     this.#samples.push(...encoded);
+    // Also where no lists are given any more: some may have been.
+    if (!isAnswered) {
+      for (const { user } of forgotten) this.#lists.push({ user, value: null, input: input() });
+    }
+    for (const list of lists) {
+      this.#lists.push({ user: list.user, value: encoder.encode(JSON.stringify(list)), input: input() });
+    }
     if (forgotten.length > 0) forgetSampleWords();
-    recommendations.length = samples.length = forgotten.length = 0;
+    recommendations.length =
+      samples.length =
+      forgotten.length =
+      lists.length =
+        0;
   }
 
   /** Adds the rejection of a record, and counts it. */
@@ -127,7 +155,7 @@ export class Outbox {
     const at = { topic, partition, offset };
     const rejection = rejectionOf(at, { ok: false, code, reason }, value ?? new Uint8Array(0));
     this.#options.counters.rejected++;
-    if (this.#options.isRejected) return;
+    if (this.#options.isAnswered) return;
     this.#rejected.push({
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,
@@ -140,7 +168,7 @@ export class Outbox {
   /** Sends the answers that were not sent yet. @param time of their records */
   send(time: number): void {
     if (this.#answers.length === 0) return;
-    const sending = this.#options.log.append(this.#records(this.#answers, "recommendations", time));
+    const sending = this.#options.log.append(this.#answerRecords(time));
     ignore(sending, "arrived() throws it");
     this.#sending.push(sending);
     this.#answers = [];
@@ -157,10 +185,15 @@ export class Outbox {
    * @param time of all but rejections, which have their input's, where it has one
    */
   records(time: number): NewRecord[] {
-    const records = this.#records(this.#answers, "recommendations", time);
+    const records = this.#answerRecords(time);
     this.#before = records.length;
+    const { samples, lists } = this.#options.topics;
     const rejected = this.#rejected.map((record) => ({ ...record, time: record.time ?? time }));
-    return records.concat(this.#records(this.#samples, "samples", time), rejected);
+    return records.concat(
+      this.#records(this.#samples, samples, time),
+      this.#records(this.#lists, lists, time),
+      rejected,
+    );
   }
 
   /** Hands the samples over, and is empty. @param offsets of {@linkcode Outbox.records} on the log, in that order */
@@ -171,15 +204,24 @@ export class Outbox {
     }
     this.#answers = [];
     this.#samples = [];
+    this.#lists = [];
     this.#erased = [];
     this.#rejected = [];
     this.#rows = 0;
     this.#sending = [];
   }
 
-  #records(of: readonly Encoded[], kind: "recommendations" | "samples", time: number): NewRecord[] {
-    const { partition, topics } = this.#options;
-    const topic = topics[kind];
+  /** Of the answers, then of their copies on topics of surfaces. */
+  #answerRecords(time: number): NewRecord[] {
+    const { topics } = this.#options;
+    const copies = this.#answers.flatMap((answer) =>
+      answer.ending === undefined ? [] : this.#records([answer], surfaceTopic(topics, answer.ending), time)
+    );
+    return [...this.#records(this.#answers, topics.recommendations, time), ...copies];
+  }
+
+  #records(of: readonly Encoded[], topic: string, time: number): NewRecord[] {
+    const { partition } = this.#options;
     return of.map(({ user: key, value, input }) => ({
       topic,
       partition,

@@ -139,7 +139,8 @@ export class Task implements AsyncDisposable {
     const writer = opened.use(await log.writer(`${group}-${partition}`));
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
     const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
-    const state = new TaskState(options, serving, runtime.variants);
+    const own = runtime.isAnswered ? { ...options, userLists: null } : options;
+    const state = new TaskState(own, serving, runtime.variants);
     const { snapshot, meter = new RestoreMeter(), signal, delivery = DELIVERY.value } = runtime;
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
     opened.defer(async () => await restored.store?.close());
@@ -150,8 +151,8 @@ export class Task implements AsyncDisposable {
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
     const { counters } = state;
-    const { handover, isAnswered: isRejected } = runtime;
-    const outbox = new Outbox({ log, topics, partition, counters, handover, isRejected });
+    const { handover, isAnswered, surfaceTopics } = runtime;
+    const outbox = new Outbox({ log, topics, partition, counters, handover, isAnswered, surfaceTopics });
     const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
     const { store, lineage: known } = restored;
     const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
@@ -366,7 +367,7 @@ export class Task implements AsyncDisposable {
     }
     const given = this.#parts.given?.take(record.offset);
     const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival, given);
-    this.#outbox.seal(record.offset);
+    this.#outbox.seal(record.offset, event.type === "request" ? event.surface : undefined);
     return refusal;
   }
 

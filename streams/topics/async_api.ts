@@ -13,9 +13,9 @@ type Name = keyof Topics;
 /** Topics that others write, and that meander reads. */
 const WRITTEN_BY_OTHERS: readonly Name[] = ["events", "items"];
 /** Topics that others may read: meander writes them. */
-const READ_BY_OTHERS: readonly Name[] = ["recommendations", "rejected"];
+const READ_BY_OTHERS: readonly Name[] = ["recommendations", "lists", "rejected"];
 /** Outputs of a task, whose records say which event they come from. */
-const OUTPUTS: readonly Name[] = ["recommendations", "samples"];
+const OUTPUTS: readonly Name[] = ["recommendations", "lists", "samples"];
 
 const PREFIX_VARIABLE = "{prefix}";
 
@@ -43,7 +43,7 @@ export function asyncApi(version: string): JsonSchema {
       title: "meander",
       version,
       description:
-        "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations` and `rejected`; the " +
+        "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations`, `lists` and `rejected`; the " +
         "others are the deployment's own, and their values may change with a release. Read with the isolation level " +
         "read_committed where delivery is exactly-once.",
       license: { name: "Apache 2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },

@@ -12,6 +12,7 @@ export type Topics = Readonly<
     | "events"
     | "items"
     | "recommendations"
+    | "lists"
     | "samples"
     | "state"
     | "statistics"
@@ -62,6 +63,14 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
     summary: "Answers to requests.",
     key: "user",
     cleanup: "delete",
+    isSingle: false,
+    value: "recommendation",
+  },
+  lists: {
+    summary:
+      "The list of each user as it is now, if the deployment gives lists. Without a value: the user was erased.",
+    key: "user",
+    cleanup: "compact",
     isSingle: false,
     value: "recommendation",
   },

@@ -6,6 +6,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { surfaceTopic } from "../../streams/topics/surfaces.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
 import { badRecords, FORMS, formsIn, formsOn, GONE, shop } from "./forms.ts";
@@ -15,7 +16,10 @@ const FAST: ServiceOptions<"base"> = {
   ...OPTIONS,
   learning: { ...OPTIONS.learning, checkpointIntervalMs: 50 },
   eraseIntervalMs: 20,
+  task: { ...OPTIONS.task, userLists: { everyMs: 0 } },
+  surfaceTopics: { home: "front" },
 };
+const FRONT = surfaceTopic(topics, "front");
 
 /** A log that takes no records out. */
 function keeping(): Log {
@@ -25,7 +29,7 @@ function keeping(): Log {
 /** Runs a deployment in which the user lives, and is erased. @param at what to look at when all is done */
 async function live(log: Log, at: (service: Service<"base">) => Promise<void>): Promise<void> {
   await using service = await Service.start(log, FAST);
-  const events = shop();
+  const events = shop().map((event) => event.type === "request" ? { ...event, surface: "home" } : event);
   const last = events.at(-1)?.time ?? 0;
   await log.append(recordsOf(events));
   await log.append(badRecords(topics, last));
@@ -39,8 +43,9 @@ async function live(log: Log, at: (service: Service<"base">) => Promise<void>): 
     before[topics.rejected]?.toSorted(),
     FORMS.flatMap(([name]) => name.startsWith("Base64") ? [name] : []),
   );
-  for (const name of ["events", "recommendations", "samples", "state", "rejected", "parameters"] as const) {
-    assert.ok(before[topics[name]] !== undefined, `${name} has the user: ${Object.keys(before)}`);
+  const { events: asked, recommendations, lists, samples, state, rejected, parameters } = topics;
+  for (const name of [asked, recommendations, FRONT, lists, samples, state, rejected, parameters]) {
+    assert.ok(before[name] !== undefined, `${name} has the user: ${Object.keys(before)}`);
   }
   const forget = { type: "forget", user: GONE, time: last } as const;
   const [offset = -1] = await log.append([{

@@ -11,6 +11,7 @@ import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { surfaceTopic, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
 import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { type Deployment, neededSignals } from "../../streams/service/erasure/needed.ts";
 import { Retention, type RetentionOptions } from "../../streams/service/erasure/retention.ts";
@@ -99,6 +100,17 @@ Deno.test("Retention.look() keeps events for as long as an outcome counts, and a
   const tasks = () => new Map([0, 1, 2].map((partition) => [partition, task]));
   await retentionOf(log, { options: { settings: {}, now }, tasks }).look();
   assert.deepEqual(await starts(), [0, 0, 0, 1, 0], "signals are kept for a day unless it is said");
+});
+
+Deno.test("Retention.look() drops answers on topics of surfaces with the others, also of surfaces that have none any more", async () => {
+  const log = await createLog();
+  const topic = surfaceTopic(topics, "front");
+  await log.createTopics(surfaceTopicSpecs(topics, PARTITIONS, { home: "front" }));
+  await log.append([note(topic, 0), note(topic, 29), note(topic, 0, 1)]);
+  const options = { now: () => START + 30 * HOUR, settings: { recommendationsHours: 2 } };
+  assert.equal(await retentionOf(log, { options }).look(), 2);
+  assert.equal((await log.bounds(topic, 0)).start, 1);
+  assert.equal(await retentionOf(log, { options: { ...options, settings: {} } }).look(), 0);
 });
 
 Deno.test("Retention.look() keeps answers and samples that figures of experiments lack, and samples to be learnt", async () => {

@@ -42,8 +42,8 @@ Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhe
     assert.throws(() => decode(whole.subarray(0, length)), SyntaxError);
   }
   assert.throws(() => decode(Uint8Array.of(...whole, 0)), SyntaxError);
-  for (const format of [0, 10, 13, 99]) {
-    const message = new RegExp(`state of user u: format is ${format}, this reads 11 and 12`);
+  for (const format of [0, 10, 14, 99]) {
+    const message = new RegExp(`state of user u: format is ${format}, this reads 11 to 13`);
     assert.throws(() => decode(Uint8Array.of(format, ...whole.subarray(1))), message);
   }
 });
@@ -87,6 +87,27 @@ Deno.test("UserCodec.encode() writes format 12 only for a user who had more than
     const copy = codec.decode("ann", bytes);
     assert.deepEqual(codec.encode(copy), bytes);
     for (let n = 0; n < count; n++) assert.equal(copy.former?.has(`i${n}`) ?? false, n < count - capacity);
+  }
+});
+
+Deno.test("UserCodec.encode() writes format 13 only for a user whose lists are given", () => {
+  const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+  for (const count of [1, 30]) {
+    const clicks = Array.from({ length: count }, (_, n) => ({
+      kind: "event" as const,
+      event: { type: "interaction", ...at(n), item: `i${n}`, action: "click" } as const,
+    }));
+    const { task } = run(clicks, { ...SMALL, userLists: { everyMs: 10 } });
+    const user = task.users.get("ann")!;
+    const bytes = task.record(user);
+    assert.equal(bytes[0], 13);
+    const copy = codec.decode("ann", bytes);
+    assert.deepEqual(copy.listed, user.listed);
+    assert.equal(copy.former === null, count === 1);
+    assert.deepEqual(codec.encode(copy), bytes);
+    for (let length = 0; length < bytes.length; length++) {
+      assert.throws(() => codec.decode("ann", bytes.subarray(0, length)), SyntaxError);
+    }
   }
 });
 

@@ -4,10 +4,12 @@
  * ```text
  *   events            ..x..x....F|      F asks for it: the event itself goes last, so a crash forgets nothing
  *   samples           ..x.x....T..      T, the tombstone of F, once it is in the checkpoints of all learners
- *   recommendations   ..x.x.......      what came of events up to F, once the figures of experiments have it
+ *   recommendations   ..x.x.......      what came of events up to F, once the figures of experiments have it; likewise
+ *                                       on topics of surfaces
  *   signals           -----|            dropped up to there, once the tasks of all partitions have learnt it
  *   rejected          ...x...x....      whatever names the id
- *   state, figures    x                 the tombstone of the user
+ *   state, figures,
+ *   lists             x                 the tombstone of the user
  *   parameters                          waits until no version has a row of the user
  * ```
  *
@@ -24,6 +26,7 @@ import type { LogRecord, Scrubbed } from "../../log/log.ts";
 import { PORTION, portions, Repeated } from "./background.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
+import { surfaceTopicsOn } from "../../topics/surfaces.ts";
 import {
   clearedSignals,
   type Deployment,
@@ -197,6 +200,7 @@ export class Eraser implements AsyncDisposable {
     }
     await collect(topics.samples, partition, isOutput);
     await collect(topics.recommendations, partition, isOutput);
+    for (const topic of await surfaceTopicsOn(this.#log, topics)) await collect(topic, partition, isOutput);
     await collect(topics.events, partition, (record) => isEventOf(record, until));
     return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
   }
@@ -256,6 +260,7 @@ export class Eraser implements AsyncDisposable {
     }
     for (const { user } of erasures) {
       await this.#eraseTombstone(topics.state, partition, user);
+      await this.#eraseTombstone(topics.lists, partition, user);
       await this.#eraseTombstone(topics.figures, 0, `user/${user}`);
     }
     const asking = new Set(erasures.map(({ offset }) => offset));

@@ -6,6 +6,7 @@
 
 import { canErase } from "../../log/capabilities.ts";
 import type { Log } from "../../log/log.ts";
+import { surfaceTopicsOn } from "../../topics/surfaces.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { ErasureState } from "./eraser.ts";
 import type { IdleModel } from "./idle_models.ts";
@@ -45,7 +46,7 @@ export interface ErasurePlace {
 }
 
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
-const REPLACED = ["parameters", "state", "statistics", "figures", "checkpoints"] as const;
+const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "checkpoints"] as const;
 
 /** A broker deletes no segment that it still writes to. */
 const DROPPED_VERSIONS =
@@ -66,31 +67,32 @@ export async function viewErasure(
 ): Promise<ErasureView> {
   const { state, idle } = progress ?? { state: "under way", idle: [] };
   const pinned = await pins(log, topics);
+  const surfaces = await surfaceTopicsOn(log, topics);
   if (progress !== null && state !== "kept" && canErase(log)) {
-    const remainder = (name: keyof Topics) => ({
-      topic: topics[name],
-      remains: state === "under way" ? "records that are being taken out" : null,
-      until: null,
-    });
-    return { state, topics: [...[...IN_RECORDS, ...REPLACED].map(remainder), pinned] };
+    const remains = state === "under way" ? "records that are being taken out" : null;
+    const names = [...IN_RECORDS, ...REPLACED].map((name) => topics[name]);
+    return {
+      state,
+      topics: [...[...names, ...surfaces].map((topic) => ({ topic, remains, until: null })), pinned],
+    };
   }
   const { events } = topics;
   const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
   const since = asked.records.find(({ offset }) => offset === place.offset)?.time ?? now;
   const isKept = progress?.state === "kept";
   const remainders: Remainder[] = [];
-  for (const name of [...IN_RECORDS, ...REPLACED]) {
-    const topic = topics[name];
-    if (name === "parameters" && isKept) {
+  const replaced = new Set(REPLACED.map((name) => topics[name]));
+  const names = [...IN_RECORDS, ...REPLACED].map((name) => topics[name]);
+  for (const topic of [...names, ...surfaces]) {
+    if (topic === topics.parameters && isKept) {
       remainders.push({ topic, remains: DROPPED_VERSIONS, until: null });
       continue;
     }
     const keepMs = await log.keepMs?.(topic) ?? null;
     const until = keepMs === null ? null : since + keepMs;
-    const isReplaced = REPLACED.some((other) => other === name);
-    const what = isReplaced ? "records that were replaced" : "records";
+    const what = replaced.has(topic) ? "records that were replaced" : "records";
     const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
-    const notes = name === "checkpoints" ? idle.flatMap(checkpointNote) : [];
+    const notes = topic === topics.checkpoints ? idle.flatMap(checkpointNote) : [];
     // The retention of records that are yet to be replaced begins then.
     remainders.push({
       topic,

@@ -13,6 +13,8 @@ import type { Log } from "../../log/log.ts";
 import { portions, Repeated } from "./background.ts";
 import { type Deployment, neededAnswers, neededEvents, neededSamples, neededSignals } from "./needed.ts";
 import { settle } from "../../../src/options/option.ts";
+import { surfaceTopicsOn } from "../../topics/surfaces.ts";
+import type { Topics } from "../../topics/topics.ts";
 import { RETENTION_OPTIONS, type RetentionSettings } from "../../settings/retention_settings.ts";
 
 /** Options of a {@linkcode Retention}. */
@@ -71,6 +73,7 @@ const logger = getLogger(["meander", "log"]);
  */
 export class Retention implements AsyncDisposable {
   readonly #log: Log;
+  readonly #topics: Topics;
   readonly #partitions: number;
   readonly #rules: readonly Rule[];
   readonly #options: RetentionOptions;
@@ -82,6 +85,7 @@ export class Retention implements AsyncDisposable {
     const { topics } = deployment;
     const { signalsHours } = settle(RETENTION_OPTIONS, settings);
     this.#log = deployment.log;
+    this.#topics = topics;
     this.#partitions = deployment.partitions;
     this.#options = options;
     const rule = (topic: string, hours: number | undefined, needed: Rule["needed"], leastMs = 0): Rule[] =>
@@ -104,7 +108,12 @@ export class Retention implements AsyncDisposable {
   /** Drops what may go now. @returns How many offsets it were. */
   async look(): Promise<number> {
     let dropped = 0;
-    for (const { topic, keepMs, needed } of this.#rules) {
+    const surfaces = await surfaceTopicsOn(this.#log, this.#topics);
+    const { recommendationsHours: hours } = this.#options.settings;
+    const copies = hours === undefined ? [] : surfaces.map((topic): Rule => {
+      return { topic, keepMs: hours * HOUR_MS, needed: () => Infinity };
+    });
+    for (const { topic, keepMs, needed } of [...this.#rules, ...copies]) {
       const before = this.#options.now() - keepMs;
       for (let partition = 0; partition < this.#partitions; partition++) {
         const { start, end } = await this.#log.bounds(topic, partition);

@@ -9,6 +9,7 @@ import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import type { LearningOptions } from "../../learning/learning.ts";
 import type { Delivery } from "../../topics/delivery.ts";
+import type { SurfaceEndings } from "../../topics/surfaces.ts";
 import type { CommitReport } from "../../log/metered_log.ts";
 
 /** What a process does: answer for partitions, train a model, watch experiments. */
@@ -89,6 +90,10 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly commitEvents?: number | undefined;
   /** Whether recommendations wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery | undefined;
+  /**
+   * Answers of these surfaces go to `recommendations.<ending>` as well; the topics are created. @default {none}
+   */
+  readonly surfaceTopics?: SurfaceEndings | undefined;
   /** Models for variants of experiments; each has its own learner and versions. @default {none} */
   readonly variants?: readonly VariantModel[] | undefined;
   /**

@@ -1,0 +1,60 @@
+/**
+ * Topics of the recommendations of single surfaces, for consumers who want no others.
+ *
+ * What is on them is on `recommendations`, too, with the same header `input`: requests over HTTP, figures of experiments
+ * and evaluation read that. Their names begin with its name, so that backups and erasures know them.
+ *
+ * @module
+ */
+
+import { by, type Option } from "../../src/options/option.ts";
+import type { Log, TopicSpec } from "../log/log.ts";
+import type { Topics } from "./topics.ts";
+
+/** Endings of topics by surface: `{"home": "front"}` puts what is asked for on `home` on `recommendations.front`. */
+export type SurfaceEndings = Readonly<Record<string, string>>;
+
+const ENDING: Option<string> = {
+  kind: {
+    kind: "text",
+    minLength: 1,
+    maxLength: 64,
+    pattern: { source: "^[A-Za-z0-9_-]+$", message: "has other characters than letters, digits, - and _" },
+  },
+  about: "",
+  value: "",
+};
+
+/** The option of {@linkcode SurfaceEndings}. */
+export const SURFACE_TOPICS: Option<SurfaceEndings | undefined> = by(
+  ENDING,
+  "recommendations of single surfaces on topics of their own, too: by surface, the ending of the topic " +
+    "`recommendations.<ending>`; see [topics](topics.md#lists)",
+);
+
+/** The topic of an ending. */
+export function surfaceTopic({ recommendations }: Pick<Topics, "recommendations">, ending: string): string {
+  return `${recommendations}.${ending}`;
+}
+
+/** The topics to create beside those of `topicSpecs`. */
+export function surfaceTopicSpecs(
+  topics: Topics,
+  partitions: number,
+  endings: SurfaceEndings = {},
+): TopicSpec[] {
+  const own = new Set(Object.values(endings));
+  return [...own].map((ending) => ({ name: surfaceTopic(topics, ending), partitions, cleanup: "delete" }));
+}
+
+/** The topics of surfaces that a log has, also of surfaces that have none any more. */
+export async function surfaceTopicsOn(
+  log: Pick<Log, "topics">,
+  { recommendations }: Pick<Topics, "recommendations">,
+): Promise<string[]> {
+  const existing = await log.topics();
+  const partitions = existing.get(recommendations)?.partitions;
+  return [...existing]
+    .filter(([name, topic]) => name.startsWith(`${recommendations}.`) && topic.partitions === partitions)
+    .map(([name]) => name).sort();
+}

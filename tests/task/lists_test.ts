@@ -1,0 +1,161 @@
+/** Lists of users and answers of surfaces on topics of their own: each exactly once, whatever dies when. */
+
+import assert from "node:assert/strict";
+import { decodeRecommendation, encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { idHash } from "../../src/users/user_state.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { Log, LogRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { RepeatFilter } from "../../streams/topics/repeats.ts";
+import { Task } from "../../streams/task/task.ts";
+import { DELIVERIES, type Delivery, INPUT } from "../../streams/topics/delivery.ts";
+import { surfaceTopic, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
+
+const topics = topicNames();
+const OPTIONS = {
+  schema: SCHEMA,
+  outcomeWindowMs: 300_000,
+  userLists: { count: 3, everyMs: 20_000 },
+} as const;
+const SURFACES = { home: "front", app: "front", mail: "mail" };
+const FRONT = surfaceTopic(topics, "front"), MAIL = surfaceTopic(topics, "mail");
+
+const SHOWN = ["home", "mail", "web", "constructor"];
+
+const events = syntheticRecords({ views: 26, users: 6, seed: 2 }).flatMap((record) =>
+  record.kind === "event" && record.event.type !== "impression" ? [record.event] : []
+).flatMap((event, n): Event[] => {
+  const own = event.type === "request" ? { ...event, surface: SHOWN[n % SHOWN.length]! } : event;
+  const { user, time } = event;
+  return n % 40 === 30 ? [own, { type: "forget", user, time }] : [own];
+});
+
+async function createLog(): Promise<MemoryLog> {
+  // Compaction is the log's: here nothing is lost, so that each record is seen.
+  const all = topicSpecs(topics, 1).map((spec) =>
+    spec.name === topics.lists ? { ...spec, cleanup: "delete" as const } : spec
+  );
+  const log = new MemoryLog();
+  await log.createTopics([...all, ...surfaceTopicSpecs(topics, 1, SURFACES)]);
+  await log.append(events.map((event) => ({
+    topic: topics.events,
+    key: event.user,
+    value: encodeEvent(event),
+    time: event.time,
+  })));
+  return log;
+}
+
+interface How {
+  readonly delivery?: Delivery;
+  readonly isAnswered?: boolean;
+  readonly options?: Omit<typeof OPTIONS, "userLists">;
+}
+
+async function runToEnd(log: Log, { delivery, isAnswered, options = OPTIONS }: How = {}): Promise<void> {
+  const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  const runtime = { delivery, isAnswered, surfaceTopics: SURFACES };
+  await using task = await Task.open(log, topics, 0, options, serving, runtime);
+  let time = 0;
+  const limits = { now: () => time, maxEvents: 5, commitIntervalMs: 100 };
+  while (await task.step(limits) > 0) time += 40;
+  await task.commit();
+}
+
+const readOf = (log: Log, topic: string) => Array.fromAsync(readAll(log, topic, 0));
+
+/** What a reader who drops repeats sees. */
+async function seenOn(log: Log): Promise<readonly (readonly object[])[]> {
+  const filter = new RepeatFilter();
+  return await Promise.all(
+    [topics.lists, FRONT, MAIL].map(async (topic) =>
+      (await readOf(log, topic)).filter((record) => filter.isNew(record))
+        .map(({ key, value, headers }) => ({ key, value, headers }))
+    ),
+  );
+}
+
+const answerOf = ({ value }: Pick<LogRecord, "value">) => {
+  const decoded = decodeRecommendation(value ?? new Uint8Array(0));
+  return decoded.ok ? decoded.recommendation : assert.fail(decoded.reason);
+};
+
+const whole = await createLog();
+await runToEnd(whole);
+const want = await seenOn(whole);
+
+Deno.test("Task gives lists, numbered by their event; who folds them has each user's last list, and nobody who was erased", async () => {
+  const records = await readOf(whole, topics.lists);
+  const numbers = records.map(({ headers }) => Number(headers[INPUT]?.split("/")[1]));
+  assert.ok(records.length > 15, `${records.length} lists`);
+  assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b), "a larger number is newer");
+  const held = new Map<string, string>();
+  for (const record of records) {
+    const { key, value } = record;
+    if (value === null) held.delete(key!);
+    else held.set(key!, answerOf(record).items.map(({ item }) => item).join("\0"));
+  }
+  const forgets = events.filter(({ type }) => type === "forget");
+  assert.ok(forgets.length > 0);
+  assert.equal(records.filter(({ value }) => value === null).length, forgets.length);
+  const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  await using task = await Task.open(whole, topics, 0, OPTIONS, serving);
+  for (const id of task.users.ids()) {
+    const hash = await task.users.peek(id, ({ listed }) => listed?.hash);
+    assert.equal(held.has(id) ? idHash(held.get(id)!) : 0, hash ?? 0, id);
+    held.delete(id);
+  }
+  assert.deepEqual([...held.keys()], [], "nobody else is left");
+});
+
+Deno.test("Task copies the recommendations of a surface to its topic, and no others", async () => {
+  const asked = new Map(
+    events.flatMap((event) => event.type === "request" ? [[event.request, event.surface]] : []),
+  );
+  const answers = await readOf(whole, topics.recommendations);
+  const of = (...surfaces: string[]) =>
+    answers.filter((record) => surfaces.includes(asked.get(answerOf(record).request)!));
+  const plain = (records: readonly LogRecord[]) =>
+    records.map(({ key, value, headers }) => ({ key, value, headers }));
+  assert.ok(of("home").length > 0 && of("mail").length > 0 && of("web").length > 0);
+  assert.deepEqual(plain(await readOf(whole, FRONT)), plain(of("home", "app")));
+  assert.deepEqual(plain(await readOf(whole, MAIL)), plain(of("mail")));
+});
+
+for (const delivery of DELIVERIES) {
+  Deno.test(`Task with ${delivery} delivery gives the same lists after a crash, at any operation`, async () => {
+    const counting = new CrashingLog(await createLog());
+    await runToEnd(counting, { delivery });
+    for (let at = 1; at < counting.operations; at += 5) {
+      const log = await createLog();
+      await assert.rejects(runToEnd(new CrashingLog(log, at), { delivery }), Crash);
+      await runToEnd(log, { delivery });
+      assert.deepEqual(await seenOn(log), want, `after a crash at operation ${at}`);
+      const numbers = (await readOf(log, topics.lists)).map(({ headers }) => headers[INPUT]);
+      assert.equal(new Set(numbers).size, numbers.length, "with the commit: never twice");
+    }
+  });
+}
+
+Deno.test("Task gives no lists, and erases none, where all events were handled before", async () => {
+  const log = await createLog();
+  await runToEnd(log, { isAnswered: true });
+  assert.deepEqual(await readOf(log, topics.lists), []);
+});
+
+Deno.test("Task erases a list that was given before lists were turned off", async () => {
+  const log = await createLog();
+  const { userLists: _, ...options } = OPTIONS;
+  await runToEnd(log, { options });
+  const records = await readOf(log, topics.lists);
+  assert.deepEqual(
+    records.map(({ key, value }) => [key, value]),
+    events.flatMap(({ type, user }) => type === "forget" ? [[user, null]] : []),
+  );
+});
