@@ -7,6 +7,7 @@
  */
 
 import { restore } from "../../streams/backup/restore.ts";
+import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
@@ -28,6 +29,7 @@ async function main(flags: Flags): Promise<number> {
     kind: kindOf(kind),
     options,
     prefix: flags.prefix,
+    reads: NEWEST_FORMATS,
     verifyOnly,
     tell,
   });

@@ -7,8 +7,10 @@
 import type { Config } from "../../streams/config/config.ts";
 import { readConfig } from "../../streams/config/read.ts";
 import type { LogKind, OpenContext } from "../../streams/log/kind.ts";
+import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf, LOG_KINDS } from "../../streams/log/kinds/kinds.ts";
 import type { Log, LogAddress } from "../../streams/log/log.ts";
+import { formatNotes, refuseNewer } from "../../streams/topics/format_notes.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { chosenLog, type LogFlags } from "./log_flags.ts";
 
@@ -33,10 +35,25 @@ export async function logAddressOf(flags: LogFlags, options: OpenLogOptions = {}
   return { kind: kind.kind, options: resolved };
 }
 
-/** Opens a log. */
+/** Opens the log of a deployment. @throws Error when a newer release has worked on it */
 export async function openLog(flags: LogFlags, options: OpenLogOptions = {}): Promise<Log> {
   const { kind, options: resolved } = await logAddressOf(flags, options);
-  return await kindOf(kind, options.kinds).open(resolved);
+  const log = await kindOf(kind, options.kinds).open(resolved);
+  try {
+    await refuseNewerRelease(log, flags.prefix);
+  } catch (error) {
+    await log[Symbol.asyncDispose]();
+    throw error;
+  }
+  return log;
+}
+
+/** Refuses a deployment that a newer release has worked on. */
+export async function refuseNewerRelease(
+  log: Pick<Log, "identify" | "bounds" | "read">,
+  prefix: string,
+): Promise<void> {
+  refuseNewer(`work on ${prefix}*`, await formatNotes(log, topicNames(prefix)), NEWEST_FORMATS);
 }
 
 /** The partitions that a deployment has, or shall have. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import manifest from "../../deno.json" with { type: "json" };
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
@@ -23,12 +24,14 @@ import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
 import { valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
+import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import { generationRecord, generationsOf } from "../../streams/generations/registry.ts";
 import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { ownPosition } from "../../streams/task/inputs/inputs.ts";
+import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
 import { generationTopics, tasksGroup, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";
@@ -95,6 +98,7 @@ export async function rebuildDeployment(
   );
   const now = Date.now();
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now });
   await log.append([generationRecord(topics, generation, now)]);
   if (recorded === null) {
     say(`generation ${serving} has no record of its options: only its weights were compared`);

@@ -4,6 +4,9 @@
  * @module
  */
 
+import manifest from "../../deno.json" with { type: "json" };
+import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
+import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { readConfig } from "../../streams/config/read.ts";
 import { isShared } from "../../streams/log/capabilities.ts";
 import type { LogKind } from "../../streams/log/kind.ts";
@@ -42,7 +45,7 @@ import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
-import { logAddressOf, openLog, partitionsOf } from "../flags/service_flags.ts";
+import { logAddressOf, openLog, partitionsOf, refuseNewerRelease } from "../flags/service_flags.ts";
 import { agreeOn } from "./agreement.ts";
 import { type Address, addressOf, COMMIT_INTERVAL_MS, type Flags, SNAPSHOTS } from "./flags.ts";
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
@@ -134,6 +137,7 @@ async function serve(flags: Flags): Promise<number> {
     await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stop.promise])
       .finally(() => clearInterval(waiting));
   if (opened === undefined) return 0;
+  if (thread !== undefined) await refuseNewerRelease(opened, flags.prefix);
   const generation = await servingGeneration(opened, topics);
   const metrics = new Metrics(generationTopics(topics, generation));
   await using log = meteredLog(opened, metrics);
@@ -144,6 +148,9 @@ async function serve(flags: Flags): Promise<number> {
     seed: flags.seed,
     nowMicros: () => Math.round(performance.now() * 1000),
   };
+  if (roles.some((role) => role !== "http")) {
+    await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
+  }
   const delivery = flags.delivery ?? config.delivery ?? DELIVERY.value;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   await using service = await Service.start(log, {

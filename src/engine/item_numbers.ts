@@ -20,6 +20,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import { ItemStatistics } from "../features/kept_statistics.ts";
 import { CHUNK_BYTES } from "../retrieval/signals/changelog.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
@@ -29,6 +30,8 @@ import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../it
 export const NUMBERS_KEY = "numbers:";
 /** Not 1: versions that know no slots take them for an item's record of another format, and refuse them. */
 const FORMAT = 2;
+/** Formats of numbers of items. */
+export const NUMBERS_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 /** Entries below which no slot is emptied. */
 const MIN_ENTRIES = 4096;
 /** Entries that are looked at for each that is written. */

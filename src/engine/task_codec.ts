@@ -6,6 +6,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import type { ExperimentRecord } from "../assignment/experiment.ts";
 import { ValueScale } from "../features/value_scale.ts";
 import { createTaskCounters, type TaskCounter, type TaskCounters } from "./task_counters.ts";
@@ -13,6 +14,8 @@ import type { TaskState } from "./task_state.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 4;
+/** Formats of the task's own record. */
+export const TASK_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Key of the task's own record. */
 export const TASK_KEY = "task";

@@ -7,12 +7,15 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import type { Attributes } from "../events/event.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import { joined } from "./popularity.ts";
 
 /** The one before it was never deployed. */
 const FORMAT = 2;
+/** Formats of items. */
+export const ITEM_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** The numbers of an item. */
 export type NumbersOfItem = Pick<

@@ -10,6 +10,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import type { EmbeddingTable } from "../embeddings/table.ts";
 import { Assembler, createHead } from "../features/rows/assembler.ts";
 import { numericNames } from "../features/schema.ts";
@@ -59,6 +60,8 @@ export interface LearnResult {
 const FORMAT = 4;
 const WITHOUT_PREFERENCES = 3;
 const WITHOUT_BANK = 2;
+/** Formats of learners. */
+export const LEARNER_FORMATS: Formats = { oldest: WITHOUT_BANK, newest: FORMAT };
 /** Share of the bytes of tables that a bank takes. */
 const BANK_SHARE = 1 / 4;
 const NO_BANK = new Uint8Array(0);

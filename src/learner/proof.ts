@@ -39,6 +39,7 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { MAX_POSITION } from "../features/fields.ts";
 import { PRIOR_NUMERIC } from "../features/schema.ts";
@@ -96,6 +97,8 @@ const LEVEL_START = 4, LEVEL_MEMORY = 1000;
 /** Changes that are kept. */
 const MAX_CHANGES = 64;
 const FORMAT = 1;
+/** Formats of proofs. */
+export const PROOF_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 /** Shares of the model in what is tested against the prior. */
 const SHARES = [0.5, 1] as const;
 const MIX = 0, MODEL = 1;

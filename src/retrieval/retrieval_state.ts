@@ -14,6 +14,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import type { Catalogue } from "../items/catalogue.ts";
 import type { Blend } from "./blend.ts";
 import type { Features } from "./features.ts";
@@ -27,6 +28,10 @@ import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
 const FORMAT = 1;
 /** Format 1 of the blend has no curvature. */
 const BLEND_FORMAT = 2;
+/** Formats of the blend. */
+export const BLEND_FORMATS: Formats = { oldest: FORMAT, newest: BLEND_FORMAT };
+/** Formats of other records of retrieval. */
+export const RETRIEVAL_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 const STACK_KEY = `${RETRIEVAL_KEY}stack`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;

@@ -10,6 +10,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import { decodePreference, encodePreference } from "./preference.ts";
 import { creditCode, creditOf } from "../assignment/credit.ts";
@@ -26,6 +27,8 @@ const WITHOUT_PREFERENCE = 8;
 const WITHOUT_NEXT = 7;
 const WITHOUT_EARLIER = 6;
 const WITHOUT_OTHERS = 5;
+/** Formats of samples. */
+export const SAMPLE_FORMATS: Formats = { oldest: WITHOUT_OTHERS, newest: FORMAT };
 
 const PURPOSES = ["learn", "judge"] as const;
 const NONE = new Float32Array(0);
@@ -131,15 +134,6 @@ export function encodeSample(sample: Sample): Uint8Array {
   record.u8(hasNext ? newest : format);
   strings.encode(record);
   return record.bytes(body.view()).toBytes();
-}
-
-/** Formats above ours that may be of versions to come; others are no format at all. */
-const COMING_FORMATS = 8;
-
-/** Whether a record that cannot be decoded looks as if a newer version had encoded it. */
-export function isNewerSample(bytes: Uint8Array): boolean {
-  const format = bytes[0] ?? 0;
-  return format > FORMAT && format <= FORMAT + COMING_FORMATS;
 }
 
 /**

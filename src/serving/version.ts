@@ -17,6 +17,7 @@
 import { crc32 } from "node:zlib";
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import type { Standardisation } from "../features/standardisation.ts";
 import { IDENTITY, type Link } from "../nn/losses/link.ts";
 import type { LearntOrder } from "../nn/models/pair_head/learnt_order.ts";
@@ -26,6 +27,8 @@ import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 const FORMAT = 5;
 const WITHOUT_ORDER = 4;
 const WITHOUT_PARTS = 3;
+/** Formats of versions. */
+export const VERSION_FORMATS: Formats = { oldest: WITHOUT_PARTS, newest: FORMAT };
 
 /** A published version. */
 export interface ParameterVersion {

@@ -16,6 +16,7 @@
 
 import { ByteReader } from "../codec/byte_reader.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import { readIds, writeIds } from "../codec/ids.ts";
 import { ListDictionary } from "../codec/list_dictionary.ts";
@@ -41,6 +42,8 @@ const FORMAT = 11;
 const WITH_FORMER = 12;
 /** The format of users whose lists are given. */
 const WITH_LISTED = 13;
+/** Formats of users. */
+export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_LISTED };
 /** Values of half a byte. */
 const HALF_BYTE = 16;
 

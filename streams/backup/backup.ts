@@ -7,7 +7,8 @@
 import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
-import type { TopicExtent } from "../log/reading.ts";
+import { formatNotes } from "../topics/format_notes.ts";
+import { topicNames } from "../topics/topics.ts";
 import { copyRecords, hasRecordCopies } from "./record_backup.ts";
 import { MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
 
@@ -63,20 +64,25 @@ export async function backUp(options: BackupOptions): Promise<Manifest> {
 async function write(part: string, options: BackupOptions): Promise<Manifest> {
   const { kind, by, now, prefix } = options;
   const made = new Date(now()).toISOString();
-  const topics = await copy(part, options);
+  const copied = await copy(part, options);
   const names: string[] = [];
   for await (const { name } of Deno.readDir(part)) if (name !== MARK) names.push(name);
-  return await writeManifest(part, { kind: kind.kind, by, made, prefix, topics }, names);
+  return await writeManifest(part, { kind: kind.kind, by, made, prefix, ...copied }, names);
 }
 
-async function copy(part: string, options: BackupOptions): Promise<readonly TopicExtent[]> {
+async function copy(part: string, options: BackupOptions): Promise<Pick<Manifest, "topics" | "formats">> {
   const { kind, options: opening, prefix, tell = () => {} } = options;
-  if (kind.copies !== undefined) return await kind.copies.copy(opening, part, tell);
+  const names = topicNames(prefix);
+  if (kind.copies !== undefined) {
+    const topics = await kind.copies.copy(opening, part, tell);
+    await using log = await (kind.openToRead?.(opening) ?? kind.open(opening));
+    return { topics, formats: await formatNotes(log, names) };
+  }
   await using log = await kind.open(opening);
   if (!hasRecordCopies(log)) {
     throw new Error(`Cannot back up a log of the kind ${kind.kind}: it cannot be copied`);
   }
-  return await copyRecords(log, part, prefix, tell);
+  return { topics: await copyRecords(log, part, prefix, tell), formats: await formatNotes(log, names) };
 }
 
 /** Makes the folder, or empties what an attempt that was killed has left. @returns The mark, locked */

@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { TopicExtent } from "../log/reading.ts";
+import type { FormatNotes } from "../topics/format_notes.ts";
 
 /** Version of what a manifest says, and of the files beside it. */
 const FORMAT = 1;
@@ -38,6 +39,8 @@ export interface Manifest {
   readonly prefix: string;
   /** What it holds, by name. */
   readonly topics: readonly TopicExtent[];
+  /** What releases had noted of formats, see {@linkcode FormatNotes}; absent = nothing. */
+  readonly formats?: FormatNotes;
   /** The files, by name. */
   readonly files: readonly BackupFile[];
 }

@@ -7,6 +7,7 @@
 import { hasRecordCopies } from "./record_backup.ts";
 import { refillAll } from "./record_restore.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
+import { type NewestFormats, refuseNewer } from "../topics/format_notes.ts";
 import { type Manifest, problemsOf, readManifest } from "./manifest.ts";
 
 /** Which backup to restore, and where to. */
@@ -19,6 +20,8 @@ export interface RestoreOptions {
   readonly options: unknown;
   /** Prefix of the topics to make. */
   readonly prefix: string;
+  /** The newest formats that this release reads. */
+  readonly reads: NewestFormats;
   /** Only verifies it. */
   readonly verifyOnly: boolean;
   /** See {@linkcode CopyProgress}: of what is verified, then of what is restored. */
@@ -39,7 +42,10 @@ export async function restore(options: RestoreOptions): Promise<Manifest> {
   if (problems.length > 0) {
     throw new Error(`Cannot restore ${from}, which is damaged: ${problems.join("; ")}; take another backup`);
   }
-  if (!verifyOnly) await putBack(manifest, options);
+  if (!verifyOnly) {
+    refuseNewer(`restore ${from}`, manifest.formats ?? {}, options.reads);
+    await putBack(manifest, options);
+  }
   return manifest;
 }
 

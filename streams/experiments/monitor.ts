@@ -24,16 +24,17 @@
 import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { type Formats, isNewerFormat } from "../../src/codec/formats.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_TIME_MS } from "../../src/events/limits.ts";
-import { decodeSample, isNewerSample } from "../../src/samples/sample_codec.ts";
+import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { InTurn } from "../log/in_turn.ts";
 import { lagOf, newestOf } from "../log/reading.ts";
-import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
+import type { GroupOffset, Log, LogError, LogRecord, NewRecord } from "../log/log.ts";
 import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -43,8 +44,9 @@ import type { ExperimentRegistry } from "./registry.ts";
 
 export type { ExperimentStatus, LatencyView } from "./followed.ts";
 
-/** Format 3 is format 4 without the lost count. */
 const FORMAT = 4;
+/** Formats of figures. */
+export const FIGURES_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 /** Keys on the topic `figures`: the monitor, experiments, users. */
 const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
 
@@ -331,6 +333,7 @@ export class ExperimentMonitor {
       head = decodeHead(record.value, this.#topics);
       ids = decodeIds(record.headers[IDS]);
     } catch (cause) {
+      if (isNewerFormat(record.value, FIGURES_FORMATS)) throw ofNewerVersion(record, cause);
       return unreadable.leaveOut(
         record,
         cause,
@@ -412,12 +415,16 @@ function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);
   } catch (cause) {
-    if (isNewerSample(value)) {
-      throw corruptRecord("watch experiments", record, cause, "a newer version has written it: run that one");
+    if (isNewerFormat(value, SAMPLE_FORMATS)) {
+      throw ofNewerVersion(record, cause);
     }
     unreadable.leaveOut(record, cause, "no experiment counts it");
     return null;
   }
+}
+
+function ofNewerVersion(record: RecordPlace, cause: unknown): LogError {
+  return corruptRecord("watch experiments", record, cause, "a newer version has written it: run that one");
 }
 
 function newClock(): PartitionClock {
@@ -487,9 +494,9 @@ export async function lostFigures(
 function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): MonitorHead {
   const from = new ByteReader(bytes);
   const format = from.u8();
-  if (format !== FORMAT && format !== FORMAT - 1) {
+  if (format !== FORMAT) {
     throw new SyntaxError(
-      `Cannot decode figures: format is ${format}, this reads ${FORMAT - 1} and ${FORMAT}`,
+      `Cannot decode figures: format is ${format}, this reads ${FORMAT}`,
     );
   }
   const time = from.f64();
@@ -502,7 +509,7 @@ function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): Mo
   for (const topic of [recommendations, samples]) {
     for (let p = 0; p < clocks.length; p++) positions.set(`${topic}/${p}`, from.uint());
   }
-  return { time, clocks, positions, lost: format === FORMAT ? from.uint() : 0 };
+  return { time, clocks, positions, lost: from.uint() };
 }
 
 /** Reads the newest value of each key. A concurrent commit is read as a whole. */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Formats } from "../../src/codec/formats.ts";
+
 /** What a deployment is made as; plain JSON, with every default filled in. */
 export interface Blueprint {
   /** Name of the model. */
@@ -36,6 +38,8 @@ export interface Generation {
 }
 
 const FORMAT = 1;
+/** Formats of generations. */
+export const GENERATION_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 

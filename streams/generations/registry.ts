@@ -7,7 +7,6 @@
 import type { Log, NewRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
-import { SERVING_KEY } from "../topics/serving.ts";
 import type { Topics } from "../topics/topics.ts";
 import { decodeGeneration, encodeGeneration, type Generation } from "./generation.ts";
 
@@ -20,7 +19,7 @@ export async function generationsOf(
   if (await log.identify(generations) === null) return found;
   for await (const record of readAll(log, generations, 0)) {
     const { key, value } = record;
-    if (key === null || key === SERVING_KEY) continue;
+    if (key === null || !/^\d+$/.test(key)) continue; // other records have names
     try {
       if (value === null) found.delete(Number(key));
       else found.set(Number(key), decodeGeneration(value));

@@ -16,8 +16,9 @@
 
 import { getLogger } from "@logtape/logtape";
 import { setImmediate as turn } from "node:timers/promises";
+import { isNewerFormat } from "../../src/codec/formats.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
-import { decodeSample, isNewerSample } from "../../src/samples/sample_codec.ts";
+import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import { lagOf } from "../log/reading.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
@@ -251,7 +252,7 @@ function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);
   } catch (cause) {
-    if (isNewerSample(value)) {
+    if (isNewerFormat(value, SAMPLE_FORMATS)) {
       const remedy = "a newer version has written it: run that one";
       throw corruptRecord("learn", record, cause, remedy);
     }

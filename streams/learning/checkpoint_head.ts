@@ -6,6 +6,7 @@
 
 import type { ByteReader } from "../../src/codec/byte_reader.ts";
 import type { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { Formats } from "../../src/codec/formats.ts";
 import type { RailCounts } from "../../src/learner/guard_rails.ts";
 
 /** The header of a checkpoint, before snapshots, guard and validation. */
@@ -21,6 +22,8 @@ export interface CheckpointHead extends RailCounts {
 }
 
 const FORMAT = 3;
+/** Formats of checkpoints. */
+export const CHECKPOINT_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Writes the header of a checkpoint. */
 export function encodeHead(to: ByteWriter, head: CheckpointHead): void {

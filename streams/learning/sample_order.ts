@@ -7,6 +7,7 @@
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { Formats } from "../../src/codec/formats.ts";
 
 /** Samples of one partition that were taken one after the other. */
 export interface Stretch {
@@ -17,6 +18,8 @@ export interface Stretch {
 }
 
 const FORMAT = 1;
+/** Formats of orders of samples. */
+export const ORDER_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Key of a model's record on the topic `checkpoints`. */
 export function orderKey(model: string): string {

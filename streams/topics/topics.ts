@@ -145,8 +145,8 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
     value: "json",
   },
   generations: {
-    summary: "What each generation of the deployment is made as.",
-    key: "number",
+    summary: "What each generation of the deployment is made as; formats that releases may have written.",
+    key: "number, release",
     cleanup: "compact",
     isSingle: true,
     value: "json",

@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { backUp } from "../../streams/backup/backup.ts";
 import { MANIFEST } from "../../streams/backup/manifest.ts";
 import { restore } from "../../streams/backup/restore.ts";
+import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
@@ -17,7 +18,7 @@ const kind = kindOf("sqlite");
 const backUpTo = (path: string, to: string, tell = () => {}) =>
   backUp({ kind, options: { path }, prefix: "meander.", to, by: "0.2.0", now: () => 0, tell });
 const restoreTo = (from: string, path: string) =>
-  restore({ from, kind, options: { path }, prefix: "meander.", verifyOnly: false });
+  restore({ from, kind, options: { path }, prefix: "meander.", reads: NEWEST_FORMATS, verifyOnly: false });
 
 /** A log of some records. */
 async function filled(path: string, records = 2000): Promise<SqliteLog> {

@@ -1,14 +1,21 @@
-/** Today's code reads what each release has written: see README.md beside. */
+/** Today's code reads what each release has written, and no format is without a record: see README.md beside. */
 
 import assert from "node:assert/strict";
-import { gunzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import type { Formats } from "../../src/codec/formats.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
+import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";
+import { decodeTask } from "../../src/engine/task_codec.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { POOLED_NAMES } from "../../src/features/pooled/pair_statistics.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { decodeItem } from "../../src/items/item_codec.ts";
+import { Guard } from "../../src/learner/guard/guard.ts";
 import { Learner } from "../../src/learner/learner.ts";
+import { Proof } from "../../src/learner/proof.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
 import { Rows } from "../../src/samples/rows.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
@@ -16,41 +23,159 @@ import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { taskOptions } from "../../streams/config/config.ts";
+import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { FORMATS } from "../../streams/generations/formats.ts";
+import { decodeGeneration } from "../../streams/generations/generation.ts";
+import { decodeHead } from "../../streams/learning/checkpoint_head.ts";
+import { decodeOrder } from "../../streams/learning/sample_order.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { type ReleasedRecord, releasedRecords } from "./records.ts";
 
 const SCHEMA = { ...DEFAULT_SCHEMA, userIds: false };
+const POOLED = { ...SCHEMA, pooled: true };
 const newModel = () => createModel("base", modelSizes(SCHEMA, 2), { widths: [3] }, mulberry32(9));
-const read = (name: string) => Deno.readFile(new URL(`0.2.0/${name}`, import.meta.url));
+const newTask = () => new TaskState({ schema: SCHEMA }, PRIOR);
+const topics = topicNames();
+const released = await releasedRecords();
 
-Deno.test("0.2.0: a version is served, and a learner goes on from its checkpoint", async () => {
-  const version = decodeVersion(await read("version.bin"));
+/** The record of a format that a release wrote. */
+function record(name: string, release = "0.2.0"): Uint8Array<ArrayBuffer> {
+  const found = released.find((one) => `${one.kind}-${one.format}` === name && one.release === release);
+  assert.ok(found !== undefined, `${release}/${name}`);
+  return found.bytes;
+}
+
+/** Restores retrieval from one of its records. */
+function restored(key: string, value: Uint8Array) {
+  const { state } = newTask().retrieval;
+  state.restore(new Map([[`retrieval:${key}`, value]]));
+  return state;
+}
+
+/** Reads a record of each kind as a process does that goes on with it. */
+const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
+  blend: (bytes) => restored("blend", bytes),
+  checkpoint: (bytes) => decodeHead(new ByteReader(bytes)),
+  figures: async (value) => {
+    await using log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 1));
+    await log.append([{ topic: topics.figures, key: "monitor", value, time: 0 }]);
+    await ExperimentMonitor.open(
+      log,
+      topics,
+      new ExperimentRegistry(log, topics, { models: [], now: () => 0 }),
+    );
+  },
+  generation: decodeGeneration,
+  guard: (bytes) => new Guard().decode(new ByteReader(bytes)),
+  item: (bytes) => decodeItem("i0", bytes, newTask().catalogue),
+  journal: (bytes) => restored("journal:0", bytes),
+  learner: (bytes) =>
+    new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2, learnsNext: true }).decode(bytes),
+  numbers: (bytes) => newTask().numbers.take(`${NUMBERS_KEY}0`, bytes),
+  order: decodeOrder,
+  pooled: (bytes) => {
+    const task = new TaskState({ schema: POOLED }, PRIOR);
+    task.pooled!.decode(new ByteReader(bytes), (rank) => task.catalogue.intern(`i${rank}`, 0).index);
+  },
+  proof: (bytes) => new Proof().decode(new ByteReader(bytes)),
+  retrieval: (bytes) => restored("snapshot:0", bytes),
+  sample: decodeSample,
+  task: (bytes) => decodeTask(bytes, newTask()),
+  user: (bytes) => newTask().restoreUser("u1", bytes),
+  version: decodeVersion,
+};
+
+/** What is without a record. */
+function missing(
+  formats: Readonly<Record<string, Formats>>,
+  records: readonly Pick<ReleasedRecord, "kind" | "format">[],
+): readonly string[] {
+  const there = new Set(records.map(({ kind, format }) => `${kind}-${format}`));
+  return Object.entries(formats).flatMap(([kind, { oldest, newest }]) =>
+    Array.from({ length: newest - oldest + 1 }, (_, at) => `${kind}-${oldest + at}`)
+  ).filter((name) => !there.has(name));
+}
+
+Deno.test("each record that a release has written is read", async () => {
+  for (const { release, kind, format, bytes } of released) {
+    const read = READ[kind];
+    assert.ok(read !== undefined, `nobody reads a ${kind}`);
+    await assert.doesNotReject(async () => await read(bytes), `${release}/${kind}-${format}`);
+  }
+});
+
+Deno.test("each format that is read or written has a record; README.md beside says how to write it", () => {
+  assert.deepEqual(missing(FORMATS, released), []);
+  const next = { ...FORMATS, user: { ...FORMATS.user!, newest: FORMATS.user!.newest + 1 } };
+  assert.deepEqual(missing(next, released), [`user-${next.user.newest}`], "a new one is missed");
+});
+
+Deno.test("a record of a later format is refused by its number, whatever its kind", async () => {
+  for (const { kind, format, bytes } of released) {
+    if (format !== FORMATS[kind]!.newest || kind === "generation" || kind === "version") continue;
+    const later = bytes.slice();
+    later[0] = format + 1;
+    const why = new RegExp(`format is ${format + 1}, this reads`);
+    await assert.rejects(async () => await READ[kind]!(later), why, `${kind}-${format}`);
+  }
+});
+
+/** Formats of files, which no other process reads, or which say themselves that they are newer. */
+const OF_FILES = [
+  "streams/backup/manifest.ts",
+  "streams/exports/archive.ts",
+  "streams/log/sqlite/sqlite_file.ts",
+  "streams/task/store/store_files.ts",
+];
+
+Deno.test("no module has a format that formats.ts does not have", async () => {
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const known = await Deno.readTextFile(`${root}streams/generations/formats.ts`);
+  const having: string[] = [];
+  const look = async (folder: string) => {
+    for await (const { name, isDirectory } of Deno.readDir(root + folder)) {
+      const path = `${folder}/${name}`;
+      if (isDirectory) await look(path);
+      else if (
+        name.endsWith(".ts") && /^const \w*FORMAT = \d+;$/m.test(await Deno.readTextFile(root + path))
+      ) {
+        having.push(path);
+      }
+    }
+  };
+  for (const folder of ["src", "streams"]) await look(folder);
+  assert.ok(having.length > 15);
+  const others = having.filter((path) => !OF_FILES.includes(path));
+  for (const path of others) assert.ok(known.includes(`/${path.split("/").at(-1)}"`), path);
+});
+
+Deno.test("0.2.0: a version is served, and a learner goes on from its checkpoint", () => {
+  const version = decodeVersion(record("version-3"));
   const serving = new ServingModel(newModel(), SCHEMA, 2);
   assert.equal(serving.apply(version), true);
   for (const learnsNext of [false, true]) {
     const learner = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2, learnsNext });
-    learner.decode(gunzipSync(await read("learner.bin.gz")));
+    learner.decode(record("learner-2"));
     assert.deepEqual(learner.version("full", 1, 0).dense, version.dense);
     assert.equal(learner.steps, 1);
   }
 });
 
-Deno.test("0.2.0: a learner without behaviours alone is still written in the format of 0.2.0", async () => {
-  const bytes = gunzipSync(await read("learner.bin.gz"));
+Deno.test("0.2.0: a learner without behaviours alone is still written in the format of 0.2.0", () => {
+  const bytes = record("learner-2");
   const learner = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
   learner.decode(bytes);
-  assert.deepEqual(learner.encode(), new Uint8Array(bytes));
+  assert.deepEqual(learner.encode(), bytes);
 });
 
-Deno.test("0.2.0: the blend and the journal of retrieval are restored", async () => {
-  const task = new TaskState({ schema: SCHEMA }, PRIOR);
-  const { state } = task.retrieval;
+Deno.test("0.2.0: the blend and the journal of retrieval are restored", () => {
+  const { state } = newTask().retrieval;
   const before = state.blend.weights[0];
   state.restore(
-    new Map([
-      ["retrieval:blend", await read("retrieval-blend.bin")],
-      ["retrieval:journal:0", await read("retrieval-journal-0.bin")],
-    ]),
+    new Map([["retrieval:blend", record("blend-1")], ["retrieval:journal:0", record("journal-1")]]),
   );
   const weights = Object.fromEntries(state.blend.names.map((name, f) => [name, state.blend.weights[f]]));
   assert.equal(state.blend.steps, 32);
@@ -61,12 +186,12 @@ Deno.test("0.2.0: the blend and the journal of retrieval are restored", async ()
   assert.equal(state.asked, true);
 });
 
-Deno.test("0.2.0: a sample and a user are read", async () => {
-  const sample = decodeSample(await read("sample.bin"));
+Deno.test("0.2.0: a sample and a user are read", () => {
+  const sample = decodeSample(record("sample-5"));
   assert.equal(sample.rows.length, 3);
   assert.match(sample.user, /^u\d$/);
-  const task = new TaskState({ schema: SCHEMA }, PRIOR);
-  task.restoreUser("u1", await read("user.bin"));
+  const task = newTask();
+  task.restoreUser("u1", record("user-11"));
   assert.equal(task.users.get("u1")?.id, "u1");
 });
 
@@ -76,14 +201,13 @@ Deno.test("0.2.0: a deployment goes on with the features that it was made with; 
     learner: { embeddingWidth: 2 },
     models: { base: { widths: [3] } },
   };
-  const topics = topicNames();
   const flags = { model: "base", variants: [], partitions: 1, seed: 0 } as const;
   await using old = new MemoryLog();
   await old.createTopics(topicSpecs(topics, 1));
   const made = await agreeOn(new MemoryLog(), topics, config, flags);
   assert.equal(taskOptions({ schema: DEFAULT_SCHEMA }, made, "base").schema.pooled, true);
   const version = { topic: topics.parameters, partition: 0, key: "base", time: 0 };
-  await old.append([{ ...version, value: await read("version.bin") }]);
+  await old.append([{ ...version, value: record("version-3") }]);
   // Without and with the record that the first start writes.
   for (let start = 0; start < 2; start++) {
     const kept = await agreeOn(old, topics, config, flags);
@@ -96,9 +220,9 @@ Deno.test("0.2.0: a deployment goes on with the features that it was made with; 
   );
 });
 
-Deno.test("0.2.0: a learner is carried into one with pooled pairs, and scores as before", async () => {
+Deno.test("0.2.0: a learner is carried into one with pooled pairs, and scores as before", () => {
   const before = new Learner(newModel(), { schema: SCHEMA, embeddingWidth: 2 });
-  before.decode(gunzipSync(await read("learner.bin.gz")));
+  before.decode(record("learner-2"));
   const schema = { ...SCHEMA, pooled: true };
   const model = () => createModel("base", modelSizes(schema, 2), { widths: [3] }, mulberry32(9));
   const after = new Learner(model(), { schema, embeddingWidth: 2 });
@@ -106,7 +230,7 @@ Deno.test("0.2.0: a learner is carried into one with pooled pairs, and scores as
   const [old, now] = [new ServingModel(newModel(), SCHEMA, 2), new ServingModel(model(), schema, 2)];
   old.apply(before.version("full", 1, 0));
   now.apply(after.version("full", 1, 0));
-  const sample = decodeSample(await read("sample.bin"));
+  const sample = decodeSample(record("sample-5"));
   const rows = Rows.of(sample.rows.map((row) => {
     return { ...row, numerics: Float32Array.from([...row.numerics, ...POOLED_NAMES.map(() => 0)]) };
   }));

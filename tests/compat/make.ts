@@ -1,56 +1,167 @@
 /**
- * Writes records by the code of another checkout: `make.ts <checkout> <folder>`.
+ * Writes a record of each format that the code of a checkout writes, see README.md beside: `make.ts <checkout> <folder>`.
  *
  * @module
  */
 
+import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const [root, out] = Deno.args;
 if (root === undefined || out === undefined) {
   throw new Error("Cannot write records without a checkout and a folder");
 }
-const { Learner } = await import(`${root}/src/learner/learner.ts`);
-const { createModel } = await import(`${root}/src/nn/models/registry.ts`);
-const { modelSizes } = await import(`${root}/src/features/rows/assembler.ts`);
-const { DEFAULT_SCHEMA } = await import(`${root}/src/features/schema.ts`);
-const { mulberry32 } = await import(`${root}/src/draws/random.ts`);
-const { encodeVersion } = await import(`${root}/src/serving/version.ts`);
-const { TaskState } = await import(`${root}/src/engine/task_state.ts`);
-const { PRIOR } = await import(`${root}/src/serving/prior_serving.ts`);
-const { encodeSample } = await import(`${root}/src/samples/sample_codec.ts`);
-const schema = { ...DEFAULT_SCHEMA, userIds: false };
-const task = new TaskState({ schema, outcomeWindowMs: 1000, allowedLatenessMs: 0 }, PRIOR);
-const outputs = { recommendations: [], samples: [] as unknown[], forgotten: [] };
+const from = (path: string) => import(`${root}/${path}`);
+const { Learner } = await from("src/learner/learner.ts");
+const { Guard } = await from("src/learner/guard/guard.ts");
+const { Proof } = await from("src/learner/proof.ts");
+const { createModel } = await from("src/nn/models/registry.ts");
+const { modelSizes } = await from("src/features/rows/assembler.ts");
+const { DEFAULT_SCHEMA } = await from("src/features/schema.ts");
+const { mulberry32 } = await from("src/draws/random.ts");
+const { ByteWriter } = await from("src/codec/byte_writer.ts");
+const { encodeVersion } = await from("src/serving/version.ts");
+const { encodeTask } = await from("src/engine/task_codec.ts");
+const { encodeItem } = await from("src/items/item_codec.ts");
+const { TaskState } = await from("src/engine/task_state.ts");
+const { PRIOR } = await from("src/serving/prior_serving.ts");
+const { encodeSample } = await from("src/samples/sample_codec.ts");
+const { encodeHead } = await from("streams/learning/checkpoint_head.ts");
+const { encodeOrder } = await from("streams/learning/sample_order.ts");
+const { MemoryLog } = await from("streams/log/memory_log.ts");
+const { topicNames, topicSpecs } = await from("streams/topics/topics.ts");
+const { ExperimentMonitor } = await from("streams/experiments/monitor.ts");
+const { ExperimentRegistry } = await from("streams/experiments/registry.ts");
+/** What releases before it do not have. */
+const generations = await from("streams/generations/generation.ts").catch(() => undefined);
+
 const START = Date.UTC(2026, 0, 1);
-let offset = 0;
-for (let i = 0; i < 8; i++) task.applyItem({ item: `i${i}`, time: START, category: `c${i % 2}` });
-for (let n = 0; n < 40; n++) {
-  const user = `u${n % 5}`, time = START + 2000 * n;
-  task.apply({ type: "request", user, request: `r${n}`, count: 3, time }, offset++, outputs);
-  task.apply(
-    {
-      type: "interaction",
-      user,
-      item: `i${(n * 3) % 8}`,
-      action: "click",
-      request: `r${n}`,
-      time: time + 100,
-    },
-    offset++,
-    outputs,
-  );
+const SCHEMA = { ...DEFAULT_SCHEMA, userIds: false };
+/** Numbers of the items, which are their places by id. */
+const ITEMS = [0, 1, 2, 3, 4, 5, 6, 7];
+/** Sequences that forget. */
+const SHORT = { capacity: 2, window: 2, hop: 1 };
+/** The first record of each kind and format. */
+const records = new Map<string, Uint8Array>();
+
+/** Keeps a record, unless there is one of its kind and format. */
+function keep(kind: string, bytes: Uint8Array, format = bytes[0]): void {
+  if (format !== undefined && !records.has(`${kind}-${format}`)) records.set(`${kind}-${format}`, bytes);
 }
-task.flush(outputs);
-const learner = new Learner(createModel("base", modelSizes(schema, 2), { widths: [3] }, mulberry32(1)), {
-  schema,
-  embeddingWidth: 2,
-});
-learner.learn(outputs.samples);
-const { records } = task.retrieval.state.changes();
+
+/** Encodes by a method that writes to a writer. */
+function written(encode: (to: unknown) => void): Uint8Array {
+  const to = new ByteWriter();
+  encode(to);
+  return to.toBytes();
+}
+
+/** A task that 5 people have used, with all its records kept. @returns What is learnt from it */
+function task(options: Readonly<Record<string, unknown>>) {
+  const state = new TaskState(
+    { schema: SCHEMA, outcomeWindowMs: 1000, allowedLatenessMs: 0, ...options },
+    PRIOR,
+  );
+  const outputs = { recommendations: [], samples: [] as unknown[], forgotten: [] };
+  let offset = 0;
+  const apply = (event: object) => state.apply(event, offset++, outputs);
+  for (const i of ITEMS) state.applyItem({ item: `i${i}`, time: START, category: `c${i % 2}` });
+  for (let n = 0; n < 40; n++) {
+    const user = `u${n % 5}`, time = START + 2000 * n, request = `r${n}`;
+    apply({ type: "request", user, request, count: 3, time });
+    apply({ type: "interaction", user, item: `i${(n * 3) % 8}`, action: "click", request, time: time + 100 });
+  }
+  state.flush(outputs);
+  for (const user of state.dirtyUsers) keep("user", state.record(user));
+  for (const item of state.dirtyItems) keep("item", encodeItem(item));
+  for (const { value } of state.numbers.changes(state.dirtyItems)) keep("numbers", value);
+  keep("retrieval", state.retrieval.state.encode());
+  for (const { key, value } of state.retrieval.state.changes().records) {
+    const [, kind = ""] = key.split(":");
+    if (kind === "blend" || kind === "journal") keep(kind, value);
+  }
+  keep("task", encodeTask(state, 0));
+  for (const sample of outputs.samples) keep("sample", encodeSample(sample));
+  if (state.pooled) keep("pooled", written((to) => state.pooled.encode(to, ITEMS, Uint32Array.from(ITEMS))));
+  return outputs.samples;
+}
+
+/** A learner of samples, with its records kept. */
+function learn(samples: readonly unknown[], options: object) {
+  const model = createModel("base", modelSizes(SCHEMA, 2), { widths: [3] }, mulberry32(1));
+  const learner = new Learner(model, { schema: SCHEMA, embeddingWidth: 2, ...options });
+  learner.learn(samples);
+  keep("learner", learner.encode());
+  const version = learner.version("full", 1, 0);
+  const put = (version: unknown) => {
+    const bytes: Uint8Array = encodeVersion(version);
+    keep("version", bytes, formatOf(bytes));
+  };
+  put(version);
+  return { version, put };
+}
+
+/** Format of bytes behind their length, a varint. */
+function formatOf(bytes: Uint8Array): number | undefined {
+  return bytes[bytes.findIndex((byte) => byte < 128) + 1];
+}
+
+const samples = task({});
+task({ sequence: SHORT });
+const { version, put } = learn(samples, {});
+const [, , , , , sample] = samples as { readonly history: object }[];
+const earlier = { items: ["i1"], categories: [["c1"]], actions: ["click"], times: Float64Array.of(START) };
+keep("sample", encodeSample({ ...sample, history: { ...sample?.history, earlier } }));
+keep(
+  "sample",
+  encodeSample({ ...sample, otherStates: [{ model: "mimn", from: 0, values: new Float32Array(2) }] }),
+);
+keep("guard", written((to) => new Guard().encode(to)));
+keep("proof", written((to) => new Proof().encode(to)));
+const counts = { failures: 0, rollbacks: 0, pausedBatches: 0, recovery: 0, needsFull: false };
+keep("checkpoint", written((to) => encodeHead(to, { positions: [3, 4], version: 7, ...counts })));
+keep("order", encodeOrder([{ partition: 1, end: 3 }]));
+{
+  const log = new MemoryLog(), topics = topicNames();
+  await log.createTopics(topicSpecs(topics, 1));
+  const registry = new ExperimentRegistry(log, topics, { models: [], now: () => START });
+  const monitor = await ExperimentMonitor.open(log, topics, registry);
+  for (const { key, value } of monitor.takeChanges()) if (key === "monitor") keep("figures", value);
+}
+if (generations !== undefined) {
+  const blueprint = { model: "base", variants: [], partitions: 1, seed: 0, options: { batchRows: 64 } };
+  const generation = { number: 1, blueprint, since: START, isAdopted: false };
+  keep("generation", generations.encodeGeneration(generation), generations.GENERATION_FORMATS?.newest ?? 1);
+}
+// What 0.2.0 does not have, it does not do: these tell it nothing.
+const schema = { ...SCHEMA, pooled: true };
+const next = task({ schema, learnNext: 1, retrieval: { head: true }, sequence: SHORT });
+task({ learnNext: 1 });
+task({ userLists: { everyMs: 10 } });
+const names = { pairs: ["a"], behaviours: ["b"], candidates: ["c"] };
+const scale = { mean: new Float32Array(1), inverseDeviation: new Float32Array(1) };
+const order = { names, scales: { pairs: scale, candidates: scale }, weights: new Float32Array(2) };
+put({ ...version, parts: new Map([["bank", new Float32Array(2)]]) });
+put({ ...version, order });
+learn(next, {});
+learn(samples, { learnsNext: true });
+
+/** What a release has written already need not be written again by what comes next. */
+async function releasedNames(): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  if (basename(out!) !== "next") return names;
+  for await (const { name, isDirectory } of Deno.readDir(dirname(out!))) {
+    if (!isDirectory || name === "next") continue;
+    for await (const file of Deno.readDir(join(dirname(out!), name))) names.add(file.name);
+  }
+  return names;
+}
+
+const released = await releasedNames();
 await Deno.mkdir(out, { recursive: true });
-await Deno.writeFile(`${out}/version.bin`, encodeVersion(learner.version("full", 1, 0)));
-await Deno.writeFile(`${out}/learner.bin.gz`, gzipSync(learner.encode(), { level: 9 }));
-await Deno.writeFile(`${out}/sample.bin`, encodeSample(outputs.samples[5]));
-for (const { key, value } of records) await Deno.writeFile(`${out}/${key.replaceAll(":", "-")}.bin`, value);
-await Deno.writeFile(`${out}/user.bin`, task.record(task.users.get("u1")));
+for (const [name, bytes] of records) {
+  const isLarge = bytes.length > 4096;
+  const file = `${name}.bin${isLarge ? ".gz" : ""}`;
+  if (released.has(file)) continue;
+  await Deno.writeFile(join(out, file), isLarge ? gzipSync(bytes, { level: 9 }) : bytes);
+}

@@ -5,9 +5,11 @@ import { fileURLToPath } from "node:url";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import { readAll } from "../../streams/log/reading.ts";
+import { type Log, LogError } from "../../streams/log/log.ts";
 import { Service } from "../../streams/service/service.ts";
 import type { CommitReport } from "../../streams/log/metered_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { USER_FORMATS } from "../../src/users/user_codec.ts";
 import { makeLearner } from "../learner/batches.ts";
 import {
   answersOn,
@@ -19,6 +21,7 @@ import {
   until,
   untilCommitted,
 } from "./deployment.ts";
+import { laterRelease } from "./later_release.ts";
 
 const broker = await testBroker();
 const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
@@ -108,6 +111,65 @@ if (broker !== undefined) {
       return sampled.reduce((sum, request) => sum + (answers.get(request) ?? 0), 0);
     }
   });
+
+  Deno.test("Service on Kafka is upgraded process by process: nothing stops, and the older release ends where it cannot read", async () => {
+    const prefix = "rolled.";
+    const topics = topicNames(prefix);
+    await using log = await openLog(broker);
+    await log.createTopics(topicSpecs(topics, PARTITIONS));
+    const events = shopEvents(300, 20);
+    const records = recordsOf(events, prefix);
+    const third = Math.ceil(records.length / 3);
+    await using stack = new AsyncDisposableStack();
+    const start = async (isLater: boolean) => {
+      const own = stack.use(await openLog(broker));
+      const options = { ...OPTIONS, prefix, partitions: PARTITIONS };
+      const service = stack.use(
+        await Service.start(isLater ? laterRelease(own, topics.state) : own, options),
+      );
+      return { service, failure: service.ended.then(() => undefined, (error: unknown) => error) };
+    };
+    const older = await start(false);
+    await log.append(records.slice(0, third));
+    await untilCommitted(log, prefix);
+
+    // Side by side: each has partitions that the older one has begun.
+    const later = await start(true);
+    await until(async () => {
+      const held = await Promise.all([older, later].map(({ service }) => service.status()));
+      return held.every(({ partitions }) => partitions.some(({ restoring }) => !restoring));
+    }, "both have partitions");
+    await log.append(records.slice(third, 2 * third));
+    await untilCommitted(log, prefix);
+    const written = await formatsOn(log, topics.state);
+    assert.ok(written.some((format) => format > USER_FORMATS.newest), "the later one has written");
+    assert.ok(written.some((format) => format <= USER_FORMATS.newest), "and the older one");
+
+    // Back: what the later one had goes to the older one, which cannot read it, says so, and changes nothing.
+    await later.service.stop();
+    await later.failure;
+    const failure = await older.failure;
+    assert.ok(failure instanceof LogError && failure.code === "corrupt");
+    assert.match(failure.message, /format is \d+, this reads 11 to \d+\).*; run the version that wrote it/);
+    assert.deepEqual(await formatsOn(log, topics.state), written);
+
+    const last = await start(true);
+    await log.append(records.slice(2 * third));
+    await untilCommitted(log, prefix);
+    await last.service.stop();
+    assert.equal(await last.failure, undefined);
+    const answered = (await answersOn(log, prefix)).map(({ request }) => request).sort();
+    assert.deepEqual(answered, requestsOf(events).sort());
+  });
+}
+
+/** Formats of all users on the log, in order. */
+async function formatsOn(log: Log, state: string): Promise<number[]> {
+  const formats: number[] = [];
+  for (let p = 0; p < PARTITIONS; p++) {
+    for await (const { value } of readAll(log, state, p)) formats.push(value?.[0] ?? 0);
+  }
+  return formats;
 }
 
 /** A process that is stopped, if it still lives, when the test is over. */

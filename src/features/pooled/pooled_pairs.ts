@@ -17,6 +17,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
+import type { Formats } from "../../codec/formats.ts";
 import { hashString } from "../../embeddings/hash.ts";
 import { count, type OptionsOf, settle } from "../../options/option.ts";
 import { type KindSums, NO_KINDS, PAIR_STATISTICS, type Pairs } from "./pair_statistics.ts";
@@ -51,6 +52,8 @@ const STEP = 0.3;
 /** Categories have a table of a fraction of the budget. */
 const CATEGORY_SHARE = 1 / 4;
 const FORMAT = 1;
+/** Formats of pooled pairs. */
+export const POOLED_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Options of {@linkcode PooledPairs}. */
 export interface PooledPairsOptions {

@@ -35,6 +35,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
+import type { Formats } from "../../codec/formats.ts";
 import { entropy } from "../../metrics/probability.ts";
 import {
   type Block,
@@ -121,6 +122,8 @@ const MIN_BLOCKS = 8;
 /** Changes of health that are kept, so that a stream that keeps breaking cannot grow checkpoints. */
 const MAX_CHANGES = 256;
 const FORMAT = 3;
+/** Formats of guards. */
+export const GUARD_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /**
  * Watches one model.

@@ -8,6 +8,7 @@
 
 import { ByteReader } from "../../codec/byte_reader.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
+import type { Formats } from "../../codec/formats.ts";
 import { Dictionary, readDictionary } from "../../codec/dictionary.ts";
 import { type Context, ContextBuffer } from "./context.ts";
 
@@ -72,6 +73,8 @@ export function contextAfter({ item, time, liked, detail, context }: Signal): Co
 /** A journal without details is written in format 1. */
 const FORMAT = 2;
 const WITHOUT_DETAILS = 1;
+/** Formats of journals. */
+export const JOURNAL_FORMATS: Formats = { oldest: WITHOUT_DETAILS, newest: FORMAT };
 const FORGET = 1;
 const LIKED = 2;
 /** The context is that after the user's signal before it in the journal: it is not written again. */

@@ -1,0 +1,52 @@
+/**
+ * The formats of all records that only meander reads: what this release reads, and may write.
+ *
+ * A kind that is new, or a larger number, wants a record of it in `tests/compat`.
+ *
+ * @module
+ */
+
+import type { Formats } from "../../src/codec/formats.ts";
+import { NUMBERS_FORMATS } from "../../src/engine/item_numbers.ts";
+import { TASK_FORMATS } from "../../src/engine/task_codec.ts";
+import { POOLED_FORMATS } from "../../src/features/pooled/pooled_pairs.ts";
+import { ITEM_FORMATS } from "../../src/items/item_codec.ts";
+import { GUARD_FORMATS } from "../../src/learner/guard/guard.ts";
+import { LEARNER_FORMATS } from "../../src/learner/learner.ts";
+import { PROOF_FORMATS } from "../../src/learner/proof.ts";
+import { BLEND_FORMATS, RETRIEVAL_FORMATS } from "../../src/retrieval/retrieval_state.ts";
+import { JOURNAL_FORMATS } from "../../src/retrieval/signals/signal.ts";
+import { SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
+import { VERSION_FORMATS } from "../../src/serving/version.ts";
+import { USER_FORMATS } from "../../src/users/user_codec.ts";
+import { FIGURES_FORMATS } from "../experiments/monitor.ts";
+import { CHECKPOINT_FORMATS } from "../learning/checkpoint_head.ts";
+import { ORDER_FORMATS } from "../learning/sample_order.ts";
+import type { NewestFormats } from "../topics/format_notes.ts";
+import { GENERATION_FORMATS } from "./generation.ts";
+
+/** Formats by kind of record. */
+export const FORMATS: Readonly<Record<string, Formats>> = {
+  blend: BLEND_FORMATS,
+  checkpoint: CHECKPOINT_FORMATS,
+  figures: FIGURES_FORMATS,
+  generation: GENERATION_FORMATS,
+  guard: GUARD_FORMATS,
+  item: ITEM_FORMATS,
+  journal: JOURNAL_FORMATS,
+  learner: LEARNER_FORMATS,
+  numbers: NUMBERS_FORMATS,
+  order: ORDER_FORMATS,
+  pooled: POOLED_FORMATS,
+  proof: PROOF_FORMATS,
+  retrieval: RETRIEVAL_FORMATS,
+  sample: SAMPLE_FORMATS,
+  task: TASK_FORMATS,
+  user: USER_FORMATS,
+  version: VERSION_FORMATS,
+};
+
+/** The newest format of each kind. */
+export const NEWEST_FORMATS: NewestFormats = Object.fromEntries(
+  Object.entries(FORMATS).map(([kind, { newest }]) => [kind, newest]),
+);

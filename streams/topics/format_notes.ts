@@ -1,0 +1,92 @@
+/**
+ * Which formats the releases that have worked on a deployment may have written, so that an older one refuses before it
+ * writes: a record for each release on the topic of generations. None of them ever shrinks, so processes of several
+ * releases may note at once.
+ *
+ * @module
+ */
+
+import type { Log, NewRecord } from "../log/log.ts";
+import { readAll } from "../log/reading.ts";
+import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
+import type { Topics } from "./topics.ts";
+
+/** Prefix of the keys; the rest is the release. */
+const FORMATS_KEY = "formats:";
+
+/** The newest format by kind of record. */
+export type NewestFormats = Readonly<Record<string, number>>;
+
+/** What releases have noted, by release. */
+export type FormatNotes = Readonly<Record<string, NewestFormats>>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** What releases have noted on a log. @throws LogError `corrupt` when a note cannot be read */
+export async function formatNotes(
+  log: Pick<Log, "identify" | "bounds" | "read">,
+  { generations }: Pick<Topics, "generations">,
+): Promise<FormatNotes> {
+  const notes: Record<string, NewestFormats> = {};
+  if (await log.identify(generations) === null) return notes;
+  for await (const record of readAll(log, generations, 0)) {
+    const { key, value } = record;
+    if (key === null || !key.startsWith(FORMATS_KEY) || value === null) continue;
+    try {
+      notes[key.slice(FORMATS_KEY.length)] = JSON.parse(decoder.decode(value));
+    } catch (cause) {
+      throw corruptRecord("compare formats", record, cause, remedyByCopy(record));
+    }
+  }
+  return notes;
+}
+
+/**
+ * Notes that a release may write these formats from now on, unless that stands there.
+ *
+ * @param by the release
+ * @param now wall clock, milliseconds since the epoch
+ */
+export async function noteFormats(
+  log: Log,
+  topics: Pick<Topics, "generations">,
+  { by, writes, now }: { readonly by: string; readonly writes: NewestFormats; readonly now: number },
+): Promise<void> {
+  const { [by]: before = {} } = await formatNotes(log, topics);
+  const all = { ...before };
+  for (const [kind, newest] of Object.entries(writes)) all[kind] = Math.max(newest, before[kind] ?? 0);
+  if (Object.entries(all).every(([kind, newest]) => before[kind] === newest)) return;
+  const record: NewRecord = {
+    topic: topics.generations,
+    partition: 0,
+    key: FORMATS_KEY + by,
+    value: encoder.encode(JSON.stringify(all)),
+    time: now,
+  };
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  await log.append([record]);
+}
+
+/**
+ * Refuses what a newer release has worked on.
+ *
+ * @param what cannot be done, such as "work on meander.*"
+ * @param reads the newest formats that are read here
+ * @throws Error that names the release and the kinds
+ */
+export function refuseNewer(what: string, notes: FormatNotes, reads: NewestFormats): void {
+  for (const [by, noted] of Object.entries(notes)) {
+    const newer = Object.entries(noted).filter(([kind, newest]) => newest > (reads[kind] ?? 0));
+    if (newer.length === 0) continue;
+    const list = newer.map(([kind, newest]) =>
+      `${kind} up to ${newest}, this reads ${reads[kind] ?? "none"}`
+    );
+    throw new Error(
+      `Cannot ${what}: meander ${by} has worked on it and may have written newer formats (${
+        list.join("; ")
+      }); ` +
+        "nothing was changed: run that release or a newer one, or restore a backup from before it",
+    );
+  }
+}

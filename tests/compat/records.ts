@@ -1,0 +1,34 @@
+/**
+ * Records of releases, in the folders beside.
+ *
+ * @module
+ */
+
+import { gunzipSync } from "node:zlib";
+
+const FOLDER = new URL("./", import.meta.url);
+
+/** A record of a release. */
+export interface ReleasedRecord {
+  /** The release, or `next`. */
+  readonly release: string;
+  /** Kind, as in `FORMATS`. */
+  readonly kind: string;
+  readonly format: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** All of them. */
+export async function releasedRecords(): Promise<readonly ReleasedRecord[]> {
+  const records: ReleasedRecord[] = [];
+  for await (const { name: release, isDirectory } of Deno.readDir(FOLDER)) {
+    if (!isDirectory) continue;
+    for await (const { name } of Deno.readDir(new URL(`${release}/`, FOLDER))) {
+      const [, kind = "", format, gz] = /^(\w+)-(\d+)\.bin(\.gz)?$/.exec(name) ?? [];
+      const stored = await Deno.readFile(new URL(`${release}/${name}`, FOLDER));
+      const bytes = gz === undefined ? stored : new Uint8Array(gunzipSync(stored));
+      records.push({ release, kind, format: Number(format), bytes });
+    }
+  }
+  return records;
+}
