@@ -48,7 +48,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import("./copies/restore.ts"),
     },
     export: {
-      about: "events, items and what came of them as JSON lines",
+      about: "events, items and what came of them as JSON lines or Parquet",
       load: () => import("./copies/export.ts"),
     },
     kafka: { about: "run a Kafka broker for development", load: () => import("./kafka.ts") },

@@ -1,5 +1,5 @@
 /**
- * `deno task meander export`: events, items and what came of them as JSON lines, also while they are served.
+ * `deno task meander export`: events, items and what came of them as JSON lines or Parquet, also while they are served.
  *
  *     deno task meander export --what events --user u277
  *     deno task meander export --what events --to archive/events.jsonl.gz --append
@@ -10,8 +10,10 @@
 import { Option } from "commander";
 import { dirname } from "node:path";
 import { appendTo } from "../../streams/exports/archive.ts";
+import { COLUMNS } from "../../streams/exports/columns.ts";
 import { chunksOf } from "../../streams/exports/chunks.ts";
 import { type Content, type ContentName, CONTENTS } from "../../streams/exports/contents.ts";
+import { parquetOf } from "../../streams/exports/parquet.ts";
 import { TopicLines } from "../../streams/exports/reading.ts";
 import type { ReadableLog } from "../../streams/log/log.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
@@ -66,11 +68,18 @@ function refuseMisfits({ what, from, until, user, to, append }: Flags, { byUser 
     throw new Error(`Cannot export the ${what} of a user: they are nobody's`);
   }
   if (append === undefined) return;
+  if (isParquet(to)) {
+    throw new Error(`Cannot append to ${to}: a Parquet file is written once; append to JSON lines`);
+  }
   if (to === undefined) throw new Error("Cannot append to standard output: name a file by --to");
   if (from !== undefined || until !== undefined || user !== undefined) {
     throw new Error("Cannot append a choice: an archive has all; leave out --from, --until and --user");
   }
   if (!byUser) throw new Error(`Cannot append ${what}, which replace each other: export them to a new file`);
+}
+
+function isParquet(to: string | undefined): boolean {
+  return to?.endsWith(".parquet") ?? false;
 }
 
 async function openToRead(flags: LogFlags): Promise<ReadableLog> {
@@ -89,7 +98,9 @@ async function exportAll(log: ReadableLog, topic: string, content: Content, flag
       yield line;
     }
   };
-  const chunks = chunksOf(counted(), to?.endsWith(".gz") ?? false);
+  const chunks = isParquet(to)
+    ? parquetOf(counted(), COLUMNS[flags.what])
+    : chunksOf(counted(), to?.endsWith(".gz") ?? false);
   if (to !== undefined) await toFile(chunks, to);
   else if (!await toStdout(chunks)) Deno.exit(0);
   return { lines: count, lost: lines.lost, leftOut: lines.leftOut };
@@ -133,7 +144,7 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
 const name = commandName("export");
 const program = addLogFlags(
   createCommand(name).description(
-    "Writes events, items and what came of them as JSON lines, also while they are served.",
+    "Writes events, items and what came of them as JSON lines or Parquet, also while they are served.",
   ),
 )
   .addOption(
@@ -142,12 +153,15 @@ const program = addLogFlags(
   .option("--from <time>", "only from this event time on, such as 2026-11-28 or 2026-11-28T09:00:00Z", timeOf)
   .option("--until <time>", "only before this event time", timeOf)
   .option("--user <id>", "only of this user")
-  .option("--to <file>", "file to make, gzipped where it ends in .gz (default: standard output)")
+  .option(
+    "--to <file>",
+    "file to make: JSON lines, gzipped where it ends in .gz, or Parquet where in .parquet (default: standard output)",
+  )
   .option("--append", "go on with an archive where it ended, each record once")
   .addHelpText(
     "after",
     `\nExamples:\n  ${name} --what events --user u277\n` +
-      `  ${name} --what items --to archive/items.jsonl\n` +
+      `  ${name} --what items --to items.parquet\n` +
       `  ${name} --what events --to archive/events.jsonl.gz --append`,
   )
   .parse(commandArguments(), { from: "user" });

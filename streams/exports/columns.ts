@@ -1,0 +1,76 @@
+/**
+ * What becomes a column of its own in a table of exported records. All else of a record is in the column `more`.
+ *
+ * @module
+ */
+
+import type { ContentName } from "./contents.ts";
+
+/** The kind of a column; `time` is in milliseconds since the epoch. */
+export type ColumnKind = "text" | "time" | "whole" | "number" | "json";
+
+/** Columns by name. */
+export type Columns = Readonly<Record<string, ColumnKind>>;
+
+/** Columns of what can be exported. */
+export const COLUMNS: Readonly<Record<ContentName, Columns>> = {
+  events: {
+    type: "text",
+    id: "text",
+    user: "text",
+    time: "time",
+    item: "text",
+    action: "text",
+    value: "number",
+    request: "text",
+    surface: "text",
+    count: "whole",
+    items: "json",
+    context: "json",
+    attributes: "json",
+  },
+  items: {
+    item: "text",
+    time: "time",
+    category: "text",
+    categories: "json",
+    title: "text",
+    attributes: "json",
+    expires: "time",
+  },
+  recommendations: {
+    request: "text",
+    user: "text",
+    time: "time",
+    items: "json",
+    model: "text",
+    version: "whole",
+    orderedBy: "text",
+    scoreKind: "text",
+    experiment: "text",
+    variant: "text",
+    tookMicros: "whole",
+  },
+  samples: {
+    request: "text",
+    user: "text",
+    time: "time",
+    closedTime: "time",
+    model: "text",
+    version: "whole",
+    next: "text",
+    rows: "json",
+  },
+  experiments: { name: "text", status: "text", metric: "text", traffic: "number", variants: "json" },
+};
+
+/** Whether a value is of a kind. */
+export function isOfKind(value: unknown, kind: ColumnKind): boolean {
+  if (value === null || value === undefined) return false;
+  if (kind === "json") return true;
+  return kind === "text"
+    ? typeof value === "string"
+    : kind === "number"
+    ? typeof value === "number"
+    : Number.isSafeInteger(value);
+}
