@@ -89,7 +89,8 @@ export {
 
 // Sources of the configuration.
 export { openMapped } from "./streams/sources/mapped.ts";
-export type { RegistryContext, RegistrySettings } from "./streams/mapping/schema_registry.ts";
+export type { RegistryContext } from "./streams/formats/registry_client.ts";
+export type { RegistrySettings, RegistryTls } from "./streams/formats/registry_settings.ts";
 export { compileSource, type RecordSource } from "./streams/mapping/record_source.ts";
 export {
   RECORD_FORMATS,

@@ -24,6 +24,7 @@ import {
   sourceAdapter,
 } from "../streams/sources/adapters.ts";
 import { readConfig } from "../streams/config/read.ts";
+import { RegistryError } from "../streams/formats/registry_client.ts";
 import { newestTime } from "../streams/sources/count.ts";
 import { parseStart, type Start, START_WORDS } from "../streams/mapping/start.ts";
 import { openMapped } from "../streams/sources/mapped.ts";
@@ -216,14 +217,23 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
       skipped = feeder.skipped;
       print(Deno.stderr, `warning: ${topic} has dropped ${skipped} offsets that were not fed yet\n`);
     };
+    /** @returns records taken; `undefined` when the registry of their schemas is not there, after a while */
+    const feedOnce = async (): Promise<number | undefined> => {
+      try {
+        return await feeder.feed(once ? {} : { waitMs: WAIT_MS, signal });
+      } catch (error) {
+        if (signal.aborted) return 0;
+        if (!isTemporary((error as Error).cause)) throw error;
+        print(Deno.stderr, `waits for the schema registry: ${(error as Error).message}\n`);
+        await pause(WAITING_MS, signal);
+        return undefined;
+      }
+    };
     return {
       feed: async () => {
-        const taken = await feeder.feed(once ? {} : { waitMs: WAIT_MS, signal })
-          .catch((error) => {
-            if (!signal.aborted) throw error;
-            return 0;
-          });
+        const taken = await feedOnce();
         tellSkipped();
+        if (taken === undefined) return true;
         if (taken === 0) await feeder.check();
         return taken > 0 || !once;
       },
@@ -248,6 +258,10 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
     await close();
     throw error;
   }
+}
+
+function isTemporary(cause: unknown): boolean {
+  return cause instanceof RegistryError && cause.isTemporary;
 }
 
 function nameOf({ name, format, from }: Flags): string {

@@ -1,49 +1,66 @@
 /**
- * Runs a Kafka broker for development: one KRaft node on the loopback interface, ready in seconds. Needs Java 17
- * and Maven; the jars are fetched once, into `.data/kafka`. Stops cleanly on Ctrl-C, on SIGTERM, and when the
+ * Runs a Kafka broker for development: one KRaft node on the loopback interface, ready in seconds; with `--registry` a
+ * schema registry beside it. Needs Java 17 and Maven; what they run is fetched once, into `.data/kafka`. Stops cleanly on Ctrl-C, on SIGTERM, and when the
  * process that started it is gone.
  *
- *     deno task kafka [--port 9092] [--data .data/kafka/9092] [--fresh]
+ *     deno task kafka [--port 9092] [--data .data/kafka/9092] [--fresh] [--registry [8081]]
  *
  * @module
  */
 
 import { InvalidArgumentError } from "commander";
 import { startBroker } from "./kafka/dev_broker.ts";
+import { type DevRegistry, startRegistry } from "./kafka/schema_registry.ts";
 import { commandArguments, commandName, createCommand } from "./flags/command_line.ts";
 
 interface Options {
   readonly port: number;
   readonly data?: string;
   readonly fresh: boolean;
+  readonly registry?: number | true;
 }
 
-const { port, data = `.data/kafka/${port}`, fresh } = createCommand(commandName("kafka"))
+const { port, data = `.data/kafka/${port}`, fresh, registry } = createCommand(commandName("kafka"))
   .description("Run a Kafka broker for development.")
   .option("--port <port>", "TCP port to listen on", toPort, 9092)
   .option("--data <folder>", "folder of the log (default: .data/kafka/<port>)")
   .option("--fresh", "empty the folder first", false)
+  .option(
+    "--registry [port]",
+    "run a schema registry, too: Apicurio, schemas in memory (default: port 8081)",
+    toPort,
+  )
   .parse(commandArguments(), { from: "user" })
   .opts<Options>();
 
 const parent = Deno.ppid;
 const started = performance.now();
-const broker = await startBroker({ port, data: await absolute(data), fresh }).catch(async (error) => {
-  await Deno.stderr.write(new TextEncoder().encode(`${error.message}\n`));
-  Deno.exit(1);
-});
+const broker = await startBroker({ port, data: await absolute(data), fresh }).catch(giveUp);
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
 await print(`Kafka is ready at ${broker.address} after ${seconds} s, data in ${data}; Ctrl-C stops it`);
-
+let schemas: DevRegistry | undefined;
 const stop = () => void broker.stop();
 Deno.addSignalListener("SIGINT", stop);
 Deno.addSignalListener("SIGTERM", stop);
 const watch = setInterval(() => {
   if (Deno.ppid !== parent) stop();
 }, 500);
+if (registry !== undefined) {
+  schemas = await startRegistry(registry === true ? 8081 : registry).catch(async (error) => {
+    await broker.stop();
+    return await giveUp(error);
+  });
+  await print(`The schema registry is ready at ${schemas.url}`);
+}
 await broker.ended;
+await schemas?.[Symbol.asyncDispose]();
 clearInterval(watch);
 Deno.exit();
+
+async function giveUp(error: Error): Promise<never> {
+  await Deno.stderr.write(new TextEncoder().encode(`${error.message}\n`));
+  Deno.exit(1);
+}
 
 async function absolute(folder: string): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });

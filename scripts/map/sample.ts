@@ -5,7 +5,8 @@
  */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
-import { type RegistrySettings, SchemaRegistry } from "../../streams/mapping/schema_registry.ts";
+import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";
+import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
 import { readRow } from "../../streams/mapping/row.ts";
 import type { RecordFormat } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";

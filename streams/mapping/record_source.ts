@@ -6,12 +6,14 @@
  */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
+import type { RegistryContext } from "../formats/registry_client.ts";
+import type { RegistrySettings } from "../formats/registry_settings.ts";
+import { SchemaRegistry } from "../formats/schema_registry.ts";
 import { compileMapping, type MappedRecords, type Mapping } from "../../src/mapping/mapping.ts";
 import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
 import { readRow } from "./row.ts";
-import { type RegistryContext, SchemaRegistry } from "./schema_registry.ts";
 import { settle } from "../../src/options/option.ts";
 import { type RecordFormat, SOURCE_OPTIONS, type SourceSettings, withPreset } from "./source_settings.ts";
 
@@ -70,7 +72,7 @@ export function compileSource(
   }
   const { map } = compileMapping(mapping, { expressions: compileExpression });
   if (registry !== undefined) {
-    const schemas = new SchemaRegistry(registry, context);
+    const schemas = registryOf(registry, context);
     return {
       name,
       format,
@@ -85,6 +87,15 @@ export function compileSource(
     ? (bytes: Uint8Array) => readRow(bytes, columns ?? [], separator)
     : (bytes: Uint8Array) => parseJson(bytes, "record");
   return { name, format, columns, read, map };
+}
+
+function registryOf(settings: RegistrySettings, context: RegistryContext): SchemaRegistry {
+  try {
+    return new SchemaRegistry(settings, context);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new MappingError(["registry", "url"], error.message);
+  }
 }
 
 /** What the bytes of a record become. */

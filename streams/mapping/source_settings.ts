@@ -16,7 +16,7 @@ import {
   orAbsent,
   text,
 } from "../../src/options/option.ts";
-import { REGISTRY_OPTIONS, type RegistrySettings } from "./schema_registry.ts";
+import { REGISTRY_OPTIONS, type RegistrySettings } from "../formats/registry_settings.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
 
 /** How the bytes of records are read. */
@@ -48,7 +48,7 @@ export const SOURCE_OPTIONS = {
   format: choice(
     RECORD_FORMATS,
     "json",
-    "how records are read; `csv` and `tsv` are one row each, `registry` is Confluent's wire format of Avro and JSON",
+    "how records are read; `csv` and `tsv` are one row each, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
   ),
   registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>,
   columns: list(

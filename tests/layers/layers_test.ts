@@ -57,6 +57,7 @@ const LAYERS = [
   "streams/log/*",
   "streams/log/kinds",
   "streams/settings",
+  "streams/formats",
   "streams/mapping",
   "streams/topics",
   "streams/sources",

@@ -1,4 +1,4 @@
-/** Topics of Avro, with references and an evolved schema, and of JSON, by a real registry. */
+/** Topics of Avro and Protobuf, with references and evolved schemas, and of JSON, by a real registry. */
 
 import assert from "node:assert/strict";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
@@ -7,12 +7,14 @@ import { compileSource } from "../../streams/mapping/record_source.ts";
 import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasApicurio, startApicurio } from "./apicurio.ts";
+import { PERSON, SHOP, WRITTEN } from "./shop_proto.ts";
 
 const TIME = Date.UTC(2026, 10, 27, 10);
 const text = (value: string) => [value.length * 2, ...new TextEncoder().encode(value)];
 
 Deno.test({
-  name: "topics of Avro and JSON are fed by the schemas of a real registry, with counts right to the record",
+  name:
+    "topics of Avro, Protobuf and JSON are fed by the schemas of a real registry, with counts right to the record",
   ignore: !await hasApicurio(),
   async fn() {
     await using registry = await startApicurio();
@@ -40,7 +42,18 @@ Deno.test({
         properties: {},
       }),
     });
-    assert.equal(new Set([first, evolved, json]).size, 3);
+    await registry.register("people", { schemaType: "PROTOBUF", schema: PERSON });
+    const imported = [{ name: "people/person.proto", subject: "people", version: 1 }];
+    const shop = await registry.register("seen-value", {
+      ...{ schemaType: "PROTOBUF", schema: SHOP },
+      references: imported,
+    });
+    const later = await registry.register("seen-value", {
+      schemaType: "PROTOBUF",
+      schema: SHOP.replace("message Line {", "google.protobuf.BoolValue last = 33; message Line {"),
+      references: imported,
+    });
+    assert.equal(new Set([first, evolved, json, shop, later]).size, 5);
     const framed = (id: number, body: readonly number[]) => {
       const bytes = new Uint8Array(5 + body.length);
       new DataView(bytes.buffer).setUint32(1, id);
@@ -55,6 +68,9 @@ Deno.test({
         () => framed(evolved, [2, ...text("home"), ...text("bob"), ...text("A2")]),
       ),
       ...Array.from({ length: 3 }, () => framed(json, [...like])),
+      ...Array.from({ length: 4 }, () => framed(shop, [2, 2, ...WRITTEN])),
+      ...Array.from({ length: 2 }, () => framed(later, [2, 2, ...WRITTEN, 0x8a, 2, 2, 8, 1])),
+      framed(shop, [2, 2, ...WRITTEN.slice(0, 30)]),
       framed(12_345, []),
     ];
     const source = compileSource("clicks", {
@@ -76,9 +92,9 @@ Deno.test({
     });
     while (await feeder.feed() > 0);
     assert.deepEqual([feeder.events, feeder.rejected, feeder.firstRejection?.code], [
-      18,
-      1,
-      "unknown-schema",
+      24,
+      2,
+      "undecodable",
     ]);
   },
 });

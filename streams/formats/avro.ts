@@ -11,20 +11,17 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { FORBIDDEN_KEYS, MAX_DEPTH } from "../../src/events/limits.ts";
+import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
+import { ByteInput, DecodeError, latin1 } from "./byte_input.ts";
 
-/** Decodes a value of a schema from the whole of some bytes. @throws AvroError when they are no such value */
+/** Decodes a value of a schema from the whole of some bytes. @throws DecodeError when they are no such value */
 export type AvroDecoder = (bytes: Uint8Array) => unknown;
-
-/** Bytes that are no value of a schema. */
-export class AvroError extends Error {}
 
 /** Most entries of lists and maps of one record. */
 const MAX_ENTRIES = 100_000;
-const TEXT = new TextDecoder("utf-8", { fatal: true });
 
-type Read = (input: Input) => unknown;
+/** Reads a value. */
+export type ReadAvro = (input: AvroInput) => unknown;
 
 /**
  * Compiles a schema.
@@ -45,39 +42,25 @@ type Read = (input: Input) => unknown;
  * ```
  */
 export function compileAvro(schema: unknown, references: readonly unknown[] = []): AvroDecoder {
-  const names = new Map<string, Read>();
-  for (const reference of references) compile(reference, "", names);
-  const read = compile(schema, "", names);
+  const read = compileAvroReader(schema, references);
   return (bytes) => {
-    const input = new Input(bytes);
+    const input = new AvroInput(bytes);
     const value = read(input);
-    if (input.at !== bytes.length) throw new AvroError(`${bytes.length - input.at} bytes are left`);
+    if (input.at !== bytes.length) throw new DecodeError(`${bytes.length - input.at} bytes are left`);
     return value;
   };
 }
 
-/** Bytes that are read from the front. */
-class Input {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  at = 0;
-  depth = 0;
-  entries = 0;
+/** Like {@linkcode compileAvro}, for values that follow one another. */
+export function compileAvroReader(schema: unknown, references: readonly unknown[] = []): ReadAvro {
+  const names = new Map<string, ReadAvro>();
+  for (const reference of references) compile(reference, "", names);
+  return compile(schema, "", names);
+}
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
-
-  /** Moves on by some bytes. @returns where they begin */
-  take(size: number): number {
-    const start = this.at;
-    if (size < 0 || size > this.bytes.length - start) {
-      throw new AvroError(`it ends at byte ${this.bytes.length}`);
-    }
-    this.at = start + size;
-    return start;
-  }
+/** Bytes of Avro. */
+export class AvroInput extends ByteInput {
+  #entries = 0;
 
   /** A zig-zag number; a text when it is not exact as a number. */
   long(): number | string {
@@ -100,14 +83,14 @@ class Input {
       const value = (all >> 1n) ^ -(all & 1n);
       return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
     }
-    throw new AvroError(`the number before byte ${this.at} has more than 10 bytes`);
+    throw new DecodeError(`the number before byte ${this.at} has more than 10 bytes`);
   }
 
   /** A number that is a size or an index. */
   size(): number {
     const size = this.long();
     if (typeof size === "number") return size;
-    throw new AvroError(`a size before byte ${this.at} is ${size}`);
+    throw new DecodeError(`a size before byte ${this.at} is ${size}`);
   }
 
   /** The bytes of a text, whose size stands before them. */
@@ -117,29 +100,17 @@ class Input {
     return this.bytes.subarray(start, start + size);
   }
 
-  text(): string {
-    const bytes = this.sized();
-    let all = 0;
-    for (let i = 0; i < bytes.length; i++) all |= bytes[i]!;
-    if (all < 0x80) return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length); // a quarter of the decoder's time
-    try {
-      return TEXT.decode(bytes);
-    } catch {
-      throw new AvroError(`the text before byte ${this.at} is no UTF-8`);
-    }
-  }
-
   /** Entries of the next block; 0 = there is none. */
   block(): number {
     const count = this.size();
     if (count < 0) this.size(); // the bytes of the block
-    this.entries += Math.abs(count);
-    if (this.entries > MAX_ENTRIES) throw new AvroError(`it has more than ${MAX_ENTRIES} entries`);
+    this.#entries += Math.abs(count);
+    if (this.#entries > MAX_ENTRIES) throw new DecodeError(`it has more than ${MAX_ENTRIES} entries`);
     return Math.abs(count);
   }
 }
 
-const PRIMITIVES: Readonly<Record<string, Read>> = {
+const PRIMITIVES: Readonly<Record<string, ReadAvro>> = {
   null: () => null,
   boolean: (input) => input.bytes[input.take(1)] === 1,
   int: (input) => input.long(),
@@ -147,7 +118,7 @@ const PRIMITIVES: Readonly<Record<string, Read>> = {
   float: (input) => input.view.getFloat32(input.take(4), true),
   double: (input) => input.view.getFloat64(input.take(8), true),
   bytes: (input) => latin1(input.sized()),
-  string: (input) => input.text(),
+  string: (input) => input.text(input.size()),
 };
 
 interface Schema {
@@ -160,7 +131,7 @@ interface Schema {
   readonly size?: number;
 }
 
-function compile(schema: unknown, space: string, names: Map<string, Read>): Read {
+function compile(schema: unknown, space: string, names: Map<string, ReadAvro>): ReadAvro {
   if (typeof schema === "string") return named(schema, space, names);
   if (Array.isArray(schema)) return union(schema.map((branch) => compile(branch, space, names)));
   if (typeof schema !== "object" || schema === null) throw noSchema(schema);
@@ -175,8 +146,8 @@ function compile(schema: unknown, space: string, names: Map<string, Read>): Read
   }
   const name = fullName(own.name ?? "", spaceOf(schema) ?? space);
   const inner = name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : "";
-  let read: Read = () => {
-    throw new AvroError(`${name} is not complete`);
+  let read: ReadAvro = () => {
+    throw new DecodeError(`${name} is not complete`);
   };
   names.set(name, (input) => read(input)); // a record may hold itself
   if (type === "enum") read = choice(own.symbols ?? []);
@@ -201,53 +172,59 @@ function fullName(name: string, space: string): string {
   return name.includes(".") || space === "" ? name : `${space}.${name}`;
 }
 
-function named(name: string, space: string, names: Map<string, Read>): Read {
+function named(name: string, space: string, names: Map<string, ReadAvro>): ReadAvro {
   if (Object.hasOwn(PRIMITIVES, name)) return PRIMITIVES[name]!;
   const known = names.get(fullName(name, space)) ?? names.get(name);
   if (known === undefined) throw new SyntaxError(`Cannot take the Avro schema: there is no type ${name}`);
   return known;
 }
 
-function record(fields: readonly (readonly [name: string, read: Read])[]): Read {
+function record(fields: readonly (readonly [name: string, read: ReadAvro])[]): ReadAvro {
   const wrong = fields.find(([name]) => FORBIDDEN_KEYS.includes(name));
   if (wrong !== undefined) {
     throw new SyntaxError(`Cannot take the Avro schema: no record may have a field ${wrong[0]}`);
   }
   return nested((input) => {
+    input.count(fields.length);
     const value: Record<string, unknown> = {};
-    for (let i = 0; i < fields.length; i++) value[fields[i]![0]] = fields[i]![1](input);
+    let i = 0;
+    try {
+      for (; i < fields.length; i++) value[fields[i]![0]] = fields[i]![1](input);
+    } catch (error) {
+      throw error instanceof DecodeError ? error.within(fields[i]![0]) : error;
+    }
     return value;
   });
 }
 
 /** Bounds the depth: a schema may hold itself. */
-function nested(read: Read): Read {
+function nested(read: ReadAvro): ReadAvro {
   return (input) => {
-    if (++input.depth > MAX_DEPTH) throw new AvroError(`it is nested more than ${MAX_DEPTH} deep`);
+    input.enter();
     const value = read(input);
-    input.depth--;
+    input.leave();
     return value;
   };
 }
 
-function union(branches: readonly Read[]): Read {
+function union(branches: readonly ReadAvro[]): ReadAvro {
   return nested((input) => {
     const index = input.size();
     const read = branches[index];
-    if (read === undefined) throw new AvroError(`the union before byte ${input.at} has no branch ${index}`);
+    if (read === undefined) throw new DecodeError(`the union before byte ${input.at} has no branch ${index}`);
     return read(input);
   });
 }
 
-function choice(symbols: readonly string[]): Read {
+function choice(symbols: readonly string[]): ReadAvro {
   return (input) => {
     const symbol = symbols[input.size()];
-    if (symbol === undefined) throw new AvroError(`the enum before byte ${input.at} has no such symbol`);
+    if (symbol === undefined) throw new DecodeError(`the enum before byte ${input.at} has no such symbol`);
     return symbol;
   };
 }
 
-function fixed(size: number): Read {
+function fixed(size: number): ReadAvro {
   if (!Number.isInteger(size) || size < 0) throw noSchema({ type: "fixed", size });
   return (input) => {
     const start = input.take(size);
@@ -255,7 +232,7 @@ function fixed(size: number): Read {
   };
 }
 
-function list(read: Read): Read {
+function list(read: ReadAvro): ReadAvro {
   return nested((input) => {
     const values: unknown[] = [];
     for (let count = input.block(); count > 0; count = input.block()) {
@@ -265,21 +242,17 @@ function list(read: Read): Read {
   });
 }
 
-function map(read: Read): Read {
+function map(read: ReadAvro): ReadAvro {
   return nested((input) => {
     const values: Record<string, unknown> = {};
     for (let count = input.block(); count > 0; count = input.block()) {
       for (let i = 0; i < count; i++) {
-        const key = input.text();
+        const key = input.text(input.size());
         const value = read(input);
-        if (FORBIDDEN_KEYS.includes(key)) throw new AvroError(`no record may have a field ${key}`);
+        if (FORBIDDEN_KEYS.includes(key)) throw new DecodeError(`no record may have a field ${key}`);
         values[key] = value;
       }
     }
     return values;
   });
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
 }

@@ -4,11 +4,15 @@ import type { Rejection } from "../../src/events/rejection.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { AvroError, compileAvro } from "../../streams/mapping/avro.ts";
+import { DecodeError } from "../../streams/formats/byte_input.ts";
+import { compileAvro } from "../../streams/formats/avro.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
-import { SchemaRegistry } from "../../streams/mapping/schema_registry.ts";
+import { RegistryError } from "../../streams/formats/registry_client.ts";
+import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
 import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+
+import { CLICK as PROTOBUF_CLICK, PERSON, SHOP, WRITTEN as PROTOBUF } from "./shop_proto.ts";
 
 const TIME = Date.UTC(2026, 10, 27, 10);
 const CLICK = {
@@ -77,16 +81,16 @@ Deno.test("compileAvro() takes time in proportion to the bytes, whatever they cl
   const lists = compileAvro({ type: "array", items: "null" });
   assert.throws(
     () => lists(Uint8Array.fromHex("fcffffffffff1f00")),
-    AvroError,
+    DecodeError,
     "billions of entries of no bytes",
   );
   const maps = compileAvro({ type: "map", values: { type: "record", name: "Empty", fields: [] } });
-  assert.throws(() => maps(Uint8Array.fromHex("feffffffffffffffff01")), AvroError);
+  assert.throws(() => maps(Uint8Array.fromHex("feffffffffffffffff01")), DecodeError);
   const nested = compileAvro({ type: "record", name: "N", fields: [{ name: "n", type: ["null", "N"] }] });
   assert.throws(() => nested(new Uint8Array(10_000).fill(2)), /nested more than/);
   const texts = compileAvro("string");
   for (const bytes of ["", "feffffff0f61", "01", "0461", "02ff"]) {
-    assert.throws(() => texts(Uint8Array.fromHex(bytes)), AvroError, bytes);
+    assert.throws(() => texts(Uint8Array.fromHex(bytes)), DecodeError, bytes);
   }
   assert.throws(() => texts(Uint8Array.fromHex("026161")), /1 bytes are left/);
   assert.throws(() =>
@@ -110,7 +114,7 @@ Deno.test("compileAvro() takes time in proportion to the bytes, whatever they cl
       try {
         click(damaged);
       } catch (error) {
-        assert.ok(error instanceof AvroError, String(error));
+        assert.ok(error instanceof DecodeError, String(error));
       }
     }),
     { numRuns: 2000 },
@@ -123,7 +127,7 @@ function registry(login: string) {
   const schemas: Readonly<Record<string, object>> = {
     "/schemas/ids/1": { schema: JSON.stringify(CLICK) },
     "/schemas/ids/2": { schema: '{"type":"object"}', schemaType: "JSON" },
-    "/schemas/ids/3": { schema: "message M {}", schemaType: "PROTOBUF" },
+    "/schemas/ids/3": { schema: "<xml/>", schemaType: "XML" },
     "/schemas/ids/4": {
       schema:
         '{"type":"record","name":"Seen","namespace":"com.shop","fields":[{"name":"who","type":"Person"}]}',
@@ -136,13 +140,25 @@ function registry(login: string) {
     },
     "/subjects/id/versions/1": { schema: '{"type":"fixed","name":"Id","namespace":"com.shop","size":3}' },
     "/schemas/ids/5": { schema: '{"type":"nope"}' },
+    "/schemas/ids/6": {
+      ...{ schema: SHOP, schemaType: "PROTOBUF" },
+      references: [{ name: "people/person.proto", subject: "people", version: 1 }],
+    },
+    "/subjects/people/versions/1": { schema: PERSON, schemaType: "PROTOBUF" },
+    "/schemas/ids/7": { schema: "message {", schemaType: "PROTOBUF" },
+    "/schemas/ids/8": { schema: '{"type":"record","name":5,"fields":7}' },
+    "/schemas/ids/10": { schema: "[".repeat(100_000) + '"int"' + "]".repeat(100_000) },
+    "/schemas/ids/11": { schema: '"int"', references: [{ name: "a", subject: "gone", version: 1 }] },
+    "/schemas/ids/12": { schema: " ".repeat(2 << 20) + '"int"' },
   };
   const get = (url: string | URL | Request, init?: RequestInit) => {
     calls++;
     const given = new Headers(init?.headers).get("authorization");
     if (given !== login) return Promise.resolve(new Response("no", { status: 401 }));
     const found = schemas[String(url).replace("http://registry", "")];
-    return Promise.resolve(found === undefined ? new Response("{}", { status: 404 }) : Response.json(found));
+    return Promise.resolve(
+      found === undefined ? Response.json({ error_code: 40403 }, { status: 404 }) : Response.json(found),
+    );
   };
   return { get: get as typeof fetch, calls: () => calls };
 }
@@ -152,10 +168,14 @@ const framed = (id: number, body: Uint8Array | string) => {
   return new Uint8Array([0, 0, 0, 0, id, ...bytes]);
 };
 
-Deno.test("SchemaRegistry decodes Avro and JSON, fetches each schema once, and follows references", async () => {
+Deno.test("SchemaRegistry decodes Avro, Protobuf and JSON, fetches each schema once, and follows references", async () => {
   const { get, calls } = registry("Basic YW5uOnNlY3JldA==");
   const env = (name: string) => name === "MEANDER_REGISTRY_PASSWORD" ? "secret" : undefined;
-  const schemas = new SchemaRegistry({ url: "http://registry/", username: "ann" }, { env, fetch: get });
+  let time = 0;
+  const schemas = new SchemaRegistry({ url: "http://registry/", username: "ann" }, {
+    ...{ env, fetch: get },
+    now: () => time,
+  });
   const read = async (bytes: Uint8Array) => {
     await schemas.ready(bytes);
     const parsed = schemas.read(bytes);
@@ -168,13 +188,19 @@ Deno.test("SchemaRegistry decodes Avro and JSON, fetches each schema once, and f
   assert.equal(await read(framed(2, '{"a":1,"a":2}')), "duplicate-key");
   assert.deepEqual(await read(framed(4, "abc")), { who: { id: "abc" } });
   assert.equal(await read(framed(3, "")), "unknown-schema");
-  assert.equal(await read(framed(5, "")), "unknown-schema");
+  for (const id of [5, 7, 8, 10, 11, 12]) {
+    assert.equal(await read(framed(id, "")), "unknown-schema", `schema ${id}`);
+  }
+  assert.deepEqual(await read(framed(6, new Uint8Array([2, 2, ...PROTOBUF]))), PROTOBUF_CLICK);
   const before = calls();
   assert.deepEqual([await read(framed(9, "")), await read(framed(9, ""))], [
     "unknown-schema",
     "unknown-schema",
   ]);
   assert.equal(calls(), before + 1, "what is not there is not asked for again");
+  time += 60_000;
+  assert.equal(await read(framed(9, "")), "unknown-schema");
+  assert.equal(calls(), before + 2, "but after a minute");
   assert.equal(await read(framed(1, "x")), "undecodable");
   assert.equal(await read(new TextEncoder().encode('{"a":1}')), "undecodable");
   assert.equal(await read(new Uint8Array(0)), "undecodable");
@@ -189,13 +215,77 @@ Deno.test("SchemaRegistry says that it cannot be reached, or that the login is w
     env: (name) => name === "MEANDER_REGISTRY_TOKEN" ? "t" : undefined,
   });
   await right.ready(framed(1, ""));
-  const away = new SchemaRegistry({ url: "http://registry" }, {
-    fetch: () => Promise.reject(new Error("refused")),
-  });
-  await assert.rejects(
-    async () => await away.ready(framed(1, "")),
-    /Cannot reach the schema registry http:\/\/registry: refused/,
+});
+
+Deno.test("SchemaRegistry names the field of a record that cannot be decoded, and the schema", async () => {
+  const { get } = registry("Bearer t");
+  const env = (name: string) => name === "MEANDER_REGISTRY_TOKEN" ? "t" : undefined;
+  const schemas = new SchemaRegistry({ url: "http://registry" }, { env, fetch: get });
+  const reasonOf = async (bytes: Uint8Array) => {
+    await schemas.ready(bytes);
+    const parsed = schemas.read(bytes);
+    return parsed.ok ? "" : parsed.reason;
+  };
+  assert.match(
+    await reasonOf(framed(6, new Uint8Array([2, 2, 0x0a, 2, 0x0a, 5]))),
+    /as Protobuf of schema 6: field who\.id: it ends at byte 4$/,
   );
+  assert.match(
+    await reasonOf(framed(1, WRITTEN.slice(0, 20))),
+    /as Avro of schema 1: field price: it ends at/,
+  );
+});
+
+Deno.test("SchemaRegistry asks three times when the registry is not well, and tells that from what is wrong for good", async () => {
+  const answers = (...all: readonly (() => Response | Error)[]) => {
+    const waits: number[] = [];
+    let calls = 0;
+    const schemas = new SchemaRegistry({ url: "http://registry" }, {
+      fetch: () => {
+        const next = all[calls++]?.() ?? Response.json({ schema: '"int"' });
+        return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
+      },
+      wait: (ms) => Promise.resolve(waits.push(ms)),
+    });
+    return { schemas, waits, calls: () => calls };
+  };
+  const down = () => new Error("connection refused");
+  const status = (code: number) => () => new Response("<html>", { status: code });
+  const slow = answers(down, status(503));
+  await slow.schemas.ready(framed(1, ""));
+  assert.deepEqual(slow.schemas.read(framed(1, "\x02")), { ok: true, value: 1 });
+  assert.deepEqual(slow.waits, [200, 1000]);
+  const cases:
+    readonly (readonly [() => Response | Error, calls: number, isTemporary: boolean, message: RegExp])[] = [
+      [down, 3, true, /Cannot reach the schema registry http:\/\/registry: connection refused/],
+      [status(500), 3, true, /it answers 500/],
+      [status(429), 3, true, /it answers 429/],
+      [status(403), 1, false, /it answers 403; is the login right\?/],
+      [status(404), 1, false, /it answers 404; is the URL right\?/],
+      [status(200), 1, false, /which is no JSON; is the URL right\?/],
+      [() => new Response(new Uint8Array(5 << 20)), 3, true, /answers more than 4194304 bytes/],
+    ];
+  for (const [answer, calls, isTemporary, message] of cases) {
+    const own = answers(answer, answer, answer);
+    await assert.rejects(async () => await own.schemas.ready(framed(1, "")), (error) => {
+      assert.ok(error instanceof RegistryError, String(error));
+      assert.match(error.message, message);
+      assert.deepEqual([own.calls(), error.isTemporary], [calls, isTemporary], error.message);
+      return true;
+    });
+    const parsed = own.schemas.read(framed(1, ""));
+    assert.match(parsed.ok ? "" : parsed.reason, /was not fetched/, "nothing is kept of it");
+  }
+});
+
+Deno.test("SchemaRegistry refuses a URL with a login, and does not show it", () => {
+  for (const url of ["https://ann:secret@registry:8081", "registry:8081", "ftp://registry", ""]) {
+    assert.throws(() => new SchemaRegistry({ url }), (error) => {
+      assert.ok(error instanceof TypeError);
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    }, url);
+  }
 });
 
 Deno.test("a topic of a registry is fed by rules, with counts right to the record", async () => {
@@ -239,4 +329,36 @@ Deno.test("a topic of a registry is fed by rules, with counts right to the recor
     codes.push((JSON.parse(new TextDecoder().decode(value ?? undefined)) as Rejection).code);
   }
   assert.deepEqual(codes, ["unknown-schema", "undecodable", "undecodable"]);
+});
+
+Deno.test("a topic waits while the registry of a new schema is down: nothing is lost or rejected", async () => {
+  const topics = topicNames();
+  let isDown = true;
+  const source = compileSource("clicks", {
+    ...{ format: "registry", registry: { url: "http://registry" } },
+    rules: [{ as: "forget", fields: { user: "user" } }],
+  }, {
+    fetch: (url) => {
+      if (isDown && String(url).endsWith("/2")) return Promise.reject(new Error("gone"));
+      return Promise.resolve(Response.json({ schema: "{}", schemaType: "JSON" }));
+    },
+    wait: () => Promise.resolve(),
+  });
+  await using log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+  const values = [1, 1, 2, 1].map((id, i) => framed(id, `{"user":"u${i}"}`));
+  await log.append(values.map((value) => ({ topic: "clicks", key: null, value, time: TIME })));
+  await using feeder = await TopicFeeder.open(log, topics, {
+    ...{ log, topic: "clicks", format: sourceAdapter(source) },
+  });
+  assert.equal(await feeder.feed(), 2, "what comes before it is taken");
+  for (let i = 0; i < 2; i++) {
+    await assert.rejects(() => feeder.feed(), ({ message, cause }: Error) => {
+      assert.match(message, /Cannot read clicks\/0 at 2: Cannot reach the schema registry/);
+      return cause instanceof RegistryError && cause.isTemporary;
+    });
+  }
+  isDown = false;
+  assert.equal(await feeder.feed(), 2);
+  assert.deepEqual([feeder.events, feeder.rejected, await feeder.lag()], [4, 0, 0]);
 });

@@ -1,0 +1,257 @@
+/**
+ * Decodes Protobuf by the types of a schema. Values are what the JSON of Protobuf makes of them, but: fields have the
+ * names of the schema, integers of 64 bits are numbers where these are exact, a `Timestamp` and a `Duration` are whole
+ * milliseconds. A field without presence that is not there is its default; one with presence is not there.
+ *
+ * No code is generated from a schema that others wrote, and every size is checked against the bytes that are left.
+ *
+ * Source: https://protobuf.dev/programming-guides/encoding/ and /programming-guides/field_presence/
+ *
+ * @module
+ */
+
+import type { Enum, Field, MapField, ReflectionObject, Type } from "protobufjs";
+import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
+import { DecodeError } from "./byte_input.ts";
+import { ProtobufInput, WIRE } from "./protobuf_input.ts";
+import { type ProtobufScalar, SCALARS } from "./protobuf_scalars.ts";
+import { WELL_KNOWN } from "./protobuf_well_known.ts";
+
+/** Decodes a value of a type from the whole of some bytes. @throws DecodeError when they are no such value */
+export type ProtobufDecoder = (bytes: Uint8Array) => unknown;
+
+type Fields = Record<string, unknown>;
+
+/** Takes the next value of a field. */
+type TakeField = (input: ProtobufInput, wire: number, into: Fields) => void;
+
+/** Reads fields up to the end of the input, or of the group of this number, after those that came before. */
+type ReadFields = (input: ProtobufInput, group: number, before: unknown) => unknown;
+
+/** How a value is read and what stands for it. */
+interface Reader extends ProtobufScalar {
+  /** Whether values may stand in a row without tags. */
+  readonly isPackable: boolean;
+  /** Reads one after that which came before. */
+  readonly readAfter: (input: ProtobufInput, before: unknown) => unknown;
+}
+
+interface Slot {
+  readonly name: string;
+  readonly take: TakeField;
+}
+
+/** The fields of a type. */
+interface Layout {
+  readonly slots: ReadonlyMap<number, Slot>;
+  /** What is there when no byte says so: lists and maps are made, of the others the default is. */
+  readonly implicit: readonly (readonly [name: string, value: unknown])[];
+  readonly required: readonly string[];
+  readonly convert: ((fields: Fields) => unknown) | undefined;
+}
+
+/**
+ * Compiles a type of protobufjs. Types that it names are compiled when the first of their values comes.
+ *
+ * @returns the decoder, which throws a SyntaxError at a field whose type is not there
+ */
+export function compileProtobuf(type: Type): ProtobufDecoder {
+  const read = fieldsOf(type, new Map());
+  return (bytes) => read(new ProtobufInput(bytes), 0, undefined);
+}
+
+function fieldsOf(type: Type, types: Map<Type, ReadFields>): ReadFields {
+  const done = types.get(type);
+  if (done !== undefined) return done;
+  let layout: Layout | undefined;
+  const read: ReadFields = (input, group, before) =>
+    readFields(input, layout ??= layoutOf(type, types), group, before as Fields | undefined);
+  types.set(type, read);
+  return read;
+}
+
+function readFields(
+  input: ProtobufInput,
+  { slots, implicit, required, convert }: Layout,
+  group: number,
+  before: Fields | undefined,
+): unknown {
+  input.enter();
+  input.count(1 + implicit.length);
+  const fields: Fields = before ?? {};
+  if (before === undefined) {
+    for (let i = 0; i < implicit.length; i++) {
+      const [name, value] = implicit[i]!;
+      fields[name] = value === LIST ? [] : value === MAP ? {} : value;
+    }
+  }
+  while (input.at < input.end || group !== 0) {
+    const tag = input.varint(), wire = tag & 7, number = tag >>> 3;
+    if (number === 0) throw new DecodeError(`a field before byte ${input.at} has the number 0`);
+    if (wire === WIRE.end && number === group) break;
+    const slot = slots.get(number);
+    if (slot === undefined) {
+      input.skip(wire, number);
+      continue;
+    }
+    try {
+      slot.take(input, wire, fields);
+    } catch (error) {
+      throw error instanceof DecodeError ? error.within(slot.name) : error;
+    }
+  }
+  const missing = required.find((name) => fields[name] === undefined);
+  if (missing !== undefined) throw new DecodeError("it is required, and is not there").within(missing);
+  input.leave();
+  return convert === undefined ? fields : convert(fields);
+}
+
+/** A value of no fields, with its size. */
+const EMPTY = Uint8Array.of(0);
+const LIST = Symbol("a list of its own");
+const MAP = Symbol("a map of its own");
+
+function layoutOf(type: Type, types: Map<Type, ReadFields>): Layout {
+  const slots = new Map<number, Slot>();
+  const implicit: [name: string, value: unknown][] = [];
+  for (const field of type.fieldsArray) {
+    const { name } = field;
+    if (FORBIDDEN_KEYS.includes(name)) {
+      throw new SyntaxError(`Cannot take the schema: no record may have a field ${name}`);
+    }
+    const reader = readerOf(resolved(field), field.type, field.delimited ? field.id : 0, types);
+    if (isMap(field)) {
+      implicit.push([name, MAP]);
+      slots.set(field.id, { name, take: takeEntry(name, SCALARS[field.keyType], reader) });
+    } else if (field.repeated) {
+      implicit.push([name, LIST]);
+      slots.set(field.id, { name, take: takeElement(name, reader) });
+    } else {
+      const zero = defaultOf(field, reader);
+      if (zero !== undefined) implicit.push([name, zero]);
+      const others = field.partOf?.oneof.filter((other) => other !== name) ?? [];
+      slots.set(field.id, {
+        name,
+        take: others.length === 0 ? takeOne(name, reader) : takeOneOf(name, others, reader),
+      });
+    }
+  }
+  const required = type.fieldsArray.filter((field) => field.required).map(({ name }) => name);
+  return { slots, implicit, required, convert: WELL_KNOWN[type.fullName] };
+}
+
+/** The type of a field that is no scalar. @throws SyntaxError when it is not there */
+function resolved(field: Field): ReflectionObject | null {
+  try {
+    return field.resolve().resolvedType;
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new SyntaxError(`Cannot take the schema: field ${field.fullName.slice(1)}: ${reason}`);
+  }
+}
+
+function readerOf(
+  own: ReflectionObject | null,
+  scalar: string,
+  group: number,
+  types: Map<Type, ReadFields>,
+): Reader {
+  if (own === null) {
+    const { wire, read, zero } = SCALARS[scalar]!;
+    return { wire, read, zero, isPackable: wire !== WIRE.sized, readAfter: read };
+  }
+  if ("valuesById" in own) {
+    const { valuesById: names } = own as Enum;
+    const name = (number: number) => names[number] ?? number;
+    const read = (input: ProtobufInput) => name(input.varint() | 0);
+    const first = Object.values((own as Enum).values)[0] ?? 0;
+    return { wire: WIRE.varint, read, zero: name(first), isPackable: true, readAfter: read };
+  }
+  const fields = fieldsOf(own as Type, types);
+  const readAfter = group === 0
+    ? (input: ProtobufInput, before: unknown) => within(input, () => fields(input, 0, before))
+    : (input: ProtobufInput, before: unknown) => fields(input, group, before);
+  return {
+    wire: group === 0 ? WIRE.sized : WIRE.start,
+    read: (input) => readAfter(input, undefined),
+    zero: undefined,
+    isPackable: false,
+    readAfter: WELL_KNOWN[own.fullName] === undefined ? readAfter : (input) => readAfter(input, undefined),
+  };
+}
+
+/** Reads within the bytes of a size that stands before them. */
+function within<T>(input: ProtobufInput, read: () => T): T {
+  const size = input.size();
+  const { end } = input;
+  input.take(size);
+  input.at -= size;
+  input.end = input.at + size;
+  const value = read();
+  input.end = end;
+  return value;
+}
+
+/** What a field is that is not there; `undefined` = not there. */
+function defaultOf(field: Field, { zero }: Reader): unknown {
+  const declared: unknown = field.options?.["default"];
+  if (declared !== undefined) return declared;
+  return field.hasPresence ? undefined : zero;
+}
+
+function check(wire: number, wanted: number): void {
+  if (wire !== wanted) throw new DecodeError(`its wire type is ${wire}, not ${wanted}`);
+}
+
+function takeOne(name: string, { wire: wanted, readAfter }: Reader): TakeField {
+  return (input, wire, into) => {
+    check(wire, wanted);
+    into[name] = readAfter(input, into[name]);
+  };
+}
+
+function takeOneOf(name: string, others: readonly string[], reader: Reader): TakeField {
+  const take = takeOne(name, reader);
+  return (input, wire, into) => {
+    for (const other of others) if (into[other] !== undefined) delete into[other];
+    take(input, wire, into);
+  };
+}
+
+function takeElement(name: string, { wire: wanted, isPackable, read }: Reader): TakeField {
+  return (input, wire, into) => {
+    const list = into[name] as unknown[];
+    if (!isPackable || wire !== WIRE.sized) {
+      check(wire, wanted);
+      input.count(1);
+      list.push(read(input));
+      return;
+    }
+    within(input, () => {
+      while (input.at < input.end) list.push(read(input));
+    });
+  };
+}
+
+function takeEntry(name: string, keys: ProtobufScalar | undefined, values: Reader): TakeField {
+  if (keys === undefined) throw new SyntaxError(`Cannot take the schema: the keys of ${name} are no scalars`);
+  return (input, wire, into) => {
+    check(wire, WIRE.sized);
+    input.count(1);
+    within(input, () => {
+      let key = keys.zero, value: unknown;
+      while (input.at < input.end) {
+        const tag = input.varint();
+        if (tag === (1 << 3 | keys.wire)) key = keys.read(input);
+        else if (tag === (2 << 3 | values.wire)) value = values.read(input);
+        else input.skip(tag & 7, tag >>> 3);
+      }
+      if (FORBIDDEN_KEYS.includes(String(key))) throw new DecodeError(`no record may have a field ${key}`);
+      (into[name] as Fields)[String(key)] = value ?? values.zero ?? values.read(new ProtobufInput(EMPTY));
+    });
+  };
+}
+
+function isMap(field: Field): field is Field & MapField {
+  return field.map;
+}

@@ -1,0 +1,221 @@
+/**
+ * Asks a schema registry with the API of Confluent's.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { RegistrySettings, RegistryTls } from "./registry_settings.ts";
+
+/** What {@linkcode RegistryClient} needs beside its settings. */
+export interface RegistryContext {
+  /** A variable of the environment. @default {none} */
+  readonly env?: ((name: string) => string | undefined) | undefined;
+  /** Fetches a URL. @default {globalThis.fetch} */
+  readonly fetch?: typeof fetch | undefined;
+  /** Waits, milliseconds. @default {a timer} */
+  readonly wait?: ((ms: number) => Promise<unknown>) | undefined;
+  /** Clock for how long an answer counts, milliseconds. @default {performance.now} */
+  readonly now?: (() => number) | undefined;
+}
+
+/** A schema as the registry has it. */
+export interface RegisteredSchema {
+  /** Its text. */
+  readonly schema?: string;
+  /** `AVRO` where there is none. */
+  readonly schemaType?: string;
+  /** What it names or imports. */
+  readonly references?: readonly {
+    readonly name: string;
+    readonly subject: string;
+    readonly version: number;
+  }[];
+}
+
+/** The registry cannot be used. It says nothing of records: they wait. */
+export class RegistryError extends Error {
+  /** Whether it may be there again later, as it is; otherwise somebody has to mend settings. */
+  readonly isTemporary: boolean;
+
+  /** Says why. */
+  constructor(message: string, isTemporary: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.isTemporary = isTemporary;
+  }
+}
+
+/** Longest answer, bytes. */
+const MAX_BYTES = 4 << 20;
+const TIMEOUT_MS = 10_000;
+/** How long to wait before each further attempt. */
+const PAUSES_MS = [200, 1000];
+const TYPE = "application/vnd.schemaregistry.v1+json";
+
+/** A client of one registry. */
+export class RegistryClient implements Disposable {
+  readonly #url: string;
+  readonly #tls: RegistryTls | undefined;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #fetch: typeof fetch;
+  readonly #wait: (ms: number) => Promise<unknown>;
+  #http: Deno.HttpClient | undefined;
+
+  /** Nothing is fetched yet. @throws TypeError when the URL is none, or has a login in it */
+  constructor(
+    { url = "", username, tls }: RegistrySettings,
+    { env = () => undefined, fetch: get = fetch, wait = delay }: RegistryContext = {},
+  ) {
+    this.#url = checked(url);
+    this.#tls = tls;
+    this.#fetch = get;
+    this.#wait = wait;
+    const token = env("MEANDER_REGISTRY_TOKEN");
+    const login = token !== undefined
+      ? `Bearer ${token}`
+      : username === undefined
+      ? undefined
+      : `Basic ${
+        new TextEncoder().encode(`${username}:${env("MEANDER_REGISTRY_PASSWORD") ?? ""}`).toBase64()
+      }`;
+    this.#headers = { accept: `${TYPE}, application/json`, ...(login && { authorization: login }) };
+  }
+
+  /** Where it is. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /**
+   * Asks; again after a while, twice at most, when it cannot be reached, is too slow or not well.
+   *
+   * @param body what to post
+   * @returns the answer; `null` when there is no such thing
+   * @throws RegistryError when it does not answer as it should
+   */
+  async ask<T>(path: string, body?: object): Promise<T | null> {
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await this.#ask(path, body) as T | null;
+      } catch (error) {
+        const pause = PAUSES_MS[attempt];
+        if (!(error instanceof RegistryError && error.isTemporary) || pause === undefined) throw error;
+        this[Symbol.dispose](); // certificates may be new
+        await this.#wait(pause);
+      }
+    }
+  }
+
+  async #ask(path: string, body: object | undefined): Promise<unknown> {
+    const client = await this.#connection();
+    let status: number, text: string;
+    try {
+      const response = await this.#fetch(`${this.#url}${path}`, {
+        headers: body === undefined ? this.#headers : { ...this.#headers, "content-type": TYPE },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+        ...(client === undefined ? {} : { client }),
+      });
+      ({ status } = response);
+      text = await textOf(response);
+    } catch (cause) {
+      const { message, cause: inner } = cause as Error;
+      const reason = inner instanceof Error ? `${message}: ${inner.message}` : message;
+      throw new RegistryError(`Cannot reach the schema registry ${this.#url}: ${reason}`, true, { cause });
+    }
+    const json = parsed(text);
+    if (status < 300 && json !== undefined) return json;
+    // One of its own codes: a proxy, or another service at a wrong URL, has none.
+    const { error_code: code = 0, message = "" } = json ?? {};
+    if (status === 404 && Number(code) >= 40_400) return null;
+    const why = status === 401 || status === 403
+      ? "; is the login right?"
+      : status === 404
+      ? "; is the URL right?"
+      : status < 300
+      ? ", which is no JSON; is the URL right?"
+      : `${message === "" ? "" : `: ${String(message).slice(0, 200)}`}`;
+    throw new RegistryError(
+      `Cannot use ${path} of the schema registry ${this.#url}: it answers ${status}${why}`,
+      status >= 500 || status === 429 || status === 408,
+    );
+  }
+
+  /** What requests go by; `undefined` = what all others go by. */
+  async #connection(): Promise<Deno.HttpClient | undefined> {
+    if (this.#tls === undefined || this.#http !== undefined) return this.#http;
+    const { caFile, certFile, keyFile } = this.#tls;
+    if ((certFile === undefined) !== (keyFile === undefined)) {
+      throw new RegistryError(
+        `Cannot log in to the schema registry ${this.#url}: tls.certFile and tls.keyFile go together`,
+        false,
+      );
+    }
+    const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(readPem));
+    try {
+      this.#http = Deno.createHttpClient({
+        caCerts: ca === undefined ? [] : [ca],
+        ...(cert === undefined || key === undefined ? {} : { cert, key }),
+      });
+    } catch (cause) {
+      const files = [caFile, certFile, keyFile].filter((file) => file !== undefined).join(", ");
+      throw new RegistryError(
+        `Cannot take ${files} for the schema registry ${this.#url}: ${(cause as Error).message}`,
+        false,
+      );
+    }
+    return this.#http;
+  }
+
+  /** Closes its connections, of which it has some of its own where there are certificates. */
+  [Symbol.dispose](): void {
+    this.#http?.close();
+    this.#http = undefined;
+  }
+}
+
+async function readPem(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await Deno.readTextFile(file);
+  } catch (cause) {
+    throw new RegistryError(`Cannot read the certificates ${file}: ${(cause as Error).message}`, false, {
+      cause,
+    });
+  }
+}
+
+/** A URL without a slash at its end. Messages have it, so it may have no password. */
+function checked(url: string): string {
+  const own = URL.parse(url);
+  if (own === null || !/^https?:$/.test(own.protocol)) {
+    throw new TypeError(
+      `Cannot take ${JSON.stringify(own === null ? url : own.protocol)} as a URL of http or https`,
+    );
+  }
+  if (own.username !== "" || own.password !== "") {
+    throw new TypeError("Cannot take a URL with a login: say username, and set MEANDER_REGISTRY_PASSWORD");
+  }
+  return url.replace(/\/+$/, "");
+}
+
+async function textOf(response: Response): Promise<string> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.length;
+    if (size > MAX_BYTES) throw new Error(`it answers more than ${MAX_BYTES} bytes`);
+    parts.push(part);
+  }
+  return await new Blob(parts).text();
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === "object" && json !== null ? json as Readonly<Record<string, unknown>> : undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
+}

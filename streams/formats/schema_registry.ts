@@ -1,0 +1,179 @@
+/**
+ * Records in the wire format of Confluent's serialisers: a zero byte, the id of a schema in a registry, then Avro,
+ * Protobuf or JSON.
+ *
+ * @module
+ */
+
+import { type ParsedJson, parseJson } from "../../src/events/json.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { rejectUnplain } from "../../src/events/check.ts";
+import { countKeys } from "../../src/events/plain.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
+import { compileAvro } from "./avro.ts";
+import { DecodeError } from "./byte_input.ts";
+import { compileProtobufFile, type ProtobufFile } from "./protobuf_schema.ts";
+import {
+  type RegisteredSchema,
+  RegistryClient,
+  type RegistryContext,
+  RegistryError,
+} from "./registry_client.ts";
+import type { RegistrySettings } from "./registry_settings.ts";
+
+/** Decodes what follows the id. */
+type Decoder = (body: Uint8Array) => ParsedJson;
+
+/** Bytes before the record: a zero, and the id. */
+const HEAD = 5;
+/** Most schemas that are kept. */
+const MAX_SCHEMAS = 1000;
+const MAX_REFERENCES = 100;
+/** Longest text of a schema with all that it names. */
+const MAX_SCHEMA_CHARACTERS = 1 << 20;
+/** How long a schema that is not there, or is none, is not asked for again, milliseconds. */
+const REJECTED_MS = 60_000;
+
+/** Schemas by id, fetched once each. */
+export class SchemaRegistry {
+  readonly #client: RegistryClient;
+  readonly #now: () => number;
+  readonly #decoders = new Map<number, Decoder | Rejected>();
+  /** Until when what was found wrong with a schema counts. */
+  readonly #rejectedUntil = new Map<number, number>();
+
+  /** Nothing is fetched yet. @throws TypeError when the URL cannot be taken */
+  constructor(settings: RegistrySettings, context: RegistryContext = {}) {
+    this.#client = new RegistryClient(settings, context);
+    this.#now = context.now ?? (() => performance.now());
+  }
+
+  /**
+   * Fetches the schema of a record, unless it is there; `undefined` = nothing to wait for.
+   *
+   * @throws RegistryError when the registry does not answer as it should; a schema that does not exist is no error
+   */
+  ready(bytes: Uint8Array): Promise<void> | undefined {
+    const id = idOf(bytes);
+    if (typeof id !== "number") return undefined;
+    if (this.#decoders.has(id) && !this.#isOutdated(id)) return undefined;
+    return this.#load(id);
+  }
+
+  /** Decodes a record whose schema was fetched. Does not throw. */
+  read(bytes: Uint8Array): ParsedJson {
+    const id = idOf(bytes);
+    if (typeof id !== "number") return id;
+    const decoder = this.#decoders.get(id);
+    if (decoder === undefined) {
+      return reject("unknown-schema", `Cannot decode the record: schema ${id} was not fetched`);
+    }
+    return typeof decoder === "function" ? decoder(bytes.subarray(HEAD)) : decoder;
+  }
+
+  #isOutdated(id: number): boolean {
+    const until = this.#rejectedUntil.get(id);
+    return until !== undefined && this.#now() >= until;
+  }
+
+  async #load(id: number): Promise<void> {
+    const registered = await this.#client.ask<RegisteredSchema>(`/schemas/ids/${id}`);
+    const decoder = registered === null
+      ? reject("unknown-schema", `Cannot decode the record: the registry has no schema ${id}`)
+      : await this.#decoderOf(id, registered);
+    if (this.#decoders.size >= MAX_SCHEMAS) {
+      this.#decoders.clear();
+      this.#rejectedUntil.clear();
+    }
+    this.#decoders.set(id, decoder);
+    if (typeof decoder === "function") this.#rejectedUntil.delete(id);
+    else this.#rejectedUntil.set(id, this.#now() + REJECTED_MS);
+  }
+
+  async #decoderOf(
+    id: number,
+    { schema: text = "", schemaType = "AVRO", references = [] }: RegisteredSchema,
+  ): Promise<Decoder | Rejected> {
+    if (schemaType === "JSON") return (body) => parseJson(body, "record");
+    try {
+      if (schemaType === "PROTOBUF") {
+        const imports = await this.#named(references, text.length);
+        const decode = await compileProtobufFile({ name: "it", text }, imports);
+        return (body) => decoded(decode, body, `Protobuf of schema ${id}`);
+      }
+      if (schemaType === "AVRO") {
+        const named = await this.#named(references, text.length);
+        const decode = compileAvro(JSON.parse(text), named.map((own) => JSON.parse(own.text)));
+        return (body) => decoded(decode, body, `Avro of schema ${id}`);
+      }
+    } catch (error) {
+      if (error instanceof RegistryError || !(error instanceof Error)) throw error;
+      return reject("unknown-schema", `Cannot decode the record by schema ${id}: ${error.message}`);
+    }
+    const wanted = "Avro, Protobuf and JSON are known";
+    return reject("unknown-schema", `Cannot decode the record: schema ${id} is of ${schemaType}; ${wanted}`);
+  }
+
+  /** The schemas that references name, those first that others name. @throws SyntaxError when they are too large */
+  async #named(
+    references: NonNullable<RegisteredSchema["references"]>,
+    size: number,
+  ): Promise<readonly ProtobufFile[]> {
+    const files: ProtobufFile[] = [];
+    const seen = new Set<string>();
+    let left = MAX_SCHEMA_CHARACTERS - size;
+    const add = async (of: NonNullable<RegisteredSchema["references"]>): Promise<void> => {
+      for (const { name, subject, version } of of) {
+        const path = `/subjects/${encodeURIComponent(subject)}/versions/${version}`;
+        if (seen.has(path)) continue;
+        seen.add(path);
+        if (seen.size > MAX_REFERENCES) throw new SyntaxError(`it names more than ${MAX_REFERENCES} others`);
+        const own = await this.#client.ask<RegisteredSchema>(path);
+        if (own === null) {
+          throw new SyntaxError(
+            `it names version ${version} of ${subject}, which the registry does not have`,
+          );
+        }
+        left -= own.schema?.length ?? 0;
+        await add(own.references ?? []);
+        files.push({ name, text: own.schema ?? "" });
+      }
+    };
+    await add(references);
+    if (left >= 0) return files;
+    throw new SyntaxError(`it has more than ${MAX_SCHEMA_CHARACTERS} characters with what it names`);
+  }
+}
+
+/** The id of a record's schema. */
+function idOf(bytes: Uint8Array): number | Rejected {
+  if (bytes.length > MAX_RECORD_BYTES) {
+    return reject(
+      "too-large",
+      `Cannot decode the record: it has ${bytes.length} bytes, ${MAX_RECORD_BYTES} are allowed`,
+    );
+  }
+  if (bytes.length >= HEAD && bytes[0] === 0) {
+    return new DataView(bytes.buffer, bytes.byteOffset, HEAD).getUint32(1);
+  }
+  const got = bytes.length === 0 ? "it is empty" : `its first byte is ${bytes[0]}`;
+  return reject(
+    "undecodable",
+    `Cannot decode the record as one of a schema registry, a zero and an id of 4 bytes: ${got}`,
+  );
+}
+
+/** Decodes, or says why not. @param what its format and schema, or where it is, for the reason */
+export function decoded(decode: (bytes: Uint8Array) => unknown, body: Uint8Array, what: string): ParsedJson {
+  try {
+    const value = decode(body);
+    return countKeys(value) < 0 ? rejectUnplain(value, "record") : { ok: true, value };
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      return reject("unknown-schema", `Cannot decode the record as ${what}: ${error.message}`);
+    }
+    if (!(error instanceof DecodeError)) throw error;
+    const field = error.path === "" ? "" : `field ${error.path}: `;
+    return reject("undecodable", `Cannot decode the record as ${what}: ${field}${error.message}`);
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * A real schema registry, where it is at hand.
+ *
+ * @module
+ */
+
+import { type DevRegistry, startRegistry } from "../../scripts/kafka/schema_registry.ts";
+
+const ARTIFACT =
+  "io/apicurio/apicurio-registry-app/2.6.13.Final/apicurio-registry-app-2.6.13.Final-all.tar.gz";
+/** Of 142 MB, which a test does not fetch by itself. */
+const FETCH = "mvn -q dependency:get -Dartifact=io.apicurio:apicurio-registry-app:2.6.13.Final:tar.gz:all";
+
+/** A registry that runs. */
+export interface Registry extends DevRegistry {
+  /** Registers a schema. @returns its id */
+  register(subject: string, body: object): Promise<number>;
+}
+
+/** Whether there can be one here; tells loudly when not. */
+export async function hasApicurio(): Promise<boolean> {
+  const [archive, java] = await Promise.all([
+    Deno.stat(`${Deno.env.get("HOME")}/.m2/repository/${ARTIFACT}`).then(() => true, () => false),
+    new Deno.Command("java", { args: ["-version"] }).output().then(({ success }) => success, () => false),
+  ]);
+  if (archive && java) return true;
+  const text = `SKIPPED: the test with a real schema registry needs Java and, once, ${FETCH}\n`;
+  await Deno.stderr.write(new TextEncoder().encode(text));
+  return false;
+}
+
+/** Starts one. */
+export async function startApicurio(): Promise<Registry> {
+  const registry = await startRegistry();
+  return {
+    ...registry,
+    async register(subject, body) {
+      const response = await fetch(`${registry.url}/subjects/${subject}/versions`, {
+        method: "POST",
+        headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
+        body: JSON.stringify(body),
+      });
+      const { id, ...rest } = await response.json();
+      if (typeof id === "number") return id;
+      throw new Error(`Cannot register ${subject}: ${JSON.stringify(rest)}`);
+    },
+  };
+}
