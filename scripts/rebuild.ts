@@ -7,7 +7,7 @@
  * @module
  */
 
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { dropGeneration } from "../streams/generations/drop.ts";
 import { topicNames } from "../streams/topics/topics.ts";
@@ -20,6 +20,7 @@ import {
   createCommand,
   print,
   runCommand,
+  share,
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
@@ -34,12 +35,6 @@ interface Flags extends LogFlags {
   readonly anyway?: true;
   readonly drop?: number;
   readonly keepWeights?: true;
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Not a share above 0, of at most 1.");
-  return value;
 }
 
 const program = addLogFlags(

@@ -19,6 +19,7 @@ import {
   count,
   createCommand,
   runCommand,
+  share,
 } from "./flags/command_line.ts";
 import {
   type Address,
@@ -26,6 +27,7 @@ import {
   DEFAULT_ADDRESS,
   type Flags,
   hostAndPort,
+  REBUILD_SHARE,
   SNAPSHOTS,
 } from "./run/flags.ts";
 import { granted, permissionsOf } from "./run/permissions.ts";
@@ -131,6 +133,16 @@ const program = addLogFlags(
     "--server-thread",
     "on sqlite: give HTTP and the log a thread of their own, for machines with more than two processors",
   )
+  .option(
+    "--rebuild",
+    "where the deployment was made otherwise than configured: serve it as it was, build a new generation beside it, and switch",
+  )
+  .option(
+    "--rebuild-share <x>",
+    `share of the thread that serves which --rebuild takes (default: ${REBUILD_SHARE})`,
+    share,
+  )
+  .option("--anyway", "with --rebuild: switch even if the new generation predicts worse")
   .option("--verbose", "say more: every HTTP request")
   .option("--quiet", "say only what may need somebody")
   .addHelpText(

@@ -59,6 +59,13 @@ export function count(text: string): number {
   return value;
 }
 
+/** A share above 0, of at most 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Not a share above 0, of at most 1.");
+  return value;
+}
+
 /** A whole number from 0 up. */
 export function integer(text: string): number {
   const value = Number(text);

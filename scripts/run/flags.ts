@@ -36,10 +36,15 @@ export interface Flags extends LogFlags {
   readonly rekeyFrom?: string;
   readonly members: string;
   readonly delivery?: Delivery;
+  readonly rebuild?: true;
+  readonly rebuildShare?: number;
+  readonly anyway?: true;
 }
 
 /** Default address of HTTP. */
 export const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 8080 };
+/** Default share of the thread that serves which a rebuild takes. */
+export const REBUILD_SHARE = 0.3;
 /** Default folder of local snapshots. */
 export const SNAPSHOTS = ".data/snapshots";
 

@@ -12,7 +12,7 @@ import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { GUARD_OPTIONS } from "../../src/learner/guard/guard.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { settle } from "../../src/options/option.ts";
-import { blueprintChanges } from "../../streams/config/blueprint.ts";
+import { blueprintChanges, configOf } from "../../streams/config/blueprint.ts";
 import {
   type Config,
   learnerOptions,
@@ -26,11 +26,11 @@ import { valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
+import { positionsOf } from "../../streams/generations/positions.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import { generationRecord, generationsOf } from "../../streams/generations/registry.ts";
 import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { ownPosition } from "../../streams/task/inputs/inputs.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
 import { generationTopics, tasksGroup, topicNames, type Topics } from "../../streams/topics/topics.ts";
@@ -83,12 +83,7 @@ export async function rebuildDeployment(
   const before = generationTopics(topics, serving);
   const until = await positionsOf(log, before, partitions);
   const all = await generationsOf(log, topics);
-  const chosen = chooseGeneration(all, {
-    serving,
-    newest: newestNumber(topics, (await log.topics()).keys()),
-    blueprint: options.blueprint,
-    until,
-  });
+  const chosen = { ...await chooseGeneration(log, topics, serving, options.blueprint), until };
   if (flags.keepWeights) checkCarried(recorded, options.blueprint);
   const keeps = flags.keepWeights && !all.has(chosen.number);
   const generation = keeps ? { ...chosen, carries: serving } : chosen;
@@ -111,12 +106,11 @@ export async function rebuildDeployment(
     await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
   }
   const comparison = await compareSamples(log, before, own);
-  sayComparison(comparison, { serving, number }, say);
+  say(comparisonText(comparison, { serving, number }));
   if (from !== undefined) {
     say("its weights have learnt these rows before: this says that they came over, not how it will do");
   }
-  const isGood = config.guard === null ||
-    mayServe(comparison, settle(GUARD_OPTIONS, config.guard).margin);
+  const isGood = mayFollow(config, comparison);
   if (!flags.switch) {
     say(
       `generation ${number} is built up to here; the same command without --no-switch adds the rest, and switches`,
@@ -144,6 +138,11 @@ export async function rebuildDeployment(
   return 0;
 }
 
+/** Whether a generation predicts well enough to serve. */
+export function mayFollow({ guard }: Config, comparison: Comparison): boolean {
+  return guard === null || mayServe(comparison, settle(GUARD_OPTIONS, guard).margin);
+}
+
 /** Builds a generation, or adds to it what it does not have. */
 export async function buildGeneration(
   log: Log,
@@ -159,12 +158,6 @@ export async function buildGeneration(
     ? undefined
     : rebuildOptions(configOf(from.blueprint), flags, topicsOf(from.number), until).spec;
   await build(log, { ...options, carries }, flags.share, say);
-}
-
-/** As far as a learner depends on it. */
-function configOf({ options: { features, learner, models, labelPolicy, learnNext } }: Blueprint): Config {
-  const given = Object.entries(learner as object).filter(([, value]) => value !== null);
-  return { features, learner: Object.fromEntries(given), models, labelPolicy, learnNext } as Config;
 }
 
 /** @throws Error when weights cannot be taken over */
@@ -190,46 +183,33 @@ function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
   );
 }
 
-/** A generation that was begun as configured goes on; otherwise a new one begins. */
-function chooseGeneration(
-  all: ReadonlyMap<number, Generation>,
-  { serving, newest, blueprint, until }: {
-    readonly serving: number;
-    /** The largest number that topics have in their names: none is used twice. */
-    readonly newest: number;
-    readonly blueprint: Blueprint;
-    readonly until: readonly number[];
-  },
-): Generation {
+/** The generation that was begun as configured; otherwise a new one, of which there is no record yet. */
+export async function chooseGeneration(
+  log: Log,
+  topics: Topics,
+  serving: number,
+  blueprint: Blueprint,
+): Promise<Generation> {
+  const all = await generationsOf(log, topics);
   for (const generation of all.values()) {
     if (generation.number === serving) continue;
-    if (blueprintChanges(generation.blueprint, blueprint).length === 0) {
-      return { ...generation, blueprint, until };
-    }
+    if (blueprintChanges(generation.blueprint, blueprint).length === 0) return { ...generation, blueprint };
   }
-  const number = Math.max(serving, newest, ...all.keys()) + 1;
-  return { number, blueprint, since: Date.now(), until, isAdopted: false };
+  const newest = newestNumber(topics, (await log.topics()).keys());
+  return {
+    number: Math.max(serving, newest, ...all.keys()) + 1,
+    blueprint,
+    since: Date.now(),
+    isAdopted: false,
+  };
 }
 
-/** The largest number of a generation in names of topics; 1 = there is none. */
+/** The largest number of a generation in names of topics, of which none is used twice; 1 = there is none. */
 function newestNumber({ state }: Topics, names: Iterable<string>): number {
   const ends = [...names].filter((name) => name.startsWith(`${state}.g`)).map((name) =>
     name.slice(state.length + 2)
   );
   return Math.max(1, ...ends.filter((end) => /^\d+$/.test(end)).map(Number));
-}
-
-/** Offsets of events up to which a generation has committed, by partition. */
-async function positionsOf(log: Log, topics: Topics, partitions: number): Promise<readonly number[]> {
-  const positions: number[] = [];
-  for (let partition = 0; partition < partitions; partition++) {
-    const { start } = await log.bounds(topics.events, partition);
-    const own = await log.identify(topics.statistics) === null
-      ? null
-      : await ownPosition(log, topics, partition);
-    positions.push(Math.max(start, own?.next ?? start));
-  }
-  return positions;
 }
 
 /** Whether tasks of a generation have members, or have got further than it is known. */
@@ -239,9 +219,10 @@ async function isServing(log: Log, topics: Topics, until: readonly number[]): Pr
   return members.length > 0 || now.some((position, partition) => position > (until[partition] ?? 0));
 }
 
-function rebuildOptions(
+/** How a configuration is built. */
+export function rebuildOptions(
   config: Config,
-  { model, seed, memory }: RebuildFlags,
+  { model, seed, memory }: Pick<RebuildFlags, "model" | "seed" | "memory">,
   topics: Topics,
   until: readonly number[],
 ): RebuildOptions {
@@ -304,14 +285,14 @@ function percent(done: number, of: number): string {
   return `${of === 0 ? 100 : Math.floor(100 * done / of)} %`;
 }
 
-function sayComparison(
+/** A comparison in words. */
+export function comparisonText(
   { rows, before, now }: Comparison,
   { serving, number }: { readonly serving: number; readonly number: number },
-  say: (line: string) => void,
-): void {
+): string {
   const figure = (value: number | null) => value?.toFixed(4) ?? "-";
-  say(
-    `on ${rows} rows that both have, generation ${serving}: AUC ${figure(before.auc)}, normalised entropy ` +
-      `${figure(before.entropy)}; generation ${number}: AUC ${figure(now.auc)}, ${figure(now.entropy)}`,
-  );
+  return `on ${rows} rows that both have, generation ${serving}: AUC ${
+    figure(before.auc)
+  }, normalised entropy ` +
+    `${figure(before.entropy)}; generation ${number}: AUC ${figure(now.auc)}, ${figure(now.entropy)}`;
 }

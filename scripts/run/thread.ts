@@ -32,7 +32,6 @@ import {
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Retention } from "../../streams/service/erasure/retention.ts";
 import { DELIVERY } from "../../streams/topics/delivery.ts";
-import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { startHttp } from "../../streams/server/http.ts";
@@ -42,12 +41,22 @@ import type { HttpServer } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
-import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
+import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf, refuseNewerRelease } from "../flags/service_flags.ts";
+import { ignore } from "../../streams/log/ignore.ts";
+import { FollowedTopics, Replaceable } from "../../streams/service/replaceable.ts";
 import { agreeOn } from "./agreement.ts";
-import { type Address, addressOf, COMMIT_INTERVAL_MS, type Flags, SNAPSHOTS } from "./flags.ts";
+import { type Made, planOnline, runOnline } from "./online.ts";
+import {
+  type Address,
+  addressOf,
+  COMMIT_INTERVAL_MS,
+  type Flags,
+  REBUILD_SHARE,
+  SNAPSHOTS,
+} from "./flags.ts";
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 
 const STATUS_MS = 10_000;
@@ -111,13 +120,16 @@ async function serve(flags: Flags): Promise<number> {
   const http = addressOf(flags);
   const config = await readConfig(flags.config);
   const { kind } = chosenLog(flags, config);
+  if (flags.rebuild && (flags.serverThread || !roles.includes("task") || !roles.includes("learner"))) {
+    throw new Error(
+      "Cannot rebuild in this process: it needs the roles task and learner, and no --server-thread",
+    );
+  }
   if (flags.serverThread && (http === undefined || kind.capabilities.isShared)) {
     throw new Error(
       "Cannot give the server a thread: it takes HTTP and a SQLite log; leave --server-thread out, or add --http",
     );
   }
-  // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
-  const tableBytes = flags.memory && Math.floor(flags.memory / 4);
   for (const model of new Set([flags.model, ...flags.variantModels ?? []])) {
     const remarks = modelKindOf(model).remarks?.(modelConfig(model, config)) ?? [];
     for (const remark of remarks) logger.warn("{remark}", { remark });
@@ -139,47 +151,51 @@ async function serve(flags: Flags): Promise<number> {
   if (opened === undefined) return 0;
   if (thread !== undefined) await refuseNewerRelease(opened, flags.prefix);
   const generation = await servingGeneration(opened, topics);
-  const metrics = new Metrics(generationTopics(topics, generation));
+  const followed = new FollowedTopics(generationTopics(topics, generation));
+  const metrics = new Metrics(followed.topics);
   await using log = meteredLog(opened, metrics);
   const partitions = await partitionsOf(log, flags);
-  const made = await madeAs(log, topics, config, flags, partitions);
-  const task = {
-    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, made, flags.model),
-    seed: flags.seed,
-    nowMicros: () => Math.round(performance.now() * 1000),
+  const { model, variantModels: variants = [], seed } = flags;
+  const isMaker = roles.includes("task") || roles.includes("learner");
+  const plan = flags.rebuild
+    ? await planOnline(log, topics, { config, model, seed }, { partitions, variants })
+    : null;
+  const made = plan?.makes ?? {
+    ...{ model, seed },
+    config: isMaker ? await agreeOn(log, topics, config, { model, variants, partitions, seed }) : config,
   };
   if (roles.some((role) => role !== "http")) {
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }
   const delivery = flags.delivery ?? config.delivery ?? DELIVERY.value;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
-  await using service = await Service.start(log, {
-    roles: roles.filter((role) => role !== "http"),
-    model: flags.model,
-    modelConfig: modelConfig(flags.model, config),
-    task,
-    variants: (flags.variantModels ?? []).map((name) => ({
-      model: name,
-      modelConfig: modelConfig(name, config),
-    })),
-    learner: { tableBytes, ...learnerOptions(task, config, flags.seed) },
-    learning: learningOptions(config),
-    learnerThread: learnerThreadOf(flags, kind, metrics),
-    partitions,
-    prefix: flags.prefix,
-    generation,
-    rekeyFrom: flags.rekeyFrom,
-    commitIntervalMs,
-    answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
-    sliceMs: http && SLICE_MS,
-    delivery,
-    surfaceTopics: config.surfaceTopics,
-    serveVersion: flags.serveVersion,
-    stateBytes: flags.memory && flags.memory / 2,
-    snapshots: snapshotsOf(flags, kind),
-  });
+  const begin = (as: Made, over: Pick<ServiceOptions, "generation" | "warm" | "beside">) =>
+    Service.start(log, {
+      roles: roles.filter((role) => role !== "http"),
+      ...madeOptions(as, flags),
+      learnerThread: learnerThreadOf(flags, kind, metrics),
+      partitions,
+      prefix: flags.prefix,
+      rekeyFrom: flags.rekeyFrom,
+      commitIntervalMs,
+      answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
+      sliceMs: http && SLICE_MS,
+      delivery,
+      surfaceTopics: config.surfaceTopics,
+      serveVersion: flags.serveVersion,
+      stateBytes: flags.memory && flags.memory / 2,
+      snapshots: snapshotsOf(flags, kind),
+      ...over,
+    });
+  let beside = plan && generationTopics(topics, plan.generation.number);
+  const first = await begin(plan?.serves ?? made, { generation, beside: () => beside });
+  const place = new Replaceable(first, followed);
+  const { service } = place;
+  await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
   unfinished = () => service.unfinished;
-  await using _retention = retentionOf(service, config);
+  await using kept = new AsyncDisposableStack();
+  const dropOld = (as: Config) => void kept.use(retentionOf(place.current, as));
+  if (plan === null) dropOld(config);
   const server = http &&
     await listen(http, {
       log,
@@ -190,6 +206,30 @@ async function serve(flags: Flags): Promise<number> {
       sources: config.sources,
       checks: () => diskShortage(diskOf(flags, config)),
     }, thread);
+  const switching = new AbortController();
+  const building = plan === null ? undefined : runOnline(plan, {
+    log,
+    topics,
+    memory: flags.memory,
+    share: flags.rebuildShare ?? REBUILD_SHARE,
+    anyway: flags.anyway === true,
+    delivery,
+    surfaceTopics: config.surfaceTopics,
+    snapshots: snapshotsOf(flags, kind),
+    place,
+    signal: switching.signal,
+    start: (warm) => begin(made, { generation: plan.generation.number, warm }),
+  }).then((isSwitched) => {
+    beside = null;
+    dropOld(isSwitched ? config : plan.serves.config);
+  });
+  const failed = building?.then(() => stop.promise, (error) => {
+    if (switching.signal.aborted || place.isReleased) throw error;
+    logger.error("cannot build beside what serves, which goes on: {reason}", {
+      reason: (error as Error).message,
+    });
+    return stop.promise;
+  });
   const meter = new Meter();
   let asking = false;
   const timer = setInterval(async () => {
@@ -202,10 +242,12 @@ async function serve(flags: Flags): Promise<number> {
     asking = false;
   }, STATUS_MS);
   try {
-    await Promise.race([stop.promise, service.ended, thread?.ended ?? stop.promise]);
+    await Promise.race([stop.promise, lastOf(place), thread?.ended ?? stop.promise, failed ?? stop.promise]);
+    switching.abort();
+    await ignore(building ?? stop.promise, "it goes on where it was at the next start");
     await server?.stop(); // first: what it has begun still needs the tasks
-    await service.stop();
-    await service.ended;
+    await place.current.stop();
+    await place.current.ended;
   } finally {
     clearInterval(timer);
   }
@@ -213,16 +255,31 @@ async function serve(flags: Flags): Promise<number> {
   return 0;
 }
 
-/** The configuration, with features as the deployment has them. @throws GenerationError when it cannot go on like this */
-async function madeAs(
-  log: Log,
-  topics: Topics,
-  config: Config,
-  { roles = ROLES, model, variantModels: variants = [], seed }: Flags,
-  partitions: number,
-): Promise<Config> {
-  const isNeeded = roles.includes("task") || roles.includes("learner");
-  return isNeeded ? await agreeOn(log, topics, config, { model, variants, partitions, seed }) : config;
+/** Resolves when the service in a place has ended, and was not replaced. */
+async function lastOf(place: Replaceable): Promise<void> {
+  for (let service = place.current;; service = place.current) {
+    await service.ended;
+    if (service === place.current) return;
+  }
+}
+
+/** What a service is made as. */
+function madeOptions({ config, model, seed }: Made, { memory, variantModels = [] }: Flags) {
+  const task = {
+    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, config, model),
+    seed,
+    nowMicros: () => Math.round(performance.now() * 1000),
+  };
+  // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
+  const tableBytes = memory && Math.floor(memory / 4);
+  return {
+    model,
+    modelConfig: modelConfig(model, config),
+    task,
+    variants: variantModels.map((name) => ({ model: name, modelConfig: modelConfig(name, config) })),
+    learner: { tableBytes, ...learnerOptions(task, config, seed) },
+    learning: learningOptions(config),
+  };
 }
 
 /** Drops old records where no broker does. */

@@ -8,14 +8,14 @@ import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_POLICY, SERVICE_UNLISTED_ITEMS, TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA, FEATURE_OPTIONS } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
-import type { ModelName } from "../../src/nn/models/registry.ts";
-import { type Reach, settleAll } from "../../src/options/option.ts";
+import { type ModelName, MODELS } from "../../src/nn/models/registry.ts";
+import { type Declared, type Reach, settleAll } from "../../src/options/option.ts";
 import { type Change, changesBetween } from "../generations/changes.ts";
 import type { Blueprint } from "../generations/generation.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { valueAt } from "../settings/config_fault.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
-import { type Config, modelConfig, taskOptions } from "./config.ts";
+import { type Config, defined, modelConfig, taskOptions } from "./config.ts";
 import { BEFORE } from "./kept_defaults.ts";
 import { reachesOf } from "./reach.ts";
 
@@ -56,6 +56,37 @@ export function blueprintOf(
   };
   // As it comes back from the log: without what is undefined.
   return JSON.parse(JSON.stringify({ model, variants, partitions, seed, options })) as Blueprint;
+}
+
+/** A configuration that makes a blueprint, with what it does not know at its defaults. */
+export function configOf({ model, variants, options }: Blueprint): Config {
+  const { features, actions, policy, boosts, frequency, learner, retention, models, ...own } = options;
+  const made = Object.entries(models ?? {}).filter(([name]) => [model, ...variants].includes(name));
+  return {
+    ...given(TASK_OPTIONS, own),
+    ...given(LEARNING_OPTIONS, own),
+    ...defined({ actions, policy, boosts, frequency: frequency ?? undefined }),
+    features: given(FEATURE_OPTIONS, features),
+    learner: given(LEARNER_OPTIONS, learner),
+    retention: given(RETENTION_OPTIONS, retention),
+    models: Object.fromEntries(
+      made.map(([name, of]) => [name, given(MODELS[name as ModelName].options, of)]),
+    ),
+  } as Config;
+}
+
+/** The options that have a value, of those that this release declares. */
+function given(declared: Declared, of: unknown): object {
+  const values = (of ?? {}) as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(declared).flatMap(([name, { kind, isNullable }]) => {
+      const own = values[name];
+      if (own === undefined || own === null && !isNullable) return [];
+      const isPart = (kind.kind === "group" || kind.kind === "switch") && typeof own === "object" &&
+        own !== null;
+      return [[name, isPart ? given(kind.of, own) : own]];
+    }),
+  );
 }
 
 /**

@@ -239,6 +239,6 @@ function named<K extends keyof Config>(config: Config, names: readonly K[]): Pic
 }
 
 /** Without the fields that are `undefined`, as exact optional properties want it. */
-function defined<T extends object>(value: T): object {
+export function defined<T extends object>(value: T): object {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined));
 }

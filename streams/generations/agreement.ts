@@ -54,7 +54,8 @@ export class GenerationError extends Error {
     super(
       `Cannot go on with this deployment as configured: it was made otherwise\n${
         what.map((line) => `  ${line}\n`).join("")
-      }Put that back; or build a new generation from the log: deno task meander rebuild, with the same flags`,
+      }Put that back; or build a new generation from the log: while this one serves, deno task run --rebuild, or at rest, ` +
+        "deno task meander rebuild, each with the same flags",
     );
     this.name = "GenerationError";
     this.changes = changes;

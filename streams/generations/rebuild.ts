@@ -24,10 +24,12 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import { Learning, LEARNING_OPTIONS } from "../learning/learning.ts";
 import type { Log, ReadOptions, ReadResult } from "../log/log.ts";
+import type { WarmGeneration } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
-import { Task } from "../task/task.ts";
+import { Task, type TaskRuntime } from "../task/task.ts";
 import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
+import { PinnedModels } from "../topics/pinned_models.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
 import { topicSpecs } from "../topics/topics.ts";
 
@@ -52,6 +54,14 @@ export interface RebuildOptions {
   readonly stateBytes?: number | undefined;
   /** Most events of a round. @default {1024} */
   readonly roundEvents?: number | undefined;
+  /**
+   * How its tasks run when they are to serve afterwards, in this thread.
+   *
+   * @default {they are only built}
+   */
+  readonly service?:
+    | ((partition: number) => Pick<TaskRuntime, "delivery" | "snapshot" | "surfaceTopics">)
+    | undefined;
 }
 
 /** How far a rebuild is. */
@@ -71,8 +81,12 @@ export class Rebuild implements AsyncDisposable {
   readonly #log: Log;
   readonly #options: RebuildOptions;
   readonly #tasks: readonly Task[];
-  readonly #subscriber: ParameterSubscriber;
+  readonly #warm: Omit<WarmGeneration, "tasks">;
+  /** Where each partition of the events ends. */
+  readonly #until: number[];
   readonly #open: AsyncDisposableStack;
+  /** Its tasks, unless they are given away. */
+  readonly #own: AsyncDisposableStack;
   readonly #starts: readonly number[];
   /** What was read of the signals of others, by task and partition. */
   readonly #others: readonly Map<number, number>[];
@@ -83,56 +97,72 @@ export class Rebuild implements AsyncDisposable {
     parts: {
       readonly learning: Learning;
       readonly tasks: readonly Task[];
-      readonly subscriber: ParameterSubscriber;
+      readonly warm: Omit<WarmGeneration, "tasks">;
+      readonly until: number[];
       readonly starts: readonly number[];
     },
     open: AsyncDisposableStack,
+    own: AsyncDisposableStack,
   ) {
     this.#log = log;
     this.#options = options;
     this.learning = parts.learning;
     this.#tasks = parts.tasks;
-    this.#subscriber = parts.subscriber;
+    this.#warm = parts.warm;
+    this.#until = parts.until;
     this.#starts = parts.starts;
     this.#open = open;
+    this.#own = own;
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
   }
 
   /** Creates the topics of the generation, or goes on where the last one stopped. */
   static async open(log: Log, options: RebuildOptions): Promise<Rebuild> {
-    const { spec, until, stateBytes } = options;
+    const { spec, stateBytes, service, carries } = options;
     const { topics, schema, learner } = spec;
+    const until = [...options.until];
     await log.createTopics(topicSpecs(topics, until.length));
     const bounded = boundedLog(log, topics.events, until);
-    await using open = new AsyncDisposableStack();
-    const handover = until.length === 1 && options.carries === undefined ? new SampleHandover() : undefined;
-    const own = new Learner(makeModel(spec), learner);
+    await using open = new AsyncDisposableStack(), own = new AsyncDisposableStack();
+    const isHanded = until.length === 1 && carries === undefined && service === undefined;
+    const handover = isHanded ? new SampleHandover() : undefined;
+    const learns = new Learner(makeModel(spec), learner);
     const before = await carried(log, options);
-    if (before !== null) own.carry(before.learner);
-    const learning = open.use(await Learning.open(log, topics, own, { ...spec.learning, handover }));
+    if (before !== null) learns.carry(before.learner);
+    const learning = open.use(await Learning.open(log, topics, learns, { ...spec.learning, handover }));
     if (before !== null) {
       await learning.goOnFrom(before);
       await before[Symbol.asyncDispose]();
     }
-    const serving = new ServingModel(makeModel(spec), schema, learnerSettings(learner).embeddingWidth);
+    const make = (name?: string) =>
+      new ServingModel(makeModel(spec), schema, learnerSettings(learner).embeddingWidth, name);
+    const serving = make();
+    const pins = new PinnedModels(log, topics, (model, key) => model === spec.model ? make(key) : undefined);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-    if (options.carries === undefined) await learning.drain();
+    if (carries === undefined) await learning.drain();
     await subscriber.update();
     const tasks: Task[] = [];
     const starts: number[] = [];
     for (const partition of until.keys()) {
-      const runtime = { isAnswered: true, handover, maxStateBytes: stateBytes && stateBytes / until.length };
-      tasks.push(open.use(await Task.open(bounded, topics, partition, options.task, serving, runtime)));
+      const maxStateBytes = stateBytes && stateBytes / until.length;
+      const runtime = {
+        isAnswered: true,
+        handover,
+        maxStateBytes,
+        ...(service && { ...service(partition), pins }),
+      };
+      tasks.push(own.use(await Task.open(bounded, topics, partition, options.task, serving, runtime)));
       starts.push((await log.bounds(topics.events, partition)).start);
     }
-    return new Rebuild(log, options, { learning, tasks, subscriber, starts }, open.move());
+    const warm = { serving, subscriber, pins };
+    return new Rebuild(log, options, { learning, tasks, warm, until, starts }, open.move(), own.move());
   }
 
   /** How far it is. */
   get progress(): RebuildProgress {
     let [done, of, lost] = [0, 0, 0];
     for (const [partition, task] of this.#tasks.entries()) {
-      const start = this.#starts[partition]!, end = this.#options.until[partition]!;
+      const start = this.#starts[partition]!, end = this.#until[partition]!;
       done += Math.max(0, Math.min(task.next, end) - start);
       of += Math.max(0, end - start);
       lost += start;
@@ -140,13 +170,22 @@ export class Rebuild implements AsyncDisposable {
     return { done, of, lost };
   }
 
-  /** Does a round. @returns whether there is more to do; when not, all of it is committed */
-  async step(): Promise<boolean> {
+  /** Has more events in it. @param until offsets of events up to which it is built then, by partition */
+  extend(until: readonly number[]): void {
+    for (const [partition, end] of until.entries()) this.#until[partition] = end;
+  }
+
+  /**
+   * Does a round. @returns whether there is more to do; when not, all of it is committed
+   *
+   * @param isLast whether a learner goes on elsewhere, so that the last checkpoint is good enough. @default {false}
+   */
+  async step(isLast = false): Promise<boolean> {
     const task = this.#furthestBehind();
     const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
     if (task === undefined) {
       if (carries !== undefined) await this.learning.pass();
-      else if (!await this.#isCheckpointed()) await this.learning.checkpoint();
+      else if (!isLast && !await this.#isCheckpointed()) await this.learning.checkpoint();
       return false;
     }
     await this.#learnOthers(task);
@@ -156,18 +195,32 @@ export class Rebuild implements AsyncDisposable {
     if (!complete) await task.commit(); // it has come to its end
     if (carries !== undefined) return true;
     await this.learning.drain();
-    await this.#subscriber.update();
+    await this.#warm.subscriber.update();
     return true;
+  }
+
+  /**
+   * Lets go of the learner, and gives its tasks away, which answer by themselves from now on. It was built to its end
+   * for a service.
+   */
+  async lead(): Promise<WarmGeneration> {
+    const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));
+    for (const task of this.#tasks) task.lead();
+    this.#until.fill(Infinity);
+    this.#own.move();
+    await this.#open.disposeAsync();
+    return { ...this.#warm, tasks };
   }
 
   /** Lets go of everything; what is not committed is done again. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#own.disposeAsync();
     await this.#open.disposeAsync();
   }
 
   /** The task with the oldest clock of those that are not at their end, by what is committed. */
   #furthestBehind(): Task | undefined {
-    const open = this.#tasks.filter((task) => task.committed < this.#options.until[task.partition]!);
+    const open = this.#tasks.filter((task) => task.committed < this.#until[task.partition]!);
     return open.reduce<Task | undefined>(
       (oldest, task) => oldest === undefined || task.state.maxTime < oldest.state.maxTime ? task : oldest,
       undefined,
@@ -215,7 +268,9 @@ function boundedLog(log: Log, topic: string, until: readonly number[]): Log {
     options?: ReadOptions,
   ): Promise<ReadResult> => {
     const end = until[partition];
-    if (name !== topic || end === undefined) return await log.read(name, partition, from, options);
+    if (name !== topic || end === undefined || end === Infinity) {
+      return await log.read(name, partition, from, options);
+    }
     if (from >= end) return { records: [], next: from };
     const result = await log.read(name, partition, from, { ...options, waitMs: 0 });
     if (result.next <= end) return result;

@@ -82,7 +82,8 @@ export class ServedModel {
     const name = (what: string) => variant === undefined ? what : `${what} of ${model}`;
     this.#learnerName = name("learner");
     const common = { now, thread, pauseMs };
-    this.serving = this.make(model);
+    const warm = variant === undefined ? options.warm : undefined;
+    this.serving = warm?.serving ?? this.make(model);
     const served = Promise.withResolvers<void>(), caughtUp = Promise.withResolvers<void>();
     this.served = served.promise;
     this.caughtUp = caughtUp.promise;
@@ -97,7 +98,7 @@ export class ServedModel {
     }
     if (roles.includes("task")) {
       const last = variant === undefined ? serveVersion : undefined;
-      const subscriber = new ParameterSubscriber(log, parameters, this.serving, last);
+      const subscriber = warm?.subscriber ?? new ParameterSubscriber(log, parameters, this.serving, last);
       this.#follower = new Worker({
         ...common,
         name: name("parameters"),

@@ -75,6 +75,15 @@ export interface ScoringModel {
   readonly learner: LearnerFigures | undefined;
 }
 
+/** @internal Where the local snapshot of a task is. */
+export function snapshotFolder(
+  folder: string | undefined,
+  { state }: Pick<Topics, "state">,
+  partition: number,
+): string {
+  return `${folder}/${state}-${partition}`;
+}
+
 const WATCH_MS = 1000;
 /** Longest stall of a learner or monitor before the process is not ready. */
 const IDLE_MS = 60_000;
@@ -151,7 +160,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       new ServedModel(log, topics, options, now, thread, variant)
     );
     const models = [this.#own, ...this.#variants];
-    this.#pins = new PinnedModels(
+    this.#pins = options.warm?.pins ?? new PinnedModels(
       log,
       topics,
       (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
@@ -159,7 +168,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const { roles = ROLES, pauseMs } = options;
     const common = { now, thread, pauseMs };
     const names = models.map(({ serving }) => serving.model);
-    const deployment = { log, topics, partitions, models: names, tasks: () => this.tasks };
+    const { beside } = options;
+    const tasks = () => this.tasks;
+    const deployment = { log, topics, partitions, models: names, tasks, ...(beside && { beside }) };
     this.deployment = deployment;
     if (!canErase(log)) this.#rewriting = new Rewriting(deployment);
     if (roles.includes("task")) {
@@ -329,6 +340,16 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return parts.flatMap((part) => part?.unfinished ?? []);
   }
 
+  /**
+   * Finishes and commits what its tasks have in progress, and leaves the events to others. Never rejects: `ended` does.
+   *
+   * @internal
+   */
+  async stopTasks(): Promise<void> {
+    await this.#eraser?.[Symbol.asyncDispose]();
+    await this.#tasks?.stop();
+  }
+
   /** Finishes work in progress, commits and leaves the groups. Never rejects: `ended` does. */
   stop(): Promise<void> {
     return this.#stopped ??= this.#stop();
@@ -411,6 +432,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       logger.info("task {partition}: waits for a first version of the parameters", { partition });
     }
     signal.throwIfAborted();
+    const warm = this.#options.warm?.tasks.get(partition);
+    if (warm !== undefined) {
+      this.#options.warm?.tasks.delete(partition);
+      return this.#taskJob(warm, warm.next);
+    }
     // An older version of its model would reset a state.
     const caughtUp = this.#variants.map((variant) => variant.caughtUp);
     await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
@@ -420,7 +446,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const runtime = {
       maxStateBytes: stateBytes && stateBytes / this.#partitions,
       snapshot: snapshots && {
-        folder: `${snapshots.folder}/${this.#topics.state}-${partition}`,
+        folder: snapshotFolder(snapshots.folder, this.#topics, partition),
         intervalMs: snapshots.intervalMs,
         now: this.#now,
       },
@@ -453,6 +479,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         records,
       },
     );
+    return this.#taskJob(task, end);
+  }
+
+  #taskJob(task: Task, end: number): TaskJob {
     const limits = taskLimits(this.#options, this.#now);
     return new TaskJob(task, end, limits, (events) => this.#events += events, this.#topicWatch);
   }

@@ -38,8 +38,8 @@ export interface OutboxOptions {
   readonly partition: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /** Whether all events were handled before: rejections and erasures of lists are on the log. @default {false} */
-  readonly isAnswered?: boolean | undefined;
+  /** Whether all events were handled before: rejections and erasures of lists are on the log. @default {() => false} */
+  readonly isAnswered?: (() => boolean) | undefined;
   /** Endings of the topics that take the answers of surfaces, too. @default {none} */
   readonly surfaceTopics?: SurfaceEndings | undefined;
   /** Receives committed samples. @default {none} */
@@ -135,7 +135,7 @@ export class Outbox {
     }
     this.#samples.push(...encoded);
     // Also where no lists are given any more: some may have been.
-    if (!isAnswered) {
+    if (!isAnswered?.()) {
       for (const { user } of forgotten) this.#lists.push({ user, value: null, input: input() });
     }
     for (const list of lists) {
@@ -155,7 +155,7 @@ export class Outbox {
     const at = { topic, partition, offset };
     const rejection = rejectionOf(at, { ok: false, code, reason }, value ?? new Uint8Array(0));
     this.#options.counters.rejected++;
-    if (this.#options.isAnswered) return;
+    if (this.#options.isAnswered?.()) return;
     this.#rejected.push({
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,

@@ -56,6 +56,12 @@ const OBJECT_BYTES = 64 << 20;
 
 const logger = getLogger(["meander", "task"]);
 
+/** What a task takes from whatever answers its events, as long as something does. */
+interface Followed {
+  /** The answers that requests were given; `null` = they are answered here. */
+  given: GivenLists | null;
+}
+
 /** The parts of a task. */
 interface TaskParts {
   readonly partition: number;
@@ -80,8 +86,8 @@ interface TaskParts {
   readonly place: string;
   /** Number of partitions of the events. */
   readonly partitions: number;
-  /** The answers that requests were given before; `null` = they are answered now. */
-  readonly given: GivenLists | null;
+  /** The answers that requests were given before, until it leads. */
+  readonly followed: Followed;
   /** Disposed with it: the writer, the local snapshot, the hold on pinned versions, the reader of others. */
   readonly owned: AsyncDisposableStack;
 }
@@ -151,7 +157,11 @@ export class Task implements AsyncDisposable {
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
     const { counters } = state;
-    const { handover, isAnswered, surfaceTopics } = runtime;
+    const { handover, surfaceTopics } = runtime;
+    const followed: Followed = {
+      given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
+    };
+    const isAnswered = () => followed.given !== null;
     const outbox = new Outbox({ log, topics, partition, counters, handover, isAnswered, surfaceTopics });
     const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
     const { store, lineage: known } = restored;
@@ -164,7 +174,7 @@ export class Task implements AsyncDisposable {
       others,
       delivery,
       repeatsUntil,
-      given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
+      followed,
       place: `${topics.events}/${partition}`,
       events: new EventReader(log, topics.events, partition, inputs.next),
       catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
@@ -206,6 +216,12 @@ export class Task implements AsyncDisposable {
     readonly isShared: boolean;
   } {
     return this.#parts.others;
+  }
+
+  /** From now on it answers requests and rejects by itself. @throws RangeError when something is not committed */
+  lead(): void {
+    if (this.isDirty) throw new RangeError(`Cannot have task ${this.partition} lead: commit it before`);
+    this.#parts.followed.given = null;
   }
 
   /** Whether something was applied, or learnt from others, and not committed. */
@@ -332,7 +348,7 @@ export class Task implements AsyncDisposable {
     const { records } = this.#events;
     await this.#parts.experiments.pin(records);
     const last = records.at(-1);
-    if (last !== undefined) await this.#parts.given?.readTo(records[0]!.offset, last.offset);
+    if (last !== undefined) await this.#parts.followed.given?.readTo(records[0]!.offset, last.offset);
     await this.#parts.users.warm(this.#events.users);
   }
 
@@ -365,7 +381,7 @@ export class Task implements AsyncDisposable {
       const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
       return reject("in-the-future", reason);
     }
-    const given = this.#parts.given?.take(record.offset);
+    const given = this.#parts.followed.given?.take(record.offset);
     const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival, given);
     this.#outbox.seal(record.offset, event.type === "request" ? event.surface : undefined);
     return refusal;

@@ -117,7 +117,8 @@ export class Eraser implements AsyncDisposable {
 
   /** Erases what may go now. @returns Whether nothing is left to be done */
   async look(): Promise<boolean> {
-    const { partitions } = this.#deployment;
+    const { partitions, beside } = this.#deployment;
+    if (beside?.() != null) return false; // what is built from the same events has copies that its own eraser finds
     const seen = this.#seen ??= await this.#noted();
     for (let partition = 0; partition < partitions; partition++) await this.#find(partition, seen);
     const done = new Set<Plan>();

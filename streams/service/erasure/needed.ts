@@ -2,7 +2,7 @@
  * The offsets from which a deployment's topics are still needed, and by whom.
  *
  * ```text
- *   events            the task of the partition, from its committed position
+ *   events            the task of the partition, from its committed position, and that of a generation built beside
  *   recommendations   the monitor, from its figures' position
  *   samples           the monitor, and the learner of each model, from the position of its checkpoint
  *   signals           the tasks of all other partitions, from what each has committed of them, and as long as what
@@ -32,6 +32,8 @@ export interface Deployment {
   readonly models: readonly string[];
   /** @internal The tasks at work, by partition. */
   readonly tasks: () => ReadonlyMap<number, Pick<Task, "others" | "openedAt" | "lastErasure">>;
+  /** @internal The topics of a generation that is built beside from the same events; `null` = there is none. */
+  readonly beside?: () => Topics | null;
 }
 
 /** The topics on which the models at work have their versions. */
@@ -43,10 +45,12 @@ export async function parameterTopics({ log, topics, models }: Deployment): Prom
 
 /** Smallest offset of `events` that is still to be applied. */
 export async function neededEvents(
-  { log, topics }: Deployment,
+  { log, topics, beside }: Deployment,
   partition: number,
 ): Promise<number> {
-  return await log.committed(tasksGroup(topics), topics.events, partition) ?? 0;
+  const readers = [topics, beside?.() ?? topics];
+  const positions = readers.map((of) => log.committed(tasksGroup(of), topics.events, partition));
+  return Math.min(...(await Promise.all(positions)).map((position) => position ?? 0));
 }
 
 /** Smallest offset of `recommendations` that figures of experiments do not have. */

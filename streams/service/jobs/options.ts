@@ -11,6 +11,11 @@ import type { LearningOptions } from "../../learning/learning.ts";
 import type { Delivery } from "../../topics/delivery.ts";
 import type { SurfaceEndings } from "../../topics/surfaces.ts";
 import type { CommitReport } from "../../log/metered_log.ts";
+import type { ServingModel } from "../../../src/serving/serving_model.ts";
+import type { Task } from "../../task/task.ts";
+import type { ParameterSubscriber } from "../../topics/parameters.ts";
+import type { PinnedModels } from "../../topics/pinned_models.ts";
+import type { Topics } from "../../topics/topics.ts";
 
 /** What a process does: answer for partitions, train a model, watch experiments. */
 export type Role = "task" | "learner" | "monitor";
@@ -39,6 +44,18 @@ export interface LearnerThreadOptions {
   readonly committed?: (commit: CommitReport) => void;
 }
 
+/** A generation that is in memory: what a service begins with that has nothing to restore. */
+export interface WarmGeneration {
+  /** The model at its newest version. */
+  readonly serving: ServingModel;
+  /** Keeps the model there. */
+  readonly subscriber: ParameterSubscriber;
+  /** Its pinned versions. */
+  readonly pins: PinnedModels;
+  /** Its tasks, by partition; whoever takes one out disposes of it. */
+  readonly tasks: Map<number, Task>;
+}
+
 /** Options of a {@linkcode Service}. */
 export interface ServiceOptions<N extends ModelName = ModelName> {
   /** Roles of this process. @default {all} */
@@ -64,6 +81,13 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly prefix?: string | undefined;
   /** Number of the generation that it runs, whose derived topics it reads and writes. @default {1} */
   readonly generation?: number | undefined;
+  /** @internal The generation, as far as it is in memory already. @default {it is restored} */
+  readonly warm?: WarmGeneration | undefined;
+  /**
+   * @internal The topics of a generation that is built beside from the same events, which no record may leave before it
+   * has them; `null` = there is none.
+   */
+  readonly beside?: (() => Topics | null) | undefined;
   /**
    * A topic of the same log whose events are copied to the deployment's, keyed by user, each exactly once: for
    * producers with another key, or a topic that got more partitions. One of the processes with tasks does it.

@@ -39,6 +39,7 @@ export class GivenLists {
   /** Reads until all answers to requests up to an offset are there. @param from smallest offset that will be asked for */
   async readTo(from: number, offset: number): Promise<void> {
     if (this.#next < 0) this.#next = await this.#find(from);
+    this.#isAtEnd = false; // more may have been answered since
     // A repeat of an answer comes within a commit of its task.
     while (!this.#isAtEnd && this.#readTo <= offset) {
       const result = await this.#log.read(this.#topic, this.#partition, this.#next, { maxRecords: READ });

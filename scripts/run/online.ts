@@ -1,0 +1,209 @@
+/**
+ * `run --rebuild`: serves a deployment as it was made while what is configured is built beside it, and switches.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import { blueprintChanges, blueprintOf, configOf } from "../../streams/config/blueprint.ts";
+import type { Config } from "../../streams/config/config.ts";
+import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
+import { compareWith } from "../../streams/generations/agreement.ts";
+import { type Change, valuesText } from "../../streams/generations/changes.ts";
+import { compareSamples } from "../../streams/generations/comparison.ts";
+import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
+import { rebuildOnline } from "../../streams/generations/online.ts";
+import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
+import type { Log } from "../../streams/log/log.ts";
+import type { ServiceOptions, WarmGeneration } from "../../streams/service/jobs/options.ts";
+import type { Replaceable } from "../../streams/service/replaceable.ts";
+import { type Service, snapshotFolder } from "../../streams/service/service.ts";
+import type { Delivery } from "../../streams/topics/delivery.ts";
+import { generationTopics, tasksGroup, type Topics } from "../../streams/topics/topics.ts";
+import { agreementOptions } from "./agreement.ts";
+import { chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
+
+const PROGRESS_MS = 5000;
+/** Most events of a round: requests wait for it. */
+const ROUND_EVENTS = 32;
+
+const logger = getLogger(["meander", "rebuild"]);
+
+/** As what a deployment is made. */
+export interface Made {
+  readonly config: Config;
+  readonly model: ModelName;
+  readonly seed: number;
+}
+
+/** What is built beside what. */
+export interface OnlinePlan {
+  /** Number of the generation that serves. */
+  readonly serving: number;
+  /** As what it was made. */
+  readonly serves: Made;
+  /** What is built. */
+  readonly generation: Generation;
+  /** As what it is made, with the defaults that the deployment keeps. */
+  readonly makes: Made;
+  /** What differs. */
+  readonly changes: readonly Change[];
+}
+
+/**
+ * What is to be built; `null` = the deployment is made as configured.
+ *
+ * @throws Error when it cannot serve as it was made
+ */
+export async function planOnline(
+  log: Log,
+  topics: Topics,
+  { config: given, model, seed }: Made,
+  { partitions, variants }: { readonly partitions: number; readonly variants: readonly ModelName[] },
+): Promise<OnlinePlan | null> {
+  const config = await withKeptDefaults(log, topics, given);
+  const options = agreementOptions(config, { model, variants, partitions, seed });
+  const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
+  if (misfit !== null) {
+    throw new Error(
+      `Cannot serve generation ${serving} while another is built: it has no record of its options; run it once as it ` +
+        "was configured, or rebuild it at rest: deno task meander rebuild",
+    );
+  }
+  const breaking = changes.filter(({ reach }) => reach === "rebuild");
+  if (recorded === null || breaking.length === 0) return null;
+  if (variants.length > 0) {
+    throw new Error(
+      "Cannot rebuild while models of variants serve: leave --variant-models out until it is done",
+    );
+  }
+  const serves = madeAs(recorded.blueprint, config);
+  const generation = await chooseGeneration(log, topics, serving, options.blueprint);
+  return { serving, serves, generation, makes: { config, model, seed }, changes: breaking };
+}
+
+/** How a deployment serves that was made so: what is not of its blueprint is as configured now. */
+function madeAs(blueprint: Blueprint, now: Config): Made {
+  const { seed } = blueprint;
+  const model = blueprint.model as ModelName;
+  const config = { ...now, ...configOf(blueprint) };
+  const flags = { ...blueprint, model, variants: blueprint.variants as ModelName[] };
+  const lost = blueprintChanges(blueprint, blueprintOf(config, flags));
+  if (lost.length === 0) return { config, model, seed };
+  throw new Error(
+    `Cannot serve a generation as it was made while another is built: this release has it otherwise (${
+      lost.map(valuesText).join("; ")
+    }); rebuild at rest: deno task meander rebuild`,
+  );
+}
+
+/** Where and how it is built. */
+export interface OnlineRun {
+  readonly log: Log;
+  readonly topics: Topics;
+  readonly memory?: number | undefined;
+  readonly share: number;
+  readonly anyway: boolean;
+  readonly delivery: Delivery;
+  readonly surfaceTopics: ServiceOptions["surfaceTopics"];
+  readonly snapshots: ServiceOptions["snapshots"];
+  readonly place: Replaceable;
+  readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
+  readonly signal: AbortSignal;
+}
+
+/** Builds, and switches unless the new generation predicts worse. @returns whether it serves */
+export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boolean> {
+  const { serving, generation, changes, makes: made } = plan;
+  const { number } = generation;
+  const { log, topics, memory, delivery, surfaceTopics, snapshots, place, start, signal } = run;
+  const now = () => performance.now();
+  for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
+  logger.info("builds generation {number} beside {serving}, which serves", { number, serving });
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  const own = generationTopics(topics, number), before = generationTopics(topics, serving);
+  const { until: _, ...rebuild } = rebuildOptions(made.config, { ...made, memory }, own, []);
+  const progress = new Progress();
+  const { isSwitched, pauseMs } = await rebuildOnline(log, {
+    topics,
+    serving,
+    generation,
+    rebuild: {
+      ...rebuild,
+      task: { ...rebuild.task, nowMicros: () => Math.round(performance.now() * 1000) },
+      roundEvents: ROUND_EVENTS,
+      // Tasks that are built give no lists of users: those that do are opened anew.
+      service: made.config.userLists != null ? undefined : (partition) => ({
+        delivery,
+        surfaceTopics,
+        snapshot: snapshots &&
+          { ...snapshots, folder: snapshotFolder(snapshots.folder, own, partition), now },
+      }),
+    },
+    place,
+    start,
+    share: run.share,
+    signal,
+    clock: now,
+    now: Date.now,
+    onStep: (now, { learning }) => progress.tell(now, learning.version),
+    async mayServe() {
+      const comparison = await compareSamples(log, before, own);
+      logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });
+      const others = (await log.members?.(tasksGroup(before)) ?? []).length;
+      if (others > 1) {
+        logger.error(
+          "generation {serving} goes on serving: {others} processes have its tasks, and only one may while generation " +
+            "{number} takes over; stop the others, and start this one again",
+          { serving, number, others },
+        );
+        return false;
+      }
+      if (mayFollow(made.config, comparison) || run.anyway) return true;
+      logger.error(
+        "generation {serving} goes on serving: {number} predicts worse by more than guard.margin; --anyway switches",
+        { serving, number },
+      );
+      return false;
+    },
+  });
+  if (isSwitched) {
+    logger.info(
+      "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: the old configuration " +
+        "with --rebuild goes back to it, deno task meander rebuild --drop {serving} drops it",
+      { number, serving, pauseMs: Math.round(pauseMs) },
+    );
+  }
+  return isSwitched;
+}
+
+/** Says how far it is, now and then. */
+class Progress {
+  #begun = performance.now();
+  #saidAt = this.#begun;
+  #first: number | undefined;
+
+  tell({ done, of, lost }: RebuildProgress, version: number): void {
+    const now = performance.now();
+    if (this.#first === undefined) {
+      this.#first = done;
+      if (lost > 0) {
+        logger.warn(
+          "{lost} offsets of events are not on the log any more: behaviours and statistics that came of them alone are lost",
+          { lost },
+        );
+      }
+    }
+    if (now - this.#saidAt < PROGRESS_MS) return;
+    this.#saidAt = now;
+    const rate = (done - this.#first) / (now - this.#begun) * 1000;
+    logger.info("{done} of {of} events, {rate} events/s, {left} s left, version {version}", {
+      done,
+      of,
+      rate: Math.round(rate),
+      left: rate > 0 ? Math.ceil((of - done) / rate) : "?",
+      version,
+    });
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Builds a generation beside the one that serves, in the process that serves, and switches to it without a request that
+ * fails.
+ *
+ * ```text
+ *   events   ■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■│▪▪▪▪▪▪▪▪      ■ of the old generation   ▪ of the new one
+ *   old      ──────────────────────────────────── stops, commits
+ *   new       leg 1 ─────────────│ leg 2 ──│ 3 │4│last│ leads    each leg ends where the old one had committed
+ * ```
+ *
+ * Requests wait on the log from the last commit of the old generation to the first of the new one. Where a leg ends is
+ * written before it begins: killed at any moment, the same legs give the same bytes.
+ *
+ * @module
+ */
+
+import type { Log } from "../log/log.ts";
+import { pause } from "../log/pause.ts";
+import type { WarmGeneration } from "../service/jobs/options.ts";
+import type { Replaceable } from "../service/replaceable.ts";
+import type { Service } from "../service/service.ts";
+import { servingRecord } from "../topics/serving.ts";
+import { generationTopics, type Topics } from "../topics/topics.ts";
+import type { Generation } from "./generation.ts";
+import { distance, positionsOf } from "./positions.ts";
+import { Rebuild, type RebuildOptions, type RebuildProgress } from "./rebuild.ts";
+import { generationRecord } from "./registry.ts";
+
+/** What is built beside what, and how. */
+export interface OnlineOptions {
+  /** Topics of the first generation. */
+  readonly topics: Topics;
+  /** Number of the generation that serves. */
+  readonly serving: number;
+  /** What is built, as its record is. */
+  readonly generation: Generation;
+  /** How it is built. */
+  readonly rebuild: Omit<RebuildOptions, "until">;
+  /** The service that answers meanwhile. */
+  readonly place: Replaceable;
+  /** Starts the service that follows it. */
+  readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
+  /** Asked once before the switch. @returns whether the generation may serve */
+  readonly mayServe: (rebuild: Rebuild) => Promise<boolean>;
+  /** Share of this thread that it takes, in (0, 1]. */
+  readonly share: number;
+  /** Told about each step. */
+  readonly onStep?: ((progress: RebuildProgress, rebuild: Rebuild) => void) | undefined;
+  /** Ends it between two steps. */
+  readonly signal: AbortSignal;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** What became of it. */
+export interface OnlineResult {
+  /** Whether the new generation serves. */
+  readonly isSwitched: boolean;
+  /** Time from the last commit of the old tasks to the start of the new ones, milliseconds. */
+  readonly pauseMs: number;
+}
+
+/** Events that are left for the time in which nobody answers. */
+const NEAR_EVENTS = 128;
+/** A leg that leaves more than this share of the one before does not catch up at the share of the thread that it has. */
+const SLOW = 0.5;
+
+/** Builds until it has caught up, then switches. @throws the signal's reason */
+export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<OnlineResult> {
+  const { topics, serving, generation, place, signal, clock, now } = options;
+  const before = generationTopics(topics, serving);
+  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
+  const goal = () => positionsOf(log, before, partitions);
+  const note = async (until: readonly number[]) => {
+    await log.append([generationRecord(topics, { ...generation, until }, now())]);
+  };
+  let until = generation.until ?? await goal();
+  await note(until);
+  await using rebuild = await Rebuild.open(log, { ...options.rebuild, until });
+  const extend = async () => {
+    const next = await goal();
+    const events = distance(until, next);
+    until = next;
+    await note(until);
+    rebuild.extend(until);
+    return events;
+  };
+  let share = options.share, left = Infinity, isJudged = false;
+  for (;;) {
+    await build(rebuild, share, options);
+    const events = await extend();
+    if (events <= NEAR_EVENTS) {
+      if (isJudged) break;
+      isJudged = true;
+      if (!await options.mayServe(rebuild)) return { isSwitched: false, pauseMs: 0 };
+      continue;
+    }
+    if (events > left * SLOW) share = Math.min(1, share * 2);
+    left = events;
+  }
+  await build(rebuild, 1, options);
+  signal.throwIfAborted();
+  const begun = clock();
+  await place.release();
+  await extend();
+  while (await rebuild.step(true));
+  await log.append([servingRecord(topics, generation.number, now())]);
+  const warm = options.rebuild.service === undefined ? undefined : await rebuild.lead();
+  if (warm === undefined) await rebuild[Symbol.asyncDispose]();
+  const old = place.replace(await options.start(warm));
+  const pauseMs = clock() - begun;
+  await old.stop();
+  return { isSwitched: true, pauseMs };
+}
+
+/** Builds a leg. */
+async function build(
+  rebuild: Rebuild,
+  share: number,
+  { signal, clock, onStep }: Pick<OnlineOptions, "signal" | "clock" | "onStep">,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const begun = clock();
+    const isOpen = await rebuild.step();
+    onStep?.(rebuild.progress, rebuild);
+    if (!isOpen) return;
+    await pause((clock() - begun) * (1 - share) / share, signal);
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * A service under load while another generation is built beside it and takes over: requests that failed, the pause, and
+ * whether each request has one answer on the log.
+ *
+ *     deno run -A tests/bench/online_switch.ts --rate 50 --seconds 60
+ *
+ * It feeds the shop, serves it with two features less for a moment, then starts `run --rebuild` with all of them.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: "string", default: "50" },
+    seconds: { type: "string", default: "60" },
+    limit: { type: "string", default: "31000" },
+    model: { type: "string", default: "dien" },
+    share: { type: "string", default: "0.3" },
+    port: { type: "string", default: "18723" },
+  },
+});
+const [rate, seconds] = [Number(values.rate), Number(values.seconds)];
+const url = `http://127.0.0.1:${values.port}`;
+const folder = await Deno.makeTempDir();
+const path = join(folder, "log");
+const shop = JSON.parse(await Deno.readTextFile("fixtures/shop/meander.json"));
+const configs = [join(folder, "old.json"), join(folder, "new.json")] as const;
+await Deno.writeTextFile(
+  configs[0],
+  JSON.stringify({ ...shop, features: { ...shop.features, itemFields: ["band"] } }),
+);
+await Deno.writeTextFile(configs[1], JSON.stringify(shop));
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+const started: Deno.ChildProcess[] = [];
+
+/** Runs a command of the repository; its lines go to a function. */
+function start(args: readonly string[], onLine: (line: string) => void): Deno.ChildProcess {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", "-A", ...args],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  started.push(process);
+  for (const stream of [process.stdout, process.stderr]) {
+    void (async () => {
+      let rest = "";
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) onLine(line);
+      }
+    })();
+  }
+  return process;
+}
+
+function serve(config: string, flags: readonly string[], onLine: (line: string) => void): Deno.ChildProcess {
+  const log = ["--log-path", path, "--config", config, "--model", values.model];
+  return start(["scripts/run.ts", ...log, "--http", `127.0.0.1:${values.port}`, ...flags], onLine);
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await condition()) await delay(100);
+}
+
+async function isReady(): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/ready`);
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function stop(process: Deno.ChildProcess): Promise<void> {
+  process.kill("SIGTERM");
+  await process.status;
+}
+
+interface Asked {
+  readonly request: string;
+  readonly at: number;
+  readonly ms: number;
+  readonly isFailed: boolean;
+}
+
+const asked: Asked[] = [];
+let failedClicks = 0, clicks = 0;
+
+/** Asks for a list, and clicks on one of five. */
+async function ask(n: number): Promise<void> {
+  const at = performance.now();
+  const request = `drill-${n}`, user = `u${1 + n * 7 % 400}`;
+  try {
+    const response = await post("/v1/recommend", { user, count: 5, request });
+    const list = await response.json() as Recommendation;
+    asked.push({ request, at, ms: performance.now() - at, isFailed: !response.ok });
+    if (!response.ok || n % 5 > 0) return;
+    const item = list.items[n % 25 / 5]?.item;
+    if (item === undefined) return;
+    clicks++;
+    const event = {
+      type: "interaction",
+      id: `click-${n}`,
+      user,
+      item,
+      request,
+      action: "click",
+      time: Date.now(),
+    };
+    const taken = await post("/v1/events", event);
+    await taken.body?.cancel();
+    if (!taken.ok) failedClicks++;
+  } catch {
+    asked.push({ request, at, ms: performance.now() - at, isFailed: true });
+  }
+}
+
+async function post(route: string, body: unknown): Promise<Response> {
+  return await fetch(`${url}${route}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+try {
+  const ingest = ["scripts/ingest.ts", "--from", "fixtures/shop", "--recent", "--log-path", path];
+  await start([...ingest, "--limit", values.limit], () => {}).status;
+  let isCaughtUp = false;
+  const first = serve(configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
+  await until(() => isCaughtUp);
+  await stop(first);
+  let said: string | undefined, began = 0, switched = 0;
+  const second = serve(configs[1], ["--rebuild", "--rebuild-share", values.share], (line) => {
+    if (/rebuild|generation|changed/.test(line)) print(line);
+    if (/builds generation/.test(line)) began = performance.now();
+    if (/serves, after a pause of/.test(line)) [said, switched] = [line, performance.now()];
+  });
+  await until(isReady);
+  const begun = performance.now();
+  const pending: Promise<void>[] = [];
+  for (let n = 0; performance.now() - begun < 1000 * seconds || said === undefined; n++) {
+    if (performance.now() - begun > 10_000 * seconds) break;
+    await delay(Math.max(0, begun + 1000 * n / rate - performance.now()));
+    pending.push(ask(n));
+  }
+  await Promise.all(pending);
+  await delay(2000);
+  await stop(second);
+
+  const topics = topicNames();
+  await using log = await SqliteLog.open(path);
+  const answers = new Map<string, number>(), ids = new Map<string, number>();
+  const models = new Map<string, number>();
+  for await (const { value } of readAll(log, topics.recommendations, 0)) {
+    const { request, version } = JSON.parse(new TextDecoder().decode(value!)) as Recommendation;
+    if (request.startsWith("drill-")) answers.set(request, (answers.get(request) ?? 0) + 1);
+    models.set(request, version);
+  }
+  for await (const { value } of readAll(log, topics.events, 0)) {
+    const { id } = JSON.parse(new TextDecoder().decode(value!)) as { id?: string };
+    if (id?.startsWith("click-")) ids.set(id, (ids.get(id) ?? 0) + 1);
+  }
+  const doubled = [...answers.values()].filter((times) => times > 1).length;
+  const sorted = asked.map(({ ms }) => ms).sort((a, b) => a - b);
+  const near = asked.filter(({ at }) => Math.abs(at - switched) < 2000).map(({ ms }) => ms);
+  print(JSON.stringify(
+    {
+      rate: asked.length / ((performance.now() - begun) / 1000),
+      requests: asked.length,
+      failed: asked.filter(({ isFailed }) => isFailed).length + failedClicks,
+      unanswered: asked.filter(({ request }) => !answers.has(request)).length,
+      doubled,
+      clicks,
+      lostClicks: clicks - ids.size,
+      buildSeconds: (switched - began) / 1000,
+      pause: said?.match(/pause of (\d+) ms/)?.[1],
+      p50: sorted[Math.floor(sorted.length * 0.5)],
+      p99: sorted[Math.floor(sorted.length * 0.99)],
+      slowest: sorted.at(-1),
+      slowestAtTheSwitch: Math.max(...near),
+    },
+    null,
+    2,
+  ));
+  assert.ok(said !== undefined, "it has switched");
+} finally {
+  for (const process of started) {
+    try {
+      process.kill("SIGKILL");
+    } catch { // it has ended
+    }
+  }
+  await Deno.remove(folder, { recursive: true });
+}

@@ -1,0 +1,68 @@
+/** A deployment serves as its record says while what is configured is built. */
+
+import assert from "node:assert/strict";
+import { planOnline } from "../../scripts/run/online.ts";
+import { agreeOn } from "../../scripts/run/agreement.ts";
+import { blueprintOf, configOf } from "../../streams/config/blueprint.ts";
+import { parseConfig } from "../../streams/config/config.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+
+const topics = topicNames();
+const FLAGS = { model: "base", variants: [], partitions: 1, seed: 3 } as const;
+
+function configured(config: object) {
+  return parseConfig(JSON.stringify(config), "meander.json");
+}
+
+Deno.test("configOf() gives a configuration that makes the same blueprint", () => {
+  const configs = [
+    {},
+    { guard: null, proof: null, ranking: "blend", boosts: [], features: { transitions: null } },
+    JSON.parse(Deno.readTextFileSync("fixtures/shop/meander.json")),
+    {
+      features: { itemFields: ["band"], pooled: { bytes: 1 << 20 }, transitions: { decay: 0.25 } },
+      actions: { like: { positive: true, strength: 3 } },
+      retrieval: { head: true },
+      learnNext: 0.5,
+      models: { dien: { hidden: 8 } },
+      retention: { eventsHours: 24 },
+    },
+  ];
+  for (const model of ["base", "dien"] as const) {
+    for (const config of configs.map(configured)) {
+      const blueprint = blueprintOf(config, { ...FLAGS, model });
+      assert.deepEqual(blueprintOf(configOf(blueprint), { ...FLAGS, model }), blueprint);
+    }
+  }
+});
+
+Deno.test("planOnline() serves what was made and builds what is configured, once", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const before = configured({ features: { itemFields: ["band"] }, batchRows: 16 });
+  await agreeOn(log, topics, before, FLAGS);
+  const { variants, partitions } = FLAGS;
+  const plan = async (config: object, of: typeof variants | ["dien"] = variants) => {
+    const made = { config: configured(config), model: "base", seed: 3 } as const;
+    return await planOnline(log, topics, made, { partitions, variants: of });
+  };
+  assert.equal(
+    await plan({ features: { itemFields: ["band"] }, batchRows: 32 }),
+    null,
+    "nothing needs a rebuild",
+  );
+  const planned = await plan({ features: { itemFields: ["band", "brand"] }, batchRows: 32 });
+  assert.equal(planned?.generation.number, 2);
+  assert.deepEqual(planned?.serves.config.features?.itemFields, ["band"]);
+  assert.equal(planned?.serves.config.batchRows, 16);
+  assert.deepEqual(planned?.changes.map(({ name }) => name), ["features.itemFields"]);
+  await assert.rejects(plan({}, ["dien"]), /leave --variant-models out/);
+});
+
+Deno.test("planOnline() does not serve a deployment of which it has no record", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  const made = { config: configured({}), model: "base", seed: 3 } as const;
+  assert.equal(await planOnline(log, topics, made, FLAGS), null, "there is nothing to serve yet");
+});
