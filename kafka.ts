@@ -26,5 +26,6 @@ export {
   type CompressionChoice,
   COMPRESSIONS,
 } from "./streams/log/kafka/protocol/codecs.ts";
-export type { KafkaConnection, KafkaLogin, KafkaTls } from "./streams/log/kafka/options.ts";
+export type { KafkaConnection } from "./streams/log/kafka/options.ts";
+export type { KafkaLogin, KafkaTls, KafkaTlsFiles } from "./streams/log/kafka/logins/security.ts";
 export type { KafkaSettings, SaslSettings, TlsSettings } from "./streams/log/kafka/settings.ts";

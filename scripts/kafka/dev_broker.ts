@@ -22,7 +22,7 @@ export interface DevBrokerOptions {
   readonly fresh?: boolean;
   /** Lines of `server.properties` to add or replace, by name. @default {{}} */
   readonly properties?: Readonly<Record<string, string>>;
-  /** Passwords of users that may log in by SCRAM-SHA-512; taken when the folder is new. @default {{}} */
+  /** Passwords of users that may log in by SCRAM; taken when the folder is new. @default {{}} */
   readonly scramUsers?: Readonly<Record<string, string>>;
   /** Flags of its Java. @default {a quick start and little memory} */
   readonly jvm?: readonly string[];
@@ -102,9 +102,12 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
     serverProperties(port, options.controllerPort ?? await freePort(), data, options.properties),
   );
   if (!await exists(`${data}/log/meta.properties`)) {
-    const users = Object.entries(options.scramUsers ?? {}).flatMap((
-      [name, password],
-    ) => ["--add-scram", `SCRAM-SHA-512=[name=${name},password=${password}]`]);
+    const users = Object.entries(options.scramUsers ?? {}).flatMap(([name, password]) =>
+      ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
+        "--add-scram",
+        `${mechanism}=[name=${name},password=${password}]`,
+      ])
+    );
     const features = Object.entries(options.features ?? {}).flatMap((
       [name, level],
     ) => ["--feature", `${name}=${level}`]);

@@ -54,6 +54,7 @@ const LAYERS = [
   "streams/log/sqlite/end",
   "streams/log/sqlite/wal",
   "streams/log/kafka/protocol",
+  "streams/log/kafka/logins",
   "streams/log/*",
   "streams/log/kinds",
   "streams/settings",

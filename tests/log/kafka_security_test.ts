@@ -1,9 +1,12 @@
-/** TLS with a certificate of one's own, SASL, and users who may not do everything. */
+/** TLS with certificates of one's own, every login, and users who may not do everything. */
 
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { newPlace, record, texts } from "../contracts/log_suite.ts";
 import { kafkaOptions, type KafkaSettings, SECRETS } from "../../streams/log/kafka/settings.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import type { KafkaLogin } from "../../streams/log/kafka/logins/security.ts";
+import type { KafkaConnection, KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";
 
@@ -16,23 +19,36 @@ Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 const made = await keytool(
   ["-genkeypair", "-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1", "-validity", "2"],
 ) && await keytool(["-exportcert", "-rfc", "-file", `${folder}/ca.pem`]);
+const hasClients = made && await openssl("client") && await openssl("stranger");
+if (made) {
+  const trusted = [`${folder}/ca.pem`, ...(hasClients ? [`${folder}/client.pem`] : [])];
+  const pems = await Promise.all(trusted.map((file) => Deno.readTextFile(file)));
+  await Deno.writeTextFile(`${folder}/trusted.pem`, pems.join("\n"));
+}
 const login = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+const scramLogin = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
 const broker = !made ? undefined : await testBroker({
   properties: {
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL",
     "inter.broker.listener.name": "PLAINTEXT",
-    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
     "sasl.mechanism.inter.broker.protocol": "PLAIN",
     "listener.name.plaintext.plain.sasl.jaas.config":
       `${login} username="admin" password="${PASSWORD}" user_admin="${PASSWORD}" user_guest="${PASSWORD}";`,
-    "listener.name.plaintext.scram-sha-512.sasl.jaas.config":
-      "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+    "listener.name.plaintext.scram-sha-256.sasl.jaas.config": scramLogin,
+    "listener.name.plaintext.scram-sha-512.sasl.jaas.config": scramLogin,
+    // Takes tokens without a signature, and ends a session with its token.
+    "listener.name.plaintext.oauthbearer.sasl.jaas.config":
+      'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="no";',
+    "connections.max.reauth.ms": "600000",
+    // Whoever shows a certificate must show one that is trusted.
+    "listener.name.plaintext.ssl.client.auth": "requested",
     "ssl.keystore.location": `${folder}/keys.p12`,
     "ssl.keystore.password": PASSWORD,
     "ssl.truststore.type": "PEM",
-    "ssl.truststore.location": `${folder}/ca.pem`,
+    "ssl.truststore.location": `${folder}/trusted.pem`,
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-    "super.users": "User:admin;User:ANONYMOUS;User:scram",
+    "super.users": "User:admin;User:ANONYMOUS;User:scram;User:bearer",
   },
   scramUsers: { scram: PASSWORD },
 });
@@ -104,6 +120,7 @@ if (broker !== undefined) {
       const opening of [
         open({ sasl: plain }),
         open({ sasl: scram }, { [username]: "scram", [password]: PASSWORD }),
+        open({ sasl: { mechanism: "scram-sha-256", username: "scram" } }, { [password]: PASSWORD }),
       ]
     ) {
       await using log = await opening;
@@ -118,6 +135,98 @@ if (broker !== undefined) {
       /there is no username, neither set nor in MEANDER_SASL_USERNAME/,
     );
     await assert.rejects(open({ tls: { caFile: `${folder}/none.pem` } }), /CA certificates from .*none.pem/);
+  });
+
+  /** A token without a signature, as the broker takes it here. */
+  const tokenOf = (sub: string, seconds: number) => {
+    const now = Math.floor(Date.now() / 1000);
+    const encode = (part: object) =>
+      new TextEncoder().encode(JSON.stringify(part)).toBase64({ alphabet: "base64url", omitPadding: true });
+    return `${encode({ alg: "none" })}.${encode({ sub, iat: now, exp: now + seconds })}.`;
+  };
+  const openBy = (sasl: KafkaLogin, kafka: KafkaConnection = {}) =>
+    openLog(broker, { kafka: { ssl: as("").kafka.ssl, sasl, ...kafka } });
+
+  Deno.test("KafkaLog logs in by a token of a file, or of an endpoint, and again before it expires", async () => {
+    const tokenFile = `${folder}/token`;
+    await Deno.writeTextFile(tokenFile, `${tokenOf("bearer", 60)}\n`);
+    {
+      await using log = await openBy({ mechanism: "oauthbearer", tokenFile });
+      assert.ok(!(await log.topics()).has("nothing"));
+    }
+    let given = 0;
+    const seen: string[] = [];
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+      seen.push(`${request.headers.get("authorization")} ${await request.text()}`);
+      given++;
+      return Response.json({ access_token: tokenOf("bearer", 5), expires_in: 5, token_type: "Bearer" });
+    });
+    const sasl = {
+      mechanism: "oauthbearer",
+      tokenEndpoint: `http://127.0.0.1:${server.addr.port}/token`,
+      username: "me+more",
+      password: PASSWORD,
+      scope: "kafka",
+    } as const;
+    {
+      await using log = await openBy(sasl, { reauthenticationThreshold: 2000 });
+      const topic = newPlace();
+      await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+      // Each session ends with its token; what is written must not notice.
+      for (let n = 0; given < 4; n++) {
+        await log.append([record(topic, 0, `${n}`)]);
+        await delay(50);
+      }
+    }
+    await server.shutdown();
+    const basic = btoa(`me%2Bmore:${PASSWORD}`);
+    assert.deepEqual(new Set(seen), new Set([`Basic ${basic} grant_type=client_credentials&scope=kafka`]));
+  });
+
+  Deno.test("open() says at once that a token is refused, or not to be had, and no secret", async () => {
+    const tokenFile = `${folder}/old`;
+    await Deno.writeTextFile(tokenFile, tokenOf("bearer", -60));
+    const token = await Deno.readTextFile(tokenFile);
+    const noSecret = (pattern: RegExp) => (error: Error) => {
+      assert.match(error.message, pattern);
+      for (const secret of [token, PASSWORD]) assert.ok(!Deno.inspect(error).includes(secret));
+      return true;
+    };
+    await assert.rejects(
+      openBy({ mechanism: "oauthbearer", tokenFile }),
+      noSecret(/OAUTHBEARER authentication failed.*invalid_token/),
+    );
+    const server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => Response.json({ error: "invalid_client", error_description: PASSWORD }, { status: 401 }),
+    );
+    const tokenEndpoint = `http://127.0.0.1:${server.addr.port}/token?secret=${PASSWORD}`;
+    await assert.rejects(
+      openBy({ mechanism: "oauthbearer", tokenEndpoint, username: "me", password: PASSWORD }),
+      noSecret(/Cannot get a token from http:\/\/127.0.0.1:\d+\/token: it answered 401 invalid_client/),
+    );
+    await server.shutdown();
+  });
+
+  Deno.test({
+    name: "KafkaLog reads its certificate again for each connection",
+    ignore: !hasClients,
+    async fn() {
+      const put = async (name: string) => {
+        await Deno.copyFile(`${folder}/${name}.pem`, `${folder}/now.pem`);
+        await Deno.copyFile(`${folder}/${name}.key`, `${folder}/now.key`);
+      };
+      const files = { ca: `${folder}/ca.pem`, cert: `${folder}/now.pem`, key: `${folder}/now.key` };
+      await put("client");
+      await using log = await openLog(broker, { kafka: { ssl: { files }, sasl: as("admin").kafka.sasl } });
+      await using _before = await log.writer(newPlace());
+      await put("stranger");
+      await assert.rejects(openLog(broker, { ...log.address.options as KafkaLogOptions, retryMs: 500 }));
+      await Deno.writeTextFile(files.cert, "half of a");
+      const writing = log.writer(newPlace());
+      await put("client");
+      await using _after = await writing;
+    },
   });
 
   Deno.test("check looks over TLS and SASL, and tells which rights are missing", async () => {
@@ -156,6 +265,32 @@ if (broker !== undefined) {
     assert.equal(nobody.code, 2);
     assert.match(nobody.errors, /Cannot look at 127.0.0.1:\d+: .*Authentication failed/);
   });
+}
+
+/** A certificate of its own, signed by itself, and its key. */
+async function openssl(name: string): Promise<boolean> {
+  const { success } = await new Deno.Command("openssl", {
+    args: [
+      ...[
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+      ],
+      ...["-subj", `/CN=${name}`, "-keyout", `${folder}/${name}.key`, "-out", `${folder}/${name}.pem`],
+    ],
+  }).output().catch(() => ({ success: false }));
+  if (!success) {
+    await Deno.stderr.write(
+      new TextEncoder().encode("SKIPPED: the test of client certificates needs openssl\n"),
+    );
+  }
+  return success;
 }
 
 async function keytool(args: readonly string[]): Promise<boolean> {

@@ -52,7 +52,8 @@ export class KafkaClient implements AsyncDisposable {
 
   /** @throws Error when no broker can be reached in time, refuses the login, or is too old */
   async connect(): Promise<void> {
-    await this.retry(() => this.#cluster.connect());
+    // What is wrong from the start stays so; later it may be that certificates are being replaced.
+    await this.retry(() => this.#cluster.connect(), (error) => isPassing(error) && !isUntrusted(error));
     const { versions } = await this.any();
     const { api, version, kafka } = NEEDED_VERSION;
     if ((versions[api]?.maxVersion ?? 0) < version) {
@@ -243,6 +244,7 @@ const PASSING_TYPES: ReadonlySet<string> = new Set([
   "PREFERRED_LEADER_NOT_AVAILABLE",
   "UNSTABLE_OFFSET_COMMIT",
   "CONCURRENT_TRANSACTIONS",
+  "ILLEGAL_SASL_STATE",
 ]);
 
 /** Whether an error may go away by retrying. */
@@ -250,10 +252,14 @@ export function isPassing(error: unknown): boolean {
   for (const cause of causes(error)) {
     const type = typeOf(cause);
     if (type !== undefined) return PASSING_TYPES.has(type);
-    // An untrusted certificate comes as a failed connection, too; retrying does not help.
-    if (PASSING_NAMES.has(cause.name)) return !/certificate/i.test(cause.message);
+    if (PASSING_NAMES.has(cause.name)) return true;
   }
   return false;
+}
+
+/** Whether one side does not trust the other's certificate, which comes as a failed connection, too. */
+function isUntrusted(error: unknown): boolean {
+  return [...causes(error)].some(({ message }) => /certificate/i.test(message));
 }
 
 /** The same for partitions: a broker may not know yet that a topic exists, or that it leads it. */

@@ -11,6 +11,8 @@ import { ignore } from "../ignore.ts";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
 import { isUnknownTopic, KafkaClient, logErrorOf } from "./client.ts";
 import { decodeShare } from "./assigner.ts";
+import { saslOptions } from "./logins/login.ts";
+import { tlsOptions } from "./logins/tls.ts";
 import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
@@ -87,6 +89,8 @@ export class KafkaLog implements Log {
     & Settled<typeof KAFKA_OPTIONS>
     & KafkaLogOptions
     & Required<Pick<KafkaLogOptions, "kafka" | "topicConfig">>;
+  /** TLS and login as kafkajs takes them. */
+  readonly #security: Partial<KafkaConfig>;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #appends: KafkaClient;
@@ -107,6 +111,12 @@ export class KafkaLog implements Log {
     this.address = { kind: "kafka", options };
     const { brokers, membersFolder, kafka = {}, topicConfig = {} } = options;
     this.#options = { ...settle(KAFKA_OPTIONS, options), brokers, membersFolder, kafka, topicConfig };
+    const { ssl, sasl } = kafka;
+    // One for all clients: they share its tokens.
+    this.#security = {
+      ssl: typeof ssl === "object" ? tlsOptions(ssl) : ssl,
+      sasl: sasl && saslOptions(sasl),
+    } as Partial<KafkaConfig>;
     this.#client = this.#newClient();
     this.#polls = this.#newClient();
     this.#appends = this.#newClient();
@@ -377,6 +387,7 @@ export class KafkaLog implements Log {
     const config = {
       requestTimeout: REQUEST_TIMEOUT_MS,
       ...(kafka as Partial<KafkaConfig>),
+      ...this.#security,
       logLevel: logLevel.NOTHING,
       brokers: [...brokers],
     };

@@ -5,41 +5,9 @@
  */
 
 import { choice, count, integer, type OptionsOf } from "../../../src/options/option.ts";
+import type { KafkaLogin, KafkaTls } from "./logins/security.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import type { KafkaConfig } from "kafkajs";
-
-/** TLS with the brokers. What is absent is as in Node's `tls.connect`. */
-export interface KafkaTls {
-  /** Certificates of the authorities to trust, PEM. @default {those that Node ships} */
-  readonly ca?: string | readonly string[] | undefined;
-  /** Own certificate, PEM. @default {none} */
-  readonly cert?: string | undefined;
-  /** Its private key, PEM. @default {none} */
-  readonly key?: string | undefined;
-  /** Passphrase of the key. @default {none} */
-  readonly passphrase?: string | undefined;
-  /** Name that the brokers' certificate must have. @default {the host connected to} */
-  readonly servername?: string | undefined;
-  /** Whether a certificate that no trusted authority signed is refused. @default {true} */
-  readonly rejectUnauthorized?: boolean | undefined;
-}
-
-/** A login by SASL. */
-export type KafkaLogin =
-  | {
-    /** Name and password; `plain` only over TLS. */
-    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-    /** Name of the user. */
-    readonly username: string;
-    /** Password of the user. */
-    readonly password: string;
-  }
-  | {
-    /** Tokens of OAuth 2. */
-    readonly mechanism: "oauthbearer";
-    /** Gives a token that is valid now. */
-    readonly oauthBearerProvider: () => Promise<{ readonly value: string }>;
-  };
 
 /** How a {@linkcode KafkaLog} connects. */
 export interface KafkaConnection {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import {
   absent,
   choice,
@@ -21,7 +22,8 @@ import {
   wanted,
 } from "../../../src/options/option.ts";
 import type { SettingsReader } from "../kind.ts";
-import { KAFKA_OPTIONS, type KafkaLogin, type KafkaLogOptions, type KafkaTls } from "./options.ts";
+import type { KafkaLogin, KafkaTls } from "./logins/security.ts";
+import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 
 /** TLS; `true` = with the certificates that the system trusts. */
 export interface TlsSettings {
@@ -42,11 +44,19 @@ export interface TlsSettings {
 /** How to log in. */
 export interface SaslSettings {
   /** The mechanism. */
-  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-  /** Name of the user. @default {MEANDER_SASL_USERNAME} */
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512" | "oauthbearer" | "aws-msk-iam";
+  /** Name of the user, or id of the client. @default {MEANDER_SASL_USERNAME} */
   readonly username?: string | undefined;
-  /** File with the password. @default {MEANDER_SASL_PASSWORD} */
+  /** File with the password, or the client's secret. @default {MEANDER_SASL_PASSWORD} */
   readonly passwordFile?: string | undefined;
+  /** URL that gives tokens for credentials of the client. @default {none} */
+  readonly tokenEndpoint?: string | undefined;
+  /** What these are to be for. @default {as the endpoint does} */
+  readonly scope?: string | undefined;
+  /** File with a token that somebody renews. @default {none} */
+  readonly tokenFile?: string | undefined;
+  /** Region of Amazon MSK. @default {AWS_REGION} */
+  readonly region?: string | undefined;
 }
 
 /** How to reach the brokers. docs/reference/configuration.md lists every key. */
@@ -73,11 +83,12 @@ export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka"
 export const SECRET_MESSAGE =
   "a secret does not belong in this file: name a file that has it, or set the environment variable";
 
-/** Where secrets come from when no file is named. */
+/** Where secrets, and what goes with them, come from when nothing is named. */
 export const SECRETS = {
   username: "MEANDER_SASL_USERNAME",
   password: "MEANDER_SASL_PASSWORD",
   passphrase: "MEANDER_TLS_PASSPHRASE",
+  region: "AWS_REGION",
 } as const;
 
 const otherwise = (words: string) => absent<string | undefined>(words, undefined);
@@ -93,9 +104,25 @@ const TLS_OPTIONS = {
 } satisfies OptionsOf<TlsSettings>;
 
 const SASL_OPTIONS = {
-  mechanism: wanted(choice(["plain", "scram-sha-256", "scram-sha-512"], "plain", "how to log in")),
-  username: text(otherwise("`MEANDER_SASL_USERNAME`"), "as whom"),
-  passwordFile: text(otherwise("`MEANDER_SASL_PASSWORD`"), "file with the password"),
+  mechanism: wanted(
+    choice(
+      ["plain", "scram-sha-256", "scram-sha-512", "oauthbearer", "aws-msk-iam"],
+      "plain",
+      "how to log in",
+    ),
+  ),
+  username: text(
+    otherwise("`MEANDER_SASL_USERNAME`"),
+    "as whom: the user, or the client that tokens are for",
+  ),
+  passwordFile: text(otherwise("`MEANDER_SASL_PASSWORD`"), "file with the password, or the client's secret"),
+  tokenEndpoint: text(
+    otherwise("none"),
+    "URL that gives tokens for credentials of the client (`oauthbearer`)",
+  ),
+  scope: text(otherwise("the endpoint's"), "what these tokens are to be for"),
+  tokenFile: text(otherwise("none"), "file with a token that somebody renews (`oauthbearer`)"),
+  region: text(otherwise("`AWS_REGION`"), "region of the cluster (`aws-msk-iam`)"),
 } satisfies OptionsOf<SaslSettings>;
 
 /** Timeouts; each is kafkajs' option of the same name. */
@@ -126,10 +153,22 @@ export const KAFKA_SETTINGS = {
   topicConfig: texts("configuration of new topics, by name"),
 };
 
-/** Files that {@linkcode kafkaOptions} reads: certificates and secrets. */
+/** Where EKS puts the identities of service accounts, for `aws-msk-iam`. */
+const AWS_IDENTITIES = "/var/run/secrets";
+
+/**
+ * What must be readable: the files of secrets, and the folders of certificates and tokens: what is replaced there is
+ * often a link, to another file of the same folder each time.
+ */
 export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
-  const files = typeof tls === "object" ? [tls.caFile, tls.certFile, tls.keyFile, tls.passphraseFile] : [];
-  return [...files, sasl?.passwordFile].filter((file) => file !== undefined);
+  const replaced = [
+    ...(typeof tls === "object" ? [tls.caFile, tls.certFile, tls.keyFile] : []),
+    sasl?.tokenFile,
+  ];
+  const folders = replaced.map((file) => file !== undefined && file.includes("/") ? dirname(file) : file);
+  const fixed = [typeof tls === "object" ? tls.passphraseFile : undefined, sasl?.passwordFile];
+  const aws = sasl?.mechanism === "aws-msk-iam" ? AWS_IDENTITIES : undefined;
+  return [...new Set([...folders, ...fixed, aws])].filter((file) => file !== undefined);
 }
 
 /**
@@ -153,23 +192,44 @@ export async function kafkaOptions(
   };
   const secretOf = async (what: keyof typeof SECRETS, path?: string) =>
     (await read(`the ${what}`, path))?.replace(/\r?\n$/, "") ?? env(SECRETS[what]);
-  const sslOf = async (tls: TlsSettings): Promise<KafkaTls> => ({
-    ca: await read("the CA certificates", tls.caFile),
-    cert: await read("the certificate", tls.certFile),
-    key: await read("the key", tls.keyFile),
-    passphrase: await secretOf("passphrase", tls.passphraseFile),
-    servername: tls.serverName,
-    rejectUnauthorized: tls.rejectUnauthorized,
-  });
-  const loginOf = async ({ mechanism, passwordFile, ...given }: SaslSettings): Promise<KafkaLogin> => {
-    const required = (what: "username" | "password", value: string | undefined) => {
-      if (value !== undefined) return value;
-      throw new Error(
-        `Cannot log in by ${mechanism}: there is no ${what}, neither set nor in ${SECRETS[what]}`,
-      );
+  const sslOf = async ({ caFile, certFile, keyFile, ...tls }: TlsSettings): Promise<KafkaTls> => {
+    // They are read for each connection; what cannot be read is told now.
+    await read("the CA certificates", caFile);
+    await read("the certificate", certFile);
+    await read("the key", keyFile);
+    return {
+      files: { ca: caFile, cert: certFile, key: keyFile },
+      passphrase: await secretOf("passphrase", tls.passphraseFile),
+      servername: tls.serverName,
+      rejectUnauthorized: tls.rejectUnauthorized,
     };
-    const username = required("username", given.username ?? env(SECRETS.username));
-    return { mechanism, username, password: required("password", await secretOf("password", passwordFile)) };
+  };
+  const loginOf = async ({ mechanism, passwordFile, ...given }: SaslSettings): Promise<KafkaLogin> => {
+    const required = (
+      what: "username" | "password" | "region",
+      value: string | undefined,
+      variable: string,
+    ) => {
+      if (value !== undefined) return value;
+      throw new Error(`Cannot log in by ${mechanism}: there is no ${what}, neither set nor in ${variable}`);
+    };
+    if (mechanism === "aws-msk-iam") {
+      return { mechanism, region: required("region", given.region ?? env(SECRETS.region), SECRETS.region) };
+    }
+    const { tokenFile, tokenEndpoint, scope } = given;
+    if (mechanism === "oauthbearer" && tokenFile !== undefined) {
+      await read("the token", tokenFile);
+      return { mechanism, tokenFile };
+    }
+    const account = async () => ({
+      username: required("username", given.username ?? env(SECRETS.username), SECRETS.username),
+      password: required("password", await secretOf("password", passwordFile), SECRETS.password),
+    });
+    if (mechanism !== "oauthbearer") return { mechanism, ...await account() };
+    if (tokenEndpoint === undefined) {
+      throw new Error("Cannot log in by oauthbearer: there is neither tokenEndpoint nor tokenFile");
+    }
+    return { mechanism, tokenEndpoint, scope, ...await account() };
   };
   return {
     ...given(settings, Object.keys(KAFKA_OPTIONS) as (keyof typeof KAFKA_OPTIONS)[]),

@@ -20,6 +20,9 @@
  * 7. *A request that is not answered in time leaves its connection as it is*: others wait behind it, and metadata is
  *    asked of a broker that is silent. **Patched here**: the connection is given up, so the next request goes to
  *    another broker or opens it anew.
+ * 8. *A login is renewed a fixed time before the session ends*, at once where sessions are shorter, as those of a token
+ *    that is about to expire: brokers refuse a second login within a second, and kafkajs goes on to use the connection.
+ *    **Patched here**: four fifths of a session are used at least, and such a connection is given up, too.
  *
  * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch names private files, so
  * any version of kafkajs but 2.2.4 is refused.
@@ -28,6 +31,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { hrtime } from "node:process";
 import { Kafka, type KafkaConfig } from "kafkajs";
 import { KafkaJSConnectionClosedError } from "kafkajs/src/errors.js";
 import manifest from "kafkajs/package.json" with { type: "json" };
@@ -65,6 +69,12 @@ interface Connection {
   socket: { destroy(): void } | null | undefined;
   readonly host: string;
   readonly port: number;
+  /** As `process.hrtime()` gave it; `null` without a login. */
+  readonly authenticatedAt: [number, number] | null;
+  /** Milliseconds; 0 = for ever. */
+  readonly sessionLifetime: { toString(): string };
+  readonly reauthenticationThreshold: number;
+  isAuthenticated(): boolean;
   isConnected(): boolean;
   connect(): Promise<unknown>;
   disconnect(): Promise<unknown>;
@@ -77,6 +87,8 @@ const { isConnected, connect, disconnect, send } = connection;
 connection.isConnected = function (this: Connection) {
   return this.socket != null && isConnected.call(this);
 };
+/** Share of a session that is used before the next login. */
+const SESSION_SHARE = 0.8;
 const connecting = new WeakMap<Connection, Promise<unknown>>();
 connection.connect = function (this: Connection) {
   const opening = connecting.get(this) ?? connect.call(this).finally(() => connecting.delete(this));
@@ -89,16 +101,26 @@ connection.disconnect = async function (this: Connection) {
   if (this.socket === socket) this.socket = undefined;
   return done;
 };
+connection.isAuthenticated = function (this: Connection) {
+  const { authenticatedAt, reauthenticationThreshold } = this;
+  if (authenticatedAt === null) return false;
+  const lifetimeMs = Number(this.sessionLifetime);
+  const [seconds, nanos] = hrtime(authenticatedAt);
+  const usableMs = Math.max(lifetimeMs - reauthenticationThreshold, lifetimeMs * SESSION_SHARE);
+  return lifetimeMs === 0 || seconds * 1000 + nanos / 1e6 < usableMs;
+};
 connection.send = async function (this: Connection, protocol) {
   const { socket } = this;
   try {
     return await send.call(this, protocol);
   } catch (error) {
     const isSilent = error instanceof Error && error.name === "KafkaJSRequestTimeoutError";
+    const isConfused = error instanceof Error && "type" in error && error.type === "ILLEGAL_SASL_STATE";
     // Another request may have given it up, and opened the next one.
-    if (isSilent && socket != null && socket === this.socket) {
+    if ((isSilent || isConfused) && socket != null && socket === this.socket) {
       const { host, port } = this;
-      this.rejectRequests(new KafkaJSConnectionClosedError(`${host}:${port} is silent`, { host, port }));
+      const why = isSilent ? "is silent" : "takes no login now";
+      this.rejectRequests(new KafkaJSConnectionClosedError(`${host}:${port} ${why}`, { host, port }));
       await this.disconnect();
       socket.destroy();
     }

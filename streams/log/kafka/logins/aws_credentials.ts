@@ -1,0 +1,103 @@
+/**
+ * Credentials of Amazon Web Services, from where its platforms put them: variables, the endpoint of a container (ECS,
+ * Pod Identity of EKS), or a role for the identity of a service account (IRSA of EKS).
+ *
+ * @module
+ */
+
+import { readFile } from "node:fs/promises";
+import process from "node:process";
+import { askEndpoint, textOf } from "./endpoint.ts";
+import { LoginError } from "./login_error.ts";
+import { type Lease, renewed } from "./renewed.ts";
+
+/** What requests are signed with. */
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}
+
+/** Host of relative addresses, as ECS has it. */
+const ECS = "http://169.254.170.2";
+const WHAT = "credentials of AWS";
+
+/** Gives credentials, each for most of their life. @param env reads a variable */
+export function awsCredentials(
+  region: string,
+  env: (name: string) => string | undefined = (name) => process.env[name],
+): () => Promise<AwsCredentials> {
+  return renewed(async () => {
+    const [accessKeyId, secretAccessKey] = [env("AWS_ACCESS_KEY_ID"), env("AWS_SECRET_ACCESS_KEY")];
+    if (accessKeyId !== undefined && secretAccessKey !== undefined) {
+      const value = { accessKeyId, secretAccessKey, sessionToken: env("AWS_SESSION_TOKEN") };
+      return { value, until: Infinity };
+    }
+    const relative = env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    const container = env("AWS_CONTAINER_CREDENTIALS_FULL_URI") ?? (relative && `${ECS}${relative}`);
+    if (container !== undefined) return await ofContainer(container, env);
+    const [role, file] = [env("AWS_ROLE_ARN"), env("AWS_WEB_IDENTITY_TOKEN_FILE")];
+    if (role !== undefined && file !== undefined) {
+      const sts = env("AWS_ENDPOINT_URL_STS") ?? `https://sts.${region}.amazonaws.com`;
+      return await ofRole(sts, role, await textIn(file));
+    }
+    throw new LoginError(
+      "Cannot log in by aws-msk-iam: there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or " +
+        "let the platform set AWS_CONTAINER_CREDENTIALS_FULL_URI, or AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE",
+      false,
+    );
+  });
+}
+
+async function ofContainer(
+  url: string,
+  env: (name: string) => string | undefined,
+): Promise<Lease<AwsCredentials>> {
+  const file = env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+  const authorization = file === undefined ? env("AWS_CONTAINER_AUTHORIZATION_TOKEN") : await textIn(file);
+  return leaseOf(
+    await askEndpoint(WHAT, url, authorization === undefined ? {} : { headers: { authorization } }),
+    "Token",
+  );
+}
+
+/** AssumeRoleWithWebIdentity, which answers with JSON when it is asked to. */
+async function ofRole(sts: string, role: string, identity: string): Promise<Lease<AwsCredentials>> {
+  const answer = await askEndpoint(WHAT, sts, {
+    method: "POST",
+    headers: { accept: "application/json" },
+    body: new URLSearchParams({
+      ...{ Action: "AssumeRoleWithWebIdentity", Version: "2011-06-15", RoleSessionName: "meander" },
+      ...{ RoleArn: role, WebIdentityToken: identity },
+    }),
+  });
+  return leaseOf(within(within(within(answer, RESPONSE), RESULT), "Credentials"), "SessionToken");
+}
+
+const RESPONSE = "AssumeRoleWithWebIdentityResponse";
+const RESULT = "AssumeRoleWithWebIdentityResult";
+
+function within(fields: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
+  const value = fields[name];
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}
+
+/** ECS tells times as text, STS as seconds. */
+function leaseOf(fields: Readonly<Record<string, unknown>>, token: string): Lease<AwsCredentials> {
+  const { Expiration: end } = fields;
+  const until = typeof end === "number" ? end * 1000 : Date.parse(`${end}`);
+  if (Number.isNaN(until)) throw new LoginError(`Cannot get ${WHAT}: the answer has no Expiration`, false);
+  const value = {
+    accessKeyId: textOf(fields, "AccessKeyId", WHAT),
+    secretAccessKey: textOf(fields, "SecretAccessKey", WHAT),
+    sessionToken: textOf(fields, token, WHAT),
+  };
+  return { value, until };
+}
+
+async function textIn(file: string): Promise<string> {
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new LoginError(`Cannot get ${WHAT}: cannot read ${file}: ${cause.message}`, true);
+  });
+  return text.trim();
+}

@@ -1,0 +1,42 @@
+/**
+ * JSON of endpoints that give tokens and credentials. What they answer is in no message: it may be a secret.
+ *
+ * @module
+ */
+
+import { LoginError } from "./login_error.ts";
+
+const TIMEOUT_MS = 10_000;
+const TOO_MANY = 429;
+const SERVER_ERROR = 500;
+
+/**
+ * Asks an endpoint. @param what is asked for, for messages @throws LoginError */
+export async function askEndpoint(
+  what: string,
+  url: string,
+  init: RequestInit = {},
+): Promise<Readonly<Record<string, unknown>>> {
+  const { origin, pathname } = new URL(url);
+  const at = `${what} from ${origin}${pathname}`;
+  let response: Response;
+  try {
+    response = await fetch(url, { ...init, redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (cause) {
+    throw new LoginError(`Cannot get ${at}: ${(cause as Error).message}`, true);
+  }
+  const body: unknown = await response.json().catch(() => undefined);
+  const fields = typeof body === "object" && body !== null ? body as Record<string, unknown> : {};
+  if (response.ok) return fields;
+  // OAuth 2 names the reason by a word.
+  const reason = typeof fields["error"] === "string" ? ` ${fields["error"].slice(0, 100)}` : "";
+  const isPassing = response.status >= SERVER_ERROR || response.status === TOO_MANY;
+  throw new LoginError(`Cannot get ${at}: it answered ${response.status}${reason}`, isPassing);
+}
+
+/** A text of an answer. @throws LoginError when it is not there */
+export function textOf(fields: Readonly<Record<string, unknown>>, name: string, what: string): string {
+  const value = fields[name];
+  if (typeof value === "string" && value !== "") return value;
+  throw new LoginError(`Cannot get ${what}: the answer has no ${name}`, false);
+}
