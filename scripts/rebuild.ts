@@ -23,6 +23,7 @@ import {
   share,
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
+import { withMemoryBudget } from "./flags/memory_budget.ts";
 import { openLog } from "./flags/service_flags.ts";
 import { rebuildDeployment } from "./run/rebuild.ts";
 
@@ -65,8 +66,9 @@ const program = addLogFlags(
   )
   .parse(commandArguments(), { from: "user" });
 
-const flags = program.opts<Flags>();
 await runCommand(async () => {
+  const say = (line: string) => print(Deno.stdout, `${line}\n`);
+  const flags = withMemoryBudget(program.opts<Flags>(), say);
   await mustExist(flags);
   const config = await readConfig(flags.config);
   await using log = await openLog(flags, { config });
@@ -75,5 +77,5 @@ await runCommand(async () => {
     print(Deno.stdout, `generation ${flags.drop} is dropped: ${dropped} offsets\n`);
     return 0;
   }
-  return await rebuildDeployment(log, config, flags, (line) => print(Deno.stdout, `${line}\n`));
+  return await rebuildDeployment(log, config, flags, say);
 });

@@ -18,6 +18,7 @@ import {
   commandName,
   count,
   createCommand,
+  print,
   runCommand,
   share,
 } from "./flags/command_line.ts";
@@ -33,6 +34,7 @@ import {
 import { granted, permissionsOf } from "./run/permissions.ts";
 import { runThread } from "./run/start.ts";
 import { addLogFlags, DURABLE_KINDS } from "./flags/log_flags.ts";
+import { withMemoryBudget } from "./flags/memory_budget.ts";
 import { optionFlag } from "./flags/option_flags.ts";
 
 const ALL_ROLES = [...ROLES, "http"] as const;
@@ -93,7 +95,11 @@ const program = addLogFlags(
     new Option("--variant-models <names...>", "models that variants of experiments may want beside it")
       .choices([...MODEL_NAMES]),
   )
-  .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
+  .option(
+    "--memory <size>",
+    "memory for states and embeddings, such as 512MB (default: by the limit of its control group, if there is one)",
+    byteSize,
+  )
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option(
     "--commit-interval <ms>",
@@ -152,8 +158,12 @@ const program = addLogFlags(
   )
   .parse(commandArguments(), { from: "user" });
 
-const flags = program.opts<Flags>();
 await runCommand(async () => {
+  const given = program.opts<Flags>();
+  const say = (line: string) => {
+    if (!given.quiet) print(Deno.stderr, `${line}\n`);
+  };
+  const flags = withMemoryBudget(given, say);
   const permissions = await granted(await permissionsOf(flags));
   return await runThread(new URL("./run/thread.ts", import.meta.url), { flags, permissions });
 });

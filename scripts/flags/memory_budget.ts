@@ -1,0 +1,55 @@
+/**
+ * What a process takes of the memory that its container or unit allows it.
+ *
+ * @module
+ */
+
+import process from "node:process";
+
+/** What a service takes beside states and embeddings: code, heaps, the log. */
+const BESIDE_BYTES = 384 << 20;
+/** Half of what is left stays for garbage. */
+const SHARE = 0.5;
+const LEAST_BYTES = 64 << 20;
+/** Deno tells a limit that is none as 0, or as nearly all that an integer can be. */
+const NO_LIMIT_BYTES = 2 ** 60;
+
+/** Flags of a command that takes memory. */
+interface MemoryFlags {
+  /** Memory for states and embeddings, bytes. */
+  readonly memory?: number;
+}
+
+/** Memory for states and embeddings under a limit of the whole process, bytes. */
+export function budgetOf(limitBytes: number): number {
+  return Math.max(LEAST_BYTES, Math.floor((limitBytes - BESIDE_BYTES) * SHARE));
+}
+
+/** Memory that this process may use, by its control group, bytes; `null` = no limit, or it may not look. */
+function limitOf(): number | null {
+  if (Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" }).state !== "granted") return null;
+  const bytes = process.constrainedMemory();
+  return bytes > 0 && bytes < NO_LIMIT_BYTES ? bytes : null;
+}
+
+/**
+ * The flags, with `memory` by the limit of the control group where it is not given.
+ *
+ * @param say told what is taken of what
+ */
+export function withMemoryBudget<Flags extends MemoryFlags>(
+  flags: Flags,
+  say: (line: string) => void,
+): Flags {
+  if (flags.memory !== undefined) return flags;
+  const limit = limitOf();
+  if (limit === null) return flags;
+  const memory = budgetOf(limit);
+  const mb = (bytes: number) => Math.round(bytes / 2 ** 20);
+  say(
+    `takes ${mb(memory)} MB for states and embeddings, as it may use ${
+      mb(limit)
+    } MB; --memory says otherwise`,
+  );
+  return { ...flags, memory };
+}
