@@ -4,38 +4,114 @@
  * @module
  */
 
-import { decodeEvent, decodeItem } from "../../src/events/codec.ts";
-import type { Adapted } from "./adapters.ts";
+import { getLogger } from "@logtape/logtape";
+import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";
+import { parseJson } from "../../src/events/json.ts";
+import { adapt, type Adapted } from "./adapters.ts";
+import { Answers } from "./archive/answers.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readLines } from "./lines.ts";
 import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
 
+const logger = getLogger(["meander", "sources"]);
+
+/** What is exported and is no source: fields that tell it, and why it is none. */
+const NO_SOURCES = [
+  {
+    name: "recommendations",
+    fields: ["request", "stateVersion", "tookMicros"],
+    why: "they go with events, as what was shown; name the folder that has both",
+  },
+  {
+    name: "samples",
+    fields: ["rows", "history", "closedTime"],
+    why: "they have the features of the deployment that made them; name the folder that has its events and " +
+      "recommendations, of which they are made again",
+  },
+  {
+    name: "experiments",
+    fields: ["salt", "variants", "variantSpans"],
+    why: "their figures and assignments are not in it; move the deployment by a backup, or start them anew",
+  },
+] as const;
+
 /**
  * Reads a folder with `items.jsonl` (if there is one) and then `events.jsonl`, each perhaps with `.gz`; or one file of
  * events, or of items when its name begins with `items`.
+ *
+ * Where the folder has `recommendations.jsonl`, each request is the impression of what it was answered with: it would be
+ * answered anew, and learnt as if that had been shown. Requests without an answer are left out.
  */
 export async function* openNative(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
     yield* /(?:^|[/\\])items[^/\\]*$/.test(path) ? readItems(path, options) : readEvents(path, options);
     return;
   }
-  const items = await fileIn(path, ["items.jsonl", "items.jsonl.gz"]);
-  const events = await fileIn(path, ["events.jsonl", "events.jsonl.gz"]);
+  const [items, events, recommendations] = await Promise.all(
+    ["items", "events", "recommendations"].map((name) => fileIn(path, [`${name}.jsonl`, `${name}.jsonl.gz`])),
+  );
   if (items === undefined && events === undefined) {
     throw new Deno.errors.NotFound(
       `Cannot open ${path} as meander: it has no events.jsonl and no items.jsonl`,
     );
   }
   if (items !== undefined) yield* readItems(items, options);
-  if (events !== undefined) yield* readEvents(events, options);
+  if (events === undefined) return;
+  if (recommendations === undefined) yield* readEvents(events, options);
+  else yield* readShown(events, recommendations, options);
 }
 
-/** Reads events. */
+/** Reads events. @throws TypeError when it begins with what is exported and is no event */
 function readEvents(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
+  let isFirst = true;
   return readRecords(file, options, (bytes) => {
     const decoded = decodeEvent(bytes);
+    if (isFirst && !decoded.ok) refuseExported(file, bytes);
+    isFirst = false;
     return decoded.ok ? { ok: true, records: [{ kind: "event", event: decoded.event }] } : decoded;
   });
+}
+
+function refuseExported(file: string, bytes: Uint8Array): void {
+  const parsed = parseJson(bytes, "event");
+  if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) return;
+  const found = NO_SOURCES.find(({ fields }) =>
+    fields.every((field) => Object.hasOwn(parsed.value as object, field))
+  );
+  if (found !== undefined) {
+    throw new TypeError(`Cannot ingest ${file}, which has ${found.name}: ${found.why}`);
+  }
+}
+
+/** Reads events, and requests as what was shown. */
+async function* readShown(
+  events: string,
+  recommendations: string,
+  options: SourceOptions,
+): AsyncGenerator<SourceRecord> {
+  await using answers = await Answers.open();
+  for await (const lines of readLines(recommendations, options.signal)) {
+    for (const line of lines) {
+      const decoded = line.rejected ?? decodeRecommendation(line.bytes);
+      if (decoded.ok) answers.add(decoded.recommendation);
+      else yield* placed(recommendations, line, decoded);
+    }
+  }
+  let unanswered = 0;
+  yield* readRecords(events, options, (bytes) => {
+    const decoded = decodeEvent(bytes);
+    if (!decoded.ok) return decoded;
+    const { event } = decoded;
+    if (event.type !== "request") return { ok: true, records: [{ kind: "event", event }] };
+    const shown = answers.shownFor(event);
+    if (shown === undefined) unanswered++;
+    return adapt(() => ({ events: shown ? [shown] : [] }));
+  });
+  if (unanswered > 0) {
+    logger.warn("{count} requests of {events} are left out: {recommendations} does not have their answers", {
+      ...{ count: unanswered, events, recommendations },
+    });
+  }
 }
 
 /** Reads items. */

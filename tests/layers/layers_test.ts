@@ -61,6 +61,7 @@ const LAYERS = [
   "streams/formats",
   "streams/mapping",
   "streams/topics",
+  "streams/sources/archive",
   "streams/sources",
   "streams/experiments",
   "streams/task/store",

@@ -1,16 +1,16 @@
 /**
  * Makes a release of this checkout: `--prepare` writes what is committed for it, without it the files are made.
  *
- *     deno run -A scripts/release.ts --prepare
- *     deno run -A scripts/release.ts --to dist
+ *     deno run -A scripts/release/release.ts --prepare
+ *     deno run -A scripts/release/release.ts --to dist
  *
  * @module
  */
 
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
-import { commandArguments, createCommand, print, runCommand } from "./flags/command_line.ts";
-import { make, prepare } from "./release/steps.ts";
+import { commandArguments, createCommand, print, runCommand } from "../flags/command_line.ts";
+import { make, prepare } from "./steps.ts";
 
 interface Flags {
   readonly prepare?: true;
@@ -25,7 +25,7 @@ const program = createCommand("release")
 
 const flags = program.opts<Flags>();
 await runCommand(async () => {
-  const root = fileURLToPath(new URL("../", import.meta.url)).replace(/\/$/, "");
+  const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
   const checkout = { root, say: (line: string) => print(Deno.stdout, `${line}\n`) };
   await (flags.prepare
     ? prepare(checkout, new Date().toISOString().slice(0, 10))
