@@ -14,6 +14,7 @@ import figures from "./page/figures.js" with { type: "text" };
 import html from "./page/index.html" with { type: "text" };
 import loop from "./page/loop.js" with { type: "text" };
 import overview from "./page/overview.js" with { type: "text" };
+import rejected from "./page/rejected.js" with { type: "text" };
 import server from "./page/server.js" with { type: "text" };
 import store from "./page/store.js" with { type: "text" };
 import style from "./page/style.css" with { type: "text" };
@@ -30,6 +31,7 @@ const FILES: Readonly<Record<string, readonly [text: string, type: string]>> = {
   "figures.js": [figures, JAVASCRIPT],
   "loop.js": [loop, JAVASCRIPT],
   "overview.js": [overview, JAVASCRIPT],
+  "rejected.js": [rejected, JAVASCRIPT],
   "server.js": [server, JAVASCRIPT],
   "store.js": [store, JAVASCRIPT],
   "user.js": [user, JAVASCRIPT],
@@ -45,7 +47,7 @@ const HEADERS = {
 };
 
 /** Paths that serve the page, which then renders by its address. */
-const PAGES = ["/", "/users", "/users/:user", "/experiments"];
+const PAGES = ["/", "/users", "/users/:user", "/experiments", "/rejected"];
 
 /** The pages and their files, which are not part of the API and its description. */
 export function dashboardPages(): readonly Endpoint[] {

@@ -73,32 +73,46 @@ export async function* readRejected(
   newest = Infinity,
 ): AsyncGenerator<RejectedRecord> {
   const partitions = (await log.identify(topics.rejected))?.partitions ?? 0;
-  const replayed = new Map<string, readonly number[]>();
+  const replayed = new Replayed(log, topics);
   for (let partition = 0; partition < partitions; partition++) {
     const { start, end } = await log.bounds(topics.rejected, partition);
     const from = Math.max(start, end - newest);
     for await (const record of readAll(log, topics.rejected, partition, from)) {
       const own = decodeRejected(record);
-      if (own === null || !holds(filter, own.rejection)) continue;
-      const { source } = own.rejection;
-      if (source !== undefined) {
-        if (!replayed.has(source)) replayed.set(source, await replayedTo(log, topics, source));
-        if (own.offset < (replayed.get(source)?.[partition] ?? 0)) continue;
-      }
-      yield own;
+      if (own !== null && holds(filter, own.rejection) && !await replayed.has(own)) yield own;
     }
   }
 }
 
-/** Offsets up to which a source's rejected records were replayed, by partition. */
-async function replayedTo(log: Log, topics: Topics, source: string): Promise<readonly number[]> {
-  const id = feederId(topics, replayName(source));
-  return (await feederPosition<TopicPosition>(log, topics, id))?.next ?? [];
+/** Knows what was replayed, as of when a source is first asked for. */
+export class Replayed {
+  readonly #log: Log;
+  readonly #topics: Topics;
+  /** Offsets up to which rejected records were replayed, by source and partition. */
+  readonly #next = new Map<string, readonly number[]>();
+
+  /** Of a deployment. */
+  constructor(log: Log, topics: Topics) {
+    this.#log = log;
+    this.#topics = topics;
+  }
+
+  /** Whether a record was replayed. */
+  async has({ partition, offset, rejection: { source } }: RejectedRecord): Promise<boolean> {
+    if (source === undefined) return false;
+    let next = this.#next.get(source);
+    if (next === undefined) {
+      const id = feederId(this.#topics, replayName(source));
+      next = (await feederPosition<TopicPosition>(this.#log, this.#topics, id))?.next ?? [];
+      this.#next.set(source, next);
+    }
+    return offset < (next[partition] ?? 0);
+  }
 }
 
 /** Counts rejected records by source, place, code and rule, most first. */
 export async function countRejected(
-  records: AsyncIterable<RejectedRecord>,
+  records: AsyncIterable<RejectedRecord> | Iterable<RejectedRecord>,
 ): Promise<readonly RejectedCount[]> {
   const counts = new Map<string, { count: number; newest: RejectedRecord }>();
   for await (const record of records) {
@@ -143,7 +157,8 @@ export function placeOf(rejection: Rejection): string {
   return `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
 }
 
-function holds({ code, source, from }: RejectedFilter, rejection: Rejection): boolean {
+/** Whether a rejection is meant. */
+export function holds({ code, source, from }: RejectedFilter, rejection: Rejection): boolean {
   return (code === undefined || rejection.code === code) &&
     (source === undefined || rejection.source === source) &&
     (from === undefined || placeName(rejection) === from);

@@ -5,6 +5,7 @@ import { findChromium } from "../browser.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { schemasOf } from "../server/openapi_answers.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
+import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
 import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "../server/deployment.ts";
 
@@ -230,3 +231,53 @@ look("an experiment is shown with its variants", { path: "/experiments" }, async
   await page.reload();
   await page.locator(".card", { hasText: "stopped: it breaks a guard rail" }).waitFor();
 });
+
+/** Bytes and reasons of those who would like the page to do something for them. */
+const HOSTILE = [
+  `<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>`,
+  `</code></pre><svg onload=alert(1)>{"user":"\u202Ennacs"}`,
+  "javascript:alert(1)//\u0000\u0007",
+];
+
+for (const width of [1280, 390]) {
+  const name = `rejected records are counted and decoded, and bytes stay text, ${width} pixels wide`;
+  look(name, { path: "/rejected", width, dark: width === 390 }, async ({ page, api }) => {
+    await page.locator("h2", { hasText: "Nothing was rejected" }).waitFor();
+    const encoder = new TextEncoder();
+    const rejections = [...HOSTILE.map((text) => encoder.encode(text)), Uint8Array.of(0, 1, 0xff, 0x41)];
+    await api.log.append(rejections.map((bytes, n) => ({
+      ...{ topic: "meander.rejected", partition: 0, key: HOSTILE[0]!, time: NOW + n },
+      headers: { [HOSTILE[0]!]: HOSTILE[1]! },
+      value: encodeRejection({
+        ...rejectionOf(
+          { topic: HOSTILE[n] ?? "clicks", partition: 0, offset: n, source: HOSTILE[0]! },
+          { ok: false, code: "unmapped", reason: `${HOSTILE[n % 3]} has no rule` },
+          bytes,
+        ),
+        rule: HOSTILE[1]!,
+      }),
+    })));
+    await page.reload();
+    await page.locator("details.record").nth(3).waitFor();
+    await page.evaluate("for (const e of document.querySelectorAll('details')) e.open = true");
+    const codes = await page.locator("details pre").allTextContents();
+    assert.match(codes[0] ?? "", /^0000 {2}00 01 ff 41 +···A$/);
+    assert.match(codes[1] ?? "", /^0000 {2}6a 61 76 61/, "control characters are no text");
+    assert.equal(codes[2], HOSTILE[1]!.replace("\u202E", "\\u{202e}"));
+    assert.equal(codes[3], HOSTILE[0]);
+    assert.equal(
+      await page.locator("main img, main script, main svg, main [onerror], main [onload]").count(),
+      0,
+    );
+    assert.equal(await page.title(), "Rejected – meander");
+    const text = await page.locator("main").textContent() ?? "";
+    assert.ok(text.includes(HOSTILE[0]!) && !text.includes("\u202E") && !text.includes("\0"));
+    assert.match(text, /rejected replay '<img/);
+    const { Rejected } = await schemasOf(api);
+    assert.ok(Rejected !== undefined && matches(Rejected, (await api.get("/v1/rejected")).json));
+    const shot = Deno.env.get("MEANDER_SCREENSHOT");
+    if (shot !== undefined) {
+      await page.screenshot({ path: `${shot}-${width}.png`, fullPage: true, caret: "initial" });
+    }
+  });
+}

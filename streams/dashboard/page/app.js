@@ -9,6 +9,7 @@
 import { setText } from "./elements.js";
 import { showExperiments } from "./experiments.js";
 import { showOverview } from "./overview.js";
+import { showRejected } from "./rejected.js";
 import { follow } from "./server.js";
 import { Store } from "./store.js";
 import { showSearch, showUser } from "./user.js";
@@ -45,6 +46,9 @@ function show() {
     case "experiments":
       document.title = "Experiments – meander";
       return showExperiments(main);
+    case "rejected":
+      document.title = "Rejected – meander";
+      return showRejected(main);
     default:
       document.title = "Overview – meander";
       return showOverview(main, store);

@@ -21,7 +21,11 @@ const AGAIN_MS = 10_000;
  * @returns {() => void} Renders updates.
  */
 export function showExperiments(main) {
-  const box = html("div", {}, html("p", { class: "card muted", role: "status" }, "Reads the log …"));
+  const box = html(
+    "div",
+    { class: "stack" },
+    html("p", { class: "card muted", role: "status" }, "Reads the log …"),
+  );
   main.replaceChildren(html("div", { class: "heading" }, html("h1", {}, "Experiments")), box);
   let asked = -Infinity, busy = false;
   return () => {

@@ -5,53 +5,83 @@
  */
 
 import { z } from "zod";
-import { countRejected, readRejected, type RejectedCount } from "../../feeders/rejected_records.ts";
+import { lookAtRejected, type RejectedLook } from "../../feeders/newest_rejected.ts";
+import type { RejectedFilter, RejectedRecord } from "../../feeders/rejected_records.ts";
 import type { ApiContext } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
 
-/** Newest records of each partition that are looked at. */
-const NEWEST = 1000;
+/** What a look costs at most, whoever fills the topic. */
+const LIMITS = { records: 4000, bytes: 8 << 20 };
+/** Newest records that are given. */
+const GIVEN = 50;
 /** Characters of the Base64 of a record that are given: its first KiB. */
 const MOST_BYTES = 1368;
+/** How long a look answers the same question again, milliseconds. */
+const BELIEVED_MS = 1000;
 
 const count = z.int().min(0);
 const { Rejected } = named({
   Rejected: z.object({
+    isAll: z.boolean().describe("Whether nothing that is on the topic was left out."),
     reasons: z.array(z.object({
       source: z.string().nullable().describe("Format or source; null = a topic of the deployment."),
       from: z.string().describe("Topic or file."),
       code: z.string(),
       rule: z.string().nullable().describe("Rule of the source that could not take it."),
       count,
-      newest: z.looseObject({
-        partition: count.describe("Of the topic of rejected records."),
-        offset: count,
-        time: z.number(),
-        rejection: z.looseObject({
-          reason: z.string(),
-          bytes: z.string().describe("Base64, the first KiB."),
-        }),
-      }),
+      newest: rejected(),
     })),
+    records: z.array(rejected()).max(GIVEN).describe("The newest of all, newest first."),
   }),
 });
 
+function rejected() {
+  return z.looseObject({
+    partition: count.describe("Of the topic of rejected records."),
+    offset: count,
+    time: z.number(),
+    key: z.string().nullable(),
+    rejection: z.looseObject({
+      code: z.string(),
+      reason: z.string(),
+      bytes: z.string().describe("Base64, the first KiB."),
+    }),
+  });
+}
+
 /** Makes the endpoint. */
-export function rejectedEndpoint({ log, topics }: ApiContext): Endpoint {
+export function rejectedEndpoint({ log, topics, clock }: ApiContext): Endpoint {
+  let last: { readonly key: string; readonly at: number; readonly look: Promise<RejectedLook> } | undefined;
+  /** One look at a time; the same question within a second has the same answer. */
+  const lookFor = async (key: string, filter: RejectedFilter): Promise<RejectedLook> => {
+    for (;;) {
+      const before = last;
+      if (before?.key === key && clock() - before.at < BELIEVED_MS) return await before.look;
+      await before?.look.catch(() => {}); // whoever asked is told
+      if (last === before) break;
+    }
+    const look = lookAtRejected(log, topics, filter, LIMITS);
+    last = { key, at: clock(), look };
+    return await look;
+  };
   return {
     method: "GET",
     path: "/v1/rejected",
     id: "getRejected",
     summary: "What was not taken, by reason",
-    description: `Of the newest ${NEWEST} records of each partition, without those that were replayed.`,
+    description:
+      `Of the newest ${LIMITS.records} records, ${LIMITS.bytes >> 20} MiB at most, in equal shares of the ` +
+      "partitions, without those that were replayed.",
     scope: "read",
     query: {
       code: { about: "Only this code", schema: { type: "string" } },
       source: { about: "Only this source or format", schema: { type: "string" } },
       from: { about: "Only this topic or file", schema: { type: "string" } },
     },
-    answers: { 200: { description: "Reasons, most frequent first", schema: Rejected } },
+    answers: {
+      200: { description: "Reasons, most frequent first, and the newest records", schema: Rejected },
+    },
     problems: ["unavailable"],
     handle: async (call: Call) => {
       const query = queryOf(call);
@@ -60,14 +90,19 @@ export function rejectedEndpoint({ log, topics }: ApiContext): Endpoint {
         source: query.get("source") ?? undefined,
         from: query.get("from") ?? undefined,
       };
-      const reasons = await countRejected(readRejected(log, topics, filter, NEWEST));
-      return Response.json({ reasons: reasons.map(shortened) });
+      const { isAll, reasons, records } = await lookFor(JSON.stringify(filter), filter);
+      return Response.json({
+        isAll,
+        reasons: reasons.map((reason) => ({ ...reason, newest: shortened(reason.newest) })),
+        records: records.slice(0, GIVEN).map(shortened),
+      });
     },
   };
 }
 
-function shortened(reason: RejectedCount): RejectedCount {
-  const { newest } = reason;
-  const bytes = newest.rejection.bytes.slice(0, MOST_BYTES);
-  return { ...reason, newest: { ...newest, rejection: { ...newest.rejection, bytes } } };
+function shortened(record: RejectedRecord): RejectedRecord {
+  const { rejection } = record;
+  const bytes = rejection.bytes.slice(0, MOST_BYTES);
+  const isCut = rejection.cut || bytes.length < rejection.bytes.length;
+  return { ...record, rejection: { ...rejection, bytes, ...(isCut ? { cut: true as const } : {}) } };
 }

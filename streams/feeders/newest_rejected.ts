@@ -1,0 +1,91 @@
+/**
+ * A look at the newest rejected records that costs the same whatever stands on the topic, for a thread that answers
+ * others meanwhile.
+ *
+ * @module
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { Log, LogRecord } from "../log/log.ts";
+import type { Topics } from "../topics/topics.ts";
+import {
+  countRejected,
+  decodeRejected,
+  holds,
+  type RejectedCount,
+  type RejectedFilter,
+  type RejectedRecord,
+  Replayed,
+} from "./rejected_records.ts";
+
+/** How much is looked at, of all partitions together. */
+export interface LookLimits {
+  /** Most offsets. */
+  readonly records: number;
+  /** Bytes of values after which a look ends; at most a portion more. */
+  readonly bytes: number;
+}
+
+/** What a look has found. */
+export interface RejectedLook {
+  /** Reasons, most frequent first. */
+  readonly reasons: readonly RejectedCount[];
+  /** The records, newest first. */
+  readonly records: readonly RejectedRecord[];
+  /** Whether nothing on the topic was left out. */
+  readonly isAll: boolean;
+}
+
+/** Offsets of a portion: with the largest records some milliseconds of work, after which others get their turn. */
+const LEAST = 16, MOST = 512;
+
+/** Looks at the newest records of each partition, in equal shares, without those that were replayed. */
+export async function lookAtRejected(
+  log: Log,
+  topics: Topics,
+  filter: RejectedFilter,
+  limits: LookLimits,
+): Promise<RejectedLook> {
+  const partitions = (await log.identify(topics.rejected))?.partitions ?? 0;
+  const replayed = new Replayed(log, topics);
+  const found: RejectedRecord[] = [];
+  let isAll = true;
+  for (let partition = 0; partition < partitions; partition++) {
+    const { start, end } = await log.bounds(topics.rejected, partition);
+    const least = Math.max(start, end - Math.ceil(limits.records / partitions));
+    let left = limits.bytes / partitions, to = end, size = LEAST;
+    while (to > least && left > 0) {
+      const from = Math.max(least, to - size);
+      const records = await between(log, topics.rejected, partition, { from, to });
+      const bytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+      for (const record of records.toReversed()) {
+        const own = decodeRejected(record);
+        if (own !== null && holds(filter, own.rejection) && !await replayed.has(own)) found.push(own);
+      }
+      left -= bytes;
+      size = Math.floor(Math.min(MOST, Math.max(LEAST, left * (to - from) / Math.max(bytes, 1))));
+      to = from;
+      await delay(0);
+    }
+    if (to > start) isAll = false;
+  }
+  found.sort((a, b) => b.time - a.time || b.offset - a.offset);
+  return { reasons: await countRejected(found.toReversed()), records: found, isAll };
+}
+
+/** The records of [from, to). */
+async function between(
+  log: Log,
+  topic: string,
+  partition: number,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<readonly LogRecord[]> {
+  const all: LogRecord[] = [];
+  for (let at = from; at < to;) {
+    const { records, next } = await log.read(topic, partition, at, { maxRecords: to - at });
+    all.push(...records.filter(({ offset }) => offset < to));
+    if (next <= at) break;
+    at = next;
+  }
+  return all;
+}
