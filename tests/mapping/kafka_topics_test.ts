@@ -1,0 +1,373 @@
+/**
+ * Topics of others on a real broker, with a real registry: eleven of the shapes that are met, mapped by one
+ * configuration and no code; and the tutorial's first hour, followed to the letter.
+ */
+
+import assert from "node:assert/strict";
+import { decodeEvent, decodeRecommendation } from "../../src/events/codec.ts";
+import { parseConfig } from "../../streams/config/config.ts";
+import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
+import { sourceAdapter } from "../../streams/sources/adapters.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { readPage, ROOT } from "../docs/pages.ts";
+import { hasApicurio, type Registry, startApicurio } from "../formats/apicurio.ts";
+import { PERSON, SHOP, WRITTEN } from "../formats/shop_proto.ts";
+import { openLog, testBroker } from "../log/kafka_broker.ts";
+
+const TIME = Date.UTC(2026, 10, 27, 10);
+const PARTITIONS = 3;
+const encoder = new TextEncoder();
+const json = (value: unknown) => encoder.encode(JSON.stringify(value));
+const text = (word: string) => [2 * word.length, ...encoder.encode(word)];
+const user = (n: number) => `u${n % 7}`;
+
+/** Confluent's frame around a body. */
+function framed(id: number, body: Iterable<number>): Uint8Array {
+  return Uint8Array.from([0, id >> 24, id >> 16, id >> 8, id, ...body]);
+}
+
+const click = { user: "who.id", item: "sku", action: { value: "click" } };
+
+/** What stands in `meander.json`. */
+const configOf = (url: string) => ({
+  sources: {
+    calls: { preset: "segment" },
+    rudder: { preset: "segment" },
+    cloud: { preset: "cloudevents" },
+    rows: { preset: "debezium" },
+    snow: { preset: "snowplow" },
+    own: {
+      rules: [
+        { as: "nothing", when: { evt: "ping" } },
+        {
+          as: "interaction",
+          when: { evt: ["product_view", "product_like"] },
+          fields: {
+            user: "ctx.uid",
+            time: "ctx.ts",
+            item: "sku",
+            action: { path: "evt", values: { product_view: "view", product_like: "like" } },
+          },
+        },
+      ],
+    },
+    baskets: {
+      rules: [{
+        as: "interaction",
+        each: "lines",
+        fields: {
+          user: "buyer",
+          item: "@.sku",
+          time: { path: "at_us", unit: "us" },
+          action: { value: "purchase" },
+          value: { expression: '"@".price' },
+          id: { template: "{order}-{#}" },
+        },
+      }],
+    },
+    lines: {
+      format: "csv",
+      columns: ["who", "what", "sku", "at"],
+      rules: [{
+        as: "interaction",
+        fields: { user: "who", item: "sku", time: { path: "at", unit: "s" }, action: "what" },
+      }],
+    },
+    avro: {
+      format: "registry",
+      registry: { url },
+      rules: [{ as: "interaction", fields: { ...click, surface: "page" } }],
+    },
+    typed: {
+      format: "registry",
+      registry: { url },
+      rules: [{ as: "interaction", fields: { ...click, time: "at" } }],
+    },
+    proto: {
+      format: "registry",
+      registry: { url },
+      rules: [{ as: "interaction", fields: { ...click, time: "at" } }],
+    },
+  },
+});
+
+type Value = Uint8Array | { readonly value: Uint8Array; readonly headers: Readonly<Record<string, string>> };
+
+interface Sample {
+  readonly values: readonly Value[];
+  /** Events, items with those that are removed, and rejected records that come of them. */
+  readonly counts: readonly [events: number, items: number, rejected: number];
+}
+
+async function sampleOf(name: string): Promise<readonly Uint8Array[]> {
+  const all = await Deno.readTextFile(new URL(`samples/${name}`, import.meta.url));
+  return all.trimEnd().split("\n").map((line) => encoder.encode(line));
+}
+
+const times = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n));
+
+/** What others have on their topics. */
+async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sample>>> {
+  const string = (name: string) => ({ name, type: "string" });
+  const record = (name: string, fields: readonly object[]) =>
+    JSON.stringify({ type: "record", name, namespace: "com.shop", fields });
+  const who = { name: "who", type: "com.shop.Person" },
+    page = { name: "page", type: ["null", "string"], default: null };
+  const references = [{ name: "com.shop.Person", subject: "person-value", version: 1 }];
+  await registry.register("person-value", { schema: record("Person", [string("id")]) });
+  const avro = await registry.register("avro-value", {
+    schema: record("Click", [who, string("sku")]),
+    references,
+  });
+  const later = await registry.register("avro-value", {
+    schema: record("Click", [page, who, string("sku")]),
+    references,
+  });
+  const typed = await registry.register("typed-value", {
+    schemaType: "JSON",
+    schema: JSON.stringify({
+      $schema: "http://json-schema.org/draft-07/schema#",
+      type: "object",
+      properties: {},
+    }),
+  });
+  await registry.register("people", { schemaType: "PROTOBUF", schema: PERSON });
+  const proto = await registry.register("proto-value", {
+    ...{ schemaType: "PROTOBUF", schema: SHOP },
+    references: [{ name: "people/person.proto", subject: "people", version: 1 }],
+  });
+  const iso = (n: number) => new Date(TIME + n).toISOString();
+  const track = (n: number, event: string, properties: object) => ({
+    ...{
+      type: "track",
+      channel: "web",
+      rudderId: `r${n}`,
+      messageId: `m${n}`,
+      anonymousId: `a${n}`,
+      userId: user(n),
+    },
+    ...{
+      event,
+      properties,
+      originalTimestamp: iso(n),
+      sentAt: iso(n),
+      timestamp: iso(n),
+      receivedAt: iso(n + 5),
+    },
+  });
+  const binary = {
+    value: json({ user: "ann", item: "tent", action: "click" }),
+    headers: {
+      ce_specversion: "1.0",
+      ce_type: "shop.interaction",
+      ce_id: "7",
+      ce_time: "2026-11-27T10:00:00Z",
+    },
+  };
+  const own = (n: number, evt: string, ts: unknown = iso(n)) =>
+    json({ evt, ctx: { uid: user(n), ts }, sku: `A${n}` });
+  const basket = (n: number) => ({
+    ...{ order: `o${n}`, buyer: user(n), at_us: (TIME + n) * 1000 },
+    lines: times(1 + n % 3, (k) => ({ sku: `A${k}`, price: 2.5 })),
+  });
+  return {
+    calls: { values: await sampleOf("segment.jsonl"), counts: [9, 0, 2] },
+    rudder: {
+      values: [
+        ...times(20, (n) => json(track(n, "Product Viewed", { product_id: `A${n}` }))),
+        ...times(
+          5,
+          (n) =>
+            json(track(n, "Product List Viewed", { products: [{ product_id: "A1" }, { product_id: "A2" }] })),
+        ),
+        json({ type: "page", messageId: "p", userId: "u1", timestamp: iso(1) }),
+      ],
+      counts: [25, 0, 0],
+    },
+    cloud: {
+      values: [...await sampleOf("cloudevents.jsonl"), ...times(6, () => binary)],
+      counts: [10, 2, 2],
+    },
+    rows: { values: await sampleOf("debezium.jsonl"), counts: [2, 4, 2] },
+    snow: { values: await sampleOf("snowplow.tsv"), counts: [7, 0, 2] },
+    own: {
+      values: [
+        ...times(30, (n) => own(n, n % 3 === 0 ? "product_like" : "product_view")),
+        ...times(4, (n) => own(n, "ping")),
+        ...times(3, (n) => own(n, "unheard")),
+        own(1, "product_view", "soon"),
+        encoder.encode("{"),
+      ],
+      counts: [30, 0, 5],
+    },
+    baskets: {
+      values: [...times(12, (n) => json(basket(n))), json({ ...basket(1), lines: "none" })],
+      counts: [24, 0, 1],
+    },
+    lines: {
+      values: [
+        ...times(15, (n) => encoder.encode(`${user(n)},view,"A,${n}",${TIME / 1000 + n}`)),
+        encoder.encode("u1,view"),
+        encoder.encode(`u1,view,A1,yesterday`),
+      ],
+      counts: [15, 0, 2],
+    },
+    avro: {
+      values: [
+        ...times(10, (n) => framed(avro, [...text(user(n)), ...text("A1")])),
+        ...times(5, (n) => framed(later, [2, ...text("home"), ...text(user(n)), ...text("A2")])),
+        framed(avro, text("ann")),
+        framed(12_345, []),
+      ],
+      counts: [15, 0, 2],
+    },
+    typed: {
+      values: [
+        ...times(8, (n) => framed(typed, json({ who: { id: user(n) }, sku: "A3", at: iso(n) }))),
+        framed(typed, json({ sku: "A3", at: iso(1) })),
+      ],
+      counts: [8, 0, 1],
+    },
+    proto: {
+      values: [
+        ...times(6, () => framed(proto, [2, 2, ...WRITTEN])),
+        framed(proto, [2, 2, ...WRITTEN.slice(0, 30)]),
+      ],
+      counts: [6, 0, 1],
+    },
+  };
+}
+
+async function countOn(log: Log, topic: string): Promise<number> {
+  const each = times(PARTITIONS, async (partition) => {
+    const { end } = await log.bounds(topic, partition).catch(() => ({ end: 0 }));
+    return end === 0 ? 0 : (await Array.fromAsync(readAll(log, topic, partition))).length;
+  });
+  return (await Promise.all(each)).reduce((sum, n) => sum + n, 0);
+}
+
+/** A command of the repository, in a folder of its own. */
+function command(cwd: string, args: readonly string[], env: Record<string, string> = {}): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--config", new URL("deno.json", ROOT).pathname, ...args],
+    ...{ cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1", ...env } },
+  });
+}
+
+/** Reads a stream until what came matches; it may be read further. */
+async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<string> {
+  let all = "";
+  for await (const part of stream.values({ preventCancel: true })) {
+    const [, found] = wanted.exec(all += part) ?? [];
+    if (found !== undefined) return found;
+  }
+  throw new Error(`It ended before ${wanted}: ${all}`);
+}
+
+const broker = await hasApicurio() ? await testBroker() : undefined;
+let registry: Registry | undefined;
+if (broker !== undefined) {
+  Deno.test.afterAll(async () => await registry?.[Symbol.asyncDispose]());
+
+  Deno.test("eleven topics of others become events by one configuration, with counts right to the record", async () => {
+    registry ??= await startApicurio();
+    await using log = await openLog(broker);
+    const samples = await samplesOf(registry);
+    const { sources = {} } = parseConfig(JSON.stringify(configOf(registry.url)), "meander.json");
+    assert.deepEqual(Object.keys(sources).toSorted(), Object.keys(samples).toSorted());
+    for (const [name, { values, counts }] of Object.entries(samples)) {
+      const topics = topicNames(`${name}.`), topic = `theirs-${name}`;
+      await log.createTopics([...topicSpecs(topics, PARTITIONS), {
+        name: topic,
+        partitions: PARTITIONS,
+        cleanup: "delete",
+      }]);
+      await log.append(values.map((one, n): NewRecord => {
+        const { value, headers = {} } = one instanceof Uint8Array ? { value: one } : one;
+        return { topic, partition: n % PARTITIONS, key: null, value, headers, time: TIME + n };
+      }));
+      const format = sourceAdapter(compileSource(name, sources[name] ?? {}));
+      await using feeder = await TopicFeeder.open(log, topics, { log, topic, format });
+      while (await feeder.feed() > 0);
+      const { events, items, rejected, firstRejection } = feeder;
+      assert.deepEqual([events, items, rejected], counts, `${name}: ${JSON.stringify(firstRejection)}`);
+      const found = await Promise.all(
+        [topics.events, topics.items, topics.rejected].map((one) => countOn(log, one)),
+      );
+      assert.deepEqual(found, counts, name);
+      for (const partition of times(PARTITIONS, (n) => n)) {
+        for await (const { value, key } of readAll(log, topics.events, partition)) {
+          const decoded = decodeEvent(value ?? new Uint8Array());
+          assert.ok(decoded.ok && decoded.event.user === key, name);
+        }
+      }
+    }
+  });
+
+  Deno.test("docs/tutorial/kafka.md goes from clicks in Avro to the first list, command by command", async () => {
+    registry ??= await startApicurio();
+    const page = await readPage("docs/tutorial/kafka.md");
+    const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, body = ""]) =>
+      body.trim().split("\n")
+    );
+    assert.equal(commands.length, 6);
+    const [start, , map = "", ingest = "", run = "", ask = ""] = commands;
+    assert.equal(start, "deno task kafka --registry");
+    const [, clicks = ""] = /^```ts ignore\n([\s\S]*?)^```$/m.exec(page) ?? [];
+    const here = (line: string) =>
+      line.replaceAll("http://127.0.0.1:8081/apis/ccompat/v7", registry?.url ?? "")
+        .replaceAll("127.0.0.1:9092", broker.address);
+    const folder = await Deno.makeTempDir({ prefix: "meander-tutorial-" });
+    const env = { MEANDER_KAFKA_BROKERS: JSON.stringify([broker.address]) };
+    const task = (line: string, ...more: string[]) => {
+      const [, name = "", rest = ""] = /^deno task (?:meander )?([a-z]+) (.*)$/.exec(here(line)) ?? [];
+      return command(
+        folder,
+        [new URL(`scripts/${name}.ts`, ROOT).pathname, ...rest.split(" "), ...more],
+        env,
+      );
+    };
+    const outputOf = async (one: Deno.Command) => {
+      const { success, stdout, stderr } = await one.output();
+      assert.ok(success, new TextDecoder().decode(stderr));
+      return new TextDecoder().decode(stdout);
+    };
+    try {
+      assert.equal(commands[1], "deno run -A clicks.ts");
+      await Deno.writeTextFile(`${folder}/clicks.ts`, here(clicks));
+      await outputOf(command(folder, ["clicks.ts"]));
+      const said = await outputOf(task(map));
+      const [suggested = ""] = /^\{[\s\S]*?^\}$/m.exec(said) ?? [];
+      assert.match(said, /600 records became 600 interaction; 0 nothing, 0 rejected/);
+      await Deno.writeTextFile(`${folder}/meander.json`, suggested);
+      assert.match(await outputOf(task(ingest, "--once")), /done: 600 events .* 0 rejected/);
+      // A busy machine may take longer to answer than a service should.
+      const patience = { ...JSON.parse(suggested), http: { answerTimeoutMs: 60_000 } };
+      await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(patience));
+      await using service = task(run.replace(":8080", ":0")).spawn();
+      const told = service.stderr.pipeThrough(new TextDecoderStream());
+      const url = await waitFor(told, /HTTP at (http:\S+),/);
+      const [, body = ""] = /--json '(.*)'$/.exec(ask) ?? [];
+      assert.ok(ask.startsWith("curl -sS http://127.0.0.1:8080/v1/recommend"));
+      const headers = { "content-type": "application/json" };
+      const answer = await (await fetch(`${url}/v1/recommend`, { method: "POST", headers, body })).json();
+      assert.equal(answer.items?.length, 3, JSON.stringify(answer));
+      service.kill("SIGTERM");
+      await service.stdout.cancel();
+      assert.equal((await service.status).code, 0);
+      await told.cancel();
+      await using log = await openLog(broker);
+      const topic = topicNames().recommendations;
+      const { partitions = 0 } = await log.identify(topic) ?? {};
+      const lists = await Promise.all(times(partitions, (p) => Array.fromAsync(readAll(log, topic, p))));
+      const [first] = lists.flat();
+      const decoded = decodeRecommendation(first?.value ?? new Uint8Array());
+      assert.ok(decoded.ok && decoded.recommendation.request === answer.request);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
