@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { blocks, readPage, ROOT } from "./pages.ts";
 
-const PLACE = "http://127.0.0.1:8080";
-
 /** A command of the repository, started in a folder of its own as a reader of the tutorial does. */
 function command(cwd: string, args: readonly string[]): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
@@ -25,11 +23,9 @@ async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<
   throw new Error(`It ended before ${wanted}: ${text}`);
 }
 
-Deno.test("docs/tutorial/first-hour.md goes from one's own events to lists, clicks and an experiment", async () => {
+Deno.test("docs/tutorial/first-hour.md goes from one's own events to lists and clicks", async () => {
   const page = await readPage("docs/tutorial/first-hour.md");
-  const [shop = "", people = ""] = [...page.matchAll(/^```ts ignore\n([\s\S]*?)^```$/gm)].map(([, body]) =>
-    body
-  );
+  const [, shop = ""] = /^```ts ignore\n([\s\S]*?)^```$/m.exec(page) ?? [];
   const json = blocks(page, "json");
   const file = (wanted: string) => json.find((block) => block.includes(wanted)) ?? "";
   const folder = await Deno.makeTempDir({ prefix: "meander-tutorial-" });
@@ -44,26 +40,24 @@ Deno.test("docs/tutorial/first-hour.md goes from one's own events to lists, clic
     // A busy machine may take longer to answer than a service should.
     const config = { ...JSON.parse(file("outcomeWindowMs")), http: { answerTimeoutMs: 60_000 } };
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(config));
-    await Deno.writeTextFile(`${folder}/explore.json`, file("boltzmann"));
     await run("make_shop.ts");
     assert.ok(page.includes(await run(script("ingest"), "--from", "my-shop")));
     await using service = command(folder, [script("run"), "--http", "127.0.0.1:0"]).spawn();
     const told = service.stderr.pipeThrough(new TextDecoderStream());
     const url = await waitFor(told, /HTTP at (http:\S+),/);
-    assert.ok(page.includes(await run(script("experiment"), "start", "explore.json", "--url", url)));
-    assert.ok(people.includes(PLACE) && people.includes("round < 20") && people.includes("2000"));
-    const hasty = people.replace(PLACE, url).replace("round < 20", "round < 1").replace("2000", "0");
-    await Deno.writeTextFile(`${folder}/people.ts`, hasty);
-    await run("people.ts");
-    const answer = await fetch(`${url}/v1/recommend`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ user: "user-3", count: 3 }),
-    });
-    const { items, experiment } = await answer.json();
-    assert.equal(items.length, 3);
-    assert.equal(experiment, "explore");
-    assert.match(await run(script("experiment"), "status", "--url", url), /^explore: running/);
+    const post = async (path: string, body: unknown) => {
+      const headers = { "Content-Type": "application/json" };
+      const answer = await fetch(`${url}/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+      assert.ok(answer.ok, await answer.clone().text());
+      return await answer.json();
+    };
+    const bodies = [...page.matchAll(/(\/recommend|\/events) --json \\?\s*'(.*)'$/gm)];
+    assert.equal(bodies.length, 5);
+    for (const [, path = "", body = ""] of bodies) {
+      const { items, accepted } = await post(path, JSON.parse(body));
+      if (path === "/recommend") assert.equal(items.length, 3);
+      else assert.equal(accepted, 1);
+    }
     service.kill("SIGTERM");
     await service.stdout.cancel();
     assert.equal((await service.status).code, 0);
