@@ -35,6 +35,9 @@ import { commandArguments, commandName, count, createCommand, print } from "./fl
 import { misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { keyHeaders } from "./flags/server_flags.ts";
 import { addLogFlags, chosenLog, type LogFlags, placeOf } from "./flags/log_flags.ts";
+import { lookAtSources } from "../streams/service/sources_view.ts";
+import type { SourceLag } from "../streams/feeders/topic_feeder.ts";
+import { followedSources } from "./flags/followed_sources.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
@@ -100,10 +103,21 @@ async function main(flags: Flags): Promise<number> {
     maxLag: flags.maxLag,
     known: flags.known,
   });
+  const sources = await lookAtSources(
+    log,
+    await servingTopics(log, flags.prefix),
+    followedSources(flags, config ?? {}),
+    { now: Date.now, maxLag: flags.maxLag },
+  );
   const remarks = [...await reviewOf(log, flags), ...await differences(log, flags, config)];
   const wrong = remarks.filter(({ isProblem }) => isProblem);
-  const problems = [...configured, ...found.problems, ...wrong, ...unwell];
-  const inspection = { ...found, problems, notes: remarks.filter(({ isProblem }) => !isProblem) };
+  const problems = [...configured, ...found.problems, ...sources.problems, ...wrong, ...unwell];
+  const inspection = {
+    ...found,
+    sources: sources.lags,
+    problems,
+    notes: remarks.filter(({ isProblem }) => !isProblem),
+  };
   if (flags.json) {
     print(
       Deno.stdout,
@@ -191,7 +205,7 @@ async function processAt(url: string): Promise<Process> {
     });
     if (!response.ok) throw new Error(`it answers ${response.status}`);
     const unready = await unreadiness(url);
-    const { partitions, version }: ServiceStatus = await response.json();
+    const { partitions, version, sources }: ServiceStatus = await response.json();
     const held = partitions.map(({ partition, restoring, restore }) => {
       if (!restoring) return String(partition);
       const left = restore?.secondsLeft ?? null;
@@ -205,7 +219,9 @@ async function processAt(url: string): Promise<Process> {
     const lag = partitions.reduce((sum, one) => sum + one.lag, 0);
     const behindBy = partitions.length === 0 ? "" : `, lag ${lag}`;
     return {
-      line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${behindBy}${signals}`,
+      line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${behindBy}${signals}${
+        sourcesText(sources)
+      }`,
       lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
       problem: unready ?? undefined,
     };
@@ -214,6 +230,21 @@ async function processAt(url: string): Promise<Process> {
     const remedy = `start it with --http, let us reach it, and set ${KEY_VARIABLE} if it wants a key`;
     return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
   }
+}
+
+/** How a process is with the topics that it takes in. Releases before 0.3 do not say. */
+function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
+  if (!sources) return "";
+  if (sources.fault !== null) return `; ${sources.fault}`;
+  const lags = Map.groupBy(sources.lags, ({ source }) => source);
+  const behind = [...lags].map(([source, own]) => {
+    const [lag, ms] = [
+      own.reduce((sum, { lag }) => sum + lag, 0),
+      Math.max(...own.map(({ lagMs }) => lagMs)),
+    ];
+    return `${source} ${lag} records, ${Math.round(ms / 1000)} s behind`;
+  });
+  return `; sources: ${behind.join(", ") || "are being opened"}`;
 }
 
 /** Why a process is not ready to answer, if it is not. */
@@ -271,9 +302,12 @@ async function differences(
   return [...gain, ...changes];
 }
 
-type Look = Inspection & { readonly notes: readonly Problem[] };
+type Look = Inspection & { readonly sources: readonly SourceLag[]; readonly notes: readonly Problem[] };
 
-function render({ topics, partitions, learners, problems, notes }: Look, latenessMs: number): string {
+function render(
+  { topics, partitions, learners, sources, problems, notes }: Look,
+  latenessMs: number,
+): string {
   const time = (ms: number | null) => ms === null ? "-" : new Date(ms).toISOString();
   const member = (host: string | undefined | null) => host === undefined ? "" : host ?? "nobody";
   return [
@@ -301,6 +335,15 @@ function render({ topics, partitions, learners, problems, notes }: Look, latenes
       ...learners.map((one) => [one.model, one.version, one.lag, one.lost, one.members?.length ?? ""]),
     ]),
     "",
+    ...(sources.length === 0 ? [] : [
+      table([
+        ["source", "topic", "partition", "lag", "seconds"],
+        ...sources.map((
+          one,
+        ) => [one.source, one.topic, one.partition, one.lag, Math.round(one.lagMs / 1000)]),
+      ]),
+      "",
+    ]),
     ...(notes.length === 0 ? [] : [problemLines(notes, "NOTE")]),
     ...(problems.length === 0 ? [] : [problemLines(problems)]),
     problems.length === 0 ? "all is well" : "something is wrong or missing",

@@ -11,7 +11,8 @@
 import { InvalidArgumentError } from "commander";
 import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
-import { Feeder } from "../streams/feeders/feeder.ts";
+import { Feeder, feederId } from "../streams/feeders/feeder.ts";
+import { followedName, ingestName } from "../streams/feeders/position_names.ts";
 import type { Log } from "../streams/log/log.ts";
 import type { OwnRecord } from "../src/events/own_record.ts";
 import { NameCheck } from "../src/mapping/name_check.ts";
@@ -20,8 +21,8 @@ import {
   formatAdapter,
   JSON_FORMATS,
   type JsonFormat,
-  type RecordAdapter,
   sourceAdapter,
+  watched,
 } from "../streams/sources/adapters.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { RegistryError } from "../streams/formats/registry_client.ts";
@@ -31,6 +32,7 @@ import { openMapped } from "../streams/sources/mapped.ts";
 import { openSource } from "../streams/sources/open.ts";
 import type { SourceRecord } from "../streams/sources/source.ts";
 import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
+import { feederPosition, type TopicPosition } from "../streams/topics/feeder_position.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
 import {
   commandArguments,
@@ -184,19 +186,6 @@ function tellNames(names: NameCheck, own: OwnRecord): void {
   for (const told of names.see(own)) print(Deno.stderr, `warning: ${told}\n`);
 }
 
-/** An adapter that tells names as well. */
-function telling(adapter: RecordAdapter, names: NameCheck): RecordAdapter {
-  return {
-    name: adapter.name,
-    ready: adapter.ready,
-    adapt(bytes, meta) {
-      const adapted = adapter.adapt(bytes, meta);
-      if (adapted.ok) { for (const own of adapted.records) tellNames(names, own); }
-      return adapted;
-    },
-  };
-}
-
 async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortSignal): Promise<Feed> {
   const { records, names, start, once = false } = flags;
   const topic = TOPIC.exec(flags.from)?.[1] ?? "";
@@ -208,7 +197,12 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
     const adapter = typeof records === "string"
       ? formatAdapter(records as JsonFormat)
       : sourceAdapter(records);
-    const format = telling(adapter, names);
+    const format = watched(adapter, (own) => tellNames(names, own));
+    if (flags.name === undefined && typeof records !== "string") {
+      {
+        await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
+      }
+    }
     const foreign = { log: source, topic, format, name: nameOf(flags), start };
     const feeder = await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) });
     let skipped = 0;
@@ -264,8 +258,22 @@ function isTemporary(cause: unknown): boolean {
   return cause instanceof RegistryError && cause.isTemporary;
 }
 
+/** What `run` follows would come twice. */
+async function checkFollowed(
+  log: Log,
+  topics: Topics,
+  source: string,
+  id: string | null | undefined,
+): Promise<void> {
+  const followed = await feederPosition<TopicPosition>(log, topics, feederId(topics, followedName(source)));
+  if (followed === null || followed.id !== id) return;
+  throw new Error(
+    `Cannot feed the topic of ${source}: \`run\` follows it; to feed it once more from its start, give a --name`,
+  );
+}
+
 function nameOf({ name, format, from }: Flags): string {
-  return name ?? `${format}:${from}`;
+  return name ?? ingestName(format, from);
 }
 
 function batchOf({ rate }: Flags): number {

@@ -7,6 +7,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_CONFIG } from "../../streams/settings/config_file.ts";
+import type { LogNeeds } from "../../streams/log/kind.ts";
 import { chosenLog } from "../flags/log_flags.ts";
 import { addressOf, type Flags, hostAndPort, SNAPSHOTS } from "./flags.ts";
 
@@ -15,8 +16,8 @@ const CODE = fileURLToPath(new URL("../../", import.meta.url));
 /**
  * The permissions of a service.
  *
- * Where its log is a file it listens at one address, and writes the folder of that file. Where it is on brokers these
- * name others, so the network stays as the process has it, and codecs are libraries; what is written are snapshots and
+ * Where its log is a file it listens at one address, and writes the folder of that file. Where it is on brokers, or sources
+ * follow topics, brokers name others, so the network stays as the process has it, and codecs are libraries; what is written are snapshots and
  * the notes of members. It reads what it writes, the configuration with the files that this names, and code, for its
  * threads. Nothing is executed.
  */
@@ -24,7 +25,9 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
   const { config = DEFAULT_CONFIG, snapshots = SNAPSHOTS, members } = flags;
   const { kind, settings } = await logOf(flags);
   const { indexesKeys, isShared } = kind.capabilities;
-  const { net, ffi, reads } = kind.needsOf(settings);
+  const { net, ffi, reads } = await followsTopics(config)
+    ? await needsOf({ ...flags, log: "kafka" })
+    : kind.needsOf(settings);
   const file = kind.fileOf(settings);
   const write = [
     ...(file === null ? [] : [dirname(file), dirname(await targetOf(file))]), // the first is made
@@ -42,6 +45,17 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
     sys: "inherit",
     write: written,
   };
+}
+
+/** Whether sources may follow topics: the text tells, and what reads settings is large. */
+async function followsTopics(config: string): Promise<boolean> {
+  const texts = [Deno.env.get("MEANDER_SOURCES"), await Deno.readTextFile(config).catch(() => undefined)];
+  return texts.some((text) => text?.includes('"follow"'));
+}
+
+async function needsOf(flags: Flags): Promise<LogNeeds> {
+  const { kind, settings } = await logOf(flags);
+  return kind.needsOf(settings);
 }
 
 async function logOf(flags: Flags): Promise<ReturnType<typeof chosenLog>> {

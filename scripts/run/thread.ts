@@ -13,10 +13,12 @@ import type { LogKind } from "../../streams/log/kind.ts";
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { dirname } from "node:path";
 import { getLogger, type LogLevel } from "@logtape/logtape";
+import { NameCheck } from "../../src/mapping/name_check.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { kindOf as modelKindOf } from "../../src/nn/models/registry.ts";
 import {
   type Config,
+  knownNames,
   learnerOptions,
   learningOptions,
   modelConfig,
@@ -43,6 +45,7 @@ import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
+import { followedSources } from "../flags/followed_sources.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf, refuseNewerRelease } from "../flags/service_flags.ts";
 import { ignore } from "../../streams/log/ignore.ts";
@@ -167,8 +170,12 @@ async function serve(flags: Flags): Promise<number> {
   if (roles.some((role) => role !== "http")) {
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }
+  const names = new NameCheck(knownNames(config));
   const delivery = flags.delivery ?? config.delivery ?? DELIVERY.value;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
+  const sources = followedSources(flags, config, (record) => {
+    for (const told of names.see(record)) logger.warn("{told}", { told });
+  });
   const begin = (as: Made, over: Pick<ServiceOptions, "generation" | "warm" | "beside">) =>
     Service.start(log, {
       roles: roles.filter((role) => role !== "http"),
@@ -177,6 +184,7 @@ async function serve(flags: Flags): Promise<number> {
       partitions,
       prefix: flags.prefix,
       rekeyFrom: flags.rekeyFrom,
+      sources,
       commitIntervalMs,
       answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
       sliceMs: http && SLICE_MS,

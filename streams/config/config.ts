@@ -118,11 +118,20 @@ export function parseConfig(
 
 /** What is wrong in sources, as a schema says it. */
 function sourceIssues(sources: SourcesSettings = {}): z.core.$ZodIssue[] {
+  const followers = new Map<string, string>();
   return Object.entries(sources).flatMap(([name, settings]) => {
     const issue = (path: readonly (string | number)[], message: string): z.core.$ZodIssue => {
       return { code: "custom", path: ["sources", name, ...path], message, input: settings };
     };
     if ((FORMATS as readonly string[]).includes(name)) return [issue([], `${name} is a format already`)];
+    const { topic, brokers } = settings.follow ?? {};
+    const follower = followers.get(`${topic}@${brokers}`) ?? name;
+    if (topic !== undefined) followers.set(`${topic}@${brokers}`, follower);
+    if (follower !== name) {
+      return [
+        issue(["follow", "topic"], `source ${follower} follows ${topic} already: one source has many rules`),
+      ];
+    }
     try {
       compileSource(name, settings);
       return [];

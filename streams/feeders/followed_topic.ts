@@ -25,8 +25,7 @@ import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { Lateness } from "./lateness.ts";
-import type { MergeHead } from "./merge.ts";
-import { type ReadTime, SourcePartition } from "./source_partition.ts";
+import { type HeldRecord, type ReadTime, SourcePartition } from "./source_partition.ts";
 import { startOffset } from "./start_offset.ts";
 
 /** Most bytes of what one record becomes: some of it may be in each of many events. */
@@ -87,8 +86,7 @@ export interface FollowContext {
 }
 
 /** A record, and what becomes of it. */
-interface Head extends MergeHead {
-  readonly record: LogRecord;
+interface Head extends HeldRecord {
   /** When it came, milliseconds since the epoch: no later than it was read. */
   readonly came: number;
   /** `null` = it is passed over. */
@@ -266,19 +264,15 @@ export class FollowedTopic {
   }
 
   #head(record: LogRecord, read: ReadTime, value: Uint8Array | null): Head {
-    const { topic, key, headers, time } = record;
+    const { topic, key, headers } = record;
     // Nothing comes later than it is read; brokers reject a whole batch when one time is ahead of theirs.
-    const came = Math.min(time < MIN_TIME_MS ? Infinity : time, read.time);
+    const came = Math.min(record.time < MIN_TIME_MS ? Infinity : record.time, read.time);
     const cameAt = read.at - (read.time - came);
-    const adapted = value && this.#adapter.adapt(value, { topic, key, headers, time: clamp(time) });
+    const adapted = value && this.#adapter.adapt(value, { topic, key, headers, time: clamp(record.time) });
+    // What has no time goes as soon as it is first of its partition.
     const times = adapted?.ok ? adapted.records.map(timeOf) : [];
-    return {
-      record,
-      came,
-      cameAt,
-      adapted,
-      time: times.reduce((least, each) => Math.min(least, each), came),
-    };
+    const time = times.length === 0 ? -Infinity : times.reduce((least, each) => Math.min(least, each), came);
+    return { record, came, cameAt, adapted, time };
   }
 
   #reject(

@@ -2,14 +2,14 @@
  * Merges partitions by the time of their records, with bounded waiting. Pure: who reads and waits is the feeder.
  *
  * A partition that holds records is never passed by a later one, however old they are, so that what is read from the past
- * is merged exactly. A partition that was read to its end is waited for, `waitMs` from the arrival of the record that
- * would pass it:
+ * is merged exactly. A partition that was read to its end is waited for, `waitMs` from the arrival of the first of the
+ * records that are held up by it:
  *
  * ```text
- *   impressions, waitMs 2000    12:00:00 a                12:00:03 b
- *   clicks                                   12:00:01 c              read to their end at 12:00:04
+ *   impressions               12:00:00 a                 12:00:03 b
+ *   clicks, waitMs 2000                    12:00:01 c               read to their end at 12:00:04
  *
- *   a, c go at once; b came at 12:00:03, and goes when impressions are still at their end at 12:00:05
+ *   a and c go at once; b came at 12:00:03, and goes when clicks are still at their end at 12:00:05
  * ```
  *
  * So the merge is the sort when the records of each partition are in order and each can be read within `waitMs` of its
@@ -20,7 +20,7 @@
 
 /** The next record of a partition. */
 export interface MergeHead {
-  /** Its time, milliseconds. */
+  /** Its time, milliseconds; −∞ = it has none, and waits for nobody. */
   readonly time: number;
   /** When it came, by a clock in milliseconds that never goes back. */
   readonly cameAt: number;
@@ -44,13 +44,15 @@ export type Turn<P> =
 /** Whose turn it is; `undefined` = no partition has a record. Of records of the same time, the first partition's goes. */
 export function turnOf<P extends MergePartition>(partitions: readonly P[]): Turn<P> | undefined {
   let oldest: P | undefined;
+  let cameAt = Infinity;
   for (const partition of partitions) {
     const { head } = partition;
     if (head === undefined) continue;
+    cameAt = Math.min(cameAt, head.cameAt);
     if (oldest?.head === undefined || head.time < oldest.head.time) oldest = partition;
   }
   if (oldest?.head === undefined) return undefined;
-  const { cameAt } = oldest.head;
+  if (oldest.head.time === -Infinity) return { partition: oldest };
   const awaited = partitions.filter(({ head, emptyAt, waitMs }) =>
     head === undefined && emptyAt < cameAt + waitMs
   );

@@ -10,11 +10,23 @@ import type { MergeHead, MergePartition } from "./merge.ts";
 
 const logger = getLogger(["meander", "feeder"]);
 
-/** Most records that are held of a partition. */
+/** Most records of a read; as many and a few more are held. */
 const MAX_RECORDS = 1000;
 
+/**
+ * Records behind the next one that are looked at: where most of them are older, its clock is ahead, and it holds up no more
+ * than these. What is late among them is in the minority.
+ */
+const LOOKED_AT = 7;
+
+/** A record, and what it is to the merge. */
+export interface HeldRecord extends MergeHead {
+  /** The record. */
+  readonly record: LogRecord;
+}
+
 /** Options of a {@linkcode SourcePartition}. */
-export interface SourcePartitionOptions<Head extends MergeHead> {
+export interface SourcePartitionOptions<Head extends HeldRecord> {
   /** Where the topic is. */
   readonly log: Log;
   /** Name of the topic. */
@@ -44,21 +56,23 @@ export interface ReadTime {
 }
 
 /** A partition of a topic that is fed. */
-export class SourcePartition<Head extends MergeHead> implements MergePartition {
+export class SourcePartition<Head extends HeldRecord> implements MergePartition {
   /** Number of the partition. */
   readonly partition: number;
   /** See `MergePartition.waitMs`. */
   readonly waitMs: number;
   readonly #options: SourcePartitionOptions<Head>;
-  /** Records read; those from `#at` on are not taken yet. */
-  #records: readonly LogRecord[] = [];
+  /** Records held; those from `#at` on are not taken yet. */
+  #held: Head[] = [];
   #at = 0;
-  #read: ReadTime = { at: -Infinity, time: -Infinity };
+  /** Records that follow, and are read only. */
+  #read: LogRecord[] = [];
+  #readTime: ReadTime = { at: -Infinity, time: -Infinity };
   #head: Head | undefined;
   /** Offset to read next from the log. */
   #readTo: number;
-  #next: number;
   #skipped = 0;
+  #isAtEnd = false;
   #emptyAt = -Infinity;
 
   /** Nothing is read yet. */
@@ -66,12 +80,12 @@ export class SourcePartition<Head extends MergeHead> implements MergePartition {
     this.#options = options;
     this.partition = options.partition;
     this.waitMs = options.waitMs;
-    this.#readTo = this.#next = options.next;
+    this.#readTo = options.next;
   }
 
   /** Offset after the last record taken: the position to commit. */
   get next(): number {
-    return this.#next;
+    return this.#held[this.#at]?.record.offset ?? this.#read[0]?.offset ?? this.#readTo;
   }
 
   /** Offsets that the topic dropped before they were read. */
@@ -79,7 +93,7 @@ export class SourcePartition<Head extends MergeHead> implements MergePartition {
     return this.#skipped;
   }
 
-  /** The next record, if one is held. */
+  /** The next record, if one is held; its time is no later than that of what follows it, as far as most of that agree. */
   get head(): Head | undefined {
     return this.#head;
   }
@@ -93,36 +107,63 @@ export class SourcePartition<Head extends MergeHead> implements MergePartition {
   async take(): Promise<void> {
     if (this.#head === undefined) return;
     this.#at++;
-    this.#head = undefined;
-    this.#next = this.#records[this.#at]?.offset ?? this.#readTo;
-    await this.#look();
+    if (!this.#isAtEnd) await this.fill();
+    this.#look();
   }
 
-  /** Reads more records when none is held; `emptyAt` tells when there were none. */
+  /** Reads on when few records are held; `emptyAt` tells when there were no more. Waits only when none is held. */
   async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
-    const { log, topic, partition, maxBytes, now, clock } = this.#options;
-    while (this.#records[this.#at] === undefined) {
-      const begun = clock();
-      const from = this.#readTo;
-      const options = { maxRecords: MAX_RECORDS, maxBytes, waitMs, signal };
-      const { records, next, dropped = 0 } = await log.read(topic, partition, from, options);
-      if (dropped > 0) this.#skip(from, dropped);
-      [this.#records, this.#at, this.#readTo] = [records, 0, next];
-      this.#read = { at: clock(), time: now() };
-      if (records.length > 0) break;
-      this.#next = next; // past a gap
-      if (next > from) continue;
-      this.#emptyAt = begun;
-      return;
+    try {
+      while (this.#held.length - this.#at <= LOOKED_AT) {
+        await this.#hold();
+        if (this.#held.length - this.#at > LOOKED_AT) break;
+        if (!await this.#readOn(this.#held.length > this.#at ? 0 : waitMs, signal)) break;
+      }
+    } catch (error) {
+      if (this.#at === this.#held.length) throw error; // otherwise it is met again when these are taken
     }
-    await this.#look();
+    this.#look();
   }
 
-  async #look(): Promise<void> {
-    const record = this.#records[this.#at];
-    if (record === undefined || this.#head !== undefined) return;
-    const head = this.#options.headOf(record, this.#read);
-    this.#head = head instanceof Promise ? await head : head;
+  /** Reads what follows. @returns whether there was anything */
+  async #readOn(waitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const { log, topic, partition, maxBytes, now, clock } = this.#options;
+    const begun = clock();
+    const from = this.#readTo;
+    const options = { maxRecords: MAX_RECORDS, maxBytes, waitMs, signal };
+    const { records, next, dropped = 0 } = await log.read(topic, partition, from, options);
+    if (dropped > 0) this.#skip(from, dropped);
+    this.#read = [...records];
+    this.#readTo = next;
+    this.#readTime = { at: clock(), time: now() };
+    this.#isAtEnd = next === from;
+    if (this.#isAtEnd) this.#emptyAt = begun;
+    return !this.#isAtEnd;
+  }
+
+  /** Holds what is read only. */
+  async #hold(): Promise<void> {
+    if (this.#read.length === 0) return;
+    this.#held = this.#held.slice(this.#at);
+    this.#at = 0;
+    let done = 0;
+    try {
+      for (const record of this.#read) {
+        const head = this.#options.headOf(record, this.#readTime);
+        this.#held.push(head instanceof Promise ? await head : head);
+        done++;
+      }
+    } finally {
+      this.#read = this.#read.slice(done);
+    }
+  }
+
+  #look(): void {
+    const head = this.#held[this.#at];
+    const after = this.#held.slice(this.#at + 1, this.#at + 1 + LOOKED_AT);
+    const times = after.map(({ time }) => time).filter((time) => time > -Infinity).sort((a, b) => a - b);
+    const usual = times.length < 3 ? Infinity : times[times.length >> 1] ?? Infinity;
+    this.#head = head === undefined || head.time <= usual ? head : { ...head, time: usual };
   }
 
   #skip(from: number, count: number): void {

@@ -13,10 +13,10 @@ import { feederGroup, feederId } from "./feeder.ts";
 import { adapterOf, FollowedTopic, type ForeignTopic, type SourceLag } from "./followed_topic.ts";
 import { turnOf } from "./merge.ts";
 
-export type { ForeignTopic, SourceLag } from "./followed_topic.ts";
+export { adapterOf, type ForeignTopic, type SourceLag } from "./followed_topic.ts";
 
 /** Bytes of records to hold, of all topics together. */
-const HELD_BYTES = 64 << 20;
+const HELD_BYTES = 32 << 20;
 
 /** Bytes after which a commit is full. */
 const COMMIT_BYTES = 8 << 20;

@@ -87,6 +87,9 @@ export class ServiceGauges {
   readonly #panels = new Map<string, Gauge<string>>();
   readonly #memory: Gauge<"part">;
   readonly #rekeyLag: Gauge;
+  readonly #sourceLag: Gauge<"source" | "partition">;
+  readonly #sourceLagSeconds: Gauge<"source" | "partition">;
+  readonly #sourcesReading: Gauge;
   readonly #resident: Gauge;
   readonly #cpu: Counter;
 
@@ -141,6 +144,22 @@ export class ServiceGauges {
       "meander_rekey_lag",
       "Events that wait to be keyed by user, holes of the log included, where this process does it",
     );
+    this.#sourceLag = gauge(
+      "meander_source_lag_records",
+      "Records of a source's topic that are not taken in, holes of the log included, where this process does it",
+      "source",
+      "partition",
+    );
+    this.#sourceLagSeconds = gauge(
+      "meander_source_lag_seconds",
+      "How long ago the oldest of them came",
+      "source",
+      "partition",
+    );
+    this.#sourcesReading = gauge(
+      "meander_sources_reading",
+      "Whether this process, which has the sources, reads them",
+    );
     this.#resident = gauge("process_resident_memory_bytes", "Resident memory");
     this.#cpu = counter("process_cpu_seconds_total", "User and system time");
   }
@@ -150,7 +169,8 @@ export class ServiceGauges {
     this.#collectProcess();
     const own = [this.#version, this.#ordering, ...this.#panels.values()];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
-    for (const gauge of [...this.#monitor.values(), this.#rekeyLag]) gauge.remove();
+    for (const gauge of [...this.#monitor.values(), this.#rekeyLag, this.#sourcesReading]) gauge.remove();
+    for (const gauge of [this.#sourceLag, this.#sourceLagSeconds]) gauge.reset();
     for (
       const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken, this.#signals]
     ) {
@@ -159,8 +179,13 @@ export class ServiceGauges {
     if (service === undefined) return;
     const status = await tryWithin(service.status(), STATUS_MS, "the lags of the service");
     if (status === undefined) return;
-    const { partitions, version, learner, monitor, rekeyLag } = status;
+    const { partitions, version, learner, monitor, rekeyLag, sources } = status;
     if (rekeyLag !== null) this.#rekeyLag.set(rekeyLag);
+    if (sources !== null) this.#sourcesReading.set(sources.isReading ? 1 : 0);
+    for (const { source, partition, lag, lagMs } of sources?.lags ?? []) {
+      this.#sourceLag.set({ source, partition: String(partition) }, lag);
+      this.#sourceLagSeconds.set({ source, partition: String(partition) }, lagMs / 1000);
+    }
     for (const [name, gauge] of this.#monitor) if (monitor !== null) gauge.set(monitor[name]);
     for (const partition of partitions) this.#collectPartition(partition);
     let states = 0;

@@ -15,6 +15,7 @@ import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
 import { readRow } from "./row.ts";
 import { settle } from "../../src/options/option.ts";
+import { parseStart } from "./start.ts";
 import { type RecordFormat, SOURCE_OPTIONS, type SourceSettings, withPreset } from "./source_settings.ts";
 
 /** A source of records. */
@@ -59,7 +60,8 @@ export function compileSource(
   settings: SourceSettings,
   context: RegistryContext = {},
 ): RecordSource {
-  const { format, columns, registry, ...mapping } = settle(SOURCE_OPTIONS, withPreset(settings));
+  const { format, columns, registry, follow, ...mapping } = settle(SOURCE_OPTIONS, withPreset(settings));
+  if (follow?.start !== undefined) checkStart(follow.start);
   const isRow = format === "csv" || format === "tsv";
   if (!isRow && columns !== undefined) {
     throw new MappingError(["columns"], `records of format ${format} have no columns`);
@@ -95,6 +97,14 @@ function registryOf(settings: RegistrySettings, context: RegistryContext): Schem
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new MappingError(["registry", "url"], error.message);
+  }
+}
+
+function checkStart(start: string): void {
+  try {
+    parseStart(start);
+  } catch (error) {
+    throw new MappingError(["follow", "start"], (error as Error).message);
   }
 }
 

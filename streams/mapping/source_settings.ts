@@ -17,6 +17,7 @@ import {
   text,
 } from "../../src/options/option.ts";
 import { REGISTRY_OPTIONS, type RegistrySettings } from "../formats/registry_settings.ts";
+import { FOLLOW_OPTIONS, type FollowSettings } from "./follow_settings.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
 
 /** How the bytes of records are read. */
@@ -33,6 +34,8 @@ export interface SourceSettings extends MappingSettings {
   readonly format?: RecordFormat | undefined;
   /** The registry whose schemas records name, where the format is `registry`. */
   readonly registry?: RegistrySettings | undefined;
+  /** The topic that `run` takes in by it. @default {none} */
+  readonly follow?: FollowSettings | undefined;
   /** Names of the fields of a row. @default {the header of the file} */
   readonly columns?: readonly string[] | undefined;
 }
@@ -51,6 +54,7 @@ export const SOURCE_OPTIONS = {
     "how records are read; `csv` and `tsv` are one row each, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
   ),
   registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>,
+  follow: orAbsent(group(FOLLOW_OPTIONS)) as unknown as Option<FollowSettings | undefined>,
   columns: list(
     text<string>("", ""),
     { minimum: 1 },

@@ -36,10 +36,11 @@ import { Rewriting } from "./erasure/rewriting.ts";
 import { MonitorJob } from "./jobs/monitor_job.ts";
 import { checkVariants, ROLES, type ServiceOptions } from "./jobs/options.ts";
 import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./jobs/rekey_job.ts";
+import { checkFollowed, sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
 import { ServedModel } from "./served_model.ts";
 import { SharedThread } from "./jobs/shared_thread.ts";
-import type { PartitionStatus, ServiceStatus } from "./status.ts";
+import type { PartitionStatus, ServiceStatus, SourcesStatus } from "./status.ts";
 import { TaskJob, taskLimits } from "./jobs/task_job.ts";
 import { TopicWatch } from "./jobs/topic_watch.ts";
 import { Task } from "../task/task.ts";
@@ -65,7 +66,8 @@ export {
   type VariantModel,
 } from "./jobs/options.ts";
 export type { MonitorStatus } from "./jobs/monitor_job.ts";
-export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./status.ts";
+export type { FollowedSource } from "./jobs/sources_job.ts";
+export type { LearnerStatus, PartitionStatus, ServiceStatus, SourcesStatus } from "./status.ts";
 
 /** A model that scores in this process. */
 export interface ScoringModel {
@@ -130,6 +132,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #tasks: WorkerGroup<TaskJob> | undefined;
   readonly #monitors: WorkerGroup<MonitorJob> | undefined;
   readonly #rekeyers: WorkerGroup<RekeyJob> | undefined;
+  readonly #sources: WorkerGroup<SourcesJob> | undefined;
   readonly #watch: ReturnType<typeof setInterval>;
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
@@ -194,6 +197,16 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: () => RekeyJob.open(log, topics, rekeyFrom, now),
       });
     }
+    const { sources = [] } = options;
+    if (roles.includes("task") && sources.length > 0) {
+      this.#sources = new WorkerGroup(log, {
+        ...common,
+        group: sourcesGroup(topics),
+        topic: topics.positions,
+        name: () => "sources",
+        open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal }),
+      });
+    }
     if (roles.includes("monitor")) {
       this.#monitors = new WorkerGroup(log, {
         ...common,
@@ -203,7 +216,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         open: () => MonitorJob.open(log, topics, { now }),
       });
     }
-    const parts = [this.#tasks, this.#rekeyers, this.#monitors, this.#own, ...this.#variants];
+    const parts = [
+      ...[this.#tasks, this.#rekeyers, this.#sources, this.#monitors],
+      ...[this.#own, ...this.#variants],
+    ];
     this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
     ignore(this.ended, "stopping goes on without a watcher");
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
@@ -217,6 +233,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
     const topics = generationTopics(topicNames(options.prefix), options.generation ?? 1);
     if (options.rekeyFrom !== undefined) checkRekey(topics, options.rekeyFrom);
+    checkFollowed(topics, options.sources ?? []);
     const existing = await log.topics();
     checkCoPartitioned(topics, existing);
     if (options.rekeyFrom === undefined && (options.roles ?? ROLES).includes("task")) {
@@ -286,6 +303,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       },
       monitor: await this.#monitors?.workers[0]?.[1].job?.status() ?? null,
       rekeyLag: await this.#rekeyers?.workers[0]?.[1].job?.lag() ?? null,
+      sources: this.#sourcesStatus,
     };
   }
 
@@ -336,7 +354,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** @internal What has not stopped yet, for people: what a stop that is cut short abandons. */
   get unfinished(): readonly string[] {
-    const parts = [this.#rekeyers, this.#tasks, this.#monitors, this.#own, ...this.#variants];
+    const parts = [
+      ...[this.#rekeyers, this.#sources, this.#tasks, this.#monitors],
+      ...[this.#own, ...this.#variants],
+    ];
     return parts.flatMap((part) => part?.unfinished ?? []);
   }
 
@@ -364,7 +385,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#stopping.resolve();
     await this.#eraser?.[Symbol.asyncDispose]();
     // The tasks first: the learner may still take what they commit.
-    await Promise.all([this.#rekeyers?.stop(), this.#tasks?.stop()]);
+    await Promise.all([this.#rekeyers?.stop(), this.#sources?.stop(), this.#tasks?.stop()]);
     await Promise.all([this.#monitors, this.#own, ...this.#variants].map((part) => part?.stop()));
     clearInterval(this.#watch);
   }
@@ -375,6 +396,17 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const partitions = Array.from({ length: isRead ? this.#partitions : 0 }, (_, partition) => partition);
     const bounds = partitions.map((partition) => this.#log.bounds(this.#topics.signals, partition));
     return (await Promise.all(bounds)).map(({ end }) => end);
+  }
+
+  get #sourcesStatus(): SourcesStatus | null {
+    const worker = this.#sources?.workers[0]?.[1];
+    if (worker === undefined) return null;
+    const { job, fault, stall } = worker;
+    return {
+      isReading: job !== undefined && stall === undefined,
+      fault: fault ?? stall ?? null,
+      lags: job?.lags ?? [],
+    };
   }
 
   async #statusOf(
@@ -410,7 +442,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#topicWatch.look(); // never rejects
       this.#complain();
     }
-    for (const group of [this.#tasks, this.#monitors, this.#rekeyers]) {
+    for (const group of [this.#tasks, this.#monitors, this.#rekeyers, this.#sources]) {
       for (const [, worker] of group?.workers ?? []) worker.watch();
     }
     for (const model of [this.#own, ...this.#variants]) model.watch();

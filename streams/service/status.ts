@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SourceLag } from "../feeders/topic_feeder.ts";
 import type { RestoreStatus } from "../task/restore_meter.ts";
 import type { StoreStatus } from "../task/store/state_store.ts";
 import type { MonitorStatus } from "./jobs/monitor_job.ts";
@@ -46,6 +47,16 @@ export interface LearnerStatus {
   readonly ctr: number | null;
 }
 
+/** The topics of sources. */
+export interface SourcesStatus {
+  /** Whether they are read now. */
+  readonly isReading: boolean;
+  /** What keeps it from that, for people, where it is known. */
+  readonly fault: string | null;
+  /** How far behind each partition was a second ago; empty until they are open. */
+  readonly lags: readonly SourceLag[];
+}
+
 /** Status of a `Service`. */
 export interface ServiceStatus {
   /** Events applied by this process. */
@@ -60,4 +71,6 @@ export interface ServiceStatus {
   readonly monitor: MonitorStatus | null;
   /** Events waiting to be keyed by user, including holes of the log; `null` in other processes. */
   readonly rekeyLag: number | null;
+  /** The topics of sources, when this process takes them in. */
+  readonly sources: SourcesStatus | null;
 }

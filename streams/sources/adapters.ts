@@ -95,6 +95,19 @@ export function sourceAdapter(source: RecordSource): RecordAdapter {
   return { name: source.name, ready: source.ready, adapt: (bytes, meta) => take(source, bytes, meta) };
 }
 
+/** The same adapter, which shows each record that it makes. */
+export function watched(adapter: RecordAdapter, see: (record: OwnRecord) => void): RecordAdapter {
+  return {
+    name: adapter.name,
+    ready: adapter.ready,
+    adapt(bytes, meta) {
+      const adapted = adapter.adapt(bytes, meta);
+      if (adapted.ok) adapted.records.forEach(see);
+      return adapted;
+    },
+  };
+}
+
 /** Adapts JSON bytes: a value, or a list of values that are accepted as a whole or not at all. */
 export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number): Adapted {
   const parsed = parseJson(bytes, "record");

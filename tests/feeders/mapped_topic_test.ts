@@ -182,6 +182,18 @@ Deno.test("parseConfig() says what is wrong in a source, with its line and what 
     faults(`{"sources": {"a": {"rules": [{"as": "item", "fields": {"item": ${loop}}}]}}}`),
     /as a path/,
   );
+  const follows = (follow: unknown, more = {}) =>
+    faults(JSON.stringify({ sources: { a: { preset: "segment", follow }, ...more } }));
+  assert.match(
+    follows({ topic: "t", start: "newest" }),
+    /sources\.a\.follow\.start \(line 1\): .*"newest" as a start: wanted is/,
+  );
+  assert.match(follows({ start: "latest" }), /sources\.a\.follow.*topic/);
+  const twice = { b: { preset: "snowplow", follow: { topic: "t" } } };
+  assert.match(
+    follows({ topic: "t" }, twice),
+    /sources\.b\.follow\.topic \(line 1\): source a follows t already/,
+  );
   const long = '{"expression": "a[*].[$]"}';
   assert.match(
     faults(`{"sources": {"a": {"rules": [{"as": "item", "fields": {"item": ${long}}}]}}}`),

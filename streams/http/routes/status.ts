@@ -56,10 +56,24 @@ const { Health, Models, Ready, Status } = named({
     rekeyLag: count.nullable().describe(
       "Events that wait to be keyed by user. Null when nothing is re-keyed, or another process does it.",
     ),
+    sources: z.object({
+      isReading: z.boolean(),
+      fault: z.string().nullable().describe("What keeps it from reading, where that is known."),
+      lags: z.array(z.object({
+        source: z.string(),
+        topic: z.string(),
+        partition: count,
+        lag: count.describe("Records that are not taken in, holes of the log included."),
+        lagMs: z.number().min(0).describe("How long ago the oldest of them came."),
+      })),
+    }).nullable().describe("Topics that are taken in. Null when there are none, or another process does it."),
   }),
 });
 
-const NO_STATUS = { events: 0, version: 0, partitions: [], learner: null, monitor: null, rekeyLag: null };
+const NO_STATUS: ServiceStatus = {
+  ...{ events: 0, version: 0, partitions: [], learner: null, monitor: null },
+  ...{ rekeyLag: null, sources: null },
+};
 
 /** Makes the endpoints. */
 export function statusEndpoints(context: ApiContext): readonly Endpoint[] {

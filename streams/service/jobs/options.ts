@@ -10,6 +10,7 @@ import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import type { LearningOptions } from "../../learning/learning.ts";
 import type { Delivery } from "../../topics/delivery.ts";
 import type { SurfaceEndings } from "../../topics/surfaces.ts";
+import type { FollowedSource } from "./sources_job.ts";
 import type { CommitReport } from "../../log/metered_log.ts";
 import type { ServingModel } from "../../../src/serving/serving_model.ts";
 import type { Task } from "../../task/task.ts";
@@ -95,6 +96,13 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    * @default {none}
    */
   readonly rekeyFrom?: string | undefined;
+  /**
+   * Topics of other systems that are taken in: mapped, merged by time and put onto the deployment's topics, each record
+   * exactly once. One of the processes with tasks does it.
+   *
+   * @default {none}
+   */
+  readonly sources?: readonly FollowedSource[] | undefined;
   /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
   readonly stateBytes?: number | undefined;
   /**

@@ -156,6 +156,16 @@ Deno.test("permissionsOf() takes folders of certificates, secrets and the target
   assert.deepEqual(sqlite.write, [folder, ...(real === folder ? [] : [real]), `${real}/real`]);
   assert.deepEqual(sqlite.net, ["[::1]:80"]);
   assert.equal((await permissionsOf({ ...flags, log: "sqlite" })).net, false, "no HTTP");
+  await Deno.writeTextFile(
+    flags.config,
+    JSON.stringify({
+      kafka: { tls: { caFile: "/tls/ca.pem" } },
+      sources: { clicks: { preset: "segment", follow: { topic: "clicks" } } },
+    }),
+  );
+  const follows = await permissionsOf({ ...flags, log: "sqlite" });
+  assert.deepEqual([follows.net, follows.write], ["inherit", sqlite.write], "brokers of a source");
+  assert.ok((follows.read as string[]).includes("/tls/ca.pem"));
   await Deno.remove(folder, { recursive: true });
 });
 

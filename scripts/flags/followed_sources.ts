@@ -1,0 +1,69 @@
+/**
+ * The sources of a configuration whose topics are followed.
+ *
+ * @module
+ */
+
+import type { Config } from "../../streams/config/config.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
+import { followedName, ingestName } from "../../streams/feeders/position_names.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
+import { parseStart } from "../../streams/mapping/start.ts";
+import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
+import { sourceAdapter, watched } from "../../streams/sources/adapters.ts";
+import type { LogFlags } from "./log_flags.ts";
+import { openLog } from "./service_flags.ts";
+
+/** Time after which brokers of a source count as unreachable; they are tried again. */
+const RETRY_MS = 10_000;
+
+/** The kind of log that has topics of others. */
+export const TOPICS_KIND = "kafka";
+
+/**
+ * The sources that follow a topic. Those on one cluster share a log, which is the deployment's own where that has it.
+ *
+ * @param see is shown each record that they become
+ */
+export function followedSources(
+  flags: LogFlags,
+  config: Config,
+  see: (record: OwnRecord) => void = () => {},
+): readonly FollowedSource[] {
+  const opens = new Map<string, () => Promise<Log>>();
+  const openOf = (brokers: readonly string[] | undefined): FollowedSource["open"] => {
+    if (brokers === undefined && flags.log === TOPICS_KIND) return undefined;
+    const key = brokers?.join(",") ?? "";
+    const open = opens.get(key) ?? (() => openBrokers(flags, config, brokers));
+    opens.set(key, open);
+    return open;
+  };
+  return Object.entries(config.sources ?? {}).flatMap(([name, settings]) => {
+    const { topic, brokers, start = "earliest", waitMs, lateMs } = settings.follow ?? {};
+    if (topic === undefined) return [];
+    const source = compileSource(name, settings, { env: (variable) => Deno.env.get(variable) });
+    return [{
+      topic,
+      format: watched(sourceAdapter(source), see),
+      name: followedName(name),
+      after: ingestName(name, `${TOPICS_KIND}:${topic}`),
+      open: openOf(brokers),
+      start: parseStart(start),
+      waitMs,
+      lateMs,
+    }];
+  });
+}
+
+/** Opens the cluster of a source; its own brokers win over those of flags. */
+async function openBrokers(
+  flags: LogFlags,
+  config: Config,
+  brokers: readonly string[] | undefined,
+): Promise<Log> {
+  const options = { retryMs: RETRY_MS, config };
+  if (brokers === undefined) return await openLog({ ...flags, log: TOPICS_KIND }, options);
+  const others = { ...flags, log: TOPICS_KIND, brokers: undefined };
+  return await openLog(others, { ...options, config: { ...config, kafka: { ...config.kafka, brokers } } });
+}

@@ -1,0 +1,15 @@
+/**
+ * Names under which positions of sources are kept.
+ *
+ * @module
+ */
+
+/** The name of what `ingest` feeds, unless it is given another. */
+export function ingestName(format: string, from: string): string {
+  return `${format}:${from}`;
+}
+
+/** The name of a source that `run` follows. */
+export function followedName(source: string): string {
+  return `source:${source}`;
+}

@@ -1,0 +1,52 @@
+/**
+ * How `run` follows the topic of a source.
+ *
+ * @module
+ */
+
+import {
+  absent,
+  count,
+  list,
+  natural,
+  type OptionsOf,
+  orAbsent,
+  text,
+  wanted,
+} from "../../src/options/option.ts";
+import { START_WORDS } from "./start.ts";
+
+/** How the topic of a source is followed. */
+export interface FollowSettings {
+  /** Name of the topic. */
+  readonly topic?: string | undefined;
+  /** Brokers that have it, as `host:port`. @default {those of the log, or of `kafka`} */
+  readonly brokers?: readonly string[] | undefined;
+  /** Where it begins when it was never followed, as `parseStart` takes it. @default {"earliest"} */
+  readonly start?: string | undefined;
+  /** How long records of other partitions and sources wait for its own, milliseconds. @default {0} */
+  readonly waitMs?: number | undefined;
+  /** How much older than the newest of the source an event may be, milliseconds. @default {any} */
+  readonly lateMs?: number | undefined;
+}
+
+/** The options of {@linkcode FollowSettings}. */
+export const FOLLOW_OPTIONS = {
+  topic: wanted(text("", "a topic that `run` takes in, however it is keyed")),
+  brokers: {
+    ...orAbsent(
+      list(
+        text<string>("", ""),
+        { minimum: 1 },
+        "brokers of another cluster that has it; all else as in `kafka`",
+      ),
+    ),
+    words: "those of the log, or of `kafka`",
+  },
+  start: text<string>("earliest", `of a topic that was never followed: ${START_WORDS}`),
+  waitMs: natural(0, "so long after their arrival others wait for a partition of it that is at its end"),
+  lateMs: count(
+    absent<number | undefined>("as old as it likes", undefined),
+    "older than the newest of the source by more than this, an event is rejected",
+  ),
+} satisfies OptionsOf<FollowSettings>;

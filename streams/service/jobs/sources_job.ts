@@ -1,0 +1,123 @@
+/**
+ * Takes in the topics of sources: their records, however they are keyed, are mapped, merged by time and put onto `events`
+ * by user.
+ *
+ * ```text
+ *   views/0   ─┐
+ *   views/1    ├─ mapped ── merged, the oldest first ──> events/0 ... events/3, items, rejected
+ *   clicks/0  ─┘                                    └──> positions, in the same commit
+ * ```
+ *
+ * One process at a time does it. What keeps it, a source that cannot be read, does not keep the tasks.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { ignore } from "../../log/ignore.ts";
+import { type Log, LogError } from "../../log/log.ts";
+import { orAborted } from "../../log/pause.ts";
+import { type ForeignTopic, type SourceLag, TopicFeeder } from "../../feeders/topic_feeder.ts";
+import type { Topics } from "../../topics/topics.ts";
+import type { Job } from "./worker.ts";
+
+/** A topic to take in. */
+export interface FollowedSource extends Omit<ForeignTopic, "log"> {
+  /** Opens the log that has it; sources with the same function share one. @default {the deployment's own} */
+  readonly open?: (() => Promise<Log>) | undefined;
+}
+
+/** How long a step waits for a record, and the time between two looks at what has become of the topics. */
+const IDLE_MS = 1000;
+
+const logger = getLogger(["meander", "service"]);
+
+/** The group of those who may take sources in; the one that has its partition does. */
+export function sourcesGroup({ events }: Topics): string {
+  return `${events}-sources`;
+}
+
+/** @throws RangeError when a source is a topic of the deployment itself */
+export function checkFollowed(topics: Topics, sources: readonly FollowedSource[]): void {
+  const own = sources.find(({ open, topic }) => open === undefined && Object.values(topics).includes(topic));
+  if (own === undefined) return;
+  throw new RangeError(`Cannot follow ${own.topic} as a source: it is a topic of this deployment`);
+}
+
+/** Takes sources in until it is released. */
+export class SourcesJob implements Job {
+  readonly #feeder: TopicFeeder;
+  readonly #logs: AsyncDisposableStack;
+  readonly #now: () => number;
+  #lookedAt = -Infinity;
+  #lags: readonly SourceLag[] = [];
+
+  private constructor(feeder: TopicFeeder, logs: AsyncDisposableStack, now: () => number) {
+    this.#feeder = feeder;
+    this.#logs = logs;
+    this.#now = now;
+  }
+
+  /**
+   * Continues where the last one stopped, which it fences.
+   *
+   * @throws LogError `topic-mismatch` when a topic does not exist, or is another than before; `unreachable` when its log
+   * cannot be opened
+   */
+  static async open(
+    log: Log,
+    topics: Topics,
+    sources: readonly FollowedSource[],
+    { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },
+  ): Promise<SourcesJob> {
+    await using logs = new AsyncDisposableStack();
+    const opened = new Map<() => Promise<Log>, Log>();
+    const logOf = async ({ open, topic }: FollowedSource): Promise<Log> => {
+      if (open === undefined) return log;
+      const known = opened.get(open);
+      if (known !== undefined) return known;
+      const other = logs.use(await openFor(topic, open, signal));
+      opened.set(open, other);
+      return other;
+    };
+    const followed: ForeignTopic[] = [];
+    for (const source of sources) followed.push({ ...source, log: await logOf(source) });
+    const feeder = logs.use(await TopicFeeder.open(log, topics, followed, { name: "sources" }));
+    const names = followed.map(({ topic }) => topic).join(", ");
+    logger.info("takes in {names}: {lag} records wait", { names, lag: await feeder.lag() });
+    return new SourcesJob(feeder, logs.move(), now);
+  }
+
+  /** How far behind each partition was a second ago: a log of others may not answer now. */
+  get lags(): readonly SourceLag[] {
+    return this.#lags;
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    if (this.#now() - this.#lookedAt >= IDLE_MS) {
+      await this.#feeder.check();
+      this.#lags = await this.#feeder.lags();
+      this.#lookedAt = this.#now();
+    }
+    await this.#feeder.feed({ waitMs: IDLE_MS, signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#logs.disposeAsync();
+  }
+}
+
+/** Opens the log of a topic. A log that opens after the signal is closed. */
+async function openFor(topic: string, open: () => Promise<Log>, signal: AbortSignal): Promise<Log> {
+  const opening = open();
+  try {
+    return await orAborted(opening, signal);
+  } catch (cause) {
+    if (signal.aborted) {
+      ignore(opening.then((log) => log[Symbol.asyncDispose]()), "nobody waits for it any more");
+      throw cause;
+    }
+    const reason = (cause as Error).message;
+    throw new LogError("unreachable", `Cannot reach the log of topic ${topic}: ${reason}`, { cause });
+  }
+}

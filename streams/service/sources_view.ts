@@ -1,0 +1,77 @@
+/**
+ * The topics of sources, seen from outside: how far what follows them is, by its positions on the log.
+ *
+ * @module
+ */
+
+import { adapterOf, type SourceLag } from "../feeders/topic_feeder.ts";
+import { feederId } from "../feeders/feeder.ts";
+import type { Log } from "../log/log.ts";
+import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
+import type { Topics } from "../topics/topics.ts";
+import type { Problem } from "./inspection.ts";
+import type { FollowedSource } from "./jobs/sources_job.ts";
+
+/** Options of {@linkcode lookAtSources}. */
+export interface SourcesLook {
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Records that a partition may be behind. @default {Infinity} */
+  readonly maxLag?: number | undefined;
+}
+
+/** How far behind the partitions of sources are, and what is wrong. */
+export async function lookAtSources(
+  log: Log,
+  topics: Topics,
+  sources: readonly FollowedSource[],
+  { now, maxLag = Infinity }: SourcesLook,
+): Promise<{ readonly lags: readonly SourceLag[]; readonly problems: readonly Problem[] }> {
+  const lags: SourceLag[] = [];
+  const problems: Problem[] = [];
+  for (const source of sources) {
+    const { name } = adapterOf(source.format);
+    try {
+      await using opened = new AsyncDisposableStack();
+      const from = source.open === undefined ? log : opened.use(await source.open());
+      lags.push(...await lagsOf(log, topics, source, from, now));
+    } catch (error) {
+      const what = `the topic of source ${name} cannot be looked at: ${(error as Error).message}`;
+      problems.push({ what, remedy: `mend sources.${name}.follow, or what it names` });
+    }
+  }
+  for (const { source, partition, lag } of lags) {
+    if (lag <= maxLag) continue;
+    const what = `source ${source} is ${lag} records behind in partition ${partition}`;
+    problems.push({
+      what,
+      remedy: "see that a process with the role `task` runs, and what it says of sources",
+    });
+  }
+  return { lags, problems };
+}
+
+async function lagsOf(
+  log: Log,
+  topics: Topics,
+  { name = "", format, topic }: FollowedSource,
+  from: Log,
+  now: () => number,
+): Promise<SourceLag[]> {
+  const identity = await from.identify(topic);
+  if (identity === null) throw new Error(`${topic} does not exist, or is hidden from us`);
+  const position = await feederPosition<TopicPosition>(log, topics, feederId(topics, name));
+  if (position !== null && position.id !== identity.id) {
+    throw new Error(`${topic} was deleted and created again since it was followed`);
+  }
+  const lags: SourceLag[] = [];
+  for (let partition = 0; partition < identity.partitions; partition++) {
+    const { start, end } = await from.bounds(topic, partition);
+    const next = Math.max(position?.next[partition] ?? start, start);
+    const { records: [oldest] } = await from.read(topic, partition, Math.min(next, end), { maxRecords: 1 });
+    const lag = Math.max(0, end - next);
+    const lagMs = oldest === undefined ? 0 : Math.max(0, now() - oldest.time);
+    lags.push({ source: adapterOf(format).name, topic, partition, lag, lagMs });
+  }
+  return lags;
+}

@@ -1,0 +1,127 @@
+/** Topics of others on a real broker, taken in by processes that are killed. */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { followedSources } from "../../scripts/flags/followed_sources.ts";
+import { openLog as openAnyLog } from "../../scripts/flags/service_flags.ts";
+import { parseConfig } from "../../streams/config/config.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { offsetSince, readAll } from "../../streams/log/reading.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
+import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { OPTIONS, until } from "./deployment.ts";
+
+const broker = await testBroker();
+const WORKER = fileURLToPath(new URL("sources_worker.ts", import.meta.url));
+const RECORDS = 7000;
+const TIME = Date.UTC(2026, 10, 1);
+
+/** Five partitions of views and three of clicks, by session and not by user; each 97th record is of no use. */
+function record(prefix: string, n: number): NewRecord {
+  const [topic, partitions] = n % 3 === 0 ? [`${prefix}shop.clicks`, 3] : [`${prefix}shop.views`, 5];
+  const value = n % 97 === 0 ? { evt: "heartbeat" } : {
+    evt: n % 3 === 0 ? "click" : "view",
+    no: `n${n}`,
+    ctx: { uid: `u${n % 211}`, ts: TIME + 1000 * n },
+    sku: `i${n % 50}`,
+  };
+  return {
+    ...{ topic, partition: (n * 7) % partitions, key: `session-${n % 401}`, time: Date.now() },
+    value: new TextEncoder().encode(JSON.stringify(value)),
+  };
+}
+
+function configOf(prefix: string): string {
+  const fields = {
+    ...{ id: "no", user: "ctx.uid", time: "ctx.ts", item: "sku" },
+    action: { path: "evt", values: { view: "view", click: "click" } },
+  };
+  const source = (topic: string) => ({
+    follow: { topic: `${prefix}shop.${topic}`, waitMs: 50 },
+    rules: [{ as: "interaction", when: { evt: ["view", "click"] }, fields }],
+  });
+  return JSON.stringify({ sources: { views: source("views"), clicks: source("clicks") } });
+}
+
+/** Ids of events by partition of `events`, with user and time. */
+async function eventsOn(log: Log, prefix: string) {
+  const { events } = topicNames(prefix);
+  return await Promise.all([0, 1].map(async (partition) => {
+    const found: { readonly id: string; readonly user: string; readonly time: number }[] = [];
+    for await (const { value } of readAll(log, events, partition)) {
+      found.push(JSON.parse(new TextDecoder().decode(value ?? undefined)));
+    }
+    return found;
+  }));
+}
+
+/** Starts a process and kills it `ms` after its first commit: in its second, or behind that. */
+async function killed(args: readonly string[], ms: number): Promise<void> {
+  const all = ["run", "-A", "--no-check", WORKER, ...args];
+  const worker = new Deno.Command(Deno.execPath(), { args: all, stdout: "piped" }).spawn();
+  const reader = worker.stdout.getReader();
+  assert.equal((await reader.read()).done, false, "it has fed something");
+  await delay(ms);
+  worker.kill("SIGKILL");
+  await Promise.all([reader.cancel(), worker.status]);
+}
+
+if (broker !== undefined) {
+  for (const place of ["kafka", "sqlite"]) {
+    Deno.test(`topics that are keyed by anything come to ${place} once each, in the order of time, over kills`, async () => {
+      const prefix = `into-${place}.`;
+      const folder = await Deno.makeTempDir();
+      const file = place === "sqlite" ? [`${folder}/log.sqlite`] : [];
+      await using brokers = await openLog(broker);
+      await brokers.createTopics([
+        { name: `${prefix}shop.views`, partitions: 5, cleanup: "delete" },
+        { name: `${prefix}shop.clicks`, partitions: 3, cleanup: "delete" },
+      ]);
+      await brokers.append(Array.from({ length: RECORDS }, (_, n) => record(prefix, n)));
+      const text = configOf(prefix);
+      for (const ms of [0, 5, 25]) await killed([broker.address, text, prefix, ...file], ms);
+      const config = parseConfig(text, "meander.json");
+      const flags = { log: place, brokers: [broker.address], logPath: file[0], prefix };
+      await using log = await openAnyLog(flags, { config });
+      const sources = followedSources(flags, config);
+      const before = (await eventsOn(log, prefix)).flat().length;
+      assert.ok(before > 1000 && before < RECORDS - RECORDS / 97, `${before} before the last start`);
+      await using service = await Service.start(log, {
+        ...OPTIONS,
+        prefix,
+        partitions: 2,
+        roles: ["task"],
+        sources,
+      });
+      await until(async () => {
+        const { sources } = await service.status();
+        return sources !== null && sources.lags.length === 8 && sources.lags.every(({ lag }) => lag <= 1);
+      }, "all is taken in");
+      const all = await eventsOn(log, prefix);
+      const useless = Array.from({ length: RECORDS }, (_, n) => n).filter((n) => n % 97 === 0).length;
+      const ids = all.flat().map(({ id }) => id);
+      assert.deepEqual([ids.length, new Set(ids).size], [RECORDS - useless, RECORDS - useless]);
+      let rejected = 0;
+      for await (const _ of readAll(log, topicNames(prefix).rejected, 0)) rejected++;
+      assert.equal(rejected, useless);
+      for (const [partition, events] of all.entries()) {
+        assert.ok(events.every(({ user }) => partitionOf(user, 2) === partition));
+        const times = events.map(({ time }) => time);
+        assert.deepEqual(times, times.toSorted((a, b) => a - b));
+      }
+      await Deno.remove(folder, { recursive: true });
+    });
+  }
+
+  Deno.test("offsetSince() finds the first record of a time on a broker, as it does on other logs", async () => {
+    await using log = await openLog(broker);
+    const topic = "dated";
+    await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+    await log.append([0, 10, 20, 30].map((ms) => ({ topic, key: null, value: null, time: TIME + ms })));
+    const found = (ms: number) => offsetSince(log, topic, 0, TIME + ms);
+    assert.deepEqual([await found(-5), await found(10), await found(11), await found(31)], [0, 1, 2, 4]);
+  });
+}

@@ -1,0 +1,119 @@
+/** A service that takes in topics of others. */
+
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
+import { Service } from "../../streams/service/service.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { CrashingLog } from "../replay/crashing_log.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
+import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
+
+const topics = topicNames();
+const HOUR = 3_600_000;
+
+/** Requests with what was shown, and clicks that name no request: only their order joins them. */
+const events = syntheticRecords({ views: 150, users: 12, seed: 3 }).flatMap((record): Event[] => {
+  if (record.kind !== "event" || record.event.type === "forget") return [];
+  const { event } = record;
+  if (event.type !== "interaction") return [event];
+  const { request: _, ...unnamed } = event;
+  return [unnamed];
+}).toSorted((a, b) => a.time - b.time).map((event, i) => ({ ...event, time: event.time + i }));
+
+/** Clicks in one topic and all else in another, loaded an hour after the last of them. */
+function loaded(): readonly NewRecord[] {
+  const time = Math.max(...events.map((event) => event.time)) + HOUR;
+  return events.map((event, n) => {
+    const [topic, partitions] = event.type === "interaction" ? ["clicks", 2] : ["views", 3];
+    return {
+      topic,
+      partition: (n * 7) % partitions,
+      key: `session-${n % 5}`,
+      value: encodeEvent(event),
+      time,
+    };
+  });
+}
+
+const source = (topic: string): FollowedSource => ({ topic, format: "meander", name: `source:${topic}` });
+const options = {
+  ...OPTIONS,
+  task: { ...OPTIONS.task, impressions: "logged" as const },
+  partitions: 1,
+  roles: ["task", "learner"] as const,
+};
+
+async function labelsOn(log: Log): Promise<readonly string[]> {
+  const labels: string[] = [];
+  for await (const { value } of readAll(log, topics.samples, 0)) {
+    const { request, rows } = decodeSample(value ?? new Uint8Array());
+    labels.push(`${request} ${rows.map(({ label }) => label).join("")}`);
+  }
+  return labels;
+}
+
+Deno.test("Service joins clicks of one topic with lists of another as if they had come in order", async () => {
+  await using ordered = new MemoryLog();
+  {
+    await using _service = await Service.start(ordered, options);
+    await ordered.append(recordsOf(events));
+    await untilCommitted(ordered);
+  }
+  await using log = new MemoryLog();
+  await log.createTopics([
+    ...topicSpecs(topics, 1),
+    { name: "views", partitions: 3, cleanup: "delete" },
+    { name: "clicks", partitions: 2, cleanup: "delete" },
+  ]);
+  await log.append([...recordsOf([]), ...loaded()]);
+  {
+    await using service = await Service.start(log, {
+      ...options,
+      sources: [source("clicks"), source("views")],
+    });
+    await until(async () => (await service.status()).sources?.lags.length === 5, "the sources are open");
+    await until(async () => (await log.bounds(topics.events, 0)).end === events.length, "all is taken in");
+    await untilCommitted(log);
+    await until(
+      async () => (await service.status()).sources?.lags.every(({ lag }) => lag === 0) === true,
+      "nothing waits",
+    );
+    assert.deepEqual(await service.unready(), []);
+  }
+  const want = await labelsOn(ordered);
+  assert.ok(want.filter((labels) => labels.includes("1")).length > 10, "there are clicks to join");
+  assert.deepEqual(await labelsOn(log), want);
+});
+
+Deno.test("Service stays ready while a topic of a source is not there, says so, and takes it in when it comes", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([{ name: "views", partitions: 1, cleanup: "delete" }]);
+  let opened = 0;
+  const others = new MemoryLog();
+  const open = () =>
+    ++opened === 1
+      ? Promise.reject(new Error("no broker answers"))
+      : Promise.resolve(new CrashingLog(others));
+  const sources = [source("views"), { ...source("clicks"), open }];
+  await using service = await Service.start(log, { ...options, sources });
+  await log.append(recordsOf([]));
+  const fault = async () => (await service.status()).sources?.fault ?? "";
+  await until(async () => /Cannot feed topic clicks: it does not exist/.test(await fault()), "it says so");
+  await until(async () => (await service.unready()).length === 0, "it is ready all the same");
+  assert.equal((await service.status()).sources?.isReading, false);
+  await others.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
+  await until(async () => (await service.status()).sources?.isReading === true, "it is open");
+  assert.equal(await fault(), "");
+});
+
+Deno.test("Service does not follow a topic of its own", async () => {
+  await using log = new MemoryLog();
+  const start = Service.start(log, { ...options, sources: [source(topics.events)] });
+  await assert.rejects(start, /Cannot follow meander\.events as a source: it is a topic of this deployment/);
+});
