@@ -77,6 +77,7 @@ export {
   TopicFeeder,
   type TopicFeederOptions,
 } from "./streams/feeders/topic_feeder.ts";
+export type { FollowSettings } from "./streams/mapping/follow_settings.ts";
 export { parseStart, type Start } from "./streams/mapping/start.ts";
 
 export {

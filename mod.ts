@@ -68,7 +68,13 @@ export {
   type ServiceOptions,
   type VariantModel,
 } from "./streams/service/jobs/options.ts";
-export type { LearnerStatus, PartitionStatus, ServiceStatus } from "./streams/service/status.ts";
+export type {
+  LearnerStatus,
+  PartitionStatus,
+  ServiceStatus,
+  SourcesStatus,
+} from "./streams/service/status.ts";
+export type { FollowedSource } from "./streams/service/jobs/sources_job.ts";
 export type { MonitorStatus } from "./streams/service/jobs/monitor_job.ts";
 export type { RestoreStatus } from "./streams/task/restore_meter.ts";
 export type { StoreStatus } from "./streams/task/store/state_store.ts";

@@ -66,7 +66,6 @@ export {
   type VariantModel,
 } from "./jobs/options.ts";
 export type { MonitorStatus } from "./jobs/monitor_job.ts";
-export type { FollowedSource } from "./jobs/sources_job.ts";
 export type { LearnerStatus, PartitionStatus, ServiceStatus, SourcesStatus } from "./status.ts";
 
 /** A model that scores in this process. */
