@@ -30,7 +30,7 @@ import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/
 import type { Config } from "../streams/config/config.ts";
 import { withKeptDefaults } from "../streams/config/kept_defaults.ts";
 import { changeText } from "../streams/generations/changes.ts";
-import { generationsOf } from "../streams/generations/registry.ts";
+import { generationLog, generationsOf } from "../streams/generations/registry.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { keyHeaders } from "./flags/server_flags.ts";
@@ -98,7 +98,8 @@ async function main(flags: Flags): Promise<number> {
     );
     return 1;
   }
-  const found = await inspect(log, {
+  const topics = topicNames(flags.prefix);
+  const found = await inspect(await generationLog(log, topics, await servingGeneration(log, topics)), {
     prefix: flags.prefix,
     maxLag: flags.maxLag,
     known: flags.known,

@@ -32,6 +32,7 @@ interface Flags extends LogFlags {
   readonly seed: number;
   readonly memory?: number;
   readonly share: number;
+  readonly partitions?: number;
   readonly switch: boolean;
   readonly anyway?: true;
   readonly drop?: number;
@@ -50,6 +51,11 @@ const program = addLogFlags(
   )
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
+  .option(
+    "--partitions <n>",
+    "number of tasks: that of the partitions of events, or a multiple (default: as it is)",
+    count,
+  )
   .option("--share <x>", "share of a processor that it takes", share, 1)
   .option(
     "--keep-weights",

@@ -11,7 +11,8 @@ import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf, LOG_KINDS } from "../../streams/log/kinds/kinds.ts";
 import type { Log, LogAddress } from "../../streams/log/log.ts";
 import { formatNotes, refuseNewer } from "../../streams/topics/format_notes.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
+import { servingGeneration } from "../../streams/topics/serving.ts";
+import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { chosenLog, type LogFlags } from "./log_flags.ts";
 
 /** How {@linkcode openLog} opens a log. */
@@ -54,6 +55,13 @@ export async function refuseNewerRelease(
   prefix: string,
 ): Promise<void> {
   refuseNewer(`work on ${prefix}*`, await formatNotes(log, topicNames(prefix)), NEWEST_FORMATS);
+}
+
+/** The number of tasks of the generation that serves; 1 = there is none. @param topics those of the first one */
+export async function tasksOn(log: Log, topics: Topics): Promise<number> {
+  const existing = await log.topics();
+  const { state, events } = generationTopics(topics, await servingGeneration(log, topics));
+  return existing.get(state)?.partitions ?? existing.get(events)?.partitions ?? 1;
 }
 
 /** The partitions that a deployment has, or shall have. */

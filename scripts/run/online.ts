@@ -13,7 +13,7 @@ import { compareWith } from "../../streams/generations/agreement.ts";
 import { type Change, valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples } from "../../streams/generations/comparison.ts";
 import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
-import { rebuildOnline } from "../../streams/generations/online.ts";
+import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";
 import type { ServiceOptions, WarmGeneration } from "../../streams/service/jobs/options.ts";
@@ -43,6 +43,8 @@ export interface OnlinePlan {
   readonly serving: number;
   /** As what it was made. */
   readonly serves: Made;
+  /** Number of its tasks. */
+  readonly servesTasks: number;
   /** What is built. */
   readonly generation: Generation;
   /** As what it is made, with the defaults that the deployment keeps. */
@@ -80,7 +82,8 @@ export async function planOnline(
   }
   const serves = madeAs(recorded.blueprint, config);
   const generation = await chooseGeneration(log, topics, serving, options.blueprint);
-  return { serving, serves, generation, makes: { config, model, seed }, changes: breaking };
+  const { partitions: servesTasks } = recorded.blueprint;
+  return { serving, serves, servesTasks, generation, makes: { config, model, seed }, changes: breaking };
 }
 
 /** How a deployment serves that was made so: what is not of its blueprint is as configured now. */
@@ -109,6 +112,8 @@ export interface OnlineRun {
   readonly surfaceTopics: ServiceOptions["surfaceTopics"];
   readonly snapshots: ServiceOptions["snapshots"];
   readonly place: Replaceable;
+  /** See {@linkcode OnlineOptions}. */
+  readonly ends: OnlineOptions["ends"];
   readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
   readonly signal: AbortSignal;
 }
@@ -117,7 +122,7 @@ export interface OnlineRun {
 export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boolean> {
   const { serving, generation, changes, makes: made } = plan;
   const { number } = generation;
-  const { log, topics, memory, delivery, surfaceTopics, snapshots, place, start, signal } = run;
+  const { log, topics, memory, delivery, surfaceTopics, snapshots, place, ends, start, signal } = run;
   const now = () => performance.now();
   for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
   logger.info("builds generation {number} beside {serving}, which serves", { number, serving });
@@ -142,6 +147,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       }),
     },
     place,
+    ends,
     start,
     share: run.share,
     signal,
@@ -174,7 +180,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
         "with --rebuild goes back to it, deno task meander rebuild --drop {serving} drops it",
       { number, serving, pauseMs: Math.round(pauseMs) },
     );
-  }
+  } else logger.warn("generation {serving} goes on serving", { serving });
   return isSwitched;
 }
 

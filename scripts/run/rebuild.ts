@@ -26,7 +26,7 @@ import { valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
-import { positionsOf } from "../../streams/generations/positions.ts";
+import { goalFor, isUneven, type Positions, positionsOf } from "../../streams/generations/positions.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import { generationRecord, generationsOf } from "../../streams/generations/registry.ts";
 import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
@@ -34,6 +34,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
 import { generationTopics, tasksGroup, topicNames, type Topics } from "../../streams/topics/topics.ts";
+import { tasksOn } from "../flags/service_flags.ts";
 import { agreementOptions } from "./agreement.ts";
 
 /** The flags of a rebuild. */
@@ -46,6 +47,8 @@ export interface RebuildFlags {
   readonly seed: number;
   /** Memory for states and embeddings, bytes. */
   readonly memory?: number | undefined;
+  /** Number of tasks. @default {as many as there are} */
+  readonly partitions?: number | undefined;
   /** Share of a processor, in (0, 1]. */
   readonly share: number;
   /** Whether it is to serve once it is built. */
@@ -67,11 +70,12 @@ export async function rebuildDeployment(
 ): Promise<number> {
   const topics = topicNames(flags.prefix);
   const config = await withKeptDefaults(log, topics, given);
-  const partitions = (await log.topics()).get(topics.events)?.partitions;
-  if (partitions === undefined) {
+  const existing = await log.topics();
+  if (!existing.has(topics.events)) {
     throw new Error(`Cannot rebuild ${flags.prefix}*: there is no topic ${topics.events} on this log`);
   }
   const { model, seed } = flags;
+  const partitions = flags.partitions ?? await tasksOn(log, topics);
   const options = agreementOptions(config, { model, variants: [], partitions, seed });
   const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
   const wanted = changes.filter(({ name }) => name !== "variants");
@@ -81,9 +85,20 @@ export async function rebuildDeployment(
   }
   for (const line of misfit === null ? wanted.map(valuesText) : [misfit]) say(`changed: ${line}`);
   const before = generationTopics(topics, serving);
-  const until = await positionsOf(log, before, partitions);
+  const positions = await positionsOf(log, before);
+  if (isUneven(positions, partitions)) {
+    throw new Error(
+      `Cannot have ${partitions} tasks go on where ${positions.tasks.length} are: they have stopped at different places ` +
+        "of the events; switch while they serve: deno task run --rebuild",
+    );
+  }
+  const until = goalFor(positions, partitions);
   const all = await generationsOf(log, topics);
-  const chosen = { ...await chooseGeneration(log, topics, serving, options.blueprint), until };
+  const chosen = {
+    ...await chooseGeneration(log, topics, serving, options.blueprint),
+    sources: positions.partitions,
+    until,
+  };
   if (flags.keepWeights) checkCarried(recorded, options.blueprint);
   const keeps = flags.keepWeights && !all.has(chosen.number);
   const generation = keeps ? { ...chosen, carries: serving } : chosen;
@@ -123,7 +138,7 @@ export async function rebuildDeployment(
     );
     return 1;
   }
-  if (await isServing(log, before, until)) {
+  if (await isServing(log, before, positions)) {
     say(
       `generation ${serving} went on meanwhile: stop the processes with tasks, and give the same command again`,
     );
@@ -213,10 +228,10 @@ function newestNumber({ state }: Topics, names: Iterable<string>): number {
 }
 
 /** Whether tasks of a generation have members, or have got further than it is known. */
-async function isServing(log: Log, topics: Topics, until: readonly number[]): Promise<boolean> {
+async function isServing(log: Log, topics: Topics, known: Positions): Promise<boolean> {
   const members = await log.members?.(tasksGroup(topics)) ?? [];
-  const now = await positionsOf(log, topics, until.length);
-  return members.length > 0 || now.some((position, partition) => position > (until[partition] ?? 0));
+  const { tasks } = await positionsOf(log, topics);
+  return members.length > 0 || tasks.some((next, task) => next > (known.tasks[task] ?? 0));
 }
 
 /** How a configuration is built. */

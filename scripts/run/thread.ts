@@ -47,8 +47,11 @@ import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
 import { followedSources } from "../flags/followed_sources.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
-import { logAddressOf, openLog, partitionsOf, refuseNewerRelease } from "../flags/service_flags.ts";
+import { logAddressOf, openLog, partitionsOf, refuseNewerRelease, tasksOn } from "../flags/service_flags.ts";
+import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { ignore } from "../../streams/log/ignore.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { generationLog } from "../../streams/generations/registry.ts";
 import { FollowedTopics, Replaceable } from "../../streams/service/replaceable.ts";
 import { agreeOn } from "./agreement.ts";
 import { type Made, planOnline, runOnline } from "./online.ts";
@@ -157,7 +160,9 @@ async function serve(flags: Flags): Promise<number> {
   const followed = new FollowedTopics(generationTopics(topics, generation));
   const metrics = new Metrics(followed.topics);
   await using log = meteredLog(opened, metrics);
-  const partitions = await partitionsOf(log, flags);
+  const existing = (await log.topics()).get(topics.events)?.partitions;
+  const partitions = flags.partitions ??
+    (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
   const { model, variantModels: variants = [], seed } = flags;
   const isMaker = roles.includes("task") || roles.includes("learner");
   const plan = flags.rebuild
@@ -176,12 +181,21 @@ async function serve(flags: Flags): Promise<number> {
   const sources = followedSources(flags, config, (record) => {
     for (const told of names.see(record)) logger.warn("{told}", { told });
   });
-  const begin = (as: Made, over: Pick<ServiceOptions, "generation" | "warm" | "beside">) =>
-    Service.start(log, {
+  if (thread !== undefined && existing !== undefined && existing !== partitions) {
+    throw new Error("Cannot have tasks share partitions beside --server-thread: leave it out");
+  }
+  const ends: number[] = plan === null ? [] : new Array(plan.servesTasks).fill(Infinity);
+  const bounded = (log: Log) => plan === null ? log : boundedLog(log, topics.events, ends);
+  const begin = async (
+    as: Made,
+    over: Pick<ServiceOptions, "generation" | "warm" | "beside">,
+    seen: (log: Log) => Log = (log) => log,
+  ) =>
+    await Service.start(seen(await generationLog(log, topics, over.generation ?? 1)), {
       roles: roles.filter((role) => role !== "http"),
       ...madeOptions(as, flags),
       learnerThread: learnerThreadOf(flags, kind, metrics),
-      partitions,
+      partitions: as === plan?.serves ? plan.servesTasks : partitions,
       prefix: flags.prefix,
       rekeyFrom: flags.rekeyFrom,
       sources,
@@ -196,7 +210,7 @@ async function serve(flags: Flags): Promise<number> {
       ...over,
     });
   let beside = plan && generationTopics(topics, plan.generation.number);
-  const first = await begin(plan?.serves ?? made, { generation, beside: () => beside });
+  const first = await begin(plan?.serves ?? made, { generation, beside: () => beside }, bounded);
   const place = new Replaceable(first, followed);
   const { service } = place;
   await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
@@ -225,6 +239,7 @@ async function serve(flags: Flags): Promise<number> {
     surfaceTopics: config.surfaceTopics,
     snapshots: snapshotsOf(flags, kind),
     place,
+    ends,
     signal: switching.signal,
     start: (warm) => begin(made, { generation: plan.generation.number, warm }),
   }).then((isSwitched) => {

@@ -13,7 +13,7 @@ export interface Blueprint {
   readonly model: string;
   /** Names of models of variants. */
   readonly variants: readonly string[];
-  /** Number of partitions of `events`. */
+  /** Number of tasks: that of the partitions of `events`, or a multiple. */
   readonly partitions: number;
   /** Seed of weights and draws. */
   readonly seed: number;
@@ -31,6 +31,8 @@ export interface Generation {
   readonly since: number;
   /** Offsets of events up to which it is built, by partition; absent = it was there from the beginning. */
   readonly until?: readonly number[] | undefined;
+  /** Number of partitions that the events had when it was built; absent = as many as it has tasks. */
+  readonly sources?: number | undefined;
   /** Number of the generation whose weights it begins with, until it is built; what is folded is not learnt again. */
   readonly carries?: number | undefined;
   /** Whether the deployment was there before the record: what it held was only compared with its weights. */

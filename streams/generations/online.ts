@@ -22,7 +22,7 @@ import type { Service } from "../service/service.ts";
 import { servingRecord } from "../topics/serving.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import type { Generation } from "./generation.ts";
-import { distance, positionsOf } from "./positions.ts";
+import { distance, goalFor, positionsOf } from "./positions.ts";
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "./rebuild.ts";
 import { generationRecord } from "./registry.ts";
 
@@ -38,6 +38,8 @@ export interface OnlineOptions {
   readonly rebuild: Omit<RebuildOptions, "until">;
   /** The service that answers meanwhile. */
   readonly place: Replaceable;
+  /** Offsets at which it stops to read events, by task; nowhere at first. */
+  readonly ends: number[];
   /** Starts the service that follows it. */
   readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
   /** Asked once before the switch. @returns whether the generation may serve */
@@ -67,14 +69,21 @@ const NEAR_EVENTS = 128;
 /** A leg that leaves more than this share of the one before does not catch up at the share of the thread that it has. */
 const SLOW = 0.5;
 
+/** Longest wait for tasks to come to one place, and the time between two looks. */
+const EVEN_MS = 1000;
+/** Longest wait for the first task to be assigned before the old service is no longer looked at. */
+const JOIN_MS = 5000;
+const LOOK_MS = 5;
+
 /** Builds until it has caught up, then switches. @throws the signal's reason */
 export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<OnlineResult> {
   const { topics, serving, generation, place, signal, clock, now } = options;
   const before = generationTopics(topics, serving);
-  const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
-  const goal = () => positionsOf(log, before, partitions);
+  const { partitions: tasks } = generation.blueprint;
+  const goal = async () => goalFor(await positionsOf(log, before), tasks);
+  const sources = (await log.identify(topics.events))?.partitions;
   const note = async (until: readonly number[]) => {
-    await log.append([generationRecord(topics, { ...generation, until }, now())]);
+    await log.append([generationRecord(topics, { ...generation, sources, until }, now())]);
   };
   let until = generation.until ?? await goal();
   await note(until);
@@ -103,16 +112,48 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   await build(rebuild, 1, options);
   signal.throwIfAborted();
   const begun = clock();
+  if (!await isEven(log, options)) return { isSwitched: false, pauseMs: 0 };
   await place.release();
   await extend();
   while (await rebuild.step(true));
   await log.append([servingRecord(topics, generation.number, now())]);
   const warm = options.rebuild.service === undefined ? undefined : await rebuild.lead();
   if (warm === undefined) await rebuild[Symbol.asyncDispose]();
-  const old = place.replace(await options.start(warm));
+  const next = await options.start(warm);
+  const deadline = clock() + JOIN_MS;
+  while (next.tasks.size === 0 && clock() < deadline) await pause(LOOK_MS, signal);
+  const old = place.replace(next);
   const pauseMs = clock() - begun;
   await old.stop();
   return { isSwitched: true, pauseMs };
+}
+
+/**
+ * Has tasks that share a partition come to one place of it, where others are to share it otherwise: what one of them has
+ * answered and another not would be neither.
+ */
+async function isEven(
+  log: Log,
+  { topics, serving, generation, ends, signal, clock }: OnlineOptions,
+): Promise<boolean> {
+  const before = generationTopics(topics, serving);
+  const { partitions: count } = generation.blueprint;
+  const deadline = clock() + EVEN_MS;
+  for (;;) {
+    const now = await positionsOf(log, before);
+    const { partitions, tasks } = now;
+    if (tasks.length === count || tasks.length === partitions) return true;
+    // One may have read beyond the end that it was given.
+    for (const task of tasks.keys()) {
+      const sharing = tasks.filter((_, other) => other % partitions === task % partitions);
+      ends[task] = Math.max(...sharing, ends[task] === Infinity ? 0 : ends[task]!);
+    }
+    if (tasks.every((next, task) => next === ends[task])) return true;
+    if (clock() >= deadline || signal.aborted) break;
+    await pause(LOOK_MS, signal);
+  }
+  ends.fill(Infinity);
+  return false;
 }
 
 /** Builds a leg. */

@@ -8,20 +8,41 @@ import type { Log } from "../log/log.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
 import type { Topics } from "../topics/topics.ts";
 
-/** Offsets of events up to which a generation has committed, by partition. */
+/** Where the tasks of a generation are. */
+export interface Positions {
+  /** Number of partitions of the events, which tasks may share. */
+  readonly partitions: number;
+  /** Offsets of events up to which each task has committed. */
+  readonly tasks: readonly number[];
+}
+
+/** Finds where the tasks of a generation are. @param log not split */
 export async function positionsOf(
   log: Pick<Log, "identify" | "latest" | "read" | "bounds">,
   topics: Topics,
-  partitions: number,
-): Promise<readonly number[]> {
-  const isThere = await log.identify(topics.statistics) !== null;
-  return await Promise.all(
-    Array.from({ length: partitions }, async (_, partition) => {
-      const { start } = await log.bounds(topics.events, partition);
-      const own = isThere ? await ownPosition(log, topics, partition) : null;
-      return Math.max(start, own?.next ?? start);
-    }),
-  );
+): Promise<Positions> {
+  const partitions = (await log.identify(topics.events))?.partitions ?? 0;
+  const tasks = (await log.identify(topics.statistics))?.partitions;
+  const places = Array.from({ length: tasks ?? partitions }, async (_, task) => {
+    const { start } = await log.bounds(topics.events, task % partitions);
+    const own = tasks === undefined ? null : await ownPosition(log, topics, task);
+    return Math.max(start, own?.next ?? start);
+  });
+  return { partitions, tasks: await Promise.all(places) };
+}
+
+/** The offsets up to which all of a partition is done, for a generation with so many tasks. */
+export function goalFor({ partitions, tasks }: Positions, count: number): readonly number[] {
+  if (tasks.length === count) return tasks;
+  return Array.from({ length: count }, (_, one) => {
+    const place = one % partitions;
+    return Math.min(...tasks.filter((_, task) => task % partitions === place));
+  });
+}
+
+/** Whether tasks that share a partition are at different places of it, where others are to share it otherwise. */
+export function isUneven({ partitions, tasks }: Positions, count: number): boolean {
+  return tasks.length !== count && tasks.some((next, task) => next !== tasks[task % partitions]);
 }
 
 /** How many offsets are between two places, over all partitions. */

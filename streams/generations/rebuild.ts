@@ -16,6 +16,7 @@
  */
 
 import { isDeepStrictEqual } from "node:util";
+import { setTimeout as delay } from "node:timers/promises";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";
@@ -26,6 +27,7 @@ import { Learning, LEARNING_OPTIONS } from "../learning/learning.ts";
 import type { Log, ReadOptions, ReadResult } from "../log/log.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
+import { tasksLog } from "../task/shared_sources.ts";
 import { Task, type TaskRuntime } from "../task/task.ts";
 import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
@@ -35,6 +37,8 @@ import { topicSpecs } from "../topics/topics.ts";
 
 /** Most events of a round. */
 const ROUND_EVENTS = 1024;
+/** Longest wait at the end of a log that is bounded. */
+const END_WAIT_MS = 20;
 
 /** What is built. */
 export interface RebuildOptions {
@@ -42,7 +46,7 @@ export interface RebuildOptions {
   readonly spec: LearnerSpec;
   /** Options of its tasks. */
   readonly task: TaskOptions;
-  /** Offsets of events up to which it is built, by partition. */
+  /** Offsets of events up to which it is built, by task: as many as there are partitions, or a multiple that share them. */
   readonly until: readonly number[];
   /**
    * The learner of a generation whose weights it begins with, by the names of inputs; samples are made, not learnt.
@@ -88,6 +92,11 @@ export class Rebuild implements AsyncDisposable {
   /** Its tasks, unless they are given away. */
   readonly #own: AsyncDisposableStack;
   readonly #starts: readonly number[];
+  /** Tasks that have an event, and those that have none before their end. */
+  readonly #waiting = new Set<Task>();
+  readonly #done = new Set<Task>();
+  /** Tasks that share a partition. */
+  readonly #sharing: number;
   /** What was read of the signals of others, by task and partition. */
   readonly #others: readonly Map<number, number>[];
 
@@ -100,6 +109,7 @@ export class Rebuild implements AsyncDisposable {
       readonly warm: Omit<WarmGeneration, "tasks">;
       readonly until: number[];
       readonly starts: readonly number[];
+      readonly sharing: number;
     },
     open: AsyncDisposableStack,
     own: AsyncDisposableStack,
@@ -111,16 +121,18 @@ export class Rebuild implements AsyncDisposable {
     this.#warm = parts.warm;
     this.#until = parts.until;
     this.#starts = parts.starts;
+    this.#sharing = parts.sharing;
     this.#open = open;
     this.#own = own;
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
   }
 
   /** Creates the topics of the generation, or goes on where the last one stopped. */
-  static async open(log: Log, options: RebuildOptions): Promise<Rebuild> {
+  static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
     const { spec, stateBytes, service, carries } = options;
     const { topics, schema, learner } = spec;
     const until = [...options.until];
+    const log = await tasksLog(given, topics, until.length);
     await log.createTopics(topicSpecs(topics, until.length));
     const bounded = boundedLog(log, topics.events, until);
     await using open = new AsyncDisposableStack(), own = new AsyncDisposableStack();
@@ -155,7 +167,14 @@ export class Rebuild implements AsyncDisposable {
       starts.push((await log.bounds(topics.events, partition)).start);
     }
     const warm = { serving, subscriber, pins };
-    return new Rebuild(log, options, { learning, tasks, warm, until, starts }, open.move(), own.move());
+    const sharing = until.length / ((await given.identify(topics.events))?.partitions ?? until.length);
+    return new Rebuild(
+      log,
+      options,
+      { learning, tasks, warm, until, starts, sharing },
+      open.move(),
+      own.move(),
+    );
   }
 
   /** How far it is. */
@@ -167,12 +186,18 @@ export class Rebuild implements AsyncDisposable {
       of += Math.max(0, end - start);
       lost += start;
     }
-    return { done, of, lost };
+    const sharing = this.#sharing;
+    return {
+      done: Math.floor(done / sharing),
+      of: Math.floor(of / sharing),
+      lost: Math.floor(lost / sharing),
+    };
   }
 
   /** Has more events in it. @param until offsets of events up to which it is built then, by partition */
   extend(until: readonly number[]): void {
     for (const [partition, end] of until.entries()) this.#until[partition] = end;
+    this.#done.clear();
   }
 
   /**
@@ -181,7 +206,7 @@ export class Rebuild implements AsyncDisposable {
    * @param isLast whether a learner goes on elsewhere, so that the last checkpoint is good enough. @default {false}
    */
   async step(isLast = false): Promise<boolean> {
-    const task = this.#furthestBehind();
+    const task = await this.#furthestBehind();
     const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
     if (task === undefined) {
       if (carries !== undefined) await this.learning.pass();
@@ -219,12 +244,18 @@ export class Rebuild implements AsyncDisposable {
   }
 
   /** The task with the oldest clock of those that are not at their end, by what is committed. */
-  #furthestBehind(): Task | undefined {
-    const open = this.#tasks.filter((task) => task.committed < this.#until[task.partition]!);
-    return open.reduce<Task | undefined>(
-      (oldest, task) => oldest === undefined || task.state.maxTime < oldest.state.maxTime ? task : oldest,
-      undefined,
-    );
+  async #furthestBehind(): Promise<Task | undefined> {
+    let oldest: Task | undefined;
+    for (const task of this.#tasks) {
+      if (this.#done.has(task)) continue;
+      if (!this.#waiting.has(task) && !await task.hasEvent()) this.#done.add(task);
+      else {
+        this.#waiting.add(task);
+        if (oldest === undefined || task.state.maxTime < oldest.state.maxTime) oldest = task;
+      }
+    }
+    if (oldest !== undefined) this.#waiting.delete(oldest);
+    return oldest;
   }
 
   /** Whether the learner's checkpoint has all: another one would count as a state that was served for longer. */
@@ -259,20 +290,23 @@ async function carried(log: Log, { spec, carries }: RebuildOptions): Promise<Lea
   return await openLearning(log, carries);
 }
 
-/** The log, of which a topic ends at offsets. */
-function boundedLog(log: Log, topic: string, until: readonly number[]): Log {
+/** The log, of which a topic ends at offsets; they may move. */
+export function boundedLog(log: Log, topic: string, until: readonly number[]): Log {
   const read = async (
     name: string,
     partition: number,
     from: number,
-    options?: ReadOptions,
+    options: ReadOptions = {},
   ): Promise<ReadResult> => {
-    const end = until[partition];
-    if (name !== topic || end === undefined || end === Infinity) {
-      return await log.read(name, partition, from, options);
+    if (name !== topic) return await log.read(name, partition, from, options);
+    const isOpen = until[partition] === Infinity;
+    const { waitMs = 0 } = options;
+    if (from >= (until[partition] ?? 0)) {
+      if (waitMs > 0) await delay(Math.min(waitMs, END_WAIT_MS));
+      return { records: [], next: from };
     }
-    if (from >= end) return { records: [], next: from };
-    const result = await log.read(name, partition, from, { ...options, waitMs: 0 });
+    const result = await log.read(name, partition, from, { ...options, waitMs: isOpen ? waitMs : 0 });
+    const end = until[partition] ?? 0;
     if (result.next <= end) return result;
     return { ...result, records: result.records.filter(({ offset }) => offset < end), next: end };
   };

@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { Log, NewRecord } from "../log/log.ts";
+import { type Log, LogError, type NewRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
-import type { Topics } from "../topics/topics.ts";
+import { tasksLog } from "../task/shared_sources.ts";
+import { generationTopics, type Topics } from "../topics/topics.ts";
 import { decodeGeneration, encodeGeneration, type Generation } from "./generation.ts";
 
 /** The generations of a deployment, by number. @throws LogError `corrupt` when a record cannot be read */
@@ -28,6 +29,25 @@ export async function generationsOf(
     }
   }
   return found;
+}
+
+/**
+ * The log as the tasks of a generation have it.
+ *
+ * @param topics those of the first generation
+ * @throws LogError `topic-mismatch` when its tasks shared another number of partitions
+ */
+export async function generationLog(log: Log, topics: Topics, number: number): Promise<Log> {
+  const { sources } = (await generationsOf(log, topics)).get(number) ?? {};
+  const now = (await log.topics()).get(topics.events)?.partitions;
+  if (sources !== undefined && now !== undefined && sources !== now) {
+    throw new LogError(
+      "topic-mismatch",
+      `Cannot go on with ${topics.events} as ${sources} partitions: it has ${now} now, so that users are elsewhere than ` +
+        `their states; begin anew under another --prefix, with --rekey-from ${topics.events}`,
+    );
+  }
+  return await tasksLog(log, generationTopics(topics, number));
 }
 
 /** The record of a generation. */

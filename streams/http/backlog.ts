@@ -24,6 +24,12 @@ export interface BacklogOptions {
   readonly clock: () => number;
 }
 
+/** The log as the tasks have it now, and how many there are. */
+export type Following = () => {
+  readonly log: Pick<UngroupedLog, "bounds" | "committed">;
+  readonly partitions: number;
+};
+
 /** Time between two looks at the log. */
 const LOOK_MS = 100;
 const WAIT_MS = 15_000;
@@ -31,9 +37,8 @@ const MAX_WAITING = 100;
 
 /** Counts events that came after its first look and are not applied yet; older ones do not count. */
 export class Backlog {
-  readonly #log: Pick<UngroupedLog, "bounds" | "committed">;
+  readonly #following: Following;
   readonly #topics: Topics;
-  readonly #partitions: number;
   readonly #options: BacklogOptions;
   /** Ends of the partitions at the first look. */
   #begun: readonly number[] | undefined;
@@ -42,15 +47,9 @@ export class Backlog {
   #behind: Promise<number> = Promise.resolve(0);
 
   /** Watches all partitions of `events`. */
-  constructor(
-    log: Pick<UngroupedLog, "bounds" | "committed">,
-    topics: Topics,
-    partitions: number,
-    options: BacklogOptions,
-  ) {
-    this.#log = log;
+  constructor(following: Following, topics: Topics, options: BacklogOptions) {
+    this.#following = following;
     this.#topics = topics;
-    this.#partitions = partitions;
     this.#options = options;
   }
 
@@ -81,11 +80,13 @@ export class Backlog {
 
   async #count(): Promise<number> {
     const { events } = this.#topics, group = tasksGroup(this.#topics);
+    const { log, partitions } = this.#following();
     const all = <Result>(of: (partition: number) => Promise<Result>) =>
-      Promise.all(Array.from({ length: this.#partitions }, (_, partition) => of(partition)));
-    const ends = await all(async (partition) => (await this.#log.bounds(events, partition)).end);
-    const begun = this.#begun ??= ends;
-    const committed = await all((partition) => this.#log.committed(group, events, partition));
+      Promise.all(Array.from({ length: partitions }, (_, partition) => of(partition)));
+    const ends = await all(async (partition) => (await log.bounds(events, partition)).end);
+    if (this.#begun?.length !== partitions) this.#begun = ends;
+    const begun = this.#begun;
+    const committed = await all((partition) => log.committed(group, events, partition));
     return ends.reduce(
       (sum, end, p) => sum + Math.max(0, end - Math.max(begun[p] ?? 0, committed[p] ?? 0)),
       0,

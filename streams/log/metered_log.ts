@@ -124,7 +124,7 @@ export function meteredLog(
 }
 
 /** A log with some methods replaced; all other calls, and disposal, go to the underlying log. */
-function layered(below: Log, own: Partial<Log>): Log {
+export function layered(below: Log, own: Partial<Log>): Log {
   return new Proxy(below, {
     get(_, name) {
       if (Object.hasOwn(own, name)) return Reflect.get(own, name);

@@ -5,6 +5,7 @@
  */
 
 import type { ApiKey } from "../http/contract/access.ts";
+import type { RequestEvent } from "../../src/events/event.ts";
 import type { Log } from "../log/log.ts";
 import type { Service } from "../service/service.ts";
 import type { Metrics } from "../http/metrics.ts";
@@ -70,13 +71,18 @@ export async function openBackend(
   const clock = () => performance.now();
   let stopping = false;
   const isStopping = () => stopping;
-  const queues = elsewhere ?? openQueues(log, { topics, partitions, clock, isStopping }, settings);
+  const following = () => service?.deployment ?? { log, partitions };
+  const queues = elsewhere ?? openQueues(log, { topics, partitions, clock, isStopping, following }, settings);
   const { recommender, backlog } = queues;
   const attributes = new AttributeCheck(() => [...service?.tasks.values() ?? []][0]?.state.catalogue, clock);
   const known = {
-    log,
+    get log() {
+      return service?.deployment.log ?? log;
+    },
     topics,
-    partitions,
+    get partitions() {
+      return service?.deployment.partitions ?? partitions;
+    },
     service,
     recommender,
     backlog,
@@ -89,7 +95,10 @@ export async function openBackend(
     unknownAttribute: (names: readonly string[]) => Promise.resolve(attributes.unknown(names)),
     ...limitsIn(settings, clock),
   };
-  const context: ApiContext = { ...known, withoutModel: (event) => withoutModel(known, event) };
+  // Its log and partitions stay those of the service, which may be replaced.
+  const context: ApiContext = Object.assign(known, {
+    withoutModel: (event: RequestEvent) => withoutModel(known, event),
+  });
   if (service !== undefined) metrics.watch(service);
   const recorder = new Recorder({ topics, service, now, clock });
   metrics.tell(recorder);

@@ -16,17 +16,23 @@ import type { HttpSettings } from "../http/contract/settings.ts";
 /** The queues of a server. Disposing ends the wait for recommendations. */
 export interface Queues extends Pick<ApiContext, "recommender" | "backlog">, AsyncDisposable {}
 
+/** What queues are of. */
+export interface QueueOptions extends Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping"> {
+  /** The log as the tasks have it now, and how many there are. @default {the log, one for each partition} */
+  readonly following?: () => { readonly log: Log; readonly partitions: number };
+}
+
 /** Opens the queues. On a log that processes share, its brokers bound how far tasks fall behind. */
 export function openQueues(
   log: Log,
-  { topics, partitions, ...waiting }: Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping">,
+  { topics, partitions, following = () => ({ log, partitions }), ...waiting }: QueueOptions,
   settings: HttpSettings,
 ): Queues {
   const { maxWaiting, maxBehind, answerTimeoutMs: timeoutMs } = settle(HTTP_LIMITS, settings);
   const recommender = new Recommender(log, topics, partitions, { timeoutMs, maxWaiting });
   return {
     recommender,
-    backlog: isShared(log) ? undefined : new Backlog(log, topics, partitions, { maxBehind, ...waiting }),
+    backlog: isShared(log) ? undefined : new Backlog(following, topics, { maxBehind, ...waiting }),
     [Symbol.asyncDispose]: () => recommender[Symbol.asyncDispose](),
   };
 }

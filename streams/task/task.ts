@@ -51,6 +51,9 @@ export type { UserReader } from "./user_table.ts";
 /** How far an event's time may be ahead of its arrival; what is further ahead is a wrong unit or a broken clock. */
 const MAX_AHEAD_MS = 3_600_000;
 
+/** Events that a round reads at once. */
+const READ_EVENTS = 256;
+
 /** Memory of users as objects, where the log has no index; others stay as bytes, a fraction of the size. */
 const OBJECT_BYTES = 64 << 20;
 
@@ -245,6 +248,16 @@ export class Task implements AsyncDisposable {
     this.#parts.others.learn(record, next);
   }
 
+  /** Whether there is an event to apply; if not, the position behind offsets without one is committed. */
+  async hasEvent(): Promise<boolean> {
+    await this.#events.read({ maxRecords: READ_EVENTS });
+    if (this.#events.first !== undefined) return true;
+    this.#lose();
+    this.#events.passGap();
+    if (this.next > this.#committed) await this.commit();
+    return false;
+  }
+
   /** Applies events until the round ends or the log has no more; commits at the end of a round. */
   async round(limits: RoundLimits): Promise<RoundResult> {
     const waiting = this.#events;
@@ -252,7 +265,7 @@ export class Task implements AsyncDisposable {
     await this.#parts.catalogue.read();
     let events = 0;
     for (;;) {
-      await waiting.read({ maxRecords: Math.min(limits.events - this.#roundEvents, 256) });
+      await waiting.read({ maxRecords: Math.min(limits.events - this.#roundEvents, READ_EVENTS) });
       this.#lose();
       if (waiting.first === undefined) {
         waiting.passGap();

@@ -37,7 +37,7 @@ Deno.test("Backlog.room() is there as long as all partitions together have no mo
   const options = { waitMs: 0, clock };
   const rooms = new Map([10, 9, 4, 3, 0].map((maxBehind) => [
     maxBehind,
-    new Backlog(log, topics, 2, { maxBehind, ...options }),
+    new Backlog(() => ({ log, partitions: 2 }), topics, { maxBehind, ...options }),
   ]));
   const room = (maxBehind: number) => rooms.get(maxBehind)!.room();
   for (const backlog of rooms.values()) await backlog.room();
@@ -60,7 +60,11 @@ Deno.test("Backlog.room() does not mind what was there before it", async () => {
   await using log = await emptyLog(1);
   await append(log, 100);
   let time = 0;
-  const backlog = new Backlog(log, topics, 1, { maxBehind: 2, waitMs: 0, clock: () => time += 1000 });
+  const backlog = new Backlog(() => ({ log, partitions: 1 }), topics, {
+    maxBehind: 2,
+    waitMs: 0,
+    clock: () => time += 1000,
+  });
   await backlog.room();
   await append(log, 2);
   await backlog.room();
@@ -74,7 +78,10 @@ Deno.test("Backlog.room() does not mind what was there before it", async () => {
 
 Deno.test("Backlog.room() waits for who applies", async () => {
   await using log = await emptyLog(1);
-  const backlog = new Backlog(log, topics, 1, { maxBehind: 2, clock: () => performance.now() });
+  const backlog = new Backlog(() => ({ log, partitions: 1 }), topics, {
+    maxBehind: 2,
+    clock: () => performance.now(),
+  });
   await backlog.room();
   await append(log, 5);
   await delay(150);
@@ -90,7 +97,7 @@ Deno.test("Backlog.room() waits for who applies", async () => {
 Deno.test("Backlog.room() keeps no more waiting than it may, and nobody when the server stops", async () => {
   await using log = await emptyLog(1);
   let stopping = false;
-  const backlog = new Backlog(log, topics, 1, {
+  const backlog = new Backlog(() => ({ log, partitions: 1 }), topics, {
     ...{ maxBehind: 0, maxWaiting: 1, clock: () => performance.now() },
     isStopping: () => stopping,
   });

@@ -7,7 +7,9 @@ import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { surfaceTopic } from "../../streams/topics/surfaces.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { tasksLog } from "../../streams/task/shared_sources.ts";
+import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
 import { badRecords, FORMS, formsIn, formsOn, GONE, shop } from "./forms.ts";
 
@@ -26,23 +28,28 @@ function keeping(): Log {
   return Object.assign(new MemoryLog(), { erase: undefined, scrub: undefined }) as unknown as Log;
 }
 
-/** Runs a deployment in which the user lives, and is erased. @param at what to look at when all is done */
-async function live(log: Log, at: (service: Service<"base">) => Promise<void>): Promise<void> {
+/**
+ * Runs a deployment in which the user lives, and is erased.
+ *
+ * @param at what to look at when all is done
+ * @param partition that of the user, with whose key all comes unless it is 0
+ */
+async function live(log: Log, at: (service: Service<"base">) => Promise<void>, partition = 0): Promise<void> {
   await using service = await Service.start(log, FAST);
   const events = shop().map((event) => event.type === "request" ? { ...event, surface: "home" } : event);
   const last = events.at(-1)?.time ?? 0;
   await log.append(recordsOf(events));
-  await log.append(badRecords(topics, last));
+  await log.append(
+    badRecords(topics, last).map((bad) => partition === 0 ? bad : { ...bad, key: GONE, partition }),
+  );
   await untilCommitted(log);
   await until(
     async () => Object.keys(await formsOn(log)).includes(topics.checkpoints),
     "the learner has written",
   );
   const before = await formsOn(log);
-  assert.deepEqual(
-    before[topics.rejected]?.toSorted(),
-    FORMS.flatMap(([name]) => name.startsWith("Base64") ? [name] : []),
-  );
+  const inBase64 = FORMS.flatMap(([name]) => name.startsWith("Base64") ? [name] : []);
+  if (partition === 0) assert.deepEqual(before[topics.rejected]?.toSorted(), inBase64);
   const { events: asked, recommendations, lists, samples, state, rejected, parameters } = topics;
   for (const name of [asked, recommendations, FRONT, lists, samples, state, rejected, parameters]) {
     assert.ok(before[name] !== undefined, `${name} has the user: ${Object.keys(before)}`);
@@ -54,7 +61,7 @@ async function live(log: Log, at: (service: Service<"base">) => Promise<void>): 
     value: encodeEvent(forget),
     time: last,
   }]);
-  await until(async () => (await service.erasure(0, offset))?.state === "done", "it is erased");
+  await until(async () => (await service.erasure(partition, offset))?.state === "done", "it is erased");
   assert.deepEqual(await formsOn(log), {});
   await at(service);
 }
@@ -68,6 +75,16 @@ Deno.test("Service erases a user from every record of a log in memory, and other
     await untilCommitted(log);
     assert.ok((await log.bounds(topics.events, 0)).end > end);
   });
+});
+
+Deno.test("Service erases a user where tasks share partitions", async () => {
+  await using whole = new MemoryLog();
+  await whole.createTopics([{ name: topics.events, partitions: 2, cleanup: "delete" }]);
+  const log = await tasksLog(whole, topics, 6);
+  await log.createTopics(topicSpecs(topics, 6));
+  assert.equal((await whole.topics()).get(topics.recommendations)?.partitions, 2);
+  assert.equal((await whole.topics()).get(topics.state)?.partitions, 6);
+  await live(log, async () => assert.deepEqual(await formsOn(whole), {}), partitionOf(GONE, 6));
 });
 
 Deno.test("Service leaves no byte of an erased user in a SQLite file and its write-ahead log, open or closed", async () => {

@@ -25,9 +25,9 @@ export async function taskOf({ service, partitions }: ApiContext, user: string):
 
 /** The task of a user, caught up with the log. @throws Problem `answer-timeout` and those of {@linkcode taskOf} */
 export async function freshTask(context: ApiContext, user: string): Promise<Task> {
-  const task = await taskOf(context, user);
-  await catchUp(context, task, partitionOf(user, context.partitions));
-  return task;
+  await taskOf(context, user);
+  const end = await endOf(context, partitionOf(user, context.partitions));
+  return await caughtUp(context, end, () => taskOf(context, user));
 }
 
 /** All tasks, caught up with the log. @throws Problem `elsewhere` when some are in other processes */
@@ -37,19 +37,31 @@ export async function freshTasks(context: ApiContext): Promise<readonly Task[]> 
   if (tasks.length < partitions) {
     throw new Problem("elsewhere", `This process has ${tasks.length} of ${partitions} partitions`);
   }
-  await Promise.all(tasks.map(([partition, task]) => catchUp(context, task, partition)));
-  return tasks.map(([, task]) => task);
+  return await Promise.all(tasks.map(async ([partition, task]) => {
+    const end = await endOf(context, partition);
+    return await caughtUp(context, end, () => Promise.resolve(service?.tasks.get(partition) ?? task));
+  }));
 }
 
-async function catchUp(context: ApiContext, task: Task, partition: number): Promise<void> {
-  const { log, topics, clock, answerTimeoutMs } = context;
-  const deadline = clock() + answerTimeoutMs;
+async function endOf({ log, topics, answerTimeoutMs }: ApiContext, partition: number): Promise<number> {
   const { end } = await within(
     log.bounds(topics.events, partition),
     answerTimeoutMs,
     () => new Problem("answer-timeout", `The log has not answered for ${answerTimeoutMs} ms`),
   );
-  while (task.next < end) {
+  return end;
+}
+
+/** A task that has come to an offset. @param find finds it: another generation's may take over meanwhile */
+async function caughtUp(
+  { clock, answerTimeoutMs }: ApiContext,
+  end: number,
+  find: () => Promise<Task>,
+): Promise<Task> {
+  const deadline = clock() + answerTimeoutMs;
+  for (;;) {
+    const task = await find();
+    if (task.next >= end) return task;
     if (clock() > deadline) {
       throw new Problem("answer-timeout", `Events before it wait for more than ${answerTimeoutMs} ms`);
     }
