@@ -4,7 +4,8 @@
  *
  *     deno run -A tests/bench/online_switch.ts --rate 50 --seconds 60
  *
- * It feeds the shop, serves it with two features less for a moment, then starts `run --rebuild` with all of them.
+ * It feeds the shop, serves it with a feature less until it is at the end, then starts `run --rebuild` with that feature and
+ * more tasks.
  *
  * @module
  */
@@ -26,6 +27,8 @@ const { values } = parseArgs({
     model: { type: "string", default: "dien" },
     share: { type: "string", default: "0.3" },
     port: { type: "string", default: "18723" },
+    partitions: { type: "string", default: "2" },
+    tasks: { type: "string", default: "6" },
   },
 });
 const [rate, seconds] = [Number(values.rate), Number(values.seconds)];
@@ -140,13 +143,19 @@ async function post(route: string, body: unknown): Promise<Response> {
 
 try {
   const ingest = ["scripts/ingest.ts", "--from", "fixtures/shop", "--recent", "--log-path", path];
-  await start([...ingest, "--limit", values.limit], () => {}).status;
+  await start([...ingest, "--limit", values.limit, "--partitions", values.partitions], () => {}).status;
   let isCaughtUp = false;
   const first = serve(configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
   await until(() => isCaughtUp);
   await stop(first);
   let said: string | undefined, began = 0, switched = 0;
-  const second = serve(configs[1], ["--rebuild", "--rebuild-share", values.share], (line) => {
+  const second = serve(configs[1], [
+    "--rebuild",
+    "--rebuild-share",
+    values.share,
+    "--partitions",
+    values.tasks,
+  ], (line) => {
     if (/rebuild|generation|changed/.test(line)) print(line);
     if (/builds generation/.test(line)) began = performance.now();
     if (/serves, after a pause of/.test(line)) [said, switched] = [line, performance.now()];
@@ -166,15 +175,15 @@ try {
   const topics = topicNames();
   await using log = await SqliteLog.open(path);
   const answers = new Map<string, number>(), ids = new Map<string, number>();
-  const models = new Map<string, number>();
-  for await (const { value } of readAll(log, topics.recommendations, 0)) {
-    const { request, version } = JSON.parse(new TextDecoder().decode(value!)) as Recommendation;
-    if (request.startsWith("drill-")) answers.set(request, (answers.get(request) ?? 0) + 1);
-    models.set(request, version);
-  }
-  for await (const { value } of readAll(log, topics.events, 0)) {
-    const { id } = JSON.parse(new TextDecoder().decode(value!)) as { id?: string };
-    if (id?.startsWith("click-")) ids.set(id, (ids.get(id) ?? 0) + 1);
+  for (let partition = 0; partition < Number(values.partitions); partition++) {
+    for await (const { value } of readAll(log, topics.recommendations, partition)) {
+      const { request } = JSON.parse(new TextDecoder().decode(value!)) as Recommendation;
+      if (request.startsWith("drill-")) answers.set(request, (answers.get(request) ?? 0) + 1);
+    }
+    for await (const { value } of readAll(log, topics.events, partition)) {
+      const { id } = JSON.parse(new TextDecoder().decode(value!)) as { id?: string };
+      if (id?.startsWith("click-")) ids.set(id, (ids.get(id) ?? 0) + 1);
+    }
   }
   const doubled = [...answers.values()].filter((times) => times > 1).length;
   const sorted = asked.map(({ ms }) => ms).sort((a, b) => a - b);
@@ -188,6 +197,7 @@ try {
       doubled,
       clicks,
       lostClicks: clicks - ids.size,
+      doubledClicks: [...ids.values()].filter((times) => times > 1).length,
       buildSeconds: (switched - began) / 1000,
       pause: said?.match(/pause of (\d+) ms/)?.[1],
       p50: sorted[Math.floor(sorted.length * 0.5)],
