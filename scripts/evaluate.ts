@@ -10,6 +10,7 @@
  */
 
 import { optionFlag } from "./flags/option_flags.ts";
+import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { RETRIEVAL_OPTIONS } from "../src/retrieval/retrieval_options.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { InvalidArgumentError, Option } from "commander";
@@ -112,7 +113,7 @@ program.optionsGroup("With --protocol next-item:")
   .addOption(
     new Option(
       "--ranking <name>",
-      "what orders the candidates (default: that of the configuration, else blend)",
+      "what orders the candidates (default: that of the configuration, else auto)",
     ).choices(["auto", "blend", "model", "both"]),
   )
   .addOption(
@@ -159,7 +160,7 @@ async function protocol(flags: Flags): Promise<number> {
   if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
   const config = await readConfig(flags.config, `${data}/${DEFAULT_CONFIG}`);
   const stream = streamOf(format, data);
-  const ranking = flags.ranking ?? config.ranking ?? "blend";
+  const ranking = flags.ranking ?? config.ranking ?? TASK_OPTIONS.ranking.value;
   const retrieval = {
     ...(config.retrieval ?? stream.profile.retrieval),
     ...(learnEvery === undefined ? {} : { learnEvery }),

@@ -111,6 +111,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const learning = new Learning(model ?? "base", task, config, seed);
   const run = new Run(new TaskState(task, learning.serving), {
     ...{ isTarget, knownUsers, seed },
+    ranking: task.ranking ?? "blend",
     sources: options.sources ?? true,
     baselines: options.baselines ?? createBaselines(),
     count: options.count ?? 20,
@@ -149,6 +150,8 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
 
 interface RunOptions {
   readonly isTarget: IsTarget;
+  /** What orders, by which the engine's own lists are called. */
+  readonly ranking: string;
   readonly knownUsers: boolean;
   readonly sources: boolean;
   readonly baselines: readonly Baseline[];
@@ -195,7 +198,7 @@ class Run {
       ? state.sources.filter((source) => revisits || !source.judgesReturns)
       : [];
     this.judgements = new Judgements([
-      "blend",
+      options.ranking,
       ...this.#sources.map(({ name }) => `source: ${name}`),
       ...options.baselines.map(({ name }) => name),
     ]);

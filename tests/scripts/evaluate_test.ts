@@ -67,11 +67,13 @@ Deno.test("nextItem() goes with the time of its file through quiet hours", async
 Deno.test("evaluate --protocol next-item reads --config, and refuses what is wrong with it", async () => {
   await using folder = await ratingsFolder();
   const config = `${folder.path}/meander.json`, json = `${folder.path}/figures.json`;
-  await Deno.writeTextFile(config, '{ "ranking": "model", "learner": { "embeddingWidth": 4 } }');
+  await Deno.writeTextFile(config, '{ "learner": { "embeddingWidth": 4 } }');
   const { code, stderr } = await evaluate(...RATINGS, folder.path, "--config", config, "--json", json);
   assert.equal(code, 0, stderr);
-  const { options } = JSON.parse(await Deno.readTextFile(json));
-  assert.equal(options.task.ranking, "model");
+  const { options, all } = JSON.parse(await Deno.readTextFile(json));
+  assert.equal(options.task.ranking, "auto", "as `run` does");
+  const methods = all.map(({ method }: { readonly method: string }) => method);
+  assert.ok(methods.includes("auto"), methods.join());
   assert.equal(options.config.learner.embeddingWidth, 4);
 
   const missing = await evaluate(...RATINGS, folder.path, "--config", `${folder.path}/none.json`);
