@@ -11,6 +11,8 @@ import { FAR, NEAR, type Neighbours, TOGETHER } from "../sources/neighbours.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
+/** A row with more entries than so many times the candidates is not gone through: each is looked up. */
+const LONG = 1;
 
 /** What values are made of. */
 export interface PairParts {
@@ -72,10 +74,23 @@ const COUNTS: ValueKind = {
       }
       const scale = 1 / neighbours.unit(time);
       const bound = places.length;
+      const { keys, weights } = rows;
       for (let j = 0; j < H; j++) {
-        // One pass over the row: no look-up a pair.
-        const size = rows.collect(context.items[j]!);
-        const { slots, keys, weights } = rows;
+        const behaviour = context.items[j]!;
+        if (rows.size(behaviour) > LONG * K) {
+          for (let i = 0; i < K; i++) {
+            const at = rows.find(behaviour, items[i]!);
+            if (at < 0) continue;
+            const to = 3 * (i * H + j);
+            scratch[to] = weights[at + 1 + FAR]! * scale;
+            scratch[to + 1] = weights[at + 1 + NEAR]! * scale;
+            scratch[to + 2] = weights[at + 1 + TOGETHER]! * scale;
+          }
+          continue;
+        }
+        // One pass over a short row: no look-up a pair.
+        const size = rows.collect(behaviour);
+        const { slots } = rows;
         for (let k = 0; k < size; k++) {
           const at = slots[k]!;
           const item = keys[at]! - 1;
@@ -103,11 +118,12 @@ const CATEGORIES: ValueKind = {
   names: ["categories"],
   create: ({ lists }) => ({ context, H, items }, { values, column, columns }) => {
     const K = items.length;
+    const all = Array.from(items, (item) => lists.categoriesOf(item));
     for (let j = 0; j < H; j++) {
       const theirs = lists.categoriesOf(context.items[j]!);
       if (theirs.length === 0) continue;
       for (let i = 0; i < K; i++) {
-        const own = lists.categoriesOf(items[i]!);
+        const own = all[i]!;
         let common = 0;
         for (let k = 0; k < own.length; k++) {
           for (let n = 0; n < theirs.length; n++) if (own[k] === theirs[n]) common++;

@@ -107,9 +107,15 @@ export class NeighbourRows {
 
   /** A weight (0, 1, 2) of an entry; 0 when it is not there. */
   get(item: number, other: number, which: number): number {
-    if (!this.has(item)) return 0;
+    const at = this.find(item, other);
+    return at < 0 ? 0 : this.#weights[at + 1 + which]!;
+  }
+
+  /** The first word of the slot of an item's entry; −1 when it is not there. */
+  find(item: number, other: number): number {
+    if (!this.has(item)) return -1;
     const at = this.#find(item, other);
-    return this.#keys[at] === 0 ? 0 : this.#weights[at + 1 + which]!;
+    return this.#keys[at] === 0 ? -1 : at;
   }
 
   /** Makes an empty row for an item that has none. */

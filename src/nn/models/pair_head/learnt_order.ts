@@ -50,7 +50,7 @@ export class PairOrder {
   prepare(order: LearntOrder | null): () => void {
     if (order === null) return () => this.#order = null;
     const isKnown = this.#order !== null && sameNames(this.#order.names, order.names);
-    const inputs = isKnown ? this.#inputs! : new PairInputs(order.names);
+    const inputs = isKnown ? this.#inputs! : new PairInputs(order.names, this.#kernels);
     const head = isKnown ? this.#head! : createPairHead(order.names, () => 0.5, this.#kernels);
     const { weights, scales } = order;
     const got = [weights.length, scales.pairs.mean.length, scales.candidates.mean.length];

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Kernels } from "../../kernels/kernels.ts";
+import { PLAIN } from "../../kernels/plain.ts";
 import type { PairHeadInput } from "./pair_head.ts";
 import type { PairList, PairNames } from "./pair_list.ts";
 
@@ -39,13 +41,15 @@ export class PairInputs {
   readonly names: readonly string[];
   readonly #sizes: readonly [pairs: number, behaviours: number, candidates: number];
   readonly #candidates: readonly number[];
+  readonly #kernels: Kernels;
   readonly #products: readonly (readonly [pair: number, behaviour: number])[];
   readonly #relative: readonly [pair: number, behaviour: number, candidate: number];
-  #pairs = new Float32Array(0);
-  #blend = new Float32Array(0);
+  #pairs: Float32Array = new Float32Array(0);
+  #blend: Float32Array = new Float32Array(0);
 
   /** Inputs of lists with values of these names. */
-  constructor({ pairs, behaviours, candidates }: PairNames) {
+  constructor({ pairs, behaviours, candidates }: PairNames, kernels: Kernels = PLAIN) {
+    this.#kernels = kernels;
     this.#sizes = [pairs.length, behaviours.length, candidates.length];
     this.#candidates = placesOf(candidates, OF_CANDIDATE);
     this.#products = PRODUCTS.map((
@@ -66,7 +70,7 @@ export class PairInputs {
     const P = this.names.length;
     const [V, A, B] = this.#sizes;
     const length = K * H * P;
-    if (this.#pairs.length < length) this.#pairs = new Float32Array(2 * length);
+    if (this.#pairs.length < length) this.#pairs = this.#kernels.floats(2 * length);
     const values = this.#pairs;
     // Column by column, in tight loops. What is not there says nothing.
     const rows = K * H;
@@ -108,15 +112,71 @@ export class PairInputs {
     return { H, K, pairs: values.subarray(0, length), blend: candidates, scores };
   }
 
-  /** Standardised inputs of a list; valid until the next call. */
-  of(list: PairList, scales: PairScales): PairHeadInput {
-    const input = this.raw(list);
-    const { length } = input.blend;
-    if (this.#blend.length < length) this.#blend = new Float32Array(2 * length);
-    const blend = this.#blend.subarray(0, length);
-    standardise(input.blend, scales.candidates, blend);
-    standardise(input.pairs, scales.pairs, input.pairs);
-    return { ...input, blend };
+  /** Standardised inputs of a list, as those of {@linkcode PairInputs.raw} in one pass; valid until the next call. */
+  of({ H, K, pairs, behaviours, candidates, scores }: PairList, scales: PairScales): PairHeadInput {
+    const P = this.names.length;
+    const [V, A, B] = this.#sizes;
+    const { mean, inverseDeviation } = scales.pairs;
+    const length = K * H * P;
+    if (this.#pairs.length < length) this.#pairs = this.#kernels.floats(2 * length);
+    if (this.#blend.length < K * B) this.#blend = this.#kernels.floats(2 * K * B);
+    const values = this.#pairs;
+    const products = this.#products;
+    const ownAt = V + A, productAt = ownAt + this.#candidates.length, relativeAt = P - 1;
+    const [far, count, own] = this.#relative;
+    // What all candidates have in common of a behaviour.
+    const theirs = new Float64Array(H * A);
+    const shares = new Float64Array(H);
+    for (let j = 0; j < H; j++) {
+      for (let a = 0; a < A; a++) {
+        theirs[j * A + a] = scaled(behaviours[j * A + a]!, mean[V + a]!, inverseDeviation[V + a]!);
+      }
+      shares[j] = count < 0 ? 0 : RELATIVE.behaviour * behaviours[j * A + count]!;
+    }
+    for (let i = 0, row = 0, to = 0; i < K; i++) {
+      const candidate = own < 0 ? 0 : RELATIVE.candidate * candidates[i * B + own]!;
+      for (let j = 0; j < H; j++, row++, to += P) {
+        for (let v = 0; v < V; v++) {
+          values[to + v] = scaled(pairs[row * V + v]!, mean[v]!, inverseDeviation[v]!);
+        }
+        for (let a = 0; a < A; a++) values[to + V + a] = theirs[j * A + a]!;
+        for (let n = 0; n < products.length; n++) {
+          const [pair, behaviour] = products[n]!;
+          const product = pair < 0 || behaviour < 0
+            ? 0
+            : Math.fround(pairs[row * V + pair]! * behaviours[j * A + behaviour]!);
+          values[to + productAt + n] = scaled(
+            product,
+            mean[productAt + n]!,
+            inverseDeviation[productAt + n]!,
+          );
+        }
+        const relative = Math.fround((far < 0 ? 0 : pairs[row * V + far]!) - shares[j]! - candidate);
+        values[to + relativeAt] = scaled(relative, mean[relativeAt]!, inverseDeviation[relativeAt]!);
+      }
+    }
+    for (const [n, place] of this.#candidates.entries()) {
+      const column = ownAt + n;
+      for (let i = 0, to = column; i < K; i++) {
+        const x = scaled(
+          place < 0 ? 0 : candidates[i * B + place]!,
+          mean[column]!,
+          inverseDeviation[column]!,
+        );
+        for (let j = 0; j < H; j++, to += P) values[to] = x;
+      }
+    }
+    const blend = this.#blend.subarray(0, K * B);
+    for (let i = 0, at = 0; i < K; i++) {
+      for (let b = 0; b < B; b++, at++) {
+        blend[at] = scaled(
+          candidates[at]!,
+          scales.candidates.mean[b]!,
+          scales.candidates.inverseDeviation[b]!,
+        );
+      }
+    }
+    return { H, K, pairs: values.subarray(0, length), blend, scores };
   }
 }
 
@@ -124,15 +184,7 @@ function placesOf(names: readonly string[], wanted: readonly string[]): number[]
   return wanted.map((name) => names.indexOf(name));
 }
 
-/** Maps rows of values into `to`, which may be the same array. */
-function standardise(rows: Float32Array, { mean, inverseDeviation }: Scales, to: Float32Array): void {
-  const columns = mean.length;
-  // By column: its mean and deviation stay in registers.
-  for (let v = 0; v < columns; v++) {
-    const m = mean[v]!, inverse = inverseDeviation[v]!;
-    for (let at = v; at < rows.length; at += columns) {
-      const x = (rows[at]! - m) * inverse;
-      to[at] = x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
-    }
-  }
+function scaled(value: number, mean: number, inverseDeviation: number): number {
+  const x = (value - mean) * inverseDeviation;
+  return x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
 }

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { PAIR_VALUES } from "../../../src/retrieval/head/pair_values.ts";
+import { contextOf } from "../../../src/retrieval/signals/context.ts";
+import { FAR, NEAR, Neighbours, TOGETHER } from "../../../src/retrieval/sources/neighbours.ts";
+
+Deno.test("the counts of pairs are those of the rows, whether a row is gone through or looked up in", () => {
+  const neighbours = new Neighbours();
+  const before = Array.from({ length: 8 }, (_, x) => ({ item: 0, time: 1000 - x }));
+  // Item 0 is met with 40 others, item 1 with 5.
+  for (let item = 2; item < 42; item++) {
+    const past = item < 7 ? [...before, { item: 1, time: 990, liked: item % 2 === 0 }] : before;
+    neighbours.learn({
+      user: "u",
+      item,
+      time: 1000,
+      liked: true,
+      wanted: true,
+      step: null,
+      context: contextOf(past),
+    }, (
+      a,
+      b,
+    ) => a - b);
+  }
+  const { rows } = neighbours;
+  assert.deepEqual([rows.size(0), rows.size(1)], [40, 5]);
+  const fill = PAIR_VALUES[0]!.create({ neighbours, lists: undefined as never });
+  const context = contextOf([{ item: 0, time: 1000 }, { item: 1, time: 990 }]);
+  for (const K of [3, 40, 60]) {
+    const items = Uint32Array.from({ length: K }, (_, i) => 2 + i);
+    const values = new Float32Array(2 * K * 3);
+    fill({ context, H: 2, items, time: 1000 }, { values, column: 0, columns: 3 });
+    for (let pair = 0; pair < 2 * K; pair++) {
+      const [behaviour, item] = [pair % 2, items[pair >> 1]!];
+      for (const which of [FAR, NEAR, TOGETHER]) {
+        const want = Math.log1p(rows.get(behaviour, item, which) / neighbours.unit(1000));
+        assert.ok(Math.abs(values[3 * pair + which]! - want) < 1e-6, `${K} ${behaviour} ${item} ${which}`);
+      }
+    }
+  }
+});
