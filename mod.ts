@@ -79,7 +79,6 @@ export type { MonitorStatus } from "./streams/service/jobs/monitor_job.ts";
 export type { RestoreStatus } from "./streams/task/restore_meter.ts";
 export type { StoreStatus } from "./streams/task/store/state_store.ts";
 export type { Delivery } from "./streams/topics/delivery.ts";
-export type { SurfaceEndings } from "./streams/topics/surfaces.ts";
 export { replay, type ReplayOptions, type ReplayResult, type ReplayView } from "./streams/replay/replay.ts";
 export type { KernelChoice } from "./src/nn/kernels/choose.ts";
 export type { KernelName } from "./src/nn/kernels/kernels.ts";

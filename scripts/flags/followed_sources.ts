@@ -9,7 +9,7 @@ import type { OwnRecord } from "../../src/events/own_record.ts";
 import { followedName, ingestName } from "../../streams/feeders/position_names.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
-import { parseStart } from "../../streams/mapping/start.ts";
+import { DEFAULT_START, parseStart } from "../../streams/mapping/start.ts";
 import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
 import { sourceAdapter, watched } from "../../streams/sources/adapters.ts";
 import type { LogFlags } from "./log_flags.ts";
@@ -40,7 +40,7 @@ export function followedSources(
     return open;
   };
   return Object.entries(config.sources ?? {}).flatMap(([name, settings]) => {
-    const { topic, brokers, start = "earliest", waitMs, lateMs } = settings.follow ?? {};
+    const { topic, brokers, start = DEFAULT_START, waitMs, lateMs } = settings.follow ?? {};
     if (topic === undefined) return [];
     const source = compileSource(name, settings, { env: (variable) => Deno.env.get(variable) });
     return [{

@@ -17,7 +17,7 @@ import {
   type NewRecord,
   type TopicIdentity,
 } from "../log/log.ts";
-import type { Start } from "../mapping/start.ts";
+import { DEFAULT_START, type Start } from "../mapping/start.ts";
 import { type Adapted, formatAdapter, type JsonFormat, type RecordAdapter } from "../sources/adapters.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
@@ -145,7 +145,7 @@ export class FollowedTopic {
    * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before
    */
   static async open(source: ForeignTopic, name: string, context: FollowContext): Promise<FollowedTopic> {
-    const { topic, start = "earliest" } = source;
+    const { topic, start = DEFAULT_START } = source;
     const { log, topics } = context;
     const identity = await source.log.identify(topic);
     if (identity === null) {

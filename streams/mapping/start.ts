@@ -13,6 +13,9 @@ export type Start =
   /** Offsets by partition; others begin at the oldest record. */
   | { readonly offsets: ReadonlyMap<number, number> };
 
+/** Where it begins when nobody says. */
+export const DEFAULT_START = "earliest";
+
 /** What texts {@linkcode parseStart} takes, for people. */
 export const START_WORDS =
   "earliest, latest, a time (2026-11-01T00:00:00Z) or offsets by partition (0:1200,1:800)";

@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";
 import { parseJson } from "../../src/events/json.ts";
 import { adapt, type Adapted } from "./adapters.ts";
-import { Answers } from "./archive/answers.ts";
+import { ShownLists } from "./archive/shown_lists.ts";
 import { fileIn, isFolder } from "./files.ts";
 import { readLines } from "./lines.ts";
 import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
@@ -89,7 +89,7 @@ async function* readShown(
   recommendations: string,
   options: SourceOptions,
 ): AsyncGenerator<SourceRecord> {
-  await using answers = await Answers.open();
+  await using answers = await ShownLists.open();
   for await (const lines of readLines(recommendations, options.signal)) {
     for (const line of lines) {
       const decoded = line.rejected ?? decodeRecommendation(line.bytes);

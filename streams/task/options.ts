@@ -9,7 +9,6 @@ import type { Serving } from "../../src/features/serving.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Delivery } from "../topics/delivery.ts";
-import type { SurfaceEndings } from "../topics/surfaces.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import type { TimeShare } from "./time_share.ts";
 import type { StateStoreOptions } from "./store/store_options.ts";
@@ -33,7 +32,7 @@ export interface TaskRuntime {
   /** Whether answers wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery | undefined;
   /** Endings of the topics that take the answers of surfaces, too. @default {none} */
-  readonly surfaceTopics?: SurfaceEndings | undefined;
+  readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Number of partitions of the events. @default {what the log says} */
   readonly partitions?: number | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */

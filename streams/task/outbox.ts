@@ -26,7 +26,7 @@ import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { ignore } from "../log/ignore.ts";
 import { INPUT } from "../topics/delivery.ts";
-import { type SurfaceEndings, surfaceTopic } from "../topics/surfaces.ts";
+import { surfaceTopic } from "../topics/surfaces.ts";
 
 const encoder = new TextEncoder();
 
@@ -41,7 +41,7 @@ export interface OutboxOptions {
   /** Whether all events were handled before: rejections and erasures of lists are on the log. @default {() => false} */
   readonly isAnswered?: (() => boolean) | undefined;
   /** Endings of the topics that take the answers of surfaces, too. @default {none} */
-  readonly surfaceTopics?: SurfaceEndings | undefined;
+  readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }

@@ -11,9 +11,6 @@ import { by, type Option } from "../../src/options/option.ts";
 import type { Log, TopicSpec } from "../log/log.ts";
 import type { Topics } from "./topics.ts";
 
-/** Endings of topics by surface: `{"home": "front"}` puts what is asked for on `home` on `recommendations.front`. */
-export type SurfaceEndings = Readonly<Record<string, string>>;
-
 const ENDING: Option<string> = {
   kind: {
     kind: "text",
@@ -25,8 +22,8 @@ const ENDING: Option<string> = {
   value: "",
 };
 
-/** The option of {@linkcode SurfaceEndings}. */
-export const SURFACE_TOPICS: Option<SurfaceEndings | undefined> = by(
+/** Endings of topics by surface: `{"home": "front"}` puts what is asked for on `home` on `recommendations.front`. */
+export const SURFACE_TOPICS: Option<Readonly<Record<string, string>> | undefined> = by(
   ENDING,
   "recommendations of single surfaces on topics of their own, too: by surface, the ending of the topic " +
     "`recommendations.<ending>`; see [topics](topics.md#lists)",
@@ -41,7 +38,7 @@ export function surfaceTopic({ recommendations }: Pick<Topics, "recommendations"
 export function surfaceTopicSpecs(
   topics: Topics,
   partitions: number,
-  endings: SurfaceEndings = {},
+  endings: Readonly<Record<string, string>> = {},
 ): TopicSpec[] {
   const own = new Set(Object.values(endings));
   return [...own].map((ending) => ({ name: surfaceTopic(topics, ending), partitions, cleanup: "delete" }));

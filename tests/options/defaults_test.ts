@@ -122,6 +122,9 @@ const OTHERS: ReadonlySet<string> = new Set([
   "streams/report/progress.ts intervalMs", // between two lines
   "scripts/evaluate.ts ranking", // of a protocol that asks for no model unless it is told to
   "scripts/evaluate/next_item.ts ranking",
+  "scripts/evaluate/next_item.ts count", // of places that are judged
+  "scripts/evaluate/next_item_report.ts count",
+  "scripts/research/label_bias/delayed_clicks.ts everyMs", // between two lists
   "scripts/evaluate/next_item.ts sources", // of candidates
   "src/metrics/clustered_mean.ts confidence", // of an interval, not of a verdict
   "scripts/research/notebook/keras_adam.ts learningRate", // Keras' own

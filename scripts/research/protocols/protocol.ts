@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FEATURE_OPTIONS } from "../../../src/features/schema.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import type { ModelName } from "../../../src/nn/models/registry.ts";
 import type { Config } from "../../../streams/config/config.ts";
@@ -97,7 +98,7 @@ const P3: Protocol = {
     const half = Math.floor(data.train.length / 2);
     const samples = options.heldOut ? data.train.slice(0, half) : data.train;
     // A schema of fewer numeric features reads the first of those that there are.
-    const isPooled = options.config.features?.pooled ?? true;
+    const isPooled = options.config.features?.pooled ?? FEATURE_OPTIONS.pooled.value;
     const trial = new Trial({ ...options, schema: isPooled === false ? BARE_TAOBAO_SCHEMA : TAOBAO_SCHEMA });
     const all = trial.progress(samples);
     const judged = judgedFrom(all, samples, Math.floor(samples.length / 2));

@@ -9,7 +9,6 @@ import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import type { LearningOptions } from "../../learning/learning.ts";
 import type { Delivery } from "../../topics/delivery.ts";
-import type { SurfaceEndings } from "../../topics/surfaces.ts";
 import type { FollowedSource } from "./sources_job.ts";
 import type { CommitReport } from "../../log/metered_log.ts";
 import type { ServingModel } from "../../../src/serving/serving_model.ts";
@@ -125,7 +124,7 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   /**
    * Answers of these surfaces go to `recommendations.<ending>` as well; the topics are created. @default {none}
    */
-  readonly surfaceTopics?: SurfaceEndings | undefined;
+  readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Models for variants of experiments; each has its own learner and versions. @default {none} */
   readonly variants?: readonly VariantModel[] | undefined;
   /**

@@ -15,7 +15,7 @@ const CACHE_KIB = 64 * 1024;
 type Shown = Pick<ImpressionEvent, "items" | "positions" | "propensities">;
 
 /** Answers by user and request, in a temporary file. */
-export class Answers implements AsyncDisposable {
+export class ShownLists implements AsyncDisposable {
   readonly #file: string;
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
@@ -35,8 +35,8 @@ export class Answers implements AsyncDisposable {
   }
 
   /** Makes the file. */
-  static async open(): Promise<Answers> {
-    return new Answers(await Deno.makeTempFile({ prefix: "meander-answers-" }));
+  static async open(): Promise<ShownLists> {
+    return new ShownLists(await Deno.makeTempFile({ prefix: "meander-shown-" }));
   }
 
   /** Takes an answer in; of two to a request the later counts. */
