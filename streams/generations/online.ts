@@ -19,6 +19,7 @@ import { pause } from "../log/pause.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import type { Replaceable } from "../service/replaceable.ts";
 import type { Service } from "../service/service.ts";
+import type { Task } from "../task/task.ts";
 import { servingRecord } from "../topics/serving.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import type { Generation } from "./generation.ts";
@@ -40,7 +41,7 @@ export interface OnlineOptions {
   readonly place: Replaceable;
   /** Offsets at which it stops to read events, by task; nowhere at first. */
   readonly ends: number[];
-  /** Starts the service that follows it. */
+  /** Starts the service that follows it, which may wait for its tasks. */
   readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
   /** Asked once before the switch. @returns whether the generation may serve */
   readonly mayServe: (rebuild: Rebuild) => Promise<boolean>;
@@ -71,8 +72,8 @@ const SLOW = 0.5;
 
 /** Longest wait for tasks to come to one place, and the time between two looks. */
 const EVEN_MS = 1000;
-/** Longest wait for the first task to be assigned before the old service is no longer looked at. */
-const JOIN_MS = 5000;
+/** Longest wait for a group to assign partitions, and for the first task. */
+const JOIN_MS = 10_000;
 const LOOK_MS = 5;
 
 /** Builds until it has caught up, then switches. @throws the signal's reason */
@@ -96,36 +97,56 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
     rebuild.extend(until);
     return events;
   };
-  let share = options.share, left = Infinity, isJudged = false;
-  for (;;) {
-    await build(rebuild, share, options);
-    const events = await extend();
-    if (events <= NEAR_EVENTS) {
-      if (isJudged) break;
-      isJudged = true;
-      if (!await options.mayServe(rebuild)) return { isSwitched: false, pauseMs: 0 };
-      continue;
+  let share = options.share;
+  const catchUp = async () => {
+    for (let left = Infinity;;) {
+      await build(rebuild, share, options);
+      const events = await extend();
+      if (events <= NEAR_EVENTS) return;
+      if (events > left * SLOW) share = Math.min(1, share * 2);
+      left = events;
     }
-    if (events > left * SLOW) share = Math.min(1, share * 2);
-    left = events;
+  };
+  await catchUp();
+  if (!await options.mayServe(rebuild)) return { isSwitched: false, pauseMs: 0 };
+  const isWarm = options.rebuild.service !== undefined;
+  const tasksOf = Promise.withResolvers<Map<number, Task>>();
+  const early = isWarm ? await options.start({ ...rebuild.warm, tasks: tasksOf.promise }) : undefined;
+  try {
+    if (early !== undefined) await waitFor(() => early.hasJoined, options);
+    await catchUp();
+    await build(rebuild, 1, options);
+    signal.throwIfAborted();
+    const begun = clock();
+    if (!await isEven(log, options)) {
+      await early?.stop();
+      return { isSwitched: false, pauseMs: 0 };
+    }
+    await place.release();
+    await extend();
+    while (await rebuild.step(true));
+    await log.append([servingRecord(topics, generation.number, now())]);
+    if (isWarm) tasksOf.resolve(await rebuild.lead());
+    else await rebuild[Symbol.asyncDispose]();
+    const next = early ?? await options.start(undefined);
+    await waitFor(() => next.tasks.size > 0, options);
+    const old = place.replace(next);
+    const pauseMs = clock() - begun;
+    await old.stop();
+    return { isSwitched: true, pauseMs };
+  } catch (error) {
+    await early?.stop();
+    throw error;
   }
-  await build(rebuild, 1, options);
-  signal.throwIfAborted();
-  const begun = clock();
-  if (!await isEven(log, options)) return { isSwitched: false, pauseMs: 0 };
-  await place.release();
-  await extend();
-  while (await rebuild.step(true));
-  await log.append([servingRecord(topics, generation.number, now())]);
-  const warm = options.rebuild.service === undefined ? undefined : await rebuild.lead();
-  if (warm === undefined) await rebuild[Symbol.asyncDispose]();
-  const next = await options.start(warm);
+}
+
+/** Waits for a service, but not for ever: who waits for its first task waits on the log, too. */
+async function waitFor(
+  condition: () => boolean,
+  { clock, signal }: Pick<OnlineOptions, "clock" | "signal">,
+): Promise<void> {
   const deadline = clock() + JOIN_MS;
-  while (next.tasks.size === 0 && clock() < deadline) await pause(LOOK_MS, signal);
-  const old = place.replace(next);
-  const pauseMs = clock() - begun;
-  await old.stop();
-  return { isSwitched: true, pauseMs };
+  while (!condition() && clock() < deadline && !signal.aborted) await pause(LOOK_MS, signal);
 }
 
 /**

@@ -85,7 +85,8 @@ export class Rebuild implements AsyncDisposable {
   readonly #log: Log;
   readonly #options: RebuildOptions;
   readonly #tasks: readonly Task[];
-  readonly #warm: Omit<WarmGeneration, "tasks">;
+  /** What a service has of it beside its tasks. */
+  readonly warm: Omit<WarmGeneration, "tasks">;
   /** Where each partition of the events ends. */
   readonly #until: number[];
   readonly #open: AsyncDisposableStack;
@@ -118,7 +119,7 @@ export class Rebuild implements AsyncDisposable {
     this.#options = options;
     this.learning = parts.learning;
     this.#tasks = parts.tasks;
-    this.#warm = parts.warm;
+    this.warm = parts.warm;
     this.#until = parts.until;
     this.#starts = parts.starts;
     this.#sharing = parts.sharing;
@@ -220,7 +221,7 @@ export class Rebuild implements AsyncDisposable {
     if (!complete) await task.commit(); // it has come to its end
     if (carries !== undefined) return true;
     await this.learning.drain();
-    await this.#warm.subscriber.update();
+    await this.warm.subscriber.update();
     return true;
   }
 
@@ -228,13 +229,13 @@ export class Rebuild implements AsyncDisposable {
    * Lets go of the learner, and gives its tasks away, which answer by themselves from now on. It was built to its end
    * for a service.
    */
-  async lead(): Promise<WarmGeneration> {
+  async lead(): Promise<Map<number, Task>> {
     const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));
     for (const task of this.#tasks) task.lead();
     this.#until.fill(Infinity);
     this.#own.move();
     await this.#open.disposeAsync();
-    return { ...this.#warm, tasks };
+    return tasks;
   }
 
   /** Lets go of everything; what is not committed is done again. */

@@ -11,6 +11,7 @@ import { ignore } from "../log/ignore.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/learning.ts";
+import { orAborted } from "../log/pause.ts";
 import { lagOf } from "../log/reading.ts";
 import type { Log } from "../log/log.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
@@ -83,6 +84,7 @@ export class ServedModel {
     this.#learnerName = name("learner");
     const common = { now, thread, pauseMs };
     const warm = variant === undefined ? options.warm : undefined;
+    const handed = Promise.resolve(warm?.tasks);
     this.serving = warm?.serving ?? this.make(model);
     const served = Promise.withResolvers<void>(), caughtUp = Promise.withResolvers<void>();
     this.served = served.promise;
@@ -93,7 +95,10 @@ export class ServedModel {
         group: `${samples}-learner-${model}`,
         topic: parameters,
         name: () => this.#learnerName,
-        open: (_, signal) => openLearner(log, spec, options, now, signal),
+        open: async (_, signal) => {
+          await orAborted(handed, signal);
+          return await openLearner(log, spec, options, now, signal);
+        },
       });
     }
     if (roles.includes("task")) {
@@ -102,13 +107,13 @@ export class ServedModel {
       this.#follower = new Worker({
         ...common,
         name: name("parameters"),
-        open: () =>
-          Promise.resolve(
-            new FollowJob(subscriber, (version) => {
-              caughtUp.resolve();
-              if (version > 0) served.resolve();
-            }),
-          ),
+        open: async (signal) => {
+          await orAborted(handed, signal);
+          return new FollowJob(subscriber, (version) => {
+            caughtUp.resolve();
+            if (version > 0) served.resolve();
+          });
+        },
       });
     }
     this.ended = Promise.all([this.#learners?.ended, this.#follower?.ended]);

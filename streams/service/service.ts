@@ -155,6 +155,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#partitions = partitions;
     this.#options = options;
     this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
+    this.#hasBegun = options.warm !== undefined; // what was before it was ready
     const now = this.#now = options.now ?? (() => performance.now());
     const thread = this.thread = new SharedThread(now);
     this.#own = new ServedModel(log, topics, options, now, thread);
@@ -250,6 +251,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   /** Why tasks of this process are stuck until the log is repaired, a sentence each. */
   get faults(): readonly string[] {
     return (this.#tasks?.workers ?? []).flatMap(([, { fault }]) => fault ?? []);
+  }
+
+  /** @internal Whether it knows which partitions are its own. */
+  get hasJoined(): boolean {
+    return this.#tasks?.hasJoined ?? true;
   }
 
   /** @internal The tasks at work in this process, by partition. */
@@ -463,9 +469,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       logger.info("task {partition}: waits for a first version of the parameters", { partition });
     }
     signal.throwIfAborted();
-    const warm = this.#options.warm?.tasks.get(partition);
+    const built = await orAborted(this.#options.warm?.tasks ?? Promise.resolve(undefined), signal);
+    const warm = built?.get(partition);
     if (warm !== undefined) {
-      this.#options.warm?.tasks.delete(partition);
+      built?.delete(partition);
       return this.#taskJob(warm, warm.next);
     }
     // An older version of its model would reset a state.

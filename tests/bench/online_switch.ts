@@ -15,6 +15,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { startMeasuredBroker } from "./end_with.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -27,6 +30,7 @@ const { values } = parseArgs({
     model: { type: "string", default: "dien" },
     share: { type: "string", default: "0.3" },
     port: { type: "string", default: "18723" },
+    log: { type: "string", default: "sqlite" },
     partitions: { type: "string", default: "2" },
     tasks: { type: "string", default: "6" },
   },
@@ -70,8 +74,14 @@ function start(args: readonly string[], onLine: (line: string) => void): Deno.Ch
   return process;
 }
 
+await using broker = values.log === "kafka" ? await startMeasuredBroker() : undefined;
+const place = broker === undefined ? ["--log-path", path] : ["--log", "kafka", "--brokers", broker.address];
+
 function serve(config: string, flags: readonly string[], onLine: (line: string) => void): Deno.ChildProcess {
-  const log = ["--log-path", path, "--config", config, "--model", values.model];
+  const own = broker === undefined
+    ? []
+    : ["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`];
+  const log = [...place, ...own, "--config", config, "--model", values.model];
   return start(["scripts/run.ts", ...log, "--http", `127.0.0.1:${values.port}`, ...flags], onLine);
 }
 
@@ -142,7 +152,7 @@ async function post(route: string, body: unknown): Promise<Response> {
 }
 
 try {
-  const ingest = ["scripts/ingest.ts", "--from", "fixtures/shop", "--recent", "--log-path", path];
+  const ingest = ["scripts/ingest.ts", "--from", "fixtures/shop", "--recent", ...place];
   await start([...ingest, "--limit", values.limit, "--partitions", values.partitions], () => {}).status;
   let isCaughtUp = false;
   const first = serve(configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
@@ -156,7 +166,7 @@ try {
     "--partitions",
     values.tasks,
   ], (line) => {
-    if (/rebuild|generation|changed/.test(line)) print(line);
+    if (/rebuild|generation|changed|error|warn/.test(line)) print(line);
     if (/builds generation/.test(line)) began = performance.now();
     if (/serves, after a pause of/.test(line)) [said, switched] = [line, performance.now()];
   });
@@ -173,7 +183,9 @@ try {
   await stop(second);
 
   const topics = topicNames();
-  await using log = await SqliteLog.open(path);
+  await using log: Log = broker === undefined
+    ? await SqliteLog.open(path)
+    : await KafkaLog.open({ brokers: [broker.address] });
   const answers = new Map<string, number>(), ids = new Map<string, number>();
   for (let partition = 0; partition < Number(values.partitions); partition++) {
     for await (const { value } of readAll(log, topics.recommendations, partition)) {

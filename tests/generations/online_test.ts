@@ -10,7 +10,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { FollowedTopics, Replaceable } from "../../streams/service/replaceable.ts";
 import { Service } from "../../streams/service/service.ts";
-import { servingGeneration } from "../../streams/topics/serving.ts";
+import { SERVING_KEY, servingGeneration } from "../../streams/topics/serving.ts";
 import { topicSpecs } from "../../streams/topics/topics.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { tasksLog } from "../../streams/task/shared_sources.ts";
@@ -54,11 +54,22 @@ async function online(
   };
 }
 
-/** The ends of legs of the second generation that come to a log from now on, in their order. */
-function legsOf(log: Log): readonly (readonly number[])[] {
+/**
+ * The ends of legs of the second generation that come to a log from now on, in their order.
+ *
+ * @param atSwitch called once when all legs are built, before the generation serves
+ */
+function legsOf(log: Log, atSwitch: () => Promise<void>): readonly (readonly number[])[] {
   const legs: (readonly number[])[] = [];
   const append = log.append.bind(log);
+  let isSwitched = false;
   log.append = async (records) => {
+    if (
+      !isSwitched && records.some(({ key, topic }) => topic === topics.generations && key === SERVING_KEY)
+    ) {
+      isSwitched = true;
+      await atSwitch();
+    }
     const offsets = await append(records);
     for (const { topic, key, value } of records) {
       if (topic === topics.generations && key === "2" && value !== null) {
@@ -165,21 +176,17 @@ Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, each requ
     const events = more.slice(sent, sent += n);
     await log.append(recordsOf(events).filter(({ topic }) => topic === topics.events));
   };
-  const legs = legsOf(log);
+  let now: unknown;
+  const legs = legsOf(log, async () => {
+    now = await contentsBy(log, 6);
+  });
   await using first = await Service.start(log, { ...OPTIONS, partitions: 2 });
   const place = new Replaceable(first, new FollowedTopics(topics));
-  let now: unknown;
   const options = await online(log, place, {
     generation: { ...GENERATION, blueprint: { ...GENERATION.blueprint, partitions: 6 } },
     onStep: () => void send(1),
   });
-  const there = await rebuildOnline(log, {
-    ...options,
-    async start(warm) {
-      now = await contentsBy(log, 6);
-      return await options.start(warm);
-    },
-  });
+  const there = await rebuildOnline(log, options);
   assert.ok(there.isSwitched);
   assert.equal((await log.topics()).get(topics.events)!.partitions, 2, "nothing is copied");
   assert.equal(place.service.deployment.partitions, 6);
@@ -244,21 +251,19 @@ for (const partitions of [1, 2]) {
       const events = more.slice(sent, sent += n);
       await log.append(recordsOf(events).filter(({ topic }) => topic === topics.events));
     };
-    const legs = legsOf(log);
     let contents: Record<string, string> = {};
+    const legs = legsOf(log, async () => {
+      await send(30); // nobody answers now
+      contents = await contentsOf(log);
+      assert.equal(place.service.tasks.size, partitions, "whoever looks sees the old tasks");
+    });
     const generation = { ...GENERATION, blueprint: { ...GENERATION.blueprint, partitions } };
     const options = await online(log, place, { generation });
     const { isSwitched } = await rebuildOnline(log, {
       ...options,
       onStep: () => void send(2),
-      async start(warm) {
-        await send(30); // nobody answers now
-        contents = await contentsOf(log);
-        assert.equal(place.service.tasks.size, partitions, "whoever looks sees the old tasks");
-        assert.deepEqual([...warm!.tasks.keys()], Array.from({ length: partitions }, (_, p) => p));
-        return await options.start(warm);
-      },
     });
+    assert.deepEqual(await place.service.unready(), []);
     assert.ok(isSwitched);
     assert.equal(await servingGeneration(log, topics), 2);
     assert.equal(place.service.serving.model, "dien");
@@ -281,8 +286,10 @@ Deno.test("rebuildOnline() killed at any operation goes on to the same bytes", a
   await serve(log, { views: 40, partitions: 2 });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
   const more = shopEvents(90, 12).slice(shopEvents(40, 12).length);
-  const legs = legsOf(log);
   let sent = 0, kills = 0, contents: Record<string, string> = {};
+  const legs = legsOf(log, async () => {
+    contents = await contentsOf(log);
+  });
   for (let life = 9;; life += 6) {
     await using service = await Service.start(log, { ...OPTIONS, partitions: 2 });
     const place = new Replaceable(service, new FollowedTopics(topics));
@@ -295,15 +302,13 @@ Deno.test("rebuildOnline() killed at any operation goes on to the same bytes", a
         ...options,
         onStep: () =>
           void log.append(recordsOf(events.splice(0)).filter(({ topic }) => topic === topics.events)),
-        async start() {
-          contents = await contentsOf(log);
-          return await options.start(undefined);
-        },
       });
+      await place.current.stop();
       break;
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
       kills++;
+      if (await servingGeneration(log, topics) === 2) break;
     }
   }
   assert.ok(kills >= 10, `${kills} kills`);

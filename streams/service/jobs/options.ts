@@ -44,7 +44,7 @@ export interface LearnerThreadOptions {
   readonly committed?: (commit: CommitReport) => void;
 }
 
-/** A generation that is in memory: what a service begins with that has nothing to restore. */
+/** A generation that is in memory: what a service begins with that has nothing to restore, once it may. */
 export interface WarmGeneration {
   /** The model at its newest version. */
   readonly serving: ServingModel;
@@ -52,8 +52,8 @@ export interface WarmGeneration {
   readonly subscriber: ParameterSubscriber;
   /** Its pinned versions. */
   readonly pins: PinnedModels;
-  /** Its tasks, by partition; whoever takes one out disposes of it. */
-  readonly tasks: Map<number, Task>;
+  /** Its tasks, by partition, when they are to answer: until then nothing works. Whoever takes one out disposes of it. */
+  readonly tasks: Promise<Map<number, Task>>;
 }
 
 /** Options of a {@linkcode Service}. */
