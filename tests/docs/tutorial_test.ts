@@ -25,7 +25,6 @@ async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<
 
 Deno.test("docs/tutorial/first-hour.md goes from one's own events to lists and clicks", async () => {
   const page = await readPage("docs/tutorial/first-hour.md");
-  const [, shop = ""] = /^```ts ignore\n([\s\S]*?)^```$/m.exec(page) ?? [];
   const json = blocks(page, "json");
   const file = (wanted: string) => json.find((block) => block.includes(wanted)) ?? "";
   const folder = await Deno.makeTempDir({ prefix: "meander-tutorial-" });
@@ -36,11 +35,10 @@ Deno.test("docs/tutorial/first-hour.md goes from one's own events to lists and c
     return new TextDecoder().decode(stdout);
   };
   try {
-    await Deno.writeTextFile(`${folder}/make_shop.ts`, shop);
     // A busy machine may take longer to answer than a service should.
     const config = { ...JSON.parse(file("outcomeWindowMs")), http: { answerTimeoutMs: 60_000 } };
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(config));
-    await run("make_shop.ts");
+    await run(new URL("fixtures/tutorial/make_shop.ts", ROOT).pathname);
     assert.ok(page.includes(await run(script("ingest"), "--from", "my-shop")));
     await using service = command(folder, [script("run"), "--http", "127.0.0.1:0"]).spawn();
     const told = service.stderr.pipeThrough(new TextDecoderStream());
