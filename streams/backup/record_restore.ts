@@ -2,7 +2,7 @@
  * Restores a deployment record by record, each to the offset that it had.
  *
  * Offsets stand in states, samples, checkpoints and notes, so they stay. Ids of topics are new; wherever a record names
- * one as what it continues from, the new one is written.
+ * one as what it continues from, the new one is written. Under another prefix names of topics are others, too.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { checkpointedSamples, writerOf } from "../learning/learner_records.ts";
 import type { CopyProgress } from "../log/kind.ts";
 import type { GroupOffset, LogRecord } from "../log/log.ts";
 import type { TopicExtent } from "../log/reading.ts";
+import type { Manifest } from "./manifest.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
 import { servingTopics } from "../topics/serving.ts";
 import { tasksGroup, topicNames, type Topics } from "../topics/topics.ts";
@@ -25,6 +26,16 @@ const WRITER = "restore";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** What is restored, and under which prefix. */
+export interface RefillOptions {
+  /** What a backup has. */
+  readonly manifest: Pick<Manifest, "prefix" | "topics">;
+  /** Prefix of the topics to make; records name topics by it, too. */
+  readonly prefix: string;
+  /** Told how far it is. */
+  readonly tell: CopyProgress;
+}
+
 /**
  * Creates the topics and fills them.
  *
@@ -33,9 +44,11 @@ const decoder = new TextDecoder();
 export async function refillAll(
   log: RecordLog,
   folder: string,
-  { prefix, topics }: { readonly prefix: string; readonly topics: readonly TopicExtent[] },
-  tell: CopyProgress,
+  { manifest, prefix, tell }: RefillOptions,
 ): Promise<void> {
+  const from = manifest.prefix;
+  const to = (text: string) => prefix + text.slice(from.length);
+  const topics = manifest.topics.map((topic) => ({ ...topic, name: to(topic.name) }));
   const names = topicNames(prefix);
   const existing = await log.topics();
   for (const { name, partitions } of topics) {
@@ -49,22 +62,39 @@ export async function refillAll(
     }
   }
   await log.createTopics(topics);
-  const ids = new Map<string, string>();
+  // What names topics is JSON.
+  const named = from === prefix
+    ? []
+    : manifest.topics.map(({ name }): Rename => [`"${name}"`, `"${to(name)}"`]);
+  const renames = [...named];
   for (const { name, id } of topics) {
     const now = (await log.identify(name))?.id ?? null;
-    if (id !== null && now !== null) ids.set(id, now);
+    if (id !== null && now !== null) renames.push([id, now]);
   }
-  const places = topics.flatMap(({ name, bounds }) =>
-    bounds.map((bounds, partition) => ({ topic: name, partition, bounds }))
+  const own = (topic: string, record: LogRecord): LogRecord => {
+    const headers = Object.fromEntries(
+      Object.entries(record.headers).map(([name, value]) => [name, renamed(value, renames)]),
+    );
+    const inValue = topic === names.positions ? renames : topic === names.rejected ? named : [];
+    const key = topic === names.positions && record.key?.startsWith(from) ? to(record.key) : record.key;
+    return {
+      ...record,
+      headers,
+      key,
+      value: inValue.length === 0 ? record.value : bytesOf(record.value, inValue),
+    };
+  };
+  const places = topics.flatMap(({ name, bounds }, at) =>
+    bounds.map((bounds, partition) => ({ topic: name, was: manifest.topics[at]!.name, partition, bounds }))
   );
   const all = places.reduce((sum, { bounds: { end } }) => sum + end, 0);
   let done = 0;
-  await inParallel(places, async ({ topic, partition, bounds }) => {
-    const file = join(folder, fileOf({ topic, partition }));
+  await inParallel(places, async ({ topic, was, partition, bounds }) => {
+    const file = join(folder, fileOf({ topic: was, partition }));
     const records = async function* () {
       for await (const record of readRecords(file, { topic, partition })) {
         if (record.offset < bounds.start) continue;
-        yield renamed(record, ids, topic === names.positions);
+        yield own(topic, record);
       }
     };
     await log.refill(topic, partition, records(), bounds);
@@ -73,22 +103,16 @@ export async function refillAll(
   await restoreGroups(log, await servingTopics(log, prefix), topics);
 }
 
-/** A record with the new ids of topics: those stand in headers, and on the topic of positions in values. */
-function renamed(record: LogRecord, ids: ReadonlyMap<string, string>, hasIds: boolean): LogRecord {
-  const rename = (text: string) => {
-    let renamed = text;
-    for (const [before, now] of ids) renamed = renamed.replaceAll(before, now);
-    return renamed;
-  };
-  const headers = Object.fromEntries(
-    Object.entries(record.headers).map(([name, value]) => [name, rename(value)]),
-  );
-  const { value } = record;
-  return {
-    ...record,
-    headers,
-    value: hasIds && value !== null ? encoder.encode(rename(decoder.decode(value))) : value,
-  };
+type Rename = readonly [before: string, now: string];
+
+function renamed(text: string, renames: readonly Rename[]): string {
+  let renamed = text;
+  for (const [before, now] of renames) renamed = renamed.replaceAll(before, now);
+  return renamed;
+}
+
+function bytesOf(value: Uint8Array | null, renames: readonly Rename[]): Uint8Array | null {
+  return value && encoder.encode(renamed(decoder.decode(value), renames));
 }
 
 /** Sets the offsets of groups to what the records say: tools look there, and nothing else does. */

@@ -54,12 +54,9 @@ async function putBack(
   { from, kind, options, prefix, tell = () => {} }: RestoreOptions,
 ): Promise<void> {
   if (kind.copies !== undefined) return await kind.copies.putBack(from, options);
-  if (manifest.prefix !== prefix) {
-    throw new Error(`Cannot restore ${from} to --prefix ${prefix}: it is of the prefix ${manifest.prefix}`);
-  }
   await using log = await kind.open(options);
   if (!hasRecordCopies(log)) {
     throw new Error(`Cannot restore a log of the kind ${kind.kind}: it cannot be copied`);
   }
-  await refillAll(log, from, manifest, tell);
+  await refillAll(log, from, { manifest, prefix, tell });
 }

@@ -22,6 +22,8 @@ import { OPTIONS, until, untilCommitted } from "../service/deployment.ts";
 /** How a kind of log is backed up and restored. */
 export interface Drill {
   readonly prefix: string;
+  /** Prefix under which it is restored. @default {the same} */
+  readonly restoredPrefix?: string;
   readonly partitions: number;
   /** Opens the log. */
   readonly open: () => Promise<Log>;
@@ -75,26 +77,29 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
   }
   await drill.destroy();
   await drill.restore();
+  const own = drill.restoredPrefix ?? prefix;
+  const now = topicNames(own);
+  const moved = (topic: string) => own + topic.slice(prefix.length);
   await using log = await drill.open();
   for (const [topic, all] of original) {
-    const restored = await recordsOf(log, topic);
+    const restored = await recordsOf(log, moved(topic));
     assert.ok(restored.length > 0, topic);
     for (const record of restored) {
       const same = all.find(({ partition, offset }) =>
         partition === record.partition && offset === record.offset
       );
-      assert.deepEqual(record, same, topic);
+      assert.deepEqual({ ...record, topic }, same, topic);
     }
   }
   const rest: NewRecord[] = [];
   for (const record of original.get(topics.events) ?? []) {
-    const { end } = await log.bounds(topics.events, record.partition);
-    if (record.offset >= end) rest.push(record);
+    const { end } = await log.bounds(now.events, record.partition);
+    if (record.offset >= end) rest.push({ ...record, topic: now.events });
   }
   const all = original.get(topics.events)?.length ?? 0;
-  await using service = await Service.start(log, { ...OPTIONS, ...deployment });
+  await using service = await Service.start(log, { ...OPTIONS, ...deployment, prefix: own });
   await log.append(rest);
-  await untilCommitted(log, prefix);
+  await untilCommitted(log, own);
   await until(async () => ((await service.status()).learner?.lag ?? 99) < 16, "samples are learnt");
   await until(
     async () => ((await service.status()).monitor?.lag ?? 99) < 2 * partitions,
@@ -103,15 +108,15 @@ export async function runDrill(drill: Drill): Promise<{ readonly before: number;
   await until(async () => {
     const lags = Array.from(
       { length: partitions },
-      (_, partition) => unlearnt(log, topics.signals, { partition, partitions }),
+      (_, partition) => unlearnt(log, now.signals, { partition, partitions }),
     );
     return (await Promise.all(lags)).every((lag) => lag === 0);
   }, "tasks have learnt from each other");
   // Whoever watches experiments may have changed one, which stands on the events.
-  await untilCommitted(log, prefix);
+  await untilCommitted(log, own);
   await service.stop();
   await service.ended;
-  const { problems, figures } = await verify(log, deployment);
+  const { problems, figures } = await verify(log, { ...deployment, prefix: own });
   assert.deepEqual(problems, []);
   assert.ok(
     (figures["recommendations"] ?? 0) > 400 && (figures["rows learnt"] ?? 0) > 500,

@@ -14,30 +14,34 @@ if (broker !== undefined) {
     await checkRefill(broker);
   });
 
-  Deno.test("backup and restore: a deployment on Kafka that is copied under load and destroyed goes on as if nothing had been", async () => {
+  Deno.test("backup and restore: a deployment on Kafka that is copied under load and destroyed goes on under another prefix as if nothing had been", async () => {
     await using folder = await temporaryFolder();
     const to = `${folder.path}/backup`;
-    const at = (address: string) => ["--log", "kafka", "--brokers", address, "--prefix", "drill."];
+    const at = (address: string, prefix: string) => [
+      ...["--log", "kafka", "--brokers", address],
+      ...["--prefix", prefix],
+    ];
     await using stack = new AsyncDisposableStack();
     let { address } = broker;
     const { before, after } = await runDrill({
       prefix: "drill.",
+      restoredPrefix: "moved.",
       partitions: 3,
       open: () => KafkaLog.open({ brokers: [address], heartbeatMs: 50, retryMs: 20_000 }),
       backUp: async () => {
-        const { code, stdout, stderr } = await meander("backup", ...at(address), "--to", to);
+        const { code, stdout, stderr } = await meander("backup", ...at(address, "drill."), "--to", to);
         assert.deepEqual([code, /is a backup of \d+ topics/.test(stdout)], [0, true], stderr);
       },
       destroy: async () => {
         address = stack.use(await startBroker()).address; // another cluster
       },
       restore: async () => {
-        const { code, stderr } = await meander("restore", "--from", to, ...at(address));
+        const { code, stderr } = await meander("restore", "--from", to, ...at(address, "moved."));
         assert.equal(code, 0, stderr);
-        const again = await meander("restore", "--from", to, ...at(address));
+        const again = await meander("restore", "--from", to, ...at(address, "moved."));
         assert.match(
           again.stderr,
-          /Cannot restore to drill\..*: it has had records, up to offset \d+; delete/,
+          /Cannot restore to moved\..*: it has had records, up to offset \d+; delete/,
         );
       },
     });
