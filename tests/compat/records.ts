@@ -24,7 +24,8 @@ export async function releasedRecords(): Promise<readonly ReleasedRecord[]> {
   for await (const { name: release, isDirectory } of Deno.readDir(FOLDER)) {
     if (!isDirectory) continue;
     for await (const { name } of Deno.readDir(new URL(`${release}/`, FOLDER))) {
-      const [, kind = "", format, gz] = /^(\w+)-(\d+)\.bin(\.gz)?$/.exec(name) ?? [];
+      const [all, kind = "", format, gz] = /^(\w+)-(\d+)\.bin(\.gz)?$/.exec(name) ?? [];
+      if (all === undefined) continue; // a whole log
       const stored = await Deno.readFile(new URL(`${release}/${name}`, FOLDER));
       const bytes = gz === undefined ? stored : new Uint8Array(gunzipSync(stored));
       records.push({ release, kind, format: Number(format), bytes });
