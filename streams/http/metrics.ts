@@ -66,6 +66,7 @@ export class Metrics implements LogObserver {
   readonly #records: Counter<"topic">;
   readonly #bytes: Counter<"topic">;
   readonly #rebalances: Counter<"group" | "what">;
+  readonly #throttled: Counter;
   readonly #rejections: Counter<"code">;
   readonly #http: Histogram<"method" | "route" | "status">;
   readonly #answer: Histogram;
@@ -101,6 +102,7 @@ export class Metrics implements LogObserver {
     this.#append = seconds("append_duration", "Time of an append, until it is durable", "outcome");
     this.#records = total("log_records", "Records written to the log", "topic");
     this.#bytes = total("log_bytes", "Bytes of values written to the log, not compressed", "topic");
+    this.#throttled = total("log_throttled_seconds", "Time that quotas of the brokers made the log wait");
     this.#rebalances = total(
       "rebalances",
       "Times that a group gave us partitions or took them",
@@ -192,6 +194,11 @@ export class Metrics implements LogObserver {
   get writeFailure(): string | null {
     if (this.#failure === null || performance.now() - this.#failure.at > FAILURE_MS) return null;
     return this.#failure.reason;
+  }
+
+  /** See {@linkcode LogObserver.throttled}. */
+  throttled(ms: number): void {
+    this.#throttled.inc(ms / 1000);
   }
 
   /** See {@linkcode LogObserver.rebalanced}. */

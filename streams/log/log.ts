@@ -310,6 +310,13 @@ export interface Log extends AsyncDisposable {
    */
   refill?(topic: string, partition: number, records: AsyncIterable<LogRecord>, bounds: Bounds): Promise<void>;
   /**
+   * Tells a listener, the last one that was given, each time that quotas make the log wait, and for how long. Only logs
+   * with quotas have it.
+   *
+   * @internal
+   */
+  watchThrottling?(listener: (ms: number) => void): void;
+  /**
    * Reviews how the log is set up for a deployment. Only logs that administrators set up have it.
    *
    * @internal

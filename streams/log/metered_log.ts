@@ -49,6 +49,8 @@ export interface LogObserver {
   appended(records: readonly NewRecord[], ms: number, ok: boolean): void;
   /** Called when the log itself failed, not the content of a commit or append, nor its writer. */
   failed?(error: unknown): void;
+  /** Called when a quota of the log makes it wait, with how long, milliseconds. */
+  throttled?(ms: number): void;
   /** Called when a group assigns or revokes partitions. */
   rebalanced(group: string, what: "assigned" | "revoked", partitions: readonly number[]): void;
 }
@@ -98,6 +100,7 @@ export function meteredLog(
       tell(now() - begun, ok);
     }
   };
+  log.watchThrottling?.((ms) => observer.throttled?.(ms));
   return layered(log, {
     append: (records) => timed(() => log.append(records), (ms, ok) => observer.appended(records, ms, ok)),
     async writer(id) {

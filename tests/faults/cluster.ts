@@ -25,7 +25,11 @@ export type Cluster = patch.Cluster;
 /** See `patch.ts`. */
 export type PartitionOffset = patch.PartitionOffset;
 /** See `patch.ts`. */
-export type RawRequest<Answer> = patch.RawRequest<Answer>;
+export type RawRequest<Answer extends patch.Throttling> = patch.RawRequest<Answer>;
+/** See `patch.ts`. */
+export type Throttled = patch.Throttled;
+/** See `patch.ts`. */
+export type Throttling = patch.Throttling;
 
 /** The way to the broker of a world. */
 export interface Network {
@@ -67,7 +71,7 @@ export function requestTimeoutOf(): number {
 }
 
 /** See `patch.ts`. */
-export async function sendRaw<Answer>(
+export async function sendRaw<Answer extends Throttling>(
   broker: Broker,
   { name, apiKey, apiVersion, body, hasPlainHeader, decode, waitMs = 0 }: RawRequest<Answer>,
 ): Promise<Answer> {

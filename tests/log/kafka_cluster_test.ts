@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
+import type { LogRemark, LogUse } from "../../streams/log/log.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import { BrokerCluster } from "../chaos/broker_cluster.ts";
@@ -16,6 +17,8 @@ const PROGRESS = 3;
 const REQUEST_MS = 2000;
 /** Between two appends. */
 const PAUSE_MS = 25;
+/** How often brokers must say in a row that all is well. */
+const CERTAIN_TIMES = 8;
 /** After so long without progress we are stuck, however slow the machine. */
 const STUCK_MS = 60_000;
 
@@ -39,6 +42,18 @@ Deno.test({
       await using log = await openLog(place, { ...place.options, retryMs: 2 * STUCK_MS });
       const [from, to] = [newPlace(), newPlace()];
       await log.createTopics([from, to].map((name) => ({ name, partitions: PARTITIONS, cleanup: "delete" })));
+      const use = { prefix: to, topics: [from, to], events: null, group: "none", triesRights: false };
+      assert.deepEqual(await log.review(use), [], "they have as many copies as the cluster bears");
+      const lone = newPlace();
+      await using careless = await openLog(place, { ...place.options, replicationFactor: 1 });
+      await careless.createTopics([{ name: lone, partitions: 1, cleanup: "delete" }]);
+      let remarks: readonly LogRemark[] = [];
+      // Not every broker knows it at once.
+      while (remarks.length === 0) remarks = await log.review({ ...use, topics: [from, lone] });
+      assert.deepEqual(remarks.map(({ what, isProblem }) => [what, isProblem]), [
+        [`on one broker of 3, and lost with it: ${lone}`, true],
+        [`cannot be written to, as too few brokers have all of it: ${lone}`, true],
+      ]);
       await using member = await log.join(`${to}.member`, [from], {
         assigned: () => Promise.resolve(),
         revoked: () => Promise.resolve(),
@@ -58,6 +73,7 @@ Deno.test({
         ] as const
       ) {
         await traffic.moves();
+        await isWhole(log, use);
         await suffer().catch((cause) => {
           throw new Error(`a broker was ${what}: ${cause.message}`, { cause });
         });
@@ -76,6 +92,17 @@ Deno.test({
     await Deno.remove(data, { recursive: true });
   },
 });
+
+/** Resolves when every broker is back in all that it holds: two that are behind at once are more than is promised. */
+async function isWhole(log: KafkaLog, use: LogUse): Promise<void> {
+  const since = performance.now();
+  // Any broker is asked, and one that was away may not know yet what it missed.
+  for (let times = 0; times < CERTAIN_TIMES; await delay(100)) {
+    const remarks = await log.review(use);
+    times = remarks.length === 0 ? times + 1 : 0;
+    if (performance.now() - since > STUCK_MS) throw new Error(remarks.map(({ what }) => what).join("; "));
+  }
+}
 
 /** Appends to each partition of a topic, and copies it to another exactly once. */
 class Traffic {

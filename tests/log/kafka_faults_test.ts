@@ -9,9 +9,9 @@ import { Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 import { KafkaClient } from "../../streams/log/kafka/client.ts";
-import { checkVersion } from "../../streams/log/kafka/protocol/patch.ts";
+import { checkCode, checkVersion, sendRaw } from "../../streams/log/kafka/protocol/patch.ts";
 import { fetchBatches } from "../../streams/log/kafka/protocol/requests.ts";
-import { WireReader } from "../../streams/log/kafka/protocol/wire.ts";
+import { WireReader, WireWriter } from "../../streams/log/kafka/protocol/wire.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 
@@ -163,6 +163,29 @@ test("writer() takes over from one that left a transaction open, and frees the r
   assert.deepEqual(texts(await all(log, topic, 0)), ["behind", "after"]);
 });
 
+test("a quota of the brokers is waited for and told, and a read that meets it is not empty", async (broker) => {
+  const clientId = `slow-${newPlace()}`;
+  await setQuota(clientId, 100_000);
+  // Rates are means over ten seconds, so more than a megabyte breaks them, by little.
+  const value = new Uint8Array(350_000), count = 3;
+  const topic = newPlace();
+  await using log = await openLog(broker, { compression: "none", kafka: { clientId } });
+  let waited = 0;
+  log.watchThrottling((ms) => waited += ms);
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+  for (let n = 0; n < count; n++) {
+    await log.append([{ topic, partition: 0, key: `${n}`, value, time: 1 }]);
+  }
+  assert.ok(waited > 0, "writes are not slowed down");
+  waited = 0;
+  for (let next = 0; next < count;) {
+    const { records, next: after } = await log.read(topic, 0, next);
+    assert.ok(records.length > 0, `nothing is read at ${next}`);
+    next = after;
+  }
+  assert.ok(waited > 0, "reads are not slowed down");
+});
+
 test("KafkaLog opens no connection twice, and closes them all", async (broker) => {
   const sockets: Socket[] = [];
   const socketFactory = (
@@ -190,4 +213,32 @@ async function transactional(transactionalId: string): Promise<AsyncDisposable &
   });
   await producer.connect();
   return { producer, [Symbol.asyncDispose]: () => producer.disconnect() };
+}
+
+/** Sets what clients of a name may write, and read, in bytes a second. AlterClientQuotas 1 */
+async function setQuota(clientId: string, bytesPerSecond: number): Promise<void> {
+  await using client = new KafkaClient({ brokers, logLevel: logLevel.NOTHING }, 10_000);
+  await client.connect();
+  const value = new Uint8Array(8);
+  new DataView(value.buffer).setFloat64(0, bytesPerSecond);
+  const body = new WireWriter(256, true);
+  body.list([clientId], () => {
+    body.list([clientId], () => body.name("client-id").name(clientId));
+    body.list(["producer_byte_rate", "consumer_byte_rate"], (key) => body.name(key).raw(value).int8(0));
+  });
+  await sendRaw(await client.any(), {
+    name: "AlterClientQuotas",
+    apiKey: 49,
+    apiVersion: 1,
+    body: body.int8(0).end(),
+    decode(reader) {
+      const clientSideThrottleTime = reader.int32();
+      reader.list(() => {
+        checkCode(reader.int16());
+        reader.name();
+        reader.list(() => [reader.name(), reader.name()]);
+      });
+      return { clientSideThrottleTime };
+    },
+  });
 }

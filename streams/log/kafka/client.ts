@@ -8,7 +8,7 @@ import type { KafkaConfig } from "kafkajs";
 import { ignore } from "../ignore.ts";
 import { pause } from "../pause.ts";
 import { LogError } from "../log.ts";
-import { type Broker, type Cluster, createCluster } from "./protocol/patch.ts";
+import { type Broker, type Cluster, createCluster, type Throttled } from "./protocol/patch.ts";
 
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 1000;
@@ -37,10 +37,10 @@ export class KafkaClient implements AsyncDisposable {
   /** Operations that use the connections; a request after these have closed would open them again. */
   readonly #running = new Set<Promise<unknown>>();
 
-  /** Makes a client that is not connected yet. */
-  constructor(config: KafkaConfig, retryMs: number) {
+  /** Makes a client that is not connected yet. @param onThrottled told how long brokers make it wait for a quota */
+  constructor(config: KafkaConfig, retryMs: number, onThrottled: Throttled = () => {}) {
     // We retry ourselves: kafkajs would go on after the log was closed.
-    this.#cluster = createCluster({ ...config, retry: { retries: 0 } });
+    this.#cluster = createCluster({ ...config, retry: { retries: 0 } }, onThrottled);
     this.#retryMs = retryMs;
     this.#maxAgeMs = config.requestTimeout ?? METADATA_MS;
   }
@@ -85,6 +85,7 @@ export class KafkaClient implements AsyncDisposable {
     if (performance.now() - this.#refreshedAt > this.#maxAgeMs) {
       ignore(this.once(() => this.#refreshMetadata()), "there are leaders that we know");
     }
+    this.#cluster.targetTopics.add(topic);
     for (let tries = 0;; tries++) {
       const partitions = this.#partitions(topic);
       const found = partitions.find(({ partitionId }) => partitionId === partition);

@@ -89,6 +89,7 @@ export class KafkaLog implements Log {
     & Settled<typeof KAFKA_OPTIONS>
     & KafkaLogOptions
     & Required<Pick<KafkaLogOptions, "kafka" | "topicConfig">>;
+  #onThrottled: ((ms: number) => void) | undefined;
   /** TLS and login as kafkajs takes them. */
   readonly #security: Partial<KafkaConfig>;
   readonly #client: KafkaClient;
@@ -300,6 +301,11 @@ export class KafkaLog implements Log {
     return await review(this.#client, use, use.events && await this.#topics.timestampType(use.events));
   }
 
+  /** @internal See {@linkcode Log.watchThrottling}. */
+  watchThrottling(listener: (ms: number) => void): void {
+    this.#onThrottled = listener;
+  }
+
   /** See {@linkcode Log.keepMs}. */
   async keepMs(topic: string): Promise<number | null> {
     return await this.#topics.keepMs(topic);
@@ -391,7 +397,7 @@ export class KafkaLog implements Log {
       logLevel: logLevel.NOTHING,
       brokers: [...brokers],
     };
-    return new KafkaClient(config, retryMs);
+    return new KafkaClient(config, retryMs, (ms) => this.#onThrottled?.(ms));
   }
 
   #producer(

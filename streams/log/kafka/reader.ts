@@ -175,8 +175,12 @@ export class KafkaReader {
         const broker = await this.#client.node(cursor.node);
         cursor.topicId ??= await topicId(broker, topic);
         const from = { topic, topicId: cursor.topicId, partition, offset: asked, maxBytes: fetchBytes };
-        const [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: fetchBytes });
-        if (fetched === undefined) return;
+        // Nothing is told of the partition where a quota is used up; kafkajs asks again when it may.
+        let fetched: Fetched | undefined;
+        while (fetched === undefined) {
+          this.#client.throwIfClosed();
+          [fetched] = await fetchBatches(broker, [from], { waitMs: 0, maxBytes: fetchBytes });
+        }
         if (isUnknownId(fetched)) throw await this.#unknownId(cursor);
         await this.#accept(cursor, fetched, asked);
       });

@@ -1,12 +1,13 @@
 /**
- * How a cluster is set up for a deployment: which rights are missing, which settings delay it. Rights are tried, in a
- * transaction that is aborted and leaves nothing behind.
+ * How a cluster is set up for a deployment: which rights are missing, which settings delay it, what has too few copies.
+ * Rights are tried, in a transaction that is aborted and leaves nothing behind.
  *
  * @module
  */
 
 import type { LogRemark, LogUse } from "../log.ts";
 import { type KafkaClient, kafkaType } from "./client.ts";
+import type { Broker } from "./protocol/patch.ts";
 
 /** A right that is missing, as Kafka's ACLs name it. */
 interface MissingRight {
@@ -35,6 +36,7 @@ export async function review(
       `${ACL_OPTIONS[resource]} ${use.prefix} --resource-pattern-type prefixed`,
     isProblem: true,
   }));
+  remarks.push(...await copiesOf(client, use.topics));
   if (timestamps !== "CreateTime") return remarks;
   return [...remarks, {
     what:
@@ -44,6 +46,97 @@ export async function review(
       "--add-config message.timestamp.type=LogAppendTime, unless programs of yours need those times",
     isProblem: false,
   }];
+}
+
+/** How often a topic is held. */
+export interface TopicCopies {
+  readonly topic: string;
+  /** Brokers that are to hold each partition, of the one with the fewest. */
+  readonly copies: number;
+  /** Brokers that have all of it, of the one with the fewest. */
+  readonly inSync: number;
+  /** Brokers that must have a write before it counts; `null` = we may not ask. */
+  readonly needed: number | null;
+}
+
+/** What a cluster of several brokers could bear better. @param brokers how many there are */
+export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number): LogRemark[] {
+  if (brokers < 2) return [];
+  const remarks: LogRemark[] = [];
+  const remark = (
+    isMeant: (topic: TopicCopies) => boolean,
+    what: string,
+    remedy: string,
+    isProblem = false,
+  ) => {
+    const names = topics.filter(isMeant).map(({ topic }) => topic);
+    if (names.length > 0) remarks.push({ what: `${what}: ${names.join(", ")}`, remedy, isProblem });
+  };
+  const alter = "kafka-configs.sh --alter --entity-type topics --entity-name <topic> --add-config";
+  const reassign = "kafka-reassign-partitions.sh with three brokers for each partition; " +
+    "`kafka.replicationFactor`, or default.replication.factor of the brokers, for topics to come";
+  remark(({ copies }) => copies < 2, `on one broker of ${brokers}, and lost with it`, reassign, true);
+  remark(
+    ({ inSync, needed }) => inSync < (needed ?? 1),
+    "cannot be written to, as too few brokers have all of it",
+    "start the brokers that are away",
+    true,
+  );
+  remark(
+    ({ copies, inSync, needed }) => inSync < copies && inSync >= (needed ?? 1),
+    "not on all of its brokers now",
+    "start the brokers that are away, or wait until they have caught up",
+  );
+  remark(
+    ({ copies, needed }) => copies > 1 && needed !== null && needed >= copies,
+    "cannot be written to while one broker is away",
+    `${alter} min.insync.replicas=<one less than its copies>`,
+  );
+  remark(
+    ({ copies, needed }) => copies > 2 && needed === 1,
+    "counts as written on one broker, and may be lost with it",
+    `${alter} min.insync.replicas=2`,
+  );
+  return remarks;
+}
+
+/** Kafka's own topics, in which positions and transactions are. */
+const INTERNAL = ["__consumer_offsets", "__transaction_state"];
+const TOPIC = 2;
+const NEEDED = "min.insync.replicas";
+
+async function copiesOf(client: KafkaClient, names: readonly string[]): Promise<LogRemark[]> {
+  return await client.retry(async () => {
+    const broker = await client.any();
+    // Of all, since Kafka's own may not be there yet.
+    const { brokers, topicMetadata } = await broker.metadata([]);
+    const wanted = new Set([...names, ...INTERNAL]);
+    const found = topicMetadata.filter(({ topic }) => wanted.has(topic));
+    const needed = await neededOf(broker, found.map(({ topic }) => topic));
+    const topics = found.map(({ topic, partitionMetadata }) => ({
+      topic,
+      copies: Math.min(...partitionMetadata.map(({ replicas }) => replicas.length)),
+      inSync: Math.min(...partitionMetadata.map(({ isr }) => isr.length)),
+      needed: needed.get(topic) ?? null,
+    }));
+    return remarksOnCopies(topics, brokers.length);
+  });
+}
+
+async function neededOf(broker: Broker, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  if (names.length === 0) return new Map();
+  try {
+    const { resources } = await broker.describeConfigs({
+      resources: names.map((name) => ({ type: TOPIC, name, configNames: [NEEDED] })),
+    });
+    return new Map(resources.map(({ resourceName, configEntries: [entry] }) => [
+      resourceName,
+      Number(entry?.configValue ?? NaN),
+    ]));
+  } catch (error) {
+    if (kafkaType(error)?.endsWith("AUTHORIZATION_FAILED")) return new Map();
+    throw error;
+  }
 }
 
 /** Which rights we lack. Opens an unused transactional id: opening one in use would fence its owner. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
+import metadataResponse from "kafkajs/src/protocol/requests/metadata/v6/response.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import NetworkConnection from "kafkajs/src/network/connection.js";
 import "../../../streams/log/kafka/protocol/patch.ts";
@@ -50,4 +51,18 @@ Deno.test("a connection on which a request is not answered in time is given up, 
   assert.equal(connection.isConnected(), true);
   await connection.disconnect();
   server.close();
+});
+
+Deno.test("metadata with a partition that has no leader is taken, as it says who leads the others", async () => {
+  const topic = (...codes: number[]) => ({
+    topicErrorCode: 0,
+    partitionMetadata: codes.map((partitionErrorCode) => ({ partitionErrorCode, leader: -1 })),
+  });
+  for (const code of [5, 9, 72]) {
+    const { topicMetadata } = await metadataResponse.parse({ topicMetadata: [topic(0, code), topic(0)] });
+    assert.deepEqual(topicMetadata[0].partitionMetadata.at(-1), { partitionErrorCode: 0, leader: -1 });
+  }
+  await assert.rejects(metadataResponse.parse({ topicMetadata: [topic(29)] }), {
+    type: "TOPIC_AUTHORIZATION_FAILED",
+  });
 });

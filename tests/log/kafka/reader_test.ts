@@ -10,15 +10,17 @@ const LIMITS = { fetchBytes: 1 << 20, bufferBytes: 1 << 20, retryMs: 60_000 };
 
 /** A client of one broker whose fetches are answered when the test says so. */
 function fakeClient(bounds: { readonly start: number; readonly end: number }) {
-  const asked: ((fetched: Partial<Fetched>) => void)[] = [];
+  const asked: ((fetched: Partial<Fetched> | null) => void)[] = [];
   const broker = {
     versions: {},
     connectionPool: {
+      pool: [{ requestTimeout: 60_000 }],
       send: () =>
         new Promise((resolve) =>
           asked.push((fetched) =>
             resolve({
-              fetched: [{
+              clientSideThrottleTime: 0,
+              fetched: fetched === null ? [] : [{
                 topic: "t",
                 partition: 0,
                 errorCode: 0,
@@ -102,4 +104,12 @@ Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the b
   const lost = reader.read("t", 0, 5, () => 9, { waitMs: 0 });
   (await next())({ stableEnd: 5 });
   await assert.rejects(lost, { name: "LogError", code: "closed", message: /t\/0 before 9/ });
+});
+
+Deno.test("KafkaReader.read() asks again when a quota left it without an answer", async () => {
+  const { client, next } = fakeClient({ start: 0, end: 1 });
+  const reading = new KafkaReader(client, client, LIMITS).read("t", 0, 0, () => 0, { waitMs: 0 });
+  (await next())(null);
+  (await next())({ stableEnd: 1, bytes: await batchAt(0, "a") });
+  assert.deepEqual(texts((await reading).records), ["a"]);
 });

@@ -23,6 +23,8 @@
  * 8. *A login is renewed a fixed time before the session ends*, at once where sessions are shorter, as those of a token
  *    that is about to expire: brokers refuse a second login within a second, and kafkajs goes on to use the connection.
  *    **Patched here**: four fifths of a session are used at least, and such a connection is given up, too.
+ * 9. *One partition without a leader makes all metadata fail*, that of other topics too: nobody is found any more.
+ *    **Patched here**: such a partition has the leader -1, which is no broker, and is asked for again.
  *
  * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch names private files, so
  * any version of kafkajs but 2.2.4 is refused.
@@ -36,6 +38,7 @@ import { Kafka, type KafkaConfig } from "kafkajs";
 import { KafkaJSConnectionClosedError } from "kafkajs/src/errors.js";
 import manifest from "kafkajs/package.json" with { type: "json" };
 import Encoder from "kafkajs/src/protocol/encoder.js";
+import metadataResponse from "kafkajs/src/protocol/requests/metadata/v6/response.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import NetworkConnection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
@@ -128,6 +131,27 @@ connection.send = async function (this: Connection, protocol) {
   }
 };
 
+interface Metadata {
+  readonly topicMetadata: readonly {
+    readonly partitionMetadata: readonly { readonly partitionErrorCode: number }[];
+  }[];
+}
+
+/** LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE and LISTENER_NOT_FOUND. */
+const LEADERLESS: ReadonlySet<number> = new Set([5, 9, 72]);
+const metadata: { parse(data: Metadata): Promise<unknown> } = metadataResponse;
+const { parse } = metadata;
+metadata.parse = (data) =>
+  parse({
+    ...data,
+    topicMetadata: data.topicMetadata.map((topic) => ({
+      ...topic,
+      partitionMetadata: topic.partitionMetadata.map((partition) =>
+        LEADERLESS.has(partition.partitionErrorCode) ? { ...partition, partitionErrorCode: 0 } : partition
+      ),
+    })),
+  });
+
 /** A partition in kafkajs' requests; offsets are decimal strings there. */
 export interface PartitionOffset {
   readonly partition: number;
@@ -165,10 +189,16 @@ export interface Broker {
   };
   disconnect(): Promise<void>;
   metadata(topics: readonly string[]): Promise<{
+    readonly brokers: readonly { readonly nodeId: number }[];
     readonly topicMetadata: readonly {
       readonly topic: string;
       readonly isInternal: boolean;
-      readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+      readonly partitionMetadata: readonly {
+        readonly partitionId: number;
+        readonly leader: number;
+        readonly replicas: readonly number[];
+        readonly isr: readonly number[];
+      }[];
     }[];
   }>;
   listOffsets(request: {
@@ -279,14 +309,26 @@ export interface Cluster {
   }[];
 }
 
+/** Told how long a broker makes us wait for a quota, milliseconds; kafkajs sends nothing on that connection until then. */
+export type Throttled = (ms: number) => void;
+
+const throttled = new WeakMap<Broker, Throttled>();
+
 /** Prepares the connections to a cluster, without connecting. */
-export function createCluster(config: KafkaConfig): Cluster {
+export function createCluster(config: KafkaConfig, onThrottled: Throttled): Cluster {
   const kafka: object = new Kafka(config);
   const name = Object.getOwnPropertySymbols(kafka).find((symbol) =>
     symbol.description === "private:Kafka:createCluster"
   );
   if (name === undefined) throw new Error("Cannot find how kafkajs makes a cluster");
-  return Reflect.get(kafka, name)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
+  const cluster = Reflect.get(kafka, name)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
+  const { createBroker } = cluster.brokerPool;
+  cluster.brokerPool.createBroker = (options: unknown): Broker => {
+    const broker = createBroker(options);
+    throttled.set(broker, onThrottled);
+    return broker;
+  };
+  return cluster;
 }
 
 /** Codes that kafkajs does not know, and those of its errors for them. */
@@ -304,8 +346,13 @@ export function checkCode(code: number): void {
   if (code !== 0) throw protocolError(code);
 }
 
+/** What every answer says: for how long nothing more may be sent, as KIP-219 has it. */
+export interface Throttling {
+  readonly clientSideThrottleTime: number;
+}
+
 /** A request that kafkajs does not know. */
-export interface RawRequest<Answer> {
+export interface RawRequest<Answer extends Throttling> {
   readonly name: string;
   readonly apiKey: number;
   readonly apiVersion: number;
@@ -324,7 +371,10 @@ export function requestTimeoutOf({ connectionPool }: Broker): number {
 }
 
 /** Sends a request of our own over a connection of kafkajs. */
-export async function sendRaw<Answer>(broker: Broker, raw: RawRequest<Answer>): Promise<Answer> {
+export async function sendRaw<Answer extends Throttling>(
+  broker: Broker,
+  raw: RawRequest<Answer>,
+): Promise<Answer> {
   const { name: apiName, apiKey, apiVersion, waitMs = 0, hasPlainHeader = false } = raw;
   const { bytes, isFlexible } = raw.body;
   const encoded = new Encoder(bytes.length)
@@ -335,7 +385,7 @@ export async function sendRaw<Answer>(broker: Broker, raw: RawRequest<Answer>): 
     return raw.decode(reader);
   };
   try {
-    return await broker.connectionPool.send<Answer>({
+    const answer = await broker.connectionPool.send<Answer>({
       request: { apiKey, apiVersion, apiName, encode: () => Promise.resolve(encoded) },
       response: {
         decode: (payload) => Promise.try(decode, payload),
@@ -343,6 +393,9 @@ export async function sendRaw<Answer>(broker: Broker, raw: RawRequest<Answer>): 
       },
       requestTimeout: requestTimeoutOf(broker) + waitMs,
     });
+    const { clientSideThrottleTime: ms } = answer;
+    if (ms > 0) throttled.get(broker)?.(ms);
+    return answer;
   } catch (error) {
     // As kafkajs does after its own requests: the next one connects again.
     if (error instanceof Error && error.name === "KafkaJSConnectionClosedError") await broker.disconnect();
