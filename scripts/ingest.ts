@@ -102,6 +102,12 @@ async function main(flags: Flags): Promise<number> {
       `Cannot read a topic as ${format}: its records must be of ${JSON_FORMATS.join(", ")}, or of a source`,
     );
   }
+  if (topic !== undefined && typeof format === "object" && format.format === "avro") {
+    throw new Error(
+      `Cannot read a topic as ${format.name}: its format avro is of files; records of a topic name their schema, ` +
+        'which is "format": "registry"',
+    );
+  }
   const waiting = setInterval(() => {
     print(Deno.stderr, `waits for ${kindOf(flags.log).capabilities.isShared ? "the brokers" : "the log"}\n`);
   }, WAITING_MS);

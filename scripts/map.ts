@@ -58,14 +58,15 @@ async function main(flags: Flags): Promise<number> {
   const rows = /\.(csv|tsv)(\.gz)?$/.exec(flags.try)?.[1] as "csv" | "tsv" | undefined;
   const registry = flags.registry === undefined ? undefined : { url: flags.registry };
   const isRegistry = format?.format === "registry" || registry !== undefined;
-  const how = isRegistry ? "registry" : format?.format ?? rows ?? "json";
+  const file = rows ?? (flags.try.endsWith(".avro") ? "avro" : undefined);
+  const how = isRegistry ? "registry" : format?.format ?? file ?? "json";
   const sample = await sampleOf(flags.try, how, { ...flags, registry });
   if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
   const base: SourceSettings = registry !== undefined
     ? { format: "registry", registry }
-    : rows === undefined
+    : file === undefined
     ? {}
-    : { format: rows, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
+    : { format: file, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
   let source = format;
   if (source === undefined) source = suggestion(sample.values, base, flags);
   if (source === undefined) return 1;

@@ -11,6 +11,7 @@ import { readRow } from "../../streams/mapping/row.ts";
 import type { RecordFormat } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";
 import { JsonSplitter } from "../../streams/sources/json_values.ts";
+import { avroValues } from "../../streams/sources/mapped.ts";
 import { LineSplitter, readLines } from "../../streams/sources/lines.ts";
 import type { LogFlags } from "../flags/log_flags.ts";
 import { openLog } from "../flags/service_flags.ts";
@@ -44,6 +45,7 @@ export async function sampleOf(
     };
   }
   if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, format);
+  if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, "json");
   const lines = await fileLines(from, format, flags.records + 1);
   if (format === "json") return sampled(lines.slice(0, flags.records), undefined, format);
   const [header] = lines;
@@ -79,6 +81,17 @@ async function fileLines(file: string, format: RecordFormat, most: number): Prom
     if (records.length >= most) break;
   }
   return records.slice(0, most);
+}
+
+/** Records as JSON, as which what is rejected of them is kept. */
+async function avroRecords(file: string, most: number): Promise<TriedRecord[]> {
+  const records: TriedRecord[] = [];
+  for await (const { read, bytes } of avroValues(file)) {
+    const own = read.ok ? new TextEncoder().encode(JSON.stringify(read.value)) : bytes;
+    records.push({ bytes: own, meta: {} });
+    if (records.length >= most) break;
+  }
+  return records;
 }
 
 async function topicRecords(

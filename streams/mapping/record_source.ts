@@ -28,7 +28,7 @@ export interface RecordSource {
   readonly columns: readonly string[] | undefined;
   /** Fetches what reading a record needs; `undefined` = nothing to wait for. Rejects when the registry does not answer. */
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
-  /** Reads the bytes of a record. Does not throw. */
+  /** Reads the bytes of a record; one of an Avro file is kept as JSON. Does not throw. */
   readonly read: (bytes: Uint8Array) => ParsedJson;
   /** What a value that was read, or each of a list, becomes; all of it or nothing. Does not throw. */
   readonly map: Mapping["map"];

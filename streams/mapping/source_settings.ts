@@ -21,7 +21,7 @@ import { FOLLOW_OPTIONS, type FollowSettings } from "./follow_settings.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
 
 /** How the bytes of records are read. */
-export const RECORD_FORMATS = ["json", "csv", "tsv", "registry"] as const;
+export const RECORD_FORMATS = ["json", "csv", "tsv", "avro", "registry"] as const;
 
 /** One of {@linkcode RECORD_FORMATS}. */
 export type RecordFormat = (typeof RECORD_FORMATS)[number];
@@ -51,7 +51,7 @@ export const SOURCE_OPTIONS = {
   format: choice(
     RECORD_FORMATS,
     "json",
-    "how records are read; `csv` and `tsv` are one row each, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
+    "how records are read; `csv` and `tsv` are one row each, `avro` is a file of Avro, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
   ),
   registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>,
   follow: orAbsent(group(FOLLOW_OPTIONS)) as unknown as Option<FollowSettings | undefined>,

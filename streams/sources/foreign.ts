@@ -69,12 +69,13 @@ async function* readJson(
 }
 
 /** The file, or the files of the folder in the order of their names. @throws Deno.errors.NotFound without any */
-export async function filesOf(path: string): Promise<readonly string[]> {
+export async function filesOf(path: string, named: RegExp = DATA): Promise<readonly string[]> {
   if (!await isFolder(path)) return [path];
   const names: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(path)) if (isFile && DATA.test(name)) names.push(name);
+  for await (const { name, isFile } of Deno.readDir(path)) if (isFile && named.test(name)) names.push(name);
   if (names.length > 0) return names.sort().map((name) => within(path, name));
-  throw new Deno.errors.NotFound(`Cannot open ${path}: it has no file of JSON or CSV`);
+  const wanted = named === DATA ? "JSON or CSV" : "Avro";
+  throw new Deno.errors.NotFound(`Cannot open ${path}: it has no file of ${wanted}`);
 }
 
 async function gorseFiles(folder: string): Promise<readonly string[]> {

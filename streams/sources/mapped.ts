@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type AvroFileValue, readAvroFile } from "../formats/avro_file.ts";
 import type { RecordSource } from "../mapping/record_source.ts";
 import { readCsv } from "./csv.ts";
 import { filesOf } from "./foreign.ts";
@@ -11,9 +12,11 @@ import { JsonSplitter } from "./json_values.ts";
 import { readLines } from "./lines.ts";
 import { placed, type SourceOptions, type SourceRecord } from "./source.ts";
 
+const AVRO = /\.avro$/;
+
 /**
- * The records of a file, or of a folder of files by name, in their order: JSON lines or lists, or rows, which have a
- * header unless the source names its columns.
+ * The records of a file, or of a folder of files by name, in their order: JSON lines or lists, values of Avro files, or
+ * rows, which have a header unless the source names its columns.
  *
  * @example
  * ```ts
@@ -38,8 +41,9 @@ export async function* openMapped(
       `Cannot open ${path} as ${source.name}: records of a schema registry come from topics`,
     );
   }
-  for (const file of await filesOf(path)) {
+  for (const file of await filesOf(path, source.format === "avro" ? AVRO : undefined)) {
     if (source.format === "json") yield* readJson(file, source, signal);
+    else if (source.format === "avro") yield* readAvro(file, source, signal);
     else yield* readRows(file, source, signal);
   }
 }
@@ -55,6 +59,27 @@ async function* readJson(
       yield* placed(file, line, read.ok ? source.map(read.value, {}) : read, source.name);
     }
   }
+}
+
+/** Values of Avro, by their numbers. A rejected one is kept as JSON: its bytes say nothing without their schema. */
+async function* readAvro(
+  file: string,
+  source: RecordSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SourceRecord> {
+  for await (const { number, read, bytes } of avroValues(file, signal)) {
+    const taken = read.ok ? source.map(read.value, {}) : read;
+    const own = read.ok && !taken.ok ? new TextEncoder().encode(JSON.stringify(read.value)) : bytes;
+    yield* placed(file, { number, bytes: own, size: own.length }, taken, source.name);
+  }
+}
+
+/** The values of an Avro file. */
+export async function* avroValues(file: string, signal?: AbortSignal): AsyncGenerator<AvroFileValue> {
+  const { readable } = await Deno.open(file);
+  yield* readAvroFile(
+    signal === undefined ? readable : readable.pipeThrough(new TransformStream(), { signal }),
+  );
 }
 
 async function* readRows(

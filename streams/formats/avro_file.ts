@@ -1,0 +1,260 @@
+/**
+ * Avro's object container files: a schema, then blocks of values that may be compressed.
+ *
+ * In memory is one block at a time. What is damaged costs its block: the marker behind each finds the next.
+ *
+ * Source: Apache Avro 1.12 specification, object container files.
+ *
+ * @module
+ */
+
+import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib";
+import type { ParsedJson } from "../../src/events/json.ts";
+import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
+import { unpackSnappy } from "../log/kafka/protocol/snappy.ts";
+import { AvroInput, compileAvroReader, type ReadAvro } from "./avro.ts";
+import { DecodeError, latin1 } from "./byte_input.ts";
+import { decoded } from "./schema_registry.ts";
+
+/** A value of a file, or what could not be read. */
+export interface AvroFileValue {
+  /** Its number from 1. What could not be read counts, too. */
+  readonly number: number;
+  /** The value. */
+  readonly read: ParsedJson;
+  /** Its bytes; those of a damaged block, or of a file that is none, may be the first only. */
+  readonly bytes: Uint8Array;
+}
+
+/** Most bytes of a block, packed and unpacked: writers make them of 16 KiB to a few MiB. */
+const MAX_BLOCK_BYTES = 64 << 20;
+const MAX_HEAD_BYTES = 1 << 20;
+const MAGIC = "Obj\x01";
+const MARKER_BYTES = 16;
+/** Two numbers of ten bytes. */
+const COUNTS_BYTES = 20;
+
+const CODECS: Readonly<Record<string, (packed: Uint8Array) => Uint8Array>> = {
+  null: (packed) => packed,
+  deflate: (packed) => inflateRawSync(packed, { maxOutputLength: MAX_BLOCK_BYTES }),
+  snappy: unpackChecked,
+  zstandard: (packed) => zstdDecompressSync(packed, { maxOutputLength: MAX_BLOCK_BYTES }),
+};
+
+const readMetadata = compileAvroReader({ type: "map", values: "bytes" });
+
+/**
+ * The values of a file, in their order.
+ *
+ * @param chunks its bytes
+ */
+export async function* readAvroFile(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<AvroFileValue> {
+  await using source = new Chunks(chunks);
+  let number = 0;
+  for await (const own of entriesOf(source)) yield { number: ++number, ...own };
+}
+
+type Entry = Omit<AvroFileValue, "number">;
+
+async function* entriesOf(source: Chunks): AsyncGenerator<Entry> {
+  const head = headOf(await source.atLeast(MAX_HEAD_BYTES));
+  if ("ok" in head) {
+    yield { read: head, bytes: source.bytes };
+    return;
+  }
+  source.drop(head.size);
+  while ((await source.atLeast(COUNTS_BYTES)).length > 0) {
+    const block = await nextBlock(source, head.marker);
+    if ("read" in block) {
+      yield block;
+      if (!await skipTo(source, head.marker)) return;
+      continue;
+    }
+    let data: Uint8Array;
+    try {
+      data = head.unpack(block.packed);
+    } catch (error) {
+      const reason = `a block of ${block.count} records: ${(error as Error).message}`;
+      yield { read: wrong(reason), bytes: block.packed };
+      continue;
+    }
+    yield* valuesIn(data, block.count, head.read);
+  }
+}
+
+function wrong(reason: string, code: Rejected["code"] = "undecodable"): Rejected {
+  return reject(code, `Cannot read the file as Avro: ${reason}`);
+}
+
+interface Head {
+  /** Its size, bytes. */
+  readonly size: number;
+  readonly read: ReadAvro;
+  readonly unpack: (packed: Uint8Array) => Uint8Array;
+  /** What stands behind each block. */
+  readonly marker: Uint8Array;
+}
+
+function headOf(bytes: Uint8Array): Head | Rejected {
+  if (latin1(bytes.subarray(0, MAGIC.length)) !== MAGIC) {
+    return wrong('it does not begin with "Obj" and a 1');
+  }
+  try {
+    const input = new AvroInput(bytes.subarray(0, MAX_HEAD_BYTES));
+    input.take(MAGIC.length);
+    const metadata = readMetadata(input) as Readonly<Record<string, string>>;
+    const codec = metadata["avro.codec"] ?? "null";
+    const unpack = Object.hasOwn(CODECS, codec) ? CODECS[codec] : undefined;
+    if (unpack === undefined) {
+      const wanted = Object.keys(CODECS).join(", ");
+      return wrong(`its codec is ${codec.slice(0, 40)}; ${wanted} are known`);
+    }
+    const schema = new TextDecoder().decode(
+      Uint8Array.from(metadata["avro.schema"] ?? "", (char) => char.charCodeAt(0)),
+    );
+    const start = input.take(MARKER_BYTES);
+    return {
+      size: input.at,
+      read: compileAvroReader(JSON.parse(schema)),
+      unpack,
+      marker: bytes.slice(start, input.at),
+    };
+  } catch (error) { // also of a schema that is none, in whatever way
+    return wrong((error as Error).message, error instanceof DecodeError ? "undecodable" : "unknown-schema");
+  }
+}
+
+interface Block {
+  readonly count: number;
+  readonly packed: Uint8Array;
+}
+
+/** Reads a block; one that is broken stays in the source, but for its first byte. */
+async function nextBlock(source: Chunks, marker: Uint8Array): Promise<Block | Entry> {
+  let count: number, size: number, start: number;
+  try {
+    const input = new AvroInput(source.bytes.subarray(0, COUNTS_BYTES));
+    [count, size, start] = [input.size(), input.size(), input.at];
+    if (count < 0 || size < 0 || size > MAX_BLOCK_BYTES) {
+      throw new DecodeError(`a block of ${count} records and ${size} bytes`);
+    }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return { read: wrong(error.message), bytes: source.bytes.slice(0, COUNTS_BYTES) };
+  }
+  const whole = start + size + MARKER_BYTES;
+  const bytes = await source.atLeast(whole);
+  if (bytes.length < whole) {
+    return { read: wrong(`it ends within a block of ${count} records`), bytes: bytes.slice() };
+  }
+  if (!marker.every((byte, i) => bytes[start + size + i] === byte)) {
+    return {
+      read: wrong(`no marker stands behind a block of ${count} records`),
+      bytes: bytes.slice(0, whole),
+    };
+  }
+  const packed = bytes.slice(start, start + size);
+  source.drop(whole);
+  return { count, packed };
+}
+
+/** Goes on behind the next marker. @returns whether there is one */
+async function skipTo(source: Chunks, marker: Uint8Array): Promise<boolean> {
+  const text = latin1(marker);
+  for (let bytes = await source.atLeast(1 << 16); bytes.length >= MARKER_BYTES;) {
+    const at = latin1(bytes).indexOf(text);
+    source.drop(at < 0 ? bytes.length - MARKER_BYTES + 1 : at + MARKER_BYTES);
+    if (at >= 0) return true;
+    bytes = await source.atLeast(1 << 16);
+  }
+  return false;
+}
+
+function* valuesIn(
+  data: Uint8Array,
+  count: number,
+  read: ReadAvro,
+): Generator<Entry> {
+  let at = 0;
+  const rest = (reason: string) => ({
+    bytes: data.subarray(at),
+    read: reject("undecodable", `Cannot decode the record as Avro: ${reason}`),
+  });
+  for (let i = 0; i < count; i++) {
+    if (at === data.length) { // a record of no bytes is none
+      yield rest(`its block has ${i} records, not ${count}`);
+      return;
+    }
+    const start = at;
+    const input = new AvroInput(data);
+    input.at = start;
+    const parsed = decoded(() => read(input), data, "Avro");
+    const isWhole = parsed.ok || parsed.code !== "undecodable";
+    if (!isWhole) {
+      yield { ...rest(""), read: parsed }; // where the next one begins nobody knows
+      return;
+    }
+    at = input.at;
+    const bytes = data.subarray(start, at);
+    const reason = `Cannot decode the record: it has ${bytes.length} bytes, ${MAX_RECORD_BYTES} are allowed`;
+    yield { bytes, read: bytes.length > MAX_RECORD_BYTES ? reject("too-large", reason) : parsed };
+  }
+  if (at < data.length) yield rest(`${data.length - at} bytes are left behind the records of its block`);
+}
+
+/** Snappy, with a checksum behind it. @throws Error when it is damaged */
+function unpackChecked(packed: Uint8Array): Uint8Array {
+  const size = packed.length - 4;
+  if (size < 0) throw new RangeError("it has no checksum");
+  const data = unpackSnappy(packed.subarray(0, size), MAX_BLOCK_BYTES);
+  const wanted = new DataView(packed.buffer, packed.byteOffset, packed.length).getUint32(size);
+  if (crc32(data) !== wanted) throw new RangeError("its checksum is wrong");
+  return data;
+}
+
+/** Bytes that come in chunks, of which the first are looked at. */
+class Chunks implements AsyncDisposable {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** What is there. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Waits until so many are there, or all are. @returns what is there */
+  async atLeast(size: number): Promise<Uint8Array> {
+    const parts = [this.#bytes];
+    let all = this.#bytes.length;
+    while (all < size) {
+      const next = await this.#chunks.next();
+      if (next.done) break;
+      parts.push(next.value);
+      all += next.value.length;
+    }
+    if (parts.length > 1) {
+      this.#bytes = new Uint8Array(all);
+      let at = 0;
+      for (const part of parts) {
+        this.#bytes.set(part, at);
+        at += part.length;
+      }
+    }
+    return this.#bytes;
+  }
+
+  /** Ends the reading. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#chunks.return?.();
+  }
+
+  /** Drops the first. */
+  drop(size: number): void {
+    this.#bytes = this.#bytes.subarray(size);
+  }
+}
