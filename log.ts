@@ -91,6 +91,7 @@ export {
 // Sources of the configuration.
 export { openMapped } from "./streams/sources/mapped.ts";
 export type { RegistryContext } from "./streams/formats/registry_client.ts";
+export type { OutputSettings } from "./streams/formats/output_settings.ts";
 export type { RegistrySettings, RegistryTls } from "./streams/formats/registry_settings.ts";
 export { compileSource, type RecordSource } from "./streams/mapping/record_source.ts";
 export {

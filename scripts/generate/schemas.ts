@@ -12,6 +12,7 @@
 import { jsonSchemas } from "../../src/events/json_schema.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { configJsonSchema } from "../../streams/config/config.ts";
+import { avroSchema, protobufSchema } from "../../streams/formats/output_schema.ts";
 import { asyncApi } from "../../streams/topics/async_api.ts";
 import { configurationPage } from "./configuration_page.ts";
 
@@ -23,6 +24,8 @@ export function schemaFiles(): ReadonlyMap<string, string> {
     ...Object.entries(jsonSchemas()).map((
       [name, schema],
     ) => [`schemas/${name}.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`] as const),
+    ["schemas/recommendation.avsc", `${JSON.stringify(avroSchema(), undefined, 2)}\n`],
+    ["schemas/recommendation.proto", protobufSchema()],
     ["schemas/asyncapi.json", `${JSON.stringify(asyncApi(manifest.version), undefined, 2)}\n`],
     ["configuration.md", configurationPage()],
   ]);

@@ -110,6 +110,7 @@ export interface OnlineRun {
   readonly anyway: boolean;
   readonly delivery: Delivery;
   readonly surfaceTopics: ServiceOptions["surfaceTopics"];
+  readonly encodeLists: ServiceOptions["encodeLists"];
   readonly snapshots: ServiceOptions["snapshots"];
   readonly place: Replaceable;
   /** See {@linkcode OnlineOptions}. */
@@ -122,7 +123,8 @@ export interface OnlineRun {
 export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boolean> {
   const { serving, generation, changes, makes: made } = plan;
   const { number } = generation;
-  const { log, topics, memory, delivery, surfaceTopics, snapshots, place, ends, start, signal } = run;
+  const { log, topics, memory, delivery, surfaceTopics, encodeLists, snapshots, place, ends, start, signal } =
+    run;
   const now = () => performance.now();
   for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
   logger.info("builds generation {number} beside {serving}, which serves", { number, serving });
@@ -142,6 +144,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       service: made.config.userLists != null ? undefined : (partition) => ({
         delivery,
         surfaceTopics,
+        encodeLists,
         snapshot: snapshots &&
           { ...snapshots, folder: snapshotFolder(snapshots.folder, own, partition), now },
       }),

@@ -17,17 +17,18 @@ const CODE = fileURLToPath(new URL("../../", import.meta.url));
  * The permissions of a service.
  *
  * Where its log is a file it listens at one address, and writes the folder of that file. Where it is on brokers, or sources
- * follow topics, brokers name others, so the network stays as the process has it, and codecs are libraries; what is written are snapshots and
- * the notes of members. It reads what it writes, the configuration with the files that this names, and code, for its
- * threads. Nothing is executed.
+ * follow topics, brokers name others, so the network stays as the process has it, and codecs are libraries; what is
+ * written are snapshots and the notes of members. The network stays for schema registries, too. It reads what it writes,
+ * the configuration with the files that this names, and code, for its threads. Nothing is executed.
  */
 export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOptionsObject> {
   const { config = DEFAULT_CONFIG, snapshots = SNAPSHOTS, members } = flags;
   const { kind, settings } = await logOf(flags);
   const { indexesKeys, isShared } = kind.capabilities;
-  const { net, ffi, reads } = await followsTopics(config)
+  const { net, ffi, reads } = await says(config, "follow")
     ? await needsOf({ ...flags, log: "kafka" })
     : kind.needsOf(settings);
+  const registryFiles = await says(config, "registry") ? await filesOfRegistries(flags.config) : undefined;
   const file = kind.fileOf(settings);
   const write = [
     ...(file === null ? [] : [dirname(file), dirname(await targetOf(file))]), // the first is made
@@ -39,18 +40,33 @@ export async function permissionsOf(flags: Flags): Promise<Deno.PermissionOption
   return {
     env: "inherit",
     ffi: ffi && "inherit",
-    net: net ? "inherit" : address === undefined ? false : [hostAndPort(address)],
-    read: [...await withTargets([CODE, config, ...reads]), ...written],
+    net: net || registryFiles !== undefined
+      ? "inherit"
+      : address === undefined
+      ? false
+      : [hostAndPort(address)],
+    read: [...await withTargets([CODE, config, ...reads, ...registryFiles ?? []]), ...written],
     run: false,
     sys: "inherit",
     write: written,
   };
 }
 
-/** Whether sources may follow topics: the text tells, and what reads settings is large. */
-async function followsTopics(config: string): Promise<boolean> {
-  const texts = [Deno.env.get("MEANDER_SOURCES"), await Deno.readTextFile(config).catch(() => undefined)];
-  return texts.some((text) => text?.includes('"follow"'));
+/** Whether a configuration may have a name: the text tells, and what reads settings is large. */
+async function says(config: string, name: "follow" | "registry"): Promise<boolean> {
+  const given = ["MEANDER_SOURCES", "MEANDER_OUTPUTS"].map((variable) => Deno.env.get(variable));
+  const texts = [...given, await Deno.readTextFile(config).catch(() => undefined)];
+  return texts.some((text) => text?.includes(`"${name}"`));
+}
+
+/** Folders of certificates by which schema registries are asked, since these are renewed. */
+async function filesOfRegistries(file: string | undefined): Promise<readonly string[]> {
+  const { readConfig } = await import("../../streams/config/read.ts");
+  const { outputs, sources = {} } = await readConfig(file);
+  return [outputs, ...Object.values(sources)].flatMap((own) => {
+    const { caFile, certFile, keyFile } = own?.registry?.tls ?? {};
+    return [caFile, certFile, keyFile].flatMap((path) => path === undefined ? [] : dirname(path));
+  });
 }
 
 async function needsOf(flags: Flags): Promise<LogNeeds> {

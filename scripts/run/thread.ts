@@ -49,6 +49,7 @@ import { followedSources } from "../flags/followed_sources.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf, refuseNewerRelease, tasksOn } from "../flags/service_flags.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
+import { outputsOf } from "./outputs.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { generationLog } from "../../streams/generations/registry.ts";
@@ -181,6 +182,9 @@ async function serve(flags: Flags): Promise<number> {
   const sources = followedSources(flags, config, (record) => {
     for (const told of names.see(record)) logger.warn("{told}", { told });
   });
+  const stopping = new AbortController();
+  ignore(stop.promise.then(() => stopping.abort()), "it does not reject");
+  const encodeLists = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
   if (thread !== undefined && existing !== undefined && existing !== partitions) {
     throw new Error("Cannot have tasks share partitions beside --server-thread: leave it out");
   }
@@ -203,7 +207,7 @@ async function serve(flags: Flags): Promise<number> {
       answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
       sliceMs: http && SLICE_MS,
       delivery,
-      surfaceTopics: config.surfaceTopics,
+      ...{ surfaceTopics: config.surfaceTopics, encodeLists },
       serveVersion: flags.serveVersion,
       stateBytes: flags.memory && flags.memory / 2,
       snapshots: snapshotsOf(flags, kind),
@@ -237,6 +241,7 @@ async function serve(flags: Flags): Promise<number> {
     anyway: flags.anyway === true,
     delivery,
     surfaceTopics: config.surfaceTopics,
+    encodeLists,
     snapshots: snapshotsOf(flags, kind),
     place,
     ends,

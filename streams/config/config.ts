@@ -23,6 +23,7 @@ import type { DurabilityOptions } from "../log/sqlite/durability.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
+import type { OutputSettings } from "../formats/output_settings.ts";
 import { compileSource } from "../mapping/record_source.ts";
 import type { SourcesSettings } from "../mapping/source_settings.ts";
 import { MappingError } from "../../src/mapping/mapping_error.ts";
@@ -38,6 +39,8 @@ export interface Config
     Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">,
     Pick<ServiceOptions, "delivery" | "surfaceTopics">,
     DurabilityOptions {
+  /** Format of lists for others. @default {JSON} */
+  readonly outputs?: OutputSettings;
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
   /** Options of the learner. */

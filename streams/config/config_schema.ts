@@ -20,6 +20,7 @@ import { httpSchema } from "../http/contract/settings.ts";
 import type { LogKind } from "../log/kind.ts";
 import { LOG_KINDS } from "../log/kinds/kinds.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
+import { OUTPUTS } from "../formats/output_settings.ts";
 import { SOURCES } from "../mapping/source_settings.ts";
 import { DELIVERY } from "../topics/delivery.ts";
 import { SURFACE_TOPICS } from "../topics/surfaces.ts";
@@ -135,6 +136,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     ...logShapes(kinds),
     delivery: reaching(optionSchema(DELIVERY), "process"),
     surfaceTopics: reaching(optionSchema(SURFACE_TOPICS), "process"),
+    outputs: reaching(optionSchema(OUTPUTS), "process"),
     sources: reaching(optionSchema(SOURCES), "onward"),
     ...learning,
     learner: optionsSchema(LEARNER_OPTIONS),

@@ -64,7 +64,7 @@ export interface RebuildOptions {
    * @default {they are only built}
    */
   readonly service?:
-    | ((partition: number) => Pick<TaskRuntime, "delivery" | "snapshot" | "surfaceTopics">)
+    | ((partition: number) => Pick<TaskRuntime, "delivery" | "snapshot" | "surfaceTopics" | "encodeLists">)
     | undefined;
 }
 

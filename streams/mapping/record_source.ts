@@ -69,6 +69,9 @@ export function compileSource(
   if ((format === "registry") !== (registry !== undefined)) {
     throw new MappingError(["registry"], "format registry has one, and no other format has");
   }
+  if (format === "avro" && follow !== undefined) {
+    throw new MappingError(["format"], "avro is of files; records of a topic name their schema: registry");
+  }
   if ((mapping.rules ?? []).length === 0) {
     throw new MappingError(["rules"], "it has neither rules nor a preset: nothing could be taken");
   }

@@ -478,7 +478,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     // An older version of its model would reset a state.
     const caughtUp = this.#variants.map((variant) => variant.caughtUp);
     await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
-    const { task: options, stateBytes, snapshots, surfaceTopics, delivery = DELIVERY.value } = this.#options;
+    const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
+    const { surfaceTopics, encodeLists } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
     const runtime = {
@@ -494,6 +495,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       meter,
       delivery,
       surfaceTopics,
+      encodeLists,
       othersTime: this.#othersTime,
       signal,
     };

@@ -5,6 +5,7 @@
  */
 
 import { absent, count, natural, type OptionsOf, positive } from "../../src/options/option.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
@@ -33,6 +34,8 @@ export interface TaskRuntime {
   readonly delivery?: Delivery | undefined;
   /** Endings of the topics that take the answers of surfaces, too. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
+  /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
+  readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
   /** Number of partitions of the events. @default {what the log says} */
   readonly partitions?: number | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */

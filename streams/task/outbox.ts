@@ -26,9 +26,8 @@ import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { ignore } from "../log/ignore.ts";
 import { INPUT } from "../topics/delivery.ts";
+import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
 import { surfaceTopic } from "../topics/surfaces.ts";
-
-const encoder = new TextEncoder();
 
 /** Where outputs go. */
 export interface OutboxOptions {
@@ -42,6 +41,8 @@ export interface OutboxOptions {
   readonly isAnswered?: (() => boolean) | undefined;
   /** Endings of the topics that take the answers of surfaces, too. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
+  /** Encodes lists of users and copies on topics of surfaces. @default {as JSON} */
+  readonly encodeLists?: OutputEncoder | undefined;
   /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
@@ -53,8 +54,8 @@ interface Encoded {
   readonly value: Uint8Array | null;
   /** See {@linkcode INPUT}. */
   readonly input: string;
-  /** Ending of another topic that gets it. */
-  readonly ending?: string | undefined;
+  /** Another topic that gets it, and as what. */
+  readonly copy?: { readonly topic: string; readonly value: Uint8Array } | undefined;
   /** What is to be handed over. */
   readonly sample?: Sample | undefined;
 }
@@ -114,15 +115,20 @@ export class Outbox {
   seal(offset: number, surface?: string): void {
     const { recommendations, samples, forgotten, lists } = this.outputs;
     if (recommendations.length + samples.length + forgotten.length + lists.length === 0) return;
-    const { partition, handover, isAnswered, surfaceTopics = {} } = this.#options;
+    const { topics, partition, handover, isAnswered, surfaceTopics = {} } = this.#options;
+    const { encodeLists = encodeAsJson } = this.#options;
     let index = 0;
     const input = () => `${partition}/${offset}/${index++}`;
     const ending = surface !== undefined && Object.hasOwn(surfaceTopics, surface)
       ? surfaceTopics[surface]
       : undefined;
     for (const answer of recommendations) {
-      const value = encoder.encode(JSON.stringify(answer));
-      this.#answers.push({ user: answer.user, value, input: input(), ending });
+      const value = encodeAsJson(answer);
+      const copy = ending === undefined ? undefined : {
+        topic: surfaceTopic(topics, ending),
+        value: encodeLists === encodeAsJson ? value : encodeLists(answer),
+      };
+      this.#answers.push({ user: answer.user, value, input: input(), copy });
     }
     const encoded: Encoded[] = samples.map((sample) => {
       this.#rows += sizeInBatch(sample);
@@ -139,7 +145,7 @@ export class Outbox {
       for (const { user } of forgotten) this.#lists.push({ user, value: null, input: input() });
     }
     for (const list of lists) {
-      this.#lists.push({ user: list.user, value: encoder.encode(JSON.stringify(list)), input: input() });
+      this.#lists.push({ user: list.user, value: encodeLists(list), input: input() });
     }
     if (forgotten.length > 0) forgetSampleWords();
     recommendations.length =
@@ -214,8 +220,8 @@ export class Outbox {
   /** Of the answers, then of their copies on topics of surfaces. */
   #answerRecords(time: number): NewRecord[] {
     const { topics } = this.#options;
-    const copies = this.#answers.flatMap((answer) =>
-      answer.ending === undefined ? [] : this.#records([answer], surfaceTopic(topics, answer.ending), time)
+    const copies = this.#answers.flatMap(({ copy, ...answer }) =>
+      copy === undefined ? [] : this.#records([{ ...answer, value: copy.value }], copy.topic, time)
     );
     return [...this.#records(this.#answers, topics.recommendations, time), ...copies];
   }

@@ -160,12 +160,14 @@ export class Task implements AsyncDisposable {
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
     const { counters } = state;
-    const { handover, surfaceTopics } = runtime;
+    const { handover, surfaceTopics, encodeLists } = runtime;
     const followed: Followed = {
       given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
     };
     const isAnswered = () => followed.given !== null;
-    const outbox = new Outbox({ log, topics, partition, counters, handover, isAnswered, surfaceTopics });
+    const outbox = new Outbox({
+      ...{ log, topics, partition, counters, handover, isAnswered, surfaceTopics, encodeLists },
+    });
     const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
     const { store, lineage: known } = restored;
     const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;

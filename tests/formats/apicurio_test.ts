@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { openOutputs } from "../../streams/formats/output_settings.ts";
+import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
 import { sourceAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -10,11 +12,15 @@ import { hasApicurio, startApicurio } from "./apicurio.ts";
 import { PERSON, SHOP, WRITTEN } from "./shop_proto.ts";
 
 const TIME = Date.UTC(2026, 10, 27, 10);
+const LIST = {
+  ...{ request: "r1", user: "ann", time: TIME, model: "base", version: 1, stateVersion: 2, tookMicros: 300 },
+  items: [{ item: "A1", score: 0.5, position: 0, propensity: 1, source: "popular" }],
+};
 const text = (value: string) => [value.length * 2, ...new TextEncoder().encode(value)];
 
 Deno.test({
   name:
-    "topics of Avro, Protobuf and JSON are fed by the schemas of a real registry, with counts right to the record",
+    "topics of Avro, Protobuf and JSON are fed by the schemas of a real registry, to the record, and lists given by ours",
   ignore: !await hasApicurio(),
   async fn() {
     await using registry = await startApicurio();
@@ -91,6 +97,20 @@ Deno.test({
       format: sourceAdapter(source),
     });
     while (await feeder.feed() > 0);
+    for (const format of ["avro", "protobuf"] as const) {
+      const settings = { format, registry: { url: registry.url }, subject: `lists-${format}` };
+      await assert.rejects(openOutputs({ ...settings, register: false }), /it is not there/);
+      const [first, again] = [
+        await openOutputs(settings),
+        await openOutputs({ ...settings, register: false }),
+      ];
+      assert.deepEqual(first(LIST), again(LIST));
+      const lists = new SchemaRegistry({ url: registry.url });
+      await lists.ready(first(LIST));
+      const parsed = lists.read(first(LIST));
+      const { user, items } = (parsed.ok ? parsed.value : parsed) as typeof LIST;
+      assert.deepEqual([user, items[0]?.item], ["ann", "A1"]);
+    }
     assert.deepEqual([feeder.events, feeder.rejected, feeder.firstRejection?.code], [
       24,
       2,

@@ -5,6 +5,7 @@ import { decodeRecommendation, encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { idHash } from "../../src/users/user_state.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { OutputEncoder } from "../../streams/formats/output_settings.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
@@ -56,11 +57,15 @@ interface How {
   readonly delivery?: Delivery;
   readonly isAnswered?: boolean;
   readonly options?: Omit<typeof OPTIONS, "userLists">;
+  readonly encodeLists?: OutputEncoder;
 }
 
-async function runToEnd(log: Log, { delivery, isAnswered, options = OPTIONS }: How = {}): Promise<void> {
+async function runToEnd(
+  log: Log,
+  { delivery, isAnswered, options = OPTIONS, encodeLists }: How = {},
+): Promise<void> {
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-  const runtime = { delivery, isAnswered, surfaceTopics: SURFACES };
+  const runtime = { delivery, isAnswered, surfaceTopics: SURFACES, encodeLists };
   await using task = await Task.open(log, topics, 0, options, serving, runtime);
   let time = 0;
   const limits = { now: () => time, maxEvents: 5, commitIntervalMs: 100 };
@@ -158,4 +163,20 @@ Deno.test("Task erases a list that was given before lists were turned off", asyn
     records.map(({ key, value }) => [key, value]),
     events.flatMap(({ type, user }) => type === "forget" ? [[user, null]] : []),
   );
+});
+
+Deno.test("lists and answers of surfaces are in the format of the outputs, answers for ourselves as they were", async () => {
+  const log = await createLog(), encoded = await createLog();
+  await runToEnd(log);
+  await runToEnd(encoded, {
+    encodeLists: (list) => new TextEncoder().encode(`!${JSON.stringify(list)}`),
+  });
+  assert.deepEqual(await readOf(encoded, topics.recommendations), await readOf(log, topics.recommendations));
+  for (const topic of [topics.lists, FRONT, MAIL]) {
+    const texts = (records: readonly LogRecord[]) =>
+      records.map(({ value }) => value && new TextDecoder().decode(value));
+    const usual = texts(await readOf(log, topic));
+    assert.deepEqual(texts(await readOf(encoded, topic)), usual.map((text) => text && `!${text}`));
+    assert.ok(usual.length > 0, topic);
+  }
 });

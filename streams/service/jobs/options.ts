@@ -6,6 +6,7 @@
 
 import type { LearnerOptions } from "../../../src/learner/learner_options.ts";
 import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import type { LearningOptions } from "../../learning/learning.ts";
 import type { Delivery } from "../../topics/delivery.ts";
@@ -125,6 +126,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    * Answers of these surfaces go to `recommendations.<ending>` as well; the topics are created. @default {none}
    */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
+  /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
+  readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
   /** Models for variants of experiments; each has its own learner and versions. @default {none} */
   readonly variants?: readonly VariantModel[] | undefined;
   /**

@@ -1,0 +1,35 @@
+/**
+ * The format of lists for others, with its schema from a registry.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Config } from "../../streams/config/config.ts";
+import { openOutputs, type OutputEncoder } from "../../streams/formats/output_settings.ts";
+import { RegistryError } from "../../streams/formats/registry_client.ts";
+import { pause } from "../../streams/log/pause.ts";
+
+const logger = getLogger(["meander", "run"]);
+const WAITING_MS = 5000;
+
+/**
+ * What encodes lists; waits, and says so, while the registry is down.
+ *
+ * @param signal ends the wait; lists are then JSON, of which there are none any more
+ */
+export async function outputsOf(
+  { outputs }: Config,
+  signal: AbortSignal,
+): Promise<OutputEncoder | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await openOutputs(outputs, { env: (name) => Deno.env.get(name) });
+    } catch (error) {
+      if (!(error instanceof RegistryError && error.isTemporary)) throw error;
+      logger.warn("waits for the schema registry: {reason}", { reason: error.message });
+      await pause(WAITING_MS, signal);
+    }
+  }
+  return undefined;
+}

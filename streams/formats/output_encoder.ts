@@ -1,0 +1,121 @@
+/**
+ * Writes recommendations as Avro and Protobuf, by the schemas of {@link ./output_schema.ts}.
+ *
+ * @module
+ */
+
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { Kind, NamedFields } from "../../src/events/field.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { numberOf, RECOMMENDATION, typeWithin } from "./output_schema.ts";
+import { WIRE } from "./protobuf_input.ts";
+
+/** Appends a value. */
+type Write = (writer: ByteWriter, value: unknown) => void;
+
+const encoder = new TextEncoder();
+
+/** Encodes a recommendation without what stands before it in Confluent's wire format. */
+export type EncodeRecommendation = (recommendation: Recommendation) => Uint8Array;
+
+/** Makes what writes Avro. */
+export function avroEncoder(): EncodeRecommendation {
+  const write = avroFields(RECOMMENDATION);
+  return (recommendation) => encoded(write, recommendation);
+}
+
+/** Makes what writes Protobuf: the place of the type, which is the first, then its fields. */
+export function protobufEncoder(): EncodeRecommendation {
+  const write = protobufFields("Recommendation", RECOMMENDATION);
+  return (recommendation) => encoded((writer, value) => write(writer.u8(0), value), recommendation);
+}
+
+function encoded(write: Write, recommendation: Recommendation): Uint8Array {
+  const writer = new ByteWriter(1024);
+  write(writer, recommendation);
+  return writer.toBytes();
+}
+
+function avroFields(fields: NamedFields): Write {
+  const writes = fields.map(([name, field]) => {
+    const own = avroWrite(field);
+    const write: Write = (writer, value) =>
+      value === undefined ? void writer.int(0) : own(writer.int(1), value);
+    return [name, field.optional ? write : own] as const;
+  });
+  return (writer, value) => {
+    for (const [name, write] of writes) write(writer, (value as Readonly<Record<string, unknown>>)[name]);
+  };
+}
+
+function avroWrite(kind: Kind): Write {
+  switch (kind.kind) {
+    case "string":
+    case "choice":
+      return (writer, value) => {
+        const bytes = encoder.encode(value as string);
+        writer.int(bytes.length);
+        for (let i = 0; i < bytes.length; i++) writer.u8(bytes[i]!);
+      };
+    case "number":
+      return (writer, value) => void writer.f64(value as number);
+    case "integer":
+    case "time":
+      return (writer, value) => void writer.int(value as number);
+    case "list": {
+      const write = avroWrite(kind.of);
+      return (writer, value) => {
+        const list = value as readonly unknown[];
+        if (list.length > 0) writer.int(list.length);
+        for (const own of list) write(writer, own);
+        writer.int(0);
+      };
+    }
+    case "object":
+      return avroFields(kind.fields);
+    default:
+      throw new TypeError(`Cannot write ${kind.kind} as Avro`);
+  }
+}
+
+function protobufFields(type: string, fields: NamedFields): Write {
+  const writes = fields.map(([name, field]) => {
+    const number = numberOf(type, name);
+    const of = field.kind === "list" ? field.of : field;
+    const own = protobufWrite(of, number, typeWithin(type, name));
+    const all: Write = (writer, value) => {
+      for (const one of value as readonly unknown[]) own(writer, one);
+    };
+    return [name, field.kind === "list" ? all : own] as const;
+  });
+  return (writer, value) => {
+    for (const [name, write] of writes) {
+      const own = (value as Readonly<Record<string, unknown>>)[name];
+      if (own !== undefined) write(writer, own);
+    }
+  };
+}
+
+function protobufWrite(kind: Kind, number: number, type: string): Write {
+  const tag = (wire: number) => number << 3 | wire;
+  switch (kind.kind) {
+    case "string":
+    case "choice":
+      return (writer, value) => void writer.uint(tag(WIRE.sized)).string(value as string);
+    case "number":
+      return (writer, value) => void writer.uint(tag(WIRE.fixed64)).f64(value as number);
+    case "integer":
+    case "time":
+      return (writer, value) => void writer.uint(tag(WIRE.varint)).uint(value as number);
+    case "object": {
+      const write = protobufFields(type, kind.fields);
+      return (writer, value) => {
+        const within = new ByteWriter(64);
+        write(within, value);
+        writer.uint(tag(WIRE.sized)).bytes(within.view());
+      };
+    }
+    default:
+      throw new TypeError(`Cannot write ${kind.kind} as Protobuf`);
+  }
+}

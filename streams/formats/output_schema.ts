@@ -1,0 +1,128 @@
+/**
+ * Schemas of recommendations in Avro and Protobuf, from the fields that the JSON Schema is made of.
+ *
+ * Both are registered as `meander.Recommendation`. What is added later is optional, with a number that was never used,
+ * so that who has an older schema reads on. What fields mean the JSON Schema says: another wording is no other schema.
+ *
+ * @module
+ */
+
+import type { Kind, NamedFields } from "../../src/events/field.ts";
+import { RECOMMENDATION_FIELDS } from "../../src/events/recommendation_schema.ts";
+
+/** The fields of a recommendation. */
+export const RECOMMENDATION: NamedFields = Object.entries(RECOMMENDATION_FIELDS);
+
+const PACKAGE = "meander";
+const ROOT = "Recommendation";
+
+/** Fields by type, in the order of their numbers in Protobuf from 1: a name is added at the end, and none is taken out. */
+const NUMBERED: Readonly<Record<string, readonly string[]>> = {
+  Recommendation: [
+    ...["request", "user", "time", "items", "model", "version", "orderedBy", "scoreKind", "modelShare"],
+    ...[
+      "stateVersion",
+      "experiment",
+      "variant",
+      "exposures",
+      "shadows",
+      "others",
+      "empty",
+      "degraded",
+      "tookMicros",
+    ],
+  ],
+  RecommendationItems: ["item", "score", "position", "propensity", "source", "team"],
+  RecommendationExposures: ["experiment", "variant"],
+  RecommendationShadows: ["variant", "model", "version", "items"],
+  RecommendationShadowsItems: ["item", "score"],
+  RecommendationOthers: ["item", "score"],
+};
+
+/** The number of a field in Protobuf. @throws TypeError when it has none yet */
+export function numberOf(type: string, field: string): number {
+  const index = NUMBERED[type]?.indexOf(field) ?? -1;
+  if (index >= 0) return index + 1;
+  throw new TypeError(`Cannot number ${field} of ${type}: add it at the end of its type`);
+}
+
+/** The type that the objects of a field have. */
+export function typeWithin(type: string, field: string): string {
+  return `${type}${field.slice(0, 1).toUpperCase()}${field.slice(1)}`;
+}
+
+/** The Avro schema of a recommendation, as JSON. */
+export function avroSchema(): object {
+  return avroRecord(ROOT, RECOMMENDATION);
+}
+
+function avroRecord(name: string, fields: NamedFields): object {
+  return {
+    type: "record",
+    name,
+    ...(name === ROOT ? { ["namespace"]: PACKAGE } : {}),
+    fields: fields.map(([field, { about: _, optional, ...kind }]) => {
+      const type = avroType(kind as Kind, typeWithin(name, field));
+      return optional ? { name: field, type: ["null", type], default: null } : { name: field, type };
+    }),
+  };
+}
+
+function avroType(kind: Kind, name: string): unknown {
+  switch (kind.kind) {
+    case "string":
+    case "choice": // no enum: readers of Avro refuse entries that come later
+      return "string";
+    case "number":
+      return "double";
+    case "integer":
+      return "long";
+    case "time":
+      return { type: "long", logicalType: "timestamp-millis" };
+    case "boolean":
+      return "boolean";
+    case "list":
+      return { type: "array", items: avroType(kind.of, name) };
+    case "object":
+      return avroRecord(name, kind.fields);
+    default:
+      throw new TypeError(`Cannot take ${kind.kind} as a type of Avro`);
+  }
+}
+
+/** The schema of a recommendation as a file of Protobuf; the recommendation is its first type. */
+export function protobufSchema(): string {
+  const types: string[] = [];
+  addType(ROOT, RECOMMENDATION, types);
+  return `syntax = "proto3";\n\npackage ${PACKAGE};\n\n${types.join("\n")}`;
+}
+
+function addType(name: string, fields: NamedFields, into: string[]): void {
+  const place = into.push("") - 1; // those within come behind it
+  const lines = fields.map(([field, kind]) => {
+    const of = kind.kind === "list" ? kind.of : kind;
+    const within = typeWithin(name, field);
+    if (of.kind === "object") addType(within, of.fields, into);
+    const rule = kind.kind === "list" ? "repeated " : kind.optional ? "optional " : "";
+    const type = of.kind === "object" ? within : protobufType(of);
+    return `  ${rule}${type} ${field} = ${numberOf(name, field)};\n`;
+  });
+  into[place] = `message ${name} {\n${lines.join("")}}\n`;
+}
+
+function protobufType({ kind }: Kind): string {
+  switch (kind) {
+    case "string":
+    case "choice":
+      return "string";
+    case "number":
+      return "double";
+    case "integer":
+    case "time":
+      return "int64";
+    case "boolean":
+      return "bool";
+    default:
+      throw new TypeError(`Cannot take ${kind} as a type of Protobuf`);
+  }
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { compileAvro } from "../../streams/formats/avro.ts";
+import { avroSchema, numberOf, protobufSchema } from "../../streams/formats/output_schema.ts";
+import { encodeAsJson, openOutputs, type OutputSettings } from "../../streams/formats/output_settings.ts";
+import { compileProtobufFile } from "../../streams/formats/protobuf_schema.ts";
+import { RegistryError } from "../../streams/formats/registry_client.ts";
+
+const WHOLE: Recommendation = {
+  ...{ request: "r1", user: "änn", time: 1_795_773_600_123, model: "dien@7", version: 2 ** 40 },
+  items: [
+    { item: "A1", score: 0.25, position: 0, propensity: 1, source: "next", team: "b" },
+    { item: "ß2", score: 1e-9, position: 300, propensity: 0.5, source: "popular" },
+  ],
+  ...{
+    orderedBy: "stack",
+    scoreKind: "share",
+    modelShare: 0,
+    stateVersion: 0,
+    experiment: "e",
+    variant: "v",
+  },
+  exposures: [{ experiment: "e", variant: "v" }, { experiment: "f", variant: "w" }],
+  shadows: [{ variant: "s", model: "base", version: 3, items: [{ item: "A9", score: 0.5 }] }],
+  ...{ others: [{ item: "A3", score: 0.125 }], empty: "seen", degraded: "late", tookMicros: 1234.5 },
+};
+const BARE: Recommendation = {
+  ...{ request: "r", user: "u", time: 1_795_773_600_000, items: [], model: "base", version: 0 },
+  ...{ stateVersion: 3, tookMicros: 0 },
+};
+
+interface Call {
+  readonly path: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** A registry that answers by path; what it does not know is not there. */
+function registry(answers: Readonly<Record<string, unknown>>) {
+  const calls: Call[] = [];
+  const get: typeof fetch = (url, init) => {
+    const path = String(url).replace("http://registry", "");
+    calls.push({ path, body: JSON.parse(String(init?.body)) });
+    const own = answers[path];
+    if (own !== undefined) return Promise.resolve(Response.json(own));
+    return Promise.resolve(Response.json({ error_code: 40401 }, { status: 404 }));
+  };
+  return { calls, fetch: get };
+}
+
+const SUBJECT = "/subjects/meander.Recommendation";
+const open = (
+  format: "avro" | "protobuf",
+  answers: Readonly<Record<string, unknown>>,
+  more: Partial<OutputSettings> = {},
+) => openOutputs({ format, registry: { url: "http://registry" }, ...more }, registry(answers));
+
+Deno.test("openOutputs() gives what encodes lists as Avro and as Protobuf, which decode to what JSON has", async () => {
+  const avro = await open("avro", { [SUBJECT]: { id: 70_000 } });
+  const protobuf = await open("protobuf", { [SUBJECT]: { id: 7 } });
+  const ofAvro = compileAvro(avroSchema());
+  const ofProtobuf = await compileProtobufFile({ name: "r.proto", text: protobufSchema() });
+  for (const list of [WHOLE, BARE]) {
+    const [a, p] = [avro(list), protobuf(list)];
+    assert.deepEqual([...a.subarray(0, 5), ...p.subarray(0, 5)], [0, 0, 1, 0x11, 0x70, 0, 0, 0, 0, 7]);
+    const plain = JSON.parse(new TextDecoder().decode(encodeAsJson(list)));
+    const ofNothing = (value: unknown): unknown =>
+      JSON.parse(JSON.stringify(value), (_, own) => own === null ? undefined : own);
+    assert.deepEqual(ofNothing(ofAvro(a.subarray(5))), plain);
+    const lists = { exposures: [], shadows: [], others: [] };
+    assert.deepEqual(ofProtobuf(p.subarray(5)), { ...lists, ...plain });
+    assert.ok(p.length < JSON.stringify(list).length / 2);
+  }
+});
+
+Deno.test("openOutputs() registers a schema that is not there if it may and if it goes with the last one", async () => {
+  const there = registry({ [SUBJECT]: { id: 1 } });
+  await openOutputs({ format: "avro", registry: { url: "http://registry" } }, there);
+  assert.deepEqual(there.calls, [{ path: SUBJECT, body: { schema: JSON.stringify(avroSchema()) } }]);
+  const first = registry({ [`${SUBJECT}/versions`]: { id: 2 } });
+  await openOutputs({ format: "protobuf", registry: { url: "http://registry" } }, first);
+  assert.deepEqual(first.calls.map(({ path, body }) => [path, body["schemaType"]]), [
+    [SUBJECT, "PROTOBUF"],
+    [`/compatibility${SUBJECT}/versions/latest`, "PROTOBUF"],
+    [`${SUBJECT}/versions`, "PROTOBUF"],
+  ]);
+  const compatibility = `/compatibility${SUBJECT}/versions/latest`;
+  const cases: readonly (readonly [Promise<unknown>, RegExp])[] = [
+    [open("avro", {}, { register: false }), /it is not there, and outputs\.register is off/],
+    [open("avro", { [compatibility]: { is_compatible: false } }), /does not go with the last one/],
+    [open("avro", { [`${SUBJECT}/versions`]: {} }), /gives no id/],
+    [openOutputs({ format: "avro", registry: { url: undefined } }), /as a URL of http/],
+  ];
+  for (const [opening, reason] of cases) await assert.rejects(opening, reason);
+  await assert.rejects(open("avro", {}, { register: false }), (error) => error instanceof RegistryError);
+  assert.equal(await openOutputs(undefined), encodeAsJson);
+});
+
+Deno.test("numbers of fields in Protobuf stay as they are", () => {
+  assert.deepEqual(
+    ["request", "items", "orderedBy", "tookMicros"].map((name) => numberOf("Recommendation", name)),
+    [
+      ...[1, 4, 7, 18],
+    ],
+  );
+  assert.deepEqual(["item", "team"].map((name) => numberOf("RecommendationItems", name)), [1, 6]);
+  assert.throws(() => numberOf("Recommendation", "new"), TypeError);
+});
