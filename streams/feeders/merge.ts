@@ -45,14 +45,18 @@ export type Turn<P> =
 export function turnOf<P extends MergePartition>(partitions: readonly P[]): Turn<P> | undefined {
   let oldest: P | undefined;
   let cameAt = Infinity;
+  let isAnyEmpty = false;
   for (const partition of partitions) {
     const { head } = partition;
-    if (head === undefined) continue;
+    if (head === undefined) {
+      isAnyEmpty = true;
+      continue;
+    }
     cameAt = Math.min(cameAt, head.cameAt);
     if (oldest?.head === undefined || head.time < oldest.head.time) oldest = partition;
   }
   if (oldest?.head === undefined) return undefined;
-  if (oldest.head.time === -Infinity) return { partition: oldest };
+  if (!isAnyEmpty || oldest.head.time === -Infinity) return { partition: oldest };
   const awaited = partitions.filter(({ head, emptyAt, waitMs }) =>
     head === undefined && emptyAt < cameAt + waitMs
   );

@@ -62,11 +62,11 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   /** See `MergePartition.waitMs`. */
   readonly waitMs: number;
   readonly #options: SourcePartitionOptions<Head>;
-  /** Records held; those from `#at` on are not taken yet. */
-  #held: Head[] = [];
+  /** The next records, as the merge sees them; the first is the next. */
+  readonly #held: Head[] = [];
+  /** Records that were read; those from `#at` on follow what is held. */
+  #read: readonly LogRecord[] = [];
   #at = 0;
-  /** Records that follow, and are read only. */
-  #read: LogRecord[] = [];
   #readTime: ReadTime = { at: -Infinity, time: -Infinity };
   #head: Head | undefined;
   /** Offset to read next from the log. */
@@ -85,7 +85,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
 
   /** Offset after the last record taken: the position to commit. */
   get next(): number {
-    return this.#held[this.#at]?.record.offset ?? this.#read[0]?.offset ?? this.#readTo;
+    return (this.#held[0]?.record ?? this.#read[this.#at])?.offset ?? this.#readTo;
   }
 
   /** Offsets that the topic dropped before they were read. */
@@ -103,24 +103,27 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     return this.#emptyAt;
   }
 
+  /** Whether to read on before the next turn. */
+  get isLow(): boolean {
+    return this.#head === undefined || !this.#isAtEnd && this.#held.length <= LOOKED_AT;
+  }
+
   /** Removes the head. */
-  async take(): Promise<void> {
+  take(): void {
     if (this.#head === undefined) return;
-    this.#at++;
-    if (!this.#isAtEnd) await this.fill();
+    this.#held.shift();
     this.#look();
   }
 
   /** Reads on when few records are held; `emptyAt` tells when there were no more. Waits only when none is held. */
   async fill(waitMs = 0, signal?: AbortSignal): Promise<void> {
     try {
-      while (this.#held.length - this.#at <= LOOKED_AT) {
-        await this.#hold();
-        if (this.#held.length - this.#at > LOOKED_AT) break;
-        if (!await this.#readOn(this.#held.length > this.#at ? 0 : waitMs, signal)) break;
+      while (this.#held.length <= LOOKED_AT) {
+        if (this.#at < this.#read.length) await this.#hold();
+        else if (!await this.#readOn(this.#held.length > 0 ? 0 : waitMs, signal)) break;
       }
     } catch (error) {
-      if (this.#at === this.#held.length) throw error; // otherwise it is met again when these are taken
+      if (this.#held.length === 0) throw error; // otherwise it is met again when these are taken
     }
     this.#look();
   }
@@ -133,7 +136,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     const options = { maxRecords: MAX_RECORDS, maxBytes, waitMs, signal };
     const { records, next, dropped = 0 } = await log.read(topic, partition, from, options);
     if (dropped > 0) this.#skip(from, dropped);
-    this.#read = [...records];
+    [this.#read, this.#at] = [records, 0];
     this.#readTo = next;
     this.#readTime = { at: clock(), time: now() };
     this.#isAtEnd = next === from;
@@ -141,29 +144,30 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     return !this.#isAtEnd;
   }
 
-  /** Holds what is read only. */
+  /** Holds records that were read, as many as are looked at. */
   async #hold(): Promise<void> {
-    if (this.#read.length === 0) return;
-    this.#held = this.#held.slice(this.#at);
-    this.#at = 0;
-    let done = 0;
-    try {
-      for (const record of this.#read) {
-        const head = this.#options.headOf(record, this.#readTime);
-        this.#held.push(head instanceof Promise ? await head : head);
-        done++;
-      }
-    } finally {
-      this.#read = this.#read.slice(done);
+    while (this.#held.length <= LOOKED_AT) {
+      const record = this.#read[this.#at];
+      if (record === undefined) return;
+      const head = this.#options.headOf(record, this.#readTime);
+      this.#held.push(head instanceof Promise ? await head : head);
+      this.#at++;
     }
   }
 
   #look(): void {
-    const head = this.#held[this.#at];
-    const after = this.#held.slice(this.#at + 1, this.#at + 1 + LOOKED_AT);
+    const [head, ...after] = this.#held;
+    this.#head = head;
+    if (head === undefined) return;
+    let known = 0, older = 0;
+    for (const { time } of after) {
+      if (time === -Infinity) continue;
+      known++;
+      if (time < head.time) older++;
+    }
+    if (known < 3 || older <= known >> 1) return;
     const times = after.map(({ time }) => time).filter((time) => time > -Infinity).sort((a, b) => a - b);
-    const usual = times.length < 3 ? Infinity : times[times.length >> 1] ?? Infinity;
-    this.#head = head === undefined || head.time <= usual ? head : { ...head, time: usual };
+    this.#head = { ...head, time: times[known >> 1] ?? head.time };
   }
 
   #skip(from: number, count: number): void {

@@ -184,7 +184,8 @@ export class TopicFeeder implements AsyncDisposable {
         const turn = turnOf(this.#partitions);
         if (turn !== undefined && "partition" in turn) {
           taken++;
-          bytes += await this.#take(turn.partition, batch);
+          bytes += this.#take(turn.partition, batch);
+          if (turn.partition.isLow) await turn.partition.fill();
           continue;
         }
         const now = this.#clock();
@@ -209,13 +210,16 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   /** Takes the next record of a partition. @returns bytes of what it becomes */
-  async #take(partition: FollowedPartition, batch: NewRecord[]): Promise<number> {
+  #take(partition: FollowedPartition, batch: NewRecord[]): number {
     const { head } = partition;
     const records = head === undefined ? [] : this.#topicOf.get(partition)?.take(head) ?? [];
-    batch.push(...records);
-    await partition.take();
-    if (partition.head === undefined) await partition.fill();
-    return records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    partition.take();
+    let bytes = 0;
+    for (const record of records) {
+      batch.push(record);
+      bytes += record.value?.length ?? 0;
+    }
+    return bytes;
   }
 
   /** Waits until a partition that has no record gets one. */
