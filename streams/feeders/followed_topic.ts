@@ -19,6 +19,7 @@ import {
 } from "../log/log.ts";
 import { DEFAULT_START, type Start } from "../mapping/start.ts";
 import { type Adapted, formatAdapter, type JsonFormat, type RecordAdapter } from "../sources/adapters.ts";
+import { endsOfTopic } from "../log/reading.ts";
 import { changeOf } from "../task/inputs/position.ts";
 import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
 import { newRecord } from "../topics/own_records.ts";
@@ -222,11 +223,12 @@ export class FollowedTopic {
   /** How far behind each partition is. */
   async lags(): Promise<readonly SourceLag[]> {
     const { log, topic } = this.#source;
-    return await Promise.all(this.partitions.map(async ({ partition, next, head }) => {
-      const lag = Math.max(0, (await log.bounds(topic, partition)).end - next);
+    const ends = await endsOfTopic(log, topic, this.partitions.length);
+    return this.partitions.map(({ partition, next, head }) => {
+      const lag = Math.max(0, (ends[partition] ?? 0) - next);
       const lagMs = head === undefined || lag === 0 ? 0 : Math.max(0, this.#context.now() - head.came);
       return { source: this.#adapter.name, topic, partition, lag, lagMs };
-    }));
+    });
   }
 
   /** What a head becomes: records to append. */

@@ -72,6 +72,18 @@ export async function offsetSince(
   return end;
 }
 
+/** Ends of the first partitions of a topic: in one request per broker where the log has that. */
+export async function endsOfTopic(
+  log: Pick<Log, "bounds" | "endsOf">,
+  topic: string,
+  partitions: number,
+): Promise<readonly number[]> {
+  const places = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  if (log.endsOf !== undefined) return await log.endsOf(places, "readable");
+  const bounds = await Promise.all(places.map(({ partition }) => log.bounds(topic, partition)));
+  return bounds.map(({ end }) => end);
+}
+
 /** Number of offsets at or above a reader's positions, one per partition; includes holes of the log. */
 export async function lagOf(
   log: Pick<Log, "bounds">,

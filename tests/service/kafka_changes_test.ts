@@ -9,6 +9,7 @@ import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { testSources } from "./kafka_sources.ts";
 import {
   answersOn,
   OPTIONS,
@@ -24,6 +25,8 @@ const PARTITIONS = 2;
 const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
 
 if (broker !== undefined) {
+  testSources(broker);
+
   const start = (log: KafkaLog, prefix: string) =>
     Service.start(log, { ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"] });
 

@@ -8,6 +8,8 @@ import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
+import { startHttp } from "../../streams/server/http.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { CrashingLog } from "../replay/crashing_log.ts";
@@ -107,9 +109,19 @@ Deno.test("Service stays ready while a topic of a source is not there, says so, 
   await until(async () => /Cannot feed topic clicks: it does not exist/.test(await fault()), "it says so");
   await until(async () => (await service.unready()).length === 0, "it is ready all the same");
   assert.equal((await service.status()).sources?.isReading, false);
+  await using http = await startHttp({
+    ...{ hostname: "127.0.0.1", port: 0, log, service, metrics: new Metrics(topics) },
+  });
+  const metrics = async () => await (await fetch(`${http.url}/metrics`)).text();
+  assert.match(await metrics(), /^meander_sources_reading 0$/m);
   await others.createTopics([{ name: "clicks", partitions: 1, cleanup: "delete" }]);
   await until(async () => (await service.status()).sources?.isReading === true, "it is open");
   assert.equal(await fault(), "");
+  await until(
+    async () => (await service.status()).sources?.lags.length === 2,
+    "it knows how far behind it is",
+  );
+  assert.match(await metrics(), /^meander_source_lag_seconds\{source="meander",partition="0"\} 0$/m);
 });
 
 Deno.test("Service does not follow a topic of its own", async () => {

@@ -1,4 +1,8 @@
-/** Topics of others on a real broker, taken in by processes that are killed. */
+/**
+ * Topics of others on a real broker, taken in by processes that are killed. Its tests share the broker of another file.
+ *
+ * @module
+ */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,10 +15,9 @@ import { partitionOf } from "../../streams/log/partitioner.ts";
 import { offsetSince, readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { openLog, type TestBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, until } from "./deployment.ts";
 
-const broker = await testBroker();
 const WORKER = fileURLToPath(new URL("sources_worker.ts", import.meta.url));
 const RECORDS = 7000;
 const TIME = Date.UTC(2026, 10, 1);
@@ -69,7 +72,8 @@ async function killed(args: readonly string[], ms: number): Promise<void> {
   await Promise.all([reader.cancel(), worker.status]);
 }
 
-if (broker !== undefined) {
+/** Registers the tests. */
+export function testSources(broker: TestBroker): void {
   for (const place of ["kafka", "sqlite"]) {
     Deno.test(`topics that are keyed by anything come to ${place} once each, in the order of time, over kills`, async () => {
       const prefix = `into-${place}.`;
@@ -82,7 +86,9 @@ if (broker !== undefined) {
       ]);
       await brokers.append(Array.from({ length: RECORDS }, (_, n) => record(prefix, n)));
       const text = configOf(prefix);
-      for (const ms of [0, 5, 25]) await killed([broker.address, text, prefix, ...file], ms);
+      for (const ms of place === "kafka" ? [0, 25] : [5]) {
+        await killed([broker.address, text, prefix, ...file], ms);
+      }
       const config = parseConfig(text, "meander.json");
       const flags = { log: place, brokers: [broker.address], logPath: file[0], prefix };
       await using log = await openAnyLog(flags, { config });
