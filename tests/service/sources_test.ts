@@ -12,6 +12,7 @@ import { Metrics } from "../../streams/http/metrics.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
 import { CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
@@ -91,6 +92,42 @@ Deno.test("Service joins clicks of one topic with lists of another as if they ha
   const want = await labelsOn(ordered);
   assert.ok(want.filter((labels) => labels.includes("1")).length > 10, "there are clicks to join");
   assert.deepEqual(await labelsOn(log), want);
+});
+
+Deno.test("Service takes each record in once while processes come and go", async () => {
+  await using log = new AdministeredLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 2, cleanup: "delete" }]);
+  const clicks = events.filter(({ type }) => type === "interaction");
+  const feed = (from: number, to: number) =>
+    log.append(
+      clicks.slice(from, to).map((event, n) => ({
+        ...{ topic: "clicks", partition: n % 2, key: `k${n}` },
+        ...{ value: encodeEvent(event), time: event.time },
+      })),
+    );
+  const start = () => Service.start(log, { ...options, roles: ["task"], sources: [source("clicks")] });
+  const fed = (count: number) =>
+    until(async () => (await log.bounds(topics.events, 0)).end >= count, `${count} are taken in`);
+  const third = Math.floor(clicks.length / 3);
+  {
+    await using first = await start();
+    await using _second = await start();
+    await feed(0, third);
+    await fed(third);
+    await first.stop();
+    await feed(third, 2 * third);
+    await fed(2 * third);
+  }
+  log.deleteGroup(`${topics.events}-source-sources`);
+  await feed(2 * third, clicks.length);
+  await using _third = await start();
+  await fed(clicks.length);
+  const found: string[] = [];
+  for await (const { value } of readAll(log, topics.events, 0)) {
+    found.push(new TextDecoder().decode(value ?? undefined));
+  }
+  const want = clicks.map((event) => new TextDecoder().decode(encodeEvent(event)));
+  assert.deepEqual(found.toSorted(), want.toSorted());
 });
 
 Deno.test("Service stays ready while a topic of a source is not there, says so, and takes it in when it comes", async () => {
