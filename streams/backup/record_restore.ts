@@ -47,6 +47,11 @@ export async function refillAll(
   { manifest, prefix, tell }: RefillOptions,
 ): Promise<void> {
   const from = manifest.prefix;
+  if (from === "" && prefix !== "") {
+    throw new Error(
+      `Cannot restore ${folder} to --prefix ${prefix}: it has none, so its names cannot be told`,
+    );
+  }
   const to = (text: string) => prefix + text.slice(from.length);
   const topics = manifest.topics.map((topic) => ({ ...topic, name: to(topic.name) }));
   const names = topicNames(prefix);

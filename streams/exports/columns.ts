@@ -64,13 +64,22 @@ export const COLUMNS: Readonly<Record<ContentName, Columns>> = {
   experiments: { name: "text", status: "text", metric: "text", traffic: "number", variants: "json" },
 };
 
+/** The last time that a date can have, milliseconds. */
+const LAST_TIME = 8.64e15;
+
 /** Whether a value is of a kind. */
 export function isOfKind(value: unknown, kind: ColumnKind): boolean {
   if (value === null || value === undefined) return false;
-  if (kind === "json") return true;
-  return kind === "text"
-    ? typeof value === "string"
-    : kind === "number"
-    ? typeof value === "number"
-    : Number.isSafeInteger(value);
+  switch (kind) {
+    case "json":
+      return true;
+    case "text":
+      return typeof value === "string";
+    case "number":
+      return typeof value === "number";
+    case "whole":
+      return Number.isSafeInteger(value);
+    case "time":
+      return Number.isSafeInteger(value) && Math.abs(value as number) <= LAST_TIME;
+  }
 }

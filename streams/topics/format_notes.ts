@@ -34,7 +34,9 @@ export async function formatNotes(
     const { key, value } = record;
     if (key === null || !key.startsWith(FORMATS_KEY) || value === null) continue;
     try {
-      notes[key.slice(FORMATS_KEY.length)] = JSON.parse(decoder.decode(value));
+      const note: unknown = JSON.parse(decoder.decode(value));
+      if (typeof note !== "object" || note === null) throw new SyntaxError(`its value is ${note}`);
+      notes[key.slice(FORMATS_KEY.length)] = note as NewestFormats;
     } catch (cause) {
       throw corruptRecord("compare formats", record, cause, remedyByCopy(record));
     }

@@ -54,7 +54,9 @@ Deno.test("parquetOf() keeps every record, whatever it has", async () => {
   assert.deepEqual(Object.keys(COLUMNS), Object.keys(CONTENTS));
   const file = await fileOf(EVENTS, COLUMNS.events);
   assert.deepEqual(await recordsOf(file), EVENTS);
-  const odd = [{ time: 0.5, user: null, count: "three", items: [], new: { deep: [1, null] } }, {}];
+  const odd = [{ time: 0.5, user: null, count: "three", items: [], new: { deep: [1, null] } }, {}, {
+    time: 9e15,
+  }];
   assert.deepEqual(await recordsOf(await fileOf(odd, COLUMNS.events)), odd, "what fits no column");
 });
 
