@@ -12,6 +12,20 @@ export type ColumnKind = "text" | "time" | "whole" | "number" | "json";
 /** Columns by name. */
 export type Columns = Readonly<Record<string, ColumnKind>>;
 
+const RECOMMENDATION: Columns = {
+  request: "text",
+  user: "text",
+  time: "time",
+  items: "json",
+  model: "text",
+  version: "whole",
+  orderedBy: "text",
+  scoreKind: "text",
+  experiment: "text",
+  variant: "text",
+  tookMicros: "whole",
+};
+
 /** Columns of what can be exported. */
 export const COLUMNS: Readonly<Record<ContentName, Columns>> = {
   events: {
@@ -38,19 +52,8 @@ export const COLUMNS: Readonly<Record<ContentName, Columns>> = {
     attributes: "json",
     expires: "time",
   },
-  recommendations: {
-    request: "text",
-    user: "text",
-    time: "time",
-    items: "json",
-    model: "text",
-    version: "whole",
-    orderedBy: "text",
-    scoreKind: "text",
-    experiment: "text",
-    variant: "text",
-    tookMicros: "whole",
-  },
+  recommendations: RECOMMENDATION,
+  lists: RECOMMENDATION,
   samples: {
     request: "text",
     user: "text",

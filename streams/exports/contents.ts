@@ -49,10 +49,12 @@ export const CONTENTS = {
   recommendations: {
     topic: "recommendations",
     byUser: true,
-    read: ({ value }) => {
-      const decoded = value === null ? null : decodeRecommendation(value);
-      return decoded?.ok ? lineOf(decoded.recommendation.time, decoded.recommendation) : null;
-    },
+    read: recommendationOf,
+  },
+  lists: {
+    topic: "lists",
+    byUser: true,
+    read: recommendationOf,
   },
   samples: {
     topic: "samples",
@@ -75,6 +77,11 @@ export const CONTENTS = {
 
 /** One of {@linkcode CONTENTS}. */
 export type ContentName = keyof typeof CONTENTS;
+
+function recommendationOf({ value }: LogRecord): ExportedLine | null {
+  const decoded = value === null ? null : decodeRecommendation(value);
+  return decoded?.ok ? lineOf(decoded.recommendation.time, decoded.recommendation) : null;
+}
 
 function lineOf(time: number, value: object): ExportedLine {
   return { time, json: JSON.stringify(value, plain) };

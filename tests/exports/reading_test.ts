@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import { encodeEvent, encodeItem, encodeRecommendation } from "../../src/events/codec.ts";
 import { chunksOf } from "../../streams/exports/chunks.ts";
 import { type ContentName, CONTENTS } from "../../streams/exports/contents.ts";
 import { type Choice, TopicLines } from "../../streams/exports/reading.ts";
@@ -102,4 +102,21 @@ Deno.test("TopicLines reads no further than a slow reader has got to", async () 
   for await (const chunk of chunks) bytes += chunk.length;
   assert.equal(reads, 11);
   assert.ok(bytes > 5000 * 80);
+});
+
+Deno.test("TopicLines takes the list of each user as it is now, of those who have one", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  const list = (user: string, partition: number, ms: number, item: string | null): NewRecord => {
+    const recommended = { score: 0.2, position: 0, propensity: 1, source: "popular" };
+    const value = item === null ? null : encodeRecommendation({
+      ...{ request: `list:${ms}`, user, time: START + ms, items: [{ item, ...recommended }] },
+      ...{ model: "dien", version: 1, stateVersion: 0, tookMicros: 900 },
+    });
+    return { topic: topics.lists, partition, key: user, value, time: START + ms };
+  };
+  await log.append([list("a", 0, 1, "i1"), list("b", 1, 2, "i2"), list("c", 0, 3, "i1")]);
+  await log.append([list("a", 0, 4, "i3"), list("b", 1, 5, null)]);
+  assert.deepEqual(seen(await linesOf(log, "lists")), ["c3", "a4"]);
+  assert.deepEqual(seen(await linesOf(log, "lists", { user: "a" })), ["a4"]);
 });
