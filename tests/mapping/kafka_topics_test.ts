@@ -341,9 +341,9 @@ if (broker !== undefined) {
       await outputOf(command(folder, ["clicks.ts"]));
       const said = await outputOf(task(map));
       const [suggested = ""] = /^\{[\s\S]*?^\}$/m.exec(said) ?? [];
-      assert.match(said, /600 records became 600 interaction; 0 nothing, 0 rejected/);
+      assert.match(said, /1000 records became 1000 interaction; 0 nothing, 0 rejected/);
       await Deno.writeTextFile(`${folder}/meander.json`, suggested);
-      assert.match(await outputOf(task(ingest, "--once")), /done: 600 events .* 0 rejected/);
+      assert.match(await outputOf(task(ingest, "--once")), /done: 2000 events .* 0 rejected/);
       // A busy machine may take longer to answer than a service should.
       const patience = { ...JSON.parse(suggested), http: { answerTimeoutMs: 60_000 } };
       await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(patience));
