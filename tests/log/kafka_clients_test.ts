@@ -9,6 +9,7 @@ import { decodeEvent, decodeItem, encodeEvent, encodeItem } from "../../src/even
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { COMPRESSIONS } from "../../streams/log/kafka/protocol/codecs.ts";
+import { lookAtRejected } from "../../streams/feeders/newest_rejected.ts";
 import { Task } from "../../streams/task/task.ts";
 import { surfaceTopic, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -151,6 +152,8 @@ if (broker !== undefined && python !== undefined) {
     assert.equal(of(topics.events).length + of(topics.items).length, lines.length);
     assert.equal(of(topics.events).filter(({ faults }) => faults.length > 0).length, BAD.length);
     assert.ok(of(topics.rejected).length >= BAD.length);
+    const look = await lookAtRejected(log, topics, {}, { records: 1000, bytes: 1e6 });
+    assert.deepEqual([look.records.length, look.isAll], [of(topics.rejected).length, true]);
     for (const topic of [topics.rejected, topics.recommendations, topics.lists, front]) {
       assert.ok(of(topic).length > 3, `${topic}: ${of(topic).length}`);
       for (const record of of(topic)) {
