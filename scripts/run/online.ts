@@ -140,8 +140,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       ...rebuild,
       task: { ...rebuild.task, nowMicros: () => Math.round(performance.now() * 1000) },
       roundEvents: ROUND_EVENTS,
-      // Tasks that are built give no lists of users: those that do are opened anew.
-      service: made.config.userLists != null ? undefined : (partition) => ({
+      service: (partition) => ({
         delivery,
         surfaceTopics,
         encodeLists,

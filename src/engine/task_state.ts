@@ -307,8 +307,10 @@ export class TaskState {
     const time = this.clock.update(event.user, event.time, arrival);
     this.join.settleBefore(this.watermark, out);
     const taken = time < event.time ? { ...event, time } : event;
+    const { reapplied } = this.counters;
     const rejection = this.#take(taken, event.time - time, offset, out, given);
-    this.userLists?.give(offset, out);
+    // What an event gives carries its number, which an event that is applied again has used.
+    if (this.counters.reapplied === reapplied) this.userLists?.give(offset, out);
     return rejection;
   }
 

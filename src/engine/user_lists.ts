@@ -13,6 +13,9 @@
  * is due at once does not hold up a request; an event adds one user at most (more only where interactions were parked),
  * so those who wait become fewer.
  *
+ * A generation that follows another one gives nothing, and notes who may still wait for a list there: once it leads, they
+ * get one, and everybody's next list is given anyhow.
+ *
  * What is given is not shown yet: whoever shows it sends an impression event that names its `request`.
  *
  * @module
@@ -33,12 +36,14 @@ import {
   text,
 } from "../options/option.ts";
 import { DeadlineQueue } from "../users/pending/pending.ts";
-import { idHash, type UserState } from "../users/user_state.ts";
+import { idHash, type ListedState, type UserState } from "../users/user_state.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs } from "./task_outputs.ts";
 
 /** Lists that one event has made at most. */
 const MOST_PER_EVENT = 2;
+/** Hashes of a list without items, and of one that nobody here knows: any other differs from it. */
+const EMPTY = 0, UNKNOWN = 1;
 
 /** Which lists are given. */
 export interface UserListsOptions {
@@ -89,6 +94,8 @@ export class UserLists {
   readonly #options: Settled<typeof USER_LISTS_OPTIONS>;
   readonly #make: MakeList;
   readonly #due = new DeadlineQueue();
+  /** Whether another generation gives the lists. */
+  isFollowing = false;
 
   /** Lists of users in `state`, each made by `make`. */
   constructor(state: UserListsState, options: UserListsOptions, make: MakeList) {
@@ -100,12 +107,17 @@ export class UserLists {
   /** Notes that behaviours or profile of a user have changed. */
   touch(user: UserState): void {
     const { listed } = user;
-    if (listed !== null && listed.due !== null) return;
-    const { join, maxTime, dirtyUsers } = this.#state;
-    const time = listed === null ? maxTime : Math.max(maxTime, listed.time + this.#options.everyMs);
-    const due = { time, sequence: join.nextSequence++ };
-    user.listed = { time: listed?.time ?? 0, hash: listed?.hash ?? 0, due };
-    dirtyUsers.add(user);
+    const { maxTime } = this.#state;
+    const { everyMs } = this.#options;
+    if (this.isFollowing) this.#wait(user, { time: 0, hash: UNKNOWN }, maxTime + everyMs);
+    else if (listed === null) this.#wait(user, { time: 0, hash: UNKNOWN }, maxTime);
+    else if (listed.due === null) this.#wait(user, listed, Math.max(maxTime, listed.time + everyMs));
+  }
+
+  #wait(user: UserState, { time, hash }: Pick<ListedState, "time" | "hash">, until: number): void {
+    const due = { time: until, sequence: this.#state.join.nextSequence++ };
+    user.listed = { time, hash, due };
+    this.#state.dirtyUsers.add(user);
     this.#watch(user.id, due);
   }
 
@@ -117,7 +129,7 @@ export class UserLists {
 
   /** Makes lists that are due, after the event at an offset. */
   give(offset: number, out: TaskOutputs): void {
-    const { users, maxTime } = this.#state;
+    const { users, maxTime, dirtyUsers } = this.#state;
     for (let made = 0; made < MOST_PER_EVENT;) {
       const next = this.#due.peek();
       if (next === undefined || next.time > maxTime) return;
@@ -125,8 +137,12 @@ export class UserLists {
       const user = users.get(next.user);
       // Who was forgotten meanwhile, and came back perhaps, waits under another number or not at all.
       if (user?.listed?.due?.sequence !== next.sequence) continue;
-      this.#give(user, user.listed.hash, offset, out);
       made++;
+      if (!this.isFollowing) this.#give(user, user.listed.hash, offset, out);
+      else {
+        user.listed = null; // by now it has been given there
+        dirtyUsers.add(user);
+      }
     }
   }
 
@@ -136,7 +152,7 @@ export class UserLists {
     // Under the same name every time: draws of a policy that explores depend on it, and are no reason to differ.
     const event = { type: "request", request: user.id, user: user.id, time, count } as const;
     const list = this.#make(user, surface === undefined ? event : { ...event, surface });
-    const hash = list.items.length === 0 ? 0 : idHash(list.items.map(({ item }) => item).join("\0"));
+    const hash = list.items.length === 0 ? EMPTY : idHash(list.items.map(({ item }) => item).join("\0"));
     user.listed = { time, hash, due: null };
     dirtyUsers.add(user);
     counters.listsMade++;

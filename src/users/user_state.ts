@@ -28,11 +28,11 @@ export interface ParkedInteraction {
   readonly event: InteractionEvent;
 }
 
-/** What is known of a user's list that was given last; see `engine/user_lists.ts`. */
+/** What is known of a user's list that was given last, and when the next one is; see `engine/user_lists.ts`. */
 export interface ListedState {
-  /** When it was made, event time; 0 = there was none. */
+  /** When it was made, event time; 0 = none was made here. */
   readonly time: number;
-  /** {@linkcode idHash} of its items; 0 = it was empty, or there was none. */
+  /** {@linkcode idHash} of its items; 0 = it was empty, 1 = it is not known. */
   readonly hash: number;
   /** When the next one is due; `null` = nothing has changed since. */
   readonly due: {

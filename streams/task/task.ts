@@ -148,8 +148,8 @@ export class Task implements AsyncDisposable {
     const writer = opened.use(await log.writer(`${group}-${partition}`));
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
     const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
-    const own = runtime.isAnswered ? { ...options, userLists: null } : options;
-    const state = new TaskState(own, serving, runtime.variants);
+    const state = new TaskState(options, serving, runtime.variants);
+    if (runtime.isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
     const { snapshot, meter = new RestoreMeter(), signal, delivery = DELIVERY.value } = runtime;
     const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
     opened.defer(async () => await restored.store?.close());
@@ -223,10 +223,11 @@ export class Task implements AsyncDisposable {
     return this.#parts.others;
   }
 
-  /** From now on it answers requests and rejects by itself. @throws RangeError when something is not committed */
+  /** From now on it answers requests, rejects, and gives lists by itself. @throws RangeError when something is not committed */
   lead(): void {
     if (this.isDirty) throw new RangeError(`Cannot have task ${this.partition} lead: commit it before`);
     this.#parts.followed.given = null;
+    if (this.state.userLists !== null) this.state.userLists.isFollowing = false;
   }
 
   /** Whether something was applied, or learnt from others, and not committed. */

@@ -49,7 +49,7 @@ Deno.test("TaskState gives the list that the user would have been given then, no
       for (const list of out.lists) {
         const last = madeAt.get(list.user);
         assert.ok(last === undefined || list.time - last >= everyMs, `${list.time - (last ?? 0)} ms`);
-        assert.notDeepEqual(itemsOf(list), held.get(list.user) ?? []);
+        assert.notDeepEqual(itemsOf(list), held.get(list.user));
         assert.equal(list.request, `list:${offset}`);
         assert.deepEqual(itemsOf(list), asked(task, list.user));
         held.set(list.user, itemsOf(list));
@@ -57,7 +57,7 @@ Deno.test("TaskState gives the list that the user would have been given then, no
       }
       for (const { id, listed } of task.users.values()) {
         const isMade = listed !== null && listed.due === null && listed !== before.get(id);
-        if (isMade) assert.deepEqual(held.get(id) ?? [], asked(task, id), "given, or as it was");
+        if (isMade) assert.deepEqual(held.get(id), asked(task, id), "given, or as it was");
       }
     });
   }));
@@ -83,6 +83,38 @@ Deno.test("TaskState gives the same lists and state when it restores at any comm
     });
     assert.deepEqual(lists, whole.lists);
     assert.deepEqual(inventory(task), inventory(never));
+  }));
+});
+
+Deno.test("a task that follows another one gives no lists, and loses none when it leads, whenever that is", () => {
+  fc.assert(fc.property(anyStream, fc.nat(60), fc.constantFrom(0, 200, 1500), (steps, switchAt, everyMs) => {
+    const serving = new FakeServing();
+    const [old, now] = [0, 1].map(() => new TaskState(withLists(everyMs), serving)) as [TaskState, TaskState];
+    now.userLists!.isFollowing = true;
+    const held = new Map<string, readonly string[]>();
+    steps.forEach((step, offset) => {
+      if (offset === switchAt) now.userLists!.isFollowing = false;
+      const before = new Map([...now.users.values()].map(({ id, listed }) => [id, listed]));
+      const [theirs, ours] = [collecting(), collecting()];
+      if (step.kind === "publish") serving.version++;
+      else {
+        if (offset < switchAt) take(old, serving, step, offset, theirs);
+        take(now, serving, step, offset, ours);
+      }
+      for (const { user } of ours.forgotten) held.delete(user);
+      if (offset < switchAt) assert.deepEqual(ours.lists, []);
+      for (const list of [...theirs.lists, ...ours.lists]) held.set(list.user, itemsOf(list));
+      if (offset < switchAt) {
+        for (const { id, listed } of old.users.values()) {
+          if (listed?.due) assert.ok(now.users.get(id)?.listed?.due, `${id} waits there`);
+        }
+        return;
+      }
+      for (const { id, listed } of now.users.values()) {
+        const isMade = listed !== null && listed.due === null && listed !== before.get(id);
+        if (isMade) assert.deepEqual(held.get(id), asked(now, id));
+      }
+    });
   }));
 });
 

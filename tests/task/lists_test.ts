@@ -13,7 +13,7 @@ import { RepeatFilter } from "../../streams/topics/repeats.ts";
 import { Task } from "../../streams/task/task.ts";
 import { DELIVERIES, type Delivery, INPUT } from "../../streams/topics/delivery.ts";
 import { surfaceTopic, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
@@ -37,19 +37,17 @@ const events = syntheticRecords({ views: 26, users: 6, seed: 2 }).flatMap((recor
   return n % 40 === 30 ? [own, { type: "forget", user, time }] : [own];
 });
 
-async function createLog(): Promise<MemoryLog> {
+const recordsOf = (of: readonly Event[]) =>
+  of.map((event) => ({ topic: topics.events, key: event.user, value: encodeEvent(event), time: event.time }));
+
+async function createLog(first = events): Promise<MemoryLog> {
   // Compaction is the log's: here nothing is lost, so that each record is seen.
   const all = topicSpecs(topics, 1).map((spec) =>
     spec.name === topics.lists ? { ...spec, cleanup: "delete" as const } : spec
   );
   const log = new MemoryLog();
   await log.createTopics([...all, ...surfaceTopicSpecs(topics, 1, SURFACES)]);
-  await log.append(events.map((event) => ({
-    topic: topics.events,
-    key: event.user,
-    value: encodeEvent(event),
-    time: event.time,
-  })));
+  await log.append(recordsOf(first));
   return log;
 }
 
@@ -179,4 +177,26 @@ Deno.test("lists and answers of surfaces are in the format of the outputs, answe
     assert.deepEqual(texts(await readOf(encoded, topic)), usual.map((text) => text && `!${text}`));
     assert.ok(usual.length > 0, topic);
   }
+});
+
+Deno.test("Task that follows a generation gives lists from the moment at which it leads, and loses none", async () => {
+  const half = events.length >> 1;
+  const log = await createLog(events.slice(0, half));
+  await runToEnd(log);
+  const before = (await readOf(log, topics.lists)).length;
+  const own = generationTopics(topics, 2);
+  await log.createTopics(topicSpecs(own, 1).filter(({ name }) => !Object.values(topics).includes(name)));
+  const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  await using task = await Task.open(log, own, 0, OPTIONS, serving, { isAnswered: true });
+  while (await task.step({ now: () => 0 }) > 0);
+  await task.commit();
+  assert.equal((await readOf(log, topics.lists)).length, before, "it gives none");
+  const waiting = [...task.state.users.values()].filter(({ listed }) => listed?.due);
+  assert.ok(waiting.length > 0);
+  task.lead();
+  await log.append(recordsOf(events.slice(half)));
+  while (await task.step({ now: () => 0 }) > 0);
+  await task.commit();
+  const given = new Set((await readOf(log, topics.lists)).slice(before).map(({ key }) => key));
+  for (const { id } of waiting) assert.ok(given.has(id), `${id} waited for a list`);
 });
