@@ -255,7 +255,7 @@ export class FollowedTopic {
   #headOf(record: LogRecord, read: ReadTime): Head | Promise<Head> {
     const { topic, partition, offset, value, headers } = record;
     // Experiment changes belong to the `events` of their own deployment only; no value is a tombstone.
-    const isPassed = this.#adapter.name === "meander" && headers[EXPERIMENT] !== undefined;
+    const isPassed = this.#adapter.isOwn === true && headers[EXPERIMENT] !== undefined;
     if (value === null || isPassed) return this.#head(record, read, null);
     const wait = this.#adapter.ready?.(value);
     if (wait === undefined) return this.#head(record, read, value);

@@ -13,6 +13,7 @@ import { compileMapping, type MappedRecords, type Mapping } from "../../src/mapp
 import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
+import { mapOwn } from "./own_format.ts";
 import { readRow } from "./row.ts";
 import { settle } from "../../src/options/option.ts";
 import { parseStart } from "./start.ts";
@@ -30,6 +31,8 @@ export interface RecordSource {
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
   /** Reads the bytes of a record; one of an Avro file is kept as JSON. Does not throw. */
   readonly read: (bytes: Uint8Array) => ParsedJson;
+  /** Whether its records are of our format. @default {false} */
+  readonly isOwn?: boolean | undefined;
   /** What a value that was read, or each of a list, becomes; all of it or nothing. Does not throw. */
   readonly map: Mapping["map"];
 }
@@ -71,6 +74,9 @@ export function compileSource(
   }
   if (format === "avro" && follow !== undefined) {
     throw new MappingError(["format"], "avro is of files; records of a topic name their schema: registry");
+  }
+  if (follow !== undefined && Object.keys(settings).every((key) => key === "follow")) {
+    return { name, format, columns, isOwn: true, read: (bytes) => parseJson(bytes, "record"), map: mapOwn };
   }
   if ((mapping.rules ?? []).length === 0) {
     throw new MappingError(["rules"], "it has neither rules nor a preset: nothing could be taken");

@@ -9,11 +9,12 @@ import { parseGorse } from "../../src/adapters/gorse.ts";
 import type { Mapped } from "../../src/adapters/mapped.ts";
 import { parseMetarank } from "../../src/adapters/metarank.ts";
 import { checkEvent, checkItem } from "../../src/events/check.ts";
-import type { Event, ItemRecord } from "../../src/events/event.ts";
+import type { Event } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
+import { isOwnItem } from "../mapping/own_format.ts";
 import { type RecordSource, take } from "../mapping/record_source.ts";
 
 /** Maps a JSON value of a format; `time` is used where the value has none. Throws a SyntaxError when it cannot. */
@@ -68,13 +69,16 @@ export interface RecordAdapter {
   readonly name: string;
   /** Fetches what adapting a record needs; `undefined` = nothing to wait for. @default {nothing} */
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
+  /** Whether the records are of our format, perhaps of another deployment. @default {false} */
+  readonly isOwn?: boolean | undefined;
   /** What the bytes of a record become. Does not throw. */
   readonly adapt: (bytes: Uint8Array, meta: RecordMeta & { readonly time: number }) => Adapted;
 }
 
 /** The adapter of a format of JSON. */
 export function formatAdapter(format: JsonFormat): RecordAdapter {
-  return { name: format, adapt: (bytes, { time }) => adaptJson(bytes, JSON_ADAPTERS[format], time) };
+  const isOwn = format === "meander";
+  return { name: format, isOwn, adapt: (bytes, { time }) => adaptJson(bytes, JSON_ADAPTERS[format], time) };
 }
 
 /**
@@ -92,14 +96,14 @@ export function formatAdapter(format: JsonFormat): RecordAdapter {
  * ```
  */
 export function sourceAdapter(source: RecordSource): RecordAdapter {
-  return { name: source.name, ready: source.ready, adapt: (bytes, meta) => take(source, bytes, meta) };
+  const { name, ready, isOwn } = source;
+  return { name, ready, isOwn, adapt: (bytes, meta) => take(source, bytes, meta) };
 }
 
 /** The same adapter, which shows each record that it makes. */
 export function watched(adapter: RecordAdapter, see: (record: OwnRecord) => void): RecordAdapter {
   return {
-    name: adapter.name,
-    ready: adapter.ready,
+    ...adapter,
     adapt(bytes, meta) {
       const adapted = adapter.adapt(bytes, meta);
       if (adapted.ok) adapted.records.forEach(see);
@@ -125,6 +129,5 @@ export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number)
 
 /** Meander's own format: an event has a type, an item has none. Validation reports what is wrong. */
 function parseOwn(value: unknown): Mapped {
-  const isItem = typeof value === "object" && value !== null && !("type" in value) && "item" in value;
-  return isItem ? { items: [value as ItemRecord] } : { events: [value as Event] };
+  return isOwnItem(value) ? { items: [value] } : { events: [value as Event] };
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { Rejection } from "../../src/events/rejection.ts";
 import { parseConfig } from "../../streams/config/config.ts";
 import { ConfigError } from "../../streams/settings/config_fault.ts";
+import { EXPERIMENT } from "../../streams/experiments/record.ts";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -89,6 +90,29 @@ Deno.test("what a mapping cannot take is rejected with its place, source, rule a
   assert.match(first.reason, /current value is "soon" \(views: time is ctx\.ts\)$/);
   assert.deepEqual(JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(first.bytes))), bad);
   assert.deepEqual([second?.code, third?.code], ["unmapped", "duplicate-key"]);
+});
+
+Deno.test("a source that follows a topic and has no rules takes events and items of ours as they are", async () => {
+  const config = parseConfig('{"sources": {"ours": {"follow": {"topic": "clicks"}}}}', "meander.json");
+  const ours = compileSource("ours", config.sources?.["ours"] ?? {});
+  const event = { type: "interaction", user: "u1", item: "A1", action: "view", time: TIME };
+  const item = { item: "A1", time: TIME };
+  const log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+  const record = (value: unknown, headers = {}) => ({
+    ...{ topic: "clicks", key: "k", value: encode(value), time: TIME, headers },
+  });
+  await log.append([
+    ...[event, item, [event, { ...item, item: "A2" }], { ...event, user: 7 }].map((value) => record(value)),
+    record({ name: "exp" }, { [EXPERIMENT]: "exp" }), // of the deployment that it comes from
+  ]);
+  const source = { log, topic: "clicks", format: sourceAdapter(ours) };
+  await using feeder = await TopicFeeder.open(log, topics, source, { now: () => TIME });
+  while (await feeder.feed() > 0);
+  assert.deepEqual(await valuesOf(log, topics.events), [event, event]);
+  assert.deepEqual(await valuesOf(log, topics.items), [item, { ...item, item: "A2" }]);
+  const [rejected, ...others] = await valuesOf(log, topics.rejected) as Rejection[];
+  assert.deepEqual([rejected?.code, rejected?.source, others.length], ["wrong-type", "ours", 0]);
 });
 
 Deno.test("one record cannot become events that are many times its size", async () => {
