@@ -44,6 +44,11 @@ const NO_SOURCES = [
  */
 export async function* openNative(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
+    if (path.endsWith(".parquet")) {
+      throw new TypeError(
+        `Cannot ingest ${path}: Parquet is for other tools; export JSON lines, and ingest those`,
+      );
+    }
     yield* /(?:^|[/\\])items[^/\\]*$/.test(path) ? readItems(path, options) : readEvents(path, options);
     return;
   }

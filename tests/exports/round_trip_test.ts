@@ -86,6 +86,11 @@ Deno.test("export and ingest of events and recommendations: the other deployment
     Array.fromAsync(openSource("meander", `${folder.path}/recommendations.jsonl`)),
     /which has recommendations: they go with events/,
   );
+  await Deno.writeTextFile(`${folder.path}/events.parquet`, "PAR1");
+  await assert.rejects(
+    Array.fromAsync(openSource("meander", `${folder.path}/events.parquet`)),
+    /Parquet is for other tools; export JSON lines/,
+  );
   // One answer is lost, and one was an empty list: neither is made up.
   const [first, second, ...rest] = answers;
   const kept = [{ ...second, items: [] }, ...rest].map((answer) => `${JSON.stringify(answer)}\n`).join("");
