@@ -17,8 +17,8 @@ import { ProtobufInput, WIRE } from "./protobuf_input.ts";
 import { type ProtobufScalar, SCALARS } from "./protobuf_scalars.ts";
 import { WELL_KNOWN } from "./protobuf_well_known.ts";
 
-/** Decodes a value of a type from the whole of some bytes. @throws DecodeError when they are no such value */
-export type ProtobufDecoder = (bytes: Uint8Array) => unknown;
+/** Reads a value of a type up to the end of the input. @throws DecodeError when there is no such value */
+export type ReadProtobuf = (input: ProtobufInput) => unknown;
 
 type Fields = Record<string, unknown>;
 
@@ -43,9 +43,14 @@ interface Slot {
 
 /** The fields of a type. */
 interface Layout {
-  readonly slots: ReadonlyMap<number, Slot>;
-  /** What is there when no byte says so: lists and maps are made, of the others the default is. */
-  readonly implicit: readonly (readonly [name: string, value: unknown])[];
+  /** By number; those of large numbers are in a map. */
+  readonly slots: readonly (Slot | undefined)[];
+  readonly furtherSlots: ReadonlyMap<number, Slot>;
+  /** What is there when no byte says so, and room for lists and maps, which are made for each value. */
+  readonly implicit: Readonly<Fields>;
+  readonly implicitCount: number;
+  readonly lists: readonly string[];
+  readonly maps: readonly string[];
   readonly required: readonly string[];
   readonly convert: ((fields: Fields) => unknown) | undefined;
 }
@@ -53,11 +58,11 @@ interface Layout {
 /**
  * Compiles a type of protobufjs. Types that it names are compiled when the first of their values comes.
  *
- * @returns the decoder, which throws a SyntaxError at a field whose type is not there
+ * @returns what reads it, which throws a SyntaxError at a field whose type is not there
  */
-export function compileProtobuf(type: Type): ProtobufDecoder {
+export function compileProtobuf(type: Type): ReadProtobuf {
   const read = fieldsOf(type, new Map());
-  return (bytes) => read(new ProtobufInput(bytes), 0, undefined);
+  return (input) => read(input, 0, undefined);
 }
 
 function fieldsOf(type: Type, types: Map<Type, ReadFields>): ReadFields {
@@ -72,72 +77,78 @@ function fieldsOf(type: Type, types: Map<Type, ReadFields>): ReadFields {
 
 function readFields(
   input: ProtobufInput,
-  { slots, implicit, required, convert }: Layout,
+  layout: Layout,
   group: number,
   before: Fields | undefined,
 ): unknown {
+  const { slots, furtherSlots, implicitCount, lists, maps, required, convert } = layout;
   input.enter();
-  input.count(1 + implicit.length);
-  const fields: Fields = before ?? {};
+  input.count(1 + implicitCount);
+  const fields: Fields = before ?? { ...layout.implicit };
   if (before === undefined) {
-    for (let i = 0; i < implicit.length; i++) {
-      const [name, value] = implicit[i]!;
-      fields[name] = value === LIST ? [] : value === MAP ? {} : value;
-    }
+    for (let i = 0; i < lists.length; i++) fields[lists[i]!] = [];
+    for (let i = 0; i < maps.length; i++) fields[maps[i]!] = {};
   }
-  while (input.at < input.end || group !== 0) {
-    const tag = input.varint(), wire = tag & 7, number = tag >>> 3;
-    if (number === 0) throw new DecodeError(`a field before byte ${input.at} has the number 0`);
-    if (wire === WIRE.end && number === group) break;
-    const slot = slots.get(number);
-    if (slot === undefined) {
-      input.skip(wire, number);
-      continue;
+  let slot: Slot | undefined;
+  try {
+    while (input.at < input.end || group !== 0) {
+      slot = undefined;
+      const tag = input.varint(), wire = tag & 7, number = tag >>> 3;
+      if (number === 0) throw new DecodeError(`a field before byte ${input.at} has the number 0`);
+      if (wire === WIRE.end && number === group) break;
+      slot = number < slots.length ? slots[number] : furtherSlots.get(number);
+      if (slot === undefined) input.skip(wire, number);
+      else slot.take(input, wire, fields);
     }
-    try {
-      slot.take(input, wire, fields);
-    } catch (error) {
-      throw error instanceof DecodeError ? error.within(slot.name) : error;
-    }
+  } catch (error) {
+    throw error instanceof DecodeError && slot !== undefined ? error.within(slot.name) : error;
   }
-  const missing = required.find((name) => fields[name] === undefined);
-  if (missing !== undefined) throw new DecodeError("it is required, and is not there").within(missing);
+  for (let i = 0; i < required.length; i++) {
+    if (fields[required[i]!] !== undefined) continue;
+    throw new DecodeError("it is required, and is not there").within(required[i]!);
+  }
   input.leave();
   return convert === undefined ? fields : convert(fields);
 }
 
+/** Numbers below this are looked up in a list. */
+const FEW = 256;
 /** A value of no fields, with its size. */
 const EMPTY = Uint8Array.of(0);
-const LIST = Symbol("a list of its own");
-const MAP = Symbol("a map of its own");
 
 function layoutOf(type: Type, types: Map<Type, ReadFields>): Layout {
-  const slots = new Map<number, Slot>();
-  const implicit: [name: string, value: unknown][] = [];
+  const slots: (Slot | undefined)[] = [];
+  const furtherSlots = new Map<number, Slot>();
+  const implicit: Fields = {};
+  const lists: string[] = [], maps: string[] = [];
   for (const field of type.fieldsArray) {
     const { name } = field;
     if (FORBIDDEN_KEYS.includes(name)) {
       throw new SyntaxError(`Cannot take the schema: no record may have a field ${name}`);
     }
     const reader = readerOf(resolved(field), field.type, field.delimited ? field.id : 0, types);
+    let take: TakeField;
     if (isMap(field)) {
-      implicit.push([name, MAP]);
-      slots.set(field.id, { name, take: takeEntry(name, SCALARS[field.keyType], reader) });
+      maps.push(name);
+      take = takeEntry(name, SCALARS[field.keyType], reader);
     } else if (field.repeated) {
-      implicit.push([name, LIST]);
-      slots.set(field.id, { name, take: takeElement(name, reader) });
+      lists.push(name);
+      take = takeElement(name, reader);
     } else {
-      const zero = defaultOf(field, reader);
-      if (zero !== undefined) implicit.push([name, zero]);
       const others = field.partOf?.oneof.filter((other) => other !== name) ?? [];
-      slots.set(field.id, {
-        name,
-        take: others.length === 0 ? takeOne(name, reader) : takeOneOf(name, others, reader),
-      });
+      take = others.length === 0 ? takeOne(name, reader) : takeOneOf(name, others, reader);
     }
+    const value = isMap(field) || field.repeated ? null : defaultOf(field, reader);
+    if (value !== undefined) implicit[name] = value;
+    if (field.id < FEW) slots[field.id] = { name, take };
+    else furtherSlots.set(field.id, { name, take });
   }
-  const required = type.fieldsArray.filter((field) => field.required).map(({ name }) => name);
-  return { slots, implicit, required, convert: WELL_KNOWN[type.fullName] };
+  return {
+    ...{ slots: Array.from(slots), furtherSlots, implicit, lists, maps },
+    implicitCount: Object.keys(implicit).length,
+    required: type.fieldsArray.filter((field) => field.required).map(({ name }) => name),
+    convert: WELL_KNOWN[type.fullName],
+  };
 }
 
 /** The type of a field that is no scalar. @throws SyntaxError when it is not there */
@@ -168,8 +179,14 @@ function readerOf(
     return { wire: WIRE.varint, read, zero: name(first), isPackable: true, readAfter: read };
   }
   const fields = fieldsOf(own as Type, types);
+  const sized = (input: ProtobufInput, before: unknown) => {
+    const end = enterSized(input);
+    const value = fields(input, 0, before);
+    input.end = end;
+    return value;
+  };
   const readAfter = group === 0
-    ? (input: ProtobufInput, before: unknown) => within(input, () => fields(input, 0, before))
+    ? sized
     : (input: ProtobufInput, before: unknown) => fields(input, group, before);
   return {
     wire: group === 0 ? WIRE.sized : WIRE.start,
@@ -180,16 +197,13 @@ function readerOf(
   };
 }
 
-/** Reads within the bytes of a size that stands before them. */
-function within<T>(input: ProtobufInput, read: () => T): T {
-  const size = input.size();
+/** Begins the bytes of a size that stands before them. @returns where those end that they are part of */
+function enterSized(input: ProtobufInput): number {
   const { end } = input;
-  input.take(size);
-  input.at -= size;
-  input.end = input.at + size;
-  const value = read();
-  input.end = end;
-  return value;
+  const start = input.take(input.size());
+  input.end = input.at;
+  input.at = start;
+  return end;
 }
 
 /** What a field is that is not there; `undefined` = not there. */
@@ -227,9 +241,9 @@ function takeElement(name: string, { wire: wanted, isPackable, read }: Reader): 
       list.push(read(input));
       return;
     }
-    within(input, () => {
-      while (input.at < input.end) list.push(read(input));
-    });
+    const end = enterSized(input);
+    while (input.at < input.end) list.push(read(input));
+    input.end = end;
   };
 }
 
@@ -238,17 +252,17 @@ function takeEntry(name: string, keys: ProtobufScalar | undefined, values: Reade
   return (input, wire, into) => {
     check(wire, WIRE.sized);
     input.count(1);
-    within(input, () => {
-      let key = keys.zero, value: unknown;
-      while (input.at < input.end) {
-        const tag = input.varint();
-        if (tag === (1 << 3 | keys.wire)) key = keys.read(input);
-        else if (tag === (2 << 3 | values.wire)) value = values.read(input);
-        else input.skip(tag & 7, tag >>> 3);
-      }
-      if (FORBIDDEN_KEYS.includes(String(key))) throw new DecodeError(`no record may have a field ${key}`);
-      (into[name] as Fields)[String(key)] = value ?? values.zero ?? values.read(new ProtobufInput(EMPTY));
-    });
+    const end = enterSized(input);
+    let key = keys.zero, value: unknown;
+    while (input.at < input.end) {
+      const tag = input.varint();
+      if (tag === (1 << 3 | keys.wire)) key = keys.read(input);
+      else if (tag === (2 << 3 | values.wire)) value = values.read(input);
+      else input.skip(tag & 7, tag >>> 3);
+    }
+    input.end = end;
+    if (FORBIDDEN_KEYS.includes(String(key))) throw new DecodeError(`no record may have a field ${key}`);
+    (into[name] as Fields)[String(key)] = value ?? values.zero ?? values.read(new ProtobufInput(EMPTY));
   };
 }
 

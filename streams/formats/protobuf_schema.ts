@@ -6,10 +6,13 @@
 
 import type { NamespaceBase, ReflectionObject, Root, Type } from "protobufjs";
 import { DecodeError } from "./byte_input.ts";
-import { compileProtobuf, type ProtobufDecoder } from "./protobuf.ts";
+import { compileProtobuf, type ReadProtobuf } from "./protobuf.ts";
 import { ProtobufInput } from "./protobuf_input.ts";
 import { zigzag } from "./protobuf_scalars.ts";
 import { WELL_KNOWN_FILES } from "./protobuf_well_known.ts";
+
+/** Decodes a place and a value. @throws DecodeError when the bytes are none */
+export type ProtobufDecoder = (bytes: Uint8Array) => unknown;
 
 /** A file of a schema. */
 export interface ProtobufFile {
@@ -64,17 +67,19 @@ export async function compileProtobufFile(
     }
   }
   resolve(root);
-  const decoders = new Map<string, ProtobufDecoder>();
+  const readers = new Map<string, ReadProtobuf>();
+  const readerAt = (place: readonly number[]): ReadProtobuf => {
+    const key = place.join();
+    const read = readers.get(key) ?? compileProtobuf(typeAt(own, place, isType));
+    readers.set(key, read);
+    return read;
+  };
+  let first: ReadProtobuf | undefined; // of nearly all records
   return (bytes) => {
     const input = new ProtobufInput(bytes);
     const place = placeIn(input);
-    const key = place.join();
-    let decode = decoders.get(key);
-    if (decode === undefined) {
-      decode = compileProtobuf(typeAt(own, place, isType));
-      decoders.set(key, decode);
-    }
-    return decode(bytes.subarray(input.at));
+    const read = place === FIRST ? first ??= readerAt(FIRST) : readerAt(place);
+    return read(input);
   };
 }
 
@@ -88,10 +93,12 @@ function resolve(root: Root): void {
   }
 }
 
+const FIRST: readonly number[] = [0];
+
 /** The place of a type: its number in the file, then in the type that holds it, and so on. A lone 0 is the first. */
 function placeIn(input: ProtobufInput): readonly number[] {
   const length = zigzag(input.varint());
-  if (length === 0) return [0];
+  if (length === 0) return FIRST;
   if (length < 0 || length > input.end - input.at) {
     throw new DecodeError(`the place of its type has ${length} numbers`);
   }
