@@ -1,12 +1,13 @@
 /**
- * Schemas of Protobuf as a registry has them: the text of a file, and of those that it imports.
+ * Schemas of Protobuf as a registry has them: a file, and those that it imports, as text or as descriptors.
  *
  * @module
  */
 
-import type { NamespaceBase, ReflectionObject, Root, Type } from "protobufjs";
+import type { Root, Type } from "protobufjs";
 import { DecodeError } from "./byte_input.ts";
 import { compileProtobuf, type ReadProtobuf } from "./protobuf.ts";
+import { addDescriptor, addText, type PlacedType } from "./protobuf_files.ts";
 import { ProtobufInput } from "./protobuf_input.ts";
 import { zigzag } from "./protobuf_scalars.ts";
 import { WELL_KNOWN_FILES } from "./protobuf_well_known.ts";
@@ -18,13 +19,12 @@ export type ProtobufDecoder = (bytes: Uint8Array) => unknown;
 export interface ProtobufFile {
   /** What imports name. */
   readonly name: string;
-  /** Its text. */
+  /** Its text, or its descriptor as base64. */
   readonly text: string;
 }
 
-/** Most numbers and options that are set between two braces. */
-const MAX_SET = 2000;
-const OPTIONS = { keepCase: true } as const;
+/** As clients register a schema that have no text of it. */
+const BASE64 = /^[A-Za-z0-9+/\s]+=*\s*$/;
 
 /**
  * Compiles a schema to a decoder of what follows the id in Confluent's wire format: the place of a type in the file, then
@@ -52,16 +52,11 @@ export async function compileProtobufFile(
   const root = new protobuf.Root();
   const given = new Set(imports.map(({ name }) => name));
   const usual = Object.entries(WELL_KNOWN_FILES).filter(([name]) => !given.has(name));
-  for (const [, text] of usual) protobuf.parse(text, root, OPTIONS);
-  const isType = (child: ReflectionObject): child is Type => child instanceof protobuf.Type;
-  const typesOf = (path = "") =>
-    (path === "" ? root : root.lookup(path) as NamespaceBase).nestedArray.filter(isType);
-  let own: readonly Type[] = [];
+  for (const [, text] of usual) addText(text, root, protobuf);
+  let own: readonly PlacedType[] = [];
   for (const { name, text } of [...imports, file]) {
     try {
-      checkWidth(text);
-      const before = allTypes(root, isType);
-      own = typesOf(protobuf.parse(text, root, OPTIONS).package ?? "").filter((type) => !before.has(type));
+      own = BASE64.test(text) ? await addDescriptor(text, root, protobuf) : addText(text, root, protobuf);
     } catch (error) { // of the library, or an overflow of the stack
       throw new SyntaxError(`Cannot take ${name} as a schema of Protobuf: ${(error as Error).message}`);
     }
@@ -70,7 +65,7 @@ export async function compileProtobufFile(
   const readers = new Map<string, ReadProtobuf>();
   const readerAt = (place: readonly number[]): ReadProtobuf => {
     const key = place.join();
-    const read = readers.get(key) ?? compileProtobuf(typeAt(own, place, isType));
+    const read = readers.get(key) ?? compileProtobuf(typeAt(own, place));
     readers.set(key, read);
     return read;
   };
@@ -105,61 +100,9 @@ function placeIn(input: ProtobufInput): readonly number[] {
   return Array.from({ length }, () => zigzag(input.varint()));
 }
 
-function typeAt(
-  top: readonly Type[],
-  [first = 0, ...rest]: readonly number[],
-  isType: (child: ReflectionObject) => child is Type,
-): Type {
+function typeAt(top: readonly PlacedType[], [first = 0, ...rest]: readonly number[]): Type {
   let own = top[first];
-  for (const index of rest) own = own?.nestedArray.filter(isType)[index];
-  if (own === undefined) {
-    throw new DecodeError(`the schema has no type at the place ${[first, ...rest].join(".")}`);
-  }
-  return own;
-}
-
-/** The types of all packages, without those within a type. */
-function allTypes(
-  root: NamespaceBase,
-  isType: (child: ReflectionObject) => child is Type,
-): ReadonlySet<ReflectionObject> {
-  const types = new Set<ReflectionObject>();
-  const open: NamespaceBase[] = [root];
-  for (let own = open.pop(); own !== undefined; own = open.pop()) {
-    for (const child of own.nestedArray) {
-      if (isType(child)) types.add(child);
-      else if ("nestedArray" in child) open.push(child as NamespaceBase);
-    }
-  }
-  return types;
-}
-
-/**
- * Counts what is set between two braces: the library takes time by the square of the fields of a type.
- *
- * @throws SyntaxError when it is too much
- */
-function checkWidth(text: string): void {
-  const counts = [0];
-  let at = 0;
-  const skipTo = (end: string) => {
-    const next = text.indexOf(end, at + 2);
-    at = next < 0 ? text.length : next + end.length - 1;
-  };
-  for (; at < text.length; at++) {
-    const char = text[at];
-    if (text.startsWith("//", at)) skipTo("\n");
-    else if (text.startsWith("/*", at)) skipTo("*/");
-    else if (char === "{") counts.push(0);
-    else if (char === "}") counts.pop();
-    else if (char === '"' || char === "'") {
-      for (at++; at < text.length && text[at] !== char; at++) if (text[at] === "\\") at++;
-    } else if (char === "=") {
-      const count = (counts.pop() ?? 0) + 1;
-      counts.push(count);
-      if (count > MAX_SET) {
-        throw new SyntaxError(`it sets more than ${MAX_SET} numbers and options of one type`);
-      }
-    }
-  }
+  for (const index of rest) own = own?.within()[index];
+  if (own?.type !== undefined) return own.type;
+  throw new DecodeError(`the schema has no type at the place ${[first, ...rest].join(".")}`);
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DecodeError } from "../../streams/formats/byte_input.ts";
 import { compileProtobufFile } from "../../streams/formats/protobuf_schema.ts";
-import { CLICK, PERSON, SHOP, WRITTEN } from "./shop_proto.ts";
+import { CLICK, PERSON, PERSON_DESCRIPTOR, SHOP, SHOP_DESCRIPTOR, WRITTEN } from "./shop_proto.ts";
 
 const FILE = { name: "shop.proto", text: SHOP };
 const IMPORTS = [{ name: "people/person.proto", text: PERSON }];
@@ -19,6 +19,31 @@ Deno.test("compileProtobufFile() decodes what Python writes, of every type, at t
   assert.throws(() => decode(hex("02 08 00")), /no type at the place 4/);
   assert.throws(() => decode(hex("01")), DecodeError);
   assert.throws(() => decode(hex("ff01")), DecodeError);
+});
+
+Deno.test("compileProtobufFile() takes the descriptors that the Python client registers, and counts types as it does", async () => {
+  const person = { name: "people/person.proto", text: PERSON_DESCRIPTOR };
+  for (const imports of [[person], IMPORTS]) {
+    const decode = await compileProtobufFile({ name: "shop.proto", text: SHOP_DESCRIPTOR }, imports);
+    assert.deepEqual(decode(new Uint8Array([...hex("02 02"), ...WRITTEN])), CLICK);
+    assert.deepEqual(decode(hex("00 0a0178")), { a: "x" });
+    assert.deepEqual(decode(hex("06 02 04 00 0a0179")), { x: "y" }, "behind the entries of two maps");
+    assert.throws(() => decode(hex("06 02 00 00 0a0179")), /no type at the place 1\.0\.0/);
+    assert.throws(
+      () => decode(hex("04 02 00 00")),
+      /no type at the place 1\.0/,
+      "entries of a map are no type",
+    );
+  }
+  const text = await compileProtobufFile(FILE, [person]);
+  assert.deepEqual(text(new Uint8Array([...hex("02 02"), ...WRITTEN])), CLICK);
+  for (const text of ["AAAA", "CgA", "====", SHOP_DESCRIPTOR.slice(0, 101)]) {
+    await assert.rejects(
+      async () => (await compileProtobufFile({ name: "a", text }))(hex("00")),
+      Error,
+      text,
+    );
+  }
 });
 
 Deno.test("compileProtobufFile() tells a default from what is not there", async () => {

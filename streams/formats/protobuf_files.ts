@@ -1,0 +1,125 @@
+/**
+ * Files of a schema of Protobuf, added to what is there of it: as text, or as the descriptor that clients register which
+ * have no text.
+ *
+ * @module
+ */
+
+import type protobufjs from "protobufjs";
+import type { NamespaceBase, ReflectionObject, Root, Type } from "protobufjs";
+import type { IDescriptorProto, IFileDescriptorProto } from "protobufjs/ext/descriptor.js";
+
+/** The library. */
+export type Protobufjs = typeof protobufjs;
+
+/** A type, and those within it, in the order by which records name them. */
+export interface PlacedType {
+  /** The type; that of the entries of a map is none. */
+  readonly type: Type | undefined;
+  /** Those within. */
+  readonly within: () => readonly PlacedType[];
+}
+
+/** Most numbers and options that are set between two braces, and fields of a type. */
+const MAX_SET = 2000;
+/** Of `FileDescriptorProto.edition`. */
+const EDITIONS: Readonly<Record<number, string>> = { 1000: "2023", 1001: "2024" };
+
+/** Adds the text of a file. @returns its types @throws Error when it is none */
+export function addText(text: string, root: Root, { parse, Type }: Protobufjs): readonly PlacedType[] {
+  checkWidth(text);
+  const isType = (child: ReflectionObject): child is Type => child instanceof Type;
+  const before = new Set(typesOf(root, isType));
+  const path = parse(text, root, { keepCase: true }).package ?? "";
+  const all = path === "" ? root : root.lookup(path) as NamespaceBase;
+  const placed = (type: Type): PlacedType => ({
+    type,
+    within: () => type.nestedArray.filter(isType).map(placed),
+  });
+  return all.nestedArray.filter(isType).filter((type) => !before.has(type)).map(placed);
+}
+
+/**
+ * Adds the descriptor of a file. Whoever registers it counts the entries of maps as types, as the descriptor does.
+ *
+ * @param base64 a `FileDescriptorProto`
+ * @returns its types
+ * @throws Error when it is none
+ */
+export async function addDescriptor(
+  base64: string,
+  root: Root,
+  { Type, Enum }: Protobufjs,
+): Promise<readonly PlacedType[]> {
+  const { default: descriptor } = await import("protobufjs/ext/descriptor.js");
+  const bytes = Uint8Array.fromBase64(base64);
+  const file = descriptor.FileDescriptorProto.decode(bytes) as IFileDescriptorProto;
+  const { syntax, edition } = file;
+  const context = { edition: EDITIONS[Number(edition)] ?? (syntax || "proto2"), keepCase: true };
+  const all = file.package ? root.define(file.package) : root;
+  const placed = (of: IDescriptorProto, type: Type | undefined): PlacedType => ({
+    type,
+    within: () =>
+      (of.nestedType ?? []).map((own) => {
+        const inner = own.options?.mapEntry ? null : type?.get(own.name ?? "");
+        return placed(own, inner instanceof Type ? inner : undefined);
+      }),
+  });
+  const types = (file.messageType ?? []).map((own) => {
+    checkFields(own);
+    const type = Type.fromDescriptor(own, context);
+    all.add(type);
+    return placed(own, type);
+  });
+  for (const own of file.enumType ?? []) all.add(Enum.fromDescriptor(own, context));
+  return types;
+}
+
+function checkFields({ name, field = [], nestedType = [] }: IDescriptorProto): void {
+  if (field.length > MAX_SET) throw new SyntaxError(`${name} has more than ${MAX_SET} fields`);
+  nestedType.forEach(checkFields);
+}
+
+/** The types of all packages, without those within a type. */
+function* typesOf(
+  root: NamespaceBase,
+  isType: (child: ReflectionObject) => child is Type,
+): Generator<Type> {
+  const open: NamespaceBase[] = [root];
+  for (let own = open.pop(); own !== undefined; own = open.pop()) {
+    for (const child of own.nestedArray) {
+      if (isType(child)) yield child;
+      else if ("nestedArray" in child) open.push(child as NamespaceBase);
+    }
+  }
+}
+
+/**
+ * Counts what is set between two braces: the library takes time by the square of the fields of a type.
+ *
+ * @throws SyntaxError when it is too much
+ */
+function checkWidth(text: string): void {
+  const counts = [0];
+  let at = 0;
+  const skipTo = (end: string) => {
+    const next = text.indexOf(end, at + 2);
+    at = next < 0 ? text.length : next + end.length - 1;
+  };
+  for (; at < text.length; at++) {
+    const char = text[at];
+    if (text.startsWith("//", at)) skipTo("\n");
+    else if (text.startsWith("/*", at)) skipTo("*/");
+    else if (char === "{") counts.push(0);
+    else if (char === "}") counts.pop();
+    else if (char === '"' || char === "'") {
+      for (at++; at < text.length && text[at] !== char; at++) if (text[at] === "\\") at++;
+    } else if (char === "=") {
+      const count = (counts.pop() ?? 0) + 1;
+      counts.push(count);
+      if (count > MAX_SET) {
+        throw new SyntaxError(`it sets more than ${MAX_SET} numbers and options of one type`);
+      }
+    }
+  }
+}
