@@ -15,7 +15,7 @@ import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { unpackSnappy } from "../log/kafka/protocol/snappy.ts";
 import { AvroInput, compileAvroReader, type ReadAvro } from "./avro.ts";
 import { DecodeError, latin1 } from "./byte_input.ts";
-import { decoded } from "./schema_registry.ts";
+import { decoded } from "./decoded.ts";
 
 /** A value of a file, or what could not be read. */
 export interface AvroFileValue {

@@ -7,11 +7,9 @@
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
-import { rejectUnplain } from "../../src/events/check.ts";
-import { countKeys } from "../../src/events/plain.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { compileAvro } from "./avro.ts";
-import { DecodeError } from "./byte_input.ts";
+import { decoded } from "./decoded.ts";
 import { compileProtobufFile, type ProtobufFile } from "./protobuf_schema.ts";
 import {
   type RegisteredSchema,
@@ -39,6 +37,7 @@ export class SchemaRegistry {
   readonly #client: RegistryClient;
   readonly #now: () => number;
   readonly #decoders = new Map<number, Decoder | Rejected>();
+  readonly #loading = new Map<number, Promise<void>>();
   /** Until when what was found wrong with a schema counts. */
   readonly #rejectedUntil = new Map<number, number>();
 
@@ -57,7 +56,9 @@ export class SchemaRegistry {
     const id = idOf(bytes);
     if (typeof id !== "number") return undefined;
     if (this.#decoders.has(id) && !this.#isOutdated(id)) return undefined;
-    return this.#load(id);
+    const loading = this.#loading.get(id) ?? this.#load(id).finally(() => this.#loading.delete(id));
+    this.#loading.set(id, loading);
+    return loading;
   }
 
   /** Decodes a record whose schema was fetched. Does not throw. */
@@ -81,9 +82,10 @@ export class SchemaRegistry {
     const decoder = registered === null
       ? reject("unknown-schema", `Cannot decode the record: the registry has no schema ${id}`)
       : await this.#decoderOf(id, registered);
-    if (this.#decoders.size >= MAX_SCHEMAS) {
-      this.#decoders.clear();
-      this.#rejectedUntil.clear();
+    const [oldest] = this.#decoders.keys();
+    if (oldest !== undefined && this.#decoders.size >= MAX_SCHEMAS) {
+      this.#decoders.delete(oldest);
+      this.#rejectedUntil.delete(oldest);
     }
     this.#decoders.set(id, decoder);
     if (typeof decoder === "function") this.#rejectedUntil.delete(id);
@@ -161,19 +163,4 @@ function idOf(bytes: Uint8Array): number | Rejected {
     "undecodable",
     `Cannot decode the record as one of a schema registry, a zero and an id of 4 bytes: ${got}`,
   );
-}
-
-/** Decodes, or says why not. @param what its format and schema, or where it is, for the reason */
-export function decoded(decode: (bytes: Uint8Array) => unknown, body: Uint8Array, what: string): ParsedJson {
-  try {
-    const value = decode(body);
-    return countKeys(value) < 0 ? rejectUnplain(value, "record") : { ok: true, value };
-  } catch (error) {
-    if (error instanceof SyntaxError) {
-      return reject("unknown-schema", `Cannot decode the record as ${what}: ${error.message}`);
-    }
-    if (!(error instanceof DecodeError)) throw error;
-    const field = error.path === "" ? "" : `field ${error.path}: `;
-    return reject("undecodable", `Cannot decode the record as ${what}: ${field}${error.message}`);
-  }
 }

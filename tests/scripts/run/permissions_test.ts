@@ -165,7 +165,12 @@ Deno.test("permissionsOf() takes folders of certificates, secrets and the target
   );
   const follows = await permissionsOf({ ...flags, log: "sqlite" });
   assert.deepEqual([follows.net, follows.write], ["inherit", sqlite.write], "brokers of a source");
-  assert.ok((follows.read as string[]).includes("/tls/ca.pem"));
+  assert.ok((follows.read as string[]).includes("/tls"));
+  const registry = { url: "https://registry", tls: { caFile: "/registry/ca.pem" } };
+  await Deno.writeTextFile(flags.config, JSON.stringify({ outputs: { format: "avro", registry } }));
+  const outputs = await permissionsOf({ ...flags, log: "sqlite" });
+  assert.deepEqual([outputs.net, outputs.write], ["inherit", sqlite.write], "a schema registry");
+  assert.ok((outputs.read as string[]).includes("/registry"));
   await Deno.remove(folder, { recursive: true });
 });
 
