@@ -145,7 +145,7 @@ const program = addLogFlags(
   )
   .option(
     "--rebuild-share <x>",
-    `share of the thread that serves which --rebuild takes (default: ${REBUILD_SHARE})`,
+    `share of a processor that --rebuild takes (default: ${REBUILD_SHARE})`,
     share,
   )
   .option("--anyway", "with --rebuild: switch even if the new generation predicts worse")

@@ -43,8 +43,8 @@ export interface Flags extends LogFlags {
 
 /** Default address of HTTP. */
 export const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 8080 };
-/** Default share of the thread that serves which a rebuild takes. */
-export const REBUILD_SHARE = 0.3;
+/** Default share of a processor that a rebuild takes. */
+export const REBUILD_SHARE = 0.5;
 /** Default folder of local snapshots. */
 export const SNAPSHOTS = ".data/snapshots";
 

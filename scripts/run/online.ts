@@ -106,7 +106,10 @@ export interface OnlineRun {
   readonly log: Log;
   readonly topics: Topics;
   readonly memory?: number | undefined;
+  /** Share of a processor that building takes. */
   readonly share: number;
+  /** Permissions of its thread. */
+  readonly permissions: Deno.PermissionOptions | undefined;
   readonly anyway: boolean;
   readonly delivery: Delivery;
   readonly surfaceTopics: ServiceOptions["surfaceTopics"];
@@ -151,6 +154,11 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     place,
     ends,
     start,
+    thread: {
+      share: run.share,
+      permissions: run.permissions,
+      onProgress: (figures) => progress.tell(figures, figures.version),
+    },
     share: run.share,
     signal,
     clock: now,

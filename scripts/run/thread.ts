@@ -238,6 +238,7 @@ async function serve(flags: Flags): Promise<number> {
     topics,
     memory: flags.memory,
     share: flags.rebuildShare ?? REBUILD_SHARE,
+    permissions: kind.capabilities.isShared ? LEARNER_PERMISSIONS : "none",
     anyway: flags.anyway === true,
     delivery,
     surfaceTopics: config.surfaceTopics,

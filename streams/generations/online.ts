@@ -8,7 +8,7 @@
  *   new       leg 1 ─────────────│ leg 2 ──│ 3 │4│last│ leads    each leg ends where the old one had committed
  * ```
  *
- * Requests wait on the log from the last commit of the old generation to the first of the new one. Where a leg ends is
+ * The first legs may be built in a thread of their own. Requests wait on the log from the last commit of the old generation to the first of the new one. Where a leg ends is
  * written before it begins: killed at any moment, the same legs give the same bytes.
  *
  * @module
@@ -25,6 +25,7 @@ import { generationTopics, type Topics } from "../topics/topics.ts";
 import type { Generation } from "./generation.ts";
 import { distance, goalFor, positionsOf } from "./positions.ts";
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "./rebuild.ts";
+import { ThreadedBuild, type ThreadedBuildOptions } from "./threaded_build.ts";
 import { generationRecord } from "./registry.ts";
 
 /** What is built beside what, and how. */
@@ -45,6 +46,8 @@ export interface OnlineOptions {
   readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
   /** Asked once before the switch. @returns whether the generation may serve */
   readonly mayServe: (rebuild: Rebuild) => Promise<boolean>;
+  /** Builds in a thread of its own until little is left. @default {all is built in this thread} */
+  readonly thread?: ThreadedBuildOptions | undefined;
   /** Share of this thread that it takes, in (0, 1]. */
   readonly share: number;
   /** Told about each step. */
@@ -67,6 +70,8 @@ export interface OnlineResult {
 
 /** Events that are left for the time in which nobody answers. */
 const NEAR_EVENTS = 128;
+/** Events that are left for this thread. */
+const FEW_EVENTS = 1000;
 /** A leg that leaves more than this share of the one before does not catch up at the share of the thread that it has. */
 const SLOW = 0.5;
 
@@ -88,6 +93,19 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   };
   let until = generation.until ?? await goal();
   await note(until);
+  if (options.thread !== undefined) {
+    const { service: _, task: { nowMicros: __, ...task }, ...spec } = options.rebuild;
+    const plain = { ...spec, until, task };
+    await using apart = new ThreadedBuild(log, plain, options.thread);
+    for (let left = Infinity;;) {
+      await apart.build(until, signal);
+      const next = await goal();
+      const events = distance(until, next);
+      if (events <= FEW_EVENTS || events > left * SLOW) break;
+      [left, until] = [events, next];
+      await note(until);
+    }
+  }
   await using rebuild = await Rebuild.open(log, { ...options.rebuild, until });
   const extend = async () => {
     const next = await goal();

@@ -28,7 +28,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "60" },
     limit: { type: "string", default: "31000" },
     model: { type: "string", default: "dien" },
-    share: { type: "string", default: "0.3" },
+    share: { type: "string", default: "0.5" },
     port: { type: "string", default: "18723" },
     log: { type: "string", default: "sqlite" },
     partitions: { type: "string", default: "2" },

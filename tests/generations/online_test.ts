@@ -259,8 +259,10 @@ for (const partitions of [1, 2]) {
     });
     const generation = { ...GENERATION, blueprint: { ...GENERATION.blueprint, partitions } };
     const options = await online(log, place, { generation });
+    const thread = partitions === 1 ? undefined : { share: 1, onProgress: () => void send(4) };
     const { isSwitched } = await rebuildOnline(log, {
       ...options,
+      thread,
       onStep: () => void send(2),
     });
     assert.deepEqual(await place.service.unready(), []);

@@ -1,0 +1,42 @@
+/**
+ * Messages between a service and the thread that builds a generation beside it.
+ *
+ * ```text
+ *   service                       thread
+ *   { start, log, share }  ──>    opens the log and the generation
+ *                          <──    { progress }, now and then
+ *   { until }              ──>    builds up to there
+ *                          <──    { built: true }
+ *   { end: true }          ──>    ends
+ *                          <──    { ended: null }, or { ended: error } at any time
+ * ```
+ *
+ * @module
+ */
+
+import type { LeftOut } from "../log/unreadable.ts";
+import type { PortError } from "../log/threads/port_calls.ts";
+import type { ThreadLog } from "../service/jobs/thread_messages.ts";
+import type { RebuildOptions, RebuildProgress } from "./rebuild.ts";
+
+/** What is built; can be cloned. */
+export type BuildSpec = Omit<RebuildOptions, "service">;
+
+/** To the thread. */
+export type BuildOrder =
+  | { readonly start: BuildSpec; readonly log: ThreadLog; readonly share: number }
+  | { readonly until: readonly number[] }
+  | { readonly end: true };
+
+/** How far it is. */
+export interface BuildFigures extends RebuildProgress {
+  /** Newest version of its model. */
+  readonly version: number;
+}
+
+/** From the thread. */
+export type BuildReport =
+  | { readonly progress: BuildFigures }
+  | { readonly built: true }
+  | { readonly unreadable: LeftOut }
+  | { readonly ended: PortError | null };

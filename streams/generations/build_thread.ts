@@ -1,0 +1,75 @@
+/**
+ * The thread that builds a generation: a module worker, started by `threaded_build.ts`.
+ *
+ * @module
+ */
+
+import { setImmediate as turn } from "node:timers/promises";
+import { openAt } from "../log/kinds/kinds.ts";
+import type { Log } from "../log/log.ts";
+import { pause } from "../log/pause.ts";
+import { packError } from "../log/threads/port_calls.ts";
+import { RemoteLog } from "../log/threads/remote_log.ts";
+import { unreadable } from "../log/unreadable.ts";
+import type { ThreadLog } from "../service/jobs/thread_messages.ts";
+import type { BuildOrder, BuildReport, BuildSpec } from "./build_messages.ts";
+import { Rebuild } from "./rebuild.ts";
+
+/** The thread's side of its channel. */
+interface ThreadScope {
+  onmessage: (event: MessageEvent<BuildOrder>) => void;
+  postMessage(report: BuildReport): void;
+}
+
+/** Time between two reports. */
+const REPORT_MS = 500;
+
+const scope = self as unknown as ThreadScope;
+const ending = new AbortController();
+let legs = Promise.withResolvers<readonly number[]>();
+
+scope.onmessage = ({ data }) => {
+  if ("end" in data) ending.abort();
+  else if ("until" in data) legs.resolve(data.until);
+  else void live(data.start, data.log, data.share);
+};
+
+async function live(spec: BuildSpec, place: ThreadLog, share: number): Promise<void> {
+  unreadable.forward((leftOut) => report({ unreadable: leftOut }));
+  const { signal } = ending;
+  const ended = new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));
+  try {
+    await using log = await openLog(place);
+    await using rebuild = await Rebuild.open(log, spec);
+    let told = -Infinity;
+    for (let until = await Promise.race([legs.promise, ended]); until !== null && !signal.aborted;) {
+      legs = Promise.withResolvers();
+      rebuild.extend(until);
+      for (let isOpen = true; isOpen && !signal.aborted;) {
+        const begun = performance.now();
+        isOpen = await rebuild.step();
+        const now = performance.now();
+        if (!isOpen || now - told >= REPORT_MS) {
+          told = now;
+          report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
+        }
+        await pause((now - begun) * (1 - share) / share, signal);
+        await turn(); // a log in memory never yields, so orders would not be heard
+      }
+      if (!signal.aborted) report({ built: true });
+      until = await Promise.race([legs.promise, ended]);
+    }
+    report({ ended: null });
+  } catch (error) {
+    report({ ended: packError(error) });
+  }
+}
+
+/** The log, of which a build needs no groups. */
+async function openLog(place: ThreadLog): Promise<Log> {
+  return "port" in place ? new RemoteLog(place) as unknown as Log : await openAt(place.address);
+}
+
+function report(what: BuildReport): void {
+  scope.postMessage(what);
+}
