@@ -25,6 +25,8 @@ import { agreementOptions } from "./agreement.ts";
 import { chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
 
 const PROGRESS_MS = 5000;
+/** Share of the thread that serves, at first, for the last legs. */
+const SERVING_SHARE = 0.3;
 /** Most events of a round: requests wait for it. */
 const ROUND_EVENTS = 32;
 
@@ -159,13 +161,13 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       permissions: run.permissions,
       onProgress: (figures) => progress.tell(figures, figures.version),
     },
-    share: run.share,
+    share: Math.min(run.share, SERVING_SHARE),
     signal,
     clock: now,
     now: Date.now,
     onStep: (now, { learning }) => progress.tell(now, learning.version),
-    async mayServe() {
-      const comparison = await compareSamples(log, before, own);
+    async mayServe(gentle) {
+      const comparison = await compareSamples(gentle, before, own);
       logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });
       const others = (await log.members?.(tasksGroup(before)) ?? []).length;
       if (others > 1) {

@@ -21,6 +21,7 @@ import type { Replaceable } from "../service/replaceable.ts";
 import type { Service } from "../service/service.ts";
 import type { Task } from "../task/task.ts";
 import { servingRecord } from "../topics/serving.ts";
+import { GentleLog } from "./gentle_log.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import type { Generation } from "./generation.ts";
 import { distance, goalFor, positionsOf } from "./positions.ts";
@@ -44,8 +45,12 @@ export interface OnlineOptions {
   readonly ends: number[];
   /** Starts the service that follows it, which may wait for its tasks. */
   readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
-  /** Asked once before the switch. @returns whether the generation may serve */
-  readonly mayServe: (rebuild: Rebuild) => Promise<boolean>;
+  /**
+   * Asked once before the switch. @returns whether the generation may serve
+   *
+   * @param log to read in pieces
+   */
+  readonly mayServe: (log: Log) => Promise<boolean>;
   /** Builds in a thread of its own until little is left. @default {all is built in this thread} */
   readonly thread?: ThreadedBuildOptions | undefined;
   /** Share of this thread that it takes, in (0, 1]. */
@@ -106,7 +111,8 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
       await note(until);
     }
   }
-  await using rebuild = await Rebuild.open(log, { ...options.rebuild, until });
+  const gentle = new GentleLog(log);
+  await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until });
   const extend = async () => {
     const next = await goal();
     const events = distance(until, next);
@@ -126,7 +132,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
     }
   };
   await catchUp();
-  if (!await options.mayServe(rebuild)) return { isSwitched: false, pauseMs: 0 };
+  if (!await options.mayServe(gentle.log)) return { isSwitched: false, pauseMs: 0 };
   const isWarm = options.rebuild.service !== undefined;
   const tasksOf = Promise.withResolvers<Map<number, Task>>();
   const early = isWarm ? await options.start({ ...rebuild.warm, tasks: tasksOf.promise }) : undefined;
@@ -140,6 +146,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
       await early?.stop();
       return { isSwitched: false, pauseMs: 0 };
     }
+    gentle.end();
     await place.release();
     await extend();
     while (await rebuild.step(true));

@@ -104,6 +104,16 @@ async function stop(process: Deno.ChildProcess): Promise<void> {
   await process.status;
 }
 
+/** The slowest request of each second that had one above 300 ms. */
+function slowestBySecond(begun: number): Record<string, number> {
+  const slowest: Record<string, number> = {};
+  for (const { at, ms } of asked) {
+    const second = `${Math.floor((at - begun) / 1000)}`;
+    if (ms > 300) slowest[second] = Math.max(slowest[second] ?? 0, Math.round(ms));
+  }
+  return slowest;
+}
+
 interface Asked {
   readonly request: string;
   readonly at: number;
@@ -216,6 +226,7 @@ try {
       p99: sorted[Math.floor(sorted.length * 0.99)],
       slowest: sorted.at(-1),
       slowestAtTheSwitch: Math.max(...near),
+      slowestBySecond: slowestBySecond(begun),
     },
     null,
     2,
