@@ -64,7 +64,8 @@ export class PairLists {
     const K = places.length;
     const H = Math.min(MAX_BEHAVIOURS, context.size);
     const [V, A, F] = [this.names.pairs.length, this.names.behaviours.length, this.#features];
-    const items = Uint32Array.from({ length: K }, (_, i) => ranked.items[places[i]!]!);
+    const items = new Uint32Array(K);
+    for (let i = 0; i < K; i++) items[i] = ranked.items[places[i]!]!;
     const asked = { context, time, H, items };
     const pairs = new Float32Array(K * H * V);
     for (const [fill, column] of this.#pairs) fill(asked, { values: pairs, column, columns: V });

@@ -113,28 +113,55 @@ const COUNTS: ValueKind = {
   },
 };
 
+/** Bits of a word of a set. */
+const WORD = 32;
+
 /** The cosine of the sets of categories of two items. */
 const CATEGORIES: ValueKind = {
   names: ["categories"],
   create: ({ lists }) => ({ context, H, items }, { values, column, columns }) => {
     const K = items.length;
-    const all = Array.from(items, (item) => lists.categoriesOf(item));
+    // A bit for each category of the behaviours: what two sets have in common is counted without a branch.
+    const bits = new Map<number, number>();
     for (let j = 0; j < H; j++) {
-      const theirs = lists.categoriesOf(context.items[j]!);
-      if (theirs.length === 0) continue;
-      for (let i = 0; i < K; i++) {
-        const own = all[i]!;
+      for (const category of lists.categoriesOf(context.items[j]!)) {
+        if (!bits.has(category)) bits.set(category, bits.size);
+      }
+    }
+    const words = Math.ceil(bits.size / WORD);
+    const sets = (size: number, itemOf: (n: number) => number) => {
+      const set = new Int32Array(size * words), roots = new Float64Array(size);
+      for (let n = 0; n < size; n++) {
+        const own = lists.categoriesOf(itemOf(n));
+        for (const category of own) {
+          const bit = bits.get(category);
+          if (bit !== undefined) set[n * words + Math.floor(bit / WORD)]! |= 1 << bit % WORD;
+        }
+        // Without a category: whatever it is divided by, 0 is common.
+        roots[n] = Math.sqrt(Math.max(1, own.length));
+      }
+      return { set, roots };
+    };
+    const theirs = sets(H, (j) => context.items[j]!);
+    const own = sets(K, (i) => items[i]!);
+    for (let i = 0, to = column; i < K; i++) {
+      for (let j = 0; j < H; j++, to += columns) {
         let common = 0;
-        for (let k = 0; k < own.length; k++) {
-          for (let n = 0; n < theirs.length; n++) if (own[k] === theirs[n]) common++;
+        for (let w = 0; w < words; w++) {
+          common += ones(own.set[i * words + w]! & theirs.set[j * words + w]!);
         }
-        if (common > 0) {
-          values[(i * H + j) * columns + column] = common / Math.sqrt(own.length * theirs.length);
-        }
+        values[to] = common / (own.roots[i]! * theirs.roots[j]!);
       }
     }
   },
 };
+
+/** Number of bits that are 1. */
+function ones(word: number): number {
+  const pairs = word - (word >>> 1 & 0x55555555);
+  const fours = (pairs & 0x33333333) + (pairs >>> 2 & 0x33333333);
+  return Math.imul(fours + (fours >>> 4) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
 
 /** Whether the candidate is the behaviour's item. */
 const SAME: ValueKind = {

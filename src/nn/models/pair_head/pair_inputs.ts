@@ -141,7 +141,7 @@ export class PairInputs {
         }
         for (let a = 0; a < A; a++) values[to + V + a] = theirs[j * A + a]!;
         for (let n = 0; n < products.length; n++) {
-          const [pair, behaviour] = products[n]!;
+          const { 0: pair, 1: behaviour } = products[n]!;
           const product = pair < 0 || behaviour < 0
             ? 0
             : Math.fround(pairs[row * V + pair]! * behaviours[j * A + behaviour]!);
