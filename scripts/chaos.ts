@@ -4,6 +4,7 @@
  *
  *     deno run -A scripts/chaos.ts                 # a minute
  *     deno run -A scripts/chaos.ts --long          # 200,000 events, 100 kills: a quarter of an hour
+ *     deno run -A scripts/chaos.ts --cluster       # three brokers, of which one after the other suffers: four minutes
  *     deno run -A scripts/chaos.ts --seed 7        # other people, other faults
  *
  * @module
@@ -14,7 +15,7 @@ import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import { DELIVERIES, type Delivery } from "../streams/topics/delivery.ts";
 import { runChaos } from "../tests/chaos/chaos.ts";
 import { describe, makeSchedule } from "../tests/chaos/schedule.ts";
-import { LONG, SHORT } from "../tests/chaos/sizes.ts";
+import { CLUSTER, LONG, SHORT } from "../tests/chaos/sizes.ts";
 import {
   commandArguments,
   commandName,
@@ -28,6 +29,7 @@ import {
 interface Flags {
   readonly seed: number;
   readonly long: boolean;
+  readonly cluster: boolean;
   readonly events?: number;
   readonly kills?: number;
   readonly model: ModelName;
@@ -38,9 +40,9 @@ interface Flags {
 }
 
 async function main(flags: Flags): Promise<number> {
-  const size = flags.long ? LONG : SHORT;
+  const size = flags.cluster ? CLUSTER : flags.long ? LONG : SHORT;
   const { seed, model, delivery, live } = flags;
-  const counts = { ...size.counts, kill: flags.kills ?? size.counts.kill };
+  const counts = { ...size.counts, ...(flags.kills === undefined ? {} : { kill: flags.kills }) };
   const schedule = makeSchedule({ seed, counts, monitors: size.monitors, gapMs: size.gapMs });
   if (flags.show) {
     print(Deno.stdout, describe(schedule));
@@ -57,6 +59,7 @@ async function main(flags: Flags): Promise<number> {
     events: flags.events ?? size.events,
     users: size.users,
     monitors: size.monitors,
+    brokers: flags.cluster ? 3 : 1,
     model,
     delivery,
     live,
@@ -85,6 +88,7 @@ const program = createCommand(commandName("chaos"))
   .description("Injects faults into a deployment on Kafka and checks that it keeps its promises.")
   .option("--seed <n>", "seed of people and faults", integer, 1)
   .option("--long", "200,000 events, 100 kills and everything else, for a quarter of an hour", false)
+  .option("--cluster", "three brokers, which are killed, frozen and cut off, one at a time", false)
   .option("--events <n>", "events that people make", count)
   .option("--kills <n>", "kills with SIGKILL", integer)
   .addOption(

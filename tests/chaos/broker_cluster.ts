@@ -13,7 +13,8 @@ import { type DevBroker, freePort, startBroker } from "../../scripts/kafka/dev_b
 import { Wire } from "./wire.ts";
 
 const START_TRIES = 3;
-const NODES = [1, 2, 3] as const;
+/** Their numbers. */
+export const NODES = [1, 2, 3] as const;
 
 /** Resolves when a broker has suffered for long enough. */
 export type Until = () => Promise<unknown>;

@@ -16,15 +16,15 @@ import {
   taskOptions,
 } from "../../streams/config/config.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
-import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
 import type { Deployment } from "./deployment.ts";
 import { startExperiments } from "./experiments.ts";
 import { Fleet } from "./fleet.ts";
 import { unlearnt } from "./notes.ts";
-import { RestartingBroker } from "./restarting_broker.ts";
-import { endOf, type Fault } from "./schedule.ts";
+import { type Brokers, oneBroker, threeBrokers, wholeAgain } from "./brokers.ts";
+import { endOf, type Fault, isOfBroker } from "./schedule.ts";
 import { catalogue, START, traffic } from "./traffic.ts";
 import { type Verdict, verify } from "./verify.ts";
 
@@ -38,6 +38,8 @@ export interface ChaosOptions {
   readonly events: number;
   /** People. */
   readonly users: number;
+  /** Brokers. @default {1} */
+  readonly brokers?: 1 | 3;
   /** Partitions. @default {4} */
   readonly partitions?: number;
   /** Processes with tasks. @default {2} */
@@ -73,6 +75,8 @@ const FROZEN: Config = { ...CONFIG, snapshotVersions: null };
 const SERVED = 1;
 /** Time between two appends of events. */
 const APPEND_MS = 200;
+/** An append that fails so often does not pass. */
+const MAX_REPEATS = 10;
 /** After the last fault and event, how long without any progress is too long. */
 const STUCK_MS = 120_000;
 
@@ -98,9 +102,12 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   };
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify(live ? CONFIG : FROZEN));
-  await using brokers = await RestartingBroker.start(`${folder}/kafka`);
-  const { address } = brokers;
-  await using log = await KafkaLog.open({ brokers: [address], retryMs: 300_000 });
+  const isWhole = () => wholeAgain(log, Object.values(topics), STUCK_MS);
+  await using brokers = options.brokers === 3
+    ? await threeBrokers(`${folder}/kafka`, isWhole)
+    : await oneBroker(`${folder}/kafka`);
+  const { addresses } = brokers;
+  await using log = await KafkaLog.open({ brokers: addresses, retryMs: 300_000 });
   await log.createTopics(topicSpecs(topics, partitions));
   const people = { seed: options.seed, events: options.events, users: options.users, partitions };
   await log.append([...catalogue(topics, people)]);
@@ -111,7 +118,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     args: (name) => [
       // Only who follows under the same name learns of a death before its session is over.
       ...["--members", `${folder}/members/${name}`],
-      ...["--log", "kafka", "--brokers", address, "--prefix", PREFIX, "--model", model],
+      ...["--log", "kafka", "--brokers", addresses.join(), "--prefix", PREFIX, "--model", model],
       ...["--config", `${folder}/meander.json`],
       ...(live ? [] : ["--serve-version", `${SERVED}`]),
       ...["--delivery", delivery, "--snapshots", `${folder}/snapshots`, "--snapshot-interval", "1"],
@@ -128,7 +135,7 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
     tell(`${clock()} ${fault.kind} ${fault.target} for ${(fault.lastsMs / 1000).toFixed(1)} s`);
     await suffer(fault, fleet, brokers);
   });
-  const sent = await drive(log, [...traffic(topics, people)], durationMs);
+  const { sent, repeated } = await drive(log, [...traffic(topics, people)], durationMs);
   await Promise.all(suffering);
   tell(`${clock()} ${sent} events are sent, all faults are over`);
   const deployment = { ...deploymentOf(model, live), delivery, snapshotsFolder: `${folder}/snapshots` };
@@ -138,13 +145,14 @@ export async function runChaos(options: ChaosOptions): Promise<Verdict> {
   tell(`${clock()} all is done`);
   await Promise.all(fleet.names.map((name) => fleet.stop(name)));
   tell(`${clock()} all processes have stopped; looks at what they left`);
-  await using fresh = await KafkaLog.open({ brokers: [address] });
+  await using fresh = await KafkaLog.open({ brokers: addresses });
   const verdict = await verify(fresh, deployment);
   return {
     problems: [...problems, ...verdict.problems],
     figures: {
       ...verdict.figures,
       faults: schedule.length,
+      "appends repeated": repeated,
       "processes started": fleet.started,
       "full disks noticed": fleet.fullDisks,
       "slowest stop, ms": Math.round(fleet.slowestStopMs),
@@ -172,8 +180,9 @@ function deploymentOf<N extends ModelName>(model: N, live: boolean): Deployment<
 async function suffer(
   { kind, target, lastsMs }: Fault,
   fleet: Fleet,
-  broker: RestartingBroker,
+  brokers: Brokers,
 ): Promise<void> {
+  if (isOfBroker(kind)) return await brokers.suffer(kind, lastsMs);
   switch (kind) {
     case "kill":
     case "kill-monitor":
@@ -197,22 +206,39 @@ async function suffer(
       return await fleet.kill(target);
     case "full-disk":
       return await fleet.fillDisk(target, lastsMs);
-    case "broker":
-      return await broker.restart(lastsMs);
   }
 }
 
-/** Appends the events evenly over a time. */
-async function drive(log: Log, records: readonly NewRecord[], durationMs: number): Promise<number> {
+/** Appends the events evenly over a time; says how many, and how many appends had to be repeated. */
+async function drive(
+  log: Log,
+  records: readonly NewRecord[],
+  durationMs: number,
+): Promise<{ readonly sent: number; readonly repeated: number }> {
   const started = performance.now();
-  let sent = 0;
+  let sent = 0, repeated = 0;
   while (sent < records.length) {
     const due = Math.ceil(records.length * Math.min(1, (performance.now() - started) / durationMs));
-    if (due > sent) await log.append(records.slice(sent, due));
+    if (due > sent) repeated += await appendAtLast(log, records.slice(sent, due));
     sent = Math.max(sent, due);
     await delay(APPEND_MS);
   }
-  return sent;
+  return { sent, repeated };
+}
+
+/**
+ * Appends as people do who get an error: once more. It is one of the log's own when a partition is away for longer than
+ * brokers wait for a transaction. Returns how often.
+ */
+async function appendAtLast(log: Log, records: readonly NewRecord[]): Promise<number> {
+  for (let times = 0;; times++) {
+    try {
+      await log.append(records);
+      return times;
+    } catch (error) {
+      if (!(error instanceof LogError) || times === MAX_REPEATS) throw error;
+    }
+  }
 }
 
 /**

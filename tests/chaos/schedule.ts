@@ -32,9 +32,25 @@ export const FAULT_KINDS = [
   "kill-joining",
   /** No file of a process with tasks can be written for `lastsMs`. */
   "full-disk",
-  /** SIGKILL of the broker; started again `lastsMs` later. */
+  /** SIGKILL of a broker; started again `lastsMs` later. */
   "broker",
+  /** SIGSTOP of one of three brokers, SIGCONT `lastsMs` later: it wakes up as a leader that is none any more. */
+  "broker-freeze",
+  /** One of three cannot reach the others for `lastsMs`, but clients can reach it. */
+  "broker-isolate",
+  /** Clients cannot reach one of three for `lastsMs`, but the others can. */
+  "broker-hide",
+  /** SIGTERM of one of three, so that it hands over what it leads; started again `lastsMs` later. */
+  "broker-leave",
 ] as const;
+
+/** Those of a broker. */
+export type BrokerFault = Extract<FaultKind, `broker${string}`>;
+
+/** Whether a broker suffers. */
+export function isOfBroker(kind: FaultKind): kind is BrokerFault {
+  return kind.startsWith("broker");
+}
 
 /** One of {@linkcode FAULT_KINDS}. */
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -55,8 +71,8 @@ export interface Fault {
 export interface ScheduleOptions {
   /** Same seed, same schedule. */
   readonly seed: number;
-  /** How often each kind happens. */
-  readonly counts: Readonly<Record<FaultKind, number>>;
+  /** How often each kind happens. @default {never} */
+  readonly counts: Readonly<Partial<Record<FaultKind, number>>>;
   /** Processes that run tasks. @default {2} */
   readonly tasks?: number;
   /** Processes that learn, or wait to. @default {2} */
@@ -77,6 +93,10 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   "kill-joining": [0, 400],
   "full-disk": [4000, 10_000],
   "broker": [200, 12_000],
+  "broker-freeze": [5000, 15_000],
+  "broker-isolate": [5000, 15_000],
+  "broker-hide": [3000, 12_000],
+  "broker-leave": [0, 3000],
 };
 /** How long a process that was started is left alone. */
 const YOUNG_MS = 1000;
@@ -90,7 +110,10 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
   const { seed, counts, gapMs = 5000, tasks = 2, learners = 2, monitors = 1 } = options;
   const random = mulberry32(seed);
   const between = (low: number, high: number) => Math.round(low + random() * (high - low));
-  const kinds = shuffle(FAULT_KINDS.flatMap((kind) => new Array<FaultKind>(counts[kind]).fill(kind)), random);
+  const kinds = shuffle(
+    FAULT_KINDS.flatMap((kind) => new Array<FaultKind>(counts[kind] ?? 0).fill(kind)),
+    random,
+  );
   const crew = { task: tasks, learner: learners, monitor: monitors };
   /** When each process is itself again. */
   const free = new Map<string, number>();
@@ -101,7 +124,7 @@ export function makeSchedule(options: ScheduleOptions): Fault[] {
     const lastsMs = between(...LASTS[kind]);
     const role = roleOf(kind, random());
     const names = Array.from({ length: crew[role] }, (_, i) => `${role}-${i}`);
-    const target = kind === "broker"
+    const target = isOfBroker(kind)
       ? "broker"
       : kind.includes("join")
       ? `guest-${n}`

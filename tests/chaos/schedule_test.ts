@@ -11,6 +11,10 @@ const counts = {
   "kill-joining": 2,
   "full-disk": 2,
   "broker": 2,
+  "broker-freeze": 1,
+  "broker-isolate": 1,
+  "broker-hide": 1,
+  "broker-leave": 1,
 };
 
 Deno.test("makeSchedule() gives the same faults for the same seed, and others for another", () => {

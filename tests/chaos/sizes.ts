@@ -13,7 +13,7 @@ export interface Size {
   /** People. */
   readonly users: number;
   /** Faults. */
-  readonly counts: Readonly<Record<FaultKind, number>>;
+  readonly counts: Readonly<Partial<Record<FaultKind, number>>>;
   /** Processes that watch the experiments: one suffers each kill of a monitor, two take over from each other. */
   readonly monitors: number;
   /** Mean time between two faults, milliseconds. */
@@ -54,4 +54,24 @@ export const LONG: Size = {
   },
   monitors: 2,
   gapMs: 5000,
+};
+
+/** Of three brokers, beside a few of processes. */
+export const CLUSTER: Size = {
+  events: 8000,
+  users: 800,
+  counts: {
+    "kill": 3,
+    "kill-monitor": 1,
+    "freeze": 1,
+    "leave": 1,
+    "join": 1,
+    "broker": 2,
+    "broker-freeze": 2,
+    "broker-isolate": 2,
+    "broker-hide": 2,
+    "broker-leave": 2,
+  },
+  monitors: 1,
+  gapMs: 8000,
 };

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { prepareBroker } from "../../scripts/kafka/dev_broker.ts";
-import type { LogRemark, LogUse } from "../../streams/log/log.ts";
+import type { LogRemark } from "../../streams/log/log.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import { BrokerCluster } from "../chaos/broker_cluster.ts";
+import { wholeAgain } from "../chaos/brokers.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog } from "./kafka_broker.ts";
 
@@ -17,8 +18,6 @@ const PROGRESS = 3;
 const REQUEST_MS = 2000;
 /** Between two appends. */
 const PAUSE_MS = 25;
-/** How often brokers must say in a row that all is well. */
-const CERTAIN_TIMES = 8;
 /** After so long without progress we are stuck, however slow the machine. */
 const STUCK_MS = 60_000;
 
@@ -73,7 +72,7 @@ Deno.test({
         ] as const
       ) {
         await traffic.moves();
-        await isWhole(log, use);
+        await wholeAgain(log, [from, to], STUCK_MS);
         await suffer().catch((cause) => {
           throw new Error(`a broker was ${what}: ${cause.message}`, { cause });
         });
@@ -92,17 +91,6 @@ Deno.test({
     await Deno.remove(data, { recursive: true });
   },
 });
-
-/** Resolves when every broker is back in all that it holds: two that are behind at once are more than is promised. */
-async function isWhole(log: KafkaLog, use: LogUse): Promise<void> {
-  const since = performance.now();
-  // Any broker is asked, and one that was away may not know yet what it missed.
-  for (let times = 0; times < CERTAIN_TIMES; await delay(100)) {
-    const remarks = await log.review(use);
-    times = remarks.length === 0 ? times + 1 : 0;
-    if (performance.now() - since > STUCK_MS) throw new Error(remarks.map(({ what }) => what).join("; "));
-  }
-}
 
 /** Appends to each partition of a topic, and copies it to another exactly once. */
 class Traffic {

@@ -46,7 +46,8 @@ export function clientCredentials(
         ...(scope === undefined ? {} : { scope }),
       }),
     });
-    const seconds = Number(answer["expires_in"] ?? DEFAULT_SECONDS);
+    const told = Number(answer["expires_in"] ?? NaN);
+    const seconds = Number.isFinite(told) ? told : DEFAULT_SECONDS;
     return { value: textOf(answer, "access_token", WHAT), until: asked + seconds * 1000 };
   }, now);
 }
