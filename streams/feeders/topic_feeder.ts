@@ -21,6 +21,9 @@ const HELD_BYTES = 32 << 20;
 /** Bytes after which a commit is full. */
 const COMMIT_BYTES = 8 << 20;
 
+/** Work after which others have the thread. */
+const SLICE_MS = 4;
+
 /** Options of a {@linkcode TopicFeeder}. */
 export interface TopicFeederOptions {
   /** Its name, which it has alone; that of the position, too, where it has one topic. @default {that of its first topic} */
@@ -31,6 +34,8 @@ export interface TopicFeederOptions {
   readonly now?: () => number;
   /** A clock in milliseconds that never goes back. @default {performance.now} */
   readonly clock?: () => number;
+  /** Lets others have the thread, after so many milliseconds of work. @default {they wait for the whole batch} */
+  readonly giveWay?: (workedMs: number) => Promise<void>;
 }
 
 /**
@@ -67,14 +72,16 @@ export class TopicFeeder implements AsyncDisposable {
   readonly #group: string;
   readonly #batch: number;
   readonly #clock: () => number;
+  readonly #giveWay: TopicFeederOptions["giveWay"];
   #isBroken = false;
 
   private constructor(
     followed: readonly FollowedTopic[],
     writer: Writer,
     group: string,
-    { batch = 1000, clock = defaultClock }: TopicFeederOptions,
+    { batch = 1000, clock = defaultClock, giveWay }: TopicFeederOptions,
   ) {
+    this.#giveWay = giveWay;
     this.#topics = followed;
     this.#topicOf = new Map(
       followed.flatMap((topic) => topic.partitions.map((one) => [one, topic] as const)),
@@ -178,6 +185,7 @@ export class TopicFeeder implements AsyncDisposable {
     const until = this.#clock() + waitMs;
     const batch: NewRecord[] = [];
     let taken = 0, bytes = 0;
+    let worked = this.#clock();
     try {
       await Promise.all(this.#partitions.map((partition) => partition.fill()));
       while (taken < this.#batch && bytes < COMMIT_BYTES) {
@@ -186,6 +194,7 @@ export class TopicFeeder implements AsyncDisposable {
           taken++;
           bytes += this.#take(turn.partition, batch);
           if (turn.partition.isLow) await turn.partition.fill();
+          worked = await this.#pause(worked);
           continue;
         }
         const now = this.#clock();
@@ -207,6 +216,14 @@ export class TopicFeeder implements AsyncDisposable {
   /** Releases the name. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
+  }
+
+  /** Gives way when there was work since `begun` for long enough. @returns since when there is work now */
+  async #pause(begun: number): Promise<number> {
+    const workedMs = this.#clock() - begun;
+    if (this.#giveWay === undefined || workedMs < SLICE_MS) return begun;
+    await this.#giveWay(workedMs);
+    return this.#clock();
   }
 
   /** Takes the next record of a partition. @returns bytes of what it becomes */

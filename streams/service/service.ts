@@ -194,7 +194,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         group: rekeyGroup(topics),
         topic: topics.positions,
         name: () => `re-keying of ${rekeyFrom}`,
-        open: () => RekeyJob.open(log, topics, rekeyFrom, now),
+        open: () => RekeyJob.open(log, topics, rekeyFrom, { now, thread }),
       });
     }
     const { sources = [] } = options;
@@ -204,7 +204,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         group: sourcesGroup(topics),
         topic: topics.positions,
         name: () => "sources",
-        open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal }),
+        open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread }),
       });
     }
     if (roles.includes("monitor")) {

@@ -184,3 +184,17 @@ Deno.test("TopicFeeder.feed() rejects a record that grows too large for the log,
   const feeder = await feedAll(source, log);
   assert.deepEqual([feeder.items, feeder.rejected, feeder.firstRejection?.code], [1, 1, "too-large"]);
 });
+
+Deno.test("TopicFeeder.feed() gives way after every few milliseconds of work, and takes all the same", async () => {
+  const { source, log } = await logs(60, false);
+  let [now, gaveWay] = [0, 0];
+  const giveWay = (workedMs: number) => {
+    assert.ok(workedMs >= 4 && workedMs < 8, `${workedMs} ms of work`);
+    gaveWay++;
+    now += 1000;
+    return Promise.resolve();
+  };
+  const feeder = await feedAll(source, log, { clock: () => now += 0.5, giveWay });
+  assert.equal(feeder.events + feeder.items + feeder.rejected, 65);
+  assert.ok(gaveWay >= 5, `${gaveWay} times`);
+});

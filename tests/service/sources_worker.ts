@@ -8,6 +8,7 @@
 import { followedSources } from "../../scripts/flags/followed_sources.ts";
 import { openLog } from "../../scripts/flags/service_flags.ts";
 import { parseConfig } from "../../streams/config/config.ts";
+import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
 import { SourcesJob } from "../../streams/service/jobs/sources_job.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
@@ -18,7 +19,8 @@ await using log = await openLog(flags, { config });
 const topics = topicNames(prefix);
 await log.createTopics(topicSpecs(topics, 2));
 const { signal } = new AbortController();
-const options = { now: () => performance.now(), signal };
+const now = () => performance.now();
+const options = { now, signal, thread: new SharedThread(now) };
 await using job = await SourcesJob.open(log, topics, followedSources(flags, config), options);
 for (;;) {
   await job.step(signal);

@@ -18,6 +18,7 @@ import type { Log } from "../../log/log.ts";
 import { readAll } from "../../log/reading.ts";
 import { TopicFeeder } from "../../feeders/topic_feeder.ts";
 import type { Topics } from "../../topics/topics.ts";
+import type { SharedThread } from "./shared_thread.ts";
 import type { Job } from "./worker.ts";
 
 /** How long a step waits for an event, and the time between two looks at what has become of the topic. */
@@ -46,9 +47,16 @@ export class RekeyJob implements Job {
    *
    * @throws LogError `topic-mismatch` when the topic is another than the one that was re-keyed before
    */
-  static async open(log: Log, topics: Topics, topic: string, now: () => number): Promise<RekeyJob> {
+  static async open(
+    log: Log,
+    topics: Topics,
+    topic: string,
+    { now, thread }: { readonly now: () => number; readonly thread: SharedThread },
+  ): Promise<RekeyJob> {
     const name = feederName(topic);
-    const feeder = await TopicFeeder.open(log, topics, { log, topic, format: "meander", name });
+    const feeder = await TopicFeeder.open(log, topics, { log, topic, format: "meander", name }, {
+      giveWay: (ms) => thread.giveWay(ms),
+    });
     const lag = await feeder.lag();
     logger.info("re-keys {topic} to {events}: {lag} events wait", { topic, events: topics.events, lag });
     return new RekeyJob(feeder, now);

@@ -19,12 +19,23 @@ import { type Log, LogError } from "../../log/log.ts";
 import { orAborted } from "../../log/pause.ts";
 import { type ForeignTopic, type SourceLag, TopicFeeder } from "../../feeders/topic_feeder.ts";
 import type { Topics } from "../../topics/topics.ts";
+import type { SharedThread } from "./shared_thread.ts";
 import type { Job } from "./worker.ts";
 
 /** A topic to take in. */
 export interface FollowedSource extends Omit<ForeignTopic, "log"> {
   /** Opens the log that has it; sources with the same function share one. @default {the deployment's own} */
   readonly open?: (() => Promise<Log>) | undefined;
+}
+
+/** Surroundings of a {@linkcode SourcesJob}. */
+export interface SourcesContext {
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** Ends the opening. */
+  readonly signal: AbortSignal;
+  /** The thread that it shares. */
+  readonly thread: SharedThread;
 }
 
 /** How long a step waits for a record, and the time between two looks at what has become of the topics. */
@@ -68,7 +79,7 @@ export class SourcesJob implements Job {
     log: Log,
     topics: Topics,
     sources: readonly FollowedSource[],
-    { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },
+    { now, signal, thread }: SourcesContext,
   ): Promise<SourcesJob> {
     await using logs = new AsyncDisposableStack();
     const opened = new Map<() => Promise<Log>, Log>();
@@ -82,7 +93,12 @@ export class SourcesJob implements Job {
     };
     const followed: ForeignTopic[] = [];
     for (const source of sources) followed.push({ ...source, log: await logOf(source) });
-    const feeder = logs.use(await TopicFeeder.open(log, topics, followed, { name: "sources" }));
+    const feeder = logs.use(
+      await TopicFeeder.open(log, topics, followed, {
+        name: "sources",
+        giveWay: (ms) => thread.giveWay(ms),
+      }),
+    );
     const names = followed.map(({ topic }) => topic).join(", ");
     logger.info("takes in {names}: {lag} records wait", { names, lag: await feeder.lag() });
     return new SourcesJob(feeder, logs.move(), now);
