@@ -26,7 +26,7 @@ import { newRecord } from "../topics/own_records.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { Lateness } from "./lateness.ts";
-import { type HeldRecord, type ReadTime, SourcePartition } from "./source_partition.ts";
+import { type HeldRecord, type ReadTime, SourcePartition, whileThere } from "./source_partition.ts";
 import { startOffset } from "./start_offset.ts";
 
 /** Most bytes of what one record becomes: some of it may be in each of many events. */
@@ -162,11 +162,15 @@ export class FollowedTopic {
     if (change) throw anotherTopic(topic, name, change);
     const before = own?.next ?? await committedBefore(source, context, name, identity.partitions);
     const nexts: number[] = [];
-    for (let partition = 0; partition < identity.partitions; partition++) {
-      const from = before.length === 0 ? start : "earliest";
-      const next = before[partition] ?? await startOffset(source.log, { topic, partition }, from);
-      checkEnd(topic, partition, next, await source.log.bounds(topic, partition));
-      nexts.push(next);
+    try {
+      for (let partition = 0; partition < identity.partitions; partition++) {
+        const from = before.length === 0 ? start : "earliest";
+        const next = before[partition] ?? await startOffset(source.log, { topic, partition }, from);
+        checkEnd(topic, partition, next, await source.log.bounds(topic, partition));
+        nexts.push(next);
+      }
+    } catch (error) {
+      throw whileThere(error, topic); // it has got partitions that not all brokers know yet
     }
     // Otherwise a restart before the first record would start elsewhere.
     const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
@@ -223,7 +227,9 @@ export class FollowedTopic {
   /** How far behind each partition is. */
   async lags(): Promise<readonly SourceLag[]> {
     const { log, topic } = this.#source;
-    const ends = await endsOfTopic(log, topic, this.partitions.length);
+    const ends = await endsOfTopic(log, topic, this.partitions.length).catch((error) => {
+      throw whileThere(error, topic);
+    });
     return this.partitions.map(({ partition, next, head }) => {
       const lag = Math.max(0, (ends[partition] ?? 0) - next);
       const lagMs = head === undefined || lag === 0 ? 0 : Math.max(0, this.#context.now() - head.came);

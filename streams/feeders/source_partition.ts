@@ -5,7 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { Log, LogRecord } from "../log/log.ts";
+import { type Log, LogError, type LogRecord } from "../log/log.ts";
 import type { MergeHead, MergePartition } from "./merge.ts";
 
 const logger = getLogger(["meander", "feeder"]);
@@ -53,6 +53,15 @@ export interface ReadTime {
   readonly at: number;
   /** By the wall clock. */
   readonly time: number;
+}
+
+/** The error of a read, which passes where a topic is not what it was: who looks again is told what became of it. */
+export function whileThere(error: unknown, place: string): unknown {
+  const isGone = error instanceof RangeError ||
+    error instanceof LogError && ["unknown-topic", "unknown-partition"].includes(error.code);
+  return isGone
+    ? new LogError("closed", `Cannot read ${place} now: ${error.message}`, { cause: error })
+    : error;
 }
 
 /** A partition of a topic that is fed. */
@@ -134,7 +143,9 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     const begun = clock();
     const from = this.#readTo;
     const options = { maxRecords: MAX_RECORDS, maxBytes, waitMs, signal };
-    const { records, next, dropped = 0 } = await log.read(topic, partition, from, options);
+    const { records, next, dropped = 0 } = await log.read(topic, partition, from, options).catch((error) => {
+      throw whileThere(error, `${topic}/${partition} from ${from}`);
+    });
     if (dropped > 0) this.#skip(from, dropped);
     [this.#read, this.#at] = [records, 0];
     this.#readTo = next;

@@ -6,7 +6,7 @@ import {
   TopicFeeder,
   type TopicFeederOptions,
 } from "../../streams/feeders/topic_feeder.ts";
-import { LogError, type NewRecord } from "../../streams/log/log.ts";
+import { isTransient, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { parseStart } from "../../streams/mapping/start.ts";
@@ -158,6 +158,20 @@ Deno.test("TopicFeeder tries again what a registry did not answer, as a passing 
   isDown = false;
   while (await feeder.feed() > 0);
   assert.deepEqual(await idsOn(log), ["c0", "c1"]);
+});
+
+Deno.test("TopicFeeder fails for now when its topic goes while it is read: a new one says what became of it", async () => {
+  for (const error of [new LogError("unknown-topic", "gone"), new RangeError("it ends at 0")]) {
+    const log = new class extends MemoryLog {
+      override async read(...args: Parameters<MemoryLog["read"]>) {
+        if (args[0] === "clicks") throw error;
+        return await super.read(...args);
+      }
+    }();
+    await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 1, cleanup: "delete" }]);
+    await using feeder = await TopicFeeder.open(log, topics, { log, topic: "clicks", format: "meander" });
+    await assert.rejects(feeder.feed(), (rejected) => hasCode("closed")(rejected) && isTransient(rejected));
+  }
 });
 
 Deno.test("TopicFeeder.lags() says per partition how many records wait, and since when", async () => {

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Kafka, logLevel } from "kafkajs";
 import { followedSources } from "../../scripts/flags/followed_sources.ts";
 import { openLog as openAnyLog } from "../../scripts/flags/service_flags.ts";
 import { parseConfig } from "../../streams/config/config.ts";
@@ -124,6 +125,49 @@ export function testSources(broker: TestBroker): void {
       await Deno.remove(folder, { recursive: true });
     });
   }
+
+  Deno.test("a topic of a source may get partitions, and go, while it is followed", async () => {
+    const prefix = "growing.";
+    const topic = `${prefix}shop.views`;
+    await using log = await openLog(broker);
+    for (const name of [topic, `${prefix}shop.clicks`]) {
+      await log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);
+    }
+    const config = parseConfig(configOf(prefix), "meander.json");
+    const sources = followedSources({ log: "kafka", prefix }, config);
+    await using service = await Service.start(log, {
+      ...OPTIONS,
+      prefix,
+      partitions: 2,
+      roles: ["task"],
+      sources,
+    });
+    const feed = async (n: number, partition: number) => {
+      await using producer = await openLog(broker); // which knows of all partitions
+      await producer.append([{ ...record(prefix, n), topic, partition }]);
+    };
+    const fed = async () => (await eventsOn(log, prefix)).flat().length;
+    await feed(1, 0);
+    await until(async () => await fed() === 1, "it is followed");
+    const ended = service.ended.then(() => "it has ended", (error) => (error as Error).message);
+    const seen = async (condition: () => Promise<boolean>, what: string) =>
+      assert.equal(await Promise.race([ended, until(condition, what).then(() => what)]), what);
+    const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+      await feed(2, 2);
+      await seen(async () => await fed() === 2, "the new partition is followed");
+      await admin.deleteTopics({ topics: [topic] });
+      const fault = async () => (await service.status()).sources?.fault ?? "";
+      await seen(
+        async () => /it was deleted|it does not exist/.test(await fault()),
+        "it says that it is gone",
+      );
+    } finally {
+      await admin.disconnect();
+    }
+  });
 
   Deno.test("offsetSince() finds the first record of a time on a broker, as it does on other logs", async () => {
     await using log = await openLog(broker);

@@ -90,7 +90,7 @@ export class KafkaClient implements AsyncDisposable {
       const partitions = this.#partitions(topic);
       const found = partitions.find(({ partitionId }) => partitionId === partition);
       if (found !== undefined) return found.leader;
-      if (partitions.length > 0 || tries > MAX_REFRESHES) {
+      if (tries > MAX_REFRESHES) { // also where others are known: a topic may get more
         throw new LogError("unknown-topic", `Cannot find ${topic}/${partition}: it is gone`);
       }
       await this.#refreshMetadata(topic);

@@ -411,7 +411,11 @@ export class KafkaLog implements Log {
   }
 
   async #check(topic: string, partition: number): Promise<TopicSpec> {
-    const spec = await this.#topics.spec(topic);
+    let spec = await this.#topics.spec(topic);
+    if (partition >= spec.partitions) { // a topic of others may have got more
+      this.#topics.forget(topic);
+      spec = await this.#topics.spec(topic);
+    }
     checkPartition(spec, partition);
     return spec;
   }
