@@ -148,6 +148,11 @@ const program = addLogFlags(
     `share of a processor that --rebuild takes (default: ${REBUILD_SHARE})`,
     share,
   )
+  .option(
+    "--keep <days>",
+    "drop a generation that another one has replaced for so long (default: kept)",
+    count,
+  )
   .option("--anyway", "with --rebuild: switch even if the new generation predicts worse")
   .option("--verbose", "say more: every HTTP request")
   .option("--quiet", "say only what may need somebody")

@@ -39,6 +39,7 @@ export interface Flags extends LogFlags {
   readonly rebuild?: true;
   readonly rebuildShare?: number;
   readonly anyway?: true;
+  readonly keep?: number;
 }
 
 /** Default address of HTTP. */

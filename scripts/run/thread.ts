@@ -43,11 +43,13 @@ import type { HttpServer } from "../../streams/server/serve.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
-import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
+import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
 import { exitCodeOf } from "../flags/command_line.ts";
 import { followedSources } from "../flags/followed_sources.ts";
 import { chosenLog, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf, refuseNewerRelease, tasksOn } from "../flags/service_flags.ts";
+import { dropKept } from "../../streams/generations/drop.ts";
+import { Repeated } from "../../streams/service/erasure/background.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { outputsOf } from "./outputs.ts";
 import { ignore } from "../../streams/log/ignore.ts";
@@ -67,6 +69,8 @@ import {
 import { type Order, PATIENCE_MS, type Report } from "./start.ts";
 
 const STATUS_MS = 10_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Interval between messages while the log cannot be opened. */
 const WAITING_MS = 5000;
 /** Slices of a task that shares its thread with a server, which must be able to answer. */
@@ -221,7 +225,11 @@ async function serve(flags: Flags): Promise<number> {
   unfinished = () => service.unfinished;
   await using kept = new AsyncDisposableStack();
   const dropOld = (as: Config) => void kept.use(retentionOf(place.current, as));
-  if (plan === null) dropOld(config);
+  const dropReplaced = () => void kept.use(droppingOf(log, topics, flags));
+  if (plan === null) {
+    dropOld(config);
+    dropReplaced();
+  }
   const server = http &&
     await listen(http, {
       log,
@@ -251,9 +259,13 @@ async function serve(flags: Flags): Promise<number> {
   }).then((isSwitched) => {
     beside = null;
     dropOld(isSwitched ? config : plan.serves.config);
+    if (isSwitched) dropReplaced();
   });
   const failed = building?.then(() => stop.promise, (error) => {
-    if (switching.signal.aborted || place.isReleased) throw error;
+    if (switching.signal.aborted) return stop.promise;
+    if (place.isReleased) throw error;
+    beside = null;
+    dropOld(plan?.serves.config ?? config);
     logger.error("cannot build beside what serves, which goes on: {reason}", {
       reason: (error as Error).message,
     });
@@ -309,6 +321,19 @@ function madeOptions({ config, model, seed }: Made, { memory, variantModels = []
     learner: { tableBytes, ...learnerOptions(task, config, seed) },
     learning: learningOptions(config),
   };
+}
+
+/** Drops generations that have been replaced for long enough. */
+function droppingOf(log: Log, topics: Topics, { keep }: Flags): Repeated | undefined {
+  if (keep === undefined) return undefined;
+  const repeated = new Repeated();
+  const work = async () => {
+    for (const number of await dropKept(log, topics, keep * DAY_MS, Date.now())) {
+      logger.info("generation {number} is dropped: another one has served for {keep} days", { number, keep });
+    }
+  };
+  repeated.start(work, HOUR_MS, "drop generations", logger);
+  return repeated;
 }
 
 /** Drops old records where no broker does. */

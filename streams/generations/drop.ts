@@ -7,7 +7,9 @@
 import { canErase } from "../log/capabilities.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
-import { servingGeneration } from "../topics/serving.ts";
+import { newestOf } from "../log/reading.ts";
+import { generationsOf } from "./registry.ts";
+import { SERVING_KEY, servingGeneration } from "../topics/serving.ts";
 
 /** Records that are dropped at once. */
 const BATCH = 1000;
@@ -39,6 +41,29 @@ export async function dropGeneration(log: Log, topics: Topics, number: number, n
   await log.append([{ topic, partition: 0, key: String(number), value: null, time: now }]);
   await log.scrub?.();
   return dropped;
+}
+
+/**
+ * Drops the generations that are kept, when another one has served for a while.
+ *
+ * @param topics those of the first generation
+ * @param keepMs for how long, milliseconds
+ * @param now wall clock, milliseconds since the epoch
+ * @returns their numbers
+ */
+export async function dropKept(
+  log: Log,
+  topics: Topics,
+  keepMs: number,
+  now: number,
+): Promise<readonly number[]> {
+  if (await log.identify(topics.generations) === null) return [];
+  const switched = await newestOf(log, topics.generations, 0, SERVING_KEY);
+  if (switched === null || now - switched.time < keepMs) return [];
+  const serving = await servingGeneration(log, topics);
+  const kept = [...(await generationsOf(log, topics)).keys()].filter((number) => number !== serving);
+  for (const number of kept) await dropGeneration(log, topics, number, now);
+  return kept;
 }
 
 /** Whether a topic is one of a generation's: derived, or that of the versions of a variant's model. */

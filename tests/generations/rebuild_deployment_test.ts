@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../streams/config/config.ts";
 import { blueprintOf } from "../../streams/config/blueprint.ts";
-import { dropGeneration } from "../../streams/generations/drop.ts";
+import { dropGeneration, dropKept } from "../../streams/generations/drop.ts";
 import { generationsOf } from "../../streams/generations/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -81,6 +81,16 @@ Deno.test("rebuildDeployment() leaves the other one serving where it is told to"
   const { code } = await rebuild(log, { features: { itemFields: ["band"] } }, { switch: false });
   assert.equal(code, 0);
   assert.equal(await servingGeneration(log, topics), 1);
+});
+
+Deno.test("dropKept() drops what another generation has replaced for long enough", async () => {
+  await using log = await deployed();
+  const day = 86_400_000;
+  assert.deepEqual(await dropKept(log, topics, 0, Date.now()), [], "nothing was switched");
+  await rebuild(log, { features: { itemFields: ["band"] } });
+  assert.deepEqual(await dropKept(log, topics, day, Date.now() + day / 2), []);
+  assert.deepEqual(await dropKept(log, topics, day, Date.now() + 2 * day), [1]);
+  assert.deepEqual([...(await generationsOf(log, topics)).keys()], [2]);
 });
 
 Deno.test("dropGeneration() leaves nothing of a generation that does not serve, whose number is not used again", async () => {

@@ -84,6 +84,10 @@ Deno.test("Service erases a user where tasks share partitions", async () => {
   await log.createTopics(topicSpecs(topics, 6));
   assert.equal((await whole.topics()).get(topics.recommendations)?.partitions, 2);
   assert.equal((await whole.topics()).get(topics.state)?.partitions, 6);
+  // What is kept of another generation has the user, too.
+  const kept = `${topics.state}.g7`;
+  await whole.createTopics([{ name: kept, partitions: 3, cleanup: "compact" }]);
+  await whole.append([{ topic: kept, key: GONE, value: new Uint8Array(1), time: 0 }]);
   await live(log, async () => assert.deepEqual(await formsOn(whole), {}), partitionOf(GONE, 6));
 });
 

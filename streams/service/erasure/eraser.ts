@@ -26,6 +26,7 @@ import type { LogRecord, Scrubbed } from "../../log/log.ts";
 import { PORTION, portions, Repeated } from "./background.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
+import { partitionOf } from "../../log/partitioner.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
 import {
   clearedSignals,
@@ -264,6 +265,7 @@ export class Eraser implements AsyncDisposable {
       await this.#eraseTombstone(topics.lists, partition, user);
       await this.#eraseTombstone(topics.figures, 0, `user/${user}`);
     }
+    await this.#eraseKept(erasures);
     const asking = new Set(erasures.map(({ offset }) => offset));
     for (const [topic, byPartition] of offsets) {
       for (const [place, found] of byPartition) {
@@ -272,6 +274,25 @@ export class Eraser implements AsyncDisposable {
       }
     }
     await this.#eraseAll(topics.events, partition, [...asking]);
+  }
+
+  /** Erases users from the states of generations that are kept: whoever goes back to one does not bring them back. */
+  async #eraseKept(erasures: readonly Erasure[]): Promise<void> {
+    const { state } = this.#deployment.topics;
+    const first = state.replace(/\.g\d+$/, "");
+    for (const [topic, { partitions }] of await this.#log.topics()) {
+      if (topic === state || !topic.startsWith(first) || !/^(\.g\d+)?$/.test(topic.slice(first.length))) {
+        continue;
+      }
+      for (const { user: key } of erasures) {
+        const partition = partitionOf(key, partitions);
+        const newest = await this.#log.latest?.(topic, partition, key);
+        if (newest === undefined || newest === null || newest.value === null) continue;
+        await this.#log.append([{ topic, partition, key, value: null, time: newest.time }]);
+        await this.#log.erase(topic, partition, [newest.offset]);
+        await this.#eraseTombstone(topic, partition, key);
+      }
+    }
   }
 
   /** Erases the tombstone of a key, unless the key has come back. */
