@@ -118,7 +118,7 @@ async function main(flags: Flags): Promise<number> {
   await using feed = await open(log, topics, { ...flags, records: format, names }, stopping.signal);
   let first: number | undefined;
   let hasRejected = false;
-  let begun = performance.now(), told = begun;
+  let begun = performance.now(), told = begun, said = "";
   while (!stopping.signal.aborted && (flags.limit === undefined || feed.events < flags.limit)) {
     const mayBeMore = await feed.feed();
     if (!hasRejected && feed.firstRejection !== undefined) {
@@ -131,8 +131,12 @@ async function main(flags: Flags): Promise<number> {
     if (first === undefined) [first, begun] = [feed.events, now];
     if (now - told >= PROGRESS_MS) {
       told = now;
-      const events = `${feed.events} events, ${speed(feed.events - first, now - begun)} events/s`;
-      print(Deno.stderr, `${events}${besides(feed)}\n`);
+      const counts = `${feed.events} events${besides(feed)}`;
+      // Whoever follows a silent topic says nothing either.
+      if (counts !== said) {
+        print(Deno.stderr, `${counts}, ${speed(feed.events - first, now - begun)} events/s\n`);
+      }
+      said = counts;
     }
     if (rate === undefined) continue;
     const aheadMs = (feed.events - first) / rate * 1000 - (now - begun);
@@ -205,9 +209,7 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
       : sourceAdapter(records);
     const format = watched(adapter, (own) => tellNames(names, own));
     if (flags.name === undefined && typeof records !== "string") {
-      {
-        await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
-      }
+      await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
     }
     const foreign = { log: source, topic, format, name: nameOf(flags), start };
     const feeder = await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) });
