@@ -44,7 +44,8 @@ export function asyncApi(version: string): JsonSchema {
       version,
       description:
         "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations`, `lists` and `rejected`; the " +
-        "others are the deployment's own, and their values may change with a release. Read with the isolation level " +
+        "others are the deployment's own, and their values may change with a release. Where the configuration has " +
+        "`outputs`, `lists` are Avro or Protobuf in Confluent's wire format instead. Read with the isolation level " +
         "read_committed where delivery is exactly-once.",
       license: { name: "Apache 2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
     },
