@@ -20,7 +20,7 @@ export interface PlacedType {
   readonly within: () => readonly PlacedType[];
 }
 
-/** Most numbers and options that are set between two braces, and fields of a type. */
+/** Most fields, options and types between two braces, and fields of a type of a descriptor. */
 const MAX_SET = 2000;
 /** Of `FileDescriptorProto.edition`. */
 const EDITIONS: Readonly<Record<number, string>> = { 1000: "2023", 1001: "2024" };
@@ -95,7 +95,8 @@ function* typesOf(
 }
 
 /**
- * Counts what is set between two braces: the library takes time by the square of the fields of a type.
+ * Counts what stands between two braces: the library takes time by the square of the fields of a type, and of the entries
+ * of an option.
  *
  * @throws SyntaxError when it is too much
  */
@@ -110,16 +111,16 @@ function checkWidth(text: string): void {
     const char = text[at];
     if (text.startsWith("//", at)) skipTo("\n");
     else if (text.startsWith("/*", at)) skipTo("*/");
-    else if (char === "{") counts.push(0);
     else if (char === "}") counts.pop();
     else if (char === '"' || char === "'") {
       for (at++; at < text.length && text[at] !== char; at++) if (text[at] === "\\") at++;
-    } else if (char === "=") {
+    } else if (char === "=" || char === ":" || char === "," || char === "{") {
       const count = (counts.pop() ?? 0) + 1;
       counts.push(count);
       if (count > MAX_SET) {
-        throw new SyntaxError(`it sets more than ${MAX_SET} numbers and options of one type`);
+        throw new SyntaxError(`it has more than ${MAX_SET} fields, options and types between two braces`);
       }
+      if (char === "{") counts.push(0);
     }
   }
 }
