@@ -194,7 +194,7 @@ function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
     `Cannot keep the weights of ${
       was?.model ?? "a deployment without a record of its options"
     } as those of ${model}: only ` +
-      "fields, crosses and context may differ; leave --keep-weights out",
+      "fields, crosses, pooled pairs and context may differ; leave --keep-weights out",
   );
 }
 

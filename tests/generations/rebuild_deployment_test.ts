@@ -32,16 +32,29 @@ async function rebuild(log: Log, config: object, flags: Partial<RebuildFlags> = 
 }
 
 /** A deployment whose first generation was made as configured and has handled a small shop. */
-async function deployed(): Promise<MemoryLog> {
+async function deployed(config: object = {}): Promise<MemoryLog> {
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
   const events = shopEvents(80, 9).filter(({ type }) => type !== "request");
   await log.append(recordsOf(events));
-  const config = parseConfig(JSON.stringify(SMALL), "meander.json");
-  await agreeOn(log, topics, config, { model: "base", variants: [], partitions: 1, seed: 0 });
-  await buildGeneration(log, config, FLAGS, { number: 1, until: [events.length] }, () => {});
+  const parsed = parseConfig(JSON.stringify({ ...SMALL, ...config }), "meander.json");
+  await agreeOn(log, topics, parsed, { model: "base", variants: [], partitions: 1, seed: 0 });
+  await buildGeneration(log, parsed, FLAGS, { number: 1, until: [events.length] }, () => {});
   return log;
 }
+
+Deno.test("rebuildDeployment() adds pooled pairs when they are named, and keeps the weights of all else", async () => {
+  await using log = await deployed({ features: { pooled: false } });
+  const silent = await rebuild(log, {});
+  assert.match(silent.said, /nothing to rebuild/, "a default that has changed is no change");
+  const { code, said } = await rebuild(log, { features: { pooled: true } }, { keepWeights: true });
+  assert.equal(code, 0, said);
+  assert.match(said, /changed: features\.pooled was false, is \{/);
+  assert.match(said, /its weights have learnt these rows before/);
+  assert.equal(await servingGeneration(log, topics), 2);
+  // Nobody need name them any more.
+  assert.match((await rebuild(log, {})).said, /nothing to rebuild/);
+});
 
 Deno.test("rebuildDeployment() has nothing to do where the deployment is made as configured", async () => {
   await using log = await deployed();
