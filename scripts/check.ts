@@ -101,6 +101,7 @@ async function main(flags: Flags): Promise<number> {
   const topics = topicNames(flags.prefix);
   const found = await inspect(await generationLog(log, topics, await servingGeneration(log, topics)), {
     prefix: flags.prefix,
+    whole: log,
     maxLag: flags.maxLag,
     known: flags.known,
   });

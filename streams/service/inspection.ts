@@ -104,6 +104,8 @@ export interface InspectionOptions {
   readonly prefix?: string | undefined;
   /** Lag of a partition that is still well. @default {Infinity} */
   readonly maxLag?: number | undefined;
+  /** The log as it is, where tasks share partitions of the one that is looked at. @default {the same} */
+  readonly whole?: Log | undefined;
   /** Acknowledged counts, over all partitions. @default {{}} */
   readonly known?: Readonly<Partial<Record<CountName, number>>> | undefined;
 }
@@ -118,7 +120,7 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   const names = await servingTopics(log, options.prefix);
   const existing = await log.topics();
   const problems: Problem[] = [];
-  const topics = await lookAtTopics(log, names, existing, problems);
+  const topics = await lookAtTopics(options.whole ?? log, names, existing, problems);
   const members = existing.has(names.events) ? await log.members?.(tasksGroup(names)) : undefined;
   const partitions: PartitionView[] = [];
   for (let partition = 0; partition < (existing.get(names.events)?.partitions ?? 0); partition++) {
@@ -225,12 +227,13 @@ async function lookAtTopics(
         remedy: `${names.events} and it must have as many: begin anew under another --prefix`,
       });
     }
+    const partitions = (await log.identify(name))?.partitions ?? 0;
     let records = 0;
-    for (let p = 0; p < spec.partitions; p++) {
+    for (let p = 0; p < partitions; p++) {
       const { start, end } = await log.bounds(name, p);
       records += end - start;
     }
-    views.push({ name, partitions: spec.partitions, records });
+    views.push({ name, partitions, records });
   }
   return views;
 }

@@ -1,3 +1,4 @@
+import type { FeatureSchema } from "../../src/features/schema.ts";
 import assert from "node:assert/strict";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { inspect } from "../../streams/service/inspection.ts";
@@ -99,13 +100,17 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
 });
 
 /** As the command above has them. */
+const RUN_SCHEMA: FeatureSchema = {
+  ...OPTIONS.task.schema,
+  ...{ userFields: [], itemFields: [], contextFields: ["hour", "surface"], pooled: true },
+};
 const OPTIONS_OF_RUN = {
   ...OPTIONS,
   task: {
-    schema: { ...OPTIONS.task.schema, userFields: [], itemFields: [], contextFields: ["hour", "surface"] },
+    schema: RUN_SCHEMA,
   },
   learner: {
-    schema: { ...OPTIONS.task.schema, userFields: [], itemFields: [], contextFields: ["hour", "surface"] },
+    schema: RUN_SCHEMA,
     embeddingWidth: 4,
   },
 };
