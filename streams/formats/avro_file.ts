@@ -12,7 +12,7 @@ import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import type { ParsedJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
-import { unpackSnappy } from "../log/kafka/protocol/snappy.ts";
+import { unpackSnappy } from "../../src/codec/snappy.ts";
 import { AvroInput, compileAvroReader, type ReadAvro } from "./avro.ts";
 import { DecodeError, latin1 } from "./byte_input.ts";
 import { decoded } from "./decoded.ts";

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { COMPRESS, COMPRESSIONS, DECOMPRESS } from "../../../streams/log/kafka/protocol/codecs.ts";
 import { decodeBatches, encodeBatch } from "../../../streams/log/kafka/protocol/record_batch.ts";
-import { unpackSnappy } from "../../../streams/log/kafka/protocol/snappy.ts";
+import { unpackSnappy } from "../../../src/codec/snappy.ts";
 import { WireReader, WireWriter } from "../../../streams/log/kafka/protocol/wire.ts";
 import { LogError, type NewRecord } from "../../../streams/log/log.ts";
 

@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import snappy from "kafkajs-snappy";
 import { compressFrameSync, decompressFrameSync } from "lz4-napi";
-import { unpackSnappy } from "./snappy.ts";
+import { unpackSnappy } from "../../../../src/codec/snappy.ts";
 
 /** Compressions of record batches; the index of each is its number in Kafka. */
 export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
