@@ -58,6 +58,9 @@ function linesOf({ fields, sections }: Section, indent: string): readonly string
     const block = [
       `${JSON.stringify(name)}: {`,
       ...section.fields.map((field) => `  ${plainLine(field)}`),
+      ...[...section.sections].map(([inner, { fields }]) =>
+        `  // ${inner} has ${fields.map(({ key }) => key).join(", ")}`
+      ),
       "},",
     ];
     return ["", about, ...block.map((line) => `${indent}// ${line}`)];
