@@ -56,7 +56,8 @@ for (
 ) {
   Deno.test(`Service on a ${name} log answers every request once, learns from the outcomes and serves what it learnt`, async () => {
     await using log = await open();
-    await using service = await start(log);
+    // On a slow machine the first version orders for so long that the guard would object to the next one.
+    await using service = await start(log, { learning: { ...OPTIONS.learning, guard: null } });
     const events = shopEvents(2400, 25);
     const half = events.length / 2;
     await log.append(recordsOf(events.slice(0, half)));
