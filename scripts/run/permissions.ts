@@ -65,7 +65,9 @@ async function filesOfRegistries(file: string | undefined): Promise<readonly str
   const { outputs, sources = {} } = await readConfig(file);
   return [outputs, ...Object.values(sources)].flatMap((own) => {
     const { caFile, certFile, keyFile } = own?.registry?.tls ?? {};
-    return [caFile, certFile, keyFile].flatMap((path) => path === undefined ? [] : dirname(path));
+    return [caFile, certFile, keyFile].flatMap((path) =>
+      path === undefined ? [] : path.includes("/") ? dirname(path) : path
+    );
   });
 }
 

@@ -56,15 +56,18 @@ export interface Rejected {
   readonly ok: false;
   /** The reason, for programs. */
   readonly code: RejectionCode;
-  /** The reason as a sentence with the field and its value; a few hundred characters at most. */
+  /** The reason as a sentence with the field and its value; about 1000 characters at most. */
   readonly reason: string;
   /** The rule of a mapping that could not take it. */
   readonly rule?: string;
 }
 
+/** Names of others may be in a reason, however long they are. */
+const MAX_REASON = 1000;
+
 /** Makes a {@linkcode Rejected}. */
 export function reject(code: RejectionCode, reason: string): Rejected {
-  return { ok: false, code, reason };
+  return { ok: false, code, reason: reason.length > MAX_REASON ? `${reason.slice(0, MAX_REASON)}…` : reason };
 }
 
 const MAX_SHOWN = 60;

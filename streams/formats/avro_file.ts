@@ -32,6 +32,8 @@ const MAX_BLOCK_BYTES = 64 << 20;
 const MAX_HEAD_BYTES = 1 << 20;
 const MAGIC = "Obj\x01";
 const MARKER_BYTES = 16;
+/** Bytes of a damaged block that are shown. */
+const SHOWN_BYTES = 1024;
 /** Two numbers of ten bytes. */
 const COUNTS_BYTES = 20;
 
@@ -146,12 +148,12 @@ async function nextBlock(source: Chunks, marker: Uint8Array): Promise<Block | En
   const whole = start + size + MARKER_BYTES;
   const bytes = await source.atLeast(whole);
   if (bytes.length < whole) {
-    return { read: wrong(`it ends within a block of ${count} records`), bytes: bytes.slice() };
+    return { read: wrong(`it ends within a block of ${count} records`), bytes: bytes.slice(0, SHOWN_BYTES) };
   }
   if (!marker.every((byte, i) => bytes[start + size + i] === byte)) {
     return {
       read: wrong(`no marker stands behind a block of ${count} records`),
-      bytes: bytes.slice(0, whole),
+      bytes: bytes.slice(0, Math.min(whole, SHOWN_BYTES)),
     };
   }
   const packed = bytes.slice(start, start + size);
@@ -163,8 +165,9 @@ async function nextBlock(source: Chunks, marker: Uint8Array): Promise<Block | En
 async function skipTo(source: Chunks, marker: Uint8Array): Promise<boolean> {
   const text = latin1(marker);
   for (let bytes = await source.atLeast(1 << 16); bytes.length >= MARKER_BYTES;) {
-    const at = latin1(bytes).indexOf(text);
-    source.drop(at < 0 ? bytes.length - MARKER_BYTES + 1 : at + MARKER_BYTES);
+    const part = bytes.subarray(0, 1 << 12); // there may be as many wrong blocks as markers
+    const at = latin1(part).indexOf(text);
+    source.drop(at < 0 ? part.length - MARKER_BYTES + 1 : at + MARKER_BYTES);
     if (at >= 0) return true;
     bytes = await source.atLeast(1 << 16);
   }
@@ -196,6 +199,10 @@ function* valuesIn(
       return;
     }
     at = input.at;
+    if (at === start) {
+      yield rest("it has no bytes, so there is no end of them");
+      return;
+    }
     const bytes = data.subarray(start, at);
     const reason = `Cannot decode the record: it has ${bytes.length} bytes, ${MAX_RECORD_BYTES} are allowed`;
     yield { bytes, read: bytes.length > MAX_RECORD_BYTES ? reject("too-large", reason) : parsed };

@@ -73,6 +73,11 @@ export class ByteInput {
     this.#depth--;
   }
 
+  /** Values that were counted. */
+  get values(): number {
+    return this.#values;
+  }
+
   /** Counts values that are made, whether or not bytes stand for them. */
   count(values: number): void {
     this.#values += values;

@@ -262,8 +262,16 @@ function takeEntry(name: string, keys: ProtobufScalar | undefined, values: Reade
     }
     input.end = end;
     if (FORBIDDEN_KEYS.includes(String(key))) throw new DecodeError(`no record may have a field ${key}`);
-    (into[name] as Fields)[String(key)] = value ?? values.zero ?? values.read(new ProtobufInput(EMPTY));
+    (into[name] as Fields)[String(key)] = value ?? values.zero ?? emptyOf(values, input);
   };
+}
+
+/** A message without bytes, whose fields count among those of a record. */
+function emptyOf(values: Reader, input: ProtobufInput): unknown {
+  const none = new ProtobufInput(EMPTY);
+  const value = values.read(none);
+  input.count(none.values);
+  return value;
 }
 
 function isMap(field: Field): field is Field & MapField {

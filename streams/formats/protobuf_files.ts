@@ -101,7 +101,14 @@ function* typesOf(
  * @throws SyntaxError when it is too much
  */
 function checkWidth(text: string): void {
-  const counts = [0];
+  const counts = [0], kinds: string[] = [];
+  /** Fields of all extensions, and the first word of a statement. */
+  let extended = 0, first = "";
+  const words = /\w+/y;
+  const checked = (count: number) => {
+    if (count <= MAX_SET) return count;
+    throw new SyntaxError(`it has more than ${MAX_SET} fields, options and types between two braces`);
+  };
   let at = 0;
   const skipTo = (end: string) => {
     const next = text.indexOf(end, at + 2);
@@ -111,16 +118,25 @@ function checkWidth(text: string): void {
     const char = text[at];
     if (text.startsWith("//", at)) skipTo("\n");
     else if (text.startsWith("/*", at)) skipTo("*/");
-    else if (char === "}") counts.pop();
+    else if (char === "}") {
+      const count = counts.pop() ?? 0, kind = kinds.pop();
+      if (kind === "oneof") counts.push(checked((counts.pop() ?? 0) + count)); // fields of the type around it
+      else if (kind === "extend") extended = checked(extended + count);
+      first = "";
+    } else if (char === ";") first = "";
     else if (char === '"' || char === "'") {
       for (at++; at < text.length && text[at] !== char; at++) if (text[at] === "\\") at++;
     } else if (char === "=" || char === ":" || char === "," || char === "{") {
-      const count = (counts.pop() ?? 0) + 1;
-      counts.push(count);
-      if (count > MAX_SET) {
-        throw new SyntaxError(`it has more than ${MAX_SET} fields, options and types between two braces`);
-      }
-      if (char === "{") counts.push(0);
+      counts.push(checked((counts.pop() ?? 0) + 1));
+      if (char !== "{") continue;
+      counts.push(0);
+      kinds.push(first);
+      first = "";
+    } else {
+      words.lastIndex = at;
+      const [word = ""] = words.exec(text) ?? [];
+      first ||= word;
+      at += Math.max(0, word.length - 1);
     }
   }
 }

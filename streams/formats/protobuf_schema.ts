@@ -24,7 +24,7 @@ export interface ProtobufFile {
 }
 
 /** As clients register a schema that have no text of it. */
-const BASE64 = /^[A-Za-z0-9+/\s]+=*\s*$/;
+const BASE64 = /^[A-Za-z0-9+/\s]+(?:=[=\s]*)?$/;
 
 /**
  * Compiles a schema to a decoder of what follows the id in Confluent's wire format: the place of a type in the file, then

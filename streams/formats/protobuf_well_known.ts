@@ -28,6 +28,10 @@ export const WELL_KNOWN: Readonly<Record<string, (fields: Fields) => unknown>> =
 
 /** Whole milliseconds of seconds and nanoseconds, rounded down. */
 function milliseconds({ seconds = 0, nanos = 0 }: Fields): number {
+  // A schema may have a Timestamp of its own.
+  if (typeof seconds === "object" || typeof nanos === "object") {
+    throw new DecodeError("its seconds are no number");
+  }
   const ms = Number(seconds) * 1000 + Math.floor(Number(nanos) / 1e6);
   if (Number.isSafeInteger(ms)) return ms;
   throw new DecodeError(`${seconds} seconds are no time`);

@@ -156,7 +156,9 @@ function idOf(bytes: Uint8Array): number | Rejected {
     );
   }
   if (bytes.length >= HEAD && bytes[0] === 0) {
-    return new DataView(bytes.buffer, bytes.byteOffset, HEAD).getUint32(1);
+    const id = new DataView(bytes.buffer, bytes.byteOffset, HEAD).getInt32(1);
+    if (id >= 0) return id;
+    return reject("undecodable", `Cannot decode the record: the id of its schema is ${id}, below 0`);
   }
   const got = bytes.length === 0 ? "it is empty" : `its first byte is ${bytes[0]}`;
   return reject(

@@ -161,6 +161,7 @@ Deno.test("readAvroFile() says why a file is none, and takes no more time or mem
     [fileOf('{"type":"record","name":1,"fields":7}', []), /Cannot read the file as Avro/],
     [fileOf('"int"', []).subarray(0, 30), /it ends at byte/],
     [fileOf('"null"', [[2 ** 52, new Uint8Array(0)]]), /has 0 records, not/],
+    [fileOf('"null"', [[2 ** 52, new Uint8Array(1)]]), /there is no end of them/],
     [fileOf(schema, [[1, new Uint8Array(100).fill(2)]]), /nested more than 32/],
     [fileOf('"int"', [[1, bomb]], "deflate"), /larger than 67108864/],
     [
@@ -173,6 +174,9 @@ Deno.test("readAvroFile() says why a file is none, and takes no more time or mem
     assert.match(String(values[0]), reason);
     assert.equal(values.length, 1, String(reason));
   }
+  const blocks = fileOf('"int"', Array.from({ length: 4000 }, () => [1, new Uint8Array(0)]));
+  for (let at = blocks.length - 16; at > 0; at -= 18) blocks.fill(7, at - 2, at); // sizes that are not so
+  assert.ok((await valuesOf(blocks)).length > 0);
   const bytes = Uint8Array.fromHex(FILES["deflate"] ?? "");
   await fc.assert(
     fc.asyncProperty(

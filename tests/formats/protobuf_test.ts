@@ -109,6 +109,14 @@ Deno.test("compileProtobufFile() takes a schema with options of others, and name
   assert.throws(() => bad(hex("00")), /no record may have a field constructor/);
 });
 
+const OWN_TIMESTAMP = `syntax = "proto3"; package google.protobuf;
+message S { string toString = 1; string valueOf = 2; } message Timestamp { S seconds = 1; }`;
+
+/** Declarations of fields that no one has named before. */
+function fieldsOf(count: number, first: number): string {
+  return Array.from({ length: count }, (_, i) => `int32 f${first + i} = ${first + i};`).join(" ");
+}
+
 Deno.test("a decoder of Protobuf takes time in proportion to the bytes, whatever they or the schema claim", async () => {
   const decode = await proto3(
     "message M { M m = 1; string s = 2; repeated int32 l = 3; map<string, int32> e = 4; int64 n = 5; }",
@@ -154,6 +162,24 @@ Deno.test("a decoder of Protobuf takes time in proportion to the bytes, whatever
     /more than 1048576 values/,
     "each of 5,000 empty ones has 500 defaults",
   );
+  const mapped = await proto3(`message M { map<int32, N> n = 1; } message N { ${fieldsOf(500, 1)} }`);
+  const keys = Array.from({ length: 2500 }, (_, i) => [10, 3, 8, 128 + i % 128, i >> 7]).flat();
+  assert.throws(() => mapped(Uint8Array.of(0, ...keys)), /more than 1048576 values/);
+  for (const kind of ["oneof o", "extend M "]) {
+    const parts = Array.from(
+      { length: 3 },
+      (_, i) => `${kind}${i || ""} { ${fieldsOf(1000, i * 1000 + 1)} }`,
+    );
+    const text = kind.startsWith("oneof")
+      ? `message M { ${parts.join(" ")} }`
+      : `message M {} message M1 {} message M2 {} ${parts.join(" ").replaceAll("M ", "M")}`;
+    await assert.rejects(proto3(text), /more than 2000 fields/, kind);
+  }
+  await assert.rejects(proto3(`${" ".repeat(1 << 20)}-`), SyntaxError);
+  const own = { name: "google/protobuf/timestamp.proto", text: OWN_TIMESTAMP };
+  const text = `syntax = "proto3"; import "${own.name}"; message M { google.protobuf.Timestamp t = 1; }`;
+  const odd = await compileProtobufFile({ name: "m.proto", text }, [own]);
+  assert.throws(() => odd(hex("00 0a020a00")), DecodeError);
 });
 
 Deno.test("a decoder of Protobuf throws nothing but a DecodeError at damaged bytes", async () => {

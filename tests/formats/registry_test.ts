@@ -235,6 +235,7 @@ Deno.test("SchemaRegistry names the field of a record that cannot be decoded, an
     await reasonOf(framed(1, WRITTEN.slice(0, 20))),
     /as Avro of schema 1: field price: it ends at/,
   );
+  assert.match(await reasonOf(Uint8Array.of(0, 255, 255, 255, 255)), /the id of its schema is -1, below 0/);
 });
 
 Deno.test("SchemaRegistry asks three times when the registry is not well, and tells that from what is wrong for good", async () => {

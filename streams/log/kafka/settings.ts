@@ -154,7 +154,10 @@ export const KAFKA_SETTINGS = {
 };
 
 /** Where EKS puts the identities of service accounts, for `aws-msk-iam`. */
-const AWS_IDENTITIES = "/var/run/secrets";
+const AWS_IDENTITIES = [
+  "/var/run/secrets/eks.amazonaws.com",
+  "/var/run/secrets/pods.eks.amazonaws.com",
+];
 
 /**
  * What must be readable: the files of secrets, and the folders of certificates and tokens: what is replaced there is
@@ -167,8 +170,8 @@ export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
   ];
   const folders = replaced.map((file) => file !== undefined && file.includes("/") ? dirname(file) : file);
   const fixed = [typeof tls === "object" ? tls.passphraseFile : undefined, sasl?.passwordFile];
-  const aws = sasl?.mechanism === "aws-msk-iam" ? AWS_IDENTITIES : undefined;
-  return [...new Set([...folders, ...fixed, aws])].filter((file) => file !== undefined);
+  const aws = sasl?.mechanism === "aws-msk-iam" ? AWS_IDENTITIES : [];
+  return [...new Set([...folders, ...fixed, ...aws])].filter((file) => file !== undefined);
 }
 
 /**

@@ -119,5 +119,8 @@ Deno.test("kafkaFiles() names the folders of what is replaced by links to other 
   assert.deepEqual(kafkaFiles({ tls, sasl: { mechanism: "oauthbearer", tokenFile: "/t/token" } }), [
     ...["/tls", "own.pem", "/t", "/p"],
   ]);
-  assert.deepEqual(kafkaFiles({ sasl: { mechanism: "aws-msk-iam" } }), ["/var/run/secrets"]);
+  assert.deepEqual(kafkaFiles({ sasl: { mechanism: "aws-msk-iam" } }), [
+    "/var/run/secrets/eks.amazonaws.com",
+    "/var/run/secrets/pods.eks.amazonaws.com",
+  ]);
 });
