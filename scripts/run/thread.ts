@@ -255,7 +255,8 @@ async function serve(flags: Flags): Promise<number> {
     place,
     ends,
     signal: switching.signal,
-    start: (warm) => begin(made, { generation: plan.generation.number, warm }),
+    // Until the switch is over, nothing is erased from what the other one serves.
+    start: (warm) => begin(made, { generation: plan.generation.number, warm, beside: () => beside }),
   }).then((isSwitched) => {
     beside = null;
     dropOld(isSwitched ? config : plan.serves.config);

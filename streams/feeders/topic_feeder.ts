@@ -187,7 +187,7 @@ export class TopicFeeder implements AsyncDisposable {
     let taken = 0, bytes = 0;
     let worked = this.#clock();
     try {
-      await Promise.all(this.#partitions.map((partition) => partition.fill()));
+      await allOf(this.#partitions.map((partition) => partition.fill()));
       while (taken < this.#batch && bytes < COMMIT_BYTES) {
         const turn = turnOf(this.#partitions);
         if (turn !== undefined && "partition" in turn) {
@@ -199,7 +199,7 @@ export class TopicFeeder implements AsyncDisposable {
         }
         const now = this.#clock();
         if (turn !== undefined && turn.from <= now) {
-          await Promise.all(turn.awaited.map((partition) => partition.fill()));
+          await allOf(turn.awaited.map((partition) => partition.fill()));
           continue;
         }
         const leftMs = Math.min(until, turn?.from ?? until) - now;
@@ -267,3 +267,10 @@ export class TopicFeeder implements AsyncDisposable {
 type FollowedPartition = FollowedTopic["partitions"][number];
 
 const defaultClock = () => performance.now();
+
+/** As `Promise.all`, but nothing goes on behind a failure: the next feed fills the same partitions. */
+async function allOf(fills: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(fills)) {
+    if (outcome.status === "rejected") throw outcome.reason;
+  }
+}

@@ -7,7 +7,7 @@
 import { canErase } from "../log/capabilities.ts";
 import type { Log, LogRecord, NewRecord } from "../log/log.ts";
 import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
-import { newestOf } from "../log/reading.ts";
+import { newestOf, readAll } from "../log/reading.ts";
 import { generationsOf } from "./registry.ts";
 import { SERVING_KEY, servingGeneration } from "../topics/serving.ts";
 
@@ -61,7 +61,12 @@ export async function dropKept(
   const switched = await newestOf(log, topics.generations, 0, SERVING_KEY);
   if (switched === null || now - switched.time < keepMs) return [];
   const serving = await servingGeneration(log, topics);
-  const kept = [...(await generationsOf(log, topics)).keys()].filter((number) => number !== serving);
+  // What was noted after the switch is being built.
+  const notedAt = new Map<number, number>();
+  for await (const { key, time } of readAll(log, topics.generations, 0)) notedAt.set(Number(key), time);
+  const kept = [...(await generationsOf(log, topics)).keys()].filter((number) =>
+    number !== serving && (notedAt.get(number) ?? 0) <= switched.time
+  );
   for (const number of kept) await dropGeneration(log, topics, number, now);
   return kept;
 }

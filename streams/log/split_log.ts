@@ -24,6 +24,9 @@ import {
 import { layered } from "./metered_log.ts";
 import { partitionOf } from "./partitioner.ts";
 
+/** Records that are read at once, however few of a part are wanted. */
+const LEAST_RECORDS = 256;
+
 /** How a log is split. */
 export interface SplitOptions {
   /** Partitions that the topics have. */
@@ -77,16 +80,20 @@ export function splitLog(log: Log, options: SplitOptions): Log {
   ): Promise<ReadResult> {
     if (!isSplit(topic)) return await log.read(topic, part, from, read);
     const until = performance.now() + (read.waitMs ?? 0);
+    const most = read.maxRecords ?? Infinity;
+    // Of one record at a time, a part that has few would be looked for record by record.
+    const bounds = read.maxRecords === undefined ? {} : { maxRecords: Math.max(most, LEAST_RECORDS) };
     let dropped = 0;
     for (let next = from;;) {
       const waitMs = Math.max(0, until - performance.now());
-      const result = await log.read(topic, part % partitions, next, { ...read, waitMs });
+      const result = await log.read(topic, part % partitions, next, { ...read, ...bounds, waitMs });
       dropped += result.dropped ?? 0;
-      const records = result.records.flatMap((record) =>
+      const own = result.records.flatMap((record) =>
         isIn(record, part) ? [{ ...record, partition: part }] : []
       );
+      const records = own.slice(0, most);
       const isAtEnd = result.next === next && result.records.length === 0;
-      next = result.next;
+      next = records.length < own.length ? records.at(-1)!.offset + 1 : result.next;
       if (records.length > 0 || isAtEnd || result.records.length === 0) {
         return { records, next, ...(dropped > 0 && { dropped }) };
       }

@@ -104,6 +104,14 @@ Deno.test("dropKept() drops what another generation has replaced for long enough
   assert.deepEqual(await dropKept(log, topics, day, Date.now() + day / 2), []);
   assert.deepEqual(await dropKept(log, topics, day, Date.now() + 2 * day), [1]);
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [2]);
+
+  await new Promise((resolve) => setTimeout(resolve, 2)); // the clock of records counts milliseconds
+  await rebuild(log, { features: { itemFields: ["band", "brand"] } }, { switch: false });
+  assert.deepEqual(
+    await dropKept(log, topics, day, Date.now() + 2 * day),
+    [],
+    "what is being built is not dropped",
+  );
 });
 
 Deno.test("dropGeneration() leaves nothing of a generation that does not serve, whose number is not used again", async () => {

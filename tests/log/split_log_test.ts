@@ -46,6 +46,16 @@ Deno.test("splitLog() has each record in the part of its key, at its offset, onc
             assert.ok(!seen.has(`${part % m}/${offset}`));
             seen.add(`${part % m}/${offset}`);
           }
+          const few: number[] = [];
+          for (let from = 0;;) {
+            const { records, next } = await parts.read(EVENTS, part, from, { maxRecords: 2 });
+            assert.ok(records.length <= 2);
+            few.push(...records.map(({ offset }) => offset));
+            if (next === from) break;
+            from = next;
+          }
+          const whole = await Array.fromAsync(readAll(parts, EVENTS, part), ({ offset }) => offset);
+          assert.deepEqual(few, whole);
         }
         assert.equal(seen.size, keys.length);
       },

@@ -27,6 +27,7 @@ import { PORTION, portions, Repeated } from "./background.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
+import { ownPosition } from "../../task/inputs/inputs.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
 import {
   clearedSignals,
@@ -280,16 +281,23 @@ export class Eraser implements AsyncDisposable {
   async #eraseKept(erasures: readonly Erasure[]): Promise<void> {
     const { state } = this.#deployment.topics;
     const first = state.replace(/\.g\d+$/, "");
-    for (const [topic, { partitions }] of await this.#log.topics()) {
+    const topics = await this.#log.topics();
+    for (const [topic, { partitions }] of topics) {
       if (topic === state || !topic.startsWith(first) || !/^(\.g\d+)?$/.test(topic.slice(first.length))) {
         continue;
       }
-      for (const { user: key } of erasures) {
+      const statistics = this.#deployment.topics.statistics.replace(/\.g\d+$/, "") +
+        topic.slice(first.length);
+      for (const { user: key, offset } of erasures) {
         const partition = partitionOf(key, partitions);
         const newest = await this.#log.latest?.(topic, partition, key);
-        if (newest === undefined || newest === null || newest.value === null) continue;
-        await this.#log.append([{ topic, partition, key, value: null, time: newest.time }]);
-        await this.#log.erase(topic, partition, [newest.offset]);
+        if (newest === undefined || newest === null) continue;
+        // What has applied the erasure itself has a new life, or a tombstone.
+        const own = topics.has(statistics) ? await ownPosition(this.#log, { statistics }, partition) : null;
+        if (newest.value !== null && (own?.next ?? 0) <= offset) {
+          await this.#log.append([{ topic, partition, key, value: null, time: newest.time }]);
+          await this.#log.erase(topic, partition, [newest.offset]);
+        }
         await this.#eraseTombstone(topic, partition, key);
       }
     }

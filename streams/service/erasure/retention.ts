@@ -119,7 +119,13 @@ export class Retention implements AsyncDisposable {
         const { start, end } = await this.#log.bounds(topic, partition);
         // Mostly the oldest record is young, and nothing else is asked.
         const oldest = await this.#log.read(topic, partition, start, { maxRecords: 1 });
-        if ((oldest.records[0]?.time ?? Infinity) >= before) continue;
+        const [first] = oldest.records;
+        if ((first?.time ?? Infinity) >= before) {
+          // Tasks that share the partition drop only what this one does not have either.
+          const free = first?.offset ?? oldest.next;
+          if (free > start) await this.#log.trim(topic, partition, Math.min(free, await needed(partition)));
+          continue;
+        }
         const limit = Math.min(end, await needed(partition));
         dropped += await this.#drop(topic, partition, { start, limit, before });
       }
