@@ -135,7 +135,10 @@ function* recordsOf(news: readonly string[], all: readonly Visit[]): Generator<S
   const file = "behaviors.tsv";
   let line = 0;
   const event = (event: Event): SourceRecord => ({ kind: "event", event, file, line: ++line });
-  for (const item of articlesOf(news)) yield { kind: "item", item, file: "news.tsv", line: ++line };
+  const time = all[0]?.time ?? 0;
+  for (const item of articlesOf(news)) {
+    yield { kind: "item", item: { ...item, time }, file: "news.tsv", line: ++line };
+  }
   for (const [n, { user, time, read, shown, clicked }] of all.entries()) {
     const request = `v${n}`;
     for (const item of read) yield event({ type: "interaction", user, item, action: "view", time });

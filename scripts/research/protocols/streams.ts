@@ -28,7 +28,11 @@ export function streamSamples(format: Format, data: string, config: Config): Pro
   return samplesOf(openSource(format, data), taskOptions(PROFILES[format], config, "base"));
 }
 
-/** The samples of a stream, in the order in which a learner gets them. */
+/**
+ * The samples of a stream, in the order in which a learner gets them.
+ *
+ * @throws Error when a record is rejected: figures would be those of another stream
+ */
 export async function samplesOf(source: AsyncIterable<SourceRecord>, task: TaskOptions): Promise<Sample[]> {
   await using log = new MemoryLog();
   await replay(log, source, {
@@ -40,8 +44,14 @@ export async function samplesOf(source: AsyncIterable<SourceRecord>, task: TaskO
     learning: { batchRows: 4096, guard: null },
     manifest: "{}",
   });
+  const topics = topicNames();
+  for await (const { value } of readAll(log, topics.rejected, 0)) {
+    throw new Error(
+      `Cannot make samples of a rejected record: ${new TextDecoder().decode(value ?? undefined)}`,
+    );
+  }
   const samples: Sample[] = [];
-  for await (const { value } of readAll(log, topicNames().samples, 0)) {
+  for await (const { value } of readAll(log, topics.samples, 0)) {
     if (value !== null) samples.push(decodeSample(value));
   }
   return samples;

@@ -38,6 +38,9 @@ Deno.test("MIND judges lists before it learns them, by the rules of the data set
   const data = await MIND.read(folder.path, 0, {});
   assert.equal(data.train.length, 480);
   assert.ok(data.train.every(({ rows }) => rows.length === 6));
+  const known = data.train.flatMap(({ rows }) => rows.map((row) => row)).filter(({ item }) => item === "N1");
+  assert.ok(known.length > 0);
+  assert.ok(known.every(({ categories }) => categories.join() === "sports,golf"));
   const { rows, judged, figures } = MIND.run(data, { model: "base", config: {}, seed: 0, heldOut: false });
   assert.ok(judged < rows && judged > rows / 3, `${judged} of ${rows}`);
   for (const [name, value] of Object.entries(figures)) {
