@@ -264,7 +264,6 @@ export class Task implements AsyncDisposable {
   /** Applies events until the round ends or the log has no more; commits at the end of a round. */
   async round(limits: RoundLimits): Promise<RoundResult> {
     const waiting = this.#events;
-    waiting.drop(); // read again, in rounds
     await this.#parts.catalogue.read();
     let events = 0;
     for (;;) {

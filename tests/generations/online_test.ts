@@ -292,7 +292,7 @@ Deno.test("rebuildOnline() killed at any operation goes on to the same bytes", a
   const legs = legsOf(log, async () => {
     contents = await contentsOf(log);
   });
-  for (let life = 9;; life += 6) {
+  for (let life = 9;; life += 5) {
     await using service = await Service.start(log, { ...OPTIONS, partitions: 2 });
     const place = new Replaceable(service, new FollowedTopics(topics));
     const events = more.slice(sent, sent += 6);

@@ -379,12 +379,14 @@ type Breakage = "entropy" | "surprise" | "calibration";
 function meanAbove(bound: number, now: Series, then: Series, confidence: number): boolean {
   const [batches, others] = [now.values.length, then.values.length];
   if (batches === 0 || batches < MIN_BLOCKS && others === 0) return false;
+  const more = mean(now) - bound;
+  if (!(more > 0)) return false; // most often, and the rest takes longer
   const enough = (series: Series) => series.values.length < MIN_BLOCKS ? 0 : correlatedVariance(series);
   const variance = Math.max(enough(now), enough(then));
   const error = Math.sqrt(variance * (1 / total(now) + (others === 0 ? 0 : 1 / total(then))));
   const skew = Math.max(0, skewness(then)) / Math.sqrt(batches);
   const errors = confidence + Math.max(0, confidence ** 2 - 1) * skew / 6;
-  return mean(now) - bound > errors * error;
+  return more > errors * error;
 }
 
 function named<T extends string>(names: readonly T[], index: number): T {

@@ -102,11 +102,14 @@ export function rowsOf(blocks: readonly Block[]): number {
 
 /** A figure of each block, with its weight. */
 export function column(blocks: readonly Block[], field: number, weight: number): Series {
-  const counted = blocks.filter((block) => block[weight]! > 0);
-  return {
-    values: Float64Array.from(counted, (block) => block[field]!),
-    weights: Float64Array.from(counted, (block) => block[weight]!),
-  };
+  const values = new Float64Array(blocks.length), weights = new Float64Array(blocks.length);
+  let n = 0;
+  for (const block of blocks) {
+    if (!(block[weight]! > 0)) continue;
+    values[n] = block[field]!;
+    weights[n++] = block[weight]!;
+  }
+  return { values: values.subarray(0, n), weights: weights.subarray(0, n) };
 }
 
 function meansOf(

@@ -25,9 +25,12 @@ export function evenly(values: Float64Array): Series {
 
 /** Weighted mean; 0 of an empty series. */
 export function mean({ values, weights }: Series): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += weights[i]! * values[i]!;
-  return values.length === 0 ? 0 : sum / total({ weights });
+  let sum = 0, total = 0;
+  for (let i = 0; i < values.length; i++) {
+    sum += weights[i]! * values[i]!;
+    total += weights[i]!;
+  }
+  return values.length === 0 ? 0 : sum / total;
 }
 
 /** Sum of the weights. */

@@ -115,10 +115,4 @@ export class EventReader {
   passGap(): void {
     if (this.first === undefined) this.#next = this.#readTo;
   }
-
-  /** Drops waiting events, which are read again. */
-  drop(): void {
-    this.#batch = [];
-    this.#readTo = this.#next;
-  }
 }

@@ -63,16 +63,3 @@ Deno.test("EventReader.read() reads nothing while an event waits, and tells whet
   assert.deepEqual([reader.records.map(({ offset }) => offset), reader.users], [[6], ["ann"]]);
   assert.deepEqual(log.reads, [3, 6]);
 });
-
-Deno.test("EventReader.drop() has what waits read again, and skips none of it", async () => {
-  const log = new GappedLog();
-  const reader = createReader(log);
-  await reader.read({ maxRecords: 9 });
-  reader.pass();
-  reader.drop();
-  reader.passGap();
-  assert.equal(reader.next, 4);
-  await reader.read({ maxRecords: 9 });
-  assert.deepEqual(reader.records.map(({ offset }) => offset), [5, 6]);
-  assert.deepEqual(log.reads, [3, 4]);
-});

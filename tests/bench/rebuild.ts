@@ -1,0 +1,154 @@
+/**
+ * Processor time and memory of a rebuild: the events of the shop, or as many as wanted of generated people, are put on a log,
+ * and a generation is built from them.
+ *
+ *     deno run -A tests/bench/rebuild.ts                                     # the shop, with its lists
+ *     deno run -A tests/bench/rebuild.ts --no-lists                          # its behaviours alone
+ *     deno run -A tests/bench/rebuild.ts --events 5000000 --memory 256MB --path /tmp/log
+ *
+ * Prints events per second of processor of this process, and what is resident, Linux only, now and then.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { byteSize } from "../../scripts/flags/command_line.ts";
+import { rebuildOptions } from "../../scripts/run/rebuild.ts";
+import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { mulberry32 } from "../../src/draws/random.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import { parseConfig } from "../../streams/config/config.ts";
+import { Rebuild } from "../../streams/generations/rebuild.ts";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { openSource } from "../../streams/sources/open.ts";
+import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+
+const { values } = parseArgs({
+  options: {
+    "events": { type: "string" },
+    "users": { type: "string", default: "50000" },
+    "items": { type: "string", default: "20000" },
+    "no-lists": { type: "boolean", default: false },
+    "model": { type: "string", default: "base" },
+    "memory": { type: "string" },
+    "path": { type: "string" },
+    "fill": { type: "boolean", default: false },
+  },
+});
+const topics = topicNames();
+const lists = !values["no-lists"];
+/** Records that are written at once. */
+const PORTION = 5000;
+/** Looks at the memory. */
+const LOOKS = 20;
+const LIST = 8;
+const CATEGORIES = 12;
+const encoder = new TextEncoder();
+
+await using log: Log = values.path === undefined ? new MemoryLog() : await SqliteLog.open(values.path);
+await log.createTopics(topicSpecs(topics, 1));
+if ((await log.bounds(topics.events, 0)).end === 0) await fill();
+if (values.fill) Deno.exit(0);
+const { end } = await log.bounds(topics.events, 0);
+const config = parseConfig(await Deno.readTextFile("fixtures/shop/meander.json"), "meander.json");
+const memory = values.memory === undefined ? undefined : byteSize(values.memory);
+const flags = { model: values.model as ModelName, seed: 0, memory };
+const options = rebuildOptions(config, flags, generationTopics(topics, 2), [end]);
+await using rebuild = await Rebuild.open(log, options);
+const first = rebuild.progress.done;
+const begun = process.cpuUsage();
+let due = 0;
+for (let isOpen = true; isOpen;) {
+  isOpen = await rebuild.step();
+  const { done } = rebuild.progress;
+  if (isOpen && done < due) continue;
+  due = done + end / LOOKS;
+  const { user, system } = process.cpuUsage(begun);
+  const rss = (process.memoryUsage().rss / 2 ** 20).toFixed(0);
+  const rate = (done - first) / (user + system) * 1e6;
+  print(`${done} of ${end} events, ${rate.toFixed(0)} a second of processor, ${rss} MB resident`);
+}
+
+/** Writes the events in bulk. */
+async function fill(): Promise<void> {
+  const most = Number(values.events ?? Infinity);
+  let waiting: NewRecord[] = [];
+  let written = 0;
+  for await (const record of values.events === undefined ? shop() : people()) {
+    if (record.topic === topics.events && ++written > most) break;
+    if (waiting.push(record) < PORTION) continue;
+    await log.append(waiting);
+    waiting = [];
+  }
+  await log.append(waiting);
+}
+
+async function* shop(): AsyncGenerator<NewRecord> {
+  for await (const record of openSource("meander", "fixtures/shop")) {
+    if (record.kind === "item") {
+      const { item } = record;
+      yield { topic: topics.items, partition: 0, key: item.item, value: encodeItem(item), time: item.time };
+    } else if (record.kind === "event") {
+      const event = lists ? record.event : behaviour(record.event);
+      if (event === null) continue;
+      yield {
+        topic: topics.events,
+        partition: 0,
+        key: event.user,
+        value: encodeEvent(event),
+        time: event.time,
+      };
+    }
+  }
+}
+
+/** An interaction without the list that it came of; `null` = it is none. */
+function behaviour(event: Event): Event | null {
+  if (event.type !== "interaction") return null;
+  const { request: _, ...rest } = event;
+  return rest;
+}
+
+/** People who come back, some often and most seldom, to a few categories each; without end. */
+function* people(): Generator<NewRecord> {
+  const [users, items] = [Number(values.users), Number(values.items)];
+  const random = mulberry32(1);
+  const below = (n: number) => Math.floor(random() * n);
+  const start = Date.UTC(2025, 0, 1);
+  for (let i = 0; i < items; i++) {
+    const item = {
+      item: `i${i}`,
+      time: start,
+      categories: [`c${i % CATEGORIES}`],
+      attributes: { band: `${i % 3}` },
+    };
+    yield { topic: topics.items, partition: 0, key: item.item, value: encodeItem(item), time: start };
+  }
+  for (let view = 0;; view++) {
+    const time = start + view * 2000;
+    const place = Math.floor(users * random() ** 3);
+    const [user, request] = [`u${place}`, `r${view}`];
+    const record = (event: Record<string, unknown>): NewRecord => {
+      const value = encoder.encode(JSON.stringify({ user, ...event }));
+      return { topic: topics.events, partition: 0, key: user, value, time };
+    };
+    const shown = Array.from({ length: LIST }, (_, k) => {
+      return `i${(place + k % 2) % CATEGORIES + CATEGORIES * Math.floor(items / CATEGORIES * random() ** 2)}`;
+    });
+    if (lists) {
+      yield record({ type: "impression", id: `s${view}`, request, time, items: [...new Set(shown)] });
+    }
+    const act = { type: "interaction", action: "click", ...(lists && { request }) };
+    for (let taken = below(3); taken > 0; taken--) {
+      yield record({ ...act, id: `a${view}-${taken}`, item: shown[below(3)], time: time + 1000 * taken });
+    }
+  }
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
