@@ -30,7 +30,8 @@ import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/
 import type { Config } from "../streams/config/config.ts";
 import { withKeptDefaults } from "../streams/config/kept_defaults.ts";
 import { changeText } from "../streams/generations/changes.ts";
-import { generationLog, generationsOf } from "../streams/generations/registry.ts";
+import { generationLog } from "../streams/generations/generation_log.ts";
+import { generationsOf } from "../streams/topics/generations.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { keyHeaders } from "./flags/server_flags.ts";

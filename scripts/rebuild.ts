@@ -9,7 +9,7 @@
 
 import { Option } from "commander";
 import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
-import { dropGeneration } from "../streams/generations/drop.ts";
+import { dropGeneration } from "../streams/service/erasure/drop_generation.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import { readConfig } from "../streams/config/read.ts";
 import {

@@ -14,7 +14,7 @@ import { type Config, learnerOptions, modelConfig, taskOptions } from "../../str
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { agree, type AgreementOptions } from "../../streams/generations/agreement.ts";
 import { changeText } from "../../streams/generations/changes.ts";
-import { generationsOf } from "../../streams/generations/registry.ts";
+import { generationsOf } from "../../streams/topics/generations.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { makeModel } from "../../streams/service/jobs/learner_job.ts";
 import type { Topics } from "../../streams/topics/topics.ts";

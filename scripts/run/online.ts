@@ -12,7 +12,7 @@ import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
 import { type Change, valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples } from "../../streams/generations/comparison.ts";
-import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
+import type { Blueprint, Generation } from "../../streams/topics/generations.ts";
 import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";

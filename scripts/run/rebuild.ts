@@ -25,15 +25,28 @@ import { compareWith } from "../../streams/generations/agreement.ts";
 import { valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
-import type { Blueprint, Generation } from "../../streams/generations/generation.ts";
-import { goalFor, isUneven, type Positions, positionsOf } from "../../streams/generations/positions.ts";
+import type { Blueprint, Generation } from "../../streams/topics/generations.ts";
+import {
+  goalFor,
+  hasGap,
+  isUneven,
+  type Positions,
+  positionsOf,
+} from "../../streams/generations/positions.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
-import { generationRecord, generationsOf } from "../../streams/generations/registry.ts";
+import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
+import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
-import { generationTopics, tasksGroup, topicNames, type Topics } from "../../streams/topics/topics.ts";
+import {
+  generationOf,
+  generationTopics,
+  tasksGroup,
+  topicNames,
+  type Topics,
+} from "../../streams/topics/topics.ts";
 import { tasksOn } from "../flags/service_flags.ts";
 import { agreementOptions } from "./agreement.ts";
 
@@ -146,8 +159,8 @@ export async function rebuildDeployment(
   }
   await log.append([servingRecord(topics, number, Date.now())]);
   say(
-    `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept as it is, with those who ` +
-      "are erased from now on; to go back, put the old configuration back and rebuild again; to drop it: rebuild --drop " +
+    `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept until a user whom ` +
+      "it knows is erased; to go back, put the old configuration back and rebuild again; to drop it: rebuild --drop " +
       serving,
   );
   return 0;
@@ -208,23 +221,19 @@ export async function chooseGeneration(
   const all = await generationsOf(log, topics);
   for (const generation of all.values()) {
     if (generation.number === serving) continue;
-    if (blueprintChanges(generation.blueprint, blueprint).length === 0) return { ...generation, blueprint };
+    if (blueprintChanges(generation.blueprint, blueprint).length > 0) continue;
+    // Erasures may be among what it has missed. A log that takes records out has dropped the generation with the first.
+    if (!canErase(log) && await hasGap(log, generationTopics(topics, generation.number))) continue;
+    return { ...generation, blueprint };
   }
-  const newest = newestNumber(topics, (await log.topics()).keys());
+  // No number is used twice: the topics of one that was dropped are still there.
+  const used = [...(await log.topics()).keys()].flatMap((name) => generationOf(topics, name) ?? []);
   return {
-    number: Math.max(serving, newest, ...all.keys()) + 1,
+    number: Math.max(serving, ...used, ...all.keys()) + 1,
     blueprint,
     since: Date.now(),
     isAdopted: false,
   };
-}
-
-/** The largest number of a generation in names of topics, of which none is used twice; 1 = there is none. */
-function newestNumber({ state }: Topics, names: Iterable<string>): number {
-  const ends = [...names].filter((name) => name.startsWith(`${state}.g`)).map((name) =>
-    name.slice(state.length + 2)
-  );
-  return Math.max(1, ...ends.filter((end) => /^\d+$/.test(end)).map(Number));
 }
 
 /** Whether tasks of a generation have members, or have got further than it is known. */

@@ -54,7 +54,7 @@ import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { outputsOf } from "./outputs.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { generationLog } from "../../streams/generations/registry.ts";
+import { generationLog } from "../../streams/generations/generation_log.ts";
 import { FollowedTopics, Replaceable } from "../../streams/service/replaceable.ts";
 import { agreeOn } from "./agreement.ts";
 import { type Made, planOnline, runOnline } from "./online.ts";

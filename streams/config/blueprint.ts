@@ -11,7 +11,7 @@ import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, type Reach, settleAll } from "../../src/options/option.ts";
 import { type Change, changesBetween } from "../generations/changes.ts";
-import type { Blueprint } from "../generations/generation.ts";
+import type { Blueprint } from "../topics/generations.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { valueAt } from "../settings/config_fault.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";

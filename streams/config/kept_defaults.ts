@@ -5,7 +5,7 @@
  */
 
 import type { Log } from "../log/log.ts";
-import { generationsOf } from "../generations/registry.ts";
+import { generationsOf } from "../topics/generations.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
 import type { Config } from "./config.ts";

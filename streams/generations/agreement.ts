@@ -9,8 +9,8 @@ import type { Log } from "../log/log.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import { type Change, changeText } from "./changes.ts";
-import type { Blueprint, Generation } from "./generation.ts";
-import { generationRecord, generationsOf } from "./registry.ts";
+import type { Blueprint, Generation } from "../topics/generations.ts";
+import { generationRecord, generationsOf } from "../topics/generations.ts";
 
 /** Sizes of the weights that a configuration makes. */
 export interface WeightSizes {

@@ -5,7 +5,7 @@
  */
 
 import type { Reach } from "../../src/options/option.ts";
-import type { Blueprint } from "./generation.ts";
+import type { Blueprint } from "../topics/generations.ts";
 
 /** A part of a blueprint that differs. */
 export interface Change {

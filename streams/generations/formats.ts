@@ -23,7 +23,7 @@ import { FIGURES_FORMATS } from "../experiments/monitor.ts";
 import { CHECKPOINT_FORMATS } from "../learning/checkpoint_head.ts";
 import { ORDER_FORMATS } from "../learning/sample_order.ts";
 import type { NewestFormats } from "../topics/format_notes.ts";
-import { GENERATION_FORMATS } from "./generation.ts";
+import { GENERATION_FORMATS } from "../topics/generations.ts";
 
 /** Formats by kind of record. */
 export const FORMATS: Readonly<Record<string, Formats>> = {

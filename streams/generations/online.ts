@@ -23,11 +23,11 @@ import type { Task } from "../task/task.ts";
 import { servingRecord } from "../topics/serving.ts";
 import { GentleLog } from "./gentle_log.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
-import type { Generation } from "./generation.ts";
+import type { Generation } from "../topics/generations.ts";
 import { distance, goalFor, positionsOf } from "./positions.ts";
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "./rebuild.ts";
 import { ThreadedBuild, type ThreadedBuildOptions } from "./threaded_build.ts";
-import { generationRecord } from "./registry.ts";
+import { generationRecord } from "../topics/generations.ts";
 
 /** What is built beside what, and how. */
 export interface OnlineOptions {

@@ -31,6 +31,21 @@ export async function positionsOf(
   return { partitions, tasks: await Promise.all(places) };
 }
 
+/** Whether the log has dropped events that a task of a generation has not read. @param log not split */
+export async function hasGap(
+  log: Pick<Log, "identify" | "latest" | "read" | "bounds">,
+  topics: Topics,
+): Promise<boolean> {
+  const partitions = (await log.identify(topics.events))?.partitions ?? 0;
+  const tasks = (await log.identify(topics.statistics))?.partitions ?? 0;
+  for (let task = 0; task < tasks; task++) {
+    const own = await ownPosition(log, topics, task);
+    const { start } = await log.bounds(topics.events, task % partitions);
+    if (own !== null && own.next < start) return true;
+  }
+  return false;
+}
+
 /** The offsets up to which all of a partition is done, for a generation with so many tasks. */
 export function goalFor({ partitions, tasks }: Positions, count: number): readonly number[] {
   if (tasks.length === count) return tasks;

@@ -19,7 +19,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { isNewerFormat } from "../../src/codec/formats.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
-import { lagOf } from "../log/reading.ts";
+import { lagOf, readAll } from "../log/reading.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
@@ -116,6 +116,21 @@ export class BatchReader {
   seek(positions: readonly number[]): void {
     for (const [partition, position] of positions.entries()) this.#learnt[partition] = position;
     this.#read = [...this.#learnt];
+  }
+
+  /** Leaves out all samples that there are. @returns the users whom they erase */
+  async pass(): Promise<readonly string[]> {
+    const erased: string[] = [];
+    const ends: number[] = [];
+    for (const [partition, from] of this.#learnt.entries()) {
+      const { start, end } = await this.#log.bounds(this.#topic, partition);
+      for await (const { key, value } of readAll(this.#log, this.#topic, partition, Math.max(start, from))) {
+        if (value === null && key !== null) erased.push(key);
+      }
+      ends.push(end);
+    }
+    this.seek(ends);
+    return erased;
   }
 
   /** Takes what there is of the next partition that has something. @returns Whether there was anything. */

@@ -137,11 +137,6 @@ export class LearnerRecords implements AsyncDisposable {
     }
   }
 
-  /** Where a partition of the samples ends now. */
-  async samplesEnd(partition: number): Promise<number> {
-    return (await this.#log.bounds(this.#topics.samples, partition)).end;
-  }
-
   /** Closes the writer. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();

@@ -348,11 +348,13 @@ export class Learning implements AsyncDisposable {
     await this.pass();
   }
 
-  /** @internal Leaves out all samples that are on the log now. */
+  /** @internal Leaves out all samples that are on the log now, but erases whom they erase. */
   async pass(): Promise<void> {
-    const { positions } = this;
-    const ends = positions.map(async (_, partition) => await this.#records.samplesEnd(partition));
-    this.#reader.seek(await Promise.all(ends));
+    const erased = await this.#reader.pass();
+    if (erased.length > 0) {
+      this.#erase(erased);
+      this.#makeVersion();
+    }
     await this.checkpoint();
   }
 

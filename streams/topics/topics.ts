@@ -223,6 +223,19 @@ export function generationTopics(topics: Topics, generation: number): Topics {
   return { ...topics, ...Object.fromEntries(derived) };
 }
 
+/** The topics of the first generation. @param topics those of any */
+export function firstTopics(topics: Topics): Topics {
+  const derived = DERIVED.map((name) => [name, topics[name].replace(/\.g\d+$/, "")]);
+  return { ...topics, ...Object.fromEntries(derived) };
+}
+
+/** Number of the generation whose states a topic has; `null` = none. @param topics those of the first */
+export function generationOf({ state }: Topics, topic: string): number | null {
+  if (topic === state) return 1;
+  const ending = topic.startsWith(`${state}.g`) ? topic.slice(state.length + 2) : "";
+  return /^\d+$/.test(ending) ? Number(ending) : null;
+}
+
 /** The group of the tasks, and the beginning of their writers' ids; each generation has its own. */
 export function tasksGroup({ events, state }: Pick<Topics, "events" | "state">): string {
   return `${events}-tasks${endingOf(state)}`;

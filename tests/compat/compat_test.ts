@@ -26,7 +26,7 @@ import { taskOptions } from "../../streams/config/config.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { FORMATS } from "../../streams/generations/formats.ts";
-import { decodeGeneration } from "../../streams/generations/generation.ts";
+import { decodeGeneration } from "../../streams/topics/generations.ts";
 import { decodeHead } from "../../streams/learning/checkpoint_head.ts";
 import { decodeOrder } from "../../streams/learning/sample_order.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";

@@ -33,7 +33,7 @@ const { topicNames, topicSpecs } = await from("streams/topics/topics.ts");
 const { ExperimentMonitor } = await from("streams/experiments/monitor.ts");
 const { ExperimentRegistry } = await from("streams/experiments/registry.ts");
 /** What releases before it do not have. */
-const generations = await from("streams/generations/generation.ts").catch(() => undefined);
+const generations = await from("../../streams/topics/generations.ts").catch(() => undefined);
 
 const START = Date.UTC(2026, 0, 1);
 const SCHEMA = { ...DEFAULT_SCHEMA, userIds: false };

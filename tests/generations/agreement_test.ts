@@ -5,7 +5,7 @@ import { decodeVersion } from "../../src/serving/version.ts";
 import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { agree, GenerationError } from "../../streams/generations/agreement.ts";
-import { generationsOf } from "../../streams/generations/registry.ts";
+import { generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";

@@ -5,7 +5,7 @@ import { openLog } from "../../scripts/flags/service_flags.ts";
 import { backUp } from "../../streams/backup/backup.ts";
 import { restore } from "../../streams/backup/restore.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
-import { generationsOf } from "../../streams/generations/registry.ts";
+import { generationsOf } from "../../streams/topics/generations.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { formatNotes, noteFormats, refuseNewer } from "../../streams/topics/format_notes.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { decodeGeneration } from "../../streams/generations/generation.ts";
+import { decodeGeneration } from "../../streams/topics/generations.ts";
 import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online.ts";
 import { boundedLog, Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../streams/config/config.ts";
 import { blueprintOf } from "../../streams/config/blueprint.ts";
-import { dropGeneration, dropKept } from "../../streams/generations/drop.ts";
-import { generationsOf } from "../../streams/generations/registry.ts";
+import { dropKept } from "../../streams/generations/drop.ts";
+import { generationsOf } from "../../streams/topics/generations.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
+import { dropGeneration } from "../../streams/service/erasure/drop_generation.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { DERIVED, generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { buildGeneration, rebuildDeployment, type RebuildFlags } from "../../scripts/run/rebuild.ts";
@@ -94,6 +95,17 @@ Deno.test("rebuildDeployment() leaves the other one serving where it is told to"
   const { code } = await rebuild(log, { features: { itemFields: ["band"] } }, { switch: false });
   assert.equal(code, 0);
   assert.equal(await servingGeneration(log, topics), 1);
+});
+
+Deno.test("rebuildDeployment() goes back to no generation that has missed events, where none is taken out of the log", async () => {
+  await using memory = await deployed();
+  const log: Log = Object.assign(memory, { erase: undefined, scrub: undefined });
+  await rebuild(log, { features: { itemFields: ["band"] } });
+  const { end } = await log.bounds(topics.events, 0);
+  await log.append(recordsOf(shopEvents(20, 3)).filter(({ topic }) => topic === topics.events));
+  await log.trim(topics.events, 0, end + 1);
+  const back = await rebuild(log, {}, { switch: false });
+  assert.match(back.said, /builds generation 3 beside 2/, "an erasure may be among them");
 });
 
 Deno.test("dropKept() drops what another generation has replaced for long enough", async () => {

@@ -3,6 +3,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { keepMsOf } from "../../streams/log/kafka/topics.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { type ErasureProgress, viewErasure } from "../../streams/service/erasure/erasure_view.ts";
+import { generationRecord } from "../../streams/topics/generations.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { until } from "../service/deployment.ts";
 import { startApi } from "./deployment.ts";
@@ -84,6 +85,7 @@ Deno.test("viewErasure() says of a log with a retention of its own until when it
   const keepMs = (topic: string) => Promise.resolve(topic === topics.samples ? null : 1000);
   const log = {
     topics: memory.topics.bind(memory),
+    identify: memory.identify.bind(memory),
     bounds: memory.bounds.bind(memory),
     read: memory.read.bind(memory),
     keepMs,
@@ -111,4 +113,13 @@ Deno.test("viewErasure() says of a log with a retention of its own until when it
   assert.match(left?.remains ?? "", /checkpoint of dien, which is not at work, until .+ keys \(dien\/0, /);
   assert.equal(left?.until, null);
   assert.match(more.find(({ topic }) => topic === idle.versions)?.remains ?? "", /or the topic is deleted/);
+  const blueprint = { model: "base", variants: [], partitions: 1, seed: 0, options: {} };
+  const kept = [1, 2].map((number) =>
+    generationRecord(topics, { number, blueprint, since: 0, isAdopted: false }, 0)
+  );
+  await memory.append(kept);
+  const { topics: beside } = await look({ state: "kept", idle: [] });
+  const other = beside.find(({ topic }) => topic === `${topics.state}.g2`);
+  assert.match(other?.remains ?? "", /generation 2, which does not serve, until it does, or is dropped/);
+  assert.match(of(topics.state)?.remains ?? "", /^records that were replaced/);
 });

@@ -11,6 +11,7 @@
  *   state, figures,
  *   lists             x                 the tombstone of the user
  *   parameters                          waits until no version has a row of the user
+ *   other generations -----             one that knows the user is dropped: nobody runs it
  * ```
  *
  * Records of the user after F are of a new life, and stay. Parameters, checkpoints and statistics are rewritten by their
@@ -27,8 +28,12 @@ import { PORTION, portions, Repeated } from "./background.ts";
 import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
+import { newestOf } from "../../log/reading.ts";
 import { ownPosition } from "../../task/inputs/inputs.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
+import { generationsOf } from "../../topics/generations.ts";
+import { firstTopics, generationOf, generationTopics, type Topics } from "../../topics/topics.ts";
+import { dropGeneration } from "./drop_generation.ts";
 import {
   clearedSignals,
   type Deployment,
@@ -245,7 +250,8 @@ export class Eraser implements AsyncDisposable {
     return isNamed;
   }
 
-  async #erase({ partition, erasures, offsets, signalsEnds }: Plan): Promise<void> {
+  async #erase(plan: Plan): Promise<void> {
+    const { partition, erasures, offsets, signalsEnds } = plan;
     const { topics } = this.#deployment;
     // One process has the log, so an idle model runs nowhere, and a later run would not learn of the erasure.
     const samplesEnd = (offsets.get(topics.samples)?.get(partition)?.at(-1) ?? -1) + 1;
@@ -266,7 +272,7 @@ export class Eraser implements AsyncDisposable {
       await this.#eraseTombstone(topics.lists, partition, user);
       await this.#eraseTombstone(topics.figures, 0, `user/${user}`);
     }
-    await this.#eraseKept(erasures);
+    await this.#dropOthers(plan);
     const asking = new Set(erasures.map(({ offset }) => offset));
     for (const [topic, byPartition] of offsets) {
       for (const [place, found] of byPartition) {
@@ -277,30 +283,42 @@ export class Eraser implements AsyncDisposable {
     await this.#eraseAll(topics.events, partition, [...asking]);
   }
 
-  /** Erases users from the states of generations that are kept: whoever goes back to one does not bring them back. */
-  async #eraseKept(erasures: readonly Erasure[]): Promise<void> {
-    const { state } = this.#deployment.topics;
-    const first = state.replace(/\.g\d+$/, "");
-    const topics = await this.#log.topics();
-    for (const [topic, { partitions }] of topics) {
-      if (topic === state || !topic.startsWith(first) || !/^(\.g\d+)?$/.test(topic.slice(first.length))) {
+  /**
+   * Drops every other generation that knows one of the users, kept or half built: none of its owners is at work to take
+   * them out of its samples, statistics and weights, and the events that would have them do it are about to go.
+   */
+  async #dropOthers({ erasures, offsets, partition }: Plan): Promise<void> {
+    const { topics } = this.#deployment;
+    const first = firstTopics(topics);
+    const [firstEvent = Infinity] = offsets.get(topics.events)?.get(partition) ?? [];
+    const recorded = await generationsOf(this.#log, first);
+    for (const name of (await this.#log.topics()).keys()) {
+      const number = generationOf(first, name);
+      if (number === null || name === topics.state) continue;
+      const isCarried = recorded.get(number)?.carries !== undefined; // weights of those whose events it has not read
+      if (!isCarried && !await this.#knowsAny(generationTopics(first, number), erasures, firstEvent)) {
         continue;
       }
-      const statistics = this.#deployment.topics.statistics.replace(/\.g\d+$/, "") +
-        topic.slice(first.length);
-      for (const { user: key, offset } of erasures) {
-        const partition = partitionOf(key, partitions);
-        const newest = await this.#log.latest?.(topic, partition, key);
-        if (newest === undefined || newest === null) continue;
-        // What has applied the erasure itself has a new life, or a tombstone.
-        const own = topics.has(statistics) ? await ownPosition(this.#log, { statistics }, partition) : null;
-        if (newest.value !== null && (own?.next ?? 0) <= offset) {
-          await this.#log.append([{ topic, partition, key, value: null, time: newest.time }]);
-          await this.#log.erase(topic, partition, [newest.offset]);
-        }
-        await this.#eraseTombstone(topic, partition, key);
-      }
+      await dropGeneration(this.#log, first, number, 0);
+      logger.warn(
+        "generation {number}, which does not serve, knows users who are erased: it is dropped, and built anew if it is " +
+          "wanted",
+        { number },
+      );
     }
+  }
+
+  /** Whether a generation has a state of one of the users, or may have read an event of theirs. */
+  async #knowsAny(of: Topics, erasures: readonly Erasure[], firstEvent: number): Promise<boolean> {
+    const { partitions = 0 } = await this.#log.identify(of.state) ?? {};
+    const hasRead = await this.#log.identify(of.statistics) !== null;
+    for (const { user } of erasures) {
+      const partition = partitionOf(user, partitions);
+      const own = hasRead ? await ownPosition(this.#log, of, partition) : null;
+      if ((own?.next ?? 0) > firstEvent) return true;
+      if (await newestOf(this.#log, of.state, partition, user) !== null) return true;
+    }
+    return false;
   }
 
   /** Erases the tombstone of a key, unless the key has come back. */

@@ -7,7 +7,8 @@
 import { canErase } from "../../log/capabilities.ts";
 import type { Log } from "../../log/log.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
-import type { Topics } from "../../topics/topics.ts";
+import { generationsOf } from "../../topics/generations.ts";
+import { firstTopics, generationTopics, type Topics } from "../../topics/topics.ts";
 import type { ErasureState } from "./eraser.ts";
 import type { IdleModel } from "./idle_models.ts";
 
@@ -100,7 +101,8 @@ export async function viewErasure(
       until: notes.length > 0 ? null : until,
     });
   }
-  return { state, topics: [...remainders, ...idle.flatMap(versionsNote), pinned] };
+  const others = await otherGenerations(log, topics);
+  return { state, topics: [...remainders, ...idle.flatMap(versionsNote), ...others, pinned] };
 }
 
 function checkpointNote({ model, hasCheckpoint }: IdleModel): string[] {
@@ -117,6 +119,19 @@ function versionsNote({ model, versions }: IdleModel): Remainder[] {
     `maybe the id in versions of ${model}, which is not at work, until ${model} is run again and has ` +
     "learnt of it, or the topic is deleted";
   return [{ topic: versions, remains, until: null }];
+}
+
+/** Generations that do not serve learn of no erasure. */
+async function otherGenerations(log: Log, topics: Topics): Promise<Remainder[]> {
+  const first = firstTopics(topics);
+  const others = [...(await generationsOf(log, first)).keys()].map((number) => ({
+    topic: generationTopics(first, number).state,
+    remains:
+      `maybe states, samples and weights of generation ${number}, which does not serve, until it does, or is dropped: ` +
+      `deno task meander rebuild --drop ${number}`,
+    until: null,
+  }));
+  return others.filter(({ topic }) => topic !== topics.state);
 }
 
 /** Versions that experiments pin have rows of weights of their users. */

@@ -1,0 +1,29 @@
+/**
+ * The log as the tasks of a generation have it.
+ *
+ * @module
+ */
+
+import { type Log, LogError } from "../log/log.ts";
+import { tasksLog } from "../task/shared_sources.ts";
+import { generationsOf } from "../topics/generations.ts";
+import { generationTopics, type Topics } from "../topics/topics.ts";
+
+/**
+ * The log as the tasks of a generation have it.
+ *
+ * @param topics those of the first generation
+ * @throws LogError `topic-mismatch` when its tasks shared another number of partitions
+ */
+export async function generationLog(log: Log, topics: Topics, number: number): Promise<Log> {
+  const { sources } = (await generationsOf(log, topics)).get(number) ?? {};
+  const now = (await log.topics()).get(topics.events)?.partitions;
+  if (sources !== undefined && now !== undefined && sources !== now) {
+    throw new LogError(
+      "topic-mismatch",
+      `Cannot go on with ${topics.events} as ${sources} partitions: it has ${now} now, so that users are elsewhere than ` +
+        `their states; begin anew under another --prefix, with --rekey-from ${topics.events}`,
+    );
+  }
+  return await tasksLog(log, generationTopics(topics, number));
+}

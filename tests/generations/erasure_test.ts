@@ -1,0 +1,115 @@
+/** Whoever is erased is in no generation afterwards: neither in one that was begun, nor in one that is kept. */
+
+import assert from "node:assert/strict";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { Rebuild } from "../../streams/generations/rebuild.ts";
+import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { Service } from "../../streams/service/service.ts";
+import { servingRecord } from "../../streams/topics/serving.ts";
+import { generationTopics, topicSpecs } from "../../streams/topics/topics.ts";
+import { OPTIONS, recordsOf, until, untilCommitted } from "../service/deployment.ts";
+import { formsOn, GONE, shop } from "../service/forms.ts";
+import { built, rebuildOptions, topics } from "./built.ts";
+
+const FAST = {
+  ...OPTIONS,
+  learning: { ...OPTIONS.learning, checkpointIntervalMs: 50 },
+  eraseIntervalMs: 20,
+};
+
+/** A deployment that has served a small shop with {@linkcode GONE}, of which so many rounds of a second generation are built. */
+async function deployed(partitions: number, rounds: number): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, partitions));
+  await log.append(recordsOf(shop(200)));
+  {
+    await using _service = await Service.start(log, { ...FAST, partitions });
+    await untilCommitted(log);
+  }
+  const options = await rebuildOptions(log);
+  const blueprint = { model: "dien", variants: [], partitions, seed: 0, options: {} };
+  for (const number of [1, 2]) {
+    const generation = { number, blueprint, since: 0, isAdopted: false };
+    await log.append([generationRecord(topics, generation, 0)]);
+  }
+  await using rebuild = await Rebuild.open(log, options);
+  for (let round = 0; round < rounds && await rebuild.step(); round++);
+  return log;
+}
+
+/** Runs a generation, and erases a user. */
+async function erase(log: Log, user: string, options: Parameters<typeof Service.start>[1]): Promise<void> {
+  await using service = await Service.start(log, options);
+  const time = shop(200).at(-1)!.time;
+  const value = encodeEvent({ type: "forget", user, time });
+  const record = { topic: topics.events, key: user, value, time };
+  const [offset = -1] = await log.append([record]);
+  const partition = partitionOf(user, (await log.topics()).get(topics.events)!.partitions);
+  await until(
+    async () => (await service.erasure(partition, offset))?.state === "done",
+    "the user is erased",
+  );
+}
+
+for (const partitions of [1, 3]) {
+  Deno.test(`Eraser leaves nobody in a generation that is half built, of ${partitions} tasks`, async () => {
+    await using log = await deployed(partitions, 12);
+    const before = await formsOn(log);
+    assert.ok(before[built.samples] !== undefined && before[built.state] !== undefined, "it has the user");
+    await erase(log, GONE, { ...FAST, partitions });
+    assert.deepEqual(await formsOn(log), {});
+    assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1], "the next one begins anew");
+  });
+}
+
+Deno.test("Eraser leaves nobody in a generation that another one has replaced", async () => {
+  await using log = await deployed(1, Infinity);
+  const { spec, task } = await rebuildOptions(log);
+  await log.append([servingRecord(topics, 2, 0)]);
+  const { model, modelConfig, learner } = spec;
+  const options = { ...FAST, model, modelConfig, learner, task, generation: 2 };
+  await erase(log, "nobody", options as never);
+  assert.ok((await formsOn(log))[topics.samples] !== undefined, "what nobody is erased from is kept");
+  await erase(log, GONE, options as never);
+  assert.deepEqual(await formsOn(log), {});
+  assert.deepEqual([...(await generationsOf(log, topics)).keys()], [2]);
+});
+
+Deno.test("Eraser leaves nobody in a generation that has begun with the weights of another one", async () => {
+  await using log = await deployed(1, Infinity);
+  const blueprint = { model: "dien", variants: [], partitions: 1, seed: 0, options: {} };
+  await log.append([
+    generationRecord(topics, { number: 3, blueprint, since: 0, isAdopted: false, carries: 2 }, 0),
+  ]);
+  const before = await rebuildOptions(log);
+  const spec = { ...before.spec, topics: generationTopics(topics, 3) };
+  {
+    await using _begun = await Rebuild.open(log, { ...before, spec, carries: before.spec });
+  }
+  assert.ok((await formsOn(log))[spec.topics.checkpoints] !== undefined, "its weights have the user");
+  await erase(log, GONE, FAST);
+  assert.deepEqual(await formsOn(log), {});
+});
+
+Deno.test("Rebuild erases from the weights that it begins with whom it meets an erasure of", async () => {
+  await using log = await deployed(1, Infinity);
+  const [{ time }] = shop(200).slice(-1) as [Event];
+  const value = encodeEvent({ type: "forget", user: GONE, time });
+  await log.append([{ topic: topics.events, key: GONE, value, time }]);
+  const before = await rebuildOptions(log);
+  const spec = { ...before.spec, topics: generationTopics(topics, 3) };
+  await using rebuild = await Rebuild.open(log, { ...before, spec, carries: before.spec });
+  const forms = async () => {
+    const { [spec.topics.checkpoints]: checkpoints, [spec.topics.parameters]: parameters } = await formsOn(
+      log,
+    );
+    return { checkpoints, parameters };
+  };
+  assert.ok((await forms()).checkpoints !== undefined, "they have the user");
+  while (await rebuild.step());
+  assert.deepEqual(await forms(), { checkpoints: undefined, parameters: undefined });
+});
