@@ -109,9 +109,17 @@ export class UserLists {
     const { listed } = user;
     const { maxTime } = this.#state;
     const { everyMs } = this.#options;
-    if (this.isFollowing) this.#wait(user, { time: 0, hash: UNKNOWN }, maxTime + everyMs);
+    if (this.isFollowing) this.#follow(user, maxTime + everyMs);
     else if (listed === null) this.#wait(user, { time: 0, hash: UNKNOWN }, maxTime);
     else if (listed.due === null) this.#wait(user, listed, Math.max(maxTime, listed.time + everyMs));
+  }
+
+  /** Has a user wait until then; one deadline per user is held, which moves when it is met. */
+  #follow(user: UserState, until: number): void {
+    const { listed } = user;
+    if (listed === null || listed.due === null) return this.#wait(user, { time: 0, hash: UNKNOWN }, until);
+    user.listed = { time: 0, hash: UNKNOWN, due: { ...listed.due, time: until } };
+    this.#state.dirtyUsers.add(user);
   }
 
   #wait(user: UserState, { time, hash }: Pick<ListedState, "time" | "hash">, until: number): void {
@@ -137,6 +145,10 @@ export class UserLists {
       const user = users.get(next.user);
       // Who was forgotten meanwhile, and came back perhaps, waits under another number or not at all.
       if (user?.listed?.due?.sequence !== next.sequence) continue;
+      if (user.listed.due.time > next.time) {
+        this.#watch(user.id, user.listed.due);
+        continue;
+      }
       made++;
       if (!this.isFollowing) this.#give(user, user.listed.hash, offset, out);
       else {

@@ -4,6 +4,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
+import { DeadlineQueue } from "../../src/users/pending/pending.ts";
 import { FakeServing } from "./fake_serving.ts";
 import { anyStream, asWritten, Durable, inventory, outputs, run, SMALL, START, take } from "./streams.ts";
 import { Story } from "./story.ts";
@@ -116,6 +117,36 @@ Deno.test("a task that follows another one gives no lists, and loses none when i
       }
     });
   }));
+});
+
+Deno.test("a task that follows another one holds one deadline per user, however rarely lists are given", () => {
+  const story = new Story({ userLists: { count: 2, everyMs: 2000 } });
+  const lists: Recommendation[] = [];
+  story.task.userLists!.isFollowing = true;
+  const held = new Set<DeadlineQueue>();
+  const { push } = DeadlineQueue.prototype;
+  DeadlineQueue.prototype.push = function (entry) {
+    if (entry.request === null) held.add(this);
+    push.call(this, entry);
+  };
+  try {
+    let offset = 0;
+    const act = (time: number, user: string) => {
+      const event = { type: "interaction", user, time: START + time, action: "click", item: "a" } as const;
+      story.task.apply(event, offset++, { ...story.out, lists });
+    };
+    for (let time = 0; time < 1000; time++) act(time, `u${time % 4}`);
+    assert.deepEqual([...held].map(({ size }) => size), [4]);
+    story.task.userLists!.isFollowing = false;
+    act(2998, "x"); // u3 was last here at 999
+    assert.deepEqual(lists.map(({ user }) => user), ["u0", "u1"]);
+    act(2998, "x");
+    assert.deepEqual(lists.map(({ user }) => user), ["u0", "u1", "u2", "x"]);
+    act(2999, "y");
+    assert.deepEqual(lists.map(({ user }) => user), ["u0", "u1", "u2", "x", "u3", "y"]);
+  } finally {
+    DeadlineQueue.prototype.push = push;
+  }
 });
 
 Deno.test("TaskState without lists gives the same outputs to the byte, also from users who had waited for one", () => {
