@@ -15,6 +15,7 @@ import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { agree, type AgreementOptions } from "../../streams/generations/agreement.ts";
 import { changeText } from "../../streams/generations/changes.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
+import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { makeModel } from "../../streams/service/jobs/learner_job.ts";
 import type { Topics } from "../../streams/topics/topics.ts";
@@ -70,11 +71,11 @@ export async function agreeOn(
   }
   const kept = [...(await generationsOf(log, topics)).keys()].filter((one) => one !== number);
   if (kept.length > 0) {
-    logger.warn(
-      "generations {kept} are kept beside {number}, which serves: whoever is erased stays in them until they are dropped, " +
-        "deno task meander rebuild --drop <n>",
-      { kept: kept.join(", "), number },
-    );
+    const fate = canErase(log)
+      ? "each until a user whom it knows is erased"
+      : "whoever is erased stays in them until they are dropped, deno task meander rebuild --drop <n>";
+    const values = { kept: kept.join(", "), number, fate };
+    logger.warn("generations {kept} are kept beside {number}, which serves: {fate}", values);
   }
   for (const change of changes) {
     const text = changeText(change);

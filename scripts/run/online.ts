@@ -16,13 +16,15 @@ import type { Blueprint, Generation } from "../../streams/topics/generations.ts"
 import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";
-import type { ServiceOptions, WarmGeneration } from "../../streams/service/jobs/options.ts";
 import type { Replaceable } from "../../streams/service/replaceable.ts";
-import { type Service, snapshotFolder } from "../../streams/service/service.ts";
-import type { Delivery } from "../../streams/topics/delivery.ts";
+import { snapshotFolder } from "../../streams/service/service.ts";
 import { generationTopics, tasksGroup, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";
+import { REBUILD_SHARE } from "./flags.ts";
 import { chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
+import type { RunParts } from "./service_options.ts";
+import type { RunSettings } from "./settings.ts";
+import { workerPermissions } from "./thread_permissions.ts";
 
 const PROGRESS_MS = 5000;
 /** Share of the thread that serves, at first, for the last legs. */
@@ -107,20 +109,12 @@ function madeAs(blueprint: Blueprint, now: Config): Made {
 export interface OnlineRun {
   readonly log: Log;
   readonly topics: Topics;
-  readonly memory?: number | undefined;
-  /** Share of a processor that building takes. */
-  readonly share: number;
-  /** Permissions of its thread. */
-  readonly permissions: Deno.PermissionOptions | undefined;
-  readonly anyway: boolean;
-  readonly delivery: Delivery;
-  readonly surfaceTopics: ServiceOptions["surfaceTopics"];
-  readonly encodeLists: ServiceOptions["encodeLists"];
-  readonly snapshots: ServiceOptions["snapshots"];
+  readonly settings: RunSettings;
+  readonly parts: RunParts;
   readonly place: Replaceable;
   /** See {@linkcode OnlineOptions}. */
   readonly ends: OnlineOptions["ends"];
-  readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
+  readonly start: OnlineOptions["start"];
   readonly signal: AbortSignal;
 }
 
@@ -128,8 +122,9 @@ export interface OnlineRun {
 export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boolean> {
   const { serving, generation, changes, makes: made } = plan;
   const { number } = generation;
-  const { log, topics, memory, delivery, surfaceTopics, encodeLists, snapshots, place, ends, start, signal } =
-    run;
+  const { log, topics, settings, parts: { memory, encodeLists }, place, ends, start, signal } = run;
+  const { flags: { rebuildShare: share = REBUILD_SHARE, anyway }, config, kind, delivery, snapshots } =
+    settings;
   const now = () => performance.now();
   for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
   logger.info("builds generation {number} beside {serving}, which serves", { number, serving });
@@ -147,7 +142,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       roundEvents: ROUND_EVENTS,
       service: (partition) => ({
         delivery,
-        surfaceTopics,
+        surfaceTopics: config.surfaceTopics,
         encodeLists,
         snapshot: snapshots &&
           { ...snapshots, folder: snapshotFolder(snapshots.folder, own, partition), now },
@@ -157,11 +152,11 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     ends,
     start,
     thread: {
-      share: run.share,
-      permissions: run.permissions,
+      share,
+      permissions: workerPermissions(kind.capabilities),
       onProgress: (figures) => progress.tell(figures, figures.version),
     },
-    share: Math.min(run.share, SERVING_SHARE),
+    share: Math.min(share, SERVING_SHARE),
     signal,
     clock: now,
     now: Date.now,
@@ -178,7 +173,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
         );
         return false;
       }
-      if (mayFollow(made.config, comparison) || run.anyway) return true;
+      if (mayFollow(made.config, comparison) || anyway) return true;
       logger.error(
         "generation {serving} goes on serving: {number} predicts worse by more than guard.margin; --anyway switches",
         { serving, number },
@@ -192,6 +187,9 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
         "with --rebuild goes back to it, deno task meander rebuild --drop {serving} drops it",
       { number, serving, pauseMs: Math.round(pauseMs) },
     );
+    if (place.current.tasks.size === 0) {
+      logger.warn("no task of generation {number} is at work in this process yet: requests wait", { number });
+    }
   } else logger.warn("generation {serving} goes on serving", { serving });
   return isSwitched;
 }

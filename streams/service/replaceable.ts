@@ -8,7 +8,7 @@ import type { Topics } from "../topics/topics.ts";
 import type { Service } from "./service.ts";
 
 /** Names of topics that follow the generation which serves, for whoever reads them when it needs them. */
-export class FollowedTopics {
+export class ServingTopics {
   /** The names. */
   readonly topics: Topics;
   #current: Topics;
@@ -29,13 +29,13 @@ export class FollowedTopics {
 export class Replaceable {
   /** The service that is there now: hold this, and read of it what is needed when it is. */
   readonly service: Service;
-  readonly #topics: FollowedTopics;
+  readonly #topics: ServingTopics;
   #current: Service;
   /** The tasks that are shown while they change hands. */
   #held: Service["tasks"] | undefined;
 
   /** @param topics follow the service */
-  constructor(service: Service, topics: FollowedTopics) {
+  constructor(service: Service, topics: ServingTopics) {
     this.#current = service;
     this.#topics = topics;
     const shown: Partial<Service> = {};

@@ -8,7 +8,7 @@ import { boundedLog, Rebuild, type RebuildOptions } from "../../streams/generati
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { FollowedTopics, Replaceable } from "../../streams/service/replaceable.ts";
+import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
 import { Service } from "../../streams/service/service.ts";
 import { SERVING_KEY, servingGeneration } from "../../streams/topics/serving.ts";
 import { topicSpecs } from "../../streams/topics/topics.ts";
@@ -181,7 +181,7 @@ Deno.test("rebuildOnline() goes from 2 tasks to 6 and back under load, each requ
     now = await contentsBy(log, 6);
   });
   await using first = await Service.start(log, { ...OPTIONS, partitions: 2 });
-  const place = new Replaceable(first, new FollowedTopics(topics));
+  const place = new Replaceable(first, new ServingTopics(topics));
   const options = await online(log, place, {
     generation: { ...GENERATION, blueprint: { ...GENERATION.blueprint, partitions: 6 } },
     onStep: () => void send(1),
@@ -243,7 +243,7 @@ for (const partitions of [1, 2]) {
     await serve(log, { views: 60, partitions });
     await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
     const more = shopEvents(260, 12).slice(shopEvents(60, 12).length);
-    const followed = new FollowedTopics(topics);
+    const followed = new ServingTopics(topics);
     await using first = await Service.start(log, { ...OPTIONS, partitions });
     const place = new Replaceable(first, followed);
     let sent = 0;
@@ -294,7 +294,7 @@ Deno.test("rebuildOnline() killed at any operation goes on to the same bytes", a
   });
   for (let life = 9;; life += 5) {
     await using service = await Service.start(log, { ...OPTIONS, partitions: 2 });
-    const place = new Replaceable(service, new FollowedTopics(topics));
+    const place = new Replaceable(service, new ServingTopics(topics));
     const events = more.slice(sent, sent += 6);
     const blueprint = { ...GENERATION.blueprint, partitions: 2 };
     const generation = { ...GENERATION, blueprint, until: legs.at(-1) };
@@ -322,7 +322,7 @@ Deno.test("rebuildOnline() leaves the other one serving where the new one predic
   await serve(log, { views: 30 });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
   await using service = await Service.start(log, OPTIONS);
-  const place = new Replaceable(service, new FollowedTopics(topics));
+  const place = new Replaceable(service, new ServingTopics(topics));
   const options = await online(log, place, { mayServe: () => Promise.resolve(false) });
   assert.equal((await rebuildOnline(log, options)).isSwitched, false);
   assert.equal(await servingGeneration(log, topics), 1);

@@ -1,0 +1,46 @@
+/**
+ * What `run` drops in the background: old records, and generations that were replaced.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Config } from "../../streams/config/config.ts";
+import { dropKept } from "../../streams/generations/drop.ts";
+import { isShared } from "../../streams/log/capabilities.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { Repeated } from "../../streams/service/erasure/background.ts";
+import { Retention } from "../../streams/service/erasure/retention.ts";
+import type { Service } from "../../streams/service/service.ts";
+import type { Topics } from "../../streams/topics/topics.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+const logger = getLogger(["meander", "run"]);
+
+/** Drops old records where no broker does. */
+export function dropOld({ deployment }: Service, config: Config): Retention | undefined {
+  const { retention: settings = {}, outcomeWindowMs } = config;
+  if (isShared(deployment.log)) {
+    if (config.retention !== undefined) {
+      logger.warn("retention is not for Kafka: set retention.ms of its topics, with kafka.topicConfig");
+    }
+    return undefined;
+  }
+  const clocks = { now: Date.now, clock: () => performance.now() };
+  return new Retention(deployment, { settings, outcomeWindowMs, ...clocks }).start();
+}
+
+/** Drops generations that have been replaced for so many days. */
+export function dropReplaced(log: Log, topics: Topics, days: number | undefined): Repeated | undefined {
+  if (days === undefined) return undefined;
+  const repeated = new Repeated();
+  const work = async () => {
+    for (const number of await dropKept(log, topics, days * DAY_MS, Date.now())) {
+      logger.info("generation {number} is dropped: another one has served for {days} days", { number, days });
+    }
+  };
+  repeated.start(work, HOUR_MS, "drop generations", logger);
+  return repeated;
+}

@@ -1,0 +1,55 @@
+/**
+ * Logs the status of a service now and then.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Service, ServiceStatus } from "../../streams/service/service.ts";
+
+const STATUS_MS = 10_000;
+
+const logger = getLogger(["meander", "run"]);
+
+/** Logs the status of a service until it is disposed. */
+export function logStatus(service: Service): Disposable {
+  const meter = new Meter();
+  let isAsking = false;
+  const timer = setInterval(async () => {
+    if (isAsking) return; // the log does not answer, which its users report
+    isAsking = true;
+    try {
+      meter.report(await service.status());
+    } catch (error) {
+      logger.debug("cannot ask for the status: {error}", { error });
+    }
+    isAsking = false;
+  }, STATUS_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Logs a status with the speed since the one before. */
+class Meter {
+  #time = performance.now();
+  #events = 0;
+
+  report({ events, partitions, version, learner }: ServiceStatus): void {
+    const now = performance.now();
+    const speed = (events - this.#events) / (now - this.#time) * 1000;
+    [this.#time, this.#events] = [now, events];
+    const figure = (value: number | null | undefined) => value?.toFixed(4) ?? "-";
+    logger.info(
+      "{speed} events/s, partitions {partitions}, lag {lag}, version {version}, AUC {auc}, CTR {ctr}, " +
+        "samples waiting {samples}",
+      {
+        speed: Math.round(speed),
+        partitions: partitions.map((one) => `${one.partition}${one.restoring ? "?" : ""}`).join(",") || "-",
+        lag: partitions.reduce((sum, one) => sum + one.lag, 0),
+        version: Math.max(version, learner?.version ?? 0),
+        auc: figure(learner?.auc),
+        ctr: figure(learner?.ctr),
+        samples: learner?.lag ?? "-",
+      },
+    );
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * A process of `deno task run`: opens the deployment, serves it, and builds another generation beside it if it is to.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import manifest from "../../deno.json" with { type: "json" };
+import type { Config } from "../../streams/config/config.ts";
+import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
+import { generationLog } from "../../streams/generations/generation_log.ts";
+import { boundedLog } from "../../streams/generations/rebuild.ts";
+import { Metrics } from "../../streams/http/metrics.ts";
+import { ignore } from "../../streams/log/ignore.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { meteredLog } from "../../streams/log/metered_log.ts";
+import { ServerThread } from "../../streams/server/thread/server_thread.ts";
+import { diskShortage } from "../../streams/service/disk_room.ts";
+import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
+import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { configureLogging } from "../../streams/settings/logging.ts";
+import { noteFormats } from "../../streams/topics/format_notes.ts";
+import { servingGeneration } from "../../streams/topics/serving.ts";
+import { generationTopics, topicNames, type Topics } from "../../streams/topics/topics.ts";
+import { placeOf } from "../flags/log_flags.ts";
+import { logAddressOf, openLog, partitionsOf, refuseNewerRelease, tasksOn } from "../flags/service_flags.ts";
+import { agreeOn } from "./agreement.ts";
+import { dropOld, dropReplaced } from "./dropping.ts";
+import type { Flags } from "./flags.ts";
+import { listen } from "./listen.ts";
+import { logStatus } from "./meter.ts";
+import { type Made, type OnlinePlan, planOnline, runOnline } from "./online.ts";
+import { outputsOf } from "./outputs.ts";
+import { memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
+import { levelOf, readSettings, type RunSettings } from "./settings.ts";
+import { SERVER_PERMISSIONS } from "./thread_permissions.ts";
+
+/** Interval between messages while the log cannot be opened. */
+const WAITING_MS = 5000;
+
+const logger = getLogger(["meander", "run"]);
+
+/** How a process is told to stop, and tells what is in the way. */
+export interface Stopping {
+  /** Resolves when it is to stop. */
+  readonly stopped: Promise<void>;
+  /** Takes what says what is still to be done before it has. */
+  readonly onWork: (unfinished: () => readonly string[]) => void;
+}
+
+/** Serves until it is stopped. @returns the exit code */
+export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promise<number> {
+  await configureLogging(levelOf(flags));
+  const settings = await readSettings(flags);
+  const opened = await open(settings, stopped);
+  if (opened === null) return 0;
+  const { topics, generation, serving, metrics, thread } = opened;
+  await using log = opened.log;
+  const agreed = await agreeWith(log, topics, settings, { stopped, isThreaded: thread !== undefined });
+  const { plan, made, tasks, encodeLists } = agreed;
+  const parts: RunParts = { metrics, encodeLists, memory: memoryOf(flags, plan === null ? 1 : 2) };
+  const begin = async (
+    as: Made,
+    count: number,
+    over: Pick<ServiceOptions, "generation" | "warm" | "beside">,
+    seen: (log: Log) => Log = (log) => log,
+  ) =>
+    await Service.start(seen(await generationLog(log, topics, over.generation ?? 1)), {
+      ...serviceOptions(as, count, settings, parts),
+      ...over,
+    });
+
+  let building = plan && generationTopics(topics, plan.generation.number);
+  const beside = () => building;
+  // Where the serving generation is to end, by task.
+  const ends: number[] = new Array(plan?.servesTasks ?? 0).fill(Infinity);
+  const first = plan === null ? await begin(made, tasks, { generation, beside }) : await begin(
+    plan.serves,
+    plan.servesTasks,
+    { generation, beside },
+    (log) => boundedLog(log, topics.events, ends),
+  );
+  const place = new Replaceable(first, serving);
+  await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
+  onWork(() => place.service.unfinished);
+
+  await using dropping = new AsyncDisposableStack();
+  const drop = (as: Config, isNewest: boolean) => {
+    building = null;
+    dropping.use(dropOld(place.current, as));
+    if (isNewest) dropping.use(dropReplaced(log, topics, flags.keep));
+  };
+  if (plan === null) drop(made.config, true);
+  const { service } = place;
+  const { http: address, keys, config, folder } = settings;
+  const server = address && await listen({
+    ...{ ...address, log, prefix: flags.prefix, service, metrics, keys },
+    settings: config.http ?? {},
+    sources: config.sources,
+    checks: () => diskShortage(folder),
+  }, thread);
+
+  const switching = new AbortController();
+  const { signal } = switching;
+  const start = (warm: ServiceOptions["warm"]) =>
+    begin(made, tasks, { generation: plan?.generation.number, warm, beside });
+  const built = plan === null
+    ? stopped
+    : buildBeside(plan, { log, topics, settings, parts, place, ends, start, signal }, drop);
+  using _status = logStatus(service);
+  await Promise.race([stopped, lastOf(place), thread?.ended ?? stopped, built.then(() => stopped)]);
+  switching.abort();
+  await ignore(built, "it goes on where it was at the next start");
+  await server?.stop(); // first: what it has begun still needs the tasks
+  await place.current.stop();
+  await place.current.ended;
+  logger.info("has stopped");
+  return 0;
+}
+
+/** Where a deployment is open. */
+interface Opened {
+  readonly log: Log & AsyncDisposable;
+  /** Topics of the first generation. */
+  readonly topics: Topics;
+  /** Number of the generation that serves. */
+  readonly generation: number;
+  readonly serving: ServingTopics;
+  readonly metrics: Metrics;
+  /** The thread of server and log. */
+  readonly thread: ServerThread | undefined;
+}
+
+/** Opens a deployment; waits, and says so, while its log is away. @returns `null` when it was stopped meanwhile */
+async function open({ flags, config }: RunSettings, stopped: Promise<void>): Promise<Opened | null> {
+  const topics = topicNames(flags.prefix);
+  logger.info("opens the log {place}", { place: placeOf(flags, config) });
+  const waiting = setInterval(() => logger.warn("waits for the log"), WAITING_MS);
+  using _waiting = { [Symbol.dispose]: () => clearInterval(waiting) };
+  const thread = flags.serverThread
+    ? await ServerThread.open({
+      address: await logAddressOf(flags, { config }),
+      topics,
+      permissions: SERVER_PERMISSIONS,
+      level: levelOf(flags),
+    })
+    : undefined;
+  const log = thread?.log ??
+    await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
+  if (log === undefined) return null;
+  if (thread !== undefined) await refuseNewerRelease(log, flags.prefix);
+  const generation = await servingGeneration(log, topics);
+  const serving = new ServingTopics(generationTopics(topics, generation));
+  const metrics = new Metrics(serving.topics);
+  return { log: meteredLog(log, metrics), topics, generation, serving, metrics, thread };
+}
+
+/** What is run. */
+interface Agreed {
+  /** What is built beside it. */
+  readonly plan: OnlinePlan | null;
+  readonly made: Made;
+  /** Number of tasks. */
+  readonly tasks: number;
+  readonly encodeLists: RunParts["encodeLists"];
+}
+
+/** Agrees with the deployment on what is run, and notes it, once nothing is left that could refuse it. */
+async function agreeWith(
+  log: Log,
+  topics: Topics,
+  { flags, config, roles }: RunSettings,
+  { stopped, isThreaded }: { readonly stopped: Promise<void>; readonly isThreaded: boolean },
+): Promise<Agreed> {
+  const { model, variantModels: variants = [], seed } = flags;
+  const existing = (await log.topics()).get(topics.events)?.partitions;
+  const tasks = flags.partitions ??
+    (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
+  if (isThreaded && existing !== undefined && existing !== tasks) {
+    throw new Error("Cannot have tasks share partitions beside --server-thread: leave it out");
+  }
+  const given: Made = { config, model, seed };
+  const plan = flags.rebuild ? await planOnline(log, topics, given, { partitions: tasks, variants }) : null;
+  const stopping = new AbortController();
+  ignore(stopped.then(() => stopping.abort()), "it does not reject");
+  const encodeLists = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
+  const isMaker = roles.includes("task") || roles.includes("learner");
+  const made = plan?.makes ??
+    (isMaker
+      ? { ...given, config: await agreeOn(log, topics, config, { model, variants, partitions: tasks, seed }) }
+      : given);
+  if (roles.length > 0) {
+    await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
+  }
+  return { plan, made, tasks, encodeLists };
+}
+
+/**
+ * Builds beside what serves, and switches. What fails before the switch is logged, and the other one goes on serving.
+ *
+ * @param drop begins to drop what may go, once it is known which configuration counts
+ * @throws what fails when nobody answers any more
+ */
+async function buildBeside(
+  plan: OnlinePlan,
+  run: Parameters<typeof runOnline>[1],
+  drop: (as: Config, isNewest: boolean) => void,
+): Promise<void> {
+  let isSwitched = false;
+  try {
+    isSwitched = await runOnline(plan, run);
+  } catch (error) {
+    if (run.signal.aborted) return;
+    if (run.place.isReleased) throw error;
+    const { message } = error as Error; // nothing else is thrown here
+    logger.error("cannot build beside what serves, which goes on: {reason}", { reason: message });
+  }
+  drop(isSwitched ? plan.makes.config : plan.serves.config, isSwitched);
+}
+
+/** Resolves when the service in a place has ended, and was not replaced. */
+async function lastOf(place: Replaceable): Promise<void> {
+  for (let service = place.current;; service = place.current) {
+    await service.ended;
+    if (service === place.current) return;
+  }
+}

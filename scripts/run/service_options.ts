@@ -1,0 +1,99 @@
+/**
+ * The options of the services of `run`.
+ *
+ * @module
+ */
+
+import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
+import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
+import type { OutputEncoder } from "../../streams/formats/output_settings.ts";
+import type { Metrics } from "../../streams/http/metrics.ts";
+import type { LearnerThreadOptions, ServiceOptions } from "../../streams/service/service.ts";
+import { COMMIT_INTERVAL_MS, type Flags } from "./flags.ts";
+import type { Made } from "./online.ts";
+import type { RunSettings } from "./settings.ts";
+import { workerPermissions } from "./thread_permissions.ts";
+
+/** Slices of a task that shares its thread with a server, which must be able to answer. */
+const SLICE_MS = 4;
+
+/** What the services of a process have in common. */
+export interface RunParts {
+  readonly metrics: Metrics;
+  /** Memory for states and embeddings of each, bytes. */
+  readonly memory: number | undefined;
+  readonly encodeLists: OutputEncoder | undefined;
+}
+
+/**
+ * Memory of each generation, bytes: while one is built beside another, each has half, since together they may take no more.
+ */
+export function memoryOf({ memory }: Pick<Flags, "memory">, generations: 1 | 2): number | undefined {
+  return memory && Math.floor(memory / generations);
+}
+
+/** Options of a service. @param tasks how many there are */
+export function serviceOptions(
+  made: Made,
+  tasks: number,
+  run: RunSettings,
+  { metrics, memory, encodeLists }: RunParts,
+): ServiceOptions {
+  const { flags, config, kind, roles, http, sources, delivery, snapshots } = run;
+  const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
+  return {
+    roles,
+    ...madeOptions(made, flags, memory),
+    learnerThread: learnerThreadOf(run, metrics),
+    partitions: tasks,
+    prefix: flags.prefix,
+    rekeyFrom: flags.rekeyFrom,
+    sources,
+    commitIntervalMs,
+    answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
+    sliceMs: http && SLICE_MS,
+    delivery,
+    ...{ surfaceTopics: config.surfaceTopics, encodeLists },
+    serveVersion: flags.serveVersion,
+    stateBytes: memory && memory / 2,
+    snapshots,
+  };
+}
+
+/** What a service is made as. */
+function madeOptions(
+  { config, model, seed }: Made,
+  { variantModels = [] }: Flags,
+  memory: number | undefined,
+): Pick<ServiceOptions, "model" | "modelConfig" | "task" | "variants" | "learner" | "learning"> {
+  const task = {
+    ...taskOptions({ schema: DEFAULT_SCHEMA, maxUnlistedItems: SERVICE_UNLISTED_ITEMS }, config, model),
+    seed,
+    nowMicros: () => Math.round(performance.now() * 1000),
+  };
+  // Half of the memory for user states; a quarter each for the learner's tables and the scorer's copy of them.
+  const tableBytes = memory && Math.floor(memory / 4);
+  return {
+    model,
+    modelConfig: modelConfig(model, config),
+    task,
+    variants: variantModels.map((name) => ({ model: name, modelConfig: modelConfig(name, config) })),
+    learner: { tableBytes, ...learnerOptions(task, config, seed) },
+    learning: learningOptions(config),
+  };
+}
+
+/** A thread for the learner, if it shares the process with other roles. */
+function learnerThreadOf(
+  { flags: { roles, learnerThread }, kind }: RunSettings,
+  metrics: Metrics,
+): false | LearnerThreadOptions {
+  if (!learnerThread || roles !== undefined && (!roles.includes("learner") || roles.length === 1)) {
+    return false;
+  }
+  return {
+    permissions: workerPermissions(kind.capabilities),
+    committed: (commit) => metrics.committedInThread(commit),
+  };
+}

@@ -1,0 +1,24 @@
+/**
+ * The permissions of threads that the thread of a service starts.
+ *
+ * @module
+ */
+
+/** Those of the thread of the service. A kind that is not named would be denied. */
+const INHERITED: Deno.PermissionOptionsObject = {
+  env: "inherit",
+  ffi: "inherit",
+  net: "inherit",
+  read: "inherit",
+  run: "inherit",
+  sys: "inherit",
+  write: "inherit",
+};
+
+/** Permissions of the server with the log: it needs no variables. */
+export const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
+
+/** Permissions of a learner or a rebuild: on a shared log it opens that itself, and it writes no files. */
+export function workerPermissions({ isShared }: { readonly isShared: boolean }): Deno.PermissionOptions {
+  return isShared ? { ...INHERITED, write: false } : "none";
+}

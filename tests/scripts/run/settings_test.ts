@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../../../streams/config/config.ts";
+import { topicNames } from "../../../streams/topics/topics.ts";
+import type { Flags } from "../../../scripts/run/flags.ts";
+import { rebuildOptions } from "../../../scripts/run/rebuild.ts";
+import { memoryOf, serviceOptions } from "../../../scripts/run/service_options.ts";
+import { readSettings } from "../../../scripts/run/settings.ts";
+
+const FLAGS: Flags = {
+  ...{ log: "sqlite", prefix: "meander.", model: "base", seed: 0 },
+  ...{ learnerThread: true, snapshotInterval: 30, members: ".data/members" },
+  config: "fixtures/shop/meander.json",
+};
+
+Deno.test("readSettings() refuses what cannot be had together, before anything is opened", async () => {
+  const cases: readonly (readonly [Partial<Flags>, RegExp])[] = [
+    [{ rebuild: true, roles: ["task"] }, /Cannot rebuild in this process/],
+    [{ rebuild: true, serverThread: true }, /Cannot rebuild in this process/],
+    [{ serverThread: true }, /Cannot give the server a thread/],
+    [{ snapshots: "there" }, /Cannot keep snapshots beside a SQLite log/],
+  ];
+  for (const [flags, message] of cases) {
+    await assert.rejects(readSettings({ ...FLAGS, ...flags }), message, JSON.stringify(flags));
+  }
+});
+
+Deno.test("a generation that serves and one that is built take no more than --memory together", async () => {
+  const memory = 1 << 30;
+  const flags = { ...FLAGS, memory };
+  const config = parseConfig("{}", "meander.json");
+  const made = { config, model: "base", seed: 0 } as const;
+  const settings = await readSettings(flags);
+  const bytesOf = (of: 1 | 2) => {
+    const own = memoryOf(flags, of);
+    const parts = { memory: own, encodeLists: undefined, metrics: undefined as never };
+    const { stateBytes = 0, learner } = serviceOptions(made, 1, settings, parts);
+    const built = rebuildOptions(config, { ...made, memory: own }, topicNames(), []);
+    // The learner's tables, and the scorer's copy of them.
+    const serves = stateBytes + 2 * (learner.tableBytes ?? Infinity);
+    const builds = (built.stateBytes ?? 0) + 2 * (built.spec.learner.tableBytes ?? Infinity);
+    return { serves, builds };
+  };
+  assert.equal(bytesOf(1).serves, memory);
+  assert.deepEqual(bytesOf(2), { serves: memory / 2, builds: memory / 2 });
+});
