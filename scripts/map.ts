@@ -10,12 +10,13 @@
 
 import { suggest } from "../src/mapping/suggestion.ts";
 import { survey, type SurveyedField } from "../src/mapping/survey.ts";
-import { knownNames } from "../streams/config/config.ts";
+import { knownNames, parseConfig } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { PRESETS } from "../streams/mapping/presets.ts";
-import { compileSource, type RecordSource } from "../streams/mapping/record_source.ts";
+import { compileSource } from "../streams/mapping/record_source.ts";
 import { type SourceSettings, withPreset } from "../streams/mapping/source_settings.ts";
 import { type Trial, tryRecords } from "../streams/mapping/trial.ts";
+import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { renderTable } from "../streams/report/table.ts";
 import {
   commandArguments,
@@ -29,6 +30,7 @@ import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { recordFormat } from "./flags/record_format.ts";
 import { plainText } from "./flags/plain_text.ts";
 import { sampleOf } from "./map/sample.ts";
+import { addSource, isBlank } from "./map/write.ts";
 
 interface Flags extends LogFlags {
   readonly try?: string;
@@ -37,6 +39,7 @@ interface Flags extends LogFlags {
   readonly show: number;
   readonly registry?: string;
   readonly preset?: keyof typeof PRESETS;
+  readonly write?: true;
 }
 
 async function main(flags: Flags): Promise<number> {
@@ -48,7 +51,11 @@ async function main(flags: Flags): Promise<number> {
   if (flags.try === undefined) {
     throw new Error("Cannot tell what to try: give --try FILE, or --try kafka:TOPIC");
   }
-  const config = await readConfig(flags.config);
+  const file = flags.config ?? DEFAULT_CONFIG;
+  const config = await isBlank(file) ? parseConfig("{}", file) : await readConfig(flags.config);
+  if (flags.write && flags.format !== undefined) {
+    throw new Error("Cannot write the mapping that --format names: it is there already; leave --write out");
+  }
   const format = flags.format === undefined ? undefined : recordFormat(flags.format, config.sources);
   if (typeof format === "string") {
     throw new Error(
@@ -58,18 +65,22 @@ async function main(flags: Flags): Promise<number> {
   const rows = /\.(csv|tsv)(\.gz)?$/.exec(flags.try)?.[1] as "csv" | "tsv" | undefined;
   const registry = flags.registry === undefined ? undefined : { url: flags.registry };
   const isRegistry = format?.format === "registry" || registry !== undefined;
-  const file = rows ?? (flags.try.endsWith(".avro") ? "avro" : undefined);
-  const how = isRegistry ? "registry" : format?.format ?? file ?? "json";
+  const sort = rows ?? (flags.try.endsWith(".avro") ? "avro" : undefined);
+  const how = isRegistry ? "registry" : format?.format ?? sort ?? "json";
   const sample = await sampleOf(flags.try, how, { ...flags, registry });
   if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
   const base: SourceSettings = registry !== undefined
     ? { format: "registry", registry }
-    : file === undefined
+    : sort === undefined
     ? {}
-    : { format: file, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
+    : { format: sort, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
   let source = format;
-  if (source === undefined) source = suggestion(sample.values, base, flags);
-  if (source === undefined) return 1;
+  if (source === undefined) {
+    const suggested = suggestion(sample.values, base, flags);
+    if (suggested === undefined) return 1;
+    if (flags.write) await addSource(file, suggested.name, suggested.settings);
+    source = compileSource(suggested.name, { ...base, ...suggested.settings });
+  }
   const own = source.columns === undefined && sample.columns !== undefined
     ? compileSource(source.name, {
       ...withPreset(config.sources?.[source.name] ?? {}),
@@ -86,8 +97,8 @@ async function main(flags: Flags): Promise<number> {
 function suggestion(
   values: readonly unknown[],
   base: SourceSettings,
-  { try: from = "" }: Flags,
-): RecordSource | undefined {
+  { try: from = "", write, config = DEFAULT_CONFIG }: Flags,
+): { readonly name: string; readonly settings: SourceSettings } | undefined {
   const fields = survey(values);
   print(Deno.stdout, `${from}: ${values.length} records\n\n${fieldTable(fields, values.length)}\n`);
   const { mapping, open } = suggest(fields, values.length);
@@ -98,11 +109,11 @@ function suggestion(
     print(Deno.stdout, `no mapping comes to mind: ${open.join("; ")}\n`);
     return undefined;
   }
-  print(Deno.stdout, `A mapping that may fit, for meander.json:\n\n`);
+  print(Deno.stdout, `A mapping that may fit, ${write ? `written to ${config}` : "for meander.json"}:\n\n`);
   print(Deno.stdout, `${JSON.stringify({ sources: { [name]: settings } }, null, 2)}\n\n`);
   for (const sentence of open) print(Deno.stdout, `open: ${plainText(sentence)}\n`);
   if (open.length > 0) print(Deno.stdout, "\n");
-  return compileSource(name, { ...base, ...mapping });
+  return { name, settings };
 }
 
 function fieldTable(fields: readonly SurveyedField[], records: number): string {
@@ -157,11 +168,12 @@ const program = addLogFlags(
     "Shows what a mapping makes of the first records of a file or a topic, or suggests one.",
   ),
 )
-  .option("--try <from>", "file, or kafka:TOPIC, whose first records are read; nothing is written")
+  .option("--try <from>", "file, or kafka:TOPIC, whose first records are read")
   .option("--format <name>", "source of the configuration, or preset; without it, one is suggested")
   .option("--registry <url>", "of a topic without a --format: the schema registry that its records name")
   .option("--records <n>", "records to read", count, 1000)
   .option("--show <n>", "records to show one by one", count, 5)
+  .option("--write", "put the mapping that is suggested into the configuration")
   .option("--preset <name>", "print a preset, to begin with")
   .parse(commandArguments(), { from: "user" });
 

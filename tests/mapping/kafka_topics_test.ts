@@ -340,9 +340,8 @@ if (broker !== undefined) {
       await Deno.writeTextFile(`${folder}/clicks.ts`, here(clicks));
       await outputOf(command(folder, ["clicks.ts"]));
       const said = await outputOf(task(map));
-      const [suggested = ""] = /^\{[\s\S]*?^\}$/m.exec(said) ?? [];
       assert.match(said, /1000 records became 1000 interaction; 0 nothing, 0 rejected/);
-      await Deno.writeTextFile(`${folder}/meander.json`, suggested);
+      const suggested = await Deno.readTextFile(`${folder}/meander.json`);
       assert.match(await outputOf(task(ingest, "--once")), /done: 2000 events .* 0 rejected/);
       // A busy machine may take longer to answer than a service should.
       const patience = { ...JSON.parse(suggested), http: { answerTimeoutMs: 60_000 } };

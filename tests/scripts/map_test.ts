@@ -32,7 +32,13 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     assert.match(tried.stdout, /open: what evt .*zoom/);
     assert.match(tried.stdout, /30 records became 10 interaction; 20 nothing, 0 rejected/);
     const [, suggested = ""] = /^(\{\n[\s\S]*?\n\})\n/m.exec(tried.stdout) ?? [];
-    const config = JSON.parse(suggested);
+    await Deno.writeTextFile(`${folder}/meander.json`, ""); // as the shell leaves it
+    const written = await meander(folder, "map", "--try", "clicks.jsonl", "--write");
+    assert.equal(written.code, 0, written.stderr);
+    const config = JSON.parse(await Deno.readTextFile(`${folder}/meander.json`));
+    assert.deepEqual(config, JSON.parse(suggested));
+    const twice = await meander(folder, "map", "--try", "clicks.jsonl", "--write");
+    assert.match(twice.stderr, /Cannot write the source clicks to meander\.json: it has one of that name/);
     const rules = config.sources.clicks.rules;
     rules.pop(); // somebody who knows the data: zoom is of no use, the misspelt clicks are
     rules.push({ name: "zooms", as: "nothing", when: { evt: "zoom" } });

@@ -1,0 +1,43 @@
+/**
+ * Puts a suggested mapping into a configuration.
+ *
+ * @module
+ */
+
+/** Whether a file is there with nothing in it, as a shell leaves what it is about to write. */
+export async function isBlank(file: string): Promise<boolean> {
+  return (await textOf(file))?.trim() === "";
+}
+
+/**
+ * Adds a source to a configuration, which is made when it is not there or blank.
+ *
+ * @throws Error when it has a source of that name, or is not plain JSON: comments would be lost
+ */
+export async function addSource(file: string, name: string, settings: object): Promise<void> {
+  const text = await textOf(file) ?? "";
+  const config = text.trim() === "" ? {} : plainJson(text, file);
+  const sources = config["sources"] ?? {};
+  if (Object.hasOwn(sources, name)) {
+    throw new Error(`Cannot write the source ${name} to ${file}: it has one of that name`);
+  }
+  const all = { ...config, sources: { ...sources, [name]: settings } };
+  await Deno.writeTextFile(file, `${JSON.stringify(all, null, 2)}\n`);
+}
+
+function plainJson(text: string, file: string): Readonly<Record<string, object>> {
+  try {
+    return JSON.parse(text); // a configuration that was read, so an object
+  } catch (cause) {
+    throw new Error(`Cannot write to ${file}: it has comments; put the source there by hand`, { cause });
+  }
+}
+
+async function textOf(file: string): Promise<string | null> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
