@@ -6,6 +6,7 @@
 
 import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
 import { INPUT } from "./delivery.ts";
+import { surfaceTopic } from "./surfaces.ts";
 import { DEFAULT_PREFIX, topicNames, TOPICS, type Topics } from "./topics.ts";
 
 type Name = keyof Topics;
@@ -16,6 +17,11 @@ const WRITTEN_BY_OTHERS: readonly Name[] = ["events", "items"];
 const READ_BY_OTHERS: readonly Name[] = ["recommendations", "lists", "rejected"];
 /** Outputs of a task, whose records say which event they come from. */
 const OUTPUTS: readonly Name[] = ["recommendations", "lists", "samples"];
+
+/** The channel of the topics of surfaces: there are as many as the configuration says. */
+const SURFACE = "surface";
+const ON_SURFACE =
+  "Answers to requests of one surface, which are on `recommendations`, too (`surfaceTopics`).";
 
 const PREFIX_VARIABLE = "{prefix}";
 
@@ -34,9 +40,11 @@ export function asyncApi(version: string): JsonSchema {
     channels[topic] = channel(topic, names[topic]);
     messages[topic] = message(topic);
   }
+  channels[SURFACE] = surfaceChannel(names.recommendations);
   const operations: Record<string, JsonSchema> = {};
   for (const topic of WRITTEN_BY_OTHERS) operations[`take_${topic}`] = operation("receive", topic);
   for (const topic of READ_BY_OTHERS) operations[`give_${topic}`] = operation("send", topic);
+  operations[`give_${SURFACE}`] = { ...operation("send", "recommendations", SURFACE), summary: ON_SURFACE };
   return {
     asyncapi: "3.0.0",
     info: {
@@ -45,7 +53,7 @@ export function asyncApi(version: string): JsonSchema {
       description:
         "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations`, `lists` and `rejected`; the " +
         "others are the deployment's own, and their values may change with a release. Where the configuration has " +
-        "`outputs`, `lists` are Avro or Protobuf in Confluent's wire format instead. Read with the isolation level " +
+        "`outputs`, `lists` and the topics of surfaces are Avro or Protobuf in Confluent's wire format instead. Read with the isolation level " +
         "read_committed where delivery is exactly-once.",
       license: { name: "Apache 2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
     },
@@ -83,6 +91,16 @@ function channel(topic: Name, address: string): JsonSchema {
   };
 }
 
+/** The topics of surfaces, which others read instead of that of all recommendations. */
+function surfaceChannel(recommendations: string): JsonSchema {
+  const own = channel("recommendations", surfaceTopic({ recommendations }, "{ending}"));
+  const parameters = {
+    ...own["parameters"] as JsonSchema, // of `channel()`
+    ending: { description: "What `surfaceTopics` says of the surface." },
+  };
+  return { ...own, title: SURFACE, summary: ON_SURFACE, parameters };
+}
+
 function message(topic: Name): JsonSchema {
   const { summary, key, value } = TOPICS[topic];
   const isBinary = value === "binary";
@@ -116,11 +134,11 @@ function inputHeader(): JsonSchema {
   };
 }
 
-function operation(action: "receive" | "send", topic: Name): JsonSchema {
+function operation(action: "receive" | "send", topic: Name, channel: string = topic): JsonSchema {
   return {
     action,
     summary: TOPICS[topic].summary,
-    channel: { $ref: `#/channels/${topic}` },
-    messages: [{ $ref: `#/channels/${topic}/messages/${topic}` }],
+    channel: { $ref: `#/channels/${channel}` },
+    messages: [{ $ref: `#/channels/${channel}/messages/${topic}` }],
   };
 }

@@ -51,6 +51,8 @@ function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
+/** Longest wait for a process to be so far. */
+const PATIENCE_MS = 600_000;
 const started: Deno.ChildProcess[] = [];
 
 /** Runs a command of the repository; its lines go to a function. */
@@ -85,8 +87,13 @@ function serve(config: string, flags: readonly string[], onLine: (line: string) 
   return start(["scripts/run.ts", ...log, "--http", `127.0.0.1:${values.port}`, ...flags], onLine);
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await delay(100);
+/** Waits until something is so. @throws Error when it is not within ten minutes */
+async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!await condition()) {
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`);
+    await delay(100);
+  }
 }
 
 async function isReady(): Promise<boolean> {
@@ -166,7 +173,7 @@ try {
   await start([...ingest, "--limit", values.limit, "--partitions", values.partitions], () => {}).status;
   let isCaughtUp = false;
   const first = serve(configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
-  await until(() => isCaughtUp);
+  await until("the shop is served to its end", () => isCaughtUp);
   await stop(first);
   let said: string | undefined, began = 0, switched = 0;
   const second = serve(configs[1], [
@@ -180,7 +187,7 @@ try {
     if (/builds generation/.test(line)) began = performance.now();
     if (/serves, after a pause of/.test(line)) [said, switched] = [line, performance.now()];
   });
-  await until(isReady);
+  await until("the service is ready", isReady);
   const begun = performance.now();
   const pending: Promise<void>[] = [];
   for (let n = 0; performance.now() - begun < 1000 * seconds || said === undefined; n++) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Ajv } from "ajv";
 import specification from "@asyncapi/specs/schemas/3.0.0-without-$id.json" with { type: "json" };
 import { asyncApi } from "../../streams/topics/async_api.ts";
+import { surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 // deno-lint-ignore no-explicit-any -- a document of any shape
@@ -17,8 +18,9 @@ Deno.test("asyncApi() is a document of AsyncAPI 3, and the specification would n
   assert.notDeepEqual(faultsOf(broken), []);
 });
 
-Deno.test("asyncApi() has every topic as it is created", () => {
-  const specs = topicSpecs(topicNames("{prefix}"), 4);
+Deno.test("asyncApi() has every topic as it is created, those of surfaces too", () => {
+  const topics = topicNames("{prefix}");
+  const specs = [...topicSpecs(topics, 4), ...surfaceTopicSpecs(topics, 4, { home: "{ending}" })];
   const channels = Object.values(document.channels).map(({ address, bindings }: Any) => ({
     name: address,
     partitions: bindings.kafka.partitions ?? 4,
