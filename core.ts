@@ -79,6 +79,7 @@ export {
 
 // Events and items.
 export {
+  type AliasEvent,
   type Attributes,
   type AttributeValue,
   type Boost,

@@ -113,6 +113,7 @@ export { topicNames, type Topics } from "./streams/topics/topics.ts";
 
 // Events: what people do, and what there is.
 export type {
+  AliasEvent,
   Attributes,
   AttributeValue,
   Boost,

@@ -146,13 +146,15 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /**
-   * Gives up all open impressions: events were lost, and outcomes may have been among them. They give no
+   * Gives up open impressions: events were lost, or are another user's, and outcomes may be among them. They give no
    * samples; what was clicked is counted as late when it is clicked again.
+   *
+   * @param until the newest event time of those that are given up. @default {all}
    */
-  abandon(): void {
-    for (const user of this.#state.users.values()) {
-      for (const { request, shown, settled } of [...user.pending.values()]) {
-        if (settled) continue;
+  abandon(users: Iterable<UserState> = this.#state.users.values(), until = Infinity): void {
+    for (const user of users) {
+      for (const { request, time, shown, settled } of [...user.pending.values()]) {
+        if (settled || time > until) continue;
         user.pending.delete(request);
         this.#state.dirtyUsers.add(user);
         if (!shown) continue;

@@ -9,7 +9,7 @@
 import { BANK_BEHAVIOURS } from "../bank/bank_tables.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { ContextBuffer } from "../retrieval/signals/context.ts";
-import type { InteractionEvent, MergeEvent } from "../events/event.ts";
+import type { AliasEvent, InteractionEvent, MergeEvent } from "../events/event.ts";
 import { type ActionPolicies, type ActionPolicy, isPositive } from "../features/actions.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import { historySample, nextSample, preferenceSample } from "../samples/sample.ts";
@@ -17,13 +17,15 @@ import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import type { ItemNumbers } from "./item_numbers.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
+import { aliasAfter, aliasAt, withAlias } from "../users/states/aliases.ts";
+import { handedOver } from "../users/states/handover.ts";
 import { newBehaviours } from "../users/states/merge.ts";
 import { FormerItems } from "../users/states/former_items.ts";
 import type { Behaviour, SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserLists } from "./user_lists.ts";
-import type { UserState } from "../users/user_state.ts";
+import { clearBehaviours, type UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 
@@ -136,9 +138,48 @@ export class Interactions {
     }
     if (wanted) state.retrieval.raise(item, sharedTime);
     if (strength === null) return;
+    const alias = out.merges === undefined ? undefined : aliasAt(user.aliases, event.time);
+    if (alias !== undefined) {
+      const { action, time } = event;
+      const behaviour = { item: event.item, action, time, strength: Math.fround(strength) };
+      out.merges?.push(...handedOver(user.id, alias, [behaviour], {}));
+      return;
+    }
     if (wanted) this.#sampleNext(user, event, sharedTime, out);
     this.#behave(user, { item: item.index, action: event.action, time: event.time, strength });
     if (this.#learnsHistories) this.#sampleHistory(user, out);
+  }
+
+  /**
+   * Hands over what was done and is known until the time of an alias. Outcomes of lists that are open then are the
+   * other's events, so nobody will know them here.
+   */
+  alias(user: UserState, { of, time }: AliasEvent, out: TaskOutputs): void {
+    if (of === user.id || out.merges === undefined) return;
+    const { sequences, catalogue, join, userLists } = this.#state;
+    const alias = { of, until: time };
+    user.aliases = withAlias(user.aliases, alias);
+    join.abandon([user], time);
+    const all = sequences.behaviours(user.row);
+    const own = all.filter((behaviour) => behaviour.time > time);
+    const others = all.slice(0, all.length - own.length).map(({ item, ...rest }) => {
+      return { item: catalogue.at(item).id, ...rest };
+    });
+    out.merges.push(...handedOver(user.id, alias, others, user.profile));
+    user.profile = {};
+    userLists?.touch(user);
+    if (others.length === 0) return;
+    sequences.clear(user.row);
+    sequences.restore(user.row, own, own.length);
+    clearBehaviours(user);
+  }
+
+  /** Hands on what was handed over to somebody who was another one all along. @returns whether it is done with */
+  passOn(user: UserState, { from, time, behaviours, attributes }: MergeEvent, out: TaskOutputs): boolean {
+    const alias = out.merges === undefined ? undefined : aliasAfter(user.aliases, time);
+    if (alias === undefined) return false;
+    out.merges?.push(...handedOver(from, alias, behaviours, attributes ?? {}));
+    return true;
   }
 
   /** Takes a session's behaviours in. An action that is no behaviour here is skipped. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { MergeEvent } from "../events/event.ts";
 import type { Recommendation } from "../events/recommendation.ts";
 import type { Sample } from "../samples/sample.ts";
 
@@ -33,4 +34,6 @@ export interface TaskOutputs {
   readonly forgotten: Forgotten[];
   /** Lists of users that have changed, if the options ask for them; not collected where it is absent. */
   readonly lists?: Recommendation[];
+  /** What goes over to users of whatever partition, as events of theirs; where it is absent, everything stays. */
+  readonly merges?: MergeEvent[];
 }

@@ -347,7 +347,11 @@ export class TaskState {
         user.profile = newest({ ...user.profile, ...event.attributes });
         this.userLists?.touch(user);
         return null;
+      case "alias":
+        this.#interactions.alias(user, event, out);
+        return null;
       case "merge":
+        if (this.#interactions.passOn(user, event, out)) return null;
         user.profile = newest({ ...event.attributes, ...user.profile });
         this.userLists?.touch(user);
         this.#interactions.merge(user, event.behaviours);

@@ -173,6 +173,17 @@ export interface MergedBehaviour {
 }
 
 /**
+ * Says that a user, such as an anonymous session, was another one all along, as at a login. The user's task answers with
+ * events `merge` of the other: what was done until the time of the event goes over, also what comes late.
+ */
+export interface AliasEvent extends EventBase {
+  /** Tells the types of events apart. */
+  readonly type: "alias";
+  /** Id of the user whose alias it is. */
+  readonly of: string;
+}
+
+/**
  * Adds the behaviours of an anonymous session to a user, as at a login. Only the user's state takes them in:
  * popularity, pairs and outcomes counted them when they happened.
  */
@@ -199,6 +210,7 @@ export type Event =
   | RequestEvent
   | ImpressionEvent
   | ProfileEvent
+  | AliasEvent
   | MergeEvent
   | ForgetEvent;
 

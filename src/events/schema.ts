@@ -229,6 +229,10 @@ export const EVENT_FIELDS: {
     ...base,
     attributes: { kind: "attributes", about: "Attributes of the user; they replace those of the same name." },
   },
+  alias: {
+    ...base,
+    of: { ...id, about: "Who the user was all along; what was done until then goes over." },
+  },
   merge: {
     ...base,
     from: { ...id, about: "Whose behaviours they were." },

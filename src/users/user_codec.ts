@@ -6,7 +6,7 @@
  *          pending impressions have), body
  * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was
  *          shown, states of variants' models; in format 12, what was had before the behaviours; in format 13 that or
- *          nothing, and the list that was given last
+ *          nothing, and the list that was given last; in format 14 both or nothing of each, and aliases
  * ```
  *
  * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
@@ -24,6 +24,7 @@ import type { Attributes, InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
 import type { Behaviours, Read } from "./pending/impression_context.ts";
 import { readPending, writePending } from "./pending/pending_codec.ts";
+import type { Alias } from "./states/aliases.ts";
 import { FormerItems } from "./states/former_items.ts";
 import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
@@ -42,8 +43,10 @@ const FORMAT = 11;
 const WITH_FORMER = 12;
 /** The format of users whose lists are given. */
 const WITH_LISTED = 13;
+/** The format of aliases of others. */
+const WITH_ALIASES = 14;
 /** Formats of users. */
-export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_LISTED };
+export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_ALIASES };
 /** Values of half a byte. */
 const HALF_BYTE = 16;
 
@@ -116,11 +119,19 @@ export class UserCodec {
       body.uint(strings.index(model)).uint(hidden.length).f32s(hidden).uint(hiddenVersion).uint(hiddenStart)
         .uint(1 + at);
     }
-    const { former, listed } = user;
-    if (listed !== null) body.u8(former === null ? 0 : 1);
+    const { former, listed, aliases } = user;
+    const format = aliases.length > 0
+      ? WITH_ALIASES
+      : listed !== null
+      ? WITH_LISTED
+      : former === null
+      ? FORMAT
+      : WITH_FORMER;
+    if (format >= WITH_LISTED) body.u8(former === null ? 0 : 1);
     former?.encode(body);
+    if (format === WITH_ALIASES) body.u8(listed === null ? 0 : 1);
     if (listed !== null) writeListed(body, listed);
-    const format = listed !== null ? WITH_LISTED : former === null ? FORMAT : WITH_FORMER;
+    if (format === WITH_ALIASES) writeAliases(body, aliases);
     record.u8(format).int(user.lastOffset);
     writeIds(record, this.#items.map((index) => this.#catalogue.at(index).id));
     strings.encode(record);
@@ -138,9 +149,9 @@ export class UserCodec {
   decode(id: string, bytes: Uint8Array): UserState {
     const record = new ByteReader(bytes);
     const format = record.u8();
-    if (format < FORMAT || format > WITH_LISTED) {
+    if (format < FORMAT || format > WITH_ALIASES) {
       throw new SyntaxError(
-        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_LISTED}`,
+        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_ALIASES}`,
       );
     }
     const lastOffset = record.int();
@@ -180,9 +191,11 @@ export class UserCodec {
     }
     readShown(user, body, (at) => itemAt(at).index);
     user.variants = readVariants(user.row, body, strings, states);
-    const hasFormer = format === WITH_LISTED ? body.u8() === 1 : format === WITH_FORMER;
+    const hasFormer = format >= WITH_LISTED ? body.u8() === 1 : format === WITH_FORMER;
     if (hasFormer) user.former = FormerItems.decode(body);
-    if (format === WITH_LISTED) user.listed = readListed(body);
+    const hasListed = format === WITH_ALIASES ? body.u8() === 1 : format === WITH_LISTED;
+    if (hasListed) user.listed = readListed(body);
+    if (format === WITH_ALIASES) user.aliases = readAliases(body);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);
     }
@@ -292,6 +305,15 @@ function writeListed(to: ByteWriter, { time, hash, due }: ListedState): void {
 function readListed(from: ByteReader): ListedState {
   const [time, hash, waits] = [from.int(), from.u48(), from.uint()];
   return { time, hash, due: waits === 0 ? null : { time: from.int(), sequence: from.uint() } };
+}
+
+function writeAliases(to: ByteWriter, aliases: readonly Alias[]): void {
+  to.uint(aliases.length);
+  for (const { of, until } of aliases) to.string(of).int(until);
+}
+
+function readAliases(from: ByteReader): readonly Alias[] {
+  return Array.from({ length: from.count() }, () => ({ of: from.string(), until: from.int() }));
 }
 
 function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => number): void {

@@ -8,6 +8,7 @@ import type { Attributes, InteractionEvent } from "../events/event.ts";
 import { hashString } from "../embeddings/hash.ts";
 import { UserStatistics } from "../features/kept_statistics.ts";
 import type { Pending } from "./pending/pending.ts";
+import type { Alias } from "./states/aliases.ts";
 import type { FormerItems } from "./states/former_items.ts";
 import type { SequenceSlab } from "./states/sequence.ts";
 import type { StoredState } from "./states/stored_state.ts";
@@ -81,6 +82,8 @@ export interface UserState extends RecurrentState {
   former: FormerItems | null;
   /** The list that was given last; `null` = no list is given. */
   listed: ListedState | null;
+  /** Who the user was all along, by time. */
+  aliases: readonly Alias[];
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
   /** Estimated bytes in memory, as of its last record. */
@@ -94,6 +97,7 @@ const NONE_PENDING: Map<string, Pending> = new Map();
 const NONE_PARKED: readonly ParkedInteraction[] = [];
 const NO_VARIANTS: ReadonlyMap<string, RecurrentState> = new Map();
 const NONE_SHOWN: readonly ShownItem[] = [];
+const NO_ALIASES: readonly Alias[] = [];
 
 /** A new user. */
 export function createUser(id: string, sequences: SequenceSlab): UserState {
@@ -114,6 +118,7 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
     shown: NONE_SHOWN,
     former: null,
     listed: null,
+    aliases: NO_ALIASES,
     lastOffset: -1,
     bytes: 0,
   };
@@ -122,6 +127,15 @@ export function createUser(id: string, sequences: SequenceSlab): UserState {
 /** An empty recurrent state of the user whose behaviours are at `row`. */
 export function createRecurrent(row: number): RecurrentState {
   return { row, hidden: NONE, anchor: null, hiddenVersion: 0, hiddenStart: 0 };
+}
+
+/** Forgets the behaviours that are in no sequence any more, and what was computed of them. */
+export function clearBehaviours(user: UserState): void {
+  Object.assign(user, createRecurrent(user.row), {
+    variants: NO_VARIANTS,
+    sampledBehaviours: 0,
+    former: null,
+  });
 }
 
 /** Opens an impression, replacing one of the same request. */

@@ -198,7 +198,9 @@ export async function replay<N extends ModelName>(
       await rejections.update(log, topics.rejected, !retain);
       if (!retain) await trimConsumed(log, topics, task);
       if (await feeder.feed()) continue;
-      break;
+      if (!task.hasMerges) break;
+      await task.commit();
+      continue;
     }
     await learning.drain();
     await subscriber.update();

@@ -1,10 +1,11 @@
 /**
- * Outputs of a task since its last commit: answers, samples, erasures and rejections.
+ * Outputs of a task since its last commit: answers, samples, erasures, merges and rejections.
  *
  * ```text
  *   answers      ■■■■■■■■░░░░   ■ sent early: on their way, or there; the commit waits for them
  *   samples      ░░░x░░░░░x░    x an erasure: the samples behind it are of another life
  *   lists        ░  x ░   x     ░ go with the commit
+ *   merges          ░          ░ events of others, whatever their partition
  *   rejections   ░░
  * ```
  *
@@ -25,9 +26,12 @@ import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Topics } from "../topics/topics.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { ignore } from "../log/ignore.ts";
+import { partitionOf } from "../log/partitioner.ts";
 import { INPUT } from "../topics/delivery.ts";
 import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
 import { surfaceTopic } from "../topics/surfaces.ts";
+
+const ENCODER = new TextEncoder();
 
 /** Where outputs go. */
 export interface OutboxOptions {
@@ -35,6 +39,8 @@ export interface OutboxOptions {
   readonly log: Pick<Log, "append">;
   readonly topics: Topics;
   readonly partition: number;
+  /** Number of partitions of the events. */
+  readonly partitions: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
   /** Whether all events were handled before: rejections and erasures of lists are on the log. @default {() => false} */
@@ -63,8 +69,8 @@ interface Encoded {
 /** The outputs of a task that are not committed. */
 export class Outbox {
   /** Where an event adds its outputs; {@linkcode Outbox.seal} follows. */
-  readonly outputs: TaskOutputs & Pick<Required<TaskOutputs>, "lists"> = {
-    ...{ recommendations: [], samples: [], forgotten: [], lists: [] },
+  readonly outputs: Required<TaskOutputs> = {
+    ...{ recommendations: [], samples: [], forgotten: [], lists: [], merges: [] },
   };
   readonly #options: OutboxOptions;
   /** Answers that were not sent. */
@@ -73,6 +79,8 @@ export class Outbox {
   #samples: Encoded[] = [];
   /** Lists of users and their erasures. */
   #lists: Encoded[] = [];
+  /** Events of users who take something over. */
+  #merges: Encoded[] = [];
   #erased: string[] = [];
   /** Without a time where that of the input is invalid. */
   #rejected: (Omit<NewRecord, "time"> & { readonly time: number | undefined })[] = [];
@@ -97,6 +105,11 @@ export class Outbox {
     return this.#answers.length > 0;
   }
 
+  /** Whether there are events for tasks, this one included. */
+  get hasMerges(): boolean {
+    return this.#merges.length > 0;
+  }
+
   /** Users to erase. */
   get erased(): readonly string[] {
     return this.#erased;
@@ -113,8 +126,8 @@ export class Outbox {
    * @param surface of the event, if it is a request
    */
   seal(offset: number, surface?: string): void {
-    const { recommendations, samples, forgotten, lists } = this.outputs;
-    if (recommendations.length + samples.length + forgotten.length + lists.length === 0) return;
+    const { recommendations, samples, forgotten, lists, merges } = this.outputs;
+    if (Object.values(this.outputs).every((of) => of.length === 0)) return;
     const { topics, partition, handover, isAnswered, surfaceTopics = {} } = this.#options;
     const { encodeLists = encodeAsJson } = this.#options;
     let index = 0;
@@ -147,11 +160,17 @@ export class Outbox {
     for (const list of lists) {
       this.#lists.push({ user: list.user, value: encodeLists(list), input: input() });
     }
+    if (!isAnswered?.()) {
+      for (const merge of merges) {
+        this.#merges.push({ user: merge.user, value: ENCODER.encode(JSON.stringify(merge)), input: input() });
+      }
+    }
     if (forgotten.length > 0) forgetSampleWords();
     recommendations.length =
       samples.length =
       forgotten.length =
       lists.length =
+      merges.length =
         0;
   }
 
@@ -193,11 +212,15 @@ export class Outbox {
   records(time: number): NewRecord[] {
     const records = this.#answerRecords(time);
     this.#before = records.length;
-    const { samples, lists } = this.#options.topics;
+    const { topics: { samples, lists, events }, partitions } = this.#options;
+    const merges = this.#records(this.#merges, events, time).map((record) => {
+      return { ...record, partition: partitionOf(record.key!, partitions) };
+    });
     const rejected = this.#rejected.map((record) => ({ ...record, time: record.time ?? time }));
     return records.concat(
       this.#records(this.#samples, samples, time),
       this.#records(this.#lists, lists, time),
+      merges,
       rejected,
     );
   }
@@ -211,6 +234,7 @@ export class Outbox {
     this.#answers = [];
     this.#samples = [];
     this.#lists = [];
+    this.#merges = [];
     this.#erased = [];
     this.#rejected = [];
     this.#rows = 0;

@@ -166,7 +166,7 @@ export class Task implements AsyncDisposable {
     };
     const isAnswered = () => followed.given !== null;
     const outbox = new Outbox({
-      ...{ log, topics, partition, counters, handover, isAnswered, surfaceTopics, encodeLists },
+      ...{ log, topics, partition, partitions, counters, handover, isAnswered, surfaceTopics, encodeLists },
     });
     const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
     const { store, lineage: known } = restored;
@@ -447,6 +447,11 @@ export class Task implements AsyncDisposable {
   /** What it reads. */
   get inputs(): InputWatch {
     return this.#parts.inputs;
+  }
+
+  /** Whether its commit brings events: what users hand over to others. */
+  get hasMerges(): boolean {
+    return this.#outbox.hasMerges;
   }
 
   /** Settles what is open at the end of a finite stream, and commits. */

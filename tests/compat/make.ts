@@ -62,7 +62,7 @@ function task(options: Readonly<Record<string, unknown>>) {
     { schema: SCHEMA, outcomeWindowMs: 1000, allowedLatenessMs: 0, ...options },
     PRIOR,
   );
-  const outputs = { recommendations: [], samples: [] as unknown[], forgotten: [] };
+  const outputs = { recommendations: [], samples: [] as unknown[], forgotten: [], merges: [] };
   let offset = 0;
   const apply = (event: object) => state.apply(event, offset++, outputs);
   for (const i of ITEMS) state.applyItem({ item: `i${i}`, time: START, category: `c${i % 2}` });
@@ -73,6 +73,11 @@ function task(options: Readonly<Record<string, unknown>>) {
   }
   state.flush(outputs);
   for (const user of state.dirtyUsers) keep("user", state.record(user));
+  // Releases without aliases do not know the event.
+  if (state.users.get("u0").aliases) {
+    apply({ type: "alias", user: "u0", of: "u1", time: START + 80_000 });
+    keep("user", state.record(state.users.get("u0")));
+  }
   for (const item of state.dirtyItems) keep("item", encodeItem(item));
   for (const { value } of state.numbers.changes(state.dirtyItems)) keep("numbers", value);
   keep("retrieval", state.retrieval.state.encode());

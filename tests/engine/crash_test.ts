@@ -30,6 +30,7 @@ for (
           if (--left > 0 && offset < steps.length - 1) return;
           durable.commit(task, out);
           got.recommendations.push(...out.recommendations);
+          got.merges!.push(...out.merges!);
           const before = got.samples.length;
           got.samples.push(...out.samples);
           for (const { user, afterSamples } of out.forgotten) {

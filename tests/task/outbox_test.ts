@@ -47,7 +47,14 @@ function createOutbox(append: (records: NewRecord[]) => Promise<number[]> = () =
   const handover = new SampleHandover();
   const counters = { rejected: 0 };
   return {
-    outbox: new Outbox({ log: { append }, topics, partition: PARTITION, counters, handover }),
+    outbox: new Outbox({
+      log: { append },
+      topics,
+      partition: PARTITION,
+      partitions: PARTITION + 1,
+      counters,
+      handover,
+    }),
     handover,
     counters,
   };

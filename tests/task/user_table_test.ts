@@ -58,7 +58,7 @@ function createState(): TaskState {
 function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
   const log = { append: () => Promise.resolve([]) };
   const state = createState();
-  const outbox = new Outbox({ log, topics, partition: 0, counters: state.counters });
+  const outbox = new Outbox({ log, topics, partition: 0, partitions: 1, counters: state.counters });
   const before = createState();
   const index = new PackedUsers();
   for (const user of ["ann", "bob"]) {

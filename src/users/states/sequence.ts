@@ -126,11 +126,14 @@ export class SequenceSlab {
   allocate(): number {
     const row = this.#free.pop() ?? this.#rows++;
     if (row >= this.#lengths.length) this.#grow(Math.ceil(1.5 * row));
-    this.#slabOf[row] = 0;
-    this.#bases[row] = this.#slabs[0]!.allocate();
-    this.#lengths[row] = 0;
-    this.#totals[row] = 0;
+    this.#begin(row);
     return row;
+  }
+
+  /** Empties a row. */
+  clear(row: number): void {
+    this.#slab(row).release(this.#bases[row]!);
+    this.#begin(row);
   }
 
   /** Releases a row. */
@@ -180,6 +183,16 @@ export class SequenceSlab {
   /** Event time at a place of the row. */
   time(row: number, index: number): number {
     return this.#slab(row).time(this.#bases[row]! + index);
+  }
+
+  /** The behaviours of a row, oldest first. */
+  behaviours(row: number): Behaviour[] {
+    return Array.from({ length: this.length(row) }, (_, at) => ({
+      item: this.item(row, at),
+      action: this.action(row, at),
+      time: this.time(row, at),
+      strength: this.strength(row, at),
+    }));
   }
 
   /** Fills `into` with the newest behaviours up to a time, newest first. */
@@ -234,6 +247,13 @@ export class SequenceSlab {
   restore(row: number, behaviours: readonly Behaviour[], total: number): void {
     for (const behaviour of behaviours) this.insert(row, behaviour);
     this.#totals[row] = total;
+  }
+
+  #begin(row: number): void {
+    this.#slabOf[row] = 0;
+    this.#bases[row] = this.#slabs[0]!.allocate();
+    this.#lengths[row] = 0;
+    this.#totals[row] = 0;
   }
 
   #slab(row: number): BehaviourSlab {

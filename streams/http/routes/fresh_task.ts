@@ -43,6 +43,12 @@ export async function freshTasks(context: ApiContext): Promise<readonly Task[]> 
   }));
 }
 
+/** Waits until the task of a user has committed an event; not where the task is elsewhere. @throws Problem `answer-timeout` */
+export async function committed(context: ApiContext, user: string, offset: number): Promise<void> {
+  const find = () => Promise.resolve(context.service?.tasks.get(partitionOf(user, context.partitions)));
+  await caughtUp(context, offset + 1, find, (task) => task?.committed ?? Infinity);
+}
+
 async function endOf({ log, topics, answerTimeoutMs }: ApiContext, partition: number): Promise<number> {
   const { end } = await within(
     log.bounds(topics.events, partition),
@@ -52,16 +58,22 @@ async function endOf({ log, topics, answerTimeoutMs }: ApiContext, partition: nu
   return end;
 }
 
-/** A task that has come to an offset. @param find finds it: another generation's may take over meanwhile */
-async function caughtUp(
+/**
+ * A task that has come to an offset.
+ *
+ * @param find finds it: another generation's may take over meanwhile
+ * @param placeOf how far it has come. @default {what it has applied}
+ */
+async function caughtUp<T extends Task | undefined>(
   { clock, answerTimeoutMs }: ApiContext,
   end: number,
-  find: () => Promise<Task>,
-): Promise<Task> {
+  find: () => Promise<T>,
+  placeOf: (task: T) => number = (task) => task?.next ?? Infinity,
+): Promise<T> {
   const deadline = clock() + answerTimeoutMs;
   for (;;) {
     const task = await find();
-    if (task.next >= end) return task;
+    if (placeOf(task) >= end) return task;
     if (clock() > deadline) {
       throw new Problem("answer-timeout", `Events before it wait for more than ${answerTimeoutMs} ms`);
     }

@@ -1,28 +1,23 @@
 /**
- * Takes over the behaviours of an anonymous session, as at a login.
+ * Takes over what an anonymous session did, as at a login.
  *
  * @module
  */
 
 import { z } from "zod";
+import type { AliasEvent } from "../../../src/events/event.ts";
 import { checkEventFields } from "../../../src/events/check.ts";
-import type { MergeEvent } from "../../../src/events/event.ts";
 import type { Call, Endpoint } from "../endpoint.ts";
 import { type ApiContext, append } from "../context.ts";
-import { freshTask } from "./fresh_task.ts";
-import { behavioursOf } from "./users.ts";
-import { arrivedRecord, MAX_AHEAD_MS } from "../intake.ts";
-import { notKnown } from "../contract/not_known.ts";
+import { committed } from "./fresh_task.ts";
+import { arrivedRecord } from "../intake.ts";
 import { checkFields, readObject } from "../object_body.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 
 const { Merge, Merged } = named({
   Merge: z.object({ from: z.string().min(1).max(256).describe("Id of the session.") }),
-  Merged: z.object({
-    accepted: z.literal(1),
-    behaviours: z.int().min(0).describe("Those that the session has."),
-  }),
+  Merged: z.object({ accepted: z.literal(1) }),
 });
 
 /** Makes the endpoint. */
@@ -32,17 +27,17 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
     path: "/v1/users/:user/merge",
     id: "mergeUser",
     summary: "Takes over what an anonymous session did, as at a login",
-    description: "Appends an event `merge`. Again, it takes over what is new. The session itself stays.",
+    description: "Appends an event `alias` of the session. What it does later stays with it.",
     scope: "events",
     parameters: { user: "Id of the user" },
     body: { kinds: ["json"], schema: Merge },
     answers: { 200: { description: "The event is durable", schema: Merged } },
-    problems: ["not-found", "elsewhere", "unavailable", "answer-timeout"],
+    problems: ["unavailable", "answer-timeout"],
     handle: (call) => mergeUser(context, call),
   };
 }
 
-/** Appends the session's behaviours as an event of the user. */
+/** Says whose session it was; where its task is of this process, the next request of the user knows. */
 async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const { user = "" } = parameters;
   const body = await readObject(request, context.bodies);
@@ -51,19 +46,13 @@ async function mergeUser(context: ApiContext, { request, parameters }: Call): Pr
   if (typeof from !== "string" || from === "" || from === user) {
     throw new Problem("bad-parameter", "from must be the id of the session, and not the user's");
   }
-  const task = await freshTask(context, from);
-  const seen = await task.users.peek(from, ({ row, profile }) => ({
-    attributes: profile,
-    behaviours: behavioursOf(task.state, row).map(({ categories: _, ...behaviour }) => behaviour),
-  }));
-  if (seen === undefined) throw notKnown({ session: from });
   const now = context.now();
-  const time = Math.min(now + MAX_AHEAD_MS, Math.max(now, ...seen.behaviours.map(({ time }) => time)));
-  const event: MergeEvent = { type: "merge", user, from, time, ...seen };
+  const event: AliasEvent = { type: "alias", user: from, of: user, time: now };
   const checked = checkEventFields(event);
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
   const record = arrivedRecord(context.topics, { kind: "event", event }, now);
   if ("ok" in record) throw new Problem("too-large", record.reason);
-  await append(context, [record]);
-  return Response.json({ accepted: 1, behaviours: seen.behaviours.length });
+  const [offset = 0] = await append(context, [record]);
+  await committed(context, from, offset);
+  return Response.json({ accepted: 1 });
 }

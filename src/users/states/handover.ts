@@ -1,0 +1,44 @@
+/**
+ * What goes over from an alias to the user that it is of, as events of that user.
+ *
+ * @module
+ */
+
+import type { Attributes, MergedBehaviour, MergeEvent } from "../../events/event.ts";
+import { MAX_ATTRIBUTES, MAX_ITEMS, MAX_RECORD_BYTES } from "../../events/limits.ts";
+import type { Alias } from "./aliases.ts";
+
+/** Most bytes of UTF-8 a letter of JSON. */
+const LETTER_BYTES = 3;
+
+/** Events `merge` of a user with behaviours and attributes of an alias; none when there are none. Each fits into a record. */
+export function handedOver(
+  from: string,
+  { of: user, until: time }: Alias,
+  behaviours: readonly MergedBehaviour[],
+  attributes: Attributes,
+): MergeEvent[] {
+  const base = { type: "merge", user, from, time } as const;
+  return [
+    ...parts(behaviours, MAX_ITEMS).map((behaviours) => ({ ...base, behaviours })),
+    ...parts(Object.entries(attributes), MAX_ATTRIBUTES).map((entries) => {
+      return { ...base, behaviours: [], attributes: Object.fromEntries(entries) };
+    }),
+  ];
+}
+
+/** Cuts a list into parts of so many entries at most, each of at most half a record. */
+function parts<T>(list: readonly T[], most: number): T[][] {
+  const made: T[][] = [];
+  let room = 0;
+  for (const entry of list) {
+    const bytes = LETTER_BYTES * JSON.stringify(entry).length;
+    if (made.length === 0 || made.at(-1)!.length === most || bytes > room) {
+      made.push([]);
+      room = MAX_RECORD_BYTES / 2;
+    }
+    made.at(-1)!.push(entry);
+    room -= bytes;
+  }
+  return made;
+}

@@ -1,0 +1,174 @@
+/** Sessions that turn out to be users: what they did is the users', whatever the partitions, whoever dies when. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { AliasEvent, Event, InteractionEvent } from "../../src/events/event.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { Task } from "../../streams/task/task.ts";
+import { generationTopics, topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+
+const START = Date.UTC(2026, 0, 1);
+const USERS = ["session-1", "session-2", "ann", "bob"];
+const PARTITIONS = 3;
+const OPTIONS = { schema: SCHEMA, outcomeWindowMs: 1000, allowedLatenessMs: 3_600_000 } as const;
+const topics = topicNames();
+
+type Step = AliasEvent | InteractionEvent;
+
+/** Interactions at any time, and aliases in the order of time, as sources that are merged by time give them. */
+const steps: fc.Arbitrary<readonly Step[]> = fc.array(
+  fc.record({
+    user: fc.constantFrom(...USERS),
+    of: fc.constantFrom(...USERS),
+    isAlias: fc.boolean(),
+    at: fc.nat(3000),
+  }),
+  { minLength: 1, maxLength: 30 },
+).map((all) =>
+  all.map(({ user, of, isAlias, at }, n): Step =>
+    isAlias
+      ? { type: "alias", user, of, time: START + 100 * n }
+      : { type: "interaction", user, item: `i${n}`, action: "click", time: START + at }
+  )
+);
+
+/** Whose a behaviour is in the end: that of the first alias not before it, then of the next one after that, ... */
+function ownerOf({ user, time }: Step, aliases: readonly AliasEvent[]): string {
+  const next = (owner: string, is: (until: number) => boolean) =>
+    aliases.find((alias) => alias.user === owner && alias.of !== owner && is(alias.time));
+  let owner = user;
+  for (let alias = next(owner, (until) => until >= time); alias !== undefined;) {
+    const { of, time } = alias;
+    owner = of;
+    alias = next(owner, (until) => until > time);
+  }
+  return owner;
+}
+
+async function createLog(all: readonly Event[]): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  await log.append(all.map((event) => ({
+    ...{ topic: topics.events, partition: partitionOf(event.user, PARTITIONS), key: event.user },
+    ...{ value: encodeEvent(event), time: START + 10_000 },
+  })));
+  return log;
+}
+
+const open = (log: Log, partition: number, of: Topics = topics, isAnswered = false) =>
+  Task.open(log, of, partition, OPTIONS, new ServingModel(makeModel("base"), SCHEMA, WIDTH), { isAnswered });
+
+/** Runs tasks in turns until nobody has anything to do. @param turns the first ones, by partition */
+async function run(log: Log, turns: readonly number[] = []): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const tasks: Task[] = [];
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    tasks.push(opened.use(await open(log, partition)));
+  }
+  const step = async (task: Task) => {
+    const applied = await task.step({ now: () => 0, maxEvents: 3 });
+    if (applied > 0) await task.commit();
+    return applied;
+  };
+  for (const turn of turns) await step(tasks[turn]!);
+  for (let applied = 1; applied > 0;) {
+    applied = 0;
+    for (const task of tasks) applied += await step(task);
+  }
+}
+
+/** Behaviours of all users, oldest first. */
+async function behaviours(log: Log, of: Topics = topics, isAnswered = false) {
+  const found: Record<string, string[]> = {};
+  const records: Record<string, string> = {};
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    await using task = await open(log, partition, of, isAnswered);
+    while (await task.step({ now: () => 0, maxEvents: 3 }) > 0) await task.commit();
+    for await (const [id, record] of task.users.records()) {
+      records[id] = record.join();
+      const own = await task.users.peek(id, ({ row }) => task.state.sequences.behaviours(row));
+      found[id] = (own ?? []).map(({ item, time }) => `${task.state.catalogue.at(item).id} ${time}`);
+    }
+  }
+  return { found, records };
+}
+
+const eventsOn = async (log: Log) =>
+  (await Promise.all(
+    Array.from({ length: PARTITIONS }, (_, partition) =>
+      Array.fromAsync(readAll(log, topics.events, partition))),
+  )).flat();
+
+Deno.test("aliases: whose a behaviour is follows from its time, in chains and circles, whichever task is when where", async () => {
+  const turns = fc.array(fc.nat(PARTITIONS - 1), { maxLength: 60 });
+  await fc.assert(
+    fc.asyncProperty(steps, turns, async (all, turns) => {
+      await using log = await createLog(all);
+      await run(log, turns);
+      const aliases = all.filter((step) => step.type === "alias");
+      const want: Record<string, string[]> = {};
+      const acts = all.filter((step) => step.type === "interaction");
+      for (const act of acts.toSorted((a, b) => a.time - b.time)) {
+        (want[ownerOf(act, aliases)] ??= []).push(`${act.item} ${act.time}`);
+      }
+      const sorted = (of: Record<string, string[]>) =>
+        Object.entries(of).filter(([, own]) => own.length > 0).map(([id, own]) => [id, own.toSorted()])
+          .sort();
+      assert.deepEqual(sorted((await behaviours(log)).found), sorted(want));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+const STORY: readonly Event[] = [
+  { type: "interaction", user: "session-1", item: "a", action: "click", time: START },
+  { type: "profile", user: "session-1", attributes: { city: "Oslo" }, time: START },
+  { type: "impression", user: "session-1", request: "r1", items: ["a", "b"], time: START + 5 },
+  { type: "alias", user: "session-1", of: "ann", time: START + 10 },
+  { type: "alias", user: "session-1", of: "ann", time: START + 10 },
+  { type: "interaction", user: "session-1", item: "b", action: "click", time: START + 4 },
+  { type: "interaction", user: "session-1", item: "c", action: "click", time: START + 20 },
+  { type: "interaction", user: "ann", item: "d", action: "click", time: START + 2 },
+  { type: "alias", user: "ann", of: "bob", time: START + 30 },
+  { type: "interaction", user: "bob", item: "e", action: "click", time: START + 3 },
+];
+
+Deno.test("aliases: killed at any operation, a task hands everything over once", async () => {
+  await using whole = await createLog(STORY);
+  await run(whole);
+  const want = await behaviours(whole);
+  assert.deepEqual(want.found["bob"]?.map((one) => one.split(" ")[0]), ["a", "d", "e", "b"]);
+  assert.deepEqual(want.found["ann"], []);
+  assert.deepEqual(want.found["session-1"]?.map((one) => one.split(" ")[0]), ["c"], "it is somebody else's");
+  const merges = (await eventsOn(whole)).length;
+  for (let at = 1;; at += 3) {
+    await using log = await createLog(STORY);
+    const crashing = new CrashingLog(log, at);
+    const died = await run(crashing).then(() => false, (error) => {
+      assert.ok(error instanceof Crash);
+      return true;
+    });
+    if (!died) break;
+    await run(log);
+    assert.deepEqual((await behaviours(log)).found, want.found, `killed at ${at}`);
+    assert.equal((await eventsOn(log)).length, merges);
+  }
+});
+
+Deno.test("aliases: a generation that is built beside has the same records, and adds nothing to the events", async () => {
+  await using log = await createLog(STORY);
+  await run(log);
+  const before = await eventsOn(log);
+  const next = generationTopics(topics, 2);
+  await log.createTopics(topicSpecs(next, PARTITIONS));
+  const built = await behaviours(log, next, true);
+  assert.deepEqual(built.records, (await behaviours(log)).records);
+  assert.equal((await eventsOn(log)).length, before.length);
+});
