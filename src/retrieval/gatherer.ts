@@ -141,7 +141,7 @@ export class Gatherer {
     for (const item of this.#judged) this.#verdicts[item] = 0;
     this.#judged = [];
     this.#allowed = allowed;
-    this.#lists.popularity.moveTo(time);
+    this.#lists.moveTo(time);
     const { size } = this.#catalogue;
     if (size > this.#verdicts.length) {
       this.#verdicts = new Uint8Array(2 * size);

@@ -39,7 +39,8 @@ export interface Candidates {
 export type Fill = (candidates: Candidates, column: number) => void;
 
 /** What properties are made of. */
-export interface PropertyParts extends Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "trends"> {
+export interface PropertyParts
+  extends Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "options" | "trends"> {
   /** Rates of items, and tastes of users. */
   readonly statistics: FeatureStatistics;
 }
@@ -85,6 +86,22 @@ export const PROPERTIES: readonly Property[] = [
         for (let x = 0; x < context.size; x++) own[context.items[x]!] = 0;
       };
     },
+  },
+  {
+    name: "times had",
+    weight: 0,
+    create: (parts) =>
+      ofOwn(parts, (own, { context: { size, items } }) => {
+        for (let x = 0; x < size; x++) own[items[x]!] = own[items[x]!]! + 1;
+      }),
+  },
+  {
+    name: "pause",
+    weight: 0,
+    create: (parts) =>
+      ofOwn(parts, (own, { context: { size, items, times }, time }) => {
+        for (let x = size - 1; x >= 0; x--) own[items[x]!] = Math.max(0, time - times[x]!) / MINUTE_MS;
+      }),
   },
   {
     name: "quality",
@@ -164,6 +181,23 @@ function logarithmsOf(of: (item: number) => number): Fill {
     for (let c = 0; c < count; c++) scratch[c] = of(items[c]!);
     logarithms(scratch, count);
     copyColumn(count, { values, column, columns, scratch });
+  };
+}
+
+/** ln(1 + x) of a number of what the user had; 0 of all else. @param note Puts that number into the items' places, 0 before */
+function ofOwn(
+  { catalogue, options: { revisits } }: PropertyParts,
+  note: (own: Float64Array, request: CandidateRequest) => void,
+): Fill {
+  if (!revisits) return () => {};
+  let own = new Float64Array(1024);
+  const fill = logarithmsOf((item) => own[item]!);
+  return (candidates, column) => {
+    const { request } = candidates;
+    if (catalogue.size > own.length) own = new Float64Array(2 * catalogue.size);
+    note(own, request);
+    fill(candidates, column);
+    for (let x = 0; x < request.context.size; x++) own[request.context.items[x]!] = 0;
   };
 }
 

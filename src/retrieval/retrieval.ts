@@ -48,6 +48,7 @@ import {
 import { RetrievalState } from "./retrieval_state.ts";
 import { sharesOf } from "./shares.ts";
 import type { Part, ScoresByPart, Stacked } from "./stack/stack.ts";
+import type { Pace } from "./signals/pace.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
@@ -144,7 +145,9 @@ export class Retrieval {
     this.sources = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
     const { pooled = null } = view;
-    const folds = [...(settled.learn ? sources : []), ...(pooled === null ? [] : [foldOf(pooled)])];
+    // Time goes on before anything is counted.
+    const learning = settled.learn ? [paceFold(parts.pace), ...sources] : [];
+    const folds = [...learning, ...(pooled === null ? [] : [foldOf(pooled)])];
     this.state = new RetrievalState({ catalogue, lists: this.lists, sources, folds, blend });
     this.#repeats = Int16Array.from(sources, ({ name }) => {
       const property = PROPERTIES.findIndex(({ repeats }) => repeats === name);
@@ -478,6 +481,15 @@ export class Retrieval {
 /** Where in the ring a request draws from, in [0, 1). */
 function placeOf({ user, time }: CandidateRequest): number {
   return hashString(`${user?.id ?? ""}\0${time}`, 0) / 2 ** 32;
+}
+
+function paceFold(pace: Pace): SignalFold {
+  return {
+    name: pace.name,
+    learn: (signal) => pace.learn(signal),
+    encode: (to) => pace.encode(to),
+    decode: (from) => pace.decode(from),
+  };
 }
 
 function foldOf(pooled: PooledPairs): SignalFold {

@@ -59,6 +59,9 @@ Deno.test("Gatherer.gather() knows of what may come again what it knows of the r
     }
   }
   assert.ok(revisits("s1", "re-visit") > revisits("h0", "re-visit"));
+  const twice = gathered({ revisits: true }, ["s1", "h0", "s1"]);
+  assert.ok(Math.abs(twice("s1", "times had") - Math.log(3)) < 1e-9);
+  assert.ok(Math.abs(twice("h0", "times had") - Math.log(2)) < 1e-9 && twice("s2", "times had") === 0);
   const others = names(revisits, "s2");
   assert.ok(others.includes("co-visited") && others.includes("category") && !others.includes("own"));
   const once = names(gathered({}, ["s1", "h0"]), "s1");

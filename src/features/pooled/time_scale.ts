@@ -21,7 +21,17 @@ export class TimeScale {
   #gaps = 0;
   #medianMs = START_MS;
 
-  /** Half-life of what goes together, milliseconds: {@linkcode GAPS} median gaps. It changes after 1, 2, 4, 8, … gaps. */
+  /** Median gap, milliseconds. It changes after 1, 2, 4, 8, … gaps, as all that is made of it. */
+  get medianMs(): number {
+    return this.#medianMs;
+  }
+
+  /** Gaps that were counted. */
+  get gaps(): number {
+    return this.#gaps;
+  }
+
+  /** Half-life of what goes together, milliseconds: {@linkcode GAPS} median gaps. */
   get halfLifeMs(): number {
     return GAPS * this.#medianMs;
   }

@@ -52,7 +52,7 @@ export interface ValueKind {
   create(parts: PairParts): (request: PairRequest, into: Columns) => void;
 }
 
-/** ln(1 + c) of the decayed counts c of two items: within the hour, within the minute, and liked by the same people. */
+/** ln(1 + c) of the decayed counts c of two items: within `far`, within `near`, and liked by the same people. */
 const COUNTS: ValueKind = {
   names: ["far", "near", "together"],
   create: ({ neighbours }) => {

@@ -8,6 +8,7 @@
 import { type OptionsOf, positive, settle } from "../../options/option.ts";
 import type { Catalogue, CatalogueItem } from "../../items/catalogue.ts";
 import { joined, raise, TopList } from "../../items/popularity.ts";
+import { Pace } from "../signals/pace.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 import { ItemRing } from "./item_ring.ts";
 
@@ -48,8 +49,10 @@ interface Standing {
  * down or out, the lists are made again at the next look.
  */
 export class ItemLists {
-  /** Half-life of popularity, milliseconds of event time. */
+  /** Half-life of popularity, milliseconds. */
   readonly halfLifeMs: number;
+  /** How fast the stream goes. */
+  readonly pace: Pace;
   /** The popularity of each item. */
   readonly popularity: DecayedCounts;
   /** The items of the catalogue, to draw some from. */
@@ -67,14 +70,20 @@ export class ItemLists {
   #stale = false;
 
   /** Empty lists of a catalogue's items. */
-  constructor(catalogue: Catalogue, options: ItemListsOptions = {}) {
+  constructor(catalogue: Catalogue, options: ItemListsOptions = {}, pace: Pace = new Pace()) {
     this.#catalogue = catalogue;
+    this.pace = pace;
     this.ring = new ItemRing(catalogue);
     this.halfLifeMs = settle(ITEM_LISTS_OPTIONS, options).halfLifeMs;
     this.popularity = new DecayedCounts(this.halfLifeMs);
     this.#sizes = options.listSizes ?? { popular: 200, category: 80, fresh: 100 };
     this.#popular = this.#list(this.#sizes.popular);
     this.#fresh = this.#list(this.#sizes.fresh);
+  }
+
+  /** From now on {@linkcode ItemLists.popularity} is that at `time`. */
+  moveTo(time: number): void {
+    this.popularity.moveTo(this.pace.at(time));
   }
 
   /** Indices of items by popularity; valid until the next change, as all lists. */
@@ -107,7 +116,7 @@ export class ItemLists {
 
   /** Counts a positive of an own user for the item. */
   raise(item: CatalogueItem, time: number): void {
-    item.ownPopularity = raise(item.ownPopularity, time, this.halfLifeMs);
+    item.ownPopularity = raise(item.ownPopularity, this.pace.at(time), this.halfLifeMs);
     this.#join(item);
   }
 
@@ -116,7 +125,7 @@ export class ItemLists {
    * change, need not be written for what others did.
    */
   raiseOthers(item: CatalogueItem, time: number): void {
-    this.setOthers(item, raise(item.othersPopularity, time, this.halfLifeMs));
+    this.setOthers(item, raise(item.othersPopularity, this.pace.at(time), this.halfLifeMs));
   }
 
   /** Sets what the users of other tasks make of the item's popularity. */

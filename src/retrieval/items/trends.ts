@@ -1,5 +1,5 @@
 /**
- * What is in demand right now: behaviours an item, halved every few hours of event time, and the list of the best. With
+ * What is in demand right now: behaviours an item, halved every few hours (of the stream's {@linkcode Pace}), and the list of the best. With
  * a count that is halved more slowly beside it, it is also known how long ago they were: of n behaviours of age a, the
  * one has n · 2^(−a/h) left and the other n · 2^(−a/H).
  *
@@ -9,6 +9,7 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { raise, TopList } from "../../items/popularity.ts";
+import { Pace } from "../signals/pace.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 
 const LIST = 200;
@@ -24,13 +25,15 @@ export class Trends {
   /** By item: the same with H. */
   readonly #slower: DecayedCounts;
   readonly #list: TopList;
+  readonly #pace: Pace;
 
   /** No counts. @param compare Orders items by their ids. */
-  constructor(halfLifeMs: number, compare: (a: number, b: number) => number) {
+  constructor(halfLifeMs: number, compare: (a: number, b: number) => number, pace: Pace = new Pace()) {
     this.counts = new DecayedCounts(halfLifeMs);
     this.#slower = new DecayedCounts(SLOWER * halfLifeMs);
     this.#halfLifeMs = halfLifeMs;
     this.#list = new TopList(LIST, compare);
+    this.#pace = pace;
   }
 
   /** Items, most in demand first; valid until the next change. */
@@ -38,8 +41,14 @@ export class Trends {
     return this.#list.items;
   }
 
+  /** From now on counts are those at `time`. */
+  moveTo(time: number): void {
+    this.counts.moveTo(this.#pace.at(time));
+  }
+
   /** Counts a behaviour. */
-  learn(item: number, time: number): void {
+  learn(item: number, at: number): void {
+    const time = this.#pace.at(at);
     const slower = raise(this.#slower.score(item), time, SLOWER * this.#halfLifeMs);
     this.#set(item, raise(this.counts.score(item), time, this.#halfLifeMs), slower);
   }
@@ -51,7 +60,10 @@ export class Trends {
   age(item: number, time: number): number {
     const score = this.counts.score(item);
     if (score === -Infinity) return 0;
-    return Math.max(0, time + (this.#slower.score(item) - score) * this.#halfLifeMs * SLOWER / (SLOWER - 1));
+    return Math.max(
+      0,
+      this.#pace.at(time) + (this.#slower.score(item) - score) * this.#halfLifeMs * SLOWER / (SLOWER - 1),
+    );
   }
 
   /** Writes everything. @param order All items by id. @param rank Their places in it. */

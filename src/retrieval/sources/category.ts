@@ -63,7 +63,7 @@ export const NEXT_CATEGORY: SourceKind = {
   name: "next-category",
   proposals: 40,
   weight: 0.1,
-  create: ({ catalogue, lists }) => {
+  create: ({ catalogue, lists, pace }) => {
     const transitions = new CategoryTransitions(lists.halfLifeMs);
     const scores = new ItemScores();
     return {
@@ -78,7 +78,7 @@ export const NEXT_CATEGORY: SourceKind = {
         }
       },
       learn: ({ step, time }) => {
-        if (step !== null) transitions.learn(step[0], step[1], time);
+        if (step !== null) transitions.learn(step[0], step[1], pace.at(time));
       },
       encode: (to) => transitions.encode(to),
       decode: (from) => transitions.decode(from),

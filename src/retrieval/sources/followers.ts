@@ -9,9 +9,8 @@
  * ```
  *
  * with n_x the behaviours of the item x ago ("sequential rules" of Ludewig and Jannach, "Evaluation of session-based
- * recommendation algorithms", UMUAI 2018, over more than the newest item). Counts of pairs within the hour know nothing
- * of a stream whose users come once a week, and nothing of an order; these know both. All halve every half-life, as
- * those do.
+ * recommendation algorithms", UMUAI 2018, over more than the newest item). Counts of pairs know nothing of an
+ * order. All halve every half-life, as those do.
  *
  * Bounds: a row that has more than `limit` followers keeps the best three quarters. When all rows are beyond the
  * budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a behaviour for longest go.
@@ -26,6 +25,7 @@ import { ItemScores } from "../items/item_scores.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { settle } from "../../options/option.ts";
 import type { Context } from "../signals/context.ts";
+import { Pace } from "../signals/pace.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byScores } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
@@ -47,18 +47,20 @@ export class Followers {
   readonly #rows = new NeighbourRows();
   readonly #budget: number;
   readonly #halfLifeMs: number;
+  readonly #pace: Pace;
   #limit = LIMIT;
   /** By item: its behaviours, in the unit of the counts; running number of the newest one. */
   readonly #counts: number[] = [];
   readonly #touched: number[] = [];
   #touches = 0;
-  /** Event time at which the unit was 1; NaN before the first signal. */
+  /** Time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
 
-  /** No followers. @param bytes Of all rows together @param halfLifeMs Of the counts, milliseconds of event time */
-  constructor(bytes: number, halfLifeMs: number) {
+  /** No followers. @param bytes Of all rows together @param halfLifeMs Of the counts, milliseconds */
+  constructor(bytes: number, halfLifeMs: number, pace: Pace = new Pace()) {
     this.#budget = bytes;
     this.#halfLifeMs = halfLifeMs;
+    this.#pace = pace;
   }
 
   /** Bytes of all rows. */
@@ -139,8 +141,9 @@ export class Followers {
 
   /** What one behaviour at `time` counts. */
   #unit(time: number): number {
-    if (Number.isNaN(this.#origin)) this.#origin = time;
-    const exponent = (time - this.#origin) / this.#halfLifeMs;
+    const now = this.#pace.at(time);
+    if (Number.isNaN(this.#origin)) this.#origin = now;
+    const exponent = (now - this.#origin) / this.#halfLifeMs;
     if (exponent < MAX_EXPONENT) return 2 ** exponent;
     const whole = Math.floor(exponent);
     this.#rows.scale(2 ** -whole);
@@ -196,9 +199,9 @@ export const FOLLOWS: SourceKind = {
   name: "follows",
   proposals: 60,
   weight: 0,
-  create: ({ catalogue, options: { neighbours } }) => {
+  create: ({ catalogue, pace, options: { neighbours } }) => {
     const { bytes, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, neighbours);
-    const followers = new Followers(bytes / 4, halfLifeMs);
+    const followers = new Followers(bytes / 4, halfLifeMs, pace);
     const scores = new ItemScores();
     return {
       ...byScores(scores),

@@ -6,14 +6,13 @@
  * and with item j:
  *
  * ```text
- *   far(i, j)      += u · 0.93^x · 2^(−Δt / 1 h)      what is found in the same hour
- *   near(i, j)     += u · 0.97^x · 2^(−Δt / 1 min)    what is found on the same page
+ *   far(i, j)      += u · 0.93^x · 2^(−Δt / far)      what is found together
+ *   near(i, j)     += u · 0.97^x · 2^(−Δt / near)     what is found on the same page
  *   together(i, j) += 1                               when both behaviours are for their item
  * ```
  *
- * and the same for (j, i): within a page the order is chance, so counts are not directed. u is 1, or
- * `dislikedWeight` for a behaviour against its item. All counts halve every `halfLifeMs` of event time. They are
- * kept in units that grow by that rate, so that nothing has to be decayed until the unit is 2^32 times larger. Powers
+ * with the half-lives far and near of the stream's {@linkcode Pace}, and the same for (j, i): within a page the order is chance, so counts are not directed. u is 1, or
+ * `dislikedWeight` for a behaviour against its item. All counts halve every `halfLifeMs` of its time. They are kept in units that grow by that rate, so that nothing has to be decayed until the unit is 2^32 times larger. Powers
  * of time are taken in steps of a 64th of a half-life.
  *
  * Of an item that has more than 512 behaviours, pairs with x ≥ 8 are counted a third as often, three times each: its
@@ -31,6 +30,7 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
+import { Pace } from "../signals/pace.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 
 /** Weights of a neighbour. */
@@ -41,9 +41,7 @@ export const NEAR = 1;
 export const TOGETHER = 2;
 
 const FAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.93 ** x);
-const FAR_MS = 3_600_000;
 const NEAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.97 ** x);
-const NEAR_MS = 60_000;
 /** Items with so many behaviours are known well: of what is farther off than `DENSE`, one in `THINNED` counts, for all. */
 const COMMON = 512;
 const DENSE = 8;
@@ -89,6 +87,8 @@ export class Neighbours {
   readonly #budget: number;
   readonly #halfLifeMs: number;
   readonly #dislikedWeight: number;
+  /** Windows and time. */
+  readonly pace: Pace;
   #limit: number;
   /** By item: Σ u of its behaviours; number of behaviours for it; running number of its newest behaviour. */
   #counts = new Float64Array(256);
@@ -100,16 +100,17 @@ export class Neighbours {
   /** Scratch: the pairs of a signal, and what each of them counts, far, near and together. */
   readonly #others = new Uint32Array(LEARNT_CONTEXT);
   readonly #amounts = new Float64Array(3 * LEARNT_CONTEXT);
-  /** Event time at which the unit was 1; NaN before the first signal. */
+  /** Time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
 
   /** No neighbours. */
-  constructor(options: NeighboursOptions = {}) {
+  constructor(options: NeighboursOptions = {}, pace: Pace = new Pace()) {
     const { bytes, limit, halfLifeMs, dislikedWeight } = settle(NEIGHBOURS_OPTIONS, options);
     this.#budget = bytes;
     this.#limit = Math.max(MIN_LIMIT, limit);
     this.#halfLifeMs = halfLifeMs;
     this.#dislikedWeight = dislikedWeight;
+    this.pace = pace;
   }
 
   /** Bytes of all rows. */
@@ -135,7 +136,7 @@ export class Neighbours {
   /** What one behaviour at `time` counts. Finite, however long nothing has happened. */
   unit(time: number): number {
     if (Number.isNaN(this.#origin)) return 1;
-    const exponent = (time - this.#origin) / this.#halfLifeMs;
+    const exponent = (this.pace.at(time) - this.#origin) / this.#halfLifeMs;
     return 2 ** Math.max(-LARGEST_EXPONENT, Math.min(exponent, LARGEST_EXPONENT));
   }
 
@@ -148,6 +149,7 @@ export class Neighbours {
     this.#ensure(item);
     const dense = this.#counts[item]! < COMMON * unit ? size : DENSE;
     const [others, amounts] = [this.#others, this.#amounts];
+    const { farMs, nearMs } = this.pace;
     let weight = 1;
     let pairs = 0;
     for (let x = 0; x < size; x++) {
@@ -157,8 +159,8 @@ export class Neighbours {
       }
       const other = items[x]!;
       const gap = Math.abs(time - times[x]!);
-      const a = u * weight * FAR_WEIGHTS[x]! * halved(gap, FAR_MS);
-      const b = u * weight * NEAR_WEIGHTS[x]! * halved(gap, NEAR_MS);
+      const a = u * weight * FAR_WEIGHTS[x]! * halved(gap, farMs);
+      const b = u * weight * NEAR_WEIGHTS[x]! * halved(gap, nearMs);
       const both = liked && likes[x] === 1 ? weight * unit : 0;
       if (other === item || (a < least && both === 0)) continue;
       amounts[3 * pairs] = a;
@@ -215,8 +217,9 @@ export class Neighbours {
   }
 
   #unit(time: number): number {
-    if (Number.isNaN(this.#origin)) this.#origin = time;
-    const exponent = (time - this.#origin) / this.#halfLifeMs;
+    const now = this.pace.at(time);
+    if (Number.isNaN(this.#origin)) this.#origin = now;
+    const exponent = (now - this.#origin) / this.#halfLifeMs;
     if (exponent < MAX_EXPONENT) return 2 ** exponent;
     const whole = Math.floor(exponent);
     const factor = 2 ** -whole;

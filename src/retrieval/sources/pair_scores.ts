@@ -17,8 +17,6 @@ const FAR_STEP = 0.85;
 const NEAR_STEP = 0.9;
 const BOTH_STEP = 0.98;
 const ASKED = 20;
-const FAR_MS = 3_600_000;
-const NEAR_MS = 60_000;
 /** An old behaviour still says this much. */
 const FLOOR = 0.05;
 /** With so many pairs a known item, their scores are looked through item by item, and not pair by pair. */
@@ -40,7 +38,7 @@ export class PairScores {
   /** Scores the neighbours of what was done before a request. */
   ask({ context, time }: CandidateRequest): void {
     const neighbours = this.#neighbours;
-    const { rows } = neighbours;
+    const { rows, pace: { farMs, nearMs } } = neighbours;
     const { keys, weights } = rows;
     const pairs = this.scores;
     pairs.clear();
@@ -59,8 +57,8 @@ export class PairScores {
       const isLiked = context.liked[x] === 1;
       const gap = Math.max(0, time - context.times[x]!);
       const norm = 1 / Math.sqrt(neighbours.count(item) + 1e-9);
-      const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / FAR_MS));
-      const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / NEAR_MS));
+      const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / farMs));
+      const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / nearMs));
       const c = norm * bothStep;
       farStep *= FAR_STEP;
       nearStep *= NEAR_STEP;

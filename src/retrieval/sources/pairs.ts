@@ -1,5 +1,5 @@
 /**
- * Sources by pairs of items that went together: within the hour, on the same page, by the one behaviour that says most,
+ * Sources by pairs of items that went together: for a while, on the same page, by the one behaviour that says most,
  * by liked ones, and liked by the same people whenever. All of them read what `neighbours.ts` has counted; the first one
  * learns and scores for all of them.
  *
@@ -10,7 +10,7 @@ import { PAIR_COLUMNS } from "./pair_scores.ts";
 import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
-/** What others did within the same hour as the newest behaviours. */
+/** What others did together with the newest behaviours, within `Pace.farMs`. */
 export const CO_VISITED: SourceKind = {
   name: "co-visited",
   proposals: 180,
@@ -24,7 +24,7 @@ export const CO_VISITED: SourceKind = {
   }),
 };
 
-/** The same within the same minute. A part of what is co-visited, as the next two: they propose nothing more. */
+/** The same within `Pace.nearMs`. A part of what is co-visited, as the next two: they propose nothing more. */
 export const SAME_PAGE: SourceKind = {
   name: "same-page",
   proposals: 0,

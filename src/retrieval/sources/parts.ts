@@ -11,6 +11,7 @@ import type { ItemLists } from "../items/item_lists.ts";
 import { Trends } from "../items/trends.ts";
 import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
 import { PairScores } from "./pair_scores.ts";
+import type { Pace } from "../signals/pace.ts";
 import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 
 /** Options of sources. */
@@ -47,6 +48,8 @@ export interface SourceParts {
   readonly catalogue: Catalogue;
   /** What is popular, over everything and by category; moved to the time of the request before sources are asked. */
   readonly lists: ItemLists;
+  /** How fast the stream goes. */
+  readonly pace: Pace;
   /** Which items go together. */
   readonly neighbours: Neighbours;
   /** What they say of a request. */
@@ -66,13 +69,15 @@ export function sourceParts(
   options: SourceParts["options"],
   bank: SourceParts["bank"] = () => null,
 ): SourceParts {
-  const neighbours = new Neighbours(options.neighbours);
+  const { pace } = lists;
+  const neighbours = new Neighbours(options.neighbours, pace);
   return {
     catalogue,
     lists,
+    pace,
     neighbours,
     pairs: new PairScores(neighbours, catalogue),
-    trends: new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b)),
+    trends: new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b), pace),
     bank,
     options,
   };

@@ -23,7 +23,7 @@ export const TRENDING: SourceKind = {
   weight: 0.1,
   create: ({ trends }) => ({
     ...byCounts(() => trends.list(), trends.counts),
-    ask: ({ time }) => trends.counts.moveTo(time),
+    ask: ({ time }) => trends.moveTo(time),
     learn: ({ item, time }) => trends.learn(item, time),
     encode: (to, { order, rank }) => trends.encode(to, order, rank),
     decode: (from, itemAt) => trends.decode(from, itemAt),
@@ -35,11 +35,11 @@ export const THIS_HOUR: SourceKind = {
   name: "this-hour",
   proposals: 40,
   weight: 0,
-  create: ({ catalogue, options: { trendHalfLifeMs } }) => {
-    const hour = new Trends(trendHalfLifeMs / 24, (a, b) => catalogue.compare(a, b));
+  create: ({ catalogue, pace, options: { trendHalfLifeMs } }) => {
+    const hour = new Trends(trendHalfLifeMs / 24, (a, b) => catalogue.compare(a, b), pace);
     return {
       ...byCounts(() => hour.list(), hour.counts),
-      ask: ({ time }) => hour.counts.moveTo(time),
+      ask: ({ time }) => hour.moveTo(time),
       learn: ({ item, time, wanted }) => {
         if (wanted) hour.learn(item, time);
       },

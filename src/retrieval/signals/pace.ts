@@ -1,0 +1,85 @@
+/**
+ * How fast a stream goes, so that no window is of one data set.
+ *
+ * What happens together: within {@linkcode Pace.farMs}, 64 median gaps between two behaviours of a user, or on the same
+ * page, within {@linkcode Pace.nearMs}.
+ *
+ * What is forgotten by the calendar is not forgotten for want of behaviours. Counts have half-lives of hours to months. In a stream of ten behaviours a day all of them would be gone before they
+ * say anything, so there time passes more slowly: by at most {@linkcode SIGNAL_MS} a signal. What a stream does not use
+ * of that is kept for its pauses, up to {@linkcode KEPT_MS}: with 600 signals a day and more, time is event time.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "../../codec/byte_reader.ts";
+import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { TimeScale } from "../../features/pooled/time_scale.ts";
+import type { Signal } from "./signal.ts";
+
+/** 50,000 signals in 90 days, the longest half-life. */
+const SIGNAL_MS = 150_000;
+const KEPT_MS = 30 * 86_400_000;
+/** Median gaps on a page; shorter than this it is not. */
+const PAGE_GAPS = 2;
+const PAGE_MS = 60_000;
+/** Before any gap was seen. */
+const HOUR_MS = 3_600_000;
+
+/** The times of a stream, a fold over its signals. */
+export class Pace {
+  /** What it is written under. */
+  readonly name = "pace";
+  /** Largest event time; NaN before the first signal. */
+  #newest = NaN;
+  /** How far time may go on from there, milliseconds. */
+  #kept = 0;
+  /** Milliseconds that have not passed. */
+  #left = 0;
+  readonly #scale = new TimeScale();
+  /** Behaviours at the very time of the user's one before. */
+  #ties = 0;
+
+  /** Half-life of what is found together, milliseconds. */
+  get farMs(): number {
+    return this.#scale.gaps === 0 ? HOUR_MS : this.#scale.halfLifeMs;
+  }
+
+  /** Half-life of what is found on a page, milliseconds: a minute where most of it comes at once. */
+  get nearMs(): number {
+    const { gaps, medianMs } = this.#scale;
+    return this.#ties >= gaps ? PAGE_MS : Math.max(PAGE_MS, PAGE_GAPS * medianMs);
+  }
+
+  /** The time that has passed at an event time; event time itself before the first signal. */
+  at(time: number): number {
+    const gap = time - this.#newest;
+    return time - this.#left - (gap > this.#kept ? gap - this.#kept : 0);
+  }
+
+  /** Goes on to a signal. */
+  learn({ time, context: { size, times } }: Pick<Signal, "time" | "context">): void {
+    if (size > 0 && times[0] === time) this.#ties++;
+    else if (size > 0) this.#scale.learn(time - times[0]!);
+    const gap = Number.isNaN(this.#newest) ? 0 : Math.max(0, time - this.#newest);
+    this.#kept = Math.min(KEPT_MS, this.#kept + SIGNAL_MS);
+    const passed = Math.min(gap, this.#kept);
+    this.#kept -= passed;
+    this.#left += gap - passed;
+    this.#newest = Math.max(time, Number.isNaN(this.#newest) ? time : this.#newest);
+  }
+
+  /** Writes everything. */
+  encode(to: ByteWriter): void {
+    to.f64(this.#newest).f64(this.#kept).f64(this.#left).uint(this.#ties);
+    this.#scale.encode(to);
+  }
+
+  /** Reads what {@linkcode Pace.encode} wrote. */
+  decode(from: ByteReader): void {
+    this.#newest = from.f64();
+    this.#kept = from.f64();
+    this.#left = from.f64();
+    this.#ties = from.uint();
+    this.#scale.decode(from);
+  }
+}

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ByteReader } from "../../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { contextOf } from "../../../src/retrieval/signals/context.ts";
+import { Pace } from "../../../src/retrieval/signals/pace.ts";
+
+const MINUTE = 60_000, DAY = 86_400_000, START = 1_700_000_000_000;
+
+/** A pace after signals at these times, each so long after the user's one before. */
+function paceOf(signals: readonly { readonly time: number; readonly gap?: number }[]): Pace {
+  const pace = new Pace();
+  for (const { time, gap } of signals) {
+    pace.learn({ time, context: contextOf(gap === undefined ? [] : [{ item: 0, time: time - gap }]) });
+  }
+  return pace;
+}
+
+const everyMs = (ms: number, count: number) =>
+  Array.from({ length: count }, (_, n) => ({ time: START + n * ms }));
+
+Deno.test("Pace.at() is event time in a stream that goes fast, in its pauses too, and where days come at once", () => {
+  const fast = everyMs(2 * MINUTE, 50_000);
+  const end = fast.at(-1)!.time;
+  assert.equal(paceOf(fast).at(end + DAY), end + DAY);
+  const daily = Array.from({ length: 60_000 }, (_, n) => ({ time: START + DAY * Math.floor(n / 1000) }));
+  assert.equal(paceOf(daily).at(START + 60 * DAY) - paceOf(daily).at(START + 59 * DAY), DAY);
+});
+
+Deno.test("Pace.at() goes on by 2.5 minutes a signal in a stream that goes slowly, and no further without any", () => {
+  const slow = everyMs(DAY, 1001);
+  const pace = paceOf(slow);
+  const end = slow.at(-1)!.time;
+  assert.equal(pace.at(end) - START, 2.5 * MINUTE * 1001);
+  assert.equal(pace.at(end + 1000 * DAY), pace.at(end));
+});
+
+const life = fc.array(
+  fc.record({ step: fc.integer({ min: -MINUTE, max: 40 * DAY }), gap: fc.nat(DAY) }),
+  { minLength: 1, maxLength: 60 },
+).map((steps) => {
+  let time = START;
+  return steps.map(({ step, gap }) => ({ time: time += step, gap }));
+});
+
+Deno.test("Pace.at() never goes back, and never goes faster than event time", () => {
+  fc.assert(fc.property(life, fc.nat(50 * DAY), (signals, more) => {
+    const pace = new Pace();
+    let [newest, before] = [-Infinity, -Infinity];
+    for (const { time } of signals) {
+      if (time > newest && newest > -Infinity) {
+        assert.ok(pace.at(time) - pace.at(newest) <= time - newest);
+      }
+      newest = Math.max(newest, time);
+      pace.learn({ time, context: contextOf([]) });
+      assert.ok(pace.at(newest) >= before);
+      before = pace.at(newest);
+    }
+    assert.ok(pace.at(newest + more) >= before && pace.at(newest + more) <= before + more);
+  }));
+});
+
+Deno.test("Pace.farMs and nearMs are 64 and 2 median gaps, an hour and a minute before and where all comes at once", () => {
+  const gaps = (gap: number, count: number) => everyMs(MINUTE, count).map((signal) => ({ ...signal, gap }));
+  const day = 2 ** 26; // a whole octave of a millisecond, about 18.6 hours
+  assert.deepEqual([new Pace().farMs, new Pace().nearMs], [60 * MINUTE, MINUTE]);
+  const daily = paceOf(gaps(day, 64));
+  assert.deepEqual([daily.farMs, daily.nearMs], [64 * day, 2 * day]);
+  assert.equal(paceOf(gaps(1024, 64)).nearMs, MINUTE);
+  const baskets = paceOf([...gaps(day, 20), ...gaps(0, 100)]);
+  assert.deepEqual([baskets.farMs, baskets.nearMs], [64 * day, MINUTE]);
+});
+
+Deno.test("Pace.decode() goes on as the one that was written", () => {
+  fc.assert(fc.property(life, life, (before, after) => {
+    const [whole, first, second] = [paceOf([...before, ...after]), paceOf(before), new Pace()];
+    const to = new ByteWriter();
+    first.encode(to);
+    second.decode(new ByteReader(to.toBytes()));
+    for (const { time, gap } of after) {
+      second.learn({ time, context: contextOf([{ item: 0, time: time - gap }]) });
+    }
+    const bytes = [whole, second].map((pace) => {
+      const to = new ByteWriter();
+      pace.encode(to);
+      return to.toBytes();
+    });
+    assert.deepEqual(bytes[0], bytes[1]);
+  }));
+});
