@@ -44,7 +44,7 @@ function flag(name: string): string {
 }
 
 Deno.test("compose.yaml runs the Deno that CI runs, and the Kafka that scripts/kafka/pom.xml names", async () => {
-  const [, deno] = /deno@([\d.]+) task test/.exec(await readPage(".ci/run")) ?? [];
+  const [, deno] = /npx -y deno@([\d.]+) /.exec(await readPage(".ci/run")) ?? [];
   assert.equal(meander.image, `denoland/deno:${deno}`);
   const [, version] = /<artifactId>kafka_[\d.]+<\/artifactId>\s*<version>([\d.]+)</.exec(
     await readPage("scripts/kafka/pom.xml"),

@@ -30,5 +30,6 @@ Deno.test("the examples of docs and of the entry points pass", async () => {
     await readPage("deno.json"),
   );
   const files = [...Object.values(exports), ...(await pages()).filter((page) => page.startsWith("docs/"))];
-  assert.match(await deno(["test", "-A", "--doc", ...files]), /ok \| \d+ passed \| 0 failed/);
+  // Their types are checked beside those of the code, see .ci/run.
+  assert.match(await deno(["test", "-A", "--doc", "--no-check", ...files]), /ok \| \d+ passed \| 0 failed/);
 });
