@@ -14,6 +14,8 @@ export class Crash extends Error {}
 export class CrashingLog implements Log {
   /** Operations so far. */
   operations = 0;
+  /** Those before which the inner log was changed: a crash at any other one leaves what a crash at the one before leaves. */
+  readonly moments: number[] = [];
   readonly latest?: NonNullable<Log["latest"]>;
   readonly #inner: Log;
   readonly #at: number;
@@ -41,7 +43,8 @@ export class CrashingLog implements Log {
   readonly join: Log["join"] = (group, topics, handlers) => this.#inner.join(group, topics, handlers);
 
   async writer(id: string): Promise<Writer> {
-    const writer = await this.#read(() => this.#inner.writer(id));
+    const writer = await this.#read(() => this.#inner.writer(id)); // which fences others
+    this.moments.push(this.operations + 1);
     return {
       id,
       commit: (commit: Commit) => this.#write(() => writer.commit(commit)),
@@ -60,6 +63,7 @@ export class CrashingLog implements Log {
   async #write<T>(operation: () => Promise<T>): Promise<T> {
     this.#step();
     const result = await operation();
+    this.moments.push(this.operations + 1);
     this.#step();
     return result;
   }

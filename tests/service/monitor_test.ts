@@ -154,8 +154,8 @@ Deno.test("MonitorJob goes on after a crash at any operation as if there had bee
   assert.equal(changes.length, 3, "one is stopped");
   const counting = new CrashingLog(await deployment(options));
   await work(counting);
-  assert.ok(counting.operations > 100);
-  for (let at = 1; at < counting.operations; at++) {
+  assert.ok(counting.moments.length > 20);
+  for (const at of counting.moments) {
     const log = await deployment(options);
     await assert.rejects(work(new CrashingLog(log, at)), Crash);
     assert.deepEqual(await work(log), view, `crash at ${at}`);

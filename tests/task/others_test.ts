@@ -244,7 +244,7 @@ Deno.test("Task.open() goes on after a crash at any operation as if it had learn
   const whole = new CrashingLog(await fresh());
   await run(whole);
   let crashes = 0;
-  for (let at = 1; at < whole.operations; at++) {
+  for (const at of whole.moments) {
     const log = await fresh();
     try {
       await run(new CrashingLog(log, at));
@@ -264,7 +264,7 @@ Deno.test("Task.open() goes on after a crash at any operation as if it had learn
     );
     assert.equal(learnt.length, given.flat().length);
   }
-  assert.ok(crashes > 20, `${crashes} crashes`);
+  assert.ok(crashes > 10, `${crashes} crashes`);
 });
 
 Deno.test("Task.step() repeats answers as they were after a crash at any operation, at least once", async () => {
@@ -292,7 +292,7 @@ Deno.test("Task.step() repeats answers as they were after a crash at any operati
   const whole = new CrashingLog(await fresh());
   await run(whole);
   let repeats = 0;
-  for (let at = 1; at < whole.operations; at += 2) {
+  for (const at of whole.moments) {
     const log = await fresh();
     await run(new CrashingLog(log, at)).catch((error) => assert.ok(error instanceof Crash));
     await teach(log, events.slice(260)); // more to learn than the first life knew

@@ -108,15 +108,9 @@ Deno.test("Task.open() goes on after a crash at any operation: outputs once and 
   const records = events.slice(0, 150).map(eventRecord);
   const whole = new CrashingLog(await createLog(records));
   const want = await runToEnd(whole);
-  const { operations } = whole;
-  for (let at = 1; at < operations; at += 2) {
+  for (const at of whole.moments) {
     const log = await createLog(records);
-    // What is only read does not count here: such a crash leaves the log as it was.
-    try {
-      await runToEnd(new CrashingLog(log, at));
-    } catch (error) {
-      assert.ok(error instanceof Crash);
-    }
+    await assert.rejects(runToEnd(new CrashingLog(log, at)), Crash);
     assert.deepEqual(await runToEnd(log), want, `after a crash at operation ${at}`);
   }
 });

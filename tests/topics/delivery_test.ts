@@ -83,7 +83,7 @@ for (const delivery of DELIVERIES) {
     const whole = new CrashingLog(await createLog());
     await runToEnd(whole, delivery);
     let repeats = 0;
-    for (let at = 1; at < whole.operations; at++) {
+    for (const at of whole.moments) {
       const log = await createLog();
       await assert.rejects(runToEnd(new CrashingLog(log, at), delivery), Crash);
       await runToEnd(log, delivery);
