@@ -234,7 +234,7 @@ export class Learner {
    * {@linkcode Learner.clearChanged}.
    */
   version(kind: "delta" | "full", version: number, predecessor = version - 1): ParameterVersion {
-    const { order } = this.#preferences;
+    const { learnt: order } = this.#preferences;
     return {
       kind,
       version,

@@ -58,7 +58,7 @@ export interface Candidate {
   readonly item: CatalogueItem;
   /** The source that proposed it; where several did, the one that says most. */
   readonly source: CandidateSource;
-  /** Of the blend, w·x, or of the pair head: larger is better, comparable within the request. */
+  /** Of the blend, w·x, or of the stack: larger is better, comparable within the request. */
   readonly score: number;
   /**
    * P(the user takes it next) by that score, among all that was proposed and as many with the lowest score as may be drawn
@@ -226,10 +226,9 @@ export class Retrieval {
     const features = gatherer.gather(request, false);
     const { items } = gatherer;
     const blended = this.state.blend.score(features);
-    const first = this.#first(request, features, blended);
-    const stack = stacked ? this.#stack(features, blended, first) : null;
+    const stack = stacked ? this.#stack(features, blended, this.#first(request, features, blended)) : null;
     this.#stacked = stack;
-    const scores = stack !== null && most < Infinity ? stack.scores : this.#headed(blended, first);
+    const scores = stack !== null && most < Infinity ? stack.scores : blended;
     const weights = this.state.blend.weightsOf(features.groups);
     const { returnWeights } = this.state.blend;
     const shareOf = sharesOf(scores, this.maxCandidates);
@@ -300,7 +299,8 @@ export class Retrieval {
   #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
     const isForBlend = this.state.signals % this.#blendEvery() === 0;
     const draw = this.#head === null ? 0 : hash32(`${user.id}\0${item.id}\0${time}`);
-    const isForHead = this.#head !== null && draw % this.#headEvery(this.#head.every) === 0 &&
+    const isForHead = this.#head !== null && this.state.stackAsked &&
+      draw % this.#headEvery(this.#head.every) === 0 &&
       this.#knowsAll(user);
     if (!isForBlend && !isForHead) return null;
     const context = this.context(user, time);
@@ -422,23 +422,11 @@ export class Retrieval {
   #stack(features: Features, blended: Float64Array, first: First) {
     const { modelShare = 0 } = this.#view;
     const by = this.#parts(features, blended, first);
-    const { scores: best, ...stacked } = this.state.stack.scoreBut(by, modelShare);
+    const { scores: best, ...stacked } = this.state.stack.scoreBut(by, this.needsModel ? modelShare : 0);
     const lowest = best.length === 0 ? 0 : best.reduce((least, score) => Math.min(least, score));
     const scores = new Float64Array(features.count).fill(lowest);
     for (const [i, place] of first.places.entries()) scores[place] = best[i]!;
     return { scores, lowest, ...stacked };
-  }
-
-  /** Scores of the candidates: the blend's, or those of the pair head, which orders the blend's best. */
-  #headed(scores: Float64Array, { places, head }: First): Float64Array {
-    if (head === null) return scores;
-    let lowest = Infinity;
-    for (let i = 0; i < places.length; i++) lowest = Math.min(lowest, head[i]!);
-    // All others stay below, in the blend's order.
-    const shift = lowest - scores[places.at(-1)!]!;
-    for (let c = 0; c < scores.length; c++) scores[c] = scores[c]! + shift;
-    for (let i = 0; i < places.length; i++) scores[places[i]!] = head[i]!;
-    return scores;
   }
 
   /** Places of the best `limit`, best first; among equals by id. */

@@ -33,7 +33,7 @@ export const BLEND_FORMATS: Formats = { oldest: FORMAT, newest: BLEND_FORMAT };
 /** Formats of other records of retrieval. */
 export const RETRIEVAL_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
-const STACK_KEY = `${RETRIEVAL_KEY}stack`;
+const STACK_KEY = `${RETRIEVAL_KEY}mixture`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
 /** What a {@linkcode RetrievalState} keeps. */
@@ -240,7 +240,7 @@ export class RetrievalState {
       this.#blendChanged = false;
     }
     if (this.#stackChanged) {
-      const to = new ByteWriter(1 << 14).u8(FORMAT);
+      const to = new ByteWriter(1 << 13).u8(FORMAT);
       this.stack.encode(to);
       records.push({ key: STACK_KEY, value: to.toBytes() });
       this.#stackChanged = false;

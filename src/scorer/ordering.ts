@@ -15,7 +15,7 @@ import { diversify } from "./diversity.ts";
 
 /**
  * What orders retrieved candidates: the model's probability of a positive outcome (`model`), the blend's of being taken
- * next (`blend`), their product (`both`), or what has proved to order best (`auto`, see `stack.ts`).
+ * next (`blend`), their product (`both`), or a mixture of all that order, as `stack.ts` has learnt it (`auto`).
  */
 export type CandidateOrder = typeof RANKINGS[number];
 

@@ -37,7 +37,7 @@ function ask({ retrieval, users, clock }: TaskState, name: string): number {
   const begun = performance.now();
   const context = retrieval.context(user, time);
   const excluded = retrieval.ownItems(user, time);
-  retrieval.candidates({ user, context, time, excluded, allowed: () => true }, { most: 20 });
+  retrieval.candidates({ user, context, time, excluded, allowed: () => true }, { most: 20, stacked: true });
   return performance.now() - begun;
 }
 

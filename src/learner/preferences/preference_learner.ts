@@ -18,7 +18,6 @@ import { count, natural, type OptionsOf, settle } from "../../options/option.ts"
 import { decodeNames, encodeNames } from "../../samples/pair_names.ts";
 import { decodePreference, encodePreference, listOf, type Preference } from "../../samples/preference.ts";
 import { NumericScaler } from "../../features/numeric_scaler.ts";
-import { OrderProof, reciprocalRank } from "./order_proof.ts";
 import { KeptPreferences } from "./kept_preferences.ts";
 
 /** New preferences of a step. */
@@ -77,7 +76,6 @@ export class PreferenceLearner {
   readonly #kept: KeptPreferences;
   #learnt: Learnt | null = null;
   #waiting: Preference[] = [];
-  #proof = new OrderProof();
   #draws = 0;
   #steps = 0;
 
@@ -100,12 +98,7 @@ export class PreferenceLearner {
     return this.#learnt === null;
   }
 
-  /** What is to order: `null` until what was learnt has proved that it orders better than the blend. */
-  get order(): LearntOrder | null {
-    return this.#proof.isProved ? this.learnt : null;
-  }
-
-  /** What was learnt, proved or not; `null` before the first preference. */
+  /** What was learnt; `null` before the first preference. */
   get learnt(): LearntOrder | null {
     if (this.#learnt === null) return null;
     const { names, head, pairs, candidates } = this.#learnt;
@@ -135,7 +128,6 @@ export class PreferenceLearner {
     to.uint(this.#waiting.length);
     for (const preference of this.#waiting) encodePreference(to, preference);
     this.#kept.encode(to);
-    this.#proof.encode(to);
   }
 
   /** Forgets everything. */
@@ -145,7 +137,6 @@ export class PreferenceLearner {
     this.#learnt = null;
     this.#waiting = [];
     this.#kept.clear();
-    this.#proof = new OrderProof();
   }
 
   /** Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own. */
@@ -165,7 +156,6 @@ export class PreferenceLearner {
     candidates.decode(from);
     this.#waiting = Array.from({ length: from.count() }, () => decodePreference(from, names));
     this.#kept.decode(from, names);
-    this.#proof.decode(from);
   }
 
   #create(names: PairNames): Learnt {
@@ -191,7 +181,6 @@ export class PreferenceLearner {
 
   #step(): void {
     const { inputs, head, adam, gradients, pairs, candidates } = this.#learnt!;
-    this.#judge();
     for (const preference of this.#waiting) {
       const raw = inputs.raw(listOf(preference));
       pairs.updateAll(raw.pairs);
@@ -212,20 +201,6 @@ export class PreferenceLearner {
     for (const preference of this.#waiting) this.#kept.add(preference, this.#random());
     this.#waiting = [];
     this.#steps++;
-  }
-
-  /** Judges the waiting preferences by the weights that have not learnt from them. */
-  #judge(): void {
-    const { inputs, head, pairs, candidates } = this.#learnt!;
-    if (this.#steps === 0) return;
-    const scales = { pairs: pairs.freeze(), candidates: candidates.freeze() };
-    let gain = 0;
-    for (const preference of this.#waiting) {
-      const list = listOf(preference);
-      const { taken } = preference;
-      gain += reciprocalRank(head.score(inputs.of(list, scales)), taken) - reciprocalRank(list.scores, taken);
-    }
-    this.#proof.add(gain);
   }
 
   /** By number of the draw, so that a number restores it. */

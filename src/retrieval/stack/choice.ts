@@ -10,10 +10,10 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { Curvature } from "../../nn/optimisers/curvature.ts";
 
 /** How much weights stay where they begin, in steps of one nat each. */
-const PRECISION = 10;
+const PRECISION = 30;
 /** Steps whose curvature is kept: few weights need few, and soon follow a part that has changed. */
 const NEWEST = 1000;
-/** The weight of a part alone: its order is kept, however little it says. */
+/** The least weight: a part that says the opposite is left out, and what is left keeps an order. */
 const LEAST = 1e-3;
 
 /** The scores of a list, mapped, by part; only of parts that are there. */
@@ -30,25 +30,24 @@ export class Choice {
   readonly #outer: Float64Array;
   #shares = new Float64Array(0);
 
-  /** Of parts that say the same much. */
-  constructor(parts: readonly number[]) {
+  /** @param begin Their weights before anything was learnt */
+  constructor(parts: readonly number[], begin: readonly number[]) {
     this.parts = parts;
-    this.#weights = new Float64Array(parts.length).fill(1 / parts.length);
+    this.#weights = Float64Array.from(begin);
     this.#curvature = new Curvature(parts.length, PRECISION, NEWEST);
     this.#gradient = new Float64Array(parts.length);
     this.#outer = new Float64Array(parts.length ** 2);
   }
 
-  /** The weight of a part; 0 where it has none. */
-  weightOf(part: number): number {
-    return this.#weights[this.parts.indexOf(part)] ?? 0;
+  /** By part. */
+  get weights(): Readonly<Float64Array> {
+    return this.#weights;
   }
 
-  /** The scores of `size` candidates. @param without A part that is left out; −1 = none */
-  score(of: Mapped, size: number, into: Float64Array, without = -1): void {
+  /** The scores of `size` candidates. */
+  score(of: Mapped, size: number, into: Float64Array): void {
     into.fill(0, 0, size);
     for (const [at, part] of this.parts.entries()) {
-      if (part === without) continue;
       const [weight, z] = [this.#weights[at]!, of[part]!];
       for (let i = 0; i < size; i++) into[i] = into[i]! + weight * z[i]!;
     }
@@ -88,8 +87,7 @@ export class Choice {
     const step = this.#curvature.step(gradient, outer);
     const chance = shares[taken]! / sum;
     if (step === null) return chance;
-    for (let f = 0; f < F; f++) this.#weights[f] = this.#weights[f]! + step[f]!;
-    if (F === 1) this.#weights[0] = Math.max(LEAST, this.#weights[0]!);
+    for (let f = 0; f < F; f++) this.#weights[f] = Math.max(LEAST, this.#weights[f]! + step[f]!);
     return chance;
   }
 

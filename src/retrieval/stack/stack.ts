@@ -1,26 +1,27 @@
 /**
- * The order `auto`: of all that could order candidates, what has proved to order best.
+ * The order `auto`: of all that could order candidates a mixture, in which each says as much as it has told of what was taken.
  *
- * *Parts* give scores to the candidates of a list: the blend, the pair head, the bank, the click model. Each set of parts
- * is an order: the sum of their scores ({@linkcode PartScores}), with weights that it learns from what is taken
- * ({@linkcode Choice}). One set orders; the others are its challengers ({@linkcode Contest}): a part joins when a set with
- * it has proved better, and leaves when one without it has. A part alone is a set as well, so the stack cannot stay
- * under its best part.
- *
- * **The model.** At first it has its say by the learner's proof, which judges it on what came of lists (`proof.ts`): none,
- * half of it with the blend, or all. What is taken from a list that was shown says nothing of it here: one could only take
- * what was shown, and that is what ordered likes. So it takes behaviours that no list has brought to drop it, or to weigh
- * it. Without a model the blend orders alone at first.
- *
- * Before a wanted behaviour, all sets order the list that a request would have got; then they learn what was taken. With r
- * the reciprocal rank that a set gives to what was taken out of K, and p the probability, it gets more than the set that
- * orders by
+ * *Parts* give scores to the candidates of a list: the blend, the pair head, the bank, the click model. Each of them, and
+ * each set of them with the blend, is an order: the sum of their scores ({@linkcode PartScores}) with weights that it learns
+ * from what is taken ({@linkcode Choice}). Those with the blend begin as it does. What orders a list is the sum of all
+ * orders, each by its mass q, so to mix them costs nothing: weights are added up, not lists. Masses follow what each order
+ * gave to what was taken out of K, the reciprocal rank r and the probability p, so nothing waits for a proof:
  *
  * ```text
- *   ½ (r − r₀) + ½ [ln(p + 1/K) − ln(p₀ + 1/K)], within ±1, − COST for each part that it has more
+ *   q ← (1 − RENEWED) q eᵍ Σ q / Σ q eᵍ + RENEWED (mean of q)      g = 2 r + ½ ln(p + 1/K)
  * ```
  *
- * The order is what counts, but a list says more by probabilities: they need a fifth of the lists or fewer to tell.
+ * over the orders whose parts are all there; what they have together stays, so a list says nothing of a part that it does
+ * not have (Freund et al., "Using and combining predictors that specialize", STOC 1997). An order that is better by d a
+ * choice has most of the mass after some ln(1/q)/d choices. Each part more has a fifth of the mass at first, so that noise
+ * is not let in; what is renewed lets an order come back within ten nats (Herbster and Warmuth, "Tracking the best expert",
+ * Machine Learning 1998), so old success saves no part that fails. The order is what counts, hence r; a list says more by
+ * p. By p alone the blend stays beside a head that is less sure of itself and orders better.
+ *
+ * **The model.** Orders with it begin with the say that the learner's proof gives it (`proof.ts`), which judges it on what
+ * came of lists: half, or all; without a say it is not there. What is taken from a list that was shown says nothing of it
+ * here: one could only take what was shown, and that is what ordered likes. Behaviours that no list has brought do.
+ *
  * Behaviours of somebody who has many of the newest ones count less, so that nobody decides for all.
  *
  * @module
@@ -29,7 +30,6 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { Choice, type Mapped } from "./choice.ts";
-import { Contest } from "./contest.ts";
 import { PartScores } from "./part_scores.ts";
 
 /** What can order. */
@@ -42,13 +42,21 @@ export type Part = typeof PARTS[number];
 export type ScoresByPart = Readonly<Record<Part, ArrayLike<number> | null>>;
 
 /** Sets of parts are numbers, a bit a part; this one is the blend. */
-const BLEND = 1 << PARTS.indexOf("blend");
-/** Order until another set has proved better: with a model that orders alone by the learner's proof, and else. */
-const FIRST = { alone: setOf(["model"]), mixed: setOf(["blend", "model"]) } as const;
+const BLEND = 1;
 const MODEL = PARTS.indexOf("model");
-const SETS = 2 ** PARTS.length - 1;
-/** What a part has to bring: one that brings less only costs time. */
-const COST = 0.001;
+const SETS = 2 ** PARTS.length;
+/** First mass of an order for each part that it has more. */
+const MORE = 1 / 5;
+/** First mass of a part alone. */
+const ALONE = 1 / 100;
+/** First mass of an order without the model, where there is one that has a say. */
+const WITHOUT = 1 / 1000;
+/** Share of the masses that is renewed with each choice. */
+const RENEWED = 1 / 2000;
+/** Weight that an order begins with, in the units of {@linkcode PartScores}. */
+const BEGIN = 0.5;
+/** A part with less than this share of the weights says nothing: to ask it costs time. */
+const LEAST = 0.02;
 /** Behaviours among which those of one user are counted. */
 const NEWEST = 512;
 
@@ -60,14 +68,21 @@ export interface Stacked {
   readonly modelWeight: number;
 }
 
-/** Learns which parts order, and how much each says. */
+/** A set of parts with weights. */
+interface Order {
+  /** Its parts. */
+  readonly set: number;
+  /** Share of the model that it begins with. */
+  readonly share: number;
+  readonly choice: Choice;
+  /** q. */
+  mass: number;
+}
+
+/** Learns how much each part says. */
 export class Stack {
   readonly #mappings = PARTS.map(() => new PartScores());
-  /** By set. */
-  readonly #choices: readonly Choice[];
-  readonly #contest: Contest;
-  /** Whether who orders has been proved here, or was given. */
-  #isProved: boolean;
+  readonly #orders: readonly Order[] = createOrders();
   /** Hashes of the users of the newest behaviours; a ring, and how often each is in it. */
   readonly #users: number[] = [];
   #next = 0;
@@ -75,19 +90,8 @@ export class Stack {
   #steps = 0;
   /** Scratch. */
   #mapped: Float64Array[] = PARTS.map(() => new Float64Array(128));
-  #scores = Array.from({ length: SETS + 1 }, () => new Float64Array(128));
-  readonly #ranks = new Float64Array(SETS + 1);
-  readonly #logs = new Float64Array(SETS + 1);
-  readonly #gains = new Float64Array(SETS + 1);
-
-  /** Nothing learnt. @param first The parts that order until others have proved better; by default the learner's proof says. */
-  constructor(first?: readonly Part[]) {
-    this.#isProved = first !== undefined;
-    this.#contest = new Contest(SETS + 1, first === undefined ? FIRST.mixed : setOf(first));
-    this.#choices = Array.from({ length: SETS + 1 }, (_, set) => {
-      return new Choice([...PARTS.keys()].filter((part) => (set >> part & 1) === 1));
-    });
-  }
+  #scores = new Float64Array(128);
+  readonly #weights = new Float64Array(PARTS.length);
 
   /** Lists that were learnt. */
   get steps(): number {
@@ -96,27 +100,21 @@ export class Stack {
 
   /** Whether the model is part of what orders. @param modelShare See {@linkcode Stack.scoreBut} */
   needsModel(modelShare: number): boolean {
-    return modelShare > 0 && partsOf(this.#holder(modelShare)).includes("model");
+    return modelShare > 0 && this.partsBy(modelShare).includes("model");
   }
 
-  /** The parts that order, where all of them are there. */
-  get parts(): readonly Part[] {
-    return partsOf(this.#contest.holder);
-  }
-
-  /** The parts that order lists with this share of the model by the learner's proof, where all of them are there. */
+  /** The parts that order lists with this share of the model by the learner's proof, where all that ever were there are. */
   partsBy(modelShare: number): readonly Part[] {
-    return partsOf(this.#holder(modelShare)).filter((part) => part !== "model" || modelShare > 0);
-  }
-
-  /** Scores of a list by the parts that order, as far as they are there; by the blend where none is. */
-  score(by: ScoresByPart): Float64Array {
-    return this.scoreBut(by, 0).scores;
+    let there = BLEND | (modelShare > 0 ? 1 << MODEL : 0);
+    for (const [part, { unit }] of this.#mappings.entries()) {
+      if (unit > 0 && part !== MODEL) there |= 1 << part;
+    }
+    return partsOf(this.#weightsOf(there, modelShare));
   }
 
   /**
-   * The same without what the model says, where that is only known later: to be added is what
-   * {@linkcode Stack.modelScores} gives, times `modelWeight`.
+   * Scores of a list by the parts that order, as far as they are there, without what the model says, where that is only known
+   * later: to be added is what {@linkcode Stack.modelScores} gives, times `modelWeight`.
    *
    * @param modelShare Its share in the order of lists by the learner's proof, 0 to 1; 0 = it will not be known
    */
@@ -124,11 +122,13 @@ export class Stack {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
     const scores = new Float64Array(size);
-    const model = modelShare > 0;
-    const set = this.#set(this.#holder(modelShare), model ? { ...by, model: [] } : by);
-    const choice = this.#choices[set]!;
-    choice.score(mapped, size, scores, model ? MODEL : -1);
-    return { scores, parts: partsOf(set), modelWeight: model ? choice.weightOf(MODEL) : 0 };
+    const there = setOf(by) | (modelShare > 0 ? 1 << MODEL : 0);
+    const weights = this.#weightsOf(there, modelShare);
+    for (let part = 0; part < MODEL; part++) {
+      const [weight, z] = [weights[part]!, mapped[part]!];
+      if (weight > 0) { for (let i = 0; i < size; i++) scores[i] = scores[i]! + weight * z[i]!; }
+    }
+    return { scores, parts: partsOf(weights), modelWeight: weights[MODEL]! };
   }
 
   /** What the model says of a list, as it is added up. */
@@ -143,36 +143,25 @@ export class Stack {
    *
    * @param taken Its place
    * @param user A hash of who took it
-   * @param modelShare As the list was served with; above 0 with `null` for the model's scores, nothing is said of the model
+   * @param modelShare As the list was served with; with `null` for the model's scores nothing is said of the model
    */
   learn(by: ScoresByPart, taken: number, user: number, modelShare = by.model === null ? 0 : 1 / 2): void {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
-    const weight = 1 / Math.sqrt(1 + this.#count(user));
-    const there = this.#set(SETS, by);
-    for (let set = 1; set <= SETS; set++) {
-      if ((set & there) !== set) continue;
-      const scores = this.#scores[set]!;
-      this.#choices[set]!.score(mapped, size, scores);
-      const rank = reciprocalRank(scores, size, taken);
-      const chance = this.#choices[set]!.learn(mapped, scores, { size, taken, weight });
-      this.#ranks[set] = rank;
-      this.#logs[set] = Math.log(chance + 1 / size);
+    const weight = 1 / (1 + this.#count(user));
+    const awake = this.#awake(setOf(by), modelShare);
+    let [before, after] = [0, 0];
+    for (const order of awake) {
+      before += order.mass;
+      order.choice.score(mapped, size, this.#scores);
+      const chance = order.choice.learn(mapped, this.#scores, { size, taken, weight });
+      const gain = 2 * reciprocalRank(this.#scores, size, taken) + Math.log(chance + 1 / size) / 2;
+      order.mass *= Math.exp(weight * gain);
+      after += order.mass;
     }
-    const holder = this.#holder(modelShare);
-    if (holder !== this.#contest.holder) this.#contest.give(holder);
-    const held = this.#set(holder, by);
-    this.#gains.fill(0);
-    for (let set = 1; set <= SETS; set++) {
-      // Nothing is known of a part that is not there.
-      if ((set ^ holder) & ~there) continue;
-      const own = this.#set(set, by);
-      const more = this.#choices[own]!.parts.length - this.#choices[held]!.parts.length;
-      const logs = Math.max(-1, Math.min(1, this.#logs[own]! - this.#logs[held]!));
-      this.#gains[set] = weight * ((this.#ranks[own]! - this.#ranks[held]! + logs) / 2 - COST * more);
+    for (const order of awake) {
+      order.mass = before * ((1 - RENEWED) * order.mass / after + RENEWED / awake.length);
     }
-    const saysNothing = by.model === null && modelShare > 0 && (holder & there) === 0;
-    if (!saysNothing && this.#contest.add(this.#gains)) this.#isProved = true;
     for (const [part, name] of PARTS.entries()) if (by[name] !== null) this.#mappings[part]!.follow(by[name]);
     this.#steps++;
   }
@@ -182,9 +171,8 @@ export class Stack {
     to.uint(PARTS.length);
     for (const [part, name] of PARTS.entries()) to.string(name).f64(this.#mappings[part]!.unit);
     to.uint(this.#steps);
-    for (const choice of this.#choices) choice.encode(to);
-    this.#contest.encode(to);
-    to.u8(this.#isProved ? 1 : 0).uint(this.#next).uint(this.#users.length);
+    for (const { mass, choice } of this.#orders) choice.encode(to.f64(mass));
+    to.uint(this.#next).uint(this.#users.length);
     for (const user of this.#users) to.uint(user);
   }
 
@@ -198,9 +186,10 @@ export class Stack {
     }
     for (const [part, [, unit]] of names.entries()) this.#mappings[part]!.unit = unit;
     this.#steps = from.uint();
-    for (const choice of this.#choices) choice.decode(from);
-    this.#contest.decode(from);
-    this.#isProved = from.u8() === 1;
+    for (const order of this.#orders) {
+      order.mass = from.f64();
+      order.choice.decode(from);
+    }
     this.#next = from.uint();
     this.#users.length = 0;
     this.#counts.clear();
@@ -211,23 +200,29 @@ export class Stack {
     }
   }
 
-  /** Who orders. */
-  #holder(modelShare: number): number {
-    if (this.#isProved) return this.#contest.holder;
-    return modelShare === 1 ? FIRST.alone : FIRST.mixed;
+  /** The orders whose parts are all there. */
+  #awake(there: number, modelShare: number): readonly Order[] {
+    const begun = modelShare === 1 ? 1 : 1 / 2;
+    return this.#orders.filter(({ set, share }) => (set & there) === set && (share === 0 || share === begun));
   }
 
-  /** The parts of a set that are there; the blend where none is. */
-  #set(set: number, by: ScoresByPart): number {
-    let there = 0;
-    for (const [part, name] of PARTS.entries()) if (by[name] !== null) there |= set & 1 << part;
-    return there || BLEND;
+  /** What each part says; valid until the next call. */
+  #weightsOf(there: number, modelShare: number): Float64Array {
+    const weights = this.#weights.fill(0);
+    for (const { choice, mass } of this.#awake(there, modelShare)) {
+      for (const [at, part] of choice.parts.entries()) {
+        weights[part] = weights[part]! + mass * choice.weights[at]!;
+      }
+    }
+    const sum = weights.reduce((all, weight) => all + weight);
+    for (let part = 0; part < weights.length; part++) if (weights[part]! < LEAST * sum) weights[part] = 0;
+    return weights;
   }
 
   #map(by: ScoresByPart, size: number): Mapped {
     if (this.#mapped[0]!.length < size) {
       this.#mapped = PARTS.map(() => new Float64Array(2 * size));
-      this.#scores = this.#scores.map(() => new Float64Array(2 * size));
+      this.#scores = new Float64Array(2 * size);
     }
     for (const [part, name] of PARTS.entries()) {
       const scores = by[name];
@@ -252,12 +247,38 @@ export class Stack {
   }
 }
 
-function setOf(parts: readonly Part[]): number {
-  return parts.reduce((set, part) => set | 1 << PARTS.indexOf(part), 0);
+/** Every set with the blend, with the model one for each say that it may begin with; and the others alone. */
+function createOrders(): readonly Order[] {
+  const orders: Order[] = [];
+  const add = (set: number, share: number) => {
+    const parts = [...PARTS.keys()].filter((part) => (set >> part & 1) === 1);
+    const isMixed = (set & BLEND) === BLEND;
+    const more = parts.filter((part) => part !== 0 && part !== MODEL).length;
+    const begin = parts.map((part) => {
+      return BEGIN * (part === 0 ? 1 - share : part === MODEL ? share : isMixed ? 0 : 1);
+    });
+    const mass = (isMixed ? MORE ** more : ALONE) * (share > 0 ? 1 : WITHOUT);
+    orders.push({ set, share, choice: new Choice(parts, begin), mass });
+  };
+  for (let set = 1; set < SETS; set++) {
+    const isMixed = (set & BLEND) === BLEND;
+    if (isMixed && hasModel(set)) { for (const share of [1 / 2, 1]) add(set, share); }
+    else if (isMixed || (set & set - 1) === 0 && !hasModel(set)) add(set, 0);
+  }
+  return orders;
 }
 
-function partsOf(set: number): readonly Part[] {
-  return PARTS.filter((_, part) => (set >> part & 1) === 1);
+function hasModel(set: number): boolean {
+  return (set >> MODEL & 1) === 1;
+}
+
+/** The parts that are there. */
+function setOf(by: ScoresByPart): number {
+  return PARTS.reduce((set, name, part) => set | (by[name] === null ? 0 : 1 << part), 0);
+}
+
+function partsOf(weights: Float64Array): readonly Part[] {
+  return PARTS.filter((_, part) => weights[part]! > 0);
 }
 
 /** 1/rank of a place; of equals those before are better. */

@@ -80,23 +80,6 @@ Deno.test("PreferenceLearner learns what is taken, from some of the candidates a
   assert.ok(found > 120, `${found} of 200; by chance 25`);
 });
 
-Deno.test("PreferenceLearner lets what it has learnt order once that is proved, and not when lists say nothing", () => {
-  const some = learner();
-  let proved = 0;
-  for (const preference of preferences(1600)) {
-    some.add(preference);
-    if (some.order === null) proved = some.steps + 1;
-  }
-  assert.ok(proved > 1 && proved < 30, `proved with step ${proved}`);
-  const none = learner();
-  const random = mulberry32(6);
-  for (const { list } of lists(3000)) {
-    const taken = Math.floor(random() * list.K);
-    none.add(preferenceOf(list, NAMES, { taken, candidates: 6, random }));
-    assert.equal(none.order, null);
-  }
-});
-
 Deno.test("PreferenceLearner begins with the order of what it is given", () => {
   const some = learner();
   for (const preference of preferences(1)) some.add(preference);

@@ -21,7 +21,6 @@ const OPTIONS: TaskOptions = {
   schema: { userFields: [], itemFields: [], contextFields: [], crosses: [], transitions: null },
   impressions: "logged",
   retrieval: { maxCandidates: 30, newShare: 0, revisits: true, head: true },
-  ranking: "blend",
 };
 
 /**

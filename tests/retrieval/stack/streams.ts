@@ -26,20 +26,31 @@ export interface StreamOptions {
 /** What came of it. */
 export interface StreamResult {
   readonly stack: Stack;
-  /** Parts that ordered, with the choice after which they did. */
-  readonly changes: readonly (readonly [choice: number, parts: string])[];
+  /** By choice, the parts that ordered. */
+  readonly parts: readonly (readonly Part[])[];
   /** Σ of reciprocal ranks: of what the stack served, and of each part alone. */
   readonly ranks: Readonly<Record<Part | "stack", number>>;
 }
 
+/** Scores of a list by all parts that order it; the model has half a say. */
+export function scoresOf(
+  stack: Stack,
+  by: ScoresByPart,
+  share = by.model === null ? 0 : 1 / 2,
+): Float64Array {
+  const { scores, modelWeight } = stack.scoreBut({ ...by, model: null }, share);
+  if (modelWeight === 0) return scores;
+  const said = stack.modelScores(by.model!);
+  return scores.map((score, i) => score + modelWeight * said[i]!);
+}
+
 /** Runs a stream; each choice is served, judged and then learnt. */
-export function play(options: StreamOptions, stack: Stack = new Stack(["blend"])): StreamResult {
+export function play(options: StreamOptions, stack: Stack = new Stack()): StreamResult {
   const { seed, choices, knows, spoils, user, counts, size = 30 } = options;
   const random = mulberry32(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const ranks: Record<string, number> = { stack: 0, blend: 0, head: 0, bank: 0, model: 0 };
-  const changes: [number, string][] = [];
-  let before = stack.parts.join("+");
+  const parts: (readonly Part[])[] = [];
   for (let choice = 0; choice < choices; choice++) {
     const wanted = Float64Array.from({ length: size }, normal);
     const chances = wanted.map((want) => 2 * want - Math.log(-Math.log(1 - random() * (1 - 1e-9))));
@@ -60,14 +71,13 @@ export function play(options: StreamOptions, stack: Stack = new Stack(["blend"])
     ) as ScoresByPart;
     const taken = order.indexOf(best);
     if (counts?.(choice) !== false) {
-      ranks.stack! += reciprocalRank(stack.score(list), taken);
+      ranks.stack! += reciprocalRank(scoresOf(stack, list), taken);
       for (const part of PARTS) ranks[part]! += reciprocalRank(list[part] ?? list.blend!, taken);
     }
+    parts.push(stack.scoreBut({ ...list, model: null }, list.model === null ? 0 : 1 / 2).parts);
     stack.learn(list, taken, user?.(choice, random) ?? choice);
-    const parts = stack.parts.join("+");
-    if (parts !== before) changes.push([choice, before = parts]);
   }
-  return { stack, changes, ranks: ranks as StreamResult["ranks"] };
+  return { stack, parts, ranks: ranks as StreamResult["ranks"] };
 }
 
 function reciprocalRank(scores: ArrayLike<number>, place: number): number {
