@@ -44,6 +44,7 @@ import {
   HEAD_OPTIONS,
   RETRIEVAL_OPTIONS,
   type RetrievalOptions,
+  UNASKED_EVERY,
 } from "./retrieval_options.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import { sharesOf } from "./shares.ts";
@@ -195,7 +196,7 @@ export class Retrieval {
   ): Preference | null {
     const isDetailed = (this.#view.pooled ?? null) !== null;
     if (!this.#learns && !isDetailed) return null;
-    const preference = this.#learns && wanted && this.state.asked ? this.#choose(user, item, time) : null;
+    const preference = this.#learns && wanted ? this.#choose(user, item, time) : null;
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
     const from = context.size === 0 ? undefined : this.#view.catalogue.at(context.items[0]!).categories[0];
@@ -285,8 +286,9 @@ export class Retrieval {
       .slice(0, this.maxCandidates);
   }
 
-  /** From so many behaviours one, for the blend: from all at first, then from fewer and fewer. */
+  /** From so many behaviours one, for the blend: from all once it was asked, then from fewer and fewer. */
   #blendEvery(): number {
+    if (!this.state.asked) return UNASKED_EVERY;
     return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 

@@ -10,6 +10,8 @@ import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts"
 
 /** Steps of the blend from all behaviours, from every second, from every fourth, ... */
 export const EAGER_STEPS = 2000;
+/** Before candidates were ever requested it learns from one wanted behaviour in this many. */
+export const UNASKED_EVERY = 64;
 /** The head learns from all wanted behaviours among so many behaviours, then from 1/2 after twice, 1/3 after three times as many, ... */
 export const EAGER_SIGNALS = 32_768;
 

@@ -33,6 +33,8 @@ export const BLEND_FORMATS: Formats = { oldest: FORMAT, newest: BLEND_FORMAT };
 /** Formats of other records of retrieval. */
 export const RETRIEVAL_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
+/** The blend before candidates were ever requested. */
+const EARLY_KEY = `${RETRIEVAL_KEY}early`;
 const STACK_KEY = `${RETRIEVAL_KEY}mixture`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
@@ -84,6 +86,8 @@ export class RetrievalState {
   readonly #idOf = (item: number): string => this.#catalogue.at(item).id;
   readonly #journal = new SignalJournal();
   #asked = false;
+  /** Whether there is a record of the blend from before. */
+  #hasEarly = false;
   #blendChanged = false;
   #stackAsked = false;
   #stackChanged = false;
@@ -106,7 +110,7 @@ export class RetrievalState {
     this.blend = blend;
   }
 
-  /** Whether candidates were ever requested. Until then the blend, the most expensive part, learns nothing. */
+  /** Whether candidates were ever requested. Until then the blend, the most expensive part, learns little. */
   get asked(): boolean {
     return this.#asked;
   }
@@ -236,7 +240,9 @@ export class RetrievalState {
     if (this.#blendChanged) {
       const to = new ByteWriter().u8(BLEND_FORMAT);
       this.blend.encode(to);
-      records.push({ key: BLEND_KEY, value: to.toBytes() });
+      records.push({ key: this.#asked ? BLEND_KEY : EARLY_KEY, value: to.toBytes() });
+      if (this.#asked && this.#hasEarly) records.push({ key: EARLY_KEY, value: new Uint8Array() });
+      this.#hasEarly = !this.#asked;
       this.#blendChanged = false;
     }
     if (this.#stackChanged) {
@@ -270,13 +276,17 @@ export class RetrievalState {
   restore(records: ReadonlyMap<string, Uint8Array>): void {
     const read = (key: string, newest: number, decode: (from: ByteReader, format: number) => void) => {
       const value = records.get(key);
-      if (value === undefined) return;
+      if (value === undefined || value.length === 0) return;
       readingChange(key, () => {
         const from = new ByteReader(value);
         decode(from, checkFormat(from, newest));
         if (!from.done) throw new SyntaxError(`Cannot decode ${key}: it goes on behind its end`);
       });
     };
+    read(EARLY_KEY, BLEND_FORMAT, (from) => {
+      this.blend.decode(from);
+      this.#hasEarly = true;
+    });
     read(BLEND_KEY, BLEND_FORMAT, (from, format) => {
       if (format < BLEND_FORMAT) this.blend.decodeWithoutCurvature(from);
       else this.blend.decode(from);

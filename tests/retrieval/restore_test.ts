@@ -18,15 +18,17 @@ function* visits(count: number): Generator<Event> {
   }
 }
 
+const serving = new FakeServing();
+
+function fresh(): TaskState {
+  const task = new TaskState(SMALL, serving);
+  for (let n = 0; n < ITEMS; n++) {
+    task.applyItem({ item: `i${n}`, time: 1_600_000_000_000, category: `c${n % 7}` });
+  }
+  return task;
+}
+
 Deno.test("Retrieval proposes and learns the same, bit for bit, when restored with other indices of items", () => {
-  const serving = new FakeServing();
-  const fresh = () => {
-    const task = new TaskState(SMALL, serving);
-    for (let n = 0; n < ITEMS; n++) {
-      task.applyItem({ item: `i${n}`, time: 1_600_000_000_000, category: `c${n % 7}` });
-    }
-    return task;
-  };
   const whole = fresh();
   let restored = fresh();
   const durable = new Durable();
@@ -43,6 +45,31 @@ Deno.test("Retrieval proposes and learns the same, bit for bit, when restored wi
     restored = durable.restore(SMALL, serving);
   }
   assert.ok(answers > 300);
+  assert.ok(whole.retrieval.state.asked);
+  assert.deepEqual(inventory(restored), inventory(whole));
+});
+
+Deno.test("Retrieval learns an order of behaviours before anybody asks for a list, and goes on with it when restored", () => {
+  const whole = fresh();
+  let restored = fresh();
+  const durable = new Durable();
+  const start = [...whole.retrieval.state.blend.weights];
+  let offset = 0;
+  for (const event of visits(6000)) {
+    if (event.type === "request" && offset < 4000) continue;
+    if (event.type === "request" && !whole.retrieval.state.asked) {
+      assert.ok(whole.retrieval.state.blend.steps >= 10);
+      assert.notDeepEqual([...whole.retrieval.state.blend.weights], start);
+    }
+    const [want, got] = [outputs(), outputs()];
+    whole.apply(event, offset, want);
+    restored.apply(event, offset++, got);
+    assert.deepEqual(got.recommendations, want.recommendations);
+    if (offset % 700 > 0) continue;
+    durable.commit(restored, got);
+    restored = durable.restore(SMALL, serving);
+    assert.equal(restored.retrieval.state.asked, whole.retrieval.state.asked);
+  }
   assert.ok(whole.retrieval.state.asked);
   assert.deepEqual(inventory(restored), inventory(whole));
 });
