@@ -302,7 +302,22 @@ async function differences(
       : "nothing, or put it back; `run` takes it over when it starts",
     isProblem: change.reach === "rebuild",
   }));
-  return [...gain, ...changes];
+  const dropped = changes.some(({ isProblem }) => isProblem) ? await droppedEvents(log, topics.events) : 0;
+  const loss = dropped === 0 ? [] : [{
+    what:
+      `${dropped} offsets of events are not on the log any more: a rebuild carries over the behaviours that sequences ` +
+      "have, and profiles; lists with outcomes, values and rates from before are lost",
+    remedy: "nothing, or `ingest` those events from an archive under another --prefix",
+    isProblem: false,
+  }];
+  return [...gain, ...changes, ...loss];
+}
+
+/** How many offsets of a topic the log has dropped. */
+async function droppedEvents(log: Log, topic: string): Promise<number> {
+  const partitions = (await log.identify(topic))?.partitions ?? 0;
+  const starts = Array.from({ length: partitions }, async (_, p) => (await log.bounds(topic, p)).start);
+  return (await Promise.all(starts)).reduce((sum, start) => sum + start, 0);
 }
 
 type Look = Inspection & { readonly sources: readonly SourceLag[]; readonly notes: readonly Problem[] };

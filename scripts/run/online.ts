@@ -21,7 +21,7 @@ import { snapshotFolder } from "../../streams/service/service.ts";
 import { generationTopics, tasksGroup, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";
 import { REBUILD_SHARE } from "./flags.ts";
-import { chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
+import { carriedText, chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
 import type { RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
@@ -138,6 +138,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     generation,
     rebuild: {
       ...rebuild,
+      remembers: before,
       task: { ...rebuild.task, nowMicros: () => Math.round(performance.now() * 1000) },
       roundEvents: ROUND_EVENTS,
       service: (partition) => ({
@@ -200,16 +201,11 @@ class Progress {
   #saidAt = this.#begun;
   #first: number | undefined;
 
-  tell({ done, of, lost }: RebuildProgress, version: number): void {
+  tell({ done, of, carried }: RebuildProgress, version: number): void {
     const now = performance.now();
     if (this.#first === undefined) {
       this.#first = done;
-      if (lost > 0) {
-        logger.warn(
-          "{lost} offsets of events are not on the log any more: behaviours and statistics that came of them alone are lost",
-          { lost },
-        );
-      }
+      for (const line of carriedText(carried, false)) logger.warn("{line}", { line });
     }
     if (now - this.#saidAt < PROGRESS_MS) return;
     this.#saidAt = now;

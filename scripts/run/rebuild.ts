@@ -34,6 +34,7 @@ import {
   positionsOf,
 } from "../../streams/generations/positions.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
+import type { Carried } from "../../streams/generations/remembered.ts";
 import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
@@ -129,7 +130,7 @@ export async function rebuildDeployment(
 
   const own = generationTopics(topics, number);
   const from = generation.carries === undefined ? undefined : all.get(generation.carries);
-  await buildGeneration(log, config, flags, generation, say, from);
+  await buildGeneration(log, config, flags, { ...generation, serving }, say, from);
   if (from !== undefined) {
     await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
   }
@@ -176,12 +177,12 @@ export async function buildGeneration(
   log: Log,
   config: Config,
   flags: RebuildFlags,
-  { number, until = [] }: Pick<Generation, "number" | "until">,
+  { number, until = [], serving }: Pick<Generation, "number" | "until"> & { readonly serving: number },
   say: (line: string) => void,
   from?: Generation,
 ): Promise<void> {
   const topicsOf = (of: number) => generationTopics(topicNames(flags.prefix), of);
-  const options = rebuildOptions(config, flags, topicsOf(number), until);
+  const options = { ...rebuildOptions(config, flags, topicsOf(number), until), remembers: topicsOf(serving) };
   const carries = from === undefined
     ? undefined
     : rebuildOptions(configOf(from.blueprint), flags, topicsOf(from.number), until).spec;
@@ -276,12 +277,8 @@ async function build(
 ): Promise<void> {
   const opened = performance.now();
   await using rebuild = await Rebuild.open(log, options);
-  const { done: first, of, lost } = rebuild.progress;
-  if (lost > 0) {
-    say(
-      `${lost} offsets of events are not on the log any more: behaviours and statistics that came of them alone are lost`,
-    );
-  }
+  const { done: first, of, carried } = rebuild.progress;
+  for (const line of carriedText(carried, options.carries !== undefined)) say(line);
   const begun = performance.now();
   let saidAt = begun, isOpen = true;
   while (isOpen) {
@@ -303,6 +300,23 @@ async function build(
     );
   }
   say(`built in ${((performance.now() - opened) / 1000).toFixed(1)} s`);
+}
+
+/** What becomes of what events made that the log has dropped, in words; none where it has dropped none. */
+export function carriedText(carried: readonly Carried[], keepsWeights: boolean): readonly string[] {
+  if (carried.length === 0) return [];
+  const sum = (name: keyof Carried) => carried.reduce((sum, one) => sum + one[name], 0);
+  return [
+    `${sum("start")} offsets of events are not on the log any more; of what came of them`,
+    `  behaviours: ${sum("behaviours")} carried over, as sequences have them; lost: ${
+      sum("gone")
+    } that those have dropped, ` +
+    "and that users had the items of these",
+    `  profiles: ${sum("profiles")} carried over`,
+    "  pairs, popularity, what comes next: computed anew from these behaviours",
+    "  lists, their outcomes, values, rates of items and users: lost, and computed from what is left",
+    `  weights: ${keepsWeights ? "carried over" : "learnt from what is left"}`,
+  ];
 }
 
 function percent(done: number, of: number): string {

@@ -33,7 +33,8 @@ import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
-import { topicSpecs } from "../topics/topics.ts";
+import { type Topics, topicSpecs } from "../topics/topics.ts";
+import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts";
 
 /** Most events of a round. */
 const ROUND_EVENTS = 1024;
@@ -54,6 +55,12 @@ export interface RebuildOptions {
    * @default {it learns all samples}
    */
   readonly carries?: LearnerSpec | undefined;
+  /**
+   * Topics of a generation that remembers what the log has dropped: see `remembered.ts`.
+   *
+   * @default {it begins with what the log has}
+   */
+  readonly remembers?: Topics | undefined;
   /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
   readonly stateBytes?: number | undefined;
   /** Most events of a round. @default {1024} */
@@ -74,8 +81,8 @@ export interface RebuildProgress {
   readonly done: number;
   /** Offsets of events that are to be in it. */
   readonly of: number;
-  /** Offsets that the log had dropped before. */
-  readonly lost: number;
+  /** What it has in place of events that the log has dropped, by task that is not beyond them. */
+  readonly carried: readonly Carried[];
 }
 
 /** A generation that is being built; nothing else may run it meanwhile. */
@@ -85,6 +92,7 @@ export class Rebuild implements AsyncDisposable {
   readonly #log: Log;
   readonly #options: RebuildOptions;
   readonly #tasks: readonly Task[];
+  readonly #remembered: readonly Carried[];
   /** What a service has of it beside its tasks. */
   readonly warm: Omit<WarmGeneration, "tasks">;
   /** Where each partition of the events ends. */
@@ -111,6 +119,7 @@ export class Rebuild implements AsyncDisposable {
       readonly until: number[];
       readonly starts: readonly number[];
       readonly sharing: number;
+      readonly remembered: readonly Carried[];
     },
     open: AsyncDisposableStack,
     own: AsyncDisposableStack,
@@ -123,6 +132,7 @@ export class Rebuild implements AsyncDisposable {
     this.#until = parts.until;
     this.#starts = parts.starts;
     this.#sharing = parts.sharing;
+    this.#remembered = parts.remembered;
     this.#open = open;
     this.#own = own;
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
@@ -130,11 +140,15 @@ export class Rebuild implements AsyncDisposable {
 
   /** Creates the topics of the generation, or goes on where the last one stopped. */
   static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
-    const { spec, stateBytes, service, carries } = options;
+    const { spec, stateBytes, service, carries, remembers } = options;
     const { topics, schema, learner } = spec;
     const until = [...options.until];
-    const log = await tasksLog(given, topics, until.length);
-    await log.createTopics(topicSpecs(topics, until.length));
+    const whole = await tasksLog(given, topics, until.length);
+    await whole.createTopics(topicSpecs(topics, until.length));
+    const remembering = { from: remembers ?? topics, topics, task: options.task, tasks: until.length };
+    const { log, carried: remembered } = remembers === undefined
+      ? { log: whole, carried: [] }
+      : await rememberingLog(whole, remembering);
     const bounded = boundedLog(log, topics.events, until);
     await using open = new AsyncDisposableStack(), own = new AsyncDisposableStack();
     const isHanded = until.length === 1 && carries === undefined && service === undefined;
@@ -172,7 +186,7 @@ export class Rebuild implements AsyncDisposable {
     return new Rebuild(
       log,
       options,
-      { learning, tasks, warm, until, starts, sharing },
+      { learning, tasks, warm, until, starts, sharing, remembered },
       open.move(),
       own.move(),
     );
@@ -180,18 +194,17 @@ export class Rebuild implements AsyncDisposable {
 
   /** How far it is. */
   get progress(): RebuildProgress {
-    let [done, of, lost] = [0, 0, 0];
+    let [done, of] = [0, 0];
     for (const [partition, task] of this.#tasks.entries()) {
       const start = this.#starts[partition]!, end = this.#until[partition]!;
       done += Math.max(0, Math.min(task.next, end) - start);
       of += Math.max(0, end - start);
-      lost += start;
     }
     const sharing = this.#sharing;
     return {
       done: Math.floor(done / sharing),
       of: Math.floor(of / sharing),
-      lost: Math.floor(lost / sharing),
+      carried: this.#remembered.map((carried) => ({ ...carried, start: carried.start / sharing })),
     };
   }
 
@@ -210,6 +223,7 @@ export class Rebuild implements AsyncDisposable {
     const task = await this.#furthestBehind();
     const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
     if (task === undefined) {
+      if (this.#remembered.length > 0) await forgetRemembered(this.#log, this.#options.spec.topics);
       if (carries !== undefined) await this.learning.pass();
       else if (!isLast && !await this.#isCheckpointed()) await this.learning.checkpoint();
       return false;

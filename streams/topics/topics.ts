@@ -236,6 +236,11 @@ export function generationOf({ state }: Topics, topic: string): number | null {
   return /^\d+$/.test(ending) ? Number(ending) : null;
 }
 
+/** The topic of what a generation begins with in place of events that were dropped, while it is built. */
+export function rememberedTopic({ state }: Pick<Topics, "state">): string {
+  return `${state}.remembered`;
+}
+
 /** The group of the tasks, and the beginning of their writers' ids; each generation has its own. */
 export function tasksGroup({ events, state }: Pick<Topics, "events" | "state">): string {
   return `${events}-tasks${endingOf(state)}`;

@@ -40,7 +40,7 @@ async function deployed(config: object = {}): Promise<MemoryLog> {
   await log.append(recordsOf(events));
   const parsed = parseConfig(JSON.stringify({ ...SMALL, ...config }), "meander.json");
   await agreeOn(log, topics, parsed, { model: "base", variants: [], partitions: 1, seed: 0 });
-  await buildGeneration(log, parsed, FLAGS, { number: 1, until: [events.length] }, () => {});
+  await buildGeneration(log, parsed, FLAGS, { number: 1, until: [events.length], serving: 1 }, () => {});
   return log;
 }
 
@@ -88,6 +88,20 @@ Deno.test("rebuildDeployment() builds what changed, switches, and goes back to t
   const again = await rebuild(log, feature);
   assert.match(again.said, /goes on with generation 2/);
   assert.equal((await log.bounds(generationTopics(topics, 2).state, 0)).end, end, "nothing is done twice");
+});
+
+Deno.test("rebuildDeployment() says by part what becomes of events that the log has dropped", async () => {
+  await using log = await deployed();
+  const start = Math.floor((await log.bounds(topics.events, 0)).end / 2);
+  await log.trim(topics.events, 0, start);
+  const { said } = await rebuild(log, { features: { itemFields: ["band"] } });
+  assert.match(
+    said,
+    new RegExp(`\n${start} offsets of events are not on the log any more; of what came of them`),
+  );
+  assert.match(said, /\n {2}behaviours: [1-9]\d* carried over.*lost: 0/);
+  assert.match(said, /\n {2}profiles: \d+ carried over\n/);
+  assert.match(said, /\n {2}weights: learnt from what is left\n/);
 });
 
 Deno.test("rebuildDeployment() leaves the other one serving where it is told to", async () => {

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { canErase } from "../../log/capabilities.ts";
 import type { Log, LogRecord, NewRecord } from "../../log/log.ts";
 import { servingGeneration } from "../../topics/serving.ts";
-import { DERIVED, generationTopics, type Topics } from "../../topics/topics.ts";
+import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../topics/topics.ts";
 
 /** Records that are dropped at once. */
 const BATCH = 1000;
@@ -44,7 +44,7 @@ export async function dropGeneration(log: Log, topics: Topics, number: number, n
 
 /** Whether a topic is one of a generation's: derived, or that of the versions of a variant's model. */
 function isDerived(name: string, own: Topics): boolean {
-  if (DERIVED.some((derived) => own[derived] === name)) return true;
+  if (name === rememberedTopic(own) || DERIVED.some((derived) => own[derived] === name)) return true;
   const model = name.startsWith(`${own.parameters}.`) ? name.slice(own.parameters.length + 1) : "";
   return model !== "" && !/^g\d+/.test(model);
 }

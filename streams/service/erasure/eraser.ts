@@ -32,7 +32,13 @@ import { newestOf } from "../../log/reading.ts";
 import { ownPosition } from "../../task/inputs/inputs.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
 import { generationsOf } from "../../topics/generations.ts";
-import { firstTopics, generationOf, generationTopics, type Topics } from "../../topics/topics.ts";
+import {
+  firstTopics,
+  generationOf,
+  generationTopics,
+  rememberedTopic,
+  type Topics,
+} from "../../topics/topics.ts";
 import { dropGeneration } from "./drop_generation.ts";
 import {
   clearedSignals,
@@ -308,8 +314,14 @@ export class Eraser implements AsyncDisposable {
     }
   }
 
-  /** Whether a generation has a state of one of the users, or may have read an event of theirs. */
+  /** Whether a generation has a state of one of the users, may have read an event of theirs, or is to begin with some. */
   async #knowsAny(of: Topics, erasures: readonly Erasure[], firstEvent: number): Promise<boolean> {
+    const remembered = rememberedTopic(of);
+    const begins = (await this.#log.identify(remembered))?.partitions ?? 0;
+    for (let place = 0; place < begins; place++) {
+      const { start, end } = await this.#log.bounds(remembered, place);
+      if (end > start) return true;
+    }
     const { partitions = 0 } = await this.#log.identify(of.state) ?? {};
     const hasRead = await this.#log.identify(of.statistics) !== null;
     for (const { user } of erasures) {

@@ -1,0 +1,341 @@
+/**
+ * What the states of a generation remember of events that the log has dropped: behaviours and profiles, written down as
+ * events once more, so that another generation begins with them.
+ *
+ * ```text
+ *   events      ×××××××××××××××××××│■■■■■■■■■■■■■■■■■■■     × dropped   ■ there
+ *   state       what users did before, as far as sequences go, and what their profiles are
+ *   remembered          ▪▪▪▪▪▪▪▪▪▪▪│                        one event each, by time, in the last of the dropped offsets
+ * ```
+ *
+ * What is an event of the log, too, is left out. What comes of behaviours (sequences, pairs, popularity) is computed as
+ * configured now; what did not enter a sequence is lost: lists and their outcomes, values, behaviours that sequences have
+ * dropped. Takes the memory of {@linkcode SLICE} behaviours and an id per user.
+ *
+ * @module
+ */
+
+import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { MAX_ATTRIBUTES } from "../../src/events/limits.ts";
+import type { UserState } from "../../src/users/user_state.ts";
+import { PRIOR } from "../../src/serving/prior_serving.ts";
+import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
+import { layered } from "../log/metered_log.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import { readAll } from "../log/reading.ts";
+import { unreadable } from "../log/unreadable.ts";
+import { EXPERIMENT } from "../experiments/record.ts";
+import { ownPosition } from "../task/inputs/inputs.ts";
+import { rememberedTopic, type Topics } from "../topics/topics.ts";
+
+/** Behaviours that are sorted at once; more only where an hour has more. */
+const SLICE = 500_000;
+/** First events of the log that are looked through for what states remember, too: as far as events may be out of order. */
+const BORDER_EVENTS = 4096;
+const HOUR_MS = 3_600_000;
+/** Records that are written at once. */
+const PORTION = 1000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** What became of that which the log has dropped. */
+export interface Carried {
+  /** Offset of the first event that the log had. */
+  readonly start: number;
+  /** Behaviours that are events again. */
+  readonly behaviours: number;
+  /** Profiles likewise. */
+  readonly profiles: number;
+  /** Behaviours that sequences have dropped. */
+  readonly gone: number;
+}
+
+/** What is remembered by whom, for whom. */
+export interface RememberingOptions {
+  /** Topics of the generation that remembers. */
+  readonly from: Topics;
+  /** Topics of the one that is built. */
+  readonly topics: Topics;
+  /** Options of its tasks. */
+  readonly task: TaskOptions;
+  /** Number of its tasks. */
+  readonly tasks: number;
+}
+
+/**
+ * The log with remembered events in place of those that were dropped, for tasks that have not got beyond them; they are
+ * written down first where a task has not begun.
+ *
+ * @param log as the tasks have it
+ */
+export async function rememberingLog(
+  log: Log,
+  options: RememberingOptions,
+): Promise<{ readonly log: Log; readonly carried: readonly Carried[] }> {
+  const { topics, tasks } = options;
+  const topic = rememberedTopic(topics);
+  const found = new Map<number, Carried & { readonly end: number }>();
+  for (let task = 0; task < tasks; task++) {
+    const { start } = await log.bounds(topics.events, task);
+    if (start === 0) continue;
+    const own = await ownPosition(log, topics, task);
+    if (own === null) await log.createTopics([{ name: topic, partitions: tasks, cleanup: "delete" }]);
+    else if (await log.identify(topic) === null) continue;
+    const carried = await completeIn(log, topic, task) ??
+      (own === null ? await remember(log, options, task, start) : null);
+    if (carried === null || (own?.next ?? 0) >= carried.start) continue;
+    found.set(task, { ...carried, end: (await lastOf(log, topic, task))!.offset });
+  }
+  if (found.size === 0) return { log, carried: [] };
+  const read = async (
+    name: string,
+    task: number,
+    from: number,
+    limits: ReadOptions = {},
+  ): Promise<ReadResult> => {
+    const carried = name === topics.events ? found.get(task) : undefined;
+    if (carried === undefined || from >= carried.start) return await log.read(name, task, from, limits);
+    const shift = carried.start - carried.end;
+    const result = await log.read(topic, task, Math.max(0, from - shift), { ...limits, waitMs: 0 });
+    const records = result.records.filter(({ key }) => key !== null);
+    return {
+      records: records.map((record) => ({ ...record, topic: name, offset: record.offset + shift })),
+      next: Math.min(carried.start, result.next + shift),
+    };
+  };
+  const bounds = async (name: string, task: number) => {
+    const known = await log.bounds(name, task);
+    const carried = name === topics.events ? found.get(task) : undefined;
+    if (carried === undefined) return known;
+    const first = (await log.bounds(topic, task)).start;
+    return { ...known, start: carried.start - carried.end + first };
+  };
+  return {
+    log: layered(log, { read, bounds }),
+    carried: [...found.values()].map(({ end: _, ...carried }) => carried),
+  };
+}
+
+/** Drops remembered events, when all tasks have them. */
+export async function forgetRemembered(log: Log, topics: Topics): Promise<void> {
+  const topic = rememberedTopic(topics);
+  const partitions = (await log.identify(topic))?.partitions ?? 0;
+  for (let task = 0; task < partitions; task++) {
+    await log.trim(topic, task, (await log.bounds(topic, task)).end);
+  }
+}
+
+/** The last record of a partition; `null` = it has none. */
+async function lastOf(log: Log, topic: string, partition: number) {
+  const { start, end } = await log.bounds(topic, partition);
+  let last = null;
+  for await (const record of readAll(log, topic, partition, Math.max(start, end - 8))) last = record;
+  return last;
+}
+
+/** What was written down completely before; `null` = nothing was. */
+async function completeIn(log: Log, topic: string, task: number): Promise<Carried | null> {
+  const last = await lastOf(log, topic, task);
+  return last?.value == null || last.key !== null ? null : JSON.parse(decoder.decode(last.value));
+}
+
+/** A behaviour that is remembered. */
+interface Remembered {
+  readonly user: string;
+  readonly item: string;
+  readonly action: string;
+  readonly time: number;
+}
+
+/** Where events that the log has begin, in time. */
+interface Border {
+  /** Behaviours of this time and later are events of the log. */
+  readonly time: number;
+  /** Behaviours before it that are, too, by {@linkcode keyOf}. */
+  readonly known: ReadonlySet<string>;
+  /** The time of its first record. */
+  readonly since: number;
+}
+
+/** Writes down what is remembered of the users of a task. */
+async function remember(
+  log: Log,
+  { from, topics, task: options, tasks }: RememberingOptions,
+  task: number,
+  start: number,
+): Promise<Carried> {
+  const topic = rememberedTopic(topics);
+  await log.trim(topic, task, (await log.bounds(topic, task)).end); // of a run that was killed
+  const border = await borderOf(log, topics.events, task, start);
+  const state = new TaskState(options, PRIOR);
+  const users = async (see: (user: UserState) => void, then?: () => Promise<void>) => {
+    for await (const { key, value, record } of newestUsers(log, from.state)) {
+      if (partitionOf(key, tasks) !== task) continue;
+      try {
+        state.viewRecord(key, value, see);
+      } catch (cause) {
+        unreadable.leaveOut(record, cause, "nothing of the user is carried over");
+      }
+      await then?.();
+    }
+  };
+  const experiments = await experimentsBefore(log, topics, border.since);
+  const hours = new Map<number, number>();
+  let [all, gone] = [experiments.length, 0];
+  await users((user) => {
+    gone += state.sequences.total(user.row) - state.sequences.length(user.row);
+    all += profilesOf(user, 0).length;
+    for (const { time } of rememberedOf(state, user, border)) {
+      const hour = Math.floor(time / HOUR_MS);
+      hours.set(hour, (hours.get(hour) ?? 0) + 1);
+      all++;
+    }
+  });
+  // There are no more offsets: the newest are kept.
+  let surplus = Math.max(0, all - start);
+  const counts = { behaviours: 0, profiles: 0 };
+  const waiting: NewRecord[] = [];
+  const put = (event: Event) => {
+    if (surplus-- > 0) return;
+    counts[event.type === "profile" ? "profiles" : "behaviours"]++;
+    waiting.push({ topic, partition: task, key: event.user, value: encodeEvent(event), time: event.time });
+  };
+  const write = async (least: number) => {
+    while (waiting.length >= least && waiting.length > 0) await log.append(waiting.splice(0, PORTION));
+  };
+  const slices = slicesOf(hours);
+  const first = slices[0]?.from ?? Math.min(border.time, Date.UTC(2099, 0, 1));
+  await users((user) => {
+    for (const event of profilesOf(user, first)) put(event);
+  }, () => write(PORTION));
+  for (const { from: begin, to } of slices) {
+    const slice: Remembered[] = [];
+    await users((user) => {
+      for (const one of rememberedOf(state, user, border)) {
+        if (one.time >= begin && one.time < to) slice.push(one);
+      }
+    });
+    slice.sort((a, b) => a.time - b.time);
+    for (const one of slice) {
+      put({ type: "interaction", ...one });
+      await write(PORTION);
+    }
+  }
+  for (const { key, value, time } of experiments) {
+    waiting.push({ topic, partition: task, key, value, time, headers: { [EXPERIMENT]: key ?? "" } });
+  }
+  await write(1);
+  const carried = { start, ...counts, gone };
+  const value = encoder.encode(JSON.stringify(carried));
+  await log.append([{ topic, partition: task, key: null, value, time: 0 }]);
+  return carried;
+}
+
+/** Finds where the events of the log begin. */
+async function borderOf(log: Log, topic: string, task: number, start: number): Promise<Border> {
+  const known = new Set<string>();
+  const times: number[] = [];
+  let since = Infinity;
+  for await (const { value, time } of readAll(log, topic, task, start)) {
+    if (since === Infinity) since = time;
+    const decoded = decodeEvent(value ?? new Uint8Array(0));
+    if (!decoded.ok) continue;
+    const { event } = decoded;
+    times.push(event.time);
+    if (event.type === "interaction") known.add(keyOf(event));
+    if (event.type === "merge") {
+      for (const one of event.behaviours) known.add(keyOf({ user: event.user, ...one }));
+    }
+    if (times.length === BORDER_EVENTS) break;
+  }
+  times.sort((a, b) => a - b);
+  const time = times.length < BORDER_EVENTS ? (times.at(-1) ?? Infinity) + 1 : times[BORDER_EVENTS / 2]!;
+  return { time, known, since };
+}
+
+/** Experiments whose newest change the log has dropped. */
+async function experimentsBefore(log: Log, { experiments }: Topics, since: number): Promise<LogRecord[]> {
+  if (await log.identify(experiments) === null) return [];
+  const newest = new Map<string, LogRecord>();
+  for await (const record of readAll(log, experiments, 0)) newest.set(record.key ?? "", record);
+  return [...newest.values()].filter(({ time, value }) => time < since && value !== null);
+}
+
+function keyOf({ user, item, action, time }: Remembered): string {
+  return `${user}\0${item}\0${action}\0${time}`;
+}
+
+/** The behaviours of a user that the log has no event of. */
+function* rememberedOf(
+  state: TaskState,
+  { id: user, row }: UserState,
+  border: Border,
+): Generator<Remembered> {
+  const { sequences, catalogue } = state;
+  for (let place = 0; place < sequences.length(row); place++) {
+    const time = sequences.time(row, place);
+    if (time >= border.time) return;
+    const item = catalogue.at(sequences.item(row, place)).id;
+    const one = { user, item, action: sequences.action(row, place), time };
+    if (!border.known.has(keyOf(one))) yield one;
+  }
+}
+
+/** What a user's profile is made of. */
+function profilesOf({ id: user, profile }: UserState, time: number): Event[] {
+  const attributes = Object.entries(profile);
+  return Array.from({ length: Math.ceil(attributes.length / MAX_ATTRIBUTES) }, (_, part) => ({
+    type: "profile",
+    user,
+    time,
+    attributes: Object.fromEntries(attributes.slice(part * MAX_ATTRIBUTES, (part + 1) * MAX_ATTRIBUTES)),
+  }));
+}
+
+/** Stretches of time, in order, each with as many behaviours as are sorted at once. */
+function slicesOf(hours: ReadonlyMap<number, number>): { readonly from: number; readonly to: number }[] {
+  const slices: { from: number; to: number }[] = [];
+  let size = Infinity;
+  for (const [hour, count] of [...hours].sort(([a], [b]) => a - b)) {
+    const last = slices.at(-1);
+    const to = (hour + 1) * HOUR_MS;
+    if (last === undefined || size + count > SLICE) {
+      slices.push({ from: hour * HOUR_MS, to });
+      size = count;
+    } else {
+      last.to = to;
+      size += count;
+    }
+  }
+  return slices;
+}
+
+/** Each user's newest record, once, while others may write more. */
+async function* newestUsers(
+  log: Log,
+  topic: string,
+): AsyncGenerator<{ readonly key: string; readonly value: Uint8Array; readonly record: LogRecord }> {
+  const partitions = (await log.identify(topic))?.partitions ?? 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    const newest = new Map<string, number>();
+    for await (const { key, offset } of readAll(log, topic, partition)) {
+      if (key !== null) newest.set(key, offset);
+    }
+    for (let next = 0;;) {
+      const result = await log.read(topic, partition, next);
+      for (const record of result.records) {
+        const { key, value, offset } = record;
+        // What is behind has taken its place meanwhile.
+        if (key === null || offset < (newest.get(key) ?? 0)) continue;
+        newest.set(key, Infinity);
+        if (value !== null) yield { key, value, record };
+      }
+      if (result.next === next) break;
+      next = result.next;
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/** A generation that begins with what another one's states remember of dropped events is what the dropped events made. */
+
+import assert from "node:assert/strict";
+import { PRIOR } from "../../src/serving/prior_serving.ts";
+import { TaskState } from "../../src/engine/task_state.ts";
+import { decodeTask } from "../../src/engine/task_codec.ts";
+import type { Event } from "../../src/events/event.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { ownRecord } from "../../streams/task/inputs/inputs.ts";
+import { generationTopics, rememberedTopic, topicSpecs } from "../../streams/topics/topics.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { recordsOf, shopEvents } from "../service/deployment.ts";
+import { build, built, digestOf, rebuildOptions, topics } from "./built.ts";
+
+const after = generationTopics(topics, 3);
+
+/** What people do in a shop, one after the other, without lists and ids. */
+function behaviours(): Event[] {
+  return shopEvents(400, 12).flatMap((event) => {
+    if (event.type !== "interaction" || event.action === "rating") return [];
+    const { user, item, action, time } = event;
+    return [{ type: "interaction" as const, user, item, action, time }];
+  }).sort((a, b) => a.time - b.time).map((event, at) => ({ ...event, time: event.time + at }));
+}
+
+async function logOf<L extends Log>(events: readonly Event[], log: L, partitions = 1): Promise<L> {
+  await log.createTopics(topicSpecs(topics, partitions));
+  await log.append(recordsOf(events));
+  return log;
+}
+
+/** Drops the older part of the events. */
+async function dropHalf(log: Log, share = 0.5): Promise<void> {
+  const { partitions } = (await log.topics()).get(topics.events)!;
+  for (let p = 0; p < partitions; p++) {
+    await log.trim(topics.events, p, Math.floor(share * (await log.bounds(topics.events, p)).end));
+  }
+}
+
+/** The options of one that begins with what the generation `built` remembers. */
+async function following(log: Log): Promise<RebuildOptions> {
+  const { spec, ...options } = await rebuildOptions(log);
+  return { ...options, spec: { ...spec, topics: after }, remembers: built };
+}
+
+/** Behaviours and profile of each user of a generation. */
+async function usersOf(log: Log, of: typeof topics): Promise<Record<string, unknown>> {
+  const state = new TaskState((await rebuildOptions(log)).task, PRIOR);
+  const users: Record<string, unknown> = {};
+  const { partitions } = (await log.topics()).get(of.state)!;
+  for (let p = 0; p < partitions; p++) {
+    for await (const { key, value } of readAll(log, of.state, p)) {
+      if (key === null || value === null) continue;
+      users[key] = state.viewRecord(key, value, ({ row, profile }) => {
+        const { sequences, catalogue } = state;
+        const done = Array.from({ length: sequences.length(row) }, (_, at) => [
+          ...[catalogue.at(sequences.item(row, at)).id, sequences.action(row, at), sequences.time(row, at)],
+        ]);
+        return [done, Object.entries(profile).sort(), sequences.total(row)];
+      });
+    }
+  }
+  return users;
+}
+
+for (const kind of ["memory", "SQLite"]) {
+  Deno.test(`where all that was dropped is remembered, a generation is the same to the byte, in ${kind}`, async () => {
+    const folder = await Deno.makeTempDir();
+    {
+      const empty = kind === "memory" ? new MemoryLog() : await SqliteLog.open(`${folder}/log`);
+      await using log = await logOf<Log>(behaviours(), empty);
+      await build(log, await rebuildOptions(log));
+      await dropHalf(log);
+      await using rebuild = await Rebuild.open(log, await following(log));
+      const { start, end } = await log.bounds(topics.events, 0);
+      assert.ok(start > 100);
+      const carried = [{ start, behaviours: start, profiles: 0, gone: 0 }];
+      assert.deepEqual(rebuild.progress, { done: 0, of: end, carried });
+      while (await rebuild.step());
+      assert.deepEqual(await digestOf(log, after), await digestOf(log));
+      const left = await log.bounds(rememberedTopic(after), 0);
+      assert.equal(left.start, left.end, "they name users, and are not kept");
+    }
+    await Deno.remove(folder, { recursive: true });
+  });
+}
+
+for (const [partitions, tasks] of [[1, 1], [2, 2], [1, 3]] as const) {
+  Deno.test(`sequences and profiles outlive dropped lists and profiles, in ${partitions} partitions for ${tasks} tasks`, async () => {
+    const events = shopEvents(300, 12);
+    const attributes = { segment: "outdoors", age: "50+" };
+    const profile = { type: "profile", user: "u1", time: events[0]!.time, attributes } as const;
+    await using log = await logOf([profile, ...events], new MemoryLog(), partitions);
+    await build(log, await rebuildOptions(log));
+    await dropHalf(log, 0.8);
+    const options = await following(log);
+    const until = Array.from({ length: tasks }, (_, task) => options.until[task % partitions]!);
+    await build(log, { ...options, until });
+    const users = await usersOf(log, after);
+    assert.deepEqual(users, await usersOf(log, built));
+    assert.ok(JSON.stringify(users["u1"]).includes("outdoors"));
+  });
+}
+
+Deno.test("an experiment goes on whose beginning the log has dropped", async () => {
+  await using log = await logOf(shopEvents(60, 12), new MemoryLog());
+  const experiments = new ExperimentRegistry(log, topics, { models: [], now: () => 1 });
+  await experiments.start({
+    name: "explore",
+    variants: [{ name: "model" }, { name: "rates", model: "prior" }],
+  });
+  const { end } = await log.bounds(topics.events, 0);
+  await log.append(recordsOf(shopEvents(80, 12).slice(end)));
+  await build(log, await rebuildOptions(log));
+  await log.trim(topics.events, 0, end);
+  await build(log, await following(log));
+  const task = await ownRecord(log, after, 0);
+  const state = new TaskState((await rebuildOptions(log)).task, PRIOR);
+  decodeTask(task!.value!, state);
+  assert.deepEqual([...state.experiments.keys()], ["explore"]);
+});
+
+Deno.test("behaviours that are out of order where the log begins are neither lost nor doubled", async () => {
+  const ordered = behaviours();
+  const events = ordered.map((_, at) => ordered[at % 8 < 4 ? at + 4 : at - 4] ?? ordered[at]!);
+  await using log = await logOf(events, new MemoryLog());
+  await build(log, await rebuildOptions(log));
+  for (const share of [0.4, 0.41, 0.42]) await dropHalf(log, share);
+  await build(log, await following(log));
+  assert.deepEqual(await usersOf(log, after), await usersOf(log, built));
+});
+
+Deno.test("a build that is killed while it remembers, or later, goes on to the same bytes", async () => {
+  const digests: unknown[] = [];
+  for (const kills of [false, true]) {
+    await using log = await logOf(shopEvents(100, 12), new MemoryLog(), 2);
+    await build(log, await rebuildOptions(log));
+    await dropHalf(log);
+    const options = await following(log);
+    let killed = 0;
+    for (let life = kills ? 5 : Infinity;; life += 5) {
+      try {
+        await build(new CrashingLog(log, life), options);
+        break;
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+        killed++;
+      }
+    }
+    assert.ok(!kills || killed > 5, `${killed} kills`);
+    digests.push(await digestOf(log, after));
+  }
+  assert.deepEqual(digests[0], digests[1]);
+});
