@@ -9,10 +9,12 @@ import { openSource } from "../../streams/sources/open.ts";
 const SHOP = "fixtures/shop";
 /** What the items' click rates alone reach, see fixtures/README.md. */
 const POPULARITY = 0.15;
-/** What dien reached when this was written, less a margin for other kernels. */
-const FLOOR = 0.75;
+/** The first two weeks, half of what there is. */
+const LIMIT = 15_500;
+/** What dien reached in them when this was written, 0.72, less a margin for other kernels. */
+const FLOOR = 0.69;
 
-/** How far a replay of the shop gets over its last third, from the constant's log loss (0) to the oracle's (1). */
+/** How far a replay gets over its last third, from the constant's log loss (0) to the oracle's (1). */
 async function share(model: ModelName): Promise<number> {
   const config = parseConfig(await Deno.readTextFile(`${SHOP}/meander.json`), "meander.json");
   const task = taskOptions(PROFILES.meander, config, model);
@@ -22,6 +24,7 @@ async function share(model: ModelName): Promise<number> {
     modelConfig: modelConfig(model, config),
     task,
     learner: learnerOptions(task, config, 0),
+    limit: LIMIT,
     retain: false,
     manifest: "{}",
   });
@@ -32,7 +35,7 @@ async function share(model: ModelName): Promise<number> {
 }
 
 // As shipped: only models that read the history in its order have the crosses of its newest behaviours.
-Deno.test("replay() of the shop learns most of what can be known with dien, less with base, least from popularity", async () => {
+Deno.test("replay() of half of the shop learns most of what can be known with dien, less with base, least from popularity", async () => {
   const base = await share("base");
   const dien = await share("dien");
   assert.ok(base >= POPULARITY + 0.1, `base gets ${base} of the way`);
