@@ -5,9 +5,8 @@
  * @module
  */
 
-import { type AddressInfo, connect, createServer } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort, portFor, startJava } from "./java_process.ts";
 import { exists, mavenJars, run } from "./maven_jars.ts";
 
 /** Options of {@linkcode startBroker}. */
@@ -72,20 +71,6 @@ export const SERVER_JVM: readonly string[] = [
 ];
 
 /**
- * Runs Java under a shell that ends it when our end of its standard input closes, so that it dies with us, even
- * by kill -9. A line on the input is the name of a signal for it. Ctrl-C reaches the whole process group, so it is
- * ignored here: whoever started the broker stops it.
- */
-const GUARD = `
-trap '' INT
-exec 3<&0 </dev/null >"$1" 2>&1; shift
-"$@" 3<&- & java=$!
-{ while read -r signal <&3; do kill -"$signal" $java; done; kill $java; kill -CONT $java; } 2>/dev/null & guard=$!
-wait $java
-kill $guard 2>/dev/null
-`;
-
-/**
  * Starts a broker; resolves when it takes connections: three seconds, and twenty more the first time.
  *
  * @throws Error when Java or Maven is missing, the jars cannot be fetched, or the broker does not start
@@ -100,78 +85,55 @@ export async function startBroker(options: DevBrokerOptions = {}): Promise<DevBr
 }
 
 async function start(options: DevBrokerOptions, jars: string, quick: readonly string[]): Promise<DevBroker> {
-  const java = (flags: readonly string[]) => ["java", ...flags, LOGGING, "-cp", `${jars}/*`];
-  const port = options.port ?? await freePort();
-  if (await accepts(port)) throw new Error(`Cannot start a Kafka broker on port ${port}: it is in use`);
+  const what = "a Kafka broker";
+  const port = await portFor(what, options.port);
   const data = options.data ?? await Deno.makeTempDir({ prefix: "meander-kafka-" });
-  if (options.fresh) await remove(data);
-  await Deno.mkdir(data, { recursive: true });
-  const properties = `${data}/server.properties`;
-  await Deno.writeTextFile(
-    properties,
-    serverProperties(port, options.controllerPort ?? await freePort(), data, options.properties),
-  );
-  if (!await exists(`${data}/log/meta.properties`)) {
-    const users = Object.entries(options.scramUsers ?? {}).flatMap(([name, password]) =>
-      ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
-        "--add-scram",
-        `${mechanism}=[name=${name},password=${password}]`,
-      ])
-    );
-    const features = Object.entries(options.features ?? {}).flatMap((
-      [name, level],
-    ) => ["--feature", `${name}=${level}`]);
-    const format = ["format", "-t", CLUSTER_ID, "-c", properties, ...users, ...features];
-    await run([...java(quick), "kafka.tools.StorageTool", ...format]);
-  }
-  const command = [...java(options.jvm ?? quick), "kafka.Kafka", properties];
-  const child = new Deno.Command("sh", {
-    args: ["-c", GUARD, "sh", `${data}/broker.log`, ...command],
-    stdin: "piped",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const input = child.stdin.getWriter();
-  const signal = (name: "KILL" | "STOP" | "CONT") =>
-    input.write(new TextEncoder().encode(`${name}\n`)).catch(ignoreEnded);
-  const close = () => input.close().catch(ignoreEnded);
-  let running = true;
-  const ended = child.status.then(async () => {
-    running = false;
-    await close();
+  const clear = async () => {
     if (options.data === undefined) await remove(data);
-  });
-  const deadline = performance.now() + START_TIMEOUT_MS;
-  while (!await accepts(port)) {
-    if (running && performance.now() < deadline) {
-      await delay(50);
-      continue;
-    }
-    const log = await Deno.readTextFile(`${data}/broker.log`).catch(({ message }) => `nothing: ${message}`);
-    await signal("KILL");
-    await ended;
-    throw new Error(`Cannot start a Kafka broker on port ${port}: it said\n${log.slice(-2000)}`);
-  }
-  return {
-    address: `127.0.0.1:${port}`,
-    jars,
-    ended,
-    async stop() {
-      await close();
-      await ended;
-    },
-    freeze: () => signal("STOP"),
-    thaw: () => signal("CONT"),
-    async [Symbol.asyncDispose]() {
-      await signal("KILL");
-      await ended;
-    },
   };
+  try {
+    if (options.fresh) await remove(data);
+    await Deno.mkdir(data, { recursive: true });
+    const properties = `${data}/server.properties`;
+    const controllerPort = options.controllerPort ?? await freePort();
+    await Deno.writeTextFile(properties, serverProperties(port, controllerPort, data, options.properties));
+    const java = (flags: readonly string[]) => ["java", ...flags, LOGGING, "-cp", `${jars}/*`];
+    if (!await exists(`${data}/log/meta.properties`)) {
+      await run([...java(quick), "kafka.tools.StorageTool", ...formatting(properties, options)]);
+    }
+    const command = [...java(options.jvm ?? quick), "kafka.Kafka", properties];
+    const log = `${data}/broker.log`;
+    const broker = await startJava(command, { what, port, log, timeoutMs: START_TIMEOUT_MS });
+    const ended = broker.ended.then(clear);
+    const end = async (way: () => Promise<void>) => {
+      await way();
+      await ended;
+    };
+    return {
+      address: `127.0.0.1:${port}`,
+      jars,
+      ended,
+      stop: () => end(() => broker.stop()),
+      freeze: () => broker.signal("STOP"),
+      thaw: () => broker.signal("CONT"),
+      [Symbol.asyncDispose]: () => end(() => broker.signal("KILL")),
+    };
+  } catch (error) {
+    await clear();
+    throw error;
+  }
 }
 
-/** The pipe is closed already, or its reader has ended, which is what was wanted. */
-function ignoreEnded(error: unknown): void {
-  if (!(error instanceof TypeError || error instanceof Deno.errors.BrokenPipe)) throw error;
+/** How a new folder is made. */
+function formatting(properties: string, { scramUsers = {}, features = {} }: DevBrokerOptions): string[] {
+  const users = Object.entries(scramUsers).flatMap(([name, password]) =>
+    ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
+      "--add-scram",
+      `${mechanism}=[name=${name},password=${password}]`,
+    ])
+  );
+  const levels = Object.entries(features).flatMap(([name, level]) => ["--feature", `${name}=${level}`]);
+  return ["format", "-t", CLUSTER_ID, "-c", properties, ...users, ...levels];
 }
 
 /**
@@ -230,26 +192,6 @@ function serverProperties(
     ...more,
   };
   return Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join("");
-}
-
-/** A port of the loopback interface that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    const settle = (accepted: boolean) => {
-      socket.destroy();
-      resolve(accepted);
-    };
-    socket.once("connect", () => settle(true)).once("error", () => settle(false));
-  });
 }
 
 async function remove(path: string): Promise<void> {

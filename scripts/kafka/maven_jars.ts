@@ -14,8 +14,7 @@
  */
 export async function mavenJars(pom: string, cache: string): Promise<string> {
   await run(["java", "-version"]);
-  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(pom));
-  const folder = `${cache}/libs-${new Uint8Array(digest).toHex().slice(0, 12)}`;
+  const folder = await jarsFolder(pom, cache);
   if (await exists(folder)) return folder;
   await Deno.mkdir(cache, { recursive: true });
   const fetched = await Deno.makeTempDir({ dir: cache, prefix: "fetching-" });
@@ -27,6 +26,12 @@ export async function mavenJars(pom: string, cache: string): Promise<string> {
     if (!await exists(folder)) throw error;
   }
   return folder;
+}
+
+/** The folder of the jars, whether they are there or not. */
+export async function jarsFolder(pom: string, cache: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(pom));
+  return `${cache}/libs-${new Uint8Array(digest).toHex().slice(0, 12)}`;
 }
 
 /** Runs a command to its end. @throws Error with what it printed when it fails, or is not there */

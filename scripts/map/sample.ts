@@ -35,7 +35,7 @@ export async function sampleOf(
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const separator = format === "csv" ? "," : "\t";
   if (topic !== undefined && flags.registry !== undefined) {
-    const schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
+    using schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
     const records = await topicRecords(topic, flags);
     for (const { bytes } of records) await schemas.ready(bytes);
     return {

@@ -71,11 +71,11 @@ export async function agreeOn(
   }
   const kept = [...(await generationsOf(log, topics)).keys()].filter((one) => one !== number);
   if (kept.length > 0) {
-    const fate = canErase(log)
+    const how = canErase(log)
       ? "each until a user whom it knows is erased"
       : "whoever is erased stays in them until they are dropped, deno task meander rebuild --drop <n>";
-    const values = { kept: kept.join(", "), number, fate };
-    logger.warn("generations {kept} are kept beside {number}, which serves: {fate}", values);
+    const values = { kept: kept.join(", "), number, how };
+    logger.warn("generations {kept} are kept beside {number}, which serves: {how}", values);
   }
   for (const change of changes) {
     const text = changeText(change);

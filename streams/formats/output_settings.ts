@@ -68,7 +68,7 @@ export async function openOutputs(
 ): Promise<OutputEncoder> {
   if (settings === undefined) return encodeAsJson;
   const { format, registry, subject, register } = settle(OUTPUT_OPTIONS, settings);
-  const client = new RegistryClient(registry ?? { url: undefined }, context);
+  using client = new RegistryClient(registry ?? { url: undefined }, context);
   const schema = format === "avro"
     ? { schema: JSON.stringify(avroSchema()) }
     : { schema: protobufSchema(), schemaType: "PROTOBUF" };

@@ -92,6 +92,7 @@ export class RegistryClient implements Disposable {
    * @param body what to post
    * @returns the answer; `null` when there is no such thing
    * @throws RegistryError when it does not answer as it should
+   * @throws RangeError when the answer is too large, which no further attempt mends
    */
   async ask<T>(path: string, body?: object): Promise<T | null> {
     for (let attempt = 0;; attempt++) {
@@ -108,7 +109,7 @@ export class RegistryClient implements Disposable {
 
   async #ask(path: string, body: object | undefined): Promise<unknown> {
     const client = await this.#connection();
-    let status: number, text: string;
+    let status: number, text: string | null;
     try {
       const response = await this.#fetch(`${this.#url}${path}`, {
         headers: body === undefined ? this.#headers : { ...this.#headers, "content-type": TYPE },
@@ -122,6 +123,11 @@ export class RegistryClient implements Disposable {
       const { message, cause: inner } = cause as Error;
       const reason = inner instanceof Error ? `${message}: ${inner.message}` : message;
       throw new RegistryError(`Cannot reach the schema registry ${this.#url}: ${reason}`, true, { cause });
+    }
+    if (text === null) {
+      throw new RangeError(
+        `Cannot take what the schema registry ${this.#url} has at ${path}: it is larger than ${MAX_BYTES} bytes`,
+      );
     }
     const json = parsed(text);
     if (status < 300 && json !== undefined) return json;
@@ -199,12 +205,13 @@ function checked(url: string): string {
   return url.replace(/\/+$/, "");
 }
 
-async function textOf(response: Response): Promise<string> {
+/** The text of an answer; `null` = it is too large. */
+async function textOf(response: Response): Promise<string | null> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for await (const part of response.body ?? []) {
     size += part.length;
-    if (size > MAX_BYTES) throw new Error(`it answers more than ${MAX_BYTES} bytes`);
+    if (size > MAX_BYTES) return null;
     parts.push(part);
   }
   return await new Blob(parts).text();

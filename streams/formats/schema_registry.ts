@@ -33,7 +33,7 @@ const MAX_SCHEMA_CHARACTERS = 1 << 20;
 const REJECTED_MS = 60_000;
 
 /** Schemas by id, fetched once each. */
-export class SchemaRegistry {
+export class SchemaRegistry implements Disposable {
   readonly #client: RegistryClient;
   readonly #now: () => number;
   readonly #decoders = new Map<number, Decoder | Rejected>();
@@ -72,16 +72,18 @@ export class SchemaRegistry {
     return typeof decoder === "function" ? decoder(bytes.subarray(HEAD)) : decoder;
   }
 
+  /** Closes its connections. */
+  [Symbol.dispose](): void {
+    this.#client[Symbol.dispose]();
+  }
+
   #isOutdated(id: number): boolean {
     const until = this.#rejectedUntil.get(id);
     return until !== undefined && this.#now() >= until;
   }
 
   async #load(id: number): Promise<void> {
-    const registered = await this.#client.ask<RegisteredSchema>(`/schemas/ids/${id}`);
-    const decoder = registered === null
-      ? reject("unknown-schema", `Cannot decode the record: the registry has no schema ${id}`)
-      : await this.#decoderOf(id, registered);
+    const decoder = await this.#decoderOf(id);
     const [oldest] = this.#decoders.keys();
     if (oldest !== undefined && this.#decoders.size >= MAX_SCHEMAS) {
       this.#decoders.delete(oldest);
@@ -92,12 +94,14 @@ export class SchemaRegistry {
     else this.#rejectedUntil.set(id, this.#now() + REJECTED_MS);
   }
 
-  async #decoderOf(
-    id: number,
-    { schema: text = "", schemaType = "AVRO", references = [] }: RegisteredSchema,
-  ): Promise<Decoder | Rejected> {
-    if (schemaType === "JSON") return (body) => parseJson(body, "record");
+  async #decoderOf(id: number): Promise<Decoder | Rejected> {
     try {
+      const registered = await this.#client.ask<RegisteredSchema>(`/schemas/ids/${id}`);
+      if (registered === null) {
+        return reject("unknown-schema", `Cannot decode the record: the registry has no schema ${id}`);
+      }
+      const { schema: text = "", schemaType = "AVRO", references = [] } = registered;
+      if (schemaType === "JSON") return (body) => parseJson(body, "record");
       if (schemaType === "PROTOBUF") {
         const imports = await this.#named(references, text.length);
         const decode = await compileProtobufFile({ name: "it", text }, imports);
@@ -108,12 +112,12 @@ export class SchemaRegistry {
         const decode = compileAvro(JSON.parse(text), named.map((own) => JSON.parse(own.text)));
         return (body) => decoded(decode, body, `Avro of schema ${id}`);
       }
+      const why = `schema ${id} is of ${schemaType}; Avro, Protobuf and JSON are known`;
+      return reject("unknown-schema", `Cannot decode the record: ${why}`);
     } catch (error) {
       if (error instanceof RegistryError || !(error instanceof Error)) throw error;
       return reject("unknown-schema", `Cannot decode the record by schema ${id}: ${error.message}`);
     }
-    const wanted = "Avro, Protobuf and JSON are known";
-    return reject("unknown-schema", `Cannot decode the record: schema ${id} is of ${schemaType}; ${wanted}`);
   }
 
   /** The schemas that references name, those first that others name. @throws SyntaxError when they are too large */

@@ -9,7 +9,8 @@
  * @module
  */
 
-import { type DevBroker, freePort, startBroker } from "../../scripts/kafka/dev_broker.ts";
+import { type DevBroker, startBroker } from "../../scripts/kafka/dev_broker.ts";
+import { freePort } from "../../scripts/kafka/java_process.ts";
 import { Wire } from "./wire.ts";
 
 const START_TRIES = 3;

@@ -4,12 +4,16 @@
  * @module
  */
 
-import { type DevRegistry, startRegistry } from "../../scripts/kafka/schema_registry.ts";
+import { exists } from "../../scripts/kafka/maven_jars.ts";
+import {
+  type DevRegistry,
+  hasRegistry,
+  REGISTRY_ARCHIVE,
+  startRegistry,
+} from "../../scripts/kafka/schema_registry.ts";
 
-const ARTIFACT =
-  "io/apicurio/apicurio-registry-app/2.6.13.Final/apicurio-registry-app-2.6.13.Final-all.tar.gz";
-/** Of 142 MB, which a test does not fetch by itself. */
-const FETCH = "mvn -q dependency:get -Dartifact=io.apicurio:apicurio-registry-app:2.6.13.Final:tar.gz:all";
+/** Fetches 142 MB, which a test does not do by itself. */
+const FETCH = "deno task kafka --registry";
 
 /** A registry that runs. */
 export interface Registry extends DevRegistry {
@@ -20,7 +24,7 @@ export interface Registry extends DevRegistry {
 /** Whether there can be one here; tells loudly when not. */
 export async function hasApicurio(): Promise<boolean> {
   const [archive, java] = await Promise.all([
-    Deno.stat(`${Deno.env.get("HOME")}/.m2/repository/${ARTIFACT}`).then(() => true, () => false),
+    await hasRegistry() || exists(`${Deno.env.get("HOME")}/.m2/repository/${REGISTRY_ARCHIVE}`),
     new Deno.Command("java", { args: ["-version"] }).output().then(({ success }) => success, () => false),
   ]);
   if (archive && java) return true;

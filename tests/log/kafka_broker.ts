@@ -7,10 +7,10 @@
 import {
   type DevBroker,
   type DevBrokerOptions,
-  freePort,
   prepareBroker,
   startBroker,
 } from "../../scripts/kafka/dev_broker.ts";
+import { freePort } from "../../scripts/kafka/java_process.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 

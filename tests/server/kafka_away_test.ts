@@ -1,7 +1,8 @@
 /** What is said over HTTP while a real broker is stopped, or dead: `/ready` is never 200, and every time-out is kept. */
 
 import assert from "node:assert/strict";
-import { freePort, prepareBroker, startBroker } from "../../scripts/kafka/dev_broker.ts";
+import { prepareBroker, startBroker } from "../../scripts/kafka/dev_broker.ts";
+import { freePort } from "../../scripts/kafka/java_process.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { configure, reset } from "@logtape/logtape";
 import { awsCredentials } from "../../../streams/log/kafka/logins/aws_credentials.ts";
 import { mskToken } from "../../../streams/log/kafka/logins/aws_token.ts";
 import { clientCredentials } from "../../../streams/log/kafka/logins/client_credentials.ts";
@@ -75,7 +76,17 @@ Deno.test("renewed() asks again after four fifths of a life, and lives with fail
   now = 80;
   assert.equal(await get(), 2);
   [now, fails] = [170, true];
+  const told: string[] = [];
+  await configure({
+    sinks: { told: ({ message }) => void told.push(message.join("")) },
+    loggers: [
+      { category: "meander", sinks: ["told"], lowestLevel: "warning" },
+      { category: ["logtape", "meta"], sinks: [] },
+    ],
+  });
   assert.equal(await get(), 2);
+  await reset();
+  assert.deepEqual(told, ["cannot renew the login to Kafka, which ends in 0 s: away"]);
   now = 180;
   await assert.rejects(get(), /away/);
   fails = false;

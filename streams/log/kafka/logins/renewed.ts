@@ -4,6 +4,10 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
+
+const logger = getLogger(["meander", "kafka"]);
+
 /** A value that is valid for a while. */
 export interface Lease<Value> {
   readonly value: Value;
@@ -39,8 +43,14 @@ export function renewed<Value>(
         await (asking ??= renew().finally(() => asking = undefined));
       } catch (error) {
         if (held === undefined || now() >= held.until) throw error;
+        const { message } = error as Error; // no other thing is thrown here
+        const left = Math.round((held.until - now()) / 1000);
+        logger.warn("cannot renew the login to Kafka, which ends in {left} s: {reason}", {
+          left,
+          reason: message,
+        });
       }
     }
-    return (held as Lease<Value>).value;
+    return (held as Lease<Value>).value; // without one, the attempt above has thrown
   };
 }

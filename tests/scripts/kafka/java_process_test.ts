@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { portFor, startJava } from "../../../scripts/kafka/java_process.ts";
+
+Deno.test("startJava() says with the last lines of its log why a process has not started", async () => {
+  const log = await Deno.makeTempFile({ prefix: "meander-java-" });
+  const options = { what: "a broker", port: await portFor("a broker", undefined), log };
+  const isReady = () => Promise.resolve(false);
+  const starting = (command: string, timeoutMs: number) =>
+    startJava(["sh", "-c", command], { ...options, isReady, timeoutMs });
+  await assert.rejects(
+    starting("echo no room; exit 3", 60_000),
+    /Cannot start a broker on port \d+: it has ended, and said\nno room\n$/,
+  );
+  await assert.rejects(starting("exec sleep 60", 1), /it is not ready after 0\.001 s, and said\n/);
+  await Deno.remove(log);
+});
+
+Deno.test("portFor() refuses a port on which something listens", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  await assert.rejects(portFor("a broker", port), new RegExp(`a broker on port ${port}: it is in use$`));
+});
