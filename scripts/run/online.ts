@@ -12,13 +12,14 @@ import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
 import { compareWith } from "../../streams/generations/agreement.ts";
 import { type Change, valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples } from "../../streams/generations/comparison.ts";
-import type { Blueprint, Generation } from "../../streams/topics/generations.ts";
-import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online.ts";
+import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
+import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../streams/generations/online.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
+import { inTurn } from "../../streams/generations/turn.ts";
 import type { Log } from "../../streams/log/log.ts";
-import type { Replaceable } from "../../streams/service/replaceable.ts";
 import { snapshotFolder } from "../../streams/service/service.ts";
-import { generationTopics, tasksGroup, type Topics } from "../../streams/topics/topics.ts";
+import { servingGeneration } from "../../streams/topics/serving.ts";
+import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";
 import { REBUILD_SHARE } from "./flags.ts";
 import { carriedText, chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
@@ -39,6 +40,10 @@ export interface Made {
   readonly config: Config;
   readonly model: ModelName;
   readonly seed: number;
+  /** Number of tasks. */
+  readonly partitions: number;
+  /** Models of variants. */
+  readonly variants: readonly ModelName[];
 }
 
 /** What is built beside what. */
@@ -47,9 +52,7 @@ export interface OnlinePlan {
   readonly serving: number;
   /** As what it was made. */
   readonly serves: Made;
-  /** Number of its tasks. */
-  readonly servesTasks: number;
-  /** What is built. */
+  /** What is built, as far as it is known at the start. */
   readonly generation: Generation;
   /** As what it is made, with the defaults that the deployment keeps. */
   readonly makes: Made;
@@ -65,11 +68,10 @@ export interface OnlinePlan {
 export async function planOnline(
   log: Log,
   topics: Topics,
-  { config: given, model, seed }: Made,
-  { partitions, variants }: { readonly partitions: number; readonly variants: readonly ModelName[] },
+  { config: given, ...flags }: Made,
 ): Promise<OnlinePlan | null> {
   const config = await withKeptDefaults(log, topics, given);
-  const options = agreementOptions(config, { model, variants, partitions, seed });
+  const options = agreementOptions(config, flags);
   const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
   if (misfit !== null) {
     throw new Error(
@@ -79,29 +81,36 @@ export async function planOnline(
   }
   const breaking = changes.filter(({ reach }) => reach === "rebuild");
   if (recorded === null || breaking.length === 0) return null;
-  if (variants.length > 0) {
+  if (flags.variants.length > 0) {
     throw new Error(
       "Cannot rebuild while models of variants serve: leave --variant-models out until it is done",
     );
   }
   const serves = madeAs(recorded.blueprint, config);
   const generation = await chooseGeneration(log, topics, serving, options.blueprint);
-  const { partitions: servesTasks } = recorded.blueprint;
-  return { serving, serves, servesTasks, generation, makes: { config, model, seed }, changes: breaking };
+  return { serving, serves, generation, makes: { config, ...flags }, changes: breaking };
+}
+
+/** As what a generation was made, to be run by a process that is configured otherwise. @throws Error when it cannot be */
+export async function madeOf(log: Log, topics: Topics, number: number, now: Config): Promise<Made> {
+  const generation = (await generationsOf(log, topics)).get(number);
+  if (generation === undefined) {
+    throw new Error(`Cannot run generation ${number}, which serves: it has no record of its options`);
+  }
+  return madeAs(generation.blueprint, now);
 }
 
 /** How a deployment serves that was made so: what is not of its blueprint is as configured now. */
 function madeAs(blueprint: Blueprint, now: Config): Made {
-  const { seed } = blueprint;
-  const model = blueprint.model as ModelName;
-  const config = { ...now, ...configOf(blueprint) };
-  const flags = { ...blueprint, model, variants: blueprint.variants as ModelName[] };
-  const lost = blueprintChanges(blueprint, blueprintOf(config, flags));
-  if (lost.length === 0) return { config, model, seed };
+  const { seed, partitions } = blueprint;
+  const [model, variants] = [blueprint.model as ModelName, blueprint.variants as ModelName[]];
+  const made = { config: { ...now, ...configOf(blueprint) }, model, seed, partitions, variants };
+  const lost = blueprintChanges(blueprint, blueprintOf(made.config, made));
+  if (lost.length === 0) return made;
   throw new Error(
-    `Cannot serve a generation as it was made while another is built: this release has it otherwise (${
+    `Cannot serve a generation as it was made: this release has it otherwise (${
       lost.map(valuesText).join("; ")
-    }); rebuild at rest: deno task meander rebuild`,
+    }); start with the configuration that it was made with, or rebuild at rest: deno task meander rebuild`,
   );
 }
 
@@ -111,28 +120,65 @@ export interface OnlineRun {
   readonly topics: Topics;
   readonly settings: RunSettings;
   readonly parts: RunParts;
-  readonly place: Replaceable;
-  /** See {@linkcode OnlineOptions}. */
-  readonly ends: OnlineOptions["ends"];
+  readonly succession: OnlineOptions["succession"];
   readonly start: OnlineOptions["start"];
   readonly signal: AbortSignal;
 }
 
-/** Builds, and switches unless the new generation predicts worse. @returns whether it serves */
+/**
+ * Builds, once it is the turn of this process, and switches unless the new generation predicts worse.
+ *
+ * @returns whether it serves
+ */
 export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boolean> {
-  const { serving, generation, changes, makes: made } = plan;
+  const { serving, changes } = plan;
+  const { log, topics, succession, signal } = run;
+  for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  const { number, isSwitched, pauseMs } = await inTurn(log, {
+    group: `${topics.generations}-builder`,
+    topic: topics.generations,
+    name: "rebuild",
+    thread: succession.place.current.thread,
+    signal,
+    now: () => performance.now(),
+    work: async (own) => {
+      // Another process may have begun, or be done.
+      const { blueprint } = plan.generation;
+      const generation = await chooseGeneration(log, topics, serving, blueprint);
+      const { number } = generation;
+      if (await servingGeneration(log, topics) !== serving) return { number, isSwitched: false, pauseMs: 0 };
+      logger.info("builds generation {number} beside {serving}, which serves", { number, serving });
+      return { number, ...await buildOnline({ ...plan, generation }, { ...run, signal: own }) };
+    },
+  });
+  const now = await servingGeneration(log, topics);
+  if (isSwitched) {
+    logger.info(
+      "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: the old configuration " +
+        "with --rebuild goes back to it, deno task meander rebuild --drop {serving} drops it",
+      { number, serving, pauseMs: Math.round(pauseMs) },
+    );
+    if (succession.place.current.tasks.size === 0) {
+      logger.warn("no task of generation {number} is at work in this process yet: requests wait", { number });
+    }
+  } else logger.warn("generation {now} goes on serving", { now });
+  return now !== serving;
+}
+
+async function buildOnline(
+  { serving, generation, makes: made }: OnlinePlan,
+  run: OnlineRun,
+): Promise<OnlineResult> {
   const { number } = generation;
-  const { log, topics, settings, parts: { memory, encodeLists }, place, ends, start, signal } = run;
+  const { log, topics, settings, parts: { memory, encodeLists }, succession, start, signal } = run;
   const { flags: { rebuildShare: share = REBUILD_SHARE, anyway }, config, kind, delivery, snapshots } =
     settings;
   const now = () => performance.now();
-  for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
-  logger.info("builds generation {number} beside {serving}, which serves", { number, serving });
-  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
   const own = generationTopics(topics, number), before = generationTopics(topics, serving);
   const { until: _, ...rebuild } = rebuildOptions(made.config, { ...made, memory }, own, []);
   const progress = new Progress();
-  const { isSwitched, pauseMs } = await rebuildOnline(log, {
+  return await rebuildOnline(log, {
     topics,
     serving,
     generation,
@@ -149,8 +195,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
           { ...snapshots, folder: snapshotFolder(snapshots.folder, own, partition), now },
       }),
     },
-    place,
-    ends,
+    succession,
     start,
     thread: {
       share,
@@ -165,15 +210,6 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     async mayServe(gentle) {
       const comparison = await compareSamples(gentle, before, own);
       logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });
-      const others = (await log.members?.(tasksGroup(before)) ?? []).length;
-      if (others > 1) {
-        logger.error(
-          "generation {serving} goes on serving: {others} processes have its tasks, and only one may while generation " +
-            "{number} takes over; stop the others, and start this one again",
-          { serving, number, others },
-        );
-        return false;
-      }
       if (mayFollow(made.config, comparison) || anyway) return true;
       logger.error(
         "generation {serving} goes on serving: {number} predicts worse by more than guard.margin; --anyway switches",
@@ -182,17 +218,6 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
       return false;
     },
   });
-  if (isSwitched) {
-    logger.info(
-      "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: the old configuration " +
-        "with --rebuild goes back to it, deno task meander rebuild --drop {serving} drops it",
-      { number, serving, pauseMs: Math.round(pauseMs) },
-    );
-    if (place.current.tasks.size === 0) {
-      logger.warn("no task of generation {number} is at work in this process yet: requests wait", { number });
-    }
-  } else logger.warn("generation {serving} goes on serving", { serving });
-  return isSwitched;
 }
 
 /** Says how far it is, now and then. */

@@ -9,7 +9,9 @@ import manifest from "../../deno.json" with { type: "json" };
 import type { Config } from "../../streams/config/config.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";
+import type { OnlineOptions } from "../../streams/generations/online.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
+import { mayWork, Succession } from "../../streams/generations/succession.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -29,7 +31,7 @@ import { dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
-import { type Made, type OnlinePlan, planOnline, runOnline } from "./online.ts";
+import { type Made, madeOf, type OnlinePlan, planOnline, runOnline } from "./online.ts";
 import { outputsOf } from "./outputs.ts";
 import { memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
 import { levelOf, readSettings, type RunSettings } from "./settings.ts";
@@ -57,29 +59,21 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   const { topics, generation, serving, metrics, thread } = opened;
   await using log = opened.log;
   const agreed = await agreeWith(log, topics, settings, { stopped, isThreaded: thread !== undefined });
-  const { plan, made, tasks, encodeLists } = agreed;
+  const { plan, made, encodeLists } = agreed;
   const parts: RunParts = { metrics, encodeLists, memory: memoryOf(flags, plan === null ? 1 : 2) };
-  const begin = async (
-    as: Made,
-    count: number,
-    over: Pick<ServiceOptions, "generation" | "warm" | "beside">,
-    seen: (log: Log) => Log = (log) => log,
-  ) =>
-    await Service.start(seen(await generationLog(log, topics, over.generation ?? 1)), {
-      ...serviceOptions(as, count, settings, parts),
-      ...over,
-    });
-
   let building = plan && generationTopics(topics, plan.generation.number);
-  const beside = () => building;
-  // Where the serving generation is to end, by task.
-  const ends: number[] = new Array(plan?.servesTasks ?? 0).fill(Infinity);
-  const first = plan === null ? await begin(made, tasks, { generation, beside }) : await begin(
-    plan.serves,
-    plan.servesTasks,
-    { generation, beside },
-    (log) => boundedLog(log, topics.events, ends),
-  );
+  const begin = async (as: Made, number: number, ends: number[], warm?: ServiceOptions["warm"]) =>
+    await Service.start(boundedLog(await generationLog(log, topics, number), topics.events, ends), {
+      ...serviceOptions(as, settings, parts),
+      ...{ generation: number, warm, beside: () => building },
+      ...(number !== generation && { serveVersion: undefined }),
+      mayWork: (signal) => mayWork(log, topics, number, signal),
+    });
+  const beginCold = async (as: Made, number: number) => {
+    const ends = new Array<number>(as.partitions).fill(Infinity);
+    return { ends, service: await begin(as, number, ends) };
+  };
+  const { service: first, ends } = await beginCold(plan?.serves ?? made, generation);
   const place = new Replaceable(first, serving);
   await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
   onWork(() => place.service.unfinished);
@@ -102,15 +96,25 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
 
   const switching = new AbortController();
   const { signal } = switching;
-  const start = (warm: ServiceOptions["warm"]) =>
-    begin(made, tasks, { generation: plan?.generation.number, warm, beside });
+  const succession = new Succession(log, {
+    ...{ topics, place, ends, signal, serving: generation },
+    start: async (number) => await beginCold(await madeOf(log, topics, number, config), number),
+    clock: () => performance.now(),
+    now: Date.now,
+  });
+  const start: OnlineOptions["start"] = (warm, ends, number) => begin(made, number, ends, warm);
   const built = plan === null
     ? stopped
-    : buildBeside(plan, { log, topics, settings, parts, place, ends, start, signal }, drop);
+    : buildBeside(plan, { log, topics, settings, parts, succession, start, signal }, drop);
   using _status = logStatus(service);
-  await Promise.race([stopped, lastOf(place), thread?.ended ?? stopped, built.then(() => stopped)]);
+  const parallel = [
+    thread?.ended ?? stopped,
+    ...[built, succession.ended].map((one) => one.then(() => stopped)),
+  ];
+  await Promise.race([stopped, lastOf(place), ...parallel]);
   switching.abort();
   await ignore(built, "it goes on where it was at the next start");
+  await ignore(succession.ended, "the race has it");
   await server?.stop(); // first: what it has begun still needs the tasks
   await place.current.stop();
   await place.current.ended;
@@ -160,8 +164,6 @@ interface Agreed {
   /** What is built beside it. */
   readonly plan: OnlinePlan | null;
   readonly made: Made;
-  /** Number of tasks. */
-  readonly tasks: number;
   readonly encodeLists: RunParts["encodeLists"];
 }
 
@@ -174,25 +176,23 @@ async function agreeWith(
 ): Promise<Agreed> {
   const { model, variantModels: variants = [], seed } = flags;
   const existing = (await log.topics()).get(topics.events)?.partitions;
-  const tasks = flags.partitions ??
+  const partitions = flags.partitions ??
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
-  if (isThreaded && existing !== undefined && existing !== tasks) {
+  if (isThreaded && existing !== undefined && existing !== partitions) {
     throw new Error("Cannot have tasks share partitions beside --server-thread: leave it out");
   }
-  const given: Made = { config, model, seed };
-  const plan = flags.rebuild ? await planOnline(log, topics, given, { partitions: tasks, variants }) : null;
+  const given: Made = { config, model, seed, partitions, variants };
+  const plan = flags.rebuild ? await planOnline(log, topics, given) : null;
   const stopping = new AbortController();
   ignore(stopped.then(() => stopping.abort()), "it does not reject");
   const encodeLists = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
   const isMaker = roles.includes("task") || roles.includes("learner");
   const made = plan?.makes ??
-    (isMaker
-      ? { ...given, config: await agreeOn(log, topics, config, { model, variants, partitions: tasks, seed }) }
-      : given);
+    (isMaker ? { ...given, config: await agreeOn(log, topics, config, given) } : given);
   if (roles.length > 0) {
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }
-  return { plan, made, tasks, encodeLists };
+  return { plan, made, encodeLists };
 }
 
 /**
@@ -211,7 +211,7 @@ async function buildBeside(
     isSwitched = await runOnline(plan, run);
   } catch (error) {
     if (run.signal.aborted) return;
-    if (run.place.isReleased) throw error;
+    if (run.succession.place.isReleased) throw error;
     const { message } = error as Error; // nothing else is thrown here
     logger.error("cannot build beside what serves, which goes on: {reason}", { reason: message });
   }

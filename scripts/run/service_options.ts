@@ -33,10 +33,9 @@ export function memoryOf({ memory }: Pick<Flags, "memory">, generations: 1 | 2):
   return memory && Math.floor(memory / generations);
 }
 
-/** Options of a service. @param tasks how many there are */
+/** Options of a service. */
 export function serviceOptions(
   made: Made,
-  tasks: number,
   run: RunSettings,
   { metrics, memory, encodeLists }: RunParts,
 ): ServiceOptions {
@@ -44,9 +43,9 @@ export function serviceOptions(
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
   return {
     roles,
-    ...madeOptions(made, flags, memory),
+    ...madeOptions(made, memory),
     learnerThread: learnerThreadOf(run, metrics),
-    partitions: tasks,
+    partitions: made.partitions,
     prefix: flags.prefix,
     rekeyFrom: flags.rekeyFrom,
     sources,
@@ -63,8 +62,7 @@ export function serviceOptions(
 
 /** What a service is made as. */
 function madeOptions(
-  { config, model, seed }: Made,
-  { variantModels = [] }: Flags,
+  { config, model, seed, variants }: Made,
   memory: number | undefined,
 ): Pick<ServiceOptions, "model" | "modelConfig" | "task" | "variants" | "learner" | "learning"> {
   const task = {
@@ -78,7 +76,7 @@ function madeOptions(
     model,
     modelConfig: modelConfig(model, config),
     task,
-    variants: variantModels.map((name) => ({ model: name, modelConfig: modelConfig(name, config) })),
+    variants: variants.map((name) => ({ model: name, modelConfig: modelConfig(name, config) })),
     learner: { tableBytes, ...learnerOptions(task, config, seed) },
     learning: learningOptions(config),
   };

@@ -14,18 +14,19 @@
  * @module
  */
 
-import type { Log } from "../log/log.ts";
+import type { Log, NewRecord } from "../log/log.ts";
+import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
-import type { Replaceable } from "../service/replaceable.ts";
 import type { Service } from "../service/service.ts";
 import type { Task } from "../task/task.ts";
-import { servingRecord } from "../topics/serving.ts";
+import { closingRecord, servingRecord, switchState, switchWriterId } from "../topics/serving.ts";
 import { GentleLog } from "./gentle_log.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import type { Generation } from "../topics/generations.ts";
-import { distance, goalFor, positionsOf } from "./positions.ts";
+import { distance, goalFor, isUneven, type Positions, positionsOf } from "./positions.ts";
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "./rebuild.ts";
+import type { Succession } from "./succession.ts";
 import { ThreadedBuild, type ThreadedBuildOptions } from "./threaded_build.ts";
 import { generationRecord } from "../topics/generations.ts";
 
@@ -38,13 +39,11 @@ export interface OnlineOptions {
   /** What is built, as its record is. */
   readonly generation: Generation;
   /** How it is built. */
-  readonly rebuild: Omit<RebuildOptions, "until">;
-  /** The service that answers meanwhile. */
-  readonly place: Replaceable;
-  /** Offsets at which it stops to read events, by task; nowhere at first. */
-  readonly ends: number[];
-  /** Starts the service that follows it, which may wait for its tasks. */
-  readonly start: (warm: WarmGeneration | undefined) => Promise<Service>;
+  readonly rebuild: Omit<RebuildOptions, "until" | "service"> & Required<Pick<RebuildOptions, "service">>;
+  /** What keeps this process, and the others, at the generation that serves. */
+  readonly succession: Succession;
+  /** Starts the service of a generation, which waits for its tasks. @param ends where they stop, by task */
+  readonly start: (warm: WarmGeneration, ends: number[], generation: number) => Promise<Service>;
   /**
    * Asked once before the switch. @returns whether the generation may serve
    *
@@ -80,22 +79,33 @@ const FEW_EVENTS = 1000;
 /** A leg that leaves more than this share of the one before does not catch up at the share of the thread that it has. */
 const SLOW = 0.5;
 
-/** Longest wait for tasks to come to one place, and the time between two looks. */
+/** Longest wait for tasks to come to one place, and the pause before the next try. */
 const EVEN_MS = 1000;
+const RETRY_MS = 5000;
 /** Longest wait for a group to assign partitions, and for the first task. */
 const JOIN_MS = 10_000;
 const LOOK_MS = 5;
 
-/** Builds until it has caught up, then switches. @throws the signal's reason */
+/**
+ * Builds until it has caught up, then switches. Whoever has begun before is fenced.
+ *
+ * @throws the signal's reason
+ */
 export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<OnlineResult> {
-  const { topics, serving, generation, place, signal, clock, now } = options;
+  const { topics, serving, generation, succession, signal, clock, now } = options;
   const before = generationTopics(topics, serving);
   const { partitions: tasks } = generation.blueprint;
   const goal = async () => goalFor(await positionsOf(log, before), tasks);
   const sources = (await log.identify(topics.events))?.partitions;
-  const note = async (until: readonly number[]) => {
-    await log.append([generationRecord(topics, { ...generation, sources, until }, now())]);
-  };
+  await using writer = await log.writer(switchWriterId(topics));
+  const write = async (...records: readonly NewRecord[]) =>
+    void await writer.commit({ records, group: writer.id, offsets: [] });
+  const note = async (until: readonly number[]) =>
+    await write(generationRecord(topics, { ...generation, sources, until }, now()));
+  const reopen = async () => await write(closingRecord(topics, null, now()));
+  const found = await switchState(log, topics);
+  if (found.serving !== serving) return { isSwitched: false, pauseMs: 0 };
+  if (found.closing !== null) await reopen();
   let until = generation.until ?? await goal();
   await note(until);
   if (options.thread !== undefined) {
@@ -133,34 +143,42 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   };
   await catchUp();
   if (!await options.mayServe(gentle.log)) return { isSwitched: false, pauseMs: 0 };
-  const isWarm = options.rebuild.service !== undefined;
-  const tasksOf = Promise.withResolvers<Map<number, Task>>();
-  const early = isWarm ? await options.start({ ...rebuild.warm, tasks: tasksOf.promise }) : undefined;
+  const built = Promise.withResolvers<Map<number, Task>>();
+  const next = await options.start(
+    { ...rebuild.warm, tasks: built.promise },
+    rebuild.ends,
+    generation.number,
+  );
   try {
-    if (early !== undefined) await waitFor(() => early.hasJoined, options);
-    await catchUp();
-    await build(rebuild, 1, options);
-    signal.throwIfAborted();
-    const begun = clock();
-    if (!await isEven(log, options)) {
-      await early?.stop();
-      return { isSwitched: false, pauseMs: 0 };
+    await waitFor(() => next.hasJoined, options);
+    for (let evenMs = EVEN_MS;; evenMs *= 2) {
+      await catchUp();
+      await build(rebuild, 1, options);
+      signal.throwIfAborted();
+      const begun = clock();
+      succession.begin();
+      await using held = new AsyncDisposableStack();
+      if (!await close(log, write, held, { ...options, evenMs })) {
+        await reopen();
+        await succession.look();
+        await pause(RETRY_MS, signal);
+        continue;
+      }
+      gentle.end();
+      await extend();
+      while (await rebuild.step(true));
+      await write(servingRecord(topics, generation.number, now()), closingRecord(topics, null, now()));
+      built.resolve(await rebuild.lead());
+      await waitFor(() => next.tasks.size > 0, options);
+      const old = succession.replace(generation.number, { service: next, ends: rebuild.ends });
+      const pauseMs = clock() - begun;
+      await old.stop();
+      return { isSwitched: true, pauseMs };
     }
-    gentle.end();
-    await place.release();
-    await extend();
-    while (await rebuild.step(true));
-    await log.append([servingRecord(topics, generation.number, now())]);
-    if (isWarm) tasksOf.resolve(await rebuild.lead());
-    else await rebuild[Symbol.asyncDispose]();
-    const next = early ?? await options.start(undefined);
-    await waitFor(() => next.tasks.size > 0, options);
-    const old = place.replace(next);
-    const pauseMs = clock() - begun;
-    await old.stop();
-    return { isSwitched: true, pauseMs };
   } catch (error) {
-    await early?.stop();
+    if (succession.place.current !== next) await next.stop();
+    await ignore(reopen(), "whoever has fenced it decides");
+    await succession.look();
     throw error;
   }
 }
@@ -175,31 +193,50 @@ async function waitFor(
 }
 
 /**
- * Has tasks that share a partition come to one place of it, where others are to share it otherwise: what one of them has
- * answered and another not would be neither.
+ * Has the tasks that serve stop for good. Those that share a partition come to one place of it first, where others are to
+ * share it otherwise: what one of them has answered and another not would be neither.
+ *
+ * @param held gets what keeps them from committing
+ * @returns whether they have; if not, the switch is to be taken back
  */
-async function isEven(
+async function close(
   log: Log,
-  { topics, serving, generation, ends, signal, clock }: OnlineOptions,
+  write: (record: NewRecord) => Promise<void>,
+  held: AsyncDisposableStack,
+  { topics, serving, generation, succession, signal, clock, now, evenMs }:
+    & OnlineOptions
+    & { readonly evenMs: number },
 ): Promise<boolean> {
-  const before = generationTopics(topics, serving);
-  const { partitions: count } = generation.blueprint;
-  const deadline = clock() + EVEN_MS;
-  for (;;) {
-    const now = await positionsOf(log, before);
-    const { partitions, tasks } = now;
-    if (tasks.length === count || tasks.length === partitions) return true;
-    // One may have read beyond the end that it was given.
-    for (const task of tasks.keys()) {
-      const sharing = tasks.filter((_, other) => other % partitions === task % partitions);
-      ends[task] = Math.max(...sharing, ends[task] === Infinity ? 0 : ends[task]!);
-    }
-    if (tasks.every((next, task) => next === ends[task])) return true;
-    if (clock() >= deadline || signal.aborted) break;
-    await pause(LOOK_MS, signal);
+  const { number: to, blueprint: { partitions: count } } = generation;
+  const positions = async () => await positionsOf(log, generationTopics(topics, serving));
+  const first = await positions();
+  const isShared = first.tasks.length !== count && first.tasks.length !== first.partitions;
+  let ends = isShared ? evenEnds(first, []) : first.tasks.map(() => 0);
+  await write(closingRecord(topics, { to, ends }, now()));
+  for (const deadline = clock() + evenMs; isShared;) {
+    const at = await positions();
+    if (at.tasks.every((next, task) => next === ends[task])) break;
+    if (clock() >= deadline || signal.aborted) return false;
+    const higher = evenEnds(at, ends);
+    if (higher.some((end, task) => end !== ends[task])) {
+      ends = higher;
+      await write(closingRecord(topics, { to, ends }, now()));
+    } else await pause(LOOK_MS, signal);
   }
-  ends.fill(Infinity);
-  return false;
+  await succession.place.release();
+  held.use(await succession.fence());
+  return !isUneven(await positions(), count);
+}
+
+/** Ends for tasks that share partitions, of which some may have read beyond those that they were given. */
+function evenEnds({ partitions, tasks }: Positions, ends: readonly number[]): readonly number[] {
+  return tasks.map((_, task) =>
+    Math.max(
+      ...tasks.map((next, other) =>
+        other % partitions === task % partitions ? Math.max(next, ends[other] ?? 0) : 0
+      ),
+    )
+  );
 }
 
 /** Builds a leg. */

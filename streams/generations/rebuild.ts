@@ -95,8 +95,8 @@ export class Rebuild implements AsyncDisposable {
   readonly #remembered: readonly Carried[];
   /** What a service has of it beside its tasks. */
   readonly warm: Omit<WarmGeneration, "tasks">;
-  /** Where each partition of the events ends. */
-  readonly #until: number[];
+  /** Where each partition of the events ends; nowhere, `Infinity`, once its tasks lead. */
+  readonly ends: number[];
   readonly #open: AsyncDisposableStack;
   /** Its tasks, unless they are given away. */
   readonly #own: AsyncDisposableStack;
@@ -129,7 +129,7 @@ export class Rebuild implements AsyncDisposable {
     this.learning = parts.learning;
     this.#tasks = parts.tasks;
     this.warm = parts.warm;
-    this.#until = parts.until;
+    this.ends = parts.until;
     this.#starts = parts.starts;
     this.#sharing = parts.sharing;
     this.#remembered = parts.remembered;
@@ -196,7 +196,7 @@ export class Rebuild implements AsyncDisposable {
   get progress(): RebuildProgress {
     let [done, of] = [0, 0];
     for (const [partition, task] of this.#tasks.entries()) {
-      const start = this.#starts[partition]!, end = this.#until[partition]!;
+      const start = this.#starts[partition]!, end = this.ends[partition]!;
       done += Math.max(0, Math.min(task.next, end) - start);
       of += Math.max(0, end - start);
     }
@@ -210,7 +210,7 @@ export class Rebuild implements AsyncDisposable {
 
   /** Has more events in it. @param until offsets of events up to which it is built then, by partition */
   extend(until: readonly number[]): void {
-    for (const [partition, end] of until.entries()) this.#until[partition] = end;
+    for (const [partition, end] of until.entries()) this.ends[partition] = end;
     this.#done.clear();
   }
 
@@ -246,7 +246,7 @@ export class Rebuild implements AsyncDisposable {
   async lead(): Promise<Map<number, Task>> {
     const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));
     for (const task of this.#tasks) task.lead();
-    this.#until.fill(Infinity);
+    this.ends.fill(Infinity);
     this.#own.move();
     await this.#open.disposeAsync();
     return tasks;

@@ -504,6 +504,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       await Task.open(this.#log, this.#topics, partition, options, this.serving, runtime)
         .finally(() => this.#meters.delete(partition)),
     );
+    await this.#options.mayWork?.(signal);
     const { end } = await this.#log.bounds(this.#topics.events, partition);
     opened.move();
     const { records, bytes } = meter.status;

@@ -11,6 +11,8 @@ import { generationTopics, topicNames, type Topics } from "./topics.ts";
 
 /** Key of the record. */
 export const SERVING_KEY = "serving";
+/** Key of the record of a switch that is under way. */
+const CLOSING_KEY = "closing";
 
 /** Number of the generation that is there before any record says so. */
 export const FIRST_GENERATION = 1;
@@ -27,6 +29,56 @@ export async function servingGeneration(
   if (Number.isSafeInteger(number) && number > 0) return number;
   const cause = new SyntaxError(`its value is ${number}`);
   throw corruptRecord("find which generation serves", record, cause, remedyByCopy(record));
+}
+
+/** A switch that is under way: the generation that serves takes no more events. */
+export interface Closing {
+  /** Number of the generation that is to serve. */
+  readonly to: number;
+  /** Offsets of events at which the tasks of the one that serves stop, by task; 0 = where they are. */
+  readonly ends: readonly number[];
+}
+
+/** What the topic of generations says of who answers. */
+export interface SwitchState {
+  /** Number of the generation that serves. */
+  readonly serving: number;
+  /** The switch that is under way; `null` = there is none. */
+  readonly closing: Closing | null;
+}
+
+/** Which generation serves, and whether another is taking over. @throws LogError `corrupt` when a record cannot be read */
+export async function switchState(
+  log: Pick<Log, "identify" | "latest" | "read" | "bounds">,
+  topics: Pick<Topics, "generations">,
+): Promise<SwitchState> {
+  const { generations } = topics;
+  // In this order: a switch that ends in between is seen by its new generation.
+  const record = await log.identify(generations) === null
+    ? null
+    : await newestOf(log, generations, 0, CLOSING_KEY);
+  const serving = await servingGeneration(log, topics);
+  if (record === null || record.value === null) return { serving, closing: null };
+  try {
+    return { serving, closing: JSON.parse(new TextDecoder().decode(record.value)) as Closing };
+  } catch (cause) {
+    throw corruptRecord("find which generation takes over", record, cause, remedyByCopy(record));
+  }
+}
+
+/** Transactional id of whoever builds and switches: a later one fences what an earlier one would write. */
+export function switchWriterId({ generations }: Pick<Topics, "generations">): string {
+  return `${generations}-switch`;
+}
+
+/** The record of a switch that is under way. @param closing `null` = it is over @param time milliseconds since the epoch */
+export function closingRecord(
+  { generations }: Pick<Topics, "generations">,
+  closing: Closing | null,
+  time: number,
+): NewRecord {
+  const value = closing && new TextEncoder().encode(JSON.stringify(closing));
+  return { topic: generations, partition: 0, key: CLOSING_KEY, value, time };
 }
 
 /** The topics of the generation that serves. @param prefix of topic names */

@@ -33,10 +33,12 @@ const { values } = parseArgs({
     log: { type: "string", default: "sqlite" },
     partitions: { type: "string", default: "2" },
     tasks: { type: "string", default: "6" },
+    processes: { type: "string", default: "1" },
   },
 });
 const [rate, seconds] = [Number(values.rate), Number(values.seconds)];
-const url = `http://127.0.0.1:${values.port}`;
+const processes = Number(values.processes);
+const urls = Array.from({ length: processes }, (_, n) => `http://127.0.0.1:${Number(values.port) + n}`);
 const folder = await Deno.makeTempDir();
 const path = join(folder, "log");
 const shop = JSON.parse(await Deno.readTextFile("fixtures/shop/meander.json"));
@@ -79,12 +81,16 @@ function start(args: readonly string[], onLine: (line: string) => void): Deno.Ch
 await using broker = values.log === "kafka" ? await startMeasuredBroker() : undefined;
 const place = broker === undefined ? ["--log-path", path] : ["--log", "kafka", "--brokers", broker.address];
 
-function serve(config: string, flags: readonly string[], onLine: (line: string) => void): Deno.ChildProcess {
+/** Runs process n of a deployment. */
+function serve(n: number, config: string, flags: readonly string[], onLine: (line: string) => void) {
   const own = broker === undefined
     ? []
-    : ["--snapshots", `${folder}/snapshots`, "--members", `${folder}/members`];
+    : ["--snapshots", `${folder}/snapshots-${n}`, "--members", `${folder}/members-${n}`];
   const log = [...place, ...own, "--config", config, "--model", values.model];
-  return start(["scripts/run.ts", ...log, "--http", `127.0.0.1:${values.port}`, ...flags], onLine);
+  return start(
+    ["scripts/run.ts", ...log, "--http", `127.0.0.1:${Number(values.port) + n}`, ...flags],
+    onLine,
+  );
 }
 
 /** Waits until something is so. @throws Error when it is not within ten minutes */
@@ -98,9 +104,9 @@ async function until(what: string, condition: () => boolean | Promise<boolean>):
 
 async function isReady(): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/ready`);
-    await response.body?.cancel();
-    return response.ok;
+    const responses = await Promise.all(urls.map((url) => fetch(`${url}/ready`)));
+    await Promise.all(responses.map(({ body }) => body?.cancel()));
+    return responses.every(({ ok }) => ok);
   } catch {
     return false;
   }
@@ -130,14 +136,16 @@ interface Asked {
 
 const asked: Asked[] = [];
 let failedClicks = 0, clicks = 0;
+const failures: string[] = [];
 
 /** Asks for a list, and clicks on one of five. */
 async function ask(n: number): Promise<void> {
   const at = performance.now();
   const request = `drill-${n}`, user = `u${1 + n * 7 % 400}`;
   try {
-    const response = await post("/v1/recommend", { user, count: 5, request });
+    const response = await post(n, "/v1/recommend", { user, count: 5, request });
     const list = await response.json() as Recommendation;
+    if (!response.ok) failures.push(`${n}: ${JSON.stringify(list)}`);
     asked.push({ request, at, ms: performance.now() - at, isFailed: !response.ok });
     if (!response.ok || n % 5 > 0) return;
     const item = list.items[n % 25 / 5]?.item;
@@ -152,16 +160,17 @@ async function ask(n: number): Promise<void> {
       action: "click",
       time: Date.now(),
     };
-    const taken = await post("/v1/events", event);
+    const taken = await post(n, "/v1/events", event);
     await taken.body?.cancel();
     if (!taken.ok) failedClicks++;
-  } catch {
+  } catch (error) {
+    failures.push(`${n}: ${error}`);
     asked.push({ request, at, ms: performance.now() - at, isFailed: true });
   }
 }
 
-async function post(route: string, body: unknown): Promise<Response> {
-  return await fetch(`${url}${route}`, {
+async function post(n: number, route: string, body: unknown): Promise<Response> {
+  return await fetch(`${urls[n % processes]}${route}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
@@ -172,22 +181,19 @@ try {
   const ingest = ["scripts/ingest.ts", "--from", "fixtures/shop", "--recent", ...place];
   await start([...ingest, "--limit", values.limit, "--partitions", values.partitions], () => {}).status;
   let isCaughtUp = false;
-  const first = serve(configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
+  const first = serve(0, configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
   await until("the shop is served to its end", () => isCaughtUp);
   await stop(first);
   let said: string | undefined, began = 0, switched = 0;
-  const second = serve(configs[1], [
-    "--rebuild",
-    "--rebuild-share",
-    values.share,
-    "--partitions",
-    values.tasks,
-  ], (line) => {
-    if (/rebuild|generation|changed|error|warn/.test(line)) print(line);
-    if (/builds generation/.test(line)) began = performance.now();
-    if (/serves, after a pause of/.test(line)) [said, switched] = [line, performance.now()];
-  });
-  await until("the service is ready", isReady);
+  const flags = ["--rebuild", "--rebuild-share", values.share, "--partitions", values.tasks];
+  const running = urls.map((_, n) =>
+    serve(n, configs[1], flags, (line) => {
+      if (/rebuild|generation|changed|error|warn/i.test(line)) print(`${n}: ${line}`);
+      if (/builds generation/.test(line)) began ||= performance.now();
+      if (/serves, after a pause of/.test(line)) [said, switched] = [line, performance.now()];
+    })
+  );
+  await until("all processes are ready", isReady);
   const begun = performance.now();
   const pending: Promise<void>[] = [];
   for (let n = 0; performance.now() - begun < 1000 * seconds || said === undefined; n++) {
@@ -197,7 +203,7 @@ try {
   }
   await Promise.all(pending);
   await delay(2000);
-  await stop(second);
+  await Promise.all(running.map(stop));
 
   const topics = topicNames();
   await using log: Log = broker === undefined
@@ -222,6 +228,7 @@ try {
       rate: asked.length / ((performance.now() - begun) / 1000),
       requests: asked.length,
       failed: asked.filter(({ isFailed }) => isFailed).length + failedClicks,
+      failures: failures.slice(0, 5),
       unanswered: asked.filter(({ request }) => !answers.has(request)).length,
       doubled,
       clicks,

@@ -42,10 +42,10 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   await log.createTopics(topicSpecs(topics, 1));
   const before = configured({ features: { itemFields: ["band"] }, batchRows: 16 });
   await agreeOn(log, topics, before, FLAGS);
-  const { variants, partitions } = FLAGS;
+  const { variants } = FLAGS;
   const plan = async (config: object, of: typeof variants | ["dien"] = variants) => {
-    const made = { config: configured(config), model: "base", seed: 3 } as const;
-    return await planOnline(log, topics, made, { partitions, variants: of });
+    const made = { ...FLAGS, config: configured(config), variants: of };
+    return await planOnline(log, topics, made);
   };
   assert.equal(
     await plan({ features: { itemFields: ["band"] }, batchRows: 32 }),
@@ -63,6 +63,6 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
 Deno.test("planOnline() does not serve a deployment of which it has no record", async () => {
   await using log = new MemoryLog();
   await log.createTopics(topicSpecs(topics, 1));
-  const made = { config: configured({}), model: "base", seed: 3 } as const;
-  assert.equal(await planOnline(log, topics, made, FLAGS), null, "there is nothing to serve yet");
+  const made = { ...FLAGS, config: configured({}) };
+  assert.equal(await planOnline(log, topics, made), null, "there is nothing to serve yet");
 });

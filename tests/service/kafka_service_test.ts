@@ -10,6 +10,8 @@ import { Service } from "../../streams/service/service.ts";
 import type { CommitReport } from "../../streams/log/metered_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { USER_FORMATS } from "../../src/users/user_codec.ts";
+import { serve, topics as generations } from "../generations/built.ts";
+import { Member } from "../generations/members.ts";
 import { makeLearner } from "../learner/batches.ts";
 import {
   answersOn,
@@ -110,6 +112,40 @@ if (broker !== undefined) {
       );
       return sampled.reduce((sum, request) => sum + (answers.get(request) ?? 0), 0);
     }
+  });
+
+  Deno.test("a generation takes over on Kafka in one process, and in two of a group, each request answered once", async () => {
+    await using log = await openLog(broker);
+    await serve(log, { views: 60, partitions: 2 });
+    await log.createTopics([{ name: generations.generations, partitions: 1, cleanup: "compact" }]);
+    const events = shopEvents(200, 12);
+    const rest = events.slice(shopEvents(60, 12).length);
+    let pending = Promise.resolve();
+    const send = (n: number) =>
+      pending = pending.then(async () => {
+        const records = recordsOf(rest.splice(0, n)).filter(({ topic }) => topic === generations.events);
+        if (records.length > 0) await log.append(records);
+      });
+    const options = { tasks: { 1: 2, 2: 6 }, onStep: () => void send(2) };
+    await using logs = new AsyncDisposableStack();
+    const start = async () => await Member.start(logs.use(await openLog(broker)), options);
+    await using one = await start();
+    assert.ok((await one.build(2)).isSwitched);
+    await using other = await start();
+    const shared = async (tasks: number) =>
+      await until(
+        () => Promise.resolve([one, other].every(({ place }) => place.service.tasks.size === tasks)),
+        "tasks are shared",
+      );
+    await shared(3);
+    await send(20);
+    const [there, here] = await Promise.all([other.build(1), one.build(1)]);
+    assert.notEqual(there.isSwitched, here.isSwitched, "one of them has built it");
+    await shared(1);
+    await send(rest.length);
+    const asked = requestsOf(events).sort();
+    await until(async () => (await answersOn(log)).length >= asked.length, "all are answered");
+    assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), asked);
   });
 
   Deno.test("Service on Kafka is upgraded process by process: nothing stops, and the older release ends where it cannot read", async () => {

@@ -90,6 +90,11 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    */
   readonly beside?: (() => Topics | null) | undefined;
   /**
+   * @internal Asked by a task that has fenced all others of its partition, before it works. Rejects when its generation has
+   * been taken over.
+   */
+  readonly mayWork?: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /**
    * A topic of the same log whose events are copied to the deployment's, keyed by user, each exactly once: for
    * producers with another key, or a topic that got more partitions. One of the processes with tasks does it.
    *

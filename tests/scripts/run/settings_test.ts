@@ -28,12 +28,12 @@ Deno.test("a generation that serves and one that is built take no more than --me
   const memory = 1 << 30;
   const flags = { ...FLAGS, memory };
   const config = parseConfig("{}", "meander.json");
-  const made = { config, model: "base", seed: 0 } as const;
+  const made = { config, model: "base", seed: 0, partitions: 1, variants: [] } as const;
   const settings = await readSettings(flags);
   const bytesOf = (of: 1 | 2) => {
     const own = memoryOf(flags, of);
     const parts = { memory: own, encodeLists: undefined, metrics: undefined as never };
-    const { stateBytes = 0, learner } = serviceOptions(made, 1, settings, parts);
+    const { stateBytes = 0, learner } = serviceOptions(made, settings, parts);
     const built = rebuildOptions(config, { ...made, memory: own }, topicNames(), []);
     // The learner's tables, and the scorer's copy of them.
     const serves = stateBytes + 2 * (learner.tableBytes ?? Infinity);

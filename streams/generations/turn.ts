@@ -1,0 +1,72 @@
+/**
+ * Work that one process of a deployment does at a time: when it dies, the next one begins anew.
+ *
+ * @module
+ */
+
+import { ignore } from "../log/ignore.ts";
+import type { Log } from "../log/log.ts";
+import { orAborted, pause } from "../log/pause.ts";
+import type { Job } from "../service/jobs/worker.ts";
+import { WorkerGroup } from "../service/jobs/worker_group.ts";
+import type { SharedThread } from "../service/jobs/shared_thread.ts";
+
+/** Who may do what. */
+export interface TurnOptions<T> {
+  /** The group of those who may. */
+  readonly group: string;
+  /** A topic with one partition. */
+  readonly topic: string;
+  /** What is done, for people. */
+  readonly name: string;
+  /** Does it; after a failure of the log again. */
+  readonly work: (signal: AbortSignal) => Promise<T>;
+  /** The thread that it shares. */
+  readonly thread: SharedThread;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** The first pause after a failure, milliseconds. @default {1000} */
+  readonly pauseMs?: number | undefined;
+}
+
+const IDLE_MS = 1000;
+
+/** Does work once it is the turn of this process. @returns what it returns @throws what it throws, or the signal's reason */
+export async function inTurn<T>(log: Log, options: TurnOptions<T>): Promise<T> {
+  const { group, topic, name, work, thread, signal, now, pauseMs } = options;
+  const done = Promise.withResolvers<T>();
+  const workers = new WorkerGroup<Turn>(log, {
+    ...{ group, topic, thread, now, pauseMs },
+    name: () => name,
+    open: () => Promise.resolve(new Turn(async (own) => done.resolve(await work(own)))),
+  });
+  ignore(workers.ended.catch(done.reject), "`done` has it");
+  try {
+    return await orAborted(done.promise, signal);
+  } finally {
+    await workers.stop();
+  }
+}
+
+class Turn implements Job {
+  readonly #ending = new AbortController();
+  readonly #work: Promise<void>;
+  #isDone = false;
+
+  constructor(work: (signal: AbortSignal) => Promise<void>) {
+    this.#work = work(this.#ending.signal).finally(() => this.#isDone = true);
+    ignore(this.#work, "steps throw it");
+  }
+
+  async step(signal: AbortSignal): Promise<void> {
+    const idle = pause(IDLE_MS, signal);
+    await (this.#isDone ? Promise.all([this.#work, idle]) : Promise.race([this.#work, idle]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await ignore(this.#work, "steps throw it");
+  }
+}

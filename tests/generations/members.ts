@@ -1,0 +1,272 @@
+/**
+ * Processes of one deployment on a log in memory: each has a connection of its own, which may die or be cut off.
+ *
+ * @module
+ */
+
+import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../streams/generations/online.ts";
+import { boundedLog } from "../../streams/generations/rebuild.ts";
+import { generationsOf } from "../../streams/topics/generations.ts";
+import { mayWork, Succession } from "../../streams/generations/succession.ts";
+import { inTurn } from "../../streams/generations/turn.ts";
+import { ignore } from "../../streams/log/ignore.ts";
+import { type Commit, type Log, LogError, type Membership, type NewRecord } from "../../streams/log/log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
+import type { WarmGeneration } from "../../streams/service/jobs/options.ts";
+import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
+import { Service } from "../../streams/service/service.ts";
+import { tasksLog } from "../../streams/task/shared_sources.ts";
+import { servingGeneration } from "../../streams/topics/serving.ts";
+import { generationTopics } from "../../streams/topics/topics.ts";
+import { Crash } from "../replay/crashing_log.ts";
+import { OPTIONS } from "../service/deployment.ts";
+import { rebuildOptions, topics } from "./built.ts";
+
+/** When a commit is seen. */
+export type When = "before" | "after";
+
+/** A connection of a process. What it has begun while it is cut off takes place when it is back. */
+export class Connection {
+  /** The log, as the process has it. */
+  readonly log: Log;
+  /** Told of each commit, and awaited. */
+  onCommit: (records: readonly NewRecord[], when: When) => void | Promise<void> = () => {};
+  readonly #expulsions = new Set<() => void>();
+  #isDead = false;
+  #cut: PromiseWithResolvers<void> | undefined;
+
+  /** Connects to a log. */
+  constructor(inner: Log) {
+    const through = <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => async (...args: A) => {
+      await this.#pass();
+      const result = await operation(...args);
+      await this.#pass();
+      return result;
+    };
+    this.log = layered(inner, {
+      createTopics: through(inner.createTopics.bind(inner)),
+      topics: through(inner.topics.bind(inner)),
+      identify: through(inner.identify.bind(inner)),
+      append: through(inner.append.bind(inner)),
+      read: through(inner.read.bind(inner)),
+      bounds: through(inner.bounds.bind(inner)),
+      committed: through(inner.committed.bind(inner)),
+      ...(inner.latest && { latest: through(inner.latest.bind(inner)) }),
+      writer: through(async (id) => {
+        const writer = await inner.writer(id);
+        const commit = through(writer.commit.bind(writer));
+        return {
+          id,
+          commit: async (of: Commit) => {
+            await this.onCommit(of.records, "before");
+            const offsets = await commit(of);
+            await this.onCommit(of.records, "after");
+            await this.#pass();
+            return offsets;
+          },
+          [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+        };
+      }),
+      join: through((group, names, handlers) => this.#join(inner, group, names, handlers)),
+    });
+  }
+
+  /** Does nothing more; groups go on without it. */
+  die(): void {
+    this.#isDead = true;
+    this.#expel();
+  }
+
+  /** Is cut off until the function that it returns is called. @param isMissed whether groups go on without it */
+  cut(isMissed: boolean): () => void {
+    const cut = this.#cut = Promise.withResolvers<void>();
+    if (isMissed) this.#expel();
+    return () => {
+      this.#cut = undefined;
+      cut.resolve();
+    };
+  }
+
+  async #pass(): Promise<void> {
+    await this.#cut?.promise;
+    if (this.#isDead) throw new Crash("this process is dead");
+  }
+
+  #expel(): void {
+    for (const expel of this.#expulsions) expel();
+    this.#expulsions.clear();
+  }
+
+  async #join(inner: Log, group: string, names: readonly string[], handlers: Parameters<Log["join"]>[2]) {
+    let isGone = false;
+    const gone = Promise.withResolvers<void>(), lost = Promise.withResolvers<never>();
+    ignore(lost.promise, "`ended` has it");
+    const unless = async (work: () => Promise<void>) => {
+      if (!isGone) await Promise.race([work(), gone.promise]);
+    };
+    const member = await inner.join(group, names, {
+      assigned: (partitions) => unless(() => handlers.assigned(partitions)),
+      revoked: (partitions) => unless(() => handlers.revoked(partitions)),
+    });
+    this.#expulsions.add(async () => {
+      isGone = true;
+      gone.resolve();
+      const held = member.partitions;
+      await member.leave();
+      await this.#cut?.promise;
+      if (!this.#isDead && held.length > 0) await handlers.revoked(held);
+      lost.reject(new LogError("closed", `was expelled from ${group}`));
+    });
+    const leave = async () => await (isGone ? Promise.resolve() : member.leave());
+    const membership: Membership = {
+      group,
+      get partitions() {
+        return isGone ? [] : member.partitions;
+      },
+      ended: Promise.race([member.ended, lost.promise]),
+      leave,
+      [Symbol.asyncDispose]: leave,
+    };
+    ignore(membership.ended, "whoever joined watches it");
+    return membership;
+  }
+}
+
+/** What processes have in common. */
+export interface MembersOptions {
+  /** Number of tasks, by generation. */
+  readonly tasks: Readonly<Record<number, number>>;
+  /** Called after each step of a build. */
+  readonly onStep?: () => void;
+}
+
+/** A process of the deployment. */
+export class Member implements AsyncDisposable {
+  readonly connection: Connection;
+  readonly place: Replaceable;
+  readonly succession: Succession;
+  readonly #options: MembersOptions;
+  readonly #ending: AbortController;
+
+  private constructor(
+    parts: Pick<Member, "connection" | "place" | "succession">,
+    options: MembersOptions,
+    ending: AbortController,
+  ) {
+    this.connection = parts.connection;
+    this.place = parts.place;
+    this.succession = parts.succession;
+    this.#options = options;
+    this.#ending = ending;
+  }
+
+  /** Starts a process, which runs the generation that serves. */
+  static async start(inner: Log, options: MembersOptions): Promise<Member> {
+    const connection = new Connection(inner);
+    const { log } = connection;
+    const serving = await servingGeneration(log, topics);
+    const ends = endless(options, serving);
+    const service = await begin(log, options, { generation: serving, ends });
+    const place = new Replaceable(service, new ServingTopics(generationTopics(topics, serving)));
+    const ending = new AbortController();
+    const succession = new Succession(log, {
+      ...{ topics, place, serving, ends },
+      start: async (generation) => {
+        const ends = endless(options, generation);
+        return { ends, service: await begin(log, options, { generation, ends }) };
+      },
+      signal: ending.signal,
+      clock: () => performance.now(),
+      now: () => 0,
+      patienceMs: 300,
+    });
+    ignore(succession.ended, "a dead process has none");
+    return new Member({ connection, place, succession }, options, ending);
+  }
+
+  /** With what it builds a generation. */
+  async optionsOf(number: number, signal: AbortSignal): Promise<OnlineOptions> {
+    const { log } = this.connection;
+    const blueprint = {
+      model: "dien",
+      variants: [],
+      partitions: this.#options.tasks[number]!,
+      seed: 0,
+      options: {},
+    };
+    const { until: _, ...rebuild } = await madeOf(log, number);
+    return {
+      ...{ topics, serving: await servingGeneration(log, topics), succession: this.succession, signal },
+      generation: {
+        ...{ number, blueprint, since: 0, isAdopted: false },
+        until: (await generationsOf(log, topics)).get(number)?.until,
+      },
+      rebuild: { ...rebuild, service: () => ({}) },
+      start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
+      mayServe: () => Promise.resolve(true),
+      share: 1,
+      clock: () => performance.now(),
+      now: () => 0,
+      onStep: () => this.#options.onStep?.(),
+    };
+  }
+
+  /** Builds a generation when it is its turn. */
+  async build(number: number, over: Partial<OnlineOptions> = {}): Promise<OnlineResult> {
+    const { log } = this.connection;
+    const serving = await servingGeneration(log, topics);
+    return await inTurn(log, {
+      group: "builder",
+      topic: topics.generations,
+      name: "rebuild",
+      thread: this.place.current.thread,
+      signal: this.#ending.signal,
+      now: () => performance.now(),
+      pauseMs: 10,
+      work: async (signal) =>
+        await rebuildOnline(log, { ...await this.optionsOf(number, signal), serving, ...over }),
+    });
+  }
+
+  /** Dies. */
+  die(): void {
+    this.connection.die();
+    this.#ending.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await ignore(this.succession.ended, "a dead process has none");
+    await this.place.current.stop();
+  }
+}
+
+/** How a generation is made: the first one as it is, the second one otherwise. */
+async function madeOf(log: Log, generation: number) {
+  const second = await rebuildOptions(log);
+  if (generation === 2) return second;
+  const { model, modelConfig, task, learner, learning = {} } = OPTIONS;
+  return { ...second, spec: { model, modelConfig, schema: task.schema, learner, learning, topics }, task };
+}
+
+function endless({ tasks }: MembersOptions, generation: number): number[] {
+  return new Array(tasks[generation]).fill(Infinity);
+}
+
+async function begin(
+  log: Log,
+  { tasks }: MembersOptions,
+  { generation, ends, warm }: {
+    readonly generation: number;
+    readonly ends: number[];
+    readonly warm?: WarmGeneration;
+  },
+): Promise<Service> {
+  const own = generationTopics(topics, generation);
+  const { spec: { model, modelConfig, learner }, task } = await madeOf(log, generation);
+  return await Service.start(boundedLog(await tasksLog(log, own, tasks[generation]), topics.events, ends), {
+    ...OPTIONS,
+    ...{ generation, model, modelConfig, task, learner, warm, partitions: tasks[generation] },
+    mayWork: (signal) => mayWork(log, topics, generation, signal),
+  });
+}
