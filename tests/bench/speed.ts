@@ -49,7 +49,10 @@ const program = new Command("deno task bench")
   .description(
     "Measures kernels, training, scoring, state steps and the pipeline: CPU time of one thread, least of many rounds.",
   )
-  .option("--json <file>", "write the figures, machine and date as JSON")
+  .option(
+    "--json <file>",
+    "write the figures, machine and date as JSON; with --streams, go on with what it has",
+  )
   .option("--rivals", "measure PyTorch, ONNX Runtime, VW and River too; installs them into .data/rivals")
   .addOption(new Option("--only <section>", "one section").choices(Object.keys(SECTIONS)))
   .option("--seconds <n>", "wall clock for each figure", "2")

@@ -6,7 +6,7 @@
 
 import type { Config } from "../../../streams/config/config.ts";
 import { makeRoomFor, print } from "../../flags/command_line.ts";
-import { nextItem } from "../next_item.ts";
+import { nextItem, type NextItemOptions } from "../next_item.ts";
 import { board, fixed, type NextItemReport, progressOf, reportOf } from "../next_item_report.ts";
 import { PUBLIC_STREAMS } from "./public_streams.ts";
 
@@ -34,10 +34,15 @@ const WIDE = 24;
 
 /** The figures of a run. */
 interface StreamReport extends NextItemReport {
+  /** Of the stream. */
+  readonly name: string;
   readonly seed: number;
 }
 
-/** Runs the benchmark and prints a table a run. @throws RangeError when there is no such stream */
+/** What a run depends on, beside the stream and its seed. */
+type RunOptions = Pick<StreamsOptions, "queries" | "behaviours" | "config">;
+
+/** Runs the benchmark and prints a table a run; runs that `json.file` has are not made again. @throws RangeError when there is no such stream */
 export async function runStreams(
   { folder, only, seeds, queries, behaviours: limit, config = {}, json }: StreamsOptions,
 ): Promise<void> {
@@ -47,7 +52,8 @@ export async function runStreams(
     throw new RangeError(`Cannot run ${unknown} as a stream: wanted is one of ${names.join(", ")}`);
   }
   if (json !== undefined) await makeRoomFor(json.file);
-  const reports: StreamReport[] = [];
+  const settings: RunOptions = { queries, behaviours: limit, config };
+  const reports = json === undefined ? [] : await reportsOf(json.file, settings);
   for (const { name, kind, target, withoutOwn, count = COUNT, onRequest = false, open } of PUBLIC_STREAMS) {
     if (only === undefined ? onRequest : !only.includes(name)) continue;
     const stream = await open(folder).catch((error) => {
@@ -64,10 +70,9 @@ export async function runStreams(
         ...{ stream, config, seed, queries, count, withoutOwn, task: { retrieval } },
         limit: onRequest ? undefined : limit,
       };
-      const result = await nextItem({ ...options, onProgress: progressOf(count) });
-      print(Deno.stderr, "\n");
-      const report = { seed, ...reportOf(options, result) };
-      reports.push(report);
+      const known = reports.find((one) => one.name === name && one.seed === seed);
+      const report = known ?? { name, seed, ...await run(options, count) };
+      if (known === undefined) reports.push(report);
       own.push(report);
       const { behaviours, users, items, judged } = report;
       const facts = `${behaviours} behaviours, ${users} users, ${items} items, ${judged} judged`;
@@ -80,7 +85,7 @@ export async function runStreams(
       if (json !== undefined) {
         const { machine, file } = json;
         const date = new Date().toISOString();
-        await Deno.writeTextFile(file, `${JSON.stringify({ machine, date, reports }, null, 1)}\n`);
+        await Deno.writeTextFile(file, `${JSON.stringify({ machine, date, settings, reports }, null, 1)}\n`);
       }
       if (judged === report.targets) break; // all were judged: another seed would say the same
     }
@@ -95,6 +100,22 @@ export async function runStreams(
     ];
     print(Deno.stdout, `${lines.join("\n")}\n`);
   }
+}
+
+async function run(options: NextItemOptions, count: number): Promise<NextItemReport> {
+  const result = await nextItem({ ...options, onProgress: progressOf(count) });
+  print(Deno.stderr, "\n");
+  return reportOf(options, result);
+}
+
+/** The runs of a file that were made with the same settings; none where there is no such file. */
+async function reportsOf(file: string, settings: RunOptions): Promise<StreamReport[]> {
+  const text = await Deno.readTextFile(file).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "{}";
+    throw error;
+  });
+  const { settings: before, reports = [] } = JSON.parse(text);
+  return JSON.stringify(before) === JSON.stringify(settings) ? reports : [];
 }
 
 /** Whether a method's reciprocal rank, its mean over seeds, is at the target. */

@@ -63,7 +63,7 @@ Deno.test("ml-1m-split: all but the last two are learnt, the last but one is kno
   assert.deepEqual([known, held], [["2 6", "1 7"], ["2 7", "1 8"]]);
 });
 
-Deno.test("runStreams() leaves out what is not there, and refuses a stream that it does not know", async () => {
+Deno.test("runStreams() leaves out what is not there, makes no run twice, and refuses a stream that it does not know", async () => {
   await using folder = await folderOfData();
   const json = `${folder.path}/out/figures.json`;
   const options = {
@@ -85,6 +85,14 @@ Deno.test("runStreams() leaves out what is not there, and refuses a stream that 
   assert.deepEqual(runs, ["shop 0", "shop 1", "mind 0"]);
   const [blend] = reports[0].later.filter(({ behind }: { behind: unknown }) => behind === null);
   assert.equal(blend.method, "blend");
+  // A run that the file has is not made again, unless it was made with other settings.
+  await Deno.writeTextFile(json, (await Deno.readTextFile(json)).replace(/"users": \d+/, '"users": 12345'));
+  const again = async (queries: number) => {
+    await runStreams({ ...options, queries, only: ["shop"] });
+    return JSON.parse(await Deno.readTextFile(json)).reports[0].users;
+  };
+  assert.equal(await again(10), 12345);
+  assert.notEqual(await again(9), 12345);
 });
 
 Deno.test("overSeeds() gives means with the lowest and the highest, and nothing of one run", () => {
