@@ -33,6 +33,7 @@ import {
   type Positions,
   positionsOf,
 } from "../../streams/generations/positions.ts";
+import { measureSpent, restAfter } from "../../streams/generations/processor_share.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Carried } from "../../streams/generations/remembered.ts";
 import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
@@ -282,10 +283,10 @@ async function build(
   const begun = performance.now();
   let saidAt = begun, isOpen = true;
   while (isOpen) {
-    const started = performance.now();
+    const spent = measureSpent();
     isOpen = await rebuild.step();
     const now = performance.now();
-    if (share < 1) await delay((now - started) * (1 - share) / share);
+    if (share < 1) await delay(restAfter(spent(), share));
     if (isOpen && now - saidAt < PROGRESS_MS) continue;
     saidAt = now;
     const { done } = rebuild.progress;
@@ -308,10 +309,7 @@ export function carriedText(carried: readonly Carried[], keepsWeights: boolean):
   const sum = (name: keyof Carried) => carried.reduce((sum, one) => sum + one[name], 0);
   return [
     `${sum("start")} offsets of events are not on the log any more; of what came of them`,
-    `  behaviours: ${sum("behaviours")} carried over, as sequences have them; lost: ${
-      sum("gone")
-    } that those have dropped, ` +
-    "and that users had the items of these",
+    `  behaviours: ${sum("behaviours")} carried over; lost: ${sum("gone")} that sequences have dropped`,
     `  profiles: ${sum("profiles")} carried over`,
     "  pairs, popularity, what comes next: computed anew from these behaviours",
     "  lists, their outcomes, values, rates of items and users: lost, and computed from what is left",

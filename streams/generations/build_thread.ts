@@ -13,6 +13,7 @@ import { RemoteLog } from "../log/threads/remote_log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { ThreadLog } from "../service/jobs/thread_messages.ts";
 import type { BuildOrder, BuildReport, BuildSpec } from "./build_messages.ts";
+import { measureSpent, restAfter } from "./processor_share.ts";
 import { Rebuild } from "./rebuild.ts";
 
 /** The thread's side of its channel. */
@@ -46,14 +47,14 @@ async function live(spec: BuildSpec, place: ThreadLog, share: number): Promise<v
       legs = Promise.withResolvers();
       rebuild.extend(until);
       for (let isOpen = true; isOpen && !signal.aborted;) {
-        const begun = performance.now();
+        const spent = measureSpent();
         isOpen = await rebuild.step();
         const now = performance.now();
         if (!isOpen || now - told >= REPORT_MS) {
           told = now;
           report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
         }
-        await pause((now - begun) * (1 - share) / share, signal);
+        await pause(restAfter(spent(), share), signal);
         await turn(); // a log in memory never yields, so orders would not be heard
       }
       if (!signal.aborted) report({ built: true });
