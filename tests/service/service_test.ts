@@ -106,7 +106,7 @@ Deno.test("Service answers every request once when its process dies again and ag
   let deaths = 0;
   for (let done = false; !done;) {
     // Some die while they are restored, some in the middle of a commit, before or after it took place.
-    const service = await start(new CrashingLog(log, 40 + Math.floor(random() * 120)), {
+    const service = await start(new CrashingLog(log, 60 + Math.floor(random() * 150)), {
       commitEvents: 4,
     });
     const died = service.ended.then(() => false, (error) => {
