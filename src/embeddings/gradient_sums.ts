@@ -68,13 +68,6 @@ export class GradientSums {
     this.#squares[place]! += squares / width;
   }
 
-  /** Sum of the squares of all summed gradients. */
-  squaredNorm(): number {
-    let total = 0;
-    for (let i = 0; i < this.#count * this.#width; i++) total += this.#sums[i]! * this.#sums[i]!;
-    return total;
-  }
-
   /** Forgets all gradients. */
   clear(): void {
     this.#count = 0;

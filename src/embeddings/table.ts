@@ -234,26 +234,20 @@ export class EmbeddingTable {
     for (const row of rows) this.#store.remove(row, this.#erase);
   }
 
-  /** Squared norm of the accumulated gradients, for clipping. */
-  touchedNorm2(): number {
-    return this.#gradients.squaredNorm();
-  }
-
   /**
    * Applies row-wise Adagrad to the touched rows in the order of their first touch, forgets the gradients,
    * then {@linkcode EmbeddingTable.sweep}s. A row whose gradient is not {@linkcode usable} stays as it is.
    *
-   * @param scale factor of all gradients, for clipping
    * @param bound largest allowed magnitude of a weight of a touched row after the step
    * @returns whether all weights are within the bound; NaN never is
    */
-  step(scale = 1, bound = Infinity): boolean {
+  step(bound = Infinity): boolean {
     const gradients = this.#gradients;
     let bounded = true;
     for (let place = 0; place < gradients.count; place++) {
       const row = gradients.row(place);
       gradients.copySum(place, this.#gradient);
-      this.#stepRow(row, gradients.squares(place), scale);
+      this.#stepRow(row, gradients.squares(place));
       bounded &&= this.#isWithin(row, bound);
     }
     this.discard();
@@ -365,15 +359,15 @@ export class EmbeddingTable {
   }
 
   /** Steps a row along `#gradient`. */
-  #stepRow(row: number, squares: number, scale: number): void {
+  #stepRow(row: number, squares: number): void {
     const gradient = this.#gradient;
     const chunk = this.#store.chunk(row), at = row & CHUNK_MASK;
     const decay = this.#l2 / Math.max(1, chunk.uses[at]!);
     for (let i = 0, from = at * this.width; i < gradient.length; i++) {
-      gradient[i] = scale * gradient[i]! + decay * chunk.values[from + i]!;
+      gradient[i]! += decay * chunk.values[from + i]!;
     }
     if (!usable(gradient)) this.#skipped++;
-    else if (this.#rule.step(chunk, at, gradient, squares * scale * scale)) chunk.changed[at] = 1;
+    else if (this.#rule.step(chunk, at, gradient, squares)) chunk.changed[at] = 1;
   }
 
   #isWithin(row: number, bound: number): boolean {

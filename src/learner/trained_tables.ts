@@ -87,7 +87,7 @@ export class TrainedTables {
   /** Applies the accumulated gradients. @returns whether no weight exceeds `largest` in magnitude */
   step(largest: number): boolean {
     let isSound = true;
-    for (const table of this.byField.values()) isSound = table.step(1, largest) && isSound;
+    for (const table of this.byField.values()) isSound = table.step(largest) && isSound;
     return isSound;
   }
 

@@ -114,13 +114,13 @@ Deno.test("EmbeddingTable.accumulate() never changes row 0 and trains row 1", ()
   assert.notDeepEqual(rowOf(table, 1), before);
 });
 
-Deno.test("EmbeddingTable.accumulate() and step() scale gradients alike", () => {
-  const [once, twice] = [make(), make()];
-  once.accumulate(once.use("a", 0), Float32Array.of(2, -4), 0, 0.5);
-  once.step();
-  twice.accumulate(twice.use("a", 0), Float32Array.of(2, -4), 0);
-  twice.step(0.5);
-  assert.deepEqual(twice.encode(), once.encode());
+Deno.test("EmbeddingTable.accumulate() scales gradients", () => {
+  const [half, whole] = [make(), make()];
+  half.accumulate(half.use("a", 0), Float32Array.of(2, -4), 0, 0.5);
+  half.step();
+  whole.accumulate(whole.use("a", 0), Float32Array.of(1, -2), 0);
+  whole.step();
+  assert.deepEqual(half.encode(), whole.encode());
 });
 
 Deno.test("EmbeddingTable.remove() forgets the key here and at the subscriber", () => {
@@ -154,10 +154,8 @@ Deno.test("EmbeddingTable.discard() forgets the gradients of a bad batch", () =>
   const table = make();
   const before = rowOf(table, table.use("a", 0));
   table.accumulate(table.lookup("a"), Float32Array.of(3, 4), 0);
-  assert.equal(table.touchedNorm2(), 25);
   table.discard();
   table.step();
-  assert.equal(table.touchedNorm2(), 0);
   assert.deepEqual(rowOf(table, table.lookup("a")), before);
 });
 
@@ -166,12 +164,12 @@ Deno.test("EmbeddingTable.step() says whether a weight of a touched row is beyon
   const push = (key: string, gradient: number) =>
     table.accumulate(table.use(key, 0), Float32Array.of(0, gradient), 0);
   push("a", 1); // the first step of Adagrad is η · sign, times √2 for one weight of two
-  assert.equal(table.step(1, 1.5), true);
+  assert.equal(table.step(1.5), true);
   push("a", 1);
   push("b", 1);
-  assert.equal(table.step(1, 1.5), false);
+  assert.equal(table.step(1.5), false);
   push("b", -1);
-  assert.equal(table.step(1, 1.5), true, "what is beyond it was not touched");
+  assert.equal(table.step(1.5), true, "what is beyond it was not touched");
   table.learningRate = NaN;
   push("b", 1);
   assert.equal(table.step(), false);

@@ -133,7 +133,7 @@ export class BankLearner {
     this.#optimiser.step(values, this.#gradients);
     this.#gradients.fill(0);
     let isSound = values.every((value) => Math.abs(value) <= largest);
-    for (const table of this.tables.values()) isSound = table.step(1, largest) && isSound;
+    for (const table of this.tables.values()) isSound = table.step(largest) && isSound;
     return isSound;
   }
 
