@@ -20,7 +20,7 @@ export interface FeatureSchema {
   readonly userFields: readonly string[];
   /** Attributes of the item: `brand` takes its values as categories, `embedding[8]` as a vector of 8 numbers. */
   readonly itemFields: readonly string[];
-  /** `hour` (UTC hour of the event), `surface`, or a key of the event's context. */
+  /** `hour` (UTC hour of the event), `surface`, `listLength` (its half power of two), or a key of the event's context. */
   readonly contextFields: readonly string[];
   /** Item attributes for which each user's own click residual is tracked, beside the categories. */
   readonly crosses: readonly string[];
@@ -56,7 +56,10 @@ export const FEATURE_OPTIONS = allReach(
       source: String.raw`^(?!.*\[(?!([1-9]\d{0,2}|1000)\])\d*\]$).{1,64}$`,
       message: "a vector has 1 to 1000 numbers, as in `embedding[8]`",
     }),
-    contextFields: names(["hour", "surface"], "`hour`, `surface`, or keys of the event's context"),
+    contextFields: names(
+      ["hour", "surface"],
+      "`hour`, `surface`, `listLength`, or keys of the event's context",
+    ),
     crosses: names([], "item attributes for which a user's own residual is tracked"),
     transitions: part(
       TRANSITION_OPTIONS,
@@ -145,14 +148,16 @@ export function fieldValues(names: readonly string[], attributes: Attributes): (
   return names.map((name) => fieldValue(attributeOf(attributes, name)));
 }
 
-/** Values of the context fields of an event. */
+/** Values of the context fields of an event. @param length items of the list that belongs to it */
 export function contextValues(
   schema: FeatureSchema,
   event: { readonly time: number; readonly surface?: string; readonly context?: Attributes },
+  length: number,
 ): (string | null)[] {
   return schema.contextFields.map((name) => {
     if (name === "hour") return String(Math.floor(event.time / 3_600_000) % 24);
     if (name === "surface") return event.surface ?? null;
+    if (name === "listLength") return length === 0 ? null : String(Math.floor(2 * Math.log2(length)));
     return fieldValue(attributeOf(event.context ?? {}, name));
   });
 }

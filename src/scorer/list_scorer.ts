@@ -28,6 +28,8 @@ export interface ListContext {
   readonly request: string;
   /** Event time. */
   readonly time: number;
+  /** Items wanted of those that are scored. @default {all} */
+  readonly count?: number;
   readonly surface?: string;
   readonly context?: Attributes;
 }
@@ -215,7 +217,7 @@ export class ListScorer {
       time: at.time,
       history,
       userFields: fieldValues(schema.userFields, user.profile),
-      contextFields: contextValues(schema, at),
+      contextFields: contextValues(schema, at, Math.min(items.length, at.count ?? Infinity)),
     };
     const rows = this.#fill(user, items, { history, seen, time: at.time });
     const logits = rows.length === 0

@@ -21,13 +21,30 @@ Deno.test("fieldValues() takes only what the attributes themselves have", () => 
 Deno.test("contextValues() gives hour, surface and keys of the context in the order of the schema", () => {
   const schema = { ...DEFAULT_SCHEMA, contextFields: ["page", "hour", "valueOf", "surface"] };
   const time = Date.UTC(2024, 1, 29, 23, 59, 59, 999);
-  assert.deepEqual(contextValues(schema, { time, surface: "web", context: { page: 3 } }), [
+  assert.deepEqual(contextValues(schema, { time, surface: "web", context: { page: 3 } }, 1), [
     "3",
     "23",
     null,
     "web",
   ]);
-  assert.deepEqual(contextValues(schema, { time: time + 1 }), [null, "0", null, null]);
+  assert.deepEqual(contextValues(schema, { time: time + 1 }, 1), [null, "0", null, null]);
+});
+
+Deno.test("contextValues() gives the half power of two that a list is as long as", () => {
+  const schema = { ...DEFAULT_SCHEMA, contextFields: ["listLength"] };
+  const context = { listLength: "of the event" };
+  const of = (length: number) => contextValues(schema, { time: 0, context }, length)[0];
+  assert.deepEqual([0, 1, 2, 3, 4, 5, 6, 100, 1000].map(of), [
+    null,
+    "0",
+    "2",
+    "3",
+    "4",
+    "4",
+    "5",
+    "13",
+    "19",
+  ]);
 });
 
 Deno.test("numericNames() are unique when crosses are named like other features", () => {

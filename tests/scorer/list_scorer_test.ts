@@ -96,3 +96,16 @@ Deno.test("ListScorer.window() is shared by open lists as long as nothing of it 
   click("d", 1003); // late: between those that are there
   assert.deepEqual(shown().items, ["a", "b", "d", "c"]);
 });
+
+Deno.test("ListScorer.list() says how long the list is that is shown, not how many were scored", () => {
+  const task = new TaskState({ schema: { ...DEFAULT_SCHEMA, contextFields: ["listLength"] } }, PRIOR);
+  const out: TaskOutputs = { recommendations: [], samples: [], forgotten: [] };
+  const items = ["a", "b", "c", "d", "e"];
+  for (const item of items) task.applyItem({ item, time: 0 });
+  for (const [n, count] of [2, 5, 9].entries()) {
+    const request = { request: `r${n}`, count, candidates: items, time: 1000 + n };
+    task.apply({ type: "request", user: "u", ...request }, n, out);
+  }
+  task.flush(out);
+  assert.deepEqual(out.samples.map(({ contextFields }) => contextFields), [["2"], ["4"], ["4"]]);
+});
