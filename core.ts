@@ -62,7 +62,7 @@ export type { TransitionOptions } from "./src/features/transitions.ts";
 export { type ActionPolicies, type ActionPolicy, DEFAULT_ACTIONS } from "./src/features/actions.ts";
 
 // Where candidates come from, and how a list is chosen.
-export type { HeadOptions, RetrievalOptions } from "./src/retrieval/retrieval_options.ts";
+export type { RetrievalOptions } from "./src/retrieval/retrieval_options.ts";
 export type { ItemListsOptions } from "./src/retrieval/items/item_lists.ts";
 export type { NeighboursOptions } from "./src/retrieval/sources/neighbours.ts";
 export type { CandidateSourceOptions } from "./src/retrieval/sources/parts.ts";

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { settle, type Settled } from "../options/option.ts";
+import { settle } from "../options/option.ts";
 import { hash32, mulberry32 } from "../draws/random.ts";
 import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
@@ -38,14 +38,7 @@ import type { SignalFold, Source, SourceKind } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
 import { nthLargest } from "../vectors/nth_largest.ts";
-import {
-  EAGER_SIGNALS,
-  EAGER_STEPS,
-  HEAD_OPTIONS,
-  RETRIEVAL_OPTIONS,
-  type RetrievalOptions,
-  UNASKED_EVERY,
-} from "./retrieval_options.ts";
+import { EAGER_STEPS, RETRIEVAL_OPTIONS, type RetrievalOptions, UNASKED_EVERY } from "./retrieval_options.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import { sharesOf } from "./shares.ts";
 import type { Part, ScoresByPart, Stacked } from "./stack/stack.ts";
@@ -113,8 +106,7 @@ export class Retrieval {
   readonly #learnEvery: number;
   readonly #gatherer: Gatherer;
   /** Makes the lists that the pair head orders; `null` where it does not. */
-  readonly #head: Settled<typeof HEAD_OPTIONS> | null;
-  readonly #pairLists: PairLists;
+  readonly #pairLists: PairLists | null;
   /** What the sources share. */
   readonly parts: SourceParts;
   readonly #sources: readonly Source[];
@@ -137,8 +129,6 @@ export class Retrieval {
     this.#newShare = settled.newShare;
     this.#learns = settled.learn;
     this.#learnEvery = settled.learnEvery;
-    const { head } = settled;
-    this.#head = head === false ? null : settle(HEAD_OPTIONS, head === true ? {} : head);
     const { catalogue } = view;
     const parts = this.parts = sourceParts(catalogue, this.lists, settled, () => view.bank ?? null);
     const sources = createSources(parts, kinds);
@@ -155,7 +145,7 @@ export class Retrieval {
       return property < 0 ? -1 : sources.length + property;
     });
     this.#gatherer = new Gatherer(view, sources, parts);
-    this.#pairLists = new PairLists(parts, this.#gatherer.names);
+    this.#pairLists = settled.head ? new PairLists(parts, this.#gatherer.names) : null;
   }
 
   /** Which parts order what {@linkcode Retrieval.candidates} gave last; `null` where the stack does not. */
@@ -286,25 +276,15 @@ export class Retrieval {
       .slice(0, this.maxCandidates);
   }
 
-  /** From so many behaviours one, for the blend: from all once it was asked, then from fewer and fewer. */
-  #blendEvery(): number {
+  /** From so many behaviours one, for blend, stack and head: from all once it was asked, then from fewer and fewer. */
+  #learntEvery(): number {
     if (!this.state.asked) return UNASKED_EVERY;
     return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 
-  /** From so many wanted behaviours one, for the head: fewer and fewer, so that all it ever learns from grows as a logarithm. */
-  #headEvery(every: number): number {
-    return every * Math.max(1, Math.floor(this.state.signals / EAGER_SIGNALS));
-  }
-
-  /** Learns the blend from what was taken, if it is due. @returns The preference for the pair head, if that is due */
+  /** Learns from what was taken, if it is due. @returns The preference for the pair head */
   #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
-    const isForBlend = this.state.signals % this.#blendEvery() === 0;
-    const draw = this.#head === null ? 0 : hash32(`${user.id}\0${item.id}\0${time}`);
-    const isForHead = this.#head !== null && this.state.stackAsked &&
-      draw % this.#headEvery(this.#head.every) === 0 &&
-      this.#knowsAll(user);
-    if (!isForBlend && !isForHead) return null;
+    if (this.state.signals % this.#learntEvery() !== 0) return null;
     const context = this.context(user, time);
     const excluded = this.revisits ? new Uint32Array() : this.ownItems(user, time);
     if (excluded.includes(item.index) || this.hadBefore(user, item)) return null;
@@ -313,12 +293,11 @@ export class Retrieval {
     const request = { user, context, time, excluded, allowed };
     const features = this.#gatherer.gather(request, true);
     const place = this.#gatherer.placeOf(item.index);
-    // Before the blend learns it.
-    const random = isForHead ? mulberry32(draw) : null;
-    const preference = place < 0 ? null : this.#learnOrders(request, features, place, random);
-    if (!isForBlend) return preference;
     this.sources.take(this.#gatherer.proposersOf(item.index));
-    if (place >= 0) this.state.learnBlend(features, place);
+    if (place < 0) return null;
+    // Before the blend learns it.
+    const preference = this.#learnOrders(request, features, place);
+    this.state.learnBlend(features, place);
     return preference;
   }
 
@@ -352,32 +331,31 @@ export class Retrieval {
   /**
    * Teaches the stack what was taken out of the blend's best candidates.
    *
-   * @param random Of the preference for the pair head; `null` = none is wanted
-   * @returns That preference; `null` where there is none
+   * @returns The preference for the pair head; `null` where there is none
    */
   #learnOrders(
     request: CandidateRequest & { readonly user: UserState },
     features: Features,
     place: number,
-    random: (() => number) | null,
   ): Preference | null {
     const { state } = this;
-    if (!state.stackAsked && random === null) return null;
+    if (!state.stackAsked && this.#pairLists === null) return null;
     const scores = state.blend.score(features);
     const first = this.#first(request, features, scores);
     const taken = first.places.indexOf(place);
     if (taken < 0) return null;
+    const { user, time } = request;
+    const item = this.#gatherer.items[place]!;
     if (state.stackAsked) {
-      const { user, time } = request;
-      const item = this.#gatherer.items[place]!;
       const model = this.#isShown(user, item) ? null : this.#logits(user, first, time);
       const by = { ...this.#parts(features, scores, first), model };
       if (by.head !== null || by.bank !== null || by.model !== null) {
         state.learnStack(by, taken, hashString(user.id, 0), this.#view.modelShare);
       }
     }
-    if (random === null || first.list === null) return null;
-    return preferenceOf(first.list, this.#pairLists.names, {
+    if (first.list === null) return null;
+    const random = mulberry32(hash32(`${user.id}\0${this.#view.catalogue.at(item).id}\0${time}`));
+    return preferenceOf(first.list, this.#pairLists!.names, {
       taken,
       candidates: PREFERENCE_CANDIDATES,
       random,
@@ -404,11 +382,12 @@ export class Retrieval {
   #first(request: CandidateRequest, { count, values }: Features, scores: Float64Array): First {
     const { items } = this.#gatherer;
     const places = this.#best(items, scores, this.maxCandidates);
-    if (this.#head === null || count === 0 || !this.#knowsAll(request.user)) {
+    const lists = this.#pairLists;
+    if (lists === null || count === 0 || !this.#knowsAll(request.user)) {
       return { places, list: null, head: null };
     }
-    const list = this.#pairLists.make(request, { places, items, values, scores });
-    return { places, list, head: this.#view.order?.(list, this.#pairLists.names) ?? null };
+    const list = lists.make(request, { places, items, values, scores });
+    return { places, list, head: this.#view.order?.(list, lists.names) ?? null };
   }
 
   /** Scores of the best candidates by part, but those of the model. */

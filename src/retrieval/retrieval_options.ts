@@ -4,7 +4,7 @@
  * @module
  */
 
-import { count, flag, type OptionsOf, share, switchOf } from "../options/option.ts";
+import { count, flag, type OptionsOf, share } from "../options/option.ts";
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
@@ -12,23 +12,6 @@ import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts"
 export const EAGER_STEPS = 2000;
 /** Before candidates were ever requested it learns from one wanted behaviour in this many. */
 export const UNASKED_EVERY = 64;
-/** The head learns from all wanted behaviours among so many behaviours, then from 1/2 after twice, 1/3 after three times as many, ... */
-export const EAGER_SIGNALS = 32_768;
-
-/** Options of the pair head, see `pair_head.ts`. */
-export interface HeadOptions {
-  /**
-   * It learns from one wanted behaviour in this many, which ones is drawn; each costs as much as a request. After
-   * n · {@linkcode EAGER_SIGNALS} behaviours from one in n times as many. @default {1}
-   */
-  readonly every?: number | undefined;
-}
-
-/** The options of {@linkcode HeadOptions}. */
-export const HEAD_OPTIONS = {
-  every: count(1, "the pair head learns from one wanted behaviour in so many at first, then from fewer"),
-} satisfies OptionsOf<HeadOptions>;
-
 /** Options of `Retrieval`. */
 export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptions {
   /** Most candidates per request. @default {100} */
@@ -51,12 +34,12 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
    */
   readonly shared?: boolean | undefined;
   /**
-   * The blend learns from one wanted behaviour in this many; a step costs as much as a request. It starts with all, and
+   * The blend and the pair head learn from one wanted behaviour in this many; a step costs as much as a request. It starts with all, and
    * halves their share after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
   readonly learnEvery?: number | undefined;
   /** Orders the best candidates once more, by what behaviours alone have taught. @default {false} */
-  readonly head?: boolean | HeadOptions | undefined;
+  readonly head?: boolean | undefined;
 }
 
 /** The options of {@linkcode RetrievalOptions} that stand in a configuration. */
@@ -72,9 +55,8 @@ export const RETRIEVAL_OPTIONS = {
     true,
     "whether each task learns from the users of all partitions, by the topic `signals`",
   ),
-  learnEvery: count(16, "the blend learns from every so many wanted behaviours; from all at first"),
-  head: switchOf(
-    HEAD_OPTIONS,
+  learnEvery: count(16, "blend and pair head learn from every so many wanted behaviours; from all at first"),
+  head: flag(
     false,
     "whether the best candidates are ordered by what behaviours alone teach; see [retrieval](../explanation/retrieval.md#the-pair-head)",
   ),

@@ -7,7 +7,6 @@ import { modelSizes } from "../../../src/features/rows/assembler.ts";
 import { Learner } from "../../../src/learner/learner.ts";
 import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import { createModel } from "../../../src/nn/models/registry.ts";
-import { EAGER_SIGNALS } from "../../../src/retrieval/retrieval_options.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import { decodeSample, encodeSample } from "../../../src/samples/sample_codec.ts";
 import type { Serving } from "../../../src/features/serving.ts";
@@ -57,12 +56,11 @@ function fresh(options: TaskOptions, serving: Serving): TaskState {
   return task;
 }
 
-/** Share of the second half's behaviours whose item was recommended just before. */
-function play(options: TaskOptions, count: number, signals = 0): { hits: number; preferences: number } {
+/** `hits`: share of the second half's behaviours whose item was recommended just before. */
+function play(options: TaskOptions, count: number) {
   const serving = new ServingModel(model(), OPTIONS.schema, 4);
   const learner = new Learner(model(), { schema: OPTIONS.schema, embeddingWidth: 4 });
   const task = fresh(options, serving);
-  task.retrieval.state.signals = signals;
   let [offset, version, hits, preferences] = [0, 0, 0, 0];
   let list: readonly string[] = [];
   let batch: Sample[] = [];
@@ -78,7 +76,7 @@ function play(options: TaskOptions, count: number, signals = 0): { hits: number;
     serving.apply(decodeVersion(encodeVersion(learner.version("delta", ++version))));
     batch = [];
   }
-  return { hits: hits / (count / 2), preferences };
+  return { task, hits: hits / (count / 2), preferences };
 }
 
 Deno.test("Retrieval with a head learns from behaviours alone what the blend cannot say", () => {
@@ -89,22 +87,10 @@ Deno.test("Retrieval with a head learns from behaviours alone what the blend can
   assert.ok(head.hits > blend.hits + 0.05, `head ${head.hits}, blend ${blend.hits}`);
 });
 
-Deno.test("Retrieval with a head learns from the share of the behaviours that it is told, which the event decides", () => {
-  const { retrieval } = OPTIONS;
-  const all = play(OPTIONS, 400);
-  const fewer = play({ ...OPTIONS, retrieval: { ...retrieval, head: { every: 4 } } }, 400);
-  const share = fewer.preferences / all.preferences;
-  assert.ok(
-    all.preferences > 150 && Math.abs(share - 0.25) < 0.1,
-    `${fewer.preferences} of ${all.preferences}`,
-  );
-});
-
-Deno.test("Retrieval with a head learns from fewer and fewer of the behaviours as there are more", () => {
-  const all = play(OPTIONS, 400);
-  const late = play(OPTIONS, 400, 4 * EAGER_SIGNALS);
-  const share = late.preferences / all.preferences;
-  assert.ok(Math.abs(share - 0.25) < 0.1, `${late.preferences} of ${all.preferences}`);
+Deno.test("Retrieval with a head makes preferences of what the blend learns from, of nothing else", () => {
+  const { task, preferences } = play(OPTIONS, 2200);
+  const steps = task.retrieval.state.blend.steps;
+  assert.ok(steps > 1500 && Math.abs(preferences - steps) < 0.1 * steps, `${preferences} of ${steps}`);
 });
 
 Deno.test("Retrieval with a head learns nothing from users of whom not all items are known, and leaves them to the blend", () => {
