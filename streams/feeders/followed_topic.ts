@@ -1,5 +1,5 @@
 /**
- * A topic of another system that is fed: where it was, what its records become, and how far behind it is.
+ * A topic of another system that is fed: what its records become, and how far behind it is.
  *
  * @module
  */
@@ -9,54 +9,32 @@ import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
 import { EXPERIMENT } from "../experiments/record.ts";
 import {
-  type Bounds,
   type GroupOffset,
-  type Log,
   LogError,
   type LogRecord,
   type NewRecord,
   type TopicIdentity,
 } from "../log/log.ts";
-import { DEFAULT_START, type Start } from "../mapping/start.ts";
 import { type Adapted, formatAdapter, type JsonFormat, type RecordAdapter } from "../sources/adapters.ts";
 import { endsOfTopic } from "../log/reading.ts";
 import { changeOf } from "../task/inputs/position.ts";
-import { feederPosition, positionRecord, type TopicPosition } from "../topics/feeder_position.ts";
+import { positionRecord } from "../topics/feeder_position.ts";
 import { newRecord } from "../topics/own_records.ts";
-import type { Topics } from "../topics/topics.ts";
-import { feederGroup, feederId } from "./feeder.ts";
 import { Lateness } from "./lateness.ts";
+import {
+  anotherTopic,
+  type FollowContext,
+  type ForeignTopic,
+  type ResumedPosition,
+  resumedPosition,
+} from "./resumed_position.ts";
 import { type HeldRecord, type ReadTime, SourcePartition, whileThere } from "./source_partition.ts";
-import { startOffset } from "./start_offset.ts";
 
 /** Most bytes of what one record becomes: some of it may be in each of many events. */
 const MAX_MAPPED_BYTES = 8 << 20;
 
 /** Most characters of headers that are kept with a rejected record. */
 const MAX_HEADER_CHARACTERS = 4096;
-
-/** A topic of another system. */
-export interface ForeignTopic {
-  /** The log that holds it: the deployment's own or another. */
-  readonly log: Log;
-  /** Name of the topic. */
-  readonly topic: string;
-  /** Format of its records, or what makes events and items of them. */
-  readonly format: JsonFormat | RecordAdapter;
-  /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
-  readonly name?: string | undefined;
-  /** Name of another feeder of the topic: what that has fed counts as fed when there is no position yet. @default {none} */
-  readonly after?: string | undefined;
-  /** Where to start when no position is stored. @default {"earliest"} */
-  readonly start?: Start | undefined;
-  /**
-   * How long the others wait for the next record of a partition that is at its end, milliseconds from the arrival of
-   * theirs. @default {0}
-   */
-  readonly waitMs?: number | undefined;
-  /** How much older than the newest of the topic an event may be; older ones are rejected. @default {Infinity} */
-  readonly lateMs?: number | undefined;
-}
 
 /** How far behind a partition of a source is. */
 export interface SourceLag {
@@ -70,20 +48,6 @@ export interface SourceLag {
   readonly lag: number;
   /** How long ago the oldest of them came, milliseconds; 0 without one. */
   readonly lagMs: number;
-}
-
-/** Surroundings of a {@linkcode FollowedTopic}. */
-export interface FollowContext {
-  /** The log of the deployment. */
-  readonly log: Log;
-  /** Its topics. */
-  readonly topics: Topics;
-  /** Wall clock, milliseconds since the epoch. */
-  readonly now: () => number;
-  /** A clock in milliseconds that never goes back. */
-  readonly clock: () => number;
-  /** Bytes to hold of all topics together. */
-  readonly maxBytes: number;
 }
 
 /** A record, and what becomes of it. */
@@ -115,13 +79,7 @@ export class FollowedTopic {
   private constructor(
     source: ForeignTopic,
     context: FollowContext,
-    { id, identity, own, nexts, isUnsaved }: {
-      readonly id: string;
-      readonly identity: TopicIdentity;
-      readonly own: TopicPosition | null;
-      readonly nexts: readonly number[];
-      readonly isUnsaved: boolean;
-    },
+    { id, identity, clock: reached, nexts, isUnsaved }: ResumedPosition,
   ) {
     this.id = id;
     this.isUnsaved = isUnsaved;
@@ -130,7 +88,7 @@ export class FollowedTopic {
     this.#identity = identity;
     this.#adapter = adapterOf(source.format);
     const { log, topic, waitMs = 0, lateMs = Infinity } = source;
-    if (lateMs < Infinity) this.#lateness = new Lateness(lateMs, own?.clock);
+    if (lateMs < Infinity) this.#lateness = new Lateness(lateMs, reached);
     const { now, clock } = context;
     const maxBytes = Math.min(Math.max(Math.floor(context.maxBytes / nexts.length), 64 << 10), 1 << 20);
     const headOf = (record: LogRecord, read: ReadTime) => this.#headOf(record, read);
@@ -140,41 +98,13 @@ export class FollowedTopic {
   }
 
   /**
-   * Finds where a topic was. Partitions added since begin at their start.
+   * Goes on where a topic was. Partitions added since begin at their start.
    *
    * @param name under which its position is kept
    * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before
    */
   static async open(source: ForeignTopic, name: string, context: FollowContext): Promise<FollowedTopic> {
-    const { topic, start = DEFAULT_START } = source;
-    const { log, topics } = context;
-    const identity = await source.log.identify(topic);
-    if (identity === null) {
-      throw new LogError(
-        "topic-mismatch",
-        `Cannot feed topic ${topic}: it does not exist, or is hidden from us`,
-      );
-    }
-    const id = feederId(topics, name);
-    const saved = await feederPosition<TopicPosition>(log, topics, id);
-    const own = saved ?? await positionAfter(source, context);
-    const change = own && changeOf(topic, { ...identity, id: own.id }, identity);
-    if (change) throw anotherTopic(topic, name, change);
-    const before = own?.next ?? await committedBefore(source, context, name, identity.partitions);
-    const nexts: number[] = [];
-    try {
-      for (let partition = 0; partition < identity.partitions; partition++) {
-        const from = before.length === 0 ? start : "earliest";
-        const next = before[partition] ?? await startOffset(source.log, { topic, partition }, from);
-        checkEnd(topic, partition, next, await source.log.bounds(topic, partition));
-        nexts.push(next);
-      }
-    } catch (error) {
-      throw whileThere(error, topic); // it has got partitions that not all brokers know yet
-    }
-    // Otherwise a restart before the first record would start elsewhere.
-    const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
-    return new FollowedTopic(source, context, { id, identity, own, nexts, isUnsaved });
+    return new FollowedTopic(source, context, await resumedPosition(source, name, context));
   }
 
   /** Events, items and rejected records so far, and the first of these. */
@@ -326,50 +256,6 @@ function rejectWide(records: number): Rejected {
 function rejectLate(ms: number, lateMs: number): Rejected {
   const wanted = `events of its source that are at most ${lateMs} ms older than the newest`;
   return reject("too-late", `Cannot take the record among ${wanted}: it is ${ms} ms older`);
-}
-
-function anotherTopic(topic: string, name: string, { message }: LogError): LogError {
-  const way = "feed the new one under another --name, or another --prefix";
-  return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
-}
-
-/** @throws LogError `topic-mismatch` when a topic ends before the position of its feeder */
-function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
-  if (next <= end) return;
-  throw new LogError(
-    "topic-mismatch",
-    `Cannot feed ${topic}/${partition} from ${next}, up to which it was fed: it ends at ${end}; it is another topic, or ` +
-      "has lost its end: feed it under another --name",
-  );
-}
-
-/** The position of the feeder that is taken over, which ends; `null` when there was none. */
-async function positionAfter(
-  { after }: ForeignTopic,
-  { log, topics }: FollowContext,
-): Promise<TopicPosition | null> {
-  if (after === undefined) return null;
-  const id = feederId(topics, after);
-  if (await feederPosition<TopicPosition>(log, topics, id) === null) return null;
-  await (await log.writer(id))[Symbol.asyncDispose](); // fences it
-  return await feederPosition<TopicPosition>(log, topics, id);
-}
-
-/** Offsets committed to the group, where earlier releases kept the position. */
-async function committedBefore(
-  source: ForeignTopic,
-  { log, topics }: FollowContext,
-  name: string,
-  partitions: number,
-): Promise<readonly number[]> {
-  const topic = source.log === log ? source.topic : `${topics.events}-from-${source.topic}`;
-  const known = (await log.identify(topic))?.partitions ?? 0;
-  const next: number[] = [];
-  for (let partition = 0; partition < Math.min(known, partitions); partition++) {
-    const committed = await log.committed(feederGroup(topics, name), topic, partition);
-    if (committed !== null) next[partition] = committed;
-  }
-  return next;
 }
 
 function clamp(time: number): number {

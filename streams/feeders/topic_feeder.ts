@@ -10,10 +10,12 @@ import type { Rejection } from "../../src/events/rejection.ts";
 import { type Log, LogError, type NewRecord, type Writer } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
-import { adapterOf, FollowedTopic, type ForeignTopic, type SourceLag } from "./followed_topic.ts";
+import { adapterOf, FollowedTopic, type SourceLag } from "./followed_topic.ts";
+import type { ForeignTopic } from "./resumed_position.ts";
 import { turnOf } from "./merge.ts";
 
-export { adapterOf, type ForeignTopic, type SourceLag } from "./followed_topic.ts";
+export { adapterOf, type SourceLag } from "./followed_topic.ts";
+export type { ForeignTopic } from "./resumed_position.ts";
 
 /** Bytes of records to hold, of all topics together. */
 const HELD_BYTES = 32 << 20;

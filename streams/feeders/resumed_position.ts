@@ -1,0 +1,152 @@
+/**
+ * Where a topic of another system is gone on with.
+ *
+ * @module
+ */
+
+import { type Bounds, type Log, LogError, type TopicIdentity } from "../log/log.ts";
+import { DEFAULT_START, type Start } from "../mapping/start.ts";
+import type { JsonFormat, RecordAdapter } from "../sources/adapters.ts";
+import { changeOf } from "../task/inputs/position.ts";
+import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
+import type { Topics } from "../topics/topics.ts";
+import { feederGroup, feederId } from "./feeder.ts";
+import { whileThere } from "./source_partition.ts";
+import { startOffset } from "./start_offset.ts";
+
+/** A topic of another system. */
+export interface ForeignTopic {
+  /** The log that holds it: the deployment's own or another. */
+  readonly log: Log;
+  /** Name of the topic. */
+  readonly topic: string;
+  /** Format of its records, or what makes events and items of them. */
+  readonly format: JsonFormat | RecordAdapter;
+  /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
+  readonly name?: string | undefined;
+  /** Name of another feeder of the topic: what that has fed counts as fed when there is no position yet. @default {none} */
+  readonly after?: string | undefined;
+  /** Where to start when no position is stored. @default {"earliest"} */
+  readonly start?: Start | undefined;
+  /**
+   * How long the others wait for the next record of a partition that is at its end, milliseconds from the arrival of
+   * theirs. @default {0}
+   */
+  readonly waitMs?: number | undefined;
+  /** How much older than the newest of the topic an event may be; older ones are rejected. @default {Infinity} */
+  readonly lateMs?: number | undefined;
+}
+
+/** Surroundings of a topic that is followed. */
+export interface FollowContext {
+  /** The log of the deployment. */
+  readonly log: Log;
+  /** Its topics. */
+  readonly topics: Topics;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+  /** Bytes to hold of all topics together. */
+  readonly maxBytes: number;
+}
+
+/** Where a topic is gone on with. */
+export interface ResumedPosition {
+  /** The key of its position. */
+  readonly id: string;
+  /** What the topic is now. */
+  readonly identity: TopicIdentity;
+  /** How far its time had come, as `Lateness` notes it; absent = it begins. */
+  readonly clock: TopicPosition["clock"];
+  /** Offsets to read next, by partition. */
+  readonly nexts: readonly number[];
+  /** Whether it is to be saved before anything is taken: otherwise a restart before the first record would start elsewhere. */
+  readonly isUnsaved: boolean;
+}
+
+/**
+ * Finds where a topic was. Partitions added since begin at their start.
+ *
+ * @param name under which its position is kept
+ * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before
+ */
+export async function resumedPosition(
+  source: ForeignTopic,
+  name: string,
+  context: FollowContext,
+): Promise<ResumedPosition> {
+  const { topic, start = DEFAULT_START } = source;
+  const { log, topics } = context;
+  const identity = await source.log.identify(topic);
+  if (identity === null) {
+    throw new LogError(
+      "topic-mismatch",
+      `Cannot feed topic ${topic}: it does not exist, or is hidden from us`,
+    );
+  }
+  const id = feederId(topics, name);
+  const saved = await feederPosition<TopicPosition>(log, topics, id);
+  const own = saved ?? await positionAfter(source, context);
+  const change = own && changeOf(topic, { ...identity, id: own.id }, identity);
+  if (change) throw anotherTopic(topic, name, change);
+  const before = own?.next ?? await committedBefore(source, context, name, identity.partitions);
+  const nexts: number[] = [];
+  try {
+    for (let partition = 0; partition < identity.partitions; partition++) {
+      const from = before.length === 0 ? start : "earliest";
+      const next = before[partition] ?? await startOffset(source.log, { topic, partition }, from);
+      checkEnd(topic, partition, next, await source.log.bounds(topic, partition));
+      nexts.push(next);
+    }
+  } catch (error) {
+    throw whileThere(error, topic); // it has got partitions that not all brokers know yet
+  }
+  const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
+  return { id, identity, clock: own?.clock, nexts, isUnsaved };
+}
+
+/** The error of a topic that is not the one that was fed. */
+export function anotherTopic(topic: string, name: string, { message }: LogError): LogError {
+  const way = "feed the new one under another --name, or another --prefix";
+  return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
+}
+
+/** @throws LogError `topic-mismatch` when a topic ends before the position of its feeder */
+function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
+  if (next <= end) return;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot feed ${topic}/${partition} from ${next}, up to which it was fed: it ends at ${end}; it is another topic, or ` +
+      "has lost its end: feed it under another --name",
+  );
+}
+
+/** The position of the feeder that is taken over, which ends; `null` when there was none. */
+async function positionAfter(
+  { after }: ForeignTopic,
+  { log, topics }: FollowContext,
+): Promise<TopicPosition | null> {
+  if (after === undefined) return null;
+  const id = feederId(topics, after);
+  if (await feederPosition<TopicPosition>(log, topics, id) === null) return null;
+  await (await log.writer(id))[Symbol.asyncDispose](); // fences it
+  return await feederPosition<TopicPosition>(log, topics, id);
+}
+
+/** Offsets committed to the group, where earlier releases kept the position. */
+async function committedBefore(
+  source: ForeignTopic,
+  { log, topics }: FollowContext,
+  name: string,
+  partitions: number,
+): Promise<readonly number[]> {
+  const topic = source.log === log ? source.topic : `${topics.events}-from-${source.topic}`;
+  const known = (await log.identify(topic))?.partitions ?? 0;
+  const next: number[] = [];
+  for (let partition = 0; partition < Math.min(known, partitions); partition++) {
+    const committed = await log.committed(feederGroup(topics, name), topic, partition);
+    if (committed !== null) next[partition] = committed;
+  }
+  return next;
+}
