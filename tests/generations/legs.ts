@@ -75,11 +75,22 @@ export async function contentsBy(log: Log, tasks: number) {
 /** What a generation holds that is built at rest from the events and answers of another log, in the same legs. */
 export async function builtAtRest(log: Log, legs: readonly (readonly number[])[]) {
   await using copy = new MemoryLog();
+  await buildAtRest(copy, log, legs);
+  return await contentsOf(copy);
+}
+
+/** Builds a generation on a log of its own from the events of another one, and the answers to what is in its legs. */
+export async function buildAtRest(copy: Log, log: Log, legs: readonly (readonly number[])[]): Promise<void> {
   const { partitions } = (await log.topics()).get(topics.events)!;
   await copy.createTopics(topicSpecs(topics, partitions));
   for (const topic of [topics.items, topics.events, topics.recommendations]) {
     for (let p = 0; p < (await log.topics()).get(topic)!.partitions; p++) {
-      for await (const record of readAll(log, topic, p)) await copy.append([{ ...record, partition: p }]);
+      for await (const record of readAll(log, topic, p)) {
+        const [, event = 0] = /^\d+\/(\d+)\//.exec(record.headers["input"] ?? "") ?? [];
+        if (Number(event) < legs.at(-1)![p]! || topic !== topics.recommendations) {
+          await copy.append([{ ...record, partition: p }]);
+        }
+      }
     }
   }
   const options: RebuildOptions = { ...await rebuildOptions(copy), until: legs[0]!, service: () => ({}) };
@@ -88,7 +99,6 @@ export async function builtAtRest(log: Log, legs: readonly (readonly number[])[]
     rebuild.extend(leg);
     while (await rebuild.step(n === legs.length - 1));
   }
-  return await contentsOf(copy);
 }
 
 /** What a generation holds that is built at rest on a log that has as many partitions as it has tasks. */

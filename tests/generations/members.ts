@@ -14,7 +14,7 @@ import { type Commit, type Log, LogError, type Membership, type NewRecord } from
 import { layered } from "../../streams/log/metered_log.ts";
 import type { WarmGeneration } from "../../streams/service/jobs/options.ts";
 import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
-import { Service } from "../../streams/service/service.ts";
+import { type Role, Service } from "../../streams/service/service.ts";
 import { tasksLog } from "../../streams/task/shared_sources.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics } from "../../streams/topics/topics.ts";
@@ -136,6 +136,8 @@ export class Connection {
 export interface MembersOptions {
   /** Number of tasks, by generation. */
   readonly tasks: Readonly<Record<number, number>>;
+  /** What processes do. @default {all} */
+  readonly roles?: readonly Role[];
   /** Called after each step of a build. */
   readonly onStep?: () => void;
 }
@@ -249,13 +251,15 @@ async function madeOf(log: Log, generation: number) {
   return { ...second, spec: { model, modelConfig, schema: task.schema, learner, learning, topics }, task };
 }
 
-function endless({ tasks }: MembersOptions, generation: number): number[] {
+/** Ends of tasks that stop nowhere. */
+export function endless({ tasks }: MembersOptions, generation: number): number[] {
   return new Array(tasks[generation]).fill(Infinity);
 }
 
-async function begin(
+/** Starts a service for a generation. */
+export async function begin(
   log: Log,
-  { tasks }: MembersOptions,
+  { tasks, roles }: MembersOptions,
   { generation, ends, warm }: {
     readonly generation: number;
     readonly ends: number[];
@@ -266,7 +270,7 @@ async function begin(
   const { spec: { model, modelConfig, learner }, task } = await madeOf(log, generation);
   return await Service.start(boundedLog(await tasksLog(log, own, tasks[generation]), topics.events, ends), {
     ...OPTIONS,
-    ...{ generation, model, modelConfig, task, learner, warm, partitions: tasks[generation] },
+    ...{ generation, model, modelConfig, task, learner, warm, partitions: tasks[generation], roles },
     mayWork: (signal) => mayWork(log, topics, generation, signal),
   });
 }

@@ -2,19 +2,21 @@
 
 import assert from "node:assert/strict";
 import { rebuildOnline } from "../../streams/generations/online.ts";
+import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
-import { servingGeneration } from "../../streams/topics/serving.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import { servingGeneration, servingRecord } from "../../streams/topics/serving.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { answersOn, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
 import { built, serve, topics } from "./built.ts";
-import { builtAtRest, builtWhole, contentsBy, contentsOf, legsOf } from "./legs.ts";
-import { Member } from "./members.ts";
+import { buildAtRest, builtAtRest, builtWhole, contentsBy, contentsOf, legsOf } from "./legs.ts";
+import { begin, endless, Member } from "./members.ts";
 
 const signal = new AbortController().signal;
 
 /** A deployment that has served, and what comes while another generation is built. */
-async function deployment(log: MemoryLog, views: readonly [before: number, all: number], partitions: number) {
+async function deployment(log: Log, views: readonly [before: number, all: number], partitions: number) {
   await serve(log, { views: views[0], partitions });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
   const before = shopEvents(views[0], 12);
@@ -129,6 +131,39 @@ Deno.test("rebuildOnline() leaves the other one serving where the new one predic
   assert.equal((await member.build(2, { mayServe: () => Promise.resolve(false) })).isSwitched, false);
   assert.equal(await servingGeneration(log, topics), 1);
   assert.equal(member.place.service.serving.model, "base");
+});
+
+Deno.test("a generation that has taken over answers as a clean deployment of it: answers, states and samples, to the byte", async () => {
+  const folder = await Deno.makeTempDir();
+  await using _folder = {
+    [Symbol.asyncDispose]: async () => await Deno.remove(folder, { recursive: true }),
+  };
+  await using log = await SqliteLog.open(`${folder}/served`);
+  const { send, allAnswered } = await deployment(log, [60, 320], 1);
+  const legs = legsOf(log, () => Promise.resolve(() => {}));
+  // A learner publishes when it has time to: without one, what is answered depends on the events alone.
+  const options = { tasks: { 1: 1, 2: 1 }, roles: ["task"] as const, onStep: () => void send(1) };
+  await using member = await Member.start(log, options);
+  assert.ok((await member.build(2)).isSwitched);
+  await send(150);
+  await allAnswered();
+  await member.place.current.stop();
+  await using clean = await SqliteLog.open(`${folder}/clean`);
+  await buildAtRest(clean, log, legs);
+  await clean.append([servingRecord(topics, 2, 0)]);
+  const before = (await answersOn(clean)).length;
+  await using service = await begin(clean, options, { generation: 2, ends: endless(options, 2) });
+  const answers = await answersOn(log);
+  await until(async () => (await answersOn(clean)).length === answers.length, "all are answered");
+  await service.stop();
+  assert.ok(answers.length > before + 20, `${answers.length - before} answers after the switch`);
+  assert.deepEqual(await answersOn(clean), answers);
+  const contents = async (of: Log) => {
+    const { statistics, ...others } = await contentsBy(of, 1);
+    // Other statistics are written commit by commit, as journals.
+    return { ...others, items: new Map([...statistics].filter(([key]) => key.startsWith("0/item:"))) };
+  };
+  assert.deepEqual(await contents(clean), await contents(log));
 });
 
 /** What happens to a process, at which record of the switch. */
