@@ -57,7 +57,8 @@ export class LearnerRecords implements AsyncDisposable {
   /** Opens the records of a model, and fences any earlier owner. */
   static async open(log: UngroupedLog, topics: Topics, model: string): Promise<LearnerRecords> {
     const samplesId = (await log.identify(topics.samples))?.id ?? null;
-    return new LearnerRecords(log, topics, model, await log.writer(writerOf(topics, model)), samplesId);
+    const writer = await log.writer(writerOf(topics, model), [{ topic: topics.checkpoints, partition: 0 }]);
+    return new LearnerRecords(log, topics, model, writer, samplesId);
   }
 
   /** What goes with the checkpoint: whether the topic of samples was created again since, and how much was lost before. */

@@ -252,8 +252,16 @@ export interface Log extends AsyncDisposable {
   since?(topic: string, partition: number, time: number): Promise<number | null>;
   /** The committed position of a group, or `null` if it never committed. */
   committed(group: string, topic: string, partition: number): Promise<number | null>;
-  /** Opens a transactional writer, fencing any other with this id. */
-  writer(id: string): Promise<Writer>;
+  /**
+   * Opens a transactional writer, fencing any other with this id.
+   *
+   * @param places where a read or a bound asked of this log from then on includes all that the others have committed, also
+   * while a broker says otherwise that the rest has left behind
+   */
+  writer(
+    id: string,
+    places?: readonly { readonly topic: string; readonly partition: number }[],
+  ): Promise<Writer>;
   /**
    * Joins a group; `assigned` has resolved when this resolves. All members join the same topics. Partitions
    * are shared in a balanced and sticky way; members beyond the number of partitions get none.

@@ -103,8 +103,8 @@ export function meteredLog(
   log.watchThrottling?.((ms) => observer.throttled?.(ms));
   return layered(log, {
     append: (records) => timed(() => log.append(records), (ms, ok) => observer.appended(records, ms, ok)),
-    async writer(id) {
-      const writer = await log.writer(id);
+    async writer(id, places) {
+      const writer = await log.writer(id, places);
       return {
         id,
         commit: (commit) =>

@@ -132,8 +132,11 @@ export function splitLog(log: Log, options: SplitOptions): Log {
       const identity = await log.identify(topic);
       return identity === null ? null : withParts(topic, identity);
     },
-    async writer(id) {
-      const writer = await log.writer(id);
+    async writer(id, places) {
+      const writer = await log.writer(
+        id,
+        places?.map(({ topic, partition }) => ({ topic, partition: placeOf(topic, partition) })),
+      );
       return {
         id,
         commit: ({ records, group, offsets }) =>

@@ -145,7 +145,12 @@ export class Task implements AsyncDisposable {
   ): Promise<Task> {
     const group = tasksGroup(topics);
     await using opened = new AsyncDisposableStack();
-    const writer = opened.use(await log.writer(`${group}-${partition}`));
+    const writer = opened.use(
+      await log.writer(`${group}-${partition}`, [
+        { topic: topics.statistics, partition },
+        { topic: topics.state, partition },
+      ]),
+    );
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
     const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
     const state = new TaskState(options, serving, runtime.variants);

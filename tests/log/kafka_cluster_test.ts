@@ -67,7 +67,13 @@ Deno.test({
         const [what, suffer] of [
           ["killed", () => cluster.kill(1, moves)],
           ["frozen", () => cluster.freeze(2, moves)],
-          ["isolated", () => cluster.isolate(3, moves)],
+          ["isolated", () =>
+            cluster.isolate(3, async () => {
+              await traffic.moves();
+              // Whoever only knows the one that is left behind sees what the others have.
+              await using log = await openLog(place, { ...place.options, brokers: [cluster.addresses[2]!] });
+              await traffic.isSeenOn(log);
+            })],
           ["hidden", () => cluster.hide(1, longEnough)],
         ] as const
       ) {
@@ -127,6 +133,16 @@ class Traffic {
         throw new Error(`only ${this.#copied} of ${wanted} are copied`);
       }
       await delay(20);
+    }
+  }
+
+  /** Checks that whoever takes a copier over sees what it has copied. */
+  async isSeenOn(log: KafkaLog): Promise<void> {
+    const copied = [...this.#copied];
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const places = [{ topic: this.#to, partition }];
+      await using _writer = await log.writer(`${this.#to}.other.${partition}`, places);
+      assert.ok((await all(log, this.#to, partition)).length >= copied[partition]!, `partition ${partition}`);
     }
   }
 

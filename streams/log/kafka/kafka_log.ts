@@ -230,7 +230,7 @@ export class KafkaLog implements Log {
   }
 
   /** See {@linkcode Log.writer}. The id is Kafka's `transactional.id`. */
-  async writer(id: string): Promise<Writer> {
+  async writer(id: string, places: readonly Place[] = []): Promise<Writer> {
     this.#client.throwIfClosed();
     const client = this.#newClient();
     this.#writers.add(client);
@@ -241,11 +241,28 @@ export class KafkaLog implements Log {
     try {
       await client.connect();
       const producer = await this.#producer(client, id);
+      if (places.length > 0) await this.#overtake(producer, places);
       return new KafkaWriter(id, (commit) => this.#prepare(commit, producer), close);
     } catch (error) {
       await close();
       throw error;
     }
+  }
+
+  /**
+   * Writes to places what nobody will see. Only a leader that others follow takes it, behind all that was committed; we
+   * then read at least that far.
+   */
+  async #overtake(producer: Producer, places: readonly Place[]): Promise<void> {
+    const time = Date.now();
+    const records = places.map(({ topic, partition }) => {
+      return { record: { topic, partition, key: "", value: null, time }, partition };
+    });
+    await this.#write(async () => {
+      const written = await producer.writeUnseen(records);
+      await producer.abort();
+      this.#remember(records, written);
+    });
   }
 
   /** Checks a commit. @returns A function that carries it out */

@@ -12,6 +12,7 @@ import {
   LogError,
   type LogRecord,
   type NewRecord,
+  type Place,
   type ReadOptions,
   type ReadResult,
   type Scrubbed,
@@ -112,8 +113,8 @@ export class RemoteLog implements UngroupedLog {
     return await this.#port.call("committed", [group, topic, partition]) as number | null;
   }
 
-  async writer(id: string): Promise<Writer> {
-    const handle = await this.#port.call("openWriter", [id]) as number;
+  async writer(id: string, places: readonly Place[] = []): Promise<Writer> {
+    const handle = await this.#port.call("openWriter", [id, places]) as number;
     let isClosed = false;
     return {
       id,

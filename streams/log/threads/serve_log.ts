@@ -86,7 +86,7 @@ class ServedLog implements AsyncDisposable {
         return { result: packed, transfer: [packed.bytes] };
       }
       case "openWriter": {
-        const writer = await log.writer(...args as unknown as [string]);
+        const writer = await log.writer(...args as unknown as Parameters<Log["writer"]>);
         if (this.#closed) await writer[Symbol.asyncDispose]();
         else this.#writers.set(++this.#opened, writer);
         return { result: this.#opened };
