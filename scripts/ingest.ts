@@ -32,6 +32,8 @@ import { openMapped } from "../streams/sources/mapped.ts";
 import { openSource } from "../streams/sources/open.ts";
 import type { SourceRecord } from "../streams/sources/source.ts";
 import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
+import { hasPins, readExported } from "../streams/experiments/exported.ts";
+import { ExperimentRegistry } from "../streams/experiments/registry.ts";
 import { feederPosition, type TopicPosition } from "../streams/topics/feeder_position.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
 import {
@@ -147,12 +149,31 @@ async function main(flags: Flags): Promise<number> {
     Deno.stdout,
     `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${besides(feed)}\n`,
   );
+  if (topic === undefined && format === "meander" && !stopping.signal.aborted) {
+    await adopt(log, topics, flags);
+  }
   if (stopping.signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
   print(
     Deno.stderr,
     `nothing of it could be taken: is it of another format than --format ${flags.format}?\n`,
   );
   return 1;
+}
+
+/** Takes in the experiments of a folder that was exported; they hold from here on. */
+async function adopt(log: Log, topics: Topics, { from }: Flags): Promise<void> {
+  const exported = await readExported(from);
+  const registry = new ExperimentRegistry(log, topics, { models: [], now: Date.now });
+  const adopted = new Set(await registry.adopt(exported.filter((record) => !hasPins(record))));
+  const kept = await registry.records();
+  for (const record of exported) {
+    if (adopted.has(record.name)) print(Deno.stdout, `experiment ${record.name} goes on\n`);
+    else if (hasPins(record)) {
+      print(Deno.stderr, `warning: ${record.name} is left out: it pins versions, which are not here\n`);
+    } else if (JSON.stringify(kept.get(record.name)) !== JSON.stringify(record)) {
+      print(Deno.stderr, `warning: ${record.name} is left out: there are other experiments\n`);
+    }
+  }
 }
 
 function besides({ items, rejected }: Feed): string {

@@ -9,7 +9,6 @@
 import { restore } from "../../streams/backup/restore.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { kindOf } from "../../streams/log/kinds/kinds.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
 import { commandArguments, commandName, createCommand, print, runCommand } from "../flags/command_line.ts";
 import { addLogFlags, type LogFlags, placeOf } from "../flags/log_flags.ts";
 import { logAddressOf } from "../flags/service_flags.ts";
@@ -35,10 +34,6 @@ async function main(flags: Flags): Promise<number> {
   });
   const what = `${describe(made)} of ${made.made}, by ${made.by}`;
   print(Deno.stdout, verifyOnly ? `whole: ${what}\n` : `done: ${placeOf(flags)} has ${what}\n`);
-  const { events } = topicNames(flags.prefix);
-  if (!made.topics.some(({ name }) => name === events)) {
-    print(Deno.stderr, `warning: it has no ${events}: is it of another --prefix?\n`);
-  }
   return 0;
 }
 

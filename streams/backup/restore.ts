@@ -8,6 +8,7 @@ import { hasRecordCopies } from "./record_backup.ts";
 import { refillAll } from "./record_restore.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
 import { type NewestFormats, refuseNewer } from "../topics/format_notes.ts";
+import { topicNames } from "../topics/topics.ts";
 import { type Manifest, problemsOf, readManifest } from "./manifest.ts";
 
 /** Which backup to restore, and where to. */
@@ -53,7 +54,16 @@ async function putBack(
   manifest: Manifest,
   { from, kind, options, prefix, tell = () => {} }: RestoreOptions,
 ): Promise<void> {
-  if (kind.copies !== undefined) return await kind.copies.putBack(from, options);
+  if (kind.copies !== undefined) {
+    const { events } = topicNames(prefix);
+    if (!manifest.topics.some(({ name }) => name === events)) {
+      throw new Error(
+        `Cannot restore ${from} to --prefix ${prefix}: names of topics stay as they are in a copy of a file, which is ` +
+          `of --prefix ${manifest.prefix}`,
+      );
+    }
+    return await kind.copies.putBack(from, options);
+  }
   await using log = await kind.open(options);
   if (!hasRecordCopies(log)) {
     throw new Error(`Cannot restore a log of the kind ${kind.kind}: it cannot be copied`);

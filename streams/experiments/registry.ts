@@ -172,6 +172,25 @@ export class ExperimentRegistry implements ExperimentChanges {
     return await this.#change(() => ({ name: "holdout", salt: "holdout", share }));
   }
 
+  /**
+   * Takes in the experiments of another deployment, with the salts that assign its users: each keeps the variant that
+   * they had. Where there are others already, which may have the same users, none is taken in.
+   *
+   * @returns names of those that were taken in
+   */
+  async adopt(others: readonly ExperimentRecord[]): Promise<string[]> {
+    const known = new Map(others.map((other) => [other.name, JSON.stringify(other)]));
+    const adopted: string[] = [];
+    for (const other of others) {
+      const taken = await this.#change(({ records }) => {
+        const isAlone = [...records.values()].every((own) => JSON.stringify(own) === known.get(own.name));
+        return isAlone && !records.has(other.name) ? other : null;
+      });
+      if (taken !== null) adopted.push(taken.name);
+    }
+    return adopted;
+  }
+
   /** Drops pinned versions that no experiment or event needs; every change also does this. */
   async tidy(): Promise<void> {
     const topics = this.#topics;

@@ -31,7 +31,7 @@ const NO_SOURCES = [
   {
     name: "experiments",
     fields: ["salt", "variants", "variantSpans"],
-    why: "their figures and assignments are not in it; move the deployment by a backup, or start them anew",
+    why: "they are no events; name the folder that has both, with which they are taken in",
   },
 ] as const;
 
@@ -40,7 +40,8 @@ const NO_SOURCES = [
  * events, or of items when its name begins with `items`.
  *
  * Where the folder has `recommendations.jsonl`, each request is the impression of what it was answered with: it would be
- * answered anew, and learnt as if that had been shown. Requests without an answer are left out.
+ * answered anew, and learnt as if that had been shown. Requests without an answer are left out. Samples are not read:
+ * they are made anew.
  */
 export async function* openNative(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
@@ -52,13 +53,19 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
     yield* /(?:^|[/\\])items[^/\\]*$/.test(path) ? readItems(path, options) : readEvents(path, options);
     return;
   }
-  const [items, events, recommendations] = await Promise.all(
-    ["items", "events", "recommendations"].map((name) => fileIn(path, [`${name}.jsonl`, `${name}.jsonl.gz`])),
+  const [items, events, recommendations, samples] = await Promise.all(
+    ["items", "events", "recommendations", "samples"].map((name) =>
+      fileIn(path, [`${name}.jsonl`, `${name}.jsonl.gz`])
+    ),
   );
   if (items === undefined && events === undefined) {
     throw new Deno.errors.NotFound(
       `Cannot open ${path} as meander: it has no events.jsonl and no items.jsonl`,
     );
+  }
+  if (samples !== undefined) {
+    const of = recommendations === undefined ? "events" : "events and recommendations";
+    logger.info("{samples} are made anew from {of}", { samples, of });
   }
   if (items !== undefined) yield* readItems(items, options);
   if (events === undefined) return;

@@ -9,6 +9,9 @@ import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
+import { hasPins, readExported } from "../../streams/experiments/exported.ts";
+import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
+import { Experiments } from "../../src/assignment/assignment.ts";
 import { openSource } from "../../streams/sources/open.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { temporaryFolder } from "../scripts/command.ts";
@@ -107,4 +110,42 @@ Deno.test("export and ingest of events and recommendations: the other deployment
   await Deno.remove(`${folder.path}/recommendations.jsonl`);
   await using anew = await ingested();
   assert.notDeepEqual(await labelsOn(anew), labels, "answered anew, other lists are learnt as shown");
+});
+
+Deno.test("export and ingest of experiments: each user keeps the variant, and what is there stays", async () => {
+  await using folder = await temporaryFolder();
+  const registryOn = async (log: Log) => {
+    await log.createTopics(topicSpecs(topics, 1));
+    return new ExperimentRegistry(log, topics, { models: ["base"], now: () => 1 });
+  };
+  await using log = new MemoryLog();
+  const registry = await registryOn(log);
+  const rates = { name: "rates", model: "prior" };
+  const variants = [{ name: "model" }, { name: "rates", model: "prior" }];
+  await registry.start({ name: "explore", variants });
+  await registry.traffic("explore", 0.5);
+  await registry.holdout(0.1);
+  const read = CONTENTS.experiments;
+  const lines = await Array.fromAsync(await TopicLines.open(log, topics.experiments, read, {}));
+  await Deno.writeTextFile(`${folder.path}/experiments.jsonl`, lines.map((line) => `${line}\n`).join(""));
+  const exported = await readExported(folder.path);
+  const names = ["explore", "holdout"];
+  assert.deepEqual(exported.map(({ name }) => name).sort(), names);
+
+  await using other = new MemoryLog();
+  const adopting = await registryOn(other);
+  assert.deepEqual((await adopting.adopt(exported)).sort(), names);
+  assert.deepEqual(await adopting.adopt(exported), [], "once");
+  const [before, after] = await Promise.all([registry, adopting].map(async (of) => {
+    return new Experiments((await of.records()).values());
+  }));
+  for (let n = 0; n < 50; n++) assert.deepEqual(after!.assign(`u${n}`), before!.assign(`u${n}`));
+  assert.equal((await other.bounds(topics.events, 0)).end, 2, "tasks are told");
+  await using taken = new MemoryLog();
+  const own = await (await registryOn(taken)).start({ name: "own", variants });
+  assert.deepEqual(await (await registryOn(taken)).adopt(exported), [], "users have one already");
+  const pinned = { ...own, variants: [{ name: "model", version: 3 }] };
+  assert.deepEqual([hasPins(own), hasPins(pinned)], [false, true]);
+  await Deno.writeTextFile(`${folder.path}/experiments.jsonl`, "{}\n");
+  await assert.rejects(readExported(folder.path), /experiments\.jsonl:1 as an experiment/);
 });

@@ -1,0 +1,35 @@
+/**
+ * Experiments of a deployment that was exported.
+ *
+ * @module
+ */
+
+import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
+import { fileIn, isFolder } from "../sources/files.ts";
+import { readLines } from "../sources/lines.ts";
+import { decodeExperiment } from "./record.ts";
+
+/** Reads the experiments that a folder has, each as it was last. @throws SyntaxError naming the line that is none */
+export async function readExported(path: string): Promise<readonly ExperimentRecord[]> {
+  const records = new Map<string, ExperimentRecord>();
+  const file = await isFolder(path)
+    ? await fileIn(path, ["experiments.jsonl", "experiments.jsonl.gz"])
+    : undefined;
+  if (file === undefined) return [];
+  for await (const lines of readLines(file)) {
+    for (const { bytes, number } of lines) {
+      try {
+        const record = decodeExperiment(bytes);
+        records.set(record.name, record);
+      } catch (cause) {
+        throw new SyntaxError(`Cannot take ${file}:${number} as an experiment`, { cause });
+      }
+    }
+  }
+  return [...records.values()];
+}
+
+/** Whether an experiment pins versions of models, which only the deployment that it is of has. */
+export function hasPins(record: ExperimentRecord): boolean {
+  return isExperiment(record) && record.variants.some(({ version }) => typeof version === "number");
+}
