@@ -148,7 +148,7 @@ export type { Serving } from "./src/features/serving.ts";
 export { PRIOR } from "./src/serving/prior_serving.ts";
 export { Learner, type LearnResult } from "./src/learner/learner.ts";
 export type { LearnerOptions } from "./src/learner/learner_options.ts";
-export { decodeVersion, encodeVersion, type ParameterVersion } from "./src/serving/version.ts";
+export { decodeVersion, type ParameterVersion } from "./src/serving/version.ts";
 export type { Sample } from "./src/samples/sample.ts";
 export { mulberry32 } from "./src/draws/random.ts";
 

@@ -26,6 +26,8 @@ export function schemaFiles(): ReadonlyMap<string, string> {
     ) => [`schemas/${name}.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`] as const),
     ["schemas/recommendation.avsc", `${JSON.stringify(avroSchema(), undefined, 2)}\n`],
     ["schemas/recommendation.proto", protobufSchema()],
+    ["schemas/sample.avsc", `${JSON.stringify(avroSchema("Sample"), undefined, 2)}\n`],
+    ["schemas/sample.proto", protobufSchema("Sample")],
     ["schemas/asyncapi.json", `${JSON.stringify(asyncApi(manifest.version), undefined, 2)}\n`],
     ["configuration.md", configurationPage()],
   ]);

@@ -171,7 +171,7 @@ async function buildOnline(
   run: OnlineRun,
 ): Promise<OnlineResult> {
   const { number } = generation;
-  const { log, topics, settings, parts: { memory, encodeLists }, succession, start, signal } = run;
+  const { log, topics, settings, parts: { memory, outputs }, succession, start, signal } = run;
   const { flags: { rebuildShare: share = REBUILD_SHARE, anyway }, config, kind, delivery, snapshots } =
     settings;
   const now = () => performance.now();
@@ -190,7 +190,7 @@ async function buildOnline(
       service: (partition) => ({
         delivery,
         surfaceTopics: config.surfaceTopics,
-        encodeLists,
+        ...outputs,
         snapshot: snapshots &&
           { ...snapshots, folder: snapshotFolder(snapshots.folder, own, partition), now },
       }),

@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../../streams/config/config.ts";
-import { openOutputs, type OutputEncoder } from "../../streams/formats/output_settings.ts";
+import { openOutputs, type Outputs } from "../../streams/formats/output_settings.ts";
 import { RegistryError } from "../../streams/formats/registry_client.ts";
 import { pause } from "../../streams/log/pause.ts";
 
@@ -14,14 +14,14 @@ const logger = getLogger(["meander", "run"]);
 const WAITING_MS = 5000;
 
 /**
- * What encodes lists; waits, and says so, while the registry is down.
+ * What encodes lists and samples; waits, and says so, while the registry is down.
  *
  * @param signal ends the wait; lists are then JSON, of which there are none any more
  */
 export async function outputsOf(
   { outputs }: Config,
   signal: AbortSignal,
-): Promise<OutputEncoder | undefined> {
+): Promise<Outputs | undefined> {
   while (!signal.aborted) {
     try {
       return await openOutputs(outputs, { env: (name) => Deno.env.get(name) });

@@ -59,8 +59,8 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   const { topics, generation, serving, metrics, thread } = opened;
   await using log = opened.log;
   const agreed = await agreeWith(log, topics, settings, { stopped, isThreaded: thread !== undefined });
-  const { plan, made, encodeLists } = agreed;
-  const parts: RunParts = { metrics, encodeLists, memory: memoryOf(flags, plan === null ? 1 : 2) };
+  const { plan, made, outputs } = agreed;
+  const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   let building = plan && generationTopics(topics, plan.generation.number);
   const begin = async (as: Made, number: number, ends: number[], warm?: ServiceOptions["warm"]) =>
     await Service.start(boundedLog(await generationLog(log, topics, number), topics.events, ends), {
@@ -164,7 +164,7 @@ interface Agreed {
   /** What is built beside it. */
   readonly plan: OnlinePlan | null;
   readonly made: Made;
-  readonly encodeLists: RunParts["encodeLists"];
+  readonly outputs: RunParts["outputs"];
 }
 
 /** Agrees with the deployment on what is run, and notes it, once nothing is left that could refuse it. */
@@ -185,14 +185,14 @@ async function agreeWith(
   const plan = flags.rebuild ? await planOnline(log, topics, given) : null;
   const stopping = new AbortController();
   ignore(stopped.then(() => stopping.abort()), "it does not reject");
-  const encodeLists = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
+  const outputs = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
   const isMaker = roles.includes("task") || roles.includes("learner");
   const made = plan?.makes ??
     (isMaker ? { ...given, config: await agreeOn(log, topics, config, given) } : given);
   if (roles.length > 0) {
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }
-  return { plan, made, encodeLists };
+  return { plan, made, outputs };
 }
 
 /**

@@ -7,7 +7,7 @@
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
-import type { OutputEncoder } from "../../streams/formats/output_settings.ts";
+import type { Outputs } from "../../streams/formats/output_settings.ts";
 import type { Metrics } from "../../streams/http/metrics.ts";
 import type { LearnerThreadOptions, ServiceOptions } from "../../streams/service/service.ts";
 import { COMMIT_INTERVAL_MS, type Flags } from "./flags.ts";
@@ -23,7 +23,7 @@ export interface RunParts {
   readonly metrics: Metrics;
   /** Memory for states and embeddings of each, bytes. */
   readonly memory: number | undefined;
-  readonly encodeLists: OutputEncoder | undefined;
+  readonly outputs: Outputs | undefined;
 }
 
 /**
@@ -37,7 +37,7 @@ export function memoryOf({ memory }: Pick<Flags, "memory">, generations: 1 | 2):
 export function serviceOptions(
   made: Made,
   run: RunSettings,
-  { metrics, memory, encodeLists }: RunParts,
+  { metrics, memory, outputs }: RunParts,
 ): ServiceOptions {
   const { flags, config, kind, roles, http, sources, delivery, snapshots } = run;
   const commitIntervalMs = flags.commitInterval ?? COMMIT_INTERVAL_MS[delivery];
@@ -53,7 +53,7 @@ export function serviceOptions(
     answerIntervalMs: Math.min(commitIntervalMs, kind.answerIntervalMs),
     sliceMs: http && SLICE_MS,
     delivery,
-    ...{ surfaceTopics: config.surfaceTopics, encodeLists },
+    ...{ surfaceTopics: config.surfaceTopics, ...outputs },
     serveVersion: flags.serveVersion,
     stateBytes: memory && memory / 2,
     snapshots,

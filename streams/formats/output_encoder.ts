@@ -1,13 +1,12 @@
 /**
- * Writes recommendations as Avro and Protobuf, by the schemas of {@link ./output_schema.ts}.
+ * Writes recommendations and samples as Avro and Protobuf, by the schemas of {@link ./output_schema.ts}.
  *
  * @module
  */
 
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Kind, NamedFields } from "../../src/events/field.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
-import { numberOf, RECOMMENDATION, typeWithin } from "./output_schema.ts";
+import { GIVEN, type Given, numberOf, typeWithin } from "./output_schema.ts";
 import { WIRE } from "./protobuf_input.ts";
 
 /** Appends a value. */
@@ -15,24 +14,24 @@ type Write = (writer: ByteWriter, value: unknown) => void;
 
 const encoder = new TextEncoder();
 
-/** Encodes a recommendation without what stands before it in Confluent's wire format. */
-export type EncodeRecommendation = (recommendation: Recommendation) => Uint8Array;
+/** Encodes what is given without what stands before it in Confluent's wire format. */
+export type EncodeGiven = (value: object) => Uint8Array;
 
 /** Makes what writes Avro. */
-export function avroEncoder(): EncodeRecommendation {
-  const write = avroFields(RECOMMENDATION);
-  return (recommendation) => encoded(write, recommendation);
+export function avroEncoder(of: Given): EncodeGiven {
+  const write = avroFields(GIVEN[of]);
+  return (value) => encoded(write, value);
 }
 
 /** Makes what writes Protobuf: the place of the type, which is the first, then its fields. */
-export function protobufEncoder(): EncodeRecommendation {
-  const write = protobufFields("Recommendation", RECOMMENDATION);
-  return (recommendation) => encoded((writer, value) => write(writer.u8(0), value), recommendation);
+export function protobufEncoder(of: Given): EncodeGiven {
+  const write = protobufFields(of, GIVEN[of]);
+  return (value) => encoded((writer, value) => write(writer.u8(0), value), value);
 }
 
-function encoded(write: Write, recommendation: Recommendation): Uint8Array {
+function encoded(write: Write, value: object): Uint8Array {
   const writer = new ByteWriter(1024);
-  write(writer, recommendation);
+  write(writer, value);
   return writer.toBytes();
 }
 

@@ -1,7 +1,7 @@
 /**
- * Schemas of recommendations in Avro and Protobuf, from the fields that the JSON Schema is made of.
+ * Schemas of what others are given in Avro and Protobuf, from fields such as those that JSON Schemas are made of.
  *
- * Both are registered as `meander.Recommendation`. What is added later is optional, with a number that was never used,
+ * Both are registered as `meander.Recommendation` and `meander.Sample`. What is added later is optional, with a number that was never used,
  * so that who has an older schema reads on. What fields mean the JSON Schema says: another wording is no other schema.
  *
  * @module
@@ -9,12 +9,18 @@
 
 import type { Kind, NamedFields } from "../../src/events/field.ts";
 import { RECOMMENDATION_FIELDS } from "../../src/events/recommendation_schema.ts";
+import { JOINED_FIELDS } from "../../src/samples/joined_list.ts";
 
-/** The fields of a recommendation. */
-export const RECOMMENDATION: NamedFields = Object.entries(RECOMMENDATION_FIELDS);
+/** The fields of what is given, by the name of its type. */
+export const GIVEN = {
+  Recommendation: Object.entries(RECOMMENDATION_FIELDS),
+  Sample: Object.entries(JOINED_FIELDS),
+} as const satisfies Readonly<Record<string, NamedFields>>;
+
+/** A name of {@linkcode GIVEN}. */
+export type Given = keyof typeof GIVEN;
 
 const PACKAGE = "meander";
-const ROOT = "Recommendation";
 
 /** Fields by type, in the order of their numbers in Protobuf from 1: a name is added at the end, and none is taken out. */
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +43,23 @@ const NUMBERED: Readonly<Record<string, readonly string[]>> = {
   RecommendationShadows: ["variant", "model", "version", "items"],
   RecommendationShadowsItems: ["item", "score"],
   RecommendationOthers: ["item", "score"],
+  Sample: [
+    ...[
+      "request",
+      "user",
+      "time",
+      "closedTime",
+      "purpose",
+      "model",
+      "version",
+      "exposures",
+      "items",
+      "history",
+    ],
+  ],
+  SampleExposures: ["experiment", "variant"],
+  SampleItems: ["item", "position", "propensity", "prediction", "label", "reward"],
+  SampleHistory: ["item", "action", "time", "strength"],
 };
 
 /** The number of a field in Protobuf. @throws TypeError when it has none yet */
@@ -51,16 +74,16 @@ export function typeWithin(type: string, field: string): string {
   return `${type}${field.slice(0, 1).toUpperCase()}${field.slice(1)}`;
 }
 
-/** The Avro schema of a recommendation, as JSON. */
-export function avroSchema(): object {
-  return avroRecord(ROOT, RECOMMENDATION);
+/** The Avro schema of what is given, as JSON. */
+export function avroSchema(of: Given = "Recommendation"): object {
+  return avroRecord(of, GIVEN[of]);
 }
 
 function avroRecord(name: string, fields: NamedFields): object {
   return {
     type: "record",
     name,
-    ...(name === ROOT ? { ["namespace"]: PACKAGE } : {}),
+    ...(Object.hasOwn(GIVEN, name) ? { ["namespace"]: PACKAGE } : {}),
     fields: fields.map(([field, { about: _, optional, ...kind }]) => {
       const type = avroType(kind as Kind, typeWithin(name, field));
       return optional ? { name: field, type: ["null", type], default: null } : { name: field, type };
@@ -90,10 +113,10 @@ function avroType(kind: Kind, name: string): unknown {
   }
 }
 
-/** The schema of a recommendation as a file of Protobuf; the recommendation is its first type. */
-export function protobufSchema(): string {
+/** The schema of what is given as a file of Protobuf; it is the first type. */
+export function protobufSchema(of: Given = "Recommendation"): string {
   const types: string[] = [];
-  addType(ROOT, RECOMMENDATION, types);
+  addType(of, GIVEN[of], types);
   return `syntax = "proto3";\n\npackage ${PACKAGE};\n\n${types.join("\n")}`;
 }
 

@@ -6,6 +6,8 @@
  */
 
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { joinedList } from "../../src/samples/joined_list.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import {
   choice,
   flag,
@@ -16,8 +18,8 @@ import {
   settle,
   text,
 } from "../../src/options/option.ts";
-import { avroEncoder, protobufEncoder } from "./output_encoder.ts";
-import { avroSchema, protobufSchema } from "./output_schema.ts";
+import { avroEncoder, type EncodeGiven, protobufEncoder } from "./output_encoder.ts";
+import { avroSchema, type Given, protobufSchema } from "./output_schema.ts";
 import { RegistryClient, type RegistryContext, RegistryError } from "./registry_client.ts";
 import { REGISTRY_OPTIONS, type RegistrySettings } from "./registry_settings.ts";
 
@@ -31,13 +33,19 @@ export interface OutputSettings {
   readonly subject?: string | undefined;
   /** Whether to register the schema where it is not; otherwise it must be there. @default {true} */
   readonly register?: boolean | undefined;
+  /** Whether lists with their outcomes are given too. @default {false} */
+  readonly samples?: boolean | undefined;
 }
+
+/** What the schema of samples is registered as. */
+const SAMPLE_SUBJECT = "meander.Sample";
 
 const OUTPUT_OPTIONS = {
   format: choice(["avro", "protobuf"], "avro", "the format, in Confluent's wire format"),
   registry: group(REGISTRY_OPTIONS) as unknown as Option<RegistrySettings | undefined>,
   subject: text<string>("meander.Recommendation", "what the schema is registered as"),
   register: flag(true, "whether to register it where it is not there; otherwise it must be"),
+  samples: flag(false, "whether lists with their outcomes are given too, on `recommendations.samples`"),
 } satisfies OptionsOf<OutputSettings>;
 
 /** The option of {@linkcode OutputSettings}; absent, lists are JSON. */
@@ -56,32 +64,52 @@ const encoder = new TextEncoder();
 /** As JSON. */
 export const encodeAsJson: OutputEncoder = (recommendation) => encoder.encode(JSON.stringify(recommendation));
 
+/** Encodes what others are given. */
+export interface Outputs {
+  /** Lists. */
+  readonly encodeLists: OutputEncoder;
+  /** Samples of lists, `null` = another one; absent, nobody is given any. */
+  readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
+}
+
 /**
- * What encodes lists in the format of the settings, with the id that the registry has for its schema.
+ * What encodes lists and samples in the format of the settings, with the ids that the registry has for their schemas.
  *
- * @throws RegistryError when the registry cannot be asked, does not have the schema and may not, or has an earlier one
+ * @throws RegistryError when the registry cannot be asked, does not have a schema and may not, or has an earlier one
  * that it does not go with
  */
 export async function openOutputs(
   settings: OutputSettings | undefined,
   context: RegistryContext = {},
-): Promise<OutputEncoder> {
-  if (settings === undefined) return encodeAsJson;
-  const { format, registry, subject, register } = settle(OUTPUT_OPTIONS, settings);
+): Promise<Outputs> {
+  if (settings === undefined) return { encodeLists: encodeAsJson };
+  const { format, registry, subject, register, samples } = settle(OUTPUT_OPTIONS, settings);
   using client = new RegistryClient(registry ?? { url: undefined }, context);
-  const schema = format === "avro"
-    ? { schema: JSON.stringify(avroSchema()) }
-    : { schema: protobufSchema(), schemaType: "PROTOBUF" };
-  const path = `/subjects/${encodeURIComponent(subject)}`;
-  const there = await client.ask<{ readonly id: number }>(path, schema);
-  const id = there?.id ?? await registered(client, path, { subject, schema, register });
-  const encode = format === "avro" ? avroEncoder() : protobufEncoder();
-  return (recommendation) => {
-    const body = encode(recommendation);
-    const bytes = new Uint8Array(5 + body.length);
-    new DataView(bytes.buffer).setUint32(1, id);
-    bytes.set(body, 5);
-    return bytes;
+  const open = async (of: Given, subject: string): Promise<EncodeGiven> => {
+    const schema = format === "avro"
+      ? { schema: JSON.stringify(avroSchema(of)) }
+      : { schema: protobufSchema(of), schemaType: "PROTOBUF" };
+    const path = `/subjects/${encodeURIComponent(subject)}`;
+    const there = await client.ask<{ readonly id: number }>(path, schema);
+    const id = there?.id ?? await registered(client, path, { subject, schema, register });
+    const encode = format === "avro" ? avroEncoder(of) : protobufEncoder(of);
+    return (value) => {
+      const body = encode(value);
+      const bytes = new Uint8Array(5 + body.length);
+      new DataView(bytes.buffer).setUint32(1, id);
+      bytes.set(body, 5);
+      return bytes;
+    };
+  };
+  const encodeLists = await open("Recommendation", subject);
+  if (!samples) return { encodeLists };
+  const encode = await open("Sample", SAMPLE_SUBJECT);
+  return {
+    encodeLists,
+    encodeSamples(sample) {
+      const list = joinedList(sample);
+      return list && encode(list);
+    },
   };
 }
 

@@ -71,7 +71,9 @@ export interface RebuildOptions {
    * @default {they are only built}
    */
   readonly service?:
-    | ((partition: number) => Pick<TaskRuntime, "delivery" | "snapshot" | "surfaceTopics" | "encodeLists">)
+    | ((
+      partition: number,
+    ) => Pick<TaskRuntime, "delivery" | "snapshot" | "surfaceTopics" | "encodeLists" | "encodeSamples">)
     | undefined;
 }
 

@@ -47,7 +47,7 @@ import { Task } from "../task/task.ts";
 import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
 import { RestoreMeter } from "../task/restore_meter.ts";
 import { TimeShare } from "../task/time_share.ts";
-import { surfaceTopicSpecs } from "../topics/surfaces.ts";
+import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
   generationTopics,
   monitorGroup,
@@ -243,7 +243,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     await log.createTopics([
       ...topicSpecs(topics, partitions),
       ...variantTopicSpecs(topics, checkVariants(options)),
-      ...surfaceTopicSpecs(topics, partitions, options.surfaceTopics),
+      ...surfaceTopicSpecs(topics, partitions, {
+        ...options.surfaceTopics,
+        ...(options.encodeSamples && { [""]: SAMPLES_ENDING }),
+      }),
     ]);
     return new Service(log, topics, partitions, options);
   }
@@ -479,7 +482,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const caughtUp = this.#variants.map((variant) => variant.caughtUp);
     await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
     const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
-    const { surfaceTopics, encodeLists } = this.#options;
+    const { surfaceTopics, encodeLists, encodeSamples } = this.#options;
     const meter = new RestoreMeter(this.#now);
     this.#meters.set(partition, meter);
     const runtime = {
@@ -496,6 +499,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       delivery,
       surfaceTopics,
       encodeLists,
+      encodeSamples,
       othersTime: this.#othersTime,
       signal,
     };

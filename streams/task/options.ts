@@ -6,6 +6,7 @@
 
 import { absent, count, natural, type OptionsOf, positive } from "../../src/options/option.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import type { Sample } from "../../src/samples/sample.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
@@ -36,6 +37,8 @@ export interface TaskRuntime {
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
+  /** Encodes samples of lists for the topic `recommendations.samples`; `null` = not this one. @default {it has none} */
+  readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Number of partitions of the events. @default {what the log says} */
   readonly partitions?: number | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */

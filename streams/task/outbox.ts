@@ -29,7 +29,7 @@ import { ignore } from "../log/ignore.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { INPUT } from "../topics/delivery.ts";
 import { encodeAsJson, type OutputEncoder } from "../formats/output_settings.ts";
-import { surfaceTopic } from "../topics/surfaces.ts";
+import { copiesOf, SAMPLES_ENDING, surfaceTopic } from "../topics/surfaces.ts";
 
 const ENCODER = new TextEncoder();
 
@@ -49,6 +49,8 @@ export interface OutboxOptions {
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users and copies on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: OutputEncoder | undefined;
+  /** Encodes samples of lists for others; `null` = another one. @default {nobody is given any} */
+  readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
@@ -60,8 +62,8 @@ interface Encoded {
   readonly value: Uint8Array | null;
   /** See {@linkcode INPUT}. */
   readonly input: string;
-  /** Another topic that gets it, and as what. */
-  readonly copy?: { readonly topic: string; readonly value: Uint8Array } | undefined;
+  /** Other topics that get it, and as what. */
+  readonly copies?: readonly { readonly topic: string; readonly value: Uint8Array | null }[];
   /** What is to be handed over. */
   readonly sample?: Sample | undefined;
 }
@@ -128,28 +130,32 @@ export class Outbox {
   seal(offset: number, surface?: string): void {
     const { recommendations, samples, forgotten, lists, merges } = this.outputs;
     if (Object.values(this.outputs).every((of) => of.length === 0)) return;
-    const { topics, partition, handover, isAnswered, surfaceTopics = {} } = this.#options;
+    const { topics, partition, handover, isAnswered, surfaceTopics, encodeSamples } = this.#options;
     const { encodeLists = encodeAsJson } = this.#options;
     let index = 0;
     const input = () => `${partition}/${offset}/${index++}`;
-    const ending = surface !== undefined && Object.hasOwn(surfaceTopics, surface)
-      ? surfaceTopics[surface]
-      : undefined;
+    const surfaces = copiesOf(topics, surfaceTopics, surface);
     for (const answer of recommendations) {
       const value = encodeAsJson(answer);
-      const copy = ending === undefined ? undefined : {
-        topic: surfaceTopic(topics, ending),
-        value: encodeLists === encodeAsJson ? value : encodeLists(answer),
-      };
-      this.#answers.push({ user: answer.user, value, input: input(), copy });
+      const copied = surfaces.length === 0 || encodeLists === encodeAsJson ? value : encodeLists(answer);
+      const copies = surfaces.map((topic) => ({ topic, value: copied }));
+      this.#answers.push({ user: answer.user, value, input: input(), copies });
     }
+    const copies = (of: Sample | null) => {
+      if (encodeSamples === undefined || isAnswered?.()) return [];
+      const value = of && encodeSamples(of);
+      return of !== null && value === null ? [] : [{ topic: surfaceTopic(topics, SAMPLES_ENDING), value }];
+    };
     const encoded: Encoded[] = samples.map((sample) => {
       this.#rows += sizeInBatch(sample);
       const kept = handover === undefined ? undefined : sample;
-      return { user: sample.user, value: encodeSample(sample), input: input(), sample: kept };
+      return {
+        ...{ user: sample.user, value: encodeSample(sample), input: input(), sample: kept },
+        copies: copies(sample),
+      };
     });
     for (const [n, { user, afterSamples }] of forgotten.entries()) {
-      encoded.splice(afterSamples + n, 0, { user, value: null, input: input() });
+      encoded.splice(afterSamples + n, 0, { user, value: null, input: input(), copies: copies(null) });
       this.#erased.push(user);
     }
     this.#samples.push(...encoded);
@@ -220,6 +226,7 @@ export class Outbox {
     return records.concat(
       this.#records(this.#samples, samples, time),
       this.#records(this.#lists, lists, time),
+      this.#copies(this.#samples, time),
       merges,
       rejected,
     );
@@ -244,10 +251,16 @@ export class Outbox {
   /** Of the answers, then of their copies on topics of surfaces. */
   #answerRecords(time: number): NewRecord[] {
     const { topics } = this.#options;
-    const copies = this.#answers.flatMap(({ copy, ...answer }) =>
-      copy === undefined ? [] : this.#records([{ ...answer, value: copy.value }], copy.topic, time)
+    return [
+      ...this.#records(this.#answers, topics.recommendations, time),
+      ...this.#copies(this.#answers, time),
+    ];
+  }
+
+  #copies(of: readonly Encoded[], time: number): NewRecord[] {
+    return of.flatMap(({ copies = [], ...own }) =>
+      copies.flatMap(({ topic, value }) => this.#records([{ ...own, value }], topic, time))
     );
-    return [...this.#records(this.#answers, topics.recommendations, time), ...copies];
   }
 
   #records(of: readonly Encoded[], topic: string, time: number): NewRecord[] {

@@ -165,13 +165,24 @@ export class Task implements AsyncDisposable {
     const others = opened.use(await Others.open(log, topics.signals, state, sharing));
     const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
     const { counters } = state;
-    const { handover, surfaceTopics, encodeLists } = runtime;
+    const { handover, surfaceTopics, encodeLists, encodeSamples } = runtime;
     const followed: Followed = {
       given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
     };
     const isAnswered = () => followed.given !== null;
     const outbox = new Outbox({
-      ...{ log, topics, partition, partitions, counters, handover, isAnswered, surfaceTopics, encodeLists },
+      ...{
+        log,
+        topics,
+        partition,
+        partitions,
+        counters,
+        handover,
+        isAnswered,
+        surfaceTopics,
+        encodeLists,
+        encodeSamples,
+      },
     });
     const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
     const { store, lineage: known } = restored;

@@ -21,7 +21,7 @@ const OUTPUTS: readonly Name[] = ["recommendations", "lists", "samples"];
 /** The channel of the topics of surfaces: there are as many as the configuration says. */
 const SURFACE = "surface";
 const ON_SURFACE =
-  "Answers to requests of one surface, which are on `recommendations`, too (`surfaceTopics`).";
+  "Answers to requests of one surface, or of all, which are on `recommendations`, too (`surfaceTopics`).";
 
 const PREFIX_VARIABLE = "{prefix}";
 

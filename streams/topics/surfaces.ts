@@ -22,16 +22,33 @@ const ENDING: Option<string> = {
   value: "",
 };
 
+/** Ending of the topic with samples for others. */
+export const SAMPLES_ENDING = "samples";
+/** Stands for all surfaces, and for none. */
+const ALL = "*";
+
 /** Endings of topics by surface: `{"home": "front"}` puts what is asked for on `home` on `recommendations.front`. */
 export const SURFACE_TOPICS: Option<Readonly<Record<string, string>> | undefined> = by(
   ENDING,
-  "recommendations of single surfaces on topics of their own, too: by surface, the ending of the topic " +
+  "recommendations of single surfaces on topics of their own, too: by surface, `*` for all, the ending of the topic " +
     "`recommendations.<ending>`; see [topics](topics.md#lists)",
 );
 
 /** The topic of an ending. */
 export function surfaceTopic({ recommendations }: Pick<Topics, "recommendations">, ending: string): string {
   return `${recommendations}.${ending}`;
+}
+
+/** The topics that take an answer of a surface, too. */
+export function copiesOf(
+  topics: Pick<Topics, "recommendations">,
+  endings: Readonly<Record<string, string>> = {},
+  surface?: string,
+): string[] {
+  const own = [surface, ALL].flatMap((name) =>
+    name !== undefined && Object.hasOwn(endings, name) ? [endings[name]!] : []
+  );
+  return [...new Set(own)].map((ending) => surfaceTopic(topics, ending));
 }
 
 /** The topics to create beside those of `topicSpecs`. */

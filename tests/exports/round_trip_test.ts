@@ -120,7 +120,6 @@ Deno.test("export and ingest of experiments: each user keeps the variant, and wh
   };
   await using log = new MemoryLog();
   const registry = await registryOn(log);
-  const rates = { name: "rates", model: "prior" };
   const variants = [{ name: "model" }, { name: "rates", model: "prior" }];
   await registry.start({ name: "explore", variants });
   await registry.traffic("explore", 0.5);

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { joinedList } from "../../src/samples/joined_list.ts";
+import { Rows } from "../../src/samples/rows.ts";
+import { historySample, type Sample } from "../../src/samples/sample.ts";
 import { compileAvro } from "../../streams/formats/avro.ts";
 import { avroSchema, numberOf, protobufSchema } from "../../streams/formats/output_schema.ts";
 import { encodeAsJson, openOutputs, type OutputSettings } from "../../streams/formats/output_settings.ts";
@@ -47,7 +50,7 @@ function registry(answers: Readonly<Record<string, unknown>>) {
   return { calls, fetch: get };
 }
 
-const SUBJECT = "/subjects/meander.Recommendation";
+const SUBJECT = "/subjects/meander.Recommendation", SAMPLES = "/subjects/meander.Sample";
 const open = (
   format: "avro" | "protobuf",
   answers: Readonly<Record<string, unknown>>,
@@ -55,8 +58,8 @@ const open = (
 ) => openOutputs({ format, registry: { url: "http://registry" }, ...more }, registry(answers));
 
 Deno.test("openOutputs() gives what encodes lists as Avro and as Protobuf, which decode to what JSON has", async () => {
-  const avro = await open("avro", { [SUBJECT]: { id: 70_000 } });
-  const protobuf = await open("protobuf", { [SUBJECT]: { id: 7 } });
+  const { encodeLists: avro } = await open("avro", { [SUBJECT]: { id: 70_000 } });
+  const { encodeLists: protobuf } = await open("protobuf", { [SUBJECT]: { id: 7 } });
   const ofAvro = compileAvro(avroSchema());
   const ofProtobuf = await compileProtobufFile({ name: "r.proto", text: protobufSchema() });
   for (const list of [WHOLE, BARE]) {
@@ -92,7 +95,36 @@ Deno.test("openOutputs() registers a schema that is not there if it may and if i
   ];
   for (const [opening, reason] of cases) await assert.rejects(opening, reason);
   await assert.rejects(open("avro", {}, { register: false }), (error) => error instanceof RegistryError);
-  assert.equal(await openOutputs(undefined), encodeAsJson);
+  assert.deepEqual(await openOutputs(undefined), { encodeLists: encodeAsJson });
+});
+
+Deno.test("openOutputs() gives what encodes samples of lists, which decode to what they are; of others it says so", async () => {
+  const answers = { [SUBJECT]: { id: 1 }, [SAMPLES]: { id: 2 } };
+  const { encodeSamples: avro } = await open("avro", answers, { samples: true });
+  const { encodeSamples: protobuf } = await open("protobuf", answers, { samples: true });
+  const ofAvro = compileAvro(avroSchema("Sample"));
+  const ofProtobuf = await compileProtobufFile({ name: "s.proto", text: protobufSchema("Sample") });
+  const history = {
+    ...{ items: ["A0"], categories: [[]], actions: ["click"] },
+    ...{ times: Float64Array.of(1_795_773_500_000), strengths: Float32Array.of(-0.5) },
+  };
+  const sample: Sample = {
+    ...historySample("änn", 1_795_773_600_000, history),
+    ...{ request: "r1", version: 3, exposures: [{ experiment: "e", variant: "v" }] },
+    rows: Rows.of([{ item: "A1", label: 1, reward: 2.5, propensity: 0.5 }, {
+      item: "A2",
+      position: -1,
+    }]),
+  };
+  const bytes = avro!(sample)!;
+  assert.deepEqual([...bytes.subarray(0, 5)], [0, 0, 0, 0, 2]);
+  const ofNothing = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value), (_, own) => own === null ? undefined : own);
+  const whole = ofNothing(joinedList(sample));
+  assert.deepEqual(ofNothing(ofAvro(bytes.subarray(5))), whole);
+  assert.deepEqual(ofProtobuf(protobuf!(sample)!.subarray(5)), whole);
+  assert.equal(avro!(historySample("ann", 1_795_773_600_000, history)), null);
+  assert.equal((await open("avro", answers)).encodeSamples, undefined);
 });
 
 Deno.test("numbers of fields in Protobuf stay as they are", () => {

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { decodeRecommendation, encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { decodeSample, encodeSample } from "../../src/samples/sample_codec.ts";
 import { idHash } from "../../src/users/user_state.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { OutputEncoder } from "../../streams/formats/output_settings.ts";
@@ -12,7 +14,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { RepeatFilter } from "../../streams/topics/repeats.ts";
 import { Task } from "../../streams/task/task.ts";
 import { DELIVERIES, type Delivery, INPUT } from "../../streams/topics/delivery.ts";
-import { surfaceTopic, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
+import { SAMPLES_ENDING, surfaceTopic, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
 import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -24,8 +26,9 @@ const OPTIONS = {
   outcomeWindowMs: 300_000,
   userLists: { count: 3, everyMs: 20_000 },
 } as const;
-const SURFACES = { home: "front", app: "front", mail: "mail" };
+const SURFACES = { home: "front", app: "front", mail: "mail", ["*"]: "all" };
 const FRONT = surfaceTopic(topics, "front"), MAIL = surfaceTopic(topics, "mail");
+const ALL = surfaceTopic(topics, "all"), SAMPLES = surfaceTopic(topics, SAMPLES_ENDING);
 
 const SHOWN = ["home", "mail", "web", "constructor"];
 
@@ -46,7 +49,7 @@ async function createLog(first = events): Promise<MemoryLog> {
     spec.name === topics.lists ? { ...spec, cleanup: "delete" as const } : spec
   );
   const log = new MemoryLog();
-  await log.createTopics([...all, ...surfaceTopicSpecs(topics, 1, SURFACES)]);
+  await log.createTopics([...all, ...surfaceTopicSpecs(topics, 1, { ...SURFACES, [""]: SAMPLES_ENDING })]);
   await log.append(recordsOf(first));
   return log;
 }
@@ -58,12 +61,14 @@ interface How {
   readonly encodeLists?: OutputEncoder;
 }
 
+const encodeSamples = (sample: Sample) => sample.rows.length === 0 ? null : encodeSample(sample);
+
 async function runToEnd(
   log: Log,
   { delivery, isAnswered, options = OPTIONS, encodeLists }: How = {},
 ): Promise<void> {
   const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
-  const runtime = { delivery, isAnswered, surfaceTopics: SURFACES, encodeLists };
+  const runtime = { delivery, isAnswered, surfaceTopics: SURFACES, encodeLists, encodeSamples };
   await using task = await Task.open(log, topics, 0, options, serving, runtime);
   let time = 0;
   const limits = { now: () => time, maxEvents: 5, commitIntervalMs: 100 };
@@ -77,7 +82,7 @@ const readOf = (log: Log, topic: string) => Array.fromAsync(readAll(log, topic, 
 async function seenOn(log: Log): Promise<readonly (readonly object[])[]> {
   const filter = new RepeatFilter();
   return await Promise.all(
-    [topics.lists, FRONT, MAIL].map(async (topic) =>
+    [topics.lists, FRONT, MAIL, ALL, SAMPLES].map(async (topic) =>
       (await readOf(log, topic)).filter((record) => filter.isNew(record))
         .map(({ key, value, headers }) => ({ key, value, headers }))
     ),
@@ -115,6 +120,16 @@ Deno.test("Task gives lists, numbered by their event; who folds them has each us
     held.delete(id);
   }
   assert.deepEqual([...held.keys()], [], "nobody else is left");
+});
+
+Deno.test("Task copies all recommendations, and samples of lists and erasures, under the same numbers", async () => {
+  const plain = (of: readonly LogRecord[]) => of.map(({ key, value, headers }) => ({ key, value, headers }));
+  assert.deepEqual(plain(await readOf(whole, ALL)), plain(await readOf(whole, topics.recommendations)));
+  const samples = (await readOf(whole, topics.samples)).filter(({ value }) =>
+    value === null || decodeSample(value).rows.length > 0
+  );
+  assert.deepEqual(plain(await readOf(whole, SAMPLES)), plain(samples));
+  assert.ok(samples.some(({ value }) => value === null) && samples.some(({ value }) => value !== null));
 });
 
 Deno.test("Task copies the recommendations of a surface to its topic, and no others", async () => {

@@ -7,6 +7,7 @@
 import type { LearnerOptions } from "../../../src/learner/learner_options.ts";
 import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts";
 import type { Recommendation } from "../../../src/events/recommendation.ts";
+import type { Sample } from "../../../src/samples/sample.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import type { LearningOptions } from "../../learning/learning.ts";
 import type { Delivery } from "../../topics/delivery.ts";
@@ -133,6 +134,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
+  /** Encodes samples of lists for the topic `recommendations.samples`; `null` = not this one. @default {it has none} */
+  readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Models for variants of experiments; each has its own learner and versions. @default {none} */
   readonly variants?: readonly VariantModel[] | undefined;
   /**
