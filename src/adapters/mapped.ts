@@ -148,7 +148,7 @@ export function joinAttributes(record: Event | ItemRecord, attributes: Attribute
 
 /** An unknown field of a record of ours. */
 export function extra(record: Event | ItemRecord, field: string): unknown {
-  return (record as unknown as JsonObject)[field];
+  return (record as unknown as JsonObject)[field]; // no type lists fields that are unknown
 }
 
 /** The fields that are not `undefined`. */

@@ -110,7 +110,7 @@ export function checkEventFields(value: unknown): DecodedEvent {
   if (fields === undefined) return rejectViolation(typeViolation(value), "event");
   const violation = fieldsViolation(fields, value);
   if (violation !== undefined) return rejectViolation(violation, `${type} event`);
-  return { ok: true, event: value as unknown as Event };
+  return { ok: true, event: value as unknown as Event }; // all of its fields were checked
 }
 
 /** Like {@linkcode checkItem}, for a value that {@linkcode countKeys} has found plain. */

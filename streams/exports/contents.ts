@@ -90,7 +90,7 @@ function lineOf(time: number, value: object): ExportedLine {
 /** Typed arrays as lists; a number that JSON does not have is `null`. */
 function plain(_name: string, value: unknown): unknown {
   return ArrayBuffer.isView(value) && !(value instanceof DataView)
-    ? Array.from(value as unknown as ArrayLike<number>)
+    ? Array.from(value as unknown as ArrayLike<number>) // all views but that one are lists of numbers
     : value;
 }
 

@@ -135,7 +135,7 @@ function compile(schema: unknown, space: string, names: Map<string, ReadAvro>): 
   if (typeof schema === "string") return named(schema, space, names);
   if (Array.isArray(schema)) return union(schema.map((branch) => compile(branch, space, names)));
   if (typeof schema !== "object" || schema === null) throw noSchema(schema);
-  const own = schema as Schema;
+  const own = schema as Schema; // an object; what it has is checked where it is used
   const { type } = own;
   if (typeof type === "object") return compile(type, space, names);
   if (type === "array") return list(compile(own.items, space, names));

@@ -234,7 +234,7 @@ function takeOneOf(name: string, others: readonly string[], reader: Reader): Tak
 
 function takeElement(name: string, { wire: wanted, isPackable, read }: Reader): TakeField {
   return (input, wire, into) => {
-    const list = into[name] as unknown[];
+    const list = into[name] as unknown[]; // a repeated field begins as one
     if (!isPackable || wire !== WIRE.sized) {
       check(wire, wanted);
       input.count(1);

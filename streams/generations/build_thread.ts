@@ -25,7 +25,7 @@ interface ThreadScope {
 /** Time between two reports. */
 const REPORT_MS = 500;
 
-const scope = self as unknown as ThreadScope;
+const scope = self as unknown as ThreadScope; // the library types `self` as a window's
 const ending = new AbortController();
 let legs = Promise.withResolvers<readonly number[]>();
 

@@ -177,7 +177,7 @@ export class RecordTable {
     let bytes = 0;
     while (records.length < maxRecords) {
       const limit = Math.min(CHUNK, maxRecords - records.length);
-      const rows = this.#select.all(next, limit) as unknown as readonly Row[];
+      const rows = this.#select.all(next, limit) as unknown as readonly Row[]; // its columns are a row's
       for (const row of rows) {
         if (row.offset < next) throw this.#damaged(row.offset, `it stands behind offset ${next - 1}`);
         if (row.offset > next && !this.isCompact) throw this.#missing(next, row.offset);
@@ -202,7 +202,7 @@ export class RecordTable {
     let records = 0;
     let next = this.isCompact ? 0 : this.trimmed;
     while (problems.length < MAX_PROBLEMS) {
-      const rows = this.#select.all(next, CHUNK) as unknown as readonly Row[];
+      const rows = this.#select.all(next, CHUNK) as unknown as readonly Row[]; // its columns are a row's
       for (const row of rows) {
         if (row.offset < next) {
           problems.push(this.#damaged(row.offset, `it stands behind offset ${next - 1}`));

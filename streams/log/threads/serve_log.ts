@@ -67,6 +67,7 @@ class ServedLog implements AsyncDisposable {
         ),
       };
     }
+    // Arguments are those that `RemoteLog` gives a method: types do not cross threads.
     switch (method) {
       case "topics":
         return { result: new Map(await log.topics()) };

@@ -178,6 +178,7 @@ export class ServerThread {
   async #answer(method: string, args: readonly never[]): Promise<Outcome> {
     if (this.#backend === undefined) throw new Error(`Cannot answer ${method}: nobody listens yet`);
     const { context, recorder } = this.#backend;
+    // Arguments are those that the thread gives a method: types do not cross threads.
     switch (method) {
       case "handle":
         return await answered(() =>

@@ -32,7 +32,7 @@ interface ThreadScope {
   onmessage: (event: MessageEvent<ServerStart>) => void;
 }
 
-const scope = self as unknown as ThreadScope;
+const scope = self as unknown as ThreadScope; // the library types `self` as a window's
 
 scope.onmessage = async ({ data: { orders, calls, level } }) => {
   await configureLogging(level);
@@ -77,6 +77,7 @@ class Thread {
 
   /** Executes a call. */
   async obey(method: string, args: readonly never[]): Promise<unknown> {
+    // Arguments are those that `ServerThread` gives a method: types do not cross threads.
     switch (method) {
       case "open": {
         const [address, topics] = args as unknown as [LogAddress, Topics];

@@ -30,7 +30,7 @@ const GATHER_MS = 20;
 /** Time between two reports. */
 const REPORT_MS = 250;
 
-const scope = self as unknown as ThreadScope;
+const scope = self as unknown as ThreadScope; // the library types `self` as a window's
 
 const ending = new AbortController();
 let finishes = false;

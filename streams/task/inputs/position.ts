@@ -50,7 +50,7 @@ export function decodePosition(headers: Readonly<Record<string, string>>): OwnPo
     const found = `${inputs} of ${headers[PARTITIONS]} partitions`;
     throw new SyntaxError(`Cannot read the position in a task's record: current value is ${found}`);
   }
-  return { next: next as number, ids: ids as TopicIds, partitions };
+  return { next: next as number, ids: ids as TopicIds, partitions }; // ids are compared only
 }
 
 /** Everything that a task's position depends on. */

@@ -13,7 +13,7 @@ interface ThreadScope {
   postMessage(report: WalReport): void;
 }
 
-const scope = self as unknown as ThreadScope;
+const scope = self as unknown as ThreadScope; // the library types `self` as a window's
 let db: DatabaseSync | undefined;
 let file: Deno.FsFile | undefined;
 
