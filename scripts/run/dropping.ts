@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../../streams/config/config.ts";
-import { dropKept } from "../../streams/generations/drop.ts";
+import { dropKept } from "../../streams/service/erasure/drop_generation.ts";
 import { isShared } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { Repeated } from "../../streams/service/erasure/background.ts";

@@ -3,12 +3,11 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../streams/config/config.ts";
 import { blueprintOf } from "../../streams/config/blueprint.ts";
-import { dropKept } from "../../streams/generations/drop.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { dropGeneration } from "../../streams/service/erasure/drop_generation.ts";
+import { dropGeneration, dropKept } from "../../streams/service/erasure/drop_generation.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { DERIVED, generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { buildGeneration, rebuildDeployment, type RebuildFlags } from "../../scripts/run/rebuild.ts";

@@ -1,5 +1,5 @@
 /**
- * Drops what was derived for a generation that does not serve.
+ * Drops what was derived for generations that do not serve.
  *
  * @module
  */
@@ -7,7 +7,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { canErase } from "../../log/capabilities.ts";
 import type { Log, LogRecord, NewRecord } from "../../log/log.ts";
-import { servingGeneration } from "../../topics/serving.ts";
+import { newestOf, readAll } from "../../log/reading.ts";
+import { generationsOf } from "../../topics/generations.ts";
+import { SERVING_KEY, servingGeneration } from "../../topics/serving.ts";
 import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../topics/topics.ts";
 
 /** Records that are dropped at once. */
@@ -40,6 +42,34 @@ export async function dropGeneration(log: Log, topics: Topics, number: number, n
   await log.append([{ topic, partition: 0, key: String(number), value: null, time: now }]);
   await log.scrub?.();
   return dropped;
+}
+
+/**
+ * Drops the generations that are kept, when another one has served for a while.
+ *
+ * @param topics those of the first generation
+ * @param keepMs for how long, milliseconds
+ * @param now wall clock, milliseconds since the epoch
+ * @returns their numbers
+ */
+export async function dropKept(
+  log: Log,
+  topics: Topics,
+  keepMs: number,
+  now: number,
+): Promise<readonly number[]> {
+  if (await log.identify(topics.generations) === null) return [];
+  const switched = await newestOf(log, topics.generations, 0, SERVING_KEY);
+  if (switched === null || now - switched.time < keepMs) return [];
+  const serving = await servingGeneration(log, topics);
+  // What was noted after the switch is being built.
+  const notedAt = new Map<number, number>();
+  for await (const { key, time } of readAll(log, topics.generations, 0)) notedAt.set(Number(key), time);
+  const kept = [...(await generationsOf(log, topics)).keys()].filter((number) =>
+    number !== serving && (notedAt.get(number) ?? 0) <= switched.time
+  );
+  for (const number of kept) await dropGeneration(log, topics, number, now);
+  return kept;
 }
 
 /** Whether a topic is one of a generation's: derived, or that of the versions of a variant's model. */
