@@ -42,7 +42,7 @@ import { EAGER_STEPS, RETRIEVAL_OPTIONS, type RetrievalOptions, UNASKED_EVERY } 
 import { RetrievalState } from "./retrieval_state.ts";
 import { sharesOf } from "./shares.ts";
 import type { Part, ScoresByPart, Stacked } from "./stack/stack.ts";
-import type { Pace } from "./signals/pace.ts";
+import type { Pace } from "./items/pace.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 

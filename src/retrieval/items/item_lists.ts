@@ -8,7 +8,7 @@
 import { type OptionsOf, positive, settle } from "../../options/option.ts";
 import type { Catalogue, CatalogueItem } from "../../items/catalogue.ts";
 import { joined, raise, TopList } from "../../items/popularity.ts";
-import { Pace } from "../signals/pace.ts";
+import { Pace } from "./pace.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 import { ItemRing } from "./item_ring.ts";
 

@@ -9,7 +9,7 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { raise, TopList } from "../../items/popularity.ts";
-import { Pace } from "../signals/pace.ts";
+import { Pace } from "./pace.ts";
 import { DecayedCounts } from "./decayed_counts.ts";
 
 const LIST = 200;

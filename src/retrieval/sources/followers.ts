@@ -25,7 +25,7 @@ import { ItemScores } from "../items/item_scores.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { settle } from "../../options/option.ts";
 import type { Context } from "../signals/context.ts";
-import { Pace } from "../signals/pace.ts";
+import { Pace } from "../items/pace.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byScores } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";

@@ -30,7 +30,7 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
-import { Pace } from "../signals/pace.ts";
+import { Pace } from "../items/pace.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 
 /** Weights of a neighbour. */

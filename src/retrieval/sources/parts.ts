@@ -11,7 +11,7 @@ import type { ItemLists } from "../items/item_lists.ts";
 import { Trends } from "../items/trends.ts";
 import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
 import { PairScores } from "./pair_scores.ts";
-import type { Pace } from "../signals/pace.ts";
+import type { Pace } from "../items/pace.ts";
 import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 
 /** Options of sources. */

@@ -14,7 +14,6 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { TimeScale } from "../../features/pooled/time_scale.ts";
-import type { Signal } from "./signal.ts";
 
 /** 50,000 signals in 90 days, the longest half-life. */
 const SIGNAL_MS = 150_000;
@@ -24,6 +23,12 @@ const PAGE_GAPS = 2;
 const PAGE_MS = 60_000;
 /** Before any gap was seen. */
 const HOUR_MS = 3_600_000;
+
+/** What is read of a signal. */
+interface Timed {
+  readonly time: number;
+  readonly context: { readonly size: number; readonly times: ArrayLike<number> };
+}
 
 /** The times of a stream, a fold over its signals. */
 export class Pace {
@@ -57,7 +62,7 @@ export class Pace {
   }
 
   /** Goes on to a signal. */
-  learn({ time, context: { size, times } }: Pick<Signal, "time" | "context">): void {
+  learn({ time, context: { size, times } }: Timed): void {
     if (size > 0 && times[0] === time) this.#ties++;
     else if (size > 0) this.#scale.learn(time - times[0]!);
     const gap = Number.isNaN(this.#newest) ? 0 : Math.max(0, time - this.#newest);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
-import { Pace } from "../../../src/retrieval/signals/pace.ts";
+import { Pace } from "../../../src/retrieval/items/pace.ts";
 
 const MINUTE = 60_000, DAY = 86_400_000, START = 1_700_000_000_000;
 
