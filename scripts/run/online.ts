@@ -15,7 +15,7 @@ import { compareSamples } from "../../streams/generations/comparison.ts";
 import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
 import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../streams/generations/online.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
-import { inTurn } from "../../streams/generations/turn.ts";
+import { inTurn } from "../../streams/service/jobs/turn.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { snapshotFolder } from "../../streams/service/service.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";

@@ -185,7 +185,7 @@ try {
   await until("the shop is served to its end", () => isCaughtUp);
   await stop(first);
   let said: string | undefined, began = 0, switched = 0;
-  const flags = ["--rebuild", "--rebuild-share", values.share, "--partitions", values.tasks];
+  const flags = ["--rebuild", "--anyway", "--rebuild-share", values.share, "--partitions", values.tasks];
   const running = urls.map((_, n) =>
     serve(n, configs[1], flags, (line) => {
       if (/rebuild|generation|changed|error|warn/i.test(line)) print(`${n}: ${line}`);

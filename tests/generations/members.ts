@@ -8,7 +8,7 @@ import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../stre
 import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import { mayWork, Succession } from "../../streams/generations/succession.ts";
-import { inTurn } from "../../streams/generations/turn.ts";
+import { inTurn } from "../../streams/service/jobs/turn.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import { type Commit, type Log, LogError, type Membership, type NewRecord } from "../../streams/log/log.ts";
 import { layered } from "../../streams/log/metered_log.ts";

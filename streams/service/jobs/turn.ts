@@ -4,12 +4,12 @@
  * @module
  */
 
-import { ignore } from "../log/ignore.ts";
-import type { Log } from "../log/log.ts";
-import { orAborted, pause } from "../log/pause.ts";
-import type { Job } from "../service/jobs/worker.ts";
-import { WorkerGroup } from "../service/jobs/worker_group.ts";
-import type { SharedThread } from "../service/jobs/shared_thread.ts";
+import { ignore } from "../../log/ignore.ts";
+import type { Log } from "../../log/log.ts";
+import { orAborted, pause } from "../../log/pause.ts";
+import type { Job } from "./worker.ts";
+import { WorkerGroup } from "./worker_group.ts";
+import type { SharedThread } from "./shared_thread.ts";
 
 /** Who may do what. */
 export interface TurnOptions<T> {
