@@ -19,41 +19,48 @@ export interface PageTest {
   readonly check: (page: Page) => Promise<void>;
 }
 
-/** Registers a test for light and dark, on a wide and on a small screen; skipped loudly without a browser. */
+/** Registers a test with a step for light and dark, on a wide and on a small screen; skipped loudly without a browser. */
 export async function testPage({ name, html, ready, check }: PageTest): Promise<void> {
   const executablePath = await findChromium(name);
-  for (const colorScheme of ["light", "dark"] as const) {
-    for (const width of [1280, 360]) {
-      Deno.test({
-        name: `${name} shows in a ${colorScheme} browser ${width} pixels wide what it should`,
-        ignore: executablePath === null,
-        fn: async () => {
-          const file = await Deno.makeTempFile({ suffix: ".html" });
-          await Deno.writeTextFile(file, html);
-          let browser: Browser | undefined;
-          try {
-            browser = await chromium.launch({
-              executablePath: executablePath ?? "",
-              args: ["--no-sandbox"],
-            });
+  Deno.test({
+    name: `${name} shows in a browser what it should`,
+    ignore: executablePath === null,
+    fn: async (test) => {
+      const file = await Deno.makeTempFile({ suffix: ".html" });
+      await Deno.writeTextFile(file, html);
+      let browser: Browser | undefined;
+      try {
+        browser = await chromium.launch({ executablePath: executablePath ?? "", args: ["--no-sandbox"] });
+        for (const colorScheme of ["light", "dark"] as const) {
+          for (const width of [1280, 360]) {
             const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
-            const [messages, requests]: [string[], string[]] = [[], []];
-            page.on("console", (message) => messages.push(message.text()));
-            page.on("pageerror", (error) => messages.push(error.message));
-            page.on("request", (request) => requests.push(request.url()));
-            await page.goto(`file://${file}`);
-            await page.waitForSelector(ready);
-            assert.deepEqual(messages, []);
-            assert.deepEqual(requests, [`file://${file}`]);
-            const scrolled = Number(await page.evaluate("document.documentElement.scrollWidth"));
-            assert.ok(scrolled <= width, "scrolls sideways");
-            await check(page);
-          } finally {
-            await browser?.close();
-            await Deno.remove(file);
+            await test.step(`${colorScheme}, ${width} pixels wide`, () =>
+              checkPage(page, file, { ready, check, width }));
+            await page.close();
           }
-        },
-      });
-    }
-  }
+        }
+      } finally {
+        await browser?.close();
+        await Deno.remove(file);
+      }
+    },
+  });
+}
+
+async function checkPage(
+  page: Page,
+  file: string,
+  { ready, check, width }: Pick<PageTest, "ready" | "check"> & { readonly width: number },
+): Promise<void> {
+  const [messages, requests]: [string[], string[]] = [[], []];
+  page.on("console", (message) => messages.push(message.text()));
+  page.on("pageerror", (error) => messages.push(error.message));
+  page.on("request", (request) => requests.push(request.url()));
+  await page.goto(`file://${file}`);
+  await page.waitForSelector(ready);
+  assert.deepEqual(messages, []);
+  assert.deepEqual(requests, [`file://${file}`]);
+  const scrolled = Number(await page.evaluate("document.documentElement.scrollWidth"));
+  assert.ok(scrolled <= width, "scrolls sideways");
+  await check(page);
 }
