@@ -71,7 +71,8 @@ Deno.test({
             cluster.isolate(3, async () => {
               await traffic.moves();
               // Whoever only knows the one that is left behind sees what the others have.
-              await using log = await openLog(place, { ...place.options, brokers: [cluster.addresses[2]!] });
+              const brokers = [cluster.addresses[2]!];
+              await using log = await openLog(place, { ...place.options, brokers, retryMs: 2 * STUCK_MS });
               await traffic.isSeenOn(log);
             })],
           ["hidden", () => cluster.hide(1, longEnough)],
