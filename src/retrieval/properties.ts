@@ -96,7 +96,7 @@ export const PROPERTIES: readonly Property[] = [
       }),
   },
   {
-    name: "pause",
+    name: "time since had",
     weight: 0,
     create: (parts) =>
       ofOwn(parts, (own, { context: { size, items, times }, time }) => {

@@ -39,7 +39,7 @@ export class PairLists {
   readonly #pairs: readonly [(request: PairRequest, into: Columns) => void, column: number][];
   readonly #behaviours: readonly [(request: PairRequest, into: Columns) => void, column: number][];
 
-  /** Of candidates with features of these names. */
+  /** Of candidates with features of these names. @throws RangeError when a name stands twice: weights are found by it */
   constructor(parts: PairParts, features: readonly string[]) {
     this.#features = features.length;
     const namesOf = (kinds: readonly ValueKind[]) => kinds.flatMap(({ names }) => names);
@@ -48,6 +48,10 @@ export class PairLists {
       behaviours: namesOf(BEHAVIOUR_VALUES),
       candidates: [...features, ...LIST_VALUES],
     };
+    for (const names of Object.values(this.names)) {
+      const twice = names.find((name: string, k: number) => names.indexOf(name) < k);
+      if (twice !== undefined) throw new RangeError(`Cannot make pair lists: ${twice} names two values`);
+    }
     const placed = (kinds: readonly ValueKind[]) =>
       kinds.map((kind, k): [ReturnType<ValueKind["create"]>, number] => [
         kind.create(parts),
