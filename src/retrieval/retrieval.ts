@@ -4,7 +4,7 @@
  *
  * ```text
  *   behaviour ─▶ neighbours, linear items, sessions, transitions, trends, popularity      every signal, in order
- *             └▶ blend: which candidate was taken?                                        wanted ones, once asked, ever fewer
+ *             └▶ blend: which candidate was taken?                                        wanted ones, ever fewer; few before one asks
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
  *
@@ -284,7 +284,8 @@ export class Retrieval {
 
   /** Learns from what was taken, if it is due. @returns The preference for the pair head */
   #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
-    if (this.state.signals % this.#learntEvery() !== 0) return null;
+    // Not by a count, which would meet the same kind of event each time where kinds take turns.
+    if (drawOf(user, item, time) % this.#learntEvery() !== 0) return null;
     const context = this.context(user, time);
     const excluded = this.revisits ? new Uint32Array() : this.ownItems(user, time);
     if (excluded.includes(item.index) || this.hadBefore(user, item)) return null;
@@ -354,11 +355,10 @@ export class Retrieval {
       }
     }
     if (first.list === null) return null;
-    const random = mulberry32(hash32(`${user.id}\0${this.#view.catalogue.at(item).id}\0${time}`));
     return preferenceOf(first.list, this.#pairLists!.names, {
       taken,
       candidates: PREFERENCE_CANDIDATES,
-      random,
+      random: mulberry32(drawOf(user, this.#view.catalogue.at(item), time)),
     });
   }
 
@@ -445,6 +445,11 @@ export class Retrieval {
     }
     return this.#sources[best]?.name ?? POPULAR.name;
   }
+}
+
+/** 32 bits that a behaviour alone decides. */
+function drawOf(user: UserState, item: CatalogueItem, time: number): number {
+  return hash32(`${user.id}\0${item.id}\0${time}`);
 }
 
 /** Where in the ring a request draws from, in [0, 1). */

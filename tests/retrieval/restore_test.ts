@@ -74,6 +74,22 @@ Deno.test("Retrieval learns an order of behaviours before anybody asks for a lis
   assert.deepEqual(inventory(restored), inventory(whole));
 });
 
+Deno.test("Retrieval learns from a fair share of behaviours, whichever turns they take with others", () => {
+  for (const wantedAt of [0, 1]) {
+    const task = new TaskState({ ...SMALL, retrieval: { ...SMALL.retrieval, revisits: true } }, serving);
+    const random = mulberry32(7);
+    for (let n = 0; n < 6400; n++) {
+      const user = `u${Math.floor(40 * random())}`, time = 1_700_000_000_000 + n * 7000;
+      const item = `i${Math.floor(30 * random())}`;
+      const action = n % 2 === wantedAt ? "view" : "dislike";
+      task.apply({ type: "interaction", user, time, item, action }, n, outputs());
+    }
+    // One in 64 of 3,200.
+    const { taken } = task.retrieval.sources;
+    assert.ok(taken >= 25 && taken <= 75, `${taken}`);
+  }
+});
+
 Deno.test("Retrieval that does not learn proposes what is popular, new or of the category, and writes nothing", () => {
   const task = new TaskState(
     {
