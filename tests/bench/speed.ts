@@ -74,7 +74,7 @@ async function main(flags: Flags): Promise<void> {
       ...flags,
       config: await readConfig(flags.config, null),
       only: names,
-      json: json === undefined ? undefined : { file: json, machine },
+      json: json === undefined ? undefined : { file: json, machine, commit: await commitOfTree() },
     });
   }
   const figures: Figure[] = [];
@@ -96,6 +96,13 @@ async function main(flags: Flags): Promise<void> {
     const text = JSON.stringify({ machine, date: new Date().toISOString(), figures }, null, 2);
     await Deno.writeTextFile(json, `${text}\n`);
   }
+}
+
+/** The commit of the working tree, with `-dirty` where it has changes. */
+async function commitOfTree(): Promise<string> {
+  const args = ["-C", import.meta.dirname!, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"];
+  const { stdout } = await new Deno.Command("git", { args, stderr: "inherit" }).output();
+  return new TextDecoder().decode(stdout).trim();
 }
 
 /** The rivals' figures of a work, behind ours. */

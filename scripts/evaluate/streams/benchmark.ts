@@ -24,8 +24,8 @@ export interface StreamsOptions {
   readonly behaviours: number;
   /** Overrides of the streams' profiles, the same for all. @default {none} */
   readonly config?: Config | undefined;
-  /** A file for all figures, and the machine as it is named there. */
-  readonly json?: { readonly file: string; readonly machine: string } | undefined;
+  /** A file for all figures, with the machine and the commit as they are named there. */
+  readonly json?: { readonly file: string; readonly machine: string; readonly commit: string } | undefined;
 }
 
 /** Length of a list. */
@@ -37,12 +37,24 @@ interface StreamReport extends NextItemReport {
   /** Of the stream. */
   readonly name: string;
   readonly seed: number;
+  /** When the run ended. */
+  readonly date: string;
 }
 
 /** What a run depends on, beside the stream and its seed. */
-type RunOptions = Pick<StreamsOptions, "queries" | "behaviours" | "config">;
+interface Settings extends Pick<StreamsOptions, "folder" | "queries" | "behaviours" | "config"> {
+  readonly commit: string | undefined;
+}
 
-/** Runs the benchmark and prints a table a run; runs that `json.file` has are not made again. @throws RangeError when there is no such stream */
+/** A tree as it was committed: of any other, nobody knows whether two are the same. */
+const CLEAN = /^[0-9a-f]{40}$/;
+
+/**
+ * Runs the benchmark and prints a table a run. Runs that `json.file` has of the same commit and settings are not made
+ * again.
+ *
+ * @throws RangeError when there is no such stream
+ */
 export async function runStreams(
   { folder, only, seeds, queries, behaviours: limit, config = {}, json }: StreamsOptions,
 ): Promise<void> {
@@ -52,7 +64,7 @@ export async function runStreams(
     throw new RangeError(`Cannot run ${unknown} as a stream: wanted is one of ${names.join(", ")}`);
   }
   if (json !== undefined) await makeRoomFor(json.file);
-  const settings: RunOptions = { queries, behaviours: limit, config };
+  const settings: Settings = { commit: json?.commit, folder, queries, behaviours: limit, config };
   const reports = json === undefined ? [] : await reportsOf(json.file, settings);
   for (const { name, kind, target, withoutOwn, count = COUNT, onRequest = false, open } of PUBLIC_STREAMS) {
     if (only === undefined ? onRequest : !only.includes(name)) continue;
@@ -71,7 +83,8 @@ export async function runStreams(
         limit: onRequest ? undefined : limit,
       };
       const known = reports.find((one) => one.name === name && one.seed === seed);
-      const report = known ?? { name, seed, ...await run(options, count) };
+      const report = known ??
+        { name, seed, ...await run(options, count), date: new Date().toISOString() };
       if (known === undefined) reports.push(report);
       own.push(report);
       const { behaviours, users, items, judged } = report;
@@ -84,8 +97,11 @@ export async function runStreams(
       print(Deno.stdout, `${lines.join("\n")}\n`);
       if (json !== undefined) {
         const { machine, file } = json;
-        const date = new Date().toISOString();
-        await Deno.writeTextFile(file, `${JSON.stringify({ machine, date, settings, reports }, null, 1)}\n`);
+        await Deno.writeTextFile(
+          `${file}.part`,
+          `${JSON.stringify({ machine, settings, reports }, null, 1)}\n`,
+        );
+        await Deno.rename(`${file}.part`, file);
       }
       if (judged === report.targets) break; // all were judged: another seed would say the same
     }
@@ -108,14 +124,15 @@ async function run(options: NextItemOptions, count: number): Promise<NextItemRep
   return reportOf(options, result);
 }
 
-/** The runs of a file that were made with the same settings; none where there is no such file. */
-async function reportsOf(file: string, settings: RunOptions): Promise<StreamReport[]> {
+/** The runs of a file that were made with the same settings and committed code; none where there is no such file. */
+async function reportsOf(file: string, settings: Settings): Promise<StreamReport[]> {
   const text = await Deno.readTextFile(file).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return "{}";
     throw error;
   });
   const { settings: before, reports = [] } = JSON.parse(text);
-  return JSON.stringify(before) === JSON.stringify(settings) ? reports : [];
+  const isSame = CLEAN.test(settings.commit ?? "") && JSON.stringify(before) === JSON.stringify(settings);
+  return isSame ? reports : [];
 }
 
 /** Whether a method's reciprocal rank, its mean over seeds, is at the target. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { byUserAndLine, type Step } from "../../../scripts/evaluate/steps.ts";
-import { overSeeds, runStreams } from "../../../scripts/evaluate/streams/benchmark.ts";
+import { overSeeds, runStreams, type StreamsOptions } from "../../../scripts/evaluate/streams/benchmark.ts";
 import { PUBLIC_STREAMS } from "../../../scripts/evaluate/streams/public_streams.ts";
 
 /** Small files in the formats of the data sets, made up. */
@@ -71,7 +71,7 @@ Deno.test("runStreams() leaves out what is not there, makes no run twice, and re
     seeds: 2,
     queries: 10,
     behaviours: 200,
-    json: { file: json, machine: "m" },
+    json: { file: json, machine: "m", commit: "0a".repeat(20) },
   };
   await assert.rejects(
     runStreams({ ...options, only: ["netflix"] }),
@@ -85,14 +85,23 @@ Deno.test("runStreams() leaves out what is not there, makes no run twice, and re
   assert.deepEqual(runs, ["shop 0", "shop 1", "mind 0"]);
   const [blend] = reports[0].later.filter(({ behind }: { behind: unknown }) => behind === null);
   assert.equal(blend.method, "blend");
-  // A run that the file has is not made again, unless it was made with other settings.
-  await Deno.writeTextFile(json, (await Deno.readTextFile(json)).replace(/"users": \d+/, '"users": 12345'));
-  const again = async (queries: number) => {
-    await runStreams({ ...options, queries, only: ["shop"] });
-    return JSON.parse(await Deno.readTextFile(json)).reports[0].users;
+  // A run that the file has is not made again, unless it was made of other code or data, or with other settings.
+  const again = async (more: Partial<StreamsOptions>) => {
+    const written = (await Deno.readTextFile(json)).replaceAll(/"users": \d+/g, '"users": 12345')
+      .replaceAll(/"date": "[^"]+"/g, '"date": "then"');
+    await Deno.writeTextFile(json, written);
+    await runStreams({ ...options, seeds: 1, only: ["shop"], ...more });
+    const [{ users, date }] = JSON.parse(await Deno.readTextFile(json)).reports;
+    assert.equal(users === 12345, date === "then");
+    return date === "then";
   };
-  assert.equal(await again(10), 12345);
-  assert.notEqual(await again(9), 12345);
+  assert.ok(await again({}));
+  const of = (commit: string) => ({ json: { ...options.json, commit } });
+  assert.ok(!await again({ queries: 9 }));
+  assert.ok(!await again({ queries: 9, ...of("0b".repeat(20)) }));
+  assert.ok(!await again({ queries: 9, ...of("0b".repeat(20)), folder: `${folder.path}/.` }));
+  const dirty = of(`${"0b".repeat(20)}-dirty`);
+  assert.ok(!await again(dirty) && !await again(dirty), "two trees with changes may differ");
 });
 
 Deno.test("overSeeds() gives means with the lowest and the highest, and nothing of one run", () => {
