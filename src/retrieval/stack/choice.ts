@@ -24,6 +24,8 @@ export class Choice {
   /** Places of the parts. */
   readonly parts: readonly number[];
   readonly #weights: Float64Array;
+  /** They, before the last step. */
+  readonly #before: Float64Array;
   readonly #curvature: Curvature;
   /** Scratch. */
   readonly #gradient: Float64Array;
@@ -34,6 +36,7 @@ export class Choice {
   constructor(parts: readonly number[], begin: readonly number[]) {
     this.parts = parts;
     this.#weights = Float64Array.from(begin);
+    this.#before = new Float64Array(parts.length);
     this.#curvature = new Curvature(parts.length, PRECISION, NEWEST);
     this.#gradient = new Float64Array(parts.length);
     this.#outer = new Float64Array(parts.length ** 2);
@@ -85,10 +88,24 @@ export class Choice {
     }
     for (let f = 0; f < F; f++) gradient[f] = weight * (of[parts[f]!]![taken]! - gradient[f]!);
     const step = this.#curvature.step(gradient, outer);
-    const chance = shares[taken]! / sum;
-    if (step === null) return chance;
-    for (let f = 0; f < F; f++) this.#weights[f] = Math.max(LEAST, this.#weights[f]! + step[f]!);
-    return chance;
+    this.#before.set(this.#weights);
+    if (step !== null) { for (let f = 0; f < F; f++) this.#move(f, step[f]!); }
+    return shares[taken]! / sum;
+  }
+
+  /** How far the last step moved the weight of a part, as far as it is above a bound. */
+  moved(part: number, above = 0): number {
+    const at = this.parts.indexOf(part);
+    return Math.max(above, this.#weights[at]!) - Math.max(above, this.#before[at]!);
+  }
+
+  /** Moves weights without a list. @param by By part */
+  move(by: (part: number) => number): void {
+    for (const [at, part] of this.parts.entries()) this.#move(at, by(part));
+  }
+
+  #move(at: number, by: number): void {
+    if (by !== 0) this.#weights[at] = Math.max(LEAST, this.#weights[at]! + by);
   }
 
   /** Writes everything. */

@@ -20,7 +20,9 @@
  *
  * **The model.** Orders with it begin with the say that the learner's proof gives it (`proof.ts`), which judges it on what
  * came of lists: half, or all; without a say it is not there. What is taken from a list that was shown says nothing of it
- * here: one could only take what was shown, and that is what ordered likes. Behaviours that no list has brought do.
+ * here: one could only take what was shown, and that is what ordered likes. Behaviours that no list has brought do. On
+ * lists without the model's scores an order with it goes with the one that has its other parts: the same gain, the same
+ * step; of what the blend has won the model takes its share. So what head and bank have won is still theirs when it comes.
  *
  * Behaviours of somebody who has many of the newest ones count less, so that nobody decides for all.
  *
@@ -43,8 +45,11 @@ export type ScoresByPart = Readonly<Record<Part, ArrayLike<number> | null>>;
 
 /** Sets of parts are numbers, a bit a part; this one is the blend. */
 const BLEND = 1;
+const BLEND_PART = PARTS.indexOf("blend");
 const MODEL = PARTS.indexOf("model");
 const SETS = 2 ** PARTS.length;
+/** Shares of the model that an order with it may begin with. */
+const SHARES = [1 / 2, 1];
 /** First mass of an order for each part that it has more. */
 const MORE = 1 / 5;
 /** First mass of a part alone. */
@@ -75,8 +80,12 @@ interface Order {
   /** Share of the model that it begins with. */
   readonly share: number;
   readonly choice: Choice;
+  /** The same without the model. */
+  readonly beside: Order | undefined;
   /** q. */
   mass: number;
+  /** g of the last list, as far as it counts. */
+  gain: number;
 }
 
 /** Learns how much each part says. */
@@ -150,17 +159,25 @@ export class Stack {
     const mapped = this.#map(by, size);
     const weight = 1 / (1 + this.#count(user));
     const awake = this.#awake(setOf(by), modelShare);
-    let [before, after] = [0, 0];
     for (const order of awake) {
-      before += order.mass;
       order.choice.score(mapped, size, this.#scores);
       const chance = order.choice.learn(mapped, this.#scores, { size, taken, weight });
       const gain = 2 * reciprocalRank(this.#scores, size, taken) + Math.log(chance + 1 / size) / 2;
-      order.mass *= Math.exp(weight * gain);
-      after += order.mass;
+      order.gain = weight * gain;
     }
-    for (const order of awake) {
-      order.mass = before * ((1 - RENEWED) * order.mass / after + RENEWED / awake.length);
+    settle(awake);
+    for (const begun of SHARES) {
+      const asleep = this.#orders.filter((order) => {
+        return order.share === begun && !awake.includes(order) && awake.includes(order.beside!);
+      });
+      for (const { choice, beside } of asleep) {
+        choice.move((part) => {
+          if (part === MODEL) return begun * beside!.choice.moved(BLEND_PART, BEGIN);
+          return (part === BLEND_PART ? 1 - begun : 1) * beside!.choice.moved(part);
+        });
+      }
+      for (const order of asleep) order.gain = order.beside!.gain;
+      settle(asleep);
     }
     for (const [part, name] of PARTS.entries()) if (by[name] !== null) this.#mappings[part]!.follow(by[name]);
     this.#steps++;
@@ -258,14 +275,28 @@ function createOrders(): readonly Order[] {
       return BEGIN * (part === 0 ? 1 - share : part === MODEL ? share : isMixed ? 0 : 1);
     });
     const mass = (isMixed ? MORE ** more : ALONE) * (share > 0 ? 1 : WITHOUT);
-    orders.push({ set, share, choice: new Choice(parts, begin), mass });
+    const beside = orders.find((order) => order.set === (set & ~(1 << MODEL)));
+    orders.push({ set, share, choice: new Choice(parts, begin), beside, mass, gain: 0 });
   };
   for (let set = 1; set < SETS; set++) {
     const isMixed = (set & BLEND) === BLEND;
-    if (isMixed && hasModel(set)) { for (const share of [1 / 2, 1]) add(set, share); }
+    if (isMixed && hasModel(set)) { for (const share of SHARES) add(set, share); }
     else if (isMixed || (set & set - 1) === 0 && !hasModel(set)) add(set, 0);
   }
   return orders;
+}
+
+/** Moves mass to those that gained; what they have together stays. */
+function settle(orders: readonly Order[]): void {
+  let [before, after] = [0, 0];
+  for (const order of orders) {
+    before += order.mass;
+    order.mass *= Math.exp(order.gain);
+    after += order.mass;
+  }
+  for (const order of orders) {
+    order.mass = before * ((1 - RENEWED) * order.mass / after + RENEWED / orders.length);
+  }
 }
 
 function hasModel(set: number): boolean {
