@@ -6,7 +6,9 @@ import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { servingGeneration, servingRecord } from "../../streams/topics/serving.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { closingRecord, servingGeneration, servingRecord } from "../../streams/topics/serving.ts";
+import { tasksGroup } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { answersOn, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
 import { built, serve, topics } from "./built.ts";
@@ -265,6 +267,26 @@ Deno.test("a deployment whose only builder dies while it switches goes on as it 
   assert.ok((await other.build(2)).isSwitched, "and can be asked again");
   await send(10);
   await allAnswered();
+});
+
+Deno.test("a task is not restored while another generation takes over", async () => {
+  await using log = new MemoryLog();
+  await deployment(log, [30, 30], 1);
+  await log.append([closingRecord(topics, { to: 2, ends: [0] }, 0)]);
+  let restores = 0;
+  const open = log.writer.bind(log);
+  log.writer = async (id) => {
+    if (id === `${tasksGroup(topics)}-0`) restores++;
+    return await open(id);
+  };
+  const options = { tasks: { 1: 1 } };
+  await using service = await begin(log, options, { generation: 1, ends: endless(options, 1) });
+  await until(() => Promise.resolve(service.serving.version > 0), "it has a model");
+  await delay(100);
+  assert.equal(restores, 0);
+  await log.append([closingRecord(topics, null, 0)]);
+  await until(() => Promise.resolve(service.tasks.size === 1), "it works once it is taken back");
+  assert.equal(restores, 1);
 });
 
 Deno.test("what a process has on its way when another generation takes over is answered by that one alone", async () => {

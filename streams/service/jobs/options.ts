@@ -91,8 +91,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    */
   readonly beside?: (() => Topics | null) | undefined;
   /**
-   * @internal Asked by a task that has fenced all others of its partition, before it works. Rejects when its generation has
-   * been taken over.
+   * @internal Asked by a task before it restores, and before it works, when it has fenced all others of its partition.
+   * Rejects when its generation has been taken over.
    */
   readonly mayWork?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /**
