@@ -46,7 +46,7 @@ function weightsOf(config: Config, model: ModelName, seed: number): { dense: num
 /**
  * Notes what the deployment is made as, or says what is configured otherwise than it was.
  *
- * @returns the configuration with the defaults that the deployment keeps
+ * @returns the configuration with the defaults that the deployment keeps, and the number of the generation that serves
  * @throws GenerationError when it cannot go on as configured
  */
 export async function agreeOn(
@@ -54,7 +54,7 @@ export async function agreeOn(
   topics: Topics,
   given: Config,
   flags: DeploymentFlags,
-): Promise<Config> {
+): Promise<{ readonly config: Config; readonly number: number }> {
   const config = await withKeptDefaults(log, topics, given);
   const { number, recorded, changes, isThere } = await agree(
     log,
@@ -81,5 +81,5 @@ export async function agreeOn(
     const text = changeText(change);
     logger.info("configured otherwise than before: {text}", { text });
   }
-  return config;
+  return { config, number };
 }

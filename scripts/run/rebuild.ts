@@ -41,7 +41,7 @@ import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
-import { servingRecord } from "../../streams/topics/serving.ts";
+import { closingRecord, servingRecord } from "../../streams/topics/serving.ts";
 import {
   generationOf,
   generationTopics,
@@ -159,7 +159,8 @@ export async function rebuildDeployment(
     );
     return 1;
   }
-  await log.append([servingRecord(topics, number, Date.now())]);
+  // A switch that a process has left open is over, too.
+  await log.append([servingRecord(topics, number, Date.now()), closingRecord(topics, null, Date.now())]);
   say(
     `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept until a user whom ` +
       "it knows is erased; to go back, put the old configuration back and rebuild again; to drop it: rebuild --drop " +

@@ -56,10 +56,11 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   const settings = await readSettings(flags);
   const opened = await open(settings, stopped);
   if (opened === null) return 0;
-  const { topics, generation, serving, metrics, thread } = opened;
+  const { topics, serving, metrics, thread } = opened;
   await using log = opened.log;
   const agreed = await agreeWith(log, topics, settings, { stopped, isThreaded: thread !== undefined });
-  const { plan, made, outputs } = agreed;
+  const { plan, made, outputs, generation } = agreed;
+  serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   let building = plan && generationTopics(topics, plan.generation.number);
   const begin = async (as: Made, number: number, ends: number[], warm?: ServiceOptions["warm"]) =>
@@ -127,8 +128,6 @@ interface Opened {
   readonly log: Log & AsyncDisposable;
   /** Topics of the first generation. */
   readonly topics: Topics;
-  /** Number of the generation that serves. */
-  readonly generation: number;
   readonly serving: ServingTopics;
   readonly metrics: Metrics;
   /** The thread of server and log. */
@@ -153,10 +152,9 @@ async function open({ flags, config }: RunSettings, stopped: Promise<void>): Pro
     await Promise.race([openLog(flags, { membersFolder: flags.members, config }), stopped]);
   if (log === undefined) return null;
   if (thread !== undefined) await refuseNewerRelease(log, flags.prefix);
-  const generation = await servingGeneration(log, topics);
-  const serving = new ServingTopics(generationTopics(topics, generation));
+  const serving = new ServingTopics(generationTopics(topics, await servingGeneration(log, topics)));
   const metrics = new Metrics(serving.topics);
-  return { log: meteredLog(log, metrics), topics, generation, serving, metrics, thread };
+  return { log: meteredLog(log, metrics), topics, serving, metrics, thread };
 }
 
 /** What is run. */
@@ -164,6 +162,8 @@ interface Agreed {
   /** What is built beside it. */
   readonly plan: OnlinePlan | null;
   readonly made: Made;
+  /** Number of the generation that serves. */
+  readonly generation: number;
   readonly outputs: RunParts["outputs"];
 }
 
@@ -187,12 +187,13 @@ async function agreeWith(
   ignore(stopped.then(() => stopping.abort()), "it does not reject");
   const outputs = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
   const isMaker = roles.includes("task") || roles.includes("learner");
-  const made = plan?.makes ??
-    (isMaker ? { ...given, config: await agreeOn(log, topics, config, given) } : given);
+  const agreed = plan === null && isMaker ? await agreeOn(log, topics, config, given) : null;
+  const made = plan?.makes ?? { ...given, config: agreed?.config ?? config };
+  const generation = plan?.serving ?? agreed?.number ?? await servingGeneration(log, topics);
   if (roles.length > 0) {
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }
-  return { plan, made, outputs };
+  return { plan, made, generation, outputs };
 }
 
 /**

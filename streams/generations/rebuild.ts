@@ -144,9 +144,12 @@ export class Rebuild implements AsyncDisposable {
   static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
     const { spec, stateBytes, service, carries, remembers } = options;
     const { topics, schema, learner } = spec;
-    const until = [...options.until];
-    const whole = await tasksLog(given, topics, until.length);
-    await whole.createTopics(topicSpecs(topics, until.length));
+    const whole = await tasksLog(given, topics, options.until.length);
+    await whole.createTopics(topicSpecs(topics, options.until.length));
+    // Remembered events stand for all that the log has dropped, also since an end was noted.
+    const until = await Promise.all(
+      options.until.map(async (end, task) => Math.max(end, (await whole.bounds(topics.events, task)).start)),
+    );
     const remembering = { from: remembers ?? topics, topics, task: options.task, tasks: until.length };
     const { log, carried: remembered } = remembers === undefined
       ? { log: whole, carried: [] }

@@ -204,13 +204,13 @@ Deno.test("0.2.0: a deployment goes on with the features that it was made with; 
   const flags = { model: "base", variants: [], partitions: 1, seed: 0 } as const;
   await using old = new MemoryLog();
   await old.createTopics(topicSpecs(topics, 1));
-  const made = await agreeOn(new MemoryLog(), topics, config, flags);
+  const { config: made } = await agreeOn(new MemoryLog(), topics, config, flags);
   assert.equal(taskOptions({ schema: DEFAULT_SCHEMA }, made, "base").schema.pooled, true);
   const version = { topic: topics.parameters, partition: 0, key: "base", time: 0 };
   await old.append([{ ...version, value: record("version-3") }]);
   // Without and with the record that the first start writes.
   for (let start = 0; start < 2; start++) {
-    const kept = await agreeOn(old, topics, config, flags);
+    const { config: kept } = await agreeOn(old, topics, config, flags);
     assert.equal(taskOptions({ schema: DEFAULT_SCHEMA }, kept, "base").schema.pooled, false);
   }
   const pooled = { ...config, features: { userIds: false, pooled: true } };

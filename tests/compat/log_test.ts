@@ -26,7 +26,7 @@ Deno.test("0.2.0: a deployment goes on: states, catalogue, versions, learner", a
   const before = await answersOn(log);
   assert.ok(before.length > 20, `${before.length} answers`);
   const flags = { model: "base", variants: [], partitions: 2, seed: 0 } as const;
-  const config = await agreeOn(log, topics, CONFIG, flags);
+  const { config } = await agreeOn(log, topics, CONFIG, flags);
   const task = taskOptions({ schema: DEFAULT_SCHEMA }, config, "base");
   await using service = await Service.start(log, {
     model: "base",
