@@ -37,17 +37,19 @@ export class Curvature {
   /**
    * Learns the curvature at a choice, the lower triangle of F × F, and solves H d = gradient.
    *
+   * @param share How much of a step it is, in (0, 1]: so much of what one forgets is forgotten
    * @returns d, valid until the next call; `null` when numbers are too large to say.
    */
-  step(gradient: Float64Array, outer: Float64Array): Float64Array | null {
+  step(gradient: Float64Array, outer: Float64Array, share = 1): Float64Array | null {
     const F = this.#features;
+    const forget = share * this.#forget;
     const h = this.#h;
     for (let f = 0; f < F; f++) {
       for (let g = 0; g <= f; g++) {
         const at = place(f, g);
-        h[at] = h[at]! * (1 - this.#forget) + outer[f * F + g]!;
+        h[at] = h[at]! * (1 - forget) + outer[f * F + g]!;
       }
-      h[place(f, f)] = h[place(f, f)]! + this.#forget * this.#precision;
+      h[place(f, f)] = h[place(f, f)]! + forget * this.#precision;
     }
     return this.#solve(gradient);
   }

@@ -87,7 +87,7 @@ export class Choice {
       }
     }
     for (let f = 0; f < F; f++) gradient[f] = weight * (of[parts[f]!]![taken]! - gradient[f]!);
-    const step = this.#curvature.step(gradient, outer);
+    const step = this.#curvature.step(gradient, outer, weight);
     this.#before.set(this.#weights);
     if (step !== null) { for (let f = 0; f < F; f++) this.#move(f, step[f]!); }
     return shares[taken]! / sum;

@@ -37,11 +37,11 @@ export class PartScores {
     }
   }
 
-  /** Follows what is usual. */
-  follow(scores: ArrayLike<number>): void {
+  /** Follows what is usual. @param weight How much the list counts, in (0, 1] */
+  follow(scores: ArrayLike<number>, weight: number): void {
     const spread = spreadOf(this.#sorted(scores));
     if (!(spread > 0 && spread < Infinity)) return;
-    this.unit = this.unit > 0 ? this.unit + FOLLOW * (spread - this.unit) : spread;
+    this.unit = this.unit > 0 ? this.unit + weight * FOLLOW * (spread - this.unit) : spread;
   }
 
   #sorted(scores: ArrayLike<number>): Float64Array {

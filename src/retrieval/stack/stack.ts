@@ -24,7 +24,8 @@
  * lists without the model's scores an order with it goes with the one that has its other parts: the same gain, the same
  * step; of what the blend has won the model takes its share. So what head and bank have won is still theirs when it comes.
  *
- * Behaviours of somebody who has many of the newest ones count less, so that nobody decides for all.
+ * Behaviours of somebody who has many of the newest ones count less, also in what is renewed and forgotten, so that nobody
+ * decides for all.
  *
  * @module
  */
@@ -84,7 +85,7 @@ interface Order {
   readonly beside: Order | undefined;
   /** q. */
   mass: number;
-  /** g of the last list, as far as it counts. */
+  /** g of the last list, by how much that counts. */
   gain: number;
 }
 
@@ -165,7 +166,7 @@ export class Stack {
       const gain = 2 * reciprocalRank(this.#scores, size, taken) + Math.log(chance + 1 / size) / 2;
       order.gain = weight * gain;
     }
-    settle(awake);
+    settle(awake, weight);
     for (const begun of SHARES) {
       const asleep = this.#orders.filter((order) => {
         return order.share === begun && !awake.includes(order) && awake.includes(order.beside!);
@@ -177,9 +178,11 @@ export class Stack {
         });
       }
       for (const order of asleep) order.gain = order.beside!.gain;
-      settle(asleep);
+      settle(asleep, weight);
     }
-    for (const [part, name] of PARTS.entries()) if (by[name] !== null) this.#mappings[part]!.follow(by[name]);
+    for (const [part, name] of PARTS.entries()) {
+      if (by[name] !== null) this.#mappings[part]!.follow(by[name], weight);
+    }
     this.#steps++;
   }
 
@@ -286,8 +289,9 @@ function createOrders(): readonly Order[] {
   return orders;
 }
 
-/** Moves mass to those that gained; what they have together stays. */
-function settle(orders: readonly Order[]): void {
+/** Moves mass to those that gained; what they have together stays. @param weight How much the list counts, in (0, 1] */
+function settle(orders: readonly Order[], weight: number): void {
+  const renewed = weight * RENEWED;
   let [before, after] = [0, 0];
   for (const order of orders) {
     before += order.mass;
@@ -295,7 +299,7 @@ function settle(orders: readonly Order[]): void {
     after += order.mass;
   }
   for (const order of orders) {
-    order.mass = before * ((1 - RENEWED) * order.mass / after + RENEWED / orders.length);
+    order.mass = before * ((1 - renewed) * order.mass / after + renewed / orders.length);
   }
 }
 
