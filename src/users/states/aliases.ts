@@ -24,10 +24,13 @@ export interface Alias {
 /** Most that are kept: whoever has more was nobody's session. */
 const MOST_ALIASES = 8;
 
-/** Adds an alias, by time; the oldest beyond {@linkcode MOST_ALIASES} is dropped. */
+/** Adds an alias, by time. One beyond {@linkcode MOST_ALIASES} goes: the first whose next is of the same user, else the oldest. */
 export function withAlias(aliases: readonly Alias[], alias: Alias): readonly Alias[] {
   const others = aliases.filter(({ of, until }) => of !== alias.of || until !== alias.until);
-  return [...others, alias].sort((a, b) => a.until - b.until).slice(-MOST_ALIASES);
+  const all = [...others, alias].sort((a, b) => a.until - b.until);
+  if (all.length <= MOST_ALIASES) return all;
+  const repeated = all.findIndex(({ of }, at) => of === all[at + 1]?.of);
+  return all.toSpliced(Math.max(0, repeated), 1);
 }
 
 /** The alias that takes what was done at a time; `undefined` = it is the user's own. */
