@@ -29,6 +29,7 @@ import type { SourcesSettings } from "../mapping/source_settings.ts";
 import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { ServiceOptions } from "../service/jobs/options.ts";
 import { FORMATS } from "../sources/open.ts";
+import { SAMPLES_ENDING } from "../topics/surfaces.ts";
 
 /**
  * A decoded configuration file. Absent fields have their defaults; docs/reference/configuration.md lists every key.
@@ -98,7 +99,7 @@ export function parseConfig(
   const twice = repeatsIn(json).map((repeat): ConfigFault => {
     return { ...repeat, kind: "twice", value: valueAt(value, repeat.path) };
   });
-  const issues = result.error?.issues ?? sourceIssues((result.data as Config).sources);
+  const issues = result.error?.issues ?? acrossIssues(result.data as Config);
   if (issues.length === 0 && twice.length === 0) return result.data as Config;
   const faults = issues.flatMap((issue): ConfigFault[] => {
     const own = issue.path.filter((part) => typeof part !== "symbol");
@@ -117,6 +118,18 @@ export function parseConfig(
     });
   });
   throw new ConfigError(file, [...twice, ...faults]);
+}
+
+/** What is wrong between fields, as a schema says it. */
+function acrossIssues({ sources, surfaceTopics = {}, outputs }: Config): z.core.$ZodIssue[] {
+  const taken = Object.entries(surfaceTopics).filter(([, ending]) =>
+    outputs?.samples && ending === SAMPLES_ENDING
+  );
+  const surfaces = taken.map(([surface, input]): z.core.$ZodIssue => {
+    const message = `${input} is the ending of the topic that outputs.samples fills: name another one`;
+    return { code: "custom", path: ["surfaceTopics", surface], message, input };
+  });
+  return [...surfaces, ...sourceIssues(sources)];
 }
 
 /** What is wrong in sources, as a schema says it. */

@@ -83,6 +83,10 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
     [{ outcomeWindowMs: -1, allowedLatenessMs: "5" }, ["outcomeWindowMs", "allowedLatenessMs"]],
     [{ models: { dien: { hidden: 0, widths: [-1] } } }, ["models.dien.hidden", "models.dien.widths.0"]],
     [{ models: { gpt: {} } }, ["models", "gpt"]],
+    [
+      { surfaceTopics: { home: "samples" }, outputs: { registry: { url: "http://r" }, samples: true } },
+      ["surfaceTopics.home", "outputs.samples"],
+    ],
   ];
   for (const [value, fields] of cases) {
     assert.throws(() => parse(value), (error: unknown) => {
