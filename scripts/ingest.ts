@@ -33,8 +33,9 @@ import { openSource } from "../streams/sources/open.ts";
 import type { SourceRecord } from "../streams/sources/source.ts";
 import { TopicFeeder } from "../streams/feeders/topic_feeder.ts";
 import { hasPins, readExported } from "../streams/experiments/exported.ts";
-import { ExperimentRegistry } from "../streams/experiments/registry.ts";
+import { adoptionFaults, deployedModels, ExperimentRegistry } from "../streams/experiments/registry.ts";
 import { feederPosition, type TopicPosition } from "../streams/topics/feeder_position.ts";
+import { servingTopics } from "../streams/topics/serving.ts";
 import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
 import {
   commandArguments,
@@ -161,15 +162,19 @@ async function main(flags: Flags): Promise<number> {
 }
 
 /** Takes in the experiments of a folder that was exported; they hold from here on. */
-async function adopt(log: Log, topics: Topics, { from }: Flags): Promise<void> {
+async function adopt(log: Log, topics: Topics, { from, prefix }: Flags): Promise<void> {
   const exported = await readExported(from);
-  const registry = new ExperimentRegistry(log, topics, { models: [], now: Date.now });
+  const models = await deployedModels(log, await servingTopics(log, prefix));
+  const registry = new ExperimentRegistry(log, topics, { models, now: Date.now });
   const adopted = new Set(await registry.adopt(exported.filter((record) => !hasPins(record))));
   const kept = await registry.records();
   for (const record of exported) {
+    const faults = adoptionFaults(record, models);
     if (adopted.has(record.name)) print(Deno.stdout, `experiment ${record.name} goes on\n`);
     else if (hasPins(record)) {
       print(Deno.stderr, `warning: ${record.name} is left out: it pins versions, which are not here\n`);
+    } else if (faults.length > 0) {
+      print(Deno.stderr, `warning: ${record.name} is left out: ${faults.join("; ")}\n`);
     } else if (JSON.stringify(kept.get(record.name)) !== JSON.stringify(record)) {
       print(Deno.stderr, `warning: ${record.name} is left out: there are other experiments\n`);
     }

@@ -271,7 +271,8 @@ function running(name: string, records: ReadonlyMap<string, ExperimentRecord>, w
   return experiment;
 }
 
-function variantFaults(
+/** What is wrong with an experiment's variants in a deployment of these models, one sentence each. */
+export function variantFaults(
   { variants, overrides, mode }: Pick<Experiment, "variants" | "overrides" | "mode">,
   models: readonly string[],
 ): string[] {

@@ -22,6 +22,7 @@ import {
   startExperiment,
   stopExperiment,
   type Surroundings,
+  variantFaults,
 } from "../../src/assignment/changes.ts";
 import {
   type Experiment,
@@ -174,7 +175,8 @@ export class ExperimentRegistry implements ExperimentChanges {
 
   /**
    * Takes in the experiments of another deployment, with the salts that assign its users: each keeps the variant that
-   * they had. Where there are others already, which may have the same users, none is taken in.
+   * they had. Where there are others already, which may have the same users, none is taken in; nor is one with
+   * {@linkcode adoptionFaults}.
    *
    * @returns names of those that were taken in
    */
@@ -182,6 +184,7 @@ export class ExperimentRegistry implements ExperimentChanges {
     const known = new Map(others.map((other) => [other.name, JSON.stringify(other)]));
     const adopted: string[] = [];
     for (const other of others) {
+      if (adoptionFaults(other, this.#options.models).length > 0) continue;
       const taken = await this.#change(({ records }) => {
         const isAlone = [...records.values()].every((own) => JSON.stringify(own) === known.get(own.name));
         return isAlone && !records.has(other.name) ? other : null;
@@ -241,6 +244,11 @@ export class ExperimentRegistry implements ExperimentChanges {
     });
     return record;
   }
+}
+
+/** Why a deployment of these models cannot go on with an experiment; one that is stopped gives nobody anything. */
+export function adoptionFaults(record: ExperimentRecord, models: readonly string[]): readonly string[] {
+  return isExperiment(record) && record.status !== "stopped" ? variantFaults(record, models) : [];
 }
 
 /** Models with published parameters: the deployment's own and those of variants. */

@@ -143,6 +143,15 @@ Deno.test("export and ingest of experiments: each user keeps the variant, and wh
   await using taken = new MemoryLog();
   const own = await (await registryOn(taken)).start({ name: "own", variants });
   assert.deepEqual(await (await registryOn(taken)).adopt(exported), [], "users have one already");
+  const [gone, stopped] = (["running", "stopped"] as const).map((status) => {
+    return { ...own, name: status, status, variants: [{ name: "model" }, { name: "other", model: "gone" }] };
+  });
+  await using empty = new MemoryLog();
+  assert.deepEqual(
+    await (await registryOn(empty)).adopt([gone!, stopped!]),
+    ["stopped"],
+    "no such model runs",
+  );
   const pinned = { ...own, variants: [{ name: "model", version: 3 }] };
   assert.deepEqual([hasPins(own), hasPins(pinned)], [false, true]);
   await Deno.writeTextFile(`${folder.path}/experiments.jsonl`, "{}\n");
