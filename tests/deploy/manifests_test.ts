@@ -49,7 +49,7 @@ async function runTool(command: string, args: readonly string[], what: string): 
 }
 
 Deno.test("the container runs the Deno that CI runs, with the flags of the task, on files that there are", async () => {
-  const [, deno] = /deno@([\d.]+) task test/.exec(await readPage(".ci/run")) ?? [];
+  const [, deno] = /npx -y deno@([\d.]+) /.exec(await readPage(".ci/run")) ?? [];
   assert.ok(containerfile.includes(`deno:bin-${deno}\n`));
   const entry = wordsOf("ENTRYPOINT");
   for (const flag of run.split(" ").filter((word) => /^(--v8|-P|--no-prompt)/.test(word))) {

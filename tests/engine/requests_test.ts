@@ -186,14 +186,14 @@ Deno.test("TaskState.previewNobody() answers for somebody without a past, and ch
 });
 
 Deno.test("TaskState.apply() answers with a list for everybody in the order of the list", () => {
-  const story = new Story();
+  const minute = 60_000;
+  const story = new Story({ retrieval: { halfLifeMs: minute, trendHalfLifeMs: minute } });
   for (const [item, time] of [["a", 1], ["b", 2], ["c", 3]] as const) story.item(item, {}, time);
-  const day = 86_400_000;
   for (const user of ["u1", "u2", "u3"]) story.click(10, "a", { user });
-  for (let n = 0; n < 8; n++) story.tick(10 * day + n % 2);
-  for (const user of ["u4", "u5"]) story.click(10 * day, "b", { user });
+  for (let n = 0; n < 8; n++) story.tick(10 * minute + n % 2);
+  for (const user of ["u4", "u5"]) story.click(10 * minute, "b", { user });
   const list = (list: "popular" | "trending" | "new") =>
-    story.ask(10 * day, `r-${list}`, { list }).items.map(({ item, source }) => `${item} ${source}`);
+    story.ask(10 * minute, `r-${list}`, { list }).items.map(({ item, source }) => `${item} ${source}`);
   assert.deepEqual(list("popular"), ["b popular", "a popular"]);
   assert.deepEqual(list("trending"), ["b trending", "a trending"]);
   assert.deepEqual(list("new"), ["c new", "b new", "a new"]);
