@@ -146,7 +146,7 @@ export function joinAttributes(record: Event | ItemRecord, attributes: Attribute
   return { ...attributes, ...(extra(record, "other") as JsonObject | undefined) };
 }
 
-/** An unknown field of a record of ours. */
+/** An unknown field of one of meander's own records. */
 export function extra(record: Event | ItemRecord, field: string): unknown {
   return (record as unknown as JsonObject)[field]; // no type lists fields that are unknown
 }

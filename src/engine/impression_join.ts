@@ -146,10 +146,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /**
-   * Gives up open impressions: events were lost, or are another user's, and outcomes may be among them. They give no
-   * samples; what was clicked is counted as late when it is clicked again.
+   * Gives up open impressions, when outcomes may be among events that were lost or belong to another user. They give
+   * no samples; another click on their items counts as late.
    *
-   * @param until the newest event time of those that are given up. @default {all}
+   * @param until the newest event time of impressions to give up. @default {all}
    */
   abandon(users: Iterable<UserState> = this.#state.users.values(), until = Infinity): void {
     for (const user of users) {

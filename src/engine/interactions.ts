@@ -151,8 +151,8 @@ export class Interactions {
   }
 
   /**
-   * Hands over what was done and is known until the time of an alias. Outcomes of lists that are open then are the
-   * other's events, so nobody will know them here.
+   * Hands over behaviours and attributes up to the time of an alias. Outcomes of lists that are open then become
+   * events of the other user, so they will not be known here.
    */
   alias(user: UserState, { of, time }: AliasEvent, out: TaskOutputs): void {
     if (of === user.id || out.merges === undefined) return;
@@ -174,7 +174,7 @@ export class Interactions {
     clearBehaviours(user);
   }
 
-  /** Hands on what was handed over to somebody who was another one all along. @returns whether it is done with */
+  /** Passes on what was handed over to a user who is an alias of another. @returns whether everything was passed on */
   passOn(user: UserState, { from, time, behaviours, attributes }: MergeEvent, out: TaskOutputs): boolean {
     const alias = out.merges === undefined ? undefined : aliasAfter(user.aliases, time);
     if (alias === undefined) return false;
@@ -201,7 +201,7 @@ export class Interactions {
     if (this.#learnsHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
   }
 
-  /** A strength that was computed elsewhere, clipped to what is possible here. */
+  /** A strength that was computed elsewhere, clipped to the range possible here. */
   #mergedStrength(action: string, strength: number): number {
     const policy = this.#policy(action);
     const largest = Math.abs(policy?.strength ?? 0) * (policy?.surprise ? MAX_STRENGTH : 1);

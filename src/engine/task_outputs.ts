@@ -34,6 +34,6 @@ export interface TaskOutputs {
   readonly forgotten: Forgotten[];
   /** Lists of users that have changed, if the options ask for them; not collected where it is absent. */
   readonly lists?: Recommendation[];
-  /** What goes over to users of whatever partition, as events of theirs; where it is absent, everything stays. */
+  /** What is handed over to users of any partition, as events of theirs; if absent, nothing is handed over. */
   readonly merges?: MergeEvent[];
 }

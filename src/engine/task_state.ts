@@ -180,23 +180,31 @@ export class TaskState {
       : new UserLists(this, settled.userLists, (user, event) => this.#lists.unasked(user, event));
   }
 
-  /** @internal What tells which items come next, of the deployment's own model. */
+  /** @internal The bank of the deployment's own model, which predicts next items. */
   get bank(): ServedBank | null {
     return this.#scorers.own.serving.bank ?? null;
   }
 
-  /** @internal The own model's share in the order of lists by the learner's proof; 0 while it has not learnt from outcomes. */
+  /**
+   * @internal The own model's share in the order of lists, by the learner's proof; 0 until there are enough outcomes.
+   */
   get modelShare(): number {
     const { version, share = 1 } = this.#scorers.own.serving;
     return version > 0 && scoreKindOf(this.statistics) === "probability" ? share : 0;
   }
 
-  /** @internal What orders for a user by `ranking: "model"`, of the deployment's own model: its logits, or what stands for it. */
+  /**
+   * @internal The scores by which `ranking: "model"` orders for a user: the logits of the deployment's own model, or
+   * what stands in for them.
+   */
   logits(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array {
     return this.#scorers.own.list(user, items, { request: "", time }).ordering;
   }
 
-  /** @internal Scores of retrieved candidates, of the deployment's own model; see {@linkcode Serving.order}. */
+  /**
+   * @internal Scores of retrieved candidates by the pair head of the deployment's own model; see
+   * {@linkcode Serving.order}.
+   */
   order(list: PairList, names: PairNames): Float32Array | null {
     return this.#scorers.own.serving.order?.(list, names) ?? null;
   }

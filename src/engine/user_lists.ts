@@ -16,7 +16,7 @@
  * A generation that follows another one gives nothing, and notes who may still wait for a list there: once it leads, they
  * get one, and everybody's next list is given anyhow.
  *
- * What is given is not shown yet: whoever shows it sends an impression event that names its `request`.
+ * A list written here does not count as shown: whoever shows it sends an impression event that names its `request`.
  *
  * @module
  */
@@ -114,7 +114,7 @@ export class UserLists {
     else if (listed.due === null) this.#wait(user, listed, Math.max(maxTime, listed.time + everyMs));
   }
 
-  /** Has a user wait until then; one deadline per user is held, which moves when it is met. */
+  /** Makes a user wait until a time; one deadline is held per user, and moves when it is reached. */
   #follow(user: UserState, until: number): void {
     const { listed } = user;
     if (listed === null || listed.due === null) return this.#wait(user, { time: 0, hash: UNKNOWN }, until);

@@ -173,13 +173,14 @@ export interface MergedBehaviour {
 }
 
 /**
- * Says that a user, such as an anonymous session, was another one all along, as at a login. The user's task answers with
- * events `merge` of the other: what was done until the time of the event goes over, also what comes late.
+ * Says that a user, such as an anonymous session, is in fact another one, as at a login. The user's task responds
+ * with `merge` events for that other user, which hand over everything done up to the time of the event, including
+ * what arrives late.
  */
 export interface AliasEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "alias";
-  /** Id of the user whose alias it is. */
+  /** Id of the user of whom this one is an alias. */
   readonly of: string;
 }
 

@@ -20,7 +20,9 @@ export interface FeatureSchema {
   readonly userFields: readonly string[];
   /** Attributes of the item: `brand` takes its values as categories, `embedding[8]` as a vector of 8 numbers. */
   readonly itemFields: readonly string[];
-  /** `hour` (UTC hour of the event), `surface`, `listLength` (its half power of two), or a key of the event's context. */
+  /**
+   * `hour` (UTC hour of the event), `surface`, `listLength` (in half powers of two), or a key of the event's context.
+   */
   readonly contextFields: readonly string[];
   /** Item attributes for which each user's own click residual is tracked, beside the categories. */
   readonly crosses: readonly string[];
@@ -148,7 +150,7 @@ export function fieldValues(names: readonly string[], attributes: Attributes): (
   return names.map((name) => fieldValue(attributeOf(attributes, name)));
 }
 
-/** Values of the context fields of an event. @param length items of the list that belongs to it */
+/** Values of the context fields of an event. @param length number of items on its list */
 export function contextValues(
   schema: FeatureSchema,
   event: { readonly time: number; readonly surface?: string; readonly context?: Attributes },

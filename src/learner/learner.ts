@@ -254,7 +254,7 @@ export class Learner {
    * Takes over what a learner of the same model and other inputs has learnt: embeddings by field, dense weights and
    * optimisers by name of the input. What has no counterpart begins as it is here.
    *
-   * @returns the names of the tables that begin anew
+   * @returns the names of the tables that start from scratch
    * @throws RangeError when it is of another model
    */
   carry(from: Learner): readonly string[] {

@@ -30,7 +30,7 @@ export class TrainedTables {
   readonly gather: ReadonlyMap<string, FieldTable>;
   /** To add gradients to: looking up a key never gives it a row. */
   readonly scatter: ReadonlyMap<string, TrainableTable>;
-  /** Event time of what is gathered next, milliseconds since the epoch. */
+  /** Event time of the next gathering, milliseconds since the epoch. */
   time = 0;
 
   /**
@@ -118,7 +118,7 @@ export class TrainedTables {
     for (const table of this.byField.values()) table.clearChanged();
   }
 
-  /** Takes the tables of the same name and width over. @returns the names of those that begin anew */
+  /** Takes over tables of the same name and width. @returns the names of those that start from scratch */
   carry(from: TrainedTables): readonly string[] {
     const anew: string[] = [];
     for (const [name, table] of this.byField) {

@@ -35,7 +35,7 @@ export interface RetrievalView {
   order?(list: PairList, names: PairNames): Float32Array | null;
   /** The model's share in the order of lists by the learner's proof; 0 while it has not learnt from outcomes. @default {0} */
   readonly modelShare?: number;
-  /** The model's logits of items for a user as of a time, or what stands for it until it has proved itself. */
+  /** The model's logits of items for a user at a time, or what stands in for them until the model has proved itself. */
   logits?(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array;
 }
 

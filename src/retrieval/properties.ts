@@ -184,7 +184,11 @@ function logarithmsOf(of: (item: number) => number): Fill {
   };
 }
 
-/** ln(1 + x) of a number of what the user had; 0 of all else. @param note Puts that number into the items' places, 0 before */
+/**
+ * ln(1 + x) of a number of each item that the user had; 0 for all others.
+ *
+ * @param note Puts that number into the items' places, which are 0
+ */
 function ofOwn(
   { catalogue, options: { revisits } }: PropertyParts,
   note: (own: Float64Array, request: CandidateRequest) => void,

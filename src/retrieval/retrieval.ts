@@ -8,9 +8,9 @@
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
  *
- * All but the bank and the head, which come with versions of the parameters, is a fold over the task's behaviours: same
- * events, same candidates, also after a crash (see `retrieval_state.ts`). What the blend learns of the bank depends on
- * which version was live.
+ * Everything except the bank and the head, which come with versions of the parameters, is a fold over the task's
+ * behaviours: same events, same candidates, also after a crash (see `retrieval_state.ts`). What the blend learns of
+ * the bank depends on which version was live.
  *
  * @module
  */
@@ -52,20 +52,20 @@ export interface Candidate {
   readonly item: CatalogueItem;
   /** The source that proposed it; where several did, the one that says most. */
   readonly source: CandidateSource;
-  /** Of the blend, w·x, or of the stack: larger is better, comparable within the request. */
+  /** Score of the blend, w·x, or of the stack: larger is better, comparable within the request. */
   readonly score: number;
   /**
    * P(the user takes it next) by that score, among all that was proposed and as many with the lowest score as may be drawn
    * besides, so that those of different candidates add up to 1 at most.
    */
   readonly share: number;
-  /** By the stack, without what the model says: ln of such a share; absent where it is not asked for. */
+  /** By the stack without the model's part: ln of such a share; absent where it was not asked for. */
   readonly stacked?: number;
 }
 
-/** What is asked of {@linkcode Retrieval.candidates}. */
+/** Options of {@linkcode Retrieval.candidates}. */
 export interface CandidateOptions {
-  /** So many at most, those with the largest scores. @default {Infinity} */
+  /** Most candidates to give, those with the largest scores. @default {Infinity} */
   readonly most?: number | undefined;
   /** Whether the stack is to order them. @default {false} */
   readonly stacked?: boolean | undefined;
@@ -136,7 +136,7 @@ export class Retrieval {
     this.sources = new SourceCounts(sources);
     const blend = new Blend([...sources, ...PROPERTIES], GROUPS);
     const { pooled = null } = view;
-    // Time goes on before anything is counted.
+    // The pace advances before anything is counted.
     const learning = settled.learn ? [paceFold(parts.pace), ...sources] : [];
     const folds = [...learning, ...(pooled === null ? [] : [foldOf(pooled)])];
     this.state = new RetrievalState({ catalogue, lists: this.lists, sources, folds, blend });
@@ -153,7 +153,7 @@ export class Retrieval {
     return this.#stacked;
   }
 
-  /** Whether the stack orders by what the model says, too. */
+  /** Whether the stack uses the model's scores, too. */
   get needsModel(): boolean {
     return this.state.stack.needsModel(this.#view.modelShare ?? 0);
   }
@@ -276,15 +276,18 @@ export class Retrieval {
       .slice(0, this.maxCandidates);
   }
 
-  /** From so many behaviours one, for blend, stack and head: from all once it was asked, then from fewer and fewer. */
+  /**
+   * Blend, stack and head learn from one wanted behaviour in this many: from all after the first request, then from
+   * fewer and fewer.
+   */
   #learntEvery(): number {
     if (!this.state.asked) return UNASKED_EVERY;
     return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 
-  /** Learns from what was taken, if it is due. @returns The preference for the pair head */
+  /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */
   #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
-    // Not by a count, which would meet the same kind of event each time where kinds take turns.
+    // Not by a count, which would always meet the same kind of event where kinds alternate.
     if (drawOf(user, item, time) % this.#learntEvery() !== 0) return null;
     const context = this.context(user, time);
     const excluded = this.revisits ? new Uint32Array() : this.ownItems(user, time);
@@ -296,7 +299,7 @@ export class Retrieval {
     const place = this.#gatherer.placeOf(item.index);
     this.sources.take(this.#gatherer.proposersOf(item.index));
     if (place < 0) return null;
-    // Before the blend learns it.
+    // Before the blend learns from it.
     const preference = this.#learnOrders(request, features, place);
     this.state.learnBlend(features, place);
     return preference;
@@ -319,8 +322,9 @@ export class Retrieval {
   }
 
   /**
-   * Whether all that the user had is known. Else lists have what cannot be taken any more, which looks better than most:
-   * a head would learn from them that what looks good is not taken, and what it has learnt from others is not about them.
+   * Whether all items that the user had are known. If not, lists contain items that cannot be taken any more and look
+   * better than most: a head would learn from them that good-looking items are not taken, and what it learnt from
+   * other users does not apply to them.
    */
   #knowsAll(user: UserState | null): boolean {
     const { sequences } = this.#view;
@@ -390,16 +394,16 @@ export class Retrieval {
     return { places, list, head: this.#view.order?.(list, lists.names) ?? null };
   }
 
-  /** Scores of the best candidates by part, but those of the model. */
+  /** Scores of the best candidates by part, except those of the model. */
   #parts({ values }: Features, scores: Float64Array, { places, head }: First): ScoresByPart {
     const blend = Float64Array.from(places, (place) => scores[place]!);
     const [F, next] = [this.#gatherer.names.length, this.#gatherer.names.indexOf(NEXT.name)];
-    // Features are ln(1 + s/mean), scores of the bank ln s but for a constant.
+    // Features are ln(1 + s/mean); scores of the bank are ln s up to a constant.
     const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
     return { blend, head, bank: bank.some(Number.isFinite) ? bank : null, model: null };
   }
 
-  /** Scores of the stack, but for what the model says: of the best candidates, and of all others the lowest. */
+  /** Scores of the stack without the model's part; all but the best candidates get the lowest score. */
   #stack(features: Features, blended: Float64Array, first: First) {
     const { modelShare = 0 } = this.#view;
     const by = this.#parts(features, blended, first);
@@ -447,7 +451,7 @@ export class Retrieval {
   }
 }
 
-/** 32 bits that a behaviour alone decides. */
+/** 32 bits that depend on the behaviour alone. */
 function drawOf(user: UserState, item: CatalogueItem, time: number): number {
   return hash32(`${user.id}\0${item.id}\0${time}`);
 }

@@ -8,9 +8,9 @@ import { count, flag, type OptionsOf, share } from "../options/option.ts";
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
-/** Steps of the blend from all behaviours, from every second, from every fourth, ... */
+/** Steps that the blend makes from all behaviours, then from every second, every fourth, ... */
 export const EAGER_STEPS = 2000;
-/** Before candidates were ever requested it learns from one wanted behaviour in this many. */
+/** Before the first request for candidates, one wanted behaviour in this many is learnt. */
 export const UNASKED_EVERY = 64;
 /** Options of `Retrieval`. */
 export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptions {
@@ -34,11 +34,11 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
    */
   readonly shared?: boolean | undefined;
   /**
-   * The blend and the pair head learn from one wanted behaviour in this many; a step costs as much as a request. It starts with all, and
-   * halves their share after each {@linkcode EAGER_STEPS} steps. @default {16}
+   * The blend and the pair head learn from one wanted behaviour in this many; a step costs as much as a request. They
+   * start with all, and the share halves after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
   readonly learnEvery?: number | undefined;
-  /** Orders the best candidates once more, by what behaviours alone have taught. @default {false} */
+  /** Whether a pair head, learnt from behaviours alone, orders the best candidates once more. @default {false} */
   readonly head?: boolean | undefined;
 }
 

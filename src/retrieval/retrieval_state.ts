@@ -1,5 +1,5 @@
 /**
- * What retrieval learnt, and how it is durable: a snapshot now and then, and a journal of the signals since
+ * What retrieval learnt, and how it is durable: a snapshot at intervals, and a journal of the signals since
  * (`changelog.ts`).
  *
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit
@@ -33,7 +33,7 @@ export const BLEND_FORMATS: Formats = { oldest: FORMAT, newest: BLEND_FORMAT };
 /** Formats of other records of retrieval. */
 export const RETRIEVAL_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
-/** The blend before candidates were ever requested. */
+/** The blend before the first request for candidates. */
 const EARLY_KEY = `${RETRIEVAL_KEY}early`;
 const STACK_KEY = `${RETRIEVAL_KEY}mixture`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
@@ -86,7 +86,7 @@ export class RetrievalState {
   readonly #idOf = (item: number): string => this.#catalogue.at(item).id;
   readonly #journal = new SignalJournal();
   #asked = false;
-  /** Whether there is a record of the blend from before. */
+  /** Whether there is a record of the blend from before the first request. */
   #hasEarly = false;
   #blendChanged = false;
   #stackAsked = false;
@@ -110,7 +110,7 @@ export class RetrievalState {
     this.blend = blend;
   }
 
-  /** Whether candidates were ever requested. Until then the blend, the most expensive part, learns little. */
+  /** Whether candidates have ever been requested. Until then the blend, the most expensive part, learns little. */
   get asked(): boolean {
     return this.#asked;
   }

@@ -1,6 +1,6 @@
 /**
- * What others are given of a sample: the list with its outcome, and what the user had done before. The learner's own
- * records have all features in columns, and other samples among them.
+ * The part of a sample that is written for other programs: the list with its outcome, and what the user had done
+ * before. The learner's own records hold all features in columns, and other kinds of samples.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Sample } from "./sample.ts";
 export interface JoinedItem {
   /** The item. */
   readonly item: string;
-  /** 0 is the top; absent = it is not known. */
+  /** 0 is the top; absent = unknown. */
   readonly position?: number;
   /** Probability with which the policy chose it; 1 when unknown. */
   readonly propensity: number;
@@ -38,19 +38,19 @@ interface JoinedBehaviour {
 export interface JoinedList {
   /** Id of the request or impression. */
   readonly request: string;
-  /** Whose it is. */
+  /** Id of the user. */
   readonly user: string;
   /** Event time. */
   readonly time: number;
   /** Event time at which the outcome became final. */
   readonly closedTime: number;
-  /** What it is for, where the label policy says. */
+  /** What the sample is for, where the label policy says. */
   readonly purpose?: string;
   /** The model that made the predictions, unless it is the deployment's own. */
   readonly model?: string;
-  /** Version of its parameters. */
+  /** Version of that model's parameters. */
   readonly version: number;
-  /** Experiments that it is part of. */
+  /** Experiments that the list is part of. */
   readonly exposures?: readonly Exposure[];
   /** The items as they were shown. */
   readonly items: readonly JoinedItem[];
@@ -116,7 +116,7 @@ export const JOINED_FIELDS: Fields<JoinedList> = {
   },
 };
 
-/** What others are given of a sample; `null` = it is of no list. */
+/** The list of a sample for other programs; `null` = the sample has no list. */
 export function joinedList(sample: Sample): JoinedList | null {
   const { request, user, time, closedTime, purpose, model, version, exposures = [], history, rows } = sample;
   if (rows.length === 0) return null;

@@ -82,7 +82,7 @@ export interface UserState extends RecurrentState {
   former: FormerItems | null;
   /** The list that was given last; `null` = no list is given. */
   listed: ListedState | null;
-  /** Who the user was all along, by time. */
+  /** Whom the user turned out to be, in order of time. */
   aliases: readonly Alias[];
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;
@@ -129,7 +129,7 @@ export function createRecurrent(row: number): RecurrentState {
   return { row, hidden: NONE, anchor: null, hiddenVersion: 0, hiddenStart: 0 };
 }
 
-/** Forgets the behaviours that are in no sequence any more, and what was computed of them. */
+/** Forgets the behaviours that the user's sequence has given away, and what was computed from them. */
 export function clearBehaviours(user: UserState): void {
   Object.assign(user, createRecurrent(user.row), {
     variants: NO_VARIANTS,

@@ -21,22 +21,22 @@ export class TimeScale {
   #gaps = 0;
   #medianMs = START_MS;
 
-  /** Median gap, milliseconds. It changes after 1, 2, 4, 8, … gaps, as all that is made of it. */
+  /** Median gap, milliseconds. It changes after 1, 2, 4, 8, … gaps, as does everything derived from it. */
   get medianMs(): number {
     return this.#medianMs;
   }
 
-  /** Gaps that were counted. */
+  /** Number of gaps counted. */
   get gaps(): number {
     return this.#gaps;
   }
 
-  /** Half-life of what goes together, milliseconds: {@linkcode GAPS} median gaps. */
+  /** Half-life of pairs that occur together, milliseconds: {@linkcode GAPS} median gaps. */
   get halfLifeMs(): number {
     return GAPS * this.#medianMs;
   }
 
-  /** Counts a gap, milliseconds. O(1) but for the few times at which the median is found anew. */
+  /** Counts a gap, milliseconds. O(1), except for the few times when the median is recomputed. */
   learn(gapMs: number): void {
     if (!(gapMs > 0)) return;
     const step = Math.max(0, Math.min(STEPS - 1, Math.round(2 * Math.log2(gapMs))));

@@ -39,7 +39,11 @@ export class PairLists {
   readonly #pairs: readonly [(request: PairRequest, into: Columns) => void, column: number][];
   readonly #behaviours: readonly [(request: PairRequest, into: Columns) => void, column: number][];
 
-  /** Of candidates with features of these names. @throws RangeError when a name stands twice: weights are found by it */
+  /**
+   * For candidates with features of these names.
+   *
+   * @throws RangeError when a name is there twice: weights are found by name
+   */
   constructor(parts: PairParts, features: readonly string[]) {
     this.#features = features.length;
     const namesOf = (kinds: readonly ValueKind[]) => kinds.flatMap(({ names }) => names);

@@ -11,7 +11,7 @@ import { FAR, NEAR, type Neighbours, TOGETHER } from "../sources/neighbours.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
-/** A row with more entries than so many times the candidates is not gone through: each is looked up. */
+/** A row with more entries than this many times the candidates is not scanned: each candidate is looked up. */
 const LONG = 1;
 
 /** What values are made of. */

@@ -32,7 +32,7 @@ export const ITEM_LISTS_OPTIONS = {
   halfLifeMs: positive(604_800_000, "half-life of popularity"),
 } satisfies OptionsOf<Omit<ItemListsOptions, "listSizes">>;
 
-/** What an item stands in the lists by. */
+/** The properties by which an item is placed in the lists. */
 interface Standing {
   readonly categories: readonly string[];
   /** Numbers of the categories. */
@@ -51,7 +51,7 @@ interface Standing {
 export class ItemLists {
   /** Half-life of popularity, milliseconds. */
   readonly halfLifeMs: number;
-  /** How fast the stream goes. */
+  /** How fast the stream runs. */
   readonly pace: Pace;
   /** The popularity of each item. */
   readonly popularity: DecayedCounts;
@@ -81,7 +81,7 @@ export class ItemLists {
     this.#fresh = this.#list(this.#sizes.fresh);
   }
 
-  /** From now on {@linkcode ItemLists.popularity} is that at `time`. */
+  /** Moves {@linkcode ItemLists.popularity} to `time`. */
   moveTo(time: number): void {
     this.popularity.moveTo(this.pace.at(time));
   }

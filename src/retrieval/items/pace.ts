@@ -1,12 +1,13 @@
 /**
- * How fast a stream goes, so that no window is of one data set.
+ * How fast a stream runs, so that no window is fitted to one data set.
  *
- * What happens together: within {@linkcode Pace.farMs}, 64 median gaps between two behaviours of a user, or on the same
- * page, within {@linkcode Pace.nearMs}.
+ * Two behaviours of a user happen together when they are within {@linkcode Pace.farMs}, 64 median gaps between two
+ * behaviours of a user, and on the same page when they are within {@linkcode Pace.nearMs}.
  *
- * What is forgotten by the calendar is not forgotten for want of behaviours. Counts have half-lives of hours to months. In a stream of ten behaviours a day all of them would be gone before they
- * say anything, so there time passes more slowly: by at most {@linkcode SIGNAL_MS} a signal. What a stream does not use
- * of that is kept for its pauses, up to {@linkcode KEPT_MS}: with 600 signals a day and more, time is event time.
+ * A slow stream forgets more slowly. Counts have half-lives of hours to months, so in a stream of ten behaviours a
+ * day they would decay before they mean anything. Time therefore advances by at most {@linkcode SIGNAL_MS} per
+ * signal. What a stream does not use of that is saved for its pauses, up to {@linkcode KEPT_MS}, so that with 600
+ * signals a day or more, time is event time.
  *
  * @module
  */
@@ -18,13 +19,13 @@ import { TimeScale } from "../../features/pooled/time_scale.ts";
 /** 50,000 signals in 90 days, the longest half-life. */
 const SIGNAL_MS = 150_000;
 const KEPT_MS = 30 * 86_400_000;
-/** Median gaps on a page; shorter than this it is not. */
+/** How long a page lasts, in median gaps, and at least. */
 const PAGE_GAPS = 2;
 const PAGE_MS = 60_000;
-/** Before any gap was seen. */
+/** Half-life before any gap was seen. */
 const HOUR_MS = 3_600_000;
 
-/** What is read of a signal. */
+/** The part of a signal that is read. */
 interface Timed {
   readonly time: number;
   readonly context: { readonly size: number; readonly times: ArrayLike<number> };
@@ -32,24 +33,24 @@ interface Timed {
 
 /** The times of a stream, a fold over its signals. */
 export class Pace {
-  /** What it is written under. */
+  /** The name under which it is written. */
   readonly name = "pace";
   /** Largest event time; NaN before the first signal. */
   #newest = NaN;
-  /** How far time may go on from there, milliseconds. */
+  /** How far time may advance from there, milliseconds. */
   #kept = 0;
-  /** Milliseconds that have not passed. */
+  /** Milliseconds of event time that were skipped. */
   #left = 0;
   readonly #scale = new TimeScale();
-  /** Behaviours at the very time of the user's one before. */
+  /** Behaviours at the same time as the user's previous one. */
   #ties = 0;
 
-  /** Half-life of what is found together, milliseconds. */
+  /** Half-life of pairs that occur together, milliseconds. */
   get farMs(): number {
     return this.#scale.gaps === 0 ? HOUR_MS : this.#scale.halfLifeMs;
   }
 
-  /** Half-life of what is found on a page, milliseconds: a minute where most of it comes at once. */
+  /** Half-life of pairs on a page, milliseconds: a minute where most behaviours come at once. */
   get nearMs(): number {
     const { gaps, medianMs } = this.#scale;
     return this.#ties >= gaps ? PAGE_MS : Math.max(PAGE_MS, PAGE_GAPS * medianMs);
@@ -61,7 +62,7 @@ export class Pace {
     return time - this.#left - (gap > this.#kept ? gap - this.#kept : 0);
   }
 
-  /** Goes on to a signal. */
+  /** Advances to a signal. */
   learn({ time, context: { size, times } }: Timed): void {
     if (size > 0 && times[0] === time) this.#ties++;
     else if (size > 0) this.#scale.learn(time - times[0]!);

@@ -1,7 +1,7 @@
 /**
- * What is in demand right now: behaviours an item, halved every few hours (of the stream's {@linkcode Pace}), and the list of the best. With
- * a count that is halved more slowly beside it, it is also known how long ago they were: of n behaviours of age a, the
- * one has n · 2^(−a/h) left and the other n · 2^(−a/H).
+ * What is in demand right now: behaviours per item, halved every few hours (of the stream's {@linkcode Pace}), and
+ * the list of the best. A second count, halved more slowly, tells how long ago they were: of n behaviours of age a,
+ * the one has n · 2^(−a/h) left and the other n · 2^(−a/H).
  *
  * @module
  */
@@ -41,7 +41,7 @@ export class Trends {
     return this.#list.items;
   }
 
-  /** From now on counts are those at `time`. */
+  /** Moves all counts to `time`. */
   moveTo(time: number): void {
     this.counts.moveTo(this.#pace.at(time));
   }

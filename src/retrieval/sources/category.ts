@@ -17,7 +17,7 @@ const BEHAVIOURS = 5;
 const NEXT_CATEGORIES = 6;
 const NEXT_ITEMS = 10;
 
-/** Popular in the categories of the newest behaviours, or in those that the request asks for. */
+/** Popular items in the categories of the newest behaviours, or in those that the request names. */
 export const CATEGORY: SourceKind = {
   name: "category",
   proposals: 120,

@@ -1,5 +1,5 @@
 /**
- * What follows an item, however long after: for each item the ones that came within the user's next ten behaviours.
+ * What follows an item, however much later: for each item, those that came within the user's next ten behaviours.
  *
  * For a behaviour with item i and each of the ten newest ones before it, with item j, x behaviours ago (x = 0 the
  * newest):
@@ -9,8 +9,8 @@
  * ```
  *
  * with n_x the behaviours of the item x ago ("sequential rules" of Ludewig and Jannach, "Evaluation of session-based
- * recommendation algorithms", UMUAI 2018, over more than the newest item). Counts of pairs know nothing of an
- * order. All halve every half-life, as those do.
+ * recommendation algorithms", UMUAI 2018, over more than the newest item). Counts of pairs ignore order. Like those,
+ * these counts halve every half-life.
  *
  * Bounds: a row that has more than `limit` followers keeps the best three quarters. When all rows are beyond the
  * budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a behaviour for longest go.
@@ -31,7 +31,7 @@ import { byScores } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
 
-/** Behaviours before one that it follows, and that a request is answered by. */
+/** Behaviours that a behaviour follows, and that a request is answered from. */
 const WINDOW = 10;
 const STEP = 0.7;
 const LIMIT = 1024;
@@ -56,7 +56,12 @@ export class Followers {
   /** Time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
 
-  /** No followers. @param bytes Of all rows together @param halfLifeMs Of the counts, milliseconds */
+  /**
+   * Without followers.
+   *
+   * @param bytes Budget of all rows together
+   * @param halfLifeMs Half-life of the counts, milliseconds
+   */
   constructor(bytes: number, halfLifeMs: number, pace: Pace = new Pace()) {
     this.#budget = bytes;
     this.#halfLifeMs = halfLifeMs;

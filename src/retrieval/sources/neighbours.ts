@@ -11,12 +11,13 @@
  *   together(i, j) += 1                               when both behaviours are for their item
  * ```
  *
- * with the half-lives far and near of the stream's {@linkcode Pace}, and the same for (j, i): within a page the order is chance, so counts are not directed. u is 1, or
- * `dislikedWeight` for a behaviour against its item. All counts halve every `halfLifeMs` of its time. They are kept in units that grow by that rate, so that nothing has to be decayed until the unit is 2^32 times larger. Powers
- * of time are taken in steps of a 64th of a half-life.
+ * with the half-lives far and near of the stream's {@linkcode Pace}, and the same for (j, i): the order within a page
+ * is chance, so counts are not directed. u is 1, or `dislikedWeight` for a behaviour against its item. All counts
+ * halve every `halfLifeMs` of the pace's time. They are kept in units that grow at that rate, so that nothing has to
+ * be decayed until the unit is 2^32 times larger. Powers of time are taken in steps of a 64th of a half-life.
  *
- * Of an item that has more than 512 behaviours, pairs with x ≥ 8 are counted a third as often, three times each: its
- * row has seen enough for that.
+ * For an item with more than 512 behaviours, pairs with x ≥ 8 are counted a third as often, at three times the
+ * weight: its row has seen enough for that.
  *
  * Bounds: a row that has more than `limit` neighbours keeps the best three quarters by far weight. When all rows
  * are beyond the budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a
@@ -42,7 +43,10 @@ export const TOGETHER = 2;
 
 const FAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.93 ** x);
 const NEAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.97 ** x);
-/** Items with so many behaviours are known well: of what is farther off than `DENSE`, one in `THINNED` counts, for all. */
+/**
+ * Items with this many behaviours are known well: of pairs farther apart than `DENSE`, one in `THINNED` counts, with
+ * the weight of all.
+ */
 const COMMON = 512;
 const DENSE = 8;
 const THINNED = 3;

@@ -19,7 +19,7 @@ const BOTH_STEP = 0.98;
 const ASKED = 20;
 /** An old behaviour still says this much. */
 const FLOOR = 0.05;
-/** With so many pairs a known item, their scores are looked through item by item, and not pair by pair. */
+/** With this many pairs per known item, scores are scanned item by item instead of pair by pair. */
 const DENSE = 0.5;
 
 /** The scores of a request. */

@@ -1,7 +1,7 @@
 /**
- * Sources by pairs of items that went together: for a while, on the same page, by the one behaviour that says most,
- * by liked ones, and liked by the same people whenever. All of them read what `neighbours.ts` has counted; the first one
- * learns and scores for all of them.
+ * Sources by pairs of items that occur together: within a while, on the same page, by the single most telling
+ * behaviour, by liked ones, and liked by the same people at any time. All read what `neighbours.ts` has counted; the
+ * first one learns and scores for all of them.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { PAIR_COLUMNS } from "./pair_scores.ts";
 import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
-/** What others did together with the newest behaviours, within `Pace.farMs`. */
+/** Items that occur together with those of the newest behaviours, within `Pace.farMs`. */
 export const CO_VISITED: SourceKind = {
   name: "co-visited",
   proposals: 180,
@@ -24,7 +24,7 @@ export const CO_VISITED: SourceKind = {
   }),
 };
 
-/** The same within `Pace.nearMs`. A part of what is co-visited, as the next two: they propose nothing more. */
+/** The same within `Pace.nearMs`. A subset of what is co-visited, like the next two, so they propose nothing more. */
 export const SAME_PAGE: SourceKind = {
   name: "same-page",
   proposals: 0,
@@ -32,7 +32,7 @@ export const SAME_PAGE: SourceKind = {
   create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.near),
 };
 
-/** The same by the one behaviour that says most. */
+/** The same by the single most telling behaviour. */
 export const CLOSEST: SourceKind = {
   name: "closest",
   proposals: 0,
@@ -40,7 +40,7 @@ export const CLOSEST: SourceKind = {
   create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.closest),
 };
 
-/** The same by behaviours for their item. */
+/** The same by behaviours in favour of their item. */
 export const LIKED: SourceKind = {
   name: "liked",
   proposals: 0,

@@ -48,7 +48,7 @@ export interface SourceParts {
   readonly catalogue: Catalogue;
   /** What is popular, over everything and by category; moved to the time of the request before sources are asked. */
   readonly lists: ItemLists;
-  /** How fast the stream goes. */
+  /** How fast the stream runs. */
   readonly pace: Pace;
   /** Which items go together. */
   readonly neighbours: Neighbours;

@@ -1,5 +1,5 @@
 /**
- * What everybody did: positives with a long half-life, and behaviours with two short ones.
+ * What everybody does: positives with a long half-life, and behaviours with two short ones.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { byCounts } from "../items/scored.ts";
 import { Trends } from "../items/trends.ts";
 import type { SourceKind } from "./source.ts";
 
-/** Positives by decayed popularity. The items' own records have it: there is nothing to learn here. */
+/** Positives by decayed popularity. The items' own records hold it, so there is nothing to learn here. */
 export const POPULAR: SourceKind = {
   name: "popular",
   proposals: 60,
@@ -30,7 +30,7 @@ export const TRENDING: SourceKind = {
   }),
 };
 
-/** Wanted behaviours of this hour: in news, and on the day of a release, a day is long. */
+/** Wanted behaviours of this hour: for news, and on the day of a release, a day is long. */
 export const THIS_HOUR: SourceKind = {
   name: "this-hour",
   proposals: 40,

@@ -1,6 +1,6 @@
 /**
- * A conditional logit over a few scores, learnt online by Newton steps, as the blend is (`blend.ts`): how much does each
- * of some parts say?
+ * A conditional logit over a few scores, learnt online by Newton steps, like the blend (`blend.ts`): how much should
+ * each part count?
  *
  * @module
  */
@@ -9,14 +9,14 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { Curvature } from "../../nn/optimisers/curvature.ts";
 
-/** How much weights stay where they begin, in steps of one nat each. */
+/** How strongly weights are held at their initial values, in steps of one nat each. */
 const PRECISION = 30;
-/** Steps whose curvature is kept: few weights need few, and soon follow a part that has changed. */
+/** Steps whose curvature is kept: few weights need few steps, and then soon follow a part that has changed. */
 const NEWEST = 1000;
-/** The least weight: a part that says the opposite is left out, and what is left keeps an order. */
+/** The least weight: a part that orders the wrong way round is left out, not inverted, and the rest keep an order. */
 const LEAST = 1e-3;
 
-/** The scores of a list, mapped, by part; only of parts that are there. */
+/** The mapped scores of a list, by part; only of parts that exist. */
 export type Mapped = readonly Float64Array[];
 
 /** The weights of some parts. */
@@ -24,7 +24,7 @@ export class Choice {
   /** Places of the parts. */
   readonly parts: readonly number[];
   readonly #weights: Float64Array;
-  /** They, before the last step. */
+  /** The weights before the last step. */
   readonly #before: Float64Array;
   readonly #curvature: Curvature;
   /** Scratch. */
@@ -32,7 +32,7 @@ export class Choice {
   readonly #outer: Float64Array;
   #shares = new Float64Array(0);
 
-  /** @param begin Their weights before anything was learnt */
+  /** @param begin Weights before anything was learnt */
   constructor(parts: readonly number[], begin: readonly number[]) {
     this.parts = parts;
     this.#weights = Float64Array.from(begin);
@@ -42,12 +42,12 @@ export class Choice {
     this.#outer = new Float64Array(parts.length ** 2);
   }
 
-  /** By part. */
+  /** The weights, by part. */
   get weights(): Readonly<Float64Array> {
     return this.#weights;
   }
 
-  /** The scores of `size` candidates. */
+  /** Computes the scores of `size` candidates. */
   score(of: Mapped, size: number, into: Float64Array): void {
     into.fill(0, 0, size);
     for (const [at, part] of this.parts.entries()) {
@@ -93,13 +93,13 @@ export class Choice {
     return shares[taken]! / sum;
   }
 
-  /** How far the last step moved the weight of a part, as far as it is above a bound. */
+  /** How far the last step moved the weight of a part, counting only what is above a bound. */
   moved(part: number, above = 0): number {
     const at = this.parts.indexOf(part);
     return Math.max(above, this.#weights[at]!) - Math.max(above, this.#before[at]!);
   }
 
-  /** Moves weights without a list. @param by By part */
+  /** Moves weights without a list. @param by how far, by part */
   move(by: (part: number) => number): void {
     for (const [at, part] of this.parts.entries()) this.#move(at, by(part));
   }

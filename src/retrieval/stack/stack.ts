@@ -1,31 +1,35 @@
 /**
- * The order `auto`: of all that could order candidates a mixture, in which each says as much as it has told of what was taken.
+ * The order `auto`: a mixture of everything that can order candidates, in which each order counts as much as it has
+ * predicted what was taken.
  *
- * *Parts* give scores to the candidates of a list: the blend, the pair head, the bank, the click model. Each of them, and
- * each set of them with the blend, is an order: the sum of their scores ({@linkcode PartScores}) with weights that it learns
- * from what is taken ({@linkcode Choice}). Those with the blend begin as it does. What orders a list is the sum of all
- * orders, each by its mass q, so to mix them costs nothing: weights are added up, not lists. Masses follow what each order
- * gave to what was taken out of K, the reciprocal rank r and the probability p, so nothing waits for a proof:
+ * *Parts* score the candidates of a list: the blend, the pair head, the bank, the click model. Each set of parts with
+ * the blend, and head and bank each alone, is an order: the sum of their scores ({@linkcode PartScores}) with weights
+ * learnt from what is taken ({@linkcode Choice}). Orders with the blend start out as the blend. A list is ordered by
+ * the sum of all orders, each weighted by its mass q; mixing costs nothing, since weights are added up, not lists.
+ * Masses follow the reciprocal rank r and the probability p that each order gave to the one of K candidates that was
+ * taken, so nothing waits for a proof:
  *
  * ```text
  *   q ← (1 − RENEWED) q eᵍ Σ q / Σ q eᵍ + RENEWED (mean of q)      g = 2 r + ½ ln(p + 1/K)
  * ```
  *
- * over the orders whose parts are all there; what they have together stays, so a list says nothing of a part that it does
- * not have (Freund et al., "Using and combining predictors that specialize", STOC 1997). An order that is better by d a
- * choice has most of the mass after some ln(1/q)/d choices. Each part more has a fifth of the mass at first, so that noise
- * is not let in; what is renewed lets an order come back within ten nats (Herbster and Warmuth, "Tracking the best expert",
- * Machine Learning 1998), so old success saves no part that fails. The order is what counts, hence r; a list says more by
- * p. By p alone the blend stays beside a head that is less sure of itself and orders better.
+ * over the orders whose parts all have scores; the sum of their masses stays, so a list is no evidence about a part
+ * without scores (Freund et al., "Using and combining predictors that specialize", STOC 1997). An order that is
+ * better by d per choice has most of the mass after some ln(1/q)/d choices. Each additional part starts with a fifth
+ * of the mass, which keeps noise out; renewal lets an order come back within ten nats (Herbster and Warmuth,
+ * "Tracking the best expert", Machine Learning 1998), so past success does not save a part that fails. The order is
+ * what matters, hence r; p carries more information per list. By p alone, the blend would keep its mass beside a head
+ * that is less sure of itself but orders better.
  *
- * **The model.** Orders with it begin with the say that the learner's proof gives it (`proof.ts`), which judges it on what
- * came of lists: half, or all; without a say it is not there. What is taken from a list that was shown says nothing of it
- * here: one could only take what was shown, and that is what ordered likes. Behaviours that no list has brought do. On
- * lists without the model's scores an order with it goes with the one that has its other parts: the same gain, the same
- * step; of what the blend has won the model takes its share. So what head and bank have won is still theirs when it comes.
+ * **The model.** Orders with the model start at the share that the learner's proof gives it (`proof.ts`), which
+ * judges it on outcomes of lists: half, or all; at share 0 the model is left out. An item taken from a list that was
+ * shown is no evidence about the model here: users can only take what was shown, which favours whatever ordered the
+ * list. Behaviours that no list caused are evidence. On lists without the model's scores, an order with the model
+ * follows the one with its other parts: the same gain, and the same step, of which the model takes its share of what
+ * the blend gains. So what head and bank have gained is still theirs when the model gets its share.
  *
- * Behaviours of somebody who has many of the newest ones count less, also in what is renewed and forgotten, so that nobody
- * decides for all.
+ * Behaviours of a user with many of the newest ones count less, in what is renewed and forgotten, too, so that no single
+ * user decides for all.
  *
  * @module
  */
@@ -35,33 +39,33 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { Choice, type Mapped } from "./choice.ts";
 import { PartScores } from "./part_scores.ts";
 
-/** What can order. */
+/** The parts that can order. */
 export const PARTS = ["blend", "head", "bank", "model"] as const;
 
 /** One of {@linkcode PARTS}. */
 export type Part = typeof PARTS[number];
 
-/** The scores of a list by part, larger is better; `null` = the part is not there. */
+/** The scores of a list by part, larger is better; `null` = the part has no scores. */
 export type ScoresByPart = Readonly<Record<Part, ArrayLike<number> | null>>;
 
-/** Sets of parts are numbers, a bit a part; this one is the blend. */
+/** Sets of parts are numbers, one bit per part; this one is the blend. */
 const BLEND = 1;
 const BLEND_PART = PARTS.indexOf("blend");
 const MODEL = PARTS.indexOf("model");
 const SETS = 2 ** PARTS.length;
-/** Shares of the model that an order with it may begin with. */
+/** Shares of the model with which an order may begin. */
 const SHARES = [1 / 2, 1];
-/** First mass of an order for each part that it has more. */
+/** Factor of the initial mass of an order for each additional part. */
 const MORE = 1 / 5;
-/** First mass of a part alone. */
+/** Initial mass of a part alone. */
 const ALONE = 1 / 100;
-/** First mass of an order without the model, where there is one that has a say. */
+/** Factor of the initial mass of an order without the model, where the model has a share. */
 const WITHOUT = 1 / 1000;
 /** Share of the masses that is renewed with each choice. */
 const RENEWED = 1 / 2000;
-/** Weight that an order begins with, in the units of {@linkcode PartScores}. */
+/** Initial weight of an order, in the units of {@linkcode PartScores}. */
 const BEGIN = 0.5;
-/** A part with less than this share of the weights says nothing: to ask it costs time. */
+/** A part with less than this share of the weights is left out, since asking it costs time. */
 const LEAST = 0.02;
 /** Behaviours among which those of one user are counted. */
 const NEWEST = 512;
@@ -70,7 +74,7 @@ const NEWEST = 512;
 export interface Stacked {
   /** Their names. */
   readonly parts: readonly Part[];
-  /** What the model says is still to be added with this weight. */
+  /** The weight with which the model's scores are still to be added. */
   readonly modelWeight: number;
 }
 
@@ -78,18 +82,18 @@ export interface Stacked {
 interface Order {
   /** Its parts. */
   readonly set: number;
-  /** Share of the model that it begins with. */
+  /** The model's initial share in it. */
   readonly share: number;
   readonly choice: Choice;
-  /** The same without the model. */
+  /** The order with the same parts except the model. */
   readonly beside: Order | undefined;
   /** q. */
   mass: number;
-  /** g of the last list, by how much that counts. */
+  /** g of the last list, weighted by how much it counts. */
   gain: number;
 }
 
-/** Learns how much each part says. */
+/** Learns how much each part counts. */
 export class Stack {
   readonly #mappings = PARTS.map(() => new PartScores());
   readonly #orders: readonly Order[] = createOrders();
@@ -103,17 +107,20 @@ export class Stack {
   #scores = new Float64Array(128);
   readonly #weights = new Float64Array(PARTS.length);
 
-  /** Lists that were learnt. */
+  /** Number of lists that were learnt. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Whether the model is part of what orders. @param modelShare See {@linkcode Stack.scoreBut} */
+  /** Whether the model is one of the parts that order. @param modelShare See {@linkcode Stack.scoreBut} */
   needsModel(modelShare: number): boolean {
     return modelShare > 0 && this.partsBy(modelShare).includes("model");
   }
 
-  /** The parts that order lists with this share of the model by the learner's proof, where all that ever were there are. */
+  /**
+   * The parts that order lists, given the model's share by the learner's proof, when every part that ever had scores
+   * has them.
+   */
   partsBy(modelShare: number): readonly Part[] {
     let there = BLEND | (modelShare > 0 ? 1 << MODEL : 0);
     for (const [part, { unit }] of this.#mappings.entries()) {
@@ -123,10 +130,10 @@ export class Stack {
   }
 
   /**
-   * Scores of a list by the parts that order, as far as they are there, without what the model says, where that is only known
-   * later: to be added is what {@linkcode Stack.modelScores} gives, times `modelWeight`.
+   * Scores of a list by all ordering parts except the model, whose scores may only be known later: then add those of
+   * {@linkcode Stack.modelScores}, times `modelWeight`.
    *
-   * @param modelShare Its share in the order of lists by the learner's proof, 0 to 1; 0 = it will not be known
+   * @param modelShare The model's share by the learner's proof, 0 to 1; 0 = its scores will not be known
    */
   scoreBut(by: ScoresByPart, modelShare: number): { readonly scores: Float64Array } & Stacked {
     const size = by.blend!.length;
@@ -141,7 +148,7 @@ export class Stack {
     return { scores, parts: partsOf(weights), modelWeight: weights[MODEL]! };
   }
 
-  /** What the model says of a list, as it is added up. */
+  /** The model's scores of a list, mapped as they are added up. */
   modelScores(logits: ArrayLike<number>): Float64Array {
     const into = new Float64Array(logits.length);
     this.#mappings[MODEL]!.map(logits, into);
@@ -149,11 +156,12 @@ export class Stack {
   }
 
   /**
-   * Learns what was taken of a list.
+   * Learns which candidate of a list was taken.
    *
    * @param taken Its place
-   * @param user A hash of who took it
-   * @param modelShare As the list was served with; with `null` for the model's scores nothing is said of the model
+   * @param user A hash of the user who took it
+   * @param modelShare The model's share when the list was served; if the model's scores are `null`, nothing is learnt
+   * about it
    */
   learn(by: ScoresByPart, taken: number, user: number, modelShare = by.model === null ? 0 : 1 / 2): void {
     const size = by.blend!.length;
@@ -196,7 +204,11 @@ export class Stack {
     for (const user of this.#users) to.uint(user);
   }
 
-  /** Reads what {@linkcode Stack.encode} wrote into one that has learnt nothing. @throws SyntaxError when it has other parts */
+  /**
+   * Reads what {@linkcode Stack.encode} wrote, into a stack that has learnt nothing.
+   *
+   * @throws SyntaxError when it has other parts
+   */
   decode(from: ByteReader): void {
     const names = Array.from({ length: from.count() }, () => [from.string(), from.f64()] as const);
     if (names.map(([name]) => name).join() !== PARTS.join()) {
@@ -220,13 +232,13 @@ export class Stack {
     }
   }
 
-  /** The orders whose parts are all there. */
+  /** The orders whose parts all have scores. */
   #awake(there: number, modelShare: number): readonly Order[] {
     const begun = modelShare === 1 ? 1 : 1 / 2;
     return this.#orders.filter(({ set, share }) => (set & there) === set && (share === 0 || share === begun));
   }
 
-  /** What each part says; valid until the next call. */
+  /** The weight of each part; valid until the next call. */
   #weightsOf(there: number, modelShare: number): Float64Array {
     const weights = this.#weights.fill(0);
     for (const { choice, mass } of this.#awake(there, modelShare)) {
@@ -251,7 +263,7 @@ export class Stack {
     return this.#mapped;
   }
 
-  /** Notes a behaviour of a user. @returns How many of the newest ones before are theirs */
+  /** Notes a behaviour of a user. @returns How many of the newest ones before it are theirs */
   #count(user: number): number {
     const known = this.#counts.get(user) ?? 0;
     const oldest = this.#users[this.#next];
@@ -267,7 +279,7 @@ export class Stack {
   }
 }
 
-/** Every set with the blend, with the model one for each say that it may begin with; and the others alone. */
+/** Every set with the blend, those with the model once for each initial share; and head and bank each alone. */
 function createOrders(): readonly Order[] {
   const orders: Order[] = [];
   const add = (set: number, share: number) => {
@@ -289,7 +301,7 @@ function createOrders(): readonly Order[] {
   return orders;
 }
 
-/** Moves mass to those that gained; what they have together stays. @param weight How much the list counts, in (0, 1] */
+/** Moves mass to the orders that gained; the sum of their masses stays. @param weight How much the list counts, in (0, 1] */
 function settle(orders: readonly Order[], weight: number): void {
   const renewed = weight * RENEWED;
   let [before, after] = [0, 0];
@@ -307,7 +319,7 @@ function hasModel(set: number): boolean {
   return (set >> MODEL & 1) === 1;
 }
 
-/** The parts that are there. */
+/** The parts that have scores. */
 function setOf(by: ScoresByPart): number {
   return PARTS.reduce((set, name, part) => set | (by[name] === null ? 0 : 1 << part), 0);
 }
@@ -316,7 +328,7 @@ function partsOf(weights: Float64Array): readonly Part[] {
   return PARTS.filter((_, part) => weights[part]! > 0);
 }
 
-/** 1/rank of a place; of equals those before are better. */
+/** 1/rank of a place; among equals, earlier places are better. */
 function reciprocalRank(scores: Float64Array, size: number, place: number): number {
   const score = scores[place]!;
   let rank = 1;

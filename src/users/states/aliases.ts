@@ -1,5 +1,5 @@
 /**
- * Who a user was all along, such as an anonymous session before its logins.
+ * Who a user turned out to be, such as an anonymous session before its logins.
  *
  * ```text
  *                  alias of ann          alias of bob
@@ -7,24 +7,27 @@
  *    done here: ann's      done here: bob's      its own
  * ```
  *
- * What comes late goes to whom it was then. What was handed over to the user, such as by an earlier alias, goes on at the
- * next later alias only: its time grows from hop to hop, so nothing goes in a circle.
+ * A late behaviour goes to whoever owned its time. What was handed over to the user, such as by an earlier alias, is
+ * passed on only at the next later alias: times grow from hop to hop, so nothing moves in a circle.
  *
  * @module
  */
 
-/** That a user was another one until some time. */
+/** States that a user was another one until some time. */
 export interface Alias {
-  /** Id of the other one. */
+  /** Id of the other user. */
   readonly of: string;
   /** Event time of the alias, inclusive. */
   readonly until: number;
 }
 
-/** Most that are kept: whoever has more was nobody's session. */
+/** Most aliases kept: a user with more was not one person's session. */
 const MOST_ALIASES = 8;
 
-/** Adds an alias, by time. One beyond {@linkcode MOST_ALIASES} goes: the first whose next is of the same user, else the oldest. */
+/**
+ * Adds an alias, in order of time. Beyond {@linkcode MOST_ALIASES} one is dropped: the first whose successor names the
+ * same user, else the oldest.
+ */
 export function withAlias(aliases: readonly Alias[], alias: Alias): readonly Alias[] {
   const others = aliases.filter(({ of, until }) => of !== alias.of || until !== alias.until);
   const all = [...others, alias].sort((a, b) => a.until - b.until);
@@ -33,12 +36,12 @@ export function withAlias(aliases: readonly Alias[], alias: Alias): readonly Ali
   return all.toSpliced(Math.max(0, repeated), 1);
 }
 
-/** The alias that takes what was done at a time; `undefined` = it is the user's own. */
+/** The alias that owns what was done at a time; `undefined` = the user does. */
 export function aliasAt(aliases: readonly Alias[], time: number): Alias | undefined {
   return aliases.find(({ until }) => until >= time);
 }
 
-/** The alias that takes what was handed over at a time. */
+/** The alias that owns what was handed over at a time. */
 export function aliasAfter(aliases: readonly Alias[], time: number): Alias | undefined {
   return aliases.find(({ until }) => until > time);
 }

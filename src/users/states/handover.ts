@@ -1,5 +1,5 @@
 /**
- * What goes over from an alias to the user that it is of, as events of that user.
+ * Hands over what an alias did to the user behind it, as events of that user.
  *
  * @module
  */
@@ -8,10 +8,13 @@ import type { Attributes, MergedBehaviour, MergeEvent } from "../../events/event
 import { MAX_ATTRIBUTES, MAX_ITEMS, MAX_RECORD_BYTES } from "../../events/limits.ts";
 import type { Alias } from "./aliases.ts";
 
-/** Most bytes of UTF-8 a letter of JSON. */
+/** Most bytes of UTF-8 per character of JSON. */
 const LETTER_BYTES = 3;
 
-/** Events `merge` of a user with behaviours and attributes of an alias; none when there are none. Each fits into a record. */
+/**
+ * `merge` events that give a user the behaviours and attributes of an alias; none if it has none. Each fits into a
+ * record.
+ */
 export function handedOver(
   from: string,
   { of: user, until: time }: Alias,
@@ -27,7 +30,7 @@ export function handedOver(
   ];
 }
 
-/** Cuts a list into parts of so many entries at most, each of at most half a record. */
+/** Cuts a list into parts of at most `most` entries, each of at most half a record. */
 function parts<T>(list: readonly T[], most: number): T[][] {
   const made: T[][] = [];
   let room = 0;
