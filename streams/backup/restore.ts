@@ -25,7 +25,7 @@ export interface RestoreOptions {
   readonly reads: NewestFormats;
   /** Only verifies it. */
   readonly verifyOnly: boolean;
-  /** See {@linkcode CopyProgress}: of what is verified, then of what is restored. */
+  /** See {@linkcode CopyProgress}: first of verifying, then of restoring. */
   readonly tell?: CopyProgress;
 }
 

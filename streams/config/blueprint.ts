@@ -54,7 +54,7 @@ export function blueprintOf(
     retention: settleAll(RETENTION_OPTIONS, config.retention),
     models: Object.fromEntries(models.map((name) => [name, modelConfig(name, config)])),
   };
-  // As it comes back from the log: without what is undefined.
+  // As it comes back from the log: without undefined values.
   return JSON.parse(JSON.stringify({ model, variants, partitions, seed, options })) as Blueprint;
 }
 
@@ -115,7 +115,7 @@ function reachOf(path: string, reaches: ReadonlyMap<string, Reach | undefined>):
 
 const OPTIONS = "options.";
 
-/** Reaches of what stands beside the configuration; a variant's model has versions and a learner of its own. */
+/** Reaches of settings outside the configuration; a variant's model has versions and a learner of its own. */
 const BESIDE: Readonly<Record<string, Reach>> = {
   model: "rebuild",
   partitions: "rebuild",

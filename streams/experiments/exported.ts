@@ -9,7 +9,7 @@ import { fileIn, isFolder } from "../sources/files.ts";
 import { readLines } from "../sources/lines.ts";
 import { decodeExperiment } from "./record.ts";
 
-/** Reads the experiments that a folder has, each as it was last. @throws SyntaxError naming the line that is none */
+/** Reads the experiments of a folder, each in its last state. @throws SyntaxError naming the line that is not one */
 export async function readExported(path: string): Promise<readonly ExperimentRecord[]> {
   const records = new Map<string, ExperimentRecord>();
   const file = await isFolder(path)
@@ -29,7 +29,7 @@ export async function readExported(path: string): Promise<readonly ExperimentRec
   return [...records.values()];
 }
 
-/** Whether an experiment pins versions of models, which only the deployment that it is of has. */
+/** Whether an experiment pins versions of models, which only its own deployment has. */
 export function hasPins(record: ExperimentRecord): boolean {
   return isExperiment(record) && record.variants.some(({ version }) => typeof version === "number");
 }

@@ -174,11 +174,11 @@ export class ExperimentRegistry implements ExperimentChanges {
   }
 
   /**
-   * Takes in the experiments of another deployment, with the salts that assign its users: each keeps the variant that
-   * they had. Where there are others already, which may have the same users, none is taken in; nor is one with
-   * {@linkcode adoptionFaults}.
+   * Adopts the experiments of another deployment, with the salts that assign its users, so that each user keeps the
+   * variant they had. If there are experiments already, which may have the same users, none is adopted; nor is any that
+   * has {@linkcode adoptionFaults}.
    *
-   * @returns names of those that were taken in
+   * @returns names of those that were adopted
    */
   async adopt(others: readonly ExperimentRecord[]): Promise<string[]> {
     const known = new Map(others.map((other) => [other.name, JSON.stringify(other)]));

@@ -1,5 +1,5 @@
 /**
- * A topic of another system that is fed: what its records become, and how far behind it is.
+ * A topic of another system that is fed in: what its records become, and how far behind it is.
  *
  * @module
  */
@@ -98,7 +98,7 @@ export class FollowedTopic {
   }
 
   /**
-   * Goes on where a topic was. Partitions added since begin at their start.
+   * Resumes a topic where it was left. Partitions added since are read from their start.
    *
    * @param name under which its position is kept
    * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before

@@ -1,5 +1,5 @@
 /**
- * Where a topic of another system is gone on with.
+ * Where to resume a topic of another system.
  *
  * @module
  */
@@ -20,24 +20,28 @@ export interface ForeignTopic {
   readonly log: Log;
   /** Name of the topic. */
   readonly topic: string;
-  /** Format of its records, or what makes events and items of them. */
+  /** Format of its records, or what turns them into events and items. */
   readonly format: JsonFormat | RecordAdapter;
   /** Name under which the position is kept. @default {that of a feeder of one topic, else format and topic} */
   readonly name?: string | undefined;
-  /** Name of another feeder of the topic: what that has fed counts as fed when there is no position yet. @default {none} */
+  /**
+   * Name of another feeder of the topic: without a position of its own, this one resumes where that one was.
+   *
+   * @default {none}
+   */
   readonly after?: string | undefined;
   /** Where to start when no position is stored. @default {"earliest"} */
   readonly start?: Start | undefined;
   /**
-   * How long the others wait for the next record of a partition that is at its end, milliseconds from the arrival of
-   * theirs. @default {0}
+   * How long records of other topics wait for the next record of a partition that is at its end, milliseconds from
+   * their arrival. @default {0}
    */
   readonly waitMs?: number | undefined;
-  /** How much older than the newest of the topic an event may be; older ones are rejected. @default {Infinity} */
+  /** How much older than the topic's newest event an event may be; older ones are rejected. @default {Infinity} */
   readonly lateMs?: number | undefined;
 }
 
-/** Surroundings of a topic that is followed. */
+/** The deployment that follows a topic. */
 export interface FollowContext {
   /** The log of the deployment. */
   readonly log: Log;
@@ -47,26 +51,26 @@ export interface FollowContext {
   readonly now: () => number;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
-  /** Bytes to hold of all topics together. */
+  /** Most bytes to hold of all topics together. */
   readonly maxBytes: number;
 }
 
-/** Where a topic is gone on with. */
+/** Where to resume a topic. */
 export interface ResumedPosition {
   /** The key of its position. */
   readonly id: string;
-  /** What the topic is now. */
+  /** The topic's identity now. */
   readonly identity: TopicIdentity;
-  /** How far its time had come, as `Lateness` notes it; absent = it begins. */
+  /** How far its event time had come, as `Lateness` notes it; absent at the start. */
   readonly clock: TopicPosition["clock"];
   /** Offsets to read next, by partition. */
   readonly nexts: readonly number[];
-  /** Whether it is to be saved before anything is taken: otherwise a restart before the first record would start elsewhere. */
+  /** Whether to save it before anything is read: otherwise a restart before the first record would start elsewhere. */
   readonly isUnsaved: boolean;
 }
 
 /**
- * Finds where a topic was. Partitions added since begin at their start.
+ * Finds where to resume a topic. Partitions added since are read from their start.
  *
  * @param name under which its position is kept
  * @throws LogError `topic-mismatch` when it does not exist, or is not the topic that was fed before
@@ -100,7 +104,7 @@ export async function resumedPosition(
       nexts.push(next);
     }
   } catch (error) {
-    throw whileThere(error, topic); // it has got partitions that not all brokers know yet
+    throw whileThere(error, topic); // it has new partitions that not all brokers know yet
   }
   const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
   return { id, identity, clock: own?.clock, nexts, isUnsaved };
@@ -122,7 +126,7 @@ function checkEnd(topic: string, partition: number, next: number, { end }: Bound
   );
 }
 
-/** The position of the feeder that is taken over, which ends; `null` when there was none. */
+/** The position of the feeder that this one replaces, and fences; `null` if there was none. */
 async function positionAfter(
   { after }: ForeignTopic,
   { log, topics }: FollowContext,

@@ -43,9 +43,9 @@ export interface TopicFeederOptions {
 /**
  * Appends topics of any number of partitions to `events`, `items` and `rejected`.
  *
- * The order within a partition is kept. Partitions, of all topics, are merged by the time of what their records become
- * (`merge.ts`); a time after the arrival of its record counts as that arrival. The order on `events` is what was
- * committed; after a crash the merge goes on from there.
+ * The order within a partition is kept. Partitions, of all topics, are merged by the time of what their records
+ * become (`merge.ts`); a time after the arrival of its record counts as that arrival. The order on `events` is what
+ * was committed; after a crash the merge resumes from there.
  *
  * @example
  * ```ts
@@ -270,7 +270,7 @@ type FollowedPartition = FollowedTopic["partitions"][number];
 
 const defaultClock = () => performance.now();
 
-/** As `Promise.all`, but nothing goes on behind a failure: the next feed fills the same partitions. */
+/** Like `Promise.all`, but nothing runs on after a failure: the next feed fills the same partitions. */
 async function allOf(fills: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(fills)) {
     if (outcome.status === "rejected") throw outcome.reason;

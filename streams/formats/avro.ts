@@ -93,7 +93,7 @@ export class AvroInput extends ByteInput {
     throw new DecodeError(`a size before byte ${this.at} is ${size}`);
   }
 
-  /** The bytes of a text, whose size stands before them. */
+  /** The bytes of a text, which follow their size. */
   sized(): Uint8Array {
     const size = this.size();
     const start = this.take(size);

@@ -14,16 +14,16 @@ type Write = (writer: ByteWriter, value: unknown) => void;
 
 const encoder = new TextEncoder();
 
-/** Encodes what is given without what stands before it in Confluent's wire format. */
+/** Encodes a value, without the header of Confluent's wire format. */
 export type EncodeGiven = (value: object) => Uint8Array;
 
-/** Makes what writes Avro. */
+/** Makes an encoder to Avro. */
 export function avroEncoder(of: Given): EncodeGiven {
   const write = avroFields(GIVEN[of]);
   return (value) => encoded(write, value);
 }
 
-/** Makes what writes Protobuf: the place of the type, which is the first, then its fields. */
+/** Makes an encoder to Protobuf: the index of the type, which is the first, then its fields. */
 export function protobufEncoder(of: Given): EncodeGiven {
   const write = protobufFields(of, GIVEN[of]);
   return (value) => encoded((writer, value) => write(writer.u8(0), value), value);

@@ -1,8 +1,9 @@
 /**
- * Schemas of what others are given in Avro and Protobuf, from fields such as those that JSON Schemas are made of.
+ * Schemas in Avro and Protobuf of records for other programs, made from the same fields as the JSON Schemas.
  *
- * Both are registered as `meander.Recommendation` and `meander.Sample`. What is added later is optional, with a number that was never used,
- * so that who has an older schema reads on. What fields mean the JSON Schema says: another wording is no other schema.
+ * They are registered as `meander.Recommendation` and `meander.Sample`. Fields added later are optional, with numbers
+ * never used before, so that readers with an older schema keep working. The meaning of fields is left to the JSON
+ * Schema, so that a new wording does not make a new schema.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import type { Kind, NamedFields } from "../../src/events/field.ts";
 import { RECOMMENDATION_FIELDS } from "../../src/events/recommendation_schema.ts";
 import { JOINED_FIELDS } from "../../src/samples/joined_list.ts";
 
-/** The fields of what is given, by the name of its type. */
+/** The fields of these records, by the name of their type. */
 export const GIVEN = {
   Recommendation: Object.entries(RECOMMENDATION_FIELDS),
   Sample: Object.entries(JOINED_FIELDS),
@@ -22,7 +23,7 @@ export type Given = keyof typeof GIVEN;
 
 const PACKAGE = "meander";
 
-/** Fields by type, in the order of their numbers in Protobuf from 1: a name is added at the end, and none is taken out. */
+/** Fields by type, in the order of their numbers in Protobuf from 1: add names at the end, and remove none. */
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {
   Recommendation: [
     ...["request", "user", "time", "items", "model", "version", "orderedBy", "scoreKind", "modelShare"],
@@ -69,12 +70,12 @@ export function numberOf(type: string, field: string): number {
   throw new TypeError(`Cannot number ${field} of ${type}: add it at the end of its type`);
 }
 
-/** The type that the objects of a field have. */
+/** The type of the objects of a field. */
 export function typeWithin(type: string, field: string): string {
   return `${type}${field.slice(0, 1).toUpperCase()}${field.slice(1)}`;
 }
 
-/** The Avro schema of what is given, as JSON. */
+/** The Avro schema of a record, as JSON. */
 export function avroSchema(of: Given = "Recommendation"): object {
   return avroRecord(of, GIVEN[of]);
 }
@@ -113,7 +114,7 @@ function avroType(kind: Kind, name: string): unknown {
   }
 }
 
-/** The schema of what is given as a file of Protobuf; it is the first type. */
+/** The schema of a record as a Protobuf file, whose first type it is. */
 export function protobufSchema(of: Given = "Recommendation"): string {
   const types: string[] = [];
   addType(of, GIVEN[of], types);
@@ -121,7 +122,7 @@ export function protobufSchema(of: Given = "Recommendation"): string {
 }
 
 function addType(name: string, fields: NamedFields, into: string[]): void {
-  const place = into.push("") - 1; // those within come behind it
+  const place = into.push("") - 1; // nested types come behind it
   const lines = fields.map(([field, kind]) => {
     const of = kind.kind === "list" ? kind.of : kind;
     const within = typeWithin(name, field);

@@ -1,6 +1,6 @@
 /**
- * In which format lists are given to others: on `lists`, and on topics of surfaces. What meander reads itself,
- * `recommendations` among it, is as it was.
+ * The format of lists for other programs, on `lists` and on topics of surfaces. Topics that meander itself reads,
+ * such as `recommendations`, are not affected.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { avroSchema, type Given, protobufSchema } from "./output_schema.ts";
 import { RegistryClient, type RegistryContext, RegistryError } from "./registry_client.ts";
 import { REGISTRY_OPTIONS, type RegistrySettings } from "./registry_settings.ts";
 
-/** How lists are given. */
+/** How lists are written for other programs. */
 export interface OutputSettings {
   /** The format; its schema is in a registry. */
   readonly format: "avro" | "protobuf" | undefined;
@@ -31,13 +31,13 @@ export interface OutputSettings {
   readonly registry: RegistrySettings | undefined;
   /** Subject of the schema. @default {"meander.Recommendation"} */
   readonly subject?: string | undefined;
-  /** Whether to register the schema where it is not; otherwise it must be there. @default {true} */
+  /** Whether to register the schema where it is missing; otherwise it must be there. @default {true} */
   readonly register?: boolean | undefined;
-  /** Whether lists with their outcomes are given too. @default {false} */
+  /** Whether lists with their outcomes are written too. @default {false} */
   readonly samples?: boolean | undefined;
 }
 
-/** What the schema of samples is registered as. */
+/** Subject of the schema of samples. */
 const SAMPLE_SUBJECT = "meander.Sample";
 
 const OUTPUT_OPTIONS = {
@@ -64,19 +64,19 @@ const encoder = new TextEncoder();
 /** As JSON. */
 export const encodeAsJson: OutputEncoder = (recommendation) => encoder.encode(JSON.stringify(recommendation));
 
-/** Encodes what others are given. */
+/** Encoders of records for other programs. */
 export interface Outputs {
-  /** Lists. */
+  /** Encodes lists. */
   readonly encodeLists: OutputEncoder;
-  /** Samples of lists, `null` = another one; absent, nobody is given any. */
+  /** Encodes samples of lists, `null` = the sample has no list; absent = samples are not written. */
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
 }
 
 /**
- * What encodes lists and samples in the format of the settings, with the ids that the registry has for their schemas.
+ * Makes encoders of lists and samples in the format of the settings, with the registry's ids for their schemas.
  *
- * @throws RegistryError when the registry cannot be asked, does not have a schema and may not, or has an earlier one
- * that it does not go with
+ * @throws RegistryError when the registry cannot be reached, lacks a schema that may not be registered, or has an
+ * incompatible earlier one
  */
 export async function openOutputs(
   settings: OutputSettings | undefined,

@@ -28,7 +28,7 @@ type TakeField = (input: ProtobufInput, wire: number, into: Fields) => void;
 /** Reads fields up to the end of the input, or of the group of this number, after those that came before. */
 type ReadFields = (input: ProtobufInput, group: number, before: unknown) => unknown;
 
-/** How a value is read and what stands for it. */
+/** How a value is read, and how it is represented. */
 interface Reader extends ProtobufScalar {
   /** Whether values may stand in a row without tags. */
   readonly isPackable: boolean;
@@ -197,7 +197,7 @@ function readerOf(
   };
 }
 
-/** Begins the bytes of a size that stands before them. @returns where those end that they are part of */
+/** Enters bytes that follow their size. @returns the end of the enclosing bytes */
 function enterSized(input: ProtobufInput): number {
   const { end } = input;
   const start = input.take(input.size());

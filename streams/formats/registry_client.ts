@@ -33,7 +33,7 @@ export interface RegisteredSchema {
   }[];
 }
 
-/** The registry cannot be used. It says nothing of records: they wait. */
+/** The registry cannot be used. That says nothing about records, so they wait. */
 export class RegistryError extends Error {
   /** Whether it may be there again later, as it is; otherwise somebody has to mend settings. */
   readonly isTemporary: boolean;
@@ -92,7 +92,7 @@ export class RegistryClient implements Disposable {
    * @param body what to post
    * @returns the answer; `null` when there is no such thing
    * @throws RegistryError when it does not answer as it should
-   * @throws RangeError when the answer is too large, which no further attempt mends
+   * @throws RangeError when the answer is too large, so that retrying is useless
    */
   async ask<T>(path: string, body?: object): Promise<T | null> {
     for (let attempt = 0;; attempt++) {
@@ -191,7 +191,7 @@ async function readPem(file: string | undefined): Promise<string | undefined> {
   }
 }
 
-/** A URL without a slash at its end. Messages have it, so it may have no password. */
+/** A URL without a trailing slash. Messages contain it, so it may not contain a password. */
 function checked(url: string): string {
   const own = URL.parse(url);
   if (own === null || !/^https?:$/.test(own.protocol)) {

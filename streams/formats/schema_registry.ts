@@ -48,7 +48,7 @@ export class SchemaRegistry implements Disposable {
   }
 
   /**
-   * Fetches the schema of a record, unless it is there; `undefined` = nothing to wait for.
+   * Fetches the schema of a record, unless it is known; `undefined` = nothing to wait for.
    *
    * @throws RegistryError when the registry does not answer as it should; a schema that does not exist is no error
    */

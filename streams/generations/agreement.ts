@@ -44,7 +44,7 @@ export interface Agreement {
   readonly isThere: boolean;
 }
 
-/** The error of a configuration that what is on the log was not made with. */
+/** The error for a configuration that differs from the one that made what is on the log. */
 export class GenerationError extends Error {
   /** What needs a rebuild; empty when only weights were compared. */
   readonly changes: readonly Change[];

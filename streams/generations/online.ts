@@ -1,6 +1,5 @@
 /**
- * Builds a generation beside the one that serves, in the process that serves, and switches to it without a request that
- * fails.
+ * Builds a generation beside the serving one, in the same process, and switches to it without failing a request.
  *
  * ```text
  *   events   ■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■■│▪▪▪▪▪▪▪▪      ■ of the old generation   ▪ of the new one
@@ -8,8 +7,9 @@
  *   new       leg 1 ─────────────│ leg 2 ──│ 3 │4│last│ leads    each leg ends where the old one had committed
  * ```
  *
- * The first legs may be built in a thread of their own. Requests wait on the log from the last commit of the old generation to the first of the new one. Where a leg ends is
- * written before it begins: killed at any moment, the same legs give the same bytes.
+ * The first legs may be built in a thread of their own. Requests wait on the log from the last commit of the old
+ * generation to the first of the new one. The end of a leg is written before the leg begins, so after a kill at any
+ * moment the same legs give the same bytes.
  *
  * @module
  */
@@ -36,16 +36,16 @@ export interface OnlineOptions {
   readonly topics: Topics;
   /** Number of the generation that serves. */
   readonly serving: number;
-  /** What is built, as its record is. */
+  /** The generation to build, as in its record. */
   readonly generation: Generation;
   /** How it is built. */
   readonly rebuild: Omit<RebuildOptions, "until" | "service"> & Required<Pick<RebuildOptions, "service">>;
-  /** What keeps this process, and the others, at the generation that serves. */
+  /** Keeps this process, like the others, on the generation that serves. */
   readonly succession: Succession;
-  /** Starts the service of a generation, which waits for its tasks. @param ends where they stop, by task */
+  /** Starts the service of a generation, which waits for its tasks. @param ends where tasks stop, by task */
   readonly start: (warm: WarmGeneration, ends: number[], generation: number) => Promise<Service>;
   /**
-   * Asked once before the switch. @returns whether the generation may serve
+   * Called once before the switch. @returns whether the generation may serve
    *
    * @param log to read in pieces
    */
@@ -64,7 +64,7 @@ export interface OnlineOptions {
   readonly now: () => number;
 }
 
-/** What became of it. */
+/** The result of a rebuild. */
 export interface OnlineResult {
   /** Whether the new generation serves. */
   readonly isSwitched: boolean;
@@ -72,14 +72,14 @@ export interface OnlineResult {
   readonly pauseMs: number;
 }
 
-/** Events that are left for the time in which nobody answers. */
+/** Events left for the time in which nothing is answered. */
 const NEAR_EVENTS = 128;
-/** Events that are left for this thread. */
+/** Events left for this thread. */
 const FEW_EVENTS = 1000;
-/** A leg that leaves more than this share of the one before does not catch up at the share of the thread that it has. */
+/** If a leg leaves more than this share of the previous one, it does not catch up with its share of the thread. */
 const SLOW = 0.5;
 
-/** Longest wait for tasks to come to one place, and the pause before the next try. */
+/** Longest wait for tasks to reach the same offset, and pause before the next try. */
 const EVEN_MS = 1000;
 const RETRY_MS = 5000;
 /** Longest wait for a group to assign partitions, and for the first task. */
@@ -87,7 +87,7 @@ const JOIN_MS = 10_000;
 const LOOK_MS = 5;
 
 /**
- * Builds until it has caught up, then switches. Whoever has begun before is fenced.
+ * Builds until it has caught up, then switches. An earlier builder is fenced.
  *
  * @throws the signal's reason
  */
@@ -183,7 +183,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   }
 }
 
-/** Waits for a service, but not for ever: who waits for its first task waits on the log, too. */
+/** Waits for a service, but not for ever: requests that wait for its first task wait on the log anyway. */
 async function waitFor(
   condition: () => boolean,
   { clock, signal }: Pick<OnlineOptions, "clock" | "signal">,
@@ -193,11 +193,11 @@ async function waitFor(
 }
 
 /**
- * Has the tasks that serve stop for good. Those that share a partition come to one place of it first, where others are to
- * share it otherwise: what one of them has answered and another not would be neither.
+ * Stops the serving tasks for good. If the new tasks share partitions differently, old tasks that share one first
+ * reach the same offset; otherwise it would be unclear which of its events are answered.
  *
- * @param held gets what keeps them from committing
- * @returns whether they have; if not, the switch is to be taken back
+ * @param held receives what keeps them from committing
+ * @returns whether they have stopped; if not, take the switch back
  */
 async function close(
   log: Log,
@@ -228,7 +228,7 @@ async function close(
   return !isUneven(await positions(), count);
 }
 
-/** Ends for tasks that share partitions, of which some may have read beyond those that they were given. */
+/** Common ends for tasks that share partitions, since some may have read beyond the ends given before. */
 function evenEnds({ partitions, tasks }: Positions, ends: readonly number[]): readonly number[] {
   return tasks.map((_, task) =>
     Math.max(

@@ -1,5 +1,5 @@
 /**
- * How far a generation has got in the events.
+ * How far a generation has got through the events.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export async function hasGap(
   return false;
 }
 
-/** The offsets up to which all of a partition is done, for a generation with so many tasks. */
+/** The offsets up to which every partition is done, for a generation with `count` tasks. */
 export function goalFor({ partitions, tasks }: Positions, count: number): readonly number[] {
   if (tasks.length === count) return tasks;
   return Array.from({ length: count }, (_, one) => {
@@ -55,12 +55,12 @@ export function goalFor({ partitions, tasks }: Positions, count: number): readon
   });
 }
 
-/** Whether tasks that share a partition are at different places of it, where others are to share it otherwise. */
+/** Whether tasks that share a partition are at different offsets, when a different number is to share it. */
 export function isUneven({ partitions, tasks }: Positions, count: number): boolean {
   return tasks.length !== count && tasks.some((next, task) => next !== tasks[task % partitions]);
 }
 
-/** How many offsets are between two places, over all partitions. */
+/** Number of offsets between two positions, over all partitions. */
 export function distance(from: readonly number[], to: readonly number[]): number {
   return to.reduce((sum, end, partition) => sum + Math.max(0, end - (from[partition] ?? 0)), 0);
 }

@@ -1,6 +1,6 @@
 /**
  * Builds a generation from the sources of a deployment: events are folded, lists that users saw are joined with their
- * outcomes, samples are made and learnt, all under another configuration, at full speed.
+ * outcomes, and samples are made and learnt, all under another configuration and at full speed.
  *
  * ```text
  *   events           ■■■■■■■■■■■■■■■■■■■■│            the offsets that the serving generation has committed
@@ -9,8 +9,8 @@
  *              state.g2, statistics.g2, signals.g2, samples.g2, parameters.g2, checkpoints.g2
  * ```
  *
- * Rounds are in lockstep as in a replay, and which partition is next depends on what is committed alone: killed at any
- * moment, it goes on to the same bytes.
+ * Rounds are in lockstep as in a replay, and the next partition depends only on what is committed, so a build that is
+ * killed at any moment resumes to the same bytes.
  *
  * @module
  */
@@ -38,19 +38,22 @@ import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts"
 
 /** Most events of a round. */
 const ROUND_EVENTS = 1024;
-/** Longest wait at the end of a log that is bounded. */
+/** Longest wait at the end of a bounded log. */
 const END_WAIT_MS = 20;
 
 /** What is built. */
 export interface RebuildOptions {
-  /** The learner of the generation, with the topics that are its own. */
+  /** The learner of the generation, with its own topics. */
   readonly spec: LearnerSpec;
   /** Options of its tasks. */
   readonly task: TaskOptions;
-  /** Offsets of events up to which it is built, by task: as many as there are partitions, or a multiple that share them. */
+  /**
+   * Offsets of events up to which it is built, by task: one task per partition, or a multiple that share partitions.
+   */
   readonly until: readonly number[];
   /**
-   * The learner of a generation whose weights it begins with, by the names of inputs; samples are made, not learnt.
+   * The learner whose weights this generation starts from, matched by names of inputs; samples are then made, but not
+   * learnt.
    *
    * @default {it learns all samples}
    */
@@ -83,7 +86,7 @@ export interface RebuildProgress {
   readonly done: number;
   /** Offsets of events that are to be in it. */
   readonly of: number;
-  /** What it has in place of events that the log has dropped, by task that is not beyond them. */
+  /** What replaces events that the log has dropped, for each task that has not passed them. */
   readonly carried: readonly Carried[];
 }
 
@@ -95,12 +98,12 @@ export class Rebuild implements AsyncDisposable {
   readonly #options: RebuildOptions;
   readonly #tasks: readonly Task[];
   readonly #remembered: readonly Carried[];
-  /** What a service has of it beside its tasks. */
+  /** What a service takes over besides its tasks. */
   readonly warm: Omit<WarmGeneration, "tasks">;
-  /** Where each partition of the events ends; nowhere, `Infinity`, once its tasks lead. */
+  /** Where each task stops; nowhere, `Infinity`, once its tasks lead. */
   readonly ends: number[];
   readonly #open: AsyncDisposableStack;
-  /** Its tasks, unless they are given away. */
+  /** Its tasks, until they are given away. */
   readonly #own: AsyncDisposableStack;
   readonly #starts: readonly number[];
   /** Tasks that have an event, and those that have none before their end. */
@@ -140,7 +143,7 @@ export class Rebuild implements AsyncDisposable {
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
   }
 
-  /** Creates the topics of the generation, or goes on where the last one stopped. */
+  /** Creates the topics of the generation, or resumes an earlier build. */
   static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
     const { spec, stateBytes, service, carries, remembers } = options;
     const { topics, schema, learner } = spec;
@@ -197,7 +200,7 @@ export class Rebuild implements AsyncDisposable {
     );
   }
 
-  /** How far it is. */
+  /** How far the build is. */
   get progress(): RebuildProgress {
     let [done, of] = [0, 0];
     for (const [partition, task] of this.#tasks.entries()) {
@@ -213,16 +216,16 @@ export class Rebuild implements AsyncDisposable {
     };
   }
 
-  /** Has more events in it. @param until offsets of events up to which it is built then, by partition */
+  /** Extends the build. @param until offsets of events up to which it is then built, by task */
   extend(until: readonly number[]): void {
     for (const [partition, end] of until.entries()) this.ends[partition] = end;
     this.#done.clear();
   }
 
   /**
-   * Does a round. @returns whether there is more to do; when not, all of it is committed
+   * Does a round. @returns whether there is more to do; if not, everything is committed
    *
-   * @param isLast whether a learner goes on elsewhere, so that the last checkpoint is good enough. @default {false}
+   * @param isLast whether a learner goes on elsewhere, so that its last checkpoint is good enough. @default {false}
    */
   async step(isLast = false): Promise<boolean> {
     const task = await this.#furthestBehind();
@@ -245,8 +248,8 @@ export class Rebuild implements AsyncDisposable {
   }
 
   /**
-   * Lets go of the learner, and gives its tasks away, which answer by themselves from now on. It was built to its end
-   * for a service.
+   * Releases the learner and gives the tasks away, which answer by themselves from now on. The build must have
+   * reached its end, for a service.
    */
   async lead(): Promise<Map<number, Task>> {
     const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));
@@ -257,13 +260,13 @@ export class Rebuild implements AsyncDisposable {
     return tasks;
   }
 
-  /** Lets go of everything; what is not committed is done again. */
+  /** Releases everything; work that is not committed is done again. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#own.disposeAsync();
     await this.#open.disposeAsync();
   }
 
-  /** The task with the oldest clock of those that are not at their end, by what is committed. */
+  /** The task with the oldest clock among those not at their end, by what is committed. */
   async #furthestBehind(): Promise<Task | undefined> {
     let oldest: Task | undefined;
     for (const task of this.#tasks) {
@@ -278,14 +281,14 @@ export class Rebuild implements AsyncDisposable {
     return oldest;
   }
 
-  /** Whether the learner's checkpoint has all: another one would count as a state that was served for longer. */
+  /** Whether the learner's checkpoint is complete: another one would count as a state that was served for longer. */
   async #isCheckpointed(): Promise<boolean> {
     const { topics, model } = this.#options.spec;
     const positions = await checkpointedSamples(this.#log, topics, model);
     return isDeepStrictEqual(positions, this.learning.positions);
   }
 
-  /** Learns all that the other tasks have learnt until now. */
+  /** Learns everything that the other tasks have learnt so far. */
   async #learnOthers(task: Task): Promise<void> {
     const { signals } = this.#options.spec.topics;
     if (!task.others.isShared) return;
@@ -303,14 +306,14 @@ export class Rebuild implements AsyncDisposable {
   }
 }
 
-/** The learner whose weights a generation begins with; `null` = it has begun, or begins anew. */
+/** The learner whose weights a generation starts from; `null` = it has started, or starts from scratch. */
 async function carried(log: Log, { spec, carries }: RebuildOptions): Promise<Learning | null> {
   if (carries === undefined) return null;
   if (await readChunks(log, spec.topics.checkpoints, spec.model) !== null) return null;
   return await openLearning(log, carries);
 }
 
-/** The log, of which a topic ends at offsets; they may move. */
+/** The log with a topic that ends at given offsets, which may move. */
 export function boundedLog(log: Log, topic: string, until: readonly number[]): Log {
   const read = async (
     name: string,

@@ -1,6 +1,6 @@
 /**
- * What the states of a generation remember of events that the log has dropped: behaviours and profiles, written down as
- * events once more, so that another generation begins with them.
+ * What a generation's states remember of events that the log has dropped: behaviours and profiles. They are written
+ * as events again, so that another generation starts with them.
  *
  * ```text
  *   events      ×××××××××××××××××××│■■■■■■■■■■■■■■■■■■■     × dropped   ■ there
@@ -8,9 +8,10 @@
  *   remembered          ▪▪▪▪▪▪▪▪▪▪▪│                        one event each, by time, in the last of the dropped offsets
  * ```
  *
- * What is an event of the log, too, is left out. What comes of behaviours (sequences, pairs, popularity) is computed as
- * configured now; what did not enter a sequence is lost: lists and their outcomes, values, behaviours that sequences have
- * dropped. Takes the memory of {@linkcode SLICE} behaviours and an id per user.
+ * Behaviours and profiles that are still events on the log are left out. Everything derived from behaviours
+ * (sequences, pairs, popularity) is computed as configured now; everything that never entered a sequence is lost:
+ * lists and their outcomes, values, and behaviours that sequences have dropped. Takes memory for {@linkcode SLICE}
+ * behaviours and one id per user.
  *
  * @module
  */
@@ -31,34 +32,34 @@ import { EXPERIMENT } from "../experiments/record.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
 import { rememberedTopic, type Topics } from "../topics/topics.ts";
 
-/** Behaviours that are sorted at once; more only where an hour has more. */
+/** Behaviours that are sorted at once; more only if a single hour has more. */
 const SLICE = 500_000;
-/** First events of the log that are looked through for what states remember, too: as far as events may be out of order. */
+/** First events of the log that are compared with what states remember: as many as may be out of order. */
 const BORDER_EVENTS = 4096;
 const HOUR_MS = 3_600_000;
-/** Records that are written at once. */
+/** Records that are written in one append. */
 const PORTION = 1000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What became of that which the log has dropped. */
+/** What became of events that the log has dropped. */
 export interface Carried {
   /** Offset of the first event that the log had. */
   readonly start: number;
-  /** Behaviours that are events again. */
+  /** Behaviours that became events again. */
   readonly behaviours: number;
-  /** Profiles likewise. */
+  /** Profiles that became events again. */
   readonly profiles: number;
-  /** Behaviours that sequences have dropped. */
+  /** Behaviours that are lost, as sequences have dropped them. */
   readonly gone: number;
 }
 
-/** What is remembered by whom, for whom. */
+/** Which generation remembers, and for which one. */
 export interface RememberingOptions {
   /** Topics of the generation that remembers. */
   readonly from: Topics;
-  /** Topics of the one that is built. */
+  /** Topics of the generation that is built. */
   readonly topics: Topics;
   /** Options of its tasks. */
   readonly task: TaskOptions;
@@ -67,8 +68,8 @@ export interface RememberingOptions {
 }
 
 /**
- * The log with remembered events in place of those that were dropped, for tasks that have not got beyond them; they are
- * written down first where a task has not begun.
+ * The log with remembered events in place of dropped ones, for tasks that have not passed them yet; for a task that
+ * has not started, they are written first.
  *
  * @param log as the tasks have it
  */
@@ -120,7 +121,7 @@ export async function rememberingLog(
   };
 }
 
-/** Drops remembered events, when all tasks have them. */
+/** Drops remembered events, once all tasks have read them. */
 export async function forgetRemembered(log: Log, topics: Topics): Promise<void> {
   const topic = rememberedTopic(topics);
   const partitions = (await log.identify(topic))?.partitions ?? 0;
@@ -137,7 +138,7 @@ async function lastOf(log: Log, topic: string, partition: number) {
   return last;
 }
 
-/** What was written down completely before; `null` = nothing was. */
+/** The result of an earlier, complete write; `null` = there is none. */
 async function completeIn(log: Log, topic: string, task: number): Promise<Carried | null> {
   const last = await lastOf(log, topic, task);
   return last?.value == null || last.key !== null ? null : JSON.parse(decoder.decode(last.value));
@@ -151,17 +152,17 @@ interface Remembered {
   readonly time: number;
 }
 
-/** Where events that the log has begin, in time. */
+/** Where the events on the log begin, in time. */
 interface Border {
   /** Behaviours of this time and later are events of the log. */
   readonly time: number;
-  /** Behaviours before it that are, too, by {@linkcode keyOf}. */
+  /** Earlier behaviours that are events of the log, too, by {@linkcode keyOf}. */
   readonly known: ReadonlySet<string>;
-  /** The time of its first record. */
+  /** The time of the log's first record. */
   readonly since: number;
 }
 
-/** Writes down what is remembered of the users of a task. */
+/** Writes what is remembered of the users of a task. */
 async function remember(
   log: Log,
   { from, topics, task: options, tasks }: RememberingOptions,
@@ -195,7 +196,7 @@ async function remember(
       all++;
     }
   });
-  // There are no more offsets: the newest are kept.
+  // There are only that many free offsets: the newest events are kept.
   let surplus = Math.max(0, all - start);
   const counts = { behaviours: 0, profiles: 0 };
   const waiting: NewRecord[] = [];
@@ -269,7 +270,7 @@ function keyOf({ user, item, action, time }: Remembered): string {
   return `${user}\0${item}\0${action}\0${time}`;
 }
 
-/** The behaviours of a user that the log has no event of. */
+/** The behaviours of a user for which the log has no event. */
 function* rememberedOf(
   state: TaskState,
   { id: user, row }: UserState,
@@ -285,7 +286,7 @@ function* rememberedOf(
   }
 }
 
-/** What a user's profile is made of. */
+/** The events that make up a user's profile. */
 function profilesOf({ id: user, profile }: UserState, time: number): Event[] {
   const attributes = Object.entries(profile);
   return Array.from({ length: Math.ceil(attributes.length / MAX_ATTRIBUTES) }, (_, part) => ({
@@ -296,7 +297,7 @@ function profilesOf({ id: user, profile }: UserState, time: number): Event[] {
   }));
 }
 
-/** Stretches of time, in order, each with as many behaviours as are sorted at once. */
+/** Spans of time, in order, each with as many behaviours as are sorted at once. */
 function slicesOf(hours: ReadonlyMap<number, number>): { readonly from: number; readonly to: number }[] {
   const slices: { from: number; to: number }[] = [];
   let size = Infinity;
@@ -329,7 +330,7 @@ async function* newestUsers(
       const result = await log.read(topic, partition, next);
       for (const record of result.records) {
         const { key, value, offset } = record;
-        // What is behind has taken its place meanwhile.
+        // A later record has replaced it.
         if (key === null || offset < (newest.get(key) ?? 0)) continue;
         newest.set(key, Infinity);
         if (value !== null) yield { key, value, record };

@@ -1,5 +1,6 @@
 /**
- * How the processes of a deployment go from one generation to the next: one of them builds it, and a record has all switch.
+ * How the processes of a deployment move from one generation to the next: one of them builds it, and a record makes
+ * all of them switch.
  *
  * ```text
  *   generations   closing 2 ──────────────── serving 2
@@ -7,9 +8,9 @@
  *   others          stop reading                └ leave the old groups, join the new ones, restore what is assigned
  * ```
  *
- * From `closing` on no old task is opened, and those that are open are fenced: what they have committed then is all that
- * they ever answer, whether their process has seen the record, is frozen, or is gone. A switch that stays open is taken
- * back by any process, which fences its builder: both records are written by one transactional id.
+ * After `closing` no old task is opened, and open ones are fenced: what they have committed by then is all that they
+ * ever answer, whether their process has seen the record, is frozen, or is gone. If a switch stays open too long, any
+ * process takes it back and thereby fences the builder: one transactional id writes both records.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import type { Service } from "../service/service.ts";
 import { closingRecord, type SwitchState, switchState, switchWriterId } from "../topics/serving.ts";
 import { generationTopics, tasksGroup, type Topics } from "../topics/topics.ts";
 
-/** A service, and the offsets of events at which it stops to read, by task. */
+/** A service, and the offsets of events at which it stops reading, by task. */
 export interface Bounded {
   /** The service. */
   readonly service: Service;
@@ -36,11 +37,11 @@ export interface SuccessionOptions {
   readonly topics: Topics;
   /** Where the service of the process is. */
   readonly place: Replaceable;
-  /** Number of the generation that it runs. */
+  /** Number of the generation that the process runs. */
   readonly serving: number;
   /** Where its tasks stop, by task. */
   readonly ends: number[];
-  /** Starts another generation, to restore what is assigned to it. @throws Error when it cannot be run here */
+  /** Starts another generation, which restores the tasks assigned to it. @throws Error when it cannot be run here */
   readonly start: (generation: number) => Promise<Bounded>;
   /** Ends it. */
   readonly signal: AbortSignal;
@@ -53,13 +54,13 @@ export interface SuccessionOptions {
 }
 
 const PATIENCE_MS = 10_000;
-/** Longest wait for a record, and the pause after a failure. */
+/** Longest wait for a record, and pause after a failure. */
 const WAIT_MS = 1000;
 const LOOK_MS = 50;
 
 const logger = getLogger(["meander", "rebuild"]);
 
-/** Keeps the service of a process at the generation that serves. */
+/** Keeps the service of a process on the generation that serves. */
 export class Succession {
   /** Where the service of the process is. */
   readonly place: Replaceable;
@@ -69,11 +70,11 @@ export class Succession {
   readonly #options: SuccessionOptions;
   #serving: number;
   #ends: number[];
-  /** Whether this process is the one that switches. */
+  /** Whether this process is making the switch. */
   #isSwitching = false;
   /** Since when a switch is open. */
   #openSince: number | undefined;
-  /** What follows changes one at a time. */
+  /** Serialises what follows changes of the records. */
   #heeding: Promise<void> = Promise.resolve();
 
   /** Begins to watch. */
@@ -86,12 +87,12 @@ export class Succession {
     this.ended = this.#watch();
   }
 
-  /** From now on this process follows no record, until it {@linkcode replace}s its service or {@linkcode look}s. */
+  /** Stops following records until this process {@linkcode replace}s its service or {@linkcode look}s. */
   begin(): void {
     this.#isSwitching = true;
   }
 
-  /** Puts the service of the next generation into the place, which was released. @returns the one before */
+  /** Puts the service of the next generation into the released place. @returns the previous service */
   replace(generation: number, { service, ends }: Bounded): Service {
     this.#isSwitching = false;
     this.#serving = generation;
@@ -99,13 +100,13 @@ export class Succession {
     return this.place.replace(service);
   }
 
-  /** Does what the log says: follows another generation, or takes up the same one again where the tasks were released. */
+  /** Does what the log says: follows another generation, or resumes the same one if its tasks were released. */
   look(): Promise<void> {
     this.#isSwitching = false;
     return this.#heed();
   }
 
-  /** Fences the tasks of the generation that serves. @returns what is to be held until others answer */
+  /** Fences the tasks of the serving generation. @returns what must be held until others answer */
   async fence(): Promise<AsyncDisposable> {
     const group = tasksGroup(generationTopics(this.#options.topics, this.#serving));
     await using writers = new AsyncDisposableStack();
@@ -149,7 +150,7 @@ export class Succession {
         await this.#follow(await switchState(this.#log, this.#options.topics));
       }
     });
-    this.#heeding = heeded.catch(() => {}); // who waits for it has it
+    this.#heeding = heeded.catch(() => {}); // whoever awaits it handles it
     return heeded;
   }
 
@@ -167,7 +168,7 @@ export class Succession {
     }
   }
 
-  /** Takes back a switch whose builder has not come to its end; what it writes from now on fails. */
+  /** Takes back a switch that its builder has not completed; the builder's writes fail from now on. */
   async #reopen(): Promise<void> {
     const { topics, now } = this.#options;
     await using writer = await this.#log.writer(switchWriterId(topics));
@@ -179,9 +180,9 @@ export class Succession {
 }
 
 /**
- * Whether a task may work that has fenced all others of its partition. Waits while a switch is under way.
+ * Checks that a task may work, once it has fenced all others of its partition. Waits while a switch is under way.
  *
- * @throws LogError `fenced` when it has waited, or another generation serves: it has been fenced meanwhile
+ * @throws LogError `fenced` when it had to wait, or another generation serves: it has been fenced meanwhile
  */
 export async function mayWork(
   log: Log,

@@ -118,7 +118,7 @@ export class BatchReader {
     this.#read = [...this.#learnt];
   }
 
-  /** Leaves out all samples that there are. @returns the users whom they erase */
+  /** Skips all samples on the log. @returns the users whom they erase */
   async pass(): Promise<readonly string[]> {
     const erased: string[] = [];
     const ends: number[] = [];
@@ -262,7 +262,7 @@ export class BatchReader {
   }
 }
 
-/** Decodes a sample; `null` when it cannot. @throws LogError `corrupt` when a newer version of ours has written it */
+/** Decodes a sample; `null` when it cannot. @throws LogError `corrupt` when a newer release has written it */
 function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);

@@ -153,7 +153,7 @@ function decoded(record: LogRecord, value: Uint8Array): ParameterVersion | null 
   }
 }
 
-/** Positions of samples, by partition, from which a model's learner goes on after a crash; `null` = from the start. */
+/** Positions of samples, by partition, from which a model's learner resumes after a crash; `null` = from the start. */
 export async function checkpointedSamples(
   log: Pick<Log, "latest" | "read" | "bounds" | "identify">,
   topics: Topics,

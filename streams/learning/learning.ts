@@ -348,7 +348,7 @@ export class Learning implements AsyncDisposable {
     await this.pass();
   }
 
-  /** @internal Leaves out all samples that are on the log now, but erases whom they erase. */
+  /** @internal Skips all samples that are on the log now, but erases the users whom they erase. */
   async pass(): Promise<void> {
     const erased = await this.#reader.pass();
     if (erased.length > 0) {

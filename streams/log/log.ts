@@ -255,8 +255,8 @@ export interface Log extends AsyncDisposable {
   /**
    * Opens a transactional writer, fencing any other with this id.
    *
-   * @param places where a read or a bound asked of this log from then on includes all that the others have committed, also
-   * while a broker says otherwise that the rest has left behind
+   * @param places partitions where reads and bounds of this log from now on include all that the fenced writers have
+   * committed, even if a broker that is cut off from the others answers otherwise
    */
   writer(
     id: string,

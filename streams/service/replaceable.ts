@@ -7,7 +7,7 @@
 import type { Topics } from "../topics/topics.ts";
 import type { Service } from "./service.ts";
 
-/** Names of topics that follow the generation which serves, for whoever reads them when it needs them. */
+/** Names of topics of the serving generation, which change with it; read them when they are needed. */
 export class ServingTopics {
   /** The names. */
   readonly topics: Topics;
@@ -27,7 +27,7 @@ export class ServingTopics {
 
 /** The place of a service, in which one follows another. */
 export class Replaceable {
-  /** The service that is there now: hold this, and read of it what is needed when it is. */
+  /** The current service: hold this, and read its properties when they are needed. */
   readonly service: Service;
   readonly #topics: ServingTopics;
   #current: Service;
@@ -46,7 +46,7 @@ export class Replaceable {
     this.service = following(() => this.#current, shown);
   }
 
-  /** The service itself that is there now. */
+  /** The current service itself. */
   get current(): Service {
     return this.#current;
   }
@@ -62,7 +62,7 @@ export class Replaceable {
     await this.#current.stopTasks();
   }
 
-  /** Puts another service into the place. @returns the one before, which goes on until it is stopped */
+  /** Puts another service into the place. @returns the previous one, which runs until it is stopped */
   replace(service: Service): Service {
     const before = this.#current;
     this.#current = service;
@@ -72,7 +72,11 @@ export class Replaceable {
   }
 }
 
-/** An object whose properties are those of whatever is there when they are read. @param over properties of its own */
+/**
+ * An object whose properties are those of the current target at the time when they are read.
+ *
+ * @param over properties of its own
+ */
 function following<T extends object>(current: () => T, over: Partial<T> = {}): T {
   return new Proxy(current(), {
     get(_, name) {

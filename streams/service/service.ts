@@ -350,8 +350,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   }
 
   /**
-   * Progress of the erasure that the event at an offset of `events` requests; `null` when other processes handle it. `kept`
-   * on a log that does not erase records: everything of ours has been rewritten.
+   * Progress of the erasure that the event at an offset of `events` requests; `null` when other processes handle it.
+   * `kept` on a log that does not erase records: everything that meander can rewrite has been rewritten.
    *
    * @internal
    */
@@ -457,7 +457,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
   }
 
-  /** Logs now and then what happened to the topics, while tasks continue. */
+  /** Logs at intervals what happened to the topics, while tasks continue. */
   #complain(): void {
     const complaint = this.#tasks?.workers.map(([, { job }]) => job?.complaint).find((one) =>
       one !== undefined

@@ -39,9 +39,9 @@ const NO_SOURCES = [
  * Reads a folder with `items.jsonl` (if there is one) and then `events.jsonl`, each perhaps with `.gz`; or one file of
  * events, or of items when its name begins with `items`.
  *
- * Where the folder has `recommendations.jsonl`, each request is the impression of what it was answered with: it would be
- * answered anew, and learnt as if that had been shown. Requests without an answer are left out. Samples are not read:
- * they are made anew.
+ * If the folder has `recommendations.jsonl`, each request becomes the impression of its answer; otherwise it would be
+ * answered afresh, and that answer learnt as if it had been shown. Requests without an answer are left out. Samples
+ * are not read, but made afresh.
  */
 export async function* openNative(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
@@ -73,7 +73,7 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
   else yield* readShown(events, recommendations, options);
 }
 
-/** Reads events. @throws TypeError when it begins with what is exported and is no event */
+/** Reads events. @throws TypeError when the file begins with exported records that are not events */
 function readEvents(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   let isFirst = true;
   return readRecords(file, options, (bytes) => {

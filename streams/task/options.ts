@@ -37,7 +37,11 @@ export interface TaskRuntime {
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
-  /** Encodes samples of lists for the topic `recommendations.samples`; `null` = not this one. @default {it has none} */
+  /**
+   * Encodes samples of lists for the topic `recommendations.samples`; `null` = leave this one out.
+   *
+   * @default {no such topic}
+   */
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Number of partitions of the events. @default {what the log says} */
   readonly partitions?: number | undefined;

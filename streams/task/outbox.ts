@@ -9,8 +9,8 @@
  *   rejections   ░░
  * ```
  *
- * Each output but a rejection carries the number of its input ({@linkcode INPUT}). Outputs are encoded right after their
- * event: bytes take less memory until the commit, and leave it less to do.
+ * Each output except a rejection carries the number of its input ({@linkcode INPUT}). Outputs are encoded right after
+ * their event: bytes take less memory until the commit, and leave less work for it.
  *
  * @module
  */
@@ -49,7 +49,7 @@ export interface OutboxOptions {
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users and copies on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: OutputEncoder | undefined;
-  /** Encodes samples of lists for others; `null` = another one. @default {nobody is given any} */
+  /** Encodes samples of lists for other programs; `null` = the sample has no list. @default {none are written} */
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Receives committed samples. @default {none} */
   readonly handover?: SampleHandover | undefined;
@@ -62,7 +62,7 @@ interface Encoded {
   readonly value: Uint8Array | null;
   /** See {@linkcode INPUT}. */
   readonly input: string;
-  /** Other topics that get it, and as what. */
+  /** Other topics that get the output, each with its encoding. */
   readonly copies?: readonly { readonly topic: string; readonly value: Uint8Array | null }[];
   /** What is to be handed over. */
   readonly sample?: Sample | undefined;
@@ -81,7 +81,7 @@ export class Outbox {
   #samples: Encoded[] = [];
   /** Lists of users and their erasures. */
   #lists: Encoded[] = [];
-  /** Events of users who take something over. */
+  /** Events of users to whom something is handed over. */
   #merges: Encoded[] = [];
   #erased: string[] = [];
   /** Without a time where that of the input is invalid. */
@@ -107,7 +107,7 @@ export class Outbox {
     return this.#answers.length > 0;
   }
 
-  /** Whether there are events for tasks, this one included. */
+  /** Whether there are events for tasks, including this one. */
   get hasMerges(): boolean {
     return this.#merges.length > 0;
   }

@@ -1,5 +1,5 @@
 /**
- * A share of a processor for a thread.
+ * Limits a thread to a share of a processor.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import process from "node:process";
 
 /** How long work took, milliseconds. */
 interface Spent {
-  /** Of a processor. */
+  /** CPU time. */
   readonly processor: number;
-  /** By the clock. */
+  /** Wall-clock time. */
   readonly wall: number;
 }
 
 /**
- * How long to rest after some work, so that a share of a processor is used, milliseconds. What the thread waited for, such
- * as a processor that others had, is rest.
+ * How long to rest after some work so that it uses a given share of a processor, milliseconds. Time that the thread
+ * spent waiting, such as for a busy processor, counts as rest.
  */
 export function restAfter({ processor, wall }: Spent, share: number): number {
   return Math.max(0, processor / share - wall);
 }
 
-/** Begins to measure. @returns tells what was spent since then */
+/** Starts measuring. @returns a function that tells the time spent since */
 export function measureSpent(): () => Spent {
   const begun = performance.now(), used = threadMs();
   return () => ({ processor: threadMs() - used, wall: performance.now() - begun });

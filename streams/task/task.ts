@@ -239,7 +239,11 @@ export class Task implements AsyncDisposable {
     return this.#parts.others;
   }
 
-  /** From now on it answers requests, rejects, and gives lists by itself. @throws RangeError when something is not committed */
+  /**
+   * From now on the task answers requests, rejects, and writes lists by itself.
+   *
+   * @throws RangeError when something is not committed
+   */
   lead(): void {
     if (this.isDirty) throw new RangeError(`Cannot have task ${this.partition} lead: commit it before`);
     this.#parts.followed.given = null;
@@ -465,7 +469,7 @@ export class Task implements AsyncDisposable {
     return this.#parts.inputs;
   }
 
-  /** Whether its commit brings events: what users hand over to others. */
+  /** Whether its commit writes events: what users hand over to others. */
   get hasMerges(): boolean {
     return this.#outbox.hasMerges;
   }

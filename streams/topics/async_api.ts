@@ -1,5 +1,6 @@
 /**
- * The AsyncAPI 3 document of a deployment's topics: what others may write and read, and what is meander's own.
+ * The AsyncAPI 3 document of a deployment's topics: what other programs may write and read, and what is internal to
+ * meander.
  *
  * @module
  */
@@ -18,7 +19,7 @@ const READ_BY_OTHERS: readonly Name[] = ["recommendations", "lists", "rejected"]
 /** Outputs of a task, whose records say which event they come from. */
 const OUTPUTS: readonly Name[] = ["recommendations", "lists", "samples"];
 
-/** The channel of the topics of surfaces: there are as many as the configuration says. */
+/** The channel of the topics of surfaces, of which the configuration sets the number. */
 const SURFACE = "surface";
 const ON_SURFACE =
   "Answers to requests of one surface, or of all, which are on `recommendations`, too (`surfaceTopics`).";
@@ -91,7 +92,7 @@ function channel(topic: Name, address: string): JsonSchema {
   };
 }
 
-/** The topics of surfaces, which others read instead of that of all recommendations. */
+/** The topics of surfaces, which consumers read instead of all recommendations. */
 function surfaceChannel(recommendations: string): JsonSchema {
   const own = channel("recommendations", surfaceTopic({ recommendations }, "{ending}"));
   const parameters = {

@@ -1,6 +1,6 @@
 /**
- * The records of generations on their topic: what each was made as, so that another configuration is recognised before it
- * meets what the log holds. See docs/decisions/0050-generations.md.
+ * The records of generations on their topic: the blueprint of each, so that a different configuration is recognised
+ * before it touches what the log holds. See docs/decisions/0050-generations.md.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import { readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 
-/** What a deployment is made as; plain JSON, with every default filled in. */
+/** How a deployment is made; plain JSON, with every default filled in. */
 export interface Blueprint {
   /** Name of the model. */
   readonly model: string;
   /** Names of models of variants. */
   readonly variants: readonly string[];
-  /** Number of tasks: that of the partitions of `events`, or a multiple. */
+  /** Number of tasks: the number of partitions of `events`, or a multiple. */
   readonly partitions: number;
   /** Seed of weights and draws. */
   readonly seed: number;
@@ -29,7 +29,7 @@ export interface Blueprint {
 export interface Generation {
   /** Its number; the first is 1. */
   readonly number: number;
-  /** What it is made as. */
+  /** How it is made. */
   readonly blueprint: Blueprint;
   /** When the record was first written, milliseconds since the epoch. */
   readonly since: number;
@@ -37,9 +37,9 @@ export interface Generation {
   readonly until?: readonly number[] | undefined;
   /** Number of partitions that the events had when it was built; absent = as many as it has tasks. */
   readonly sources?: number | undefined;
-  /** Number of the generation whose weights it begins with, until it is built; what is folded is not learnt again. */
+  /** Number of the generation whose weights it starts from, until it is built; folded events are not learnt again. */
   readonly carries?: number | undefined;
-  /** Whether the deployment was there before the record: what it held was only compared with its weights. */
+  /** Whether the deployment existed before the record, which was then only compared with its weights. */
   readonly isAdopted: boolean;
 }
 
@@ -54,7 +54,7 @@ export function encodeGeneration(generation: Generation): Uint8Array {
   return encoder.encode(JSON.stringify({ format: FORMAT, ...generation }));
 }
 
-/** Decodes the record of a generation. @throws SyntaxError when it is none, or of a later format */
+/** Decodes the record of a generation. @throws SyntaxError when it is not one, or has a later format */
 export function decodeGeneration(bytes: Uint8Array): Generation {
   const { format, ...generation } = JSON.parse(decoder.decode(bytes)) as Generation & {
     readonly format: unknown;

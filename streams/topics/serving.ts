@@ -1,5 +1,6 @@
 /**
- * Which generation of a deployment serves: a record on the topic of generations, so that all switch in one commit.
+ * Which generation of a deployment serves: a record on the topic of generations, so that all processes switch in one
+ * commit.
  *
  * @module
  */
@@ -14,7 +15,7 @@ export const SERVING_KEY = "serving";
 /** Key of the record of a switch that is under way. */
 const CLOSING_KEY = "closing";
 
-/** Number of the generation that is there before any record says so. */
+/** Number of the generation that serves while there is no record. */
 export const FIRST_GENERATION = 1;
 
 /** Number of the generation that serves. @throws LogError `corrupt` when the record cannot be read */
@@ -31,15 +32,15 @@ export async function servingGeneration(
   throw corruptRecord("find which generation serves", record, cause, remedyByCopy(record));
 }
 
-/** A switch that is under way: the generation that serves takes no more events. */
+/** A switch that is under way: the serving generation reads no more events. */
 export interface Closing {
   /** Number of the generation that is to serve. */
   readonly to: number;
-  /** Offsets of events at which the tasks of the one that serves stop, by task; 0 = where they are. */
+  /** Offsets of events at which the tasks of the serving one stop, by task; 0 = where they are. */
   readonly ends: readonly number[];
 }
 
-/** What the topic of generations says of who answers. */
+/** Which generation answers, by the topic of generations. */
 export interface SwitchState {
   /** Number of the generation that serves. */
   readonly serving: number;
@@ -53,7 +54,7 @@ export async function switchState(
   topics: Pick<Topics, "generations">,
 ): Promise<SwitchState> {
   const { generations } = topics;
-  // In this order: a switch that ends in between is seen by its new generation.
+  // In this order, so that a switch that ends in between shows as its new generation.
   const record = await log.identify(generations) === null
     ? null
     : await newestOf(log, generations, 0, CLOSING_KEY);
@@ -66,7 +67,7 @@ export async function switchState(
   }
 }
 
-/** Transactional id of whoever builds and switches: a later one fences what an earlier one would write. */
+/** Transactional id for building and switching: a later builder fences an earlier one. */
 export function switchWriterId({ generations }: Pick<Topics, "generations">): string {
   return `${generations}-switch`;
 }
@@ -90,7 +91,7 @@ export async function servingTopics(
   return generationTopics(topics, await servingGeneration(log, topics));
 }
 
-/** The record that has a generation serve. @param time wall clock, milliseconds since the epoch */
+/** The record that makes a generation serve. @param time wall clock, milliseconds since the epoch */
 export function servingRecord(
   { generations }: Pick<Topics, "generations">,
   generation: number,

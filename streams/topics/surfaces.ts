@@ -1,8 +1,9 @@
 /**
- * Topics of the recommendations of single surfaces, for consumers who want no others.
+ * Topics with the recommendations of single surfaces, for consumers who want only those.
  *
- * What is on them is on `recommendations`, too, with the same header `input`: requests over HTTP, figures of experiments
- * and evaluation read that. Their names begin with its name, so that backups and erasures know them.
+ * Their records are also on `recommendations`, with the same header `input`; requests over HTTP, figures of
+ * experiments and evaluation read that topic. Their names start with its name, so that backups and erasures find
+ * them.
  *
  * @module
  */
@@ -22,12 +23,12 @@ const ENDING: Option<string> = {
   value: "",
 };
 
-/** Ending of the topic with samples for others. */
+/** Ending of the topic with samples for other programs. */
 export const SAMPLES_ENDING = "samples";
 /** Stands for all surfaces, and for none. */
 const ALL = "*";
 
-/** Endings of topics by surface: `{"home": "front"}` puts what is asked for on `home` on `recommendations.front`. */
+/** Endings of topics by surface: `{"home": "front"}` copies answers for `home` to `recommendations.front`. */
 export const SURFACE_TOPICS: Option<Readonly<Record<string, string>> | undefined> = by(
   ENDING,
   "recommendations of single surfaces on topics of their own, too: by surface, `*` for all, the ending of the topic " +
@@ -39,7 +40,7 @@ export function surfaceTopic({ recommendations }: Pick<Topics, "recommendations"
   return `${recommendations}.${ending}`;
 }
 
-/** The topics that take an answer of a surface, too. */
+/** The topics that get a copy of an answer for a surface. */
 export function copiesOf(
   topics: Pick<Topics, "recommendations">,
   endings: Readonly<Record<string, string>> = {},
@@ -51,7 +52,7 @@ export function copiesOf(
   return [...new Set(own)].map((ending) => surfaceTopic(topics, ending));
 }
 
-/** The topics to create beside those of `topicSpecs`. */
+/** The topics to create in addition to those of `topicSpecs`. */
 export function surfaceTopicSpecs(
   topics: Topics,
   partitions: number,
@@ -61,7 +62,7 @@ export function surfaceTopicSpecs(
   return [...own].map((ending) => ({ name: surfaceTopic(topics, ending), partitions, cleanup: "delete" }));
 }
 
-/** The topics of surfaces that a log has, also of surfaces that have none any more. */
+/** The topics of surfaces on a log, including those of surfaces that are no longer configured. */
 export async function surfaceTopicsOn(
   log: Pick<Log, "topics">,
   { recommendations }: Pick<Topics, "recommendations">,

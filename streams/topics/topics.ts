@@ -33,7 +33,7 @@ export type Topics = Readonly<
 export interface TopicDescription {
   /** What its records are. */
   readonly summary: string;
-  /** What its records are keyed by; `null`: they have no key. */
+  /** What its records are keyed by; `null`: nothing. */
   readonly key: string | null;
   /** What becomes of old records. */
   readonly cleanup: TopicSpec["cleanup"];
@@ -213,7 +213,7 @@ export const DERIVED = [
 ] as const satisfies readonly (keyof Topics)[];
 
 /**
- * The topics of a generation: what is derived ends in its number, such as `meander.state.g2`, but for the first.
+ * The topics of a generation: derived ones end in its number, such as `meander.state.g2`, except those of the first.
  *
  * @param topics those of the first
  */
@@ -229,14 +229,14 @@ export function firstTopics(topics: Topics): Topics {
   return { ...topics, ...Object.fromEntries(derived) };
 }
 
-/** Number of the generation whose states a topic has; `null` = none. @param topics those of the first */
+/** Number of the generation whose states are on a topic; `null` = none. @param topics those of the first */
 export function generationOf({ state }: Topics, topic: string): number | null {
   if (topic === state) return 1;
   const ending = topic.startsWith(`${state}.g`) ? topic.slice(state.length + 2) : "";
   return /^\d+$/.test(ending) ? Number(ending) : null;
 }
 
-/** The topic of what a generation begins with in place of events that were dropped, while it is built. */
+/** The topic with what replaces dropped events while a generation is built. */
 export function rememberedTopic({ state }: Pick<Topics, "state">): string {
   return `${state}.remembered`;
 }

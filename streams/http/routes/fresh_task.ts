@@ -43,7 +43,11 @@ export async function freshTasks(context: ApiContext): Promise<readonly Task[]> 
   }));
 }
 
-/** Waits until the task of a user has committed an event; not where the task is elsewhere. @throws Problem `answer-timeout` */
+/**
+ * Waits until a user's task has committed an event; returns at once if another process has the task.
+ *
+ * @throws Problem `answer-timeout`
+ */
 export async function committed(context: ApiContext, user: string, offset: number): Promise<void> {
   const find = () => Promise.resolve(context.service?.tasks.get(partitionOf(user, context.partitions)));
   await caughtUp(context, offset + 1, find, (task) => task?.committed ?? Infinity);
@@ -59,9 +63,9 @@ async function endOf({ log, topics, answerTimeoutMs }: ApiContext, partition: nu
 }
 
 /**
- * A task that has come to an offset.
+ * Waits for a task to reach an offset.
  *
- * @param find finds it: another generation's may take over meanwhile
+ * @param find finds the task: that of another generation may take over meanwhile
  * @param placeOf how far it has come. @default {what it has applied}
  */
 async function caughtUp<T extends Task | undefined>(

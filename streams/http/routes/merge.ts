@@ -1,5 +1,5 @@
 /**
- * Takes over what an anonymous session did, as at a login.
+ * Gives a user what an anonymous session did, as at a login.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
   };
 }
 
-/** Says whose session it was; where its task is of this process, the next request of the user knows. */
+/** Says whose session it was; if this process has the session's task, the user's next request sees it. */
 async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const { user = "" } = parameters;
   const body = await readObject(request, context.bodies);

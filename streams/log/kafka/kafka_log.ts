@@ -250,8 +250,8 @@ export class KafkaLog implements Log {
   }
 
   /**
-   * Writes to places what nobody will see. Only a leader that others follow takes it, behind all that was committed; we
-   * then read at least that far.
+   * Writes records that no reader will see. Only a leader with in-sync followers accepts them, behind everything that
+   * was committed; reads then go at least that far.
    */
   async #overtake(producer: Producer, places: readonly Place[]): Promise<void> {
     const time = Date.now();

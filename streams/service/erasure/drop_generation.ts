@@ -12,7 +12,7 @@ import { generationsOf } from "../../topics/generations.ts";
 import { SERVING_KEY, servingGeneration } from "../../topics/serving.ts";
 import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../topics/topics.ts";
 
-/** Records that are dropped at once. */
+/** Records that are dropped in one go. */
 const BATCH = 1000;
 
 /**
@@ -20,8 +20,8 @@ const BATCH = 1000;
  *
  * @param topics those of the first generation
  * @param now wall clock, milliseconds since the epoch
- * @returns how many offsets it were
- * @throws RangeError when it is the generation that serves
+ * @returns how many offsets were dropped
+ * @throws RangeError when that generation serves
  */
 export async function dropGeneration(log: Log, topics: Topics, number: number, now: number): Promise<number> {
   if (number === await servingGeneration(log, topics)) {
@@ -45,10 +45,10 @@ export async function dropGeneration(log: Log, topics: Topics, number: number, n
 }
 
 /**
- * Drops the generations that are kept, when another one has served for a while.
+ * Drops the kept generations once another one has served for a while.
  *
  * @param topics those of the first generation
- * @param keepMs for how long, milliseconds
+ * @param keepMs how long, milliseconds
  * @param now wall clock, milliseconds since the epoch
  * @returns their numbers
  */
@@ -62,7 +62,7 @@ export async function dropKept(
   const switched = await newestOf(log, topics.generations, 0, SERVING_KEY);
   if (switched === null || now - switched.time < keepMs) return [];
   const serving = await servingGeneration(log, topics);
-  // What was noted after the switch is being built.
+  // A generation noted after the switch is being built.
   const notedAt = new Map<number, number>();
   for await (const { key, time } of readAll(log, topics.generations, 0)) notedAt.set(Number(key), time);
   const kept = [...(await generationsOf(log, topics)).keys()].filter((number) =>
@@ -72,14 +72,17 @@ export async function dropKept(
   return kept;
 }
 
-/** Whether a topic is one of a generation's: derived, or that of the versions of a variant's model. */
+/** Whether a topic belongs to a generation: derived, or with the versions of a variant's model. */
 function isDerived(name: string, own: Topics): boolean {
   if (name === rememberedTopic(own) || DERIVED.some((derived) => own[derived] === name)) return true;
   const model = name.startsWith(`${own.parameters}.`) ? name.slice(own.parameters.length + 1) : "";
   return model !== "" && !/^g\d+/.test(model);
 }
 
-/** Has a compacted partition forget every key up to an offset; where single records can be erased, no key stays either. */
+/**
+ * Makes a compacted partition forget every key up to an offset; where single records can be erased, tombstones go
+ * too.
+ */
 async function emptyOut(
   log: Log,
   topic: string,

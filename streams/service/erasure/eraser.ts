@@ -131,7 +131,7 @@ export class Eraser implements AsyncDisposable {
   /** Erases what may go now. @returns Whether nothing is left to be done */
   async look(): Promise<boolean> {
     const { partitions, beside } = this.#deployment;
-    if (beside?.() != null) return false; // what is built from the same events has copies that its own eraser finds
+    if (beside?.() != null) return false; // a generation built from the same events has copies that its own eraser finds
     const seen = this.#seen ??= await this.#noted();
     for (let partition = 0; partition < partitions; partition++) await this.#find(partition, seen);
     const done = new Set<Plan>();
@@ -290,8 +290,8 @@ export class Eraser implements AsyncDisposable {
   }
 
   /**
-   * Drops every other generation that knows one of the users, kept or half built: none of its owners is at work to take
-   * them out of its samples, statistics and weights, and the events that would have them do it are about to go.
+   * Drops every other generation that knows one of the users, kept or half built: nothing is running that could take
+   * the users out of its samples, statistics and weights, and the events that would trigger it are about to go.
    */
   async #dropOthers({ erasures, offsets, partition }: Plan): Promise<void> {
     const { topics } = this.#deployment;
@@ -301,7 +301,7 @@ export class Eraser implements AsyncDisposable {
     for (const name of (await this.#log.topics()).keys()) {
       const number = generationOf(first, name);
       if (number === null || name === topics.state) continue;
-      const isCarried = recorded.get(number)?.carries !== undefined; // weights of those whose events it has not read
+      const isCarried = recorded.get(number)?.carries !== undefined; // it has weights of users whose events it has not read
       if (!isCarried && !await this.#knowsAny(generationTopics(first, number), erasures, firstEvent)) {
         continue;
       }
@@ -314,7 +314,10 @@ export class Eraser implements AsyncDisposable {
     }
   }
 
-  /** Whether a generation has a state of one of the users, may have read an event of theirs, or is to begin with some. */
+  /**
+   * Whether a generation has a state of one of the users, may have read one of their events, or is to start from
+   * some.
+   */
   async #knowsAny(of: Topics, erasures: readonly Erasure[], firstEvent: number): Promise<boolean> {
     const remembered = rememberedTopic(of);
     const begins = (await this.#log.identify(remembered))?.partitions ?? 0;

@@ -121,7 +121,7 @@ function versionsNote({ model, versions }: IdleModel): Remainder[] {
   return [{ topic: versions, remains, until: null }];
 }
 
-/** Generations that do not serve learn of no erasure. */
+/** Generations that do not serve, which no erasure reaches. */
 async function otherGenerations(log: Log, topics: Topics): Promise<Remainder[]> {
   const first = firstTopics(topics);
   const others = [...(await generationsOf(log, first)).keys()].map((number) => ({

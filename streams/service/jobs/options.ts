@@ -91,8 +91,8 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    */
   readonly beside?: (() => Topics | null) | undefined;
   /**
-   * @internal Asked by a task before it restores, and before it works, when it has fenced all others of its partition.
-   * Rejects when its generation has been taken over.
+   * @internal Called by a task before it restores, and again before it works, once it has fenced all others of its
+   * partition. Rejects when another generation has taken over.
    */
   readonly mayWork?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /**
@@ -134,7 +134,11 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
-  /** Encodes samples of lists for the topic `recommendations.samples`; `null` = not this one. @default {it has none} */
+  /**
+   * Encodes samples of lists for the topic `recommendations.samples`; `null` = leave this one out.
+   *
+   * @default {no such topic}
+   */
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
   /** Models for variants of experiments; each has its own learner and versions. @default {none} */
   readonly variants?: readonly VariantModel[] | undefined;
@@ -152,7 +156,7 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly now?: () => number;
 }
 
-/** The names of the models of variants. @throws RangeError when one is there twice */
+/** The names of the models of variants. @throws RangeError when one is named twice */
 export function checkVariants({ model, variants = [] }: ServiceOptions): ModelName[] {
   const names = variants.map((variant) => variant.model);
   const twice = [model, ...names].find((name, at, all) => all.indexOf(name) < at);

@@ -1,5 +1,5 @@
 /**
- * Work that one process of a deployment does at a time: when it dies, the next one begins anew.
+ * Work that one process of a deployment does at a time: when it dies, the next one starts over.
  *
  * @module
  */
@@ -11,23 +11,23 @@ import type { Job } from "./worker.ts";
 import { WorkerGroup } from "./worker_group.ts";
 import type { SharedThread } from "./shared_thread.ts";
 
-/** Who may do what. */
+/** The work, and the processes that may do it. */
 export interface TurnOptions<T> {
-  /** The group of those who may. */
+  /** The consumer group of processes that may do it. */
   readonly group: string;
-  /** A topic with one partition. */
+  /** A topic with one partition, whose owner has the turn. */
   readonly topic: string;
-  /** What is done, for people. */
+  /** Name of the work, for people. */
   readonly name: string;
-  /** Does it; after a failure of the log again. */
+  /** Does the work; called again after a failure of the log. */
   readonly work: (signal: AbortSignal) => Promise<T>;
-  /** The thread that it shares. */
+  /** The thread that the work shares. */
   readonly thread: SharedThread;
   /** Ends it. */
   readonly signal: AbortSignal;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
-  /** The first pause after a failure, milliseconds. @default {1000} */
+  /** First pause after a failure, milliseconds. @default {1000} */
   readonly pauseMs?: number | undefined;
 }
 

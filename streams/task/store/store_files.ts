@@ -338,7 +338,7 @@ export class StoreFiles {
     }
     const [sum, json = ""] = text.split("\n");
     if (sum !== crc32(json).toString(16)) throw new DamagedStore(`the checksum of ${path} is wrong`);
-    const manifest = JSON.parse(json) as Manifest; // of ours: its checksum is right
+    const manifest = JSON.parse(json) as Manifest; // written by us: its checksum is right
     if (manifest.format !== FORMAT) {
       throw new DamagedStore(`the format of ${path} is ${manifest.format}, this reads ${FORMAT}`);
     }

@@ -1,5 +1,5 @@
 /**
- * What is asked for once, and again before it expires.
+ * A value that is asked for once, and again before it expires.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Lease<Value> {
 const RENEW_AT = 0.8;
 
 /**
- * Gives a value that is valid now. After four fifths of its life it is renewed; while that fails the old one serves to
+ * Gives a value that is valid now. After four fifths of its life it is renewed; if that fails, the old one is used to
  * its end. Concurrent calls ask once.
  *
  * @param ask for a new one
