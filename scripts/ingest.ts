@@ -1,6 +1,6 @@
 /**
  * `deno task ingest`: feeds a data set, or a topic of another system, into the events and items of a deployment, each
- * event to the partition of its user. Stopped or killed, the same command goes on where it was.
+ * event to the partition of its user. After a stop or a kill, the same command resumes.
  *
  *     deno task ingest --from fixtures/shop --log kafka --rate 500
  *     deno task ingest --from kafka:clicks --format metarank --log kafka
@@ -135,7 +135,7 @@ async function main(flags: Flags): Promise<number> {
     if (now - told >= PROGRESS_MS) {
       told = now;
       const counts = `${feed.events} events${besides(feed)}`;
-      // Whoever follows a silent topic says nothing either.
+      // While a topic is silent, its follower is silent, too.
       if (counts !== said) {
         print(Deno.stderr, `${counts}, ${speed(feed.events - first, now - begun)} events/s\n`);
       }
@@ -161,7 +161,7 @@ async function main(flags: Flags): Promise<number> {
   return 1;
 }
 
-/** Takes in the experiments of a folder that was exported; they hold from here on. */
+/** Adopts the experiments of an exported folder; they apply from here on. */
 async function adopt(log: Log, topics: Topics, { from, prefix }: Flags): Promise<void> {
   const exported = await readExported(from);
   const models = await deployedModels(log, await servingTopics(log, prefix));

@@ -1,6 +1,6 @@
 /**
- * `deno task meander rebuild`: builds a new generation of a deployment from its log, as configured now, and has it serve from the
- * next start on. Stopped or killed, the same command goes on where it was.
+ * `deno task meander rebuild`: builds a new generation of a deployment from its log, as configured now, which serves
+ * from the next start on. After a stop or a kill, the same command resumes.
  *
  *     deno task meander rebuild --config meander.json --model dien
  *

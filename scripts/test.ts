@@ -9,7 +9,7 @@
  * @module
  */
 
-/** Those that take the most processor time, which start first so that none is left over at the end. */
+/** The tests that take most processor time, started first so that none is left over at the end. */
 const LONGEST = [
   "tests/service",
   "tests/replay",

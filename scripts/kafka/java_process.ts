@@ -1,5 +1,5 @@
 /**
- * A server in Java that dies with us.
+ * A Java server that dies with its parent process.
  *
  * @module
  */
@@ -7,17 +7,17 @@
 import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** What is started, and how it is known to be there. */
+/** What to start, and how to tell that it is ready. */
 export interface JavaOptions {
-  /** What it is, for errors. */
+  /** Name of the server, for errors. */
   readonly what: string;
   /** Its TCP port on the loopback interface. */
   readonly port: number;
-  /** File for what it says. */
+  /** File for its output. */
   readonly log: string;
   /** Whether it is ready. @default {it takes connections} */
   readonly isReady?: () => Promise<boolean>;
-  /** How long it may take, milliseconds. */
+  /** How long it may take to be ready, milliseconds. */
   readonly timeoutMs: number;
 }
 
@@ -31,13 +31,13 @@ export interface JavaProcess {
   signal(name: "KILL" | "STOP" | "CONT"): Promise<void>;
 }
 
-/** Characters of what a process said that errors show. */
+/** Characters of a process's output that errors show. */
 const SAID_CHARACTERS = 2000;
 
 /**
- * Runs Java under a shell that ends it when our end of its standard input closes, so that it dies with us, even
- * by kill -9. A line on the input is the name of a signal for it. Ctrl-C reaches the whole process group, so it is
- * ignored here: whoever started the process stops it.
+ * Runs Java under a shell that ends it when our end of its standard input closes, so that Java dies with us, even by
+ * kill -9. Each line on the input names a signal to send to Java. Ctrl-C reaches the whole process group, so the
+ * shell ignores it: whoever started the process stops it.
  */
 const GUARD = `
 trap '' INT
@@ -48,7 +48,7 @@ wait $java
 kill $guard 2>/dev/null
 `;
 
-/** Starts one; resolves when it is ready. @throws Error with the last lines of its log when it is not in time, or ends */
+/** Starts a server; resolves when it is ready. @throws Error with the last lines of its log when it is late, or ends */
 export async function startJava(command: readonly string[], options: JavaOptions): Promise<JavaProcess> {
   const { what, port, log, isReady = () => accepts(port), timeoutMs } = options;
   const child = new Deno.Command("sh", {
@@ -97,7 +97,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** A port to listen on: the one that is wanted, or one that is free. @throws Error when something listens there */
+/** A port to listen on: the wanted one, or a free one. @throws Error when something listens there */
 export async function portFor(what: string, port: number | undefined): Promise<number> {
   if (port === undefined) return await freePort();
   if (await accepts(port)) throw new Error(`Cannot start ${what} on port ${port}: it is in use`);
@@ -115,7 +115,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** The pipe is closed already, or its reader has ended, which is what was wanted. */
+/** The pipe is closed already, or its reader has ended, as intended. */
 function ignoreEnded(error: unknown): void {
   if (!(error instanceof TypeError || error instanceof Deno.errors.BrokenPipe)) throw error;
 }

@@ -28,7 +28,7 @@ export async function mavenJars(pom: string, cache: string): Promise<string> {
   return folder;
 }
 
-/** The folder of the jars, whether they are there or not. */
+/** The folder of the jars, whether they exist or not. */
 export async function jarsFolder(pom: string, cache: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(pom));
   return `${cache}/libs-${new Uint8Array(digest).toHex().slice(0, 12)}`;

@@ -17,7 +17,7 @@ const NAME = `apicurio-registry-app-${VERSION}`;
 const START_TIMEOUT_MS = 90_000;
 const JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/** The archive where Maven keeps it, below its folder. */
+/** The archive's path below Maven's folder. */
 export const REGISTRY_ARCHIVE = `io/apicurio/apicurio-registry-app/${VERSION}/${NAME}-all.tar.gz`;
 
 /** A registry that runs. Disposing kills it and waits until it is dead. */
@@ -58,7 +58,7 @@ export async function startRegistry(port?: number): Promise<DevRegistry> {
   }
 }
 
-/** Whether its files are here, so that nothing is fetched. */
+/** Whether its files are present, so that nothing has to be fetched. */
 export async function hasRegistry(): Promise<boolean> {
   return await exists(unpackedIn(await jarsFolder(POM, CACHE)));
 }

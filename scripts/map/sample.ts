@@ -83,7 +83,7 @@ async function fileLines(file: string, format: RecordFormat, most: number): Prom
   return records.slice(0, most);
 }
 
-/** Records as JSON, as which what is rejected of them is kept. */
+/** Records as JSON, the form in which rejected ones are kept. */
 async function avroRecords(file: string, most: number): Promise<TriedRecord[]> {
   const records: TriedRecord[] = [];
   for await (const { read, bytes } of avroValues(file)) {

@@ -4,15 +4,15 @@
  * @module
  */
 
-/** Whether a file is there with nothing in it, as a shell leaves what it is about to write. */
+/** Whether a file exists but is empty, as when a shell is about to write it. */
 export async function isBlank(file: string): Promise<boolean> {
   return (await textOf(file))?.trim() === "";
 }
 
 /**
- * Adds a source to a configuration, which is made when it is not there or blank.
+ * Adds a source to a configuration file, which is created if it is missing or blank.
  *
- * @throws Error when it has a source of that name, or is not plain JSON: comments would be lost
+ * @throws Error when it already has a source of that name, or is not plain JSON: comments would be lost
  */
 export async function addSource(file: string, name: string, settings: object): Promise<void> {
   const text = await textOf(file) ?? "";
@@ -27,7 +27,7 @@ export async function addSource(file: string, name: string, settings: object): P
 
 function plainJson(text: string, file: string): Readonly<Record<string, object>> {
   try {
-    return JSON.parse(text); // a configuration that was read, so an object
+    return JSON.parse(text); // it was read as a configuration, so it is an object
   } catch (cause) {
     throw new Error(`Cannot write to ${file}: it has comments; put the source there by hand`, { cause });
   }

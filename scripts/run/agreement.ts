@@ -44,7 +44,7 @@ function weightsOf(config: Config, model: ModelName, seed: number): { dense: num
 }
 
 /**
- * Notes what the deployment is made as, or says what is configured otherwise than it was.
+ * Notes how the deployment is made, or says what is configured differently from before.
  *
  * @returns the configuration with the defaults that the deployment keeps, and the number of the generation that serves
  * @throws GenerationError when it cannot go on as configured

@@ -19,7 +19,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 const logger = getLogger(["meander", "run"]);
 
-/** Drops old records where no broker does. */
+/** Drops old records where no broker does so. */
 export function dropOld({ deployment }: Service, config: Config): Retention | undefined {
   const { retention: settings = {}, outcomeWindowMs } = config;
   if (isShared(deployment.log)) {
@@ -32,7 +32,7 @@ export function dropOld({ deployment }: Service, config: Config): Retention | un
   return new Retention(deployment, { settings, outcomeWindowMs, ...clocks }).start();
 }
 
-/** Drops generations that have been replaced for so many days. */
+/** Drops generations that were replaced `days` ago or earlier. */
 export function dropReplaced(log: Log, topics: Topics, days: number | undefined): Repeated | undefined {
   if (days === undefined) return undefined;
   const repeated = new Repeated();

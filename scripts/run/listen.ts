@@ -14,7 +14,7 @@ import type { ServerThread } from "../../streams/server/thread/server_thread.ts"
 
 const logger = getLogger(["meander", "run"]);
 
-/** Starts the HTTP API, in a thread if there is one for it, and logs who may use it. */
+/** Starts the HTTP API, in its own thread if there is one, and logs who may use it. */
 export async function listen(
   options: HttpOptions & { readonly keys: readonly ApiKey[] },
   thread: ServerThread | undefined,

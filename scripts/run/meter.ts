@@ -1,5 +1,5 @@
 /**
- * Logs the status of a service now and then.
+ * Logs the status of a service at intervals.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export function logStatus(service: Service): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Logs a status with the speed since the one before. */
+/** Logs a status, with the speed since the previous one. */
 class Meter {
   #time = performance.now();
   #events = 0;

@@ -1,5 +1,5 @@
 /**
- * `run --rebuild`: serves a deployment as it was made while what is configured is built beside it, and switches.
+ * `run --rebuild`: serves a deployment as it was made, builds the configured one beside it, and switches.
  *
  * @module
  */
@@ -28,14 +28,14 @@ import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
 
 const PROGRESS_MS = 5000;
-/** Share of the thread that serves, at first, for the last legs. */
+/** Initial share of the serving thread for the last legs. */
 const SERVING_SHARE = 0.3;
-/** Most events of a round: requests wait for it. */
+/** Most events of a round, which requests wait for. */
 const ROUND_EVENTS = 32;
 
 const logger = getLogger(["meander", "rebuild"]);
 
-/** As what a deployment is made. */
+/** How a deployment is made. */
 export interface Made {
   readonly config: Config;
   readonly model: ModelName;
@@ -50,18 +50,18 @@ export interface Made {
 export interface OnlinePlan {
   /** Number of the generation that serves. */
   readonly serving: number;
-  /** As what it was made. */
+  /** How it was made. */
   readonly serves: Made;
   /** What is built, as far as it is known at the start. */
   readonly generation: Generation;
-  /** As what it is made, with the defaults that the deployment keeps. */
+  /** How it is made, with the defaults that the deployment keeps. */
   readonly makes: Made;
   /** What differs. */
   readonly changes: readonly Change[];
 }
 
 /**
- * What is to be built; `null` = the deployment is made as configured.
+ * Plans what to build; `null` = the deployment is already made as configured.
  *
  * @throws Error when it cannot serve as it was made
  */
@@ -91,7 +91,7 @@ export async function planOnline(
   return { serving, serves, generation, makes: { config, ...flags }, changes: breaking };
 }
 
-/** As what a generation was made, to be run by a process that is configured otherwise. @throws Error when it cannot be */
+/** How a generation was made, for a process that is configured differently. @throws Error when it cannot run it */
 export async function madeOf(log: Log, topics: Topics, number: number, now: Config): Promise<Made> {
   const generation = (await generationsOf(log, topics)).get(number);
   if (generation === undefined) {
@@ -100,7 +100,7 @@ export async function madeOf(log: Log, topics: Topics, number: number, now: Conf
   return madeAs(generation.blueprint, now);
 }
 
-/** How a deployment serves that was made so: what is not of its blueprint is as configured now. */
+/** How to serve a deployment made by a blueprint: everything outside the blueprint is as configured now. */
 function madeAs(blueprint: Blueprint, now: Config): Made {
   const { seed, partitions } = blueprint;
   const [model, variants] = [blueprint.model as ModelName, blueprint.variants as ModelName[]];
@@ -114,7 +114,7 @@ function madeAs(blueprint: Blueprint, now: Config): Made {
   );
 }
 
-/** Where and how it is built. */
+/** Where and how to build. */
 export interface OnlineRun {
   readonly log: Log;
   readonly topics: Topics;
@@ -126,9 +126,9 @@ export interface OnlineRun {
 }
 
 /**
- * Builds, once it is the turn of this process, and switches unless the new generation predicts worse.
+ * Builds once it is this process's turn, and switches unless the new generation predicts worse.
  *
- * @returns whether it serves
+ * @returns whether the new generation serves
  */
 export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boolean> {
   const { serving, changes } = plan;
@@ -143,7 +143,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     signal,
     now: () => performance.now(),
     work: async (own) => {
-      // Another process may have begun, or be done.
+      // Another process may have begun or finished.
       const { blueprint } = plan.generation;
       const generation = await chooseGeneration(log, topics, serving, blueprint);
       const { number } = generation;
@@ -220,7 +220,7 @@ async function buildOnline(
   });
 }
 
-/** Says how far it is, now and then. */
+/** Reports progress at intervals. */
 class Progress {
   #begun = performance.now();
   #saidAt = this.#begun;

@@ -14,9 +14,9 @@ const logger = getLogger(["meander", "run"]);
 const WAITING_MS = 5000;
 
 /**
- * What encodes lists and samples; waits, and says so, while the registry is down.
+ * Makes encoders of lists and samples; waits, and says so, while the registry is down.
  *
- * @param signal ends the wait; lists are then JSON, of which there are none any more
+ * @param signal ends the wait; lists would then be JSON, but none are written any more
  */
 export async function outputsOf(
   { outputs }: Config,

@@ -1,5 +1,6 @@
 /**
- * Rebuilds a deployment: decides what is built and up to where, builds it, compares it with what serves, and switches.
+ * Rebuilds a deployment: decides what to build and up to where, builds it, compares it with the serving generation,
+ * and switches.
  *
  * @module
  */
@@ -76,7 +77,7 @@ export interface RebuildFlags {
 
 const PROGRESS_MS = 5000;
 
-/** Rebuilds what is configured otherwise than it serves. @returns the exit code */
+/** Rebuilds a deployment whose configuration differs from what serves. @returns the exit code */
 export async function rebuildDeployment(
   log: Log,
   given: Config,
@@ -225,11 +226,11 @@ export async function chooseGeneration(
   for (const generation of all.values()) {
     if (generation.number === serving) continue;
     if (blueprintChanges(generation.blueprint, blueprint).length > 0) continue;
-    // Erasures may be among what it has missed. A log that takes records out has dropped the generation with the first.
+    // It may have missed erasures. A log that takes records out has dropped the generation with the first of them.
     if (!canErase(log) && await hasGap(log, generationTopics(topics, generation.number))) continue;
     return { ...generation, blueprint };
   }
-  // No number is used twice: the topics of one that was dropped are still there.
+  // Numbers are not reused: the topics of a dropped generation still exist.
   const used = [...(await log.topics()).keys()].flatMap((name) => generationOf(topics, name) ?? []);
   return {
     number: Math.max(serving, ...used, ...all.keys()) + 1,
@@ -304,7 +305,7 @@ async function build(
   say(`built in ${((performance.now() - opened) / 1000).toFixed(1)} s`);
 }
 
-/** What becomes of what events made that the log has dropped, in words; none where it has dropped none. */
+/** In words, what happens to the effects of events that the log has dropped; empty if there are none. */
 export function carriedText(carried: readonly Carried[], keepsWeights: boolean): readonly string[] {
   if (carried.length === 0) return [];
   const sum = (name: keyof Carried) => carried.reduce((sum, one) => sum + one[name], 0);

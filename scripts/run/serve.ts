@@ -1,5 +1,5 @@
 /**
- * A process of `deno task run`: opens the deployment, serves it, and builds another generation beside it if it is to.
+ * A process of `deno task run`: opens the deployment, serves it, and builds another generation beside it if asked to.
  *
  * @module
  */
@@ -42,11 +42,11 @@ const WAITING_MS = 5000;
 
 const logger = getLogger(["meander", "run"]);
 
-/** How a process is told to stop, and tells what is in the way. */
+/** How a process is told to stop, and reports what it still has to do. */
 export interface Stopping {
-  /** Resolves when it is to stop. */
+  /** Resolves when the process is to stop. */
   readonly stopped: Promise<void>;
-  /** Takes what says what is still to be done before it has. */
+  /** Receives a function that lists the work left before it has stopped. */
   readonly onWork: (unfinished: () => readonly string[]) => void;
 }
 
@@ -116,14 +116,14 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   switching.abort();
   await ignore(built, "it goes on where it was at the next start");
   await ignore(succession.ended, "the race has it");
-  await server?.stop(); // first: what it has begun still needs the tasks
+  await server?.stop(); // first: requests that it has begun still need the tasks
   await place.current.stop();
   await place.current.ended;
   logger.info("has stopped");
   return 0;
 }
 
-/** Where a deployment is open. */
+/** An open deployment. */
 interface Opened {
   readonly log: Log & AsyncDisposable;
   /** Topics of the first generation. */
@@ -157,9 +157,9 @@ async function open({ flags, config }: RunSettings, stopped: Promise<void>): Pro
   return { log: meteredLog(log, metrics), topics, serving, metrics, thread };
 }
 
-/** What is run. */
+/** What the process runs. */
 interface Agreed {
-  /** What is built beside it. */
+  /** What is built beside the serving generation. */
   readonly plan: OnlinePlan | null;
   readonly made: Made;
   /** Number of the generation that serves. */
@@ -167,7 +167,7 @@ interface Agreed {
   readonly outputs: RunParts["outputs"];
 }
 
-/** Agrees with the deployment on what is run, and notes it, once nothing is left that could refuse it. */
+/** Agrees with the deployment on what to run, and notes it once nothing can refuse it any more. */
 async function agreeWith(
   log: Log,
   topics: Topics,
@@ -197,10 +197,11 @@ async function agreeWith(
 }
 
 /**
- * Builds beside what serves, and switches. What fails before the switch is logged, and the other one goes on serving.
+ * Builds beside the serving generation, and switches. A failure before the switch is logged, and the old generation
+ * goes on serving.
  *
- * @param drop begins to drop what may go, once it is known which configuration counts
- * @throws what fails when nobody answers any more
+ * @param drop starts dropping old data, once it is known which configuration counts
+ * @throws a failure after the old tasks have stopped
  */
 async function buildBeside(
   plan: OnlinePlan,
@@ -219,7 +220,7 @@ async function buildBeside(
   drop(isSwitched ? plan.makes.config : plan.serves.config, isSwitched);
 }
 
-/** Resolves when the service in a place has ended, and was not replaced. */
+/** Resolves when the service in a place has ended without being replaced. */
 async function lastOf(place: Replaceable): Promise<void> {
   for (let service = place.current;; service = place.current) {
     await service.ended;

@@ -18,16 +18,17 @@ import { workerPermissions } from "./thread_permissions.ts";
 /** Slices of a task that shares its thread with a server, which must be able to answer. */
 const SLICE_MS = 4;
 
-/** What the services of a process have in common. */
+/** What all services of a process have in common. */
 export interface RunParts {
   readonly metrics: Metrics;
-  /** Memory for states and embeddings of each, bytes. */
+  /** Memory of each service for states and embeddings, bytes. */
   readonly memory: number | undefined;
   readonly outputs: Outputs | undefined;
 }
 
 /**
- * Memory of each generation, bytes: while one is built beside another, each has half, since together they may take no more.
+ * Memory of each generation, bytes: while one is built beside another, each gets half, since together they may take
+ * no more.
  */
 export function memoryOf({ memory }: Pick<Flags, "memory">, generations: 1 | 2): number | undefined {
   return memory && Math.floor(memory / generations);
@@ -60,7 +61,7 @@ export function serviceOptions(
   };
 }
 
-/** What a service is made as. */
+/** The options of a service that its generation determines. */
 function madeOptions(
   { config, model, seed, variants }: Made,
   memory: number | undefined,

@@ -1,5 +1,5 @@
 /**
- * What `run` is told by flags, configuration and environment, refused before anything is opened or written.
+ * Settings of `run` from flags, configuration and environment, checked before anything is opened or written.
  *
  * @module
  */
@@ -22,27 +22,27 @@ import { type Address, addressOf, type Flags, SNAPSHOTS } from "./flags.ts";
 
 const logger = getLogger(["meander", "run"]);
 
-/** What a process is told. */
+/** The settings of a process. */
 export interface RunSettings {
   readonly flags: Flags;
   readonly config: Config;
   /** Kind of the log. */
   readonly kind: LogKind;
-  /** What it does beside HTTP. */
+  /** Its roles besides HTTP. */
   readonly roles: readonly Role[];
   /** Where it listens. */
   readonly http: Address | undefined;
   /** Who may call it; empty = everybody. */
   readonly keys: readonly ApiKey[];
-  /** Topics of others that it takes in. */
+  /** Topics of other systems that it reads. */
   readonly sources: readonly FollowedSource[];
   readonly delivery: Delivery;
   readonly snapshots: ServiceOptions["snapshots"];
-  /** Folder that it writes to: that of its log or of its snapshots. */
+  /** Folder that it writes to: that of its log, or that of its snapshots. */
   readonly folder: string;
 }
 
-/** Reads and checks them. @throws Error when they cannot be had together */
+/** Reads and checks the settings. @throws Error when they exclude each other */
 export async function readSettings(flags: Flags): Promise<RunSettings> {
   const config = await readConfig(flags.config);
   const { kind, settings } = chosenLog(flags, config);
@@ -75,13 +75,13 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
   return told;
 }
 
-/** The level of messages. @throws Error when there are two */
+/** The level of messages. @throws Error when two are given */
 export function levelOf({ verbose, quiet }: Flags): LogLevel {
   if (verbose && quiet) throw new Error("Cannot be verbose and quiet at once: leave one of the two out");
   return verbose ? "debug" : quiet ? "warning" : "info";
 }
 
-/** Topics that are taken in; attributes that nobody knows are told once. */
+/** Topics to read; unknown attributes are reported once each. */
 function sourcesOf(flags: Flags, config: Config): readonly FollowedSource[] {
   const names = new NameCheck(knownNames(config));
   return followedSources(flags, config, (record) => {

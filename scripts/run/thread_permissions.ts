@@ -1,10 +1,10 @@
 /**
- * The permissions of threads that the thread of a service starts.
+ * Permissions of the threads that a service's thread starts.
  *
  * @module
  */
 
-/** Those of the thread of the service. A kind that is not named would be denied. */
+/** The permissions of the service's thread. A kind that is not named would be denied. */
 const INHERITED: Deno.PermissionOptionsObject = {
   env: "inherit",
   ffi: "inherit",
@@ -18,7 +18,7 @@ const INHERITED: Deno.PermissionOptionsObject = {
 /** Permissions of the server with the log: it needs no variables. */
 export const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
 
-/** Permissions of a learner or a rebuild: on a shared log it opens that itself, and it writes no files. */
+/** Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files. */
 export function workerPermissions({ isShared }: { readonly isShared: boolean }): Deno.PermissionOptions {
   return isShared ? { ...INHERITED, write: false } : "none";
 }

@@ -1,5 +1,5 @@
 /**
- * The streaming benchmark: all methods on all streams that are there, by the rules of docs/reference/protocols.md.
+ * The streaming benchmark: all methods on all streams that are present, by the rules of docs/reference/protocols.md.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { PUBLIC_STREAMS } from "./public_streams.ts";
 export interface StreamsOptions {
   /** The folder with the data sets. */
   readonly folder: string;
-  /** Names of streams; without, all that are there. */
+  /** Names of streams; absent = all that are present. */
   readonly only?: readonly string[] | undefined;
   /** Runs of each, with seeds from 0. */
   readonly seeds: number;
@@ -41,17 +41,17 @@ interface StreamReport extends NextItemReport {
   readonly date: string;
 }
 
-/** What a run depends on, beside the stream and its seed. */
+/** What a run depends on, besides the stream and its seed. */
 interface Settings extends Pick<StreamsOptions, "folder" | "queries" | "behaviours" | "config"> {
   readonly commit: string | undefined;
 }
 
-/** A tree as it was committed: of any other, nobody knows whether two are the same. */
+/** A tree as it was committed: for any other, it is unknown whether two are the same. */
 const CLEAN = /^[0-9a-f]{40}$/;
 
 /**
- * Runs the benchmark and prints a table a run. Runs that `json.file` has of the same commit and settings are not made
- * again.
+ * Runs the benchmark and prints a table per run. Runs that `json.file` already has, of the same commit and settings,
+ * are not repeated.
  *
  * @throws RangeError when there is no such stream
  */
@@ -124,7 +124,7 @@ async function run(options: NextItemOptions, count: number): Promise<NextItemRep
   return reportOf(options, result);
 }
 
-/** The runs of a file that were made with the same settings and committed code; none where there is no such file. */
+/** The runs in a file that were made with the same settings and committed code; none if the file does not exist. */
 async function reportsOf(file: string, settings: Settings): Promise<StreamReport[]> {
   const text = await Deno.readTextFile(file).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return "{}";

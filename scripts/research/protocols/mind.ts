@@ -39,7 +39,7 @@ export const MIND: Protocol = {
   config: {},
   read: async (folder) => {
     const records = recordsOf(await linesOf(`${folder}/news.tsv`), await visits(folder));
-    // With pooled pairs and lengths as the last features: a model whose schema has none reads the others.
+    // Pooled pairs and lengths are the last features, so a model whose schema lacks them reads the others.
     const contextFields = [...DEFAULT_SCHEMA.contextFields, "listLength"];
     const task = { ...PROFILE, schema: { ...PROFILE.schema, contextFields, pooled: true } };
     return { train: await samplesOf(ReadableStream.from(records), task), test: [] };

@@ -29,9 +29,9 @@ export function streamSamples(format: Format, data: string, config: Config): Pro
 }
 
 /**
- * The samples of a stream, in the order in which a learner gets them.
+ * The samples of a stream, in the order in which a learner reads them.
  *
- * @throws Error when a record is rejected: figures would be those of another stream
+ * @throws Error when a record is rejected, since figures would then be those of another stream
  */
 export async function samplesOf(source: AsyncIterable<SourceRecord>, task: TaskOptions): Promise<Sample[]> {
   await using log = new MemoryLog();
