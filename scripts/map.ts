@@ -10,7 +10,7 @@
 
 import { suggest } from "../src/mapping/suggestion.ts";
 import { survey, type SurveyedField } from "../src/mapping/survey.ts";
-import { knownNames, parseConfig } from "../streams/config/config.ts";
+import { knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { PRESETS } from "../streams/mapping/presets.ts";
 import { compileSource } from "../streams/mapping/record_source.ts";
@@ -52,7 +52,7 @@ async function main(flags: Flags): Promise<number> {
     throw new Error("Cannot tell what to try: give --try FILE, or --try kafka:TOPIC");
   }
   const file = flags.config ?? DEFAULT_CONFIG;
-  const config = await isBlank(file) ? parseConfig("{}", file) : await readConfig(flags.config);
+  const config = await isBlank(file) ? await readConfig(undefined, null) : await readConfig(flags.config);
   if (flags.write && flags.format !== undefined) {
     throw new Error("Cannot write the mapping that --format names: it is there already; leave --write out");
   }

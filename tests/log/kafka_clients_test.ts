@@ -182,7 +182,13 @@ if (broker !== undefined && python !== undefined) {
 async function java({ jars, address }: TestBroker, args: readonly string[], input: string): Promise<string> {
   const [command = "", ...topics] = args;
   const child = new Deno.Command("java", {
-    args: ["-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", `${jars}/*`]
+    args: [
+      "-XX:TieredStopAtLevel=1",
+      "-Dfile.encoding=UTF-8",
+      "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+      "-cp",
+      `${jars}/*`,
+    ]
       .concat(program, command, address, topics),
     stdin: "piped",
     stdout: "piped",
