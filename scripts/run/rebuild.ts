@@ -160,7 +160,7 @@ export async function rebuildDeployment(
     );
     return 1;
   }
-  // A switch that a process has left open is over, too.
+  // This also ends a switch that a process has left open.
   await log.append([servingRecord(topics, number, Date.now()), closingRecord(topics, null, Date.now())]);
   say(
     `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept until a user whom ` +

@@ -120,7 +120,7 @@ export function parseConfig(
   throw new ConfigError(file, [...twice, ...faults]);
 }
 
-/** What is wrong between fields, as a schema says it. */
+/** Faults between fields, in the wording of a schema. */
 function acrossIssues({ sources, surfaceTopics = {}, outputs }: Config): z.core.$ZodIssue[] {
   const taken = Object.entries(surfaceTopics).filter(([, ending]) =>
     outputs?.samples && ending === SAMPLES_ENDING

@@ -149,7 +149,7 @@ export class Rebuild implements AsyncDisposable {
     const { topics, schema, learner } = spec;
     const whole = await tasksLog(given, topics, options.until.length);
     await whole.createTopics(topicSpecs(topics, options.until.length));
-    // Remembered events stand for all that the log has dropped, also since an end was noted.
+    // Remembered events replace everything that the log has dropped, including since an end was noted.
     const until = await Promise.all(
       options.until.map(async (end, task) => Math.max(end, (await whole.bounds(topics.events, task)).start)),
     );

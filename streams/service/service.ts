@@ -481,7 +481,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     // An older version of its model would reset a state.
     const caughtUp = this.#variants.map((variant) => variant.caughtUp);
     await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
-    await this.#options.mayWork?.(signal); // what is not to work need not be restored
+    await this.#options.mayWork?.(signal); // a task that may not work need not be restored
     const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
     const { surfaceTopics, encodeLists, encodeSamples } = this.#options;
     const meter = new RestoreMeter(this.#now);

@@ -37,7 +37,7 @@ export class Curvature {
   /**
    * Learns the curvature at a choice, the lower triangle of F × F, and solves H d = gradient.
    *
-   * @param share How much of a step it is, in (0, 1]: so much of what one forgets is forgotten
+   * @param share Weight of the step, in (0, 1], which also scales how much is forgotten
    * @returns d, valid until the next call; `null` when numbers are too large to say.
    */
   step(gradient: Float64Array, outer: Float64Array, share = 1): Float64Array | null {

@@ -37,7 +37,7 @@ export class PartScores {
     }
   }
 
-  /** Follows what is usual. @param weight How much the list counts, in (0, 1] */
+  /** Follows the usual scale of scores. @param weight How much the list counts, in (0, 1] */
   follow(scores: ArrayLike<number>, weight: number): void {
     const spread = spreadOf(this.#sorted(scores));
     if (!(spread > 0 && spread < Infinity)) return;
