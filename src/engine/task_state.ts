@@ -25,7 +25,7 @@ import type { OthersJournal } from "../retrieval/retrieval_state.ts";
 import { Answerer } from "../scorer/answerer.ts";
 import { ListScorer } from "../scorer/list_scorer.ts";
 import { scoreKindOf } from "../scorer/score_kind.ts";
-import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
+import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import { PRIOR } from "../serving/prior_serving.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
 import type { Serving } from "../features/serving.ts";
@@ -201,12 +201,9 @@ export class TaskState {
     return this.#scorers.own.list(user, items, { request: "", time }).ordering;
   }
 
-  /**
-   * @internal Scores of retrieved candidates by the pair head of the deployment's own model; see
-   * {@linkcode Serving.order}.
-   */
-  order(list: PairList, names: PairNames): Float32Array | null {
-    return this.#scorers.own.serving.order?.(list, names) ?? null;
+  /** @internal The pair head of the deployment's own model for lists of these values; see {@linkcode Serving.order}. */
+  order(names: PairNames): ScoreList | null {
+    return this.#scorers.own.serving.order?.(names) ?? null;
   }
 
   /** All outcomes before this event time are final; milliseconds since the epoch. */

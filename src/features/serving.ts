@@ -6,7 +6,7 @@
 
 import type { ServedBank } from "../bank/served_bank.ts";
 import type { ListFeatures } from "../samples/sample.ts";
-import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
+import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import type { Panel } from "../nn/models/core/panel.ts";
 
 /** Attention of the rows of a list. */
@@ -44,10 +44,10 @@ export interface Serving {
   /** Scores the rows of a list: one logit per row; the rows have no positions. */
   score(list: ListFeatures): Float32Array;
   /**
-   * Scores of retrieved candidates by what behaviours alone have taught; `null` or absent where nothing was learnt about
-   * lists of values with these names. Valid until the next call.
+   * What scores retrieved candidates by what behaviours alone have taught; `null` or absent where nothing was learnt about
+   * lists of values with these names.
    */
-  order?(list: PairList, names: PairNames): Float32Array | null;
+  order?(names: PairNames): ScoreList | null;
   /** Attention of the rows; `null` or absent in a model without. */
   look?(list: ListFeatures): Look | null;
   /** Panels about a state; none about the state of another model. Absent in a model without. */

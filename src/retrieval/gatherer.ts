@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
+import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
@@ -32,7 +32,7 @@ export interface RetrievalView {
   /** The bank of the served version. @default {none} */
   readonly bank?: ServedBank | null;
   /** See `Serving.order`. @default {nothing was learnt} */
-  order?(list: PairList, names: PairNames): Float32Array | null;
+  order?(names: PairNames): ScoreList | null;
   /** The model's share in the order of lists by the learner's proof; 0 while it has not learnt from outcomes. @default {0} */
   readonly modelShare?: number;
   /** The model's logits of items for a user at a time, or what stands in for them until the model has proved itself. */

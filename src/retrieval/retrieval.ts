@@ -25,7 +25,7 @@ import { Blend } from "./blend.ts";
 import { type Features, isReturn } from "./features.ts";
 import { type Context, ContextBuffer } from "./signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
-import type { PairList } from "../nn/models/pair_head/pair_list.ts";
+import type { PairList, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
@@ -41,7 +41,7 @@ import { nthLargest } from "../vectors/nth_largest.ts";
 import { EAGER_STEPS, RETRIEVAL_OPTIONS, type RetrievalOptions, UNASKED_EVERY } from "./retrieval_options.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import { sharesOf } from "./shares.ts";
-import type { Part, ScoresByPart, Stacked } from "./stack/stack.ts";
+import { type Part, PARTS, type ScoresByPart, type Stacked } from "./stack/stack.ts";
 import type { Pace } from "./items/pace.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
@@ -69,16 +69,6 @@ export interface CandidateOptions {
   readonly most?: number | undefined;
   /** Whether the stack is to order them. @default {false} */
   readonly stacked?: boolean | undefined;
-}
-
-/** The blend's best candidates of a request. */
-interface First {
-  /** Their places, best first. */
-  readonly places: readonly number[];
-  /** Values for the pair head; `null` where it does not order. */
-  readonly list: PairList | null;
-  /** Scores of the pair head; `null` where it has none. */
-  readonly head: Float32Array | null;
 }
 
 /** Newest behaviours of a user that a request looks at. */
@@ -155,13 +145,30 @@ export class Retrieval {
 
   /** Whether the stack uses the model's scores, too. */
   get needsModel(): boolean {
-    return this.state.stack.needsModel(this.#view.modelShare ?? 0);
+    return this.state.stack.partsOf(this.#there, this.#view.modelShare ?? 0).includes("model");
   }
 
   /** The parts that order lists under `ranking: "auto"` now; none before such a list was asked for. */
   get ordering(): readonly Part[] {
     const { stack, stackAsked } = this.state;
-    return stackAsked ? stack.partsBy(this.#view.modelShare ?? 0) : [];
+    return stackAsked ? stack.partsOf(this.#there, this.#view.modelShare ?? 0) : [];
+  }
+
+  /** The parts that can order a list now. */
+  get #there(): readonly Part[] {
+    const { bank = null, modelShare = 0 } = this.#view;
+    const there = {
+      blend: true,
+      head: this.#scorePairs !== null,
+      bank: bank !== null,
+      model: modelShare > 0,
+    };
+    return PARTS.filter((part) => there[part]);
+  }
+
+  /** The pair head; `null` where there is none. */
+  get #scorePairs(): ScoreList | null {
+    return this.#pairLists === null ? null : this.#view.order?.(this.#pairLists.names) ?? null;
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */
@@ -217,7 +224,7 @@ export class Retrieval {
     const features = gatherer.gather(request, false);
     const { items } = gatherer;
     const blended = this.state.blend.score(features);
-    const stack = stacked ? this.#stack(features, blended, this.#first(request, features, blended)) : null;
+    const stack = stacked ? this.#stack(request, features, blended) : null;
     this.#stacked = stack;
     const scores = stack !== null && most < Infinity ? stack.scores : blended;
     const weights = this.state.blend.weightsOf(features.groups);
@@ -346,20 +353,22 @@ export class Retrieval {
     const { state } = this;
     if (!state.stackAsked && this.#pairLists === null) return null;
     const scores = state.blend.score(features);
-    const first = this.#first(request, features, scores);
-    const taken = first.places.indexOf(place);
+    const places = this.#best(this.#gatherer.items, scores, this.maxCandidates);
+    const taken = places.indexOf(place);
     if (taken < 0) return null;
+    const list = this.#pairList(request, features, scores, places);
     const { user, time } = request;
     const item = this.#gatherer.items[place]!;
     if (state.stackAsked) {
-      const model = this.#isShown(user, item) ? null : this.#logits(user, first, time);
-      const by = { ...this.#parts(features, scores, first), model };
+      const model = this.#isShown(user, item) ? null : this.#logits(user, places, time);
+      const head = list === null ? null : this.#scorePairs?.(list) ?? null;
+      const by = { ...this.#parts(features, scores, places), head, model };
       if (by.head !== null || by.bank !== null || by.model !== null) {
         state.learnStack(by, taken, hashString(user.id, 0), this.#view.modelShare);
       }
     }
-    if (first.list === null) return null;
-    return preferenceOf(first.list, this.#pairLists!.names, {
+    if (list === null) return null;
+    return preferenceOf(list, this.#pairLists!.names, {
       taken,
       candidates: PREFERENCE_CANDIDATES,
       random: mulberry32(drawOf(user, this.#view.catalogue.at(item), time)),
@@ -375,42 +384,51 @@ export class Retrieval {
     return false;
   }
 
-  #logits(user: UserState, { places }: First, time: number): Float64Array | null {
+  #logits(user: UserState, places: readonly number[], time: number): Float64Array | null {
     const { catalogue, modelShare = 0 } = this.#view;
     if (modelShare === 0) return null;
     const { items } = this.#gatherer;
     return this.#view.logits?.(user, places.map((place) => catalogue.at(items[place]!)), time) ?? null;
   }
 
-  /** The best candidates by the blend's scores, and what the pair head makes of them. */
-  #first(request: CandidateRequest, { count, values }: Features, scores: Float64Array): First {
-    const { items } = this.#gatherer;
-    const places = this.#best(items, scores, this.maxCandidates);
-    const lists = this.#pairLists;
-    if (lists === null || count === 0 || !this.#knowsAll(request.user)) {
-      return { places, list: null, head: null };
-    }
-    const list = lists.make(request, { places, items, values, scores });
-    return { places, list, head: this.#view.order?.(list, lists.names) ?? null };
+  /** The best candidates with values for the pair head; `null` where it does not order. */
+  #pairList(
+    request: CandidateRequest,
+    { count, values }: Features,
+    scores: Float64Array,
+    places: readonly number[],
+  ): PairList | null {
+    if (count === 0 || !this.#knowsAll(request.user)) return null;
+    return this.#pairLists?.make(request, { places, items: this.#gatherer.items, values, scores }) ?? null;
   }
 
-  /** Scores of the best candidates by part, except those of the model. */
-  #parts({ values }: Features, scores: Float64Array, { places, head }: First): ScoresByPart {
+  /** Scores of the best candidates by part, except those of head and model. */
+  #parts({ values }: Features, scores: Float64Array, places: readonly number[]): ScoresByPart {
     const blend = Float64Array.from(places, (place) => scores[place]!);
     const [F, next] = [this.#gatherer.names.length, this.#gatherer.names.indexOf(NEXT.name)];
     // Features are ln(1 + s/mean); scores of the bank are ln s up to a constant.
     const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
-    return { blend, head, bank: bank.some(Number.isFinite) ? bank : null, model: null };
+    return { blend, head: null, bank: bank.some(Number.isFinite) ? bank : null, model: null };
   }
 
   /** Scores of the stack without the model's part; all but the best candidates get the lowest score. */
-  #stack(features: Features, blended: Float64Array, first: First) {
-    const { modelShare = 0 } = this.#view;
-    const by = this.#parts(features, blended, first);
-    const { scores: best, ...stacked } = this.state.stack.scoreBut(by, this.needsModel ? modelShare : 0);
+  #stack(request: CandidateRequest, features: Features, blended: Float64Array) {
+    const { stack } = this.state;
+    const share = this.needsModel ? this.#view.modelShare! : 0;
+    const places = this.#best(this.#gatherer.items, blended, this.maxCandidates);
+    const by = this.#parts(features, blended, places);
+    const scorePairs = features.count > 0 && this.#knowsAll(request.user) ? this.#scorePairs : null;
+    const isThere = { ...by, head: scorePairs, model: share > 0 || null };
+    const there = PARTS.filter((part) => isThere[part] !== null);
+    // The head's list takes time, so it is not made when the head has no say.
+    const list = stack.partsOf(there, share).includes("head")
+      ? this.#pairList(request, features, blended, places)
+      : null;
+    const head = list === null ? null : scorePairs!(list);
+    const { scores: best, ...stacked } = stack.scoreBut({ ...by, head }, share, there);
     const lowest = best.length === 0 ? 0 : best.reduce((least, score) => Math.min(least, score));
     const scores = new Float64Array(features.count).fill(lowest);
-    for (const [i, place] of first.places.entries()) scores[place] = best[i]!;
+    for (const [i, place] of places.entries()) scores[place] = best[i]!;
     return { scores, lowest, ...stacked };
   }
 

@@ -18,7 +18,7 @@ import { type FeatureSchema, numericNames } from "../features/schema.ts";
 import type { ParameterVersion } from "./version.ts";
 import { IDENTITY, type Link, linked, unlinked } from "../nn/losses/link.ts";
 import { PairOrder } from "../nn/models/pair_head/learnt_order.ts";
-import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
+import type { PairNames, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import type { Panel } from "../nn/models/core/panel.ts";
 import type { Model } from "../nn/models/core/model.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
@@ -200,8 +200,8 @@ export class ServingModel implements Serving {
     return logits;
   }
 
-  order(list: PairList, names: PairNames): Float32Array | null {
-    return this.#order.score(list, names);
+  order(names: PairNames): ScoreList | null {
+    return this.#order.of(names);
   }
 
   place(logit: number, position: number): number {

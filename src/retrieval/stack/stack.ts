@@ -112,21 +112,9 @@ export class Stack {
     return this.#steps;
   }
 
-  /** Whether the model is one of the parts that order. @param modelShare See {@linkcode Stack.scoreBut} */
-  needsModel(modelShare: number): boolean {
-    return modelShare > 0 && this.partsBy(modelShare).includes("model");
-  }
-
-  /**
-   * The parts that order lists, given the model's share by the learner's proof, when every part that ever had scores
-   * has them.
-   */
-  partsBy(modelShare: number): readonly Part[] {
-    let there = BLEND | (modelShare > 0 ? 1 << MODEL : 0);
-    for (const [part, { unit }] of this.#mappings.entries()) {
-      if (unit > 0 && part !== MODEL) there |= 1 << part;
-    }
-    return partsOf(this.#weightsOf(there, modelShare));
+  /** The parts that order lists on which these are there. @param modelShare See {@linkcode Stack.scoreBut} */
+  partsOf(there: readonly Part[], modelShare: number): readonly Part[] {
+    return partsOf(this.#weightsOf(setOf(there), modelShare));
   }
 
   /**
@@ -134,13 +122,18 @@ export class Stack {
    * {@linkcode Stack.modelScores}, times `modelWeight`.
    *
    * @param modelShare The model's share by the learner's proof, 0 to 1; 0 = its scores will not be known
+   * @param there The parts that are there: those that do not order need no scores
    */
-  scoreBut(by: ScoresByPart, modelShare: number): { readonly scores: Float64Array } & Stacked {
+  scoreBut(
+    by: ScoresByPart,
+    modelShare: number,
+    there: readonly Part[] = partsWith(by),
+  ): { readonly scores: Float64Array } & Stacked {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
     const scores = new Float64Array(size);
-    const there = setOf(by) | (modelShare > 0 ? 1 << MODEL : 0);
-    const weights = this.#weightsOf(there, modelShare);
+    const set = setOf(there) | (modelShare > 0 ? 1 << MODEL : 0);
+    const weights = this.#weightsOf(set, modelShare);
     for (let part = 0; part < MODEL; part++) {
       const [weight, z] = [weights[part]!, mapped[part]!];
       if (weight > 0) { for (let i = 0; i < size; i++) scores[i] = scores[i]! + weight * z[i]!; }
@@ -167,7 +160,7 @@ export class Stack {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
     const weight = 1 / (1 + this.#count(user));
-    const awake = this.#awake(setOf(by), modelShare);
+    const awake = this.#awake(setOf(partsWith(by)), modelShare);
     for (const order of awake) {
       order.choice.score(mapped, size, this.#scores);
       const chance = order.choice.learn(mapped, this.#scores, { size, taken, weight });
@@ -320,8 +313,12 @@ function hasModel(set: number): boolean {
 }
 
 /** The parts that have scores. */
-function setOf(by: ScoresByPart): number {
-  return PARTS.reduce((set, name, part) => set | (by[name] === null ? 0 : 1 << part), 0);
+function partsWith(by: ScoresByPart): readonly Part[] {
+  return PARTS.filter((part) => by[part] !== null);
+}
+
+function setOf(parts: readonly Part[]): number {
+  return parts.reduce((set, part) => set | 1 << PARTS.indexOf(part), 0);
 }
 
 function partsOf(weights: Float64Array): readonly Part[] {

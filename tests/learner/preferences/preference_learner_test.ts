@@ -57,7 +57,7 @@ function hits(learner: PreferenceLearner, names = NAMES): number {
   order.prepare(learner.learnt)();
   let hits = 0;
   for (const { list, taken } of lists(200, names, 99)) {
-    const scores = order.score(list, names);
+    const scores = order.of(names)!(list);
     assert.ok(scores !== null);
     if (scores.indexOf(Math.max(...scores)) === taken) hits++;
   }
@@ -85,7 +85,7 @@ Deno.test("PreferenceLearner begins with the order of what it is given", () => {
   for (const preference of preferences(1)) some.add(preference);
   const order = new PairOrder(createKernels("plain"));
   order.prepare(some.learnt)();
-  for (const { list } of lists(5)) assert.deepEqual([...order.score(list, NAMES)!], [...list.scores]);
+  for (const { list } of lists(5)) assert.deepEqual([...order.of(NAMES)!(list)], [...list.scores]);
 });
 
 Deno.test("PreferenceLearner goes on bit for bit from what it has written, wherever that was", () => {
@@ -119,7 +119,7 @@ Deno.test("PreferenceLearner keeps what it knows of a value when others come and
   assert.ok(found > 80, `${found} of 200; by chance 25`);
   const order = new PairOrder(createKernels("plain"));
   order.prepare(some.learnt)();
-  for (const { list } of lists(1)) assert.equal(order.score(list, NAMES), null);
+  assert.equal(order.of(NAMES), null);
 });
 
 Deno.test("PairOrder.prepare() refuses weights that are not of the names, and none is none", () => {
@@ -130,7 +130,7 @@ Deno.test("PairOrder.prepare() refuses weights that are not of the names, and no
   assert.throws(() => order.prepare({ ...learnt, weights: learnt.weights.slice(1) }), SyntaxError);
   order.prepare(learnt)();
   order.prepare(null)();
-  for (const { list } of lists(1)) assert.equal(order.score(list, NAMES), null);
+  assert.equal(order.of(NAMES), null);
 });
 
 Deno.test("preferenceOf() and listOf() keep the candidate that was taken and its values", () => {

@@ -99,9 +99,9 @@ Deno.test("Retrieval with a head learns nothing from users of whom not all items
   const asked: number[] = [];
   const task = fresh(options, {
     ...PRIOR,
-    order: ({ K }) => {
+    order: () => ({ K, scores }) => {
       asked.push(K);
-      return null;
+      return scores;
     },
   });
   const time = 1_700_010_000_000;

@@ -13,6 +13,7 @@ import { PRIOR } from "../../../src/serving/prior_serving.ts";
 import type { Serving } from "../../../src/features/serving.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { type Part, Stack } from "../../../src/retrieval/stack/stack.ts";
+import type { PairList } from "../../../src/nn/models/pair_head/pair_list.ts";
 import { FakeServing } from "../../engine/fake_serving.ts";
 import { Durable, inventory, outputs } from "../../engine/streams.ts";
 
@@ -48,7 +49,7 @@ function fresh(options: TaskOptions, serving: Serving): TaskState {
 /** A serving with a head that orders in a way of its own. */
 function headed(): Serving {
   const head: Pick<Serving, "order"> = {
-    order: ({ K, candidates, scores }) =>
+    order: () => ({ K, candidates, scores }) =>
       Float32Array.from(
         { length: K },
         (_, i) => scores[i]! / 2 + Math.sin(9 * candidates[i * candidates.length / K]!),
@@ -116,6 +117,52 @@ Deno.test("TaskState.apply() orders by the parts that the stack has learnt to fo
     const answer = ask(taught(OPTIONS, parts));
     assert.deepEqual([answer.orderedBy, answer.scoreKind], ["stack", "probability"]);
     assert.notDeepEqual(answer.items.map(({ item }) => item), blend, String(parts));
+  }
+});
+
+/** A stack for which the model says nothing beside the head, of which it is a noisy copy. */
+function withoutModel(): Stack {
+  const stack = new Stack();
+  const random = mulberry32(0);
+  for (let n = 0; n < 3000; n++) {
+    const noise = () => Array.from({ length: 10 }, random);
+    const head = noise().map((score, i) => score + (i === 9 ? 0.5 : 0));
+    const model = noise().map((score, i) => score + head[i]! / 2);
+    stack.learn({ blend: noise(), head, bank: null, model }, 9, n, 1);
+  }
+  return stack;
+}
+
+Deno.test("TaskState.apply() asks the model again where the head that was better is gone", () => {
+  const { head: _, ...retrieval } = OPTIONS.retrieval!;
+  const served = Object.assign(new FakeServing(), { version: 1 });
+  const ordering = (options: TaskOptions, serving: Serving) => {
+    const task = taught(options, [], serving);
+    Object.assign(task.retrieval.state, { stack: withoutModel() });
+    task.retrieval.state.askStack();
+    return [task.retrieval.ordering, task.retrieval.needsModel, ask(task).orderedBy];
+  };
+  assert.deepEqual(ordering(OPTIONS, headed()), [["head"], false, "stack"]);
+  for (const [options, serving] of [[OPTIONS, served], [{ ...OPTIONS, retrieval }, headed()]] as const) {
+    const [parts, needsModel] = ordering(options, serving);
+    assert.deepEqual([(parts as Part[]).includes("model"), needsModel], [true, true]);
+  }
+});
+
+Deno.test("TaskState.apply() scores no list by a head that has no say", () => {
+  let scored = 0;
+  const order = headed().order!({ pairs: [], behaviours: [], candidates: [] })!;
+  const serving = Object.assign(headed(), {
+    order: () => (list: PairList) => {
+      scored++;
+      return order(list);
+    },
+  });
+  for (const parts of [[], ["head"]] as const) {
+    const task = taught(OPTIONS, parts, serving);
+    scored = 0;
+    ask(task);
+    assert.equal(scored, parts.length);
   }
 });
 

@@ -8,7 +8,7 @@ import { Parameters } from "../../kernels/parameters.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import { PairHead } from "./pair_head.ts";
 import { PairInputs, type PairScales } from "./pair_inputs.ts";
-import { type PairList, type PairNames, sameNames } from "./pair_list.ts";
+import { type PairNames, sameNames, type ScoreList } from "./pair_list.ts";
 
 /** Most behaviours of a list, H. */
 export const MAX_BEHAVIOURS = 16;
@@ -64,13 +64,11 @@ export class PairOrder {
     };
   }
 
-  /**
-   * Scores [K] of the candidates of a list, larger is better; `null` where nothing was learnt about lists of such
-   * values. Valid until the next call.
-   */
-  score(list: PairList, names: PairNames): Float32Array | null {
-    if (this.#order === null || !sameNames(this.#order.names, names)) return null;
-    return this.#head!.score(this.#inputs!.of(list, this.#order.scales));
+  /** What scores lists of values with these names; `null` where nothing was learnt about them. */
+  of(names: PairNames): ScoreList | null {
+    const order = this.#order;
+    if (order === null || !sameNames(order.names, names)) return null;
+    return (list) => this.#head!.score(this.#inputs!.of(list, order.scales));
   }
 }
 

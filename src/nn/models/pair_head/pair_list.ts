@@ -35,6 +35,9 @@ export interface PairNames {
   readonly candidates: readonly string[];
 }
 
+/** Gives scores [K] of the candidates of a list, larger is better; valid until the next call. */
+export type ScoreList = (list: PairList) => Float32Array;
+
 /** Whether lists of two places have the same values. */
 export function sameNames(one: PairNames, other: PairNames): boolean {
   const same = (some: readonly string[], others: readonly string[]) =>
