@@ -3,11 +3,13 @@
  *
  * Two behaviours of a user happen together when they are within {@linkcode Pace.farMs}, 64 median gaps between two
  * behaviours of a user, and on the same page when they are within {@linkcode Pace.nearMs}.
+ * Both have a floor, since what a client sends item by item says nothing about people, and no user outweighs the others:
+ * of each user's newest behaviours only {@linkcode OF_USER} gaps of a kind count.
  *
  * A slow stream forgets more slowly. Counts have half-lives of hours to months, so in a stream of ten behaviours a
  * day they would decay before they mean anything. Time therefore advances by at most {@linkcode SIGNAL_MS} per
  * signal. What a stream does not use of that is saved for its pauses, up to {@linkcode KEPT_MS}, so that with 600
- * signals a day or more, time is event time.
+ * signals a day or more, time is event time except in longer pauses.
  *
  * @module
  */
@@ -22,8 +24,12 @@ const KEPT_MS = 30 * 86_400_000;
 /** How long a page lasts, in median gaps, and at least. */
 const PAGE_GAPS = 2;
 const PAGE_MS = 60_000;
-/** Half-life before any gap was seen. */
+/** Shortest half-life of what happens together. */
 const HOUR_MS = 3_600_000;
+/** Behaviours that follow each other sooner are one act. */
+const ACT_MS = 1000;
+/** Most gaps of a user that count, of those between acts and of those within. */
+const OF_USER = 20;
 
 /** The part of a signal that is read. */
 interface Timed {
@@ -42,12 +48,12 @@ export class Pace {
   /** Milliseconds of event time that were skipped. */
   #left = 0;
   readonly #scale = new TimeScale();
-  /** Behaviours at the same time as the user's previous one. */
+  /** Behaviours in one act with the user's previous one. */
   #ties = 0;
 
   /** Half-life of pairs that occur together, milliseconds. */
   get farMs(): number {
-    return this.#scale.gaps === 0 ? HOUR_MS : this.#scale.halfLifeMs;
+    return this.#scale.gaps === 0 ? HOUR_MS : Math.max(HOUR_MS, this.#scale.halfLifeMs);
   }
 
   /** Half-life of pairs on a page, milliseconds: a minute where most behaviours come at once. */
@@ -63,9 +69,8 @@ export class Pace {
   }
 
   /** Advances to a signal. */
-  learn({ time, context: { size, times } }: Timed): void {
-    if (size > 0 && times[0] === time) this.#ties++;
-    else if (size > 0) this.#scale.learn(time - times[0]!);
+  learn({ time, context }: Timed): void {
+    this.#learnGap(time, context);
     const gap = Number.isNaN(this.#newest) ? 0 : Math.max(0, time - this.#newest);
     this.#kept = Math.min(KEPT_MS, this.#kept + SIGNAL_MS);
     const passed = Math.min(gap, this.#kept);
@@ -87,5 +92,15 @@ export class Pace {
     this.#left = from.f64();
     this.#ties = from.uint();
     this.#scale.decode(from);
+  }
+
+  #learnGap(time: number, { size, times }: Timed["context"]): void {
+    if (size === 0) return;
+    const isTie = time - times[0]! < ACT_MS;
+    let same = 0;
+    for (let x = 1; x < size; x++) if (times[x - 1]! - times[x]! < ACT_MS === isTie) same++;
+    if (same >= OF_USER) return;
+    if (isTie) this.#ties++;
+    else this.#scale.learn(time - times[0]!);
   }
 }

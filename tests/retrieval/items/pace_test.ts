@@ -6,6 +6,8 @@ import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { Pace } from "../../../src/retrieval/items/pace.ts";
 
 const MINUTE = 60_000, DAY = 86_400_000, START = 1_700_000_000_000;
+/** A whole octave of a millisecond, about 18.6 hours. */
+const day = 2 ** 26;
 
 /** A pace after signals at these times, each so long after the user's one before. */
 function paceOf(signals: readonly { readonly time: number; readonly gap?: number }[]): Pace {
@@ -62,13 +64,47 @@ Deno.test("Pace.at() never goes back, and never goes faster than event time", ()
 
 Deno.test("Pace.farMs and nearMs are 64 and 2 median gaps, an hour and a minute before and where all comes at once", () => {
   const gaps = (gap: number, count: number) => everyMs(MINUTE, count).map((signal) => ({ ...signal, gap }));
-  const day = 2 ** 26; // a whole octave of a millisecond, about 18.6 hours
   assert.deepEqual([new Pace().farMs, new Pace().nearMs], [60 * MINUTE, MINUTE]);
-  const daily = paceOf(gaps(day, 64));
-  assert.deepEqual([daily.farMs, daily.nearMs], [64 * day, 2 * day]);
-  assert.equal(paceOf(gaps(1024, 64)).nearMs, MINUTE);
+  const slow = paceOf(gaps(day, 64));
+  assert.deepEqual([slow.farMs, slow.nearMs], [64 * day, 2 * day]);
+  const fast = paceOf(gaps(1024, 64));
+  assert.deepEqual([fast.farMs, fast.nearMs], [60 * MINUTE, MINUTE]);
   const baskets = paceOf([...gaps(day, 20), ...gaps(0, 100)]);
   assert.deepEqual([baskets.farMs, baskets.nearMs], [64 * day, MINUTE]);
+});
+
+/** Signals of users who do these things, each so long after the one before. */
+function* visitsOf(users: number, gaps: readonly number[]) {
+  for (let user = 0; user < users; user++) {
+    const done: { readonly item: number; readonly time: number }[] = [];
+    let time = START;
+    for (const gap of [0, ...gaps]) {
+      time += gap;
+      yield { time, context: contextOf(done.slice(0, 40)) };
+      done.unshift({ item: 0, time });
+    }
+  }
+}
+
+const daily = () => [...visitsOf(20, Array.from({ length: 25 }, () => day))];
+
+Deno.test("Pace.farMs and nearMs are of all users, however much one of them does", () => {
+  for (const gap of [0, 1, 2000, 2 * MINUTE]) {
+    const pace = new Pace();
+    const robot = visitsOf(1, Array.from({ length: 10_000 }, () => gap));
+    for (const signal of [...daily(), ...robot]) pace.learn(signal);
+    assert.deepEqual([pace.farMs, pace.nearMs], [64 * day, 2 * day], `${gap}`);
+  }
+});
+
+Deno.test("Pace takes what a client sends item by item as one act, however many items", () => {
+  const paces = [0, 30].map((gap) => {
+    const pace = new Pace();
+    const visit = [...Array.from({ length: 45 }, () => gap), day];
+    for (const signal of visitsOf(20, Array.from({ length: 6 }, () => visit).flat())) pace.learn(signal);
+    return [pace.farMs, pace.nearMs];
+  });
+  assert.deepEqual(paces, [[64 * day, MINUTE], [64 * day, MINUTE]]);
 });
 
 Deno.test("Pace.decode() goes on as the one that was written", () => {
