@@ -485,6 +485,8 @@ function paceFold(pace: Pace): SignalFold {
     learn: (signal) => pace.learn(signal),
     encode: (to) => pace.encode(to),
     decode: (from) => pace.decode(from),
+    // Older states, and the items' own records beside them, have counts by event time.
+    catchUp: (begins) => pace.catchUp(begins),
   };
 }
 

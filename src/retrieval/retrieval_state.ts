@@ -298,7 +298,10 @@ export class RetrievalState {
     });
     read(OTHERS_KEY, FORMAT, (from) => this.#taken.decodePositions(from));
     const { snapshot, journals } = this.#changelog.restore(records);
-    if (snapshot !== null) readingChange(snapshot.key, () => this.#decode(snapshot.value));
+    const known = new Set<string>();
+    if (snapshot !== null) readingChange(snapshot.key, () => this.#decode(snapshot.value, known));
+    const behind = this.#folds.filter(({ name, catchUp }) => catchUp !== undefined && !known.has(name));
+    for (const { catchUp } of behind) catchUp!(true);
     const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
     for (const { key, value: journal } of journals) {
       readingChange(key, () => {
@@ -309,6 +312,9 @@ export class RetrievalState {
         }
       });
     }
+    for (const { catchUp } of behind) catchUp!(false);
+    // So that they catch up once.
+    this.#snapshotDue ||= snapshot !== null && behind.length > 0;
   }
 
   /** Everything but the blend in bytes: same signals, same bytes. */
@@ -332,7 +338,8 @@ export class RetrievalState {
     return to.toBytes();
   }
 
-  #decode(bytes: Uint8Array): void {
+  /** Reads what {@linkcode RetrievalState.encode} gave. @param known Gets the names of what is in it */
+  #decode(bytes: Uint8Array, known: Set<string>): void {
     const from = new ByteReader(bytes);
     checkFormat(from);
     this.signals = from.uint();
@@ -346,6 +353,7 @@ export class RetrievalState {
     };
     for (let n = from.count(); n > 0; n--) {
       const [name, own] = [from.string(), new ByteReader(from.bytes())];
+      known.add(name);
       // A source that is gone is left out; one that has come since begins with what it sees from here on.
       const decode = this.#folds.find((fold) => fold.name === name)?.decode;
       decode?.(own, itemAt);

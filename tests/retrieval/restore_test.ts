@@ -90,6 +90,47 @@ Deno.test("Retrieval learns from a fair share of behaviours, whichever turns the
   }
 });
 
+for (const hasSnapshot of [true, false]) {
+  const old = hasSnapshot ? "snapshot and journals" : "journals";
+  Deno.test(`Retrieval goes on from ${old} of a slow stream that were counted by event time`, () => {
+    const durable = new Durable();
+    const daily = (task: TaskState, from: number, to: number) => {
+      for (let day = from; day < to; day++) {
+        const [user, time] = [`u${day % 5}`, 1_700_000_000_000 + day * 86_400_000];
+        task.apply({ type: "interaction", user, time, item: `i${day}`, action: "view" }, day, outputs());
+        if (day % 10 === 0 && day <= 200) durable.commit(task, outputs());
+      }
+    };
+    const before = fresh();
+    before.retrieval.lists.pace.catchUp(true);
+    daily(before, 0, 201);
+    // Nothing said how time goes.
+    const snapshot = durable.retrieval.get("retrieval:snapshot:0")!;
+    if (!hasSnapshot) durable.retrieval.delete("retrieval:snapshot:0");
+    else {
+      const text = snapshot.toHex(), name = new TextEncoder().encode("pace").toHex();
+      assert.equal(text.split(name).length, 2);
+      durable.retrieval.set("retrieval:snapshot:0", Uint8Array.fromHex(text.replace(name, "41414141")));
+    }
+    let restored = durable.restore(SMALL, serving);
+    daily(restored, 201, 206);
+    const popularity = (item: string) => restored.catalogue.get(item)!.popularity;
+    for (let day = 101; day < 206; day++) {
+      assert.ok(popularity(`i${day}`) >= popularity(`i${day - 1}`), `day ${day}`);
+    }
+    // It has caught up, once: from then on, a restore is as none.
+    durable.commit(restored, outputs());
+    const whole = restored;
+    for (let day = 206; day < 230; day += 6) {
+      restored = durable.restore(SMALL, serving);
+      daily(whole, day, day + 6);
+      daily(restored, day, day + 6);
+      assert.deepEqual(inventory(restored), inventory(whole));
+      durable.commit(restored, outputs());
+    }
+  });
+}
+
 Deno.test("Retrieval that does not learn proposes what is popular, new or of the category, and writes nothing", () => {
   const task = new TaskState(
     {

@@ -50,6 +50,7 @@ export class Pace {
   readonly #scale = new TimeScale();
   /** Behaviours in one act with the user's previous one. */
   #ties = 0;
+  #isCalendar = false;
 
   /** Half-life of pairs that occur together, milliseconds. */
   get farMs(): number {
@@ -64,8 +65,14 @@ export class Pace {
 
   /** The time that has passed at an event time; event time itself before the first signal. */
   at(time: number): number {
+    if (this.#isCalendar) return time;
     const gap = time - this.#newest;
     return time - this.#left - (gap > this.#kept ? gap - this.#kept : 0);
+  }
+
+  /** Begins or ends to take event time as it is, while signals are learnt again that were counted by it. */
+  catchUp(begins: boolean): void {
+    this.#isCalendar = begins;
   }
 
   /** Advances to a signal. */
@@ -75,7 +82,7 @@ export class Pace {
     this.#kept = Math.min(KEPT_MS, this.#kept + SIGNAL_MS);
     const passed = Math.min(gap, this.#kept);
     this.#kept -= passed;
-    this.#left += gap - passed;
+    if (!this.#isCalendar) this.#left += gap - passed;
     this.#newest = Math.max(time, Number.isNaN(this.#newest) ? time : this.#newest);
   }
 

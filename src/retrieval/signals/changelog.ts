@@ -3,8 +3,8 @@
  *
  * ```text
  *   commit   1      2      3      4      5      6      7
- *   journal  ■      ■      ■      ■      ·      ■      ■        a few hundred bytes a behaviour
- *   snapshot                             █                      once the journals outweigh it; they are deleted then
+ *   journal  ·      ■      ■      ■      ·      ■      ■        a few hundred bytes a behaviour
+ *   snapshot █                           █                      at first, and once the journals outweigh it; they are deleted then
  * ```
  *
  * @module
@@ -59,9 +59,10 @@ export class SignalChangelog {
   #snapshotChunks = 0;
   #snapshotBytes = 0;
 
-  /** Whether the journals would outweigh the snapshot if these were added. */
+  /** Whether the journals would outweigh the snapshot if these were added; where there is none, any would. */
   outweighs(journals: readonly Uint8Array[]): boolean {
-    return this.#journalBytes + sizeOf(journals) > Math.max(MIN_JOURNAL_BYTES, this.#snapshotBytes);
+    const least = this.#snapshotBytes === 0 ? 0 : MIN_JOURNAL_BYTES;
+    return this.#journalBytes + sizeOf(journals) > Math.max(least, this.#snapshotBytes);
   }
 
   /** Adds journals behind those that there are. */

@@ -24,7 +24,11 @@ export interface ItemOrder {
 /** What learns of signals, and is durable under its name: functions that are called alone. */
 export type SignalFold =
   & { readonly name: string }
-  & Pick<SourceActs, "learn" | "forget" | "encode" | "decode">;
+  & Pick<SourceActs, "learn" | "forget" | "encode" | "decode">
+  & {
+    /** Is called with `true` before, and `false` after, the journals behind a state that does not have it are learnt. */
+    readonly catchUp?: (begins: boolean) => void;
+  };
 
 /**
  * What a source does: functions of an object without a class, as they are spread and called alone. Between two calls of
