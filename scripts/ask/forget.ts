@@ -58,8 +58,8 @@ type Remaining = Omit<Remainder, "until"> & { readonly until: string | null };
 const WAIT_SECONDS = 120;
 const POLL_MS = 100;
 const NOT_ERASED =
-  "backups, what consumers of the topics keep, source files, logs of proxies, on Kafka local snapshots of tasks, " +
-  "for an hour or two (docs/how-to/erase-a-user.md)";
+  "sessions that were the user, backups, what consumers of the topics keep, source files, logs of proxies, " +
+  "on Kafka local snapshots of tasks, for an hour or two (docs/how-to/erase-a-user.md)";
 
 async function main(user: string, flags: Flags): Promise<number> {
   if (flags.receipt !== undefined) await makeRoomFor(flags.receipt);

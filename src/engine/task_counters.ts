@@ -30,6 +30,7 @@ export const TASK_COUNTERS = [
   "unshown",
   "otherActions",
   "forgotten",
+  "erasedMerges",
   "unservedVariants",
   "steps",
   "refolds",

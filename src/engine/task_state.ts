@@ -41,6 +41,7 @@ import { createTaskCounters, type TaskCounters } from "./task_counters.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS, type TaskOptions } from "./task_options.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import { UserLists } from "./user_lists.ts";
+import { ErasedUsers } from "../users/erased_users.ts";
 import { UserMemory } from "../users/user_memory.ts";
 import type { UserState } from "../users/user_state.ts";
 import { VariantScorers } from "./variant_scorers.ts";
@@ -90,6 +91,8 @@ export class TaskState {
   readonly dirtyItems: Set<CatalogueItem> = new Set();
   /** @internal The numbers of items. */
   readonly numbers: ItemNumbers;
+  /** @internal Who was erased. */
+  readonly erased: ErasedUsers = new ErasedUsers();
   /** @internal Event time of the partition. */
   readonly clock: EventClock;
   /** @internal Gives users' lists when they change; `null` = nobody wants them. */
@@ -326,6 +329,10 @@ export class TaskState {
     out: TaskOutputs,
     given: GivenList | null | undefined,
   ): TaskRejection | null {
+    if (event.type === "merge" && this.erased.includes(event.user, event.time)) {
+      this.counters.erasedMerges++;
+      return null;
+    }
     const user = this.#memory.activate(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
@@ -363,6 +370,7 @@ export class TaskState {
         return null;
       case "forget":
         this.#forget(user, out);
+        this.erased.note(event.user, event.time);
         return null;
     }
   }

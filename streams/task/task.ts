@@ -119,7 +119,7 @@ export class Task implements AsyncDisposable {
 
   /** Offset of the first event that it has read. */
   readonly openedAt: number;
-  /** Offset of the newest event since then that asks for an erasure; −1 if there is none. */
+  /** Offset of the newest event since then that asks for an erasure, or is of one who was erased before; −1 if there is none. */
   lastErasure: number = -1;
 
   private constructor(parts: TaskParts) {
@@ -417,7 +417,9 @@ export class Task implements AsyncDisposable {
       return reject("in-the-future", reason);
     }
     const given = this.#parts.followed.given?.take(record.offset);
+    const { erasedMerges } = this.state.counters;
     const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival, given);
+    if (this.state.counters.erasedMerges > erasedMerges) this.lastErasure = record.offset;
     this.#outbox.seal(record.offset, event.type === "request" ? event.surface : undefined);
     return refusal;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
+import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
@@ -8,6 +9,7 @@ import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { surfaceTopic } from "../../streams/topics/surfaces.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
+import { ownRecord } from "../../streams/task/inputs/inputs.ts";
 import { tasksLog } from "../../streams/task/shared_sources.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
@@ -143,6 +145,30 @@ Deno.test("Service takes out whom an earlier life of it was asked to erase, and 
   for (const name of ["events", "samples", "recommendations", "state"] as const) {
     assert.equal(found[topics[name]], undefined, name);
   }
+});
+
+Deno.test("Service takes out what a session hands over to an erased user later", async () => {
+  await using log = new MemoryLog();
+  await using service = await Service.start(log, FAST);
+  const events = shop();
+  const time = events.at(-1)?.time ?? 0;
+  const act = { type: "interaction", user: "session", item: "i1", action: "click", time: time - 1 } as const;
+  await log.append(recordsOf([...events, act, { type: "alias", user: "session", of: GONE, time }]));
+  await untilCommitted(log);
+  const merges = async () =>
+    (await Array.fromAsync(readAll(log, topics.events, 0))).filter(({ key, value }) =>
+      key === GONE && new TextDecoder().decode(value!).includes('"merge"')
+    ).length;
+  assert.equal(await merges(), 1);
+  const value = encodeEvent({ type: "forget", user: GONE, time });
+  const [offset = -1] = await log.append([{ topic: topics.events, key: GONE, value, time }]);
+  const isDone = async () => (await service.erasure(0, offset))?.state === "done";
+  await until(isDone, "it is erased");
+  await log.append(recordsOf([{ ...act, time: time - 2 }]));
+  const dropped = async () => decodeTaskCounters((await ownRecord(log, topics, 0))!.value!).erasedMerges;
+  await until(async () => await dropped() === 1, "it is handed over, and dropped");
+  await until(async () => await isDone() && await merges() === 0, "it is taken out");
+  assert.equal((await log.latest(topics.state, 0, GONE))?.value ?? null, null);
 });
 
 Deno.test("Eraser looks through events that were read before the task it finds was opened", async () => {

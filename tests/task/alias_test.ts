@@ -172,3 +172,50 @@ Deno.test("aliases: a generation that is built beside has the same records, and 
   assert.deepEqual(built.records, (await behaviours(log)).records);
   assert.equal((await eventsOn(log)).length, before.length);
 });
+
+/** The people of a log by what they did, once all tasks have nothing to do. */
+async function knownOn(log: Log, turns: readonly number[] = []): Promise<Record<string, string[]>> {
+  await run(log, turns);
+  return (await behaviours(log)).found;
+}
+
+const SESSION: readonly Event[] = [
+  { type: "interaction", user: "session-1", item: "a", action: "click", time: START },
+  { type: "alias", user: "session-1", of: "ann", time: START + 10 },
+];
+const FORGET: Event = { type: "forget", user: "ann", time: START + 20 };
+const LATE: Event = { type: "interaction", user: "session-1", item: "b", action: "click", time: START + 4 };
+const AGAIN: readonly Event[] = [
+  { type: "interaction", user: "session-1", item: "c", action: "click", time: START + 25 },
+  { type: "alias", user: "session-1", of: "ann", time: START + 30 },
+];
+
+const add = async (log: Log, ...events: Event[]) => {
+  await log.append(events.map((event) => ({
+    ...{ topic: topics.events, partition: partitionOf(event.user, PARTITIONS), key: event.user },
+    ...{ value: encodeEvent(event), time: START + 10_000 },
+  })));
+};
+
+Deno.test("aliases: who was erased does not come back by what a session did before, and does by a later login", async () => {
+  await using log = await createLog(SESSION);
+  assert.deepEqual((await knownOn(log))["ann"], [`a ${START}`]);
+  await add(log, FORGET);
+  assert.equal((await knownOn(log))["ann"], undefined);
+  await add(log, LATE);
+  assert.equal((await knownOn(log))["ann"], undefined, "also after a restart");
+  await add(log, ...AGAIN);
+  assert.deepEqual((await knownOn(log))["ann"], [`c ${START + 25}`]);
+});
+
+Deno.test("aliases: what a slow task hands over behind an erasure begins no life, nor in a generation that begins then", async () => {
+  const [slow, fast] = ["session-1", "ann"].map((user) => partitionOf(user, PARTITIONS));
+  assert.notEqual(slow, fast);
+  await using log = await createLog([...SESSION, FORGET]);
+  assert.equal((await knownOn(log, [fast!, fast!]))["ann"], undefined);
+  // An eraser takes the event itself out.
+  await log.trim(topics.events, fast!, 1);
+  const next = generationTopics(topics, 2);
+  await log.createTopics(topicSpecs(next, PARTITIONS));
+  assert.equal((await behaviours(log, next, true)).found["ann"], undefined);
+});

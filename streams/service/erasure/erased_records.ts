@@ -7,6 +7,7 @@
 import { decodeDelta, type RawKeys } from "../../../src/embeddings/delta.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
 import type { Rejection } from "../../../src/events/rejection.ts";
+import type { ErasedUsers } from "../../../src/users/erased_users.ts";
 import { userPrefix } from "../../../src/features/pairs.ts";
 import { decodeVersion } from "../../../src/serving/version.ts";
 import type { LogRecord } from "../../log/log.ts";
@@ -25,6 +26,14 @@ export function erasureOf({ value, offset }: LogRecord): Erasure | null {
   if (value === null || !mayForget(value)) return null;
   const decoded = decodeEvent(value);
   return decoded.ok && decoded.event.type === "forget" ? { user: decoded.event.user, offset } : null;
+}
+
+/** Whether a record of `events` hands something over to whom a partition had erased by then; its task has dropped it. */
+export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolean {
+  if (value === null || !decoder.decode(value).includes("merge")) return false;
+  const decoded = decodeEvent(value);
+  return decoded.ok && decoded.event.type === "merge" &&
+    erased.includes(decoded.event.user, decoded.event.time);
 }
 
 /**

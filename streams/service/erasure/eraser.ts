@@ -2,7 +2,8 @@
  * Erases the records of users from a log that can erase single records.
  *
  * ```text
- *   events            ..x..x....F|      F asks for it: the event itself goes last, so a crash forgets nothing
+ *   events            ..x..x....F|.m    F asks for it: the event itself goes last, so a crash forgets nothing; m, which a
+ *                                       session hands over by an alias of before, goes as soon as its task has dropped it
  *   samples           ..x.x....T..      T, the tombstone of F, once it is in the checkpoints of all learners
  *   recommendations   ..x.x.......      what came of events up to F, once the figures of experiments have it; likewise
  *                                       on topics of surfaces
@@ -25,7 +26,16 @@ import { getLogger } from "@logtape/logtape";
 import { canErase, type ErasableLog } from "../../log/capabilities.ts";
 import type { LogRecord, Scrubbed } from "../../log/log.ts";
 import { PORTION, portions, Repeated } from "./background.ts";
-import { type Erasure, erasureOf, hasRowsOf, inputOf, isEventOf, isRejectionOf } from "./erased_records.ts";
+import { ERASED_KEY, ErasedUsers } from "../../../src/users/erased_users.ts";
+import {
+  type Erasure,
+  erasureOf,
+  hasRowsOf,
+  inputOf,
+  isErasedMerge,
+  isEventOf,
+  isRejectionOf,
+} from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
 import { newestOf } from "../../log/reading.ts";
@@ -180,16 +190,31 @@ export class Eraser implements AsyncDisposable {
     const from = seen[partition] ?? 0;
     const to = await neededEvents(this.#deployment, partition);
     const erasures: Erasure[] = [];
+    const merges: number[] = [];
     // A task that read all these events would have met an erasure.
     const { openedAt = Infinity, lastErasure = Infinity } = this.#deployment.tasks().get(partition) ?? {};
     if (openedAt > from || lastErasure >= from) {
+      const erased = await this.#erasedIn(partition);
       await this.#scan(events, partition, { from, to }, (record) => {
         const erasure = erasureOf(record);
         if (erasure !== null) erasures.push(erasure);
+        else if (isErasedMerge(record, erased)) merges.push(record.offset);
       });
+    }
+    if (merges.length > 0) {
+      await this.#eraseAll(events, partition, merges);
+      this.#left = "busy";
     }
     if (erasures.length > 0) this.#plans.push(await this.#plan(partition, erasures));
     seen[partition] = Math.max(seen[partition] ?? 0, to);
+  }
+
+  async #erasedIn(partition: number): Promise<ErasedUsers> {
+    const erased = new ErasedUsers();
+    const { topics: { statistics } } = this.#deployment;
+    const value = (await newestOf(this.#log, statistics, partition, ERASED_KEY))?.value;
+    if (value != null) erased.restore(value);
+    return erased;
   }
 
   /** Finds the records of users, in one pass through each topic. */
