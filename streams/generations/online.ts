@@ -97,7 +97,10 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   const { partitions: tasks } = generation.blueprint;
   const goal = async () => goalFor(await positionsOf(log, before), tasks);
   const sources = (await log.identify(topics.events))?.partitions;
-  await using writer = await log.writer(switchWriterId(topics));
+  await using writer = await log.writer(switchWriterId(topics), [{
+    topic: topics.generations,
+    partition: 0,
+  }]);
   const write = async (...records: readonly NewRecord[]) =>
     void await writer.commit({ records, group: writer.id, offsets: [] });
   const note = async (until: readonly number[]) =>

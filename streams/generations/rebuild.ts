@@ -24,7 +24,7 @@ import { settle } from "../../src/options/option.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import { Learning, LEARNING_OPTIONS } from "../learning/learning.ts";
-import type { Log, ReadOptions, ReadResult } from "../log/log.ts";
+import { type Log, LogError, type ReadOptions, type ReadResult } from "../log/log.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
@@ -40,6 +40,8 @@ import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts"
 const ROUND_EVENTS = 1024;
 /** Longest wait at the end of a bounded log. */
 const END_WAIT_MS = 20;
+/** Reads without an event before an end that must be there: a leader that the others have left behind may say so. */
+const EMPTY_READS = 100;
 
 /** What is built. */
 export interface RebuildOptions {
@@ -271,7 +273,7 @@ export class Rebuild implements AsyncDisposable {
     let oldest: Task | undefined;
     for (const task of this.#tasks) {
       if (this.#done.has(task)) continue;
-      if (!this.#waiting.has(task) && !await task.hasEvent()) this.#done.add(task);
+      if (!this.#waiting.has(task) && !await this.#hasEvent(task)) this.#done.add(task);
       else {
         this.#waiting.add(task);
         if (oldest === undefined || task.state.maxTime < oldest.state.maxTime) oldest = task;
@@ -279,6 +281,23 @@ export class Rebuild implements AsyncDisposable {
     }
     if (oldest !== undefined) this.#waiting.delete(oldest);
     return oldest;
+  }
+
+  /** Whether a task has an event before its end. @throws LogError `unreachable` when it has none, and is not there */
+  async #hasEvent(task: Task): Promise<boolean> {
+    const end = this.ends[task.partition]!;
+    for (let reads = 1; !await task.hasEvent(); reads++) {
+      if (task.next >= end) return false;
+      if (reads === EMPTY_READS) {
+        const { topics: { events } } = this.#options.spec;
+        throw new LogError(
+          "unreachable",
+          `Cannot build task ${task.partition} up to ${end} of ${events}: there is nothing from ${task.next} on`,
+        );
+      }
+      await delay(END_WAIT_MS);
+    }
+    return true;
   }
 
   /** Whether the learner's checkpoint is complete: another one would count as a state that was served for longer. */
@@ -293,9 +312,10 @@ export class Rebuild implements AsyncDisposable {
     const { signals } = this.#options.spec.topics;
     if (!task.others.isShared) return;
     const read = this.#others[task.partition]!;
-    for (const { partition } of this.#tasks) {
-      if (partition === task.partition) continue;
-      const { start, end } = await this.#log.bounds(signals, partition);
+    const others = this.#tasks.filter((other) => other !== task);
+    const bounds = await Promise.all(others.map(({ partition }) => this.#log.bounds(signals, partition)));
+    for (const [n, { partition }] of others.entries()) {
+      const { start, end } = bounds[n]!;
       for (let next = Math.max(start, read.get(partition) ?? 0); next < end;) {
         const result = await this.#log.read(signals, partition, next);
         for (const record of result.records) task.learnOthers(record, record.offset + 1);

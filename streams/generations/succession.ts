@@ -108,10 +108,11 @@ export class Succession {
 
   /** Fences the tasks of the serving generation. @returns what must be held until others answer */
   async fence(): Promise<AsyncDisposable> {
-    const group = tasksGroup(generationTopics(this.#options.topics, this.#serving));
+    const topics = generationTopics(this.#options.topics, this.#serving);
     await using writers = new AsyncDisposableStack();
     await Promise.all(this.#ends.map(async (_, task) => {
-      writers.use(await this.#log.writer(`${group}-${task}`));
+      const place = { topic: topics.statistics, partition: task };
+      writers.use(await this.#log.writer(`${tasksGroup(topics)}-${task}`, [place]));
     }));
     return writers.move();
   }
@@ -171,7 +172,8 @@ export class Succession {
   /** Takes back a switch that its builder has not completed; the builder's writes fail from now on. */
   async #reopen(): Promise<void> {
     const { topics, now } = this.#options;
-    await using writer = await this.#log.writer(switchWriterId(topics));
+    const place = { topic: topics.generations, partition: 0 };
+    await using writer = await this.#log.writer(switchWriterId(topics), [place]);
     const { closing } = await switchState(this.#log, topics);
     if (closing === null) return;
     await writer.commit({ records: [closingRecord(topics, null, now())], group: writer.id, offsets: [] });

@@ -57,7 +57,8 @@ export class LearnerRecords implements AsyncDisposable {
   /** Opens the records of a model, and fences any earlier owner. */
   static async open(log: UngroupedLog, topics: Topics, model: string): Promise<LearnerRecords> {
     const samplesId = (await log.identify(topics.samples))?.id ?? null;
-    const writer = await log.writer(writerOf(topics, model), [{ topic: topics.checkpoints, partition: 0 }]);
+    const places = [topics.checkpoints, topics.parameters].map((topic) => ({ topic, partition: 0 }));
+    const writer = await log.writer(writerOf(topics, model), places);
     return new LearnerRecords(log, topics, model, writer, samplesId);
   }
 

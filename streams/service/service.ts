@@ -482,6 +482,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const caughtUp = this.#variants.map((variant) => variant.caughtUp);
     await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
     await this.#options.mayWork?.(signal); // a task that may not work need not be restored
+    const { generations } = this.#topics;
+    const isOne = this.#options.mayWork !== undefined && await this.#log.identify(generations) !== null;
     const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
     const { surfaceTopics, encodeLists, encodeSamples } = this.#options;
     const meter = new RestoreMeter(this.#now);
@@ -502,6 +504,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       encodeLists,
       encodeSamples,
       othersTime: this.#othersTime,
+      follows: isOne ? [{ topic: generations, partition: 0 }] : [],
       signal,
     };
     await using opened = new AsyncDisposableStack();

@@ -8,6 +8,7 @@ import { absent, count, natural, type OptionsOf, positive } from "../../src/opti
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 import type { Serving } from "../../src/features/serving.ts";
+import type { Place } from "../log/log.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Delivery } from "../topics/delivery.ts";
@@ -54,6 +55,8 @@ export interface TaskRuntime {
    * rejected is on its topic. No lists are given. @default {false}
    */
   readonly isAnswered?: boolean | undefined;
+  /** What it must see beside its own records, up to all that was committed when it fences others. @default {nothing} */
+  readonly follows?: readonly Place[] | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }

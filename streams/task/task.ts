@@ -149,6 +149,7 @@ export class Task implements AsyncDisposable {
       await log.writer(`${group}-${partition}`, [
         { topic: topics.statistics, partition },
         { topic: topics.state, partition },
+        ...runtime.follows ?? [],
       ]),
     );
     const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;

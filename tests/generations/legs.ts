@@ -23,8 +23,8 @@ import { built, digestOf, rebuildOptions, topics } from "./built.ts";
 export function legsOf(log: Log, atSwitch: () => Promise<() => void>): readonly (readonly number[])[] {
   const legs: (readonly number[])[] = [];
   const open = log.writer.bind(log);
-  log.writer = async (id) => {
-    const writer = await open(id);
+  log.writer = async (id, places) => {
+    const writer = await open(id, places);
     if (id !== switchWriterId(topics)) return writer;
     const commit = async (of: Commit) => {
       const switched = of.records.some(({ key }) => key === SERVING_KEY) ? await atSwitch() : undefined;

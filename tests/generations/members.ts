@@ -52,8 +52,8 @@ export class Connection {
       bounds: through(inner.bounds.bind(inner)),
       committed: through(inner.committed.bind(inner)),
       ...(inner.latest && { latest: through(inner.latest.bind(inner)) }),
-      writer: through(async (id) => {
-        const writer = await inner.writer(id);
+      writer: through(async (id, places) => {
+        const writer = await inner.writer(id, places);
         const commit = through(writer.commit.bind(writer));
         return {
           id,

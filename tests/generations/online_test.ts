@@ -7,7 +7,12 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { setTimeout as delay } from "node:timers/promises";
-import { closingRecord, servingGeneration, servingRecord } from "../../streams/topics/serving.ts";
+import {
+  closingRecord,
+  servingGeneration,
+  servingRecord,
+  switchWriterId,
+} from "../../streams/topics/serving.ts";
 import { tasksGroup } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { answersOn, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
@@ -267,6 +272,24 @@ Deno.test("a deployment whose only builder dies while it switches goes on as it 
   assert.ok((await other.build(2)).isSwitched, "and can be asked again");
   await send(10);
   await allAnswered();
+});
+
+Deno.test("whoever takes over reads behind what the others have committed", async () => {
+  await using log = new MemoryLog();
+  await deployment(log, [30, 30], 1);
+  const asked = new Map<string, string>();
+  const open: Log["writer"] = log.writer.bind(log);
+  log.writer = async (id, places = []) => {
+    asked.set(id, places.map(({ topic, partition }) => `${topic}/${partition}`).join(" "));
+    return await open(id, places);
+  };
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  await until(() => Promise.resolve(member.place.current.tasks.size === 1), "it works");
+  assert.match(asked.get(`${tasksGroup(topics)}-0`)!, / meander\.generations\/0$/);
+  assert.ok([...asked.values()].includes("meander.checkpoints/0 meander.parameters/0"));
+  assert.ok((await member.build(2)).isSwitched);
+  assert.equal(asked.get(`${tasksGroup(topics)}-0`), "meander.statistics/0", "those that it fences");
+  assert.equal(asked.get(switchWriterId(topics)), "meander.generations/0");
 });
 
 Deno.test("a task is not restored while another generation takes over", async () => {

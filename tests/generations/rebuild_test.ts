@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { compareSamples, mayServe } from "../../streams/generations/comparison.ts";
 import { Rebuild } from "../../streams/generations/rebuild.ts";
+import { layered } from "../../streams/log/metered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
@@ -96,6 +97,24 @@ for (const partitions of [1, 2]) {
     );
   });
 }
+
+Deno.test("Rebuild is not at its end where the log has nothing to read for now", async () => {
+  const digests = [];
+  for (const isLate of [false, true]) {
+    await using log = new MemoryLog();
+    await serve(log, { views: 60, partitions: 2 });
+    let reads = 0;
+    const late = layered(log, {
+      read: async (topic, partition, from, options) =>
+        isLate && topic === topics.events && reads++ % 3 < 2
+          ? { records: [], next: from }
+          : await log.read(topic, partition, from, options),
+    });
+    await build(late, await rebuildOptions(log));
+    digests.push(await digestOf(log));
+  }
+  assert.deepEqual(digests[1], digests[0]);
+});
 
 Deno.test("a service goes on with a generation that was built, where the one before had stopped", async () => {
   await using log = new MemoryLog();
