@@ -132,6 +132,7 @@ export class Lists {
     const { counters, retrieval, catalogue, join } = this.#state;
     counters.requests++;
     if (event.candidates === undefined) retrieval.state.ask();
+    if (this.#answerer.isStacked(user, event)) retrieval.state.askStack();
     const items = (given?.items ?? []).filter(({ item }) => rejectUnknown(catalogue, [item]) === null);
     for (const { source } of items) retrieval.sources.list(source);
     if (given === null || items.length === 0) return;

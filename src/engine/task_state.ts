@@ -49,6 +49,8 @@ import { rejectUnknown } from "./unknown_items.ts";
 
 /** Attributes a profile keeps. */
 const MAX_ATTRIBUTES = 256;
+/** Items of a list where nothing says how many are wanted. */
+const USUAL_COUNT = 10;
 
 /**
  * The state machine of one partition: events in, recommendations, samples and users to erase out. A function of its
@@ -201,7 +203,7 @@ export class TaskState {
    * what stands in for them.
    */
   logits(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array {
-    return this.#scorers.own.list(user, items, { request: "", time }).ordering;
+    return this.#scorers.own.list(user, items, { request: "", time, count: USUAL_COUNT }).ordering;
   }
 
   /** @internal The pair head of the deployment's own model for lists of these values; see {@linkcode Serving.order}. */

@@ -159,8 +159,7 @@ export class Answerer {
     const { settings, interleaved, shadows } = assigned;
     const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
-    const stacked = [settings, ...(interleaved ?? []).map(settingsOf), ...shadows.map(settingsOf)]
-      .some((each) => this.#ranking(event, each) === "auto");
+    const stacked = this.isStacked(user, event, assigned);
     const candidates = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
     const kind = scoreKindOf(this.#state.statistics);
     const by = stacked ? this.#state.retrieval.stacked : null;
@@ -222,6 +221,13 @@ export class Answerer {
     return findCandidates(this.#state, user, event, {
       ...{ frequency: this.#options.frequency, most, stacked, itemOf },
     });
+  }
+
+  /** Whether the stack orders a list for the request: the user's, or that of a shadow. */
+  isStacked(user: UserState, event: RequestEvent, assigned = this.#state.assign(user.id)): boolean {
+    const { settings, interleaved, shadows } = assigned;
+    return [settings, ...(interleaved ?? []).map(settingsOf), ...shadows.map(settingsOf)]
+      .some((each) => this.#ranking(event, each) === "auto");
   }
 
   /** Why the list for a request is empty. */

@@ -199,6 +199,28 @@ Deno.test("TaskState.apply() learns no stack before a list is to be ordered by i
   assert.ok(task.retrieval.state.changes().records.every(({ key }) => !key.endsWith("stack")));
 });
 
+Deno.test("TaskState.apply() teaches the stack behind requests that were answered before", () => {
+  const steps = (given: boolean) => {
+    const task = fresh(OPTIONS, headed());
+    let offset = 0;
+    for (const event of visits(60)) {
+      const isGiven = given && event.type === "request";
+      task.apply(event, offset++, outputs(), undefined, isGiven ? { items: [] } : undefined);
+    }
+    return task.retrieval.state.stack.steps;
+  };
+  assert.ok(steps(false) > 20);
+  assert.equal(steps(true), steps(false));
+});
+
+Deno.test("TaskState.logits() are those of a list of the usual length, however many candidates there are", () => {
+  const task = fresh({ ...OPTIONS, schema: { ...OPTIONS.schema, contextFields: ["listLength"] } }, headed());
+  task.apply({ type: "interaction", user: "u", time: START, item: "i0", action: "click" }, 0, outputs());
+  const items = [...task.catalogue.items()];
+  const logits = (many: number) => task.logits(task.users.get("u")!, items.slice(0, many), START + 1);
+  assert.deepEqual(logits(40).slice(0, 10), logits(10));
+});
+
 Deno.test("TaskState.apply() answers in the order `auto` the same, bit for bit, when restored", () => {
   const stackOf = (task: TaskState) => {
     const to = new ByteWriter();
