@@ -21,6 +21,7 @@ import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { MAX_ATTRIBUTES } from "../../src/events/limits.ts";
+import { type Alias, aliasAfter, aliasAt } from "../../src/users/states/aliases.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
 import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
@@ -171,7 +172,6 @@ async function remember(
 ): Promise<Carried> {
   const topic = rememberedTopic(topics);
   await log.trim(topic, task, (await log.bounds(topic, task)).end); // of a run that was killed
-  const border = await borderOf(log, topics.events, task, start);
   const state = new TaskState(options, PRIOR);
   const users = async (see: (user: UserState) => void, then?: () => Promise<void>) => {
     for await (const { key, value, record } of newestUsers(log, from.state)) {
@@ -184,6 +184,11 @@ async function remember(
       await then?.();
     }
   };
+  const sessions = new Map<string, readonly Alias[]>();
+  await users(({ id, aliases }) => {
+    if (aliases.length > 0) sessions.set(id, aliases);
+  });
+  const border = await borderOf(log, topics.events, task, { start, sessions });
   const experiments = await experimentsBefore(log, topics, border.since);
   const hours = new Map<number, number>();
   let [all, gone] = [experiments.length, 0];
@@ -236,8 +241,13 @@ async function remember(
   return carried;
 }
 
-/** Finds where the events of the log begin. */
-async function borderOf(log: Log, topic: string, task: number, start: number): Promise<Border> {
+/** Finds where the events of the log begin. @param sessions who was somebody else for a while */
+async function borderOf(
+  log: Log,
+  topic: string,
+  task: number,
+  { start, sessions }: { readonly start: number; readonly sessions: ReadonlyMap<string, readonly Alias[]> },
+): Promise<Border> {
   const known = new Set<string>();
   const times: number[] = [];
   let since = Infinity;
@@ -247,7 +257,15 @@ async function borderOf(log: Log, topic: string, task: number, start: number): P
     if (!decoded.ok) continue;
     const { event } = decoded;
     times.push(event.time);
-    if (event.type === "interaction") known.add(keyOf(event));
+    if (event.type === "interaction") {
+      known.add(keyOf(event));
+      // What was handed over is in a `merge` behind it.
+      let alias = aliasAt(sessions.get(event.user) ?? [], event.time);
+      while (alias !== undefined) {
+        known.add(keyOf({ ...event, user: alias.of }));
+        alias = aliasAfter(sessions.get(alias.of) ?? [], alias.until);
+      }
+    }
     if (event.type === "merge") {
       for (const one of event.behaviours) known.add(keyOf({ user: event.user, ...one }));
     }

@@ -135,6 +135,28 @@ Deno.test("behaviours that are out of order where the log begins are neither los
   assert.deepEqual(await usersOf(log, after), await usersOf(log, built));
 });
 
+Deno.test("what a session has handed over is not remembered where the log has the session's event", async () => {
+  const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
+  const act = (user: string, at: number): Event => {
+    return { type: "interaction", user, item, action: "view", time: time + at };
+  };
+  const profile: Event = { type: "profile", user: "u9", time, attributes: { segment: "outdoors" } };
+  const others = Array.from({ length: 4200 }, (_, n) => act(`o${n % 400}`, 100 + n));
+  const handedOver = [{ item, action: "view", time: time + 2, strength: 1 }];
+  const end = time + 5000;
+  await using log = await logOf([
+    ...[profile, profile, profile, act("u9", 1), act("session", 2), ...others],
+    { type: "alias", user: "session", of: "ann", time: end },
+    { type: "merge", user: "ann", from: "session", time: end, behaviours: handedOver },
+  ], new MemoryLog());
+  await build(log, await rebuildOptions(log));
+  await log.trim(topics.events, 0, 4);
+  await using rebuild = await Rebuild.open(log, await following(log));
+  assert.deepEqual(rebuild.progress.carried, [{ start: 4, behaviours: 1, profiles: 1, gone: 0 }]);
+  while (await rebuild.step());
+  assert.deepEqual((await usersOf(log, after))["ann"], (await usersOf(log, built))["ann"]);
+});
+
 Deno.test("a build that is killed while it remembers, or later, goes on to the same bytes", async () => {
   const digests: unknown[] = [];
   for (const kills of [false, true]) {
