@@ -14,7 +14,7 @@
  * @module
  */
 
-import type { Log, NewRecord } from "../log/log.ts";
+import { type Log, LogError, type NewRecord } from "../log/log.ts";
 import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
@@ -52,6 +52,8 @@ export interface OnlineOptions {
   readonly mayServe: (log: Log) => Promise<boolean>;
   /** Builds in a thread of its own until little is left. @default {all is built in this thread} */
   readonly thread?: ThreadedBuildOptions | undefined;
+  /** Pause before another try to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
+  readonly retryMs?: number | undefined;
   /** Share of this thread that it takes, in (0, 1]. */
   readonly share: number;
   /** Told about each step. */
@@ -82,6 +84,11 @@ const SLOW = 0.5;
 /** Longest wait for tasks to reach the same offset, and pause before the next try. */
 const EVEN_MS = 1000;
 const RETRY_MS = 5000;
+const LONGEST_RETRY_MS = 300_000;
+/** Legs at the full share that may come out no shorter, and too slow ones before a switch. */
+const LONG_LEGS = 3;
+/** Switches that others may take back. */
+const TRIES = 2;
 /** Longest wait for a group to assign partitions, and for the first task. */
 const JOIN_MS = 10_000;
 const LOOK_MS = 5;
@@ -95,7 +102,12 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   const { topics, serving, generation, succession, signal, clock, now } = options;
   const before = generationTopics(topics, serving);
   const { partitions: tasks } = generation.blueprint;
-  const goal = async () => goalFor(await positionsOf(log, before), tasks);
+  const { patienceMs } = succession;
+  const goal = async () => {
+    const positions = await positionsOf(log, before);
+    await untilReadable(log, topics.recommendations, signal); // the answers that were committed with them
+    return goalFor(positions, tasks);
+  };
   const sources = (await log.identify(topics.events))?.partitions;
   await using writer = await log.writer(switchWriterId(topics), [{
     topic: topics.generations,
@@ -136,10 +148,20 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   };
   let share = options.share;
   const catchUp = async () => {
-    for (let left = Infinity;;) {
-      await build(rebuild, share, options);
+    for (let left = Infinity, long = 0;;) {
+      const spentMs = await build(rebuild, share, options);
       const events = await extend();
       if (events <= NEAR_EVENTS) return;
+      if (share === 1 && events > left * SLOW) {
+        if (events * spentMs <= left * patienceMs / 10) return;
+        if (events >= left && ++long === LONG_LEGS) {
+          const rate = Math.round(left / spentMs * 1000);
+          throw new Error(
+            `Cannot catch up: ${events} events came while ${left} were built, ${rate} a second; build when fewer come, ` +
+              "with more tasks, or at rest: deno task meander rebuild",
+          );
+        }
+      }
       if (events > left * SLOW) share = Math.min(1, share * 2);
       left = events;
     }
@@ -152,19 +174,31 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
     rebuild.ends,
     generation.number,
   );
+  let isClosing = false;
   try {
     await waitFor(() => next.hasJoined, options);
-    for (let evenMs = EVEN_MS;; evenMs *= 2) {
+    let [evenMs, retryMs, slow] = [EVEN_MS, options.retryMs ?? RETRY_MS, 0];
+    for (;;) {
       await catchUp();
-      await build(rebuild, 1, options);
+      const spentMs = await build(rebuild, 1, options);
       signal.throwIfAborted();
+      if (spentMs > patienceMs / 2) {
+        if (++slow < LONG_LEGS) continue;
+        throw new Error(
+          `Cannot switch within ${patienceMs} ms: the last events alone took ${Math.round(spentMs)} ms; ` +
+            "build when fewer come, or at rest: deno task meander rebuild",
+        );
+      }
       const begun = clock();
       succession.begin();
       await using held = new AsyncDisposableStack();
-      if (!await close(log, write, held, { ...options, evenMs })) {
+      isClosing = true;
+      if (!await close(log, write, held, { ...options, evenMs: Math.min(evenMs, patienceMs / 2) })) {
         await reopen();
+        isClosing = false;
         await succession.look();
-        await pause(RETRY_MS, signal);
+        await pause(retryMs, signal);
+        [evenMs, retryMs] = [evenMs * 2, Math.min(retryMs * 2, LONGEST_RETRY_MS)];
         continue;
       }
       gentle.end();
@@ -182,7 +216,25 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
     if (succession.place.current !== next) await next.stop();
     await ignore(reopen(), "whoever has fenced it decides");
     await succession.look();
-    throw error;
+    const isTakenBack = isClosing && error instanceof LogError && error.code === "fenced";
+    if (!isTakenBack || ++succession.takenBack < TRIES) throw error;
+    throw new Error(
+      `Cannot switch within ${patienceMs} ms, and has tried ${TRIES} times: start again when fewer events come, or stop ` +
+        "the processes and rebuild at rest: deno task meander rebuild",
+      { cause: error },
+    );
+  }
+}
+
+/** Waits until all that is written to a topic can be read: what is committed together can be read one after the other. */
+async function untilReadable(log: Log, topic: string, signal: AbortSignal): Promise<void> {
+  if (log.endsOf === undefined) return;
+  const { partitions = 0 } = await log.identify(topic) ?? {};
+  const places = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  const written = await log.endsOf(places, "written");
+  while (!(await log.endsOf(places, "readable")).every((end, place) => end >= written[place]!)) {
+    signal.throwIfAborted();
+    await pause(LOOK_MS, signal);
   }
 }
 
@@ -242,18 +294,20 @@ function evenEnds({ partitions, tasks }: Positions, ends: readonly number[]): re
   );
 }
 
-/** Builds a leg. */
+/** Builds a leg. @returns the time spent on it without pauses, milliseconds */
 async function build(
   rebuild: Rebuild,
   share: number,
   { signal, clock, onStep }: Pick<OnlineOptions, "signal" | "clock" | "onStep">,
-): Promise<void> {
-  for (;;) {
+): Promise<number> {
+  for (let spentMs = 0;;) {
     signal.throwIfAborted();
     const begun = clock();
     const isOpen = await rebuild.step();
     onStep?.(rebuild.progress, rebuild);
-    if (!isOpen) return;
-    await pause((clock() - begun) * (1 - share) / share, signal);
+    const stepMs = clock() - begun;
+    spentMs += stepMs;
+    if (!isOpen) return spentMs;
+    await pause(stepMs * (1 - share) / share, signal);
   }
 }

@@ -66,6 +66,10 @@ export class Succession {
   readonly place: Replaceable;
   /** Resolves when its signal is aborted; rejects when it cannot go on. Watch it. */
   readonly ended: Promise<void>;
+  /** Longest time that a switch may stay open, milliseconds. */
+  readonly patienceMs: number;
+  /** How often other processes have taken back a switch of this one. */
+  takenBack = 0;
   readonly #log: Log;
   readonly #options: SuccessionOptions;
   #serving: number;
@@ -82,6 +86,7 @@ export class Succession {
     this.#log = log;
     this.#options = options;
     this.place = options.place;
+    this.patienceMs = options.patienceMs ?? PATIENCE_MS;
     this.#serving = options.serving;
     this.#ends = options.ends;
     this.ended = this.#watch();
@@ -118,7 +123,7 @@ export class Succession {
   }
 
   async #watch(): Promise<void> {
-    const { topics: { generations }, signal, clock, patienceMs = PATIENCE_MS } = this.#options;
+    const { topics: { generations }, signal, clock } = this.#options;
     let next: number | undefined;
     while (!signal.aborted) {
       try {
@@ -133,7 +138,9 @@ export class Succession {
         const read = await this.#log.read(generations, 0, next, { waitMs: WAIT_MS, signal });
         next = read.next;
         if (read.records.length > 0) await this.#heed();
-        if (!this.#isSwitching && clock() - (this.#openSince ?? Infinity) > patienceMs) await this.#reopen();
+        if (!this.#isSwitching && clock() - (this.#openSince ?? Infinity) > this.patienceMs) {
+          await this.#reopen();
+        }
       } catch (error) {
         if (signal.aborted) return;
         if (!isTransient(error)) throw error;

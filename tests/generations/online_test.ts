@@ -292,6 +292,20 @@ Deno.test("whoever takes over reads behind what the others have committed", asyn
   assert.equal(asked.get(switchWriterId(topics)), "meander.generations/0");
 });
 
+Deno.test("rebuildOnline() gives up where others take it back twice", async () => {
+  await using log = new MemoryLog();
+  const { send, allAnswered } = await deployment(log, [40, 90], 1);
+  await using one = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  await using _other = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  one.connection.onCommit = async (records, when) => {
+    if (when === "before" && records.some(({ key }) => key === "serving")) await delay(1600);
+  };
+  await assert.rejects(one.build(2), /Cannot switch within 300 ms, and has tried 2 times/);
+  assert.equal(await servingGeneration(log, topics), 1);
+  await send(10);
+  await allAnswered();
+});
+
 Deno.test("a task is not restored while another generation takes over", async () => {
   await using log = new MemoryLog();
   await deployment(log, [30, 30], 1);
