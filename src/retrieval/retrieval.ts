@@ -4,7 +4,7 @@
  *
  * ```text
  *   behaviour ─▶ neighbours, linear items, sessions, transitions, trends, popularity      every signal, in order
- *             └▶ blend: which candidate was taken?                                        wanted ones, ever fewer; few before one asks
+ *             └▶ blend: which candidate was taken?                                        a share of the wanted ones
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
  *

@@ -20,7 +20,7 @@ export class DecayedCounts {
   /** 2^(base − t/h) at the time that is asked for. */
   #share = 1;
 
-  /** No counts. @param halfLifeMs Half-life, milliseconds of event time. */
+  /** No counts. @param halfLifeMs Half-life, milliseconds of the stream's time. */
   constructor(halfLifeMs: number) {
     this.#halfLifeMs = halfLifeMs;
   }

@@ -17,7 +17,7 @@ const NO_CATEGORIES: readonly number[] = [];
 
 /** Options of {@linkcode ItemLists}. */
 export interface ItemListsOptions {
-  /** Half-life of popularity, milliseconds of event time. @default {604800000} */
+  /** Half-life of popularity, milliseconds of the stream's time (`pace.ts`). @default {604800000} */
   readonly halfLifeMs?: number | undefined;
   /** Lengths of the overall list, of the list per category, and of the new items. @default {200, 80, 100} */
   readonly listSizes?: {
@@ -29,7 +29,7 @@ export interface ItemListsOptions {
 
 /** The options of {@linkcode ItemListsOptions} that stand in a configuration. */
 export const ITEM_LISTS_OPTIONS = {
-  halfLifeMs: positive(604_800_000, "half-life of popularity"),
+  halfLifeMs: positive(604_800_000, "half-life of popularity, of the stream's time"),
 } satisfies OptionsOf<Omit<ItemListsOptions, "listSizes">>;
 
 /** The properties by which an item is placed in the lists. */

@@ -20,7 +20,7 @@ const SLOWER = 64;
 export class Trends {
   /** The count of each item. */
   readonly counts: DecayedCounts;
-  /** Half-life h, milliseconds of event time. */
+  /** Half-life h, milliseconds of the stream's time. */
   readonly #halfLifeMs: number;
   /** By item: the same with H. */
   readonly #slower: DecayedCounts;

@@ -19,7 +19,7 @@ export class CategoryTransitions {
   /** Least recently updated first. */
   readonly #next = new Map<string, Map<string, number>>();
 
-  /** No transitions. @param halfLifeMs Half-life of a count, milliseconds of event time. */
+  /** No transitions. @param halfLifeMs Half-life of a count, milliseconds of the stream's time. */
   constructor(halfLifeMs: number) {
     this.#halfLifeMs = halfLifeMs;
   }

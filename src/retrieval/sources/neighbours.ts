@@ -70,7 +70,7 @@ export interface NeighboursOptions {
   readonly bytes?: number | undefined;
   /** Most neighbours of an item. @default {4096} */
   readonly limit?: number | undefined;
-  /** Half-life of the counts, milliseconds of event time. @default {7776000000} */
+  /** Half-life of the counts, milliseconds of the stream's time (`pace.ts`). @default {7776000000} */
   readonly halfLifeMs?: number | undefined;
   /** What a behaviour against its item counts, beside 1 for the others. @default {1} */
   readonly dislikedWeight?: number | undefined;
@@ -80,7 +80,7 @@ export interface NeighboursOptions {
 export const NEIGHBOURS_OPTIONS = {
   bytes: count(67_108_864, "memory of all pairs of items, bytes"),
   limit: integer(4096, { minimum: MIN_LIMIT }, "most neighbours of an item"),
-  halfLifeMs: positive(7_776_000_000, "half-life of the counts of pairs"),
+  halfLifeMs: positive(7_776_000_000, "half-life of the counts of pairs, of the stream's time"),
   dislikedWeight: share(1, "what a behaviour against its item counts in pairs"),
 } satisfies OptionsOf<NeighboursOptions>;
 

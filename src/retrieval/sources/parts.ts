@@ -18,7 +18,7 @@ import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 export interface CandidateSourceOptions {
   /** Whether items of the user's behaviours may be recommended again. @default {false} */
   readonly revisits?: boolean | undefined;
-  /** Half-life of trends, milliseconds of event time. @default {86400000} */
+  /** Half-life of trends, milliseconds of the stream's time (`pace.ts`). @default {86400000} */
   readonly trendHalfLifeMs?: number | undefined;
   /** Which items go together. */
   readonly neighbours?: NeighboursOptions | undefined;
@@ -29,7 +29,7 @@ export interface CandidateSourceOptions {
 /** The options of {@linkcode CandidateSourceOptions}. */
 export const SOURCE_OPTIONS = {
   revisits: flag(false, "whether what the user had already may come again"),
-  trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now"),
+  trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now, of the stream's time"),
   neighbours: group(NEIGHBOURS_OPTIONS),
   sessions: group(SESSIONS_OPTIONS),
 } satisfies OptionsOf<CandidateSourceOptions>;
