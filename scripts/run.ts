@@ -143,6 +143,7 @@ const program = addLogFlags(
     "--rebuild",
     "where the deployment was made otherwise than configured: serve it as it was, build a new generation beside it, and switch",
   )
+  .option("--roll-back", "with --rebuild: go back to a generation that has served before")
   .option(
     "--rebuild-share <x>",
     `share of a processor that --rebuild takes (default: ${REBUILD_SHARE})`,

@@ -37,6 +37,7 @@ export interface Flags extends LogFlags {
   readonly members: string;
   readonly delivery?: Delivery;
   readonly rebuild?: true;
+  readonly rollBack?: true;
   readonly rebuildShare?: number;
   readonly anyway?: true;
   readonly keep?: number;

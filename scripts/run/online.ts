@@ -156,7 +156,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
   if (isSwitched) {
     logger.info(
       "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: the old configuration " +
-        "with --rebuild goes back to it, deno task meander rebuild --drop {serving} drops it",
+        "with --rebuild --roll-back goes back to it, deno task meander rebuild --drop {serving} drops it",
       { number, serving, pauseMs: Math.round(pauseMs) },
     );
     if (succession.place.current.tasks.size === 0) {

@@ -161,7 +161,10 @@ export async function rebuildDeployment(
     return 1;
   }
   // This also ends a switch that a process has left open.
-  await log.append([servingRecord(topics, number, Date.now()), closingRecord(topics, null, Date.now())]);
+  await log.append([
+    ...(recorded === null ? [] : [generationRecord(topics, { ...recorded, hasServed: true }, Date.now())]),
+    ...[servingRecord(topics, number, Date.now()), closingRecord(topics, null, Date.now())],
+  ]);
   say(
     `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept until a user whom ` +
       "it knows is erased; to go back, put the old configuration back and rebuild again; to drop it: rebuild --drop " +

@@ -182,14 +182,22 @@ async function agreeWith(
     throw new Error("Cannot have tasks share partitions beside --server-thread: leave it out");
   }
   const given: Made = { config, model, seed, partitions, variants };
-  const plan = flags.rebuild ? await planOnline(log, topics, given) : null;
+  const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
+  const isFormer = planned?.generation.hasServed === true && !flags.rollBack;
+  if (isFormer) {
+    logger.warn(
+      "generation {former}, which is configured, was replaced by {serving}, which this process runs: --roll-back goes back",
+      { former: planned.generation.number, serving: planned.serving },
+    );
+  }
+  const plan = isFormer ? null : planned;
   const stopping = new AbortController();
   ignore(stopped.then(() => stopping.abort()), "it does not reject");
   const outputs = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
   const isMaker = roles.includes("task") || roles.includes("learner");
-  const agreed = plan === null && isMaker ? await agreeOn(log, topics, config, given) : null;
-  const made = plan?.makes ?? { ...given, config: agreed?.config ?? config };
-  const generation = plan?.serving ?? agreed?.number ?? await servingGeneration(log, topics);
+  const agreed = planned === null && isMaker ? await agreeOn(log, topics, config, given) : null;
+  const made = plan?.makes ?? planned?.serves ?? { ...given, config: agreed?.config ?? config };
+  const generation = planned?.serving ?? agreed?.number ?? await servingGeneration(log, topics);
   if (roles.length > 0) {
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }

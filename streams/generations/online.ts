@@ -28,7 +28,7 @@ import { distance, goalFor, isUneven, type Positions, positionsOf } from "./posi
 import { Rebuild, type RebuildOptions, type RebuildProgress } from "./rebuild.ts";
 import type { Succession } from "./succession.ts";
 import { ThreadedBuild, type ThreadedBuildOptions } from "./threaded_build.ts";
-import { generationRecord } from "../topics/generations.ts";
+import { generationRecord, generationsOf } from "../topics/generations.ts";
 
 /** What is built beside what, and how. */
 export interface OnlineOptions {
@@ -118,6 +118,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   const note = async (until: readonly number[]) =>
     await write(generationRecord(topics, { ...generation, sources, until }, now()));
   const reopen = async () => await write(closingRecord(topics, null, now()));
+  const old = (await generationsOf(log, topics)).get(serving);
   const found = await switchState(log, topics);
   if (found.serving !== serving) return { isSwitched: false, pauseMs: 0 };
   if (found.closing !== null) await reopen();
@@ -204,12 +205,15 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
       gentle.end();
       await extend();
       while (await rebuild.step(true));
-      await write(servingRecord(topics, generation.number, now()), closingRecord(topics, null, now()));
+      await write(
+        ...(old === undefined ? [] : [generationRecord(topics, { ...old, hasServed: true }, now())]),
+        ...[servingRecord(topics, generation.number, now()), closingRecord(topics, null, now())],
+      );
       built.resolve(await rebuild.lead());
       await waitFor(() => next.tasks.size > 0, options);
-      const old = succession.replace(generation.number, { service: next, ends: rebuild.ends });
+      const replaced = succession.replace(generation.number, { service: next, ends: rebuild.ends });
       const pauseMs = clock() - begun;
-      await old.stop();
+      await replaced.stop();
       return { isSwitched: true, pauseMs };
     }
   } catch (error) {

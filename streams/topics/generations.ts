@@ -41,6 +41,8 @@ export interface Generation {
   readonly carries?: number | undefined;
   /** Whether the deployment existed before the record, which was then only compared with its weights. */
   readonly isAdopted: boolean;
+  /** Whether it has served, and was replaced: a restart does not go back to it. */
+  readonly hasServed?: true | undefined;
 }
 
 const FORMAT = 1;

@@ -5,6 +5,7 @@ import { planOnline } from "../../scripts/run/online.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { blueprintOf, configOf } from "../../streams/config/blueprint.ts";
 import { parseConfig } from "../../streams/config/config.ts";
+import { generationRecord } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
@@ -57,6 +58,11 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   assert.deepEqual(planned?.serves.config.features?.itemFields, ["band"]);
   assert.equal(planned?.serves.config.batchRows, 16);
   assert.deepEqual(planned?.changes.map(({ name }) => name), ["features.itemFields"]);
+  await log.append([
+    generationRecord(topics, { ...planned!.generation, hasServed: true }, 0),
+  ]);
+  const again = await plan({ features: { itemFields: ["band", "brand"] }, batchRows: 32 });
+  assert.equal(again?.generation.hasServed, true, "to go back is to be asked for");
   await assert.rejects(plan({}, ["dien"]), /leave --variant-models out/);
 });
 
