@@ -6,8 +6,8 @@
 
 /**
  * What ordered a list: `model`; `prior`, the click rates so far, and `mix`, half of each, until the model has proved that
- * it ranks better; `blend`, what retrieval has learnt; `both`, blend and scores; `stack`, several parts that have proved
- * to order best; `list`, the requested list has an order
+ * it ranks better; `blend`, what retrieval has learnt; `both`, blend and scores; `stack`, several parts, or the pair head
+ * or the bank alone; `list`, the requested list has an order
  * of its own; `several`, two interleaved variants that differ.
  */
 export const ORDERED_BY = ["model", "prior", "mix", "blend", "both", "stack", "list", "several"] as const;

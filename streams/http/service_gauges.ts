@@ -130,7 +130,7 @@ export class ServiceGauges {
     );
     this.#ordering = gauge(
       "meander_ordering_parts",
-      'Parts that order lists under ranking "auto": 1 for each that has proved to',
+      'Parts that order lists under ranking "auto": 1 for each that has a say',
       "partition",
       "part",
     );
