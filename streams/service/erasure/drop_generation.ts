@@ -15,15 +15,25 @@ import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../t
 /** Records that are dropped in one go. */
 const BATCH = 1000;
 
+/** Waits between two portions. */
+type Rest = () => Promise<void>;
+
 /**
  * Drops the records of a generation; its topics stay, empty.
  *
  * @param topics those of the first generation
  * @param now wall clock, milliseconds since the epoch
+ * @param rest called after each portion, for others to have the log
  * @returns how many offsets were dropped
  * @throws RangeError when that generation serves
  */
-export async function dropGeneration(log: Log, topics: Topics, number: number, now: number): Promise<number> {
+export async function dropGeneration(
+  log: Log,
+  topics: Topics,
+  number: number,
+  now: number,
+  rest: Rest = () => delay(0),
+): Promise<number> {
   if (number === await servingGeneration(log, topics)) {
     throw new RangeError(`Cannot drop generation ${number}: it serves`);
   }
@@ -33,8 +43,13 @@ export async function dropGeneration(log: Log, topics: Topics, number: number, n
     if (!isDerived(name, own)) continue;
     for (let partition = 0; partition < partitions; partition++) {
       const { start, end } = await log.bounds(name, partition);
-      if (cleanup === "delete") await log.trim(name, partition, end);
-      else await emptyOut(log, name, partition, end, now);
+      if (cleanup === "delete") {
+        for (let next = start; next < end;) {
+          next = Math.min(next + BATCH, end);
+          await log.trim(name, partition, next);
+          await rest();
+        }
+      } else await emptyOut(log, name, partition, { end, time: now, rest });
       dropped += end - start;
     }
   }
@@ -87,8 +102,7 @@ async function emptyOut(
   log: Log,
   topic: string,
   partition: number,
-  end: number,
-  time: number,
+  { end, time, rest }: { readonly end: number; readonly time: number; readonly rest: Rest },
 ): Promise<void> {
   for (let next = 0; next < end;) {
     const read = await log.read(topic, partition, next, { maxRecords: BATCH });
@@ -97,7 +111,7 @@ async function emptyOut(
     else await log.append(tombstones(records, time));
     if (read.next === next) return;
     next = read.next;
-    await delay(0); // yields
+    await rest();
   }
 }
 

@@ -38,6 +38,7 @@ import {
 } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
+import { pause } from "../../log/pause.ts";
 import { newestOf } from "../../log/reading.ts";
 import { ownPosition } from "../../task/inputs/inputs.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
@@ -330,7 +331,12 @@ export class Eraser implements AsyncDisposable {
       if (!isCarried && !await this.#knowsAny(generationTopics(first, number), erasures, firstEvent)) {
         continue;
       }
-      await dropGeneration(this.#log, first, number, 0);
+      const { clock } = this.#options;
+      let begun = clock();
+      await dropGeneration(this.#log, first, number, 0, async () => {
+        await pause(PAUSES * (clock() - begun), this.#repeated.signal); // none at the end, which waits for it
+        begun = clock();
+      });
       logger.warn(
         "generation {number}, which does not serve, knows users who are erased: it is dropped, and built anew if it is " +
           "wanted",
