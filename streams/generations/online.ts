@@ -53,7 +53,7 @@ export interface OnlineOptions {
   /** Builds in a thread of its own until little is left. @default {all is built in this thread} */
   readonly thread?: ThreadedBuildOptions | undefined;
   /** Pause before another try to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
-  readonly retryMs?: number | undefined;
+  readonly closeAgainMs?: number | undefined;
   /** Share of this thread that it takes, in (0, 1]. */
   readonly share: number;
   /** Told about each step. */
@@ -83,8 +83,8 @@ const SLOW = 0.5;
 
 /** Longest wait for tasks to reach the same offset, and pause before the next try. */
 const EVEN_MS = 1000;
-const RETRY_MS = 5000;
-const LONGEST_RETRY_MS = 300_000;
+const CLOSE_AGAIN_MS = 5000;
+const LONGEST_CLOSE_AGAIN_MS = 300_000;
 /** Legs at the full share that may come out no shorter, and too slow ones before a switch. */
 const LONG_LEGS = 3;
 /** Switches that others may take back. */
@@ -178,7 +178,7 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   let isClosing = false;
   try {
     await waitFor(() => next.hasJoined, options);
-    let [evenMs, retryMs, slow] = [EVEN_MS, options.retryMs ?? RETRY_MS, 0];
+    let [evenMs, closeAgainMs, slow] = [EVEN_MS, options.closeAgainMs ?? CLOSE_AGAIN_MS, 0];
     for (;;) {
       await catchUp();
       const spentMs = await build(rebuild, 1, options);
@@ -198,8 +198,8 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
         await reopen();
         isClosing = false;
         await succession.look();
-        await pause(retryMs, signal);
-        [evenMs, retryMs] = [evenMs * 2, Math.min(retryMs * 2, LONGEST_RETRY_MS)];
+        await pause(closeAgainMs, signal);
+        [evenMs, closeAgainMs] = [evenMs * 2, Math.min(closeAgainMs * 2, LONGEST_CLOSE_AGAIN_MS)];
         continue;
       }
       gentle.end();

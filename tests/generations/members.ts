@@ -206,7 +206,7 @@ export class Member implements AsyncDisposable {
       rebuild: { ...rebuild, service: () => ({}) },
       start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
       mayServe: () => Promise.resolve(true),
-      ...{ share: 1, retryMs: 50 },
+      ...{ share: 1, closeAgainMs: 50 },
       clock: () => performance.now(),
       now: () => 0,
       onStep: () => this.#options.onStep?.(),
