@@ -44,8 +44,8 @@ export interface Serving {
   /** Scores the rows of a list: one logit per row; the rows have no positions. */
   score(list: ListFeatures): Float32Array;
   /**
-   * What scores retrieved candidates by what behaviours alone have taught; `null` or absent where nothing was learnt about
-   * lists of values with these names.
+   * @internal What scores retrieved candidates by what behaviours alone have taught; `null` or absent where nothing was
+   * learnt about lists of values with these names.
    */
   order?(names: PairNames): ScoreList | null;
   /** Attention of the rows; `null` or absent in a model without. */
