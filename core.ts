@@ -160,7 +160,7 @@ export type { Standardisation } from "./src/features/standardisation.ts";
 export { type LearningMark, Validation, type ValidationOptions } from "./src/learner/validation.ts";
 export type { LearntOrder } from "./src/nn/models/pair_head/learnt_order.ts";
 export type { PairScales, Scales } from "./src/nn/models/pair_head/pair_inputs.ts";
-export type { PairList, PairNames } from "./src/nn/models/pair_head/pair_list.ts";
+export type { PairList, PairNames, ScoreList } from "./src/nn/models/pair_head/pair_list.ts";
 export type { Preference } from "./src/samples/preference.ts";
 export { decodeSample, encodeSample } from "./src/samples/sample_codec.ts";
 export type {
