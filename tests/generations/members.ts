@@ -138,6 +138,8 @@ export interface MembersOptions {
   readonly tasks: Readonly<Record<number, number>>;
   /** What processes do. @default {all} */
   readonly roles?: readonly Role[];
+  /** How long a switch may stay open, milliseconds; a broker is slower than memory. @default {300} */
+  readonly patienceMs?: number;
   /** Called after each step of a build. */
   readonly onStep?: () => void;
 }
@@ -180,7 +182,7 @@ export class Member implements AsyncDisposable {
       signal: ending.signal,
       clock: () => performance.now(),
       now: () => 0,
-      patienceMs: 300,
+      patienceMs: options.patienceMs ?? 300,
     });
     ignore(succession.ended, "a dead process has none");
     return new Member({ connection, place, succession }, options, ending);

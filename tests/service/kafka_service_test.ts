@@ -126,7 +126,7 @@ if (broker !== undefined) {
         const records = recordsOf(rest.splice(0, n)).filter(({ topic }) => topic === generations.events);
         if (records.length > 0) await log.append(records);
       });
-    const options = { tasks: { 1: 2, 2: 6 }, onStep: () => void send(2) };
+    const options = { tasks: { 1: 2, 2: 6 }, patienceMs: 10_000, onStep: () => void send(2) };
     await using logs = new AsyncDisposableStack();
     const start = async () => await Member.start(logs.use(await openLog(broker)), options);
     await using one = await start();
