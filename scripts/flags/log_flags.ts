@@ -65,6 +65,7 @@ export function addLogFlags(command: Command, kinds: readonly LogKind[] = DURABL
 
 /** The settings of a kind: those of a configuration, over which flags win. */
 export function logSettings(kind: LogKind, flags: object, config: Config): LogSettings {
+  // A kind names its keys at run time, so no type lists them.
   const all = config as unknown as Readonly<Record<string, unknown>>;
   const configured = kind.section === null
     ? Object.fromEntries(Object.keys(kind.options).map((name) => [name, all[name]]))

@@ -108,7 +108,7 @@ function madeAs(blueprint: Blueprint, now: Config): Made {
   const lost = blueprintChanges(blueprint, blueprintOf(made.config, made));
   if (lost.length === 0) return made;
   throw new Error(
-    `Cannot serve a generation as it was made: this release has it otherwise (${
+    `Cannot serve the generation as it is recorded: this release would make it differently (${
       lost.map(valuesText).join("; ")
     }); start with the configuration that it was made with, or rebuild at rest: deno task meander rebuild`,
   );

@@ -180,7 +180,7 @@ export interface MergedBehaviour {
 export interface AliasEvent extends EventBase {
   /** Tells the types of events apart. */
   readonly type: "alias";
-  /** Id of the user of whom this one is an alias. */
+  /** Id of the user that this one is an alias of. */
   readonly of: string;
 }
 

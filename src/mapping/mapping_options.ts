@@ -162,6 +162,7 @@ const RULE_OPTIONS = {
   goOn: flag(false, "whether later rules apply too"),
 } satisfies OptionsOf<RuleSettings>;
 
+// A group types each option as one that may be absent; `as` is wanted, so it is there.
 const rule = group(RULE_OPTIONS) as unknown as Option<RuleSettings>;
 
 /** The options of {@linkcode MappingSettings}. */

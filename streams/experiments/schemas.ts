@@ -56,7 +56,7 @@ const fields = {
   overrides: z.record(z.string().min(1).max(256), name),
 };
 
-/** An experiment as written in a file or request. */
+/** An experiment as written in a file or request. Cast, as zod lets what is optional be `undefined`, which is never parsed. */
 export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).partial().required({
   name: true,
   variants: true,

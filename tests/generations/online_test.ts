@@ -256,7 +256,7 @@ for (const { key, when, what } of FAULTS) {
   });
 }
 
-Deno.test("a deployment whose only builder dies while it switches goes on as it was", async () => {
+Deno.test("when the only builder dies during a switch, the old generation goes on", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 260], 2);
   const options = { tasks: { 1: 2, 2: 2 }, onStep: () => void send(1) };

@@ -46,7 +46,7 @@ interface Settings extends Pick<StreamsOptions, "folder" | "queries" | "behaviou
   readonly commit: string | undefined;
 }
 
-/** A tree as it was committed: for any other, it is unknown whether two are the same. */
+/** A commit without local changes: two trees with changes cannot be told apart. */
 const CLEAN = /^[0-9a-f]{40}$/;
 
 /**
