@@ -14,13 +14,19 @@
  * @module
  */
 
-import { type Log, LogError, type NewRecord } from "../log/log.ts";
+import { type Log, LogError, type NewRecord, type Writer } from "../log/log.ts";
 import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import type { Service } from "../service/service.ts";
 import type { Task } from "../task/task.ts";
-import { closingRecord, servingRecord, switchState, switchWriterId } from "../topics/serving.ts";
+import {
+  type Closing,
+  closingRecord,
+  servingRecord,
+  switchState,
+  switchWriterId,
+} from "../topics/serving.ts";
 import { GentleLog } from "./gentle_log.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import type { Generation } from "../topics/generations.ts";
@@ -99,126 +105,231 @@ const LOOK_MS = 5;
  * @throws the signal's reason
  */
 export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<OnlineResult> {
-  const { topics, serving, generation, succession, signal, clock, now } = options;
-  const before = generationTopics(topics, serving);
-  const { partitions: tasks } = generation.blueprint;
-  const { patienceMs } = succession;
-  const goal = async () => {
-    const positions = await positionsOf(log, before);
-    await untilReadable(log, topics.recommendations, signal); // the answers that were committed with them
-    return goalFor(positions, tasks);
-  };
-  const sources = (await log.identify(topics.events))?.partitions;
-  await using writer = await log.writer(switchWriterId(topics), [{
-    topic: topics.generations,
-    partition: 0,
-  }]);
-  const write = async (...records: readonly NewRecord[]) =>
-    void await writer.commit({ records, group: writer.id, offsets: [] });
-  const note = async (until: readonly number[]) =>
-    await write(generationRecord(topics, { ...generation, sources, until }, now()));
-  const reopen = async () => await write(closingRecord(topics, null, now()));
-  const old = (await generationsOf(log, topics)).get(serving);
+  const { topics, serving, generation } = options;
+  await using notes = await Notes.open(log, options);
   const found = await switchState(log, topics);
-  if (found.serving !== serving) return { isSwitched: false, pauseMs: 0 };
-  if (found.closing !== null) await reopen();
-  let until = generation.until ?? await goal();
-  await note(until);
-  if (options.thread !== undefined) {
-    const { service: _, task: { nowMicros: __, ...task }, ...spec } = options.rebuild;
-    const plain = { ...spec, until, task };
-    await using apart = new ThreadedBuild(log, plain, options.thread);
-    for (let left = Infinity;;) {
-      await apart.build(until, signal);
-      const next = await goal();
-      const events = distance(until, next);
-      if (events <= FEW_EVENTS || events > left * SLOW) break;
-      [left, until] = [events, next];
-      await note(until);
-    }
-  }
+  if (found.serving !== serving) return STAYS;
+  if (found.closing !== null) await notes.closing(null);
+  let until = generation.until ?? await goalOf(log, options);
+  await notes.until(until);
+  if (options.thread !== undefined) until = await buildApart(log, until, notes, options);
   const gentle = new GentleLog(log);
   await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until });
-  const extend = async () => {
-    const next = await goal();
+  const legs = new Legs(log, rebuild, until, notes, options);
+  await legs.catchUp();
+  if (!await options.mayServe(gentle.log)) return STAYS;
+  return await switchOver(log, { gentle, rebuild, legs, notes }, options);
+}
+
+const STAYS: OnlineResult = { isSwitched: false, pauseMs: 0 };
+
+/** What the builder writes on the topic of generations: a later builder, or who takes a switch back, fences it. */
+class Notes implements AsyncDisposable {
+  readonly #writer: Writer;
+  readonly #options: OnlineOptions;
+  readonly #sources: number | undefined;
+
+  private constructor(writer: Writer, options: OnlineOptions, sources: number | undefined) {
+    this.#writer = writer;
+    this.#options = options;
+    this.#sources = sources;
+  }
+
+  static async open(log: Log, options: OnlineOptions): Promise<Notes> {
+    const { topics } = options;
+    const place = { topic: topics.generations, partition: 0 };
+    const writer = await log.writer(switchWriterId(topics), [place]);
+    return new Notes(writer, options, (await log.identify(topics.events))?.partitions);
+  }
+
+  /** Where the leg that begins ends, by task. */
+  async until(until: readonly number[]): Promise<void> {
+    const { topics, generation, now } = this.#options;
+    await this.#write(generationRecord(topics, { ...generation, sources: this.#sources, until }, now()));
+  }
+
+  /** That a switch begins, or where its tasks stop; `null` = it is taken back. */
+  async closing(closing: Closing | null): Promise<void> {
+    const { topics, now } = this.#options;
+    await this.#write(closingRecord(topics, closing, now()));
+  }
+
+  /** That the new generation serves. @param old the record of the one before, if it has one */
+  async serves(old: Generation | undefined): Promise<void> {
+    const { topics, generation, now } = this.#options;
+    await this.#write(
+      ...(old === undefined ? [] : [generationRecord(topics, { ...old, hasServed: true }, now())]),
+      ...[servingRecord(topics, generation.number, now()), closingRecord(topics, null, now())],
+    );
+  }
+
+  async #write(...records: readonly NewRecord[]): Promise<void> {
+    await this.#writer.commit({ records, group: this.#writer.id, offsets: [] });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
+  }
+}
+
+/** Offsets that the serving generation has come to, by task of the new one. */
+async function goalOf(
+  log: Log,
+  { topics, serving, generation: { blueprint }, signal }: OnlineOptions,
+): Promise<readonly number[]> {
+  const positions = await positionsOf(log, generationTopics(topics, serving));
+  await untilReadable(log, topics.recommendations, signal); // the answers that were committed with them
+  return goalFor(positions, blueprint.partitions);
+}
+
+/** Builds legs in a thread of their own until few events are left. @returns up to where it has been told to build */
+async function buildApart(
+  log: Log,
+  begin: readonly number[],
+  notes: Notes,
+  options: OnlineOptions,
+): Promise<readonly number[]> {
+  const { service: _, task: { nowMicros: __, ...task }, ...spec } = options.rebuild;
+  await using apart = new ThreadedBuild(log, { ...spec, until: begin, task }, options.thread!);
+  for (let until = begin, left = Infinity;;) {
+    await apart.build(until, options.signal);
+    const next = await goalOf(log, options);
     const events = distance(until, next);
-    until = next;
-    await note(until);
-    rebuild.extend(until);
+    if (events <= FEW_EVENTS || events > left * SLOW) return until;
+    [left, until] = [events, next];
+    await notes.until(until);
+  }
+}
+
+/** The legs in the serving thread. */
+class Legs {
+  readonly #log: Log;
+  readonly #rebuild: Rebuild;
+  readonly #notes: Notes;
+  readonly #options: OnlineOptions;
+  #until: readonly number[];
+  #share: number;
+
+  constructor(log: Log, rebuild: Rebuild, until: readonly number[], notes: Notes, options: OnlineOptions) {
+    this.#log = log;
+    this.#rebuild = rebuild;
+    this.#until = until;
+    this.#notes = notes;
+    this.#options = options;
+    this.#share = options.share;
+  }
+
+  /** Notes where the next leg ends. @returns its number of events */
+  async extend(): Promise<number> {
+    const next = await goalOf(this.#log, this.#options);
+    const events = distance(this.#until, next);
+    this.#until = next;
+    await this.#notes.until(next);
+    this.#rebuild.extend(next);
     return events;
-  };
-  let share = options.share;
-  const catchUp = async () => {
+  }
+
+  /**
+   * Builds legs, with a larger share of the thread when they hardly get shorter, until one can be built within a tenth of
+   * the patience of others.
+   *
+   * @throws Error when events come faster than they are built
+   */
+  async catchUp(): Promise<void> {
+    const { succession: { patienceMs } } = this.#options;
     for (let left = Infinity, long = 0;;) {
-      const spentMs = await build(rebuild, share, options);
-      const events = await extend();
+      const spentMs = await build(this.#rebuild, this.#share, this.#options);
+      const events = await this.extend();
       if (events <= NEAR_EVENTS) return;
-      if (share === 1 && events > left * SLOW) {
+      if (this.#share === 1 && events > left * SLOW) {
         if (events * spentMs <= left * patienceMs / 10) return;
-        if (events >= left && ++long === LONG_LEGS) {
-          const rate = Math.round(left / spentMs * 1000);
-          throw new Error(
-            `Cannot catch up: ${events} events came while ${left} were built, ${rate} a second; build when fewer come, ` +
-              "with more tasks, or at rest: deno task meander rebuild",
-          );
-        }
+        if (events >= left && ++long === LONG_LEGS) throw overtaken(events, left, spentMs);
       }
-      if (events > left * SLOW) share = Math.min(1, share * 2);
+      if (events > left * SLOW) this.#share = Math.min(1, this.#share * 2);
       left = events;
     }
-  };
-  await catchUp();
-  if (!await options.mayServe(gentle.log)) return { isSwitched: false, pauseMs: 0 };
-  const built = Promise.withResolvers<Map<number, Task>>();
-  const next = await options.start(
-    { ...rebuild.warm, tasks: built.promise },
-    rebuild.ends,
-    generation.number,
-  );
-  let isClosing = false;
-  try {
-    await waitFor(() => next.hasJoined, options);
-    let [evenMs, closeAgainMs, slow] = [EVEN_MS, options.closeAgainMs ?? CLOSE_AGAIN_MS, 0];
-    for (;;) {
-      await catchUp();
-      const spentMs = await build(rebuild, 1, options);
+  }
+
+  /**
+   * Builds what is left at full speed, for a switch.
+   *
+   * @throws Error when that takes too long again and again
+   */
+  async hurry(): Promise<void> {
+    const { succession: { patienceMs }, signal } = this.#options;
+    for (let slow = 0;;) {
+      await this.catchUp();
+      const spentMs = await build(this.#rebuild, 1, this.#options);
       signal.throwIfAborted();
-      if (spentMs > patienceMs / 2) {
-        if (++slow < LONG_LEGS) continue;
+      if (spentMs <= patienceMs / 2) return;
+      if (++slow === LONG_LEGS) {
         throw new Error(
           `Cannot switch within ${patienceMs} ms: the last events alone took ${Math.round(spentMs)} ms; ` +
             "build when fewer come, or at rest: deno task meander rebuild",
         );
       }
+    }
+  }
+}
+
+function overtaken(events: number, left: number, spentMs: number): Error {
+  return new Error(
+    `Cannot catch up: ${events} events came while ${left} were built, ${
+      Math.round(left / spentMs * 1000)
+    } a second; ` +
+      "build when fewer come, with more tasks, or at rest: deno task meander rebuild",
+  );
+}
+
+/** A generation that has caught up. */
+interface Built {
+  readonly gentle: GentleLog;
+  readonly rebuild: Rebuild;
+  readonly legs: Legs;
+  readonly notes: Notes;
+}
+
+/** Stops the serving tasks, builds the last leg, and lets the new tasks lead. */
+async function switchOver(
+  log: Log,
+  { gentle, rebuild, legs, notes }: Built,
+  options: OnlineOptions,
+): Promise<OnlineResult> {
+  const { topics, serving, generation: { number }, succession, signal, clock } = options;
+  const { patienceMs } = succession;
+  const old = (await generationsOf(log, topics)).get(serving);
+  const built = Promise.withResolvers<Map<number, Task>>();
+  const next = await options.start({ ...rebuild.warm, tasks: built.promise }, rebuild.ends, number);
+  let isClosing = false;
+  try {
+    await waitFor(() => next.hasJoined, options);
+    for (let evenMs = EVEN_MS, againMs = options.closeAgainMs ?? CLOSE_AGAIN_MS;;) {
+      await legs.hurry();
       const begun = clock();
       succession.begin();
       await using held = new AsyncDisposableStack();
       isClosing = true;
-      if (!await close(log, write, held, { ...options, evenMs: Math.min(evenMs, patienceMs / 2) })) {
-        await reopen();
-        isClosing = false;
-        await succession.look();
-        await pause(closeAgainMs, signal);
-        [evenMs, closeAgainMs] = [evenMs * 2, Math.min(closeAgainMs * 2, LONGEST_CLOSE_AGAIN_MS)];
-        continue;
+      if (await close(log, notes, held, { ...options, evenMs: Math.min(evenMs, patienceMs / 2) })) {
+        gentle.end();
+        await legs.extend();
+        while (await rebuild.step(true));
+        await notes.serves(old);
+        built.resolve(await rebuild.lead());
+        await waitFor(() => next.tasks.size > 0, options);
+        const replaced = succession.replace(number, { service: next, ends: rebuild.ends });
+        const pauseMs = clock() - begun;
+        await replaced.stop();
+        return { isSwitched: true, pauseMs };
       }
-      gentle.end();
-      await extend();
-      while (await rebuild.step(true));
-      await write(
-        ...(old === undefined ? [] : [generationRecord(topics, { ...old, hasServed: true }, now())]),
-        ...[servingRecord(topics, generation.number, now()), closingRecord(topics, null, now())],
-      );
-      built.resolve(await rebuild.lead());
-      await waitFor(() => next.tasks.size > 0, options);
-      const replaced = succession.replace(generation.number, { service: next, ends: rebuild.ends });
-      const pauseMs = clock() - begun;
-      await replaced.stop();
-      return { isSwitched: true, pauseMs };
+      await notes.closing(null);
+      isClosing = false;
+      await succession.look();
+      await pause(againMs, signal);
+      [evenMs, againMs] = [evenMs * 2, Math.min(againMs * 2, LONGEST_CLOSE_AGAIN_MS)];
     }
   } catch (error) {
     if (succession.place.current !== next) await next.stop();
-    await ignore(reopen(), "whoever has fenced it decides");
+    await ignore(notes.closing(null), "whoever has fenced it decides");
     await succession.look();
     const isTakenBack = isClosing && error instanceof LogError && error.code === "fenced";
     if (!isTakenBack || ++succession.takenBack < TRIES) throw error;
@@ -260,9 +371,9 @@ async function waitFor(
  */
 async function close(
   log: Log,
-  write: (record: NewRecord) => Promise<void>,
+  notes: Notes,
   held: AsyncDisposableStack,
-  { topics, serving, generation, succession, signal, clock, now, evenMs }:
+  { topics, serving, generation, succession, signal, clock, evenMs }:
     & OnlineOptions
     & { readonly evenMs: number },
 ): Promise<boolean> {
@@ -271,7 +382,7 @@ async function close(
   const first = await positions();
   const isShared = first.tasks.length !== count && first.tasks.length !== first.partitions;
   let ends = isShared ? evenEnds(first, []) : first.tasks.map(() => 0);
-  await write(closingRecord(topics, { to, ends }, now()));
+  await notes.closing({ to, ends });
   for (const deadline = clock() + evenMs; isShared;) {
     const at = await positions();
     if (at.tasks.every((next, task) => next === ends[task])) break;
@@ -279,7 +390,7 @@ async function close(
     const higher = evenEnds(at, ends);
     if (higher.some((end, task) => end !== ends[task])) {
       ends = higher;
-      await write(closingRecord(topics, { to, ends }, now()));
+      await notes.closing({ to, ends });
     } else await pause(LOOK_MS, signal);
   }
   await succession.place.release();
