@@ -231,12 +231,14 @@ export class Stack {
     return this.#orders.filter(({ set, share }) => (set & there) === set && (share === 0 || share === begun));
   }
 
-  /** The weight of each part; valid until the next call. */
+  /** The mean weight of each part, by mass, so that scores are logits as those of an order; valid until the next call. */
   #weightsOf(there: number, modelShare: number): Float64Array {
     const weights = this.#weights.fill(0);
-    for (const { choice, mass } of this.#awake(there, modelShare)) {
+    const awake = this.#awake(there, modelShare);
+    const all = awake.reduce((all, { mass }) => all + mass, 0); // some have next to no mass where the model is away
+    for (const { choice, mass } of awake) {
       for (const [at, part] of choice.parts.entries()) {
-        weights[part] = weights[part]! + mass * choice.weights[at]!;
+        weights[part] = weights[part]! + mass / all * choice.weights[at]!;
       }
     }
     const sum = weights.reduce((all, weight) => all + weight);

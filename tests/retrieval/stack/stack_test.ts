@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
+import { PartScores } from "../../../src/retrieval/stack/part_scores.ts";
 import { type Part, PARTS, Stack } from "../../../src/retrieval/stack/stack.ts";
 import { play, type StreamOptions } from "./streams.ts";
 
@@ -38,6 +39,17 @@ Deno.test("Stack: the first list is the blend's, whatever other parts say", () =
   const { scores, parts } = new Stack().scoreBut({ ...BY, bank: [9, NaN, -9, 1e300] }, 0);
   assert.deepEqual(parts, ["blend"]);
   assert.deepEqual([...scores].sort((a, b) => b - a), [...scores]);
+});
+
+Deno.test("Stack: scores are logits of the size that orders have, whichever parts are there", () => {
+  const stack = new Stack();
+  const begin = new Float64Array(4);
+  new PartScores().map(BY.blend, begin);
+  const { scores } = stack.scoreBut({ ...BY, head: null }, 0);
+  for (const [i, score] of scores.entries()) assert.ok(Math.abs(score - begin[i]! / 2) < 1e-9, `${scores}`);
+  const { scores: beside, modelWeight } = stack.scoreBut({ ...BY, head: null }, 0.5);
+  for (const [i, score] of beside.entries()) assert.ok(Math.abs(score - begin[i]! / 4) < 1e-2, `${beside}`);
+  assert.ok(Math.abs(modelWeight - 1 / 4) < 1e-2, `${modelWeight}`);
 });
 
 Deno.test("Stack: a part that knows as much as the blend, and something else, orders within 200 choices", () => {
