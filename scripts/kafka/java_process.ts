@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** What to start, and how to tell that it is ready. */
@@ -88,13 +88,25 @@ export async function startJava(command: readonly string[], options: JavaOptions
   };
 }
 
+/** Below the ports that systems give to clients, so that no connection takes one before it is listened on. */
+const PORTS = { from: 20_000, count: 12_000 };
+const PORT_TRIES = 100;
+
 /** A port of the loopback interface that was free a moment ago. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let tries = 1;; tries++) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    try {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) =>
+        server.once("error", reject).listen(port, "127.0.0.1", resolve)
+      );
+      await new Promise((resolve) => server.close(resolve));
+      return port;
+    } catch (error) {
+      if (tries === PORT_TRIES) throw error;
+    }
+  }
 }
 
 /** A port to listen on: the wanted one, or a free one. @throws Error when something listens there */

@@ -1,4 +1,5 @@
 /** The commands on a real broker: one process works, another serves HTTP, a third follows a topic of another system. */
+import { freePort } from "../../scripts/kafka/java_process.ts";
 
 import assert from "node:assert/strict";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -30,7 +31,7 @@ if (broker !== undefined) {
 
   Deno.test("on Kafka, a process without tasks serves HTTP, and ingest follows a topic without a repeat", async () => {
     await using log = await openLog(broker);
-    const port = freePort();
+    const port = await freePort();
     const work = await command("run", "--roles", "task,learner", "--model", "base", "--no-snapshots");
     await using worker = work.spawn();
     await until(async () => (await log.topics()).has(topics.rejected), "the topics are there");
@@ -130,9 +131,4 @@ if (broker !== undefined) {
 async function drain(response: Response): Promise<boolean> {
   await response.body?.cancel();
   return response.ok;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

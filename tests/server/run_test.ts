@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freePort } from "../../scripts/kafka/java_process.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -10,7 +11,7 @@ const topics = topicNames();
 for (const [signal, ...flags] of [["SIGTERM"], ["SIGKILL"], ["SIGTERM", "--server-thread"]] as const) {
   Deno.test(`run --http ${flags} has all that it answered 200 on the log after ${signal} under load`, async () => {
     const folder = await Deno.makeTempDir({ prefix: "meander-http-" });
-    const port = freePort();
+    const port = await freePort();
     await Deno.writeTextFile(`${folder}/meander.json`, JSON.stringify({ http: { answerTimeoutMs: 60_000 } }));
     await using server = new Deno.Command(Deno.execPath(), {
       args: [...await taskArguments("run"), "--log-path", `${folder}/log.sqlite`, "--model", "base"]
@@ -68,9 +69,4 @@ for (const [signal, ...flags] of [["SIGTERM"], ["SIGKILL"], ["SIGTERM", "--serve
     await log[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
   });
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

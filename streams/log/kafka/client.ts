@@ -135,6 +135,10 @@ export class KafkaClient implements AsyncDisposable {
     const { targetTopics } = this.#cluster;
     this.#refreshedAt = performance.now();
     for (const topic of topics) targetTopics.add(topic);
+    ignore(
+      this.once(() => this.#meetOne()),
+      "there are brokers that answer, or the request says that there is none",
+    );
     try {
       await this.#cluster.refreshMetadata();
     } catch (error) {
@@ -144,6 +148,16 @@ export class KafkaClient implements AsyncDisposable {
       for (const topic of topics) targetTopics.add(topic);
       await this.#cluster.refreshMetadata();
     }
+  }
+
+  /**
+   * Connects to a broker by lot, for later refreshes. They ask one that is connected, and if that is a single one that
+   * is cut off from the others, it names the old leaders for ever.
+   */
+  async #meetOne(): Promise<void> {
+    const nodes = this.#cluster.brokerPool.getNodeIds();
+    const node = nodes[Math.floor(Math.random() * nodes.length)];
+    if (node !== undefined) await this.node(Number(node));
   }
 
   /**

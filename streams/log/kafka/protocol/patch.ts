@@ -297,7 +297,7 @@ export interface Broker {
 /** Connections to the brokers of a cluster: one per broker for fetches, one for the rest. */
 export interface Cluster {
   readonly targetTopics: Set<string>;
-  readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker>; getNodeIds(): readonly string[] };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
