@@ -6,6 +6,7 @@
  * @module
  */
 
+import { reasonOf } from "../src/values/reason.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { settle } from "../src/options/option.ts";
@@ -229,7 +230,7 @@ async function processAt(url: string): Promise<Process> {
       problem: unready ?? undefined,
     };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     const remedy = `start it with --http, let us reach it, and set ${KEY_VARIABLE} if it wants a key`;
     return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
   }
@@ -421,7 +422,7 @@ const flags = program.opts<Flags>();
 try {
   Deno.exit(await main(flags));
 } catch (error) {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   print(Deno.stderr, `error: Cannot look at ${placeOf(flags)}: ${reason}\n`);
   Deno.exit(2);
 }

@@ -12,7 +12,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExperimentRecord, isExperiment } from "../src/assignment/experiment.ts";
 import { USER_SEGMENTS } from "../src/experiments/totals.ts";
-import { type MetricName, METRICS } from "../src/assignment/metrics.ts";
+import { METRICS } from "../src/assignment/metrics.ts";
+import { keysOf } from "../src/values/record.ts";
 import { ExperimentClient } from "../streams/experiments/client.ts";
 import { parseExperiment } from "../streams/experiments/record.ts";
 import {
@@ -174,7 +175,7 @@ function splitLine({ split: { users, p, sees }, variants }: ExperimentView): str
 /** Every metric by variant, and the metric that decides by segment. */
 function renderDetails({ variants, metric }: ExperimentView): string {
   if (variants.length === 0) return "";
-  const names = Object.keys(METRICS) as MetricName[];
+  const names = keysOf(METRICS);
   const metrics = names.map((name) =>
     `  ${name}: ${variants.map((one) => `${one.name} ${figure(one.metrics[name])}`).join(", ")} (${
       METRICS[name].about

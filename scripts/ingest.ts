@@ -9,6 +9,8 @@
  */
 
 import { InvalidArgumentError } from "commander";
+import { isOneOf } from "../src/values/one_of.ts";
+import { reasonOf } from "../src/values/reason.ts";
 import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder, feederId } from "../streams/feeders/feeder.ts";
@@ -252,7 +254,7 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
       } catch (error) {
         if (signal.aborted) return 0;
         if (!isTemporary((error as Error).cause)) throw error;
-        print(Deno.stderr, `waits for the schema registry: ${(error as Error).message}\n`);
+        print(Deno.stderr, `waits for the schema registry: ${reasonOf(error)}\n`);
         await pause(WAITING_MS, signal);
         return undefined;
       }
@@ -323,7 +325,7 @@ function start(text: string): Start {
 }
 
 function isJson(format: string): format is JsonFormat {
-  return (JSON_FORMATS as readonly string[]).includes(format);
+  return isOneOf(JSON_FORMATS, format);
 }
 
 function speed(events: number, ms: number): number {

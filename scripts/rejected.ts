@@ -10,6 +10,7 @@
  */
 
 import type { Command } from "commander";
+import { isOneOf } from "../src/values/one_of.ts";
 import { readConfig } from "../streams/config/read.ts";
 import {
   countRejected,
@@ -22,7 +23,7 @@ import {
 import { replayRejected } from "../streams/feeders/rejected_replay.ts";
 import { LogError } from "../streams/log/log.ts";
 import { renderTable } from "../streams/report/table.ts";
-import { formatAdapter, JSON_FORMATS, type JsonFormat, sourceAdapter } from "../streams/sources/adapters.ts";
+import { formatAdapter, JSON_FORMATS, sourceAdapter } from "../streams/sources/adapters.ts";
 import { topicNames } from "../streams/topics/topics.ts";
 import {
   commandArguments,
@@ -136,10 +137,10 @@ function shown({ rejection, key, time, headers }: RejectedRecord): string {
 async function replay(name: string, flags: Flags): Promise<number> {
   const { sources } = await readConfig(flags.config);
   const format = recordFormat(name, sources);
-  if (typeof format === "string" && !(JSON_FORMATS as readonly string[]).includes(format)) {
+  if (typeof format === "string" && !isOneOf(JSON_FORMATS, format)) {
     throw new Error(`Cannot replay ${name}: its records are rows of files; ingest those again`);
   }
-  const adapter = typeof format === "string" ? formatAdapter(format as JsonFormat) : sourceAdapter(format);
+  const adapter = typeof format === "string" ? formatAdapter(format) : sourceAdapter(format);
   await using log = await open(flags);
   const { records, taken, rejected, cut } = await replayRejected(
     log,

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { isOneOf } from "../src/values/one_of.ts";
 import { STORE_OPTIONS } from "../streams/task/store/store_options.ts";
 import { InvalidArgumentError, Option } from "commander";
 import { DEFAULT_MODEL, MODEL_NAMES } from "../src/nn/models/registry.ts";
@@ -40,12 +41,10 @@ import { optionFlag } from "./flags/option_flags.ts";
 const ALL_ROLES = [...ROLES, "http"] as const;
 
 function roles(text: string): readonly (Role | "http")[] {
-  const wanted = text.split(",");
-  const odd = wanted.find((role) => !(ALL_ROLES as readonly string[]).includes(role));
-  if (odd !== undefined) {
+  return text.split(",").map((role) => {
+    if (isOneOf(ALL_ROLES, role)) return role;
     throw new InvalidArgumentError(`Roles are ${ALL_ROLES.join(", ")}, with commas between.`);
-  }
-  return wanted as (Role | "http")[];
+  });
 }
 
 function address(text: string): Address {

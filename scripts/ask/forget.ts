@@ -14,8 +14,8 @@ import {
   count,
   createCommand,
   makeRoomFor,
+  messageOf,
   print,
-  reasonOf,
   runCommand,
 } from "../flags/command_line.ts";
 import {
@@ -83,7 +83,7 @@ async function main(user: string, flags: Flags): Promise<number> {
     notErased: NOT_ERASED,
   };
   // The event cannot be taken back: from here on there is a receipt, even if this process dies.
-  await write(durable, flags).catch((error) => print(Deno.stderr, `warning: ${reasonOf(error)}\n`));
+  await write(durable, flags).catch((error) => print(Deno.stderr, `warning: ${messageOf(error)}\n`));
   const until = Date.now() + flags.wait * 1000;
   const isUnknown = await isErased(flags, path, until);
   const receipt = await complete(durable, flags, { erasure, isUnknown, until });
@@ -112,7 +112,7 @@ async function isErased(flags: Flags, path: string, until: number): Promise<bool
       reason = undefined;
     } catch (error) {
       if (error instanceof AbsentError) return true;
-      reason = reasonOf(error);
+      reason = messageOf(error);
       if (!(error instanceof AwayError)) break;
     }
     await delay(POLL_MS);
@@ -154,7 +154,7 @@ async function complete(
     await delay(POLL_MS);
   } while (isUnknown && Date.now() < until);
   if (receipt.state === null && lastError !== undefined) {
-    print(Deno.stderr, `the state of the erasure is not known: ${reasonOf(lastError)}\n`);
+    print(Deno.stderr, `the state of the erasure is not known: ${messageOf(lastError)}\n`);
   }
   return receipt;
 }

@@ -113,7 +113,7 @@ export function print(to: { writeSync(bytes: Uint8Array): number }, text: string
 const DENIED = /^Requires \w+ access to "(.+)", run again/;
 
 /** The message of an error, with those of its causes unless it quotes them. */
-export function reasonOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [, denied = ""] = DENIED.exec(error.message) ?? [];
   if (denied !== "") return `Cannot use ${denied}: the permissions of this command do not reach it`;
@@ -123,7 +123,7 @@ export function reasonOf(error: unknown): string {
   if (!(cause instanceof Error) || message.includes(cause.message)) return message;
   // A message that names the file already says what is wrong with it.
   const [, , file = ""] = SYSTEM.exec(cause.message) ?? [];
-  return file !== "" && message.includes(file) ? message : `${message}: ${reasonOf(cause)}`;
+  return file !== "" && message.includes(file) ? message : `${message}: ${messageOf(cause)}`;
 }
 
 /** The faults of a configuration with their remedies, two lines each, as `check` prints them. */
@@ -143,7 +143,7 @@ export async function exitCodeOf(main: () => Promise<number>): Promise<number> {
   try {
     return await main();
   } catch (error) {
-    print(Deno.stderr, `error: ${error instanceof ConfigError ? await faultsOf(error) : reasonOf(error)}\n`);
+    print(Deno.stderr, `error: ${error instanceof ConfigError ? await faultsOf(error) : messageOf(error)}\n`);
     if (Deno.env.get("MEANDER_DEBUG") !== undefined && error instanceof Error) {
       print(Deno.stderr, `${error.stack}\n`);
     }

@@ -5,7 +5,8 @@
  */
 
 import { noSuch } from "../../src/events/keys/near_name.ts";
-import { PRESET_NAMES, type PresetName } from "../../streams/mapping/presets.ts";
+import { isOneOf } from "../../src/values/one_of.ts";
+import { PRESET_NAMES } from "../../streams/mapping/presets.ts";
 import { compileSource, type RecordSource } from "../../streams/mapping/record_source.ts";
 import type { SourcesSettings } from "../../streams/mapping/source_settings.ts";
 import { type Format, FORMATS } from "../../streams/sources/open.ts";
@@ -23,8 +24,8 @@ export function recordFormat(name: string, sources: SourcesSettings = {}): Recor
   if (Object.hasOwn(sources, name)) {
     return compileSource(name, sources[name]!, { env: (variable) => Deno.env.get(variable) });
   }
-  if ((PRESET_NAMES as readonly string[]).includes(name)) {
-    return compileSource(name, { preset: name as PresetName });
+  if (isOneOf(PRESET_NAMES, name)) {
+    return compileSource(name, { preset: name });
   }
   const names = [...FORMATS, ...Object.keys(sources), ...PRESET_NAMES];
   throw new RangeError(`Cannot read records as ${name}: ${noSuch("format or source", name, names)}`);

@@ -7,6 +7,7 @@
 
 import { createModel } from "../../src/nn/models/registry.ts";
 import { StoredState } from "../../src/users/states/stored_state.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { type Config, modelConfig } from "../../streams/config/config.ts";
 import {
   commandArguments,
@@ -168,7 +169,7 @@ async function readRuns(file: string): Promise<Run[]> {
     return JSON.parse(await Deno.readTextFile(file)) as Run[];
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return [];
-    throw new Error(`Cannot read the runs of ${file}: ${(cause as Error).message}`, { cause });
+    throw new Error(`Cannot read the runs of ${file}: ${reasonOf(cause)}`, { cause });
   }
 }
 

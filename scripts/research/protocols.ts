@@ -10,6 +10,7 @@
  * @module
  */
 
+import { reasonOf } from "../../src/values/reason.ts";
 import { readConfig } from "../../streams/config/read.ts";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
@@ -81,6 +82,6 @@ function print(line: string, to: { writeSync(bytes: Uint8Array): number } = Deno
 try {
   await command.parseAsync(commandArguments(), { from: "user" });
 } catch (error) {
-  print(`error: ${error instanceof Error ? error.message : String(error)}`, Deno.stderr);
+  print(`error: ${reasonOf(error)}`, Deno.stderr);
   Deno.exit(1);
 }

@@ -20,6 +20,8 @@
 import { checkItem } from "../events/check.ts";
 import type { Event, ItemRecord, ProfileEvent } from "../events/event.ts";
 import { MIN_TIME_MS } from "../events/limits.ts";
+import { reasonOf } from "../values/reason.ts";
+import { isRecord } from "../values/record.ts";
 import type { Row } from "./fields.ts";
 import {
   extra,
@@ -112,7 +114,7 @@ function cellOf(field: string, text: string): unknown {
       try {
         return JSON.parse(text);
       } catch (cause) {
-        throw new SyntaxError(`Cannot take column labels as JSON: ${(cause as Error).message}`, { cause });
+        throw new SyntaxError(`Cannot take column labels as JSON: ${reasonOf(cause)}`, { cause });
       }
     default:
       return text;
@@ -218,7 +220,7 @@ function splitLabels(
   { Labels: labels }: JsonObject,
 ): ReturnType<typeof splitAttributes> & { readonly labels?: unknown } {
   if (labels === undefined || labels === null) return {};
-  if (typeof labels === "object" && !Array.isArray(labels)) return splitAttributes(labels as JsonObject);
+  if (isRecord(labels)) return splitAttributes(labels);
   return { ...splitAttributes({ labels }), labels };
 }
 

@@ -11,6 +11,7 @@ import { isAttribute } from "../events/check.ts";
 import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/event.ts";
 import { shown } from "../events/rejected.ts";
 import { MAX_ATTRIBUTES } from "../events/limits.ts";
+import { isRecord } from "../values/record.ts";
 
 /** The items and events of one foreign record. */
 export interface Mapped {
@@ -25,7 +26,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Takes a value as an object. @throws SyntaxError when it is none */
 export function objectOf(value: unknown, what: string): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  if (isRecord(value)) return value;
   throw new SyntaxError(`Cannot take ${what} as an object: current value is ${shown(value)}`);
 }
 

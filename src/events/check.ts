@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isRecord } from "../values/record.ts";
 import type { AttributeValue, Event, ItemRecord } from "./event.ts";
 import { DuplicateFinder } from "./keys/duplicate_finder.ts";
 import { nearName } from "./keys/near_name.ts";
@@ -104,7 +105,7 @@ export function isAttribute(name: string, value: unknown): value is AttributeVal
 
 /** Like {@linkcode checkEvent}, for a value that {@linkcode countKeys} has found plain. */
 export function checkEventFields(value: unknown): DecodedEvent {
-  if (!isObject(value)) return rejectViolation(notAnObject(value), "event");
+  if (!isRecord(value)) return rejectViolation(notAnObject(value), "event");
   const type = value["type"];
   const fields = EVENTS.get(type);
   if (fields === undefined) return rejectViolation(typeViolation(value), "event");
@@ -115,14 +116,14 @@ export function checkEventFields(value: unknown): DecodedEvent {
 
 /** Like {@linkcode checkItem}, for a value that {@linkcode countKeys} has found plain. */
 export function checkItemFields(value: unknown): DecodedItem {
-  const violation = isObject(value) ? fieldsViolation(ITEM, value) : notAnObject(value);
+  const violation = isRecord(value) ? fieldsViolation(ITEM, value) : notAnObject(value);
   if (violation !== undefined) return rejectViolation(violation, "item");
   return { ok: true, item: value as ItemRecord };
 }
 
 /** Like {@linkcode checkRecommendation}, for a value that {@linkcode countKeys} has found plain. */
 export function checkRecommendationFields(value: unknown): DecodedRecommendation {
-  const violation = isObject(value) ? fieldsViolation(RECOMMENDATION, value) : notAnObject(value);
+  const violation = isRecord(value) ? fieldsViolation(RECOMMENDATION, value) : notAnObject(value);
   if (violation !== undefined) return rejectViolation(violation, "recommendation");
   return { ok: true, recommendation: value as Recommendation };
 }
@@ -132,10 +133,6 @@ export function rejectUnplain(value: unknown, what: string): Rejected {
   const violation = plainViolation(value) ??
     { code: "not-json", wanted: "JSON", got: shown(value), path: "" };
   return rejectViolation(violation, what);
-}
-
-function isObject(value: unknown): value is Bag {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function notAnObject(value: unknown): Violation {
@@ -185,10 +182,10 @@ function kindViolation(kind: Kind, value: unknown): Violation | undefined {
       if (!Array.isArray(value)) break;
       return listViolation(kind, value);
     case "object":
-      if (!isObject(value)) break;
+      if (!isRecord(value)) break;
       return fieldsViolation(kind.fields, value);
     case "attributes":
-      if (!isObject(value)) break;
+      if (!isRecord(value)) break;
       return attributesViolation(kind, value);
     case "either": {
       const fitting = fittingKind(kind.of, value);

@@ -9,6 +9,7 @@ import type { AttributeValue } from "../events/event.ts";
 import type { Kind } from "../events/field.ts";
 import { MAX_ATTRIBUTES } from "../events/limits.ts";
 import { shown } from "../events/rejected.ts";
+import { isRecord } from "../values/record.ts";
 import { Misfit } from "./scope.ts";
 import { timeOf, type TimeUnit } from "./times.ts";
 
@@ -96,7 +97,7 @@ function entryOf(of: Coercion, entry: unknown, i: number): unknown {
 
 /** The values of an object that can be attributes, of which there may be no more than so many; others are left out. */
 function attributesOf(value: unknown): Readonly<Record<string, AttributeValue>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw misfit("an object", value);
+  if (!isRecord(value)) throw misfit("an object", value);
   const attributes: Record<string, AttributeValue> = {};
   let room = MAX_ATTRIBUTES;
   for (const [name, own] of Object.entries(value)) {

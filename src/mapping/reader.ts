@@ -5,6 +5,7 @@
  */
 
 import { shown } from "../events/rejected.ts";
+import { isRecord } from "../values/record.ts";
 import type { Coercion } from "./coerce.ts";
 import type { Scalar, ValueSettings, ValueSpec } from "./mapping_options.ts";
 import { MappingError, placed } from "./mapping_error.ts";
@@ -191,6 +192,6 @@ function splitText(value: unknown, separator: string): unknown {
 }
 
 function without(value: unknown, names: readonly string[]): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  if (!isRecord(value)) return value;
   return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)));
 }

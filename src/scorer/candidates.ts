@@ -11,9 +11,10 @@ import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
 import type { UserState } from "../users/user_state.ts";
+import { keysOf } from "../values/record.ts";
 import { type Filtered, filterOf } from "./filters.ts";
 
-const STEPS = Object.keys(EMPTY_REASONS) as readonly EmptyReason[];
+const STEPS = keysOf(EMPTY_REASONS);
 
 /** An item without events and without a catalogue record. */
 const UNKNOWN: Filtered = { categories: [], attributes: {} };

@@ -13,6 +13,9 @@ import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
+import { isOneOf } from "../../src/values/one_of.ts";
+import { reasonOf } from "../../src/values/reason.ts";
+import { keysOf } from "../../src/values/record.ts";
 import { withoutComments } from "../settings/json_comments.ts";
 import { environmentOverrides, withOverrides } from "../settings/config_environment.ts";
 import { ConfigError, type ConfigFault, lineOf, valueAt } from "../settings/config_fault.ts";
@@ -91,7 +94,7 @@ export function parseConfig(
   try {
     value = JSON.parse(json);
   } catch (cause) {
-    throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
+    throw new SyntaxError(`Cannot read ${file} as JSON: ${reasonOf(cause)}`, { cause });
   }
   const overrides = environmentOverrides(configJsonSchema(), env);
   const whole = withOverrides(value, overrides);
@@ -139,7 +142,7 @@ function sourceIssues(sources: SourcesSettings = {}): z.core.$ZodIssue[] {
     const issue = (path: readonly (string | number)[], message: string): z.core.$ZodIssue => {
       return { code: "custom", path: ["sources", name, ...path], message, input: settings };
     };
-    if ((FORMATS as readonly string[]).includes(name)) return [issue([], `${name} is a format already`)];
+    if (isOneOf(FORMATS, name)) return [issue([], `${name} is a format already`)];
     const { topic, brokers } = settings.follow ?? {};
     const follower = followers.get(`${topic}@${brokers}`) ?? name;
     if (topic !== undefined) followers.set(`${topic}@${brokers}`, follower);
@@ -222,7 +225,7 @@ const TASK_NAMES = [
   "boosts",
   "frequency",
 ] as (keyof Config & keyof TaskOptions)[];
-const LEARNING_NAMES = Object.keys(LEARNING_OPTIONS) as (keyof typeof LEARNING_OPTIONS)[];
+const LEARNING_NAMES = keysOf(LEARNING_OPTIONS);
 
 /**
  * The options of the learner's runtime, as configured.

@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 import { Problem } from "../http/contract/problem.ts";
 import type { Recorder } from "./recorder.ts";
 import { hello, type Snapshots, type Tick } from "./snapshot.ts";
@@ -86,7 +87,7 @@ export class LiveFeed implements Disposable {
     try {
       await this.#record();
     } catch (error) {
-      logger.warn("cannot take a point: {reason}", { reason: (error as Error).message });
+      logger.warn("cannot take a point: {reason}", { reason: reasonOf(error) });
     } finally {
       this.#busy = false;
     }

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import type { CatalogueItem } from "../../src/items/catalogue.ts";
+import { keysOf } from "../../src/values/record.ts";
 import type { Quality } from "../learning/learner_figures.ts";
 import { tryWithin } from "../http/deadline.ts";
 import type { PartitionStatus, Service, ServiceStatus } from "../service/service.ts";
@@ -142,7 +143,7 @@ export class Snapshots {
     const running = new Set<string>();
     for (const [, task] of service?.tasks ?? []) {
       const { counters, catalogue, userBytes, experiments } = task.state;
-      for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += counters[name];
+      for (const name of keysOf(totals)) totals[name] += counters[name];
       users += task.users.size;
       items = Math.max(items, catalogue.size);
       states += userBytes;

@@ -9,6 +9,7 @@
 
 import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
 import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped.ts";
+import { isRecord } from "../../src/values/record.ts";
 import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
 import type { GorseSettings } from "../http/contract/settings.ts";
@@ -139,9 +140,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
       problems: ["not-found", "unavailable"],
       handle: async ({ request, parameters: { item = "" } }) => {
         const [value] = await readValues(context, request);
-        if (typeof value === "object" && value !== null) {
-          return await changeItem(item, () => value as JsonObject);
-        }
+        if (isRecord(value)) return await changeItem(item, () => value);
         throw new Problem("bad-body", "The body is no object");
       },
     }),

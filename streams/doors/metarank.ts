@@ -14,6 +14,7 @@ import type { ImpressionEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
+import { isRecord } from "../../src/values/record.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { beginsList, checkList, checkSequence } from "../http/json_list.ts";
@@ -162,7 +163,7 @@ function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
 
 function objectIn(bytes: Uint8Array): JsonObject {
   const [value, ...more] = valuesOf(bytes, 1);
-  if (typeof value === "object" && value !== null && more.length === 0) return value as JsonObject;
+  if (isRecord(value) && more.length === 0) return value;
   throw new Problem("bad-body", "The body is no object");
 }
 

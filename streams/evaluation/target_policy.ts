@@ -9,6 +9,7 @@ import { z } from "zod";
 import { bernoulliThompson, type BetaArm } from "../../src/experiments/bernoulli_thompson.ts";
 import type { PolicyOptions } from "../../src/draws/policy.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
+import { isRecord } from "../../src/values/record.ts";
 import { parseJsonFile } from "../settings/json_file.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
@@ -56,7 +57,7 @@ const thompsonSchema = z.strictObject({
  */
 export async function readTargetPolicy(file: string): Promise<TargetPolicy> {
   const value = parseJsonFile(await Deno.readTextFile(file), file, "a policy");
-  const name = (value as { readonly name?: unknown } | null)?.name;
+  const name = isRecord(value) ? value["name"] : undefined;
   if (name === "bernoulli-thompson") {
     const { arms, prior, campaign, places, draws, seed } = check(thompsonSchema, value, file);
     const beside = prior === undefined ? null : resolve(dirname(file), prior);

@@ -13,6 +13,7 @@ import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts
 import { type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
+import { keysOf } from "../../src/values/record.ts";
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
@@ -295,7 +296,7 @@ export function namesOf({ variants }: Pick<Experiment, "variants">): string[] {
 }
 
 function metricsOf(moments: Moments): Record<MetricName, number | null> {
-  const names = Object.keys(METRICS) as MetricName[];
+  const names = keysOf(METRICS);
   return Object.fromEntries(names.map((name) => [name, finite(valueOf(name, moments))])) as Record<
     MetricName,
     number | null

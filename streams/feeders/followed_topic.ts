@@ -7,6 +7,7 @@
 import { MAX_TIME_MS, MIN_TIME_MS } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { encodeRejection, type Rejection, rejectionKey, rejectionOf } from "../../src/events/rejection.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { EXPERIMENT } from "../experiments/record.ts";
 import {
   type GroupOffset,
@@ -196,7 +197,7 @@ export class FollowedTopic {
     const wait = this.#adapter.ready?.(value);
     if (wait === undefined) return this.#head(record, read, value);
     return wait.then(() => this.#head(record, read, value), (cause) => {
-      const message = `Cannot read ${topic}/${partition} at ${offset}: ${(cause as Error).message}`;
+      const message = `Cannot read ${topic}/${partition} at ${offset}: ${reasonOf(cause)}`;
       throw new LogError("unreachable", message, { cause });
     });
   }

@@ -13,6 +13,7 @@ import type { ParsedJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { unpackSnappy } from "../../src/codec/snappy.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { AvroInput, compileAvroReader, type ReadAvro } from "./avro.ts";
 import { DecodeError, latin1 } from "./byte_input.ts";
 import { decoded } from "./decoded.ts";
@@ -77,7 +78,7 @@ async function* entriesOf(source: Chunks): AsyncGenerator<Entry> {
     try {
       data = head.unpack(block.packed);
     } catch (error) {
-      const reason = `a block of ${block.count} records: ${(error as Error).message}`;
+      const reason = `a block of ${block.count} records: ${reasonOf(error)}`;
       yield { read: wrong(reason), bytes: block.packed };
       continue;
     }
@@ -123,7 +124,7 @@ function headOf(bytes: Uint8Array): Head | Rejected {
       marker: bytes.slice(start, input.at),
     };
   } catch (error) { // also of a schema that is none, in whatever way
-    return wrong((error as Error).message, error instanceof DecodeError ? "undecodable" : "unknown-schema");
+    return wrong(reasonOf(error), error instanceof DecodeError ? "undecodable" : "unknown-schema");
   }
 }
 

@@ -12,6 +12,7 @@
 
 import type { Enum, Field, MapField, ReflectionObject, Type } from "protobufjs";
 import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { DecodeError } from "./byte_input.ts";
 import { ProtobufInput, WIRE } from "./protobuf_input.ts";
 import { type ProtobufScalar, SCALARS } from "./protobuf_scalars.ts";
@@ -156,7 +157,7 @@ function resolved(field: Field): ReflectionObject | null {
   try {
     return field.resolve().resolvedType;
   } catch (error) {
-    const reason = (error as Error).message;
+    const reason = reasonOf(error);
     throw new SyntaxError(`Cannot take the schema: field ${field.fullName.slice(1)}: ${reason}`);
   }
 }

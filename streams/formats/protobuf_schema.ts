@@ -5,6 +5,7 @@
  */
 
 import type { Root, Type } from "protobufjs";
+import { reasonOf } from "../../src/values/reason.ts";
 import { DecodeError } from "./byte_input.ts";
 import { compileProtobuf, type ReadProtobuf } from "./protobuf.ts";
 import { addDescriptor, addText, type PlacedType } from "./protobuf_files.ts";
@@ -58,7 +59,7 @@ export async function compileProtobufFile(
     try {
       own = BASE64.test(text) ? await addDescriptor(text, root, protobuf) : addText(text, root, protobuf);
     } catch (error) { // of the library, or an overflow of the stack
-      throw new SyntaxError(`Cannot take ${name} as a schema of Protobuf: ${(error as Error).message}`);
+      throw new SyntaxError(`Cannot take ${name} as a schema of Protobuf: ${reasonOf(error)}`);
     }
   }
   resolve(root);

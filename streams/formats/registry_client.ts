@@ -5,6 +5,8 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { reasonOf } from "../../src/values/reason.ts";
+import { isRecord } from "../../src/values/record.ts";
 import type { RegistrySettings, RegistryTls } from "./registry_settings.ts";
 
 /** What {@linkcode RegistryClient} needs beside its settings. */
@@ -166,7 +168,7 @@ export class RegistryClient implements Disposable {
     } catch (cause) {
       const files = [caFile, certFile, keyFile].filter((file) => file !== undefined).join(", ");
       throw new RegistryError(
-        `Cannot take ${files} for the schema registry ${this.#url}: ${(cause as Error).message}`,
+        `Cannot take ${files} for the schema registry ${this.#url}: ${reasonOf(cause)}`,
         false,
       );
     }
@@ -185,7 +187,7 @@ async function readPem(file: string | undefined): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(file);
   } catch (cause) {
-    throw new RegistryError(`Cannot read the certificates ${file}: ${(cause as Error).message}`, false, {
+    throw new RegistryError(`Cannot read the certificates ${file}: ${reasonOf(cause)}`, false, {
       cause,
     });
   }
@@ -220,7 +222,7 @@ async function textOf(response: Response): Promise<string | null> {
 function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const json: unknown = JSON.parse(text);
-    return typeof json === "object" && json !== null ? json as Readonly<Record<string, unknown>> : undefined;
+    return isRecord(json) ? json : undefined;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return undefined;

@@ -5,6 +5,7 @@
  */
 
 import type { Reach } from "../../src/options/option.ts";
+import { isRecord } from "../../src/values/record.ts";
 import type { Blueprint } from "../topics/generations.ts";
 
 /** A part of a blueprint that differs. */
@@ -64,15 +65,11 @@ interface Difference {
 }
 
 function differences(path: string, before: unknown, now: unknown): readonly Difference[] {
-  if (!isObject(before) || !isObject(now)) {
+  if (!isRecord(before) || !isRecord(now)) {
     return JSON.stringify(before) === JSON.stringify(now) ? [] : [{ path, before, now }];
   }
   const names = new Set([...Object.keys(before), ...Object.keys(now)]);
   return [...names].sort().flatMap((name) =>
     differences(path === "" ? name : `${path}.${name}`, before[name], now[name])
   );
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -16,6 +16,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 import { isTransient, type Log, LogError } from "../log/log.ts";
 import { pause } from "../log/pause.ts";
 import type { Replaceable } from "../service/replaceable.ts";
@@ -144,7 +145,7 @@ export class Succession {
       } catch (error) {
         if (signal.aborted) return;
         if (!isTransient(error)) throw error;
-        const reason = (error as Error).message;
+        const reason = reasonOf(error);
         logger.debug("cannot follow {generations}, looks again: {reason}", { generations, reason });
         next = undefined;
         await pause(WAIT_MS, signal);

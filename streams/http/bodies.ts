@@ -6,6 +6,7 @@
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../log/ignore.ts";
 import { InTurn } from "../log/in_turn.ts";
 import { HTTP_LIMITS } from "./contract/limits.ts";
@@ -100,7 +101,7 @@ export class Bodies {
    * @throws Problem `too-large`, `unsupported-media-type`, `bad-body`, `body-timeout`, or `unavailable` when too many
    *   bytes are under way
    */
-  async read(request: Request, maxBytes = this.#maxBytes): Promise<Uint8Array> {
+  async read(request: Request, maxBytes = this.#maxBytes): Promise<Uint8Array<ArrayBuffer>> {
     const most = Math.min(maxBytes, this.#maxBytes);
     const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
     if (encoding !== "identity" && encoding !== "gzip") {
@@ -133,7 +134,7 @@ export class Bodies {
     free(held);
   }
 
-  async #collect(request: Request, held: Held, most: number): Promise<Uint8Array> {
+  async #collect(request: Request, held: Held, most: number): Promise<Uint8Array<ArrayBuffer>> {
     const { headers } = request;
     const declared = headers.get("content-length");
     if (Number(declared ?? 0) > most) throw tooLarge(most);
@@ -175,7 +176,7 @@ export class Bodies {
     dropped: Promise<never>,
     expected: number,
     most: number,
-  ): Promise<Uint8Array> {
+  ): Promise<Uint8Array<ArrayBuffer>> {
     let room = new Uint8Array(0);
     const reader = body.getReader();
     try {
@@ -251,13 +252,13 @@ function isSlow({ come, slow }: Reading, now: number): boolean {
   return come - slow.come < (now - slow.at) * MIN_BYTES_PER_MS;
 }
 
-async function unpack(packed: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+async function unpack(packed: Uint8Array, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return await unzip(packed, { maxOutputLength: maxBytes });
   } catch (cause) {
-    const { code } = cause as { readonly code?: unknown };
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     if (code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(maxBytes, cause);
-    throw new Problem("bad-body", `Cannot unpack the body as gzip: ${(cause as Error).message}`, { cause });
+    throw new Problem("bad-body", `Cannot unpack the body as gzip: ${reasonOf(cause)}`, { cause });
   }
 }
 

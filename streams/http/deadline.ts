@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 
 /** Ends one wait. */
 type Expire = () => void;
@@ -56,7 +57,7 @@ export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string
   try {
     return await within(promise, ms, () => new Error(`it is not there after ${ms} ms`));
   } catch (error) {
-    logger.debug("goes on without {what}: {reason}", { what, reason: (error as Error).message });
+    logger.debug("goes on without {what}: {reason}", { what, reason: reasonOf(error) });
     return undefined;
   }
 }

@@ -9,6 +9,7 @@ import { asciiOf, parseJson } from "../../src/events/json.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject, type Rejected, type RejectionCode, rejectViolation } from "../../src/events/rejected.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { isRecord } from "../../src/values/record.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
 import type { NewRecord } from "../log/log.ts";
 import { LineSplitter } from "../sources/lines.ts";
@@ -141,7 +142,7 @@ function checkCount(entries: number, maxEntries: number, has: number | "more" = 
 }
 
 function isUntimed(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !("time" in value);
+  return isRecord(value) && !("time" in value);
 }
 
 /** A field meant as the time of an entry without one, which would silently get the current time. */

@@ -14,6 +14,7 @@ import {
   Registry,
 } from "prom-client";
 import type { Rejection } from "../../src/events/rejection.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import type { NewRecord } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { type CommitReport, type LogObserver, sizesOf, type TopicSize } from "../log/metered_log.ts";
@@ -187,7 +188,7 @@ export class Metrics implements LogObserver {
 
   /** See {@linkcode LogObserver.failed}. */
   failed(error: unknown): void {
-    this.#failure = { at: performance.now(), reason: error instanceof Error ? error.message : String(error) };
+    this.#failure = { at: performance.now(), reason: reasonOf(error) };
   }
 
   /** Why the newest write failed; `null` once another succeeds, or after 15 seconds. */

@@ -6,6 +6,7 @@
 
 import { parseJson } from "../../src/events/json.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { isRecord } from "../../src/values/record.ts";
 import { unknownFields } from "../settings/unknown_fields.ts";
 import type { Bodies } from "./bodies.ts";
 import type { NamedSchema } from "./contract/named_schema.ts";
@@ -26,7 +27,7 @@ export async function readObject(request: Request, bodies: Bodies): Promise<Body
   const parsed = parseJson(await bodies.read(request, MAX_RECORD_BYTES), "body");
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const { value } = parsed;
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as BodyObject;
+  if (isRecord(value)) return value;
   throw new Problem("bad-body", "The body is no object");
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
@@ -79,7 +80,7 @@ export class Recommender implements AsyncDisposable {
    * @returns JSON of a `Recommendation`, as on the log
    * @throws Problem `answer-timeout`, or `unavailable` when too many wait already or we are closing
    */
-  async ask(event: RequestEvent, now: number): Promise<Uint8Array> {
+  async ask(event: RequestEvent, now: number): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closing.signal.aborted) throw new Problem("unavailable", "The server stops");
     if (this.#waiting >= this.#maxWaiting) {
       throw new Problem("unavailable", `${this.#waiting} requests wait already`, {
@@ -135,7 +136,7 @@ export class Recommender implements AsyncDisposable {
 }
 
 interface Expected {
-  readonly promise: Promise<Uint8Array>;
+  readonly promise: Promise<Uint8Array<ArrayBuffer>>;
   /** Ends the wait. */
   readonly forget: () => void;
 }
@@ -146,7 +147,7 @@ class Follower {
   readonly started: Promise<void>;
   readonly ended: Promise<void>;
   /** Waiting requests, by user and request. */
-  readonly #expected = new Map<string, Set<PromiseWithResolvers<Uint8Array>>>();
+  readonly #expected = new Map<string, Set<PromiseWithResolvers<Uint8Array<ArrayBuffer>>>>();
 
   constructor(log: Log, topic: string, partition: number, signal: AbortSignal) {
     const started = Promise.withResolvers<void>();
@@ -163,7 +164,7 @@ class Follower {
     const key = keyOf(user, request);
     const waiting = this.#expected.get(key) ?? new Set();
     this.#expected.set(key, waiting);
-    const own = Promise.withResolvers<Uint8Array>();
+    const own = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
     ignore(own.promise, "the client may have given up");
     waiting.add(own);
     const forget = () => {
@@ -201,7 +202,7 @@ class Follower {
         if (signal.aborted) throw signal.reason;
         logger.warn("cannot follow the answers of partition {partition}, tries again: {reason}", {
           partition,
-          reason: (error as Error).message,
+          reason: reasonOf(error),
         });
         await pause(RETRY_MS, signal);
       }

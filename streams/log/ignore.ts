@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 
 const logger = getLogger(["meander", "log"]);
 
@@ -17,7 +18,7 @@ export async function ignore(promise: Promise<unknown> | undefined, why: string)
   try {
     await promise;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     logger.debug("a failure is ignored, since {why}: {reason}", { why, reason });
   }
 }

@@ -7,6 +7,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 import { LogError, type LogRecord } from "./log.ts";
 
 /** Where a record stands. */
@@ -97,8 +98,4 @@ export function remedyByTombstone({ topic, partition, key }: LogRecord, effect: 
   const name = JSON.stringify(key);
   return `run the version that wrote it, restore ${topic} from a copy, or append a record with the key ${name} and ` +
     `no value to ${topic}/${partition}: ${effect}`;
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -10,6 +10,7 @@
 
 import { compile, TreeInterpreter } from "@jmespath-community/jmespath";
 import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 
 /** Most characters of an expression. */
 const MAX_LENGTH = 1000;
@@ -88,7 +89,7 @@ export function compileExpression(expression: string): (value: unknown) => unkno
   try {
     tree = compile(expression);
   } catch (error) {
-    throw expressionError(expression, (error as Error).message);
+    throw expressionError(expression, reasonOf(error));
   }
   const growth = growthOf(tree as unknown as Node, (why) => expressionError(expression, why));
   if (growth > MAX_GROWTH) {

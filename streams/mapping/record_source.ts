@@ -6,6 +6,7 @@
  */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import type { RegistryContext } from "../formats/registry_client.ts";
 import type { RegistrySettings } from "../formats/registry_settings.ts";
 import { SchemaRegistry } from "../formats/schema_registry.ts";
@@ -113,7 +114,7 @@ function checkStart(start: string): void {
   try {
     parseStart(start);
   } catch (error) {
-    throw new MappingError(["follow", "start"], (error as Error).message);
+    throw new MappingError(["follow", "start"], reasonOf(error));
   }
 }
 

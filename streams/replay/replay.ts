@@ -13,6 +13,7 @@
  * @module
  */
 
+import { isRecord } from "../../src/values/record.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
 import { settle } from "../../src/options/option.ts";
 import { createHash } from "node:crypto";
@@ -290,8 +291,4 @@ function differing(known: unknown, wanted: unknown, path: string): string[] {
   }
   const [was, is] = [known, wanted].map((value) => value === undefined ? "not set" : JSON.stringify(value));
   return was === is ? [] : [`${path} is ${was}, wanted is ${is}`];
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -9,6 +9,7 @@ import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { noSuch } from "../../src/events/keys/near_name.ts";
 import { shown } from "../../src/events/rejected.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import type { Access } from "../http/contract/access.ts";
 import type { Bodies } from "../http/bodies.ts";
 import { bodyKind } from "../http/body.ts";
@@ -188,7 +189,7 @@ function requestIdOf({ headers }: Request): string {
 function full(cause: unknown, requestId: string): Problem {
   logger.error("request {requestId} failed: the log cannot be written: {reason}", {
     requestId,
-    reason: (cause as Error).message,
+    reason: reasonOf(cause),
   });
   const headers = { "retry-after": "10" };
   return new Problem("unavailable", "The log cannot be written", { cause, headers });
@@ -197,7 +198,7 @@ function full(cause: unknown, requestId: string): Problem {
 /** The problem of an error, without what only operators should see. */
 function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof Problem) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   if (error instanceof LogError && error.code === "closed") {
     return new Problem("unavailable", "The server stops", { cause: error });
   }

@@ -9,6 +9,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
 import { HTTP_LIMITS } from "../http/contract/limits.ts";
 import { ignore } from "../log/ignore.ts";
 
@@ -162,7 +163,7 @@ export class Connections {
   async #full(error: unknown): Promise<void> {
     this.#max = Math.max(1, Math.min(this.#max, Math.floor(this.#open.size * KEPT)));
     this.#warn("cannot accept a connection ({reason}): from now on at most {max} stay open", {
-      reason: error instanceof Error ? error.message : String(error),
+      reason: reasonOf(error),
       max: this.#max,
     });
     for (let over = this.#open.size - this.#max; over > 0 && this.#endOldest(); over--);

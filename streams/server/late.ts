@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { type ApiContext, append } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
@@ -57,7 +58,7 @@ export async function withoutModel(
     append(context, shown).catch((error) =>
       logger.warn("cannot say what was shown for request {request}: {reason}", {
         request,
-        reason: (error as Error).message,
+        reason: reasonOf(error),
       })
     );
   }

@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { type JsonSchema, PLAIN } from "../../src/events/json_schema.ts";
+import { keysOf } from "../../src/values/record.ts";
 import type { BodyKind } from "../http/body.ts";
 import { MAX_ID_BYTES } from "../../src/events/limits.ts";
 import { type Content, type Endpoint, type EndpointBody, isOwn } from "../http/endpoint.ts";
@@ -33,7 +34,7 @@ export const { Problem: PROBLEM } = named({
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    code: z.enum(Object.keys(PROBLEMS) as ProblemCode[]),
+    code: z.enum(keysOf(PROBLEMS)),
     requestId: z.string(),
     errors: z.array(rejectedSchema).optional(),
     faults: z.array(z.string()).optional().describe("All that is wrong with the body, a sentence each."),

@@ -6,6 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { Hono } from "hono";
+import { reasonOf } from "../../src/values/reason.ts";
 import type { Connection } from "./app.ts";
 import { type ConnectionOptions, Connections } from "./connections.ts";
 
@@ -78,7 +79,7 @@ function listen(place: ListenOptions): Deno.TcpListener {
 /** The response when even the application's error handling fails. */
 function failed(error: unknown): Response {
   logger.error("a request failed: {reason}", {
-    reason: error instanceof Error ? error.message : String(error),
+    reason: reasonOf(error),
   });
   return new Response(null, { status: 500 });
 }

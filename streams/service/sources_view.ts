@@ -4,6 +4,7 @@
  * @module
  */
 
+import { reasonOf } from "../../src/values/reason.ts";
 import { adapterOf, type SourceLag } from "../feeders/topic_feeder.ts";
 import { feederId } from "../feeders/feeder.ts";
 import type { Log } from "../log/log.ts";
@@ -36,7 +37,7 @@ export async function lookAtSources(
       const from = source.open === undefined ? log : opened.use(await source.open());
       lags.push(...await lagsOf(log, topics, source, from, now));
     } catch (error) {
-      const what = `the topic of source ${name} cannot be looked at: ${(error as Error).message}`;
+      const what = `the topic of source ${name} cannot be looked at: ${reasonOf(error)}`;
       problems.push({ what, remedy: `mend sources.${name}.follow, or what it names` });
     }
   }

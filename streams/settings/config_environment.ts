@@ -6,6 +6,7 @@
  */
 
 import type { JsonSchema } from "../../src/events/json_schema.ts";
+import { isRecord } from "../../src/values/record.ts";
 
 /** A field that the environment sets. */
 export interface Override {
@@ -78,6 +79,6 @@ function valueOf(text: string): unknown {
 
 function put(whole: unknown, [name, ...rest]: readonly string[], value: unknown): unknown {
   if (name === undefined) return value;
-  const fields = typeof whole === "object" && whole !== null && !Array.isArray(whole) ? whole : {};
-  return { ...fields, [name]: put((fields as Readonly<Record<string, unknown>>)[name], rest, value) };
+  const fields = isRecord(whole) ? whole : {};
+  return { ...fields, [name]: put(fields[name], rest, value) };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { reasonOf } from "../../src/values/reason.ts";
 import { repeatsIn } from "./json_places.ts";
 
 /**
@@ -28,7 +29,7 @@ export function parseJsonFile(text: string, file: string, what: string): unknown
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new SyntaxError(`Cannot read ${file} as JSON: ${(cause as Error).message}`, { cause });
+    throw new SyntaxError(`Cannot read ${file} as JSON: ${reasonOf(cause)}`, { cause });
   }
   const repeats = repeatsIn(text).map(({ path, line, message }) =>
     `${path.join(".")} (line ${line}): ${message}`

@@ -10,6 +10,7 @@ import { rejectLarge } from "../../src/events/json.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import { MAX_REJECTED_BYTES } from "../../src/events/rejection.ts";
 import { MAX_RECORD_BYTES } from "../../src/events/limits.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 
 /** A non-blank line, without its terminator. */
 export interface Line {
@@ -215,7 +216,7 @@ function rejectedGzip(error: unknown): Rejected | undefined {
     );
   }
   if (code === "Z_DATA_ERROR") {
-    return reject("corrupt-gzip", `Cannot read the file as gzip: ${(error as Error).message}`);
+    return reject("corrupt-gzip", `Cannot read the file as gzip: ${reasonOf(error)}`);
   }
   return undefined;
 }

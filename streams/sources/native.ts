@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { decodeEvent, decodeItem, decodeRecommendation } from "../../src/events/codec.ts";
 import { parseJson } from "../../src/events/json.ts";
+import { isRecord } from "../../src/values/record.ts";
 import { adapt, type Adapted } from "./adapters.ts";
 import { ShownLists } from "./archive/shown_lists.ts";
 import { fileIn, isFolder } from "./files.ts";
@@ -86,10 +87,9 @@ function readEvents(file: string, options: SourceOptions): AsyncGenerator<Source
 
 function refuseExported(file: string, bytes: Uint8Array): void {
   const parsed = parseJson(bytes, "event");
-  if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) return;
-  const found = NO_SOURCES.find(({ fields }) =>
-    fields.every((field) => Object.hasOwn(parsed.value as object, field))
-  );
+  if (!parsed.ok || !isRecord(parsed.value)) return;
+  const { value } = parsed;
+  const found = NO_SOURCES.find(({ fields }) => fields.every((field) => Object.hasOwn(value, field)));
   if (found !== undefined) {
     throw new TypeError(`Cannot ingest ${file}, which has ${found.name}: ${found.why}`);
   }

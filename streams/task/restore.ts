@@ -20,6 +20,7 @@ import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";
 import { decodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import { ERASED_KEY } from "../../src/users/erased_users.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { indexesKeys } from "../log/capabilities.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { endsEarly, newestOf, readAll } from "../log/reading.ts";
@@ -257,7 +258,7 @@ function decoding<T>({ partition }: RestoreOptions, record: LogRecord | undefine
   try {
     return decode();
   } catch (cause) {
-    if (record === undefined) throw new SyntaxError((cause as Error).message, { cause });
+    if (record === undefined) throw new SyntaxError(reasonOf(cause), { cause });
     const remedy = record.key === TASK_KEY
       ? remedyByCopy(record)
       : remedyByTombstone(record, "what it says begins anew");

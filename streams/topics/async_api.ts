@@ -6,6 +6,7 @@
  */
 
 import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
+import { keysOf } from "../../src/values/record.ts";
 import { INPUT } from "./delivery.ts";
 import { surfaceTopic } from "./surfaces.ts";
 import { DEFAULT_PREFIX, topicNames, TOPICS, type Topics } from "./topics.ts";
@@ -37,7 +38,7 @@ export function asyncApi(version: string): JsonSchema {
   const names = topicNames(PREFIX_VARIABLE);
   const channels: Record<string, JsonSchema> = {};
   const messages: Record<string, JsonSchema> = {};
-  for (const topic of Object.keys(TOPICS) as Name[]) {
+  for (const topic of keysOf(TOPICS)) {
     channels[topic] = channel(topic, names[topic]);
     messages[topic] = message(topic);
   }

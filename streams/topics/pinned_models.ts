@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { partsOf } from "../../src/assignment/pins.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import type { Log } from "../log/log.ts";
 import { decodePinned, readPin } from "./pins.ts";
 import type { Topics } from "./topics.ts";
@@ -84,7 +85,7 @@ export class PinnedModels {
         serving.apply(decoded);
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       logger.warn(
         "what {topic} has of version {version} of {model} is of another model or other features: {reason}",
         { topic: this.#topic, version, model, reason },

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { keysOf } from "../../src/values/record.ts";
 import type { TopicSpec } from "../log/log.ts";
 
 /** Names of the topics under a prefix. */
@@ -160,7 +161,7 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
   },
 };
 
-const NAMES = Object.keys(TOPICS) as (keyof Topics)[];
+const NAMES = keysOf(TOPICS);
 
 /** Default prefix of topic names. */
 export const DEFAULT_PREFIX = "meander.";

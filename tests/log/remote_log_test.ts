@@ -270,13 +270,18 @@ Deno.test("unpackError() gives errors back that callers tell apart", () => {
 
 Deno.test("PortCaller and PortAnswerer lose no call to another of the same turn that cannot be cloned", async () => {
   const { port1, port2 } = new MessageChannel();
-  const answerer = new PortAnswerer(port1, (method) => ({ result: method === "odd" ? () => {} : method }));
-  const caller = new PortCaller(port2, () => new Error("closed"));
+  interface Echo {
+    say(what: unknown): unknown;
+  }
+  const answerer = new PortAnswerer<Echo>(port1, {
+    say: ([what]) => ({ result: what === "odd" ? () => {} : what }),
+  });
+  const caller = new PortCaller<Echo>(port2, () => new Error("closed"));
   const calls = [
-    caller.call("a", []),
-    caller.call("b", [() => {}]),
-    caller.call("odd", []),
-    caller.call("c", []),
+    caller.call("say", ["a"]),
+    caller.call("say", [() => {}]),
+    caller.call("say", ["odd"]),
+    caller.call("say", ["c"]),
   ];
   const outcomes = await Promise.allSettled(calls);
   assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "rejected", "fulfilled"]);

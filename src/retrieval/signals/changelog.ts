@@ -10,6 +10,8 @@
  * @module
  */
 
+import { reasonOf } from "../../values/reason.ts";
+
 /** Prefix of the keys of all records. */
 export const RETRIEVAL_KEY = "retrieval:";
 const JOURNAL_KEY = `${RETRIEVAL_KEY}journal:`;
@@ -34,7 +36,7 @@ export class DamagedChange extends SyntaxError {
 
   /** Wraps what reading a record has thrown. */
   constructor(key: string, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(reasonOf(cause), { cause });
     this.key = key;
   }
 }

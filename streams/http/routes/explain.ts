@@ -7,16 +7,12 @@
 import { z } from "zod";
 import { setImmediate as turn } from "node:timers/promises";
 import type { RequestEvent } from "../../../src/events/event.ts";
-import {
-  EMPTY_REASONS,
-  type EmptyReason,
-  ORDERED_BY,
-  SCORE_KINDS,
-} from "../../../src/events/recommendation.ts";
+import { EMPTY_REASONS, ORDERED_BY, SCORE_KINDS } from "../../../src/events/recommendation.ts";
 import type { Panel } from "../../../src/nn/models/core/panel.ts";
 import { sigmoid } from "../../../src/nn/losses/logistic.ts";
 import { explain, type Explanation as ExplainedItem } from "../../../src/scorer/explanation.ts";
 import type { Preview } from "../../../src/engine/lists.ts";
+import { keysOf } from "../../../src/values/record.ts";
 import type { ApiContext } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { notKnown } from "../contract/not_known.ts";
@@ -42,7 +38,7 @@ const { Explanation } = named({
       "Share of the model in the scores, in log-odds; 1 once it has proved itself.",
     ),
     variant: z.string().optional(),
-    empty: z.object({ code: z.enum(Object.keys(EMPTY_REASONS) as EmptyReason[]), reason: z.string() })
+    empty: z.object({ code: z.enum(keysOf(EMPTY_REASONS)), reason: z.string() })
       .nullable()
       .describe("Why there are no items; null when there are."),
     behaviours: z.array(behaviourSchema).describe("Those that the model reads, oldest first."),

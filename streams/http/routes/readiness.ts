@@ -4,6 +4,7 @@
  * @module
  */
 
+import { reasonOf } from "../../../src/values/reason.ts";
 import type { Log } from "../../log/log.ts";
 import { within } from "../deadline.ts";
 import type { ApiContext } from "../context.ts";
@@ -38,7 +39,7 @@ export class LogProbe {
       await within(asking, PROBE_MS, () => new Late());
       return null;
     } catch (error) {
-      if (!(error instanceof Late)) return `the log fails: ${(error as Error).message}`;
+      if (!(error instanceof Late)) return `the log fails: ${reasonOf(error)}`;
       const seconds = (this.#clock() - this.#answeredAt) / 1000;
       return `the log has not answered for ${seconds.toFixed(0)} s`;
     }

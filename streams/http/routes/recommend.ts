@@ -79,7 +79,7 @@ export async function recommend(context: ApiContext, request: Request, kind: Kin
     });
   context.metrics.answered(context.clock() - begun);
   const body = pages === null ? answer : paged(answer, event.count, pages);
-  return new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": "application/json" } });
+  return new Response(body, { headers: { "content-type": "application/json" } });
 }
 
 /** What is wrong with the attributes of the filter; `null` = nothing. */
@@ -99,7 +99,11 @@ function refusedBy(code: string, reason: string): Problem {
 class Late extends Error {}
 
 /** Adds the cursor of the next page, or `null` at the end. */
-function paged(answer: Uint8Array, count: number, { asked, had }: NonNullable<Asked["pages"]>): Uint8Array {
+function paged(
+  answer: Uint8Array,
+  count: number,
+  { asked, had }: NonNullable<Asked["pages"]>,
+): Uint8Array<ArrayBuffer> {
   const recommendation: Recommendation = JSON.parse(decoder.decode(answer));
   const { items } = recommendation;
   const next = items.length < count ? null : nextCursor([...had, ...items.map(({ item }) => item)], asked);

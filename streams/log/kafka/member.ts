@@ -15,6 +15,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
 import { pause } from "../pause.ts";
 import { type GroupHandlers, LogError, type Membership } from "../log.ts";
@@ -335,7 +336,7 @@ export class KafkaMember implements Membership {
     await notes?.write(memberId).catch((error) => {
       logger.warn("cannot note the membership in {group}: {reason}", {
         group: this.group,
-        reason: (error as Error).message,
+        reason: reasonOf(error),
       });
     });
   }

@@ -21,6 +21,8 @@ import {
   texts,
   wanted,
 } from "../../../src/options/option.ts";
+import { reasonOf } from "../../../src/values/reason.ts";
+import { keysOf } from "../../../src/values/record.ts";
 import type { SettingsReader } from "../kind.ts";
 import type { KafkaLogin, KafkaTls } from "./logins/security.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
@@ -190,7 +192,7 @@ export async function kafkaOptions(
     try {
       return await readFile(path);
     } catch (cause) {
-      throw new Error(`Cannot read ${what} from ${path}: ${(cause as Error).message}`, { cause });
+      throw new Error(`Cannot read ${what} from ${path}: ${reasonOf(cause)}`, { cause });
     }
   };
   const secretOf = async (what: keyof typeof SECRETS, path?: string) =>
@@ -235,7 +237,7 @@ export async function kafkaOptions(
     return { mechanism, tokenEndpoint, scope, ...await account() };
   };
   return {
-    ...given(settings, Object.keys(KAFKA_OPTIONS) as (keyof typeof KAFKA_OPTIONS)[]),
+    ...given(settings, keysOf(KAFKA_OPTIONS)),
     topicConfig: settings.topicConfig,
     brokers,
     kafka: {

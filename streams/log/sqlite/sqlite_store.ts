@@ -6,6 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { bootTime } from "./end/boot.ts";
 import { CommittedState } from "./end/committed_state.ts";
 import { settle } from "../../../src/options/option.ts";
@@ -272,7 +273,7 @@ export class SqliteStore implements LogStore {
       try {
         this.#file.guard(act);
       } catch (error) {
-        problems.push((error as Error).message);
+        problems.push(reasonOf(error));
       }
     };
     for (const { name, partitions } of this.topics.values()) {

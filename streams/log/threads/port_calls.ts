@@ -12,7 +12,8 @@
  */
 
 import { setImmediate } from "node:timers"; // our own binding: a faked clock must not stop it
-import { LOG_ERROR_CODES, LogError, type LogErrorCode } from "../log.ts";
+import { isOneOf } from "../../../src/values/one_of.ts";
+import { LOG_ERROR_CODES, LogError } from "../log.ts";
 
 /** From the caller. */
 export type PortRequest =
@@ -37,18 +38,22 @@ export interface PortError {
   readonly code: unknown;
 }
 
+/** The calls that a port carries: what a method takes and returns, by its name. */
+export type Calls<Methods> = { readonly [Name in keyof Methods]: (...args: never[]) => unknown };
+
 /** The result of a call, and what is transferred with it instead of copied. */
-export interface Outcome {
-  readonly result: unknown;
+export interface Outcome<Result = unknown> {
+  readonly result: Result;
   readonly transfer?: Transferable[];
 }
 
-/** Carries out a call. The signal is aborted when the caller gives up. */
-export type Act = (
-  method: string,
-  args: readonly unknown[],
-  signal: AbortSignal,
-) => Promise<Outcome> | Outcome;
+/** Carries out each call. The signal is aborted when the caller gives up. */
+export type Acts<Methods extends Calls<Methods>> = {
+  readonly [Name in keyof Methods]: (
+    args: Parameters<Methods[Name]>,
+    signal: AbortSignal,
+  ) => Promise<Outcome<ReturnType<Methods[Name]>>> | Outcome<ReturnType<Methods[Name]>>;
+};
 
 /** Options of {@linkcode PortCaller.call}. */
 export interface CallOptions {
@@ -58,8 +63,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The calling end of a port. */
-export class PortCaller {
+/** The calling end of a port. Both ends are of one build, so that what comes has the types of its call. */
+export class PortCaller<Methods extends Calls<Methods>> {
   readonly #outbox: Outbox<PortRequest>;
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #closedError: () => Error;
@@ -83,11 +88,11 @@ export class PortCaller {
   }
 
   /** Calls a method. @throws what the other end threw, the signal's reason, or the error of a closed port */
-  async call(
-    method: string,
-    args: readonly unknown[],
+  async call<Name extends keyof Methods & string>(
+    method: Name,
+    args: Parameters<Methods[Name]>,
     { transfer = [], signal }: CallOptions = {},
-  ): Promise<unknown> {
+  ): Promise<ReturnType<Methods[Name]>> {
     if (this.#closed) throw this.#closedError();
     signal?.throwIfAborted();
     const call = ++this.#last;
@@ -101,7 +106,7 @@ export class PortCaller {
     signal?.addEventListener("abort", cancel);
     this.#outbox.put({ call, method, args }, transfer);
     try {
-      return await answer.promise;
+      return await answer.promise as ReturnType<Methods[Name]>; // types do not cross threads
     } finally {
       signal?.removeEventListener("abort", cancel);
     }
@@ -124,18 +129,18 @@ export class PortCaller {
 }
 
 /** The answering end of a port. */
-export class PortAnswerer {
+export class PortAnswerer<Methods extends Calls<Methods>> {
   readonly #outbox: Outbox<PortReply>;
-  readonly #act: Act;
+  readonly #acts: Acts<Methods>;
   /** Calls in progress. */
   readonly #calls = new Map<number, AbortController>();
 
   /** Takes over a port. */
-  constructor(port: MessagePort, act: Act) {
+  constructor(port: MessagePort, acts: Acts<Methods>) {
     this.#outbox = new Outbox(port, ({ call }, error) => {
       this.#outbox.put({ call, error: packError(error) });
     });
-    this.#act = act;
+    this.#acts = acts;
     port.onmessage = ({ data }: MessageEvent<readonly PortRequest[]>) => {
       for (const request of data) {
         if ("cancel" in request) this.#calls.get(request.cancel)?.abort();
@@ -154,7 +159,12 @@ export class PortAnswerer {
     const cancelling = new AbortController();
     this.#calls.set(call, cancelling);
     try {
-      const { result, transfer = [] } = await this.#act(method, args, cancelling.signal);
+      if (!Object.hasOwn(this.#acts, method)) {
+        throw new TypeError(`Cannot answer ${method}: there is no such call`);
+      }
+      const act = this.#acts[method as keyof Methods];
+      const own = args as Parameters<Methods[keyof Methods]>; // types do not cross threads
+      const { result, transfer = [] } = await act(own, cancelling.signal);
       this.#outbox.put({ call, result }, transfer);
     } catch (error) {
       this.#outbox.put({ call, error: packError(error) });
@@ -232,8 +242,8 @@ export function packError(error: unknown): PortError {
 
 /** The error that was thrown on the other side, of its class if callers tell that apart. */
 export function unpackError({ name, message, stack, code }: PortError): Error {
-  const error = name === "LogError" && (LOG_ERROR_CODES as readonly unknown[]).includes(code)
-    ? new LogError(code as LogErrorCode, message)
+  const error = name === "LogError" && isOneOf(LOG_ERROR_CODES, code)
+    ? new LogError(code, message)
     : name === "RangeError"
     ? new RangeError(message)
     : name === "TypeError"

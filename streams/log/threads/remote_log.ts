@@ -15,15 +15,15 @@ import {
   type Place,
   type ReadOptions,
   type ReadResult,
-  type Scrubbed,
   type TopicIdentity,
   type TopicSpec,
   type UngroupedLog,
   type Writer,
 } from "../log.ts";
-import { type PackedRecords, packRecords, unpackRead } from "./packed_records.ts";
+import type { LogCalls } from "./log_calls.ts";
+import { packRecords, unpackRead } from "./packed_records.ts";
 import { PortCaller } from "./port_calls.ts";
-import { type PackedRead, ReadsAhead } from "./read_ahead.ts";
+import { ReadsAhead } from "./read_ahead.ts";
 
 /** How long a read ahead waits at the other end. */
 const AHEAD_MS = 60_000;
@@ -44,7 +44,7 @@ export class RemoteLog implements UngroupedLog {
   readonly erase?: NonNullable<UngroupedLog["erase"]>;
   /** As {@linkcode RemoteLog.erase}. */
   readonly scrub?: NonNullable<UngroupedLog["scrub"]>;
-  readonly #port: PortCaller;
+  readonly #port: PortCaller<LogCalls>;
   readonly #ahead: ReadsAhead;
 
   /** Takes over this end of a channel. */
@@ -56,11 +56,10 @@ export class RemoteLog implements UngroupedLog {
     );
     if (hasLatest) {
       this.latest = async (...args) => {
-        const packed = await this.#port.call("latest", args) as PackedRecords;
-        return unpackRead(packed)[0] ?? null;
+        return unpackRead(await this.#port.call("latest", args))[0] ?? null;
       };
-      this.erase = async (...args) => void await this.#port.call("erase", args);
-      this.scrub = async () => await this.#port.call("scrub", []) as Scrubbed;
+      this.erase = async (...args) => await this.#port.call("erase", args);
+      this.scrub = async () => await this.#port.call("scrub", []);
     }
   }
 
@@ -69,16 +68,16 @@ export class RemoteLog implements UngroupedLog {
   }
 
   async topics(): Promise<ReadonlyMap<string, TopicSpec>> {
-    return await this.#port.call("topics", []) as ReadonlyMap<string, TopicSpec>;
+    return await this.#port.call("topics", []);
   }
 
   async identify(topic: string): Promise<TopicIdentity | null> {
-    return await this.#port.call("identify", [topic]) as TopicIdentity | null;
+    return await this.#port.call("identify", [topic]);
   }
 
   async append(records: readonly NewRecord[]): Promise<readonly number[]> {
     const packed = packRecords(records);
-    return await this.#port.call("append", [packed], { transfer: [packed.bytes] }) as readonly number[];
+    return await this.#port.call("append", [packed], { transfer: [packed.bytes] });
   }
 
   /**
@@ -90,9 +89,7 @@ export class RemoteLog implements UngroupedLog {
     signal?.throwIfAborted();
     const place = `${topic}/${partition}`;
     const read = (from: number, waitMs: number, signal: AbortSignal | undefined) =>
-      this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal }) as Promise<
-        PackedRead
-      >;
+      this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal });
     const ahead = this.#ahead.take(place, from, limits);
     // A read ahead that was waited for has returned all that there is.
     const { records: packed, ...result } = await ahead?.take(waitMs, signal) ??
@@ -106,24 +103,22 @@ export class RemoteLog implements UngroupedLog {
   }
 
   async bounds(topic: string, partition: number): Promise<Bounds> {
-    return await this.#port.call("bounds", [topic, partition]) as Bounds;
+    return await this.#port.call("bounds", [topic, partition]);
   }
 
   async committed(group: string, topic: string, partition: number): Promise<number | null> {
-    return await this.#port.call("committed", [group, topic, partition]) as number | null;
+    return await this.#port.call("committed", [group, topic, partition]);
   }
 
   async writer(id: string, places: readonly Place[] = []): Promise<Writer> {
-    const handle = await this.#port.call("openWriter", [id, places]) as number;
+    const handle = await this.#port.call("openWriter", [id, places]);
     let isClosed = false;
     return {
       id,
       commit: async ({ records, ...commit }: Commit) => {
         if (isClosed) throw new LogError("closed", `Cannot commit with writer ${id}: it is closed`);
         const packed = packRecords(records);
-        return await this.#port.call("commit", [handle, packed, commit], {
-          transfer: [packed.bytes],
-        }) as readonly number[];
+        return await this.#port.call("commit", [handle, packed, commit], { transfer: [packed.bytes] });
       },
       [Symbol.asyncDispose]: async () => {
         if (isClosed || this.#port.closed) return;

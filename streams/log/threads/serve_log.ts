@@ -1,13 +1,13 @@
 /**
- * Serves a log to another thread of this process. Calls are methods of the log, or of a writer that was opened through
- * the port.
+ * Serves a log to another thread of this process.
  *
  * @module
  */
 
-import type { Commit, Log, LogConnection, NewRecord, ReadOptions, UngroupedLog, Writer } from "../log.ts";
-import { type PackedRecords, packRecords, unpackNew } from "./packed_records.ts";
-import { type Outcome, PortAnswerer } from "./port_calls.ts";
+import type { Log, LogConnection, UngroupedLog, Writer } from "../log.ts";
+import type { LogCalls } from "./log_calls.ts";
+import { packRecords, unpackNew } from "./packed_records.ts";
+import { type Acts, PortAnswerer } from "./port_calls.ts";
 
 /**
  * Serves the `RemoteLog` at the other end of the channel until it is disposed, here or there. A port does not report
@@ -28,22 +28,14 @@ export function connectLog(log: Log): LogConnection {
   };
 }
 
-/** Methods whose arguments and results are cloned as they are. */
-const PLAIN = ["createTopics", "identify", "bounds", "committed", "trim", "erase", "scrub"] as const;
-
 class ServedLog implements AsyncDisposable {
-  readonly #log: UngroupedLog;
-  readonly #port: PortAnswerer;
+  readonly #port: PortAnswerer<LogCalls>;
   readonly #writers = new Map<number, Writer>();
   #opened = 0;
   #closed = false;
 
   constructor(log: UngroupedLog, port: MessagePort) {
-    this.#log = log;
-    this.#port = new PortAnswerer(
-      port,
-      (method, args, signal) => this.#act(method, args as readonly never[], signal),
-    );
+    this.#port = new PortAnswerer(port, this.#acts(log));
   }
 
   /** Closes the port, and releases what was opened through it. */
@@ -55,62 +47,46 @@ class ServedLog implements AsyncDisposable {
     await Promise.all(writers.map((writer) => writer[Symbol.asyncDispose]()));
   }
 
-  /** Carries out a call with the arguments that `RemoteLog` sends for the method. */
-  async #act(method: string, args: readonly never[], signal: AbortSignal): Promise<Outcome> {
-    const log = this.#log;
-    const plain = PLAIN.find((name) => name === method);
-    if (plain !== undefined) {
-      return {
-        result: await (log[plain] as ((...args: readonly never[]) => unknown) | undefined)?.call(
-          log,
-          ...args,
-        ),
-      };
-    }
-    // Arguments are those that `RemoteLog` gives a method: types do not cross threads.
-    switch (method) {
-      case "topics":
-        return { result: new Map(await log.topics()) };
-      case "append": {
-        const [packed] = args as unknown as [PackedRecords];
-        return { result: await log.append(unpackNew(packed)) };
-      }
-      case "read": {
-        const [topic, partition, from, options] = args as unknown as [string, number, number, ReadOptions];
+  #acts(log: UngroupedLog): Acts<LogCalls> {
+    return {
+      createTopics: async (args) => ({ result: await log.createTopics(...args) }),
+      topics: async () => ({ result: new Map(await log.topics()) }),
+      identify: async (args) => ({ result: await log.identify(...args) }),
+      append: async ([packed]) => ({ result: await log.append(unpackNew(packed)) }),
+      async read([topic, partition, from, options], signal) {
         const { records, ...result } = await log.read(topic, partition, from, { ...options, signal });
         const packed = packRecords(records);
         return { result: { records: packed, ...result }, transfer: [packed.bytes] };
-      }
-      case "latest": {
-        const found = await log.latest?.(...args as unknown as [string, number, string]);
+      },
+      async latest(args) {
+        const found = await log.latest?.(...args);
         const packed = packRecords(found == null ? [] : [found]);
         return { result: packed, transfer: [packed.bytes] };
-      }
-      case "openWriter": {
-        const writer = await log.writer(...args as unknown as Parameters<Log["writer"]>);
-        if (this.#closed) await writer[Symbol.asyncDispose]();
-        else this.#writers.set(++this.#opened, writer);
-        return { result: this.#opened };
-      }
-      case "commit": {
-        const [handle, packed, commit] = args as unknown as [number, PackedRecords, Omit<Commit, "records">];
+      },
+      bounds: async (args) => ({ result: await log.bounds(...args) }),
+      committed: async (args) => ({ result: await log.committed(...args) }),
+      trim: async (args) => ({ result: await log.trim(...args) }),
+      erase: async (args) => ({ result: await log.erase?.(...args) }),
+      scrub: async () => ({ result: await log.scrub?.() ?? "clean" }),
+      openWriter: async (args) => ({ result: await this.#keep(await log.writer(...args)) }),
+      commit: async ([handle, packed, commit]) => {
         const writer = this.#writers.get(handle);
         if (writer === undefined) throw new RangeError(`Cannot commit with writer ${handle}: there is none`);
-        const records: NewRecord[] = unpackNew(packed);
-        return { result: await writer.commit({ ...commit, records }) };
-      }
-      case "closeWriter": {
-        const [handle] = args as unknown as [number];
+        return { result: await writer.commit({ ...commit, records: unpackNew(packed) }) };
+      },
+      closeWriter: async ([handle]) => {
         const writer = this.#writers.get(handle);
         this.#writers.delete(handle);
-        await writer?.[Symbol.asyncDispose]();
-        return { result: undefined };
-      }
-      case "leave":
-        await this[Symbol.asyncDispose]();
-        return { result: undefined };
-      default:
-        throw new TypeError(`Cannot ask a log for ${method}`);
-    }
+        return { result: await writer?.[Symbol.asyncDispose]() };
+      },
+      leave: async () => ({ result: await this[Symbol.asyncDispose]() }),
+    };
+  }
+
+  /** The handle under which a writer is kept, unless the port was closed meanwhile. */
+  async #keep(writer: Writer): Promise<number> {
+    if (this.#closed) await writer[Symbol.asyncDispose]();
+    else this.#writers.set(++this.#opened, writer);
+    return this.#opened;
   }
 }

@@ -4,42 +4,44 @@
  * @module
  */
 
+import { isRecord } from "../../../src/values/record.ts";
 import type { Outcome, PortCaller } from "../../log/threads/port_calls.ts";
 import type { Bodies } from "../../http/bodies.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
 import { Problem } from "../../http/contract/problem.ts";
-import type { NoAnswer, PlainRequest, PlainResponse } from "./messages.ts";
+import type { NoAnswer, PlainRequest, PlainResponse, ProcessCalls } from "./messages.ts";
 
 /** Headers of the body as it was sent; it is forwarded unpacked. */
 const OF_THE_BODY = ["content-encoding", "content-length", "transfer-encoding"];
 const ENDLESS = "text/event-stream";
 
-/** Calls the other thread. @throws Problem what the call fails with there */
-export async function ask<Answer extends object | void>(
-  there: PortCaller,
-  method: string,
-  args: readonly unknown[],
-): Promise<Answer> {
-  const answer = await there.call(method, args) as Answer | NoAnswer;
-  if (answer && "problem" in answer) throw Problem.of(answer.problem);
+/** The answer of the other thread. @throws Problem what the call fails with there */
+export async function answerOf<Answer>(call: Promise<Answer | NoAnswer>): Promise<Answer> {
+  const answer = await call;
+  if (isNoAnswer(answer)) throw Problem.of(answer.problem);
   return answer;
 }
 
-/** Answers {@linkcode ask}; a problem is sent as a result. */
-export async function answered(answer: () => Promise<Outcome>): Promise<Outcome> {
+/** Answers {@linkcode answerOf}; a problem is sent as a result. */
+export async function answered<Answer>(
+  answer: () => Promise<Outcome<Answer>>,
+): Promise<Outcome<Answer | NoAnswer>> {
   try {
     return await answer();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    const result: NoAnswer = { problem: error.plain };
-    return { result };
+    return { result: { problem: error.plain } };
   }
+}
+
+function isNoAnswer<Answer>(answer: Answer | NoAnswer): answer is NoAnswer {
+  return isRecord(answer) && "problem" in answer;
 }
 
 /** An endpoint that forwards to the one with its id in the other thread. @param here answers instead, if it can */
 export function forwarded(
   endpoint: Endpoint,
-  process: PortCaller,
+  process: PortCaller<ProcessCalls>,
   bodies: Bodies,
   here: () => Response | undefined,
 ): Endpoint {
@@ -49,12 +51,10 @@ export function forwarded(
       const own = here();
       if (own !== undefined) return own;
       const { url, method } = request;
-      const body = endpoint.body === undefined || request.body === null
-        ? null
-        : await bodies.read(request) as Uint8Array<ArrayBuffer>;
+      const body = endpoint.body === undefined || request.body === null ? null : await bodies.read(request);
       const headers = [...request.headers].filter(([name]) => !OF_THE_BODY.includes(name));
       const plain: PlainRequest = { endpoint: endpoint.id, url, method, headers, body, parameters };
-      const answer = await ask<PlainResponse>(process, "handle", [plain]);
+      const answer = await answerOf(process.call("handle", [plain]));
       return new Response(answer.body, {
         status: answer.status,
         headers: answer.headers.map(([...pair]) => pair),
@@ -68,7 +68,7 @@ export async function answerForwarded(
   endpoints: ReadonlyMap<string, Endpoint>,
   bodies: Bodies,
   { endpoint: id, url, method, headers, body, parameters }: PlainRequest,
-): Promise<Outcome> {
+): Promise<Outcome<PlainResponse>> {
   const endpoint = endpoints.get(id);
   if (endpoint === undefined) throw new Error(`Cannot answer for ${id}: there is no such endpoint`);
   const request = new Request(url, { method, headers: headers.map(([...pair]) => pair), body });
@@ -77,5 +77,5 @@ export async function answerForwarded(
   const isEndless = response.headers.get("content-type")?.startsWith(ENDLESS) ?? false;
   const sent = isEndless ? response.body : await response.arrayBuffer();
   const result: PlainResponse = { status: response.status, headers: [...response.headers], body: sent };
-  return { result, transfer: sent === null ? [] : [sent as Transferable] };
+  return { result, transfer: sent === null ? [] : [sent] };
 }

@@ -1,28 +1,52 @@
 /**
  * The calls between the thread of a server and the process, over two ports.
  *
- * ```text
- *   process -> thread                          thread -> process
- *   open(path, topics)     the log             handle(request)       what needs a state
- *   connect(id, port, ..)  a way to the log    withoutModel(event)   the answer of a late request
- *   disconnect(id)                             unknownAttribute()    of a filter
- *   listen(order)          HTTP                told(news)            what was measured
- *   ask(event, now)        an answer
- *   room()                 for events
- *   measures()
- *   stop(patienceMs)       HTTP
- *   close()                the log
- * ```
- *
  * @module
  */
 
 import type { LogLevel } from "@logtape/logtape";
+import type { RequestEvent } from "../../../src/events/event.ts";
+import type { Recommendation } from "../../../src/events/recommendation.ts";
+import type { LogAddress } from "../../log/log.ts";
+import type { Topics } from "../../topics/topics.ts";
+import type { Measures } from "../../http/metrics.ts";
 import type { ApiKey } from "../../http/contract/access.ts";
 import type { PlainProblem } from "../../http/contract/problem.ts";
 import type { ListenOptions } from "../serve.ts";
 import type { SourcesSettings } from "../../mapping/source_settings.ts";
 import type { HttpSettings } from "../../http/contract/settings.ts";
+
+/** The calls of the process to the thread. */
+export interface ThreadCalls {
+  /** Opens the log. */
+  open(address: LogAddress, topics: Topics): void;
+  /** Serves the log to a port, under an id. @param isMetered whether the thread measures it */
+  connect(id: number, port: MessagePort, isMetered: boolean): void;
+  disconnect(id: number): void;
+  /** Serves HTTP. @returns its URL */
+  listen(order: ListenOrder): string;
+  /** The recommendation that answers a request, as on the log. @param now when it arrived, by the monotonic clock */
+  ask(event: RequestEvent, now: number): Uint8Array<ArrayBuffer> | NoAnswer;
+  /** Whether there is room for events. */
+  room(): void | NoAnswer;
+  measures(): Measures;
+  /** Stops serving HTTP. */
+  stop(patienceMs: number | undefined): void;
+  /** Closes the log. */
+  close(): void;
+}
+
+/** The calls of the thread to the process. */
+export interface ProcessCalls {
+  /** Answers what needs a state. */
+  handle(request: PlainRequest): PlainResponse | NoAnswer;
+  /** Answers a request for which the model is late. */
+  withoutModel(event: RequestEvent): Recommendation | NoAnswer;
+  /** Why one of the attributes of a filter is not known; `null`: all are. */
+  unknownAttribute(names: readonly string[]): string | null;
+  /** Hears what was measured. */
+  told(news: ServerNews): void;
+}
 
 /** The first message to a thread. */
 export interface ServerStart {

@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../../src/values/reason.ts";
 import type { MetricsListener } from "../../http/metrics.ts";
 import type { RejectedPart, ServerNews } from "./messages.ts";
 
@@ -57,7 +58,7 @@ export class NewsBox implements MetricsListener {
     const news = { answered: this.#answered, rejected: this.#rejected };
     [this.#answered, this.#rejected] = [[], []];
     await this.#tell(news).catch((error) =>
-      logger.debug("cannot tell what was measured: {reason}", { reason: (error as Error).message })
+      logger.debug("cannot tell what was measured: {reason}", { reason: reasonOf(error) })
     );
   }
 }

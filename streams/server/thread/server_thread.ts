@@ -11,7 +11,6 @@
  */
 
 import type { LogLevel } from "@logtape/logtape";
-import type { RequestEvent } from "../../../src/events/event.ts";
 import { LocalGroups } from "../../log/group.ts";
 import { ignore } from "../../log/ignore.ts";
 import {
@@ -23,17 +22,16 @@ import {
   LogError,
   type Membership,
 } from "../../log/log.ts";
-import { type Outcome, PortAnswerer, PortCaller } from "../../log/threads/port_calls.ts";
+import { type Acts, PortAnswerer, PortCaller } from "../../log/threads/port_calls.ts";
 import { RemoteLog } from "../../log/threads/remote_log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type Backend, openBackend } from "../backend.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
 import type { HttpOptions } from "../backend.ts";
-import type { Measures } from "../../http/metrics.ts";
 import type { HttpServer } from "../serve.ts";
 import type { Queues } from "../queues.ts";
-import { answered, answerForwarded, ask } from "./forward.ts";
-import type { ListenOrder, PlainRequest, ServerNews, ServerStart } from "./messages.ts";
+import { answered, answerForwarded, answerOf } from "./forward.ts";
+import type { ListenOrder, ProcessCalls, ServerStart, ThreadCalls } from "./messages.ts";
 
 /** Options of {@linkcode ServerThread.open}. */
 export interface ServerThreadOptions {
@@ -52,8 +50,8 @@ export class ServerThread {
   /** Resolves when the thread has ended; rejects when it died, after which nothing works. */
   readonly ended: Promise<void>;
   readonly #thread: Worker;
-  readonly #orders: PortCaller;
-  readonly #calls: PortAnswerer;
+  readonly #orders: PortCaller<ThreadCalls>;
+  readonly #calls: PortAnswerer<ProcessCalls>;
   readonly #end = Promise.withResolvers<void>();
   #death: Error | undefined;
   #log: ThreadLog | undefined;
@@ -70,10 +68,7 @@ export class ServerThread {
       orders.port1,
       () => this.#death ?? new LogError("closed", "Cannot use the server's thread: it has ended"),
     );
-    this.#calls = new PortAnswerer(
-      calls.port1,
-      (method, args) => this.#answer(method, args as never[]),
-    );
+    this.#calls = new PortAnswerer(calls.port1, this.#acts());
     const options: WorkerOptions = { type: "module", name: "server" };
     if (permissions !== undefined) options.deno = { permissions };
     this.#thread = new Worker(new URL("./thread.ts", import.meta.url), options);
@@ -120,10 +115,10 @@ export class ServerThread {
     const { partitions } = backend.context;
     const order: ListenOrder = { hostname, port, partitions, settings, sources, keys };
     return await backend.serve(async () => {
-      const url = await this.#orders.call("listen", [order]) as string;
-      metrics.join(async () => await this.#orders.call("measures", []) as Measures);
+      const url = await this.#orders.call("listen", [order]);
+      metrics.join(() => this.#orders.call("measures", []));
       let stopped: Promise<void> | undefined;
-      const stop = async (patienceMs?: number) => void await this.#orders.call("stop", [patienceMs]);
+      const stop = (patienceMs?: number) => this.#orders.call("stop", [patienceMs]);
       return {
         url,
         ended: this.ended,
@@ -137,8 +132,8 @@ export class ServerThread {
   #queues(): Queues {
     const orders = this.#orders;
     return {
-      recommender: { ask: (event, now) => ask<Uint8Array>(orders, "ask", [event, now]) },
-      backlog: { room: () => ask<void>(orders, "room", []) },
+      recommender: { ask: (event, now) => answerOf(orders.call("ask", [event, now])) },
+      backlog: { room: () => answerOf(orders.call("room", [])) },
       async [Symbol.asyncDispose]() {},
     };
   }
@@ -175,32 +170,27 @@ export class ServerThread {
     this.#thread.terminate();
   }
 
-  async #answer(method: string, args: readonly never[]): Promise<Outcome> {
-    if (this.#backend === undefined) throw new Error(`Cannot answer ${method}: nobody listens yet`);
-    const { context, recorder } = this.#backend;
-    // Arguments are those that the thread gives a method: types do not cross threads.
-    switch (method) {
-      case "handle":
-        return await answered(() =>
-          answerForwarded(this.#endpoints, context.bodies, ...args as unknown as [PlainRequest])
-        );
-      case "withoutModel":
-        return await answered(async () => ({
-          result: await context.withoutModel(...args as unknown as [RequestEvent]),
-        }));
-      case "unknownAttribute": {
-        const reason = await context.unknownAttribute?.(...args as unknown as [readonly string[]]);
-        return { result: { reason: reason ?? null } };
-      }
-      case "told": {
-        const [news] = args as unknown as [ServerNews];
-        for (const ms of news.answered) recorder.answered(ms);
-        for (const { kind, code, reason } of news.rejected) recorder.rejectedOverHttp(kind, code, reason);
+  #acts(): Acts<ProcessCalls> {
+    return {
+      handle: ([request]) =>
+        answered(() => answerForwarded(this.#endpoints, this.#listening.context.bodies, request)),
+      withoutModel: ([event]) =>
+        answered(async () => ({ result: await this.#listening.context.withoutModel(event) })),
+      unknownAttribute: async ([names]) => ({
+        result: await this.#listening.context.unknownAttribute?.(names) ?? null,
+      }),
+      told: ([{ answered, rejected }]) => {
+        const { recorder } = this.#listening;
+        for (const ms of answered) recorder.answered(ms);
+        for (const { kind, code, reason } of rejected) recorder.rejectedOverHttp(kind, code, reason);
         return { result: undefined };
-      }
-      default:
-        throw new TypeError(`Cannot answer ${method}`);
-    }
+      },
+    };
+  }
+
+  get #listening(): Backend {
+    if (this.#backend === undefined) throw new Error("Cannot answer the server: nobody listens yet");
+    return this.#backend;
   }
 }
 

@@ -5,10 +5,8 @@
  * @module
  */
 
-import type { RequestEvent } from "../../../src/events/event.ts";
-import type { Recommendation } from "../../../src/events/recommendation.ts";
-import { type Log, type LogAddress, LogError } from "../../log/log.ts";
-import { PortAnswerer, PortCaller } from "../../log/threads/port_calls.ts";
+import { type Log, LogError } from "../../log/log.ts";
+import { type Acts, PortAnswerer, PortCaller } from "../../log/threads/port_calls.ts";
 import { serveLog } from "../../log/threads/serve_log.ts";
 import { openAt } from "../../log/kinds/kinds.ts";
 import { configureLogging } from "../../settings/logging.ts";
@@ -23,8 +21,8 @@ import { Metrics } from "../../http/metrics.ts";
 import { Problem } from "../../http/contract/problem.ts";
 import type { HttpServer } from "../serve.ts";
 import { openQueues, type Queues } from "../queues.ts";
-import { answered, ask, forwarded } from "./forward.ts";
-import type { ListenOrder, ServerStart } from "./messages.ts";
+import { answered, answerOf, forwarded } from "./forward.ts";
+import type { ListenOrder, ProcessCalls, ServerStart, ThreadCalls } from "./messages.ts";
 import { NewsBox } from "./news_box.ts";
 
 /** The worker's global scope. */
@@ -36,12 +34,9 @@ const scope = self as unknown as ThreadScope; // the library types `self` as a w
 
 scope.onmessage = async ({ data: { orders, calls, level } }) => {
   await configureLogging(level);
-  const process = new PortCaller(calls, () => new Problem("unavailable", "The server stops"));
+  const process = new PortCaller<ProcessCalls>(calls, () => new Problem("unavailable", "The server stops"));
   const thread = new Thread(process);
-  new PortAnswerer(
-    orders,
-    (method, args) => answered(async () => ({ result: await thread.obey(method, args as never[]) })),
-  );
+  new PortAnswerer(orders, thread.acts());
 };
 
 interface OpenedLog {
@@ -64,58 +59,52 @@ function unready({ id }: Endpoint, { reason }: LogHealth): Response | undefined 
 }
 
 class Thread {
-  readonly #process: PortCaller;
+  readonly #process: PortCaller<ProcessCalls>;
   /** Connections to the log, by id. */
   readonly #served = new Map<number, AsyncDisposable>();
   #opened: OpenedLog | undefined;
   #server: HttpServer | undefined;
   #queues: Queues | undefined;
 
-  constructor(process: PortCaller) {
+  constructor(process: PortCaller<ProcessCalls>) {
     this.#process = process;
   }
 
-  /** Executes a call. */
-  async obey(method: string, args: readonly never[]): Promise<unknown> {
-    // Arguments are those that `ServerThread` gives a method: types do not cross threads.
-    switch (method) {
-      case "open": {
-        const [address, topics] = args as unknown as [LogAddress, Topics];
+  /** What it does for each call. */
+  acts(): Acts<ThreadCalls> {
+    return {
+      open: async ([address, topics]) => {
         const log = await openAt(address);
         const generation = await servingGeneration(log, topics);
         this.#opened = openedLog(log, generationTopics(topics, generation));
-        return;
-      }
-      case "connect": {
-        const [id, port, isMetered] = args as unknown as [number, MessagePort, boolean];
+        return { result: undefined };
+      },
+      connect: ([id, port, isMetered]) => {
         const { log, metered } = this.#open();
         this.#served.set(id, serveLog(isMetered ? metered : log, port));
-        return;
-      }
-      case "disconnect": {
-        const [id] = args as unknown as [number];
-        await this.#served.get(id)?.[Symbol.asyncDispose]();
+        return { result: undefined };
+      },
+      disconnect: async ([id]) => {
+        const served = this.#served.get(id);
+        await served?.[Symbol.asyncDispose]();
         this.#served.delete(id);
-        return;
-      }
-      case "listen":
-        return this.#listen(...args as unknown as [ListenOrder]);
-      case "ask":
-        return await this.#queues?.recommender.ask(...args as unknown as [RequestEvent, number]);
-      case "room":
-        return await this.#queues?.backlog?.room();
-      case "measures":
-        return await this.#open().metrics.measures();
-      case "stop":
-        await this.#server?.stop(...args as unknown as [number | undefined]);
-        return;
-      case "close":
+        return { result: undefined };
+      },
+      listen: ([order]) => ({ result: this.#listen(order) }),
+      ask: (args) => answered(async () => ({ result: await this.#asked().recommender.ask(...args) })),
+      room: () => answered(async () => ({ result: await this.#queues?.backlog?.room() })),
+      measures: async () => ({ result: await this.#open().metrics.measures() }),
+      stop: async ([patienceMs]) => ({ result: await this.#server?.stop(patienceMs) }),
+      close: async () => {
         await Promise.all([...this.#served.values()].map((served) => served[Symbol.asyncDispose]()));
-        await this.#opened?.log[Symbol.asyncDispose]();
-        return;
-      default:
-        throw new TypeError(`Cannot obey ${method}`);
-    }
+        return { result: await this.#opened?.log[Symbol.asyncDispose]() };
+      },
+    };
+  }
+
+  #asked(): Queues {
+    if (this.#queues === undefined) throw new Error("Cannot ask for a list: nobody listens yet");
+    return this.#queues;
   }
 
   #open(): OpenedLog {
@@ -126,7 +115,7 @@ class Thread {
   /** Serves HTTP. @returns its URL */
   #listen({ hostname, port, partitions, settings, sources, keys }: ListenOrder): string {
     const { topics, metrics, metered: log } = this.#open();
-    const news = new NewsBox(async (news) => void await this.#process.call("told", [news]));
+    const news = new NewsBox((news) => this.#process.call("told", [news]));
     metrics.tell(news);
     const clock = () => performance.now();
     const limits = limitsIn(settings, clock);
@@ -147,9 +136,8 @@ class Thread {
       ...limits,
       isStopping,
       sources: sourcesIn(sources),
-      unknownAttribute: async (names) =>
-        (await ask<{ readonly reason: string | null }>(this.#process, "unknownAttribute", [names])).reason,
-      withoutModel: (event: RequestEvent) => ask<Recommendation>(this.#process, "withoutModel", [event]),
+      unknownAttribute: (names) => this.#process.call("unknownAttribute", [names]),
+      withoutModel: (event) => answerOf(this.#process.call("withoutModel", [event])),
     };
     const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
     const endpoints = apiOf(context, settings, live).map((endpoint) =>

@@ -5,6 +5,7 @@
  */
 
 import type { Logger } from "@logtape/logtape";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { pause } from "../../log/pause.ts";
 import type { Log, ReadResult } from "../../log/log.ts";
 
@@ -40,7 +41,7 @@ export class Repeated implements AsyncDisposable {
         await work();
       } catch (error) {
         if (signal.aborted) return;
-        logger.warn(`cannot ${what}, tries again: {reason}`, { reason: (error as Error).message });
+        logger.warn(`cannot ${what}, tries again: {reason}`, { reason: reasonOf(error) });
       }
       await pause(everyMs, signal);
     }

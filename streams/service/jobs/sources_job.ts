@@ -14,6 +14,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../../log/ignore.ts";
 import { type Log, LogError } from "../../log/log.ts";
 import { orAborted } from "../../log/pause.ts";
@@ -133,7 +134,7 @@ async function openFor(topic: string, open: () => Promise<Log>, signal: AbortSig
       ignore(opening.then((log) => log[Symbol.asyncDispose]()), "nobody waits for it any more");
       throw cause;
     }
-    const reason = (cause as Error).message;
+    const reason = reasonOf(cause);
     throw new LogError("unreachable", `Cannot reach the log of topic ${topic}: ${reason}`, { cause });
   }
 }

@@ -11,6 +11,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../../log/ignore.ts";
 import { pause } from "../../log/pause.ts";
 import { isTransient, LogError } from "../../log/log.ts";
@@ -130,7 +131,7 @@ export class Worker<J extends Job> {
         return await this.#work(signal);
       } catch (error) {
         if (signal.aborted && error === signal.reason) return;
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         const isAtOdds = error instanceof LogError && error.code === "topic-mismatch";
         if (!isAtOdds && !isTransient(error)) {
           logger.error("{name}: failed: {reason}", { name, reason });

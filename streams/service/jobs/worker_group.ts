@@ -5,6 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../../log/ignore.ts";
 import { pause } from "../../log/pause.ts";
 import { isTransient, type Log } from "../../log/log.ts";
@@ -91,7 +92,7 @@ export class WorkerGroup<J extends Job> {
       } catch (error) {
         this.#hasJoined = false;
         if (!isTransient(error)) throw error;
-        logger.warn("lost group {group}, joins again: {reason}", { group, reason: (error as Error).message });
+        logger.warn("lost group {group}, joins again: {reason}", { group, reason: reasonOf(error) });
         await pause(REJOIN_MS, signal);
       }
     }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { reasonOf } from "../../../src/values/reason.ts";
 import { type StateStoreOptions, STORE_OPTIONS } from "./store_options.ts";
 import { getLogger } from "@logtape/logtape";
 import { LogError } from "../../log/log.ts";
@@ -126,7 +127,7 @@ export class StateStore implements UserIndex {
       }
       logger.warn("no snapshot: all folders of {folder} are in use", { folder: options.folder });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       logger.error("no snapshot in {folder}: {reason}", { folder: options.folder, reason });
     }
     return null;
@@ -296,7 +297,7 @@ export class StateStore implements UserIndex {
       this.#failure = null;
       this.#saidAt = -Infinity;
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#failure = reasonOf(error);
       if (error instanceof DamagedStore || error instanceof DamagedEntry) this.#damaged ??= this.#failure;
       if (this.#files.unwritten > MAX_UNWRITTEN && !this.#closed) await this.#files.shrink();
       const now = this.#failedAt = this.#now();

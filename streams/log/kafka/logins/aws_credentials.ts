@@ -7,6 +7,7 @@
 
 import { readFile } from "node:fs/promises";
 import process from "node:process";
+import { isRecord } from "../../../../src/values/record.ts";
 import { askEndpoint, textOf } from "./endpoint.ts";
 import { LoginError } from "./login_error.ts";
 import { type Lease, renewed } from "./renewed.ts";
@@ -79,7 +80,7 @@ const RESULT = "AssumeRoleWithWebIdentityResult";
 
 function within(fields: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
   const value = fields[name];
-  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+  return isRecord(value) ? value : {};
 }
 
 /** ECS tells times as text, STS as seconds. */

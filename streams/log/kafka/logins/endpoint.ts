@@ -4,6 +4,8 @@
  * @module
  */
 
+import { reasonOf } from "../../../../src/values/reason.ts";
+import { isRecord } from "../../../../src/values/record.ts";
 import { LoginError } from "./login_error.ts";
 
 const TIMEOUT_MS = 10_000;
@@ -23,10 +25,10 @@ export async function askEndpoint(
   try {
     response = await fetch(url, { ...init, redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (cause) {
-    throw new LoginError(`Cannot get ${at}: ${(cause as Error).message}`, true);
+    throw new LoginError(`Cannot get ${at}: ${reasonOf(cause)}`, true);
   }
   const body: unknown = await response.json().catch(() => undefined);
-  const fields = typeof body === "object" && body !== null ? body as Record<string, unknown> : {};
+  const fields = isRecord(body) ? body : {};
   if (response.ok) return fields;
   // OAuth 2 names the reason by a word.
   const reason = typeof fields["error"] === "string" ? ` ${fields["error"].slice(0, 100)}` : "";

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { reasonOf } from "../../../../src/values/reason.ts";
 import { LogError, type LogRecord, type NewRecord } from "../../log.ts";
 import { COMPRESS, type CompressionChoice, compressionFor, COMPRESSIONS, DECOMPRESS } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
@@ -230,14 +231,14 @@ async function unpack(batch: WireReader, code: number): Promise<WireReader> {
     // A plain view: callers must not get a Buffer as a value.
     return new WireReader(new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.byteLength));
   } catch (cause) {
-    throw new RangeError(`its ${compression} cannot be unpacked: ${(cause as Error).message}`, { cause });
+    throw new RangeError(`its ${compression} cannot be unpacked: ${reasonOf(cause)}`, { cause });
   }
 }
 
 /** The error of a batch that cannot be read, with a remedy. */
 function corruptBatch(place: string, cause: unknown): LogError {
   const text =
-    `Cannot read ${place}: ${(cause as Error).message}; a disk or a program between has damaged the batch, ` +
+    `Cannot read ${place}: ${reasonOf(cause)}; a disk or a program between has damaged the batch, ` +
     "or a client has written it that Kafka's own would not read: restore the topic from a copy, or, where old " +
     "records may be dropped, drop those up to the batch's end with kafka-delete-records";
   return new LogError("corrupt", text, { cause });

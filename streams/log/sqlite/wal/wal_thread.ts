@@ -5,6 +5,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
+import { reasonOf } from "../../../../src/values/reason.ts";
 import type { WalOrder, WalReport } from "./wal_messages.ts";
 
 /** The thread's side of its channel. */
@@ -26,7 +27,7 @@ scope.onmessage = ({ data }) => {
       scope.postMessage({ pages: 0, reason: null });
     }
   } catch (error) {
-    scope.postMessage({ pages: 0, reason: (error as Error).message });
+    scope.postMessage({ pages: 0, reason: reasonOf(error) });
   }
 };
 

@@ -1,0 +1,24 @@
+/**
+ * Objects whose names and values are typed.
+ *
+ * @module
+ */
+
+/** Whether a value is an object with names: neither `null` nor an array. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The names in an object that has no others than its type declares. */
+export function keysOf<T extends object>(of: T): (keyof T & string)[] {
+  return Object.keys(of) as (keyof T & string)[]; // `Object.keys` allows for more names than the type declares
+}
+
+/** An object with a value for each name. */
+export function recordOf<Name extends string, Value>(
+  names: readonly Name[],
+  valueOf: (name: Name) => Value,
+): Record<Name, Value> {
+  const entries = names.map((name) => [name, valueOf(name)] as const);
+  return Object.fromEntries(entries) as Record<Name, Value>; // `fromEntries` forgets which names there are
+}
