@@ -5,8 +5,8 @@
  * Every count is checked against the bytes that are left, so a damaged or hostile record costs no more than its size: a
  * decoder that reads on behind the end and looks afterwards can be kept busy for hours by six bytes.
  *
- * Source: Apache Avro 1.12 specification. Logical types are their bare ones; bytes and fixed are texts of Latin-1; longs
- * that a number cannot hold are texts.
+ * Source: Apache Avro 1.12 specification. Decimals are numbers, dates and UUIDs texts; other logical types are their bare
+ * ones. Bytes and fixed are texts of Latin-1; longs and decimals that a number cannot hold are texts.
  *
  * @module
  */
@@ -121,7 +121,12 @@ const PRIMITIVES: Readonly<Record<string, ReadAvro>> = {
   string: (input) => input.text(input.size()),
 };
 
+/** Most bytes and digits behind the point of a decimal: longer ones take time to print. */
+const MAX_DECIMAL = 64;
+
 interface Schema {
+  readonly logicalType?: string;
+  readonly scale?: number;
   readonly type?: unknown;
   readonly name?: string;
   readonly fields?: readonly { readonly name: string; readonly type: unknown }[];
@@ -142,6 +147,8 @@ function compile(schema: unknown, space: string, names: Map<string, ReadAvro>): 
   if (type === "map") return map(compile(own.values, space, names));
   if (type !== "record" && type !== "error" && type !== "enum" && type !== "fixed") {
     if (typeof type !== "string") throw noSchema(schema);
+    if (type === "bytes" && isDecimal(own)) return decimal((input) => input.sized(), own.scale);
+    if (type === "int" && own.logicalType === "date") return date;
     return named(type, space, names);
   }
   const name = fullName(own.name ?? "", spaceOf(schema) ?? space);
@@ -151,7 +158,7 @@ function compile(schema: unknown, space: string, names: Map<string, ReadAvro>): 
   };
   names.set(name, (input) => read(input)); // a record may hold itself
   if (type === "enum") read = choice(own.symbols ?? []);
-  else if (type === "fixed") read = fixed(own.size ?? -1);
+  else if (type === "fixed") read = fixed(own);
   else {read = record((own.fields ?? []).map((field) =>
       [field.name, compile(field.type, inner, names)] as const
     ));}
@@ -224,12 +231,46 @@ function choice(symbols: readonly string[]): ReadAvro {
   };
 }
 
-function fixed(size: number): ReadAvro {
+function fixed(schema: Schema): ReadAvro {
+  const { size = -1, logicalType, scale } = schema;
   if (!Number.isInteger(size) || size < 0) throw noSchema({ type: "fixed", size });
-  return (input) => {
+  const bytes = (input: AvroInput) => {
     const start = input.take(size);
-    return latin1(input.bytes.subarray(start, start + size));
+    return input.bytes.subarray(start, start + size);
   };
+  if (isDecimal(schema)) return decimal(bytes, scale);
+  if (logicalType === "uuid" && size === 16) {
+    return (input) => bytes(input).toHex().replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  }
+  return (input) => latin1(bytes(input));
+}
+
+/** Whether it is a decimal as the specification wants it; otherwise its logical type does not count. */
+function isDecimal({ logicalType, scale = 0 }: Schema): boolean {
+  return logicalType === "decimal" && Number.isInteger(scale) && scale >= 0 && scale <= MAX_DECIMAL;
+}
+
+/** Reads a number in two's complement, most significant byte first, without its point. */
+function decimal(bytesOf: (input: AvroInput) => Uint8Array, scale = 0): ReadAvro {
+  return (input) => {
+    const bytes = bytesOf(input);
+    if (bytes.length > MAX_DECIMAL) {
+      throw new DecodeError(`the decimal before byte ${input.at} has more than ${MAX_DECIMAL} bytes`);
+    }
+    const all = BigInt.asIntN(8 * bytes.length, BigInt(`0x${bytes.toHex() || 0}`));
+    const digits = String(all < 0n ? -all : all).padStart(scale + 1, "0");
+    const point = digits.length - scale;
+    const text = `${all < 0n ? "-" : ""}${digits.slice(0, point)}${scale > 0 ? "." : ""}${
+      digits.slice(point)
+    }`;
+    return Number.isSafeInteger(Number(all)) ? Number(text) : text;
+  };
+}
+
+/** Days since 1970 as ISO 8601; those that no calendar of ours has, as they are. */
+function date(input: AvroInput): string | number {
+  const days = Number(input.long()), day = new Date(days * 86_400_000);
+  return Number.isNaN(day.getTime()) ? days : day.toISOString().replace(/T.*/, "");
 }
 
 function list(read: ReadAvro): ReadAvro {

@@ -69,6 +69,39 @@ Deno.test("compileAvro() decodes what avsc writes, of every type", () => {
   assert.deepEqual(compileAvro(CLICK)(WRITTEN), VALUE);
 });
 
+Deno.test("compileAvro() reads decimals, dates and UUIDs that fastavro writes, and others of their types as they are", () => {
+  const decimal = (more: object) => ({ type: "bytes", logicalType: "decimal", ...more });
+  const types = {
+    price: decimal({ precision: 10, scale: 2 }),
+    down: { ...decimal({ precision: 12, scale: 3 }), type: "fixed", name: "D", size: 6 },
+    huge: decimal({ precision: 40, scale: 5 }),
+    whole: decimal({ precision: 4 }),
+    day: { type: "int", logicalType: "date" },
+    before: ["null", { type: "int", logicalType: "date" }],
+    id: { type: "string", logicalType: "uuid" },
+    at: { type: "long", logicalType: "timestamp-micros" },
+    clock: { type: "int", logicalType: "time-millis" },
+  };
+  const fields = Object.entries(types).map(([name, type]) => ({ name, type }));
+  const written = "0403e7ffffffffff8318fc02ca149286856e41c7bf1f0200e0c402020148" +
+    "31323334353637382d393061622d636465662d313233342d35363738393061626364656680a9c2f8e3cfb006d0d3aa22";
+  assert.deepEqual(compileAvro({ type: "record", name: "Odd", fields })(Uint8Array.fromHex(written)), {
+    ...{ price: 9.99, down: -0.125, huge: "-12345678901234567890123.00001", whole: 0 },
+    ...{ day: "2026-11-27", before: "1969-12-31", id: "12345678-90ab-cdef-1234-567890abcdef" },
+    ...{ at: 1_795_773_600_123_456, clock: 36_001_000 },
+  });
+  const uuid = { type: "fixed", name: "U", size: 16, logicalType: "uuid" };
+  assert.equal(compileAvro(uuid)(new Uint8Array(16).fill(0xab)), "abababab-abab-abab-abab-abababababab");
+  assert.equal(
+    compileAvro(decimal({ scale: -1 }))(Uint8Array.of(2, 0x61)),
+    "a",
+    "no decimal, says the specification",
+  );
+  assert.equal(compileAvro(types.price)(Uint8Array.of(0)), 0, "no bytes");
+  const long = Uint8Array.of(0x80, 1 << 1, ...new Uint8Array(128));
+  assert.throws(() => compileAvro(types.price)(long), /more than 64 bytes/);
+});
+
 Deno.test("compileAvro() keeps all digits of a long", () => {
   const decode = compileAvro("long");
   const hex = (text: string) => decode(Uint8Array.fromHex(text));
