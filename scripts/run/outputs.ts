@@ -9,6 +9,8 @@ import type { Config } from "../../streams/config/config.ts";
 import { openOutputs, type Outputs } from "../../streams/formats/output_settings.ts";
 import { RegistryError } from "../../streams/formats/registry_client.ts";
 import { pause } from "../../streams/log/pause.ts";
+import { SAMPLES_ENDING, surfaceTopic } from "../../streams/topics/surfaces.ts";
+import type { Topics } from "../../streams/topics/topics.ts";
 
 const logger = getLogger(["meander", "run"]);
 const WAITING_MS = 5000;
@@ -19,12 +21,15 @@ const WAITING_MS = 5000;
  * @param signal ends the wait; lists would then be JSON, but none are written any more
  */
 export async function outputsOf(
-  { outputs }: Config,
+  { outputs, surfaceTopics = {} }: Config,
+  topics: Topics,
   signal: AbortSignal,
 ): Promise<Outputs | undefined> {
+  const surfaces = Object.values(surfaceTopics).map((ending) => surfaceTopic(topics, ending));
+  const into = { lists: [topics.lists, ...surfaces], samples: surfaceTopic(topics, SAMPLES_ENDING) };
   while (!signal.aborted) {
     try {
-      return await openOutputs(outputs, { env: (name) => Deno.env.get(name) });
+      return await openOutputs(outputs, into, { env: (name) => Deno.env.get(name) });
     } catch (error) {
       if (!(error instanceof RegistryError && error.isTemporary)) throw error;
       logger.warn("waits for the schema registry: {reason}", { reason: error.message });

@@ -193,7 +193,7 @@ async function agreeWith(
   const plan = isFormer ? null : planned;
   const stopping = new AbortController();
   ignore(stopped.then(() => stopping.abort()), "it does not reject");
-  const outputs = roles.includes("task") ? await outputsOf(config, stopping.signal) : undefined;
+  const outputs = roles.includes("task") ? await outputsOf(config, topics, stopping.signal) : undefined;
   const isMaker = roles.includes("task") || roles.includes("learner");
   const agreed = planned === null && isMaker ? await agreeOn(log, topics, config, given) : null;
   const made = plan?.makes ?? planned?.serves ?? { ...given, config: agreed?.config ?? config };

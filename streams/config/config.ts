@@ -26,7 +26,7 @@ import type { DurabilityOptions } from "../log/sqlite/durability.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
-import type { OutputSettings } from "../formats/output_settings.ts";
+import { isOneSubject, type OutputSettings } from "../formats/output_settings.ts";
 import { compileSource } from "../mapping/record_source.ts";
 import type { SourcesSettings } from "../mapping/source_settings.ts";
 import { MappingError } from "../../src/mapping/mapping_error.ts";
@@ -128,11 +128,16 @@ function acrossIssues({ sources, surfaceTopics = {}, outputs }: Config): z.core.
   const taken = Object.entries(surfaceTopics).filter(([, ending]) =>
     outputs?.samples && ending === SAMPLES_ENDING
   );
+  const path = ["outputs", "subject"], input = outputs?.subject;
+  const message = "lists and samples would have one: put {record} or {topic} into it";
+  const subjects: z.core.$ZodIssue[] = outputs !== undefined && isOneSubject(outputs)
+    ? [{ code: "custom", path, message, input }]
+    : [];
   const surfaces = taken.map(([surface, input]): z.core.$ZodIssue => {
     const message = `${input} is the ending of the topic that outputs.samples fills: name another one`;
     return { code: "custom", path: ["surfaceTopics", surface], message, input };
   });
-  return [...surfaces, ...sourceIssues(sources)];
+  return [...surfaces, ...subjects, ...sourceIssues(sources)];
 }
 
 /** What is wrong in sources, as a schema says it. */

@@ -1,9 +1,8 @@
 /**
  * Schemas in Avro and Protobuf of records for other programs, made from the same fields as the JSON Schemas.
  *
- * They are registered as `meander.Recommendation` and `meander.Sample`. Fields added later are optional, with numbers
- * never used before, so that readers with an older schema keep working. The meaning of fields is left to the JSON
- * Schema, so that a new wording does not make a new schema.
+ * Fields added later are optional, with numbers never used before, so that readers with an older schema keep working.
+ * The meaning of fields is left to the JSON Schema, so that a new wording does not make a new schema.
  *
  * @module
  */

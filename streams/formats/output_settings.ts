@@ -18,7 +18,7 @@ import {
   settle,
   text,
 } from "../../src/options/option.ts";
-import { avroEncoder, type EncodeGiven, protobufEncoder } from "./output_encoder.ts";
+import { avroEncoder, protobufEncoder } from "./output_encoder.ts";
 import { avroSchema, type Given, protobufSchema } from "./output_schema.ts";
 import { RegistryClient, type RegistryContext, RegistryError } from "./registry_client.ts";
 import { REGISTRY_OPTIONS, type RegistrySettings } from "./registry_settings.ts";
@@ -29,7 +29,11 @@ export interface OutputSettings {
   readonly format: "avro" | "protobuf" | undefined;
   /** The registry. */
   readonly registry: RegistrySettings | undefined;
-  /** Subject of the schema. @default {"meander.Recommendation"} */
+  /**
+   * Subject of each schema: `{record}` stands for `Recommendation` or `Sample`, `{topic}` for the name of the topic.
+   *
+   * @default {"meander.{record}"}
+   */
   readonly subject?: string | undefined;
   /** Whether to register the schema where it is missing; otherwise it must be there. @default {true} */
   readonly register?: boolean | undefined;
@@ -37,13 +41,13 @@ export interface OutputSettings {
   readonly samples?: boolean | undefined;
 }
 
-/** Subject of the schema of samples. */
-const SAMPLE_SUBJECT = "meander.Sample";
-
 const OUTPUT_OPTIONS = {
   format: choice(["avro", "protobuf"], "avro", "the format, in Confluent's wire format"),
   registry: group(REGISTRY_OPTIONS) as unknown as Option<RegistrySettings | undefined>,
-  subject: text<string>("meander.Recommendation", "what the schema is registered as"),
+  subject: text<string>(
+    "meander.{record}",
+    "what each schema is registered as: `{record}` is `Recommendation` or `Sample`, `{topic}` the topic, as in `{topic}-value`",
+  ),
   register: flag(true, "whether to register it where it is not there; otherwise it must be"),
   samples: flag(false, "whether lists with their outcomes are given too, on `recommendations.samples`"),
 } satisfies OptionsOf<OutputSettings>;
@@ -56,13 +60,15 @@ export const OUTPUTS: Option<OutputSettings | undefined> = orAbsent(
   ),
 ) as unknown as Option<OutputSettings | undefined>;
 
-/** Encodes a recommendation as the value of a record. */
-export type OutputEncoder = (recommendation: Recommendation) => Uint8Array;
+/** Encodes a recommendation as the value of a record of a topic. */
+export type OutputEncoder = (recommendation: Recommendation, topic: string) => Uint8Array;
 
 const encoder = new TextEncoder();
 
 /** As JSON. */
-export const encodeAsJson: OutputEncoder = (recommendation) => encoder.encode(JSON.stringify(recommendation));
+export function encodeAsJson(recommendation: Recommendation): Uint8Array {
+  return encoder.encode(JSON.stringify(recommendation));
+}
 
 /** Encoders of records for other programs. */
 export interface Outputs {
@@ -72,56 +78,68 @@ export interface Outputs {
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;
 }
 
+/** Whether lists and samples have one subject, under which no registry takes two schemas. */
+export function isOneSubject({ samples, subject }: OutputSettings): boolean {
+  return samples === true && subject !== undefined && !/\{(record|topic)\}/.test(subject);
+}
+
 /**
  * Makes encoders of lists and samples in the format of the settings, with the registry's ids for their schemas.
  *
+ * @param topics those of lists, and that of samples
  * @throws RegistryError when the registry cannot be reached, lacks a schema that may not be registered, or has an
  * incompatible earlier one
  */
 export async function openOutputs(
   settings: OutputSettings | undefined,
+  topics: { readonly lists: readonly string[]; readonly samples: string },
   context: RegistryContext = {},
 ): Promise<Outputs> {
   if (settings === undefined) return { encodeLists: encodeAsJson };
   const { format, registry, subject, register, samples } = settle(OUTPUT_OPTIONS, settings);
   using client = new RegistryClient(registry ?? { url: undefined }, context);
-  const open = async (of: Given, subject: string): Promise<EncodeGiven> => {
+  const open = async (of: Given, into: readonly string[]) => {
     const schema = format === "avro"
       ? { schema: JSON.stringify(avroSchema(of)) }
       : { schema: protobufSchema(of), schemaType: "PROTOBUF" };
-    const path = `/subjects/${encodeURIComponent(subject)}`;
-    const there = await client.ask<{ readonly id: number }>(path, schema);
-    const id = there?.id ?? await registered(client, path, { subject, schema, register });
+    const ids = new Map<string, number>();
+    for (const topic of into) {
+      const own = subject.replaceAll("{record}", of).replaceAll("{topic}", topic);
+      ids.set(topic, await idOf(client, { subject: own, schema, register }));
+    }
     const encode = format === "avro" ? avroEncoder(of) : protobufEncoder(of);
-    return (value) => {
+    return (value: object, topic: string) => {
       const body = encode(value);
       const bytes = new Uint8Array(5 + body.length);
-      new DataView(bytes.buffer).setUint32(1, id);
+      new DataView(bytes.buffer).setUint32(1, ids.get(topic)!);
       bytes.set(body, 5);
       return bytes;
     };
   };
-  const encodeLists = await open("Recommendation", subject);
+  const encodeLists: OutputEncoder = await open("Recommendation", topics.lists);
   if (!samples) return { encodeLists };
-  const encode = await open("Sample", SAMPLE_SUBJECT);
+  const encode = await open("Sample", [topics.samples]);
   return {
     encodeLists,
     encodeSamples(sample) {
       const list = joinedList(sample);
-      return list && encode(list);
+      return list && encode(list, topics.samples);
     },
   };
 }
 
-async function registered(
+/** The id of a schema, which is registered where it is missing and may be. */
+async function idOf(
   client: RegistryClient,
-  path: string,
   { subject, schema, register }: {
     readonly subject: string;
     readonly schema: object;
     readonly register: boolean;
   },
 ): Promise<number> {
+  const path = `/subjects/${encodeURIComponent(subject)}`;
+  const there = await client.ask<{ readonly id: number }>(path, schema);
+  if (there !== null) return there.id;
   const cannot = (why: string) =>
     new RegistryError(
       `Cannot give lists by the schema ${subject} of the registry ${client.url}: ${why}`,

@@ -37,7 +37,7 @@ export interface TaskRuntime {
   /** Endings of the topics that take the answers of surfaces, too. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
-  readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
+  readonly encodeLists?: ((recommendation: Recommendation, topic: string) => Uint8Array) | undefined;
   /**
    * Encodes samples of lists for the topic `recommendations.samples`; `null` = leave this one out.
    *

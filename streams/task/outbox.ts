@@ -137,8 +137,8 @@ export class Outbox {
     const surfaces = copiesOf(topics, surfaceTopics, surface);
     for (const answer of recommendations) {
       const value = encodeAsJson(answer);
-      const copied = surfaces.length === 0 || encodeLists === encodeAsJson ? value : encodeLists(answer);
-      const copies = surfaces.map((topic) => ({ topic, value: copied }));
+      const copy = (topic: string) => encodeLists === encodeAsJson ? value : encodeLists(answer, topic);
+      const copies = surfaces.map((topic) => ({ topic, value: copy(topic) }));
       this.#answers.push({ user: answer.user, value, input: input(), copies });
     }
     const copies = (of: Sample | null) => {
@@ -164,7 +164,7 @@ export class Outbox {
       for (const { user } of forgotten) this.#lists.push({ user, value: null, input: input() });
     }
     for (const list of lists) {
-      this.#lists.push({ user: list.user, value: encodeLists(list), input: input() });
+      this.#lists.push({ user: list.user, value: encodeLists(list, topics.lists), input: input() });
     }
     if (!isAnswered?.()) {
       for (const merge of merges) {

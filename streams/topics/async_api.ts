@@ -7,8 +7,9 @@
 
 import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
 import { keysOf } from "../../src/values/record.ts";
+import { avroSchema } from "../formats/output_schema.ts";
 import { INPUT } from "./delivery.ts";
-import { surfaceTopic } from "./surfaces.ts";
+import { SAMPLES_ENDING, surfaceTopic } from "./surfaces.ts";
 import { DEFAULT_PREFIX, topicNames, TOPICS, type Topics } from "./topics.ts";
 
 type Name = keyof Topics;
@@ -24,6 +25,11 @@ const OUTPUTS: readonly Name[] = ["recommendations", "lists", "samples"];
 const SURFACE = "surface";
 const ON_SURFACE =
   "Answers to requests of one surface, or of all, which are on `recommendations`, too (`surfaceTopics`).";
+
+/** The channel of samples for others. */
+const OUTCOMES = "outcomes";
+const ON_OUTCOMES =
+  "Lists with their outcomes, if the configuration says so (`outputs.samples`). Without a value: the user was erased.";
 
 const PREFIX_VARIABLE = "{prefix}";
 
@@ -43,10 +49,18 @@ export function asyncApi(version: string): JsonSchema {
     messages[topic] = message(topic);
   }
   channels[SURFACE] = surfaceChannel(names.recommendations);
+  messages[OUTCOMES] = outcomesMessage();
+  channels[OUTCOMES] = {
+    ...channel("recommendations", surfaceTopic(names, SAMPLES_ENDING)),
+    ...{ title: OUTCOMES, summary: ON_OUTCOMES },
+    messages: { [OUTCOMES]: { $ref: `#/components/messages/${OUTCOMES}` } },
+  };
   const operations: Record<string, JsonSchema> = {};
-  for (const topic of WRITTEN_BY_OTHERS) operations[`take_${topic}`] = operation("receive", topic);
-  for (const topic of READ_BY_OTHERS) operations[`give_${topic}`] = operation("send", topic);
-  operations[`give_${SURFACE}`] = { ...operation("send", "recommendations", SURFACE), summary: ON_SURFACE };
+  const given = (action: "receive" | "send", topic: Name) => operation(action, TOPICS[topic].summary, topic);
+  for (const topic of WRITTEN_BY_OTHERS) operations[`take_${topic}`] = given("receive", topic);
+  for (const topic of READ_BY_OTHERS) operations[`give_${topic}`] = given("send", topic);
+  operations[`give_${SURFACE}`] = operation("send", ON_SURFACE, SURFACE, "recommendations");
+  operations[`give_${OUTCOMES}`] = operation("send", ON_OUTCOMES, OUTCOMES);
   return {
     asyncapi: "3.0.0",
     info: {
@@ -120,6 +134,14 @@ function message(topic: Name): JsonSchema {
   };
 }
 
+function outcomesMessage(): JsonSchema {
+  return {
+    ...message("samples"),
+    ...{ name: OUTCOMES, summary: ON_OUTCOMES, contentType: "avro/binary" },
+    payload: { schemaFormat: "application/vnd.apache.avro;version=1.9.0", schema: avroSchema("Sample") },
+  };
+}
+
 function inputHeader(): JsonSchema {
   return {
     type: "object",
@@ -136,11 +158,16 @@ function inputHeader(): JsonSchema {
   };
 }
 
-function operation(action: "receive" | "send", topic: Name, channel: string = topic): JsonSchema {
+function operation(
+  action: "receive" | "send",
+  summary: string,
+  channel: string,
+  message: string = channel,
+): JsonSchema {
   return {
     action,
-    summary: TOPICS[topic].summary,
+    summary,
     channel: { $ref: `#/channels/${channel}` },
-    messages: [{ $ref: `#/channels/${channel}/messages/${topic}` }],
+    messages: [{ $ref: `#/channels/${channel}/messages/${message}` }],
   };
 }

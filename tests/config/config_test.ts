@@ -87,6 +87,10 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
       { surfaceTopics: { home: "samples" }, outputs: { registry: { url: "http://r" }, samples: true } },
       ["surfaceTopics.home", "outputs.samples"],
     ],
+    [
+      { outputs: { registry: { url: "http://r" }, samples: true, subject: "lists" } },
+      ["outputs.subject", "{record} or {topic}"],
+    ],
   ];
   for (const [value, fields] of cases) {
     assert.throws(() => parse(value), (error: unknown) => {

@@ -32,6 +32,19 @@ const BARE: Recommendation = {
   ...{ stateVersion: 3, tookMicros: 0 },
 };
 
+const HISTORY = {
+  ...{ items: ["A0"], categories: [[]], actions: ["click"] },
+  ...{ times: Float64Array.of(1_795_773_500_000), strengths: Float32Array.of(-0.5) },
+};
+const SAMPLE: Sample = {
+  ...historySample("änn", 1_795_773_600_000, HISTORY),
+  ...{ request: "r1", version: 3, exposures: [{ experiment: "e", variant: "v" }] },
+  rows: Rows.of([{ item: "A1", label: 1, reward: 2.5, propensity: 0.5 }, {
+    item: "A2",
+    position: -1,
+  }]),
+};
+
 interface Call {
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>>;
@@ -51,11 +64,12 @@ function registry(answers: Readonly<Record<string, unknown>>) {
 }
 
 const SUBJECT = "/subjects/meander.Recommendation", SAMPLES = "/subjects/meander.Sample";
+const INTO = { lists: ["lists"], samples: "outcomes" };
 const open = (
   format: "avro" | "protobuf",
   answers: Readonly<Record<string, unknown>>,
   more: Partial<OutputSettings> = {},
-) => openOutputs({ format, registry: { url: "http://registry" }, ...more }, registry(answers));
+) => openOutputs({ format, registry: { url: "http://registry" }, ...more }, INTO, registry(answers));
 
 Deno.test("openOutputs() gives what encodes lists as Avro and as Protobuf, which decode to what JSON has", async () => {
   const { encodeLists: avro } = await open("avro", { [SUBJECT]: { id: 70_000 } });
@@ -63,7 +77,7 @@ Deno.test("openOutputs() gives what encodes lists as Avro and as Protobuf, which
   const ofAvro = compileAvro(avroSchema());
   const ofProtobuf = await compileProtobufFile({ name: "r.proto", text: protobufSchema() });
   for (const list of [WHOLE, BARE]) {
-    const [a, p] = [avro(list), protobuf(list)];
+    const [a, p] = [avro(list, "lists"), protobuf(list, "lists")];
     assert.deepEqual([...a.subarray(0, 5), ...p.subarray(0, 5)], [0, 0, 1, 0x11, 0x70, 0, 0, 0, 0, 7]);
     const plain = JSON.parse(new TextDecoder().decode(encodeAsJson(list)));
     const ofNothing = (value: unknown): unknown =>
@@ -77,10 +91,10 @@ Deno.test("openOutputs() gives what encodes lists as Avro and as Protobuf, which
 
 Deno.test("openOutputs() registers a schema that is not there if it may and if it goes with the last one", async () => {
   const there = registry({ [SUBJECT]: { id: 1 } });
-  await openOutputs({ format: "avro", registry: { url: "http://registry" } }, there);
+  await openOutputs({ format: "avro", registry: { url: "http://registry" } }, INTO, there);
   assert.deepEqual(there.calls, [{ path: SUBJECT, body: { schema: JSON.stringify(avroSchema()) } }]);
   const first = registry({ [`${SUBJECT}/versions`]: { id: 2 } });
-  await openOutputs({ format: "protobuf", registry: { url: "http://registry" } }, first);
+  await openOutputs({ format: "protobuf", registry: { url: "http://registry" } }, INTO, first);
   assert.deepEqual(first.calls.map(({ path, body }) => [path, body["schemaType"]]), [
     [SUBJECT, "PROTOBUF"],
     [`/compatibility${SUBJECT}/versions/latest`, "PROTOBUF"],
@@ -91,11 +105,39 @@ Deno.test("openOutputs() registers a schema that is not there if it may and if i
     [open("avro", {}, { register: false }), /it is not there, and outputs\.register is off/],
     [open("avro", { [compatibility]: { is_compatible: false } }), /does not go with the last one/],
     [open("avro", { [`${SUBJECT}/versions`]: {} }), /gives no id/],
-    [openOutputs({ format: "avro", registry: { url: undefined } }), /as a URL of http/],
+    [openOutputs({ format: "avro", registry: { url: undefined } }, INTO), /as a URL of http/],
   ];
   for (const [opening, reason] of cases) await assert.rejects(opening, reason);
   await assert.rejects(open("avro", {}, { register: false }), (error) => error instanceof RegistryError);
-  assert.deepEqual(await openOutputs(undefined), { encodeLists: encodeAsJson });
+  assert.deepEqual(await openOutputs(undefined, INTO), { encodeLists: encodeAsJson });
+});
+
+Deno.test("openOutputs() follows one rule for the subjects of lists and samples, and writes the id that its topic has", async () => {
+  const into = { lists: ["m.lists", "m.front"], samples: "m.outcomes" };
+  const subjects = {
+    "m.lists-value": 1,
+    "m.front-value": 2,
+    "m.outcomes-value": 3,
+    "Sample of shop": 4,
+    "Recommendation of shop": 5,
+  };
+  const answers = Object.fromEntries(
+    Object.entries(subjects).map(([subject, id]) => [`/subjects/${encodeURIComponent(subject)}`, { id }]),
+  );
+  const idsBy = async (subject: string) => {
+    const settings = {
+      format: "avro",
+      registry: { url: "http://registry" },
+      samples: true,
+      subject,
+    } as const;
+    const { encodeLists, encodeSamples } = await openOutputs(settings, into, registry(answers));
+    return [encodeLists(BARE, "m.lists"), encodeLists(BARE, "m.front"), encodeSamples!(SAMPLE)!].map((
+      [, , , , id],
+    ) => id);
+  };
+  assert.deepEqual(await idsBy("{topic}-value"), [1, 2, 3]);
+  assert.deepEqual(await idsBy("{record} of shop"), [5, 5, 4]);
 });
 
 Deno.test("openOutputs() gives what encodes samples of lists, which decode to what they are; of others it says so", async () => {
@@ -104,26 +146,14 @@ Deno.test("openOutputs() gives what encodes samples of lists, which decode to wh
   const { encodeSamples: protobuf } = await open("protobuf", answers, { samples: true });
   const ofAvro = compileAvro(avroSchema("Sample"));
   const ofProtobuf = await compileProtobufFile({ name: "s.proto", text: protobufSchema("Sample") });
-  const history = {
-    ...{ items: ["A0"], categories: [[]], actions: ["click"] },
-    ...{ times: Float64Array.of(1_795_773_500_000), strengths: Float32Array.of(-0.5) },
-  };
-  const sample: Sample = {
-    ...historySample("änn", 1_795_773_600_000, history),
-    ...{ request: "r1", version: 3, exposures: [{ experiment: "e", variant: "v" }] },
-    rows: Rows.of([{ item: "A1", label: 1, reward: 2.5, propensity: 0.5 }, {
-      item: "A2",
-      position: -1,
-    }]),
-  };
-  const bytes = avro!(sample)!;
+  const bytes = avro!(SAMPLE)!;
   assert.deepEqual([...bytes.subarray(0, 5)], [0, 0, 0, 0, 2]);
   const ofNothing = (value: unknown): unknown =>
     JSON.parse(JSON.stringify(value), (_, own) => own === null ? undefined : own);
-  const whole = ofNothing(joinedList(sample));
+  const whole = ofNothing(joinedList(SAMPLE));
   assert.deepEqual(ofNothing(ofAvro(bytes.subarray(5))), whole);
-  assert.deepEqual(ofProtobuf(protobuf!(sample)!.subarray(5)), whole);
-  assert.equal(avro!(historySample("ann", 1_795_773_600_000, history)), null);
+  assert.deepEqual(ofProtobuf(protobuf!(SAMPLE)!.subarray(5)), whole);
+  assert.equal(avro!(historySample("ann", 1_795_773_600_000, HISTORY)), null);
   assert.equal((await open("avro", answers)).encodeSamples, undefined);
 });
 

@@ -30,9 +30,20 @@ async function environment(): Promise<string> {
   const home = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
   const folder = `${home}/meander/python-${createHash("sha256").update(wanted).digest("hex").slice(0, 12)}`;
   const python = `${folder}/bin/python`;
+  await Deno.mkdir(`${home}/meander`, { recursive: true });
+  using lock = await Deno.open(`${folder}.lock`, { create: true, write: true });
+  await lock.lock(true); // tests of several folders want it at once
   if (await Deno.stat(`${folder}/ready`).then(() => true, () => false)) return python;
   await run("python3", ["-m", "venv", "--clear", folder], "");
-  await run(python, ["-m", "pip", "install", "--quiet", "--requirement", `${FOLDER}requirements.txt`], "");
+  await run(python, [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--no-compile",
+    "--requirement",
+    `${FOLDER}requirements.txt`,
+  ], "");
   await Deno.writeTextFile(`${folder}/ready`, "");
   return python;
 }

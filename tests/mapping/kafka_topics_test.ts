@@ -1,21 +1,30 @@
 /**
  * Topics of others on a real broker, with a real registry: eleven of the shapes that are met, mapped by one
- * configuration and no code; and the tutorial's first hour, followed to the letter.
+ * configuration and no code; what we write there, read by Python; and the tutorial's first hour, followed to the letter.
  */
 
 import assert from "node:assert/strict";
-import { decodeEvent, decodeRecommendation } from "../../src/events/codec.ts";
+import { decodeEvent, decodeRecommendation, encodeEvent } from "../../src/events/codec.ts";
+import { joinedList } from "../../src/samples/joined_list.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { ServingModel } from "../../src/serving/serving_model.ts";
 import { parseConfig } from "../../streams/config/config.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
+import { openOutputs, type OutputEncoder } from "../../streams/formats/output_settings.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { compileSource } from "../../streams/mapping/record_source.ts";
 import { sourceAdapter } from "../../streams/sources/adapters.ts";
+import { Task } from "../../streams/task/task.ts";
+import { SAMPLES_ENDING, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { readPage, ROOT } from "../docs/pages.ts";
 import { hasApicurio, type Registry, startApicurio } from "../formats/apicurio.ts";
 import { PERSON, SHOP, WRITTEN } from "../formats/shop_proto.ts";
+import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { pythonClients } from "../log/python_clients.ts";
+import { syntheticRecords } from "../sources/synthetic.ts";
 
 const TIME = Date.UTC(2026, 10, 27, 10);
 const PARTITIONS = 3;
@@ -96,7 +105,7 @@ const configOf = (url: string) => ({
 
 type Value = Uint8Array | { readonly value: Uint8Array; readonly headers: Readonly<Record<string, string>> };
 
-interface Sample {
+interface SampleTopic {
   readonly values: readonly Value[];
   /** Events, items with those that are removed, and rejected records that come of them. */
   readonly counts: readonly [events: number, items: number, rejected: number];
@@ -110,7 +119,7 @@ async function sampleOf(name: string): Promise<readonly Uint8Array[]> {
 const times = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n));
 
 /** What others have on their topics. */
-async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sample>>> {
+async function samplesOf(registry: Registry): Promise<Readonly<Record<string, SampleTopic>>> {
   const string = (name: string) => ({ name, type: "string" });
   const record = (name: string, fields: readonly object[]) =>
     JSON.stringify({ type: "record", name, namespace: "com.shop", fields });
@@ -139,6 +148,12 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
     ...{ schemaType: "PROTOBUF", schema: SHOP },
     references: [{ name: "people/person.proto", subject: "people", version: 1 }],
   });
+  const protoLater = await registry.register("proto-value", {
+    schemaType: "PROTOBUF",
+    schema: SHOP.replace("message Line {", "google.protobuf.BoolValue last = 33; message Line {"),
+    references: [{ name: "people/person.proto", subject: "people", version: 1 }],
+  });
+  assert.equal(new Set([avro, later, typed, proto, protoLater]).size, 5);
   const iso = (n: number) => new Date(TIME + n).toISOString();
   const track = (n: number, event: string, properties: object) => ({
     ...{
@@ -234,9 +249,10 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
     proto: {
       values: [
         ...times(6, () => framed(proto, [2, 2, ...WRITTEN])),
+        ...times(2, () => framed(protoLater, [2, 2, ...WRITTEN, 0x8a, 2, 2, 8, 1])),
         framed(proto, [2, 2, ...WRITTEN.slice(0, 30)]),
       ],
-      counts: [6, 0, 1],
+      counts: [8, 0, 1],
     },
   };
 }
@@ -265,6 +281,11 @@ async function waitFor(stream: ReadableStream<string>, wanted: RegExp): Promise<
     if (found !== undefined) return found;
   }
   throw new Error(`It ended before ${wanted}: ${all}`);
+}
+
+/** A value without what is null, or an empty list: Avro has nulls where JSON has nothing, Protobuf has lists. */
+function bare(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value), (_, own) => own === null || own.length === 0 ? undefined : own);
 }
 
 const broker = await hasApicurio() ? await testBroker() : undefined;
@@ -306,6 +327,63 @@ if (broker !== undefined) {
       }
     }
   });
+
+  const python = await pythonClients();
+  const formats = [["avro", undefined], ["protobuf", "{topic}-value"]] as const;
+  for (const [format, subject] of python === undefined ? [] : formats) {
+    Deno.test(`Python reads by the registry's schemas what we write in ${format}: lists, all recommendations and samples, to the record`, async () => {
+      const { url } = registry ??= await startApicurio();
+      await using log = await openLog(broker);
+      const topics = topicNames(`given-${format}.`), surfaceTopics = { "*": "all", home: "front" };
+      const specs = surfaceTopicSpecs(topics, 2, { ...surfaceTopics, [""]: SAMPLES_ENDING });
+      const [all = "", front = "", samples = ""] = specs.map(({ name }) => name);
+      // Without compaction, so that Python sees each record.
+      const whole = topicSpecs(topics, 2).map((spec) => ({ ...spec, cleanup: "delete" as const }));
+      await log.createTopics([...whole, ...specs]);
+      const into = { lists: [topics.lists, all, front], samples };
+      const settings = { format, registry: { url }, samples: true, ...(subject && { subject }) };
+      await assert.rejects(openOutputs({ ...settings, register: false }, into), /it is not there/);
+      const outputs = await openOutputs(settings, into);
+      const again = await openOutputs({ ...settings, register: false }, into);
+      const held = new Map<string, unknown[]>([...into.lists, samples].map((topic) => [topic, []]));
+      const encodeLists: OutputEncoder = (list, topic) => {
+        const value = outputs.encodeLists(list, topic);
+        held.get(topic)?.push([list.user, list]);
+        assert.deepEqual(again.encodeLists(list, topic), value);
+        return value;
+      };
+      const encodeSamples = (sample: Sample) => {
+        const value = outputs.encodeSamples!(sample);
+        if (value !== null) held.get(samples)?.push([sample.user, joinedList(sample)]);
+        return value;
+      };
+      for (const record of syntheticRecords({ views: 60, users: 9, seed: 2 })) {
+        if (record.kind !== "event") continue;
+        const { event } = record, { user: key, time } = event;
+        const own = event.type === "request" && key < "u5" ? { ...event, surface: "cart" } : event;
+        await log.append([{ topic: topics.events, key, value: encodeEvent(own), time }]);
+      }
+      const options = { schema: SCHEMA, outcomeWindowMs: 300_000, userLists: { count: 3, everyMs: 0 } };
+      for (const partition of [0, 1]) {
+        const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+        const runtime = { surfaceTopics, encodeLists, encodeSamples };
+        await using task = await Task.open(log, topics, partition, options, serving, runtime);
+        while (await task.step({ now: () => 0 }) > 0);
+        await task.commit();
+      }
+      const read = (await python!(["decode", broker.address, url, ...held.keys()])).trimEnd().split("\n")
+        .map((line) => JSON.parse(line));
+      for (const [topic, own] of held) {
+        const found = read.filter((record) => record.topic === topic && record.value !== null);
+        assert.ok(found.length > 10, `${topic}: ${found.length}`);
+        const byUser = (of: readonly unknown[]) =>
+          Object.groupBy(of as [string, unknown][], ([user]) => user);
+        assert.deepEqual(byUser(found.map(({ key, value }) => [key, bare(value)])), byUser(bare(own) as []));
+      }
+      assert.ok((held.get(front)?.length ?? 0) < (held.get(all)?.length ?? 0));
+      assert.equal(await countOn(log, all), await countOn(log, topics.recommendations));
+    });
+  }
 
   Deno.test("docs/tutorial/kafka.md goes from clicks in Avro to the first list, command by command", async () => {
     registry ??= await startApicurio();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Ajv } from "ajv";
 import specification from "@asyncapi/specs/schemas/3.0.0-without-$id.json" with { type: "json" };
 import { asyncApi } from "../../streams/topics/async_api.ts";
-import { surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
+import { SAMPLES_ENDING, surfaceTopicSpecs } from "../../streams/topics/surfaces.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
 // deno-lint-ignore no-explicit-any -- a document of any shape
@@ -18,9 +18,12 @@ Deno.test("asyncApi() is a document of AsyncAPI 3, and the specification would n
   assert.notDeepEqual(faultsOf(broken), []);
 });
 
-Deno.test("asyncApi() has every topic as it is created, those of surfaces too", () => {
+Deno.test("asyncApi() has every topic as it is created, those of surfaces and of samples for others too", () => {
   const topics = topicNames("{prefix}");
-  const specs = [...topicSpecs(topics, 4), ...surfaceTopicSpecs(topics, 4, { home: "{ending}" })];
+  const specs = [
+    ...topicSpecs(topics, 4),
+    ...surfaceTopicSpecs(topics, 4, { home: "{ending}", [""]: SAMPLES_ENDING }),
+  ];
   const channels = Object.values(document.channels).map(({ address, bindings }: Any) => ({
     name: address,
     partitions: bindings.kafka.partitions ?? 4,

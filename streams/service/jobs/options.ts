@@ -133,7 +133,7 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
-  readonly encodeLists?: ((recommendation: Recommendation) => Uint8Array) | undefined;
+  readonly encodeLists?: ((recommendation: Recommendation, topic: string) => Uint8Array) | undefined;
   /**
    * Encodes samples of lists for the topic `recommendations.samples`; `null` = leave this one out.
    *
