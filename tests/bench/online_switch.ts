@@ -136,7 +136,12 @@ interface Asked {
 
 const asked: Asked[] = [];
 let failedClicks = 0, clicks = 0;
-const failures: string[] = [];
+/** What failed, when it was asked, and for how long it had waited, milliseconds. */
+const failures: { readonly what: string; readonly at: number; readonly ms: number }[] = [];
+
+function fail(n: number, at: number, why: string): void {
+  failures.push({ what: `${n}, process ${n % processes}: ${why}`, at, ms: performance.now() - at });
+}
 
 /** Asks for a list, and clicks on one of five. */
 async function ask(n: number): Promise<void> {
@@ -145,7 +150,7 @@ async function ask(n: number): Promise<void> {
   try {
     const response = await post(n, "/v1/recommend", { user, count: 5, request });
     const list = await response.json() as Recommendation;
-    if (!response.ok) failures.push(`${n}: ${JSON.stringify(list)}`);
+    if (!response.ok) fail(n, at, `${response.status} ${JSON.stringify(list)}`);
     asked.push({ request, at, ms: performance.now() - at, isFailed: !response.ok });
     if (!response.ok || n % 5 > 0) return;
     const item = list.items[n % 25 / 5]?.item;
@@ -161,10 +166,12 @@ async function ask(n: number): Promise<void> {
       time: Date.now(),
     };
     const taken = await post(n, "/v1/events", event);
-    await taken.body?.cancel();
-    if (!taken.ok) failedClicks++;
+    const said = await taken.text();
+    if (taken.ok) return;
+    failedClicks++;
+    fail(n, at, `click: ${taken.status} ${said}`);
   } catch (error) {
-    failures.push(`${n}: ${error}`);
+    fail(n, at, `${error}`);
     asked.push({ request, at, ms: performance.now() - at, isFailed: true });
   }
 }
@@ -228,7 +235,9 @@ try {
       rate: asked.length / ((performance.now() - begun) / 1000),
       requests: asked.length,
       failed: asked.filter(({ isFailed }) => isFailed).length + failedClicks,
-      failures: failures.slice(0, 5),
+      failures: failures.map(({ what, at, ms }) =>
+        `${(at - switched).toFixed(0)} ms from the switch, after ${ms.toFixed(0)} ms: ${what}`
+      ),
       unanswered: asked.filter(({ request }) => !answers.has(request)).length,
       doubled,
       clicks,
