@@ -2,29 +2,49 @@
  * Who was erased, and when: what a session hands over late, by an alias of that time or before, begins no new life. Hashes
  * of ids, since no id may outlive a `forget`.
  *
+ * ```text
+ *   erased/1  erased/2  ...  erased      every thousand erasures become a record of their own, which stays as it is
+ * ```
+ *
+ * An erasure is remembered for ever, as a session may have its alias for as long: some 50 bytes in memory, 25 on the log.
+ *
  * @module
  */
 
 import { idHash } from "./user_state.ts";
 
-/** Key of their record on the `statistics` topic. */
+/** Key of the newest erasures on the `statistics` topic, and what the others begin with. */
 export const ERASED_KEY = "erased";
 
-/** Erasures of a partition that are remembered, the newest by event time. */
+/** Erasures of a record. */
 const MOST = 1000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Key of a record of erasures. @param number 0 = the newest, 1 = the oldest, and so on */
+export function erasedKey(number: number): string {
+  return number === 0 ? ERASED_KEY : `${ERASED_KEY}/${number}`;
+}
+
+/** Whether a key is one of these. */
+export function isErasedKey(key: string): boolean {
+  return key === ERASED_KEY || key.startsWith(`${ERASED_KEY}/`);
+}
+
 /** The erasures of a partition. */
 export class ErasedUsers {
-  /** Event times of erasures by hash of the user, oldest first. */
-  #times = new Map<number, number>();
+  /** Event times of erasures by hash of the user. */
+  readonly #times = new Map<number, number>();
+  /** Those of the newest record. */
+  #newest = new Map<number, number>();
+  /** Number of the other records. */
+  #full = 0;
   #hasChanged = false;
 
   /** Notes an erasure. @param time event time */
   note(user: string, time: number): void {
-    this.#add([[idHash(user), time]]);
+    this.#note(idHash(user), time);
   }
 
   /** Whether the user was erased at an event time or later. */
@@ -32,30 +52,47 @@ export class ErasedUsers {
     return (this.#times.get(idHash(user)) ?? -Infinity) >= time;
   }
 
-  /** The record, where it has changed since the last call; else `null`. */
-  change(): Uint8Array | null {
-    if (!this.#hasChanged) return null;
+  /** The records that have changed since the last call. */
+  changes(): readonly { readonly key: string; readonly value: Uint8Array }[] {
+    if (!this.#hasChanged) return [];
     this.#hasChanged = false;
-    return encoder.encode(JSON.stringify([...this.#times]));
-  }
-
-  /** Takes a record in. @throws SyntaxError when it is none */
-  restore(record: Uint8Array): void {
-    this.carry(record);
-    this.#hasChanged = false;
-  }
-
-  /** Takes the record of another generation in. @throws SyntaxError when it is none */
-  carry(record: Uint8Array): void {
-    this.#add(JSON.parse(decoder.decode(record)));
-  }
-
-  #add(erasures: readonly (readonly [hash: number, time: number])[]): void {
-    for (const [hash, time] of erasures) {
-      this.#times.set(hash, Math.max(time, this.#times.get(hash) ?? -Infinity));
-      this.#hasChanged = true;
+    const changed: { key: string; value: Uint8Array }[] = [];
+    const entries = [...this.#newest];
+    while (entries.length > MOST) {
+      changed.push({ key: erasedKey(++this.#full), value: encode(entries.splice(0, MOST)) });
     }
-    const all = [...this.#times].sort(([a, from], [b, to]) => from - to || a - b);
-    this.#times = new Map(all.slice(-MOST));
+    this.#newest = new Map(entries);
+    changed.push({ key: ERASED_KEY, value: encode(entries) });
+    return changed;
   }
+
+  /** Takes a record in, in place of an earlier one of its key. @throws SyntaxError when it is none */
+  restore(key: string, record: Uint8Array): void {
+    const entries: readonly (readonly [hash: number, time: number])[] = JSON.parse(decoder.decode(record));
+    if (key === ERASED_KEY) this.#newest = new Map(entries);
+    else this.#full = Math.max(this.#full, Number(key.slice(ERASED_KEY.length + 1)));
+    for (const [hash, time] of entries) this.#remember(hash, time);
+  }
+
+  /** Takes over what another partition, or generation, knows. */
+  carry(other: ErasedUsers): void {
+    for (const [hash, time] of other.#times) this.#note(hash, time);
+  }
+
+  #note(hash: number, time: number): void {
+    if (!this.#remember(hash, time)) return;
+    this.#newest.set(hash, time);
+    this.#hasChanged = true;
+  }
+
+  /** @returns whether it was not known */
+  #remember(hash: number, time: number): boolean {
+    if (time <= (this.#times.get(hash) ?? -Infinity)) return false;
+    this.#times.set(hash, time);
+    return true;
+  }
+}
+
+function encode(entries: readonly (readonly [hash: number, time: number])[]): Uint8Array {
+  return encoder.encode(JSON.stringify(entries));
 }

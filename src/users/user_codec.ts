@@ -43,8 +43,8 @@ const FORMAT = 11;
 const WITH_FORMER = 12;
 /** The format of users whose lists are given. */
 const WITH_LISTED = 13;
-/** The format of users who are aliases of others. */
-const WITH_ALIASES = 14;
+/** @internal The format of users who are aliases of others. */
+export const WITH_ALIASES = 14;
 /** Formats of users. */
 export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_ALIASES };
 /** Values of half a byte. */

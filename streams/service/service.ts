@@ -357,7 +357,9 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    */
   async erasure(partition: number, offset: number): Promise<ErasureProgress | null> {
     if (this.#rewriting !== undefined) return await this.#rewriting.look({ partition, offset });
-    return this.#eraser === undefined ? null : { state: this.#eraser.stateOf(partition, offset), idle: [] };
+    if (this.#eraser === undefined) return null;
+    const named = this.#eraser.namedOn(partition, offset);
+    return { state: this.#eraser.stateOf(partition, offset), idle: [], named };
   }
 
   /** @internal What has not stopped yet, for people: what a stop that is cut short abandons. */

@@ -7,7 +7,6 @@
 import { encodeItem, itemKey } from "../../src/items/item_codec.ts";
 import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
-import { ERASED_KEY } from "../../src/users/erased_users.ts";
 import { isWaiting } from "../../src/users/user_memory.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -81,11 +80,9 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));
   }
   const { records, signals } = state.retrieval.state.changes();
-  for (const { key, value } of [...state.numbers.changes(), ...records]) {
+  for (const { key, value } of [...state.numbers.changes(), ...records, ...state.erased.changes()]) {
     statistics.push(record(topics.statistics, key, value));
   }
-  const erased = state.erased.change();
-  if (erased !== null) statistics.push(record(topics.statistics, ERASED_KEY, erased));
   if (signals !== null || of.others.length > 0) outputs.push(signalsRecord(of, signals));
   const own = encodeTask(state, of.itemsApplied);
   const { cleared } = state.retrieval.state;

@@ -19,14 +19,15 @@ import { decodeItem, itemKey, itemOfKey } from "../../src/items/item_codec.ts";
 import { NUMBERS_KEY } from "../../src/engine/item_numbers.ts";
 import { decodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
-import { ERASED_KEY } from "../../src/users/erased_users.ts";
+import { isErasedKey } from "../../src/users/erased_users.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { indexesKeys } from "../log/capabilities.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
-import { endsEarly, newestOf, readAll } from "../log/reading.ts";
+import { endsEarly, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
+import { erasedOn } from "./erased_on.ts";
 import { changeOf, PARTITIONS } from "./inputs/position.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import { StateStore } from "./store/state_store.ts";
@@ -165,7 +166,7 @@ async function restoreStatistics(
   const isItem = (key: string) => key === itemKey(itemOfKey(key)) && isId(itemOfKey(key));
   const take = (key: string, { value, record }: StatisticsRecord) => {
     if (key === TASK_KEY) own = { value: value.slice(), record };
-    else if (key === ERASED_KEY) decoding(options, record, () => state.erased.restore(value));
+    else if (isErasedKey(key)) decoding(options, record, () => state.erased.restore(key, value));
     else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, { value: value.slice(), record });
     else if (key.startsWith(NUMBERS_KEY)) decoding(options, record, () => numbers.take(key, value));
     else if (isItem(key)) {
@@ -225,15 +226,20 @@ async function restoreStatistics(
 }
 
 /** A generation that begins knows whom the serving one has erased: their events may be gone. */
-async function carryErased({ log, topics, state }: RestoreOptions): Promise<void> {
+async function carryErased({ log, topics, state, partition: own }: RestoreOptions): Promise<void> {
   const first = firstTopics(topics);
   const serving = generationTopics(first, await servingGeneration(log, first)).statistics;
   if (serving === topics.statistics) return;
   const partitions = (await log.identify(serving))?.partitions ?? 0;
+  const tasks = (await log.identify(topics.statistics))?.partitions ?? 1;
   for (let partition = 0; partition < partitions; partition++) {
-    const value = (await newestOf(log, serving, partition, ERASED_KEY))?.value;
-    if (value != null) state.erased.carry(value);
+    if ((partition - own) % commonDivisor(partitions, tasks) !== 0) continue; // they have no users in common
+    state.erased.carry(await erasedOn(log, serving, partition));
   }
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 /** @returns The position in the catalogue topic */

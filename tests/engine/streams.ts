@@ -214,7 +214,7 @@ export class Durable {
   readonly numbers = new Map<string, Uint8Array>();
   readonly retrieval = new Map<string, Uint8Array>();
   #task: Uint8Array | undefined;
-  #erased: Uint8Array | undefined;
+  readonly #erased = new Map<string, Uint8Array>();
 
   /** Writes what changed since the last commit, as `streams/task/task.ts` does. */
   commit(task: TaskState, out: TaskOutputs): void {
@@ -226,7 +226,7 @@ export class Durable {
     for (const { key, value } of task.numbers.changes()) this.numbers.set(key, value);
     for (const { key, value } of task.retrieval.state.changes().records) this.retrieval.set(key, value);
     this.#task = encodeTask(task, 0);
-    this.#erased = task.erased.change() ?? this.#erased;
+    for (const { key, value } of task.erased.changes()) this.#erased.set(key, value);
     task.dirtyUsers.clear();
     task.dirtyItems.clear();
   }
@@ -235,7 +235,7 @@ export class Durable {
   restore(options: TaskOptions, serving: Serving): TaskState {
     const task = new TaskState(options, serving);
     if (this.#task !== undefined) decodeTask(this.#task, task);
-    if (this.#erased !== undefined) task.erased.restore(this.#erased);
+    for (const [key, value] of this.#erased) task.erased.restore(key, value);
     // In another order than they came in: a compacted topic keeps none, so indices of items are not durable.
     for (const [id, bytes] of [...this.items].reverse()) decodeItem(id, bytes, task.catalogue);
     for (const [key, bytes] of [...this.numbers].reverse()) task.numbers.take(key, bytes);

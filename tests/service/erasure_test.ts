@@ -6,6 +6,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Eraser } from "../../streams/service/erasure/eraser.ts";
+import { viewErasure } from "../../streams/service/erasure/erasure_view.ts";
 import { Service, type ServiceOptions } from "../../streams/service/service.ts";
 import { surfaceTopic } from "../../streams/topics/surfaces.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
@@ -147,9 +148,10 @@ Deno.test("Service takes out whom an earlier life of it was asked to erase, and 
   }
 });
 
-Deno.test("Service takes out what a session hands over to an erased user later", async () => {
+Deno.test("Service takes out what a session hands over to an erased user later, after 1,500 more erasures and a restart", async () => {
   await using log = new MemoryLog();
-  await using service = await Service.start(log, FAST);
+  await using lives = new AsyncDisposableStack();
+  let service = lives.use(await Service.start(log, FAST));
   const events = shop();
   const time = events.at(-1)?.time ?? 0;
   const act = { type: "interaction", user: "session", item: "i1", action: "click", time: time - 1 } as const;
@@ -164,6 +166,22 @@ Deno.test("Service takes out what a session hands over to an erased user later",
   const [offset = -1] = await log.append([{ topic: topics.events, key: GONE, value, time }]);
   const isDone = async () => (await service.erasure(0, offset))?.state === "done";
   await until(isDone, "it is erased");
+  const receipt = async (at: number) =>
+    await viewErasure({ log, topics }, { partition: 0, offset: at }, await service.erasure(0, at), time);
+  const naming = async (at: number) =>
+    (await receipt(at)).topics.flatMap(({ topic, remains }) =>
+      remains === null ? [] : [`${topic}: ${remains}`]
+    );
+  const aliases = "the id in aliases of sessions that were the user, until these are erased, too";
+  assert.deepEqual(await naming(offset), [`${topics.events}: ${aliases}`, `${topics.state}: ${aliases}`]);
+  const others = Array.from({ length: 1500 }, (_, n) => `other-${n}`);
+  await log.append(recordsOf(others.map((user) => ({ type: "forget", user, time: time + 1 }))));
+  await untilCommitted(log);
+  const { end } = await log.bounds(topics.events, 0);
+  await until(async () => (await service.erasure(0, end - 1))?.state === "done", "the others are erased");
+  assert.deepEqual(await naming(end - 1), [], "no session was one of them");
+  await service.stop();
+  service = lives.use(await Service.start(log, FAST));
   await log.append(recordsOf([{ ...act, time: time - 2 }]));
   const dropped = async () => decodeTaskCounters((await ownRecord(log, topics, 0))!.value!).erasedMerges;
   await until(async () => await dropped() === 1, "it is handed over, and dropped");

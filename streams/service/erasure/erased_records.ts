@@ -4,12 +4,15 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { decodeDelta, type RawKeys } from "../../../src/embeddings/delta.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
 import type { Rejection } from "../../../src/events/rejection.ts";
 import type { ErasedUsers } from "../../../src/users/erased_users.ts";
 import { userPrefix } from "../../../src/features/pairs.ts";
 import { decodeVersion } from "../../../src/serving/version.ts";
+import { WITH_ALIASES } from "../../../src/users/user_codec.ts";
 import type { LogRecord } from "../../log/log.ts";
 import { INPUT } from "../../topics/delivery.ts";
 
@@ -34,6 +37,20 @@ export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolea
   const decoded = decodeEvent(value);
   return decoded.ok && decoded.event.type === "merge" &&
     erased.includes(decoded.event.user, decoded.event.time);
+}
+
+/** Whether a record of `events` says of a session that it is one of the users. */
+export function isAliasOf({ value }: LogRecord, users: readonly string[]): boolean {
+  if (value === null || !decoder.decode(value).includes("alias")) return false;
+  const decoded = decodeEvent(value);
+  return decoded.ok && decoded.event.type === "alias" && users.includes(decoded.event.of);
+}
+
+/** Whether a record of `state` is of a session that has an alias of one of the users. */
+export function hasAliasOf({ value }: LogRecord, users: readonly string[]): boolean {
+  if (value?.[0] !== WITH_ALIASES) return false;
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return users.some((user) => bytes.includes(Buffer.from(new ByteWriter().string(user).toBytes())));
 }
 
 /**

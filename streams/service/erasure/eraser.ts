@@ -26,12 +26,13 @@ import { getLogger } from "@logtape/logtape";
 import { canErase, type ErasableLog } from "../../log/capabilities.ts";
 import type { LogRecord, Scrubbed } from "../../log/log.ts";
 import { PORTION, portions, Repeated } from "./background.ts";
-import { ERASED_KEY, ErasedUsers } from "../../../src/users/erased_users.ts";
 import {
   type Erasure,
   erasureOf,
+  hasAliasOf,
   hasRowsOf,
   inputOf,
+  isAliasOf,
   isErasedMerge,
   isEventOf,
   isRejectionOf,
@@ -40,6 +41,7 @@ import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
 import { pause } from "../../log/pause.ts";
 import { newestOf } from "../../log/reading.ts";
+import { erasedOn } from "../../task/erased_on.ts";
 import { ownPosition } from "../../task/inputs/inputs.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
 import { generationsOf } from "../../topics/generations.ts";
@@ -93,6 +95,9 @@ const PAUSES = 4;
 
 const logger = getLogger(["meander", "log"]);
 
+/** Erasures whose sessions are remembered. */
+const MAX_REMEMBERED = 1000;
+
 /** Erases in the background. */
 export class Eraser implements AsyncDisposable {
   readonly #log: ErasableLog;
@@ -103,6 +108,8 @@ export class Eraser implements AsyncDisposable {
   /** Up to where events were looked through, by partition. */
   #seen: number[] | undefined;
   #plans: Plan[] = [];
+  /** Topics on which sessions name the user as what they were, by place of the erasure. */
+  readonly #named = new Map<string, ReadonlySet<string>>();
   /** What is left of erased records where the log is kept. */
   #left: Scrubbed = "busy";
 
@@ -137,6 +144,11 @@ export class Eraser implements AsyncDisposable {
     );
     if (isPlanned || this.#left === "busy" || (this.#seen?.[partition] ?? 0) <= offset) return "under way";
     return this.#left === "clean" ? "done" : "fragments";
+  }
+
+  /** Topics on which sessions named the user as what they were when it was erased; `undefined` = it is not known. */
+  namedOn(partition: number, offset: number): ReadonlySet<string> | undefined {
+    return this.#named.get(`${partition}/${offset}`);
   }
 
   /** Erases what may go now. @returns Whether nothing is left to be done */
@@ -195,7 +207,7 @@ export class Eraser implements AsyncDisposable {
     // A task that read all these events would have met an erasure.
     const { openedAt = Infinity, lastErasure = Infinity } = this.#deployment.tasks().get(partition) ?? {};
     if (openedAt > from || lastErasure >= from) {
-      const erased = await this.#erasedIn(partition);
+      const erased = await erasedOn(this.#log, this.#deployment.topics.statistics, partition);
       await this.#scan(events, partition, { from, to }, (record) => {
         const erasure = erasureOf(record);
         if (erasure !== null) erasures.push(erasure);
@@ -208,14 +220,6 @@ export class Eraser implements AsyncDisposable {
     }
     if (erasures.length > 0) this.#plans.push(await this.#plan(partition, erasures));
     seen[partition] = Math.max(seen[partition] ?? 0, to);
-  }
-
-  async #erasedIn(partition: number): Promise<ErasedUsers> {
-    const erased = new ErasedUsers();
-    const { topics: { statistics } } = this.#deployment;
-    const value = (await newestOf(this.#log, statistics, partition, ERASED_KEY))?.value;
-    if (value != null) erased.restore(value);
-    return erased;
   }
 
   /** Finds the records of users, in one pass through each topic. */
@@ -238,11 +242,34 @@ export class Eraser implements AsyncDisposable {
       signalsEnds.push(await journalsEnd(this.#deployment, place));
       await collect(topics.rejected, place, (record) => isRejectionOf(record, users));
     }
+    await this.#findNamed(partition, erasures);
     await collect(topics.samples, partition, isOutput);
     await collect(topics.recommendations, partition, isOutput);
     for (const topic of await surfaceTopicsOn(this.#log, topics)) await collect(topic, partition, isOutput);
     await collect(topics.events, partition, (record) => isEventOf(record, until));
     return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
+  }
+
+  /** Notes where sessions name users who are to be erased. */
+  async #findNamed(partition: number, erasures: readonly Erasure[]): Promise<void> {
+    const { topics, partitions } = this.#deployment;
+    const named = new Map(erasures.map(({ user }) => [user, new Set<string>()]));
+    const users = [...named.keys()];
+    const look = async (topic: string, is: typeof isAliasOf) => {
+      for (let place = 0; place < partitions; place++) {
+        const { start, end } = await this.#log.bounds(topic, place);
+        await this.#scan(topic, place, { from: start, to: end }, (record) => {
+          if (!is(record, users)) return;
+          for (const [user, on] of named) if (is(record, [user])) on.add(topic);
+        });
+      }
+    };
+    await look(topics.events, isAliasOf);
+    await look(topics.state, hasAliasOf);
+    for (const { user, offset } of erasures) this.#named.set(`${partition}/${offset}`, named.get(user)!);
+    for (const place of this.#named.keys()) {
+      if (this.#named.size > MAX_REMEMBERED) this.#named.delete(place);
+    }
   }
 
   /** Whether the records are no longer needed, and learners have rewritten theirs. */

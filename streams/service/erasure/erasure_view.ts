@@ -36,6 +36,8 @@ export interface ErasureProgress {
   readonly state: ErasureView["state"];
   /** Idle models that have not learnt of it. */
   readonly idle: readonly IdleModel[];
+  /** Topics on which sessions named the user as what they were. @default {it is not known} */
+  readonly named?: ReadonlySet<string> | undefined;
 }
 
 /** Where an erasure was asked for. */
@@ -48,6 +50,9 @@ export interface ErasurePlace {
 
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
 const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "checkpoints"] as const;
+
+/** What a session keeps of the user whom it was. */
+const ALIASES = "the id in aliases of sessions that were the user, until these are erased, too";
 
 /** A broker deletes no segment that it still writes to. */
 const DROPPED_VERSIONS =
@@ -66,16 +71,21 @@ export async function viewErasure(
   progress: ErasureProgress | null,
   now: number,
 ): Promise<ErasureView> {
-  const { state, idle } = progress ?? { state: "under way", idle: [] };
+  const { state, idle, named } = progress ?? { state: "under way", idle: [] };
   const pinned = await pins(log, topics);
   const surfaces = await surfaceTopicsOn(log, topics);
   if (progress !== null && state !== "kept" && canErase(log)) {
-    const remains = state === "under way" ? "records that are being taken out" : null;
+    const maybe = named === undefined ? "maybe " : "";
+    const naming = named ?? new Set([topics.events, topics.state]);
+    const remains = (topic: string) =>
+      state === "under way"
+        ? "records that are being taken out"
+        : naming.has(topic)
+        ? `${maybe}${ALIASES}`
+        : null;
     const names = [...IN_RECORDS, ...REPLACED].map((name) => topics[name]);
-    return {
-      state,
-      topics: [...[...names, ...surfaces].map((topic) => ({ topic, remains, until: null })), pinned],
-    };
+    const all = [...names, ...surfaces].map((topic) => ({ topic, remains: remains(topic), until: null }));
+    return { state, topics: [...all, pinned] };
   }
   const { events } = topics;
   const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
@@ -93,7 +103,11 @@ export async function viewErasure(
     const until = keepMs === null ? null : since + keepMs;
     const what = replaced.has(topic) ? "records that were replaced" : "records";
     const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
-    const notes = topic === topics.checkpoints ? idle.flatMap(checkpointNote) : [];
+    const notes = topic === topics.checkpoints
+      ? idle.flatMap(checkpointNote)
+      : topic === topics.state
+      ? [`maybe ${ALIASES}`]
+      : [];
     // The retention of records that are yet to be replaced begins then.
     remainders.push({
       topic,
