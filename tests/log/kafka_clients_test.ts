@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { decodeEvent, decodeItem, encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
+import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { COMPRESSIONS } from "../../streams/log/kafka/protocol/codecs.ts";
 import { lookAtRejected } from "../../streams/feeders/newest_rejected.ts";
@@ -64,6 +65,7 @@ if (broker !== undefined) {
       ];
       await using writer = await log.writer(`${topic}.writer`);
       await writer.commit({ records: records.slice(101), group: topic, offsets: [] });
+      await isVisible(log, topic, PARTITIONS);
       written.push(...records.map(({ key, time, value, headers }, i) => [
         topic,
         `${partitionOf(key, PARTITIONS)}`,
@@ -141,6 +143,9 @@ if (broker !== undefined && python !== undefined) {
     const read = { event: topics.events, item: topics.items, rejected: topics.rejected };
     const lists = [topics.recommendations, topics.lists, front].map((topic) => `${topic}=recommendation`);
     const all = [...Object.entries(read).map(([schema, topic]) => `${topic}=${schema}`), ...lists];
+    for (const topic of [topics.rejected, ...lists.map((list) => list.split("=")[0] ?? "")]) {
+      await isVisible(log, topic, 2);
+    }
     const records = (await python(["read", broker.address, schemas, ...all])).trimEnd().split("\n")
       .map((line) => JSON.parse(line) as ReadByPython);
     const of = (topic: string) => records.filter((record) => record.topic === topic);
@@ -177,6 +182,11 @@ if (broker !== undefined && python !== undefined) {
     const shown = (topic: string) => of(topic).map(({ value }) => value).toSorted();
     assert.deepEqual(shown(front), shown(topics.recommendations));
   });
+}
+
+/** Resolves when everybody sees what we have committed: brokers answer a commit before they mark its records. */
+async function isVisible(log: Log, topic: string, partitions: number): Promise<void> {
+  for (let p = 0; p < partitions; p++) await log.bounds(topic, p);
 }
 
 async function java({ jars, address }: TestBroker, args: readonly string[], input: string): Promise<string> {
