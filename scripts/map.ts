@@ -13,7 +13,7 @@ import { survey, type SurveyedField } from "../src/mapping/survey.ts";
 import { knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { PRESETS } from "../streams/mapping/presets.ts";
-import { compileSource } from "../streams/mapping/record_source.ts";
+import { compileSource, type RecordSource } from "../streams/mapping/record_source.ts";
 import { type SourceSettings, withPreset } from "../streams/mapping/source_settings.ts";
 import { type Trial, tryRecords } from "../streams/mapping/trial.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
@@ -89,7 +89,7 @@ async function main(flags: Flags): Promise<number> {
     : source;
   for (const { bytes } of sample.records) await own.ready?.(bytes);
   const trial = tryRecords(own, sample.records, knownNames(config));
-  tellTrial(trial, sample.records.map(({ bytes }) => bytes), flags);
+  tellTrial(trial, sample.records.map(({ bytes }) => textOf(own, bytes)), flags);
   return trial.counts.size === 0 ? 1 : 0;
 }
 
@@ -103,7 +103,8 @@ function suggestion(
   print(Deno.stdout, `${from}: ${values.length} records\n\n${fieldTable(fields, values.length)}\n`);
   const { mapping, open } = suggest(fields, values.length);
   const { columns: _, ...format } = base;
-  const name = from.replace(/^kafka:/, "").replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine";
+  const topic = /^kafka:(.+)$/.exec(from)?.[1];
+  const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
   const settings = { ...format, ...mapping };
   if ((mapping.rules ?? []).length === 0) {
     print(Deno.stdout, `no mapping comes to mind: ${open.join("; ")}\n`);
@@ -136,10 +137,15 @@ function fieldTable(fields: readonly SurveyedField[], records: number): string {
   );
 }
 
-function tellTrial(trial: Trial, bytes: readonly Uint8Array[], { show }: Flags): void {
-  const decoder = new TextDecoder();
+/** A record as it can be read: as JSON where its bytes are no text. */
+function textOf({ format, read }: RecordSource, bytes: Uint8Array): string {
+  const parsed = format === "registry" ? read(bytes) : undefined;
+  return parsed?.ok ? JSON.stringify(parsed.value) : new TextDecoder().decode(bytes);
+}
+
+function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): void {
   for (const [i, outcome] of trial.outcomes.slice(0, show).entries()) {
-    print(Deno.stdout, `${i + 1}  ${plainText(decoder.decode(bytes[i]).slice(0, 300))}\n`);
+    print(Deno.stdout, `${i + 1}  ${plainText(texts[i]!.slice(0, 300))}\n`);
     if (!outcome.ok) print(Deno.stdout, `   rejected (${outcome.code}): ${plainText(outcome.reason)}\n`);
     else if (outcome.records.length === 0) print(Deno.stdout, "   nothing\n");
     for (const own of outcome.ok ? outcome.records : []) {

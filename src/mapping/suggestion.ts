@@ -16,19 +16,21 @@ export interface Suggestion {
   readonly open: readonly string[];
 }
 
-/** Names that fields have, without case, `_` and `-`; the likeliest first. */
-const NAMES = {
+/** Words for what a field holds, without case, `_`, `-`, a plural and {@linkcode ENDING}; the likeliest first. */
+const WORDS = {
   user:
-    "userid user uid customerid customer memberid accountid visitorid clientid profileid personid anonymousid",
+    "user uid userpseudo distinct customer member account visitor profile person shopper buyer subscriber actor who player listener viewer reader patient guest owner client login anonymou device cookie session",
   item:
-    "itemid item productid product sku articleid article contentid contentsku movieid videoid trackid asin offerid",
+    "item product sku article content contentsku movie video track song album episode podcast film asin offer good listing book post story recipe course job hotel property restaurant game material title",
   time: "time timestamp ts eventtime occurredat createdat eventtimestamp datetime date at timems",
-  id: "eventid messageid id uuid",
-  request: "requestid impressionid listid searchid queryid request",
-  value: "value rating stars score amount price revenue duration dwell",
-  surface: "surface page placement widget screen channel",
+  id: "event message id uu",
+  request: "request impression list search query",
+  value: "value rating star score amount price revenue duration dwell second",
+  surface: "surface page placement slot widget screen channel",
   kind: "event evt type eventtype eventname action name kind activity verb behavior behaviour",
 } as const;
+/** Endings of names of what others are known by. */
+const ENDING = /(id|no|nr|num|number|key|ref|code)$/;
 
 /** Our actions by parts of words of others; the first that is found counts. */
 const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
@@ -41,76 +43,60 @@ const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
   [/view|visit|detail|pv|watch|play|read|listen/, "view"],
 ];
 /** Words for lists that were shown. */
-const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|served|rendered/;
+const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|served|render|plp/;
+/** Words for lists of what was bought. */
+const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
 /** Most kinds of records that are looked at one by one. */
 const MAX_KINDS = 50;
+/** Most values of a text that a record may depend on, to be asked about. */
+const MAX_TOLD = 10;
+/** Fewest values of a field that may be a user or an item by its values alone. */
+const MIN_GUESSED = 5;
+
+/** What fields are taken for. */
+interface Roles {
+  readonly records: number;
+  /** Fields outside lists. */
+  readonly plain: readonly SurveyedField[];
+  /** Fields of entries of the list with items. */
+  readonly entries: readonly SurveyedField[];
+  /** Texts with few values, and the one that says what a record is. */
+  readonly kinds: readonly SurveyedField[];
+  readonly kind: SurveyedField | undefined;
+  readonly user: ValueSpec;
+  /** Fields with one item, and that with those of a list; one of them is there. */
+  readonly items: readonly SurveyedField[];
+  readonly list: SurveyedField | undefined;
+  /** Words of `kind` for lists that were shown, and our actions by those for interactions. */
+  readonly shown: readonly string[];
+  readonly actions: Readonly<Record<string, string>>;
+  /** Id, user and time of every event. */
+  readonly shared: Readonly<Record<string, ValueSpec>>;
+}
 
 /** Suggests a mapping. @param records how many were surveyed */
 export function suggest(fields: readonly SurveyedField[], records: number): Suggestion {
-  const plain = fields.filter(({ path, types }) => !path.includes("[*]") && !types.includes("list"));
-  const entries = fields.filter(({ path }) =>
-    path.includes("[*]") && path.indexOf("[*]") === path.lastIndexOf("[*]")
-  );
-  const pick = (what: keyof typeof NAMES, from = plain) => nearest(from, NAMES[what].split(" "));
-  const user = pick("user"), item = pick("item"), value = pick("value"), surface = pick("surface");
-  const time = pick("time", plain.filter(({ isTime }) => isTime)) ?? plain.find(({ isTime }) => isTime);
-  const id = pick("id", plain.filter((field) => isUnique(field, records)));
-  const kind = nearest(plain.filter((field) => isKind(field, records)), NAMES.kind.split(" "));
-  const list = nearest(entries, [...NAMES.item.split(" "), "id"]) ??
-    entries.find(({ path }) => /items?\[\*\]$|products?\[\*\]$/.test(path));
   const open: string[] = [];
-  if (user === undefined) open.push("no field looks like the id of a user");
-  if (item === undefined && list === undefined) open.push("no field looks like the id of an item");
-  if (time === undefined) open.push("no field looks like a time; in a topic, that of the record counts");
-  if (user === undefined || (item === undefined && list === undefined)) {
-    return { mapping: { rules: [] }, open };
-  }
-
-  const shared: Record<string, ValueSpec> = {
-    ...(id === undefined ? {} : { id: id.path }),
-    user: user.path,
-    ...(time === undefined ? {} : { time: time.path }),
-  };
-  const words = kind === undefined ? [] : [...kind.values.keys()];
-  const shownWords = words.filter((word) => SHOWN.test(word.toLowerCase()));
-  const actions = Object.fromEntries(
-    words.filter((word) => !shownWords.includes(word)).flatMap((word) => {
-      const action = ACTIONS.find(([part]) => part.test(word.toLowerCase()))?.[1];
-      return action === undefined ? [] : [[word, action]];
-    }),
-  );
-  const others = words.filter((word) => !shownWords.includes(word) && !Object.hasOwn(actions, word));
-  const rules: RuleSettings[] = [];
-  if (list !== undefined && (kind === undefined || shownWords.length > 0 || item === undefined)) {
-    const of = shownWords.length > 0 ? shownWords : null;
-    rules.push({
-      name: "lists",
-      as: "impression",
-      when: kind !== undefined && of !== null
-        ? { [kind.path]: of }
-        : { [listOf(list.path)]: { exists: true } },
-      fields: { ...shared, items: list.path, ...request(fields), ...named("surface", surface) },
-    });
-  }
-  if (item !== undefined && (kind === undefined || Object.keys(actions).length > 0)) {
-    if (kind === undefined) open.push("no field says what a record is: all of them are taken as views");
-    rules.push({
-      name: "interactions",
-      as: "interaction",
-      when: kind === undefined ? { [item.path]: { exists: true } } : { [kind.path]: Object.keys(actions) },
-      fields: {
-        ...shared,
-        item: item.path,
-        action: kind === undefined ? { value: "view" } : actionOf(kind.path, actions),
-        ...named("value", value),
-        ...request(fields),
-        ...named("surface", surface),
-      },
-    });
-  }
+  const roles = rolesOf(fields, records, open);
+  if (roles === undefined) return { mapping: { rules: [] }, open };
+  const rules = rulesOf(roles);
+  const { kind, shown, actions, kinds } = roles;
+  const others = kind === undefined
+    ? []
+    : [...kind.values.keys()].filter((word) => !shown.includes(word) && !Object.hasOwn(actions, word));
   if (kind !== undefined && others.length > 0) {
     rules.push({ name: "of no use", as: "nothing", when: { [kind.path]: others } });
     open.push(`what ${kind.path} ${others.slice(0, 8).join(", ")} should become: nothing, as suggested?`);
+  }
+  if (kind === undefined) {
+    const acts = rules.filter(({ as }) => as === "interaction").map(({ when = {}, fields = {} }) => {
+      const { value } = fields["action"] as { readonly value: string }; // of `actRules()`
+      return `those with ${Object.keys(when).join()} are taken as ${value}`;
+    });
+    if (acts.length > 0) open.push(`no field says what a record is: ${acts.join(", ")}`);
+    const told = kinds.filter(({ values }) => values.size > 1 && values.size <= MAX_TOLD)
+      .map(({ path, values }) => `${path} (${[...values.keys()].slice(0, 4).join(", ")})`);
+    if (told.length > 0) open.push(`does it depend on ${told.slice(0, 4).join(", ")}? Then say so in "when"`);
   }
   if (!rules.some(({ as }) => as === "impression")) {
     open.push("no list that was shown: without impressions no click model learns");
@@ -118,18 +104,165 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
   return { mapping: { rules }, open };
 }
 
-function actionOf(path: string, actions: Readonly<Record<string, string>>): ValueSpec {
-  const isSame = Object.entries(actions).every(([word, action]) => word === action);
-  return isSame ? path : { path, values: actions };
+/** What fields may be; `undefined` = there is no user or no item. @param open gets what is not known */
+function rolesOf(fields: readonly SurveyedField[], records: number, open: string[]): Roles | undefined {
+  const scalars = fields.filter(({ types }) => !types.includes("list") && !types.includes("flag"));
+  const plain = scalars.filter(({ path }) => !path.includes("[*]"));
+  const kinds = plain.filter((field) => isKind(field, records));
+  const kind = kindAmong(kinds);
+  const [list] = ranked(scalars.filter(({ path }) => path.split("[*]").length === 2), `${WORDS.item} id`);
+  const named = { users: ranked(plain, WORDS.user), items: alike(plain, WORDS.item) };
+  const guesses = repeated(plain.filter((field) => field !== kind), records);
+  const guess = (what: string, not: readonly SurveyedField[]) => {
+    const [found, ...others] = guesses.filter((field) => !not.includes(field));
+    const more = others.length === 0 ? "" : `, or ${others.slice(0, 4).map(({ path }) => path).join(", ")}`;
+    open.push(
+      found === undefined
+        ? `no field looks like the id of ${what}`
+        : `no name says which field is the id of ${what}: by its values ${found.path} may be${more}`,
+    );
+    return found === undefined ? [] : [found];
+  };
+  const users = named.users.length > 0 ? named.users : guess("a user", named.items);
+  const items = named.items.length > 0 || list !== undefined ? named.items : guess("an item", users);
+  const timed = plain.filter(({ isTime }) => isTime);
+  const time = ranked(timed, WORDS.time)[0] ?? timed[0];
+  if (time === undefined) open.push("no field looks like a time; in a topic, that of the record counts");
+  const user = firstOf(users, records);
+  if (user === undefined || (items.length === 0 && list === undefined)) return undefined;
+  const words = kind === undefined ? [] : [...kind.values.keys()];
+  const shown = words.filter(isShown);
+  const actions = words.flatMap((word) => {
+    const action = shown.includes(word) ? undefined : actionOf(word);
+    return action === undefined ? [] : [[word, action]];
+  });
+  const ids = plain.filter((field) => isUnique(field, records));
+  return {
+    ...{ records, plain, kinds, kind, user, items, list, shown },
+    entries: list === undefined ? [] : scalars.filter(({ path }) => isWithin(path, listOf(list.path))),
+    actions: Object.fromEntries(actions),
+    shared: { ...fieldOf("id", ids), user, ...(time !== undefined && { time: time.path }) },
+  };
 }
 
-function request(fields: readonly SurveyedField[]): Record<string, ValueSpec> {
-  const found = nearest(fields.filter(({ path }) => !path.includes("[*]")), NAMES.request.split(" "));
-  return named("request", found);
+function rulesOf(roles: Roles): RuleSettings[] {
+  const { list, kind, items, entries, shown, shared, plain } = roles;
+  const isBought = kind === undefined && items.length === 0 &&
+    entries.some(({ path }) => BOUGHT.test(path.toLowerCase()));
+  if (list === undefined || isBought || (kind !== undefined && shown.length === 0)) return actRules(roles);
+  const lists: RuleSettings = {
+    name: "lists",
+    as: "impression",
+    when: kind === undefined ? { [listOf(list.path)]: { exists: true } } : { [kind.path]: shown },
+    fields: { ...shared, items: list.path, ...fieldOf("request", plain), ...fieldOf("surface", plain) },
+  };
+  return kind === undefined && items.length === 0 ? [lists] : [lists, ...actRules(roles)];
 }
 
-function named(name: string, field: SurveyedField | undefined): Record<string, ValueSpec> {
-  return field === undefined ? {} : { [name]: field.path };
+/** What becomes interactions: the entries of a list, each branch with an item, or whole records. */
+function actRules(roles: Roles): RuleSettings[] {
+  const { kind, items, list, actions, plain, entries, records, shared } = roles;
+  const each = items.length === 0 && list !== undefined ? listOf(list.path) : undefined;
+  const values = Object.keys(actions);
+  if (kind !== undefined && values.length === 0) return [];
+  const isSame = values.every((word) => word === actions[word]);
+  const told = kind && (isSame ? kind.path : { path: kind.path, values: actions });
+  const rule = (
+    name: string,
+    path: string,
+    { item, action, from }: {
+      readonly item: ValueSpec;
+      readonly action: ValueSpec;
+      readonly from: readonly SurveyedField[];
+    },
+  ): RuleSettings => ({
+    ...{ name, as: "interaction" },
+    when: kind === undefined ? { [path]: { exists: true } } : { [kind.path]: values },
+    ...(each !== undefined && { each }),
+    fields: {
+      ...{ ...shared, item, action },
+      ...fieldOf(
+        "value",
+        each === undefined ? from : entries.map((field) => ({ ...field, path: ofEntry(field) })),
+      ),
+      ...fieldOf("request", from),
+      ...fieldOf("surface", from),
+    },
+  });
+  if (each !== undefined) {
+    const action = told ?? { value: "purchase" };
+    return [
+      rule(kind === undefined ? "purchases" : "interactions", each, {
+        item: ofEntry(list!),
+        action,
+        from: plain,
+      }),
+    ];
+  }
+  const branches = items.filter(({ path }) => path.includes(".")).map(({ path }) => outerOf(path));
+  if (kind !== undefined || branches.length < 2 || items[0]!.records >= records) {
+    const item = firstOf(items, records)!;
+    const action = told ?? { value: "view" };
+    return [rule("interactions", items[0]!.path, { item, action, from: plain })];
+  }
+  const all = list === undefined ? branches : [...branches, outerOf(listOf(list.path)) || listOf(list.path)];
+  return branches.map((branch) => {
+    const from = plain.filter(({ path }) => all.every((one) => one === branch || !isWithin(path, one)));
+    const action = { value: actionOf(nameOf(branch)) ?? "view" };
+    return rule(branch, branch, {
+      item: items.find(({ path }) => outerOf(path) === branch)!.path,
+      action,
+      from,
+    });
+  });
+}
+
+/** Our action for a word of others. */
+function actionOf(word: string): string | undefined {
+  return ACTIONS.find(([part]) => part.test(word.toLowerCase()))?.[1];
+}
+
+function isShown(word: string): boolean {
+  return SHOWN.test(word.toLowerCase());
+}
+
+/** The field that says what a record is: that with most values that are understood; a name counts as two. */
+function kindAmong(fields: readonly SurveyedField[]): SurveyedField | undefined {
+  const weights = fields.flatMap((field) => {
+    const understood = [...field.values.keys()].filter((word) =>
+      isShown(word) || actionOf(word) !== undefined
+    );
+    const isNamed = ranked([field], WORDS.kind).length > 0;
+    if (understood.length === 0 || (!isNamed && ranked([field], WORDS.surface).length > 0)) return [];
+    return [{ field, weight: understood.length + (isNamed && field.values.size > 1 ? 2 : 0) }];
+  });
+  return weights.toSorted((a, b) => b.weight - a.weight)[0]?.field;
+}
+
+/** Fields whose values come again, as ids of users and items do; those named like ids first, then by their number. */
+function repeated(
+  fields: readonly SurveyedField[],
+  records: number,
+): readonly SurveyedField[] {
+  const isId = ({ path }: SurveyedField) => ENDING.test(nameOf(path).toLowerCase()) ? 1 : 0;
+  return fields.filter((field) => {
+    const { types, values, isTime } = field;
+    return !isTime && !isUnique(field, records) && values.size >= MIN_GUESSED &&
+      types.every((type) => type === "text" || type === "number") && values.size < field.records * 0.9;
+  }).toSorted((a, b) => isId(b) - isId(a) || b.records - a.records || b.values.size - a.values.size);
+}
+
+/** The likeliest of some fields for one of ours. */
+function fieldOf(name: keyof typeof WORDS, fields: readonly SurveyedField[]): Record<string, ValueSpec> {
+  const [found] = ranked(fields, WORDS[name]);
+  return found === undefined ? {} : { [name]: found.path };
+}
+
+/** Where a value is: the first of some fields or, until all records have one, of those after it. */
+function firstOf(fields: readonly SurveyedField[], records: number): ValueSpec | undefined {
+  const whole = fields.findIndex((field) => field.records >= records);
+  const first = fields.slice(0, whole < 0 ? fields.length : whole + 1).map(({ path }) => path).slice(0, 5);
+  return first.length > 1 ? { first } : first[0];
 }
 
 /** The path of the list that entries of a path are in. */
@@ -137,17 +270,55 @@ function listOf(path: string): string {
   return path.slice(0, path.indexOf("[*]"));
 }
 
-/** The field whose name comes first among names; among those of one name, the one that most records have. */
-function nearest(fields: readonly SurveyedField[], names: readonly string[]): SurveyedField | undefined {
-  const ranks = fields.flatMap((field) => {
-    const steps = field.path.toLowerCase().split(/[.[\]"*]+/).filter((step) => step !== "").map((step) =>
-      step.replaceAll(/[_-]/g, "")
-    );
-    const last = steps.at(-1) ?? "", whole = steps.slice(-2).join("");
-    const rank = Math.min(...[last, whole].map((name) => names.indexOf(name)).filter((at) => at >= 0));
-    return Number.isFinite(rank) ? [{ field, rank }] : [];
-  });
-  return ranks.toSorted((a, b) => a.rank - b.rank || b.field.records - a.field.records)[0]?.field;
+/** The path of an entry's field in a rule that goes through its list. */
+function ofEntry({ path }: SurveyedField): string {
+  return `@${path.slice(path.indexOf("[*]") + 3)}`;
+}
+
+function isWithin(path: string, outer: string): boolean {
+  return path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
+}
+
+/** The path of what a field is in. */
+function outerOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf(".")));
+}
+
+/** The last name of a path. */
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf(".") + 1);
+}
+
+/** The fields that are called by one of some words, the likeliest first. */
+function ranked(fields: readonly SurveyedField[], words: string): readonly SurveyedField[] {
+  return ranks(fields, words).map(({ field }) => field);
+}
+
+/** Those of them that are as likely as the first. */
+function alike(fields: readonly SurveyedField[], words: string): readonly SurveyedField[] {
+  const all = ranks(fields, words);
+  return all.filter(({ rank }) => rank === all[0]!.rank).map(({ field }) => field);
+}
+
+/**
+ * Fields that are called by one of some words: by their own name, or by it and the one it is in. Those come first whose
+ * word does, then those that have an {@linkcode ENDING}, then those that most records have.
+ */
+function ranks(
+  fields: readonly SurveyedField[],
+  words: string,
+): readonly { readonly field: SurveyedField; readonly rank: number }[] {
+  const all = words.split(" ");
+  return fields.flatMap((field) => {
+    const steps = field.path.toLowerCase().split(/[.[\]"*@]+/).filter((step) => step !== "")
+      .map((step) => step.replaceAll(/[_-]/g, ""));
+    const found = [steps.at(-1) ?? "", steps.slice(-2).join("")].flatMap((name) => {
+      const bare = name.replace(ENDING, "");
+      const places = [name, bare, bare.replace(/s$/, "")].map((word) => all.indexOf(word));
+      return places.filter((at) => at >= 0).map((at) => 2 * at + (bare === name ? 1 : 0));
+    });
+    return found.length === 0 ? [] : [{ field, rank: Math.min(...found) }];
+  }).toSorted((a, b) => a.rank - b.rank || b.field.records - a.field.records);
 }
 
 /** Whether a field tells kinds of records: a text with few values that come again. */

@@ -74,6 +74,90 @@ Deno.test("suggest() takes lists for impressions, epochs for times, and what dif
   assert.equal(mapping.rules?.[0]?.fields?.["id"], "message_id");
 });
 
+Deno.test("suggest() takes the entries of an order for purchases, whatever its ids are called", () => {
+  const records = Array.from({ length: 60 }, (_, i) => ({
+    header: { eventId: `e${i}`, occurredAt: (TIME + i) * 1000, channel: ["WEB", "APP"][i % 2] },
+    customer: i % 10 === 9 ? null : { id: 5_000_000_000 + i % 7 },
+    status: i % 20 === 19 ? "CANCELLED" : "PLACED",
+    lines: Array.from(
+      { length: 1 + i % 3 },
+      (_, k) => ({ articleNo: 1000 + (i + k) % 9, qty: 1, price: 9.99 }),
+    ),
+  }));
+  const { mapping: { rules: [rule] = [] } } = suggest(survey(records), records.length);
+  assert.deepEqual(rule, {
+    ...{ name: "purchases", as: "interaction", when: { lines: { exists: true } }, each: "lines" },
+    fields: {
+      ...{ id: "header.eventId", user: "customer.id", time: "header.occurredAt", item: "@.articleNo" },
+      ...{ action: { value: "purchase" }, value: "@.price", surface: "header.channel" },
+    },
+  });
+  const { counts, open } = made(records);
+  assert.deepEqual(counts, { interaction: 108, "missing-field": 6 });
+  assert.match(open, /those with lines are taken as purchase;.*status \(PLACED, CANCELLED\)/);
+});
+
+Deno.test("suggest() makes a rule of each branch of a oneof, and of its lists impressions", () => {
+  const records = Array.from({ length: 60 }, (_, i) => ({
+    ...{ member_no: 700 + i % 7, at: TIME + i, session: `s${i % 20}` },
+    ...(i % 3 === 0 && { play: { track_no: 9000 + i % 9, seconds: 30 } }),
+    ...(i % 3 === 1 && { rate: { track_no: 9000 + i % 9, stars: 4 } }),
+    ...(i % 3 === 2 && { shelf: { slot: "top", tiles: [{ track_no: 9001, badges: [{ label: "new" }] }] } }),
+  }));
+  const { mapping: { rules = [] } } = suggest(survey(records), records.length);
+  const brief = rules.map((
+    { as, when, fields = {} },
+  ) => [as, when, fields["action"], fields["value"], fields["surface"]]);
+  assert.deepEqual(brief, [
+    ["impression", { "shelf.tiles": { exists: true } }, undefined, undefined, "shelf.slot"],
+    ["interaction", { play: { exists: true } }, { value: "view" }, "play.seconds", undefined],
+    ["interaction", { rate: { exists: true } }, { value: "rating" }, "rate.stars", undefined],
+  ]);
+  assert.deepEqual(made(records).counts, { interaction: 40, impression: 20 });
+});
+
+Deno.test("suggest() tells what a record is by words that it understands, whatever the field is called", () => {
+  const words = ["plp-render", "pdp-view", "add2basket", "heartbeat"];
+  const records = Array.from({ length: 80 }, (_, i) => ({
+    ...{
+      v: 3,
+      actor: { type: "visitor", ref: 88_120_000 + i % 9 },
+      e: { n: words[i % 4], t: (TIME + i) * 1000 },
+    },
+    ...(i % 4 === 0 && { goods: [{ nr: 300, pos: 1 }, { nr: 301, pos: 2 }] }),
+    ...((i % 4 === 1 || i % 4 === 2) && { good: { nr: 300 + i % 11 } }),
+  }));
+  assert.deepEqual(made(records).counts, { impression: 20, interaction: 40 });
+  const events = ["view_item", "add_to_cart", "view_item_list", "purchase"];
+  const tagged = Array.from({ length: 80 }, (_, i) => ({
+    ...{ event: events[i % 4], user_pseudo_id: `${i % 9}.1`, event_timestamp: (TIME + i) * 1000 },
+    ecommerce: { items: [{ item_id: "A1", price: 3 }, { item_id: "A2", price: 4 }] },
+  }));
+  assert.deepEqual(made(tagged).counts, { impression: 20, interaction: 120 });
+});
+
+Deno.test("suggest() guesses who and what by how values repeat, says so, and falls back where not all have an id", () => {
+  const records = Array.from(
+    { length: 60 },
+    (_, i) => ({ a: `x${i % 8}`, b: 3 * (i % 13), c: TIME + i, d: i }),
+  );
+  const { mapping, open } = suggest(survey(records), records.length);
+  assert.deepEqual([mapping.rules?.[0]?.fields?.["user"], mapping.rules?.[0]?.fields?.["item"]], ["b", "a"]);
+  assert.match(
+    open.join("; "),
+    /id of a user: by its values b may be, or a; .*id of an item: by its values a may be/,
+  );
+  const some = records.map(({ c, d }) => ({
+    ...(d % 2 === 0 && { userId: `u${d % 5}` }),
+    anonymousId: `s${d % 9}`,
+    sku: "A",
+    c,
+  }));
+  assert.deepEqual(suggest(survey(some), 60).mapping.rules?.[0]?.fields?.["user"], {
+    first: ["userId", "anonymousId"],
+  });
+});
+
 Deno.test("suggest() says what is missing, and suggests nothing without users or items", () => {
   const { mapping, open } = suggest(survey([{ temperature: 3 }, { temperature: 4 }]), 2);
   assert.deepEqual(mapping.rules, []);
