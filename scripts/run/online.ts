@@ -21,6 +21,8 @@ import { snapshotFolder } from "../../streams/service/service.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";
+import { settle } from "../../src/options/option.ts";
+import { HTTP_LIMITS } from "../../streams/http/contract/limits.ts";
 import { REBUILD_SHARE } from "./flags.ts";
 import { carriedText, chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
 import type { RunParts } from "./service_options.ts";
@@ -203,6 +205,7 @@ async function buildOnline(
       onProgress: (figures) => progress.tell(figures, figures.version),
     },
     share: Math.min(share, SERVING_SHARE),
+    lastLegMs: settle(HTTP_LIMITS, config.http).answerTimeoutMs / 4,
     signal,
     clock: now,
     now: Date.now,

@@ -58,6 +58,8 @@ export interface OnlineOptions {
   readonly mayServe: (log: Log) => Promise<boolean>;
   /** Builds in a thread of its own until little is left. @default {all is built in this thread} */
   readonly thread?: ThreadedBuildOptions | undefined;
+  /** Longest last leg, in which requests wait, milliseconds. @default {500} */
+  readonly lastLegMs?: number | undefined;
   /** Pause before another try to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
   readonly closeAgainMs?: number | undefined;
   /** Share of this thread that it takes, in (0, 1]. */
@@ -91,13 +93,16 @@ const SLOW = 0.5;
 const EVEN_MS = 1000;
 const CLOSE_AGAIN_MS = 5000;
 const LONGEST_CLOSE_AGAIN_MS = 300_000;
-/** Legs at the full share that may come out no shorter, and too slow ones before a switch. */
+/** Legs at the full share that may come out no shorter. */
 const LONG_LEGS = 3;
 /** Switches that others may take back. */
 const TRIES = 2;
 /** Longest wait for a group to assign partitions, and for the first task. */
 const JOIN_MS = 10_000;
 const LOOK_MS = 5;
+const LAST_LEG_MS = 500;
+/** Legs that are too slow before a switch. */
+const SLOW_LEGS = 10;
 
 /**
  * Builds until it has caught up, then switches. An earlier builder is fenced.
@@ -113,9 +118,9 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   let until = generation.until ?? await goalOf(log, options);
   await notes.until(until);
   if (options.thread !== undefined) until = await buildApart(log, until, notes, options);
-  const gentle = new GentleLog(log);
+  const gentle = new GentleLog(log, options);
   await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until });
-  const legs = new Legs(log, rebuild, until, notes, options);
+  const legs = new Legs(log, { gentle, rebuild, notes }, until, options);
   await legs.catchUp();
   if (!await options.mayServe(gentle.log)) return STAYS;
   return await switchOver(log, { gentle, rebuild, legs, notes }, options);
@@ -204,28 +209,26 @@ async function buildApart(
 /** The legs in the serving thread. */
 class Legs {
   readonly #log: Log;
-  readonly #rebuild: Rebuild;
-  readonly #notes: Notes;
+  readonly #building: Building;
   readonly #options: OnlineOptions;
   #until: readonly number[];
-  #share: number;
+  /** Events of the leg that is noted. */
+  #left = Infinity;
 
-  constructor(log: Log, rebuild: Rebuild, until: readonly number[], notes: Notes, options: OnlineOptions) {
+  constructor(log: Log, building: Building, until: readonly number[], options: OnlineOptions) {
     this.#log = log;
-    this.#rebuild = rebuild;
+    this.#building = building;
     this.#until = until;
-    this.#notes = notes;
     this.#options = options;
-    this.#share = options.share;
   }
 
   /** Notes where the next leg ends. @returns its number of events */
   async extend(): Promise<number> {
     const next = await goalOf(this.#log, this.#options);
-    const events = distance(this.#until, next);
+    const events = this.#left = distance(this.#until, next);
     this.#until = next;
-    await this.#notes.until(next);
-    this.#rebuild.extend(next);
+    await this.#building.notes.until(next);
+    this.#building.rebuild.extend(next);
     return events;
   }
 
@@ -237,35 +240,41 @@ class Legs {
    */
   async catchUp(): Promise<void> {
     const { succession: { patienceMs } } = this.#options;
+    const { gentle } = this.#building;
     for (let left = Infinity, long = 0;;) {
-      const spentMs = await build(this.#rebuild, this.#share, this.#options);
+      const spentMs = await build(this.#building, this.#options);
       const events = await this.extend();
       if (events <= NEAR_EVENTS) return;
-      if (this.#share === 1 && events > left * SLOW) {
+      if (gentle.share === 1 && events > left * SLOW) {
         if (events * spentMs <= left * patienceMs / 10) return;
         if (events >= left && ++long === LONG_LEGS) throw overtaken(events, left, spentMs);
       }
-      if (events > left * SLOW) this.#share = Math.min(1, this.#share * 2);
+      if (events > left * SLOW) gentle.share = Math.min(1, gentle.share * 2);
       left = events;
     }
   }
 
   /**
-   * Builds what is left at full speed, for a switch.
+   * Builds what is left, until what has come meanwhile is so little that requests can wait for it.
    *
    * @throws Error when that takes too long again and again
    */
   async hurry(): Promise<void> {
-    const { succession: { patienceMs }, signal } = this.#options;
+    const { succession: { patienceMs }, lastLegMs = LAST_LEG_MS, signal } = this.#options;
     for (let slow = 0;;) {
       await this.catchUp();
-      const spentMs = await build(this.#rebuild, 1, this.#options);
+      const before = Math.max(1, this.#left);
+      const spentMs = await build(this.#building, this.#options);
+      const left = distance(this.#until, await goalOf(this.#log, this.#options));
+      const lastMs = spentMs * left / before;
       signal.throwIfAborted();
-      if (spentMs <= patienceMs / 2) return;
-      if (++slow === LONG_LEGS) {
+      if (lastMs <= Math.min(lastLegMs, patienceMs / 2)) return;
+      if (++slow === SLOW_LEGS) {
         throw new Error(
-          `Cannot switch within ${patienceMs} ms: the last events alone took ${Math.round(spentMs)} ms; ` +
-            "build when fewer come, or at rest: deno task meander rebuild",
+          `Cannot switch without failing requests: the last events alone take ${
+            Math.round(lastMs)
+          } ms, and ` +
+            `${lastLegMs} ms are borne; build when fewer come, or at rest: deno task meander rebuild`,
         );
       }
     }
@@ -281,18 +290,17 @@ function overtaken(events: number, left: number, spentMs: number): Error {
   );
 }
 
-/** A generation that has caught up. */
-interface Built {
+/** What a generation is built with. */
+interface Building {
   readonly gentle: GentleLog;
   readonly rebuild: Rebuild;
-  readonly legs: Legs;
   readonly notes: Notes;
 }
 
 /** Stops the serving tasks, builds the last leg, and lets the new tasks lead. */
 async function switchOver(
   log: Log,
-  { gentle, rebuild, legs, notes }: Built,
+  { gentle, rebuild, legs, notes }: Building & { readonly legs: Legs },
   options: OnlineOptions,
 ): Promise<OnlineResult> {
   const { topics, serving, generation: { number }, succession, signal, clock } = options;
@@ -409,20 +417,17 @@ function evenEnds({ partitions, tasks }: Positions, ends: readonly number[]): re
   );
 }
 
-/** Builds a leg. @returns the time spent on it without pauses, milliseconds */
+/** Builds a leg. @returns the time spent on it without rests, milliseconds */
 async function build(
-  rebuild: Rebuild,
-  share: number,
+  { gentle, rebuild }: Building,
   { signal, clock, onStep }: Pick<OnlineOptions, "signal" | "clock" | "onStep">,
 ): Promise<number> {
-  for (let spentMs = 0;;) {
+  const begun = clock() - gentle.restedMs;
+  for (let isOpen = true; isOpen;) {
     signal.throwIfAborted();
-    const begun = clock();
-    const isOpen = await rebuild.step();
+    isOpen = await rebuild.step();
     onStep?.(rebuild.progress, rebuild);
-    const stepMs = clock() - begun;
-    spentMs += stepMs;
-    if (!isOpen) return spentMs;
-    await pause(stepMs * (1 - share) / share, signal);
+    await pause(0, signal);
   }
+  return clock() - gentle.restedMs - begun;
 }

@@ -15,7 +15,15 @@ import {
 } from "../../streams/topics/serving.ts";
 import { tasksGroup } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
-import { answersOn, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
+import { decodeGeneration } from "../../streams/topics/generations.ts";
+import {
+  answersOn,
+  recordsOf,
+  requestsOf,
+  shopEvents,
+  until,
+  untilCommitted,
+} from "../service/deployment.ts";
 import { built, serve, topics } from "./built.ts";
 import { buildAtRest, builtAtRest, builtWhole, contentsBy, contentsOf, legsOf } from "./legs.ts";
 import { begin, endless, Member } from "./members.ts";
@@ -129,6 +137,48 @@ Deno.test("rebuildOnline() killed at any operation goes on to the same bytes", a
   }
   assert.ok(kills >= 10, `${kills} kills`);
   assert.deepEqual(contents, await builtAtRest(log, legs));
+});
+
+/** A build beside which so many events come and are answered in each leg, of which a step takes so long in simulated time. */
+async function paced(comes: readonly number[], stepMs: number, patienceMs: number) {
+  await using log = new MemoryLog();
+  const { send, allAnswered } = await deployment(log, [40, 600], 1);
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 }, patienceMs });
+  let now = 0, leg = 0, left = Infinity;
+  member.connection.onCommit = async (records, when) => {
+    if (when === "after") return;
+    for (const { key, value } of records) {
+      if (key === "closing" && value !== null) left = (await log.bounds(topics.events, 0)).end - leg;
+      if (key !== "2" || left < Infinity) continue; // nobody answers any more
+      leg = decodeGeneration(value!).until![0]!;
+      await send(comes[0] ?? 0);
+      comes = comes.slice(1);
+      await untilCommitted(log);
+    }
+  };
+  const { isSwitched } = await member.build(2, { clock: () => now, onStep: () => void (now += stepMs) });
+  await allAnswered();
+  return { isSwitched, left };
+}
+
+Deno.test("rebuildOnline() switches once what has come meanwhile can be built in the time that requests bear", async () => {
+  // 10 ms an event, so that 60 of them take longer than half a second.
+  const { isSwitched, left } = await paced([60, 60, 60, 60, 60, 60, 20, 3, 3], 400, 100_000);
+  assert.ok(isSwitched);
+  assert.ok(left <= 20, `${left} events when nothing was answered`);
+});
+
+Deno.test("rebuildOnline() gives up where events come as fast as they are built", async () => {
+  await assert.rejects(
+    paced(new Array(30).fill(60), 400, 100_000),
+    /Cannot switch without failing requests: .* 500 ms are borne/,
+  );
+  await assert.rejects(
+    paced([140, 150, 160, 170, 180, 190], 400, 1000),
+    /Cannot catch up: 1[6-9]0 events came while 1[5-9]0 were built, \d+ a second/,
+  );
+  const { isSwitched } = await paced([140, 150, 160, 170, 5, 5], 1, 1000);
+  assert.ok(isSwitched, "where they are built fast enough for a switch");
 });
 
 Deno.test("rebuildOnline() leaves the other one serving where the new one predicts worse", async () => {
