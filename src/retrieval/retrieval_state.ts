@@ -38,6 +38,9 @@ const EARLY_KEY = `${RETRIEVAL_KEY}early`;
 const STACK_KEY = `${RETRIEVAL_KEY}mixture`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
+/** How much longer than the last one an encoding may be at no cost: `ByteWriter.take` then copies nothing either. */
+const GROWTH = 1.1;
+
 /** What a {@linkcode RetrievalState} keeps. */
 export interface RetrievalStateParts {
   /** The items. */
@@ -93,6 +96,8 @@ export class RetrievalState {
   #stackChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
+  /** Room for the next encoding, and for its largest part: growing to tens of megabytes leaves as many unused. */
+  #room = { whole: 1 << 16, part: 1 << 16 };
   /** Whether journals may name a user whom another task has erased. */
   #namesForgotten = false;
   /** By partition, the position up to which they name no erased user. */
@@ -323,19 +328,23 @@ export class RetrievalState {
     const order = ids.map(({ index }) => index);
     const rank = new Uint32Array(order.length);
     order.forEach((item, place) => rank[item] = place);
-    const to = new ByteWriter(1 << 16).u8(FORMAT).uint(this.signals).uint(ids.length);
+    const to = new ByteWriter(this.#room.whole).u8(FORMAT).uint(this.signals).uint(ids.length);
     for (const { id } of ids) to.string(id);
     const learning = this.#folds.filter(({ encode }) => encode !== undefined);
     to.uint(learning.length);
+    const own = new ByteWriter(this.#room.part);
+    let largest = 0;
     for (const { name, encode } of learning) {
-      const own = new ByteWriter(1 << 16);
+      own.reset();
       encode?.(own, { order, rank });
       to.string(name).bytes(own.view());
+      largest = Math.max(largest, own.length);
     }
     const raised = ids.filter(({ othersPopularity }) => othersPopularity > -Infinity);
     to.uint(raised.length);
     for (const { index, othersPopularity } of raised) to.uint(rank[index]!).f64(othersPopularity);
-    return to.toBytes();
+    this.#room = { whole: Math.ceil(GROWTH * to.length), part: Math.ceil(GROWTH * largest) };
+    return to.take();
   }
 
   /** Reads what {@linkcode RetrievalState.encode} gave. @param known Gets the names of what is in it */

@@ -118,6 +118,31 @@ export class NeighbourRows {
     return this.#keys[at] === 0 ? -1 : at;
   }
 
+  /** Copies a weight of many entries of an item's row, those of `others[from .. end)`, behind `at`; 0 where there is none. */
+  copy(
+    item: number,
+    { others, from, end }: { readonly others: Uint32Array; readonly from: number; readonly end: number },
+    which: number,
+    into: Float64Array,
+    at: number,
+  ): void {
+    if (!this.has(item)) {
+      into.fill(0, at, at + end - from);
+      return;
+    }
+    const keys = this.#keys;
+    const begin = this.begin(item);
+    const mask = this.end(item) - begin - 1;
+    // As in `warm`: these loads do not wait for each other.
+    let sum = 0;
+    for (let k = from; k < end; k++) sum += keys[begin + (homeOf(others[k]!) & mask)]!;
+    this.#warmth = sum;
+    for (let k = from; k < end; k++, at++) {
+      const slot = this.#find(item, others[k]!);
+      into[at] = keys[slot] === 0 ? 0 : this.#weights[slot + 1 + which]!;
+    }
+  }
+
   /** Makes an empty row for an item that has none. */
   ensure(item: number): void {
     if (item >= this.bound) this.#grow(item);
@@ -264,22 +289,30 @@ export class NeighbourRows {
     else free.push(begin);
   }
 
-  /** Moves all rows together, into a larger slab unless a quarter of this one was free. */
+  /** Moves all rows together if a quarter of the slab was free; otherwise the slab grows by half. */
   #makeRoom(words: number): void {
     const isSparse = this.#end - this.#live > this.#keys.length >> 2;
-    const wanted = isSparse ? this.#keys.length : Math.ceil(1.5 * this.#keys.length);
-    const from = this.#keys;
-    this.#keys = new Uint32Array(Math.max(wanted, this.#live + words));
-    this.#weights = new Float32Array(this.#keys.buffer);
-    this.#end = 0;
-    this.#free = new Map();
-    for (let item = 0; item < this.bound; item++) {
-      if (!this.has(item)) continue;
-      this.#keys.set(from.subarray(this.begin(item), this.end(item)), this.#end);
-      const words = this.end(item) - this.begin(item);
-      this.#heads[item * HEAD_WORDS] = this.#end;
-      this.#end += words;
+    if (isSparse && this.#live + words <= this.#keys.length) return this.#moveTogether();
+    const grown = new Uint32Array(Math.max(Math.ceil(1.5 * this.#keys.length), this.#end + words));
+    grown.set(this.#keys.subarray(0, this.#end));
+    this.#keys = grown;
+    this.#weights = new Float32Array(grown.buffer);
+  }
+
+  /** Moves all rows to the beginning of the slab, in place: a second slab would double its memory. */
+  #moveTogether(): void {
+    const items: number[] = [];
+    for (let item = 0; item < this.bound; item++) if (this.has(item)) items.push(item);
+    let end = 0;
+    for (const item of items.sort((a, b) => this.begin(a) - this.begin(b))) {
+      const from = this.begin(item), until = this.end(item);
+      this.#keys.copyWithin(end, from, until);
+      this.#heads[item * HEAD_WORDS] = end;
+      end += until - from;
     }
+    this.#keys.fill(0, end, this.#end);
+    this.#end = end;
+    this.#free = new Map();
   }
 
   #grow(item: number): void {

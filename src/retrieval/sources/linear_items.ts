@@ -55,10 +55,11 @@ export class LinearItems {
   readonly #predicts = new Map<number, Row>();
   /** By item: likes at the last solution, at that time. */
   readonly #solvedAt = new Map<number, number>();
-  /** Scratch: the neighbours of an item, their strengths, those in another order, and the equations. */
+  /** Scratch: the neighbours of an item, their strengths, those in another order, the strongest, and the equations. */
   #found = new Uint32Array(256);
   #strengths = new Float64Array(256);
   #sorted = new Float64Array(256);
+  readonly #support = new Uint32Array(SUPPORT);
   readonly #a = new Float64Array(SUPPORT * SUPPORT);
 
   /** A model over the counts. */
@@ -114,12 +115,12 @@ export class LinearItems {
   }
 
   #solve(item: number, unit: number, byId: (a: number, b: number) => number): void {
-    const support = this.#support(item, unit, byId);
-    const n = support.length;
-    const b = new Float64Array(n);
+    const support = this.#strongest(item, unit, byId);
+    this.#support.set(support);
+    const b = new Float64Array(support.length);
     let ridge = LAMBDA;
     do {
-      this.#fillEquations(item, support, { unit, ridge, b });
+      this.#fillEquations(item, { unit, ridge, b });
       solveInPlace(this.#a, b, ridge / 2);
       ridge *= 2;
     } while (ridge < LARGEST_RIDGE && b.some((weight) => !(Math.abs(weight) <= MOST)));
@@ -135,21 +136,22 @@ export class LinearItems {
   /** Puts G_SS + λI into the scratch, and G_Sj into b. */
   #fillEquations(
     item: number,
-    support: readonly number[],
     { unit, ridge, b }: { readonly unit: number; readonly ridge: number; readonly b: Float64Array },
   ): void {
     const { rows } = this.#neighbours;
-    const a = this.#a;
-    const n = support.length;
+    const [a, others, n] = [this.#a, this.#support, b.length];
+    rows.copy(item, { others, from: 0, end: n }, TOGETHER, b, 0);
     for (let i = 0; i < n; i++) {
-      b[i] = rows.get(item, support[i]!, TOGETHER) / unit;
-      for (let j = i + 1; j < n; j++) a[i * n + j] = rows.get(support[i]!, support[j]!, TOGETHER) / unit;
-      a[i * n + i] = this.#neighbours.liked(support[i]!) / unit + ridge;
+      const row = i * n;
+      b[i] = b[i]! / unit;
+      rows.copy(others[i]!, { others, from: i + 1, end: n }, TOGETHER, a, row + i + 1);
+      for (let at = row + i + 1; at < row + n; at++) a[at] = a[at]! / unit;
+      a[row + i] = this.#neighbours.liked(others[i]!) / unit + ridge;
     }
   }
 
   /** The strongest neighbours of an item. */
-  #support(item: number, unit: number, byId: (a: number, b: number) => number): number[] {
+  #strongest(item: number, unit: number, byId: (a: number, b: number) => number): number[] {
     const { rows } = this.#neighbours;
     const { keys, weights } = rows;
     this.#makeRoom(rows.size(item));

@@ -41,11 +41,14 @@ export const SESSIONS_OPTIONS = {
   gapMs: positive(1_800_000, "a longer silence ends a session"),
 } satisfies OptionsOf<SessionsOptions>;
 
-/** The session that a user is in. */
+/** The session that a user is in, between those of the users who were active just before and after. */
 interface Current {
-  readonly session: number;
+  readonly user: string;
+  session: number;
   /** Event time of its newest behaviour. */
   time: number;
+  older: Current | undefined;
+  newer: Current | undefined;
 }
 
 /** The newest sessions of everybody. */
@@ -56,13 +59,15 @@ export class Sessions {
   readonly #items = new Map<number, number[]>();
   #first = 0;
   #next = 0;
-  /** By user, the one whose session is newest last. */
+  /** By user. Their order of activity is not the map's: beginning with its first entry costs all that have left before. */
   readonly #current = new Map<string, Current>();
+  #oldest: Current | undefined;
+  #newest: Current | undefined;
   /** By item: its sessions, oldest first, perhaps some that are gone. */
   readonly #byItem: (number[] | undefined)[] = [];
   /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
   readonly #similarity: Float64Array;
-  readonly #newest: Uint8Array;
+  readonly #places: Uint8Array;
   readonly #mask: number;
   /** By number of sessions with an item: its weight among so many sessions, NaN where it was not asked for since. */
   readonly #idfs = new Float64Array(2 * NEWEST_SESSIONS);
@@ -77,42 +82,34 @@ export class Sessions {
     this.#gapMs = gapMs;
     const places = 2 ** Math.ceil(Math.log2(Math.max(1, this.#capacity)));
     this.#similarity = new Float64Array(places);
-    this.#newest = new Uint8Array(places);
+    this.#places = new Uint8Array(places);
     this.#mask = places - 1;
   }
 
   /** Appends a signal to the user's session. */
   learn({ user, item, time }: Signal): void {
     if (this.#capacity === 0) return;
-    let current = this.#currentOf(user, time);
-    this.#current.delete(user);
-    if (current === undefined) {
-      current = { session: this.#next++, time };
-      this.#items.set(current.session, []);
-      if (this.#next - this.#first > this.#capacity) this.#items.delete(this.#first++);
-    }
-    current.time = time;
-    this.#current.set(user, current);
-    for (const [other, { session }] of this.#current) {
-      if (session >= this.#first) break;
-      this.#current.delete(other);
-    }
-    const items = this.#items.get(current.session);
+    const { session } = this.#currentOf(user, time) ?? { session: this.#begin() };
+    this.#put(user, session, time);
+    while (this.#oldest !== undefined && this.#oldest.session < this.#first) this.#drop(this.#oldest);
+    const items = this.#items.get(session);
     if (items === undefined || items.length === MAX_ITEMS || items.includes(item)) return;
     items.push(item);
     const sessions = this.#sessionsOf(item);
-    sessions.push(current.session);
+    sessions.push(session);
     if (sessions.length >= 2 * NEWEST_SESSIONS) sessions.splice(0, NEWEST_SESSIONS);
   }
 
   /** Forgets whose sessions they were. */
   forget(user: string): void {
-    this.#current.delete(user);
+    const current = this.#current.get(user);
+    if (current !== undefined) this.#drop(current);
   }
 
   /** Forgets whose sessions all of them were. */
   forgetAll(): void {
     this.#current.clear();
+    this.#oldest = this.#newest = undefined;
   }
 
   /** Adds the items of the sessions most like the user's current one. */
@@ -122,7 +119,7 @@ export class Sessions {
     if (current === undefined || mine === undefined) return;
     const newest = mine.slice(-NEWEST_ITEMS);
     const touched: number[] = [];
-    const [similarity, places, mask, first] = [this.#similarity, this.#newest, this.#mask, this.#first];
+    const [similarity, places, mask, first] = [this.#similarity, this.#places, this.#mask, this.#first];
     for (let place = 0; place < newest.length; place++) {
       const sessions = this.#byItem[newest[place]!] ?? [];
       const share = (place + 1) / newest.length;
@@ -153,7 +150,9 @@ export class Sessions {
       for (const item of items) to.uint(rank[item]!);
     }
     to.uint(this.#current.size);
-    for (const [user, { session, time }] of this.#current) to.string(user).uint(session).f64(time);
+    for (let current = this.#oldest; current !== undefined; current = current.newer) {
+      to.string(current.user).uint(current.session).f64(current.time);
+    }
     const items = [...this.#byItem.keys()].filter((item) => this.#byItem[item] !== undefined)
       .sort((a, b) => rank[a]! - rank[b]!);
     to.uint(items.length);
@@ -176,7 +175,7 @@ export class Sessions {
       this.#items.set(session, Array.from({ length: from.count() }, () => itemAt(from.uint())));
     }
     for (let n = from.count(); n > 0; n--) {
-      this.#current.set(from.string(), { session: from.uint(), time: from.f64() });
+      this.#put(from.string(), from.uint(), from.f64());
     }
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
@@ -184,6 +183,40 @@ export class Sessions {
       const sessions = this.#sessionsOf(item);
       for (let k = from.count(); k > 0; k--) sessions.push(last += from.int());
     }
+  }
+
+  /** Begins a session, in place of the oldest one where there are too many. @returns its number */
+  #begin(): number {
+    this.#items.set(this.#next, []);
+    if (this.#next + 1 - this.#first > this.#capacity) this.#items.delete(this.#first++);
+    return this.#next++;
+  }
+
+  /** Makes a user the last who was active. */
+  #put(user: string, session: number, time: number): void {
+    const known = this.#current.get(user);
+    const current = known ?? { user, session, time, older: undefined, newer: undefined };
+    if (known === undefined) this.#current.set(user, current);
+    else this.#unlink(current);
+    current.session = session;
+    current.time = time;
+    current.older = this.#newest;
+    current.newer = undefined;
+    if (this.#newest === undefined) this.#oldest = current;
+    else this.#newest.newer = current;
+    this.#newest = current;
+  }
+
+  #drop(current: Current): void {
+    this.#unlink(current);
+    this.#current.delete(current.user);
+  }
+
+  #unlink({ older, newer }: Current): void {
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
   }
 
   #sessionsOf(item: number): number[] {
