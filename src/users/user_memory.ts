@@ -15,6 +15,8 @@ import { createUser, type UserState } from "./user_state.ts";
 
 /** Bytes in memory per byte of a record, beside the slab (maps, strings, objects); measured as 2 to 4. */
 const RECORD_GROWTH = 3;
+/** Bytes of a user of whom nothing is known: most users have done little, and are mostly this. */
+export const USER_BYTES = 300;
 
 /** Keeps the users in memory, least recently active first. */
 export class UserMemory {
@@ -112,7 +114,7 @@ export class UserMemory {
   }
 
   #weigh(user: UserState, recordBytes: number): void {
-    const bytes = this.#sequences.rowBytes(user.row) + RECORD_GROWTH * recordBytes;
+    const bytes = USER_BYTES + this.#sequences.rowBytes(user.row) + RECORD_GROWTH * recordBytes;
     this.#bytes += bytes - user.bytes;
     user.bytes = bytes;
   }
