@@ -36,6 +36,7 @@ const { values } = parseArgs({
     "model": { type: "string", default: "base" },
     "memory": { type: "string" },
     "path": { type: "string" },
+    "until": { type: "string", default: "Infinity" },
     "fill": { type: "boolean", default: false },
   },
 });
@@ -45,6 +46,7 @@ const lists = !values["no-lists"];
 const PORTION = 5000;
 /** Looks at the memory. */
 const LOOKS = 20;
+const LOOK_EVENTS = 100_000;
 const LIST = 8;
 const CATEGORIES = 12;
 const encoder = new TextEncoder();
@@ -52,8 +54,11 @@ const encoder = new TextEncoder();
 await using log: Log = values.path === undefined ? new MemoryLog() : await SqliteLog.open(values.path);
 await log.createTopics(topicSpecs(topics, 1));
 if ((await log.bounds(topics.events, 0)).end === 0) await fill();
-if (values.fill) Deno.exit(0);
-const { end } = await log.bounds(topics.events, 0);
+if (values.fill) {
+  await log[Symbol.asyncDispose]();
+  Deno.exit(0);
+}
+const end = Math.min((await log.bounds(topics.events, 0)).end, Number(values.until));
 const config = parseConfig(await Deno.readTextFile("fixtures/shop/meander.json"), "meander.json");
 const memory = values.memory === undefined ? undefined : byteSize(values.memory);
 const flags = { model: values.model as ModelName, seed: 0, memory };
@@ -61,16 +66,23 @@ const options = rebuildOptions(config, flags, generationTopics(topics, 2), [end]
 await using rebuild = await Rebuild.open(log, options);
 const first = rebuild.progress.done;
 const begun = process.cpuUsage();
-let due = 0;
+let due = 0, before = { done: first, spent: 0 };
 for (let isOpen = true; isOpen;) {
   isOpen = await rebuild.step();
   const { done } = rebuild.progress;
   if (isOpen && done < due) continue;
-  due = done + end / LOOKS;
+  due = done + Math.min(end / LOOKS, LOOK_EVENTS);
   const { user, system } = process.cpuUsage(begun);
-  const rss = (process.memoryUsage().rss / 2 ** 20).toFixed(0);
-  const rate = (done - first) / (user + system) * 1e6;
-  print(`${done} of ${end} events, ${rate.toFixed(0)} a second of processor, ${rss} MB resident`);
+  const spent = user + system;
+  const rate = (now: number, then: number, micros: number) => ((now - then) / micros * 1e6).toFixed(0);
+  const { rss, heapUsed, external } = process.memoryUsage();
+  const megabytes = [rss, heapUsed, external].map((bytes) => (bytes / 2 ** 20).toFixed(0));
+  print(
+    `${done} of ${end} events, ${rate(done, first, spent)} a second of processor, ${
+      rate(done, before.done, spent - before.spent)
+    } since the last line; ${megabytes.join(", ")} MB resident, heap, outside it`,
+  );
+  before = { done, spent };
 }
 
 /** Writes the events in bulk. */
@@ -130,14 +142,14 @@ function* people(): Generator<NewRecord> {
   }
   for (let view = 0;; view++) {
     const time = start + view * 2000;
-    const place = Math.floor(users * random() ** 3);
+    const place = Math.floor(users ** random());
     const [user, request] = [`u${place}`, `r${view}`];
     const record = (event: Record<string, unknown>): NewRecord => {
       const value = encoder.encode(JSON.stringify({ user, ...event }));
       return { topic: topics.events, partition: 0, key: user, value, time };
     };
     const shown = Array.from({ length: LIST }, (_, k) => {
-      return `i${(place + k % 2) % CATEGORIES + CATEGORIES * Math.floor(items / CATEGORIES * random() ** 2)}`;
+      return `i${(place + k % 2) % CATEGORIES + CATEGORIES * Math.floor((items / CATEGORIES) ** random())}`;
     });
     if (lists) {
       yield record({ type: "impression", id: `s${view}`, request, time, items: [...new Set(shown)] });
