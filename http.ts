@@ -28,6 +28,7 @@
 
 // The server.
 export { startHttp } from "./streams/server/http.ts";
+export type { ConfiguredNames } from "./src/mapping/name_check.ts";
 export type { HttpOptions } from "./streams/server/backend.ts";
 export type { HttpServer, ListenOptions } from "./streams/server/serve.ts";
 export type { HttpLimits } from "./streams/http/contract/limits.ts";

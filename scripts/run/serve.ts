@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import manifest from "../../deno.json" with { type: "json" };
-import type { Config } from "../../streams/config/config.ts";
+import { type Config, knownNames } from "../../streams/config/config.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";
 import type { OnlineOptions } from "../../streams/generations/online.ts";
@@ -91,7 +91,7 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   const server = address && await listen({
     ...{ ...address, log, prefix: flags.prefix, service, metrics, keys },
     settings: config.http ?? {},
-    sources: config.sources,
+    ...{ sources: config.sources, names: knownNames(config) },
     checks: () => diskShortage(folder),
   }, thread);
 

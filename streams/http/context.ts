@@ -5,6 +5,7 @@
  */
 
 import type { RequestEvent } from "../../src/events/event.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Log, NewRecord } from "../log/log.ts";
 import type { RecordSource } from "../mapping/record_source.ts";
@@ -55,6 +56,8 @@ export interface ApiContext {
   readonly isStopping: () => boolean;
   /** Sources of the configuration, by name. @default {none} */
   readonly sources?: ReadonlyMap<string, RecordSource> | undefined;
+  /** Told of each event and item that callers send. @default {nothing} */
+  readonly see?: ((record: OwnRecord) => void) | undefined;
   /** What is wrong with attributes that a filter asks for; `null` = nothing. @default {nothing} */
   readonly unknownAttribute?: ((names: readonly string[]) => Promise<string | null>) | undefined;
   /** Further reasons why the process is not ready. @default {none} */

@@ -45,6 +45,8 @@ export interface IntakeOptions {
   readonly now: number;
   /** Most entries of a body. */
   readonly maxEntries: number;
+  /** Told of each event and item. @default {nothing} */
+  readonly see?: ((record: OwnRecord) => void) | undefined;
 }
 
 /** How far an event's time may be ahead of our clock, as in a task, where it then counts as now. */
@@ -64,7 +66,7 @@ const TIME = "milliseconds since 1970, or nothing for the time of arrival";
 
 /** Takes the events of a body. @throws Problem `bad-body` or `too-large` when the body as a whole is wrong */
 export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
-  const { topics, now } = options;
+  const { topics, now, see } = options;
   return take(bytes, kind, options, (value, own) => {
     const checked = checkEventFields(value);
     if (!checked.ok) return checked;
@@ -73,6 +75,7 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
     if (ahead > MAX_AHEAD_MS) {
       return reject("in-the-future", `event time is ${ahead} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
     }
+    see?.({ kind: "event", event });
     return own === null
       ? arrivedRecord(topics, { kind: "event", event }, now)
       : { topic: topics.events, key: event.user, value: own, time: now, headers: ARRIVED_HEADERS };
@@ -81,11 +84,12 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
 
 /** Takes the items of a body, as {@linkcode takeEvents} does events. */
 export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions): Intake {
-  const { topics, now } = options;
+  const { topics, now, see } = options;
   return take(bytes, kind, options, (value, own) => {
     const checked = checkItemFields(value);
     if (!checked.ok) return checked;
     const { item } = checked;
+    see?.({ kind: "item", item });
     return own === null
       ? newRecord(topics, { kind: "item", item }, now)
       : { topic: topics.items, key: item.item, value: own, time: now };

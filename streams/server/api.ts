@@ -4,7 +4,9 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import manifest from "../../deno.json" with { type: "json" };
+import { type ConfiguredNames, NameCheck } from "../../src/mapping/name_check.ts";
 import { dashboardPages, liveEndpoint } from "../dashboard/endpoints.ts";
 import type { LiveFeed } from "../dashboard/live.ts";
 import { doorEndpoints } from "../doors/doors.ts";
@@ -35,6 +37,8 @@ import type { SourcesSettings } from "../mapping/source_settings.ts";
 import { settle } from "../../src/options/option.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
 
+const logger = getLogger(["meander", "http"]);
+
 /** The parts of a context that the settings define. */
 export function limitsIn(
   settings: HttpSettings,
@@ -46,6 +50,15 @@ export function limitsIn(
   );
   const bodies = new Bodies({ maxBytes, maxInFlightBytes, clock });
   return { maxEntries, answerTimeoutMs, health: new LogHealth(clock), bodies };
+}
+
+/** Logs each name in events and items that a configuration does not know, once. */
+export function namesLogged(known: ConfiguredNames | undefined): ApiContext["see"] {
+  if (known === undefined) return undefined;
+  const names = new NameCheck(known);
+  return (record) => {
+    for (const told of names.see(record)) logger.warn("{told}", { told });
+  };
 }
 
 /** The sources of a configuration, compiled. */

@@ -6,6 +6,7 @@
 
 import type { ApiKey } from "../http/contract/access.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
+import type { ConfiguredNames } from "../../src/mapping/name_check.ts";
 import type { Log } from "../log/log.ts";
 import type { Service } from "../service/service.ts";
 import type { Metrics } from "../http/metrics.ts";
@@ -17,7 +18,7 @@ import { LiveFeed } from "../dashboard/live.ts";
 import { Recorder } from "../dashboard/recorder.ts";
 import { Snapshots } from "../dashboard/snapshot.ts";
 import { servingTopics } from "../topics/serving.ts";
-import { apiOf, limitsIn, sourcesIn } from "./api.ts";
+import { apiOf, limitsIn, namesLogged, sourcesIn } from "./api.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { withoutModel } from "./late.ts";
@@ -38,6 +39,8 @@ export interface HttpOptions extends ListenOptions {
   readonly settings?: HttpSettings;
   /** Sources of the configuration, whose records callers may send. @default {{}} */
   readonly sources?: SourcesSettings | undefined;
+  /** Actions and features of the configuration: others in what callers send are logged. @default {none are} */
+  readonly names?: ConfiguredNames | undefined;
   /** API keys. @default {those of the settings} */
   readonly keys?: readonly ApiKey[];
   /** Further reasons why the process is not ready, for `/ready`. @default {none} */
@@ -65,7 +68,7 @@ export async function openBackend(
   options: Omit<HttpOptions, "hostname" | "port" | "keys">,
   elsewhere?: Queues,
 ): Promise<Backend> {
-  const { log, prefix, service, metrics, settings = {}, sources, now = Date.now, checks } = options;
+  const { log, prefix, service, metrics, settings = {}, sources, names, now = Date.now, checks } = options;
   const topics = service?.deployment.topics ?? await servingTopics(log, prefix);
   const partitions = (await log.topics()).get(topics.events)?.partitions ?? 1;
   const clock = () => performance.now();
@@ -92,6 +95,7 @@ export async function openBackend(
     isStopping,
     checks,
     sources: sourcesIn(sources),
+    see: namesLogged(names),
     unknownAttribute: (names: readonly string[]) => Promise.resolve(attributes.unknown(names)),
     ...limitsIn(settings, clock),
   };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { knownNames } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
@@ -72,6 +73,7 @@ export async function startApi(
       metrics,
       settings: { answerTimeoutMs: 60_000, ...settings },
       sources,
+      names: knownNames({}),
     },
     now: () => NOW,
   });

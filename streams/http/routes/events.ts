@@ -84,7 +84,7 @@ function checkApplied(service: Pick<Service, "faults"> | undefined): void {
 }
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {
-  const { topics, bodies, maxEntries, service } = context;
+  const { topics, bodies, maxEntries, service, see } = context;
   const bodyIs = bodyKind(request.headers, MANY);
   if (kind === "event") {
     checkApplied(service);
@@ -93,7 +93,7 @@ async function intake(context: ApiContext, request: Request, kind: "event" | "it
   using _underWay = service?.thread.enter();
   const bytes = await bodies.read(request);
   const take = kind === "event" ? takeEvents : takeItems;
-  const taken = take(bytes, bodyIs, { topics, maxEntries, now: context.now() });
+  const taken = take(bytes, bodyIs, { topics, maxEntries, see, now: context.now() });
   context.metrics.taken(kind, taken.records.length, taken.rejected);
   if (taken.records.length === 0) throw noneTaken(taken);
   await append(context, taken.records);

@@ -70,7 +70,7 @@ async function intake(
   const { records, rejected, entries } = takeRecords(bytes, kind, source, {
     topics: context.topics,
     now: context.now(),
-    maxEntries: context.maxEntries,
+    ...{ maxEntries: context.maxEntries, see: context.see },
   });
   context.metrics.taken("event", records.length, rejected);
   if (rejected.length === entries) {
@@ -91,6 +91,8 @@ export interface TakeOptions {
   readonly now: number;
   /** Most entries of a body. */
   readonly maxEntries: number;
+  /** Told of each event and item. @default {nothing} */
+  readonly see?: ApiContext["see"];
 }
 
 /** Takes the entries of a body by a source. @throws Problem `bad-body` or `too-large` when it is wrong as a whole */
@@ -98,7 +100,7 @@ export function takeRecords(
   bytes: Uint8Array,
   kind: BodyKind,
   source: RecordSource,
-  { topics, now, maxEntries }: TakeOptions,
+  { topics, now, maxEntries, see }: TakeOptions,
 ): {
   readonly records: readonly NewRecord[];
   readonly rejected: readonly RejectedEntry[];
@@ -111,6 +113,7 @@ export function takeRecords(
     const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => made += bytes) : taken;
     if ("ok" in own) rejected.push({ index, code: own.code, reason: own.reason });
     else records.push(...own);
+    for (const record of taken.ok ? taken.records : []) see?.(record);
   };
   const check = (entries: number) => {
     if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");

@@ -7,6 +7,7 @@
 import type { LogLevel } from "@logtape/logtape";
 import type { RequestEvent } from "../../../src/events/event.ts";
 import type { Recommendation } from "../../../src/events/recommendation.ts";
+import type { ConfiguredNames } from "../../../src/mapping/name_check.ts";
 import type { LogAddress } from "../../log/log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { Measures } from "../../http/metrics.ts";
@@ -63,6 +64,7 @@ export interface ListenOrder extends ListenOptions {
   readonly partitions: number;
   readonly settings: HttpSettings;
   readonly sources: SourcesSettings;
+  readonly names: ConfiguredNames | undefined;
   readonly keys: readonly ApiKey[];
 }
 

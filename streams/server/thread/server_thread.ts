@@ -109,11 +109,12 @@ export class ServerThread {
    * @throws Error when the place cannot be listened at, such as a port that is taken
    */
   async listen(options: HttpOptions): Promise<HttpServer> {
-    const { hostname, port, metrics, settings = {}, sources = {}, keys = settings.keys ?? [] } = options;
+    const { hostname, port, metrics, settings = {}, sources = {}, names, keys = settings.keys ?? [] } =
+      options;
     const backend = this.#backend = await openBackend(options, this.#queues());
     this.#endpoints = new Map(backend.endpoints.map((endpoint) => [endpoint.id, endpoint]));
     const { partitions } = backend.context;
-    const order: ListenOrder = { hostname, port, partitions, settings, sources, keys };
+    const order: ListenOrder = { hostname, port, partitions, settings, sources, names, keys };
     return await backend.serve(async () => {
       const url = await this.#orders.call("listen", [order]);
       metrics.join(() => this.#orders.call("measures", []));

@@ -13,7 +13,7 @@ import { configureLogging } from "../../settings/logging.ts";
 import { meteredLog } from "../../log/metered_log.ts";
 import { servingGeneration } from "../../topics/serving.ts";
 import { generationTopics, type Topics } from "../../topics/topics.ts";
-import { apiOf, limitsIn, serveApi, sourcesIn } from "../api.ts";
+import { apiOf, limitsIn, namesLogged, serveApi, sourcesIn } from "../api.ts";
 import type { ApiContext } from "../../http/context.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
 import type { LogHealth } from "../../http/log_health.ts";
@@ -113,7 +113,7 @@ class Thread {
   }
 
   /** Serves HTTP. @returns its URL */
-  #listen({ hostname, port, partitions, settings, sources, keys }: ListenOrder): string {
+  #listen({ hostname, port, partitions, settings, sources, names, keys }: ListenOrder): string {
     const { topics, metrics, metered: log } = this.#open();
     const news = new NewsBox((news) => this.#process.call("told", [news]));
     metrics.tell(news);
@@ -136,6 +136,7 @@ class Thread {
       ...limits,
       isStopping,
       sources: sourcesIn(sources),
+      see: namesLogged(names),
       unknownAttribute: (names) => this.#process.call("unknownAttribute", [names]),
       withoutModel: (event) => answerOf(this.#process.call("withoutModel", [event])),
     };
