@@ -11,7 +11,7 @@
  * Behaviours and profiles that are still events on the log are left out. Everything derived from behaviours
  * (sequences, pairs, popularity) is computed as configured now; everything that never entered a sequence is lost:
  * lists and their outcomes, values, and behaviours that sequences have dropped. Takes memory for {@linkcode SLICE}
- * behaviours and one id per user.
+ * behaviours, one id per user, the aliases of all sessions, and what they handed over.
  *
  * @module
  */
@@ -153,12 +153,22 @@ interface Remembered {
   readonly time: number;
 }
 
+/** Who handed a behaviour over, whose event the log has, where it has no `merge` of it any more. */
+interface Handed {
+  /** Id of the session. */
+  readonly from: string;
+  /** Event time of the alias. */
+  readonly until: number;
+}
+
 /** Where the events on the log begin, in time. */
 interface Border {
   /** Behaviours of this time and later are events of the log. */
   readonly time: number;
   /** Earlier behaviours that are events of the log, too, by {@linkcode keyOf}. */
   readonly known: ReadonlySet<string>;
+  /** Behaviours that are events of sessions in other partitions: counted there, and not here. */
+  readonly handed: ReadonlyMap<string, Handed>;
   /** The time of the log's first record. */
   readonly since: number;
 }
@@ -173,9 +183,10 @@ async function remember(
   const topic = rememberedTopic(topics);
   await log.trim(topic, task, (await log.bounds(topic, task)).end); // of a run that was killed
   const state = new TaskState(options, PRIOR);
-  const users = async (see: (user: UserState) => void, then?: () => Promise<void>) => {
+  const isOwn = (id: string) => partitionOf(id, tasks) === task;
+  const users = async (see: (user: UserState) => void, then?: () => Promise<void>, isSeen = isOwn) => {
     for await (const { key, value, record } of newestUsers(log, from.state)) {
-      if (partitionOf(key, tasks) !== task) continue;
+      if (!isSeen(key)) continue;
       try {
         state.viewRecord(key, value, see);
       } catch (cause) {
@@ -185,18 +196,32 @@ async function remember(
     }
   };
   const sessions = new Map<string, readonly Alias[]>();
-  await users(({ id, aliases }) => {
-    if (aliases.length > 0) sessions.set(id, aliases);
-  });
-  const border = await borderOf(log, topics.events, task, { start, sessions });
+  await users(
+    ({ id, aliases }) => {
+      if (aliases.length > 0) sessions.set(id, aliases);
+    },
+    undefined,
+    () => true,
+  );
+  const own = await borderOf(log, topics.events, task, { start, sessions });
+  const handed = new Map<string, Handed>();
+  for (let other = 0; other < tasks && sessions.size > 0; other++) {
+    if (other === task) continue;
+    for (
+      const [key, by] of await handedIn(log, topics.events, other, { before: own.time, sessions, isOwn })
+    ) {
+      handed.set(key, by);
+    }
+  }
+  const border: Border = { ...own, handed };
   const experiments = await experimentsBefore(log, topics, border.since);
   const hours = new Map<number, number>();
   let [all, gone] = [experiments.length, 0];
   await users((user) => {
     gone += state.sequences.total(user.row) - state.sequences.length(user.row);
     all += profilesOf(user, 0).length;
-    for (const { time } of rememberedOf(state, user, border)) {
-      const hour = Math.floor(time / HOUR_MS);
+    for (const { at } of rememberedOf(state, user, border)) {
+      const hour = Math.floor(at / HOUR_MS);
       hours.set(hour, (hours.get(hour) ?? 0) + 1);
       all++;
     }
@@ -219,15 +244,15 @@ async function remember(
     for (const event of profilesOf(user, first)) put(event);
   }, () => write(PORTION));
   for (const { from: begin, to } of slices) {
-    const slice: Remembered[] = [];
+    const slice: { readonly at: number; readonly event: Event }[] = [];
     await users((user) => {
       for (const one of rememberedOf(state, user, border)) {
-        if (one.time >= begin && one.time < to) slice.push(one);
+        if (one.at >= begin && one.at < to) slice.push(one);
       }
     });
-    slice.sort((a, b) => a.time - b.time);
-    for (const one of slice) {
-      put({ type: "interaction", ...one });
+    slice.sort((a, b) => a.at - b.at);
+    for (const { event } of slice) {
+      put(event);
       await write(PORTION);
     }
   }
@@ -247,7 +272,7 @@ async function borderOf(
   topic: string,
   task: number,
   { start, sessions }: { readonly start: number; readonly sessions: ReadonlyMap<string, readonly Alias[]> },
-): Promise<Border> {
+): Promise<Omit<Border, "handed">> {
   const known = new Set<string>();
   const times: number[] = [];
   let since = Infinity;
@@ -260,11 +285,7 @@ async function borderOf(
     if (event.type === "interaction") {
       known.add(keyOf(event));
       // What was handed over is in a `merge` behind it.
-      let alias = aliasAt(sessions.get(event.user) ?? [], event.time);
-      while (alias !== undefined) {
-        known.add(keyOf({ ...event, user: alias.of }));
-        alias = aliasAfter(sessions.get(alias.of) ?? [], alias.until);
-      }
+      for (const { of } of ownersOf(event, sessions)) known.add(keyOf({ ...event, user: of }));
     }
     if (event.type === "merge") {
       for (const one of event.behaviours) known.add(keyOf({ user: event.user, ...one }));
@@ -274,6 +295,44 @@ async function borderOf(
   times.sort((a, b) => a - b);
   const time = times.length < BORDER_EVENTS ? (times.at(-1) ?? Infinity) + 1 : times[BORDER_EVENTS / 2]!;
   return { time, known, since };
+}
+
+/** Whose a behaviour of a session has become, one after the other. */
+function* ownersOf(
+  { user, time }: Pick<Remembered, "user" | "time">,
+  sessions: ReadonlyMap<string, readonly Alias[]>,
+): Generator<Alias> {
+  let alias = aliasAt(sessions.get(user) ?? [], time);
+  while (alias !== undefined) {
+    yield alias;
+    alias = aliasAfter(sessions.get(alias.of) ?? [], alias.until);
+  }
+}
+
+/** What sessions of another partition have handed over to users of this one, and did before a time. */
+async function handedIn(
+  log: Log,
+  topic: string,
+  other: number,
+  { before, sessions, isOwn }: {
+    readonly before: number;
+    readonly sessions: ReadonlyMap<string, readonly Alias[]>;
+    readonly isOwn: (id: string) => boolean;
+  },
+): Promise<ReadonlyMap<string, Handed>> {
+  const handed = new Map<string, Handed>();
+  let later = 0;
+  for await (const { value } of readAll(log, topic, other)) {
+    const decoded = decodeEvent(value ?? new Uint8Array(0));
+    if (!decoded.ok) continue;
+    const { event } = decoded;
+    if (event.time >= before && ++later === BORDER_EVENTS) break;
+    if (event.type !== "interaction") continue;
+    for (const { of, until } of ownersOf(event, sessions)) {
+      if (isOwn(of)) handed.set(keyOf({ ...event, user: of }), { from: event.user, until });
+    }
+  }
+  return handed;
 }
 
 /** Experiments whose newest change the log has dropped. */
@@ -288,19 +347,24 @@ function keyOf({ user, item, action, time }: Remembered): string {
   return `${user}\0${item}\0${action}\0${time}`;
 }
 
-/** The behaviours of a user for which the log has no event. */
+/** The behaviours of a user for which the log has no event, as events, and the times at which they are to come. */
 function* rememberedOf(
   state: TaskState,
   { id: user, row }: UserState,
-  border: Border,
-): Generator<Remembered> {
+  { time: border, known, handed }: Border,
+): Generator<{ readonly at: number; readonly event: Event }> {
   const { sequences, catalogue } = state;
-  for (let place = 0; place < sequences.length(row); place++) {
-    const time = sequences.time(row, place);
-    if (time >= border.time) return;
-    const item = catalogue.at(sequences.item(row, place)).id;
-    const one = { user, item, action: sequences.action(row, place), time };
-    if (!border.known.has(keyOf(one))) yield one;
+  for (const { item: index, action, time, strength } of sequences.behaviours(row)) {
+    if (time >= border) return;
+    const item = catalogue.at(index).id;
+    const key = keyOf({ user, item, action, time });
+    if (known.has(key)) continue;
+    const by = handed.get(key);
+    if (by === undefined) yield { at: time, event: { type: "interaction", user, item, action, time } };
+    else {
+      const behaviours = [{ item, action, time, strength }];
+      yield { at: by.until, event: { type: "merge", user, from: by.from, time: by.until, behaviours } };
+    }
   }
 }
 

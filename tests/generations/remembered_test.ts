@@ -9,6 +9,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { ownRecord } from "../../streams/task/inputs/inputs.ts";
@@ -155,6 +156,33 @@ Deno.test("what a session has handed over is not remembered where the log has th
   assert.deepEqual(rebuild.progress.carried, [{ start: 4, behaviours: 1, profiles: 1, gone: 0 }]);
   while (await rebuild.step());
   assert.deepEqual((await usersOf(log, after))["ann"], (await usersOf(log, built))["ann"]);
+});
+
+Deno.test("what a session of another partition has handed over counts once where the log has the session's event, and its merge no more", async () => {
+  const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
+  const act = (user: string, at: number): Event => {
+    return { type: "interaction", user, item, action: "view", time: time + at };
+  };
+  const idIn = (partition: number, name: string) =>
+    Array.from({ length: 99 }, (_, n) => `${name}-${n}`).find((id) => partitionOf(id, 2) === partition)!;
+  const [session, ann] = [idIn(0, "session"), idIn(1, "ann")];
+  const alias = { type: "alias", user: session, of: ann, time: time + 9 } as const;
+  const handedOver = [{ item, action: "view", time: time + 1, strength: 0.5 }];
+  await using log = await logOf(
+    [
+      ...[act(session, 1), alias, act(session, 20)],
+      { type: "merge", user: ann, from: session, time: alias.time, behaviours: handedOver },
+      act(ann, 30),
+    ],
+    new MemoryLog(),
+    2,
+  );
+  await build(log, await rebuildOptions(log));
+  await log.trim(topics.events, 1, 1);
+  await using rebuild = await Rebuild.open(log, await following(log));
+  assert.deepEqual(rebuild.progress.carried, [{ start: 1, behaviours: 1, profiles: 0, gone: 0 }]);
+  while (await rebuild.step());
+  assert.deepEqual(await digestOf(log, after), await digestOf(log, built));
 });
 
 Deno.test("a build that is killed while it remembers, or later, goes on to the same bytes", async () => {
