@@ -34,7 +34,7 @@ import { changeText } from "../streams/generations/changes.ts";
 import { generationLog } from "../streams/generations/generation_log.ts";
 import { generationsOf } from "../streams/topics/generations.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
-import { misfitsOf, problemsOf } from "./config/config_problems.ts";
+import { idleIn, misfitsOf, problemsOf } from "./config/config_problems.ts";
 import { keyHeaders } from "./flags/server_flags.ts";
 import { addLogFlags, chosenLog, type LogFlags, placeOf } from "./flags/log_flags.ts";
 import { lookAtSources } from "../streams/service/sources_view.ts";
@@ -113,7 +113,11 @@ async function main(flags: Flags): Promise<number> {
     followedSources(flags, config ?? {}),
     { now: Date.now, maxLag: flags.maxLag },
   );
-  const remarks = [...await reviewOf(log, flags), ...await differences(log, flags, config)];
+  const remarks = [
+    ...await reviewOf(log, flags),
+    ...await differences(log, flags, config),
+    ...idleIn(config ?? {}),
+  ];
   const wrong = remarks.filter(({ isProblem }) => isProblem);
   const problems = [...configured, ...found.problems, ...sources.problems, ...wrong, ...unwell];
   const inspection = {

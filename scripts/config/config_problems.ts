@@ -4,11 +4,13 @@
  * @module
  */
 
+import { TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { nearName } from "../../src/events/keys/near_name.ts";
 import { Guard } from "../../src/learner/guard/guard.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { ConfigError, type ConfigFault } from "../../streams/settings/config_fault.ts";
+import type { LogRemark } from "../../streams/log/log.ts";
 import { SECRET_MESSAGE } from "../../streams/log/kafka/settings.ts";
 import type { Problem } from "../../streams/service/inspection.ts";
 import { plainText } from "../flags/plain_text.ts";
@@ -54,6 +56,16 @@ export function misfitsOf(config: Config, file: string): readonly Problem[] {
       return [{ what: `${file}: ${section}: ${error.message}`, remedy }];
     }
   });
+}
+
+/** Settings that nothing uses beside the others. */
+export function idleIn({ retrieval, ranking = TASK_OPTIONS.ranking.value }: Config): readonly LogRemark[] {
+  if (!retrieval?.head || ranking === "auto") return [];
+  return [{
+    what: `retrieval.head learns from every list, and "ranking": "${ranking}" never asks it`,
+    remedy: 'take one of the two out: `"ranking": "auto"` is the default, and asks it',
+    isProblem: false,
+  }];
 }
 
 function problemOf(file: string, fault: ConfigFault, rows: readonly ConfigRow[]): Problem {

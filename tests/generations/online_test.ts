@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { rebuildOnline } from "../../streams/generations/online.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { setTimeout as delay } from "node:timers/promises";
@@ -137,6 +138,35 @@ Deno.test("rebuildOnline() killed at any operation goes on to the same bytes", a
   }
   assert.ok(kills >= 10, `${kills} kills`);
   assert.deepEqual(contents, await builtAtRest(log, legs));
+});
+
+Deno.test("rebuildOnline() waits for answers that are committed, and cannot be read yet", async () => {
+  await using inner = new MemoryLog();
+  const { send, allAnswered } = await deployment(inner, [60, 260], 1);
+  const { recommendations } = topics;
+  let readable = (await inner.bounds(recommendations, 0)).end;
+  const log = layered(inner, {
+    endsOf: async (places, what) => {
+      assert.deepEqual(places, [{ topic: recommendations, partition: 0 }]);
+      const { end } = await inner.bounds(recommendations, 0);
+      return [what === "written" ? end : readable = Math.min(end, readable + 1)];
+    },
+    read: async (topic, partition, from, options) => {
+      const read = await inner.read(topic, partition, from, options);
+      if (topic !== recommendations) return read;
+      const records = read.records.filter(({ offset }) => offset < readable);
+      return { records, next: Math.max(from, Math.min(read.next, readable)) };
+    },
+  });
+  let contents: unknown;
+  const legs = legsOf(log, async () => {
+    const taken = await contentsOf(inner);
+    return () => contents = taken;
+  });
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 }, onStep: () => void send(2) });
+  assert.ok((await member.build(2)).isSwitched);
+  await allAnswered();
+  assert.deepEqual(contents, await builtAtRest(inner, legs));
 });
 
 /** A build beside which so many events come and are answered in each leg, of which a step takes so long in simulated time. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { misfitsOf, problemsOf } from "../../../scripts/config/config_problems.ts";
+import { idleIn, misfitsOf, problemsOf } from "../../../scripts/config/config_problems.ts";
 import { parseConfig } from "../../../streams/config/config.ts";
 
 function problems(text: string, env: Readonly<Record<string, string>> = {}) {
@@ -96,4 +96,10 @@ Deno.test("problemsOf() tells every field, and the variable of the environment t
     "shop.json, line 1",
   ]);
   assert.deepEqual(problems('{"batchRows": 3, "guard": null}'), []);
+});
+
+Deno.test("idleIn() says that a head is learnt that no order asks", () => {
+  const retrieval = { head: true };
+  assert.match(idleIn({ retrieval, ranking: "blend" })[0]!.what, /^retrieval\.head .* "ranking": "blend"/);
+  assert.deepEqual([idleIn({ retrieval }), idleIn({ ranking: "blend" })], [[], []]);
 });
