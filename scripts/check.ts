@@ -299,7 +299,7 @@ async function differences(
   }];
   // Without a file nobody says what it is to be.
   if (Object.keys(config).length === 0) return gain;
-  const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags);
+  const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags); // of names that this release has
   const changes = blueprintChanges(recorded.blueprint, now).map((change) => ({
     what: `the configuration differs from the deployment: ${changeText(change)}`,
     remedy: change.reach === "rebuild"

@@ -233,7 +233,7 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
   };
   try {
     const adapter = typeof records === "string"
-      ? formatAdapter(records as JsonFormat)
+      ? formatAdapter(records as JsonFormat) // other formats are refused before
       : sourceAdapter(records);
     const format = watched(adapter, (own) => tellNames(names, own));
     if (flags.name === undefined && typeof records !== "string") {
@@ -253,7 +253,7 @@ async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortS
         return await feeder.feed(once ? {} : { waitMs: WAIT_MS, signal });
       } catch (error) {
         if (signal.aborted) return 0;
-        if (!isTemporary((error as Error).cause)) throw error;
+        if (!(error instanceof Error) || !isTemporary(error.cause)) throw error;
         print(Deno.stderr, `waits for the schema registry: ${reasonOf(error)}\n`);
         await pause(WAITING_MS, signal);
         return undefined;

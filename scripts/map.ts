@@ -10,6 +10,7 @@
 
 import { suggest } from "../src/mapping/suggestion.ts";
 import { survey, type SurveyedField } from "../src/mapping/survey.ts";
+import { isOneOf } from "../src/values/one_of.ts";
 import { knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { PRESETS } from "../streams/mapping/presets.ts";
@@ -62,7 +63,8 @@ async function main(flags: Flags): Promise<number> {
       `Cannot try ${format}: it is built in; name a source of the configuration or a preset, or none`,
     );
   }
-  const rows = /\.(csv|tsv)(\.gz)?$/.exec(flags.try)?.[1] as "csv" | "tsv" | undefined;
+  const [, ending] = /\.(csv|tsv)(\.gz)?$/.exec(flags.try) ?? [];
+  const rows = isOneOf(["csv", "tsv"] as const, ending) ? ending : undefined;
   const registry = flags.registry === undefined ? undefined : { url: flags.registry };
   const isRegistry = format?.format === "registry" || registry !== undefined;
   const sort = rows ?? (flags.try.endsWith(".avro") ? "avro" : undefined);

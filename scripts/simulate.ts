@@ -149,7 +149,7 @@ async function main(flags: Flags): Promise<number> {
 
 function lookAt({ pages, totals, ratio }: SimulationView): SimulationLook {
   const [first] = verdicts(totals, ratio);
-  const finite = (value: number | null | undefined) => Number.isFinite(value) ? value as number : null;
+  const finite = (value: number | null = null) => value !== null && Number.isFinite(value) ? value : null;
   return {
     requests: pages.length,
     lift: finite(first?.comparison.effect.lift),

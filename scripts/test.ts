@@ -57,8 +57,8 @@ async function runTests(args: readonly string[], isLive: boolean): Promise<Count
     stderr: isLive ? "inherit" : "piped",
   }).spawn();
   const limit = isLive ? undefined : setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
-  const parts: Uint8Array[] = [];
-  const collect = async (stream: ReadableStream<Uint8Array>) => {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const collect = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     for await (const part of stream) {
       parts.push(part);
       if (isLive) await Deno.stdout.write(part);
@@ -67,7 +67,7 @@ async function runTests(args: readonly string[], isLive: boolean): Promise<Count
   await Promise.all([collect(child.stdout), isLive ? undefined : collect(child.stderr)]);
   const { success } = await child.status;
   clearTimeout(limit);
-  const whole = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+  const whole = new Uint8Array(await new Blob(parts).arrayBuffer());
   if (!isLive) print(whole);
   return countsOf(new TextDecoder().decode(whole), success, args.join(" "));
 }

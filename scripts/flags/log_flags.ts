@@ -6,6 +6,7 @@
 
 import { type Command, Option as Flag } from "commander";
 import type { Declared, Option } from "../../src/options/option.ts";
+import { fieldOf } from "../../src/values/record.ts";
 import type { Config } from "../../streams/config/config.ts";
 import type { LogKind, LogSettings } from "../../streams/log/kind.ts";
 import { kindOf, LOG_KINDS } from "../../streams/log/kinds/kinds.ts";
@@ -71,14 +72,14 @@ export function logSettings(kind: LogKind, flags: object, config: Config): LogSe
     ? Object.fromEntries(Object.keys(kind.options).map((name) => [name, all[name]]))
     : all[kind.section] ?? {};
   const given = flagsOf(kind).flatMap(([path]) => {
-    const value = (flags as Readonly<Record<string, unknown>>)[attributeOf(path)];
+    const value = fieldOf(flags, attributeOf(path));
     return value === undefined ? [] : [{ path: path.split("."), variable: "", value }];
   });
   // A switch that is on with options stays so: the flag says only that it is on.
   const overrides = given.filter(({ path, value }) =>
     !(value === true && typeof (configured as LogSettings)[path[0] ?? ""] === "object")
   );
-  return withOverrides(configured, overrides) as LogSettings;
+  return withOverrides(configured, overrides) as LogSettings; // opening the log checks them
 }
 
 /** The kind that flags name, with its settings. */
@@ -129,9 +130,9 @@ function optionAt(declared: Declared, path: string): Option<unknown> {
   const [name = "", ...rest] = path.split(".");
   const option = declared[name];
   if (option === undefined) throw new TypeError(`Cannot make a flag of ${path}: there is no such option`);
-  return rest.length === 0
-    ? option
-    : optionAt("of" in option.kind ? option.kind.of as Declared : {}, rest.join("."));
+  if (rest.length === 0) return option;
+  const { kind } = option;
+  return optionAt(kind.kind === "group" || kind.kind === "switch" ? kind.of : {}, rest.join("."));
 }
 
 /** The name under which commander has the value of a flag: `tls.caFile` is `tlsCaFile`. */

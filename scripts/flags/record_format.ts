@@ -20,7 +20,7 @@ export const FORMAT_HELP = `its format: one of ${FORMATS.join(", ")}; a source o
 
 /** The format of a name. @throws RangeError when there is none */
 export function recordFormat(name: string, sources: SourcesSettings = {}): RecordFormat {
-  if ((FORMATS as readonly string[]).includes(name)) return name as Format;
+  if (isOneOf(FORMATS, name)) return name;
   if (Object.hasOwn(sources, name)) {
     return compileSource(name, sources[name]!, { env: (variable) => Deno.env.get(variable) });
   }

@@ -105,7 +105,7 @@ const REACHES: Readonly<Record<Reach, string>> = {
 
 /** Every field, in the order of the schema. */
 export function configRows(schema: JsonSchema = configJsonSchema()): readonly ConfigRow[] {
-  return rowsOf("", schema as Node, undefined);
+  return rowsOf("", schema as Node, undefined); // with the keywords that are read here
 }
 
 /** The text of the page. */

@@ -7,7 +7,9 @@
 
 import { createModel } from "../../src/nn/models/registry.ts";
 import { StoredState } from "../../src/users/states/stored_state.ts";
+import { isOneOf } from "../../src/values/one_of.ts";
 import { reasonOf } from "../../src/values/reason.ts";
+import { keysOf } from "../../src/values/record.ts";
 import { type Config, modelConfig } from "../../streams/config/config.ts";
 import {
   commandArguments,
@@ -142,10 +144,9 @@ function variantsOf(parts: readonly string[]): readonly Variant[] {
 }
 
 function streamName(name: string): StreamName {
-  if (!Object.hasOwn(STREAMS, name)) {
-    throw new RangeError(`Cannot ablate on ${name}: protocols are ${Object.keys(STREAMS).join(", ")}`);
-  }
-  return name as StreamName;
+  const names = keysOf(STREAMS);
+  if (isOneOf(names, name)) return name;
+  throw new RangeError(`Cannot ablate on ${name}: protocols are ${names.join(", ")}`);
 }
 
 async function protocolOf(name: StreamName): Promise<Protocol> {
@@ -166,7 +167,7 @@ async function protocolOf(name: StreamName): Promise<Protocol> {
 
 async function readRuns(file: string): Promise<Run[]> {
   try {
-    return JSON.parse(await Deno.readTextFile(file)) as Run[];
+    return JSON.parse(await Deno.readTextFile(file)) as Run[]; // of runs before
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return [];
     throw new Error(`Cannot read the runs of ${file}: ${reasonOf(cause)}`, { cause });

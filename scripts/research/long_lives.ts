@@ -141,7 +141,7 @@ class Taste {
     const number = least + Math.floor(random() * (most - least + 1));
     this.#pastimes = [];
     while (this.#pastimes.length < number) this.#pastimes.push(this.#discover(-random() * number * 100));
-    this.#on = this.#before = this.#pastimes[0] as Pastime;
+    this.#on = this.#before = this.#pastimes[0]!;
     this.#ends = this.#phase();
   }
 
@@ -196,7 +196,7 @@ class Taste {
       this.#pastimes.push(this.#on);
     } else {
       const others = this.#pastimes.filter((pastime) => pastime !== this.#before);
-      this.#on = others[pick(this.#random, others.map(({ until }) => this.behaviours - until))] as Pastime;
+      this.#on = others[pick(this.#random, others.map(({ until }) => this.behaviours - until))]!;
     }
     this.#since = this.behaviours;
     this.#ends = this.behaviours + this.#phase();
@@ -338,7 +338,7 @@ class Lives {
     const away = shown.map(({ style }) => taste.away(style));
     const oracle = truth.map((p) => Math.round(p * 1e4) / 1e4);
     const items = shown.map(({ id }) => id);
-    this.#events.push({ type: "impression", user, request, items, time, oracle, away } as Event);
+    this.#events.push({ type: "impression", user, request, items, time, oracle, away } as Event); // events may have fields of their own
     let last = time;
     shown.forEach((item, place) => {
       item.shown++;
@@ -360,7 +360,7 @@ class Lives {
     const list = new Set<Item>();
     while (list.size < Math.min(LIVES.list, born.length)) {
       const draw = random();
-      if (draw < popular) list.add(born[pick(random, popularity)] as Item);
+      if (draw < popular) list.add(born[pick(random, popularity)]!);
       else if (draw < popular + recent && styles.length > 0) {
         list.add(this.#like(choose(random, styles.slice(-3)), born, random));
       } else if (draw < popular + recent + ever && styles.length > 0) {

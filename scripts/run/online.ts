@@ -5,7 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { ModelName } from "../../src/nn/models/registry.ts";
+import { type ModelName, modelName } from "../../src/nn/models/registry.ts";
 import { blueprintChanges, blueprintOf, configOf } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
@@ -105,7 +105,7 @@ export async function madeOf(log: Log, topics: Topics, number: number, now: Conf
 /** How to serve a deployment made by a blueprint: everything outside the blueprint is as configured now. */
 function madeAs(blueprint: Blueprint, now: Config): Made {
   const { seed, partitions } = blueprint;
-  const [model, variants] = [blueprint.model as ModelName, blueprint.variants as ModelName[]];
+  const [model, variants] = [modelName(blueprint.model), blueprint.variants.map(modelName)];
   const made = { config: { ...now, ...configOf(blueprint) }, model, seed, partitions, variants };
   const lost = blueprintChanges(blueprint, blueprintOf(made.config, made));
   if (lost.length === 0) return made;

@@ -26,7 +26,13 @@ import { compareWith } from "../../streams/generations/agreement.ts";
 import { valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples, type Comparison, mayServe } from "../../streams/generations/comparison.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
-import type { Blueprint, Generation } from "../../streams/topics/generations.ts";
+import { valueAt } from "../../streams/settings/config_fault.ts";
+import {
+  type Blueprint,
+  type Generation,
+  generationRecord,
+  generationsOf,
+} from "../../streams/topics/generations.ts";
 import {
   goalFor,
   hasGap,
@@ -37,7 +43,6 @@ import {
 import { measureSpent, restAfter } from "../../streams/task/processor_share.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Carried } from "../../streams/generations/remembered.ts";
-import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -199,15 +204,12 @@ export async function buildGeneration(
 function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
   const { model } = blueprint;
   const was = recorded?.blueprint;
-  const shapes = ({ options: { learner, models } }: Blueprint) => {
-    const { embeddingWidth, optimiser, admitAfter } = learner as Readonly<Record<string, unknown>>;
-    return {
-      embeddingWidth,
-      optimiser,
-      admitAfter,
-      model: (models as Readonly<Record<string, unknown>>)[model],
-    };
-  };
+  const shapes = ({ options }: Blueprint) => ({
+    embeddingWidth: valueAt(options, ["learner", "embeddingWidth"]),
+    optimiser: valueAt(options, ["learner", "optimiser"]),
+    admitAfter: valueAt(options, ["learner", "admitAfter"]),
+    model: valueAt(options, ["models", model]),
+  });
   const same = was?.model === model && isDeepStrictEqual(shapes(was), shapes(blueprint));
   if (same) return;
   throw new Error(

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
+import { Learning, type LearningOptions, SERVICE_ROWS } from "../../streams/learning/learning.ts";
 import { setImmediate as immediate } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
@@ -40,7 +40,6 @@ import { LIST_LENGTH } from "../../fixtures/simulator/shop.ts";
 import { createWorld, hourOf, type Visit, type World } from "../../fixtures/simulator/world.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
-import { Learning, type LearningOptions } from "../../streams/learning/learning.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { Task } from "../../streams/task/task.ts";
@@ -332,7 +331,7 @@ class Engine implements AsyncDisposable {
       const { records, next } = await this.#log.read(recommendations, 0, this.#answers);
       this.#answers = next;
       const newest = records.at(-1)?.value;
-      if (newest) return JSON.parse(new TextDecoder().decode(newest)) as Recommendation;
+      if (newest) return JSON.parse(new TextDecoder().decode(newest)) as Recommendation; // the task made it
     }
   }
 

@@ -11,7 +11,7 @@ import { isAttribute } from "../events/check.ts";
 import type { Attributes, AttributeValue, Event, ItemRecord } from "../events/event.ts";
 import { shown } from "../events/rejected.ts";
 import { MAX_ATTRIBUTES } from "../events/limits.ts";
-import { isRecord } from "../values/record.ts";
+import { fieldOf, isRecord } from "../values/record.ts";
 
 /** The items and events of one foreign record. */
 export interface Mapped {
@@ -144,17 +144,17 @@ export function splitAttributes(values: JsonObject): Split {
 
 /** The reverse of {@linkcode splitAttributes}. */
 export function joinAttributes(record: Event | ItemRecord, attributes: Attributes = {}): JsonObject {
-  return { ...attributes, ...(extra(record, "other") as JsonObject | undefined) };
+  const other = extra(record, "other");
+  return { ...attributes, ...(isRecord(other) ? other : {}) };
 }
 
 /** An unknown field of one of meander's own records. */
 export function extra(record: Event | ItemRecord, field: string): unknown {
-  return (record as unknown as JsonObject)[field]; // no type lists fields that are unknown
+  return fieldOf(record, field);
 }
 
 /** The fields that are not `undefined`. */
 export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
+  const there = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(there) as { [K in keyof T]?: Exclude<T[K], undefined> }; // some of its names
 }

@@ -21,6 +21,7 @@
 import { checkItem } from "../events/check.ts";
 import type { Event, ImpressionEvent, InteractionEvent, ItemRecord, ProfileEvent } from "../events/event.ts";
 import { shown } from "../events/rejected.ts";
+import { isRecord } from "../values/record.ts";
 import {
   extra,
   fieldError,
@@ -189,16 +190,18 @@ function fromEvent(event: Event): JsonObject {
         user,
       });
     case "impression": {
-      const at = (field: string, i: number) =>
-        (extra(event, field) as unknown[] | undefined)?.[i] ?? undefined;
+      const at = (field: string, i: number) => {
+        const list = extra(event, field);
+        return Array.isArray(list) ? list[i] ?? undefined : undefined;
+      };
       return given({
         event: "ranking",
         ...base,
         fields: fieldsOf(joinAttributes(event, event.context)),
         ...who,
         items: event.items.map((id, i) => {
-          const values = at("itemFields", i) as JsonObject | undefined;
-          const fields = values === undefined ? undefined : fieldsOf(values);
+          const values = at("itemFields", i);
+          const fields = isRecord(values) ? fieldsOf(values) : undefined;
           return given({ id, fields, label: at("labels", i), relevancy: at("relevancies", i) });
         }),
       });

@@ -124,6 +124,11 @@ export class ByteReader {
     return text ?? decodeUtf8(bytes);
   }
 
+  /** Reads the JSON of a value that the writer of these bytes had; its type is not checked. */
+  json<T>(): T {
+    return JSON.parse(this.string());
+  }
+
   /** Skips a string, without making it. @returns its length in bytes, which end at {@linkcode ByteReader.position} */
   skipString(): number {
     const length = this.uint();

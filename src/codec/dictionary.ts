@@ -77,10 +77,13 @@ export class Dictionary {
  *
  * @throws {SyntaxError} if the bytes are not a dictionary; the look-up, if there is no such number
  */
-export function readDictionary<T = string>(
+export function readDictionary(from: ByteReader): (index: number) => string;
+/** As above, of values that are decoded. */
+export function readDictionary<T>(from: ByteReader, decode: (value: string) => T): (index: number) => T;
+export function readDictionary(
   from: ByteReader,
-  decode: (value: string) => T = (value) => value as T,
-): (index: number) => T {
+  decode: (value: string) => unknown = (value) => value,
+): (index: number) => unknown {
   const values = Array.from({ length: from.count() }, () => decode(from.string()));
   return (index) => {
     const value = values[index];

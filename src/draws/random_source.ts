@@ -66,10 +66,10 @@ export function logNormal(random: Random, median: number, sigma: number): number
  */
 export function pick(random: Random, weights: ArrayLike<number>): number {
   let total = 0;
-  for (let i = 0; i < weights.length; i++) total += weights[i] as number;
+  for (let i = 0; i < weights.length; i++) total += weights[i]!;
   let left = random() * total;
   for (let i = 0; i < weights.length - 1; i++) {
-    left -= weights[i] as number;
+    left -= weights[i]!;
     if (left < 0) return i;
   }
   return weights.length - 1;
@@ -77,5 +77,5 @@ export function pick(random: Random, weights: ArrayLike<number>): number {
 
 /** One of the values, each as likely as the others. */
 export function choose<T>(random: Random, values: readonly [T, ...T[]] | readonly T[]): T {
-  return values[Math.floor(random() * values.length)] as T;
+  return values[Math.floor(random() * values.length)]!;
 }

@@ -11,6 +11,7 @@ import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Answerer } from "../scorer/answerer.ts";
 import type { Serving } from "../features/serving.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
+import { fieldOf } from "../values/record.ts";
 import type { ImpressionJoin } from "./impression_join.ts";
 import type { Interactions } from "./interactions.ts";
 import { type Pending, sampleState } from "../users/pending/pending.ts";
@@ -143,7 +144,7 @@ export class Lists {
       items: items.map(({ item }) => item),
       positions: items.map(({ position }) => position),
       propensities: items.map(({ propensity }) => propensity),
-    } as ImpressionEvent & { readonly request: string };
+    } as ImpressionEvent & { readonly request: string }; // absent where undefined
     const shown = { ...this.#shown(user, list, undefined), exposures: given.exposures };
     if (this.#endedBefore(event) > 0) {
       counters.tooLate++;
@@ -276,7 +277,7 @@ function rowOf(rows: Rows | undefined, catalogue: Catalogue, id: string): number
 
 /** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */
 function oracleOf(event: ImpressionEvent): readonly number[] | undefined {
-  const oracle = (event as { readonly oracle?: unknown }).oracle;
+  const oracle = fieldOf(event, "oracle");
   return Array.isArray(oracle) && oracle.length === event.items.length &&
       oracle.every((p) => typeof p === "number" && p >= 0 && p <= 1)
     ? oracle

@@ -9,7 +9,8 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Formats } from "../codec/formats.ts";
 import type { ExperimentRecord } from "../assignment/experiment.ts";
 import { ValueScale } from "../features/value_scale.ts";
-import { createTaskCounters, type TaskCounter, type TaskCounters } from "./task_counters.ts";
+import { isOneOf } from "../values/one_of.ts";
+import { createTaskCounters, TASK_COUNTERS, type TaskCounters } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
 
 /** Formats before this one were never deployed. */
@@ -61,7 +62,7 @@ function readCounters(from: ByteReader, counters: TaskCounters): void {
   for (let n = from.count(); n > 0; n--) {
     const name = from.string();
     const value = from.uint();
-    if (Object.hasOwn(counters, name)) counters[name as TaskCounter] = value;
+    if (isOneOf(TASK_COUNTERS, name)) counters[name] = value;
   }
 }
 
@@ -83,7 +84,7 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   readCounters(from, task.counters);
   task.clock.decode(from);
   task.applyExperiments(
-    Array.from({ length: from.count() }, () => JSON.parse(from.string()) as ExperimentRecord),
+    Array.from({ length: from.count() }, () => from.json<ExperimentRecord>()),
   );
   return itemsNext;
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { recordOf } from "../values/record.ts";
+
 /** The names of all counters. */
 export const TASK_COUNTERS = [
   "events",
@@ -52,5 +54,5 @@ export type TaskCounters = Record<TaskCounter, number>;
 
 /** All counters at 0. */
 export function createTaskCounters(): TaskCounters {
-  return Object.fromEntries(TASK_COUNTERS.map((name) => [name, 0])) as TaskCounters;
+  return recordOf(TASK_COUNTERS, () => 0);
 }

@@ -118,14 +118,14 @@ export function checkEventFields(value: unknown): DecodedEvent {
 export function checkItemFields(value: unknown): DecodedItem {
   const violation = isRecord(value) ? fieldsViolation(ITEM, value) : notAnObject(value);
   if (violation !== undefined) return rejectViolation(violation, "item");
-  return { ok: true, item: value as ItemRecord };
+  return { ok: true, item: value as ItemRecord }; // all of its fields were checked
 }
 
 /** Like {@linkcode checkRecommendation}, for a value that {@linkcode countKeys} has found plain. */
 export function checkRecommendationFields(value: unknown): DecodedRecommendation {
   const violation = isRecord(value) ? fieldsViolation(RECOMMENDATION, value) : notAnObject(value);
   if (violation !== undefined) return rejectViolation(violation, "recommendation");
-  return { ok: true, recommendation: value as Recommendation };
+  return { ok: true, recommendation: value as Recommendation }; // all of its fields were checked
 }
 
 /** The rejection of a value for which {@linkcode countKeys} is −1. */
@@ -170,8 +170,9 @@ function fieldsViolation(fields: NamedFields, record: Bag): Violation | undefine
 
 function lengthViolation(field: Field, value: unknown, record: Bag): Violation | undefined {
   if (field.kind !== "list" || field.sameLengthAs === undefined) return undefined;
-  const wanted = (record[field.sameLengthAs] as readonly unknown[]).length;
-  if ((value as readonly unknown[]).length === wanted) return undefined;
+  const other = record[field.sameLengthAs];
+  if (!Array.isArray(value) || !Array.isArray(other) || value.length === other.length) return undefined;
+  const wanted = other.length;
   const as = `a list of ${wanted} entries, as many as ${field.sameLengthAs} has`;
   return { code: "length-mismatch", wanted: as, got: shown(value), path: "" };
 }
@@ -245,7 +246,7 @@ function fittingKind(kinds: readonly Kind[], value: unknown): Kind | undefined {
   for (const kind of kinds) {
     if (typeOf(kind) !== jsonType(value)) continue;
     if (kind.kind !== "list") return kind;
-    const [first] = value as readonly unknown[];
+    const first: unknown = Array.isArray(value) ? value[0] : undefined;
     if (jsonType(first) === typeOf(kind.of)) return kind;
     list ??= kind;
   }

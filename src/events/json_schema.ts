@@ -8,6 +8,7 @@
  * @module
  */
 
+import { keysOf } from "../values/record.ts";
 import type { Event } from "./event.ts";
 import { REJECTION_CODES } from "./rejected.ts";
 import { MAX_REJECTED_BYTES } from "./rejection.ts";
@@ -50,7 +51,7 @@ export function jsonSchemas(): Readonly<
 > {
   return {
     event: document("event", `What may stand on the events topic. ${LIMITS}`, {
-      oneOf: Object.entries(EVENT_FIELDS).map(([type, fields]) => eventSchema(type as Event["type"], fields)),
+      oneOf: keysOf(EVENT_FIELDS).map((type) => eventSchema(type, EVENT_FIELDS[type])),
     }),
     item: document("item", `An item of the catalogue. ${LIMITS}`, recordSchema(Object.entries(ITEM_FIELDS))),
     recommendation: document(
@@ -66,17 +67,23 @@ function document(title: string, description: string, schema: JsonSchema): JsonS
   return { $comment: COMMENT, $schema: DRAFT, title, description, ...schema };
 }
 
+/** The schema of an object, with its fields. */
+type RecordSchema = JsonSchema & {
+  readonly properties: Readonly<Record<string, JsonSchema>>;
+  readonly required: readonly string[];
+};
+
 function eventSchema(type: Event["type"], fields: Readonly<Record<string, Field>>): JsonSchema {
   const { properties, required, ...rest } = recordSchema(Object.entries(fields));
   return {
     title: type,
     ...rest,
-    properties: { type: { const: type }, ...properties as JsonSchema },
-    required: ["type", ...required as readonly string[]],
+    properties: { type: { const: type }, ...properties },
+    required: ["type", ...required],
   };
 }
 
-function recordSchema(fields: NamedFields): JsonSchema {
+function recordSchema(fields: NamedFields): RecordSchema {
   return {
     type: "object",
     properties: Object.fromEntries(

@@ -82,6 +82,11 @@ export function rejectionKey(key: string | null): string | null {
   return key === null || key.length > MAX_ID_BYTES ? null : key;
 }
 
+/** Reads what {@linkcode encodeRejection} gave. */
+export function decodeRejection(bytes: Uint8Array): Rejection {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
 /** Bytes of a rejection, for the `rejected` topic. */
 export function encodeRejection(rejection: Rejection): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(rejection));

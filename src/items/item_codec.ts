@@ -56,12 +56,7 @@ export function decodeItem(id: string, bytes: Uint8Array, catalogue: Catalogue):
     throw new SyntaxError(`Cannot decode item ${id}: format is ${format}, this reads ${FORMAT}`);
   }
   const flags = from.u8();
-  const [categories, fields, crosses, attributes] = JSON.parse(from.string()) as [
-    string[],
-    string[],
-    string[],
-    Attributes,
-  ];
+  const [categories, fields, crosses, attributes] = from.json<[string[], string[], string[], Attributes]>();
   const item = catalogue.intern(id, 0);
   if ((flags & 1) !== 0) catalogue.list(item);
   item.withheld = (flags & 2) !== 0;

@@ -19,8 +19,9 @@ import {
   settle,
   type Settled,
 } from "../options/option.ts";
+import { recordOf } from "../values/record.ts";
 import { PREFERENCES_OPTIONS, type PreferencesOptions } from "./preferences/preference_learner.ts";
-import { type PriorDeviations, WEIGHT_KINDS, type WeightKind } from "./table_rules.ts";
+import { type PriorDeviations, WEIGHT_KINDS } from "./table_rules.ts";
 
 /** Default learning rate of each optimiser of dense weights. */
 export const LEARNING_RATES = { adagrad: 0.03, adam: 0.001 } as const;
@@ -76,12 +77,10 @@ export interface LearnerOptions {
   readonly seed?: number | undefined;
 }
 
-const DEVIATIONS = Object.fromEntries(
-  WEIGHT_KINDS.map((kind) => [
-    kind,
-    positive<number | undefined>(absent("none"), "of weights of that kind"),
-  ]),
-) as Record<WeightKind, ReturnType<typeof positive<number | undefined>>>;
+const DEVIATIONS = recordOf(
+  WEIGHT_KINDS,
+  () => positive<number | undefined>(absent("none"), "of weights of that kind"),
+);
 
 /** The options of {@linkcode LearnerOptions} that a configuration may set. */
 export const LEARNER_OPTIONS = allReach(

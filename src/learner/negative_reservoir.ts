@@ -70,7 +70,7 @@ export class NegativeReservoir {
     this.#next = from.uint();
     this.#draws = from.uint();
     this.#entries = Array.from({ length: from.count() }, () => {
-      const [item, ...categories] = JSON.parse(from.string()) as [string, ...string[]];
+      const [item, ...categories] = from.json<[string, ...string[]]>();
       return { item, categories };
     });
   }

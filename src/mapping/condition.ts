@@ -26,8 +26,8 @@ export function compileCondition(
   const { read, isOfElement } = placed(at, () => compilePath(path));
   const tests = testsOf(settingsOf(spec));
   if (tests.length === 0) throw new MappingError(at, "the condition says nothing");
-  if (!path.includes("[*]") && tests.length === 1) {
-    const [test] = tests as [Test];
+  const [test] = tests;
+  if (!path.includes("[*]") && test !== undefined && tests.length === 1) {
     return { isOfElement, holds: (scope) => test(read(scope)) };
   }
   return {
@@ -45,8 +45,8 @@ export function compileCondition(
 }
 
 function settingsOf(spec: ConditionSpec): ConditionSettings {
-  if (Array.isArray(spec)) return { is: spec as readonly Scalar[] };
-  if (typeof spec === "object" && spec !== null) return spec as ConditionSettings;
+  if (Array.isArray(spec)) return { is: spec };
+  if (typeof spec === "object" && spec !== null) return spec as ConditionSettings; // `isArray` knows no readonly lists
   return { is: [spec] };
 }
 

@@ -23,6 +23,7 @@ import { MAX_ID_BYTES } from "../events/limits.ts";
 import type { OwnRecord } from "../events/own_record.ts";
 import { reject, type Rejected, rejectViolation, shown, within } from "../events/rejected.ts";
 import { EVENT_FIELDS, ITEM_FIELDS } from "../events/schema.ts";
+import { isRecord } from "../values/record.ts";
 import { type Coercion, coercionTo, flagOf, numberOf, textOf } from "./coerce.ts";
 import { compileCondition, type Condition } from "./condition.ts";
 import { MappingError, placed } from "./mapping_error.ts";
@@ -155,7 +156,7 @@ function parserOf(path: string): (record: unknown, meta: RecordMeta) => Rejected
   return (record, meta) => {
     const holder = outer === undefined ? record : outer.read({ record, element: record, index: 0, meta });
     if (typeof holder !== "object" || holder === null || Array.isArray(holder)) return undefined;
-    const fields = holder as Record<string, unknown>;
+    const fields = holder as Record<string, unknown>; // ours: the parser made it
     const text = fields[last];
     if (typeof text !== "string" || text === "") return undefined;
     const parsed = parseJson(new TextEncoder().encode(text), `text at ${path}`);
@@ -316,7 +317,8 @@ function make(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefined
       if (value !== undefined) made[field] = value;
     }
     for (const [group, values] of groups) {
-      const own: Record<string, unknown> = { ...(made[group] as object | undefined) };
+      const before = made[group];
+      const own: Record<string, unknown> = isRecord(before) ? { ...before } : {};
       for (const [name, { read }] of values) {
         field = `${group}.${name}`;
         const value = read(scope);

@@ -7,6 +7,7 @@
 import type { OwnRecord } from "../events/own_record.ts";
 import { nearName } from "../events/keys/near_name.ts";
 import { ITEM_FIELDS } from "../events/schema.ts";
+import { fieldOf, isRecord } from "../values/record.ts";
 
 /** The names that a configuration knows. */
 export interface ConfiguredNames {
@@ -87,8 +88,8 @@ export class NameCheck {
         } stands beside the attributes of items, where nobody reads it: put it into them`,
       ];
     });
-    const { attributes } = item as { readonly attributes?: object };
-    return [...beside, ...this.#attributes("items", attributes, itemFields)];
+    const attributes = fieldOf(item, "attributes");
+    return [...beside, ...this.#attributes("items", isRecord(attributes) ? attributes : {}, itemFields)];
   }
 
   #attributes(of: string, attributes: object | undefined, features: readonly string[]): readonly string[] {

@@ -9,6 +9,7 @@
  */
 
 import { FORBIDDEN_KEYS } from "../events/limits.ts";
+import { fieldOf } from "../values/record.ts";
 import { Misfit, type Reader, type Scope } from "./scope.ts";
 
 /** Most entries that `[*]` collects. */
@@ -99,14 +100,14 @@ function checkName(name: string, text: string): string {
 }
 
 function readerOf(head: Head, steps: readonly Step[]): Reader {
-  if (steps.includes(null)) {
+  const plain = steps.filter((step) => step !== null);
+  if (plain.length < steps.length) {
     return (scope) => {
       const collected: unknown[] = [];
       if (!collect(scope[head], steps, 0, collected)) return undefined;
       return collected.length > 0 && collected.every((value) => value === undefined) ? undefined : collected;
     };
   }
-  const plain = steps as readonly (string | number)[];
   if (plain.length === 0) return (scope) => scope[head] ?? undefined;
   if (plain.length === 1) {
     const [step = ""] = plain;
@@ -120,11 +121,11 @@ function readerOf(head: Head, steps: readonly Step[]): Reader {
 }
 
 /** What stands at a step; inherited members are functions, which no record has. */
-function stepInto(value: unknown, step: string | number): unknown {
-  if (typeof value !== "object" || value === null) return undefined;
+function stepInto(value: unknown, step: Step): unknown {
+  if (typeof value !== "object" || value === null || step === null) return undefined;
   if (Array.isArray(value)) return typeof step === "number" ? value.at(step) ?? undefined : undefined;
   if (typeof step === "number") return undefined;
-  const inner = (value as Readonly<Record<string, unknown>>)[step];
+  const inner = fieldOf(value, step);
   return inner === null || typeof inner === "function" ? undefined : inner;
 }
 
@@ -132,7 +133,7 @@ function stepInto(value: unknown, step: string | number): unknown {
 function collect(value: unknown, steps: readonly Step[], from: number, into: unknown[]): boolean {
   for (let i = from; i < steps.length; i++) {
     const step = steps[i]!;
-    if (steps[i] === null) {
+    if (step === null) {
       if (!Array.isArray(value)) return false;
       const isLast = !steps.includes(null, i + 1);
       for (const entry of value) {
@@ -141,13 +142,13 @@ function collect(value: unknown, steps: readonly Step[], from: number, into: unk
       }
       return true;
     }
-    value = stepInto(value, step as string | number);
+    value = stepInto(value, step);
   }
   return false;
 }
 
 function valueAt(value: unknown, steps: readonly Step[], from: number): unknown {
-  for (let i = from; i < steps.length; i++) value = stepInto(value, steps[i] as string | number);
+  for (let i = from; i < steps.length; i++) value = stepInto(value, steps[i]!);
   return value ?? undefined;
 }
 

@@ -56,7 +56,7 @@ export function symmetricInterval(
   };
   const end = (bound: -1 | 1) => {
     if (holds(bound)) return bound;
-    let [inside, outside] = [value, bound as number];
+    let inside = value, outside: number = bound;
     for (let n = 0; n < HALVINGS; n++) {
       const middle = (inside + outside) / 2;
       if (holds(middle)) inside = middle;

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { fieldOf } from "../values/record.ts";
+
 /** Bounds of a number; `above` and `below` are exclusive. */
 export interface Bounds {
   /** Smallest value. */
@@ -103,7 +105,7 @@ export function settle<D extends Declared>(declared: D, given: Given<D> = {}): S
   const names = Object.keys(declared);
   return Object.fromEntries(
     names.map((name) => [name, given[name] === undefined ? declared[name]!.value : given[name]]),
-  ) as Settled<D>;
+  ) as Settled<D>; // the names of `declared`
 }
 
 /**
@@ -120,10 +122,10 @@ export function settle<D extends Declared>(declared: D, given: Given<D> = {}): S
  * ```
  */
 export function settleAll(declared: Declared, given: object = {}): Readonly<Record<string, unknown>> {
-  const values = given as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
     Object.entries(declared).map(([name, { kind, value }]) => {
-      const own = values[name] === undefined ? value : values[name];
+      const had = fieldOf(given, name);
+      const own = had === undefined ? value : had;
       if (own === null) return [name, null];
       const isPart = kind.kind === "group" || kind.kind === "switch" && own !== false;
       if (isPart) return [name, settleAll(kind.of, typeof own === "object" ? own : {})];
@@ -152,7 +154,7 @@ type Widened<T> = T extends number ? number : T extends boolean ? boolean : T;
 
 function option<T>(kind: OptionKind, value: T | Absent<T>, about: string): Option<Widened<T>> {
   const isInWords = typeof value === "object" && value !== null && "words" in value;
-  return (isInWords ? { kind, about, ...value } : { kind, about, value }) as Option<Widened<T>>;
+  return (isInWords ? { kind, about, ...value } : { kind, about, value }) as Option<Widened<T>>; // 64 stands for any number
 }
 
 /** A number. */
@@ -210,12 +212,12 @@ export function choice<const W extends string>(
   value: NoInfer<W> | Absent<NoInfer<W>>,
   about: string,
 ): Option<W> {
-  return option<W>({ kind: "choice", of }, value, about) as Option<W>;
+  return option<W>({ kind: "choice", of }, value, about) as Option<W>; // words stand for themselves
 }
 
 /** A text that is not empty. */
 export function text<T extends string | undefined>(value: T | Absent<T>, about: string): Option<T> {
-  return option({ kind: "text", minLength: 1, maxLength: Infinity }, value, about) as Option<T>;
+  return option({ kind: "text", minLength: 1, maxLength: Infinity }, value, about) as Option<T>; // a text is not widened
 }
 
 /** Texts that match a pattern, at least one. @param message what a text that does not match is told */
@@ -298,13 +300,8 @@ function listOf<T>(
   value: readonly T[],
   about: string,
 ): Option<readonly T[]> {
-  return option<readonly T[]>(
-    { kind: "list", of, minItems: minimum, maxItems: maximum },
-    value,
-    about,
-  ) as Option<
-    readonly T[]
-  >;
+  const kind: OptionKind = { kind: "list", of, minItems: minimum, maxItems: maximum };
+  return option<readonly T[]>(kind, value, about) as Option<readonly T[]>; // a list is not widened
 }
 
 /** Options of a part. @param words what it is when it is absent, where that is not `{}` */
@@ -333,7 +330,7 @@ export function reaches<O extends Option<unknown>>(reach: Reach, of: O): O {
 
 /** The same options; those that do not say how far a change of them reaches do as `reach` says. */
 export function allReach<D extends Declared>(reach: Reach, of: D): D {
-  return Object.fromEntries(Object.entries(of).map(([name, one]) => [name, { reach, ...one }])) as D;
+  return Object.fromEntries(Object.entries(of).map(([name, one]) => [name, { reach, ...one }])) as D; // as they were but for `reach`
 }
 
 /** The same option without a default: it is wanted where its part is. */

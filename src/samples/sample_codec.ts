@@ -177,9 +177,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const contextFields = fields();
   const T = body.count();
   const history = {
-    items: [] as string[],
-    categories: [] as string[][],
-    actions: [] as string[],
+    ...noBehaviours(),
     times: new Float64Array(T),
     strengths: new Float32Array(T),
   };
@@ -205,9 +203,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
     otherStates.push({ model: string(), from: body.uint(), values: body.f32s(body.uint()) });
   }
   const earlier = {
-    items: [] as string[],
-    categories: [] as string[][],
-    actions: [] as string[],
+    ...noBehaviours(),
     times: new Float64Array(format > WITHOUT_EARLIER ? body.count() : 0),
   };
   for (let t = 0; t < earlier.times.length; t++) {
@@ -280,4 +276,8 @@ function readRows(body: ByteReader, { string, list, fields }: Readers): Rows {
 
 function unequal(count: number, width: number): SyntaxError {
   return new SyntaxError(`Cannot decode ${count} rows of a sample: not all have ${width} numeric features`);
+}
+
+function noBehaviours(): { items: string[]; categories: string[][]; actions: string[] } {
+  return { items: [], categories: [], actions: [] };
 }

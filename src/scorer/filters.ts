@@ -50,11 +50,12 @@ export function meets({ attributes }: Filtered, { attribute, is, value }: Condit
     case "has":
       return Array.isArray(own) && own.includes(value);
     default:
-      return typeof own === typeof value && compares(own as string | number, is, value as string | number);
+      return typeof own === typeof value && own !== undefined && compares(own, is, value);
   }
 }
 
-function compares(a: string | number, is: "<" | "<=" | ">" | ">=", b: string | number): boolean {
+/** Whether values of one type compare so, by the order that the language has for them. */
+function compares(a: AttributeValue, is: "<" | "<=" | ">" | ">=", b: AttributeValue): boolean {
   switch (is) {
     case "<":
       return a < b;

@@ -20,7 +20,7 @@ import type { Formats } from "../codec/formats.ts";
 import { Dictionary, readDictionary } from "../codec/dictionary.ts";
 import { readIds, writeIds } from "../codec/ids.ts";
 import { ListDictionary } from "../codec/list_dictionary.ts";
-import type { Attributes, InteractionEvent } from "../events/event.ts";
+import type { InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
 import type { Behaviours, Read } from "./pending/impression_context.ts";
 import { readPending, writePending } from "./pending/pending_codec.ts";
@@ -157,7 +157,7 @@ export class UserCodec {
     const lastOffset = record.int();
     const ids = readIds(record);
     const strings = readDictionary(record);
-    const lists = readDictionary(record, (list) => JSON.parse(list) as readonly (string | null)[]);
+    const lists = readDictionary(record, (list): readonly (string | null)[] => JSON.parse(list));
     const states = Array.from({ length: record.count() }, () => readState(record));
     const body = new ByteReader(record.bytes());
 
@@ -171,14 +171,14 @@ export class UserCodec {
     this.#sequences.restore(user.row, behaviours, total);
     readStatistics(body, user.statistics, strings);
     const profile = body.string();
-    if (profile !== "") user.profile = JSON.parse(profile) as Attributes;
+    if (profile !== "") user.profile = JSON.parse(profile);
     for (let n = body.count(); n > 0; n--) user.recentIds.push(body.u48());
     user.hidden = body.f32s(body.uint());
     user.hiddenVersion = body.uint();
     user.hiddenStart = body.uint();
     user.sampledBehaviours = body.uint();
     for (let n = body.count(); n > 0; n--) {
-      const parked = { sequence: body.uint(), event: JSON.parse(body.string()) as InteractionEvent };
+      const parked = { sequence: body.uint(), event: body.json<InteractionEvent>() };
       user.parked = [...user.parked, parked];
     }
     // The record may have more behaviours than the row, if the capacity was reduced since it was written.

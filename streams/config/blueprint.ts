@@ -8,8 +8,9 @@ import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_POLICY, SERVICE_UNLISTED_ITEMS, TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA, FEATURE_OPTIONS } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
-import { type ModelName, MODELS } from "../../src/nn/models/registry.ts";
+import { type ModelName, modelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, type Reach, settleAll } from "../../src/options/option.ts";
+import { isRecord } from "../../src/values/record.ts";
 import { type Change, changesBetween } from "../generations/changes.ts";
 import type { Blueprint } from "../topics/generations.ts";
 import { LEARNING_OPTIONS } from "../learning/learning.ts";
@@ -70,14 +71,14 @@ export function configOf({ model, variants, options }: Blueprint): Config {
     learner: given(LEARNER_OPTIONS, learner),
     retention: given(RETENTION_OPTIONS, retention),
     models: Object.fromEntries(
-      made.map(([name, of]) => [name, given(MODELS[name as ModelName].options, of)]),
+      made.map(([name, of]) => [name, given(MODELS[modelName(name)].options, of)]),
     ),
-  } as Config;
+  } as Config; // absent where undefined
 }
 
 /** The options that have a value, of those that this release declares. */
 function given(declared: Declared, of: unknown): object {
-  const values = (of ?? {}) as Readonly<Record<string, unknown>>;
+  const values = isRecord(of) ? of : {};
   return Object.fromEntries(
     Object.entries(declared).flatMap(([name, { kind, isNullable }]) => {
       const own = values[name];
@@ -95,7 +96,9 @@ function given(declared: Declared, of: unknown): object {
  */
 export function blueprintChanges(before: Blueprint, now: Blueprint): readonly Change[] {
   const reaches = reachesOf();
-  const usual = blueprintOf(BEFORE, now as DeploymentFlags).options;
+  const usual =
+    blueprintOf(BEFORE, { ...now, model: modelName(now.model), variants: now.variants.map(modelName) })
+      .options;
   return changesBetween(before, now, (path) => reachOf(path, reaches)).filter(({ name, ...change }) => {
     if (/^models\.[^.]+$/.test(name)) return false; // another model, or another variant's, which is said
     if (change.before === undefined) return !isDeepStrictEqual(change.now, valueAt(usual, name.split(".")));

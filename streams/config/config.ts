@@ -102,8 +102,8 @@ export function parseConfig(
   const twice = repeatsIn(json).map((repeat): ConfigFault => {
     return { ...repeat, kind: "twice", value: valueAt(value, repeat.path) };
   });
-  const issues = result.error?.issues ?? acrossIssues(result.data as Config);
-  if (issues.length === 0 && twice.length === 0) return result.data as Config;
+  const issues = result.error?.issues ?? acrossIssues(result.data as Config); // the schema says so;
+  if (issues.length === 0 && twice.length === 0) return result.data as Config; // as above
   const faults = issues.flatMap((issue): ConfigFault[] => {
     const own = issue.path.filter((part) => typeof part !== "symbol");
     const unknown = issue.code === "unrecognized_keys";
@@ -221,15 +221,15 @@ export function learnerOptions(task: TaskOptions, config: Config, seed: number):
   const fakeNegatives = task.labelPolicy === "fnc" ? { fakeNegatives: true } : {};
   const learnsNext = (task.learnNext ?? 0) > 0 ? { learnsNext: true } : {};
   const given = { ...defined(config.learner ?? {}), ...fakeNegatives, ...learnsNext };
-  return { ...given, schema: task.schema, seed } as LearnerOptions;
+  return { ...given, schema: task.schema, seed } as LearnerOptions; // absent where undefined
 }
 
-const TASK_NAMES = [
-  ...Object.keys(TASK_OPTIONS),
+const TASK_NAMES: readonly (keyof Config & keyof TaskOptions)[] = [
+  ...keysOf(TASK_OPTIONS),
   "policy",
   "boosts",
   "frequency",
-] as (keyof Config & keyof TaskOptions)[];
+];
 const LEARNING_NAMES = keysOf(LEARNING_OPTIONS);
 
 /**
@@ -261,6 +261,7 @@ export function learningOptions(config: Config): LearningOptions {
  * ```
  */
 export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
+  // The options that the registry has for a name are those of its type.
   return settle(MODELS[name].options as Declared, { ...config.models?.[name] }) as ModelConfigs[N];
 }
 
@@ -268,7 +269,7 @@ export function modelConfig<N extends ModelName>(name: N, config: Config): Model
 function named<K extends keyof Config>(config: Config, names: readonly K[]): Pick<Config, K> {
   return Object.fromEntries(
     names.flatMap((name) => config[name] === undefined ? [] : [[name, config[name]]]),
-  ) as Pick<Config, K>;
+  ) as Pick<Config, K>; // absent where undefined
 }
 
 /** Without the fields that are `undefined`, as exact optional properties want it. */

@@ -5,6 +5,7 @@
  */
 
 import type { Log } from "../log/log.ts";
+import { valueAt } from "../settings/config_fault.ts";
 import { generationsOf } from "../topics/generations.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
@@ -34,8 +35,7 @@ async function isMadeBefore(
   const number = await servingGeneration(log, topics);
   const recorded = (await generationsOf(log, topics)).get(number);
   if (recorded === undefined) return await hasPast(log, generationTopics(topics, number));
-  const { pooled } = { ...BEFORE.features, ...recorded.blueprint.options["features"] as Config["features"] };
-  return pooled === false;
+  return (valueAt(recorded.blueprint.options, ["features", "pooled"]) ?? BEFORE.features?.pooled) === false;
 }
 
 /** Whether tasks or a learner have written anything. Those that write a record do so before. */

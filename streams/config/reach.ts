@@ -37,6 +37,6 @@ export function reachesOf(
       }
     }
   };
-  walk("", schema as Node, undefined);
+  walk("", schema as Node, undefined); // with the keywords that are read here
   return reaches;
 }

@@ -6,6 +6,7 @@
  */
 
 import process from "node:process";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import type { Rejection } from "../../src/events/rejection.ts";
 import type { HealthChange } from "../../src/learner/guard/guard.ts";
 import type { TaskCounters } from "../../src/engine/task_counters.ts";
@@ -170,7 +171,7 @@ export class Recorder implements MetricsListener {
     const answer = records.find(({ topic, value }) => topic === recommendations && value !== null);
     if (answer === undefined) return;
     this.#answerReadAt = at;
-    const { tookMicros } = JSON.parse(decoder.decode(answer.value ?? undefined)) as { tookMicros: number };
+    const { tookMicros }: Recommendation = JSON.parse(decoder.decode(answer.value ?? undefined));
     this.scores.add(tookMicros / 1000);
   }
 

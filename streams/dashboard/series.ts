@@ -4,6 +4,8 @@
  * @module
  */
 
+import { recordOf } from "../../src/values/record.ts";
+
 /** One figure per column; `null` = unknown. */
 export type Point<Column extends string> = Readonly<Record<Column, number | null>>;
 
@@ -54,7 +56,7 @@ export class Ring<Column extends string> {
   /** Means of the newest points, ignoring unknown figures. */
   mean(points: number): Point<Column> {
     const places = this.#places().slice(-points);
-    return Object.fromEntries(this.#columns.map((name, c) => {
+    return recordOf(this.#columns, (_, c) => {
       let sum = 0, count = 0;
       for (const place of places) {
         const value = this.#values[c * this.#capacity + place]!;
@@ -62,8 +64,8 @@ export class Ring<Column extends string> {
         sum += value;
         count++;
       }
-      return [name, count === 0 ? null : sum / count];
-    })) as Record<Column, number | null>;
+      return count === 0 ? null : sum / count;
+    });
   }
 
   /** All points, oldest first, with five significant digits. */

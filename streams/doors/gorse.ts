@@ -63,7 +63,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
     const own = mapAll(context, values, map("item")).filter((one) => one.kind === "item");
     await items.change(own.map(({ item }, index) => ({
       id: item.item,
-      change: (before) => inPlaceOf(before, item, values[index] as JsonObject),
+      change: (before) => inPlaceOf(before, item, values[index] as JsonObject), // or it would be no item,
     })));
     return success(values.length);
   };
@@ -81,7 +81,7 @@ function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings)
     }]);
     return success(1);
   };
-  const categories = (before: JsonObject) => before["Categories"] as readonly string[];
+  const categories = (before: JsonObject) => before["Categories"] as readonly string[]; // as `gorseItem` makes it
   const write = sharing({
     scope: "events",
     answers: { 200: { description: "All of it is durable", schema: SCHEMAS.GorseSuccess } },

@@ -28,7 +28,7 @@ export type MakeEndpoint = (
 /** Makes endpoints that share some properties; an endpoint's own go before. */
 export function sharing(shared: Pick<Endpoint, "scope"> & Partial<Endpoint>): MakeEndpoint {
   return (route, id, own) => {
-    const [method, path = ""] = route.split(" ") as [Endpoint["method"], string];
+    const [method, path = ""] = route.split(" ") as [Endpoint["method"], string]; // as its type says
     const parts = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => [name, PARTS[name] ?? ""]);
     const parameters: Readonly<Record<string, string>> = Object.fromEntries(parts);
     const summary = `Gorse: ${own.summary}`;

@@ -10,7 +10,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type JsonObject, numberIn, stringIn } from "../../src/adapters/mapped.ts";
 import { parseMetarank } from "../../src/adapters/metarank.ts";
-import type { ImpressionEvent } from "../../src/events/event.ts";
 import { parseJson } from "../../src/events/json.ts";
 import type { RecommendedItem } from "../../src/events/recommendation.ts";
 import { explain } from "../../src/scorer/explanation.ts";
@@ -88,8 +87,10 @@ async function rank(context: ApiContext, call: Call): Promise<Response> {
   const defaults = { timestamp: context.now(), id: crypto.randomUUID() };
   const fixed = isNobodys ? { event: "ranking", user: "anonymous" } : { event: "ranking" };
   const [own] = mapAll(context, [body], () => parseMetarank({ ...defaults, ...body, ...fixed }));
-  if (own?.kind !== "event") throw new Error("Cannot rank: the body is no ranking");
-  const { user, request: id, items, context: known } = own.event as ImpressionEvent;
+  if (own?.kind !== "event" || own.event.type !== "impression") {
+    throw new Error("Cannot rank: the body is no ranking");
+  }
+  const { user, request: id, items, context: known } = own.event;
   const given = { count: items.length, candidates: items };
   const asked: Asked = known === undefined ? given : { ...given, context: known };
   const ranked = isNobodys
@@ -111,7 +112,7 @@ async function recommend(context: ApiContext, { request }: Call): Promise<Respon
     const items = body["items"] ?? [];
     if (!Array.isArray(items)) throw new SyntaxError("Cannot take field items as a list: it is none");
     const count = numberIn(body, "count") ?? DEFAULT_COUNT;
-    return items.length === 0 ? { count } : { count, like: items as readonly string[] };
+    return items.length === 0 ? { count } : { count, like: items };
   });
   const user = rejecting(() => stringIn(body, "user"));
   const { items } = user !== undefined

@@ -6,6 +6,7 @@
 
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import type { Experiment, Holdout } from "../../src/assignment/experiment.ts";
+import { isRecord } from "../../src/values/record.ts";
 import type { ExperimentChanges } from "./registry.ts";
 import type { ExperimentsView } from "./views.ts";
 
@@ -117,7 +118,7 @@ export class ExperimentClient implements ExperimentChanges {
       throw new Error(`Cannot reach the service at ${this.#url.origin}`, { cause });
     }
     const text = await response.text();
-    if (response.ok) return JSON.parse(text) as T;
+    if (response.ok) return JSON.parse(text); // as the API of this release describes
     throw new Error(detailOf(text) ?? `${url} answers ${response.status}`);
   }
 }
@@ -125,7 +126,8 @@ export class ExperimentClient implements ExperimentChanges {
 /** The detail of a problem document; `undefined` when the text is not one. */
 function detailOf(text: string): string | undefined {
   try {
-    const { detail } = JSON.parse(text) as { readonly detail?: unknown };
+    const problem: unknown = JSON.parse(text);
+    const detail = isRecord(problem) ? problem["detail"] : undefined;
     return typeof detail === "string" ? detail : undefined;
   } catch {
     return undefined; // the response came from a proxy

@@ -398,7 +398,7 @@ export class ExperimentMonitor {
 /** Parses the fields of a recommendation that are used here; `null` when invalid. */
 function parseRecommendation(text: string): Recommendation | null {
   try {
-    const recommendation = JSON.parse(text) as Recommendation;
+    const recommendation = JSON.parse(text) as Recommendation; // what is used is checked below
     const { user, time, tookMicros, exposures = [] } = recommendation;
     const isValid = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
       exposures.every(({ experiment, variant }) =>
@@ -466,7 +466,7 @@ interface MonitorHead {
 /** Ids of topics, by name; absent where none were written. @throws SyntaxError when corrupt */
 function decodeIds(header: string | undefined): ReadonlyMap<string, string | null> {
   if (header === undefined) return new Map();
-  return new Map(Object.entries((JSON.parse(header) ?? {}) as Record<string, string | null>));
+  return new Map(Object.entries(JSON.parse(header) ?? {}));
 }
 
 /** Whether both ids are known and differ. */

@@ -5,7 +5,6 @@
  */
 
 import { z } from "zod";
-import type { JsonSchema } from "../../src/events/json_schema.ts";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
 import { parseJsonFile } from "../settings/json_file.ts";
@@ -34,7 +33,7 @@ export function parseExperiment(text: string, file: string): ExperimentDraft {
   const value = parseJsonFile(text, file, "an experiment");
   const result = draftSchema.safeParse(value);
   if (result.success) return result.data;
-  const unknown = unknownFields(value, z.toJSONSchema(draftSchema) as JsonSchema);
+  const unknown = unknownFields(value, z.toJSONSchema(draftSchema));
   const faults = unknown.length > 0 ? unknown : issuesOf(result.error);
   throw new SyntaxError(`Cannot use ${file} as an experiment: ${faults.join("; ")}`);
 }
@@ -57,6 +56,6 @@ export function decodeExperiment(bytes: Uint8Array): ExperimentRecord {
     throw new SyntaxError("Cannot read an experiment as JSON", { cause });
   }
   const result = recordSchema.safeParse(value);
-  if (result.success) return result.data as ExperimentRecord;
+  if (result.success) return result.data as ExperimentRecord; // zod makes optional fields of undefined ones
   throw new SyntaxError(`Cannot read an experiment: ${issuesOf(result.error).join("; ")}`);
 }

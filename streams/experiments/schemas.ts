@@ -7,15 +7,16 @@
 import { z } from "zod";
 import type { ExperimentDraft } from "../../src/assignment/changes.ts";
 import { EXPERIMENT_MODES, RANKINGS } from "../../src/assignment/experiment.ts";
-import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
+import { METRICS } from "../../src/assignment/metrics.ts";
 import { SOURCE_NAMES } from "../../src/retrieval/sources/registry.ts";
+import { keysOf } from "../../src/values/record.ts";
 import { policySchema } from "../settings/policy_schema.ts";
 
 const name = z.string().min(1).max(64).regex(/^[\w.-]+$/, "must be of letters, digits, '.', '_' and '-'");
 /** Most characters of a hypothesis or a stop reason. */
 const MAX_TEXT = 2000;
 const text = z.string().max(MAX_TEXT);
-const metric = z.enum(Object.keys(METRICS) as [MetricName, ...MetricName[]]);
+const metric = z.enum(keysOf(METRICS));
 const count = z.int().positive();
 const bucket = z.int().min(0).max(10_000);
 const spans = z.array(z.array(bucket).length(2)); // not a tuple, which JSON Schema tools support less well

@@ -13,7 +13,7 @@ import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts
 import { type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
-import { keysOf } from "../../src/values/record.ts";
+import { keysOf, recordOf } from "../../src/values/record.ts";
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
@@ -253,9 +253,7 @@ function viewOf(
       rows: moments.total("rows"),
       ctr: finite(valueOf("ctr", moments)),
       metrics: metricsOf(moments),
-      segments: Object.fromEntries(
-        USER_SEGMENTS.map((segment) => [segment, segmentOf(segment)]),
-      ) as Record<UserSegment, SegmentView>,
+      segments: recordOf(USER_SEGMENTS, segmentOf),
       word: verdicts.find((one) => one.variant === variant)?.word ?? null,
       tookMs: times.mean,
       took: times,
@@ -296,11 +294,7 @@ export function namesOf({ variants }: Pick<Experiment, "variants">): string[] {
 }
 
 function metricsOf(moments: Moments): Record<MetricName, number | null> {
-  const names = keysOf(METRICS);
-  return Object.fromEntries(names.map((name) => [name, finite(valueOf(name, moments))])) as Record<
-    MetricName,
-    number | null
-  >;
+  return recordOf(keysOf(METRICS), (name) => finite(valueOf(name, moments)));
 }
 
 function preferenceText({ users, value, interval, wins }: Preference, variants: readonly string[]): string {

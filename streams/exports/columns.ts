@@ -83,6 +83,6 @@ export function isOfKind(value: unknown, kind: ColumnKind): boolean {
     case "whole":
       return Number.isSafeInteger(value);
     case "time":
-      return Number.isSafeInteger(value) && Math.abs(value as number) <= LAST_TIME;
+      return typeof value === "number" && Number.isSafeInteger(value) && Math.abs(value) <= LAST_TIME;
   }
 }

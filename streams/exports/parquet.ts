@@ -72,6 +72,6 @@ function rowOf(record: Row, columns: Columns): Row {
 
 function cellOf(value: unknown, kind: ColumnKind): unknown {
   if (value === undefined) return null;
-  if (kind === "time") return new Date(value as number);
-  return kind === "whole" ? BigInt(value as number) : value;
+  if (kind === "time") return new Date(Number(value));
+  return kind === "whole" ? BigInt(Number(value)) : value;
 }

@@ -12,6 +12,7 @@
  */
 
 import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
+import { fieldOf } from "../../src/values/record.ts";
 import { ByteInput, DecodeError, latin1 } from "./byte_input.ts";
 
 /** Decodes a value of a schema from the whole of some bytes. @throws DecodeError when they are no such value */
@@ -171,7 +172,7 @@ function noSchema(schema: unknown): SyntaxError {
 
 /** The first part of the names in a schema. */
 function spaceOf(schema: object): string | undefined {
-  const space = (schema as Readonly<Record<string, unknown>>)["namespace"];
+  const space = fieldOf(schema, "namespace");
   return typeof space === "string" ? space : undefined;
 }
 

@@ -106,7 +106,7 @@ function headOf(bytes: Uint8Array): Head | Rejected {
   try {
     const input = new AvroInput(bytes.subarray(0, MAX_HEAD_BYTES));
     input.take(MAGIC.length);
-    const metadata = readMetadata(input) as Readonly<Record<string, string>>;
+    const metadata = readMetadata(input) as Readonly<Record<string, string>>; // a map of bytes as latin1
     const codec = metadata["avro.codec"] ?? "null";
     const unpack = Object.hasOwn(CODECS, codec) ? CODECS[codec] : undefined;
     if (unpack === undefined) {

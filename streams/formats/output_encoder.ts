@@ -6,11 +6,14 @@
 
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Kind, NamedFields } from "../../src/events/field.ts";
+import { fieldOf } from "../../src/values/record.ts";
 import { GIVEN, type Given, numberOf, typeWithin } from "./output_schema.ts";
 import { WIRE } from "./protobuf_input.ts";
 
-/** Appends a value. */
-type Write = (writer: ByteWriter, value: unknown) => void;
+/** Appends a value of its kind: records are checked before they get here. */
+type Write = (writer: ByteWriter, value: never) => void;
+/** Appends an object field by field. */
+type WriteObject = (writer: ByteWriter, value: object) => void;
 
 const encoder = new TextEncoder();
 
@@ -29,13 +32,13 @@ export function protobufEncoder(of: Given): EncodeGiven {
   return (value) => encoded((writer, value) => write(writer.u8(0), value), value);
 }
 
-function encoded(write: Write, value: object): Uint8Array {
+function encoded(write: WriteObject, value: object): Uint8Array {
   const writer = new ByteWriter(1024);
   write(writer, value);
   return writer.toBytes();
 }
 
-function avroFields(fields: NamedFields): Write {
+function avroFields(fields: NamedFields): WriteObject {
   const writes = fields.map(([name, field]) => {
     const own = avroWrite(field);
     const write: Write = (writer, value) =>
@@ -43,7 +46,7 @@ function avroFields(fields: NamedFields): Write {
     return [name, field.optional ? write : own] as const;
   });
   return (writer, value) => {
-    for (const [name, write] of writes) write(writer, (value as Readonly<Record<string, unknown>>)[name]);
+    for (const [name, write] of writes) write(writer, fieldOf(value, name) as never); // of its kind
   };
 }
 
@@ -51,20 +54,19 @@ function avroWrite(kind: Kind): Write {
   switch (kind.kind) {
     case "string":
     case "choice":
-      return (writer, value) => {
-        const bytes = encoder.encode(value as string);
+      return (writer, value: string) => {
+        const bytes = encoder.encode(value);
         writer.int(bytes.length);
         for (let i = 0; i < bytes.length; i++) writer.u8(bytes[i]!);
       };
     case "number":
-      return (writer, value) => void writer.f64(value as number);
+      return (writer, value: number) => void writer.f64(value);
     case "integer":
     case "time":
-      return (writer, value) => void writer.int(value as number);
+      return (writer, value: number) => void writer.int(value);
     case "list": {
       const write = avroWrite(kind.of);
-      return (writer, value) => {
-        const list = value as readonly unknown[];
+      return (writer, list: readonly never[]) => {
         if (list.length > 0) writer.int(list.length);
         for (const own of list) write(writer, own);
         writer.int(0);
@@ -77,20 +79,20 @@ function avroWrite(kind: Kind): Write {
   }
 }
 
-function protobufFields(type: string, fields: NamedFields): Write {
+function protobufFields(type: string, fields: NamedFields): WriteObject {
   const writes = fields.map(([name, field]) => {
     const number = numberOf(type, name);
     const of = field.kind === "list" ? field.of : field;
     const own = protobufWrite(of, number, typeWithin(type, name));
-    const all: Write = (writer, value) => {
-      for (const one of value as readonly unknown[]) own(writer, one);
+    const all = (writer: ByteWriter, list: readonly never[]) => {
+      for (const one of list) own(writer, one);
     };
     return [name, field.kind === "list" ? all : own] as const;
   });
   return (writer, value) => {
     for (const [name, write] of writes) {
-      const own = (value as Readonly<Record<string, unknown>>)[name];
-      if (own !== undefined) write(writer, own);
+      const own = fieldOf(value, name);
+      if (own !== undefined) write(writer, own as never); // of its kind
     }
   };
 }
@@ -100,15 +102,15 @@ function protobufWrite(kind: Kind, number: number, type: string): Write {
   switch (kind.kind) {
     case "string":
     case "choice":
-      return (writer, value) => void writer.uint(tag(WIRE.sized)).string(value as string);
+      return (writer, value: string) => void writer.uint(tag(WIRE.sized)).string(value);
     case "number":
-      return (writer, value) => void writer.uint(tag(WIRE.fixed64)).f64(value as number);
+      return (writer, value: number) => void writer.uint(tag(WIRE.fixed64)).f64(value);
     case "integer":
     case "time":
-      return (writer, value) => void writer.uint(tag(WIRE.varint)).uint(value as number);
+      return (writer, value: number) => void writer.uint(tag(WIRE.varint)).uint(value);
     case "object": {
       const write = protobufFields(type, kind.fields);
-      return (writer, value) => {
+      return (writer, value: object) => {
         const within = new ByteWriter(64);
         write(within, value);
         writer.uint(tag(WIRE.sized)).bytes(within.view());

@@ -85,7 +85,7 @@ function avroRecord(name: string, fields: NamedFields): object {
     name,
     ...(Object.hasOwn(GIVEN, name) ? { ["namespace"]: PACKAGE } : {}),
     fields: fields.map(([field, { about: _, optional, ...kind }]) => {
-      const type = avroType(kind as Kind, typeWithin(name, field));
+      const type = avroType(kind, typeWithin(name, field));
       return optional ? { name: field, type: ["null", type], default: null } : { name: field, type };
     }),
   };

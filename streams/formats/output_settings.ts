@@ -43,7 +43,7 @@ export interface OutputSettings {
 
 const OUTPUT_OPTIONS = {
   format: choice(["avro", "protobuf"], "avro", "the format, in Confluent's wire format"),
-  registry: group(REGISTRY_OPTIONS) as unknown as Option<RegistrySettings | undefined>,
+  registry: group(REGISTRY_OPTIONS) as unknown as Option<RegistrySettings | undefined>, // all or none
   subject: text<string>(
     "meander.{record}",
     "what each schema is registered as: `{record}` is `Recommendation` or `Sample`, `{topic}` the topic, as in `{topic}-value`",

@@ -71,7 +71,7 @@ function fieldsOf(type: Type, types: Map<Type, ReadFields>): ReadFields {
   if (done !== undefined) return done;
   let layout: Layout | undefined;
   const read: ReadFields = (input, group, before) =>
-    readFields(input, layout ??= layoutOf(type, types), group, before as Fields | undefined);
+    readFields(input, layout ??= layoutOf(type, types), group, before as Fields | undefined); // of a message
   types.set(type, read);
   return read;
 }
@@ -162,6 +162,10 @@ function resolved(field: Field): ReflectionObject | null {
   }
 }
 
+function isEnum(own: ReflectionObject): own is Enum {
+  return "valuesById" in own;
+}
+
 function readerOf(
   own: ReflectionObject | null,
   scalar: string,
@@ -172,14 +176,14 @@ function readerOf(
     const { wire, read, zero } = SCALARS[scalar]!;
     return { wire, read, zero, isPackable: wire !== WIRE.sized, readAfter: read };
   }
-  if ("valuesById" in own) {
-    const { valuesById: names } = own as Enum;
+  if (isEnum(own)) {
+    const { valuesById: names, values } = own;
     const name = (number: number) => names[number] ?? number;
     const read = (input: ProtobufInput) => name(input.varint() | 0);
-    const first = Object.values((own as Enum).values)[0] ?? 0;
+    const first = Object.values(values)[0] ?? 0;
     return { wire: WIRE.varint, read, zero: name(first), isPackable: true, readAfter: read };
   }
-  const fields = fieldsOf(own as Type, types);
+  const fields = fieldsOf(own as Type, types); // what is neither is a message
   const sized = (input: ProtobufInput, before: unknown) => {
     const end = enterSized(input);
     const value = fields(input, 0, before);
@@ -263,7 +267,8 @@ function takeEntry(name: string, keys: ProtobufScalar | undefined, values: Reade
     }
     input.end = end;
     if (FORBIDDEN_KEYS.includes(String(key))) throw new DecodeError(`no record may have a field ${key}`);
-    (into[name] as Fields)[String(key)] = value ?? values.zero ?? emptyOf(values, input);
+    const entries = into[name] as Fields; // readMap() begins with an empty one
+    entries[String(key)] = value ?? values.zero ?? emptyOf(values, input);
   };
 }
 

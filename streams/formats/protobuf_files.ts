@@ -31,7 +31,7 @@ export function addText(text: string, root: Root, { parse, Type }: Protobufjs): 
   const isType = (child: ReflectionObject): child is Type => child instanceof Type;
   const before = new Set(typesOf(root, isType));
   const path = parse(text, root, { keepCase: true }).package ?? "";
-  const all = path === "" ? root : root.lookup(path) as NamespaceBase;
+  const all = path === "" ? root : root.lookup(path) as NamespaceBase; // a package is one
   const placed = (type: Type): PlacedType => ({
     type,
     within: () => type.nestedArray.filter(isType).map(placed),
@@ -53,7 +53,7 @@ export async function addDescriptor(
 ): Promise<readonly PlacedType[]> {
   const { default: descriptor } = await import("protobufjs/ext/descriptor.js");
   const bytes = Uint8Array.fromBase64(base64);
-  const file = descriptor.FileDescriptorProto.decode(bytes) as IFileDescriptorProto;
+  const file = descriptor.FileDescriptorProto.decode(bytes) as IFileDescriptorProto; // its types are of any message
   const { syntax, edition } = file;
   const context = { edition: EDITIONS[Number(edition)] ?? (syntax || "proto2"), keepCase: true };
   const all = file.package ? root.define(file.package) : root;
@@ -89,7 +89,7 @@ function* typesOf(
   for (let own = open.pop(); own !== undefined; own = open.pop()) {
     for (const child of own.nestedArray) {
       if (isType(child)) yield child;
-      else if ("nestedArray" in child) open.push(child as NamespaceBase);
+      else if ("nestedArray" in child) open.push(child as NamespaceBase); // which has `nestedArray`
     }
   }
 }

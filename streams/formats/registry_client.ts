@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { reasonOf } from "../../src/values/reason.ts";
+import { errorOf, reasonOf } from "../../src/values/reason.ts";
 import { isRecord } from "../../src/values/record.ts";
 import type { RegistrySettings, RegistryTls } from "./registry_settings.ts";
 
@@ -99,7 +99,7 @@ export class RegistryClient implements Disposable {
   async ask<T>(path: string, body?: object): Promise<T | null> {
     for (let attempt = 0;; attempt++) {
       try {
-        return await this.#ask(path, body) as T | null;
+        return await this.#ask(path, body) as T | null; // as the API of registries describes
       } catch (error) {
         const pause = PAUSES_MS[attempt];
         if (!(error instanceof RegistryError && error.isTemporary) || pause === undefined) throw error;
@@ -122,7 +122,7 @@ export class RegistryClient implements Disposable {
       ({ status } = response);
       text = await textOf(response);
     } catch (cause) {
-      const { message, cause: inner } = cause as Error;
+      const { message, cause: inner } = errorOf(cause);
       const reason = inner instanceof Error ? `${message}: ${inner.message}` : message;
       throw new RegistryError(`Cannot reach the schema registry ${this.#url}: ${reason}`, true, { cause });
     }

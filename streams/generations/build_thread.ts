@@ -68,7 +68,8 @@ async function live(spec: BuildSpec, place: ThreadLog, share: number): Promise<v
 
 /** The log, of which a build needs no groups. */
 async function openLog(place: ThreadLog): Promise<Log> {
-  return "port" in place ? new RemoteLog(place) as unknown as Log : await openAt(place.address);
+  if (!("port" in place)) return await openAt(place.address);
+  return new RemoteLog(place) as unknown as Log; // which has no groups
 }
 
 function report(what: BuildReport): void {

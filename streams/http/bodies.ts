@@ -154,7 +154,7 @@ export class Bodies {
         return await Promise.race([request.bytes(), dropped]);
       }
       return await this.#collectParts(
-        request.body as ReadableStream<Uint8Array>,
+        request.body as ReadableStream<Uint8Array>, // a size, so there is one
         reading,
         dropped,
         size ?? most,

@@ -13,7 +13,7 @@ import {
   type MetricValue,
   Registry,
 } from "prom-client";
-import type { Rejection } from "../../src/events/rejection.ts";
+import { decodeRejection, type Rejection } from "../../src/events/rejection.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import type { NewRecord } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
@@ -26,7 +26,6 @@ import { ServiceGauges } from "./service_gauges.ts";
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** A failed write expires: a process that is not ready may get no other write that could succeed. */
 const FAILURE_MS = 15_000;
-const decoder = new TextDecoder();
 
 /** All metrics of a registry, in a form that can be cloned into another thread. */
 export type Measures = MetricObjectWithValues<MetricValue<string>>[];
@@ -167,7 +166,7 @@ export class Metrics implements LogObserver {
     this.#count(sizesOf(records));
     for (const { topic, value } of records) {
       if (topic !== rejected || value === null) continue;
-      const rejection = JSON.parse(decoder.decode(value)) as Rejection;
+      const rejection = decodeRejection(value);
       this.#rejections.inc({ code: rejection.code });
       this.#listener?.rejected(rejection);
     }

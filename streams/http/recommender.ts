@@ -6,6 +6,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
@@ -224,7 +225,8 @@ function requestOf(answer: Uint8Array): string {
     const id = decoder.decode(answer.subarray(begin, answer.indexOf(QUOTE, begin)));
     if (!id.includes("\\")) return id;
   }
-  return (JSON.parse(decoder.decode(answer)) as { readonly request: string }).request;
+  const { request }: Recommendation = JSON.parse(decoder.decode(answer));
+  return request;
 }
 
 function keyOf(user: string, request: string): string {

@@ -10,6 +10,7 @@ import type { SourceCounts } from "../../src/retrieval/source_counts.ts";
 import { inspectUsers } from "../../src/users/inspection.ts";
 import { TASK_COUNTERS, type TaskCounter } from "../../src/engine/task_counters.ts";
 import type { Panel } from "../../src/nn/models/core/panel.ts";
+import { keysOf } from "../../src/values/record.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
 import type { PartitionStatus, Service } from "../service/service.ts";
 import { tryWithin } from "./deadline.ts";
@@ -288,7 +289,7 @@ export class ServiceGauges {
 }
 
 function entries<Name extends string, Value>(of: Readonly<Record<Name, Value>>): [Name, Value][] {
-  return Object.entries(of) as [Name, Value][];
+  return keysOf(of).map((name) => [name, of[name]]);
 }
 
 function snake(name: string): string {

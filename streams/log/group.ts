@@ -111,7 +111,9 @@ class LocalGroup {
     const outcomes = await Promise.allSettled(steps.map(([, step]) => step));
     const failed = steps.flatMap(([member], i) => {
       const outcome = outcomes[i];
-      return outcome?.status === "rejected" ? [{ member, reason: outcome.reason as unknown }] : [];
+      if (outcome?.status !== "rejected") return [];
+      const reason: unknown = outcome.reason;
+      return [{ member, reason }];
     });
     for (const { member } of failed) this.#members.delete(member);
     await Promise.all(failed.map(({ member, reason }) => ignore(member.end(reason), "`ended` reports it")));

@@ -91,6 +91,7 @@ export function compileExpression(expression: string): (value: unknown) => unkno
   } catch (error) {
     throw expressionError(expression, reasonOf(error));
   }
+  // The library types its tree by names that say nothing of what is inside.
   const growth = growthOf(tree as unknown as Node, (why) => expressionError(expression, why));
   if (growth > MAX_GROWTH) {
     throw expressionError(
@@ -100,7 +101,7 @@ export function compileExpression(expression: string): (value: unknown) => unkno
   }
   return (value) => {
     try {
-      return TreeInterpreter.search(tree, value as never);
+      return TreeInterpreter.search(tree, value as never); // records are JSON
     } catch {
       return undefined; // a function of another type of value; the field is missing then
     }

@@ -53,8 +53,8 @@ export const SOURCE_OPTIONS = {
     "json",
     "how records are read; `csv` and `tsv` are one row each, `avro` is a file of Avro, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
   ),
-  registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>,
-  follow: orAbsent(group(FOLLOW_OPTIONS)) as unknown as Option<FollowSettings | undefined>,
+  registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>, // all or none
+  follow: orAbsent(group(FOLLOW_OPTIONS)) as unknown as Option<FollowSettings | undefined>, // all or none
   columns: list(
     text<string>("", ""),
     { minimum: 1 },
@@ -73,6 +73,6 @@ export const SOURCES: Option<SourcesSettings | undefined> = by(
 export function withPreset(settings: SourceSettings): SourceSettings {
   const { preset, rules = [], ...own } = settings;
   if (preset === undefined) return settings;
-  const { rules: further = [], ...base } = PRESETS[preset] as SourceSettings;
+  const { rules: further = [], ...base } = PRESETS[preset] as SourceSettings; // a test parses each
   return { ...base, ...own, rules: [...rules, ...further] };
 }

@@ -40,8 +40,8 @@ const OFFSETS = /^\d{1,9}:\d{1,15}(,\d{1,9}:\d{1,15})*$/;
 export function parseStart(text: string): Start {
   if (text === "earliest" || text === "latest") return text;
   if (OFFSETS.test(text)) {
-    const pairs = text.split(",").map((pair) => pair.split(":").map(Number) as [number, number]);
-    const offsets = new Map(pairs);
+    const pairs = text.split(",").map((pair) => pair.split(":").map(Number));
+    const offsets = new Map(pairs.map(([partition = 0, offset = 0]) => [partition, offset]));
     if (offsets.size === pairs.length) return { offsets };
   }
   const time = TIME.test(text) ? Date.parse(text) : NaN;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Rejection } from "../../src/events/rejection.ts";
+import { decodeRejection } from "../../src/events/rejection.ts";
 import type { Log } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { printable } from "../report/format.ts";
@@ -64,7 +64,7 @@ export class RejectionSummary {
   }
 
   #add(value: Uint8Array): void {
-    const rejection = JSON.parse(new TextDecoder().decode(value)) as Rejection;
+    const rejection = decodeRejection(value);
     let group = this.#groups.get(rejection.code);
     if (group === undefined) this.#groups.set(rejection.code, group = { count: 0, examples: [] });
     group.count++;

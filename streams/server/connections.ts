@@ -61,7 +61,7 @@ class End {
   #listener: (() => void) | undefined;
 
   addEventListener(_type: string, listener: unknown): void {
-    this.#listener = listener as () => void;
+    this.#listener = listener as () => void; // the runtime adds one without parameters
   }
 
   abort(): void {
@@ -292,9 +292,9 @@ async function turnAway(connection: Deno.TcpConn): Promise<void> {
 
 /** @throws Error when this version of Deno has no such function */
 function serveConnection(): ServeConnection {
+  // No type lists the symbol, nor what is behind it.
   const { internal, version } = Deno as typeof Deno & { readonly internal: symbol };
-  const parts =
-    (Deno as unknown as Record<symbol, { readonly serveHttpOnConnection?: ServeConnection }>)[internal];
+  const parts: { readonly serveHttpOnConnection?: ServeConnection } | undefined = Reflect.get(Deno, internal);
   const serve = parts?.serveHttpOnConnection;
   if (serve !== undefined) return serve;
   throw new Error(

@@ -39,7 +39,8 @@ export function environmentOverrides(
   schema: JsonSchema,
   env: (name: string) => string | undefined,
 ): readonly Override[] {
-  return pathsOf(schema as Node, []).flatMap((path) => {
+  const root = schema as Node; // with the keywords that are read here
+  return pathsOf(root, []).flatMap((path) => {
     const variable = variableOf(path);
     const text = env(variable);
     return text === undefined ? [] : [{ path, variable, value: valueOf(text) }];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fieldOf } from "../../src/values/record.ts";
 import { placesOf } from "./json_places.ts";
 
 /** An error in a field. */
@@ -47,10 +48,7 @@ export class ConfigError extends SyntaxError {
 /** The value at a path; `undefined` when there is none. */
 export function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>(
-    (inner, part) =>
-      typeof inner === "object" && inner !== null
-        ? (inner as Record<string | number, unknown>)[part]
-        : undefined,
+    (inner, part) => typeof inner === "object" && inner !== null ? fieldOf(inner, String(part)) : undefined,
     value,
   );
 }

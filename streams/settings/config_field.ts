@@ -29,5 +29,5 @@ export function field<Schema extends z.ZodType>(schema: Schema, about: string, f
     : fallback instanceof Absent
     ? { "x-default": fallback.words }
     : { default: fallback };
-  return schema.meta({ description: about, ...defaults }) as Schema;
+  return schema.meta({ description: about, ...defaults }) as Schema; // only its meta data differ
 }

@@ -13,7 +13,7 @@ export function optionsSchema<D extends Declared>(declared: D): z.ZodObject & z.
     name,
     declared[name]?.isWanted ? schema : schema.optional(),
   ]);
-  return z.strictObject(Object.fromEntries(shape)) as never;
+  return z.strictObject(Object.fromEntries(shape)) as never; // of the names of `declared`
 }
 
 /** Schemas by name, to be part of a larger object. */
@@ -22,7 +22,7 @@ export function shapeOf<D extends Declared>(
 ): { readonly [K in keyof D]: z.ZodType<D[K]["value"]> } {
   return Object.fromEntries(
     Object.entries(declared).map(([name, option]) => [name, optionSchema(option)]),
-  ) as never;
+  ) as never; // of the names of `declared`
 }
 
 /** The schema of an option, with its meaning and its default for editors and for docs/reference/configuration.md. */
@@ -32,15 +32,15 @@ export function optionSchema<T>(
   const own = kindSchema(kind);
   const bareSchema = isNullable ? own.nullable() : own;
   const schema = reach === undefined ? bareSchema : reaching(bareSchema, reach);
-  if (about === "") return schema as never;
+  if (about === "") return schema as never; // its kind is that of `value`
   const bare = value === undefined ? {} : { default: value };
   const fallback = words === undefined ? bare : { "x-default": words };
-  return schema.meta({ description: about, ...fallback }) as never;
+  return schema.meta({ description: about, ...fallback }) as never; // as above
 }
 
 /** A schema that says how far a change of what it describes reaches; what is inside does as it says, unless it says itself. */
 export function reaching<Schema extends z.ZodType>(schema: Schema, reach: Reach): Schema {
-  return schema.meta({ "x-reach": reach }) as Schema;
+  return schema.meta({ "x-reach": reach }) as Schema; // only its meta data differ
 }
 
 function kindSchema(kind: OptionKind): z.ZodType {

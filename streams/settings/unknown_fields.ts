@@ -60,7 +60,7 @@ function collect(value: unknown, schema: JsonSchema, path: string, into: Collect
 
 /** The object and array schemas among the alternatives; other values have no fields to check. */
 function shapesOf(schema: JsonSchema): readonly JsonSchema[] {
-  const alternatives = (schema["anyOf"] ?? schema["oneOf"] ?? null) as readonly JsonSchema[] | null;
+  const alternatives = (schema["anyOf"] ?? schema["oneOf"] ?? null) as readonly JsonSchema[] | null; // alternatives are schemas
   if (alternatives !== null) return alternatives.flatMap(shapesOf);
   return schema["type"] === "object" || schema["type"] === "array" ? [schema] : [];
 }

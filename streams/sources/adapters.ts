@@ -129,5 +129,5 @@ export function adaptJson(bytes: Uint8Array, adapter: JsonAdapter, time: number)
 
 /** Meander's own format: an event has a type, an item has none. Validation reports what is wrong. */
 function parseOwn(value: unknown): Mapped {
-  return isOwnItem(value) ? { items: [value] } : { events: [value as Event] };
+  return isOwnItem(value) ? { items: [value] } : { events: [value as Event] }; // to be validated
 }

@@ -8,6 +8,7 @@ import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { ExperimentRecord } from "../../src/assignment/experiment.ts";
 import { pinnedModels } from "../../src/assignment/pins.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
+import { errorOf } from "../../src/values/reason.ts";
 import { decodeExperiment, EXPERIMENT } from "../experiments/record.ts";
 import type { LogRecord } from "../log/log.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
@@ -81,6 +82,6 @@ function readExperiment({ value }: LogRecord): ExperimentRecord | Error {
   try {
     return decodeExperiment(value ?? new Uint8Array(0));
   } catch (error) {
-    return error as Error;
+    return errorOf(error);
   }
 }

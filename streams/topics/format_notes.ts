@@ -36,7 +36,7 @@ export async function formatNotes(
     try {
       const note: unknown = JSON.parse(decoder.decode(value));
       if (typeof note !== "object" || note === null) throw new SyntaxError(`its value is ${note}`);
-      notes[key.slice(FORMATS_KEY.length)] = note as NewestFormats;
+      notes[key.slice(FORMATS_KEY.length)] = note as NewestFormats; // of a release that may be newer
     } catch (cause) {
       throw corruptRecord("compare formats", record, cause, remedyByCopy(record));
     }

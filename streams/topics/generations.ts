@@ -58,9 +58,8 @@ export function encodeGeneration(generation: Generation): Uint8Array {
 
 /** Decodes the record of a generation. @throws SyntaxError when it is not one, or has a later format */
 export function decodeGeneration(bytes: Uint8Array): Generation {
-  const { format, ...generation } = JSON.parse(decoder.decode(bytes)) as Generation & {
-    readonly format: unknown;
-  };
+  const record: Generation & { readonly format: unknown } = JSON.parse(decoder.decode(bytes));
+  const { format, ...generation } = record;
   if (format !== FORMAT) {
     throw new SyntaxError(
       `Cannot decode a generation: format is ${JSON.stringify(format)}, this reads ${FORMAT}`,

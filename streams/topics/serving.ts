@@ -61,7 +61,8 @@ export async function switchState(
   const serving = await servingGeneration(log, topics);
   if (record === null || record.value === null) return { serving, closing: null };
   try {
-    return { serving, closing: JSON.parse(new TextDecoder().decode(record.value)) as Closing };
+    const closing: Closing = JSON.parse(new TextDecoder().decode(record.value));
+    return { serving, closing };
   } catch (cause) {
     throw corruptRecord("find which generation takes over", record, cause, remedyByCopy(record));
   }

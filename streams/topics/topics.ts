@@ -4,7 +4,7 @@
  * @module
  */
 
-import { keysOf } from "../../src/values/record.ts";
+import { keysOf, recordOf } from "../../src/values/record.ts";
 import type { TopicSpec } from "../log/log.ts";
 
 /** Names of the topics under a prefix. */
@@ -178,7 +178,7 @@ export const DEFAULT_PREFIX = "meander.";
  * ```
  */
 export function topicNames(prefix: string = DEFAULT_PREFIX): Topics {
-  return Object.fromEntries(NAMES.map((name) => [name, `${prefix}${name}`])) as Topics;
+  return recordOf(NAMES, (name) => `${prefix}${name}`);
 }
 
 /**

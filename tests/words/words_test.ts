@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readPage, ROOT } from "../docs/pages.ts";
 import { declaredNames, wordsOf } from "./declared_names.ts";
+import { files } from "./files.ts";
 
 const PAGE = "docs/reference/glossary.md";
 const TOPS = ["src", "streams", "scripts", "fixtures/simulator"];
@@ -29,14 +30,6 @@ const rules = rowsOf(code).flatMap(([words = "", forbiddenIn = "", allowed = ""]
 function rowsOf(text: string): readonly (readonly string[])[] {
   const lines = text.split("\n").filter((line) => line.startsWith("|")).slice(2);
   return lines.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
-}
-
-async function* files(folder: string): AsyncIterable<string> {
-  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) yield* files(path);
-    else if (name.endsWith(".ts")) yield path;
-  }
 }
 
 /** Whether words have one after the other, also in the plural. */

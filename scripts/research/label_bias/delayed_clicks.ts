@@ -48,7 +48,7 @@ export function* delayedClicks({ seed, lists, delayMs, everyMs = 10_000 }: Delay
     const shown = Array.from({ length: LIST }, (_, place) => (first + 3 * place) % CLICK_RATES.length);
     const oracle = shown.map((item) => CLICK_RATES[item]!);
     const items = shown.map((item) => `i${item}`);
-    yield { type: "impression", user, request, items, time, oracle } as Event;
+    yield { type: "impression", user, request, items, time, oracle } as Event; // events may have fields of their own
     for (const [place, item] of items.entries()) {
       if (random() >= oracle[place]!) continue;
       const clicked = time + Math.round(exponential(random, delayMs));

@@ -56,7 +56,7 @@ export function shuffled<T>(values: readonly T[], seed: number): T[] {
   const out = [...values];
   for (let i = out.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
-    [out[i], out[j]] = [out[j] as T, out[i] as T];
+    [out[i], out[j]] = [out[j]!, out[i]!];
   }
   return out;
 }

@@ -241,7 +241,7 @@ export class Assembler {
 
   #find<Table extends FieldTable>(tables: ReadonlyMap<string, Table>): NamedTables<Table> {
     const before = this.#named.get(tables);
-    if (before !== undefined) return before as NamedTables<Table>;
+    if (before !== undefined) return before as NamedTables<Table>; // made of these tables
     const named = findTables(this.schema, tables);
     const isStill = [...tables.values()].every((table) => table.isStill === true);
     const found = { tables: named, lookUps: new LookUps(this.#shape, named, isStill, this.#read) };

@@ -26,7 +26,7 @@ export function fusesMultiplyAdd(): boolean {
 function probe(): boolean {
   if (!WebAssembly.validate(PROBE)) return false;
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(PROBE));
-  const madd = exports.f as (x: number, y: number) => number;
+  const madd = exports.f as (x: number, y: number) => number; // of PROBE
   // (1 + 2⁻¹²)² is 1 + 2⁻¹¹ + 2⁻²⁴, of which a float keeps all but the last term.
   return madd(1 + 2 ** -12, -(1 + 2 ** -11)) === 2 ** -24;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isOneOf } from "../../values/one_of.ts";
 import { createKernels } from "../kernels/choose.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { BASE } from "./base/base.ts";
@@ -39,8 +40,12 @@ export function modelsThat(has: (capabilities: Capabilities) => boolean, word = 
 
 /** The kind of a name; a kind is returned as it is. @throws RangeError when there is no such name */
 export function kindOf(model: ModelName | ModelKind): ModelKind {
-  if (typeof model !== "string") return model;
-  if (Object.hasOwn(MODELS, model)) return MODELS[model] as ModelKind;
+  return typeof model === "string" ? MODELS[modelName(model)] : model;
+}
+
+/** A name as that of a model. @throws RangeError when there is no such model */
+export function modelName(model: string): ModelName {
+  if (isOneOf(MODEL_NAMES, model)) return model;
   throw new RangeError(`Cannot take ${model} as the name of a model: known are ${MODEL_NAMES.join(", ")}`);
 }
 

@@ -67,7 +67,7 @@ export function readHistory(from: ByteReader, time: number, read: Read): SampleH
   const strengths = new Float32Array(length);
   for (let t = 0; t < length; t++) {
     // Lists of categories have no nulls; those of field values, which are in the same dictionary, may.
-    categories.push(lists(from.uint()) as readonly string[]);
+    categories.push(lists(from.uint()) as readonly string[]); // see above
     if (start >= 0) {
       items.push(behaviours.item(start + t));
       actions.push(behaviours.action(start + t));
@@ -95,7 +95,7 @@ function readEarlier(
   const times = new Float64Array(length);
   for (let t = 0; t < length; t++) {
     items.push(strings(from.uint()));
-    categories.push(lists(from.uint()) as readonly string[]);
+    categories.push(lists(from.uint()) as readonly string[]); // lists of categories have no nulls
     actions.push(strings(from.uint()));
     times[t] = time - from.int();
   }

@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import type { JsonSchema } from "../../../src/events/json_schema.ts";
+import { keysOf, recordOf } from "../../../src/values/record.ts";
 
 /** A schema with its name. */
 export interface NamedSchema {
@@ -18,11 +19,10 @@ export interface NamedSchema {
 export function named<Name extends string>(
   schemas: Readonly<Record<Name, z.ZodType>>,
 ): Readonly<Record<Name, NamedSchema>> {
-  const all = Object.entries<z.ZodType>(schemas).map(([name, schema]) => {
-    const json = z.toJSONSchema(schema, { io: "output", unrepresentable: "any" }) as JsonSchema;
-    return [name, { name, json: bare(json) }];
+  return recordOf(keysOf(schemas), (name) => {
+    const json = z.toJSONSchema(schemas[name], { io: "output", unrepresentable: "any" }) as JsonSchema; // zod lists the keywords
+    return { name, json: bare(json) };
   });
-  return Object.fromEntries(all) as Record<Name, NamedSchema>;
 }
 
 /** A schema without the keys that only a document of its own has. */

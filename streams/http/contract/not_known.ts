@@ -5,6 +5,7 @@
  */
 
 import { shown } from "../../../src/events/rejected.ts";
+import { keysOf } from "../../../src/values/record.ts";
 import { Problem } from "./problem.ts";
 
 const REMEDIES = {
@@ -16,9 +17,9 @@ const REMEDIES = {
 
 /** The problem `not-found`: names the unknown ids, and a remedy for each. */
 export function notKnown(ids: { readonly [Kind in keyof typeof REMEDIES]?: string | undefined }): Problem {
-  const sentences = Object.entries(REMEDIES).flatMap(([kind, remedy]) => {
-    const id = ids[kind as keyof typeof REMEDIES];
-    return id === undefined ? [] : [`${kind} ${shown(id)} is not known: ${remedy}`];
+  const sentences = keysOf(REMEDIES).flatMap((kind) => {
+    const id = ids[kind];
+    return id === undefined ? [] : [`${kind} ${shown(id)} is not known: ${REMEDIES[kind]}`];
   });
   return new Problem("not-found", sentences.join("; "));
 }

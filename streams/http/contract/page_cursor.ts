@@ -6,6 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { isRecord } from "../../../src/values/record.ts";
 import { Problem } from "./problem.ts";
 
 /** Most items of all pages together. */
@@ -44,7 +45,7 @@ export function readCursor(cursor: unknown, asked: Paged): readonly string[] {
   } catch (cause) {
     throw new Problem("bad-parameter", "cursor is none of ours", { cause });
   }
-  const { of, had } = (value ?? {}) as Partial<Cursor>;
+  const { of, had }: Partial<Record<keyof Cursor, unknown>> = isRecord(value) ? value : {};
   if (!Array.isArray(had) || had.length > MAX_PAGED || !had.every((id) => typeof id === "string")) {
     throw new Problem("bad-parameter", "cursor is none of ours");
   }

@@ -5,6 +5,7 @@
  */
 
 import { type JsonSchema, jsonSchemas } from "../../../src/events/json_schema.ts";
+import { isRecord } from "../../../src/values/record.ts";
 import { bare, type NamedSchema } from "./named_schema.ts";
 
 type ObjectSchema = JsonSchema & {
@@ -27,9 +28,9 @@ const ASKING = {
 const NEXT = { type: ["string", "null"], description: "Cursor of the next page, when pages are asked for." };
 
 const records = jsonSchemas();
-const events = (records.event["oneOf"] as readonly ObjectSchema[]).map(withoutTime);
+const events = (records.event["oneOf"] as readonly ObjectSchema[]).map(withoutTime); // one per type of event
 const asked = askedOf(events.find(({ title }) => title === "request"));
-const recommendation = bare(records.recommendation) as ObjectSchema;
+const recommendation = bare(records.recommendation) as ObjectSchema; // recommendations are objects
 
 /** Any event. */
 export const EVENT: NamedSchema = {
@@ -75,7 +76,7 @@ function askedOf(request: ObjectSchema | undefined): JsonSchema {
   if (request === undefined) throw new Error("Cannot describe requests: there is no such event");
   const { type, id, ...properties } = request.properties;
   const ignored = {
-    id: { ...id as JsonSchema, description: "Not kept: what comes again is answered again." },
+    id: { ...(isRecord(id) ? id : {}), description: "Not kept: what comes again is answered again." },
   };
   return closed({ ...request, properties: { ...properties, ...ASKING, type, ...ignored } });
 }
@@ -83,10 +84,10 @@ function askedOf(request: ObjectSchema | undefined): JsonSchema {
 /** Forbids unnamed fields, at any depth: on the log they are kept, here they are mistakes. */
 function closed(schema: JsonSchema): JsonSchema {
   const { properties, items, ...rest } = schema;
-  if (items !== undefined) return { ...schema, items: closed(items as JsonSchema) };
-  if (properties === undefined) return schema;
+  if (isRecord(items)) return { ...schema, items: closed(items) };
+  if (!isRecord(properties)) return schema;
   const { propertyNames: _forbidden, ...others } = rest;
-  const fields = Object.entries(properties as Record<string, JsonSchema>);
+  const fields = Object.entries(properties as Record<string, JsonSchema>); // each property is a schema
   return {
     ...others,
     properties: Object.fromEntries(fields.map(([name, inner]) => [name, closed(inner)])),
@@ -96,6 +97,6 @@ function closed(schema: JsonSchema): JsonSchema {
 
 /** Makes the time optional, as it is over HTTP. */
 function withoutTime(schema: JsonSchema): ObjectSchema {
-  const object = schema as ObjectSchema;
+  const object = schema as ObjectSchema; // an event or item
   return { ...object, required: object.required.filter((name) => name !== "time") };
 }

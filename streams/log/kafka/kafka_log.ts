@@ -409,7 +409,7 @@ export class KafkaLog implements Log {
     const { brokers, kafka, retryMs } = this.#options;
     const config = {
       requestTimeout: REQUEST_TIMEOUT_MS,
-      ...(kafka as Partial<KafkaConfig>),
+      ...(kafka as Partial<KafkaConfig>), // as kafkajs takes it: the configuration only passes it on
       ...this.#security,
       logLevel: logLevel.NOTHING,
       brokers: [...brokers],

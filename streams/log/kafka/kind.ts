@@ -46,7 +46,7 @@ const kind: LogKind<KafkaSettings> = {
   },
   async open(options) {
     const { KafkaLog } = await import("./kafka_log.ts");
-    return await KafkaLog.open(options as KafkaLogOptions);
+    return await KafkaLog.open(options as KafkaLogOptions); // of `resolve`
   },
 };
 

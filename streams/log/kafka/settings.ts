@@ -254,9 +254,9 @@ export async function kafkaOptions(
 
 /** Without absent fields: `tls.connect` takes a name that is `undefined` for the broker's own. */
 function defined<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T; // absent where undefined
 }
 
 function given<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>; // these names
 }

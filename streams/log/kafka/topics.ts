@@ -149,7 +149,8 @@ export class KafkaTopics {
       try {
         await controller.createTopics({ topics: request, timeout: TIMEOUT_MS });
       } catch (error) {
-        const errors = error instanceof Error && "errors" in error ? error.errors as unknown[] : [error];
+        const all = error instanceof Error && "errors" in error ? error.errors : undefined;
+        const errors: readonly unknown[] = Array.isArray(all) ? all : [error];
         if (errors.some((each) => DENIED.has(kafkaType(each) ?? ""))) {
           const list = topics.map((topic) => `${topic.name} (${describeSpec(topic)})`).join(", ");
           throw new LogError("unknown-topic", `Cannot create what is missing, as we may not: ${list}`, {

@@ -45,25 +45,30 @@ const kind: LogKind<SqliteSettings> = {
   resolve: (settings) =>
     Promise.resolve({ path: pathOf(settings), ...settle(SQLITE_OPTIONS, settings) } satisfies Opening),
   async open(options) {
-    const { path, ...durability } = options as Opening;
+    const { path, ...durability } = openingOf(options);
     const { SqliteLog } = await import("./sqlite_log.ts");
     return await SqliteLog.open(path, durability);
   },
   async openToRead(options) {
     const { SqliteReader } = await import("./sqlite_reader.ts");
-    return new SqliteReader((options as Opening).path);
+    return new SqliteReader(openingOf(options).path);
   },
   copies: {
     async copy(options, folder, tell) {
       const { copyLog } = await import("./copy_log.ts");
-      return await copyLog((options as Opening).path, folder, tell);
+      return await copyLog(openingOf(options).path, folder, tell);
     },
     async putBack(folder, options) {
       const { putBack } = await import("./copy_log.ts");
-      await putBack(folder, (options as Opening).path);
+      await putBack(folder, openingOf(options).path);
     },
   },
 };
 
 /** See `sqlite_log.ts`. */
 export const SQLITE_KIND = kind as LogKind;
+
+/** Options of `resolve`: a kind's own are not known to who passes them on. */
+function openingOf(options: unknown): Opening {
+  return options as Opening; // see above
+}

@@ -214,7 +214,8 @@ export class RecordTable {
         try {
           this.#record(row);
         } catch (error) {
-          problems.push(error as LogError);
+          if (!(error instanceof LogError)) throw error;
+          problems.push(error);
         }
       }
       if (rows.length === CHUNK) continue;
@@ -228,7 +229,7 @@ export class RecordTable {
   latest(key: string): LogRecord | null {
     const row = this.#latest?.get(storedKey(key));
     if (row === undefined) return null;
-    const record = this.#record(row as unknown as Row);
+    const record = this.#record(row as unknown as Row); // its columns are selected
     if (record.key !== key) throw this.#damaged(record.offset, "the index of keys leads to another one");
     return record;
   }

@@ -40,8 +40,8 @@ export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote">): Scrubbed 
   }
   file.transaction(() => db.exec("DROP TABLE IF EXISTS zeros"));
   if (isSmall) moveRecords(file);
-  const { busy } = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { readonly busy: number };
-  if (busy !== 0) return "busy";
+  const checkpoint = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+  if (checkpoint?.["busy"] !== 0) return "busy";
   file.transaction(() => db.exec(isSmall ? "DELETE FROM scrubs" : `UPDATE scrubs SET id = ${FRAGMENTS}`));
   return isSmall ? "clean" : "fragments";
 }

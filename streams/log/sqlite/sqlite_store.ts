@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { reasonOf } from "../../../src/values/reason.ts";
+import { errorOf, reasonOf } from "../../../src/values/reason.ts";
 import { bootTime } from "./end/boot.ts";
 import { CommittedState } from "./end/committed_state.ts";
 import { settle } from "../../../src/options/option.ts";
@@ -309,7 +309,7 @@ export class SqliteStore implements LogStore {
     try {
       this.#memory.acknowledge(this.#state);
     } catch (error) {
-      throw this.#fail("its end cannot be noted", error as Error);
+      throw this.#fail("its end cannot be noted", errorOf(error));
     }
     this.#syncer.wrote();
   }

@@ -162,7 +162,7 @@ export class PortAnswerer<Methods extends Calls<Methods>> {
       if (!Object.hasOwn(this.#acts, method)) {
         throw new TypeError(`Cannot answer ${method}: there is no such call`);
       }
-      const act = this.#acts[method as keyof Methods];
+      const act = this.#acts[method as keyof Methods]; // as was looked up
       const own = args as Parameters<Methods[keyof Methods]>; // types do not cross threads
       const { result, transfer = [] } = await act(own, cancelling.signal);
       this.#outbox.put({ call, result }, transfer);

@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { decodeDelta, type RawKeys } from "../../../src/embeddings/delta.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
-import type { Rejection } from "../../../src/events/rejection.ts";
+import { decodeRejection } from "../../../src/events/rejection.ts";
 import type { ErasedUsers } from "../../../src/users/erased_users.ts";
 import { userPrefix } from "../../../src/features/pairs.ts";
 import { decodeVersion } from "../../../src/serving/version.ts";
@@ -77,7 +77,7 @@ export function isRejectionOf({ key, value }: LogRecord, users: readonly string[
   if (key !== null && users.includes(key)) return true;
   if (value === null) return false;
   try {
-    const { reason, bytes } = JSON.parse(decoder.decode(value)) as Rejection;
+    const { reason, bytes } = decodeRejection(value);
     return isIn([reason, unescaped(reason)], users) || names(Uint8Array.fromBase64(bytes), users);
   } catch {
     return names(value, users);

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { isRecord } from "../../../src/values/record.ts";
 import { type Bounds, LogError, type TopicIdentity } from "../../log/log.ts";
 
 /** Header of the task's record: see {@linkcode encodeInputs}. */
@@ -45,7 +46,8 @@ export function encodeInputs(next: number, ids: TopicIds): string {
 /** Reads the position in the headers of a task's record. @throws SyntaxError when it is damaged, or of a version before */
 export function decodePosition(headers: Readonly<Record<string, string>>): OwnPosition {
   const [inputs, partitions] = [headers[INPUTS] ?? "null", Number(headers[PARTITIONS])];
-  const { next, ids } = (JSON.parse(inputs) ?? {}) as { next?: unknown; ids?: unknown };
+  const position: unknown = JSON.parse(inputs);
+  const { next, ids }: { next?: unknown; ids?: unknown } = isRecord(position) ? position : {};
   if (!Number.isSafeInteger(next) || typeof ids !== "object" || ids === null || !(partitions >= 1)) {
     const found = `${inputs} of ${headers[PARTITIONS]} partitions`;
     throw new SyntaxError(`Cannot read the position in a task's record: current value is ${found}`);

@@ -102,7 +102,7 @@ export class StateStore implements UserIndex {
     if (position.length === 0) return;
     const { notedAt = NaN, isPurgeDue = false, ...noted } = JSON.parse(
       decoder.decode(position),
-    ) as NotedPosition;
+    ) as NotedPosition; // what this class noted
     this.#isPurgeDue = isPurgeDue;
     this.#position = noted;
     this.#notedAt = notedAt;

@@ -206,11 +206,8 @@ export class PairHead {
   /** Puts .3 exp(α) ∘ W2 of H ages into the weights. @returns .3 Σ exp(α) ∘ b2 [U] */
   #foldAges(H: number): Float32Array {
     const { pairUnits: N, sums: U } = this.#sizes;
-    const [alpha, w2, b2] = ["alpha", "W2", "b2"].map((name) => this.parameters.block(name)) as [
-      Float32Array,
-      Float32Array,
-      Float32Array,
-    ];
+    const block = (name: string) => this.parameters.block(name);
+    const [alpha, w2, b2] = [block("alpha"), block("W2"), block("b2")];
     const bias = new Float32Array(U);
     for (let j = 0; j < H; j++) {
       for (let a = 0; a < U; a++) {

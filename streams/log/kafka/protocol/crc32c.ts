@@ -4,30 +4,19 @@
  * @module
  */
 
-/** Eight tables: the CRC of a byte followed by 0 to 7 zero bytes ("slicing by eight"). */
-const TABLES = Array.from({ length: 8 }, () => new Uint32Array(256));
-
-for (let byte = 0; byte < 256; byte++) {
+// Eight tables: the CRC of a byte followed by 0 to 7 zero bytes ("slicing by eight").
+const T0 = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  TABLES[0]![byte] = crc;
+  return crc;
+});
+const T1 = afterZero(T0), T2 = afterZero(T1), T3 = afterZero(T2), T4 = afterZero(T3);
+const T5 = afterZero(T4), T6 = afterZero(T5), T7 = afterZero(T6);
+
+/** The CRCs of a table after one more zero byte. */
+function afterZero(table: Uint32Array): Uint32Array {
+  return table.map((crc) => (crc >>> 8) ^ T0[crc & 0xff]!);
 }
-for (let byte = 0; byte < 256; byte++) {
-  for (let i = 1; i < 8; i++) {
-    const crc = TABLES[i - 1]![byte]!;
-    TABLES[i]![byte] = (crc >>> 8) ^ TABLES[0]![crc & 0xff]!;
-  }
-}
-const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-];
 
 /**
  * The CRC-32C of some bytes, as an unsigned 32-bit integer.

@@ -99,10 +99,10 @@ export class CommittedState {
   /** Decodes what {@linkcode CommittedState.bytes} gave. */
   static from(bytes: Uint8Array): CommittedState {
     const length = bytes.indexOf(0);
-    const { topics, positions } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length))) as {
+    const { topics, positions }: {
       readonly topics: readonly StatedTopic[];
       readonly positions: readonly (readonly [string, string, number])[];
-    };
+    } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length)));
     const view = new DataView(bytes.buffer, bytes.byteOffset + length + 1);
     let at = 0;
     const next = () => view.getFloat64((at += 8) - 8, true);

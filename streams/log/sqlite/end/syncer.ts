@@ -6,6 +6,7 @@
 
 import { clearTimeout, setTimeout } from "node:timers"; // our own binding: a faked clock must not stop the log
 import { dirname } from "node:path";
+import { errorOf } from "../../../../src/values/reason.ts";
 import { syncFolder } from "./end_file.ts";
 
 /** Options of a {@linkcode Syncer}. */
@@ -65,7 +66,7 @@ export class Syncer {
       await confirm(state);
     } catch (error) {
       this.#isClosed = true;
-      fail(error as Error);
+      fail(errorOf(error));
     }
     this.#running = undefined;
     if (this.#isDirty) this.wrote();

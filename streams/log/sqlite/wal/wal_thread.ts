@@ -39,7 +39,7 @@ function move(path: string): WalReport {
     // Closed at the very end: closing a file frees all locks of the process on it, SQLite's too.
     file = Deno.openSync(path, { read: true, write: true });
   }
-  const { log } = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get() as { readonly log: number };
+  const { log } = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get() as { readonly log: number }; // its columns
   // SQLite has the connection that moves the last page wait for the disk: that would be the writer.
   file?.syncDataSync();
   return { pages: log, reason: null };
