@@ -44,7 +44,10 @@ export const FOLLOW_OPTIONS = {
     words: "those of the log, or of `kafka`",
   },
   start: text<string>("earliest", `of a topic that was never followed: ${START_WORDS}`),
-  waitMs: natural(0, "so long after their arrival others wait for a partition of it that is at its end"),
+  waitMs: natural(
+    0,
+    "how long records of other sources wait, from their arrival, for a partition of this one that was read to its end",
+  ),
   lateMs: count(
     absent<number | undefined>("as old as it likes", undefined),
     "older than the newest of the source by more than this, an event is rejected",
