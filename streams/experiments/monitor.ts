@@ -24,53 +24,39 @@
 import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import { type Formats, isNewerFormat } from "../../src/codec/formats.ts";
+import { isNewerFormat } from "../../src/codec/formats.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
-import type { Sample } from "../../src/samples/sample.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
 import { MAX_TIME_MS } from "../../src/events/limits.ts";
-import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import { isRecordTime } from "../log/checks.ts";
 import { InTurn } from "../log/in_turn.ts";
-import { lagOf, newestOf } from "../log/reading.ts";
-import type { GroupOffset, Log, LogError, LogRecord, NewRecord } from "../log/log.ts";
-import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
+import type { GroupOffset, Log, LogRecord, NewRecord } from "../log/log.ts";
+import { lagOf } from "../log/reading.ts";
+import { unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
 import { definitionOf, type ExperimentStatus, Followed } from "./followed.ts";
+import {
+  decodeHead,
+  decodeIds,
+  encodeHead,
+  EXPERIMENT_KEY,
+  FIGURES_FORMATS,
+  type FiguresRecord,
+  IDS,
+  MONITOR_KEY,
+  type MonitorHead,
+  type PartitionClock,
+  readFigures,
+  USER_KEY,
+} from "./figures.ts";
 import { MergedReader, type Place } from "./merged_reader.ts";
+import { asOf, isRepeat, ofNewerVersion, readRecommendation, readSample } from "./monitor_inputs.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 
 export type { ExperimentStatus, LatencyView } from "./followed.ts";
 
-const FORMAT = 4;
-/** Formats of figures. */
-export const FIGURES_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
-/** Keys on the topic `figures`: the monitor, experiments, users. */
-const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
-
-/** Header of the monitor's record: ids of the topics that its positions refer to. */
-const IDS = "ids";
-
-/** Part of the JSON of a recommendation to a user in an experiment. */
-const EXPOSED = '"experiment":';
-
-const decoder = new TextDecoder();
 const logger = getLogger(["meander", "experiments"]);
-
-/** Progress within a partition of events. */
-interface PartitionClock {
-  /** Newest event time at which an outcome became final. */
-  closed: number;
-  /** The longest window of an outcome, milliseconds: some are final sooner. */
-  windowMs: number;
-  /**
-   * Offset of the event behind the newest recommendation, and the index among its recommendations; duplicates are not
-   * above it.
-   */
-  newest: readonly [offset: number, index: number];
-}
 
 /** Options of {@linkcode ExperimentMonitor.open}. */
 export interface MonitorReadOptions {
@@ -202,13 +188,14 @@ export class ExperimentMonitor {
       value,
       time: this.#time,
     });
+    const { positions, lost } = this.#reader;
     const records = [...this.#changedUsers].map((user) => record(USER_KEY + user, this.#encodeUser(user)));
     for (const name of this.#changedExperiments) {
       const followed = this.#followed.get(name);
       if (followed !== undefined) records.push(record(EXPERIMENT_KEY + name, followed.encode()));
     }
     records.push({
-      ...record(MONITOR_KEY, this.#encode()),
+      ...record(MONITOR_KEY, encodeHead({ time: this.#time, clocks: this.#clocks, positions, lost })),
       headers: { [IDS]: JSON.stringify(Object.fromEntries(this.#ids)) },
     });
     this.#changedUsers.clear();
@@ -251,12 +238,8 @@ export class ExperimentMonitor {
     const clock = this.#clocks[partition]!;
     if (topic === this.#topics.recommendations) {
       if (value === null || isRepeat(clock, headers[INPUT])) return;
-      const text = decoder.decode(value);
-      if (!text.includes(EXPOSED)) return; // most users are in no experiment, which is cheaper to detect than to parse
-      const recommendation = parseRecommendation(text);
-      if (recommendation === null) {
-        return unreadable.leaveOut(record, "it is no recommendation", "no experiment counts it");
-      }
+      const recommendation = readRecommendation(record, value);
+      if (recommendation === null) return;
       for (const [name, one] of this.#followed) {
         if (one.recommended(asOf(time, recommendation), partition)) this.#change(name, recommendation.user);
       }
@@ -266,7 +249,7 @@ export class ExperimentMonitor {
       if (key !== null) this.#forget(key);
       return;
     }
-    const read = decode(record, value);
+    const read = readSample(record, value);
     if (read === null) return;
     const sample = asOf(time, read);
     if (sample.purpose === "learn") return; // the impression comes again when its outcome is final
@@ -300,17 +283,6 @@ export class ExperimentMonitor {
     for (const one of this.#followed.values()) one.forget(user);
     this.#prePeriod.forget(user);
     this.#note(user);
-  }
-
-  #encode(): Uint8Array {
-    const { positions } = this.#reader;
-    const to = new ByteWriter().u8(FORMAT).f64(this.#time).uint(this.#clocks.length);
-    for (const { closed, windowMs, newest: [offset, index] } of this.#clocks) {
-      to.f64(closed).f64(windowMs).int(offset).int(index);
-    }
-    for (const position of positions) to.uint(position);
-    to.uint(this.#reader.lost);
-    return to.toBytes();
   }
 
   /** Encodes the state of a user; `null` without any. */
@@ -395,134 +367,11 @@ export class ExperimentMonitor {
   }
 }
 
-/** Parses the fields of a recommendation that are used here; `null` when invalid. */
-function parseRecommendation(text: string): Recommendation | null {
-  try {
-    const recommendation = JSON.parse(text) as Recommendation; // what is used is checked below
-    const { user, time, tookMicros, exposures = [] } = recommendation;
-    const isValid = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
-      exposures.every(({ experiment, variant }) =>
-        typeof experiment === "string" && typeof variant === "string"
-      );
-    return isValid ? recommendation : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Decodes a sample; `null` when invalid. @throws LogError `corrupt` when a newer version of Meander wrote it */
-function decode(record: LogRecord, value: Uint8Array): Sample | null {
-  try {
-    return decodeSample(value);
-  } catch (cause) {
-    if (isNewerFormat(value, SAMPLE_FORMATS)) {
-      throw ofNewerVersion(record, cause);
-    }
-    unreadable.leaveOut(record, cause, "no experiment counts it");
-    return null;
-  }
-}
-
-function ofNewerVersion(record: RecordPlace, cause: unknown): LogError {
-  return corruptRecord("watch experiments", record, cause, "a newer version has written it: run that one");
-}
-
 function newClock(): PartitionClock {
   return { closed: -Infinity, windowMs: 0, newest: [-1, -1] };
-}
-
-/** Caps the time of a recommendation or sample at that of its record. */
-function asOf<T extends { readonly time: number }>(time: number, one: T): T {
-  return one.time <= time ? one : { ...one, time };
-}
-
-/** Whether a recommendation is a duplicate of at-least-once delivery; otherwise remembers it. */
-function isRepeat(clock: PartitionClock, number: string | undefined): boolean {
-  if (number === undefined) return false;
-  const [, offset, index] = /^\d+\/(\d{1,15})\/(\d{1,15})$/.exec(number)?.map(Number) ?? [];
-  if (offset === undefined || index === undefined) return false;
-  const [lastOffset, lastIndex] = clock.newest;
-  if (offset < lastOffset || offset === lastOffset && index <= lastIndex) return true;
-  clock.newest = [offset, index];
-  return false;
-}
-
-/** A record of figures. */
-interface FiguresRecord extends RecordPlace {
-  readonly value: Uint8Array;
-  readonly headers: LogRecord["headers"];
-}
-
-/** The encoded state of the monitor itself. */
-interface MonitorHead {
-  readonly time: number;
-  readonly clocks: readonly PartitionClock[];
-  /** By topic and partition. */
-  readonly positions: ReadonlyMap<string, number>;
-  /** Offsets dropped before they were counted. */
-  readonly lost: number;
-}
-
-/** Ids of topics, by name; absent where none were written. @throws SyntaxError when corrupt */
-function decodeIds(header: string | undefined): ReadonlyMap<string, string | null> {
-  if (header === undefined) return new Map();
-  return new Map(Object.entries(JSON.parse(header) ?? {}));
 }
 
 /** Whether both ids are known and differ. */
 function isOther(before: string | null | undefined, now: string | null): boolean {
   return before != null && now !== null && before !== now;
-}
-
-/**
- * Offsets of recommendations and samples that a deployment's monitor has lost, from its last written state; 0 when that
- * is missing or unreadable.
- */
-export async function lostFigures(
-  log: Pick<Log, "latest" | "read" | "bounds">,
-  topics: Topics,
-): Promise<number> {
-  const value = (await newestOf(log, topics.figures, 0, MONITOR_KEY))?.value;
-  try {
-    return value == null ? 0 : decodeHead(value, topics).lost;
-  } catch {
-    return 0; // the monitor reports it when it starts
-  }
-}
-
-/** @throws SyntaxError when invalid */
-function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): MonitorHead {
-  const from = new ByteReader(bytes);
-  const format = from.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(
-      `Cannot decode figures: format is ${format}, this reads ${FORMAT}`,
-    );
-  }
-  const time = from.f64();
-  const clocks = Array.from({ length: from.count() }, (): PartitionClock => ({
-    closed: from.f64(),
-    windowMs: from.f64(),
-    newest: [from.int(), from.int()],
-  }));
-  const positions = new Map<string, number>();
-  for (const topic of [recommendations, samples]) {
-    for (let p = 0; p < clocks.length; p++) positions.set(`${topic}/${p}`, from.uint());
-  }
-  return { time, clocks, positions, lost: from.uint() };
-}
-
-/** Reads the newest value of each key. A concurrent commit is read as a whole. */
-async function readFigures(log: Log, topic: string): Promise<Map<string, FiguresRecord>> {
-  const values = new Map<string, FiguresRecord>();
-  for (let from = 0;;) {
-    const { records, next } = await log.read(topic, 0, from);
-    for (const { partition, offset, key, value, headers } of records) {
-      if (key === null) continue;
-      if (value === null) values.delete(key);
-      else values.set(key, { topic, partition, offset, value, headers });
-    }
-    if (records.length === 0) return values;
-    from = next;
-  }
 }

@@ -19,7 +19,7 @@ import { JOURNAL_FORMATS } from "../../src/retrieval/signals/signal.ts";
 import { SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import { VERSION_FORMATS } from "../../src/serving/version.ts";
 import { USER_FORMATS } from "../../src/users/user_codec.ts";
-import { FIGURES_FORMATS } from "../experiments/monitor.ts";
+import { FIGURES_FORMATS } from "../experiments/figures.ts";
 import { CHECKPOINT_FORMATS } from "../learning/checkpoint_head.ts";
 import { ORDER_FORMATS } from "../learning/sample_order.ts";
 import type { NewestFormats } from "../topics/format_notes.ts";

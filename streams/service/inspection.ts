@@ -9,7 +9,7 @@ import { type Experiment, isExperiment } from "../../src/assignment/experiment.t
 import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
-import { lostFigures } from "../experiments/monitor.ts";
+import { lostFigures } from "../experiments/figures.ts";
 import { ExperimentRegistry } from "../experiments/registry.ts";
 import { hasRetention } from "../log/capabilities.ts";
 import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log.ts";

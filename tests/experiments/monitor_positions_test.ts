@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
-import { ExperimentMonitor, lostFigures } from "../../streams/experiments/monitor.ts";
+import { lostFigures } from "../../streams/experiments/figures.ts";
+import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { list } from "./lists.ts";

@@ -1,0 +1,78 @@
+/**
+ * What the monitor reads: recommendations and samples, as far as they can be read and have not been read before.
+ *
+ * @module
+ */
+
+import { isNewerFormat } from "../../src/codec/formats.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import type { Sample } from "../../src/samples/sample.ts";
+import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
+import type { LogError, LogRecord } from "../log/log.ts";
+import { corruptRecord, type RecordPlace, unreadable } from "../log/unreadable.ts";
+import type { PartitionClock } from "./figures.ts";
+
+/** Part of the JSON of a recommendation to a user in an experiment. */
+const EXPOSED = '"experiment":';
+
+const decoder = new TextDecoder();
+
+/** A recommendation to a user in an experiment; `null` for any other, and for what is none, which is reported. */
+export function readRecommendation(record: LogRecord, value: Uint8Array): Recommendation | null {
+  const text = decoder.decode(value);
+  if (!text.includes(EXPOSED)) return null; // most users are in no experiment, which is cheaper to detect than to parse
+  const recommendation = parseRecommendation(text);
+  if (recommendation === null) {
+    unreadable.leaveOut(record, "it is no recommendation", "no experiment counts it");
+  }
+  return recommendation;
+}
+
+/** Parses the fields of a recommendation that are used here; `null` when invalid. */
+function parseRecommendation(text: string): Recommendation | null {
+  try {
+    const recommendation = JSON.parse(text) as Recommendation; // what is used is checked below
+    const { user, time, tookMicros, exposures = [] } = recommendation;
+    const isValid = typeof user === "string" && Number.isSafeInteger(time) && tookMicros >= 0 &&
+      exposures.every(({ experiment, variant }) =>
+        typeof experiment === "string" && typeof variant === "string"
+      );
+    return isValid ? recommendation : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A sample; `null` when invalid, which is reported. @throws LogError `corrupt` when a newer version of Meander wrote it */
+export function readSample(record: LogRecord, value: Uint8Array): Sample | null {
+  try {
+    return decodeSample(value);
+  } catch (cause) {
+    if (isNewerFormat(value, SAMPLE_FORMATS)) {
+      throw ofNewerVersion(record, cause);
+    }
+    unreadable.leaveOut(record, cause, "no experiment counts it");
+    return null;
+  }
+}
+
+/** The error of a record that a newer version of Meander has written. */
+export function ofNewerVersion(record: RecordPlace, cause: unknown): LogError {
+  return corruptRecord("watch experiments", record, cause, "a newer version has written it: run that one");
+}
+
+/** Caps the time of a recommendation or sample at that of its record. */
+export function asOf<T extends { readonly time: number }>(time: number, one: T): T {
+  return one.time <= time ? one : { ...one, time };
+}
+
+/** Whether a recommendation is a duplicate of at-least-once delivery; otherwise remembers it. */
+export function isRepeat(clock: PartitionClock, number: string | undefined): boolean {
+  if (number === undefined) return false;
+  const [, offset, index] = /^\d+\/(\d{1,15})\/(\d{1,15})$/.exec(number)?.map(Number) ?? [];
+  if (offset === undefined || index === undefined) return false;
+  const [lastOffset, lastIndex] = clock.newest;
+  if (offset < lastOffset || offset === lastOffset && index <= lastIndex) return true;
+  clock.newest = [offset, index];
+  return false;
+}
