@@ -95,7 +95,8 @@ export {
   parseConfig,
   taskOptions,
 } from "./streams/config/config.ts";
-export { Learning, type LearningOptions } from "./streams/learning/learning.ts";
+export { Learning } from "./streams/learning/learning.ts";
+export type { LearningOptions } from "./streams/learning/options.ts";
 export { TaskState } from "./src/engine/task_state.ts";
 export type { TaskOptions } from "./src/engine/task_options.ts";
 export type { TaskOutputs, TaskRejection } from "./src/engine/task_outputs.ts";

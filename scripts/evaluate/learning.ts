@@ -16,7 +16,7 @@ import { settle } from "../../src/options/option.ts";
 import { sizeInBatch } from "../../src/samples/sample.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { type Config, learnerOptions, modelConfig } from "../../streams/config/config.ts";
-import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
+import { LEARNING_OPTIONS } from "../../streams/learning/options.ts";
 
 /** A learner and what serves its versions. */
 export class Learning {

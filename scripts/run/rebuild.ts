@@ -43,7 +43,7 @@ import {
 import { measureSpent, restAfter } from "../../streams/task/processor_share.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Carried } from "../../streams/generations/remembered.ts";
-import { SERVICE_ROWS } from "../../streams/learning/learning.ts";
+import { SERVICE_ROWS } from "../../streams/learning/options.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";

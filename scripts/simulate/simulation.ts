@@ -14,7 +14,8 @@
  * @module
  */
 
-import { Learning, type LearningOptions, SERVICE_ROWS } from "../../streams/learning/learning.ts";
+import { Learning } from "../../streams/learning/learning.ts";
+import { type LearningOptions, SERVICE_ROWS } from "../../streams/learning/options.ts";
 import { setImmediate as immediate } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";

@@ -13,7 +13,7 @@ import { type Declared, type Reach, settleAll } from "../../src/options/option.t
 import { isRecord } from "../../src/values/record.ts";
 import { type Change, changesBetween } from "../generations/changes.ts";
 import type { Blueprint } from "../topics/generations.ts";
-import { LEARNING_OPTIONS } from "../learning/learning.ts";
+import { LEARNING_OPTIONS } from "../learning/options.ts";
 import { valueAt } from "../settings/config_fault.ts";
 import { RETENTION_OPTIONS } from "../settings/retention_settings.ts";
 import { type Config, defined, modelConfig, taskOptions } from "./config.ts";

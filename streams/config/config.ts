@@ -25,7 +25,7 @@ import type { KafkaSettings } from "../log/kafka/settings.ts";
 import type { DurabilityOptions } from "../log/sqlite/durability.ts";
 import type { RetentionSettings } from "../settings/retention_settings.ts";
 import type { HttpSettings } from "../http/contract/settings.ts";
-import { LEARNING_OPTIONS, type LearningOptions } from "../learning/learning.ts";
+import { LEARNING_OPTIONS, type LearningOptions } from "../learning/options.ts";
 import { isOneSubject, type OutputSettings } from "../formats/output_settings.ts";
 import { compileSource } from "../mapping/record_source.ts";
 import type { SourcesSettings } from "../mapping/source_settings.ts";

@@ -12,7 +12,7 @@ import { FEATURE_OPTIONS } from "../../src/features/schema.ts";
 import { LEARNER_OPTIONS } from "../../src/learner/learner_options.ts";
 import { DEFAULT_POLICY, TASK_OPTIONS } from "../../src/engine/task_options.ts";
 import { MODEL_NAMES, MODELS } from "../../src/nn/models/registry.ts";
-import { LEARNING_OPTIONS } from "../learning/learning.ts";
+import { LEARNING_OPTIONS } from "../learning/options.ts";
 import { optionSchema, optionsSchema, reaching, shapeOf } from "../settings/option_schema.ts";
 import { absent, field } from "../settings/config_field.ts";
 import { policySchema } from "../settings/policy_schema.ts";

@@ -10,7 +10,7 @@ import { getLogger } from "@logtape/logtape";
 import { ignore } from "../log/ignore.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
-import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/learning.ts";
+import { LEARNING_OPTIONS, SERVICE_ROWS } from "../learning/options.ts";
 import { orAborted } from "../log/pause.ts";
 import { lagOf } from "../log/reading.ts";
 import type { Log } from "../log/log.ts";

@@ -15,7 +15,7 @@
 
 import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { LearningOptions } from "../../streams/learning/learning.ts";
+import type { LearningOptions } from "../../streams/learning/options.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";

@@ -10,7 +10,7 @@ import { createModel, type ModelConfigs, type ModelName } from "../../src/nn/mod
 import type { Model } from "../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import type { LearningOptions } from "../../streams/learning/learning.ts";
+import type { LearningOptions } from "../../streams/learning/options.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
 
 /** What a verifier must know; see `ServiceOptions`. */

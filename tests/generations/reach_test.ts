@@ -14,7 +14,7 @@ import {
 } from "../../streams/config/config.ts";
 import { reachesOf } from "../../streams/config/reach.ts";
 import { changeText } from "../../streams/generations/changes.ts";
-import { LEARNING_OPTIONS } from "../../streams/learning/learning.ts";
+import { LEARNING_OPTIONS } from "../../streams/learning/options.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
 import { replay } from "../../streams/replay/replay.ts";

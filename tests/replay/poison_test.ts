@@ -7,7 +7,7 @@ import { logisticLoss } from "../../src/nn/losses/logistic.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
-import type { LearningOptions } from "../../streams/learning/learning.ts";
+import type { LearningOptions } from "../../streams/learning/options.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LEARNING_OPTIONS } from "../../../streams/learning/learning.ts";
+import { LEARNING_OPTIONS } from "../../../streams/learning/options.ts";
 import { settle } from "../../../src/options/option.ts";
 import { learnerSettings } from "../../../src/learner/learner_options.ts";
 import { modelSizes } from "../../../src/features/rows/assembler.ts";

@@ -13,7 +13,8 @@ import { createModel, type ModelConfigs, type ModelName } from "../../../src/nn/
 import type { Model } from "../../../src/nn/models/core/model.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { FigureTaker, type LearnerFigures } from "../../learning/learner_figures.ts";
-import { Learning, type LearningOptions } from "../../learning/learning.ts";
+import { Learning } from "../../learning/learning.ts";
+import type { LearningOptions } from "../../learning/options.ts";
 import type { UngroupedLog } from "../../log/log.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";

@@ -9,7 +9,7 @@ import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts
 import type { Recommendation } from "../../../src/events/recommendation.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
-import type { LearningOptions } from "../../learning/learning.ts";
+import type { LearningOptions } from "../../learning/options.ts";
 import type { Delivery } from "../../topics/delivery.ts";
 import type { FollowedSource } from "./sources_job.ts";
 import type { CommitReport } from "../../log/metered_log.ts";

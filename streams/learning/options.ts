@@ -1,0 +1,84 @@
+/**
+ * Options of a learner at work on a log.
+ *
+ * @module
+ */
+
+import { GUARD_OPTIONS, type GuardOptions } from "../../src/learner/guard/guard.ts";
+import { PROOF_OPTIONS, type ProofOptions } from "../../src/learner/proof.ts";
+import { absent, count, natural, type OptionsOf, orNull, part, reaches } from "../../src/options/option.ts";
+import type { SampleHandover } from "../topics/sample_handover.ts";
+
+/** Options of a `Learning`. */
+export interface LearningOptions {
+  /** Rows after which a batch is full. @default {64} */
+  readonly batchRows?: number | undefined;
+  /** Batches between two checkpoints. @default {100} */
+  readonly checkpointBatches?: number | undefined;
+  /** Least time between two checkpoints of a service, milliseconds. @default {10000} */
+  readonly checkpointIntervalMs?: number | undefined;
+  /** Least time between two published versions of a service, milliseconds. @default {1000} */
+  readonly publishIntervalMs?: number | undefined;
+  /**
+   * Versions on the log between two full snapshots; `null` keeps every version, even after an erasure. @default {50}
+   */
+  readonly snapshotVersions?: number | null | undefined;
+  /** Consecutive usable batches after which publishing resumes. @default {5} */
+  readonly recoveryBatches?: number | undefined;
+  /** Whether to drop samples that no checkpoint needs. @default {false} */
+  readonly trimSamples?: boolean | undefined;
+  /** Fewest judged rows kept for metrics; every checkpoint holds them. @default {all} */
+  readonly keepRows?: number | undefined;
+  /** The band in which served predictions must stay; `null` turns the guard off. @default {{}} */
+  readonly guard?: GuardOptions | null | undefined;
+  /** How the model proves that it ranks better than the prior; `null` skips the proof. @default {{}} */
+  readonly proof?: ProofOptions | null | undefined;
+  /** Name of the model when it belongs to a variant. @default {own} */
+  readonly variant?: string | undefined;
+  /** @internal Where samples of the only partition are that a task in this process has just written. @default {none} */
+  readonly handover?: SampleHandover | undefined;
+}
+
+/** Judged rows that a service keeps, which may run for years. */
+export const SERVICE_ROWS = 20_000;
+
+/** The options of {@linkcode LearningOptions} that stand in a configuration. */
+export const LEARNING_OPTIONS = {
+  batchRows: reaches("onward", count(64, "rows of a batch of the learner; also ends a round of the task")),
+  checkpointBatches: reaches("at-once", count(100, "batches between two checkpoints")),
+  checkpointIntervalMs: reaches(
+    "at-once",
+    natural(10_000, "of a service: time between two checkpoints at least"),
+  ),
+  publishIntervalMs: reaches("at-once", natural(1000, "of a service: time between two versions at least")),
+  snapshotVersions: reaches(
+    "at-once",
+    orNull(
+      count(
+        50,
+        "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
+          "`null`: all stay, and may name who was erased",
+      ),
+    ),
+  ),
+  keepRows: reaches(
+    "at-once",
+    count(
+      absent(`all; ${SERVICE_ROWS} in a service`, Infinity),
+      "newest judged rows kept for figures",
+    ),
+  ),
+  proof: reaches(
+    "at-once",
+    part(
+      PROOF_OPTIONS,
+      "how a model proves that it ranks better than the prior; `null` = it need not",
+    ),
+  ),
+  guard: reaches(
+    "at-once",
+    part(GUARD_OPTIONS, "the band in which served predictions must stay; `null` = none"),
+  ),
+} satisfies OptionsOf<
+  Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">
+>;
