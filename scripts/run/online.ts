@@ -17,7 +17,7 @@ import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../stre
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { snapshotFolder } from "../../streams/service/service.ts";
+import { snapshotFolder } from "../../streams/service/task_opener.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";

@@ -16,16 +16,14 @@
  * @module
  */
 
-import { DELIVERY } from "../topics/delivery.ts";
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Deployment } from "./erasure/needed.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
-import { lagOf } from "../log/reading.ts";
+import { endsOfTopic, lagOf } from "../log/reading.ts";
 import { canErase } from "../log/capabilities.ts";
 import { ignore } from "../log/ignore.ts";
-import { orAborted } from "../log/pause.ts";
 import type { Log } from "../log/log.ts";
 import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
@@ -39,14 +37,15 @@ import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./jobs/rekey_job.t
 import { checkFollowed, sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
 import { ServedModel } from "./served_model.ts";
+import { TaskOpener } from "./task_opener.ts";
 import { SharedThread } from "./jobs/shared_thread.ts";
-import type { PartitionStatus, ServiceStatus, SourcesStatus } from "./status.ts";
-import { TaskJob, taskLimits } from "./jobs/task_job.ts";
+import { partitionStatus } from "./partition_status.ts";
+import type { ServiceStatus, SourcesStatus } from "./status.ts";
+import type { TaskJob } from "./jobs/task_job.ts";
+
 import { TopicWatch } from "./jobs/topic_watch.ts";
-import { Task } from "../task/task.ts";
+import type { Task } from "../task/task.ts";
 import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
-import { RestoreMeter } from "../task/restore_meter.ts";
-import { TimeShare } from "../task/time_share.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
   generationTopics,
@@ -74,15 +73,6 @@ export interface ScoringModel {
   readonly serving: ServingModel;
   /** How its learner is doing, where that works in this process now. */
   readonly learner: LearnerFigures | undefined;
-}
-
-/** @internal Where the local snapshot of a task is. */
-export function snapshotFolder(
-  folder: string | undefined,
-  { state }: Pick<Topics, "state">,
-  partition: number,
-): string {
-  return `${folder}/${state}-${partition}`;
 }
 
 const WATCH_MS = 1000;
@@ -127,15 +117,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #partitions: number;
   readonly #own: ServedModel;
   readonly #variants: readonly ServedModel[];
-  readonly #pins: PinnedModels;
   readonly #tasks: WorkerGroup<TaskJob> | undefined;
   readonly #monitors: WorkerGroup<MonitorJob> | undefined;
   readonly #rekeyers: WorkerGroup<RekeyJob> | undefined;
   readonly #sources: WorkerGroup<SourcesJob> | undefined;
   readonly #watch: ReturnType<typeof setInterval>;
-  /** Of the restores that are under way, by partition. */
-  readonly #meters = new Map<number, RestoreMeter>();
-  readonly #othersTime = new TimeShare();
+  readonly #opener: TaskOpener<N>;
   readonly #topicWatch: TopicWatch;
   /** Set on a log that erases records. */
   readonly #eraser: Eraser | undefined;
@@ -163,11 +150,16 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       new ServedModel(log, topics, options, now, thread, variant)
     );
     const models = [this.#own, ...this.#variants];
-    this.#pins = options.warm?.pins ?? new PinnedModels(
+    const pins = options.warm?.pins ?? new PinnedModels(
       log,
       topics,
       (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
     );
+    this.#opener = new TaskOpener({
+      ...{ log, topics, partitions, options, now },
+      ...{ own: this.#own, variants: this.#variants, pins, watch: this.#topicWatch },
+      onEvents: (events) => this.#events += events,
+    });
     const { roles = ROLES, pauseMs } = options;
     const common = { now, thread, pauseMs };
     const names = models.map(({ serving }) => serving.model);
@@ -184,7 +176,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
         group: tasksGroup(topics),
         topic: topics.events,
         name: (partition) => `task ${partition}`,
-        open: (partition, signal) => this.#openTask(partition, signal),
+        open: (partition, signal) => this.#opener.open(partition, signal),
       });
     }
     const { rekeyFrom } = options;
@@ -295,11 +287,16 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   async status(): Promise<ServiceStatus> {
     const tasks = this.#tasks?.workers ?? [];
     const learner = this.#own.figures;
-    const signalsEnds = await this.#signalsEnds();
+    const place = { log: this.#log, topics: this.#topics };
+    const isRead = [...this.tasks.values()].some(({ others }) => others.positions.size > 0);
+    const signalsEnds = isRead ? await endsOfTopic(this.#log, this.#topics.signals, this.#partitions) : [];
     return {
       events: this.#events,
       partitions: await Promise.all(
-        tasks.map(([partition, { job }]) => this.#statusOf(partition, job?.task, signalsEnds)),
+        tasks.map(([partition, { job }]) => {
+          const restore = this.#opener.meters.get(partition)?.status ?? null;
+          return partitionStatus(place, partition, { task: job?.task, restore, signalsEnds });
+        }),
       ),
       version: this.serving.version,
       learner: learner === undefined ? null : {
@@ -321,7 +318,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    */
   async unready(): Promise<readonly string[]> {
     if (this.#tasks !== undefined) {
-      const reasons = tasksUnready(this.#tasks, (partition) => this.#meters.get(partition)?.status);
+      const reasons = tasksUnready(this.#tasks, (partition) => this.#opener.meters.get(partition)?.status);
       if (this.#tasks.workers.length > 0 && this.serving.version === 0) {
         reasons.push("there are no parameters yet");
       }
@@ -400,14 +397,6 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     clearInterval(this.#watch);
   }
 
-  /** Where the partitions of `signals` end, when a task here reads them. */
-  async #signalsEnds(): Promise<readonly number[]> {
-    const isRead = [...this.tasks.values()].some(({ others }) => others.positions.size > 0);
-    const partitions = Array.from({ length: isRead ? this.#partitions : 0 }, (_, partition) => partition);
-    const bounds = partitions.map((partition) => this.#log.bounds(this.#topics.signals, partition));
-    return (await Promise.all(bounds)).map(({ end }) => end);
-  }
-
   get #sourcesStatus(): SourcesStatus | null {
     const worker = this.#sources?.workers[0]?.[1];
     if (worker === undefined) return null;
@@ -416,34 +405,6 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       isReading: job !== undefined && stall === undefined,
       fault: fault ?? stall ?? null,
       lags: job?.lags ?? [],
-    };
-  }
-
-  async #statusOf(
-    partition: number,
-    task: Task | undefined,
-    signalsEnds: readonly number[],
-  ): Promise<PartitionStatus> {
-    const { events } = this.#topics;
-    const { end } = await this.#log.bounds(events, partition);
-    const committed = task?.committed ??
-      await this.#log.committed(tasksGroup(this.#topics), events, partition) ?? 0;
-    const watermark = task?.state.watermark ?? -Infinity;
-    let othersLag = 0;
-    for (const [other, next] of task?.others.positions ?? []) {
-      othersLag += Math.max(0, (signalsEnds[other] ?? 0) - next);
-    }
-    return {
-      partition,
-      restoring: task === undefined,
-      committed,
-      lag: Math.max(0, end - committed),
-      watermark: watermark === -Infinity ? null : watermark,
-      users: task?.state.users.size ?? 0,
-      othersLearnt: task?.others.learnt ?? 0,
-      othersLag,
-      restore: this.#meters.get(partition)?.status ?? null,
-      snapshot: task?.snapshot ?? null,
     };
   }
 
@@ -456,7 +417,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       for (const [, worker] of group?.workers ?? []) worker.watch();
     }
     for (const model of [this.#own, ...this.#variants]) model.watch();
-    for (const [partition, meter] of this.#meters) meter.report(`task ${partition}`);
+    for (const [partition, meter] of this.#opener.meters) meter.report(`task ${partition}`);
   }
 
   /** Logs at intervals what happened to the topics, while tasks continue. */
@@ -467,74 +428,5 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (complaint === undefined || this.#now() - this.#complainedAt < COMPLAINT_MS) return;
     this.#complainedAt = this.#now();
     logger.error("{complaint}", { complaint });
-  }
-
-  async #openTask(partition: number, signal: AbortSignal): Promise<TaskJob> {
-    if (this.serving.version === 0) {
-      logger.info("task {partition}: waits for a first version of the parameters", { partition });
-    }
-    signal.throwIfAborted();
-    const built = await orAborted(this.#options.warm?.tasks ?? Promise.resolve(undefined), signal);
-    const warm = built?.get(partition);
-    if (warm !== undefined) {
-      built?.delete(partition);
-      return this.#taskJob(warm, warm.next);
-    }
-    // An older version of its model would reset a state.
-    const caughtUp = this.#variants.map((variant) => variant.caughtUp);
-    await orAborted(Promise.all([this.#own.served, ...caughtUp]), signal);
-    await this.#options.mayWork?.(signal); // a task that may not work need not be restored
-    const { generations } = this.#topics;
-    const isOne = this.#options.mayWork !== undefined && await this.#log.identify(generations) !== null;
-    const { task: options, stateBytes, snapshots, delivery = DELIVERY.value } = this.#options;
-    const { surfaceTopics, encodeLists, encodeSamples } = this.#options;
-    const meter = new RestoreMeter(this.#now);
-    this.#meters.set(partition, meter);
-    const runtime = {
-      maxStateBytes: stateBytes && stateBytes / this.#partitions,
-      snapshot: snapshots && {
-        folder: snapshotFolder(snapshots.folder, this.#topics, partition),
-        intervalMs: snapshots.intervalMs,
-        now: this.#now,
-      },
-      variants: this.#variants.map(({ serving }) => serving),
-      pins: this.#pins,
-      partitions: this.#partitions,
-      meter,
-      delivery,
-      surfaceTopics,
-      encodeLists,
-      encodeSamples,
-      othersTime: this.#othersTime,
-      follows: isOne ? [{ topic: generations, partition: 0 }] : [],
-      signal,
-    };
-    await using opened = new AsyncDisposableStack();
-    const task = opened.use(
-      await Task.open(this.#log, this.#topics, partition, options, this.serving, runtime)
-        .finally(() => this.#meters.delete(partition)),
-    );
-    await this.#options.mayWork?.(signal);
-    const { end } = await this.#log.bounds(this.#topics.events, partition);
-    opened.move();
-    const { records, bytes } = meter.status;
-    logger.info(
-      "task {partition}: begins at {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
-        "of them on the log",
-      {
-        partition,
-        offset: task.next,
-        users: task.users.size,
-        ms: Math.round(meter.elapsedMs),
-        mb: (bytes / 1e6).toFixed(1),
-        records,
-      },
-    );
-    return this.#taskJob(task, end);
-  }
-
-  #taskJob(task: Task, end: number): TaskJob {
-    const limits = taskLimits(this.#options, this.#now);
-    return new TaskJob(task, end, limits, (events) => this.#events += events, this.#topicWatch);
   }
 }

@@ -1,0 +1,144 @@
+/**
+ * Opens the tasks of a service: restored from the log, or taken over from a build.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import type { Log } from "../log/log.ts";
+import { orAborted } from "../log/pause.ts";
+import { RestoreMeter } from "../task/restore_meter.ts";
+import { Task } from "../task/task.ts";
+import { TimeShare } from "../task/time_share.ts";
+import { DELIVERY } from "../topics/delivery.ts";
+import type { PinnedModels } from "../topics/pinned_models.ts";
+import type { Topics } from "../topics/topics.ts";
+import type { ServedModel } from "./served_model.ts";
+import type { ServiceOptions } from "./jobs/options.ts";
+import { TaskJob, taskLimits } from "./jobs/task_job.ts";
+import type { TopicWatch } from "./jobs/topic_watch.ts";
+
+const logger = getLogger(["meander", "service"]);
+
+/** @internal Where the local snapshot of a task is. */
+export function snapshotFolder(
+  folder: string | undefined,
+  { state }: Pick<Topics, "state">,
+  partition: number,
+): string {
+  return `${folder}/${state}-${partition}`;
+}
+
+/** What the tasks of a service share. */
+export interface TaskSurroundings<N extends ModelName> {
+  readonly log: Log;
+  readonly topics: Topics;
+  /** Number of partitions of `events`. */
+  readonly partitions: number;
+  readonly options: ServiceOptions<N>;
+  /** A monotonic clock, milliseconds. */
+  readonly now: () => number;
+  readonly own: ServedModel;
+  readonly variants: readonly ServedModel[];
+  readonly pins: PinnedModels;
+  readonly watch: TopicWatch;
+  /** Told how many events a step has applied. */
+  readonly onEvents: (events: number) => void;
+}
+
+/** Opens a task for each partition that the service is given. */
+export class TaskOpener<N extends ModelName> {
+  readonly #around: TaskSurroundings<N>;
+  /** Of the restores that are under way, by partition. */
+  readonly #meters = new Map<number, RestoreMeter>();
+  readonly #othersTime = new TimeShare();
+
+  /** @param around what all tasks share */
+  constructor(around: TaskSurroundings<N>) {
+    this.#around = around;
+  }
+
+  /** The restores that are under way, by partition. */
+  get meters(): ReadonlyMap<number, RestoreMeter> {
+    return this.#meters;
+  }
+
+  /** Waits until the task may work and has versions to score with, then restores it. */
+  async open(partition: number, signal: AbortSignal): Promise<TaskJob> {
+    const { log, topics, options, own, variants } = this.#around;
+    if (own.serving.version === 0) {
+      logger.info("task {partition}: waits for a first version of the parameters", { partition });
+    }
+    signal.throwIfAborted();
+    const built = await orAborted(options.warm?.tasks ?? Promise.resolve(undefined), signal);
+    const warm = built?.get(partition);
+    if (warm !== undefined) {
+      built?.delete(partition);
+      return this.#job(warm, warm.next);
+    }
+    // An older version of its model would reset a state.
+    await orAborted(Promise.all([own.served, ...variants.map((variant) => variant.caughtUp)]), signal);
+    await options.mayWork?.(signal); // a task that may not work need not be restored
+    const meter = new RestoreMeter(this.#around.now);
+    await using opened = new AsyncDisposableStack();
+    const task = opened.use(await this.#restored(partition, meter, signal));
+    await options.mayWork?.(signal);
+    const { end } = await log.bounds(topics.events, partition);
+    opened.move();
+    sayRestored(partition, task, meter);
+    return this.#job(task, end);
+  }
+
+  async #restored(partition: number, meter: RestoreMeter, signal: AbortSignal): Promise<Task> {
+    const { log, topics, partitions, options, now, own, variants, pins } = this.#around;
+    const { generations } = topics;
+    const isOne = options.mayWork !== undefined && await log.identify(generations) !== null;
+    const { stateBytes, snapshots, delivery = DELIVERY.value } = options;
+    const { surfaceTopics, encodeLists, encodeSamples } = options;
+    this.#meters.set(partition, meter);
+    return await Task.open(log, topics, partition, options.task, own.serving, {
+      maxStateBytes: stateBytes && stateBytes / partitions,
+      snapshot: snapshots && {
+        folder: snapshotFolder(snapshots.folder, topics, partition),
+        intervalMs: snapshots.intervalMs,
+        now,
+      },
+      variants: variants.map(({ serving }) => serving),
+      pins,
+      partitions,
+      meter,
+      delivery,
+      surfaceTopics,
+      encodeLists,
+      encodeSamples,
+      othersTime: this.#othersTime,
+      follows: isOne ? [{ topic: generations, partition: 0 }] : [],
+      signal,
+    }).finally(() => this.#meters.delete(partition));
+  }
+
+  #job(task: Task, end: number): TaskJob {
+    const { options, now, onEvents, watch } = this.#around;
+    return new TaskJob(task, end, taskLimits(options, now), onEvents, watch);
+  }
+}
+
+function sayRestored(
+  partition: number,
+  task: Task,
+  { status: { records, bytes }, elapsedMs }: RestoreMeter,
+): void {
+  logger.info(
+    "task {partition}: begins at {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
+      "of them on the log",
+    {
+      partition,
+      offset: task.next,
+      users: task.users.size,
+      ms: Math.round(elapsedMs),
+      mb: (bytes / 1e6).toFixed(1),
+      records,
+    },
+  );
+}
