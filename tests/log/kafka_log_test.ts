@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { capabilitiesOf } from "../../streams/log/capabilities.ts";
 import { KAFKA_KIND } from "../../streams/log/kafka/kind.ts";
 import { logContract } from "../contracts/log_contract.ts";
+import { newPlace } from "../contracts/log_suite.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";
 
 const broker = await testBroker();
@@ -11,6 +12,16 @@ if (broker !== undefined) {
     await using log = await openLog(broker);
     const { isDurable: _, ...declared } = KAFKA_KIND.capabilities;
     assert.deepEqual(capabilitiesOf(log), declared);
+  });
+
+  Deno.test("KafkaLog.createTopics() says which topic stands in the way of a name that differs in . and _ alone", async () => {
+    await using log = await openLog(broker);
+    const place = newPlace();
+    await log.createTopics([{ name: `${place}_lists`, partitions: 1, cleanup: "delete" }]);
+    await assert.rejects(
+      log.createTopics([{ name: `${place}.lists`, partitions: 1, cleanup: "delete" }]),
+      new RegExp(`Cannot create topic ${place}\\.lists, .*: there is ${place}_lists,`),
+    );
   });
 
   logContract("KafkaLog", () => openLog(broker), {

@@ -114,7 +114,7 @@ export class KafkaTopics {
    * Creates the topics that do not exist.
    *
    * @throws RangeError when a spec is invalid
-   * @throws LogError `topic-mismatch` when one exists with another spec; then none is created
+   * @throws LogError `topic-mismatch` when one exists with another spec; then none is created; or when a name is refused
    * @throws LogError `unknown-topic` with a list of what is missing, when we may not create it
    */
   async create(topics: readonly TopicSpec[]): Promise<void> {
@@ -159,7 +159,7 @@ export class KafkaTopics {
         }
         // Another process may have been faster; its spec is checked below.
         const bad = errors.find((each) => kafkaType(each) !== "TOPIC_ALREADY_EXISTS");
-        if (bad !== undefined) throw bad;
+        if (bad !== undefined) throw await this.#whyRefused(bad);
       }
     });
     for (const topic of topics) {
@@ -169,6 +169,20 @@ export class KafkaTopics {
       }, (error) => isPassing(error) || isUnknownTopic(error));
       if (made !== undefined) checkSame({ ...made, cleanup: made.cleanup ?? topic.cleanup }, topic);
     }
+  }
+
+  /** Says which name brokers do not take, and which topic stands in its way: names must differ in more than `.` and `_`. */
+  async #whyRefused(error: unknown): Promise<unknown> {
+    if (kafkaType(error) !== "INVALID_TOPIC_EXCEPTION") return error;
+    const name = String((error as { readonly topic?: string }).topic); // as `KafkaJSCreateTopicError` has it
+    const flat = (name: string) => name.replaceAll(".", "_");
+    const other = [...(await this.list()).keys()].find((other) =>
+      other !== name && flat(other) === flat(name)
+    );
+    const why = other === undefined ? "" : `: there is ${other}, which differs in . and _ alone`;
+    return new LogError("topic-mismatch", `Cannot create topic ${name}, as brokers refuse its name${why}`, {
+      cause: error,
+    });
   }
 
   async #find(name: string): Promise<Described | undefined> {
