@@ -6,7 +6,7 @@
 
 import { decodeVersion } from "../../src/serving/version.ts";
 import type { Log } from "../log/log.ts";
-import { servingGeneration } from "../topics/serving.ts";
+import { checkServing, servingGeneration } from "../topics/serving.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import { type Change, changeText } from "./changes.ts";
 import type { Blueprint, Generation } from "../topics/generations.ts";
@@ -64,10 +64,11 @@ export class GenerationError extends Error {
 
 /** Compares a configuration with the deployment on a log; only reads. */
 export async function compareWith(
-  log: Pick<Log, "identify" | "latest" | "bounds" | "read">,
+  log: Pick<Log, "identify" | "latest" | "bounds" | "read" | "topics">,
   topics: Topics,
   { blueprint, changesOf, weights }: AgreementOptions,
 ): Promise<Agreement> {
+  await checkServing(log, topics);
   const number = await servingGeneration(log, topics);
   const recorded = (await generationsOf(log, topics)).get(number) ?? null;
   if (recorded !== null) {

@@ -21,7 +21,13 @@ import { isTransient, type Log, LogError } from "../log/log.ts";
 import { pause } from "../log/pause.ts";
 import type { Replaceable } from "../service/replaceable.ts";
 import type { Service } from "../service/service.ts";
-import { closingRecord, type SwitchState, switchState, switchWriterId } from "../topics/serving.ts";
+import {
+  checkServing,
+  closingRecord,
+  type SwitchState,
+  switchState,
+  switchWriterId,
+} from "../topics/serving.ts";
 import { generationTopics, tasksGroup, type Topics } from "../topics/topics.ts";
 
 /** A service, and the offsets of events at which it stops reading, by task. */
@@ -166,6 +172,7 @@ export class Succession {
   async #follow({ serving, closing }: SwitchState): Promise<void> {
     const { clock, start } = this.#options;
     if (!this.#isSwitching && (serving !== this.#serving || closing === null && this.place.isReleased)) {
+      await checkServing(this.#log, this.#options.topics);
       logger.info("generation {serving} serves: this process runs it from now on", { serving });
       await this.place.release();
       const next = await start(serving);

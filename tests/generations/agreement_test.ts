@@ -8,6 +8,7 @@ import { agree, GenerationError } from "../../streams/generations/agreement.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Service } from "../../streams/service/service.ts";
+import { servingRecord } from "../../streams/topics/serving.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, until } from "../service/deployment.ts";
 
@@ -34,6 +35,18 @@ Deno.test("agree() notes what a deployment is made as at its first start, and no
     isAdopted: false,
   });
   assert.equal((await log.bounds(topics.generations, 0)).end, 1);
+});
+
+Deno.test("agree() refuses to begin with the first of several generations where the record of which serves is lost", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([{ name: `${topics.state}.g2`, partitions: 1, cleanup: "compact" }]);
+  const lost =
+    /Cannot tell which generation serves: meander\.generations has no record .* topics of 2; .*"serving"/;
+  await assert.rejects(agree(log, topics, options({}), NOW), lost);
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  await assert.rejects(agree(log, topics, options({}), NOW), lost);
+  await log.append([servingRecord(topics, 2, NOW)]);
+  assert.equal((await agree(log, topics, options({}), NOW)).number, 2);
 });
 
 Deno.test("agree() takes over what needs no rebuild, and says it once", async () => {

@@ -372,6 +372,29 @@ Deno.test("whoever takes over reads behind what the others have committed", asyn
   assert.equal(asked.get(switchWriterId(topics)), "meander.generations/0");
 });
 
+Deno.test("a process does not go back to the first generation where the record of which serves is lost", async () => {
+  await using inner = new MemoryLog();
+  const { send, allAnswered } = await deployment(inner, [40, 90], 1);
+  let isLost = false;
+  const { generations } = topics;
+  const log = layered(inner, {
+    latest: async (topic, ...place) =>
+      isLost && topic === generations ? null : await inner.latest(topic, ...place),
+    read: async (topic, ...place) => {
+      const read = await inner.read(topic, ...place);
+      return isLost && topic === generations ? { ...read, records: [] } : read;
+    },
+  });
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  assert.ok((await member.build(2)).isSwitched);
+  await send(10);
+  await allAnswered();
+  isLost = true;
+  await inner.append([{ topic: generations, partition: 0, key: "new", value: new Uint8Array(1), time: 0 }]);
+  await assert.rejects(member.succession.look(), /Cannot tell which generation serves/);
+  assert.equal(member.place.service.serving.model, "dien");
+});
+
 Deno.test("rebuildOnline() gives up where others take it back twice", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 90], 1);
