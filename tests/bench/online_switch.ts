@@ -216,22 +216,27 @@ try {
   await using log: Log = broker === undefined
     ? await SqliteLog.open(path)
     : await KafkaLog.open({ brokers: [broker.address] });
-  const answers = new Map<string, number>(), ids = new Map<string, number>();
+  /** Where the answers of a request are, and what they are of. */
+  const answers = new Map<string, string[]>();
+  const ids = new Map<string, number>();
   for (let partition = 0; partition < Number(values.partitions); partition++) {
-    for await (const { value } of readAll(log, topics.recommendations, partition)) {
-      const { request } = JSON.parse(new TextDecoder().decode(value!)) as Recommendation;
-      if (request.startsWith("drill-")) answers.set(request, (answers.get(request) ?? 0) + 1);
+    for await (const { value, offset, time, headers } of readAll(log, topics.recommendations, partition)) {
+      const { request, version } = JSON.parse(new TextDecoder().decode(value!)) as Recommendation;
+      if (!request.startsWith("drill-")) continue;
+      const at = `${partition}/${offset} at ${time}: version ${version}, input ${headers["input"]}`;
+      answers.set(request, [...answers.get(request) ?? [], at]);
     }
     for await (const { value } of readAll(log, topics.events, partition)) {
       const { id } = JSON.parse(new TextDecoder().decode(value!)) as { id?: string };
       if (id?.startsWith("click-")) ids.set(id, (ids.get(id) ?? 0) + 1);
     }
   }
-  const doubled = [...answers.values()].filter((times) => times > 1).length;
+  const doubled = [...answers].filter(([, at]) => at.length > 1);
   const sorted = asked.map(({ ms }) => ms).sort((a, b) => a - b);
   const near = asked.filter(({ at }) => Math.abs(at - switched) < 2000).map(({ ms }) => ms);
   print(JSON.stringify(
     {
+      epochOfSwitch: Math.round(performance.timeOrigin + switched),
       rate: asked.length / ((performance.now() - begun) / 1000),
       requests: asked.length,
       failed: asked.filter(({ isFailed }) => isFailed).length + failedClicks,
