@@ -8,23 +8,16 @@
  * @module
  */
 
-import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
-import { settle } from "../../src/options/option.ts";
 import { getLogger } from "@logtape/logtape";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { Serving } from "../../src/features/serving.ts";
-import { TaskState } from "../../src/engine/task_state.ts";
+import type { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { arrivalOf } from "../topics/arrival.ts";
-import { indexesKeys } from "../log/capabilities.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
-import { CatalogueReader } from "./catalogue_reader.ts";
-import { CommitPace } from "./commit_pace.ts";
 import { recordTime } from "./commit_records.ts";
-import { Committer } from "./committer.ts";
-import { DELIVERY, type Delivery } from "../topics/delivery.ts";
-import { type EventRead, EventReader } from "./inputs/event_reader.ts";
+import type { EventRead, EventReader } from "./inputs/event_reader.ts";
 import { TaskExperiments } from "./experiments.ts";
 import {
   type RoundLimits,
@@ -33,16 +26,12 @@ import {
   type StepOptions,
   type TaskRuntime,
 } from "./options.ts";
-import { type InputWatch, TaskInputs } from "./inputs/inputs.ts";
-import { GivenLists } from "./inputs/given_lists.ts";
-import { Others } from "./others.ts";
-import { Outbox } from "./outbox.ts";
-import { restore } from "./restore.ts";
-import { RestoreMeter } from "./restore_meter.ts";
-import { TimeShare } from "./time_share.ts";
-import type { StateStore, StoreStatus } from "./store/state_store.ts";
-import { type UserReader, UserTable } from "./user_table.ts";
-import { tasksGroup, type Topics } from "../topics/topics.ts";
+import type { InputWatch } from "./inputs/inputs.ts";
+import type { Outbox } from "./outbox.ts";
+import type { StoreStatus } from "./store/state_store.ts";
+import { openParts, type TaskParts } from "./task_parts.ts";
+import type { UserReader } from "./user_table.ts";
+import type { Topics } from "../topics/topics.ts";
 
 export { BEFORE_EVENT } from "./catalogue_reader.ts";
 export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
@@ -54,46 +43,7 @@ const MAX_AHEAD_MS = 3_600_000;
 /** Events that a round reads at once. */
 const READ_EVENTS = 256;
 
-/** Memory of users as objects, where the log has no index; others stay as bytes, a fraction of the size. */
-const OBJECT_BYTES = 64 << 20;
-
 const logger = getLogger(["meander", "task"]);
-
-/** What a task takes from whatever answers its events, as long as something does. */
-interface Followed {
-  /** The answers that requests were given; `null` = they are answered here. */
-  given: GivenLists | null;
-}
-
-/** The parts of a task. */
-interface TaskParts {
-  readonly partition: number;
-  readonly state: TaskState;
-  readonly events: EventReader;
-  readonly catalogue: CatalogueReader;
-  readonly experiments: TaskExperiments;
-  readonly others: Others;
-  readonly users: UserTable;
-  readonly outbox: Outbox;
-  /** The local snapshot, if there is one. */
-  readonly store: StateStore | null;
-  readonly committer: Committer;
-  readonly pace: CommitPace;
-  readonly maxStateBytes: number;
-  readonly delivery: Delivery;
-  /** End of the events that the previous run may have answered without a commit. */
-  readonly repeatsUntil: number;
-  /** What it reads. */
-  readonly inputs: TaskInputs;
-  /** Its partition of the events, for people. */
-  readonly place: string;
-  /** Number of partitions of the events. */
-  readonly partitions: number;
-  /** The answers that requests were given before, until it leads. */
-  readonly followed: Followed;
-  /** Disposed with it: the writer, the local snapshot, the hold on pinned versions, the reader of others. */
-  readonly owned: AsyncDisposableStack;
-}
 
 /** One partition's task. */
 export class Task implements AsyncDisposable {
@@ -143,68 +93,7 @@ export class Task implements AsyncDisposable {
     serving: Serving,
     runtime: TaskRuntime = {},
   ): Promise<Task> {
-    const group = tasksGroup(topics);
-    await using opened = new AsyncDisposableStack();
-    const writer = opened.use(
-      await log.writer(`${group}-${partition}`, [
-        { topic: topics.statistics, partition },
-        { topic: topics.state, partition },
-        ...runtime.follows ?? [],
-      ]),
-    );
-    const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
-    const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
-    const state = new TaskState(options, serving, runtime.variants);
-    if (runtime.isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
-    const { snapshot, meter = new RestoreMeter(), signal, delivery = DELIVERY.value } = runtime;
-    const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
-    opened.defer(async () => await restored.store?.close());
-    const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
-    const shared = settle(RETRIEVAL_OPTIONS, options.retrieval).shared;
-    const { othersTime: time = new TimeShare() } = runtime;
-    const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
-    const others = opened.use(await Others.open(log, topics.signals, state, sharing));
-    const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
-    const { counters } = state;
-    const { handover, surfaceTopics, encodeLists, encodeSamples } = runtime;
-    const followed: Followed = {
-      given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
-    };
-    const isAnswered = () => followed.given !== null;
-    const outbox = new Outbox({
-      ...{
-        log,
-        topics,
-        partition,
-        partitions,
-        counters,
-        handover,
-        isAnswered,
-        surfaceTopics,
-        encodeLists,
-        encodeSamples,
-      },
-    });
-    const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
-    const { store, lineage: known } = restored;
-    const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
-    const lineage = known ?? crypto.randomUUID();
-    const common = { partition, partitions, state, outbox, users, store, inputs };
-    return new Task({
-      ...common,
-      experiments,
-      others,
-      delivery,
-      repeatsUntil,
-      followed,
-      place: `${topics.events}/${partition}`,
-      events: new EventReader(log, topics.events, partition, inputs.next),
-      catalogue: new CatalogueReader(log, topics.items, itemsApplied, { state, outbox }),
-      committer: new Committer({ ...common, topics, group, writer, lineage }),
-      pace: new CommitPace({ delivery, partition, partitions }),
-      maxStateBytes: runtime.maxStateBytes ?? (indexesKeys(log) ? Infinity : OBJECT_BYTES),
-      owned: opened.move(),
-    });
+    return new Task(await openParts(log, topics, partition, { options, serving, runtime }));
   }
 
   /** Offset of the next event to read. */
