@@ -67,8 +67,8 @@ function document(title: string, description: string, schema: JsonSchema): JsonS
   return { $comment: COMMENT, $schema: DRAFT, title, description, ...schema };
 }
 
-/** The schema of an object, with its fields. */
-type RecordSchema = JsonSchema & {
+/** A schema of an object. */
+export type RecordSchema = JsonSchema & {
   readonly properties: Readonly<Record<string, JsonSchema>>;
   readonly required: readonly string[];
 };
@@ -83,7 +83,8 @@ function eventSchema(type: Event["type"], fields: Readonly<Record<string, Field>
   };
 }
 
-function recordSchema(fields: NamedFields): RecordSchema {
+/** The schema of an object with these fields. */
+export function recordSchema(fields: NamedFields): RecordSchema {
   return {
     type: "object",
     properties: Object.fromEntries(
@@ -139,7 +140,7 @@ function kindSchema(kind: Kind): JsonSchema {
         type: "array",
         items: kindSchema(kind.of),
         minItems: kind.minItems || undefined,
-        maxItems: kind.maxItems,
+        maxItems: kind.maxItems === Infinity ? undefined : kind.maxItems,
         uniqueItems: kind.unique || undefined,
         $comment: kind.sameLengthAs && `as many entries as ${kind.sameLengthAs} has`,
       });

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { type JsonSchema, jsonSchemas } from "../../src/events/json_schema.ts";
+import { type JsonSchema, jsonSchemas, recordSchema } from "../../src/events/json_schema.ts";
+import { JOINED_FIELDS } from "../../src/samples/joined_list.ts";
 import { keysOf } from "../../src/values/record.ts";
-import { avroSchema } from "../formats/output_schema.ts";
 import { INPUT } from "./delivery.ts";
 import { SAMPLES_ENDING, surfaceTopic } from "./surfaces.ts";
 import { DEFAULT_PREFIX, topicNames, TOPICS, type Topics } from "./topics.ts";
@@ -67,10 +67,11 @@ export function asyncApi(version: string): JsonSchema {
       title: "meander",
       version,
       description:
-        "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations`, `lists` and `rejected`; the " +
-        "others are the deployment's own, and their values may change with a release. Where the configuration has " +
-        "`outputs`, `lists` and the topics of surfaces are Avro or Protobuf in Confluent's wire format instead. Read with the isolation level " +
-        "read_committed where delivery is exactly-once.",
+        "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations`, `lists`, " +
+        "`rejected`, and topics of surfaces and outcomes; the others are the deployment's own, and their values may " +
+        "change with a release. Where the configuration has `outputs`, `lists` and the topics of surfaces are Avro or " +
+        "Protobuf in Confluent's wire format instead, as outcomes always are: schemas here are of decoded values. Read " +
+        "with the isolation level read_committed where delivery is exactly-once.",
       license: { name: "Apache 2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
     },
     defaultContentType: "application/json",
@@ -137,8 +138,8 @@ function message(topic: Name): JsonSchema {
 function outcomesMessage(): JsonSchema {
   return {
     ...message("samples"),
-    ...{ name: OUTCOMES, summary: ON_OUTCOMES, contentType: "avro/binary" },
-    payload: { schemaFormat: "application/vnd.apache.avro;version=1.9.0", schema: avroSchema("Sample") },
+    ...{ name: OUTCOMES, summary: ON_OUTCOMES },
+    payload: recordSchema(Object.entries(JOINED_FIELDS)),
   };
 }
 

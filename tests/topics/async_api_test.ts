@@ -13,6 +13,10 @@ const faultsOf = (value: Any) => check(value) ? [] : check.errors;
 
 Deno.test("asyncApi() is a document of AsyncAPI 3, and the specification would notice if it were not", () => {
   assert.deepEqual(faultsOf(document), []);
+  assert.ok(
+    !JSON.stringify(document).includes("schemaFormat"),
+    "AsyncAPI's own parser knows JSON Schema alone",
+  );
   const broken = structuredClone(document);
   broken.channels.items.bindings.kafka.partitions = "one";
   assert.notDeepEqual(faultsOf(broken), []);
