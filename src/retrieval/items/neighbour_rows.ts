@@ -12,6 +12,8 @@
  * @module
  */
 
+import { nthLargest } from "../../vectors/nth_largest.ts";
+
 /** Words per slot: the key and three weights. */
 export const SLOT_WORDS = 4;
 /** Bytes per slot. */
@@ -34,8 +36,9 @@ export class NeighbourRows {
   #heads = new Uint32Array(256 * HEAD_WORDS);
   /** What {@linkcode NeighbourRows.warm} read, which is of no use: without it nothing would be read. */
   #warmth = 0;
-  /** Scratch of {@linkcode NeighbourRows.collect}. */
+  /** Scratch of {@linkcode NeighbourRows.collect}, and of {@linkcode NeighbourRows.keep}. */
   #slots = new Uint32Array(256);
+  #sorted = new Float64Array(256);
 
   /** Bytes of all rows. */
   get bytes(): number {
@@ -190,18 +193,30 @@ export class NeighbourRows {
     }
   }
 
-  /** Keeps the entries, given by the first word of their slot, that `keep` says yes to. */
-  retain(item: number, keep: (at: number) => boolean): void {
-    let size = this.size(item);
-    for (let at = this.begin(item); at < this.end(item); at += SLOT_WORDS) {
-      if (this.#keys[at] === 0 || keep(at)) continue;
-      this.#keys[at] = 0;
-      size--;
+  /**
+   * Keeps the entries of an item's row with the largest first weights; among equals those that come first by id.
+   *
+   * @param size How many, fewer than there are
+   */
+  keep(item: number, size: number, byId: (a: number, b: number) => number): void {
+    const found = this.collect(item);
+    const [keys, weights, slots] = [this.#keys, this.#weights, this.#slots];
+    if (this.#sorted.length < found) this.#sorted = new Float64Array(2 * found);
+    for (let k = 0; k < found; k++) this.#sorted[k] = weights[slots[k]! + 1]!;
+    const border = nthLargest(this.#sorted, size, found);
+    const equal: number[] = [];
+    let room = size;
+    for (let k = 0; k < found; k++) {
+      const at = slots[k]!, weight = weights[at + 1]!;
+      if (weight > border) room--;
+      else if (weight === border) equal.push(at);
+      else keys[at] = 0;
     }
+    for (const at of equal.sort((a, b) => byId(keys[a]! - 1, keys[b]! - 1)).slice(room)) keys[at] = 0;
     this.#heads[item * HEAD_WORDS + SIZE] = size;
-    let slots = MIN_SLOTS;
-    while (4 * size > 3 * slots) slots *= 2;
-    this.#rehash(item, slots);
+    let length = MIN_SLOTS;
+    while (4 * size > 3 * length) length *= 2;
+    this.#rehash(item, length);
   }
 
   /** Drops an item's row. */

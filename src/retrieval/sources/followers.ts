@@ -20,9 +20,8 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { nthLargest } from "../../vectors/nth_largest.ts";
 import { ItemScores } from "../items/item_scores.ts";
-import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
+import { NeighbourRows } from "../items/neighbour_rows.ts";
 import { settle } from "../../options/option.ts";
 import type { Context } from "../signals/context.ts";
 import { Pace } from "../items/pace.ts";
@@ -82,7 +81,7 @@ export class Followers {
       if (other === item) continue;
       rows.ensure(other);
       const isNew = rows.add(other, item, unit / (1 + x), 0, 0);
-      if (isNew && rows.size(other) > this.#limit) this.#prune(other, Math.floor(0.75 * this.#limit), byId);
+      if (isNew && rows.size(other) > this.#limit) rows.keep(other, Math.floor(0.75 * this.#limit), byId);
     }
     this.#ensure(item);
     this.#counts[item] = this.#counts[item]! + unit;
@@ -112,7 +111,10 @@ export class Followers {
     const items = order.filter((item) => this.#rows.has(item));
     to.uint(items.length);
     for (const item of items) {
-      const slots = this.#slotsOf(item).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
+      const found = this.#rows.collect(item);
+      const slots = this.#rows.slots.slice(0, found).sort((a, b) =>
+        rank[keys[a]! - 1]! - rank[keys[b]! - 1]!
+      );
       to.uint(rank[item]!).uint(slots.length);
       for (const at of slots) to.uint(rank[keys[at]! - 1]!).f32(weights[at + 1]!);
     }
@@ -165,7 +167,7 @@ export class Followers {
     while (this.bytes > this.#budget && this.#limit > MIN_LIMIT) {
       this.#limit = Math.max(MIN_LIMIT, this.#limit >> 1);
       for (const item of items) {
-        if (this.#rows.size(item) > this.#limit) this.#prune(item, this.#limit, byId);
+        if (this.#rows.size(item) > this.#limit) this.#rows.keep(item, this.#limit, byId);
       }
     }
     if (this.bytes <= this.#budget) return;
@@ -174,28 +176,6 @@ export class Followers {
       if (this.bytes <= 0.75 * this.#budget) return;
       this.#rows.remove(item);
     }
-  }
-
-  /** First words of the slots in use of an item's row. */
-  #slotsOf(item: number): number[] {
-    const slots: number[] = [];
-    const { keys } = this.#rows;
-    const end = this.#rows.end(item);
-    for (let at = this.#rows.begin(item); at < end; at += SLOT_WORDS) if (keys[at] !== 0) slots.push(at);
-    return slots;
-  }
-
-  /** Keeps the best `size` followers; among equals those with the smaller ids. */
-  #prune(item: number, size: number, byId: ById): void {
-    const slots = this.#slotsOf(item);
-    const { keys, weights } = this.#rows;
-    const border = nthLargest(Float64Array.from(slots, (at) => weights[at + 1]!), size);
-    const above = slots.filter((at) => weights[at + 1]! > border).length;
-    const kept = new Set(
-      slots.filter((at) => weights[at + 1] === border)
-        .sort((a, b) => byId(keys[a]! - 1, keys[b]! - 1)).slice(0, size - above),
-    );
-    this.#rows.retain(item, (at) => weights[at + 1]! > border || kept.has(at));
   }
 }
 

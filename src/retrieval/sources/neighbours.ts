@@ -29,7 +29,6 @@
 import { count, integer, type OptionsOf, positive, settle, share } from "../../options/option.ts";
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
-import { nthLargest } from "../../vectors/nth_largest.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { Pace } from "../items/pace.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
@@ -194,7 +193,8 @@ export class Neighbours {
     to.uint(items.length);
     for (const item of items) {
       to.uint(rank[item]!).f64(this.#counts[item]!).f64(this.#liked[item]!).uint(this.#touched[item]!);
-      const slots = this.#slotsOf(item).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
+      const found = this.rows.collect(item);
+      const slots = this.rows.slots.slice(0, found).sort((a, b) => rank[keys[a]! - 1]! - rank[keys[b]! - 1]!);
       to.uint(slots.length);
       for (const at of slots) {
         to.uint(rank[keys[at]! - 1]!);
@@ -249,7 +249,9 @@ export class Neighbours {
 
   #add(item: number, other: number, a: number, b: number, c: number, byId: (a: number, b: number) => number) {
     const isNew = this.rows.add(item, other, a, b, c);
-    if (isNew && this.rows.size(item) > this.#limit) this.#prune(item, Math.floor(this.#limit * 0.75), byId);
+    if (isNew && this.rows.size(item) > this.#limit) {
+      this.rows.keep(item, Math.floor(this.#limit * 0.75), byId);
+    }
   }
 
   #shrink(byId: (a: number, b: number) => number): void {
@@ -258,7 +260,7 @@ export class Neighbours {
     while (this.bytes > this.#budget && this.#limit > MIN_LIMIT) {
       this.#limit = Math.max(MIN_LIMIT, this.#limit >> 1);
       for (const item of items) {
-        if (this.rows.size(item) > this.#limit) this.#prune(item, this.#limit, byId);
+        if (this.rows.size(item) > this.#limit) this.rows.keep(item, this.#limit, byId);
       }
     }
     if (this.bytes <= this.#budget) return;
@@ -272,29 +274,6 @@ export class Neighbours {
         this.#discounts[item] =
           0;
     }
-  }
-
-  /** First words of the slots in use of an item's row. */
-  #slotsOf(item: number): number[] {
-    const slots: number[] = [];
-    const { keys } = this.rows;
-    const end = this.rows.end(item);
-    for (let at = this.rows.begin(item); at < end; at += SLOT_WORDS) if (keys[at] !== 0) slots.push(at);
-    return slots;
-  }
-
-  /** Keeps the best `size` neighbours by far weight; among equals those with the smaller ids. */
-  #prune(item: number, size: number, byId: (a: number, b: number) => number): void {
-    const slots = this.#slotsOf(item);
-    const { keys, weights } = this.rows;
-    const far = (at: number) => weights[at + 1 + FAR]!;
-    const border = nthLargest(Float64Array.from(slots, far), size);
-    const above = slots.filter((at) => far(at) > border).length;
-    const kept = new Set(
-      slots.filter((at) => far(at) === border)
-        .sort((a, b) => byId(keys[a]! - 1, keys[b]! - 1)).slice(0, size - above),
-    );
-    this.rows.retain(item, (at) => far(at) > border || kept.has(at));
   }
 
   #grow(item: number): void {

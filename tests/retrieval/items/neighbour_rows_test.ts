@@ -1,46 +1,57 @@
 import assert from "node:assert/strict";
-import { mulberry32 } from "../../../src/draws/random.ts";
-import { NeighbourRows } from "../../../src/retrieval/items/neighbour_rows.ts";
+import fc from "fast-check";
+import { NeighbourRows, SLOT_BYTES, SLOT_WORDS } from "../../../src/retrieval/items/neighbour_rows.ts";
 
 const ITEMS = 40;
+const byId = (a: number, b: number) => a - b;
 
-/** Adds, drops and thins rows; `other` has the same entries. */
-function change(rows: NeighbourRows, other: Map<number, Map<number, number>>, random: () => number): void {
-  const below = (n: number) => Math.floor(random() * n);
-  const item = below(ITEMS);
-  rows.ensure(item);
-  const row = other.get(item) ?? new Map<number, number>();
-  other.set(item, row);
-  const act = random();
-  if (act < 0.02) {
-    rows.remove(item);
-    other.delete(item);
-  } else if (act < 0.04) {
-    const isKept = (key: number) => key % 3 === 0;
-    rows.retain(item, (at) => isKept(rows.keys[at]! - 1));
-    for (const key of row.keys()) if (!isKept(key)) row.delete(key);
-  } else {
-    const key = below(500);
-    rows.add(item, key, 0, 1, 0);
-    row.set(key, (row.get(key) ?? 0) + 1);
-  }
-}
-
-Deno.test("NeighbourRows holds what maps hold when rows come, grow, shrink and go", () => {
-  const [rows, other, random] = [new NeighbourRows(), new Map<number, Map<number, number>>(), mulberry32(1)];
-  const others = Uint32Array.from({ length: 500 }, (_, key) => key);
-  for (let n = 1; n <= 20_000; n++) {
-    change(rows, other, random);
-    if (n % 1000 !== 0) continue;
-    for (let item = 0; item <= ITEMS; item++) {
-      const expected = Array.from(others, (key) => other.get(item)?.get(key) ?? 0);
-      assert.deepEqual(Array.from(others, (key) => rows.get(item, key, 1)), expected);
-      const into = new Float64Array(500).fill(NaN);
-      rows.copy(item, { others, from: 7, end: 499 }, 1, into, 3);
-      assert.deepEqual([...into.subarray(3, 495)], expected.slice(7, 499));
-      assert.ok(Number.isNaN(into[2]) && Number.isNaN(into[495]));
-    }
-  }
+Deno.test("NeighbourRows() hold what Maps would, however their blocks move in the slab", () => {
+  const operation = fc.tuple(
+    fc.nat(30),
+    fc.nat(400),
+    fc.integer({ min: 1, max: 9 }),
+    fc.constantFrom("add", "keep", "remove", "many"),
+  );
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 120 }), (operations) => {
+      const rows = new NeighbourRows();
+      const want = new Map<number, Map<number, number>>();
+      const add = (item: number, other: number, amount: number) => {
+        rows.ensure(item);
+        rows.add(item, other, amount, 2 * amount, 0);
+        const row = want.get(item) ?? new Map<number, number>();
+        want.set(item, row.set(other, (row.get(other) ?? 0) + amount));
+      };
+      for (const [item, other, amount, what] of operations) {
+        if (what === "add") add(item, other, amount);
+        else if (what === "many") { for (let k = 0; k < 200; k++) add(item, other + k, amount); }
+        else if (what === "remove") {
+          rows.remove(item);
+          want.delete(item);
+        } else if (rows.size(item) > amount) {
+          rows.keep(item, amount, byId);
+          const best = [...want.get(item)!].sort(([a, x], [b, y]) => y - x || byId(a, b)).slice(0, amount);
+          want.set(item, new Map(best));
+        }
+      }
+      let slots = 0;
+      const others = Uint32Array.from({ length: 601 }, (_, other) => other), copied = new Float64Array(602);
+      for (let item = 0; item <= 30; item++) {
+        assert.equal(rows.has(item), want.has(item));
+        assert.equal(rows.size(item), want.get(item)?.size ?? 0);
+        slots += (rows.end(item) - rows.begin(item)) / SLOT_WORDS;
+        rows.copy(item, { others, from: 7, end: 601 }, 0, copied, 8);
+        for (let other = 0; other <= 600; other++) {
+          const sum = want.get(item)?.get(other) ?? 0;
+          assert.equal(rows.get(item, other, 0), sum);
+          if (other >= 7) assert.equal(copied[other + 1], sum);
+          assert.equal(rows.get(item, other, 1), 2 * sum);
+        }
+      }
+      assert.equal(rows.bytes, SLOT_BYTES * slots);
+    }),
+    { numRuns: 50 },
+  );
 });
 
 Deno.test("NeighbourRows moves rows together in its slab, and takes no other one, while a quarter of it is free", () => {

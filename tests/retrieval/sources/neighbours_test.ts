@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
-import { NeighbourRows, SLOT_BYTES, SLOT_WORDS } from "../../../src/retrieval/items/neighbour_rows.ts";
 import {
   FAR,
   NEAR,
@@ -39,51 +38,6 @@ function bytes(of: Neighbours, items: number): Uint8Array {
   of.encode(to, order, Uint32Array.from(order));
   return to.toBytes();
 }
-
-Deno.test("NeighbourRows() hold what Maps would, however their blocks move in the slab", () => {
-  const operation = fc.tuple(
-    fc.nat(30),
-    fc.nat(400),
-    fc.integer({ min: 1, max: 9 }),
-    fc.constantFrom("add", "retain", "remove", "many"),
-  );
-  fc.assert(
-    fc.property(fc.array(operation, { maxLength: 120 }), (operations) => {
-      const rows = new NeighbourRows();
-      const want = new Map<number, Map<number, number>>();
-      const add = (item: number, other: number, amount: number) => {
-        rows.ensure(item);
-        rows.add(item, other, amount, 2 * amount, 0);
-        const row = want.get(item) ?? new Map<number, number>();
-        want.set(item, row.set(other, (row.get(other) ?? 0) + amount));
-      };
-      for (const [item, other, amount, what] of operations) {
-        if (what === "add") add(item, other, amount);
-        else if (what === "many") { for (let k = 0; k < 200; k++) add(item, other + k, amount); }
-        else if (what === "remove") {
-          rows.remove(item);
-          want.delete(item);
-        } else if (rows.has(item)) {
-          rows.retain(item, (at) => rows.weights[at + 1]! > 5);
-          for (const [known, sum] of want.get(item)!) if (sum <= 5) want.get(item)!.delete(known);
-        }
-      }
-      let slots = 0;
-      for (let item = 0; item <= 30; item++) {
-        assert.equal(rows.has(item), want.has(item));
-        assert.equal(rows.size(item), want.get(item)?.size ?? 0);
-        slots += (rows.end(item) - rows.begin(item)) / SLOT_WORDS;
-        for (let other = 0; other <= 600; other++) {
-          const sum = want.get(item)?.get(other) ?? 0;
-          assert.equal(rows.get(item, other, 0), sum);
-          assert.equal(rows.get(item, other, 1), 2 * sum);
-        }
-      }
-      assert.equal(rows.bytes, SLOT_BYTES * slots);
-    }),
-    { numRuns: 50 },
-  );
-});
 
 Deno.test("Neighbours.learn() counts pairs by distance and by time, in both directions", () => {
   const neighbours = new Neighbours();
