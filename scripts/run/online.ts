@@ -205,7 +205,7 @@ async function buildOnline(
       onProgress: (figures) => progress.tell(figures, figures.version),
     },
     share: Math.min(share, SERVING_SHARE),
-    lastLegMs: settle(HTTP_LIMITS, config.http).answerTimeoutMs / 4,
+    lastLegMs: settle(HTTP_LIMITS, config.http).answerTimeoutMs / 2,
     signal,
     clock: now,
     now: Date.now,

@@ -58,7 +58,7 @@ export interface OnlineOptions {
   readonly mayServe: (log: Log) => Promise<boolean>;
   /** Builds in a thread of its own until little is left. @default {all is built in this thread} */
   readonly thread?: ThreadedBuildOptions | undefined;
-  /** Longest last leg, in which requests wait, milliseconds. @default {500} */
+  /** Longest last leg, in which requests wait, milliseconds. @default {1000} */
   readonly lastLegMs?: number | undefined;
   /** Pause before another try to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
   readonly closeAgainMs?: number | undefined;
@@ -100,9 +100,11 @@ const TRIES = 2;
 /** Longest wait for a group to assign partitions, and for the first task. */
 const JOIN_MS = 10_000;
 const LOOK_MS = 5;
-const LAST_LEG_MS = 500;
+const LAST_LEG_MS = 1000;
+/** A leg takes as long as one of so many events at least. */
+const LEAST_EVENTS = 16;
 /** Legs that are too slow before a switch. */
-const SLOW_LEGS = 10;
+const SLOW_LEGS = 20;
 
 /**
  * Builds until it has caught up, then switches. An earlier builder is fenced.
@@ -263,10 +265,10 @@ class Legs {
     const { succession: { patienceMs }, lastLegMs = LAST_LEG_MS, signal } = this.#options;
     for (let slow = 0;;) {
       await this.catchUp();
-      const before = Math.max(1, this.#left);
+      const before = Math.max(this.#left, LEAST_EVENTS);
       const spentMs = await build(this.#building, this.#options);
       const left = distance(this.#until, await goalOf(this.#log, this.#options));
-      const lastMs = spentMs * left / before;
+      const lastMs = spentMs * Math.max(left, LEAST_EVENTS) / before;
       signal.throwIfAborted();
       if (lastMs <= Math.min(lastLegMs, patienceMs / 2)) return;
       if (++slow === SLOW_LEGS) {

@@ -192,16 +192,16 @@ async function paced(comes: readonly number[], stepMs: number, patienceMs: numbe
 }
 
 Deno.test("rebuildOnline() switches once what has come meanwhile can be built in the time that requests bear", async () => {
-  // 10 ms an event, so that 60 of them take longer than half a second.
-  const { isSwitched, left } = await paced([60, 60, 60, 60, 60, 60, 20, 3, 3], 400, 100_000);
+  // 20 ms an event, so that 60 of them take longer than a second.
+  const { isSwitched, left } = await paced([60, 60, 60, 60, 60, 60, 20, 3, 3], 800, 100_000);
   assert.ok(isSwitched);
   assert.ok(left <= 20, `${left} events when nothing was answered`);
 });
 
 Deno.test("rebuildOnline() gives up where events come as fast as they are built", async () => {
   await assert.rejects(
-    paced(new Array(30).fill(60), 400, 100_000),
-    /Cannot switch without failing requests: .* 500 ms are borne/,
+    paced(new Array(30).fill(20), 800, 100_000),
+    /Cannot switch without failing requests: .* 1000 ms are borne/,
   );
   await assert.rejects(
     paced([140, 150, 160, 170, 180, 190], 400, 1000),
