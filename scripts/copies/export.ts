@@ -135,7 +135,7 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
     }
     await file.sync();
   } catch (error) {
-    await Deno.remove(part).catch(() => {});
+    await Deno.remove(part).catch(() => {}); // what failed is told
     throw error;
   }
   await Deno.rename(part, to);

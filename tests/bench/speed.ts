@@ -68,7 +68,7 @@ async function main(flags: Flags): Promise<void> {
   const machine = `${cpuName()}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
   print(`${machine}, ${new Date().toISOString().slice(0, 10)}, load ${Deno.loadavg()[0]?.toFixed(1)}`);
   if (streams !== undefined) {
-    const { runStreams } = await import("../../scripts/evaluate/streams/benchmark.ts"); // loads the engine
+    const { runStreams } = await import("./streams/benchmark.ts"); // loads the engine
     const names = streams === true ? undefined : streams.split(",");
     return await runStreams({
       ...flags,

@@ -11,7 +11,7 @@ import { DEFAULT_SCHEMA } from "../../../src/features/schema.ts";
 import { auc } from "../../../src/metrics/ranking.ts";
 import { taskOptions } from "../../../streams/config/config.ts";
 import type { SourceRecord } from "../../../streams/sources/source.ts";
-import { articlesOf, MIND_ACTIONS, type Visit, visitsOf } from "../../evaluate/streams/mind.ts";
+import { articlesOf, MIND_ACTIONS, type Visit, visitsOf } from "./mind_files.ts";
 import type { Figures } from "./figures.ts";
 import type { Protocol, ProtocolResult } from "./protocol.ts";
 import { samplesOf } from "./streams.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mulberry32 } from "../../../../src/draws/random.ts";
-import { articlesOf, visitsOf } from "../../../../scripts/evaluate/streams/mind.ts";
+import { articlesOf, visitsOf } from "../../../../scripts/research/protocols/mind_files.ts";
 import { MIND } from "../../../../scripts/research/protocols/mind.ts";
 
 /** Visits a minute apart to a page of six articles, one of which is clicked by chance; of some, none is. */

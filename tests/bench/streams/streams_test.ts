@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { byUserAndLine, type Step } from "../../../scripts/evaluate/steps.ts";
-import { overSeeds, runStreams, type StreamsOptions } from "../../../scripts/evaluate/streams/benchmark.ts";
-import { PUBLIC_STREAMS } from "../../../scripts/evaluate/streams/public_streams.ts";
+import { overSeeds, runStreams, type StreamsOptions } from "./benchmark.ts";
+import { PUBLIC_STREAMS } from "./public_streams.ts";
 
 /** Small files in the formats of the data sets, made up. */
 async function folderOfData() {

@@ -10,8 +10,8 @@ import { mulberry32 } from "../../../src/draws/random.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
 import type { SourceRecord } from "../../../streams/sources/source.ts";
-import { type Stream, streamOf } from "../stream.ts";
-import { articlesOf, MIND_ACTIONS, visitsOf } from "./mind.ts";
+import { type Stream, streamOf } from "../../../scripts/evaluate/stream.ts";
+import { articlesOf, MIND_ACTIONS, visitsOf } from "../../../scripts/research/protocols/mind_files.ts";
 
 /** A stream of the benchmark. */
 export interface PublicStream {

@@ -5,9 +5,15 @@
  */
 
 import type { Config } from "../../../streams/config/config.ts";
-import { makeRoomFor, print } from "../../flags/command_line.ts";
-import { nextItem, type NextItemOptions } from "../next_item.ts";
-import { board, fixed, type NextItemReport, progressOf, reportOf } from "../next_item_report.ts";
+import { makeRoomFor, print } from "../../../scripts/flags/command_line.ts";
+import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
+import {
+  board,
+  fixed,
+  type NextItemReport,
+  progressOf,
+  reportOf,
+} from "../../../scripts/evaluate/next_item_report.ts";
 import { PUBLIC_STREAMS } from "./public_streams.ts";
 
 /** What of it is run. */
