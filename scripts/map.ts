@@ -30,6 +30,7 @@ import {
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { recordFormat } from "./flags/record_format.ts";
 import { plainText } from "./flags/plain_text.ts";
+import { registryAt } from "./map/registry.ts";
 import { sampleOf } from "./map/sample.ts";
 import { addSource, isBlank } from "./map/write.ts";
 
@@ -39,6 +40,7 @@ interface Flags extends LogFlags {
   readonly records: number;
   readonly show: number;
   readonly registry?: string;
+  readonly registryUser?: string;
   readonly preset?: keyof typeof PRESETS;
   readonly write?: true;
 }
@@ -65,7 +67,9 @@ async function main(flags: Flags): Promise<number> {
   }
   const [, ending] = /\.(csv|tsv)(\.gz)?$/.exec(flags.try) ?? [];
   const rows = isOneOf(["csv", "tsv"] as const, ending) ? ending : undefined;
-  const registry = flags.registry === undefined ? undefined : { url: flags.registry };
+  const registry = flags.registry === undefined
+    ? undefined
+    : registryAt(flags.registry, flags.registryUser, config);
   const isRegistry = format?.format === "registry" || registry !== undefined;
   const sort = rows ?? (flags.try.endsWith(".avro") ? "avro" : undefined);
   const how = isRegistry ? "registry" : format?.format ?? sort ?? "json";
@@ -81,7 +85,8 @@ async function main(flags: Flags): Promise<number> {
     const suggested = suggestion(sample.values, base, flags);
     if (suggested === undefined) return 1;
     if (flags.write) await addSource(file, suggested.name, suggested.settings);
-    source = compileSource(suggested.name, { ...base, ...suggested.settings });
+    const env = (name: string) => Deno.env.get(name);
+    source = compileSource(suggested.name, { ...base, ...suggested.settings }, { env });
   }
   const own = source.columns === undefined && sample.columns !== undefined
     ? compileSource(source.name, {
@@ -179,6 +184,7 @@ const program = addLogFlags(
   .option("--try <from>", "file, or kafka:TOPIC, whose first records are read")
   .option("--format <name>", "source of the configuration, or preset; without it, one is suggested")
   .option("--registry <url>", "of a topic without a --format: the schema registry that its records name")
+  .option("--registry-user <name>", "who logs in there, with MEANDER_REGISTRY_PASSWORD")
   .option("--records <n>", "records to read", count, 1000)
   .option("--show <n>", "records to show one by one", count, 5)
   .option("--write", "put the mapping that is suggested into the configuration")

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { compileMapping } from "../../src/mapping/mapping.ts";
 import { NameCheck } from "../../src/mapping/name_check.ts";
+import { registryAt } from "../../scripts/map/registry.ts";
 import { suggest } from "../../src/mapping/suggestion.ts";
 import { survey } from "../../src/mapping/survey.ts";
 
@@ -156,6 +157,14 @@ Deno.test("suggest() guesses who and what by how values repeat, says so, and fal
   assert.deepEqual(suggest(survey(some), 60).mapping.rules?.[0]?.fields?.["user"], {
     first: ["userId", "anonymousId"],
   });
+});
+
+Deno.test("registryAt() takes the login that the configuration has for that registry, or another user", () => {
+  const tls = { certFile: "me.pem", keyFile: "me.key" };
+  const config = { sources: { a: { registry: { url: "http://r", username: "ann", tls } } } };
+  assert.deepEqual(registryAt("http://r", undefined, config), { url: "http://r", username: "ann", tls });
+  assert.deepEqual(registryAt("http://r", "bob", config), { url: "http://r", username: "bob", tls });
+  assert.deepEqual(registryAt("http://q", undefined, config), { url: "http://q" });
 });
 
 Deno.test("suggest() says what is missing, and suggests nothing without users or items", () => {
