@@ -14,7 +14,7 @@ import { isOneOf } from "../src/values/one_of.ts";
 import { knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
 import { PRESETS } from "../streams/mapping/presets.ts";
-import { compileSource, type RecordSource } from "../streams/mapping/record_source.ts";
+import { compileSource } from "../streams/mapping/record_source.ts";
 import { type SourceSettings, withPreset } from "../streams/mapping/source_settings.ts";
 import { type Trial, tryRecords } from "../streams/mapping/trial.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
@@ -28,7 +28,7 @@ import {
   runCommand,
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
-import { recordFormat } from "./flags/record_format.ts";
+import { decodedText, recordFormat } from "./flags/record_format.ts";
 import { plainText } from "./flags/plain_text.ts";
 import { registryAt } from "./map/registry.ts";
 import { sampleOf } from "./map/sample.ts";
@@ -96,7 +96,10 @@ async function main(flags: Flags): Promise<number> {
     : source;
   for (const { bytes } of sample.records) await own.ready?.(bytes);
   const trial = tryRecords(own, sample.records, knownNames(config));
-  tellTrial(trial, sample.records.map(({ bytes }) => textOf(own, bytes)), flags);
+  const shown = sample.records.slice(0, flags.show).map(async ({ bytes }) =>
+    await decodedText(own, bytes) ?? new TextDecoder().decode(bytes)
+  );
+  tellTrial(trial, await Promise.all(shown), flags);
   return trial.counts.size === 0 ? 1 : 0;
 }
 
@@ -142,12 +145,6 @@ function fieldTable(fields: readonly SurveyedField[], records: number): string {
       ];
     }),
   );
-}
-
-/** A record as it can be read: as JSON where its bytes are no text. */
-function textOf({ format, read }: RecordSource, bytes: Uint8Array): string {
-  const parsed = format === "registry" ? read(bytes) : undefined;
-  return parsed?.ok ? JSON.stringify(parsed.value) : new TextDecoder().decode(bytes);
 }
 
 function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): void {

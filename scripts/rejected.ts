@@ -35,7 +35,7 @@ import {
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
 import { plainText } from "./flags/plain_text.ts";
-import { recordFormat } from "./flags/record_format.ts";
+import { decodedText, recordFormat } from "./flags/record_format.ts";
 import { call } from "./flags/server_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
 
@@ -108,11 +108,18 @@ async function show(place: string, flags: Flags): Promise<number> {
   await using log = await open(flags);
   const record = await rejectedAt(log, topicNames(flags.prefix), Number(partition), Number(offset));
   if (record === null) throw new Error(`Cannot show ${place}: there is no such rejected record`);
-  print(Deno.stdout, flags.json ? `${JSON.stringify(record, null, 2)}\n` : shown(record));
+  const { source = "", cut, bytes } = record.rejection;
+  const { sources = {} } = cut || flags.json ? {} : await readConfig(flags.config);
+  const format = Object.hasOwn(sources, source) ? recordFormat(source, sources) : "meander";
+  const decoded = typeof format === "string"
+    ? undefined
+    : await decodedText(format, Uint8Array.fromBase64(bytes));
+  print(Deno.stdout, flags.json ? `${JSON.stringify(record, null, 2)}\n` : shown(record, decoded));
   return 0;
 }
 
-function shown({ rejection, key, time, headers }: RejectedRecord): string {
+/** @param decoded the record as text, where its bytes are none */
+function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: string): string {
   const { code, reason, source = "-", rule = "-", cut } = rejection;
   const bytes = Uint8Array.fromBase64(rejection.bytes);
   const text = new TextDecoder().decode(bytes);
@@ -128,7 +135,9 @@ function shown({ rejection, key, time, headers }: RejectedRecord): string {
     ["headers", JSON.stringify(headers)],
     ["bytes", `${bytes.length}${cut ? ", the beginning only" : ""}`],
   ].map(([name = "", value = ""]) => `${name.padEnd(10)}${plainText(value)}\n`);
-  const body = isBinary
+  const body = decoded !== undefined
+    ? plainText(decoded)
+    : isBinary
     ? bytes.toHex().replaceAll(/(.{64})/g, "$1\n")
     : text.split("\n").map(plainText).join("\n");
   return `${lines.join("")}\n${body}\n`;

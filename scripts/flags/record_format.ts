@@ -30,3 +30,14 @@ export function recordFormat(name: string, sources: SourcesSettings = {}): Recor
   const names = [...FORMATS, ...Object.keys(sources), ...PRESET_NAMES];
   throw new RangeError(`Cannot read records as ${name}: ${noSuch("format or source", name, names)}`);
 }
+
+/** A record of a registry as JSON; `undefined` = it is of another format, cannot be read, or the registry is away. */
+export async function decodedText(
+  { format, ready, read }: RecordSource,
+  bytes: Uint8Array,
+): Promise<string | undefined> {
+  if (format !== "registry") return undefined;
+  const isReady = await Promise.try(() => ready?.(bytes)).then(() => true, () => false);
+  const parsed = isReady ? read(bytes) : undefined;
+  return parsed?.ok ? JSON.stringify(parsed.value) : undefined;
+}

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { decodedText } from "../../scripts/flags/record_format.ts";
 import type { Rejection } from "../../src/events/rejection.ts";
 import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -372,6 +373,21 @@ Deno.test("a topic of a registry is fed by rules, with counts right to the recor
     codes.push((JSON.parse(new TextDecoder().decode(value ?? undefined)) as Rejection).code);
   }
   assert.deepEqual(codes, ["unknown-schema", "undecodable", "undecodable"]);
+});
+
+Deno.test("decodedText() is a record of a registry as JSON, or nothing while that is away or the record is broken", async () => {
+  const rules = [{ as: "forget" as const, fields: { user: "who" } }];
+  const settings = { format: "registry", registry: { url: "http://registry" }, rules } as const;
+  const schema = '{"type":"record","name":"Gone","fields":[{"name":"who","type":"string"}]}';
+  const source = compileSource("gone", settings, { fetch: () => Promise.resolve(Response.json({ schema })) });
+  assert.equal(await decodedText(source, Uint8Array.of(0, 0, 0, 0, 1, 6, 0x61, 0x6e, 0x6e)), '{"who":"ann"}');
+  assert.equal(await decodedText(source, Uint8Array.of(0, 0, 0, 0, 1, 6, 0x61)), undefined);
+  const away = { fetch: () => Promise.reject(new TypeError("refused")), wait: () => Promise.resolve() };
+  assert.equal(
+    await decodedText(compileSource("gone", settings, away), Uint8Array.of(0, 0, 0, 0, 1, 0)),
+    undefined,
+  );
+  assert.equal(await decodedText(compileSource("gone", { rules }), Uint8Array.of(0x7b, 0x7d)), undefined);
 });
 
 Deno.test("a topic waits while the registry of a new schema is down: nothing is lost or rejected", async () => {
