@@ -12,7 +12,7 @@
  *
  * **Loss** of a step from T behaviours to the item y that came next: sampled softmax over y and K drawn items, each
  * drawn one's score less the logarithm of how often it is expected among them (Bengio and Senécal 2008), so that the
- * scores estimate the full softmax.
+ * scores estimate the full softmax. A step may leave drawn items out: y, and what the user has just had.
  *
  * Steps are learnt B at a time against the same drawn items, so that all but the exponentials are products of matrices.
  *
@@ -57,10 +57,10 @@ export interface BankInput {
 export interface BankExamples {
   /** What each query is made from [B]. */
   readonly inputs: readonly BankInput[];
-  /** Numbers of the items that came [B], then of those drawn [K]: none is scored against itself. */
-  readonly items: ArrayLike<number>;
-  /** Their output vectors, each with its bias behind it [B + K, d + 1]. */
+  /** Output vectors of the items that came [B], then of those drawn [K], each with its bias behind it [B + K, d + 1]. */
   readonly out: Float32Array;
+  /** Of each step [B], the places among the drawn items of those that it leaves out. */
+  readonly leftOut: readonly Iterable<number>[];
   /** ln of how often each of the drawn is expected among them [K]. */
   readonly logExpected: ArrayLike<number>;
 }
@@ -130,23 +130,22 @@ export class EmaBank {
    * Adds ∂loss/∂parameters of some steps to `gradients`, of the layout of the parameters, and gives those of their
    * vectors.
    */
-  loss({ inputs, items, out, logExpected }: BankExamples, gradients: Float32Array): BankGradients {
+  loss({ inputs, out, leftOut, logExpected }: BankExamples, gradients: Float32Array): BankGradients {
     const { d } = this;
     const kernels = this.#kernels, Q = DECAYS.length, B = inputs.length, K = logExpected.length, w = d + 1;
     this.#reserve(B, K, inputs.reduce((sum, { T }) => sum + T, 0));
     this.#ask(inputs);
-    const queries = this.#queries, scores = kernels.clear(this.#scores);
+    const queries = this.#queries, scores = kernels.clear(this.#scores.subarray(0, B * K));
     const dOut = this.#dOut.fill(0, 0, (B + K) * w), dQueries = kernels.clear(this.#dQueries);
     kernels.addYWt(scores, 0, queries, 0, out, B * w, B, K, w);
     let loss = 0;
     for (let b = 0; b < B; b++) {
       let came = 0;
       for (let i = 0; i < w; i++) came += queries[b * w + i]! * out[b * w + i]!;
+      for (let k = 0, at = b * K; k < K; k++, at++) scores[at]! -= logExpected[k]!;
+      for (const k of leftOut[b]!) scores[b * K + k] = -Infinity;
       let highest = came;
-      for (let k = 0, at = b * K; k < K; k++, at++) {
-        scores[at] = items[B + k] === items[b] ? -Infinity : scores[at]! - logExpected[k]!;
-        highest = Math.max(highest, scores[at]!);
-      }
+      for (let at = b * K; at < (b + 1) * K; at++) highest = Math.max(highest, scores[at]!);
       let sum = Math.exp(came - highest);
       for (let k = 0, at = b * K; k < K; k++, at++) sum += scores[at] = Math.exp(scores[at]! - highest);
       for (let k = 0, at = b * K; k < K; k++, at++) scores[at]! /= sum;
@@ -235,8 +234,9 @@ export class EmaBank {
       this.#queries = kernels.floats(B * (d + 1));
       this.#dQueries = kernels.floats(B * (d + 1));
     }
-    if (this.#scores.length < B * K) this.#scores = kernels.floats(B * K);
-    if (this.#dOut.length < (B + K) * (d + 1)) this.#dOut = kernels.floats((B + K) * (d + 1));
+    // Kernels' memory is never freed, and the number of drawn items changes all the time.
+    if (this.#scores.length < B * K) this.#scores = kernels.floats(2 * B * K);
+    if (this.#dOut.length < (B + K) * (d + 1)) this.#dOut = kernels.floats(2 * (B + K) * (d + 1));
     if (this.#dE.length < behaviours * d) this.#dE = new Float32Array(2 * behaviours * d);
   }
 }

@@ -54,7 +54,7 @@ export interface BankLearnt {
 /** Sizes of the bank that a {@linkcode Learner} has. */
 export const BANK_SIZES: Pick<BankLearnerOptions, "width" | "drawn" | "behaviours" | "together"> = {
   ...{ width: BANK_WIDTH, behaviours: BANK_BEHAVIOURS },
-  ...{ drawn: 512, together: 32 },
+  ...{ drawn: 1024, together: 32 },
 };
 const RATE = 0.1;
 const DENSE_RATE = 0.05;
@@ -159,7 +159,7 @@ export class BankLearner {
 
   /** Adds the gradients of some steps. @returns Σ of their losses, nats */
   #learn(nexts: readonly NextItem[]): number {
-    const { width: d, drawn: K, behaviours: most, seed } = this.#options;
+    const { width: d, behaviours: most, seed } = this.#options;
     const random = mulberry32((seed + Math.imul(this.steps, 0x9e3779b9)) >>> 0);
     const B = nexts.length, items = this.#outRows;
     const inputs = nexts.map(({ before: { items, strengths, times }, time }, b): BankInput => {
@@ -172,21 +172,41 @@ export class BankLearner {
       return { T, e, strengths: strengths.slice(from), gapMs: T === 0 ? 0 : time - times[items.length - 1]! };
     });
     for (const [b, { item, time }] of nexts.entries()) this.#score(b, item, time);
-    const { time } = nexts[B - 1]!;
-    for (let k = 0; k < K; k++) {
-      const drawn = this.#drawn.draw(random);
-      this.#score(B + k, this.#drawn.id(drawn), time);
-      this.#logExpected[k] = Math.log(K * this.#drawn.probability(drawn));
+    const drawn = this.#drawItems(random);
+    const places = new Map(drawn.map(({ id }, k) => [id, k]));
+    for (const [k, { id, logExpected }] of drawn.entries()) {
+      this.#score(B + k, id, nexts[B - 1]!.time);
+      this.#logExpected[k] = logExpected;
     }
+    // What the user has just had is hardly ever wanted by the next request, but is much like what is.
+    const leftOut = nexts.map(({ item, before }) =>
+      [item, ...before.items.slice(-most)].flatMap((id) => places.get(id) ?? [])
+    );
+    const D = drawn.length;
+    const out = this.#outputs.subarray(0, (B + D) * (d + 1));
     const got = this.bank.loss(
-      { inputs, items, out: this.#outputs, logExpected: this.#logExpected },
+      { inputs, out, leftOut, logExpected: this.#logExpected.subarray(0, D) },
       this.#gradients,
     );
-    for (let c = 0; c < B + K; c++) this.#out.accumulate(items[c]!, got.out, c * (d + 1));
+    for (let c = 0; c < B + D; c++) this.#out.accumulate(items[c]!, got.out, c * (d + 1));
     for (const [b, e] of got.e.entries()) {
       for (let t = 0; t < inputs[b]!.T; t++) this.#in.accumulate(this.#inRows[b * most + t]!, e, t * d);
     }
     return got.loss;
+  }
+
+  /** Draws K items. One that is drawn n times is there once, with 1/n of how often it is expected, which is the same. */
+  #drawItems(random: () => number): { readonly id: string; readonly logExpected: number }[] {
+    const { drawn: K } = this.#options;
+    const times = new Map<number, number>();
+    for (let k = 0; k < K; k++) {
+      const drawn = this.#drawn.draw(random);
+      times.set(drawn, (times.get(drawn) ?? 0) + 1);
+    }
+    return Array.from(times, ([drawn, n]) => ({
+      id: this.#drawn.id(drawn),
+      logExpected: Math.log(K * this.#drawn.probability(drawn) / n),
+    }));
   }
 
   /** Puts an item at place `c` of the scored ones. */

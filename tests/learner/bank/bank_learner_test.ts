@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
+import { BANK_TABLES } from "../../../src/bank/bank_tables.ts";
 import { BankLearner, type NextItem } from "../../../src/learner/bank/bank_learner.ts";
 import { DrawnItems } from "../../../src/learner/bank/drawn_items.ts";
 import { PLAIN } from "../../../src/nn/kernels/plain.ts";
@@ -42,6 +43,24 @@ Deno.test("BankLearner.learn() finds out what comes next", () => {
   // Ten items are drawn against one: chance is ln 11 less what popularity gives.
   assert.ok(mean(100, 300) > 1.5, `${mean(100, 300)}`);
   assert.ok(mean(2500, 3000) < 1, `${mean(2500, 3000)}`);
+});
+
+Deno.test("BankLearner.learn() does not push down what the user has just had", () => {
+  const learner = new BankLearner({ ...OPTIONS, behaviours: 2 }, PLAIN);
+  const step = (had: readonly string[], item: string): NextItem => ({
+    before: { items: had, strengths: new Float32Array(had.length), times: new Float64Array(had.length) },
+    ...{ item, time: 0 },
+  });
+  for (const item of ["a", "b", "c"]) learner.learn([step([], item)], 1e6);
+  const biasOf = (item: string) => {
+    const out = learner.tables.get(BANK_TABLES.out)!, row = new Float32Array(out.width);
+    out.copyRow(out.lookup(item), row, 0);
+    return row.at(-1)!;
+  };
+  const before = ["a", "b", "c"].map(biasOf);
+  learner.learn([step(["c", "a", "a"], "b")], 1e6); // reads the newest two
+  const [a, b, c] = ["a", "b", "c"].map((item, n) => biasOf(item) - before[n]!);
+  assert.deepEqual([a, Math.sign(b!), Math.sign(c!)], [0, 1, -1]);
 });
 
 Deno.test("BankLearner.decode() goes on bit for bit", () => {
