@@ -85,7 +85,7 @@ export class TaskState {
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Counters since the start. */
   readonly counters: TaskCounters = createTaskCounters();
-  /** @internal Users in memory, least recently active first. */
+  /** @internal Users in memory. */
   readonly users: ReadonlyMap<string, UserState>;
   /** @internal Users changed since the last commit. */
   readonly dirtyUsers: Set<UserState> = new Set();
@@ -437,6 +437,11 @@ export class TaskState {
   /** @internal The record of a user for the changelog. */
   record(user: UserState): Uint8Array {
     return this.#memory.record(user);
+  }
+
+  /** @internal The most recently active users in memory, at most so many, least recently active first. */
+  newestUsers(most: number): UserState[] {
+    return this.#memory.newest(most);
   }
 
   /** @internal Estimated bytes of the users in memory. */

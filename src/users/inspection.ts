@@ -9,8 +9,6 @@ import type { UserState } from "./user_state.ts";
 
 /** Options of {@linkcode inspectUsers}. */
 export interface InspectionOptions {
-  /** Most users to look at. @default {200} */
-  readonly most?: number;
   /** The state of a user, `null` if there is none. @default {the stored one} */
   readonly stateOf?: (user: UserState) => Float32Array | null;
 }
@@ -24,21 +22,16 @@ export interface Inspector {
 }
 
 /**
- * Mean panels of the most recently active users, at a cost that does not depend on the number of users; `null` if the
- * model has no panels or no user has a state yet.
- *
- * @param users users in memory, least recently active first
+ * Mean panels of users; `null` if the model has no panels or none of them has a state yet.
  */
 export function inspectUsers(
-  users: ReadonlyMap<string, UserState>,
+  users: Iterable<UserState>,
   model: Inspector,
-  { most = 200, stateOf = ({ hidden }) => hidden }: InspectionOptions = {},
+  { stateOf = ({ hidden }) => hidden }: InspectionOptions = {},
 ): Inspection | null {
   if (model.inspect === undefined) return null;
   const panels: (readonly Panel[])[] = [];
-  let skip = Math.max(0, users.size - most);
-  for (const user of users.values()) {
-    if (skip-- > 0) continue;
+  for (const user of users) {
     const state = stateOf(user);
     if (state?.length === model.stateSize) panels.push(model.inspect(state));
   }

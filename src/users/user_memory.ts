@@ -17,14 +17,25 @@ import { createUser, type UserState } from "./user_state.ts";
 const RECORD_GROWTH = 3;
 /** Bytes of a user of whom nothing is known: most users have done little, and are mostly this. */
 export const USER_BYTES = 300;
+/** No row. */
+const NOBODY = -1;
 
-/** Keeps the users in memory, least recently active first. */
+/** Keeps the users in memory, and their order of activity. */
 export class UserMemory {
   /** Users that left memory since this process began. */
   evicted = 0;
   /** Users that were restored since this process began. */
   restored = 0;
   readonly #users = new Map<string, UserState>();
+  /**
+   * By row: the user, and the rows of those who were active just before and after. A map that is kept in this order, by
+   * deleting and setting, is made anew again and again: with 100,000 users that takes longer than all else of an event.
+   */
+  readonly #byRow: (UserState | undefined)[] = [];
+  readonly #older: number[] = [];
+  readonly #newer: number[] = [];
+  #oldest = NOBODY;
+  #newest = NOBODY;
   readonly #sequences: SequenceSlab;
   readonly #codec: UserCodec;
   #bytes = 0;
@@ -35,9 +46,18 @@ export class UserMemory {
     this.#codec = new UserCodec(sequences, catalogue);
   }
 
-  /** By id, least recently active first. */
+  /** By id. */
   get users(): ReadonlyMap<string, UserState> {
     return this.#users;
+  }
+
+  /** The most recently active users, at most so many, least recently active first. */
+  newest(most: number): UserState[] {
+    const users: UserState[] = [];
+    for (let row = this.#newest; row !== NOBODY && users.length < most; row = this.#older[row]!) {
+      users.push(this.#byRow[row]!);
+    }
+    return users.reverse();
   }
 
   /** Estimated bytes of all users, as of their last records. */
@@ -48,11 +68,12 @@ export class UserMemory {
   /** Returns the user of an id, a new one if there is none, and makes them the most recently active. */
   activate(id: string): UserState {
     const known = this.#users.get(id);
-    const user = known ?? createUser(id, this.#sequences);
-    // Re-inserting keeps the map in the order of activity.
-    if (known !== undefined) this.#users.delete(id);
-    this.#users.set(id, user);
-    return user;
+    if (known === undefined) return this.#add(createUser(id, this.#sequences));
+    if (known.row !== this.#newest) {
+      this.#unlink(known.row);
+      this.#link(known.row);
+    }
+    return known;
   }
 
   /** The record of a user for the changelog. */
@@ -66,9 +87,8 @@ export class UserMemory {
   restore(id: string, record: Uint8Array): UserState {
     const user = this.#codec.decode(id, record);
     this.#weigh(user, record.length);
-    this.#users.set(id, user);
     this.restored++;
-    return user;
+    return this.#add(user);
   }
 
   /** Views the user of a record without restoring it. @param view receives a state that is only valid during the call */
@@ -84,6 +104,8 @@ export class UserMemory {
   /** Drops a user until it is restored. */
   remove(user: UserState): void {
     this.#users.delete(user.id);
+    this.#unlink(user.row);
+    this.#byRow[user.row] = undefined;
     this.#sequences.release(user.row);
     this.#bytes -= user.bytes;
   }
@@ -96,13 +118,43 @@ export class UserMemory {
 
   /** Drops the least recently active users until the rest fit into `maxBytes`; users with deadlines stay. */
   evict(maxBytes: number): void {
-    if (this.#bytes <= maxBytes) return;
-    for (const user of this.#users.values()) {
+    for (let row = this.#oldest; row !== NOBODY && this.#bytes > maxBytes;) {
+      const user = this.#byRow[row]!;
+      row = this.#newer[row]!;
       if (isWaiting(user)) continue;
       this.remove(user);
       this.evicted++;
-      if (this.#bytes <= maxBytes) return;
     }
+  }
+
+  /** Adds the most recently active user. */
+  #add(user: UserState): UserState {
+    this.#users.set(user.id, user);
+    // Rows are given out in order, so this has no holes but those of users who are viewed.
+    while (this.#byRow.length <= user.row) {
+      this.#byRow.push(undefined);
+      this.#older.push(NOBODY);
+      this.#newer.push(NOBODY);
+    }
+    this.#byRow[user.row] = user;
+    this.#link(user.row);
+    return user;
+  }
+
+  #link(row: number): void {
+    this.#older[row] = this.#newest;
+    this.#newer[row] = NOBODY;
+    if (this.#newest === NOBODY) this.#oldest = row;
+    else this.#newer[this.#newest] = row;
+    this.#newest = row;
+  }
+
+  #unlink(row: number): void {
+    const older = this.#older[row]!, newer = this.#newer[row]!;
+    if (older === NOBODY) this.#oldest = newer;
+    else this.#newer[older] = newer;
+    if (newer === NOBODY) this.#newest = older;
+    else this.#older[newer] = older;
   }
 
   #look<View>(user: UserState, view: (user: UserState) => View): View {

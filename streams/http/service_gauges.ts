@@ -195,8 +195,7 @@ export class ServiceGauges {
       for (const [name, counter] of this.#counters) {
         counter.inc({ partition: String(partition) }, state.counters[name]);
       }
-      const inspection = inspectUsers(state.users, service.serving, {
-        most: LOOKED_AT,
+      const inspection = inspectUsers(state.newestUsers(LOOKED_AT), service.serving, {
         stateOf: (user) => state.recurrentState(user),
       });
       for (const panel of inspection?.panels ?? []) this.#collectPanel(String(partition), panel);

@@ -44,6 +44,9 @@ import type { SourceRecord } from "../sources/source.ts";
 import { Task } from "../task/task.ts";
 import { topicNames, type Topics, topicSpecs } from "../topics/topics.ts";
 
+/** Users whose states the report shows, those who were active last. */
+const INSPECTED_USERS = 200;
+
 /** What is replayed, and how. */
 export interface ReplayOptions<N extends ModelName = ModelName> {
   /** The model: its name, or an implementation that is not in the registry. */
@@ -186,7 +189,9 @@ export async function replay<N extends ModelName>(
   const inspections: InspectionMark[] = [];
   const look = () => {
     const { state } = task;
-    const found = inspectUsers(state.users, serving, { stateOf: (user) => state.recurrentState(user) });
+    const found = inspectUsers(state.newestUsers(INSPECTED_USERS), serving, {
+      stateOf: (user) => state.recurrentState(user),
+    });
     if (found !== null) inspections.push({ rows: learning.validation.judged, ...found });
   };
   let batches = 0;

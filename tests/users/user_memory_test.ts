@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { Catalogue } from "../../src/items/catalogue.ts";
 import { USER_BYTES, UserMemory } from "../../src/users/user_memory.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
@@ -11,4 +12,41 @@ Deno.test("UserMemory.evict() keeps no more users of whom hardly anything is kno
   assert.ok(memory.users.size <= 100, `${memory.users.size} users`);
   assert.ok(memory.users.size > 30 && memory.bytes <= 100 * USER_BYTES);
   assert.ok(memory.users.has("u999") && !memory.users.has("u0"));
+});
+
+Deno.test("UserMemory knows the order of activity when users come, act, leave, come back and are forgotten", () => {
+  const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+  const random = mulberry32(4);
+  const records = new Map<string, Uint8Array>();
+  let order: string[] = [];
+  for (let n = 0; n < 3000; n++) {
+    const id = `u${Math.floor(60 * random() ** 2)}`;
+    const record = records.get(id);
+    const known = memory.users.get(id);
+    if (known !== undefined && random() < 0.1) memory.forget(known);
+    else if (known === undefined && record !== undefined) memory.restore(id, record);
+    else records.set(id, memory.record(memory.activate(id)));
+    order = order.filter((other) => other !== id).concat(memory.users.has(id) ? id : []);
+    if (random() < 0.05) {
+      memory.evict(memory.bytes / 2);
+      order = order.filter((other) => memory.users.has(other));
+    }
+    assert.deepEqual(memory.newest(Infinity).map((user) => user.id), order);
+    assert.deepEqual(memory.newest(3).map((user) => user.id), order.slice(-3));
+  }
+  const most = memory.users.size;
+  memory.evict(0);
+  assert.ok(most > 10 && memory.users.size === 0 && memory.newest(1).length === 0);
+});
+
+Deno.test("UserMemory.evict() drops those who were active least recently, and none whom a deadline waits for", () => {
+  const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+  const users = ["a", "b", "c", "d"].map((id) => memory.activate(id));
+  memory.activate("a");
+  users[1]!.listed = { time: 0, hash: 0, due: { time: 1, sequence: 1 } };
+  for (const user of users) memory.record(user);
+  memory.evict(memory.bytes - 1);
+  assert.deepEqual([...memory.users.keys()].sort(), ["a", "b", "d"]);
+  memory.evict(0);
+  assert.deepEqual([...memory.users.keys()], ["b"]);
 });
