@@ -153,7 +153,7 @@ interface Remembered {
   readonly time: number;
 }
 
-/** Who handed a behaviour over, whose event the log has, where it has no `merge` of it any more. */
+/** Who handed a behaviour over, whose event the log has. */
 interface Handed {
   /** Id of the session. */
   readonly from: string;
@@ -361,7 +361,7 @@ function* rememberedOf(
     if (known.has(key)) continue;
     const by = handed.get(key);
     if (by === undefined) yield { at: time, event: { type: "interaction", user, item, action, time } };
-    else {
+    else if (by.until < border) { // a later `merge` is on the log
       const behaviours = [{ item, action, time, strength }];
       yield { at: by.until, event: { type: "merge", user, from: by.from, time: by.until, behaviours } };
     }

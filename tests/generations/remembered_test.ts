@@ -5,6 +5,7 @@ import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { decodeTask } from "../../src/engine/task_codec.ts";
 import type { Event } from "../../src/events/event.ts";
+import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -47,6 +48,11 @@ async function dropHalf(log: Log, share = 0.5): Promise<void> {
 async function following(log: Log): Promise<RebuildOptions> {
   const { spec, ...options } = await rebuildOptions(log);
   return { ...options, spec: { ...spec, topics: after }, remembers: built };
+}
+
+/** An id that is in one of two partitions. */
+function idIn(partition: number, name: string): string {
+  return Array.from({ length: 99 }, (_, n) => `${name}-${n}`).find((id) => partitionOf(id, 2) === partition)!;
 }
 
 /** Behaviours and profile of each user of a generation. */
@@ -163,8 +169,6 @@ Deno.test("what a session of another partition has handed over counts once where
   const act = (user: string, at: number): Event => {
     return { type: "interaction", user, item, action: "view", time: time + at };
   };
-  const idIn = (partition: number, name: string) =>
-    Array.from({ length: 99 }, (_, n) => `${name}-${n}`).find((id) => partitionOf(id, 2) === partition)!;
   const [session, ann] = [idIn(0, "session"), idIn(1, "ann")];
   const alias = { type: "alias", user: session, of: ann, time: time + 9 } as const;
   const handedOver = [{ item, action: "view", time: time + 1, strength: 0.5 }];
@@ -183,6 +187,67 @@ Deno.test("what a session of another partition has handed over counts once where
   assert.deepEqual(rebuild.progress.carried, [{ start: 1, behaviours: 1, profiles: 0, gone: 0 }]);
   while (await rebuild.step());
   assert.deepEqual(await digestOf(log, after), await digestOf(log, built));
+});
+
+/** A log where sessions of another partition were used before all else, and log in after thousands of events. */
+async function lateLogins(between: (time: number, item: string) => readonly Event[]): Promise<MemoryLog> {
+  const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
+  const logins = Array.from({ length: 12 }, (_, n) => [idIn(0, `session${n}`), idIn(1, `ann${n}`)] as const);
+  const events = between(time, item);
+  const end = events.at(-1)!.time + 1;
+  return await logOf(
+    [
+      ...logins.map(([user]): Event => ({ type: "interaction", user, item, action: "view", time: time + 1 })),
+      ...events,
+      ...logins.map(([user, of]): Event => ({ type: "alias", user, of, time: end })),
+      ...logins.map(([from, user]): Event => {
+        const behaviours = [{ item, action: "view", time: time + 1, strength: 0.5 }];
+        return { type: "merge", user, from, time: end, behaviours };
+      }),
+    ],
+    new MemoryLog(),
+    2,
+  );
+}
+
+/** Builds what follows on a log that has dropped the first events of the second partition. */
+async function follow(log: Log, dropped: number) {
+  await build(log, await rebuildOptions(log));
+  await log.trim(topics.events, 1, dropped);
+  await using rebuild = await Rebuild.open(log, await following(log));
+  const { carried } = rebuild.progress;
+  while (await rebuild.step());
+  return carried;
+}
+
+/** Users of the second of two partitions. */
+const OWN = Array.from({ length: 400 }, (_, n) => `o${n}`).filter((id) => partitionOf(id, 2) === 1);
+
+Deno.test("what sessions of another partition have handed over is left to merges far behind on the log", async () => {
+  await using log = await lateLogins((time, item) =>
+    Array.from({ length: 5000 }, (_, n) => {
+      return { type: "interaction", user: OWN[n % OWN.length]!, item, action: "view", time: time + 100 + n };
+    })
+  );
+  const carried = await follow(log, 500);
+  assert.deepEqual(carried, [{ start: 500, behaviours: 500, profiles: 0, gone: 0 }]);
+  assert.deepEqual(await digestOf(log, after), await digestOf(log, built));
+});
+
+Deno.test("all lists that the log has are learnt where sessions have handed over later what they did before them", async () => {
+  await using log = await lateLogins((time, item) =>
+    Array.from({ length: 2200 }, (_, n): Event[] => {
+      const [user, at, request] = [OWN[n % OWN.length]!, time + 100 + 60_000 * n, `q${n}`];
+      return [
+        { type: "impression", user, time: at, request, items: [item, `${item}x`] },
+        { type: "interaction", user, time: at + 1, request, item, action: "click" },
+      ];
+    }).flat()
+  );
+  await follow(log, 200);
+  const samples = async (of: typeof topics) =>
+    (await Array.fromAsync(readAll(log, of.samples, 1))).map(({ value }) => decodeSample(value!).request);
+  assert.deepEqual(await samples(after), (await samples(built)).slice(100));
 });
 
 Deno.test("a build that is killed while it remembers, or later, goes on to the same bytes", async () => {
