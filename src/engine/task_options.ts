@@ -114,7 +114,7 @@ export const TASK_OPTIONS = {
     choice<"served" | "logged">(
       ["served", "logged"],
       absent('`"served"`; `"logged"` in the profiles of a replay', "served"),
-      "whether an answer counts as shown, or what an impression event says; see [join and labels](../explanation/join-and-labels.md)",
+      "what counts as shown: each answer, or only what impression events say; see [join and labels](../explanation/join-and-labels.md)",
     ),
   ),
   labelPolicy: reaches(
@@ -129,7 +129,7 @@ export const TASK_OPTIONS = {
     "onward",
     natural(
       3_600_000,
-      "how long after its window an impression is remembered for late clicks, by the other policies",
+      "with a `labelPolicy` other than `window`: how long after its window an impression is remembered for late clicks",
     ),
   ),
   learnHistories: reaches(
@@ -148,7 +148,7 @@ export const TASK_OPTIONS = {
     "onward",
     share(
       0,
-      "share of the wanted behaviours that are learnt as what came next; see [retrieval](../explanation/retrieval.md)",
+      "share of the wanted behaviours that the bank learns from; 0 = no bank; see [retrieval](../explanation/retrieval.md#the-bank)",
     ),
   ),
   dedupIds: reaches("onward", count(32, "newest event ids remembered per user")),
@@ -164,7 +164,7 @@ export const TASK_OPTIONS = {
     choice(
       ["auto", "model", "blend", "both"],
       "auto",
-      "orders retrieved candidates; see [retrieval](../explanation/retrieval.md)",
+      "what orders retrieved candidates; see [retrieval](../explanation/retrieval.md#the-blend)",
     ),
   ),
   retrieval: reaches("onward", group(RETRIEVAL_OPTIONS)),
@@ -176,13 +176,13 @@ export const TASK_OPTIONS = {
     "at-once",
     natural(
       absent(`${SERVICE_UNLISTED_ITEMS}; none in a replay`, Infinity),
-      "items per partition that events may make known and `items` has not; an event with one more is rejected, a " +
+      "most items per partition that events name and the topic `items` does not; an event with one more is rejected, a " +
         "candidate left out",
     ),
   ),
   maxStaleVersions: reaches(
     "at-once",
-    natural(100, "versions the state of a window may be behind before it is folded again"),
+    natural(100, "how many versions a recurrent state may be behind before it is computed again"),
   ),
   lifelong: reaches(
     "onward",

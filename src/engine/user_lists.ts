@@ -65,7 +65,7 @@ const USER_LISTS_OPTIONS = {
 export const USER_LISTS: Option<UserListsOptions | null> = {
   ...part(
     USER_LISTS_OPTIONS,
-    "gives the list of each user on the topic `lists` when it changes; see [topics](topics.md#lists)",
+    "writes each user's list to the topic `lists` when it changes; see [topics](topics.md#lists)",
     "none",
   ),
   value: null,

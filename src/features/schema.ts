@@ -53,8 +53,8 @@ export interface FeatureSchema {
 export const FEATURE_OPTIONS = allReach(
   "rebuild",
   {
-    userFields: names([], "attributes of the profile that are features"),
-    itemFields: names([], "attributes of the item that are features; `embedding[8]`: a vector of 8 numbers", {
+    userFields: names([], "profile attributes that are features"),
+    itemFields: names([], "item attributes that are features; `embedding[8]`: a vector of 8 numbers", {
       source: String.raw`^(?!.*\[(?!([1-9]\d{0,2}|1000)\])\d*\]$).{1,64}$`,
       message: "a vector has 1 to 1000 numbers, as in `embedding[8]`",
     }),
@@ -62,15 +62,18 @@ export const FEATURE_OPTIONS = allReach(
       ["hour", "surface"],
       "`hour`, `surface`, `listLength`, or keys of the event's context",
     ),
-    crosses: names([], "item attributes for which a user's own residual is tracked"),
+    crosses: names(
+      [],
+      "item attributes for whose values each user's deviation from the expected rate is tracked",
+    ),
     transitions: part(
       TRANSITION_OPTIONS,
-      "crosses of newest behaviours and candidate; `null` = none",
+      "crosses of the newest behaviours with the candidate's category; `null` = none; see [features](../explanation/features.md#transitions)",
       `\`{}\`; \`null\` for ${modelsThat(({ ordered }) => !ordered)}`,
     ),
     pairs: flag(
       false,
-      "crosses of user and user fields with categories and `crosses`; see [features](../explanation/features.md)",
+      "a weight for each pair of the user, or a user field, with a category or `crosses` value of the item; see [features](../explanation/features.md#pairs)",
     ),
     userIds: flag(
       true,
@@ -79,12 +82,12 @@ export const FEATURE_OPTIONS = allReach(
     pooled: switchOf(
       POOLED_OPTIONS,
       true,
-      "pairs of newest behaviours and candidate as numeric features; see [features](../explanation/features.md#pooled-pairs)",
+      "numeric features from pairs of the newest behaviours with the candidate; see [features](../explanation/features.md#pooled-pairs)",
     ),
     offset: choice(
       ["prior", "rate"],
       "prior",
-      "the logit that a model starts from: smoothed rates, or the overall one",
+      "where a model's logit starts: the smoothed rates of user and item, or the overall rate",
     ),
   } satisfies OptionsOf<Omit<FeatureSchema, "numerics">>,
 );

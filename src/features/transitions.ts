@@ -40,10 +40,10 @@ export interface TransitionOptions {
 
 /** The options of {@linkcode TransitionOptions}; defaults are applied where they are used, once per list. */
 export const TRANSITION_OPTIONS = {
-  behaviours: count(12, "newest behaviours that are crossed"),
-  decay: number(0.5, { above: 0, maximum: 1 }, "factor a rank"),
-  halfLifeMs: positive(475_200_000, "age at which one counts half"),
-  follows: names(["like", "cart", "purchase"], "actions that have the rank of what they follow"),
+  behaviours: count(12, "how many of the newest behaviours are crossed"),
+  decay: number(0.5, { above: 0, maximum: 1 }, "factor per rank"),
+  halfLifeMs: positive(475_200_000, "age at which a behaviour counts half"),
+  follows: names(["like", "cart", "purchase"], "actions that share the rank of the click they follow"),
   ends: names(["purchase"], "actions that end a search in the item's first category"),
 } satisfies OptionsOf<TransitionOptions>;
 

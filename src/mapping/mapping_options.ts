@@ -153,12 +153,15 @@ const condition = either<ConditionSpec>([
 
 const RULE_OPTIONS = {
   name: text(absent("its place"), "what messages call it"),
-  when: by(condition, "what it is about, by path: a scalar, several of which one, or a condition"),
+  when: by(condition, "what must hold, by path: a value, a list that has the value, or a condition"),
   as: wanted(choice(RULE_RESULTS, "nothing", "what a record becomes")),
-  each: text(NONE, "path of a list of which each entry becomes one; it is `@` in the paths of fields"),
-  fields: by(value, "by name: a path, or how the value is got"),
-  attributes: by(value, "by name: a path, or how the value is got"),
-  context: by(value, "by name: a path, or how the value is got"),
+  each: text(
+    NONE,
+    "path of a list, each entry of which becomes an event or item; paths of fields call the entry `@`",
+  ),
+  fields: by(value, "by name: a path, or how to get the value"),
+  attributes: by(value, "by name: a path, or how to get the value"),
+  context: by(value, "by name: a path, or how to get the value"),
   goOn: flag(false, "whether later rules apply too"),
 } satisfies OptionsOf<RuleSettings>;
 
@@ -167,8 +170,12 @@ const rule = group(RULE_OPTIONS) as unknown as Option<RuleSettings>;
 
 /** The options of {@linkcode MappingSettings}. */
 export const MAPPING_OPTIONS = {
-  record: list(text<string>("", ""), {}, "where a record is within what came: the first path that is there"),
+  record: list(
+    text<string>("", ""),
+    {},
+    "paths at which the record may be within what came; the first that exists counts",
+  ),
   parse: list(text<string>("", ""), {}, "paths of texts that are JSON"),
-  rules: list(rule, { maximum: 200 }, "the first that holds says what a record becomes"),
-  otherwise: choice(["reject", "skip"], "reject", "what becomes of a record for which none holds"),
+  rules: list(rule, { maximum: 200 }, "the first rule that matches says what a record becomes"),
+  otherwise: choice(["reject", "skip"], "reject", "what becomes of a record that no rule matches"),
 } satisfies OptionsOf<MappingSettings>;

@@ -45,20 +45,23 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
 /** The options of {@linkcode RetrievalOptions} that stand in a configuration. */
 export const RETRIEVAL_OPTIONS = {
   ...ITEM_LISTS_OPTIONS,
-  maxCandidates: count(100, "candidates a request gets"),
-  newShare: share(0.1, "share of them that is kept for the newest items and, half of it, for drawn ones"),
+  maxCandidates: count(100, "most candidates of a request"),
+  newShare: share(
+    0.1,
+    "share of them that is kept for items which no source proposes: half the newest, half drawn at random",
+  ),
   learn: flag(
     true,
-    "whether the sources that learn item by item do; `false` when every request names candidates",
+    "whether the sources that learn from each behaviour do; `false` when every request names candidates",
   ),
   shared: flag(
     true,
     "whether each task learns from the users of all partitions, by the topic `signals`",
   ),
-  learnEvery: count(16, "blend and pair head learn from every so many wanted behaviours; from all at first"),
+  learnEvery: count(16, "blend and pair head learn from one in so many wanted behaviours; from all at first"),
   head: flag(
     false,
-    "whether the best candidates are ordered by what behaviours alone teach; see [retrieval](../explanation/retrieval.md#the-pair-head)",
+    "whether the pair head rescores the best candidates; see [retrieval](../explanation/retrieval.md#the-pair-head)",
   ),
   ...SOURCE_OPTIONS,
 } satisfies OptionsOf<Omit<RetrievalOptions, "listSizes">>;

@@ -33,11 +33,19 @@ const flag = z.boolean();
 const action = z.strictObject({
   positive: field(
     z.union([flag, z.number()]),
-    "whether it is a positive outcome, or the value from which it is",
+    "whether it is a positive outcome; a number: from which value on it is",
   ),
-  explicit: field(flag.optional(), "settles its item at once, also as a negative", false),
-  strength: field(z.number().nullable(), "in the sequence; `null` = not in it"),
-  surprise: field(flag.optional(), "strength times the surprise of the value", false),
+  explicit: field(
+    flag.optional(),
+    "whether it settles the outcome of its item at once, also as a negative",
+    false,
+  ),
+  strength: field(z.number().nullable(), "weight in the user's sequence; `null` = not in it"),
+  surprise: field(
+    flag.optional(),
+    "whether the strength is multiplied by how far the value is from what was expected",
+    false,
+  ),
 });
 
 const { proof, guard, ...learning } = shapeOf(LEARNING_OPTIONS);
@@ -91,15 +99,15 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     boosts: reaching(
       field(
         z.array(z.strictObject({
-          by: field(z.number().gt(0).max(1000), "by what their odds are multiplied; below 1 lowers them"),
+          by: field(z.number().gt(0).max(1000), "factor on the odds of these items; below 1 lowers them"),
           categories: field(
             z.array(z.string()).optional(),
-            "about items with one of these categories",
+            "only items with one of these categories",
             absent("any"),
           ),
           notCategories: field(
             z.array(z.string()).optional(),
-            "about items with none of these categories",
+            "only items with none of these categories",
             absent("any"),
           ),
           where: field(
@@ -108,7 +116,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
               is: field(z.enum(COMPARISONS), "how it compares"),
               value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
             })).optional(),
-            "about items that meet all of these conditions",
+            "only items that meet all of these conditions",
             absent("any"),
           ),
         })),
@@ -120,8 +128,8 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
     frequency: reaching(
       field(
         z.strictObject({
-          most: field(count.max(1000), "so many times"),
-          withinMs: field(positive, "within so long before a request"),
+          most: field(count.max(1000), "how many times"),
+          withinMs: field(positive, "within this time before a request"),
           remembered: field(
             natural.optional(),
             "newest items shown, remembered per user; 0 = those of open lists only",

@@ -48,15 +48,15 @@ const OUTPUT_OPTIONS = {
     "meander.{record}",
     "what each schema is registered as: `{record}` is `Recommendation` or `Sample`, `{topic}` the topic, as in `{topic}-value`",
   ),
-  register: flag(true, "whether to register it where it is not there; otherwise it must be"),
-  samples: flag(false, "whether lists with their outcomes are given too, on `recommendations.samples`"),
+  register: flag(true, "whether to register a schema that the registry lacks; otherwise it must be there"),
+  samples: flag(false, "whether lists with their outcomes are written too, to `recommendations.samples`"),
 } satisfies OptionsOf<OutputSettings>;
 
 /** The option of {@linkcode OutputSettings}; absent, lists are JSON. */
 export const OUTPUTS: Option<OutputSettings | undefined> = orAbsent(
   group(
     OUTPUT_OPTIONS,
-    "format of lists for others, on `lists` and on the topics of `surfaceTopics`; see [topics](topics.md#lists)",
+    "format of `lists` and of the topics of `surfaceTopics`, in place of JSON; see [topics](topics.md#lists)",
   ),
 ) as unknown as Option<OutputSettings | undefined>;
 

@@ -48,7 +48,7 @@ export const REGISTRY_OPTIONS = {
   url: wanted(text<string>("", "where the registry is; with Apicurio it ends with `/apis/ccompat/v7`")),
   username: text(
     absent("none"),
-    "user of the password in `MEANDER_REGISTRY_PASSWORD`; a token is `MEANDER_REGISTRY_TOKEN`",
+    "user name; the password is in `MEANDER_REGISTRY_PASSWORD`, or a token in `MEANDER_REGISTRY_TOKEN`",
   ),
   tls: orAbsent(group(TLS_OPTIONS, "certificates")),
   password: secret,

@@ -48,15 +48,15 @@ export const LEARNING_OPTIONS = {
   checkpointBatches: reaches("at-once", count(100, "batches between two checkpoints")),
   checkpointIntervalMs: reaches(
     "at-once",
-    natural(10_000, "of a service: time between two checkpoints at least"),
+    natural(10_000, "of a service: shortest time between two checkpoints"),
   ),
-  publishIntervalMs: reaches("at-once", natural(1000, "of a service: time between two versions at least")),
+  publishIntervalMs: reaches("at-once", natural(1000, "of a service: shortest time between two versions")),
   snapshotVersions: reaches(
     "at-once",
     orNull(
       count(
         50,
-        "versions on the log between two full snapshots; older ones than the newest are dropped, and by an erasure; " +
+        "versions on the log between two full snapshots; those before the newest are dropped, as by an erasure; " +
           "`null`: all stay, and may name who was erased",
       ),
     ),

@@ -50,6 +50,6 @@ export const FOLLOW_OPTIONS = {
   ),
   lateMs: count(
     absent<number | undefined>("as old as it likes", undefined),
-    "older than the newest of the source by more than this, an event is rejected",
+    "rejects an event that is older than the newest of the source by more than this",
   ),
 } satisfies OptionsOf<FollowSettings>;

@@ -46,7 +46,11 @@ export type SourcesSettings = Readonly<Record<string, SourceSettings>>;
 /** The options of {@linkcode SourceSettings}. */
 export const SOURCE_OPTIONS = {
   preset: orAbsent(
-    choice(PRESET_NAMES, "segment", "whose rules follow these, and whose settings hold where there are none"),
+    choice(
+      PRESET_NAMES,
+      "segment",
+      "a known format, whose rules come after these and whose settings hold where none are given",
+    ),
   ),
   format: choice(
     RECORD_FORMATS,

@@ -15,15 +15,15 @@ export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name
   z.strictObject({ name: z.literal("greedy") }),
   z.strictObject({
     name: z.literal("epsilon"),
-    epsilon: field(z.number().min(0).max(1), "probability of a uniform choice at each place"),
+    epsilon: field(z.number().min(0).max(1), "`epsilon`: probability of a uniform choice at each place"),
   }),
   z.strictObject({
     name: z.literal("boltzmann"),
     // A smaller one is greedy, and would not keep logits finite.
-    temperature: field(z.number().min(1e-9), "by which the scores are divided"),
+    temperature: field(z.number().min(1e-9), "`boltzmann`: what the scores are divided by"),
   }),
   z.strictObject({
     name: z.literal("thompson"),
-    scale: field(positive.exactOptional(), "factor on the deviations", DEFAULT_SCALE),
+    scale: field(positive.exactOptional(), "`thompson`: factor on the standard deviations", DEFAULT_SCALE),
   }),
 ]);

@@ -32,9 +32,12 @@ export const RETENTION_OPTIONS = allReach(
       FOR_GOOD,
       "on SQLite: how long events are kept, once applied; see [topics](topics.md#retention)",
     ),
-    recommendationsHours: positive(FOR_GOOD, "how long answers are, once figures of experiments have them"),
-    samplesHours: positive(FOR_GOOD, "how long samples are, once learnt and counted"),
-    signalsHours: positive(24, "how long signals of tasks are, once all others have them"),
-    rejectedHours: positive(FOR_GOOD, "how long rejections are"),
+    recommendationsHours: positive(
+      FOR_GOOD,
+      "how long answers are kept, once the figures of experiments include them",
+    ),
+    samplesHours: positive(FOR_GOOD, "how long samples are kept, once learnt and counted"),
+    signalsHours: positive(24, "how long signals are kept, once all other tasks have learnt them"),
+    rejectedHours: positive(FOR_GOOD, "how long rejections are kept"),
   } satisfies OptionsOf<RetentionSettings>,
 );

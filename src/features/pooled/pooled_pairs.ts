@@ -63,7 +63,7 @@ export interface PooledPairsOptions {
 
 /** The options of {@linkcode PooledPairsOptions}. */
 export const POOLED_OPTIONS = {
-  bytes: count(33_554_432, "memory of pairs of items and steps between categories, bytes"),
+  bytes: count(33_554_432, "memory for counts of pairs of items and of steps between categories"),
 } satisfies OptionsOf<PooledPairsOptions>;
 
 /** What a user did, newest first; of the arrays the first `size` entries count. */

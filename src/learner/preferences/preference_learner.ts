@@ -43,11 +43,11 @@ export interface PreferencesOptions {
 export const PREFERENCES_OPTIONS = {
   replay: natural(
     4,
-    "most preferences of the past that the order of candidates learns again with each new one",
+    "most past preferences that the pair head learns again with each new one",
   ),
   bytes: count(
     33_554_432,
-    "memory of the preferences that are kept for that, bytes; a checkpoint holds up to four such learners",
+    "memory for the preferences that are kept for that; a checkpoint holds up to four such sets",
   ),
 } satisfies OptionsOf<PreferencesOptions>;
 

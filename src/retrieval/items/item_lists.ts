@@ -29,7 +29,7 @@ export interface ItemListsOptions {
 
 /** The options of {@linkcode ItemListsOptions} that stand in a configuration. */
 export const ITEM_LISTS_OPTIONS = {
-  halfLifeMs: positive(604_800_000, "half-life of popularity, of the stream's time"),
+  halfLifeMs: positive(604_800_000, "half-life of popularity, in the stream's time"),
 } satisfies OptionsOf<Omit<ItemListsOptions, "listSizes">>;
 
 /** The properties by which an item is placed in the lists. */

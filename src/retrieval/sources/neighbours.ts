@@ -79,8 +79,8 @@ export interface NeighboursOptions {
 export const NEIGHBOURS_OPTIONS = {
   bytes: count(67_108_864, "memory of all pairs of items, bytes"),
   limit: integer(4096, { minimum: MIN_LIMIT }, "most neighbours of an item"),
-  halfLifeMs: positive(7_776_000_000, "half-life of the counts of pairs, of the stream's time"),
-  dislikedWeight: share(1, "what a behaviour against its item counts in pairs"),
+  halfLifeMs: positive(7_776_000_000, "half-life of the counts of pairs, in the stream's time"),
+  dislikedWeight: share(1, "weight in pairs of a behaviour that speaks against its item"),
 } satisfies OptionsOf<NeighboursOptions>;
 
 /** The neighbours of all items. */

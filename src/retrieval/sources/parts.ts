@@ -28,8 +28,8 @@ export interface CandidateSourceOptions {
 
 /** The options of {@linkcode CandidateSourceOptions}. */
 export const SOURCE_OPTIONS = {
-  revisits: flag(false, "whether what the user had already may come again"),
-  trendHalfLifeMs: positive(86_400_000, "half-life of what is in demand now, of the stream's time"),
+  revisits: flag(false, "whether items that the user already had may be recommended again"),
+  trendHalfLifeMs: positive(86_400_000, "half-life of trends, in the stream's time"),
   neighbours: group(NEIGHBOURS_OPTIONS),
   sessions: group(SESSIONS_OPTIONS),
 } satisfies OptionsOf<CandidateSourceOptions>;

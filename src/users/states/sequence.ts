@@ -5,8 +5,8 @@
  * The *window* that models read is a function of the total count n of behaviours alone: with T the longest
  * window and P the hop, it is the behaviours `[s, n)` with `s = max(0, ⌈(n − T)/P⌉·P)`, so its length is in
  * `(T − P, T]` once n ≥ T. The start moves only every P behaviours; between two moves a recurrent state takes
- * one step per behaviour, and at a move it is refolded from s. That is T/P + 1 steps per behaviour on average, and
- * the state always equals the batch forward over the window, exactly.
+ * one step per behaviour, and at a move it is refolded from s. That is T/P steps per behaviour on average, and the
+ * state always equals the batch forward over the window, exactly.
  *
  * @module
  */
@@ -35,10 +35,10 @@ export interface SequenceOptions {
 export const SEQUENCE_OPTIONS = {
   capacity: count(100, "behaviours kept per user"),
   window: count(50, "most behaviours that a model reads"),
-  hop: count(10, "by which the window's start moves"),
+  hop: count(10, "by how many behaviours the window's start moves"),
   recent: natural(
     20,
-    "fewest behaviours that a lifelong state is learnt from; see [state](../explanation/state.md)",
+    "`mimn`: fewest of the newest behaviours that learning goes back through, from the state before them; see [state](../explanation/state.md)",
   ),
 } satisfies OptionsOf<SequenceOptions>;
 

@@ -29,7 +29,7 @@ export interface HttpLimits {
 
 /** The options of {@linkcode HttpLimits}. */
 export const HTTP_LIMITS = {
-  maxBodyBytes: count(8_388_608, "largest body, packed and unpacked"),
+  maxBodyBytes: count(8_388_608, "largest body, both as sent and decompressed"),
   maxInFlightBytes: count(
     67_108_864,
     "bytes of all bodies that are being read or worked on at a time, an eighth of them for those of at most 8 KB; one more gets 503",

@@ -52,7 +52,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
       name: field(z.string().min(1), "what logs call it"),
       sha256: field(
         z.string().regex(/^[0-9a-fA-F]{64}$/, "wanted the SHA-256 of the key, 64 hexadecimal digits"),
-        'its digest: `printf %s "$KEY" | sha256sum`; a key has at least 16 characters',
+        'SHA-256 of the key: `printf %s "$KEY" | sha256sum`; a key has at least 16 characters',
       ),
       scopes: field(z.array(z.enum(SCOPES)).min(1), "what it allows"),
     })),
@@ -67,7 +67,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
       ),
       burst: field(count.optional(), "requests at once, after a silence", absent("`perSecond`")),
     }),
-    "how often",
+    "how often a client may call",
     absent("none"),
   ),
   ...shapeOf(HTTP_LIMITS),

@@ -122,7 +122,7 @@ const SASL_OPTIONS = {
     otherwise("none"),
     "URL that gives tokens for credentials of the client (`oauthbearer`)",
   ),
-  scope: text(otherwise("the endpoint's"), "what these tokens are to be for"),
+  scope: text(otherwise("the endpoint's"), "scope of these tokens"),
   tokenFile: text(otherwise("none"), "file with a token that somebody renews (`oauthbearer`)"),
   region: text(otherwise("`AWS_REGION`"), "region of the cluster (`aws-msk-iam`)"),
 } satisfies OptionsOf<SaslSettings>;
@@ -147,7 +147,7 @@ export const KAFKA_SETTINGS = {
   tls: switchOf(
     { ...TLS_OPTIONS, passphrase: secret },
     false,
-    "encryption; `true` trusts what the system does",
+    "encryption; `true` trusts the system's certificates",
   ),
   sasl: group({ ...SASL_OPTIONS, password: secret }, "login", "none"),
   ...TIMES,
