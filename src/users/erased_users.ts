@@ -6,7 +6,7 @@
  *   erased/1  erased/2  ...  erased      every thousand erasures become a record of their own, which stays as it is
  * ```
  *
- * An erasure is remembered for ever, as a session may have its alias for as long: some 50 bytes in memory, 25 on the log.
+ * An erasure is remembered for ever, as a session may have its alias for as long: some 50 bytes in memory, 32 on the log.
  *
  * @module
  */
