@@ -2,9 +2,10 @@
  * Session nearest neighbours: what others did in the sessions most like this one (VMIS-kNN of Kersbergen et al.,
  * "Serenade", SIGMOD 2022).
  *
- * A session is a user's behaviours with gaps below `gapMs`. With p the place of an item among the newest L ≤ 10
- * of the current session (1 = oldest), a session's similarity is Σ p/L over the items that both have; the 100
- * best of the newest 500 sessions of each item count, the newer first among equals. An item's score is
+ * A session is a user's behaviours with gaps below `gapMs`, until `sessions` others have begun after it. With p the
+ * place of an item among the newest L ≤ 10 of the current session (1 = oldest), a session's similarity is Σ p/L over
+ * the items that both have; the 100 best of the newest 500 sessions of each item count, the newer first among equals.
+ * An item's score is
  *
  * ```text
  *   idf(item) · Σ_s similarity(s) · (1 − 0.1 · min(9, places since the newest common item))
@@ -63,7 +64,7 @@ export class Sessions {
   readonly #current = new Map<string, Current>();
   #oldest: Current | undefined;
   #newest: Current | undefined;
-  /** By item: its sessions, oldest first, perhaps some that are gone. */
+  /** By item: its sessions, in the order in which they came to it; `undefined` = none. */
   readonly #byItem: (number[] | undefined)[] = [];
   /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
   readonly #similarity: Float64Array;
@@ -119,13 +120,13 @@ export class Sessions {
     if (current === undefined || mine === undefined) return;
     const newest = mine.slice(-NEWEST_ITEMS);
     const touched: number[] = [];
-    const [similarity, places, mask, first] = [this.#similarity, this.#places, this.#mask, this.#first];
+    const [similarity, places, mask] = [this.#similarity, this.#places, this.#mask];
     for (let place = 0; place < newest.length; place++) {
       const sessions = this.#byItem[newest[place]!] ?? [];
       const share = (place + 1) / newest.length;
       for (let k = Math.max(0, sessions.length - NEWEST_SESSIONS); k < sessions.length; k++) {
         const session = sessions[k]!;
-        if (session === current.session || session < first) continue;
+        if (session === current.session) continue;
         const at = session & mask;
         if (similarity[at] === 0) touched.push(session);
         similarity[at] = similarity[at]! + share;
@@ -180,16 +181,38 @@ export class Sessions {
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
       let last = 0;
-      const sessions = this.#sessionsOf(item);
-      for (let k = from.count(); k > 0; k--) sessions.push(last += from.int());
+      for (let k = from.count(); k > 0; k--) {
+        last += from.int();
+        // Snapshots of 0.2.0 name sessions that are gone.
+        if (last >= this.#first) this.#sessionsOf(item).push(last);
+      }
     }
+    this.#trim();
   }
 
   /** Begins a session, in place of the oldest one where there are too many. @returns its number */
   #begin(): number {
-    this.#items.set(this.#next, []);
-    if (this.#next + 1 - this.#first > this.#capacity) this.#items.delete(this.#first++);
-    return this.#next++;
+    const session = this.#next++;
+    this.#items.set(session, []);
+    this.#trim();
+    return session;
+  }
+
+  /** Drops the oldest sessions where there are too many. */
+  #trim(): void {
+    for (; this.#next - this.#first > this.#capacity; this.#first++) {
+      for (const item of this.#items.get(this.#first)!) this.#cut(item, this.#first);
+      this.#items.delete(this.#first);
+    }
+  }
+
+  /** Takes a session out of those of an item, unless it was cut off as one of the oldest of very many. */
+  #cut(item: number, session: number): void {
+    const sessions = this.#byItem[item];
+    const at = sessions?.indexOf(session) ?? -1;
+    if (at < 0) return;
+    if (sessions!.length === 1) this.#byItem[item] = undefined;
+    else sessions!.splice(at, 1);
   }
 
   /** Makes a user the last who was active. */
@@ -258,6 +281,7 @@ export class Sessions {
 
   #currentOf(user: string, time: number): Current | undefined {
     const current = this.#current.get(user);
-    return current !== undefined && Math.abs(time - current.time) < this.#gapMs ? current : undefined;
+    if (current === undefined || current.session < this.#first) return undefined;
+    return Math.abs(time - current.time) < this.#gapMs ? current : undefined;
   }
 }

@@ -3,6 +3,7 @@ import { mulberry32 } from "../../../src/draws/random.ts";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
+import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
 import { Sessions } from "../../../src/retrieval/sources/sessions.ts";
 
 const GAP = 10, SESSIONS = 5, RANK = Uint32Array.from({ length: 20 }, (_, item) => item);
@@ -10,13 +11,14 @@ const GAP = 10, SESSIONS = 5, RANK = Uint32Array.from({ length: 20 }, (_, item) 
 /** Whose sessions are known, in the order of their last activity; written as plainly as can be. */
 class Known {
   users: { readonly user: string; readonly session: number; readonly time: number }[] = [];
-  #next = 0;
+  next = 0;
 
   learn(user: string, time: number): void {
     const known = this.users.find((other) => other.user === user);
-    const session = known !== undefined && time - known.time < GAP ? known.session : this.#next++;
+    const goesOn = known !== undefined && known.session >= this.next - SESSIONS && time - known.time < GAP;
+    const session = goesOn ? known.session : this.next++;
     this.users = [...this.users.filter((other) => other.user !== user), { user, session, time }];
-    while (this.users[0]!.session < this.#next - SESSIONS) this.users.shift();
+    while (this.users[0]!.session < this.next - SESSIONS) this.users.shift();
   }
 
   forget(user: string): void {
@@ -24,38 +26,116 @@ class Known {
   }
 }
 
-/** The users of an encoding: they stand between the sessions and the items. */
-function usersOf(sessions: Sessions): Known["users"] {
+function bytesOf(sessions: Sessions): Uint8Array {
   const to = new ByteWriter();
   sessions.encode(to, RANK);
-  const from = new ByteReader(to.toBytes());
-  for (let n = -from.uint() + from.uint(); n > 0; n--) for (let k = from.count(); k > 0; k--) from.uint();
-  return Array.from({ length: from.count() }, () => {
-    const user = from.string();
-    return { user, session: from.uint(), time: from.f64() };
-  });
+  return to.toBytes();
 }
 
-Deno.test("Sessions knows the users of its newest sessions, least recently active first", () => {
+function restored(bytes: Uint8Array, capacity = SESSIONS): Sessions {
+  const sessions = new Sessions({ sessions: capacity, gapMs: GAP });
+  sessions.decode(new ByteReader(bytes), (item) => item);
+  return sessions;
+}
+
+/** What an encoding holds: the items of each session, the users, and the sessions of each item. */
+function contentOf(sessions: Sessions) {
+  const from = new ByteReader(bytesOf(sessions));
+  const [first, next] = [from.uint(), from.uint()];
+  const listOf = <T>(read: () => T) => Array.from({ length: from.count() }, read);
+  const items = Array.from({ length: next - first }, () => listOf(() => from.uint()));
+  const users: Known["users"] = listOf(() => ({
+    user: from.string(),
+    session: from.uint(),
+    time: from.f64(),
+  }));
+  const byItem = new Map(listOf(() => {
+    const item = from.uint();
+    let session = 0;
+    return [item, listOf(() => session += from.int())] as const;
+  }));
+  assert.ok(from.done);
+  return { first, next, items, users, byItem };
+}
+
+/** Asserts that the sessions of each item are those kept that have it, and no others. */
+function assertNoneIsGone({ first, items, byItem }: ReturnType<typeof contentOf>): void {
+  const expected = new Map<number, number[]>();
+  for (const [n, of] of items.entries()) {
+    for (const item of of) expected.set(item, [...expected.get(item) ?? [], first + n]);
+  }
+  const ascending = [...byItem].map(([item, of]) => [item, [...of].sort((a, b) => a - b)] as const);
+  assert.deepEqual(ascending, [...expected].sort(([a], [b]) => a - b));
+}
+
+function learn(sessions: Sessions, user: string, item: number, time: number): void {
+  sessions.learn({ user, item, time, liked: true, wanted: true, context: contextOf([]), step: null });
+}
+
+Deno.test("Sessions knows its newest sessions and their users, least recently active first, restarted or not", () => {
   const random = mulberry32(3);
   let sessions = new Sessions({ sessions: SESSIONS, gapMs: GAP });
+  const uninterrupted = new Sessions({ sessions: SESSIONS, gapMs: GAP });
   const known = new Known();
   for (let n = 0, time = 0; n < 2000; n++) {
     const user = `u${Math.floor(8 * random() ** 2)}`;
     time += Math.floor(4 * random());
     if (random() < 0.05) {
-      sessions.forget(user);
-      known.forget(user);
+      for (const each of [sessions, uninterrupted, known]) each.forget(user);
     } else {
-      const signal = { user, item: Math.floor(20 * random()), time, liked: true, wanted: true };
-      sessions.learn({ ...signal, context: contextOf([]), step: null });
+      const item = Math.floor(20 * random());
+      for (const each of [sessions, uninterrupted]) learn(each, user, item, time);
       known.learn(user, time);
     }
-    assert.deepEqual(usersOf(sessions), known.users);
-    if (random() > 0.02) continue;
-    const to = new ByteWriter();
-    sessions.encode(to, RANK);
-    sessions = new Sessions({ sessions: SESSIONS, gapMs: GAP });
-    sessions.decode(new ByteReader(to.toBytes()), (item) => item);
+    const content = contentOf(sessions);
+    assert.deepEqual(content.users, known.users);
+    assert.ok(content.next === known.next && content.items.length <= SESSIONS);
+    assertNoneIsGone(content);
+    if (random() < 0.02) sessions = restored(bytesOf(sessions));
+    assert.deepEqual(bytesOf(sessions), bytesOf(uninterrupted));
   }
+});
+
+Deno.test("Sessions begins another where so many others have begun that the user's is gone", () => {
+  const sessions = new Sessions({ sessions: SESSIONS, gapMs: GAP });
+  for (let n = 0; n < SESSIONS; n++) {
+    learn(sessions, "busy", 0, 1);
+    for (const item of [1, 2]) learn(sessions, `u${n}`, item, 1);
+  }
+  learn(sessions, "busy", 1, 2);
+  const scores = new ItemScores();
+  sessions.score("busy", 3, scores);
+  assert.ok(scores.get(2) > 0);
+});
+
+Deno.test("Sessions names none that is gone by an item that more had than it names", () => {
+  const sessions = new Sessions({ sessions: 1500, gapMs: GAP });
+  for (let user = 0; user < 1400; user++) learn(sessions, `u${user}`, 1, 0);
+  // Those that have it first, and are cut off, end last.
+  for (let user = 1399; user >= 0; user--) learn(sessions, `u${user}`, 0, 0);
+  assert.deepEqual(contentOf(sessions).byItem.get(0), Array.from({ length: 900 }, (_, n) => 899 - n));
+  for (let user = 0; user < 2000; user++) learn(sessions, `v${user}`, 2, 0);
+  const { first, byItem } = contentOf(sessions);
+  assert.deepEqual([...byItem.keys()], [2]);
+  assert.ok(first === 1900 && byItem.get(2)!.every((session) => session >= first));
+});
+
+Deno.test("Sessions reads snapshots of 0.2.0, which name sessions that are gone, and those of more sessions", () => {
+  const to = new ByteWriter().uint(7).uint(9);
+  const put = (numbers: readonly number[]) => {
+    to.uint(numbers.length);
+    for (const number of numbers) to.uint(number);
+  };
+  put([0, 1]);
+  put([1]);
+  put([]);
+  to.uint(3);
+  for (const [item, sessions] of [[3, 7], [5, 6, 7, 8], [4]].entries()) {
+    to.uint(item).uint(sessions.length);
+    sessions.forEach((session, at) => to.int(session - (sessions[at - 1] ?? 0)));
+  }
+  const bytes = to.toBytes();
+  assert.deepEqual([...contentOf(restored(bytes)).byItem], [[0, [7]], [1, [7, 8]]]);
+  const { first, items, byItem } = contentOf(restored(bytes, 1));
+  assert.deepEqual({ first, items, byItem: [...byItem] }, { first: 8, items: [[1]], byItem: [[1, [8]]] });
 });
