@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import manifest from "../../deno.json" with { type: "json" };
 import { type Config, knownNames } from "../../streams/config/config.ts";
+import { checkServing } from "../../streams/generations/check_serving.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";
 import type { OnlineOptions } from "../../streams/generations/online.ts";
@@ -197,7 +198,7 @@ async function agreeWith(
   const isMaker = roles.includes("task") || roles.includes("learner");
   const agreed = planned === null && isMaker ? await agreeOn(log, topics, config, given) : null;
   const made = plan?.makes ?? planned?.serves ?? { ...given, config: agreed?.config ?? config };
-  const generation = planned?.serving ?? agreed?.number ?? await servingGeneration(log, topics);
+  const generation = planned?.serving ?? agreed?.number ?? await checkServing(log, topics);
   if (roles.length > 0) {
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }

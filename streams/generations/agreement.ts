@@ -6,9 +6,9 @@
 
 import { decodeVersion } from "../../src/serving/version.ts";
 import type { Log } from "../log/log.ts";
-import { checkServing, servingGeneration } from "../topics/serving.ts";
 import { generationTopics, type Topics } from "../topics/topics.ts";
 import { type Change, changeText } from "./changes.ts";
+import { checkServing } from "./check_serving.ts";
 import type { Blueprint, Generation } from "../topics/generations.ts";
 import { generationRecord, generationsOf } from "../topics/generations.ts";
 
@@ -68,8 +68,7 @@ export async function compareWith(
   topics: Topics,
   { blueprint, changesOf, weights }: AgreementOptions,
 ): Promise<Agreement> {
-  await checkServing(log, topics);
-  const number = await servingGeneration(log, topics);
+  const number = await checkServing(log, topics);
   const recorded = (await generationsOf(log, topics)).get(number) ?? null;
   if (recorded !== null) {
     const changes = changesOf(recorded.blueprint, blueprint);

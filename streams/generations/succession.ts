@@ -21,14 +21,9 @@ import { isTransient, type Log, LogError } from "../log/log.ts";
 import { pause } from "../log/pause.ts";
 import type { Replaceable } from "../service/replaceable.ts";
 import type { Service } from "../service/service.ts";
-import {
-  checkServing,
-  closingRecord,
-  type SwitchState,
-  switchState,
-  switchWriterId,
-} from "../topics/serving.ts";
+import { closingRecord, type SwitchState, switchState, switchWriterId } from "../topics/serving.ts";
 import { generationTopics, tasksGroup, type Topics } from "../topics/topics.ts";
+import { checkServing } from "./check_serving.ts";
 
 /** A service, and the offsets of events at which it stops reading, by task. */
 export interface Bounded {

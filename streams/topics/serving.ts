@@ -5,10 +5,10 @@
  * @module
  */
 
-import { type Log, LogError, type NewRecord } from "../log/log.ts";
-import { newestOf, readAll } from "../log/reading.ts";
+import type { Log, NewRecord } from "../log/log.ts";
+import { newestOf } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
-import { generationOf, generationTopics, topicNames, type Topics } from "./topics.ts";
+import { generationTopics, topicNames, type Topics } from "./topics.ts";
 
 /** Key of the record. */
 export const SERVING_KEY = "serving";
@@ -30,31 +30,6 @@ export async function servingGeneration(
   if (Number.isSafeInteger(number) && number > 0) return number;
   const cause = new SyntaxError(`its value is ${number}`);
   throw corruptRecord("find which generation serves", record, cause, remedyByCopy(record));
-}
-
-/**
- * Checks that the topic of generations still says which one serves, where there are several.
- *
- * @throws LogError `corrupt` when it does not, as when it was deleted: the first one, which has missed what came since the
- *   switch, would answer that once more
- */
-export async function checkServing(
-  log: Pick<Log, "identify" | "topics" | "read" | "bounds">,
-  topics: Topics,
-): Promise<void> {
-  const { generations } = topics;
-  const last = Math.max(...[...(await log.topics()).keys()].map((name) => generationOf(topics, name) ?? 0));
-  if (last <= FIRST_GENERATION) return;
-  if (await log.identify(generations) !== null) {
-    for await (const { key } of readAll(log, generations, 0)) {
-      if (key === SERVING_KEY || /^\d+$/.test(key ?? "")) return;
-    }
-  }
-  throw new LogError(
-    "corrupt",
-    `Cannot tell which generation serves: ${generations} has no record of any, and there are topics of ${last}; restore ` +
-      `it from a copy, or append a record with the key "${SERVING_KEY}" and the number as its value to ${generations}/0`,
-  );
 }
 
 /** A switch that is under way: the serving generation reads no more events. */

@@ -1,15 +1,17 @@
 /** Another configuration is recognised before anything is read or written with it. */
 
 import assert from "node:assert/strict";
+import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
 import { blueprintChanges, blueprintOf } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { agree, GenerationError } from "../../streams/generations/agreement.ts";
-import { generationsOf } from "../../streams/topics/generations.ts";
+import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { dropGeneration } from "../../streams/service/erasure/drop_generation.ts";
 import { Service } from "../../streams/service/service.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
-import { topicNames } from "../../streams/topics/topics.ts";
+import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OPTIONS, until } from "../service/deployment.ts";
 
 const topics = topicNames();
@@ -37,16 +39,39 @@ Deno.test("agree() notes what a deployment is made as at its first start, and no
   assert.equal((await log.bounds(topics.generations, 0)).end, 1);
 });
 
+/** A log without a record of which generation serves, on which tasks have worked for the second one. */
+async function withoutRecord(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  const { statistics } = generationTopics(topics, 2);
+  await log.createTopics(topicSpecs(generationTopics(topics, 2), 2));
+  await log.append([{ topic: statistics, partition: 1, key: TASK_KEY, value: new Uint8Array(1), time: NOW }]);
+  return log;
+}
+
+const LOST =
+  /Cannot tell which generation serves: meander\.generations does not say, .* of generation 2, .*"serving"/;
+
 Deno.test("agree() refuses to begin with the first of several generations where the record of which serves is lost", async () => {
-  await using log = new MemoryLog();
-  await log.createTopics([{ name: `${topics.state}.g2`, partitions: 1, cleanup: "compact" }]);
-  const lost =
-    /Cannot tell which generation serves: meander\.generations has no record .* topics of 2; .*"serving"/;
-  await assert.rejects(agree(log, topics, options({}), NOW), lost);
-  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
-  await assert.rejects(agree(log, topics, options({}), NOW), lost);
+  await using log = await withoutRecord();
+  await assert.rejects(agree(log, topics, options({}), NOW), LOST);
+  const { blueprint } = options({});
+  await log.append([generationRecord(topics, { number: 3, blueprint, since: NOW, isAdopted: false }, NOW)]);
+  await assert.rejects(agree(log, topics, options({}), NOW), LOST, "one that is built beside has a record");
   await log.append([servingRecord(topics, 2, NOW)]);
   assert.equal((await agree(log, topics, options({}), NOW)).number, 2);
+});
+
+Deno.test("agree() begins with the first generation where it knows of every other one, or that was dropped", async () => {
+  const { blueprint } = options({});
+  await using begun = await withoutRecord();
+  await begun.append([generationRecord(topics, { number: 2, blueprint, since: NOW, isAdopted: false }, NOW)]);
+  assert.equal((await agree(begun, topics, options({}), NOW)).number, 1);
+  await using dropped = await withoutRecord();
+  await dropGeneration(dropped, topics, 2, NOW);
+  // Tombstones do not stay.
+  const { end } = await dropped.bounds(topics.generations, 0);
+  await dropped.erase(topics.generations, 0, Array.from({ length: end }, (_, offset) => offset));
+  assert.equal((await agree(dropped, topics, options({}), NOW)).number, 1);
 });
 
 Deno.test("agree() takes over what needs no rebuild, and says it once", async () => {

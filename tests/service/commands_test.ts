@@ -1,5 +1,6 @@
 import type { FeatureSchema } from "../../src/features/schema.ts";
 import assert from "node:assert/strict";
+import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { Feeder } from "../../streams/feeders/feeder.ts";
 import { inspect } from "../../streams/service/inspection.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -7,7 +8,7 @@ import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { generationTopics, topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { countEvents, sourceOf, syntheticRecords, writeFolder } from "../sources/synthetic.ts";
 import { answersOn, OPTIONS, recordsOf, shopEvents, untilCommitted } from "./deployment.ts";
 import { taskArguments } from "./task_command.ts";
@@ -131,6 +132,26 @@ Deno.test("run refuses a role that does not exist", async () => {
   const { code, errors } = await run("run", "--roles", "task,cook");
   assert.equal(code, 1);
   assert.match(errors, /Roles are task, learner/);
+});
+
+Deno.test("run without tasks does not begin with the first of several generations where nothing says which one serves", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
+  const path = `${folder}/log.sqlite`, second = generationTopics(topics, 2);
+  {
+    await using log = await SqliteLog.open(path);
+    await log.createTopics([...topicSpecs(topics, 1), ...topicSpecs(second, 1)]);
+    const record = { topic: second.statistics, key: TASK_KEY, value: new Uint8Array(1), time: 0 };
+    await log.append([{ ...record, partition: 0 }]);
+  }
+  using taken = Deno.listen({ port: 0 }); // so that it ends in any case
+  const { port } = taken.addr as Deno.NetAddr;
+  const { code, errors } = await run(
+    "run",
+    ...["--roles", "http", "--http", `127.0.0.1:${port}`, "--log", "sqlite", "--log-path", path],
+  );
+  assert.equal(code, 1);
+  assert.match(errors, /Cannot tell which generation serves/);
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("run says of each fault of its configuration what to do about it, as check does", async () => {
