@@ -11,6 +11,9 @@
  * @module
  */
 
+import { ByteReader } from "../codec/byte_reader.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
+import type { Formats } from "../codec/formats.ts";
 import { idHash } from "./user_state.ts";
 
 /** Key of the newest erasures on the `statistics` topic, and what the others begin with. */
@@ -19,8 +22,9 @@ export const ERASED_KEY = "erased";
 /** Erasures of a record. */
 const MOST = 1000;
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const FORMAT = 1;
+/** Formats of erasures. */
+export const ERASED_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Key of a record of erasures. @param number 0 = the newest, 1 = the oldest, and so on */
 export function erasedKey(number: number): string {
@@ -68,7 +72,7 @@ export class ErasedUsers {
 
   /** Takes a record in, in place of an earlier one of its key. @throws SyntaxError when it is none */
   restore(key: string, record: Uint8Array): void {
-    const entries: readonly (readonly [hash: number, time: number])[] = JSON.parse(decoder.decode(record));
+    const entries = decode(record);
     if (key === ERASED_KEY) this.#newest = new Map(entries);
     else this.#full = Math.max(this.#full, Number(key.slice(ERASED_KEY.length + 1)));
     for (const [hash, time] of entries) this.#remember(hash, time);
@@ -93,6 +97,15 @@ export class ErasedUsers {
   }
 }
 
-function encode(entries: readonly (readonly [hash: number, time: number])[]): Uint8Array {
-  return encoder.encode(JSON.stringify(entries));
+type Entries = readonly (readonly [hash: number, time: number])[];
+
+function encode(entries: Entries): Uint8Array {
+  return new ByteWriter().u8(FORMAT).string(JSON.stringify(entries)).toBytes();
+}
+
+function decode(record: Uint8Array): Entries {
+  const reader = new ByteReader(record);
+  const format = reader.u8();
+  if (format === FORMAT) return JSON.parse(reader.string());
+  throw new SyntaxError(`Cannot decode erasures: format is ${format}, this reads ${FORMAT}`);
 }

@@ -18,6 +18,7 @@ import { BLEND_FORMATS, RETRIEVAL_FORMATS } from "../../src/retrieval/retrieval_
 import { JOURNAL_FORMATS } from "../../src/retrieval/signals/signal.ts";
 import { SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
 import { VERSION_FORMATS } from "../../src/serving/version.ts";
+import { ERASED_FORMATS } from "../../src/users/erased_users.ts";
 import { USER_FORMATS } from "../../src/users/user_codec.ts";
 import { FIGURES_FORMATS } from "../experiments/figures.ts";
 import { CHECKPOINT_FORMATS } from "../learning/checkpoint_head.ts";
@@ -29,6 +30,7 @@ import { GENERATION_FORMATS } from "../topics/generations.ts";
 export const FORMATS: Readonly<Record<string, Formats>> = {
   blend: BLEND_FORMATS,
   checkpoint: CHECKPOINT_FORMATS,
+  erased: ERASED_FORMATS,
   figures: FIGURES_FORMATS,
   generation: GENERATION_FORMATS,
   guard: GUARD_FORMATS,

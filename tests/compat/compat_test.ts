@@ -22,6 +22,7 @@ import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { decodeVersion } from "../../src/serving/version.ts";
+import { ERASED_KEY, ErasedUsers } from "../../src/users/erased_users.ts";
 import { taskOptions } from "../../streams/config/config.ts";
 import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
@@ -58,6 +59,7 @@ function restored(key: string, value: Uint8Array) {
 const READ: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
   blend: (bytes) => restored("blend", bytes),
   checkpoint: (bytes) => decodeHead(new ByteReader(bytes)),
+  erased: (bytes) => new ErasedUsers().restore(ERASED_KEY, bytes),
   figures: async (value) => {
     await using log = new MemoryLog();
     await log.createTopics(topicSpecs(topics, 1));

@@ -78,6 +78,8 @@ function task(options: Readonly<Record<string, unknown>>) {
     apply({ type: "alias", user: "u0", of: "u1", time: START + 80_000 });
     keep("user", state.record(state.users.get("u0")));
   }
+  state.erased?.note("u9", START);
+  for (const { value } of state.erased?.changes() ?? []) keep("erased", value);
   for (const item of state.dirtyItems) keep("item", encodeItem(item));
   for (const { value } of state.numbers.changes(state.dirtyItems)) keep("numbers", value);
   keep("retrieval", state.retrieval.state.encode());
