@@ -226,7 +226,7 @@ export class RetrievalState {
     return this.#namesForgotten;
   }
 
-  /** Replaces records that may name erased users by a snapshot in the next commit: 0.5 s of a core at 20,000 items. */
+  /** Replaces records that may name erased users by a snapshot in the next commit: 0.3 to 0.6 s of a core at 20,000 items. */
   dropNames(): void {
     this.#snapshotDue ||= this.#namesForgotten;
   }
