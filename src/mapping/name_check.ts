@@ -6,6 +6,7 @@
 
 import type { OwnRecord } from "../events/own_record.ts";
 import { nearName } from "../events/keys/near_name.ts";
+import { MAX_NAME_BYTES } from "../events/limits.ts";
 import { ITEM_FIELDS } from "../events/schema.ts";
 import { fieldOf, isRecord } from "../values/record.ts";
 
@@ -23,10 +24,12 @@ export interface ConfiguredNames {
 
 /** Most names that are told. */
 const MAX_TOLD = 100;
+/** Most names that are compared with those of features; names after that are not looked at. */
+const MAX_COMPARED = 10_000;
 
 /**
- * Tells each unknown name once. Attributes are the business of whoever has them, so one is told only when it is near
- * that of a feature, or stands beside the attributes of an item under the name of one.
+ * Tells each of the first hundred unknown names once. Attributes are the business of whoever has them, so
+ * one is told only when it is near that of a feature, or stands beside the attributes of an item under the name of one.
  *
  * @example
  * ```ts
@@ -43,18 +46,22 @@ const MAX_TOLD = 100;
 export class NameCheck {
   readonly #actions: ReadonlySet<string>;
   readonly #known: ConfiguredNames;
-  /** Names that were looked at, by what they are of. */
-  readonly #seen = new Set<string>();
+  readonly #compare: typeof nearName;
+  /** The feature that is near to a name, by what the name is of. */
+  readonly #near = new Map<string, string | undefined>();
+  /** Names that were told, by what they are of. */
+  readonly #told = new Set<string>();
 
-  /** Begins with nothing told. */
-  constructor(known: ConfiguredNames) {
+  /** Begins with nothing told. @param compare finds the name that is near to another */
+  constructor(known: ConfiguredNames, compare = nearName) {
     this.#known = known;
+    this.#compare = compare;
     this.#actions = new Set(known.actions);
   }
 
   /** Sentences about the names of a record that are unknown and were not told. */
   see(own: OwnRecord): readonly string[] {
-    if (this.#seen.size >= MAX_TOLD) return [];
+    if (this.#told.size >= MAX_TOLD) return [];
     if (own.kind === "item") return own.isRemoved ? [] : this.#item(own.item);
     const { event } = own;
     switch (event.type) {
@@ -72,7 +79,7 @@ export class NameCheck {
 
   #action(action: string): readonly string[] {
     if (!this.#isNew("action", action)) return [];
-    const near = nearName(action, this.#known.actions);
+    const near = this.#compare(action, this.#known.actions);
     const hint = near === undefined ? "say in the configuration what it means" : `did you mean ${near}?`;
     return [`action ${JSON.stringify(action)} has no entry under actions, so it changes nothing; ${hint}`];
   }
@@ -80,7 +87,7 @@ export class NameCheck {
   #item(item: object): readonly string[] {
     const { itemFields } = this.#known;
     const beside = Object.keys(item).filter((name) => !Object.hasOwn(ITEM_FIELDS, name)).flatMap((name) => {
-      const near = itemFields.includes(name) ? name : nearName(name, itemFields);
+      const near = itemFields.includes(name) ? name : this.#nearest("items", name, itemFields);
       if (near === undefined || !this.#isNew("beside", name)) return [];
       return [
         `${
@@ -96,16 +103,25 @@ export class NameCheck {
     if (attributes === undefined || features.length === 0) return [];
     return Object.keys(attributes).flatMap((name) => {
       if (features.includes(name)) return [];
-      const near = nearName(name, features.filter((feature) => !Object.hasOwn(attributes, feature)));
-      if (near === undefined || !this.#isNew(of, name)) return [];
+      const near = this.#nearest(of, name, features);
+      if (near === undefined || Object.hasOwn(attributes, near) || !this.#isNew(of, name)) return [];
       return [`attribute ${JSON.stringify(name)} of ${of} is no feature; did you mean ${near}?`];
     });
   }
 
+  /** The feature that is near to a name. Attributes come with every record, so each name is compared once. */
+  #nearest(of: string, name: string, features: readonly string[]): string | undefined {
+    const key = `${of}\n${name}`;
+    if (name.length <= MAX_NAME_BYTES && this.#near.size < MAX_COMPARED && !this.#near.has(key)) {
+      this.#near.set(key, this.#compare(name, features));
+    }
+    return this.#near.get(key);
+  }
+
   #isNew(of: string, name: string): boolean {
     const key = `${of}\n${name}`;
-    if (this.#seen.has(key)) return false;
-    this.#seen.add(key);
+    if (this.#told.size >= MAX_TOLD || this.#told.has(key)) return false;
+    this.#told.add(key);
     return true;
   }
 }

@@ -206,7 +206,35 @@ Deno.test("NameCheck tells an unknown name once, with what was meant, and no mor
     /"brnad" of items is no feature; did you mean brand/,
   );
   assert.deepEqual(item({ attributes: { brand: "x", brands: "y" } }), []);
+  assert.match(item({ attributes: { brands: "y" } }).join(), /did you mean brand/);
   assert.match(item({ brand: "x" }).join(), /beside the attributes/);
   for (let i = 0; i < 200; i++) act(`a${i}`);
   assert.deepEqual(act("one-more"), []);
+});
+
+Deno.test("NameCheck compares each name of an attribute once, and no more than so many", () => {
+  let looks = 0;
+  const names = new NameCheck(
+    { actions: [], userFields: ["age"], itemFields: ["brand"], contextFields: [] },
+    () => {
+      looks++;
+      return undefined;
+    },
+  );
+  const profile = (attributes: Record<string, number>) =>
+    names.see({ kind: "event", event: { type: "profile", user: "u", time: TIME, attributes } });
+  for (let i = 0; i < 100; i++) {
+    profile({ height: i, weight: i, ["w".repeat(65)]: i });
+    names.see({ kind: "item", item: { item: "i", time: TIME, ...{ height: i }, attributes: { height: i } } });
+  }
+  assert.equal(looks, 3);
+  for (let i = 0; i < 20_000; i++) profile({ [`a${i}`]: i });
+  assert.equal(looks, 10_000);
+});
+
+Deno.test("NameCheck tells a hundred names, even of one record", () => {
+  const names = new NameCheck({ actions: [], userFields: [], itemFields: ["brand"], contextFields: [] });
+  const near = Array.from({ length: 200 }, (_, i) => [`bran${String.fromCharCode(0x4e00 + i)}`, i]);
+  const item = { item: "i", time: TIME, ...Object.fromEntries(near) };
+  assert.equal(names.see({ kind: "item", item }).length, 100);
 });
