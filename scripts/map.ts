@@ -84,9 +84,9 @@ async function main(flags: Flags): Promise<number> {
   if (source === undefined) {
     const suggested = suggestion(sample.values, base, flags);
     if (suggested === undefined) return 1;
-    if (flags.write) await addSource(file, suggested.name, suggested.settings);
     const env = (name: string) => Deno.env.get(name);
     source = compileSource(suggested.name, { ...base, ...suggested.settings }, { env });
+    if (flags.write) await addSource(file, suggested.name, suggested.settings);
   }
   const own = source.columns === undefined && sample.columns !== undefined
     ? compileSource(source.name, {

@@ -24,7 +24,7 @@ export interface Path {
 }
 
 /** A name of a field, a place in a list, or all places. */
-type Step = string | number | null;
+export type Step = string | number | null;
 
 type Head = "record" | "element" | "index" | "meta";
 
@@ -51,6 +51,22 @@ export function compilePath(text: string): Path {
   return { read: readerOf(head, steps), isOfElement: head === "element" || head === "index" };
 }
 
+/** The steps of a path, without what it begins at. @throws SyntaxError when it is none */
+export function stepsOf(path: string): readonly Step[] {
+  return parse(path).steps;
+}
+
+/** The path of some steps. @param from the path that they go on from */
+export function pathOf(steps: readonly Step[], from = ""): string {
+  return steps.reduce<string>((path, step) => {
+    if (typeof step !== "string") return `${path}[${step ?? "*"}]`;
+    if (!BARE.test(step) || step !== step.trimEnd()) return `${path}[${JSON.stringify(step)}]`;
+    return path === "" ? step : `${path}.${step}`;
+  }, from);
+}
+
+/** A name that needs no quotes, wherever it stands, if no space ends it. */
+const BARE = /^[^.[\]{}"\s@#$][^.[\]{}"]*$/;
 const NAME = /[^.[\]{}"\s][^.[\]{}"]*/y;
 const PLACE = /\[(\*|-?\d{1,9}|"(?:[^"\\]|\\.)*")\]/y;
 

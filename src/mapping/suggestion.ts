@@ -6,6 +6,7 @@
  */
 
 import type { MappingSettings, RuleSettings, ValueSpec } from "./mapping_options.ts";
+import { pathOf, type Step } from "./path.ts";
 import type { SurveyedField } from "./survey.ts";
 
 /** A mapping that may fit, and what it does not know. */
@@ -107,10 +108,13 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
 /** What fields may be; `undefined` = there is no user or no item. @param open gets what is not known */
 function rolesOf(fields: readonly SurveyedField[], records: number, open: string[]): Roles | undefined {
   const scalars = fields.filter(({ types }) => !types.includes("list") && !types.includes("flag"));
-  const plain = scalars.filter(({ path }) => !path.includes("[*]"));
+  const plain = scalars.filter(({ steps }) => !steps.includes(null));
   const kinds = plain.filter((field) => isKind(field, records));
   const kind = kindAmong(kinds);
-  const [list] = ranked(scalars.filter(({ path }) => path.split("[*]").length === 2), `${WORDS.item} id`);
+  const [list] = ranked(
+    scalars.filter(({ steps }) => steps.filter((step) => step === null).length === 1),
+    `${WORDS.item} id`,
+  );
   const named = { users: ranked(plain, WORDS.user), items: alike(plain, WORDS.item) };
   const guesses = repeated(plain.filter((field) => field !== kind), records);
   const guess = (what: string, not: readonly SurveyedField[]) => {
@@ -139,7 +143,9 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const ids = plain.filter((field) => isUnique(field, records));
   return {
     ...{ records, plain, kinds, kind, user, items, list, shown },
-    entries: list === undefined ? [] : scalars.filter(({ path }) => isWithin(path, listOf(list.path))),
+    entries: list === undefined
+      ? []
+      : scalars.filter(({ steps }) => isWithin(steps, [...listOf(list), null])),
     actions: Object.fromEntries(actions),
     shared: { ...fieldOf("id", ids), user, ...(time !== undefined && { time: time.path }) },
   };
@@ -153,7 +159,7 @@ function rulesOf(roles: Roles): RuleSettings[] {
   const lists: RuleSettings = {
     name: "lists",
     as: "impression",
-    when: kind === undefined ? { [listOf(list.path)]: { exists: true } } : { [kind.path]: shown },
+    when: kind === undefined ? { [pathOf(listOf(list))]: { exists: true } } : { [kind.path]: shown },
     fields: { ...shared, items: list.path, ...fieldOf("request", plain), ...fieldOf("surface", plain) },
   };
   return kind === undefined && items.length === 0 ? [lists] : [lists, ...actRules(roles)];
@@ -162,7 +168,7 @@ function rulesOf(roles: Roles): RuleSettings[] {
 /** What becomes interactions: the entries of a list, each branch with an item, or whole records. */
 function actRules(roles: Roles): RuleSettings[] {
   const { kind, items, list, actions, plain, entries, records, shared } = roles;
-  const each = items.length === 0 && list !== undefined ? listOf(list.path) : undefined;
+  const each = items.length === 0 && list !== undefined ? pathOf(listOf(list)) : undefined;
   const values = Object.keys(actions);
   if (kind !== undefined && values.length === 0) return [];
   const isSame = values.every((word) => word === actions[word]);
@@ -199,21 +205,21 @@ function actRules(roles: Roles): RuleSettings[] {
       }),
     ];
   }
-  const branches = items.filter(({ path }) => path.includes(".")).map(({ path }) => outerOf(path));
-  if (kind !== undefined || branches.length < 2 || items[0]!.records >= records) {
+  const branches = Map.groupBy(items.slice(0, MAX_KINDS), ({ steps }) => pathOf(branchOf(steps)));
+  if (kind !== undefined || branches.size < 2 || items[0]!.records >= records) {
     const item = firstOf(items, records)!;
     const action = told ?? { value: "view" };
     return [rule("interactions", items[0]!.path, { item, action, from: plain })];
   }
-  const all = list === undefined ? branches : [...branches, outerOf(listOf(list.path)) || listOf(list.path)];
-  return branches.map((branch) => {
-    const from = plain.filter(({ path }) => all.every((one) => one === branch || !isWithin(path, one)));
-    const action = { value: actionOf(nameOf(branch)) ?? "view" };
-    return rule(branch, branch, {
-      item: items.find(({ path }) => outerOf(path) === branch)!.path,
-      action,
-      from,
-    });
+  const all = [...items.map(({ steps }) => steps), ...(list === undefined ? [] : [listOf(list)])].map(
+    branchOf,
+  );
+  return Array.from(branches, ([name, [item]]) => {
+    const { steps, path } = item!; // of `groupBy()`
+    const others = all.filter((one) => pathOf(one) !== name);
+    const from = plain.filter((field) => !others.some((one) => isWithin(field.steps, one)));
+    const action = { value: actionOf(nameOf(branchOf(steps))) ?? "view" };
+    return rule(name, name, { item: path, action, from });
   });
 }
 
@@ -244,7 +250,7 @@ function repeated(
   fields: readonly SurveyedField[],
   records: number,
 ): readonly SurveyedField[] {
-  const isId = ({ path }: SurveyedField) => ENDING.test(nameOf(path).toLowerCase()) ? 1 : 0;
+  const isId = ({ steps }: SurveyedField) => ENDING.test(nameOf(steps).toLowerCase()) ? 1 : 0;
   return fields.filter((field) => {
     const { types, values, isTime } = field;
     return !isTime && !isUnique(field, records) && values.size >= MIN_GUESSED &&
@@ -265,28 +271,28 @@ function firstOf(fields: readonly SurveyedField[], records: number): ValueSpec |
   return first.length > 1 ? { first } : first[0];
 }
 
-/** The path of the list that entries of a path are in. */
-function listOf(path: string): string {
-  return path.slice(0, path.indexOf("[*]"));
+/** The steps to what a field is in, or to itself where that is the record. */
+function branchOf(steps: readonly Step[]): readonly Step[] {
+  return steps.length > 1 ? steps.slice(0, -1) : steps;
+}
+
+/** The steps to the list that an entry is in. */
+function listOf({ steps }: SurveyedField): readonly Step[] {
+  return steps.slice(0, steps.indexOf(null));
 }
 
 /** The path of an entry's field in a rule that goes through its list. */
-function ofEntry({ path }: SurveyedField): string {
-  return `@${path.slice(path.indexOf("[*]") + 3)}`;
+function ofEntry({ steps }: SurveyedField): string {
+  return pathOf(steps.slice(steps.indexOf(null) + 1), "@");
 }
 
-function isWithin(path: string, outer: string): boolean {
-  return path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
-}
-
-/** The path of what a field is in. */
-function outerOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf(".")));
+function isWithin(steps: readonly Step[], outer: readonly Step[]): boolean {
+  return outer.every((step, i) => step === steps[i]);
 }
 
 /** The last name of a path. */
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf(".") + 1);
+function nameOf(steps: readonly Step[]): string {
+  return String(steps.at(-1) ?? "");
 }
 
 /** The fields that are called by one of some words, the likeliest first. */

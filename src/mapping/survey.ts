@@ -6,12 +6,16 @@
 
 import { parseDate } from "../adapters/mapped.ts";
 import { FORBIDDEN_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "../events/limits.ts";
+import { isRecord } from "../values/record.ts";
+import { pathOf, type Step, stepsOf } from "./path.ts";
 import { timeOf } from "./times.ts";
 
 /** A field of some records. */
 export interface SurveyedField {
   /** Its path; `[*]` stands for all entries of a list. */
   readonly path: string;
+  /** The steps of its path. */
+  readonly steps: readonly Step[];
   /** Records that have it. */
   readonly records: number;
   /** Types of its values: `text`, `number`, `date`, `flag`, `list`. */
@@ -41,13 +45,15 @@ interface Mutable {
   isTime: boolean;
 }
 
-/** Surveys records. Time and memory are bounded by their number. */
+/** Surveys records; what is no object has no fields. Time and memory are bounded by their number. */
 export function survey(records: readonly unknown[]): readonly SurveyedField[] {
   const fields = new Map<string, Mutable>();
-  for (const [i, record] of records.entries()) visit(record, "", i, fields, 0);
+  for (const [i, record] of records.entries()) {
+    if (isRecord(record)) visit(record, "", i, fields, 0);
+  }
   return Array.from(
     fields,
-    ([path, { last: _, types, ...field }]) => ({ path, types: [...types], ...field }),
+    ([path, { last: _, types, ...field }]) => ({ path, steps: stepsOf(path), types: [...types], ...field }),
   );
 }
 
@@ -64,16 +70,9 @@ function visit(
     for (const entry of value.slice(0, MAX_ENTRIES)) visit(entry, `${path}[*]`, record, fields, level + 1);
   } else if (typeof value === "object") {
     for (const [name, inner] of Object.entries(value)) {
-      if (!FORBIDDEN_KEYS.includes(name)) visit(inner, stepped(path, name), record, fields, level + 1);
+      if (!FORBIDDEN_KEYS.includes(name)) visit(inner, pathOf([name], path), record, fields, level + 1);
     }
   } else note(path, typeOf(value), value, record, fields);
-}
-
-function stepped(path: string, name: string): string {
-  if (/^[^.[\]{}"\s@#$][^.[\]{}"]*$/.test(name) && name === name.trimEnd()) {
-    return path === "" ? name : `${path}.${name}`;
-  }
-  return `${path}[${JSON.stringify(name)}]`;
 }
 
 function typeOf(value: unknown): string {

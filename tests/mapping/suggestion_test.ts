@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { FORBIDDEN_KEYS } from "../../src/events/limits.ts";
 import { compileMapping } from "../../src/mapping/mapping.ts";
 import { NameCheck } from "../../src/mapping/name_check.ts";
+import { pathOf, stepsOf } from "../../src/mapping/path.ts";
 import { registryAt } from "../../scripts/map/registry.ts";
 import { suggest } from "../../src/mapping/suggestion.ts";
 import { survey } from "../../src/mapping/survey.ts";
@@ -157,6 +160,69 @@ Deno.test("suggest() guesses who and what by how values repeat, says so, and fal
   assert.deepEqual(suggest(survey(some), 60).mapping.rules?.[0]?.fields?.["user"], {
     first: ["userId", "anonymousId"],
   });
+});
+
+const word = fc.constantFrom(
+  ...["user", "user.id", "uid", "item", "sku", "click.item_id", "view.item_id", "products", "lines", "order"],
+  ...["time", "event", "price", "session", "id", ""],
+);
+const odd = fc.constantFrom(..." .\"[]{}@#$*\\'\n\u2028é日", "[*]", "\ud800", "");
+const name = fc.oneof(word, fc.tuple(odd, word, odd).map((parts) => parts.join("")));
+
+Deno.test("pathOf() and stepsOf() are inverse for any names", () => {
+  const any = fc.string().filter((text) => !FORBIDDEN_KEYS.includes(text));
+  const step = fc.oneof(name, any, fc.constant(null), fc.nat(1000));
+  fc.assert(fc.property(name, fc.array(step), (first, more) => {
+    assert.deepEqual(stepsOf(pathOf([first, ...more])), [first, ...more]);
+    assert.deepEqual(stepsOf(pathOf(more, "@")), more);
+  }));
+});
+
+Deno.test("suggest() makes of records with any names a mapping that compiles", () => {
+  const { record } = fc.letrec<{ readonly value: unknown; readonly record: Record<string, unknown> }>((
+    tie,
+  ) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      fc.constantFrom("a", "b", "click", "view", "shown", 1, 2, TIME, true, null),
+      fc.array(tie("value"), { maxLength: 3 }),
+      tie("record"),
+    ),
+    record: fc.dictionary(name, tie("value"), { maxKeys: 6 }),
+  }));
+  const come = fc.oneof({ weight: 20, arbitrary: record }, {
+    weight: 1,
+    arbitrary: fc.constantFrom(1, [[{ id: 1 }]]),
+  });
+  fc.assert(
+    fc.property(fc.array(come, { maxLength: 12 }), (records) => void made(records)),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("suggest() takes flat records whose names have dots", () => {
+  const records = Array.from(
+    { length: 30 },
+    (_, i) => ({
+      "user.id": `u${i % 4}`,
+      [`${i % 2 ? "view" : "click"}.item_id`]: `A${i % 9}`,
+      "a.time": TIME + i,
+    }),
+  );
+  const { mapping: { rules = [] } } = suggest(survey(records), records.length);
+  assert.deepEqual(rules.map(({ when, fields = {} }) => [when, fields["user"], fields["action"]]), [
+    [{ '["click.item_id"]': { exists: true } }, '["user.id"]', { value: "click" }],
+    [{ '["view.item_id"]': { exists: true } }, '["user.id"]', { value: "view" }],
+  ]);
+  assert.deepEqual(made(records).counts, { interaction: 30 });
+});
+
+Deno.test("suggest() makes no more rules than a mapping may have", () => {
+  const records = Array.from(
+    { length: 400 },
+    (_, i) => ({ user: `u${i % 4}`, [`b${i}`]: { sku: "A" }, time: TIME }),
+  );
+  assert.equal(made(records).counts["interaction"], 50);
 });
 
 Deno.test("registryAt() takes the login that the configuration has for that registry, or another user", () => {
