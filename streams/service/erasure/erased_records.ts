@@ -39,18 +39,26 @@ export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolea
     erased.includes(decoded.event.user, decoded.event.time);
 }
 
-/** Whether a record of `events` says of a session that it is one of the users. */
-export function isAliasOf({ value }: LogRecord, users: readonly string[]): boolean {
-  if (value === null || !decoder.decode(value).includes("alias")) return false;
+/** The users whom a record of `events` names as what its session was. */
+export function namedBy({ value }: LogRecord): readonly string[] {
+  if (value === null || !decoder.decode(value).includes("alias")) return [];
   const decoded = decodeEvent(value);
-  return decoded.ok && decoded.event.type === "alias" && users.includes(decoded.event.of);
+  return decoded.ok && decoded.event.type === "alias" ? [decoded.event.of] : [];
 }
 
-/** Whether a record of `state` is of a session that has an alias of one of the users. */
-export function hasAliasOf({ value }: LogRecord, users: readonly string[]): boolean {
-  if (value?.[0] !== WITH_ALIASES) return false;
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  return users.some((user) => bytes.includes(Buffer.from(new ByteWriter().string(user).toBytes())));
+/** Tells which of some users a record of `state` names as what its session was. */
+export function aliasesOf(users: readonly string[]): (record: LogRecord) => readonly string[] {
+  const needles = users.map((user) => [user, latin1(new ByteWriter().string(user).toBytes())] as const);
+  return ({ value }) => {
+    if (value?.[0] !== WITH_ALIASES) return [];
+    const text = latin1(value);
+    return needles.filter(([, needle]) => text.includes(needle)).map(([user]) => user);
+  };
+}
+
+/** A character for each byte: texts are searched faster. */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 /**

@@ -27,15 +27,15 @@ import { canErase, type ErasableLog } from "../../log/capabilities.ts";
 import type { LogRecord, Scrubbed } from "../../log/log.ts";
 import { PORTION, portions, Repeated } from "./background.ts";
 import {
+  aliasesOf,
   type Erasure,
   erasureOf,
-  hasAliasOf,
   hasRowsOf,
   inputOf,
-  isAliasOf,
   isErasedMerge,
   isEventOf,
   isRejectionOf,
+  namedBy,
 } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
@@ -254,18 +254,16 @@ export class Eraser implements AsyncDisposable {
   async #findNamed(partition: number, erasures: readonly Erasure[]): Promise<void> {
     const { topics, partitions } = this.#deployment;
     const named = new Map(erasures.map(({ user }) => [user, new Set<string>()]));
-    const users = [...named.keys()];
-    const look = async (topic: string, is: typeof isAliasOf) => {
+    const look = async (topic: string, usersIn: typeof namedBy) => {
       for (let place = 0; place < partitions; place++) {
         const { start, end } = await this.#log.bounds(topic, place);
         await this.#scan(topic, place, { from: start, to: end }, (record) => {
-          if (!is(record, users)) return;
-          for (const [user, on] of named) if (is(record, [user])) on.add(topic);
+          for (const user of usersIn(record)) named.get(user)?.add(topic);
         });
       }
     };
-    await look(topics.events, isAliasOf);
-    await look(topics.state, hasAliasOf);
+    await look(topics.events, namedBy);
+    await look(topics.state, aliasesOf([...named.keys()]));
     for (const { user, offset } of erasures) this.#named.set(`${partition}/${offset}`, named.get(user)!);
     for (const place of this.#named.keys()) {
       if (this.#named.size > MAX_REMEMBERED) this.#named.delete(place);

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { WITH_ALIASES } from "../../src/users/user_codec.ts";
+import { aliasesOf } from "../../streams/service/erasure/erased_records.ts";
+
+const record = (value: Uint8Array) => (
+  { topic: "t", partition: 0, offset: 0, key: "session", value, time: 0, headers: {} }
+);
+
+Deno.test("aliasesOf() encodes each user once, and finds whom a state names", () => {
+  const states = Array.from({ length: 100 }, (_, n) => {
+    const format = n % 2 === 0 ? WITH_ALIASES : WITH_ALIASES - 1;
+    return record(new ByteWriter().u8(format).string("i1").string(`üser-${n}`).uint(3).toBytes());
+  });
+  const { string } = ByteWriter.prototype;
+  let encodings = 0;
+  ByteWriter.prototype.string = function (...args) {
+    encodings++;
+    return string.apply(this, args);
+  };
+  try {
+    const usersIn = aliasesOf(Array.from({ length: 50 }, (_, n) => `üser-${n}`));
+    const found = states.map((state) => usersIn(state).join());
+    assert.deepEqual(found, states.map((_, n) => n < 50 && n % 2 === 0 ? `üser-${n}` : ""));
+    assert.equal(encodings, 50);
+  } finally {
+    ByteWriter.prototype.string = string;
+  }
+});
