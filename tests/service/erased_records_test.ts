@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { WITH_ALIASES } from "../../src/users/user_codec.ts";
-import { aliasesOf } from "../../streams/service/erasure/erased_records.ts";
+import { aliasesOf, namedBy } from "../../streams/service/erasure/erased_records.ts";
 
 const record = (value: Uint8Array) => (
   { topic: "t", partition: 0, offset: 0, key: "session", value, time: 0, headers: {} }
@@ -26,4 +26,22 @@ Deno.test("aliasesOf() encodes each user once, and finds whom a state names", ()
   } finally {
     ByteWriter.prototype.string = string;
   }
+});
+
+Deno.test("namedBy() finds whom events of others name, however their types are written", () => {
+  const named = (text: string) => namedBy(record(new TextEncoder().encode(text)));
+  assert.deepEqual(named('{"type":"alias","user":"s","of":"ann","time":1790000000000}'), ["ann"]);
+  assert.deepEqual(named('{"type":"\\u0061lias","user":"s","of":"ann","time":1790000000000}'), ["ann"]);
+  assert.deepEqual(named('{"type":"merge","user":"ann","from":"s","time":1790000000000,"behaviours":[]}'), [
+    "s",
+  ]);
+  assert.deepEqual(
+    named('{"type":"\\u006derge","user":"ann","from":"s","time":1790000000000,"behaviours":[]}'),
+    ["s"],
+  );
+  assert.deepEqual(
+    named('{"type":"profile","user":"alias","attributes":{"merge":1},"time":1790000000000}'),
+    [],
+  );
+  assert.deepEqual(named('{"alias":'), []);
 });

@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { decodeDelta, type RawKeys } from "../../../src/embeddings/delta.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
+import type { Event } from "../../../src/events/event.ts";
 import { decodeRejection } from "../../../src/events/rejection.ts";
 import type { ErasedUsers } from "../../../src/users/erased_users.ts";
 import { userPrefix } from "../../../src/features/pairs.ts";
@@ -26,24 +27,26 @@ const decoder = new TextDecoder();
 
 /** The erasure that a record of `events` asks for, if it does. */
 export function erasureOf({ value, offset }: LogRecord): Erasure | null {
-  if (value === null || !mayForget(value)) return null;
+  if (value === null || !mayBe(value, "forget")) return null;
   const decoded = decodeEvent(value);
   return decoded.ok && decoded.event.type === "forget" ? { user: decoded.event.user, offset } : null;
 }
 
 /** Whether a record of `events` hands something over to whom a partition had erased by then; its task has dropped it. */
 export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolean {
-  if (value === null || !decoder.decode(value).includes("merge")) return false;
+  if (value === null || !mayBe(value, "merge")) return false;
   const decoded = decodeEvent(value);
   return decoded.ok && decoded.event.type === "merge" &&
     erased.includes(decoded.event.user, decoded.event.time);
 }
 
-/** The users whom a record of `events` names as what its session was. */
+/** Whom a record of `events` of another user names: who its session was, or the session that it takes over from. */
 export function namedBy({ value }: LogRecord): readonly string[] {
-  if (value === null || !decoder.decode(value).includes("alias")) return [];
+  if (value === null || !mayBe(value, "alias", "merge")) return [];
   const decoded = decodeEvent(value);
-  return decoded.ok && decoded.event.type === "alias" ? [decoded.event.of] : [];
+  if (!decoded.ok) return [];
+  const { event } = decoded;
+  return event.type === "alias" ? [event.of] : event.type === "merge" ? [event.from] : [];
 }
 
 /** Tells which of some users a record of `state` names as what its session was. */
@@ -130,10 +133,10 @@ function isIn(texts: readonly string[], users: readonly string[]): boolean {
   return users.some((user) => texts.some((text) => text.includes(user)));
 }
 
-/** A cheap test with false positives only: text with escapes is decoded. */
-function mayForget(value: Uint8Array): boolean {
+/** Whether bytes may be an event of one of some types. Cheap: text with escapes, too, is for the decoder to say. */
+function mayBe(value: Uint8Array, ...types: readonly Event["type"][]): boolean {
   const text = decoder.decode(value);
-  return text.includes("forget") || text.includes("\\u");
+  return text.includes("\\u") || types.some((type) => text.includes(type));
 }
 
 function unescaped(text: string): string {

@@ -108,7 +108,7 @@ export class Eraser implements AsyncDisposable {
   /** Up to where events were looked through, by partition. */
   #seen: number[] | undefined;
   #plans: Plan[] = [];
-  /** Topics on which sessions name the user as what they were, by place of the erasure. */
+  /** Topics on which others name the user, by place of the erasure. */
   readonly #named = new Map<string, ReadonlySet<string>>();
   /** What is left of erased records where the log is kept. */
   #left: Scrubbed = "busy";
@@ -146,7 +146,7 @@ export class Eraser implements AsyncDisposable {
     return this.#left === "clean" ? "done" : "fragments";
   }
 
-  /** Topics on which sessions named the user as what they were when it was erased; `undefined` = it is not known. */
+  /** Topics on which others named the user when it was erased; `undefined` = it is not known. */
   namedOn(partition: number, offset: number): ReadonlySet<string> | undefined {
     return this.#named.get(`${partition}/${offset}`);
   }
@@ -250,7 +250,7 @@ export class Eraser implements AsyncDisposable {
     return { partition, erasures, offsets, signalsEnds, parametersEnds: undefined };
   }
 
-  /** Notes where sessions name users who are to be erased. */
+  /** Notes where others name users who are to be erased. */
   async #findNamed(partition: number, erasures: readonly Erasure[]): Promise<void> {
     const { topics, partitions } = this.#deployment;
     const named = new Map(erasures.map(({ user }) => [user, new Set<string>()]));

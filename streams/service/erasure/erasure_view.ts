@@ -36,7 +36,7 @@ export interface ErasureProgress {
   readonly state: ErasureView["state"];
   /** Idle models that have not learnt of it. */
   readonly idle: readonly IdleModel[];
-  /** Topics on which sessions named the user as what they were. @default {it is not known} */
+  /** Topics on which others name the user. @default {it is not known} */
   readonly named?: ReadonlySet<string> | undefined;
 }
 
@@ -53,6 +53,9 @@ const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "chec
 
 /** What a session keeps of the user whom it was. */
 const ALIASES = "the id in aliases of sessions that were the user, until these are erased, too";
+/** What `events` keep of a user. */
+const NAMING =
+  "the id in aliases of sessions that were the user, and where others took over from it, until these are erased, too";
 
 /** A broker deletes no segment that it still writes to. */
 const DROPPED_VERSIONS =
@@ -81,7 +84,7 @@ export async function viewErasure(
       state === "under way"
         ? "records that are being taken out"
         : naming.has(topic)
-        ? `${maybe}${ALIASES}`
+        ? `${maybe}${topic === topics.events ? NAMING : ALIASES}`
         : null;
     const names = [...IN_RECORDS, ...REPLACED].map((name) => topics[name]);
     const all = [...names, ...surfaces].map((topic) => ({ topic, remains: remains(topic), until: null }));
