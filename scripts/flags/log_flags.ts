@@ -77,7 +77,7 @@ export function logSettings(kind: LogKind, flags: object, config: Config): LogSe
   });
   // A switch that is on with options stays so: the flag says only that it is on.
   const overrides = given.filter(({ path, value }) =>
-    !(value === true && typeof (configured as LogSettings)[path[0] ?? ""] === "object")
+    !(value === true && typeof fieldOf(configured, path[0] ?? "") === "object")
   );
   return withOverrides(configured, overrides) as LogSettings; // opening the log checks them
 }

@@ -20,6 +20,7 @@ import {
   text,
   wanted,
 } from "../options/option.ts";
+import { keysOf } from "../values/record.ts";
 import { TIME_UNITS, type TimeUnit } from "./times.ts";
 
 /** A text, a number, true, false or null. */
@@ -77,7 +78,7 @@ export type ConditionSpec = Scalar | readonly Scalar[] | ConditionSettings;
 
 /** What a rule makes of a record. */
 export const RULE_RESULTS = [
-  ...(Object.keys(EVENT_FIELDS) as (keyof typeof EVENT_FIELDS)[]),
+  ...keysOf(EVENT_FIELDS),
   "item",
   "removal",
   "nothing",

@@ -57,13 +57,11 @@ const fields = {
   overrides: z.record(z.string().min(1).max(256), name),
 };
 
-/** An experiment as written in a file or request. Cast, as zod lets what is optional be `undefined`, which is never parsed. */
+/** An experiment as written in a file or request. */
 export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).partial().required({
   name: true,
   variants: true,
-}) as unknown as z.ZodType<
-  ExperimentDraft
->;
+}) as unknown as z.ZodType<ExperimentDraft>; // zod lets what is optional be `undefined`, which is never parsed
 
 /** An experiment on the log, with its start version resolved. */
 export const experimentSchema: z.ZodType = z.object({

@@ -58,7 +58,7 @@ export const OUTPUTS: Option<OutputSettings | undefined> = orAbsent(
     OUTPUT_OPTIONS,
     "format of `lists` and of the topics of `surfaceTopics`, in place of JSON; see [topics](topics.md#lists)",
   ),
-) as unknown as Option<OutputSettings | undefined>;
+) as unknown as Option<OutputSettings | undefined>; // a group types each option as one that may be absent
 
 /** Encodes a recommendation as the value of a record of a topic. */
 export type OutputEncoder = (recommendation: Recommendation, topic: string) => Uint8Array;

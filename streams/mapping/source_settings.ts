@@ -69,7 +69,7 @@ export const SOURCE_OPTIONS = {
 
 /** The option of the section. */
 export const SOURCES: Option<SourcesSettings | undefined> = by(
-  group(SOURCE_OPTIONS) as unknown as Option<SourceSettings>,
+  group(SOURCE_OPTIONS) as unknown as Option<SourceSettings>, // a group types each option as one that may be absent
   "sources of other formats, by name; see [map your topics](../how-to/map-your-topics.md)",
 );
 

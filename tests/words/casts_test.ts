@@ -5,25 +5,52 @@ import ts from "typescript";
 import { ROOT } from "../docs/pages.ts";
 import { files } from "./files.ts";
 
-/** Lines, from 1, of casts without a comment; `as const` casts nothing. */
+type Cast = ts.AsExpression | ts.TypeAssertion;
+
+/** Lines, from 1, of casts without a comment on their line or directly above it; what is under a docstring needs one, too. */
 function bareCasts(text: string): readonly number[] {
   const source = ts.createSourceFile("module.ts", text, ts.ScriptTarget.Latest, true);
-  const lines = text.split("\n");
-  const found: number[] = [];
-  const lineAt = (position: number) => source.getLineAndCharacterOfPosition(position).line;
-  const isTold = (first: number, last: number) =>
-    lines.slice(first, last + 1).some((line) => /(?<!:)\/\/ |\/\*/.test(line)) ||
-    /^\s*(\/\/|\*|\/\*)/.test(lines[first - 1] ?? "");
-  const visit = (node: ts.Node, statement: ts.Node) => {
-    const inner = ts.isStatement(node) && !ts.isBlock(node) ? node : statement;
-    if (ts.isAsExpression(node) && node.type.getText() !== "const") {
-      const [begin, end] = [lineAt(node.getStart()), lineAt(node.end)];
-      if (!isTold(begin, end) && !isTold(lineAt(inner.getStart()), begin)) found.push(end + 1);
-    }
-    ts.forEachChild(node, (child) => visit(child, inner));
+  const casts: Cast[] = [];
+  const find = (node: ts.Node) => {
+    const isCast = ts.isAsExpression(node) || ts.isTypeAssertionExpression(node);
+    if (isCast && node.type.getText() !== "const") casts.push(node);
+    ts.forEachChild(node, find);
   };
-  visit(source, source);
-  return found;
+  find(source);
+  if (casts.length === 0) return [];
+  const lineAt = (position: number) => source.getLineAndCharacterOfPosition(position).line;
+  const { on, above } = comments(source, lineAt);
+  return casts.filter((cast) => {
+    const [begin, end] = ts.isAsExpression(cast)
+      ? [cast.expression.end, cast.end]
+      : [cast.getStart(), cast.type.end];
+    const lines = Array.from({ length: lineAt(end) - lineAt(begin) + 1 }, (_, n) => lineAt(begin) + n);
+    return !lines.some((line) => on.has(line)) && !above.has(lineAt(cast.getStart()));
+  }).map((cast) => lineAt(cast.end) + 1);
+}
+
+/** Lines, from 0, that comments stand on, and those that are directly under one; docstrings do not count. */
+function comments(source: ts.SourceFile, lineAt: (position: number) => number) {
+  const { text } = source;
+  const on = new Set<number>();
+  const above = new Set<number>();
+  const visit = (node: ts.Node) => {
+    if (ts.isJSDoc(node)) return;
+    const children = node.getChildren();
+    children.forEach(visit);
+    if (children.length > 0) return;
+    for (const ranges of [ts.getTrailingCommentRanges, ts.getLeadingCommentRanges]) {
+      for (const { pos, end } of ranges(text, node.pos) ?? []) {
+        if (text.startsWith("/**", pos)) continue;
+        on.add(lineAt(pos)).add(lineAt(end));
+        if (text.slice(source.getPositionOfLineAndCharacter(lineAt(pos), 0), pos).trim() === "") {
+          above.add(lineAt(end) + 1);
+        }
+      }
+    }
+  };
+  visit(source);
+  return { on, above };
 }
 
 Deno.test("bareCasts() finds casts without a comment beside or above them", () => {
@@ -37,9 +64,26 @@ Deno.test("bareCasts() finds casts without a comment beside or above them", () =
     const i = {
       a: b as C,
       d: b as C, // since e
+      f: b as C,
+      // since e
+      g: b as C,
+      h: "/*" + (b as C),
+      j: <C> b,
+      k: <C> b, // since e
     };
+    /** What it is. */
+    export const l = b as C;
+    class M {
+      // since e
+      #n = b as C;
+      #o = b as C;
+      p() {
+        return q(/x\\/*y/, b as C);
+      }
+      r = \`\${b as C} // \`;
+    }
   `;
-  assert.deepEqual(bareCasts(text), [2, 9]);
+  assert.deepEqual(bareCasts(text), [2, 7, 9, 11, 14, 15, 19, 23, 25, 27]);
 });
 
 Deno.test("each cast has its reason beside it", async () => {

@@ -5,6 +5,7 @@
  */
 
 import { isOneOf } from "../../values/one_of.ts";
+import { keysOf } from "../../values/record.ts";
 import { createKernels } from "../kernels/choose.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { BASE } from "./base/base.ts";
@@ -27,7 +28,7 @@ export type ModelConfigs = {
 };
 
 /** The names of all models, simplest first. */
-export const MODEL_NAMES: readonly ModelName[] = Object.keys(MODELS) as ModelName[];
+export const MODEL_NAMES: readonly ModelName[] = keysOf(MODELS);
 
 /** The default model of commands. */
 export const DEFAULT_MODEL: ModelName = DIEN.name;

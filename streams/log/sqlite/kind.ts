@@ -66,7 +66,7 @@ const kind: LogKind<SqliteSettings> = {
 };
 
 /** See `sqlite_log.ts`. */
-export const SQLITE_KIND = kind as LogKind;
+export const SQLITE_KIND = kind as LogKind; // who calls it knows its settings by name only
 
 /** Options of `resolve`: a kind's own are not known to who passes them on. */
 function openingOf(options: unknown): Opening {
