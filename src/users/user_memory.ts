@@ -9,6 +9,7 @@
  */
 
 import type { Catalogue } from "../items/catalogue.ts";
+import { NO_ROW, RowOrder } from "./row_order.ts";
 import type { SequenceSlab } from "./states/sequence.ts";
 import { UserCodec } from "./user_codec.ts";
 import { createUser, type UserState } from "./user_state.ts";
@@ -17,8 +18,6 @@ import { createUser, type UserState } from "./user_state.ts";
 const RECORD_GROWTH = 3;
 /** Bytes of a user of whom nothing is known: most users have done little, and are mostly this. */
 export const USER_BYTES = 300;
-/** No row. */
-const NOBODY = -1;
 
 /** Keeps the users in memory, and their order of activity. */
 export class UserMemory {
@@ -27,15 +26,11 @@ export class UserMemory {
   /** Users that were restored since this process began. */
   restored = 0;
   readonly #users = new Map<string, UserState>();
-  /**
-   * By row: the user, and the rows of those who were active just before and after. A map that is kept in this order, by
-   * deleting and setting, is made anew again and again: with 100,000 users that takes longer than all else of an event.
-   */
+  /** By row. */
   readonly #byRow: (UserState | undefined)[] = [];
-  readonly #older: number[] = [];
-  readonly #newer: number[] = [];
-  #oldest = NOBODY;
-  #newest = NOBODY;
+  /** In the order of activity: all, and those who may leave. Who was found waiting comes back when that has ended. */
+  readonly #active = new RowOrder();
+  readonly #evictable = new RowOrder();
   readonly #sequences: SequenceSlab;
   readonly #codec: UserCodec;
   #bytes = 0;
@@ -54,7 +49,11 @@ export class UserMemory {
   /** The most recently active users, at most so many, least recently active first. */
   newest(most: number): UserState[] {
     const users: UserState[] = [];
-    for (let row = this.#newest; row !== NOBODY && users.length < most; row = this.#older[row]!) {
+    for (
+      let row = this.#active.newest;
+      row !== NO_ROW && users.length < most;
+      row = this.#active.before(row)
+    ) {
       users.push(this.#byRow[row]!);
     }
     return users.reverse();
@@ -69,10 +68,8 @@ export class UserMemory {
   activate(id: string): UserState {
     const known = this.#users.get(id);
     if (known === undefined) return this.#add(createUser(id, this.#sequences));
-    if (known.row !== this.#newest) {
-      this.#unlink(known.row);
-      this.#link(known.row);
-    }
+    this.#active.put(known.row);
+    if (this.#evictable.has(known.row)) this.#evictable.put(known.row);
     return known;
   }
 
@@ -80,6 +77,7 @@ export class UserMemory {
   record(user: UserState): Uint8Array {
     const record = this.#codec.encode(user);
     this.#weigh(user, record.length);
+    if (!this.#evictable.has(user.row) && !isWaiting(user)) this.#evictable.put(user.row);
     return record;
   }
 
@@ -104,7 +102,8 @@ export class UserMemory {
   /** Drops a user until it is restored. */
   remove(user: UserState): void {
     this.#users.delete(user.id);
-    this.#unlink(user.row);
+    this.#active.remove(user.row);
+    this.#evictable.remove(user.row);
     this.#byRow[user.row] = undefined;
     this.#sequences.release(user.row);
     this.#bytes -= user.bytes;
@@ -116,11 +115,16 @@ export class UserMemory {
     this.#codec.forget();
   }
 
-  /** Drops the least recently active users until the rest fit into `maxBytes`; users with deadlines stay. */
+  /**
+   * Drops the least recently active users until the rest fit into `maxBytes`. Users with deadlines stay, and count as
+   * active at the first record without one. O(users dropped, and users with new deadlines)
+   */
   evict(maxBytes: number): void {
-    for (let row = this.#oldest; row !== NOBODY && this.#bytes > maxBytes;) {
+    while (this.#bytes > maxBytes) {
+      const row = this.#evictable.oldest;
+      if (row === NO_ROW) return;
       const user = this.#byRow[row]!;
-      row = this.#newer[row]!;
+      this.#evictable.remove(row);
       if (isWaiting(user)) continue;
       this.remove(user);
       this.evicted++;
@@ -131,30 +135,11 @@ export class UserMemory {
   #add(user: UserState): UserState {
     this.#users.set(user.id, user);
     // Rows are given out in order, so this has no holes but those of users who are viewed.
-    while (this.#byRow.length <= user.row) {
-      this.#byRow.push(undefined);
-      this.#older.push(NOBODY);
-      this.#newer.push(NOBODY);
-    }
+    while (this.#byRow.length <= user.row) this.#byRow.push(undefined);
     this.#byRow[user.row] = user;
-    this.#link(user.row);
+    this.#active.put(user.row);
+    this.#evictable.put(user.row);
     return user;
-  }
-
-  #link(row: number): void {
-    this.#older[row] = this.#newest;
-    this.#newer[row] = NOBODY;
-    if (this.#newest === NOBODY) this.#oldest = row;
-    else this.#newer[this.#newest] = row;
-    this.#newest = row;
-  }
-
-  #unlink(row: number): void {
-    const older = this.#older[row]!, newer = this.#newer[row]!;
-    if (older === NOBODY) this.#oldest = newer;
-    else this.#newer[older] = newer;
-    if (newer === NOBODY) this.#newest = older;
-    else this.#older[newer] = older;
   }
 
   #look<View>(user: UserState, view: (user: UserState) => View): View {

@@ -50,3 +50,36 @@ Deno.test("UserMemory.evict() drops those who were active least recently, and no
   memory.evict(0);
   assert.deepEqual([...memory.users.keys()], ["b"]);
 });
+
+Deno.test("UserMemory.evict() looks once at those who wait, and drops them when that has ended", () => {
+  const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+  let looks = 0;
+  const wait = (id: string) => {
+    const user = memory.activate(id);
+    const { pending } = user;
+    Object.defineProperty(user, "pending", { get: () => (looks++, pending) });
+    user.listed = { time: 0, hash: 0, due: { time: 1, sequence: 1 } };
+    memory.record(user);
+    return user;
+  };
+  const looksOf = (evict: () => void) => {
+    looks = 0;
+    evict();
+    return looks;
+  };
+  const users = Array.from({ length: 100 }, (_, n) => wait(`u${n}`));
+  assert.equal(looksOf(() => memory.evict(0)), 100);
+  assert.equal(looksOf(() => memory.evict(0)), 0);
+  memory.record(memory.activate("u7"));
+  assert.equal(looksOf(() => memory.evict(0)), 0, "acting ends no wait");
+  for (const user of [users[50]!, users[7]!, users[20]!]) {
+    user.listed = null;
+    memory.record(user);
+  }
+  memory.activate("u50");
+  assert.equal(looksOf(() => memory.evict(memory.bytes - 1)), 1);
+  assert.ok(!memory.users.has("u7"), "least recently active, the end of a wait included");
+  assert.equal(looksOf(() => memory.evict(0)), 2);
+  assert.equal(memory.users.size, 97);
+  assert.deepEqual(memory.newest(2).map(({ id }) => id), ["u98", "u99"]);
+});
