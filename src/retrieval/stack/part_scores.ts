@@ -15,6 +15,8 @@
 const C = 5;
 /** Share of a new list in σ. */
 const FOLLOW = 1 / 1000;
+/** Most σ that a list counts as: a broken one moves σ by a tenth, and where all are large σ still grows fast. */
+const MOST_SPREAD = 100;
 /** Most units. */
 const MOST = 1e12;
 
@@ -41,7 +43,8 @@ export class PartScores {
   follow(scores: ArrayLike<number>, weight: number): void {
     const spread = spreadOf(this.#sorted(scores));
     if (!(spread > 0 && spread < Infinity)) return;
-    this.unit = this.unit > 0 ? this.unit + weight * FOLLOW * (spread - this.unit) : spread;
+    if (this.unit > 0) this.unit += weight * FOLLOW * (Math.min(spread, MOST_SPREAD * this.unit) - this.unit);
+    else this.unit = spread;
   }
 
   #sorted(scores: ArrayLike<number>): Float64Array {

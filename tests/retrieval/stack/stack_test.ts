@@ -52,6 +52,20 @@ Deno.test("Stack: scores are logits of the size that orders have, whichever part
   assert.ok(Math.abs(modelWeight - 1 / 4) < 1e-2, `${modelWeight}`);
 });
 
+Deno.test("PartScores: a list with absurd scores hardly moves the unit, and a beginning with tiny ones is left soon", () => {
+  const scores = new PartScores();
+  const follow = (times: number, factor: number) => {
+    for (let n = 0; n < times; n++) scores.follow([-2 * factor, -factor, 0, factor, 2 * factor], 1);
+    return scores.unit;
+  };
+  const unit = follow(1000, 1);
+  assert.ok(follow(1, 1e9) <= 1.1 * unit);
+  const tiny = 1e-6;
+  scores.unit = 0;
+  assert.ok(Math.abs(follow(1000, tiny) - tiny * unit) < 1e-9);
+  assert.ok(follow(500, 1) > unit / 4);
+});
+
 Deno.test("Stack: a part that knows as much as the blend, and something else, orders within 200 choices", () => {
   for (const part of ["head", "bank", "model"] as const) {
     for (let seed = 0; seed < 4; seed++) {
