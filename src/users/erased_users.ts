@@ -56,6 +56,11 @@ export class ErasedUsers {
     return (this.#times.get(idHash(user)) ?? -Infinity) >= time;
   }
 
+  /** Whether {@linkcode ErasedUsers.changes} has some. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
+  }
+
   /** The records that have changed since the last call. */
   changes(): readonly { readonly key: string; readonly value: Uint8Array }[] {
     if (!this.#hasChanged) return [];

@@ -7,6 +7,8 @@
 import { erasedKey, ErasedUsers } from "../../src/users/erased_users.ts";
 import type { Log } from "../log/log.ts";
 import { newestOf } from "../log/reading.ts";
+import { servingGeneration } from "../topics/serving.ts";
+import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
 
 /** Reads them. @param statistics name of the topic */
 export async function erasedOn(
@@ -20,4 +22,31 @@ export async function erasedOn(
     if (value === null) return erased;
     erased.restore(erasedKey(number), value);
   }
+}
+
+/**
+ * Takes over whom the serving generation has erased, whose events may be gone, for a task of another one.
+ *
+ * @param topics those of the other one
+ * @param erased receives them
+ */
+export async function carryErased(
+  log: Pick<Log, "identify" | "latest" | "read" | "bounds">,
+  topics: Topics,
+  task: number,
+  erased: ErasedUsers,
+): Promise<void> {
+  const first = firstTopics(topics);
+  const serving = generationTopics(first, await servingGeneration(log, first)).statistics;
+  if (serving === topics.statistics) return;
+  const partitions = (await log.identify(serving))?.partitions ?? 0;
+  const tasks = (await log.identify(topics.statistics))?.partitions ?? 1;
+  for (let partition = 0; partition < partitions; partition++) {
+    if ((partition - task) % commonDivisor(partitions, tasks) !== 0) continue; // they have no users in common
+    erased.carry(await erasedOn(log, serving, partition));
+  }
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
 }

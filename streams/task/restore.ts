@@ -25,9 +25,8 @@ import { indexesKeys } from "../log/capabilities.ts";
 import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { endsEarly, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
-import { servingGeneration } from "../topics/serving.ts";
-import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
-import { erasedOn } from "./erased_on.ts";
+import type { Topics } from "../topics/topics.ts";
+import { carryErased } from "./erased_on.ts";
 import { changeOf, PARTITIONS } from "./inputs/position.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import { StateStore } from "./store/state_store.ts";
@@ -221,25 +220,8 @@ async function restoreStatistics(
       throw cause;
     });
   }
-  if (own === null) await carryErased(options);
+  await carryErased(options.log, topics, options.partition, state.erased);
   return { itemsApplied: restoreTask(options, own), lineage, task };
-}
-
-/** A generation that begins knows whom the serving one has erased: their events may be gone. */
-async function carryErased({ log, topics, state, partition: own }: RestoreOptions): Promise<void> {
-  const first = firstTopics(topics);
-  const serving = generationTopics(first, await servingGeneration(log, first)).statistics;
-  if (serving === topics.statistics) return;
-  const partitions = (await log.identify(serving))?.partitions ?? 0;
-  const tasks = (await log.identify(topics.statistics))?.partitions ?? 1;
-  for (let partition = 0; partition < partitions; partition++) {
-    if ((partition - own) % commonDivisor(partitions, tasks) !== 0) continue; // they have no users in common
-    state.erased.carry(await erasedOn(log, serving, partition));
-  }
-}
-
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 /** @returns The position in the catalogue topic */

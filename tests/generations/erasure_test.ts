@@ -1,6 +1,7 @@
 /** Whoever is erased is in no generation afterwards: neither in one that was begun, nor in one that is kept. */
 
 import assert from "node:assert/strict";
+import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { Rebuild } from "../../streams/generations/rebuild.ts";
@@ -9,6 +10,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { Service } from "../../streams/service/service.ts";
+import { ownRecord } from "../../streams/task/inputs/inputs.ts";
 import { servingRecord } from "../../streams/topics/serving.ts";
 import { generationTopics, topicSpecs } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "../service/deployment.ts";
@@ -78,6 +80,39 @@ Deno.test("Eraser leaves nobody in a generation that another one has replaced", 
   assert.deepEqual(await formsOn(log), {});
   assert.deepEqual([...(await generationsOf(log, topics)).keys()], [2]);
 });
+
+for (const when of ["before its build goes on", "while it is built"]) {
+  Deno.test(`who was erased ${when} begins no life by a late merge in a generation that has taken over, and knew nothing of them`, async () => {
+    await using log = await deployed(1, Infinity);
+    const options = await rebuildOptions(log);
+    await using open = new AsyncDisposableStack();
+    const begin = async () => open.use(await Rebuild.open(log, options));
+    const begun = when === "while it is built" ? await begin() : undefined;
+    const time = shop(200).at(-1)!.time;
+    const act = {
+      type: "interaction",
+      user: "session",
+      item: "i1",
+      action: "click",
+      time: time - 1,
+    } as const;
+    await log.append(recordsOf([act, { type: "alias", user: "session", of: "new", time }]));
+    await erase(log, "new", FAST);
+    assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1, 2], "it knows nobody of them");
+
+    const rebuild = begun ?? await begin();
+    rebuild.extend([(await log.bounds(topics.events, 0)).end]);
+    while (await rebuild.step());
+    await open.disposeAsync();
+    await log.append([servingRecord(topics, 2, 0), ...recordsOf([{ ...act, time: time - 2 }])]);
+    const { model, modelConfig, learner } = options.spec;
+    const own = { ...FAST, model, modelConfig, learner, task: options.task, generation: 2 };
+    await using _service = await Service.start(log, own as never);
+    const dropped = async () => decodeTaskCounters((await ownRecord(log, built, 0))!.value!).erasedMerges;
+    await until(async () => await dropped() === 1, "it is handed over, and dropped");
+    assert.equal(await log.latest(built.state, 0, "new"), null);
+  });
+}
 
 Deno.test("Eraser leaves nobody in a generation that has begun with the weights of another one", async () => {
   await using log = await deployed(1, Infinity);
