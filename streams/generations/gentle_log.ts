@@ -39,6 +39,8 @@ export class GentleLog {
   #isGentle = true;
   /** When the last rest ended. */
   #since: number;
+  /** The rests so far: reads at a time rest one after the other. */
+  #resting: Promise<void> = Promise.resolve();
 
   /** Of a log in this thread. */
   constructor(log: Log, options: GentleLogOptions) {
@@ -48,7 +50,7 @@ export class GentleLog {
     this.log = layered(log, {
       read: async (topic, partition, from, options = {}) => {
         if (!this.#isGentle) return await log.read(topic, partition, from, options);
-        await this.#rest();
+        await (this.#resting = this.#resting.then(() => this.#rest()));
         const maxRecords = Math.min(RECORDS, options.maxRecords ?? RECORDS);
         return await log.read(topic, partition, from, { ...options, maxRecords });
       },

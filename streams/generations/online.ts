@@ -263,6 +263,7 @@ class Legs {
    */
   async hurry(): Promise<void> {
     const { succession: { patienceMs }, lastLegMs = LAST_LEG_MS, signal } = this.#options;
+    const mostMs = Math.min(lastLegMs, patienceMs / 2);
     for (let slow = 0;;) {
       await this.catchUp();
       const before = Math.max(this.#left, LEAST_EVENTS);
@@ -270,13 +271,13 @@ class Legs {
       const left = distance(this.#until, await goalOf(this.#log, this.#options));
       const lastMs = spentMs * Math.max(left, LEAST_EVENTS) / before;
       signal.throwIfAborted();
-      if (lastMs <= Math.min(lastLegMs, patienceMs / 2)) return;
+      if (lastMs <= mostMs) return;
       if (++slow === SLOW_LEGS) {
+        const takes = `the last events alone take ${
+          Math.round(lastMs)
+        } ms, and may take at most ${mostMs} ms`;
         throw new Error(
-          `Cannot switch without failing requests: the last events alone take ${
-            Math.round(lastMs)
-          } ms, and ` +
-            `${lastLegMs} ms are borne; build when fewer come, or at rest: deno task meander rebuild`,
+          `Cannot switch without failing requests: ${takes}; build when fewer come, or at rest: deno task meander rebuild`,
         );
       }
     }

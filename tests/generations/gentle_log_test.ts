@@ -11,10 +11,10 @@ Deno.test("GentleLog leaves others their share of the thread, by the clock, and 
     share: 0.25,
     clock: () => now,
     signal: new AbortController().signal,
-    rest: (ms) => {
+    rest: async (ms) => {
       rests.push(ms);
+      await Promise.resolve();
       now += ms;
-      return Promise.resolve();
     },
   });
   const work = async (ms: number) => {
@@ -24,9 +24,12 @@ Deno.test("GentleLog leaves others their share of the thread, by the clock, and 
   for (const ms of [10, 40, 5000]) await work(ms);
   assert.deepEqual(rests, [30, 120, 2000], "three times as long, but for what is no work");
   assert.equal(gentle.restedMs, 2150);
+  await Promise.all([work(10), gentle.log.read("events", 0, 0)]);
+  assert.deepEqual(rests.slice(3), [30], "reads at a time rest once for the same work");
+  assert.equal(gentle.restedMs, 2180);
   gentle.share = 1;
   await work(10);
   gentle.end();
   await work(10);
-  assert.equal(rests.length, 3);
+  assert.equal(rests.length, 4);
 });
