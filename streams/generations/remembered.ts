@@ -22,6 +22,7 @@ import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { MAX_ATTRIBUTES } from "../../src/events/limits.ts";
 import { type Alias, aliasAfter, aliasAt } from "../../src/users/states/aliases.ts";
+import { WITH_ALIASES } from "../../src/users/user_codec.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
 import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
@@ -184,9 +185,13 @@ async function remember(
   await log.trim(topic, task, (await log.bounds(topic, task)).end); // of a run that was killed
   const state = new TaskState(options, PRIOR);
   const isOwn = (id: string) => partitionOf(id, tasks) === task;
-  const users = async (see: (user: UserState) => void, then?: () => Promise<void>, isSeen = isOwn) => {
+  const users = async (
+    see: (user: UserState) => void,
+    then?: () => Promise<void>,
+    isSeen: (id: string, value: Uint8Array) => boolean = isOwn,
+  ) => {
     for await (const { key, value, record } of newestUsers(log, from.state)) {
-      if (!isSeen(key)) continue;
+      if (!isSeen(key, value)) continue;
       try {
         state.viewRecord(key, value, see);
       } catch (cause) {
@@ -196,20 +201,21 @@ async function remember(
     }
   };
   const sessions = new Map<string, readonly Alias[]>();
+  let handedUntil = -Infinity;
   await users(
     ({ id, aliases }) => {
-      if (aliases.length > 0) sessions.set(id, aliases);
+      sessions.set(id, aliases);
+      for (const { of, until } of aliases) if (isOwn(of)) handedUntil = Math.max(handedUntil, until);
     },
     undefined,
-    () => true,
+    (_, [format]) => format === WITH_ALIASES,
   );
   const own = await borderOf(log, topics.events, task, { start, sessions });
+  const before = Math.min(own.time, handedUntil + 1);
   const handed = new Map<string, Handed>();
-  for (let other = 0; other < tasks && sessions.size > 0; other++) {
+  for (let other = 0; other < tasks && before > -Infinity; other++) {
     if (other === task) continue;
-    for (
-      const [key, by] of await handedIn(log, topics.events, other, { before: own.time, sessions, isOwn })
-    ) {
+    for (const [key, by] of await handedIn(log, topics.events, other, { before, sessions, isOwn })) {
       handed.set(key, by);
     }
   }

@@ -10,6 +10,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
@@ -248,6 +249,35 @@ Deno.test("all lists that the log has are learnt where sessions have handed over
   const samples = async (of: typeof topics) =>
     (await Array.fromAsync(readAll(log, of.samples, 1))).map(({ value }) => decodeSample(value!).request);
   assert.deepEqual(await samples(after), (await samples(built)).slice(100));
+});
+
+Deno.test("sessions of another partition are read no further than their logins and what may be out of order", async () => {
+  const [session, ann] = [idIn(0, "session"), idIn(1, "ann")];
+  const others = Array.from({ length: 500 }, (_, n) => `o${n}`).filter((id) => partitionOf(id, 2) === 0);
+  const [{ time, item } = {} as never] = behaviours() as readonly (Event & { readonly item: string })[];
+  const act = (user: string, at: number): Event => {
+    return { type: "interaction", user, item, action: "view", time: time + at };
+  };
+  await using whole = await logOf(
+    [
+      ...[act(session, 1), { type: "alias", user: session, of: ann, time: time + 2 } as const, act(ann, 3)],
+      ...Array.from({ length: 9000 }, (_, n) => act(others[n % others.length]!, 10 + n)),
+    ],
+    new MemoryLog(),
+    2,
+  );
+  await build(whole, await rebuildOptions(whole));
+  await whole.trim(topics.events, 1, (await whole.bounds(topics.events, 1)).end);
+  let read = 0;
+  const log = layered(whole, {
+    read: async (topic, partition, ...rest) => {
+      const result = await whole.read(topic, partition, ...rest);
+      if (topic === topics.events && partition === 0) read += result.records.length;
+      return result;
+    },
+  });
+  await using _rebuild = await Rebuild.open(log, await following(whole));
+  assert.ok(read > 4096 && read < 6000, `${read} events`);
 });
 
 Deno.test("a build that is killed while it remembers, or later, goes on to the same bytes", async () => {
