@@ -4,24 +4,32 @@
  * @module
  */
 
-import { erasedKey, ErasedUsers } from "../../src/users/erased_users.ts";
+import { erasedKey, ErasedUsers, isErasedKey } from "../../src/users/erased_users.ts";
 import type { Log } from "../log/log.ts";
-import { newestOf } from "../log/reading.ts";
+import { readAll } from "../log/reading.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
 
-/** Reads them. @param statistics name of the topic */
+/** Reads them. @param statistics name of the topic, which is read whole where the log has no index */
 export async function erasedOn(
   log: Pick<Log, "latest" | "read" | "bounds">,
   statistics: string,
   partition: number,
 ): Promise<ErasedUsers> {
-  const erased = new ErasedUsers();
-  for (let number = 0;; number++) {
-    const value = (await newestOf(log, statistics, partition, erasedKey(number)))?.value ?? null;
-    if (value === null) return erased;
-    erased.restore(erasedKey(number), value);
+  const records = new Map<string, Uint8Array | null>();
+  if (log.latest === undefined) {
+    for await (const { key, value } of readAll(log, statistics, partition)) {
+      if (key !== null && isErasedKey(key)) records.set(key, value);
+    }
+  } else {
+    for (let number = 0, value: Uint8Array | null | undefined; value !== null; number++) {
+      value = (await log.latest(statistics, partition, erasedKey(number)))?.value ?? null;
+      records.set(erasedKey(number), value);
+    }
   }
+  const erased = new ErasedUsers();
+  for (const [key, value] of records) if (value !== null) erased.restore(key, value);
+  return erased;
 }
 
 /**

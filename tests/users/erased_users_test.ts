@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { ErasedUsers } from "../../src/users/erased_users.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { layered } from "../../streams/log/metered_log.ts";
+import { erasedOn } from "../../streams/task/erased_on.ts";
 
 /** What the log has after some commits: the newest record of each key. */
 function kept(erased: ErasedUsers, onLog: Map<string, Uint8Array>): number {
@@ -45,3 +49,42 @@ Deno.test("ErasedUsers takes over what another one knows, each user once, by the
   kept(again, onLog);
   assert.equal(again.changes().length, 0);
 });
+
+const TOPIC = "statistics", OTHERS = 5000;
+
+/** A log on which 2,500 users were erased before much else was written, and the records read from it. */
+async function logOf(isIndexed: boolean) {
+  const whole = new MemoryLog();
+  await whole.createTopics([{ name: TOPIC, partitions: 1, cleanup: "compact" }]);
+  const erased = new ErasedUsers();
+  for (let n = 0; n < 2500; n++) {
+    erased.note(`u${n}`, n);
+    if (n % 500 > 0) continue;
+    await whole.append(
+      erased.changes().map((change) => ({ topic: TOPIC, partition: 0, ...change, time: 0 })),
+    );
+  }
+  await whole.append(erased.changes().map((change) => ({ topic: TOPIC, partition: 0, ...change, time: 0 })));
+  const place = { topic: TOPIC, partition: 0, value: new Uint8Array(1), time: 0 };
+  await whole.append(Array.from({ length: OTHERS }, (_, n) => ({ ...place, key: `item:${n}` })));
+  const figures = { read: 0 };
+  const log: Log = layered(whole, {
+    read: async (...place) => {
+      const result = await whole.read(...place);
+      figures.read += result.records.length;
+      return result;
+    },
+    ...(!isIndexed && { latest: undefined as never }),
+  });
+  return { log, figures };
+}
+
+for (const isIndexed of [true, false]) {
+  Deno.test(`erasedOn() finds all ${isIndexed ? "by the index, without reading" : "in one reading"}`, async () => {
+    const { log, figures } = await logOf(isIndexed);
+    await using _log = log;
+    const erased = await erasedOn(log, TOPIC, 0);
+    for (let n = 0; n < 2500; n++) assert.ok(erased.includes(`u${n}`, n) && !erased.includes(`u${n}`, n + 1));
+    assert.ok(figures.read <= (isIndexed ? 0 : OTHERS + 20), `${figures.read} records are read`);
+  });
+}
