@@ -25,7 +25,7 @@ export interface ConfiguredNames {
 /** Most names that are told. */
 const MAX_TOLD = 100;
 /** Most names that are compared with those of features; names after that are not looked at. */
-const MAX_COMPARED = 10_000;
+const MAX_COMPARED = 1000;
 
 /**
  * Tells each of the first hundred unknown names once. Attributes are the business of whoever has them, so

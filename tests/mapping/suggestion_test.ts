@@ -295,7 +295,7 @@ Deno.test("NameCheck compares each name of an attribute once, and no more than s
   }
   assert.equal(looks, 3);
   for (let i = 0; i < 20_000; i++) profile({ [`a${i}`]: i });
-  assert.equal(looks, 10_000);
+  assert.equal(looks, 1000);
 });
 
 Deno.test("NameCheck tells a hundred names, even of one record", () => {
