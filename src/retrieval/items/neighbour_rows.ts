@@ -23,6 +23,8 @@ const SLOTS = 1;
 const SIZE = 2;
 const MIN_SLOTS = 16;
 const MIN_WORDS = 1 << 12;
+/** Units from which a weight has few digits for another one. */
+const LARGE = 2 ** 16;
 
 /** Rows by item index. Lookups and updates are O(1). */
 export class NeighbourRows {
@@ -34,6 +36,9 @@ export class NeighbourRows {
   #free = new Map<number, number[]>();
   /** By item, side by side: where its row begins, its slots (0 = no row), its entries, and nothing. */
   #heads = new Uint32Array(256 * HEAD_WORDS);
+  /** From which weight on sums are rounded by turns, and the part of a step of float32 that is added now before. */
+  #large = Infinity;
+  #turn = 0;
   /** What {@linkcode NeighbourRows.warm} read, which is of no use: without it nothing would be read. */
   #warmth = 0;
   /** Scratch of {@linkcode NeighbourRows.collect}, and of {@linkcode NeighbourRows.keep}. */
@@ -174,15 +179,25 @@ export class NeighbourRows {
     this.#warmth = sum;
   }
 
+  /**
+   * Says which signal is counted next, and the unit of what it adds. A large weight may be the nearest float32 to its
+   * sum with a unit, however often one is added: so sums are rounded up or down by turns, and on average nothing is
+   * lost. Multiples of the golden ratio are evenly spread, whatever the period of a stream.
+   */
+  turn(signal: number, unit: number): void {
+    this.#large = LARGE * unit;
+    this.#turn = (Math.imul(signal, 0x9e3779b1) >>> 0) / 2 ** 32;
+  }
+
   /** Adds to the weights of an entry of an item's row, which must be there. @returns Whether the entry is new. */
   add(item: number, other: number, a: number, b: number, c: number): boolean {
     let at = this.#find(item, other);
     const isNew = this.#keys[at] === 0;
     if (isNew) at = this.#insert(item, other, at);
     const weights = this.#weights;
-    weights[at + 1] = weights[at + 1]! + a;
-    weights[at + 2] = weights[at + 2]! + b;
-    weights[at + 3] = weights[at + 3]! + c;
+    weights[at + 1] = this.#sum(weights[at + 1]!, a);
+    weights[at + 2] = this.#sum(weights[at + 2]!, b);
+    weights[at + 3] = this.#sum(weights[at + 3]!, c);
     return isNew;
   }
 
@@ -225,6 +240,13 @@ export class NeighbourRows {
     const head = item * HEAD_WORDS;
     this.#release(this.#heads[head]!, this.#heads[head + SLOTS]!);
     this.#heads.fill(0, head, head + HEAD_WORDS);
+  }
+
+  #sum(weight: number, amount: number): number {
+    const sum = weight + amount;
+    if (sum < this.#large) return sum;
+    const step = 2 ** (Math.floor(Math.log2(sum)) - 23);
+    return Math.floor(sum / step + this.#turn) * step;
   }
 
   #find(item: number, other: number): number {

@@ -76,6 +76,7 @@ export class Followers {
   learn({ item, time, context: { size, items } }: Signal, byId: ById): void {
     const unit = this.#unit(time);
     const rows = this.#rows;
+    rows.turn(this.#touches, unit);
     for (let x = 0; x < Math.min(WINDOW, size); x++) {
       const other = items[x]!;
       if (other === item) continue;

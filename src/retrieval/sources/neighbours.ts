@@ -172,6 +172,7 @@ export class Neighbours {
       others[pairs++] = other;
     }
     this.rows.warm(item, others, pairs);
+    this.rows.turn(this.#touches, unit);
     for (let k = 0; k < pairs; k++) {
       const other = others[k]!;
       const [a, b, both] = [amounts[3 * k]!, amounts[3 * k + 1]!, amounts[3 * k + 2]!];

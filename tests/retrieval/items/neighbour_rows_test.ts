@@ -71,3 +71,27 @@ Deno.test("NeighbourRows moves rows together in its slab, and takes no other one
   assert.ok(next > ITEMS + 20);
   for (let item = 1; item < ITEMS; item += 2) assert.equal(rows.get(item, 199, 2), 1);
 });
+
+Deno.test("NeighbourRows.add() counts on where a float32 cannot hold the sum, whatever the period of what is added", () => {
+  for (const period of [1, 2, 7, 256]) {
+    const rows = new NeighbourRows();
+    rows.ensure(1);
+    for (const begin of [2 ** 20, 2 ** 24, 2 ** 26]) rows.add(1, begin, begin, begin, 0);
+    const amounts = [0.93, 0.05];
+    const times = 20_000;
+    for (let turn = 0; turn < times; turn++) {
+      rows.turn(period * turn, 1);
+      for (const begin of [2 ** 20, 2 ** 24, 2 ** 26]) {
+        rows.add(1, begin, amounts[0]!, amounts[1]!, 0);
+      }
+    }
+    for (const begin of [2 ** 20, 2 ** 24, 2 ** 26]) {
+      for (const [which, amount] of amounts.entries()) {
+        const grown = rows.get(1, begin, which) - begin;
+        const what = `${grown} from ${begin}, of ${times * amount} in steps of ${period}`;
+        assert.ok(Math.abs(grown - times * amount) < 0.04 * times * amount, what);
+      }
+      assert.equal(rows.get(1, begin, 2), 0);
+    }
+  }
+});

@@ -84,3 +84,18 @@ Deno.test("Followers stay within their bytes, whatever comes, and go on the same
   teach([one, again], 6000, 8000);
   assert.deepEqual(bytesOf(again, items), bytesOf(one, items));
 });
+
+Deno.test("Followers count on where a float32 cannot hold the sum", () => {
+  const large = 2 ** 24, times = 4000;
+  const to = new ByteWriter().f64(0).uint(1024).uint(9);
+  to.uint(2).uint(1).f64(large).uint(8).uint(2).f64(large).uint(9);
+  to.uint(1).uint(1).uint(1).uint(2).f32(large);
+  const followers = new Followers(BYTES, 1e15);
+  followers.decode(new ByteReader(to.toBytes()), (rank) => rank);
+  for (let n = 0; n < times; n++) {
+    followers.learn(signal(1, 0, []), byId);
+    followers.learn(signal(2, 0, [1]), byId);
+  }
+  const grown = scoresOf(followers, [1])[2]! * (large + times) - large;
+  assert.ok(Math.abs(grown - times) < 0.01 * times, `${grown}`);
+});

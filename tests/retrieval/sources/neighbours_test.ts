@@ -120,3 +120,21 @@ Deno.test("Neighbours.learn() counts the far pairs of a common item as often as 
     }
   }
 });
+
+Deno.test("Neighbours count on where a float32 cannot hold the sum", () => {
+  const large = 2 ** 24, times = 4000;
+  const to = new ByteWriter().f64(0).uint(4096).uint(9).uint(2);
+  for (const [item, other] of [[1, 2], [2, 1]] as const) {
+    to.uint(item).f64(large).f64(large).uint(item).uint(1).uint(other).f32(large).f32(large).f32(large);
+  }
+  const neighbours = new Neighbours({ halfLifeMs: 1e15 });
+  neighbours.decode(new ByteReader(to.toBytes()), (rank) => rank);
+  for (let n = 0; n < times; n++) neighbours.learn(signal(1, HOUR, [[2, HOUR]]), byId);
+  assert.ok(Math.abs(neighbours.count(1) - large - times) < 1e-3);
+  for (const which of [FAR, NEAR, TOGETHER]) {
+    for (const [item, other] of [[1, 2], [2, 1]] as const) {
+      const grown = neighbours.rows.get(item, other, which) - large;
+      assert.ok(Math.abs(grown - times) < 0.01 * times, `${grown} of ${which}`);
+    }
+  }
+});
