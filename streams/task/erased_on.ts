@@ -5,6 +5,7 @@
  */
 
 import { erasedKey, ErasedUsers, isErasedKey } from "../../src/users/erased_users.ts";
+import { indexesKeys } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 import { servingGeneration } from "../topics/serving.ts";
@@ -12,19 +13,19 @@ import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts"
 
 /** Reads them. @param statistics name of the topic, which is read whole where the log has no index */
 export async function erasedOn(
-  log: Pick<Log, "latest" | "read" | "bounds">,
+  log: Log,
   statistics: string,
   partition: number,
 ): Promise<ErasedUsers> {
   const records = new Map<string, Uint8Array | null>();
-  if (log.latest === undefined) {
-    for await (const { key, value } of readAll(log, statistics, partition)) {
-      if (key !== null && isErasedKey(key)) records.set(key, value);
-    }
-  } else {
+  if (indexesKeys(log)) {
     for (let number = 0, value: Uint8Array | null | undefined; value !== null; number++) {
       value = (await log.latest(statistics, partition, erasedKey(number)))?.value ?? null;
       records.set(erasedKey(number), value);
+    }
+  } else {
+    for await (const { key, value } of readAll(log, statistics, partition)) {
+      if (key !== null && isErasedKey(key)) records.set(key, value);
     }
   }
   const erased = new ErasedUsers();
@@ -39,7 +40,7 @@ export async function erasedOn(
  * @param erased receives them
  */
 export async function carryErased(
-  log: Pick<Log, "identify" | "latest" | "read" | "bounds">,
+  log: Log,
   topics: Topics,
   task: number,
   erased: ErasedUsers,
