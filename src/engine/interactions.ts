@@ -136,7 +136,7 @@ export class Interactions {
     if (policy.surprise && event.value !== undefined) {
       state.statistics.learnValue(user.statistics, item, event.value);
     }
-    if (wanted) state.retrieval.raise(item, sharedTime);
+    if (wanted) state.retrieval.raise(user, item, sharedTime);
     if (strength === null) return;
     const alias = out.merges === undefined ? undefined : aliasAt(user.aliases, event.time);
     if (alias !== undefined) {

@@ -8,9 +8,9 @@
  * @module
  */
 
-/** The score after one more positive at `time`. */
-export function raise(score: number, time: number, halfLifeMs: number): number {
-  return joined(score, time / halfLifeMs);
+/** The score after one more positive at `time`. @param weight What it counts, above 0 */
+export function raise(score: number, time: number, halfLifeMs: number, weight = 1): number {
+  return joined(score, time / halfLifeMs + Math.log2(weight));
 }
 
 /** The score of two counts together; exactly the one when the other counts nothing. */

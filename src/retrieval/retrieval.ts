@@ -23,7 +23,7 @@ import { type Preference, preferenceOf } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
 import { type Features, isReturn } from "./features.ts";
-import { type Context, ContextBuffer } from "./signals/context.ts";
+import { type Context, ContextBuffer, repeatWeight } from "./signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
 import type { PairList, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
@@ -206,10 +206,13 @@ export class Retrieval {
     return preference;
   }
 
-  /** Counts a positive of an item, for this task and the others. */
-  raise(item: CatalogueItem, time: number): void {
-    this.lists.raise(item, time);
-    this.state.raised(item.index, time);
+  /** Counts a positive of an item, for this task and the others; of a repeat less, so it counts as an older one. */
+  raise(user: UserState, item: CatalogueItem, time: number): void {
+    const context = this.#before;
+    this.#view.sequences.newest(user.row, time, context);
+    const counted = time + Math.round(this.lists.halfLifeMs * Math.log2(repeatWeight(context, item.index)));
+    this.lists.raise(item, counted);
+    this.state.raised(item.index, counted);
   }
 
   /**

@@ -46,11 +46,11 @@ export class Trends {
     this.counts.moveTo(this.#pace.at(time));
   }
 
-  /** Counts a behaviour. */
-  learn(item: number, at: number): void {
+  /** Counts a behaviour. @param weight What it counts, above 0 */
+  learn(item: number, at: number, weight = 1): void {
     const time = this.#pace.at(at);
-    const slower = raise(this.#slower.score(item), time, SLOWER * this.#halfLifeMs);
-    this.#set(item, raise(this.counts.score(item), time, this.#halfLifeMs), slower);
+    const slower = raise(this.#slower.score(item), time, SLOWER * this.#halfLifeMs, weight);
+    this.#set(item, raise(this.counts.score(item), time, this.#halfLifeMs, weight), slower);
   }
 
   /**

@@ -8,6 +8,7 @@
  *   after(j, i) += 1 / (1 + x)          score(i) = Σ_x 0.7^x · after(x, i) / n_x
  * ```
  *
+ * where a repeat counts less ({@linkcode repeatWeight}), and of those with one item j the newest alone,
  * with n_x the behaviours of the item x ago ("sequential rules" of Ludewig and Jannach, "Evaluation of session-based
  * recommendation algorithms", UMUAI 2018, over more than the newest item). Counts of pairs ignore order. Like those,
  * these counts halve every half-life.
@@ -23,7 +24,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { ItemScores } from "../items/item_scores.ts";
 import { NeighbourRows } from "../items/neighbour_rows.ts";
 import { settle } from "../../options/option.ts";
-import type { Context } from "../signals/context.ts";
+import { type Context, repeatWeight } from "../signals/context.ts";
 import { Pace } from "../items/pace.ts";
 import type { Signal } from "../signals/signal.ts";
 import { byScores } from "../items/scored.ts";
@@ -73,13 +74,14 @@ export class Followers {
   }
 
   /** Counts a signal. O(1). @param byId Compares items by their ids. */
-  learn({ item, time, context: { size, items } }: Signal, byId: ById): void {
-    const unit = this.#unit(time);
+  learn({ item, time, context }: Signal, byId: ById): void {
+    const { size, items } = context;
+    const unit = this.#unit(time) * repeatWeight(context, item);
     const rows = this.#rows;
     rows.turn(this.#touches, unit);
     for (let x = 0; x < Math.min(WINDOW, size); x++) {
       const other = items[x]!;
-      if (other === item) continue;
+      if (other === item || items.indexOf(other) < x) continue;
       rows.ensure(other);
       const isNew = rows.add(other, item, unit / (1 + x), 0, 0);
       if (isNew && rows.size(other) > this.#limit) rows.keep(other, Math.floor(0.75 * this.#limit), byId);

@@ -12,7 +12,8 @@
  * ```
  *
  * with the half-lives far and near of the stream's {@linkcode Pace}, and the same for (j, i): the order within a page
- * is chance, so counts are not directed. u is 1, or `dislikedWeight` for a behaviour against its item. All counts
+ * is chance, so counts are not directed. u is 1, or `dislikedWeight` for a behaviour against its item. A repeat counts
+ * less ({@linkcode repeatWeight}), and of the behaviours with one item j the newest alone. All counts
  * halve every `halfLifeMs` of the pace's time. They are kept in units that grow at that rate, so that nothing has to
  * be decayed until the unit is 2^32 times larger. Powers of time are taken in steps of a 64th of a half-life.
  *
@@ -31,6 +32,7 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { NeighbourRows, SLOT_WORDS } from "../items/neighbour_rows.ts";
 import { Pace } from "../items/pace.ts";
+import { repeatWeight } from "../signals/context.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 
 /** Weights of a neighbour. */
@@ -145,12 +147,14 @@ export class Neighbours {
 
   /** Counts a signal. O(its context). @param byId Compares items by their ids. */
   learn(signal: Signal, byId: (a: number, b: number) => number): void {
-    const { item, time, liked, context: { size, items, times, liked: likes } } = signal;
-    const unit = this.#unit(time);
+    const { item, time, liked, context } = signal;
+    const { size, items, times, liked: likes } = context;
+    const now = this.#unit(time);
+    const unit = now * repeatWeight(context, item);
     const u = unit * (liked ? 1 : this.#dislikedWeight);
-    const least = LEAST * unit;
+    const least = LEAST * now;
     this.#ensure(item);
-    const dense = this.#counts[item]! < COMMON * unit ? size : DENSE;
+    const dense = this.#counts[item]! < COMMON * now ? size : DENSE;
     const [others, amounts] = [this.#others, this.#amounts];
     const { farMs, nearMs } = this.pace;
     let weight = 1;
@@ -161,11 +165,12 @@ export class Neighbours {
         weight = THINNED;
       }
       const other = items[x]!;
+      if (other === item || items.indexOf(other) < x) continue;
       const gap = Math.abs(time - times[x]!);
       const a = u * weight * FAR_WEIGHTS[x]! * halved(gap, farMs);
       const b = u * weight * NEAR_WEIGHTS[x]! * halved(gap, nearMs);
       const both = liked && likes[x] === 1 ? weight * unit : 0;
-      if (other === item || (a < least && both === 0)) continue;
+      if (a < least && both === 0) continue;
       amounts[3 * pairs] = a;
       amounts[3 * pairs + 1] = b;
       amounts[3 * pairs + 2] = both;

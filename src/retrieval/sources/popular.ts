@@ -6,6 +6,7 @@
 
 import { byCounts } from "../items/scored.ts";
 import { Trends } from "../items/trends.ts";
+import { repeatWeight } from "../signals/context.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Positives by decayed popularity. The items' own records hold it, so there is nothing to learn here. */
@@ -24,7 +25,7 @@ export const TRENDING: SourceKind = {
   create: ({ trends }) => ({
     ...byCounts(() => trends.list(), trends.counts),
     ask: ({ time }) => trends.moveTo(time),
-    learn: ({ item, time }) => trends.learn(item, time),
+    learn: ({ item, time, context }) => trends.learn(item, time, repeatWeight(context, item)),
     encode: (to, { order, rank }) => trends.encode(to, order, rank),
     decode: (from, itemAt) => trends.decode(from, itemAt),
   }),
@@ -40,8 +41,8 @@ export const THIS_HOUR: SourceKind = {
     return {
       ...byCounts(() => hour.list(), hour.counts),
       ask: ({ time }) => hour.moveTo(time),
-      learn: ({ item, time, wanted }) => {
-        if (wanted) hour.learn(item, time);
+      learn: ({ item, time, wanted, context }) => {
+        if (wanted) hour.learn(item, time, repeatWeight(context, item));
       },
       encode: (to, { order, rank }) => hour.encode(to, order, rank),
       decode: (from, itemAt) => hour.decode(from, itemAt),

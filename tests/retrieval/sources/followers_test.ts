@@ -45,9 +45,9 @@ Deno.test("Followers.score() adds what came after the newest behaviours, nearer 
   near(scoresOf(followers, [2]), { 3: 1 });
   near(scoresOf(followers, [3]), {});
   near(scoresOf(followers, [2, 1]), { 2: 0.7, 3: 1 + 0.7 / 2 });
-  followers.learn(signal(1, 3, [1, 3]), byId); // not what follows itself
-  near(scoresOf(followers, [1]), { 2: 1 / 2, 3: 1 / 4 });
-  near(scoresOf(followers, [3]), { 1: 1 / 2 });
+  followers.learn(signal(1, 3, [1, 3]), byId); // counts half, and does not follow itself
+  near(scoresOf(followers, [1]), { 2: 2 / 3, 3: 1 / 3 });
+  near(scoresOf(followers, [3]), { 1: 1 / 4 });
 });
 
 Deno.test("Followers halve what was with time, over any number of half-lives", () => {
