@@ -76,16 +76,11 @@ export interface ConditionSettings {
 /** A scalar that a value has to be (null = there is none), several of which one, or more than that. */
 export type ConditionSpec = Scalar | readonly Scalar[] | ConditionSettings;
 
-/** What a rule makes of a record. */
-export const RULE_RESULTS = [
-  ...keysOf(EVENT_FIELDS),
-  "item",
-  "removal",
-  "nothing",
-] as const;
+/** What a rule makes of a record: a type of event, an item, the removal of one, or nothing. */
+export type RuleResult = keyof typeof EVENT_FIELDS | "item" | "removal" | "nothing";
 
-/** One of {@linkcode RULE_RESULTS}: a type of event, an item, the removal of one, or nothing. */
-export type RuleResult = (typeof RULE_RESULTS)[number];
+/** All of them. */
+export const RULE_RESULTS: readonly RuleResult[] = [...keysOf(EVENT_FIELDS), "item", "removal", "nothing"];
 
 /** What becomes of some records. */
 export interface RuleSettings {
