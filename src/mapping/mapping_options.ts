@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Event } from "../events/event.ts";
 import { EVENT_FIELDS } from "../events/schema.ts";
 import {
   absent,
@@ -77,7 +78,7 @@ export interface ConditionSettings {
 export type ConditionSpec = Scalar | readonly Scalar[] | ConditionSettings;
 
 /** What a rule makes of a record: a type of event, an item, the removal of one, or nothing. */
-export type RuleResult = keyof typeof EVENT_FIELDS | "item" | "removal" | "nothing";
+export type RuleResult = Event["type"] | "item" | "removal" | "nothing";
 
 /** All of them. */
 export const RULE_RESULTS: readonly RuleResult[] = [...keysOf(EVENT_FIELDS), "item", "removal", "nothing"];
