@@ -24,8 +24,9 @@ Deno.test("WalMover begins the log anew by itself while nobody lets it hear the 
 function locksOn(path: string): string[] {
   const { ino } = Deno.statSync(path);
   const lines = Deno.readTextFileSync("/proc/locks").split("\n");
-  return lines.filter((line) => line.includes(` ${Deno.pid} `) && line.includes(`:${ino} `))
+  const own = lines.filter((line) => line.includes(` ${Deno.pid} `) && line.includes(`:${ino} `))
     .map((line) => line.replace(/^\d+: /, ""));
+  return [...new Set(own)]; // a lock is listed twice when locks of others change meanwhile
 }
 
 /** Descriptors of a file that this process has open. */
