@@ -42,14 +42,11 @@ export const SESSIONS_OPTIONS = {
   gapMs: positive(1_800_000, "a longer silence ends a session"),
 } satisfies OptionsOf<SessionsOptions>;
 
-/** The session that a user is in, between those of the users who were active just before and after. */
+/** The session that a user is in. */
 interface Current {
-  readonly user: string;
-  session: number;
+  readonly session: number;
   /** Event time of its newest behaviour. */
   time: number;
-  older: Current | undefined;
-  newer: Current | undefined;
 }
 
 /** The newest sessions of everybody. */
@@ -60,10 +57,10 @@ export class Sessions {
   readonly #items = new Map<number, number[]>();
   #first = 0;
   #next = 0;
-  /** By user. Their order of activity is not the map's: beginning with its first entry costs all that have left before. */
+  /** By user, in the order in which they began. */
   readonly #current = new Map<string, Current>();
-  #oldest: Current | undefined;
-  #newest: Current | undefined;
+  /** By such a session: to ask for a map's first entry takes as long as many have left it. */
+  readonly #userOf = new Map<number, string>();
   /** By item: its sessions, in the order in which they came to it; `undefined` = none. */
   readonly #byItem: (number[] | undefined)[] = [];
   /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
@@ -90,11 +87,10 @@ export class Sessions {
   /** Appends a signal to the user's session. */
   learn({ user, item, time }: Signal): void {
     if (this.#capacity === 0) return;
-    const { session } = this.#currentOf(user, time) ?? { session: this.#begin() };
-    this.#put(user, session, time);
-    while (this.#oldest !== undefined && this.#oldest.session < this.#first) this.#drop(this.#oldest);
-    const items = this.#items.get(session);
-    if (items === undefined || items.length === MAX_ITEMS || items.includes(item)) return;
+    const current = this.#currentOf(user, time) ?? this.#begin(user, time);
+    current.time = time;
+    const { session } = current, items = this.#items.get(session)!;
+    if (items.length === MAX_ITEMS || items.includes(item)) return;
     items.push(item);
     const sessions = this.#sessionsOf(item);
     sessions.push(session);
@@ -104,13 +100,15 @@ export class Sessions {
   /** Forgets whose sessions they were. */
   forget(user: string): void {
     const current = this.#current.get(user);
-    if (current !== undefined) this.#drop(current);
+    if (current === undefined) return;
+    this.#current.delete(user);
+    this.#userOf.delete(current.session);
   }
 
   /** Forgets whose sessions all of them were. */
   forgetAll(): void {
     this.#current.clear();
-    this.#oldest = this.#newest = undefined;
+    this.#userOf.clear();
   }
 
   /** Adds the items of the sessions most like the user's current one. */
@@ -151,9 +149,7 @@ export class Sessions {
       for (const item of items) to.uint(rank[item]!);
     }
     to.uint(this.#current.size);
-    for (let current = this.#oldest; current !== undefined; current = current.newer) {
-      to.string(current.user).uint(current.session).f64(current.time);
-    }
+    for (const [user, { session, time }] of this.#current) to.string(user).uint(session).f64(time);
     const items = [...this.#byItem.keys()].filter((item) => this.#byItem[item] !== undefined)
       .sort((a, b) => rank[a]! - rank[b]!);
     to.uint(items.length);
@@ -176,26 +172,33 @@ export class Sessions {
       this.#items.set(session, Array.from({ length: from.count() }, () => itemAt(from.uint())));
     }
     for (let n = from.count(); n > 0; n--) {
-      this.#put(from.string(), from.uint(), from.f64());
+      const user = from.string(), session = from.uint(), time = from.f64();
+      if (session >= this.#first) this.#enter(user, { session, time }); // in those of 0.2.0 some are gone
     }
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
       let last = 0;
       for (let k = from.count(); k > 0; k--) {
         last += from.int();
-        // Snapshots of 0.2.0 name sessions that are gone.
         if (last >= this.#first) this.#sessionsOf(item).push(last);
       }
     }
     this.#trim();
   }
 
-  /** Begins a session, in place of the oldest one where there are too many. @returns its number */
-  #begin(): number {
-    const session = this.#next++;
-    this.#items.set(session, []);
+  /** Begins a session of a user, in place of the oldest one where there are too many. */
+  #begin(user: string, time: number): Current {
+    this.forget(user);
+    const current = { session: this.#next++, time };
+    this.#items.set(current.session, []);
+    this.#enter(user, current);
     this.#trim();
-    return session;
+    return current;
+  }
+
+  #enter(user: string, current: Current): void {
+    this.#current.set(user, current);
+    this.#userOf.set(current.session, user);
   }
 
   /** Drops the oldest sessions where there are too many. */
@@ -203,6 +206,8 @@ export class Sessions {
     for (; this.#next - this.#first > this.#capacity; this.#first++) {
       for (const item of this.#items.get(this.#first)!) this.#cut(item, this.#first);
       this.#items.delete(this.#first);
+      const user = this.#userOf.get(this.#first);
+      if (user !== undefined) this.forget(user);
     }
   }
 
@@ -213,33 +218,6 @@ export class Sessions {
     if (at < 0) return;
     if (sessions!.length === 1) this.#byItem[item] = undefined;
     else sessions!.splice(at, 1);
-  }
-
-  /** Makes a user the last who was active. */
-  #put(user: string, session: number, time: number): void {
-    const known = this.#current.get(user);
-    const current = known ?? { user, session, time, older: undefined, newer: undefined };
-    if (known === undefined) this.#current.set(user, current);
-    else this.#unlink(current);
-    current.session = session;
-    current.time = time;
-    current.older = this.#newest;
-    current.newer = undefined;
-    if (this.#newest === undefined) this.#oldest = current;
-    else this.#newest.newer = current;
-    this.#newest = current;
-  }
-
-  #drop(current: Current): void {
-    this.#unlink(current);
-    this.#current.delete(current.user);
-  }
-
-  #unlink({ older, newer }: Current): void {
-    if (older === undefined) this.#oldest = newer;
-    else older.newer = newer;
-    if (newer === undefined) this.#newest = older;
-    else newer.older = older;
   }
 
   #sessionsOf(item: number): number[] {
@@ -281,7 +259,6 @@ export class Sessions {
 
   #currentOf(user: string, time: number): Current | undefined {
     const current = this.#current.get(user);
-    if (current === undefined || current.session < this.#first) return undefined;
-    return Math.abs(time - current.time) < this.#gapMs ? current : undefined;
+    return current !== undefined && Math.abs(time - current.time) < this.#gapMs ? current : undefined;
   }
 }

@@ -8,17 +8,19 @@ import { Sessions } from "../../../src/retrieval/sources/sessions.ts";
 
 const GAP = 10, SESSIONS = 5, RANK = Uint32Array.from({ length: 20 }, (_, item) => item);
 
-/** Whose sessions are known, in the order of their last activity; written as plainly as can be. */
+/** Whose sessions are known, in the order in which they began; written as plainly as can be. */
 class Known {
-  users: { readonly user: string; readonly session: number; readonly time: number }[] = [];
+  users: { readonly user: string; readonly session: number; time: number }[] = [];
   next = 0;
 
   learn(user: string, time: number): void {
     const known = this.users.find((other) => other.user === user);
-    const goesOn = known !== undefined && known.session >= this.next - SESSIONS && time - known.time < GAP;
-    const session = goesOn ? known.session : this.next++;
-    this.users = [...this.users.filter((other) => other.user !== user), { user, session, time }];
-    while (this.users[0]!.session < this.next - SESSIONS) this.users.shift();
+    if (known !== undefined && time - known.time < GAP) known.time = time;
+    else {
+      this.forget(user);
+      this.users.push({ user, session: this.next++, time });
+      this.users = this.users.filter(({ session }) => session >= this.next - SESSIONS);
+    }
   }
 
   forget(user: string): void {
@@ -72,7 +74,7 @@ function learn(sessions: Sessions, user: string, item: number, time: number): vo
   sessions.learn({ user, item, time, liked: true, wanted: true, context: contextOf([]), step: null });
 }
 
-Deno.test("Sessions knows its newest sessions and their users, least recently active first, restarted or not", () => {
+Deno.test("Sessions knows its newest sessions and their users, restarted or not", () => {
   const random = mulberry32(3);
   let sessions = new Sessions({ sessions: SESSIONS, gapMs: GAP });
   const uninterrupted = new Sessions({ sessions: SESSIONS, gapMs: GAP });
