@@ -16,7 +16,7 @@ import { createUser, type UserState } from "./user_state.ts";
 
 /** Bytes in memory per byte of a record, beside the slab (maps, strings, objects); measured as 2 to 4. */
 const RECORD_GROWTH = 3;
-/** Bytes of a user of whom nothing is known: most users have done little, and are mostly this. */
+/** Bytes of a user's objects before it has done anything; most users have done little, and take hardly more. */
 export const USER_BYTES = 300;
 
 /** Keeps the users in memory, and their order of activity. */

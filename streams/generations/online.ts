@@ -269,15 +269,13 @@ class Legs {
       const before = Math.max(this.#left, LEAST_EVENTS);
       const spentMs = await build(this.#building, this.#options);
       const left = distance(this.#until, await goalOf(this.#log, this.#options));
-      const lastMs = spentMs * Math.max(left, LEAST_EVENTS) / before;
+      const lastMs = Math.round(spentMs * Math.max(left, LEAST_EVENTS) / before);
       signal.throwIfAborted();
       if (lastMs <= mostMs) return;
       if (++slow === SLOW_LEGS) {
-        const takes = `the last events alone take ${
-          Math.round(lastMs)
-        } ms, and may take at most ${mostMs} ms`;
         throw new Error(
-          `Cannot switch without failing requests: ${takes}; build when fewer come, or at rest: deno task meander rebuild`,
+          `Cannot switch without failing requests: the last events alone take ${lastMs} ms, and may take at most ` +
+            `${mostMs} ms; build when fewer come, or at rest: deno task meander rebuild`,
         );
       }
     }
@@ -285,10 +283,9 @@ class Legs {
 }
 
 function overtaken(events: number, left: number, spentMs: number): Error {
+  const rate = Math.round(left / spentMs * 1000);
   return new Error(
-    `Cannot catch up: ${events} events came while ${left} were built, ${
-      Math.round(left / spentMs * 1000)
-    } a second; ` +
+    `Cannot catch up: ${events} events came while ${left} were built, ${rate} a second; ` +
       "build when fewer come, with more tasks, or at rest: deno task meander rebuild",
   );
 }

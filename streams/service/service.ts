@@ -42,7 +42,6 @@ import { SharedThread } from "./jobs/shared_thread.ts";
 import { partitionStatus } from "./partition_status.ts";
 import type { ServiceStatus, SourcesStatus } from "./status.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
-
 import { TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
 import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";

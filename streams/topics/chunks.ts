@@ -8,6 +8,7 @@
 import { crc32 } from "node:zlib";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { type Log, LogError, type NewRecord } from "../log/log.ts";
 import { readAll } from "../log/reading.ts";
 
@@ -73,7 +74,7 @@ export async function readChunks(
  */
 export function damagedValue(topic: string, key: string, cause: unknown, offset?: number): LogError {
   const place = offset === undefined ? `${topic}/0` : `${topic}/0@${offset}`;
-  const reason = cause instanceof Error ? cause.message : cause;
+  const reason = reasonOf(cause);
   return new LogError(
     "corrupt",
     `Cannot read ${key} of ${place}: ${reason}; run the version that wrote it, restore ${topic} from a copy, or append ` +

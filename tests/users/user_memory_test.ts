@@ -5,7 +5,7 @@ import { USER_BYTES, UserMemory } from "../../src/users/user_memory.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { SMALL } from "../engine/streams.ts";
 
-Deno.test("UserMemory.evict() keeps no more users of whom hardly anything is known than there is room for their objects", () => {
+Deno.test("UserMemory.evict() counts the objects of users who have done little", () => {
   const memory = new UserMemory(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   for (let n = 0; n < 1000; n++) memory.record(memory.activate(`u${n}`));
   memory.evict(100 * USER_BYTES);
