@@ -102,8 +102,9 @@ export function parseConfig(
   const twice = repeatsIn(json).map((repeat): ConfigFault => {
     return { ...repeat, kind: "twice", value: valueAt(value, repeat.path) };
   });
-  const issues = result.error?.issues ?? acrossIssues(result.data as Config); // the schema says so;
-  if (issues.length === 0 && twice.length === 0) return result.data as Config; // as above
+  const config = result.data as Config; // what the schema lets through; not read where it does not
+  const issues = result.error?.issues ?? acrossIssues(config);
+  if (issues.length === 0 && twice.length === 0) return config;
   const faults = issues.flatMap((issue): ConfigFault[] => {
     const own = issue.path.filter((part) => typeof part !== "symbol");
     const unknown = issue.code === "unrecognized_keys";
