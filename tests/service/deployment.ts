@@ -94,15 +94,18 @@ export async function until(condition: () => Promise<boolean>, what: string): Pr
 
 /** Waits until tasks have committed all events. */
 export async function untilCommitted(log: Log, prefix?: string): Promise<void> {
+  await until(() => isCommitted(log, prefix), "all events are committed");
+}
+
+/** Whether tasks have committed all events. */
+export async function isCommitted(log: Log, prefix?: string): Promise<boolean> {
   const { events } = topicNames(prefix);
   const partitions = (await log.topics()).get(events)?.partitions ?? 0;
-  await until(async () => {
-    for (let p = 0; p < partitions; p++) {
-      const { end } = await log.bounds(events, p);
-      if ((await log.committed(`${events}-tasks`, events, p) ?? 0) < end) return false;
-    }
-    return true;
-  }, "all events are committed");
+  for (let p = 0; p < partitions; p++) {
+    const { end } = await log.bounds(events, p);
+    if ((await log.committed(`${events}-tasks`, events, p) ?? 0) < end) return false;
+  }
+  return true;
 }
 
 async function allOf(log: Log, topic: string): Promise<Uint8Array[]> {
