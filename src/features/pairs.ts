@@ -14,6 +14,11 @@ export function userPrefix(user: string): string {
   return `u${user}\0`;
 }
 
+/** Whose pair a key is; `null` = it is of a field. */
+export function userOfPair(key: string): string | null {
+  return key.startsWith("u") ? key.slice(1, key.indexOf("\0")) : null;
+}
+
 /** What the pairs of an impression begin with; those of the user's fields only, when the user is `null`. */
 export function pairPrefixes(user: string | null, userFields: readonly (string | null)[]): readonly string[] {
   const prefixes = user === null ? [] : [userPrefix(user)];

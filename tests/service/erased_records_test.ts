@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { mulberry32 } from "../../src/draws/random.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { WITH_ALIASES } from "../../src/users/user_codec.ts";
-import { aliasesOf, namedBy } from "../../streams/service/erasure/erased_records.ts";
+import { aliasesOf, namedBy, SoughtUsers } from "../../streams/service/erasure/erased_records.ts";
 
 const record = (value: Uint8Array) => (
   { topic: "t", partition: 0, offset: 0, key: "session", value, time: 0, headers: {} }
@@ -44,4 +45,14 @@ Deno.test("namedBy() finds whom events of others name, however their types are w
     [],
   );
   assert.deepEqual(named('{"alias":'), []);
+});
+
+Deno.test("SoughtUsers.isIn() finds what looking for each of them finds, of any length and anywhere", () => {
+  const random = mulberry32(7);
+  const text = (length: number) => Array.from({ length }, () => "abü "[Math.floor(4 * random())]).join("");
+  for (let n = 0; n < 2000; n++) {
+    const users = Array.from({ length: Math.floor(5 * random()) }, () => text(1 + Math.floor(6 * random())));
+    const sought = new SoughtUsers(users), where = text(Math.floor(12 * random()));
+    assert.equal(sought.isIn(where), users.some((user) => where.includes(user)), `${users} in ${where}`);
+  }
 });

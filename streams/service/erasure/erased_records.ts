@@ -11,7 +11,7 @@ import { decodeEvent } from "../../../src/events/codec.ts";
 import type { Event } from "../../../src/events/event.ts";
 import { decodeRejection } from "../../../src/events/rejection.ts";
 import type { ErasedUsers } from "../../../src/users/erased_users.ts";
-import { userPrefix } from "../../../src/features/pairs.ts";
+import { userOfPair } from "../../../src/features/pairs.ts";
 import { decodeVersion } from "../../../src/serving/version.ts";
 import { WITH_ALIASES } from "../../../src/users/user_codec.ts";
 import type { LogRecord } from "../../log/log.ts";
@@ -24,6 +24,37 @@ export interface Erasure {
 }
 
 const decoder = new TextDecoder();
+
+/** Users who are looked for all at once, however many they are. */
+export class SoughtUsers {
+  readonly #ids: ReadonlySet<string>;
+  /** Lengths of ids by the first character. */
+  readonly #lengths: ReadonlyMap<number, ReadonlySet<number>>;
+
+  /** @param users ids, none of them empty */
+  constructor(users: Iterable<string>) {
+    this.#ids = new Set(users);
+    const byFirst = Map.groupBy(this.#ids, (id) => id.charCodeAt(0));
+    this.#lengths = new Map(
+      [...byFirst].map(([first, ids]) => [first, new Set(ids.map(({ length }) => length))]),
+    );
+  }
+
+  /** Whether a user is one of them. */
+  has(user: string): boolean {
+    return this.#ids.has(user);
+  }
+
+  /** Whether a text names one of them. */
+  isIn(text: string): boolean {
+    for (let at = 0; at < text.length; at++) {
+      for (const length of this.#lengths.get(text.charCodeAt(at)) ?? []) {
+        if (this.#ids.has(text.slice(at, at + length))) return true;
+      }
+    }
+    return false;
+  }
+}
 
 /** The erasure that a record of `events` asks for, if it does. */
 export function erasureOf({ value, offset }: LogRecord): Erasure | null {
@@ -74,7 +105,7 @@ export function isEventOf({ key, value, offset }: LogRecord, until: ReadonlyMap<
   if (key !== null && isOld(key)) return true;
   const decoded = decodeEvent(value ?? new Uint8Array(0));
   if (decoded.ok) return isOld(decoded.event.user);
-  return value !== null && names(value, [...until.keys()].filter(isOld));
+  return value !== null && names(value, new SoughtUsers([...until.keys()].filter(isOld)));
 }
 
 /** Offset of the event that a record of `samples` or `recommendations` came of; `null` when it does not say. */
@@ -84,29 +115,27 @@ export function inputOf({ headers }: LogRecord): number | null {
 }
 
 /** Whether a record of `rejected` holds something of one of the users: key, reason or bytes name an id. */
-export function isRejectionOf({ key, value }: LogRecord, users: readonly string[]): boolean {
-  if (key !== null && users.includes(key)) return true;
+export function isRejectionOf({ key, value }: LogRecord, users: SoughtUsers): boolean {
+  if (key !== null && users.has(key)) return true;
   if (value === null) return false;
   try {
     const { reason, bytes } = decodeRejection(value);
-    return isIn([reason, unescaped(reason)], users) || names(Uint8Array.fromBase64(bytes), users);
+    return isIn(reason, users) || names(Uint8Array.fromBase64(bytes), users);
   } catch {
     return names(value, users);
   }
 }
 
 /** Whether a version of the parameters has rows of one of the users, or names one as gone; what cannot be read has not. */
-export function hasRowsOf(version: Uint8Array, users: readonly string[]): boolean {
+export function hasRowsOf(version: Uint8Array, users: SoughtUsers): boolean {
   try {
     const { tables } = decodeVersion(version);
     return ["user", "first:user", "first:pair"].some((field) => {
       const bytes = tables.get(field);
       if (bytes === undefined) return false;
       const { keys, removed } = decodeDelta(bytes);
-      const isTheirs = field === "first:pair"
-        ? (key: string) => users.some((user) => key.startsWith(userPrefix(user)))
-        : (key: string) => users.includes(key);
-      return [keys, removed].some((all) => textsOf(all, bytes).some(isTheirs));
+      const userOf = field === "first:pair" ? userOfPair : (key: string) => key;
+      return [keys, removed].some((all) => textsOf(all, bytes).some((key) => users.has(userOf(key) ?? "")));
     });
   } catch {
     return false;
@@ -118,19 +147,19 @@ function textsOf({ length, places }: RawKeys, bytes: Uint8Array): string[] {
 }
 
 /** Whether bytes that are no record of ours have an id in them: as text, JSON-escaped, or as UTF-16. */
-function names(bytes: Uint8Array, users: readonly string[]): boolean {
-  if (users.length === 0) return false;
+function names(bytes: Uint8Array, users: SoughtUsers): boolean {
   // UTF-16 may begin at an even or an odd place.
   const wide = ["utf-16le", "utf-16be"].map((encoding) => new TextDecoder(encoding));
   const texts = [
     decoder.decode(bytes),
     ...wide.flatMap((from) => [from.decode(bytes), from.decode(bytes.subarray(1))]),
   ];
-  return texts.some((text) => isIn([text, unescaped(text)], users));
+  return texts.some((text) => isIn(text, users));
 }
 
-function isIn(texts: readonly string[], users: readonly string[]): boolean {
-  return users.some((user) => texts.some((text) => text.includes(user)));
+/** Whether a text names one of the users as it is, or JSON-escaped. */
+function isIn(text: string, users: SoughtUsers): boolean {
+  return users.isIn(text) || users.isIn(unescaped(text));
 }
 
 /** Whether bytes may be an event of one of some types. Cheap: text with escapes, too, is for the decoder to say. */

@@ -36,6 +36,7 @@ import {
   isEventOf,
   isRejectionOf,
   namedBy,
+  SoughtUsers,
 } from "./erased_records.ts";
 import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
@@ -226,7 +227,7 @@ export class Eraser implements AsyncDisposable {
   async #plan(partition: number, erasures: readonly Erasure[]): Promise<Plan> {
     const { topics, partitions } = this.#deployment;
     const until = new Map(erasures.map(({ user, offset }) => [user, offset]));
-    const users = [...until.keys()];
+    const users = new SoughtUsers(until.keys());
     const offsets = new Map<string, Map<number, readonly number[]>>();
     const collect = async (topic: string, place: number, is: (record: LogRecord) => boolean) => {
       const found: number[] = [];
@@ -298,7 +299,7 @@ export class Eraser implements AsyncDisposable {
 
   /** Whether a version on a topic of parameters has a row of one of the users. */
   async #isNamed(topic: string, erasures: readonly Erasure[]): Promise<boolean> {
-    const users = erasures.map(({ user }) => user);
+    const users = new SoughtUsers(erasures.map(({ user }) => user));
     const { start, end } = await this.#log.bounds(topic, 0);
     let isNamed = false;
     await this.#scan(topic, 0, { from: start, to: end }, ({ value }) => {

@@ -6,7 +6,7 @@
 
 import type { Log } from "../../log/log.ts";
 import { readAll } from "../../log/reading.ts";
-import { erasureOf, hasRowsOf, inputOf } from "./erased_records.ts";
+import { erasureOf, hasRowsOf, inputOf, SoughtUsers } from "./erased_records.ts";
 import type { ErasurePlace, ErasureProgress } from "./erasure_view.ts";
 import { idleModels } from "./idle_models.ts";
 import {
@@ -79,9 +79,10 @@ export class Rewriting {
     const erasure = record?.offset === place.offset ? erasureOf(record) : null;
     const versions = new Map<string, number>();
     if (erasure !== null) {
+      const users = new SoughtUsers([erasure.user]);
       for (const topic of await parameterTopics(this.#deployment)) {
         for await (const { offset, value } of readAll(log, topic, 0)) {
-          if (value !== null && hasRowsOf(value, [erasure.user])) versions.set(topic, offset + 1);
+          if (value !== null && hasRowsOf(value, users)) versions.set(topic, offset + 1);
         }
       }
     }
