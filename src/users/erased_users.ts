@@ -83,9 +83,9 @@ export class ErasedUsers {
     for (const [hash, time] of entries) this.#remember(hash, time);
   }
 
-  /** Takes over what another partition, or generation, knows. */
-  carry(other: ErasedUsers): void {
-    for (const [hash, time] of other.#times) this.#note(hash, time);
+  /** Takes over a record of another partition, or generation. @throws SyntaxError when it is none */
+  carry(record: Uint8Array): void {
+    for (const [hash, time] of decode(record)) this.#note(hash, time);
   }
 
   #note(hash: number, time: number): void {

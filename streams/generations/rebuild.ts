@@ -25,11 +25,9 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import { Learning } from "../learning/learning.ts";
 import { LEARNING_OPTIONS } from "../learning/options.ts";
-import { canErase } from "../log/capabilities.ts";
 import { type Log, LogError, type ReadOptions, type ReadResult } from "../log/log.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
-import { carryErased } from "../task/erased_on.ts";
 import { tasksLog } from "../task/shared_sources.ts";
 import { Task, type TaskRuntime } from "../task/task.ts";
 import { readChunks } from "../topics/chunks.ts";
@@ -236,7 +234,7 @@ export class Rebuild implements AsyncDisposable {
     const task = await this.#furthestBehind();
     const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
     if (task === undefined) {
-      await this.#carryErased();
+      for (const each of this.#tasks) await each.carryErased();
       if (this.#remembered.length > 0) await forgetRemembered(this.#log, this.#options.spec.topics);
       if (carries !== undefined) await this.learning.pass();
       else if (!isLast && !await this.#isCheckpointed()) await this.learning.checkpoint();
@@ -302,16 +300,6 @@ export class Rebuild implements AsyncDisposable {
       await delay(END_WAIT_MS);
     }
     return true;
-  }
-
-  /** Commits whom the serving generation has erased meanwhile, where no event may say so any more. */
-  async #carryErased(): Promise<void> {
-    const { topics } = this.#options.spec;
-    for (const task of this.#tasks) {
-      const { erased } = task.state;
-      if (canErase(this.#log)) await carryErased(this.#log, topics, task.partition, erased);
-      if (erased.hasChanged) await task.commit();
-    }
   }
 
   /** Whether the learner's checkpoint is complete: another one would count as a state that was served for longer. */

@@ -17,42 +17,74 @@ export async function erasedOn(
   statistics: string,
   partition: number,
 ): Promise<ErasedUsers> {
-  const records = new Map<string, Uint8Array | null>();
-  if (indexesKeys(log)) {
-    for (let number = 0, value: Uint8Array | null | undefined; value !== null; number++) {
-      value = (await log.latest(statistics, partition, erasedKey(number)))?.value ?? null;
-      records.set(erasedKey(number), value);
-    }
-  } else {
-    for await (const { key, value } of readAll(log, statistics, partition)) {
-      if (key !== null && isErasedKey(key)) records.set(key, value);
-    }
-  }
   const erased = new ErasedUsers();
-  for (const [key, value] of records) if (value !== null) erased.restore(key, value);
+  for (const { key, value } of await recordsOn(log, statistics, partition)) erased.restore(key, value);
   return erased;
 }
 
-/**
- * Takes over whom the serving generation has erased, whose events may be gone, for a task of another one.
- *
- * @param topics those of the other one
- * @param erased receives them
- */
-export async function carryErased(
-  log: Log,
-  topics: Topics,
-  task: number,
-  erased: ErasedUsers,
-): Promise<void> {
-  const first = firstTopics(topics);
-  const serving = generationTopics(first, await servingGeneration(log, first)).statistics;
-  if (serving === topics.statistics) return;
-  const partitions = (await log.identify(serving))?.partitions ?? 0;
-  const tasks = (await log.identify(topics.statistics))?.partitions ?? 1;
-  for (let partition = 0; partition < partitions; partition++) {
-    if ((partition - task) % commonDivisor(partitions, tasks) !== 0) continue; // they have no users in common
-    erased.carry(await erasedOn(log, serving, partition));
+/** A record of erasures. */
+interface ErasedRecord {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly offset: number;
+}
+
+/** The newest record, then the others. @param full number of those that are left out, of a log that has an index */
+async function recordsOn(log: Log, statistics: string, partition: number, full = 0): Promise<ErasedRecord[]> {
+  const records = new Map<string, ErasedRecord>();
+  if (indexesKeys(log)) {
+    // In this order, as erasures move from the newest one to the others meanwhile.
+    for (let number = 0;; number = Math.max(full, number) + 1) {
+      const key = erasedKey(number);
+      const { value, offset } = await log.latest(statistics, partition, key) ?? NONE;
+      if (value === null) return [...records.values()];
+      records.set(key, { key, value, offset });
+    }
+  }
+  for await (const { key, value, offset } of readAll(log, statistics, partition)) {
+    if (key === null || !isErasedKey(key)) continue;
+    if (value === null) records.delete(key);
+    else records.set(key, { key, value, offset });
+  }
+  return [...records.values()];
+}
+
+const NONE = { value: null, offset: -1 };
+
+/** Takes over whom the serving generation has erased, whose events may be gone, for a task of another one. */
+export class CarriedErasures {
+  readonly #log: Log;
+  readonly #topics: Topics;
+  readonly #task: number;
+  readonly #erased: ErasedUsers;
+  /** What was taken over, by partition: offset of the newest record, and how many others. */
+  readonly #taken = new Map<string, { readonly newest: number; readonly full: number }>();
+
+  /** @param topics those of the other one @param erased receives them */
+  constructor(log: Log, topics: Topics, task: number, erased: ErasedUsers) {
+    this.#log = log;
+    this.#topics = topics;
+    this.#task = task;
+    this.#erased = erased;
+  }
+
+  /** Takes over who was erased since the last call. */
+  async follow(): Promise<void> {
+    const log = this.#log, { statistics } = this.#topics;
+    const first = firstTopics(this.#topics);
+    const serving = generationTopics(first, await servingGeneration(log, first)).statistics;
+    if (serving === statistics) return;
+    const partitions = (await log.identify(serving))?.partitions ?? 0;
+    const tasks = (await log.identify(statistics))?.partitions ?? 1;
+    for (let partition = 0; partition < partitions; partition++) {
+      if ((partition - this.#task) % commonDivisor(partitions, tasks) !== 0) continue; // they have no users in common
+      const place = `${serving}/${partition}`;
+      const { newest, full } = this.#taken.get(place) ?? { newest: -1, full: 0 };
+      const records = await recordsOn(log, serving, partition, full);
+      for (const { value, offset } of records) if (offset !== newest) this.#erased.carry(value);
+      const last = records[0]?.offset ?? newest;
+      this.#taken.set(place, { newest: last, full: full + Math.max(0, records.length - 1) });
+    }
   }
 }
 

@@ -26,7 +26,6 @@ import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.
 import { endsEarly, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
-import { carryErased } from "./erased_on.ts";
 import { changeOf, PARTITIONS } from "./inputs/position.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 import { StateStore } from "./store/state_store.ts";
@@ -220,7 +219,6 @@ async function restoreStatistics(
       throw cause;
     });
   }
-  await carryErased(options.log, topics, options.partition, state.erased);
   return { itemsApplied: restoreTask(options, own), lineage, task };
 }
 

@@ -136,7 +136,7 @@ export class Task implements AsyncDisposable {
    */
   lead(): void {
     if (this.isDirty) throw new RangeError(`Cannot have task ${this.partition} lead: commit it before`);
-    this.#parts.followed.given = null;
+    this.#parts.followed.given = this.#parts.followed.erasures = null;
     if (this.state.userLists !== null) this.state.userLists.isFollowing = false;
   }
 
@@ -268,12 +268,21 @@ export class Task implements AsyncDisposable {
     if (this.next >= repeatsUntil) others.learnSome(now, this.#isBehind);
   }
 
+  /** Takes over whom the task that it follows has erased so far. */
+  async carryErased(): Promise<void> {
+    await this.#parts.followed.erasures?.follow();
+    if (this.state.erased.hasChanged) await this.commit();
+  }
+
   /** Loads what waiting events need: versions that experiments pin, users that are not in memory. */
   async #prepare(): Promise<void> {
     const { records } = this.#events;
+    const { given, erasures } = this.#parts.followed;
     await this.#parts.experiments.pin(records);
     const last = records.at(-1);
-    if (last !== undefined) await this.#parts.followed.given?.readTo(records[0]!.offset, last.offset);
+    if (last !== undefined) await given?.readTo(records[0]!.offset, last.offset);
+    // Who is erased by an event that was gone when these were read is known by now.
+    if (this.#events.hasMerge) await erasures?.follow();
     await this.#parts.users.warm(this.#events.users);
   }
 

@@ -9,13 +9,14 @@ import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import { settle } from "../../src/options/option.ts";
 import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
-import { indexesKeys } from "../log/capabilities.ts";
+import { canErase, indexesKeys } from "../log/capabilities.ts";
 import type { Log } from "../log/log.ts";
 import { DELIVERY, type Delivery } from "../topics/delivery.ts";
 import { tasksGroup, type Topics } from "../topics/topics.ts";
 import { CatalogueReader } from "./catalogue_reader.ts";
 import { CommitPace } from "./commit_pace.ts";
 import { Committer } from "./committer.ts";
+import { CarriedErasures } from "./erased_on.ts";
 import { TaskExperiments } from "./experiments.ts";
 import { EventReader } from "./inputs/event_reader.ts";
 import { GivenLists } from "./inputs/given_lists.ts";
@@ -36,6 +37,8 @@ const OBJECT_BYTES = 64 << 20;
 export interface Followed {
   /** The answers that requests were given; `null` = they are answered here. */
   given: GivenLists | null;
+  /** Whom it erases; `null` = nobody, or every erasure is an event that is still there. */
+  erasures: CarriedErasures | null;
 }
 
 /** The parts of a task. */
@@ -98,6 +101,8 @@ export async function openParts(
   const { snapshot, meter = new RestoreMeter(), signal, delivery = DELIVERY.value } = runtime;
   const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
   opened.defer(async () => await restored.store?.close());
+  const erasures = new CarriedErasures(log, topics, partition, state.erased);
+  await erasures.follow();
   const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
   const shared = settle(RETRIEVAL_OPTIONS, options.retrieval).shared;
   const { othersTime: time = new TimeShare() } = runtime;
@@ -108,6 +113,7 @@ export async function openParts(
   const { handover, surfaceTopics, encodeLists, encodeSamples } = runtime;
   const followed: Followed = {
     given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
+    erasures: runtime.isAnswered && canErase(log) ? erasures : null,
   };
   const isAnswered = () => followed.given !== null;
   const outbox = new Outbox({

@@ -114,6 +114,19 @@ for (const when of ["before its build goes on", "while it is built"]) {
   });
 }
 
+Deno.test("who was erased while a leg is built begins no life by a late merge of that leg", async () => {
+  await using log = await deployed(1, Infinity);
+  await using rebuild = await Rebuild.open(log, await rebuildOptions(log));
+  await erase(log, "new", FAST);
+  const { time } = shop(200).at(-1)!;
+  const behaviours = [{ item: "i1", action: "click", time: time - 2, strength: 1 }];
+  await log.append(recordsOf([{ type: "merge", user: "new", from: "session", time, behaviours }]));
+  rebuild.extend([(await log.bounds(topics.events, 0)).end]);
+  while (await rebuild.step());
+  assert.equal(await log.latest(built.state, 0, "new"), null);
+  assert.equal(decodeTaskCounters((await ownRecord(log, built, 0))!.value!).erasedMerges, 1);
+});
+
 Deno.test("Eraser leaves nobody in a generation that has begun with the weights of another one", async () => {
   await using log = await deployed(1, Infinity);
   const blueprint = { model: "dien", variants: [], partitions: 1, seed: 0, options: {} };

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { ErasedUsers } from "../../src/users/erased_users.ts";
+import { ErasedUsers, isErasedKey } from "../../src/users/erased_users.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
-import { erasedOn } from "../../streams/task/erased_on.ts";
+import { CarriedErasures, erasedOn } from "../../streams/task/erased_on.ts";
+import { generationTopics, topicNames } from "../../streams/topics/topics.ts";
 
 /** What the log has after some commits: the newest record of each key. */
 function kept(erased: ErasedUsers, onLog: Map<string, Uint8Array>): number {
@@ -41,7 +42,7 @@ Deno.test("ErasedUsers takes over what another one knows, each user once, by the
   const [before, now] = [new ErasedUsers(), new ErasedUsers()];
   for (let n = 0; n < 1200; n++) before.note(`u${n}`, 10);
   now.note("u1", 20);
-  now.carry(before);
+  for (const { value } of before.changes()) now.carry(value);
   const onLog = new Map<string, Uint8Array>();
   kept(now, onLog);
   const again = restored(onLog);
@@ -50,7 +51,7 @@ Deno.test("ErasedUsers takes over what another one knows, each user once, by the
   assert.equal(again.changes().length, 0);
 });
 
-const TOPIC = "statistics", OTHERS = 5000;
+const PREFIX = "erased.", TOPIC = topicNames(PREFIX).statistics, OTHERS = 5000;
 
 /** A log on which 2,500 users were erased before much else was written, and the records read from it. */
 async function logOf(isIndexed: boolean) {
@@ -67,16 +68,28 @@ async function logOf(isIndexed: boolean) {
   await whole.append(erased.changes().map((change) => ({ topic: TOPIC, partition: 0, ...change, time: 0 })));
   const place = { topic: TOPIC, partition: 0, value: new Uint8Array(1), time: 0 };
   await whole.append(Array.from({ length: OTHERS }, (_, n) => ({ ...place, key: `item:${n}` })));
-  const figures = { read: 0 };
+  const figures = { read: 0, looked: 0 };
   const log: Log = layered(whole, {
     read: async (...place) => {
       const result = await whole.read(...place);
       figures.read += result.records.length;
       return result;
     },
-    ...(!isIndexed && { latest: undefined as never }),
+    latest: isIndexed
+      ? async (...place) => {
+        const record = await whole.latest(...place);
+        if (isErasedKey(place[2]) && record !== null) figures.looked++;
+        return record;
+      }
+      : undefined as never,
   });
-  return { log, figures };
+  const erase = async (user: string, time: number) => {
+    erased.note(user, time);
+    await whole.append(
+      erased.changes().map((change) => ({ topic: TOPIC, partition: 0, ...change, time: 0 })),
+    );
+  };
+  return { log, figures, erase };
 }
 
 for (const isIndexed of [true, false]) {
@@ -88,3 +101,23 @@ for (const isIndexed of [true, false]) {
     assert.ok(figures.read <= (isIndexed ? 0 : OTHERS + 20), `${figures.read} records are read`);
   });
 }
+
+Deno.test("CarriedErasures decodes again only what has changed", async () => {
+  const { log, figures, erase } = await logOf(true);
+  await using _log = log;
+  const topics = generationTopics(topicNames(PREFIX), 2);
+  const known = new ErasedUsers();
+  const carried = new CarriedErasures(log, topics, 0, known);
+  await carried.follow();
+  for (let n = 0; n < 2500; n++) assert.ok(known.includes(`u${n}`, n));
+  assert.equal(figures.looked, 3);
+  await erase("late", 7);
+  assert.ok(!known.includes("late", 7));
+  await carried.follow();
+  assert.ok(known.includes("late", 7) && !known.includes("late", 8));
+  assert.equal(figures.looked, 4);
+  for (let n = 0; n < 1500; n++) await erase(`late${n}`, 8);
+  await carried.follow();
+  for (let n = 0; n < 1500; n++) assert.ok(known.includes(`late${n}`, 8));
+  assert.ok(figures.looked <= 7, `${figures.looked} records`);
+});

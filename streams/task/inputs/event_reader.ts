@@ -73,6 +73,13 @@ export class EventReader {
     return users;
   }
 
+  /** Whether one of the events that wait hands something over. */
+  get hasMerge(): boolean {
+    return this.#batch.some(({ decoded }, n) =>
+      n >= this.#at && decoded.ok && decoded.event.type === "merge"
+    );
+  }
+
   /**
    * Reads events, unless some wait.
    *
