@@ -27,7 +27,7 @@ Deno.test("makePlan() gives the same plan for the same seed, and plans with ever
   assert.deepEqual(seeds.map((seed) => makePlan(seed)), plans);
   const kinds = new Set(plans.flatMap(({ faults }) => faults.map(({ kind }) => kind)));
   assert.equal(kinds.size, 9);
-  assert.equal(new Set(plans.flatMap(({ trial }) => trial ?? [])).size, 11);
+  assert.equal(new Set(plans.flatMap(({ trial }) => trial ?? [])).size, 12);
   assert.match(describePlan(makePlan(4)), /^seed 4: /);
 });
 

@@ -58,6 +58,8 @@ export const TRIALS = [
   "rotten-wal",
   /** A bit of the database changes on the disk, or its end is gone. */
   "rotten-file",
+  /** The deployment goes from one generation to another and back, with faults of its own: see `switching.ts`. */
+  "switch",
 ] as const;
 
 /** One of {@linkcode TRIALS}. */

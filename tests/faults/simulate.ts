@@ -37,6 +37,7 @@ import { type ProcessOptions, SimulatedProcess } from "./process.ts";
 import { serversHere } from "./servers.ts";
 import { StillLog } from "./still_log.ts";
 import { type Death, Storage } from "./storage.ts";
+import { switching } from "./switching.ts";
 import { lossesOf, missingOf, OUTSIDE, poison, type Stage } from "./trials.ts";
 import { type Owner, Stalled, World } from "./world.ts";
 
@@ -204,12 +205,13 @@ class Run implements Disposable {
   async live(): Promise<void> {
     const { partitions, trial } = this.#plan;
     try {
-      await this.#world.finish(() => this.#use());
+      await this.#world.finish(() => trial === "switch" ? this.#switch() : this.#use());
       this.#isOn = false;
     } catch (error) {
       if (!(error instanceof Stalled)) throw error;
       return this.#report(error.message);
     }
+    if (trial === "switch") return;
     // The order of the samples stands in all records of a key together.
     const storage = this.#storage;
     const log: Log | undefined = storage === undefined
@@ -328,6 +330,16 @@ class Run implements Disposable {
       });
       this.#report(`not stopped after ${STOP_MS / 1000} s: ${names.join("; ")}`);
     }
+  }
+
+  async #switch(): Promise<void> {
+    await switching({
+      ...{ plan: this.#plan, world: this.#world, broker: this.#broker, network: this.#network },
+      cutUntil: this.#cutUntil,
+      report: (problem) => this.#report(problem),
+      count: (name, n) => this.#count(name, n),
+      onEnd: (name, error) => this.#options.onLine?.(this.#world.now, name, "fatal", textOf(error)),
+    });
   }
 
   /** What a trial needs. */

@@ -174,12 +174,24 @@ export class Broker {
       }
       reply(undefined);
     },
-    listOffsets: ({ topics }: ListOffsets, reply) => {
-      const [{ topic = "", partitions: [asked] = [] } = {}] = topics;
-      const found = this.topics.get(topic)?.partitions[asked?.partition ?? 0];
-      if (found === undefined) return reply.fail(CODE.unknownTopic);
-      const offset = asked?.timestamp === EARLIEST ? found.start : found.stableEnd;
-      reply({ responses: [{ partitions: [{ partition: asked?.partition, offset: `${offset}` }] }] });
+    listOffsets: ({ topics, isolationLevel }: ListOffsets, reply) => {
+      const offsetOf = (
+        topic: string,
+        { partition, timestamp }: ListOffsets["topics"][0]["partitions"][0],
+      ) => {
+        const found = this.topics.get(topic)?.partitions[partition];
+        const end = isolationLevel === READ_UNCOMMITTED ? found?.end : found?.stableEnd;
+        return timestamp === EARLIEST ? found?.start : end;
+      };
+      const responses = topics.map(({ topic, partitions }) => ({
+        topic,
+        partitions: partitions.map((asked) => ({ ...asked, offset: offsetOf(topic, asked) })),
+      }));
+      const isUnknown = responses.some(({ partitions }) =>
+        partitions.some(({ offset }) => offset === undefined)
+      );
+      if (isUnknown) return reply.fail(CODE.unknownTopic);
+      reply({ responses });
     },
     findGroupCoordinator: (_: unknown, reply) => reply({ coordinator: { nodeId: NODE } }),
     describeGroups: ({ groupIds }: { readonly groupIds: readonly string[] }, reply) =>
@@ -514,6 +526,7 @@ export class Broker {
 /** The only node's number. */
 export const NODE = 1;
 const EARLIEST = -2;
+const READ_UNCOMMITTED = 0;
 const ID_BYTES = 16;
 
 const NO_ID = new Uint8Array(ID_BYTES);
@@ -554,6 +567,7 @@ interface DeleteRecords {
 }
 
 interface ListOffsets {
+  readonly isolationLevel: number;
   readonly topics: readonly {
     readonly topic: string;
     readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[];

@@ -1,0 +1,253 @@
+/**
+ * A deployment that goes from one generation to another and back on a simulated broker, again and again: around the records
+ * of a switch processes die, freeze or are cut off, and the broker is started again. Each request on the log has one answer.
+ *
+ * @module
+ */
+
+import type { Event } from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
+import { decodeEvent } from "../../src/events/codec.ts";
+import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { INPUT } from "../../streams/topics/delivery.ts";
+import { servingGeneration } from "../../streams/topics/serving.ts";
+import { topicSpecs } from "../../streams/topics/topics.ts";
+import { topics } from "../generations/built.ts";
+import { Member, type MembersOptions } from "../generations/members.ts";
+import { recordsOf, shopEvents } from "../service/deployment.ts";
+import type { Broker } from "./broker/broker.ts";
+import { breakConnections, type Network } from "./cluster.ts";
+import { EPOCH } from "./globals.ts";
+import { kafkaAppender, pause } from "./people.ts";
+import type { Plan } from "./plan.ts";
+import { StillLog } from "./still_log.ts";
+import type { Owner, World } from "./world.ts";
+
+/** Where it happens. */
+export interface SwitchingStage {
+  readonly plan: Plan;
+  readonly world: World;
+  readonly broker: Broker;
+  readonly network: Network;
+  /** Until when processes cannot reach the broker, by name. */
+  readonly cutUntil: Map<string, number>;
+  /** Told of what is wrong. */
+  readonly report: (problem: string) => void;
+  readonly count: (name: string, n: number) => void;
+  /** Told of what processes end with. */
+  readonly onEnd: (name: string, error: unknown) => void;
+}
+
+const OPEN = { brokers: ["broker:9092"], compression: "none" } as const;
+/** Events before it begins, and while it goes on. */
+const FIRST_EVENTS = 60;
+const EVENTS = 500;
+/** Event time between two events: samples are to be settled. */
+const STEP_MS = 60_000;
+const PAST_MS = 30 * 86_400_000;
+const RESTART_MS = 1000;
+const FAULTS = 12;
+/** Without an answer so long is too long. */
+const STUCK_MS = 120_000;
+
+/** From the first topic to the last look. */
+export async function switching(stage: SwitchingStage): Promise<void> {
+  const { plan: { partitions, durationMs, seed }, world } = stage;
+  const random = world.random("switching");
+  const options: MembersOptions = {
+    tasks: { 1: partitions, 2: random() < 0.5 ? partitions : 2 * partitions },
+    patienceMs: [1000, 3000, 10_000][Math.floor(3 * random())]!,
+  };
+  const events = shopEvents(200, 24, seed).slice(0, FIRST_EVENTS + EVENTS);
+  const gapMs = durationMs / 5 / EVENTS;
+  {
+    await using log = await KafkaLog.open(OPEN);
+    await log.createTopics(topicSpecs(topics, partitions));
+    await log.append(recordsOf(events.slice(0, FIRST_EVENTS).map(timed)));
+  }
+  const processes = new Processes(stage, options);
+  for (let n = 0; n < 2 + Math.floor(2 * random()); n++) processes.start(`node-${n}`);
+  const suffering = processes.suffer();
+  const append = kafkaAppender();
+  for (const [n, event] of events.slice(FIRST_EVENTS).entries()) {
+    await pause(2 * gapMs * random());
+    const [record] = recordsOf([timed(event, FIRST_EVENTS + n)]).slice(-1);
+    await append(record!);
+  }
+  processes.calm();
+  await suffering;
+  await untilAnswered(stage);
+  processes.end();
+  await check(stage);
+}
+
+/** An event of a past that goes by faster. */
+function timed(event: Event, n: number): Event {
+  return { ...event, time: EPOCH - PAST_MS + n * STEP_MS };
+}
+
+/** The processes, which a supervisor starts again. */
+class Processes {
+  readonly #stage: SwitchingStage;
+  readonly #options: MembersOptions;
+  readonly #owners = new Map<string, Owner>();
+  #isOn = true;
+  #isCalm = false;
+
+  constructor(stage: SwitchingStage, options: MembersOptions) {
+    this.#stage = stage;
+    this.#options = options;
+  }
+
+  start(name: string): void {
+    const { world, count, onEnd } = this.#stage;
+    const owner = world.owner(name);
+    this.#owners.set(name, owner);
+    count("processes started", 1);
+    const ended = (error: unknown) => {
+      world.schedule(world.self, RESTART_MS, "restart", () => {
+        onEnd(name, error);
+        if (!this.#isOn || this.#owners.get(name) !== owner) return;
+        owner.isAlive = false;
+        this.start(name);
+      });
+    };
+    world.schedule(owner, 0, "start", () => {
+      this.#live().then(() => ended(new Error("it has stopped")), ended);
+    });
+  }
+
+  /** What `run --rebuild` does, but that it goes back as soon as it has switched. */
+  async #live(): Promise<never> {
+    await using log = await KafkaLog.open(OPEN);
+    await using member = await Member.start(log, this.#options);
+    const { place, succession } = member;
+    const building = async () => {
+      for (;;) {
+        await pause(500);
+        if (this.#isCalm) continue;
+        try {
+          const number = await servingGeneration(log, topics) === 1 ? 2 : 1;
+          const { isSwitched } = await member.build(number);
+          if (isSwitched) this.#stage.count("switches", 1);
+        } catch (error) {
+          if (place.isReleased) throw error;
+          this.#stage.count("builds that were given up", 1);
+        }
+      }
+    };
+    const serving = async () => {
+      for (let service = place.current;; service = place.current) {
+        await service.ended;
+        if (service === place.current) throw new Error("its service has ended");
+      }
+    };
+    return await Promise.race([
+      building(),
+      serving(),
+      succession.ended.then((): never => {
+        throw new Error("it follows no more");
+      }),
+    ]);
+  }
+
+  /** Lets something happen around records of a switch, until it is calm. */
+  async suffer(): Promise<void> {
+    const { world, broker, count } = this.#stage;
+    const random = world.random("faults");
+    const under: Promise<void>[] = [];
+    for (let seen = 0, faults = 0; !this.#isCalm && faults < FAULTS;) {
+      await pause(2);
+      const end = broker.topics.get(topics.generations)?.partitions[0]?.end ?? 0;
+      if (end === seen) continue;
+      seen = end;
+      if (random() > 0.25) continue;
+      await pause(600 * random() ** 3);
+      const names = [...this.#owners.keys()];
+      const name = names[Math.floor(names.length * random())]!;
+      faults++;
+      count("faults", 1);
+      under.push(this.#fault(name, Math.floor(10 * random()), 50 * 200 ** random()));
+    }
+    await Promise.all(under);
+  }
+
+  async #fault(name: string, kind: number, lastsMs: number): Promise<void> {
+    const { world, broker, network, cutUntil } = this.#stage;
+    const owner = this.#owners.get(name)!;
+    if (kind < 4) {
+      owner.isAlive = false;
+      await pause(lastsMs);
+      if (this.#owners.get(name) === owner) this.start(name);
+    } else if (kind < 6) {
+      owner.frozenUntil = Math.max(owner.frozenUntil, world.now + lastsMs);
+      await pause(lastsMs);
+    } else if (kind < 8) {
+      cutUntil.set(name, world.now + lastsMs);
+      await pause(lastsMs);
+      breakConnections(world, network, owner);
+    } else if (kind < 9) {
+      owner.lagMs = 1 + lastsMs / 500;
+      await pause(lastsMs);
+      owner.lagMs = 0;
+    } else {
+      broker.isUp = false;
+      breakConnections(world, network);
+      await pause(lastsMs / 4);
+      broker.restart();
+    }
+  }
+
+  /** From now on nothing happens to anybody, and nothing is built. */
+  calm(): void {
+    this.#isCalm = true;
+  }
+
+  /** Ends all of them. */
+  end(): void {
+    this.#isOn = false;
+    for (const owner of this.#owners.values()) owner.isAlive = false;
+  }
+}
+
+/** Answers by the place of their request on `events`. */
+async function answers({ plan, broker }: SwitchingStage): Promise<ReadonlyMap<string, readonly string[]>> {
+  const log = new StillLog(broker);
+  const found = new Map<string, string[]>();
+  for (let p = 0; p < plan.partitions; p++) {
+    for await (const { value, offset } of readAll(log, topics.events, p)) {
+      const decoded = decodeEvent(value ?? new Uint8Array(0));
+      if (decoded.ok && decoded.event.type === "request") found.set(`${p}/${offset}`, []);
+    }
+    for await (const { value, offset, headers } of readAll(log, topics.recommendations, p)) {
+      const { model }: Recommendation = JSON.parse(new TextDecoder().decode(value!));
+      const [, input] = (headers[INPUT] ?? "").split("/");
+      found.get(`${p}/${input}`)?.push(`${model} at ${offset}, input ${headers[INPUT]}`);
+    }
+  }
+  return found;
+}
+
+async function untilAnswered(stage: SwitchingStage): Promise<void> {
+  const { world, report } = stage;
+  let best = Infinity;
+  for (let since = world.now;;) {
+    const left = [...(await answers(stage)).values()].filter(({ length }) => length === 0).length;
+    if (left === 0) return;
+    if (left < best) [best, since] = [left, world.now];
+    if (world.now - since > STUCK_MS) return report(`${left} requests are not answered`);
+    await pause(500);
+  }
+}
+
+async function check(stage: SwitchingStage): Promise<void> {
+  const found = await answers(stage);
+  stage.count("requests", found.size);
+  const wrong = [...found].filter(([, { length }]) => length > 1);
+  stage.count("answered twice", wrong.length);
+  for (const [place, all] of wrong.slice(0, 5)) {
+    stage.report(`the request at ${place} has ${all.length} answers: ${all.join("; ")}`);
+  }
+  if (found.size === 0) stage.report("nobody has asked");
+}
