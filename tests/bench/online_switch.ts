@@ -3,9 +3,13 @@
  * whether each request has one answer on the log.
  *
  *     deno run -A tests/bench/online_switch.ts --rate 50 --seconds 60
+ *     deno run -A tests/bench/online_switch.ts --log kafka --processes 2 --kill builder --at closing --after 100
+ *     deno run -A tests/bench/online_switch.ts --log kafka --processes 2 --back
  *
  * It feeds the shop, serves it with a feature less until it is at the end, then starts `run --rebuild` with that feature and
- * more tasks.
+ * more tasks. With `--kill` the process that builds, or another one, is killed so many milliseconds after a record of the
+ * switch, or after both generations were compared (`--at rows`), and started again. With `--back` process 1 is started again
+ * with the old configuration once it has switched, and takes the group back.
  *
  * @module
  */
@@ -34,6 +38,10 @@ const { values } = parseArgs({
     partitions: { type: "string", default: "2" },
     tasks: { type: "string", default: "6" },
     processes: { type: "string", default: "1" },
+    kill: { type: "string" },
+    at: { type: "string", default: "closing" },
+    after: { type: "string", default: "0" },
+    back: { type: "boolean", default: false },
   },
 });
 const [rate, seconds] = [Number(values.rate), Number(values.seconds)];
@@ -93,6 +101,17 @@ function serve(n: number, config: string, flags: readonly string[], onLine: (lin
   );
 }
 
+/** Tells of the records of switches. */
+async function watch(onStep: (key: string) => void, isOver: () => boolean): Promise<void> {
+  await using log = await KafkaLog.open({ brokers: [broker!.address] });
+  const { generations } = topicNames();
+  for (let next = (await log.bounds(generations, 0)).end; !isOver();) {
+    const read = await log.read(generations, 0, next, { waitMs: 200 });
+    for (const { key, value } of read.records) if (value !== null) onStep(key ?? "");
+    next = read.next;
+  }
+}
+
 /** Waits until something is so. @throws Error when it is not within ten minutes */
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
@@ -102,9 +121,9 @@ async function until(what: string, condition: () => boolean | Promise<boolean>):
   }
 }
 
-async function isReady(): Promise<boolean> {
+async function isReady(of: readonly string[] = urls): Promise<boolean> {
   try {
-    const responses = await Promise.all(urls.map((url) => fetch(`${url}/ready`)));
+    const responses = await Promise.all(of.map((url) => fetch(`${url}/ready`)));
     await Promise.all(responses.map(({ body }) => body?.cancel()));
     return responses.every(({ ok }) => ok);
   } catch {
@@ -138,15 +157,26 @@ const asked: Asked[] = [];
 let failedClicks = 0, clicks = 0;
 /** What failed, when it was asked, and for how long it had waited, milliseconds. */
 const failures: { readonly what: string; readonly at: number; readonly ms: number }[] = [];
+/** Processes that are not to be asked, as a load balancer knows. */
+const down = new Set<number>();
+/** Requests that a process had when it was killed. */
+let killed = 0;
+/** Nobody else asks under these names. */
+const own = `drill-${crypto.randomUUID().slice(0, 8)}`;
 
 function fail(n: number, at: number, why: string): void {
-  failures.push({ what: `${n}, process ${n % processes}: ${why}`, at, ms: performance.now() - at });
+  failures.push({ what: `${n}, process ${processOf(n)}: ${why}`, at, ms: performance.now() - at });
+}
+
+/** Who is asked. */
+function processOf(n: number): number {
+  return down.has(n % processes) ? (n + 1) % processes : n % processes;
 }
 
 /** Asks for a list, and clicks on one of five. */
 async function ask(n: number): Promise<void> {
   const at = performance.now();
-  const request = `drill-${n}`, user = `u${1 + n * 7 % 400}`;
+  const request = `${own}-${n}`, user = `u${1 + n * 7 % 400}`, asks = processOf(n);
   try {
     const response = await post(n, "/v1/recommend", { user, count: 5, request });
     const list = await response.json() as Recommendation;
@@ -158,7 +188,7 @@ async function ask(n: number): Promise<void> {
     clicks++;
     const event = {
       type: "interaction",
-      id: `click-${n}`,
+      id: `${own}-click-${n}`,
       user,
       item,
       request,
@@ -171,13 +201,14 @@ async function ask(n: number): Promise<void> {
     failedClicks++;
     fail(n, at, `click: ${taken.status} ${said}`);
   } catch (error) {
+    if (down.has(asks)) return void killed++;
     fail(n, at, `${error}`);
     asked.push({ request, at, ms: performance.now() - at, isFailed: true });
   }
 }
 
 async function post(n: number, route: string, body: unknown): Promise<Response> {
-  return await fetch(`${urls[n % processes]}${route}`, {
+  return await fetch(`${urls[processOf(n)]}${route}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
@@ -191,24 +222,71 @@ try {
   const first = serve(0, configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
   await until("the shop is served to its end", () => isCaughtUp);
   await stop(first);
-  let said: string | undefined, began = 0, switched = 0;
-  const flags = ["--rebuild", "--anyway", "--rebuild-share", values.share, "--partitions", values.tasks];
-  const running = urls.map((_, n) =>
-    serve(n, configs[1], flags, (line) => {
+  let said: string | undefined, began = 0, switched = 0, builder = 0, isKilled = values.kill === undefined;
+  const pauses: string[] = [];
+  /** Called with what happens at a switch. */
+  let onStep = (_step: string) => {};
+  const common = ["--rebuild", "--anyway", "--rebuild-share", values.share];
+  const flags = [...common, "--partitions", values.tasks];
+  const rebuild = (n: number, config: string, flags: readonly string[]) =>
+    serve(n, config, flags, (line) => {
       if (/rebuild|generation|changed|error|warn/i.test(line)) print(`${n}: ${line}`);
-      if (/builds generation/.test(line)) began ||= performance.now();
-      if (/serves, after a pause of/.test(line)) [said, switched] = [line, performance.now()];
-    })
-  );
+      if (/builds generation/.test(line)) [began, builder] = [began || performance.now(), n];
+      if (/rows that both have/.test(line)) onStep("rows");
+      const [pause] = /(?<=serves, after a pause of )\d+/.exec(line) ?? [];
+      if (pause !== undefined) [said, switched] = [pause, performance.now()], pauses.push(pause);
+      // Where the builder is killed, nobody says it but those who follow.
+      else if (/serves: this process runs it/.test(line)) said ??= "none";
+    });
+  const running = urls.map((_, n) => rebuild(n, configs[1], flags));
+  /** Kills a process, and starts it again. */
+  const kill = async () => {
+    await delay(Number(values.after));
+    const n = values.kill === "builder" ? builder : (builder + 1) % processes;
+    print(`kills process ${n}`);
+    down.add(n);
+    running[n]!.kill("SIGKILL");
+    await delay(2000);
+    running[n] = rebuild(n, configs[1], flags);
+    await until("it is ready again", () => isReady([urls[n]!]));
+    down.delete(n);
+    isKilled = true;
+  };
+  if (values.kill !== undefined) {
+    onStep = (step) => {
+      if (step !== values.at) return;
+      onStep = () => {};
+      void kill();
+    };
+    void watch((step) => onStep(step), () => isKilled);
+  }
+  /** Has process 1 go back to the generation before. */
+  const goBack = async () => {
+    await delay(3000);
+    down.add(1);
+    await delay(500);
+    await stop(running[1]!);
+    said = undefined;
+    const begun = performance.now();
+    running[1] = rebuild(1, configs[0], [...common, "--roll-back", "--partitions", values.partitions]);
+    await until("it is ready again", () => isReady([urls[1]!]));
+    down.delete(1);
+    await until("it has gone back", () => said !== undefined);
+    print(`back within ${Math.round(performance.now() - begun)} ms of the start`);
+  };
+  let back: Promise<void> | undefined, isBack = !values.back;
   await until("all processes are ready", isReady);
   const begun = performance.now();
   const pending: Promise<void>[] = [];
-  for (let n = 0; performance.now() - begun < 1000 * seconds || said === undefined; n++) {
+  const isOver = () => said !== undefined && isKilled && isBack;
+  for (let n = 0; performance.now() - begun < 1000 * seconds || !isOver(); n++) {
     if (performance.now() - begun > 10_000 * seconds) break;
+    if (values.back && said !== undefined) back ??= goBack().then(() => void (isBack = true));
     await delay(Math.max(0, begun + 1000 * n / rate - performance.now()));
     pending.push(ask(n));
   }
   await Promise.all(pending);
+  await back;
   await delay(2000);
   await Promise.all(running.map(stop));
 
@@ -222,13 +300,13 @@ try {
   for (let partition = 0; partition < Number(values.partitions); partition++) {
     for await (const { value, offset, time, headers } of readAll(log, topics.recommendations, partition)) {
       const { request, version } = JSON.parse(new TextDecoder().decode(value!)) as Recommendation;
-      if (!request.startsWith("drill-")) continue;
+      if (!request.startsWith(own)) continue;
       const at = `${partition}/${offset} at ${time}: version ${version}, input ${headers["input"]}`;
       answers.set(request, [...answers.get(request) ?? [], at]);
     }
     for await (const { value } of readAll(log, topics.events, partition)) {
       const { id } = JSON.parse(new TextDecoder().decode(value!)) as { id?: string };
-      if (id?.startsWith("click-")) ids.set(id, (ids.get(id) ?? 0) + 1);
+      if (id?.startsWith(own)) ids.set(id, (ids.get(id) ?? 0) + 1);
     }
   }
   const doubled = [...answers].filter(([, at]) => at.length > 1);
@@ -249,7 +327,8 @@ try {
       lostClicks: clicks - ids.size,
       doubledClicks: [...ids.values()].filter((times) => times > 1).length,
       buildSeconds: (switched - began) / 1000,
-      pause: said?.match(/pause of (\d+) ms/)?.[1],
+      pauses,
+      killed,
       p50: sorted[Math.floor(sorted.length * 0.5)],
       p99: sorted[Math.floor(sorted.length * 0.99)],
       slowest: sorted.at(-1),
