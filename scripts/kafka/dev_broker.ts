@@ -7,7 +7,7 @@
 
 import { fileURLToPath } from "node:url";
 import { freePort, portFor, startJava } from "./java_process.ts";
-import { exists, mavenJars, run } from "./maven_jars.ts";
+import { exists, mavenJars, remove, run } from "./maven_jars.ts";
 
 /** Options of {@linkcode startBroker}. */
 export interface DevBrokerOptions {
@@ -192,10 +192,4 @@ function serverProperties(
     ...more,
   };
   return Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join("");
-}
-
-async function remove(path: string): Promise<void> {
-  await Deno.remove(path, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
 }

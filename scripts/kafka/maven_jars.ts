@@ -22,7 +22,7 @@ export async function mavenJars(pom: string, cache: string): Promise<string> {
     await run(["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", `-DoutputDirectory=${fetched}`]);
     await Deno.rename(fetched, folder);
   } catch (error) {
-    await Deno.remove(fetched, { recursive: true });
+    await remove(fetched);
     if (!await exists(folder)) throw error;
   }
   return folder;
@@ -48,4 +48,11 @@ export async function run([command = "", ...args]: readonly string[]): Promise<v
 /** Whether there is a file or folder. */
 export async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** Removes a file or folder, if it is there. */
+export async function remove(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
 }
