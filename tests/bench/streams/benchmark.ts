@@ -14,7 +14,7 @@ import {
   progressOf,
   reportOf,
 } from "../../../scripts/evaluate/next_item_report.ts";
-import { PUBLIC_STREAMS } from "./public_streams.ts";
+import { BENCHMARK_STREAMS } from "./benchmark_streams.ts";
 
 /** What of it is run. */
 export interface StreamsOptions {
@@ -64,7 +64,7 @@ const CLEAN = /^[0-9a-f]{40}$/;
 export async function runStreams(
   { folder, only, seeds, queries, behaviours: limit, config = {}, json }: StreamsOptions,
 ): Promise<void> {
-  const names = PUBLIC_STREAMS.map(({ name }) => name);
+  const names = BENCHMARK_STREAMS.map(({ name }) => name);
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new RangeError(`Cannot run ${unknown} as a stream: wanted is one of ${names.join(", ")}`);
@@ -72,7 +72,9 @@ export async function runStreams(
   if (json !== undefined) await makeRoomFor(json.file);
   const settings: Settings = { commit: json?.commit, folder, queries, behaviours: limit, config };
   const reports = json === undefined ? [] : await reportsOf(json.file, settings);
-  for (const { name, kind, target, withoutOwn, count = COUNT, onRequest = false, open } of PUBLIC_STREAMS) {
+  for (
+    const { name, kind, target, withoutOwn, count = COUNT, onRequest = false, open } of BENCHMARK_STREAMS
+  ) {
     if (only === undefined ? onRequest : !only.includes(name)) continue;
     const stream = await open(folder).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { byUserAndLine, type Step } from "../../../scripts/evaluate/steps.ts";
 import { overSeeds, runStreams, type StreamsOptions } from "./benchmark.ts";
-import { PUBLIC_STREAMS } from "./public_streams.ts";
+import { BENCHMARK_STREAMS } from "./benchmark_streams.ts";
 
 /** Small files in the formats of the data sets, made up. */
 async function folderOfData() {
@@ -23,10 +23,10 @@ async function folderOfData() {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-Deno.test("PUBLIC_STREAMS are read in the order of time, with what their files say", async () => {
+Deno.test("BENCHMARK_STREAMS are read in the order of time, with what their files say", async () => {
   await using folder = await folderOfData();
   const behaviours = async (name: string) => {
-    const stream = await PUBLIC_STREAMS.find((each) => each.name === name)!.open(folder.path);
+    const stream = await BENCHMARK_STREAMS.find((each) => each.name === name)!.open(folder.path);
     const records = await Array.fromAsync(stream.open());
     return records.flatMap((record) =>
       record.kind === "event" && record.event.type === "interaction"
@@ -45,7 +45,7 @@ Deno.test("PUBLIC_STREAMS are read in the order of time, with what their files s
 
 Deno.test("ml-1m-split: all but the last two are learnt, the last but one is known, the last is judged", async () => {
   await using folder = await folderOfData();
-  const stream = await PUBLIC_STREAMS.find(({ name }) => name === "ml-1m-split")!.open(folder.path);
+  const stream = await BENCHMARK_STREAMS.find(({ name }) => name === "ml-1m-split")!.open(folder.path);
   const learnt = new Map<string, string[]>(), known: string[] = [], held: string[] = [];
   let last = -Infinity;
   for await (const record of stream.open()) {

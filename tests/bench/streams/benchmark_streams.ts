@@ -14,7 +14,7 @@ import { type Stream, streamOf } from "../../../scripts/evaluate/stream.ts";
 import { articlesOf, MIND_ACTIONS, visitsOf } from "../../../scripts/research/protocols/mind_files.ts";
 
 /** A stream of the benchmark. */
-export interface PublicStream {
+export interface BenchmarkStream {
   readonly name: string;
   /** What kind of stream it is, in words. */
   readonly kind: string;
@@ -38,7 +38,7 @@ const HELD_FROM_MS = START_MS + 3_600_000;
 const LIFE = 0.05;
 
 /** All of them. */
-export const PUBLIC_STREAMS: readonly PublicStream[] = [
+export const BENCHMARK_STREAMS: readonly BenchmarkStream[] = [
   {
     name: "shop",
     kind: "the simulated shop that ships with this repository",
