@@ -83,12 +83,15 @@ export async function sampledRowsOn(log: Log): Promise<number> {
   return records.reduce((sum, value) => sum + decodeSample(value).rows.length, 0);
 }
 
+/** Share of the time of {@linkcode until} that its looks may take: each costs the log as much as it costs us. */
+const LOOKING = 0.2;
+
 /** Waits until something is so; fails when it is not within 120 seconds. */
 export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + 120_000;
-  while (!await condition()) {
+  for (let since = performance.now(); !await condition(); since = performance.now()) {
     assert.ok(performance.now() < deadline, `${what} within 120 seconds`);
-    await delay(10);
+    await delay(Math.max(10, (performance.now() - since) * (1 / LOOKING - 1)));
   }
 }
 
