@@ -12,6 +12,14 @@ import { type Api, NOW, startApi } from "../server/deployment.ts";
 const executablePath = await findChromium("the dashboard");
 const KEY = { name: "people", sha256: digestOf("secret-of-a-test"), scopes: ["read", "events"] as const };
 
+let browser: Browser | undefined;
+if (executablePath !== null) {
+  Deno.test.beforeAll(async () => {
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  });
+  Deno.test.afterAll(async () => await browser?.close());
+}
+
 interface Look {
   readonly page: Page;
   readonly api: Api;
@@ -37,14 +45,12 @@ function look(
       const action = (item: string) => ({ type: "interaction", user: "ann/<b>", item, action: "click" });
       const body = [...["i1", "i2", "i3", "i2"].map(action), { type: "klick" }];
       await api.post("/v1/events", body, { "x-api-key": "secret-of-a-test" });
-      let browser: Browser | undefined;
+      const page = await browser!.newPage({
+        colorScheme: dark ? "dark" : "light",
+        viewport: { width, height: 800 },
+        reducedMotion: "reduce",
+      });
       try {
-        browser = await chromium.launch({ executablePath: executablePath ?? "", args: ["--no-sandbox"] });
-        const page = await browser.newPage({
-          colorScheme: dark ? "dark" : "light",
-          viewport: { width, height: 800 },
-          reducedMotion: "reduce",
-        });
         const messages: string[] = [];
         page.on("console", (message) => messages.push(message.text()));
         page.on("pageerror", (error) => messages.push(error.message));
@@ -62,7 +68,7 @@ function look(
         const expected = (text: string) => keys && text.includes("401") || lost && text.includes("404");
         assert.deepEqual(messages.filter((text) => !expected(text)), []);
       } finally {
-        await browser?.close();
+        await page.close();
       }
     },
   });
