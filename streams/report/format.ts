@@ -10,7 +10,8 @@ import type { Figure } from "./report_data.ts";
 /** Placeholder of an undefined figure. */
 export const DASH = "–";
 
-const GROUPED = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+/** Made when it is first used: it takes a tenth of what a command takes to start. */
+let grouped: Intl.NumberFormat | undefined;
 
 // Control and format characters (the latter reorder or hide text), lone surrogates, line separators.
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -27,7 +28,9 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
  * ```
  */
 export function formatCount(value: Figure | undefined): string {
-  return isKnown(value) ? GROUPED.format(value) : DASH;
+  if (!isKnown(value)) return DASH;
+  grouped ??= new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  return grouped.format(value);
 }
 
 /** A number with fixed decimals, 4 by default: the resolution at which AUCs are compared. */
