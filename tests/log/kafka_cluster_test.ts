@@ -16,8 +16,8 @@ const PARTITIONS = 3;
 const PROGRESS = 3;
 /** How long a request waits for a broker that is silent: short, so that the test is. */
 const REQUEST_MS = 2000;
-/** Between two appends. */
-const PAUSE_MS = 25;
+/** Between two appends while somebody waits for traffic, so that a fault meets it on its way, and else. */
+const BUSY_MS = 25, CALM_MS = 250;
 /** After so long without progress we are stuck, however slow the machine. */
 const STUCK_MS = 60_000;
 
@@ -78,8 +78,8 @@ Deno.test({
           ["hidden", () => cluster.hide(1, longEnough)],
         ] as const
       ) {
-        await traffic.moves();
         await wholeAgain(log, [from, to], STUCK_MS);
+        await traffic.moves();
         await suffer().catch((cause) => {
           throw new Error(`a broker was ${what}: ${cause.message}`, { cause });
         });
@@ -110,6 +110,7 @@ class Traffic {
   readonly #to: string;
   readonly #copied = new Array<number>(PARTITIONS).fill(0);
   #isAppending = true;
+  #waiting = 0;
 
   constructor(log: KafkaLog, from: string, to: string) {
     this.#log = log;
@@ -131,6 +132,8 @@ class Traffic {
   /** Resolves when each partition has moved on. */
   async moves(): Promise<void> {
     const wanted = this.#copied.map((copied) => copied + PROGRESS);
+    this.#waiting++;
+    using _ = { [Symbol.dispose]: () => void this.#waiting-- };
     for (const since = performance.now(); wanted.some((count, p) => (this.#copied[p] ?? 0) < count);) {
       if (performance.now() - since > STUCK_MS) {
         throw new Error(`only ${this.#copied} of ${wanted} are copied`);
@@ -155,7 +158,7 @@ class Traffic {
       const partitions = round % 2 === 0 ? [round / 2 % PARTITIONS] : [...Array(PARTITIONS).keys()];
       await this.#log.append(partitions.map((p) => record(this.#from, p, `${round}`)));
       for (const p of partitions) this.appended[p]?.push(`${round}`);
-      await delay(PAUSE_MS);
+      await delay(this.#waiting > 0 ? BUSY_MS : CALM_MS);
     }
   }
 
