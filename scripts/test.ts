@@ -15,16 +15,21 @@ import { pathToFileURL } from "node:url";
 /** The tests that take most processor time, started first so that none is left over at the end. */
 const LONGEST = [
   "tests/service",
-  "tests/replay",
   "tests/log",
-  "tests/chaos",
-  "tests/protocol",
-  "tests/server",
+  "tests/replay",
   "tests/scripts",
+  "tests/chaos",
+  "tests/server",
+  "tests/backup",
+  "tests/docs",
+  "tests/protocol",
+  "tests/dashboard",
 ];
 const SOURCES = ["src", "streams"];
 /** What a file has that calls something before or after each test, or all. */
 const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(/;
+/** Tests make many objects that live briefly: with this room for them, a sixth of the processor time is saved. */
+const YOUNG_SPACE = "--v8-flags=--min-semi-space-size=16,--max-semi-space-size=64";
 /** A folder that takes longer hangs: it is ended, and its output tells in which test. */
 const LIMIT_MS = 15 * 60_000;
 
@@ -76,7 +81,7 @@ async function inOnePiece(folder: string, into: string): Promise<readonly string
 /** Runs `deno test` and forwards its output, as it comes or in one piece. */
 async function runTests(args: readonly string[], isLive: boolean): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--config", "deno.json", "--allow-all", "--doc", "--no-check", ...args],
+    args: ["test", "--config", "deno.json", "--allow-all", "--doc", "--no-check", YOUNG_SPACE, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: isLive ? "inherit" : "piped",
