@@ -42,25 +42,28 @@ export interface SwitchingStage {
 const OPEN = { brokers: ["broker:9092"], compression: "none" } as const;
 /** Events before it begins, and while it goes on. */
 const FIRST_EVENTS = 60;
-const EVENTS = 500;
+const EVENTS = 240;
+const GAP_MS = 80;
+/** So long after a record of a switch many ask. */
+const RUSH_MS = 120;
+const RUSH_GAP_MS = 5;
 /** Event time between two events: samples are to be settled. */
 const STEP_MS = 60_000;
 const PAST_MS = 30 * 86_400_000;
 const RESTART_MS = 1000;
-const FAULTS = 12;
+const FAULTS = 16;
 /** Without an answer so long is too long. */
 const STUCK_MS = 120_000;
 
 /** From the first topic to the last look. */
 export async function switching(stage: SwitchingStage): Promise<void> {
-  const { plan: { partitions, durationMs, seed }, world } = stage;
+  const { plan: { partitions, seed }, world } = stage;
   const random = world.random("switching");
   const options: MembersOptions = {
     tasks: { 1: partitions, 2: random() < 0.5 ? partitions : 2 * partitions },
     patienceMs: [1000, 3000, 10_000][Math.floor(3 * random())]!,
   };
   const events = shopEvents(200, 24, seed).slice(0, FIRST_EVENTS + EVENTS);
-  const gapMs = durationMs / 5 / EVENTS;
   {
     await using log = await KafkaLog.open(OPEN);
     await log.createTopics(topicSpecs(topics, partitions));
@@ -70,10 +73,12 @@ export async function switching(stage: SwitchingStage): Promise<void> {
   for (let n = 0; n < 2 + Math.floor(2 * random()); n++) processes.start(`node-${n}`);
   const suffering = processes.suffer();
   const append = kafkaAppender();
-  for (const [n, event] of events.slice(FIRST_EVENTS).entries()) {
-    await pause(2 * gapMs * random());
-    const [record] = recordsOf([timed(event, FIRST_EVENTS + n)]).slice(-1);
-    await append(record!);
+  for (let n = FIRST_EVENTS, rushed = 0; n < events.length;) {
+    const isRush = world.now - processes.stirredAt < RUSH_MS;
+    await pause(2 * (isRush ? RUSH_GAP_MS : GAP_MS) * random());
+    const rush = { type: "request", user: `u${1 + Math.floor(24 * random())}`, count: 3 } as const;
+    const event = isRush ? { ...rush, request: `rush-${rushed++}`, time: 0 } : events[n++]!;
+    await append(recordsOf([timed(event, n)]).at(-1)!);
   }
   processes.calm();
   await suffering;
@@ -92,6 +97,8 @@ class Processes {
   readonly #stage: SwitchingStage;
   readonly #options: MembersOptions;
   readonly #owners = new Map<string, Owner>();
+  /** When a record of a switch came last. */
+  stirredAt = -Infinity;
   #isOn = true;
   #isCalm = false;
 
@@ -162,13 +169,14 @@ class Processes {
       const end = broker.topics.get(topics.generations)?.partitions[0]?.end ?? 0;
       if (end === seen) continue;
       seen = end;
-      if (random() > 0.25) continue;
-      await pause(600 * random() ** 3);
+      this.stirredAt = world.now;
+      if (random() > 0.5) continue;
+      await pause(60 * random() ** 2);
       const names = [...this.#owners.keys()];
       const name = names[Math.floor(names.length * random())]!;
       faults++;
       count("faults", 1);
-      under.push(this.#fault(name, Math.floor(10 * random()), 50 * 200 ** random()));
+      under.push(this.#fault(name, Math.floor(10 * random()), 10 * 1000 ** random()));
     }
     await Promise.all(under);
   }
@@ -176,21 +184,17 @@ class Processes {
   async #fault(name: string, kind: number, lastsMs: number): Promise<void> {
     const { world, broker, network, cutUntil } = this.#stage;
     const owner = this.#owners.get(name)!;
-    if (kind < 4) {
+    if (kind < 3) {
       owner.isAlive = false;
       await pause(lastsMs);
       if (this.#owners.get(name) === owner) this.start(name);
-    } else if (kind < 6) {
+    } else if (kind < 7) {
       owner.frozenUntil = Math.max(owner.frozenUntil, world.now + lastsMs);
       await pause(lastsMs);
-    } else if (kind < 8) {
+    } else if (kind < 9) {
       cutUntil.set(name, world.now + lastsMs);
       await pause(lastsMs);
       breakConnections(world, network, owner);
-    } else if (kind < 9) {
-      owner.lagMs = 1 + lastsMs / 500;
-      await pause(lastsMs);
-      owner.lagMs = 0;
     } else {
       broker.isUp = false;
       breakConnections(world, network);
