@@ -6,6 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
+import { ignore } from "../log/ignore.ts";
 import type { Log } from "../log/log.ts";
 import { orAborted } from "../log/pause.ts";
 import { RestoreMeter } from "../task/restore_meter.ts";
@@ -53,10 +54,17 @@ export class TaskOpener<N extends ModelName> {
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
+  /** Partitions that wait for what a build leaves. */
+  readonly #waiting = new Set<number>();
+  #isBuilt: boolean;
 
   /** @param around what all tasks share */
   constructor(around: TaskSurroundings<N>) {
     this.#around = around;
+    const { warm } = around.options;
+    this.#isBuilt = warm === undefined;
+    const sorting = warm?.tasks.then((tasks) => this.#leave(tasks));
+    ignore(sorting, "nobody works with them");
   }
 
   /** The restores that are under way, by partition. */
@@ -71,12 +79,8 @@ export class TaskOpener<N extends ModelName> {
       logger.info("task {partition}: waits for a first version of the parameters", { partition });
     }
     signal.throwIfAborted();
-    const built = await orAborted(options.warm?.tasks ?? Promise.resolve(undefined), signal);
-    const warm = built?.get(partition);
-    if (warm !== undefined) {
-      built?.delete(partition);
-      return this.#job(warm, warm.next);
-    }
+    const warm = await this.#built(partition, signal);
+    if (warm !== undefined) return this.#job(warm, warm.next);
     // An older version of its model would reset a state.
     await orAborted(Promise.all([own.served, ...variants.map((variant) => variant.caughtUp)]), signal);
     await options.mayWork?.(signal); // a task that may not work need not be restored
@@ -88,6 +92,29 @@ export class TaskOpener<N extends ModelName> {
     opened.move();
     sayRestored(partition, task, meter);
     return this.#job(task, end);
+  }
+
+  /** What a build has left for a partition that was assigned all the while. */
+  async #built(partition: number, signal: AbortSignal): Promise<Task | undefined> {
+    const { warm } = this.#around.options;
+    if (warm === undefined || this.#isBuilt) return undefined;
+    this.#waiting.add(partition);
+    try {
+      const tasks = await orAborted(warm.tasks, signal);
+      const task = tasks.get(partition);
+      tasks.delete(partition);
+      return task;
+    } finally {
+      this.#waiting.delete(partition);
+    }
+  }
+
+  /** Leaves out tasks of partitions that others may have by now, and go further with than these are. */
+  async #leave(tasks: Map<number, Task>): Promise<void> {
+    this.#isBuilt = true;
+    const left = [...tasks].filter(([partition]) => !this.#waiting.has(partition));
+    for (const [partition] of left) tasks.delete(partition);
+    for (const [, task] of left) await task[Symbol.asyncDispose]();
   }
 
   async #restored(partition: number, meter: RestoreMeter, signal: AbortSignal): Promise<Task> {

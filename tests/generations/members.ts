@@ -16,6 +16,7 @@ import type { WarmGeneration } from "../../streams/service/jobs/options.ts";
 import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
 import { type Role, Service } from "../../streams/service/service.ts";
 import { tasksLog } from "../../streams/task/shared_sources.ts";
+import type { Delivery } from "../../streams/topics/delivery.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics } from "../../streams/topics/topics.ts";
 import { Crash } from "../replay/crashing_log.ts";
@@ -138,6 +139,8 @@ export interface MembersOptions {
   readonly tasks: Readonly<Record<number, number>>;
   /** What processes do. @default {all} */
   readonly roles?: readonly Role[];
+  /** When answers are sent. @default {"exactly-once"} */
+  readonly delivery?: Delivery;
   /** How long a switch may stay open, milliseconds; a broker is slower than memory. @default {300} */
   readonly patienceMs?: number;
   /** Called after each step of a build. */
@@ -205,7 +208,7 @@ export class Member implements AsyncDisposable {
         ...{ number, blueprint, since: 0, isAdopted: false },
         until: (await generationsOf(log, topics)).get(number)?.until,
       },
-      rebuild: { ...rebuild, service: () => ({}) },
+      rebuild: { ...rebuild, service: () => ({ delivery: this.#options.delivery }) },
       start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
       mayServe: () => Promise.resolve(true),
       ...{ share: 1, closeAgainMs: 50 },
@@ -261,7 +264,7 @@ export function endless({ tasks }: MembersOptions, generation: number): number[]
 /** Starts a service for a generation. */
 export async function begin(
   log: Log,
-  { tasks, roles }: MembersOptions,
+  { tasks, roles, delivery }: MembersOptions,
   { generation, ends, warm }: {
     readonly generation: number;
     readonly ends: number[];
@@ -272,7 +275,17 @@ export async function begin(
   const { spec: { model, modelConfig, learner }, task } = await madeOf(log, generation);
   return await Service.start(boundedLog(await tasksLog(log, own, tasks[generation]), topics.events, ends), {
     ...OPTIONS,
-    ...{ generation, model, modelConfig, task, learner, warm, partitions: tasks[generation], roles },
+    ...{
+      generation,
+      model,
+      modelConfig,
+      task,
+      learner,
+      warm,
+      partitions: tasks[generation],
+      roles,
+      delivery,
+    },
     mayWork: (signal) => mayWork(log, topics, generation, signal),
   });
 }

@@ -429,6 +429,27 @@ Deno.test("a task is not restored while another generation takes over", async ()
   assert.equal(restores, 1);
 });
 
+Deno.test("a task that was built does not work where another process has had its partition since", async () => {
+  await using log = new MemoryLog();
+  const { send, allAnswered } = await deployment(log, [40, 260], 2);
+  const options = { tasks: { 1: 2, 2: 2 }, delivery: "at-least-once" } as const;
+  await using one = await Member.start(log, options);
+  await using other = await Member.start(log, options);
+  one.connection.onCommit = async (records, when) => {
+    if (when === "before" || !records.some(({ key }) => key === "serving")) return;
+    const isFaster = () => other.place.current.tasks.size > 0 && other.place.current.serving.model === "dien";
+    await until(() => Promise.resolve(isFaster()), "the other one has some of them");
+  };
+  assert.ok((await one.build(2)).isSwitched);
+  await send(30);
+  await allAnswered();
+  await delay(100);
+  other.die();
+  await until(() => Promise.resolve(one.place.service.tasks.size === 2), "it has all partitions");
+  await send(30);
+  await allAnswered();
+});
+
 Deno.test("what a process has on its way when another generation takes over is answered by that one alone", async () => {
   await using log = new MemoryLog();
   const { send, allAnswered } = await deployment(log, [40, 260], 2);
