@@ -35,6 +35,7 @@ import { ParameterSubscriber } from "../topics/parameters.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
 import { type Topics, topicSpecs } from "../topics/topics.ts";
+import { OwnWrites } from "./own_writes.ts";
 import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts";
 
 /** Most events of a round. */
@@ -101,6 +102,7 @@ export class Rebuild implements AsyncDisposable {
   readonly #options: RebuildOptions;
   readonly #tasks: readonly Task[];
   readonly #remembered: readonly Carried[];
+  readonly #writes: OwnWrites;
   /** What a service takes over besides its tasks. */
   readonly warm: Omit<WarmGeneration, "tasks">;
   /** Where each task stops; nowhere, `Infinity`, once its tasks lead. */
@@ -128,6 +130,7 @@ export class Rebuild implements AsyncDisposable {
       readonly starts: readonly number[];
       readonly sharing: number;
       readonly remembered: readonly Carried[];
+      readonly writes: OwnWrites;
     },
     open: AsyncDisposableStack,
     own: AsyncDisposableStack,
@@ -141,6 +144,7 @@ export class Rebuild implements AsyncDisposable {
     this.#starts = parts.starts;
     this.#sharing = parts.sharing;
     this.#remembered = parts.remembered;
+    this.#writes = parts.writes;
     this.#open = open;
     this.#own = own;
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
@@ -157,9 +161,11 @@ export class Rebuild implements AsyncDisposable {
       options.until.map(async (end, task) => Math.max(end, (await whole.bounds(topics.events, task)).start)),
     );
     const remembering = { from: remembers ?? topics, topics, task: options.task, tasks: until.length };
-    const { log, carried: remembered } = remembers === undefined
+    const { log: read, carried: remembered } = remembers === undefined
       ? { log: whole, carried: [] }
       : await rememberingLog(whole, remembering);
+    const writes = new OwnWrites(read, new Set([topics.samples, topics.signals, topics.parameters]));
+    const { log } = writes;
     const bounded = boundedLog(log, topics.events, until);
     await using open = new AsyncDisposableStack(), own = new AsyncDisposableStack();
     const isHanded = until.length === 1 && carries === undefined && service === undefined;
@@ -197,7 +203,7 @@ export class Rebuild implements AsyncDisposable {
     return new Rebuild(
       log,
       options,
-      { learning, tasks, warm, until, starts, sharing, remembered },
+      { learning, tasks, warm, until, starts, sharing, remembered, writes },
       open.move(),
       own.move(),
     );
@@ -259,6 +265,7 @@ export class Rebuild implements AsyncDisposable {
     const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));
     for (const task of this.#tasks) task.lead();
     this.ends.fill(Infinity);
+    this.#writes.end();
     this.#own.move();
     await this.#open.disposeAsync();
     return tasks;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { compareSamples, mayServe } from "../../streams/generations/comparison.ts";
+import { OwnWrites } from "../../streams/generations/own_writes.ts";
 import { Rebuild } from "../../streams/generations/rebuild.ts";
 import { layered } from "../../streams/log/metered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -97,6 +98,55 @@ for (const partitions of [1, 2]) {
     );
   });
 }
+
+Deno.test("Rebuild does not ask the log for what it has written", async () => {
+  await using log = new MemoryLog();
+  await serve(log, { partitions: 2 });
+  const asked = new Map<string, number>();
+  const count = (topic: string) => asked.set(topic, (asked.get(topic) ?? 0) + 1);
+  const counted = layered(log, {
+    read: (topic, ...place) => (count(topic), log.read(topic, ...place)),
+    bounds: (topic, partition) => (count(topic), log.bounds(topic, partition)),
+  });
+  await build(counted, await rebuildOptions(log));
+  assert.ok((await log.bounds(built.samples, 0)).end > 20);
+  for (const topic of [built.samples, built.signals, built.parameters]) {
+    assert.ok(asked.get(topic)! < 20, `${topic} is asked ${asked.get(topic)} times`);
+  }
+});
+
+Deno.test("OwnWrites reads what is older from the log, and all once others may write", async () => {
+  await using log = new MemoryLog();
+  const topic = { name: "own", partitions: 1, cleanup: "delete" } as const;
+  await log.createTopics([topic]);
+  const record = (text: string, bytes = 1) => {
+    return { topic: "own", partition: 0, key: text, value: new Uint8Array(bytes).fill(7), time: 1 };
+  };
+  await log.append([record("before")]);
+  const writes = new OwnWrites(log, new Set(["own"]));
+  const writer = await writes.log.writer("me");
+  const keys = async (from: number) =>
+    (await writes.log.read("own", 0, from, { maxRecords: 2 })).records.map(({ key }) => key);
+  const commit = async (...records: ReturnType<typeof record>[]) =>
+    await writer.commit({ records, group: "me", offsets: [] });
+  await commit(record("a"), record("b"));
+  assert.deepEqual(await Promise.all([0, 1, 2, 3].map(keys)), [["before", "a"], ["a", "b"], ["b"], []]);
+  assert.deepEqual(await writes.log.bounds("own", 0), { start: 0, end: 3 });
+  for (let n = 0; n < 9; n++) await commit(record(`large${n}`, 1 << 20));
+  for (let from = 0; from < 12; from++) {
+    const options = { maxRecords: 2 };
+    assert.deepEqual(
+      await writes.log.read("own", 0, from, options),
+      await log.read("own", 0, from, options),
+    );
+  }
+  await writes.log.trim("own", 0, 2);
+  assert.deepEqual(await writes.log.bounds("own", 0), { start: 2, end: 12 });
+  writes.end();
+  await commit(record("c"));
+  await log.append([record("of others")]);
+  assert.deepEqual(await keys(12), ["c", "of others"]);
+});
 
 Deno.test("Rebuild is not at its end where the log has nothing to read for now", async () => {
   const digests = [];

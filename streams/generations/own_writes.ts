@@ -1,0 +1,134 @@
+/**
+ * What a build has written to topics that nobody else writes to, for the build to read: asked of Kafka, each look would
+ * cost a request, and wait until the transaction is over.
+ *
+ * ```text
+ *   samples.g2   ■■■■■■■■■■■│▪▪▪▪▪▪▪▪▪▪│      ■ read from the log   ▪ written here, and kept
+ * ```
+ *
+ * @module
+ */
+
+import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
+import { layered } from "../log/metered_log.ts";
+
+/** Bytes that are kept of each partition; what is older is read from the log. */
+const KEPT_BYTES = 4 << 20;
+/** Bytes of a record beside its value, about. */
+const RECORD_BYTES = 100;
+const NO_HEADERS = {};
+
+/** Keeps what the writers of a log write, until it {@linkcode end}s. */
+export class OwnWrites {
+  /** The log. A read of what is kept does not wait. */
+  readonly log: Log;
+  readonly #tails = new Map<string, Tail>();
+  #isOver = false;
+
+  /** @param topics to which only writers that are opened here write */
+  constructor(log: Log, topics: ReadonlySet<string>) {
+    const tails = this.#tails;
+    this.log = layered(log, {
+      writer: async (id, places) => {
+        const writer = await log.writer(id, places);
+        return {
+          id,
+          commit: async (commit) => {
+            const offsets = await writer.commit(commit);
+            for (const [n, record] of this.#isOver ? [] : commit.records.entries()) {
+              if (topics.has(record.topic)) keep(tails, record, offsets[n]!);
+            }
+            return offsets;
+          },
+          [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+        };
+      },
+      async read(topic, partition, from, options = {}) {
+        const kept = tails.get(`${topic}/${partition}`)?.read(from, options);
+        return kept ?? await log.read(topic, partition, from, options);
+      },
+      async bounds(topic, partition) {
+        const tail = tails.get(`${topic}/${partition}`);
+        if (tail === undefined) return await log.bounds(topic, partition);
+        tail.start ??= (await log.bounds(topic, partition)).start;
+        return { start: tail.start, end: tail.end };
+      },
+      async trim(topic, partition, before) {
+        await log.trim(topic, partition, before);
+        const tail = tails.get(`${topic}/${partition}`);
+        if (tail !== undefined) tail.start = undefined;
+      },
+    });
+  }
+
+  /** From now on the log is asked: others may write. */
+  end(): void {
+    this.#isOver = true;
+    this.#tails.clear();
+  }
+}
+
+function keep(tails: Map<string, Tail>, record: NewRecord, offset: number): void {
+  const place = `${record.topic}/${record.partition}`;
+  const tail = tails.get(place) ?? new Tail(offset);
+  tails.set(place, tail);
+  tail.add(record, offset);
+}
+
+/** The newest records of a partition. */
+class Tail {
+  /** Smallest offset that can be read, once it was asked for. */
+  start: number | undefined;
+  /** Behind the last record. */
+  end: number;
+  /** From here on nothing is missing. */
+  #from: number;
+  readonly #records: LogRecord[] = [];
+  #bytes = 0;
+
+  constructor(from: number) {
+    this.#from = this.end = from;
+  }
+
+  add({ topic, partition = 0, key, value, time, headers = NO_HEADERS }: NewRecord, offset: number): void {
+    const kept = value && value.slice(); // the writer may use its bytes again
+    this.#records.push({ topic, partition, offset, key, value: kept, time, headers });
+    this.end = offset + 1;
+    this.#bytes += sizeOf(value);
+    if (this.#bytes <= KEPT_BYTES) return;
+    // Half at a time, as all that is left moves.
+    let dropped = 0;
+    while (this.#bytes > KEPT_BYTES / 2) this.#bytes -= sizeOf(this.#records[dropped++]!.value);
+    this.#records.splice(0, dropped);
+    this.#from = this.#records[0]?.offset ?? this.end;
+  }
+
+  /** `undefined` = something of it may be missing. */
+  read(from: number, { maxRecords = Infinity, maxBytes = Infinity }: ReadOptions): ReadResult | undefined {
+    if (from < this.#from) return undefined;
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (let at = this.#placeOf(from); at < this.#records.length; at++) {
+      if (records.length >= maxRecords || records.length > 0 && bytes >= maxBytes) break;
+      const record = this.#records[at]!;
+      records.push(record);
+      bytes += record.value?.length ?? 0;
+    }
+    return { records, next: (records.at(-1)?.offset ?? from - 1) + 1 };
+  }
+
+  /** Index of the first record at an offset or behind it. */
+  #placeOf(offset: number): number {
+    let [low, high] = [0, this.#records.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#records[middle]!.offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function sizeOf(value: Uint8Array | null): number {
+  return RECORD_BYTES + (value?.length ?? 0);
+}
