@@ -32,8 +32,8 @@ import { workerPermissions } from "./thread_permissions.ts";
 const PROGRESS_MS = 5000;
 /** Initial share of the serving thread for the last legs. */
 const SERVING_SHARE = 0.3;
-/** Most events of a round, which requests wait for. */
-const ROUND_EVENTS = 32;
+/** Most events of a round, whose commit requests wait for; they come in between its reads. */
+const ROUND_EVENTS = 256;
 
 const logger = getLogger(["meander", "rebuild"]);
 

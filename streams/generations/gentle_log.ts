@@ -11,7 +11,7 @@ import { layered } from "../log/metered_log.ts";
 import type { Log } from "../log/log.ts";
 
 /** Most records of a read: what is done with them takes some milliseconds. */
-const RECORDS = 100;
+const RECORDS = 32;
 /** Longest rest: the work may have waited for something else. */
 const LONGEST_REST_MS = 2000;
 
