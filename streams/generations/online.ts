@@ -324,7 +324,7 @@ async function switchOver(
         await notes.serves(old);
         built.resolve(await rebuild.lead());
         await waitFor(() => next.tasks.size > 0, options);
-        const replaced = succession.replace(number, { service: next, ends: rebuild.ends });
+        const replaced = await succession.replace(number, { service: next, ends: rebuild.ends });
         const pauseMs = clock() - begun;
         await replaced.stop();
         return { isSwitched: true, pauseMs };

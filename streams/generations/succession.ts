@@ -99,8 +99,17 @@ export class Succession {
     this.#isSwitching = true;
   }
 
-  /** Puts the service of the next generation into the released place. @returns the previous service */
-  replace(generation: number, { service, ends }: Bounded): Service {
+  /**
+   * Puts the service of the next generation into the released place, once nothing follows records that were read before it
+   * served: the process would go back. @returns the previous service
+   */
+  replace(generation: number, next: Bounded): Promise<Service> {
+    const replaced = this.#heeding.then(() => this.#replace(generation, next));
+    this.#heeding = replaced.then(() => {});
+    return replaced;
+  }
+
+  #replace(generation: number, { service, ends }: Bounded): Service {
     this.#isSwitching = false;
     this.#serving = generation;
     this.#ends = ends;
@@ -171,7 +180,7 @@ export class Succession {
       logger.info("generation {serving} serves: this process runs it from now on", { serving });
       await this.place.release();
       const next = await start(serving);
-      await this.replace(serving, next).stop();
+      await this.#replace(serving, next).stop();
     }
     this.#openSince = closing === null ? undefined : this.#openSince ?? clock();
     for (const task of this.#ends.keys()) {

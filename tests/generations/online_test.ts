@@ -10,6 +10,7 @@ import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   closingRecord,
+  SERVING_KEY,
   servingGeneration,
   servingRecord,
   switchWriterId,
@@ -427,6 +428,35 @@ Deno.test("a task is not restored while another generation takes over", async ()
   await log.append([closingRecord(topics, null, 0)]);
   await until(() => Promise.resolve(service.tasks.size === 1), "it works once it is taken back");
   assert.equal(restores, 1);
+});
+
+Deno.test("a process that has switched does not go back by what it had read before", async () => {
+  await using inner = new MemoryLog();
+  const { send, allAnswered } = await deployment(inner, [40, 160], 1);
+  const held = Promise.withResolvers<void>();
+  let isHeld = false;
+  // The process that looks because of `closing` is told late.
+  const log = layered(inner, {
+    latest: async (topic, partition, key) => {
+      const found = await inner.latest(topic, partition, key);
+      if (topic !== topics.generations || key !== SERVING_KEY || !isHeld) return found;
+      isHeld = false;
+      await held.promise;
+      return found;
+    },
+  });
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 }, patienceMs: 10_000 });
+  member.connection.onCommit = (records, when) => {
+    if (when === "before") return;
+    isHeld ||= records.some(({ key, value }) => key === "closing" && value !== null);
+    if (records.some(({ key }) => key === SERVING_KEY)) setTimeout(held.resolve, 300);
+  };
+  assert.ok((await member.build(2)).isSwitched);
+  const { current } = member.place;
+  await send(20);
+  await allAnswered();
+  await delay(200);
+  assert.ok(member.place.current === current, "it runs what it has switched to");
 });
 
 Deno.test("a task that was built does not work where another process has had its partition since", async () => {
