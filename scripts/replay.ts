@@ -24,8 +24,8 @@ import { kindOf, LOG_KINDS } from "../streams/log/kinds/kinds.ts";
 import { LISTED, PROFILES } from "../streams/replay/profiles.ts";
 import { replay, type ReplayResult, type ReplayView } from "../streams/replay/replay.ts";
 import { counterNotes, replayJson, reportData } from "../streams/replay/replay_report.ts";
-import { formatCount } from "../streams/report/format.ts";
-import { Progress } from "../streams/report/progress.ts";
+import { formatCount, formatFixed, formatPercent } from "../streams/report/format.ts";
+import { Progress, type ProgressStatus } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
 import { renderSummary, wantsColour } from "../streams/report/table.ts";
 import { countEvents } from "../streams/sources/count.ts";
@@ -183,34 +183,32 @@ async function main(flags: Flags): Promise<number> {
 /** Follows the speed and the window metrics of a running replay. */
 class Meter {
   readonly progress: Progress;
+  readonly #total: number | undefined;
   readonly speeds: { rows: number; eventsPerSecond: number }[] = [];
   /** Where the replay was, at least half a second apart, for the last five seconds. */
   readonly #marks: { readonly time: number; readonly events: number }[] = [];
 
   constructor(total: number | undefined) {
-    this.progress = new Progress({
-      ...(total === undefined ? {} : { total }),
-      isTerminal: Deno.stderr.isTerminal(),
-      now: Date.now,
-    });
+    this.#total = total;
+    this.progress = new Progress({ unit: "events", isTerminal: Deno.stderr.isTerminal(), now: Date.now });
   }
 
-  read({ events, learning }: ReplayView) {
+  read({ events, learning }: ReplayView): ProgressStatus {
     const { rows } = learning.validation;
     this.#mark({ time: performance.now(), events }, rows.length);
-    const start = Math.max(0, rows.length - WINDOW_ROWS);
-    const labels = () => rows.labels.subarray(start, rows.length);
-    return {
-      events,
-      eventsPerSecond: speed(this.#marks[0], this.#marks.at(-1)),
-      get auc() {
-        return auc(labels(), rows.predictions.subarray(start, rows.length));
-      },
-      get ctr() {
-        const window = labels();
-        return window.length === 0 ? null : window.reduce((sum, label) => sum + label, 0) / window.length;
-      },
-    };
+    return { done: events, total: this.#total, figures: () => this.#figures(rows) };
+  }
+
+  /** Speed, and AUC of the frozen predictions and click rate of the last window. */
+  #figures({ length, labels, predictions }: ReplayView["learning"]["validation"]["rows"]): string {
+    const start = Math.max(0, length - WINDOW_ROWS);
+    const window = labels.subarray(start, length);
+    const rate = window.length === 0 ? null : window.reduce((sum, label) => sum + label, 0) / window.length;
+    return [
+      `${formatCount(speed(this.#marks[0], this.#marks.at(-1)))} events/s`,
+      `AUC ${formatFixed(auc(window, predictions.subarray(start, length)))}`,
+      `CTR ${formatPercent(rate)}`,
+    ].join(" · ");
   }
 
   #mark(mark: { readonly time: number; readonly events: number }, rows: number): void {

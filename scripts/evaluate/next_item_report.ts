@@ -6,7 +6,9 @@
 
 import type { Estimate } from "../../src/metrics/clustered_mean.ts";
 import { formatCount, formatPercent } from "../../streams/report/format.ts";
+import { Progress } from "../../streams/report/progress.ts";
 import { makeRoomFor, print } from "../flags/command_line.ts";
+import type { Judgements } from "./judgements.ts";
 import { nextItem, type NextItemOptions, type NextItemResult } from "./next_item.ts";
 import { type Figures, figuresOf, type Part, partsOf, type Standing, standingsOf } from "./summary.ts";
 
@@ -41,8 +43,7 @@ export async function reportNextItem(
 ): Promise<number> {
   if (json !== undefined) await makeRoomFor(json);
   const count = options.count ?? 20;
-  const result = await nextItem({ ...options, onProgress: progressOf(count) });
-  print(Deno.stderr, "\n");
+  const result = await runNextItem(options, count);
   const report = reportOf(options, result, from);
   print(Deno.stdout, render(report, result, count));
   if (json !== undefined) {
@@ -53,18 +54,24 @@ export async function reportNextItem(
   return 0;
 }
 
-/** Tells on standard error how far it is, at most once a second. */
-export function progressOf(count: number): NonNullable<NextItemOptions["onProgress"]> {
-  let last = 0;
-  return (done, of, judgements) => {
-    if (performance.now() - last < 1000) return;
-    last = performance.now();
-    const { hitRate, reciprocalRank } = figuresOf(judgements, 0, judgements.where(() => true));
-    const figures = judgements.length === 0
-      ? ""
-      : `, HR@${count} ${fixed(hitRate.mean)}, MRR@${count} ${fixed(reciprocalRank.mean)}`;
-    print(Deno.stderr, `\r${formatCount(done)} of ${formatCount(of)} behaviours${figures} `);
-  };
+/** A run that tells on standard error how far it is. */
+export async function runNextItem(options: NextItemOptions, count: number): Promise<NextItemResult> {
+  using progress = new Progress({
+    unit: "behaviours",
+    isTerminal: Deno.stderr.isTerminal(),
+    now: () => performance.now(),
+  });
+  return await nextItem({
+    ...options,
+    onProgress: (done, total, judgements) =>
+      progress.update({ done, total, figures: () => shortFigures(judgements, count) }),
+  });
+}
+
+function shortFigures(judgements: Judgements, count: number): string {
+  if (judgements.length === 0) return "";
+  const { hitRate, reciprocalRank } = figuresOf(judgements, 0, judgements.where(() => true));
+  return `HR@${count} ${fixed(hitRate.mean)}, MRR@${count} ${fixed(reciprocalRank.mean)}`;
 }
 
 /** The figures of a run. */

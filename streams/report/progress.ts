@@ -1,29 +1,27 @@
 /**
- * Shows the progress of a replay: a bar on a terminal, a plain line every few seconds elsewhere.
+ * Shows the progress of a long command: a bar on a terminal, a plain line every few seconds elsewhere.
  *
  * @module
  */
 
 import cliProgress from "cli-progress";
 import process from "node:process";
-import { formatCount, formatFixed, formatPercent } from "./format.ts";
-import type { Figure } from "./report_data.ts";
+import { formatCount } from "./format.ts";
 
-/** Status of a replay. */
+/** How far a command is. */
 export interface ProgressStatus {
-  /** Events handled so far. */
-  readonly events: number;
-  readonly eventsPerSecond: Figure;
-  /** AUC of the frozen predictions of the last window. */
-  readonly auc: Figure;
-  /** Click rate of the last window, 0..1. */
-  readonly ctr: Figure;
+  /** Records handled so far. */
+  readonly done: number;
+  /** Of how many; `undefined` = it is not known. */
+  readonly total?: number | undefined;
+  /** What has come out so far, for people; asked for when it is shown. */
+  readonly figures: () => string;
 }
 
 /** Options of {@linkcode Progress}. */
 export interface ProgressOptions {
-  /** Expected number of events; without it there are only lines. */
-  readonly total?: number;
+  /** What is counted, in the plural. */
+  readonly unit: string;
   /** Whether standard error is a terminal. */
   readonly isTerminal: boolean;
   /** Wall clock, milliseconds. */
@@ -33,6 +31,9 @@ export interface ProgressOptions {
   /** Least time between two plain lines. @default {5000} */
   readonly intervalMs?: number;
 }
+
+/** The bar is drawn ten times a second at most. */
+const BAR_INTERVAL_MS = 100;
 
 interface Bar {
   start(total: number, value: number, payload: { status: string }): void;
@@ -47,18 +48,15 @@ interface Bar {
  * import assert from "node:assert/strict";
  * import { progressLine } from "./progress.ts";
  *
- * const status = { events: 5000, eventsPerSecond: 2512.3, auc: 0.71234, ctr: 0.121 };
- * assert.equal(
- *   progressLine(status, 20_000),
- *   "5,000 of 20,000 events (25 %) · 2,512 events/s · AUC 0.7123 · CTR 12.1 %",
- * );
+ * const status = { done: 5000, total: 20_000, figures: () => "2,512 events/s" };
+ * assert.equal(progressLine(status, "events"), "5,000 of 20,000 events (25 %) · 2,512 events/s");
  * ```
  */
-export function progressLine(status: ProgressStatus, total?: number): string {
+export function progressLine({ done, total, figures }: ProgressStatus, unit: string): string {
   const share = total
-    ? ` of ${formatCount(total)} events (${Math.floor(100 * status.events / total)} %)`
-    : " events";
-  return `${formatCount(status.events)}${share} · ${figures(status)}`;
+    ? ` of ${formatCount(total)} ${unit} (${Math.floor(100 * done / total)} %)`
+    : ` ${unit}`;
+  return [`${formatCount(done)}${share}`, figures()].filter((part) => part !== "").join(" · ");
 }
 
 /**
@@ -68,44 +66,44 @@ export function progressLine(status: ProgressStatus, total?: number): string {
 export class Progress implements Disposable {
   readonly #options: ProgressOptions;
   readonly #write: (line: string) => void;
-  readonly #bar: Bar | null;
-  #lineTime: number;
-  #last: ProgressStatus = { events: 0, eventsPerSecond: null, auc: null, ctr: null };
-  #reported: ProgressStatus | null = null;
+  #bar: Bar | null = null;
+  #shownAt: number;
+  #last: ProgressStatus | null = null;
+  #shown: ProgressStatus | null = null;
 
-  /** Starts the bar at 0; the first plain line follows after an interval. */
+  /** Shows nothing yet; the first plain line follows after an interval. */
   constructor(options: ProgressOptions) {
     this.#options = options;
     this.#write = options.write ?? writeLine;
-    this.#lineTime = options.now();
-    this.#bar = options.isTerminal && options.total ? createBar() : null;
-    this.#bar?.start(options.total ?? 0, 0, { status: "starting" });
+    this.#shownAt = options.now();
   }
 
-  /** Updates the status; cheap enough to call for every batch. */
+  /** Updates the status; cheap enough to call for every record. */
   update(status: ProgressStatus): void {
+    const { isTerminal, now, intervalMs = 5000 } = this.#options;
     this.#last = status;
-    if (this.#bar !== null) return this.#bar.update(status.events, { status: figures(status) });
-    const now = this.#options.now();
-    if (now - this.#lineTime < (this.#options.intervalMs ?? 5000)) return;
-    this.#lineTime = now;
-    this.#line();
+    if (isTerminal && status.total && this.#bar === null) {
+      this.#bar = createBar();
+      this.#bar.start(status.total, status.done, { status: "starting" });
+    }
+    const time = now();
+    if (time - this.#shownAt < (this.#bar === null ? intervalMs : BAR_INTERVAL_MS)) return;
+    this.#shownAt = time;
+    this.#show(status);
   }
 
   /** Shows the last status unless shown, and releases the terminal. */
   [Symbol.dispose](): void {
-    if (this.#bar !== null) this.#bar.stop();
-    else if (this.#last.events > 0 && this.#last !== this.#reported) this.#line();
+    if (this.#last !== null && this.#last !== this.#shown) this.#show(this.#last);
+    this.#bar?.stop();
+    this.#bar = null;
   }
 
-  #line(): void {
-    this.#reported = this.#last;
-    this.#write(progressLine(this.#last, this.#options.total));
+  #show(status: ProgressStatus): void {
+    this.#shown = status;
+    if (this.#bar === null) this.#write(progressLine(status, this.#options.unit));
+    else this.#bar.update(status.done, { status: status.figures() });
   }
-}
-
-function figures({ eventsPerSecond, auc, ctr }: ProgressStatus): string {
-  return `${formatCount(eventsPerSecond)} events/s · AUC ${formatFixed(auc)} · CTR ${formatPercent(ctr)}`;
 }
 
 function createBar(): Bar {

@@ -1,10 +1,24 @@
 import assert from "node:assert/strict";
 import { Progress, progressLine, type ProgressStatus } from "../../streams/report/progress.ts";
 
-const status = (events: number): ProgressStatus => ({ events, eventsPerSecond: 2000, auc: null, ctr: 0.1 });
+const status = (done: number, total?: number): ProgressStatus => ({ done, total, figures: () => "AUC –" });
 
-Deno.test("progressLine() does without a total", () => {
-  assert.equal(progressLine(status(5000)), "5,000 events · 2,000 events/s · AUC – · CTR 10.0 %");
+Deno.test("progressLine() does without a total, and without figures", () => {
+  assert.equal(progressLine(status(5000), "events"), "5,000 events · AUC –");
+  assert.equal(progressLine({ ...status(5000), figures: () => "" }, "events"), "5,000 events");
+});
+
+Deno.test("Progress.update() asks for figures when it shows them", () => {
+  let asked = 0;
+  const figures = () => {
+    asked++;
+    return "";
+  };
+  using progress = new Progress({ unit: "events", isTerminal: false, now: () => 0, write: () => {} });
+  for (let done = 1; done <= 10; done++) progress.update({ done, figures });
+  assert.equal(asked, 0);
+  progress[Symbol.dispose]();
+  assert.equal(asked, 1);
 });
 
 Deno.test("Progress.update() writes at most one line an interval when not on a terminal", () => {
@@ -12,7 +26,7 @@ Deno.test("Progress.update() writes at most one line an interval when not on a t
   let time = 0;
   {
     using progress = new Progress({
-      total: 10_000,
+      unit: "events",
       isTerminal: false,
       now: () => time,
       write: (line) => lines.push(line),
@@ -20,7 +34,7 @@ Deno.test("Progress.update() writes at most one line an interval when not on a t
     });
     for (let events = 1000; events <= 10_000; events += 1000) {
       time += 400;
-      progress.update(status(events));
+      progress.update(status(events, 10_000));
     }
   }
   assert.deepEqual(lines.map((line) => line.slice(0, line.indexOf(" events"))), [
@@ -33,14 +47,20 @@ Deno.test("Progress.update() writes at most one line an interval when not on a t
 
 Deno.test("Progress stays silent when nothing happened", () => {
   const lines: string[] = [];
-  new Progress({ isTerminal: false, now: () => 0, write: (line) => lines.push(line) })[Symbol.dispose]();
+  new Progress({ unit: "events", isTerminal: false, now: () => 0, write: (line) => lines.push(line) })
+    [Symbol.dispose]();
   assert.deepEqual(lines, []);
 });
 
 Deno.test("Progress does not repeat a status that it has shown", () => {
   const lines: string[] = [];
   let time = 0;
-  const progress = new Progress({ isTerminal: false, now: () => time, write: (line) => lines.push(line) });
+  const progress = new Progress({
+    unit: "events",
+    isTerminal: false,
+    now: () => time,
+    write: (line) => lines.push(line),
+  });
   time = 5000;
   progress.update(status(1));
   progress[Symbol.dispose]();

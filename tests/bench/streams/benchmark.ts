@@ -6,13 +6,13 @@
 
 import type { Config } from "../../../streams/config/config.ts";
 import { makeRoomFor, print } from "../../../scripts/flags/command_line.ts";
-import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
+import type { NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
 import {
   board,
   fixed,
   type NextItemReport,
-  progressOf,
   reportOf,
+  runNextItem,
 } from "../../../scripts/evaluate/next_item_report.ts";
 import { BENCHMARK_STREAMS } from "./benchmark_streams.ts";
 
@@ -127,9 +127,7 @@ export async function runStreams(
 }
 
 async function run(options: NextItemOptions, count: number): Promise<NextItemReport> {
-  const result = await nextItem({ ...options, onProgress: progressOf(count) });
-  print(Deno.stderr, "\n");
-  return reportOf(options, result);
+  return reportOf(options, await runNextItem(options, count));
 }
 
 /** The runs in a file that were made with the same settings and committed code; none if the file does not exist. */
