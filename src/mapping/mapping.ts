@@ -18,7 +18,6 @@ import {
 } from "../events/check.ts";
 import type { Field, Kind } from "../events/field.ts";
 import { noSuch } from "../events/keys/near_name.ts";
-import { parseJson } from "../events/json.ts";
 import { MAX_ID_BYTES } from "../events/limits.ts";
 import type { OwnRecord } from "../events/own_record.ts";
 import { reject, type Rejected, rejectViolation, shown, within } from "../events/rejected.ts";
@@ -38,6 +37,7 @@ import { settle } from "../options/option.ts";
 import { compilePath, type Path } from "./path.ts";
 import { compileValue, type ExpressionCompiler, type Value } from "./reader.ts";
 import { Misfit, type RecordMeta, type Scope } from "./scope.ts";
+import { parseTextJson } from "./text_json.ts";
 
 /** Most events and items that one record becomes. */
 export const MAX_MAPPED = 1000;
@@ -144,7 +144,7 @@ function rejectUnmapped(value: unknown, rules: readonly RuleSettings[]): Rejecte
   return reject("unmapped", `Cannot map the record: no rule holds for it; ${state}`);
 }
 
-/** Replaces the text at a path by the JSON that it is. */
+/** Replaces the text at a path by the JSON that it is, or is base64 of. */
 function parserOf(path: string): (record: unknown, meta: RecordMeta) => Rejected | undefined {
   const names = path.split(".");
   const last = names.pop() ?? "";
@@ -159,7 +159,7 @@ function parserOf(path: string): (record: unknown, meta: RecordMeta) => Rejected
     const fields = holder as Record<string, unknown>; // ours: the parser made it
     const text = fields[last];
     if (typeof text !== "string" || text === "") return undefined;
-    const parsed = parseJson(new TextEncoder().encode(text), `text at ${path}`);
+    const parsed = parseTextJson(text, `text at ${path}`);
     if (!parsed.ok) return parsed;
     fields[last] = parsed.value;
     return undefined;

@@ -31,7 +31,7 @@ export type Scalar = string | number | boolean | null;
 export interface ValueSettings {
   /** Its path. */
   readonly path?: string | undefined;
-  /** Paths, of which the first that is there, and no empty text, counts. */
+  /** Paths, of which the first counts that is there, no empty text, and not dropped by `values`. */
   readonly first?: readonly string[] | undefined;
   /** The same for every record. */
   readonly value?: Scalar | undefined;
@@ -107,7 +107,7 @@ export interface RuleSettings {
 export interface MappingSettings {
   /** Where the record is within what came: the first of these paths that is there; a list holds several. */
   readonly record?: readonly string[] | undefined;
-  /** Paths of texts that are JSON. */
+  /** Paths of texts that are JSON, or base64 of it. */
   readonly parse?: readonly string[] | undefined;
   /** The first rule that holds makes of a record what it says. */
   readonly rules?: readonly RuleSettings[] | undefined;
@@ -119,7 +119,11 @@ const NONE = absent("none");
 
 const VALUE_OPTIONS = {
   path: text(NONE, "where it is"),
-  first: list(text<string>("", ""), {}, "paths, of which the first that is there and not empty counts"),
+  first: list(
+    text<string>("", ""),
+    {},
+    "paths, of which the first counts that is there, not empty and not dropped by `values`",
+  ),
   value: scalar("the same for every record"),
   template: text(NONE, "a text with paths in braces, `{type}-{id}`"),
   expression: text(NONE, "JMESPath, on the record or on the entry of `each`"),
@@ -172,7 +176,7 @@ export const MAPPING_OPTIONS = {
     {},
     "paths at which the record may be within what came; the first that exists counts",
   ),
-  parse: list(text<string>("", ""), {}, "paths of texts that are JSON"),
+  parse: list(text<string>("", ""), {}, "paths of texts that are JSON, or base64 of it"),
   rules: list(rule, { maximum: 200 }, "the first rule that matches says what a record becomes"),
   otherwise: choice(["reject", "skip"], "reject", "what becomes of a record that no rule matches"),
 } satisfies OptionsOf<MappingSettings>;

@@ -49,7 +49,7 @@ export function compileValue(
   if (settings.value !== undefined) return { ...source, read: always(constant(settings.value)) };
   const otherwise = constant(fallback);
   const steps: Coercion[] = [];
-  if (values !== undefined) steps.push(lookUp(values));
+  if (values !== undefined && settings.first === undefined) steps.push(lookUp(values));
   if (split !== undefined) steps.push((value) => splitText(value, split));
   if (except !== undefined) steps.push((value) => without(value, except));
   const { read } = source;
@@ -84,7 +84,7 @@ function sourceOf(
   expressions: ExpressionCompiler | undefined,
 ): Value {
   const given = SOURCES.filter((name) => settings[name] !== undefined);
-  const { path, first, template, expression } = settings;
+  const { path, first, template, expression, values } = settings;
   if (given.length !== 1) {
     const got = given.length === 0 ? "none of them" : given.join(" and ");
     throw new MappingError(
@@ -96,9 +96,10 @@ function sourceOf(
   if (path !== undefined) return { ...plain, ...placed(at, () => compilePath(path)), words: path };
   if (first !== undefined) {
     const paths = first.map((one) => placed(at, () => compilePath(one)));
+    const stands = values && lookUp(values);
     return {
       ...plain,
-      read: (scope) => firstOf(paths, scope),
+      read: (scope) => firstOf(paths, scope, stands),
       isOfElement: paths.some(({ isOfElement }) => isOfElement),
       words: first.join(" or "),
     };
@@ -123,10 +124,17 @@ function sourceOf(
   return { ...plain, read: always(settings.value), isOfElement: false, words: shown(settings.value) };
 }
 
-function firstOf(paths: readonly { readonly read: Reader }[], scope: Scope): unknown {
+/** @param stands for what is there; what it drops is passed over */
+function firstOf(
+  paths: readonly { readonly read: Reader }[],
+  scope: Scope,
+  stands: Coercion | undefined,
+): unknown {
   for (let i = 0; i < paths.length; i++) {
-    const value = paths[i]!.read(scope);
-    if (value !== undefined && value !== "") return value;
+    const there = paths[i]!.read(scope);
+    if (there === undefined || there === "") continue;
+    const value = stands === undefined ? there : stands(there);
+    if (value !== undefined) return value;
   }
   return undefined;
 }

@@ -15,7 +15,11 @@ const KINDS: ReadonlyMap<string, BodyKind> = new Map([
   ["application/ndjson", "lines"],
   ["application/jsonl", "lines"],
   ["application/x-jsonlines", "lines"],
+  ["text/csv", "lines"],
+  ["text/tab-separated-values", "lines"],
 ]);
+/** Types of which JSON is the syntax, such as `application/cloudevents+json` (RFC 6839). */
+const JSON_SYNTAX = /^application\/[\w.-]+\+json$/;
 
 /**
  * The kind of a body by its content type, which is required: requests that any page may send without a CORS preflight
@@ -25,7 +29,7 @@ const KINDS: ReadonlyMap<string, BodyKind> = new Map([
  */
 export function bodyKind(headers: Headers, allowed: readonly BodyKind[]): BodyKind {
   const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
-  const kind = KINDS.get(type);
+  const kind = JSON_SYNTAX.test(type) ? "json" : KINDS.get(type);
   if (kind !== undefined && allowed.includes(kind)) return kind;
   const known = [...KINDS].filter(([, kind]) => allowed.includes(kind)).map(([type]) => type);
   throw new Problem("unsupported-media-type", `Content-Type must be one of ${known.join(", ")}`, {

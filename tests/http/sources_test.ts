@@ -17,6 +17,14 @@ const SOURCES = {
     }, { as: "nothing" as const, when: { evt: "zoom" } }],
   },
 };
+const CLOUD = {
+  cloud: { preset: "cloudevents" as const },
+  rows: {
+    format: "csv" as const,
+    columns: ["who", "sku"],
+    rules: [{ as: "interaction" as const, fields: { user: "who", item: "sku", action: { value: "view" } } }],
+  },
+};
 const view = (user: string, more: object = {}) => ({
   evt: "product_view",
   ctx: { uid: user },
@@ -169,4 +177,35 @@ Deno.test("AttributeCheck goes through the catalogue once a second for unknown n
   now += 1001;
   assert.equal(check.unknown(["size"]), null);
   assert.equal(new AttributeCheck(() => undefined, () => 0).unknown(["any"]), null);
+});
+
+Deno.test("POST /v1/sources/{source} takes CloudEvents, binary, structured and in batches, and rows", async () => {
+  await using api = await startApi({}, 1, undefined, CLOUD);
+  const post = async (path: string, type: string, body: string, headers = {}) =>
+    (await api.request(path, { method: "POST", body, headers: { "content-type": type, ...headers } })).json;
+  const data = { user: "ann", item: "tent", action: "click" };
+  const time = new Date(NOW).toISOString();
+  const event = { specversion: "1.0", id: "1", source: "/shop", type: "shop.interaction", time, data };
+  const taken = { accepted: 1, refused: [] };
+  const binary = {
+    "ce-specversion": "1.0",
+    "ce-id": "2",
+    "ce-source": "/shop",
+    "ce-type": "shop.interaction",
+    "ce-time": time,
+  };
+  assert.deepEqual(await post("/v1/sources/cloud", "application/json", JSON.stringify(data), binary), taken);
+  assert.deepEqual(
+    await post("/v1/sources/cloud", "application/cloudevents+json; charset=utf-8", JSON.stringify(event)),
+    taken,
+  );
+  const batch = JSON.stringify([{ ...event, id: "3" }, { ...event, id: "1", source: "/app" }]);
+  assert.equal((await post("/v1/sources/cloud", "application/cloudevents-batch+json", batch)).accepted, 2);
+  assert.equal((await post("/v1/sources/rows", "text/csv", "ann,tent\nbob,stove\n")).accepted, 2);
+  const ids = [];
+  for await (const { value } of readAll(api.log, "meander.events", 0)) {
+    const { id } = JSON.parse(new TextDecoder().decode(value ?? undefined));
+    if (id !== undefined) ids.push(id);
+  }
+  assert.deepEqual(ids, ["/shop#2", "/shop#1", "/shop#3", "/app#1"], "an id counts within its source");
 });

@@ -189,7 +189,7 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
     lines: times(1 + n % 3, (k) => ({ sku: `A${k}`, price: 2.5 })),
   });
   return {
-    calls: { values: await sampleOf("segment.jsonl"), counts: [11, 0, 2] },
+    calls: { values: await sampleOf("segment.jsonl"), counts: [12, 0, 2] },
     rudder: {
       values: [
         ...times(20, (n) => json(track(n, "Product Viewed", { product_id: `A${n}` }))),
@@ -204,9 +204,9 @@ async function samplesOf(registry: Registry): Promise<Readonly<Record<string, Sa
     },
     cloud: {
       values: [...await sampleOf("cloudevents.jsonl"), ...times(6, () => binary)],
-      counts: [10, 2, 2],
+      counts: [11, 2, 2],
     },
-    rows: { values: await sampleOf("debezium.jsonl"), counts: [2, 4, 2] },
+    rows: { values: await sampleOf("debezium.jsonl"), counts: [3, 4, 2] },
     snow: { values: await sampleOf("snowplow.tsv"), counts: [7, 0, 2] },
     own: {
       values: [

@@ -229,6 +229,31 @@ Deno.test("a record in an envelope, in texts of JSON, and in lists", () => {
   assert.equal(rejection(parsed, bad, { time: TIME }).code, "forbidden-key");
 });
 
+Deno.test("texts of JSON may be base64, of either alphabet", () => {
+  const settings: MappingSettings = {
+    parse: ["message.data"],
+    rules: [{ as: "nothing", when: { "message.data.ÿ?": "~~" } }],
+  };
+  const text = new TextEncoder().encode('{"ÿ?":"~~"}');
+  for (const data of [text.toBase64(), text.toBase64({ alphabet: "base64url", omitPadding: true })]) {
+    assert.deepEqual(map(settings, { message: { data } }), []);
+  }
+  for (const data of ["e", "W===", "e#", "true!", new TextEncoder().encode("{x").toBase64()]) {
+    assert.equal(rejection(settings, { message: { data } }).code, "invalid-json", data);
+  }
+});
+
+Deno.test("the first of several paths passes over what values drop", () => {
+  const time = { first: ["source.ts", "ts"], values: { 0: null } };
+  const rules: RuleSettings[] = [{ as: "forget", fields: { user: "who", time } }];
+  const forget = { type: "forget", user: "ann", time: TIME };
+  assert.deepEqual(map({ rules }, { who: "ann", source: { ts: 0 }, ts: TIME }), [forget]);
+  assert.deepEqual(map({ rules }, { who: "ann", source: { ts: TIME }, ts: TIME + 1 }), [forget]);
+  const user = { first: ["a", "b"], values: { x: "y", y: "z" } };
+  const own: RuleSettings[] = [{ as: "forget", fields: { user, time: "ts" } }];
+  assert.deepEqual(map({ rules: own }, { b: "x", ts: TIME }), [{ ...forget, user: "y" }], "replaced once");
+});
+
 Deno.test("the removal of an item says so", () => {
   const rules: RuleSettings[] = [{ as: "removal", when: { op: "d" }, fields: { item: "before.id" } }];
   assert.deepEqual(compileMapping({ rules }).map({ op: "d", before: { id: 3 } }, { time: TIME }), {

@@ -53,6 +53,7 @@ Deno.test("segment: lists are impressions, orders a purchase per product, calls 
     [],
     ["rejected missing-field"],
     ["rejected wrong-type"],
+    ["u-97 cart 505b"],
   ]);
 });
 
@@ -67,6 +68,10 @@ Deno.test("segment: traits are attributes, but for those that name a person; ids
   const bought = take(source, bytes(order), {});
   assert.ok(bought.ok);
   assert.deepEqual(bought.records.map((one) => one.kind === "event" && one.event.id), ["m-8", "m-8/1"]);
+  const untimed = { type: "track", event: "Product Viewed", userId: "u", properties: { sku: 7 } };
+  const time = Date.UTC(2026, 10, 27);
+  const event = { type: "interaction", user: "u", time, item: "7", action: "view" };
+  assert.deepEqual(source.map(untimed, { time }), { ok: true, records: [{ kind: "event", event }] });
 });
 
 Deno.test("cloudevents: structured, and with attributes in headers", async () => {
@@ -79,12 +84,14 @@ Deno.test("cloudevents: structured, and with attributes in headers", async () =>
     ["forget bob"],
     ["rejected unmapped"],
     ["rejected missing-field"],
+    ["anon-7 is ann"],
   ]);
   const source = compileSource("cloudevents", { preset: "cloudevents" });
   const headers = {
     ce_specversion: "1.0",
     ce_type: "com.example.interaction",
     ce_id: "7",
+    ce_source: "/shop",
     ce_time: "2026-11-27T10:00:00Z",
   };
   const data = { user: "ann", item: "tent", action: "click", id: "no id of the event" };
@@ -93,7 +100,7 @@ Deno.test("cloudevents: structured, and with attributes in headers", async () =>
     ok: true,
     records: [{
       kind: "event",
-      event: { type: "interaction", id: "7", time, user: "ann", item: "tent", action: "click" },
+      event: { type: "interaction", id: "/shop#7", time, user: "ann", item: "tent", action: "click" },
     }],
   });
 });
@@ -107,7 +114,9 @@ Deno.test("debezium: rows become items and profiles, deletes take them away, bar
     ["removal 1001"],
     ["forget 7"],
     ["rejected unmapped"],
-    ["rejected wrong-type"], // a truncation after it becomes nothing
+    ["rejected wrong-type"],
+    [], // a truncation
+    ["profile 8"], // of a snapshot that has no time of its own
   ]);
   const records = await Array.fromAsync(
     openMapped(sample("debezium"), compileSource("d", { preset: "debezium" })),

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { asciiOf, parseJson } from "../../../src/events/json.ts";
 import { reject, type Rejected } from "../../../src/events/rejected.ts";
 import type { MappedRecords } from "../../../src/mapping/mapping.ts";
+import type { RecordMeta } from "../../../src/mapping/scope.ts";
 import type { NewRecord } from "../../log/log.ts";
 import type { RecordSource } from "../../mapping/record_source.ts";
 import { LineSplitter } from "../../sources/lines.ts";
@@ -69,7 +70,7 @@ async function intake(
   const bytes = await context.bodies.read(request);
   const { records, rejected, entries } = takeRecords(bytes, kind, source, {
     topics: context.topics,
-    now: context.now(),
+    ...{ now: context.now(), headers: cloudEventHeaders(request.headers) },
     ...{ maxEntries: context.maxEntries, see: context.see },
   });
   context.metrics.taken("event", records.length, rejected);
@@ -83,12 +84,20 @@ async function intake(
   return Response.json({ accepted: records.length, refused: rejected });
 }
 
+/** Attributes of a CloudEvent that stand in headers, `ce-type`, called as those of a Kafka record, `ce_type`. */
+function cloudEventHeaders(headers: Headers): Readonly<Record<string, string>> {
+  const own = [...headers].filter(([name]) => name.startsWith("ce-"));
+  return Object.fromEntries(own.map(([name, value]) => [name.replace("-", "_"), value]));
+}
+
 /** Options of {@linkcode takeRecords}. */
 export interface TakeOptions {
   /** The topics to append to. */
   readonly topics: Topics;
   /** Time of arrival, for what has none; milliseconds since the epoch. */
   readonly now: number;
+  /** Headers of the records. @default {none} */
+  readonly headers?: RecordMeta["headers"];
   /** Most entries of a body. */
   readonly maxEntries: number;
   /** Told of each event and item. @default {nothing} */
@@ -100,7 +109,7 @@ export function takeRecords(
   bytes: Uint8Array,
   kind: BodyKind,
   source: RecordSource,
-  { topics, now, maxEntries, see }: TakeOptions,
+  { topics, now, headers, maxEntries, see }: TakeOptions,
 ): {
   readonly records: readonly NewRecord[];
   readonly rejected: readonly RejectedEntry[];
@@ -108,6 +117,7 @@ export function takeRecords(
 } {
   const records: NewRecord[] = [];
   const rejected: RejectedEntry[] = [];
+  const meta = { time: now, headers };
   let made = 0;
   const add = (index: number, taken: MappedRecords) => {
     const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => made += bytes) : taken;
@@ -131,7 +141,7 @@ export function takeRecords(
         (source.format === "json"
           ? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) })
           : source.read(line));
-      add(index, read.ok ? source.map(read.value, { time: now }) : read);
+      add(index, read.ok ? source.map(read.value, meta) : read);
     }
     return { records, rejected, entries: lines.length };
   }
@@ -139,7 +149,7 @@ export function takeRecords(
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
   const entries = check(values.length);
-  for (const [index, value] of values.entries()) add(index, source.map(value, { time: now }));
+  for (const [index, value] of values.entries()) add(index, source.map(value, meta));
   return { records, rejected, entries };
 }
 

@@ -1,0 +1,25 @@
+/**
+ * Texts of records that are JSON themselves, as they are or as base64.
+ *
+ * @module
+ */
+
+import { type ParsedJson, parseJson } from "../events/json.ts";
+
+/** Base64, of either alphabet, of a text that begins with a brace or a bracket. JSON itself begins with neither letter. */
+const BASE64 = /^[eW][\w+/-]+={0,2}$/;
+
+/** Parses a text. @param what it is, for the reason */
+export function parseTextJson(text: string, what: string): ParsedJson {
+  return parseJson(bytesIn(text) ?? new TextEncoder().encode(text), what);
+}
+
+/** The bytes that a text is base64 of. */
+function bytesIn(text: string): Uint8Array | undefined {
+  if (!BASE64.test(text)) return undefined;
+  try {
+    return Uint8Array.fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    return undefined; // it only looks like it
+  }
+}
