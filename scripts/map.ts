@@ -13,8 +13,8 @@ import { survey, type SurveyedField } from "../src/mapping/survey.ts";
 import { isOneOf } from "../src/values/one_of.ts";
 import { knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
-import { PRESETS } from "../streams/mapping/presets.ts";
-import { compileSource } from "../streams/mapping/record_source.ts";
+import { PRESET_NAMES, type PresetName, PRESETS } from "../streams/mapping/presets.ts";
+import { compileSource, take } from "../streams/mapping/record_source.ts";
 import { type SourceSettings, withPreset } from "../streams/mapping/source_settings.ts";
 import { type Trial, tryRecords } from "../streams/mapping/trial.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
@@ -31,7 +31,7 @@ import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { decodedText, recordFormat } from "./flags/record_format.ts";
 import { plainText } from "./flags/plain_text.ts";
 import { registryAt } from "./map/registry.ts";
-import { sampleOf } from "./map/sample.ts";
+import { type Sample, sampleOf } from "./map/sample.ts";
 import { addSource, isBlank } from "./map/write.ts";
 
 interface Flags extends LogFlags {
@@ -82,7 +82,7 @@ async function main(flags: Flags): Promise<number> {
     : { format: sort, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
   let source = format;
   if (source === undefined) {
-    const suggested = suggestion(sample.values, base, flags);
+    const suggested = suggestion(sample, base, flags);
     if (suggested === undefined) return 1;
     const env = (name: string) => Deno.env.get(name);
     source = compileSource(suggested.name, { ...base, ...suggested.settings }, { env });
@@ -105,18 +105,23 @@ async function main(flags: Flags): Promise<number> {
 
 /** Prints what the records have and a mapping that may fit. */
 function suggestion(
-  values: readonly unknown[],
+  sample: Sample,
   base: SourceSettings,
   { try: from = "", write, config = DEFAULT_CONFIG }: Flags,
 ): { readonly name: string; readonly settings: SourceSettings } | undefined {
+  const { values, records } = sample;
+  const preset = presetOf(sample, base);
   const fields = survey(values);
-  print(Deno.stdout, `${from}: ${values.length} records\n\n${fieldTable(fields, values.length)}\n`);
-  const { mapping, open } = suggest(fields, values.length);
+  print(Deno.stdout, `${from}: ${records.length} records\n\n${fieldTable(fields, values.length)}\n`);
+  const { mapping, open } = preset === undefined ? suggest(fields, values.length) : {
+    mapping: { preset },
+    open: [`these are records of ${preset}: rules of your own come before its rules`],
+  };
   const { columns: _, ...format } = base;
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
-  const settings = { ...format, ...mapping };
-  if ((mapping.rules ?? []).length === 0) {
+  const settings: SourceSettings = { ...format, ...mapping };
+  if (preset === undefined && (settings.rules ?? []).length === 0) {
     print(Deno.stdout, `no mapping comes to mind: ${open.join("; ")}\n`);
     return undefined;
   }
@@ -125,6 +130,18 @@ function suggestion(
   for (const sentence of open) print(Deno.stdout, `open: ${plainText(sentence)}\n`);
   if (open.length > 0) print(Deno.stdout, "\n");
   return { name, settings };
+}
+
+/** The preset that takes most of the records. */
+function presetOf({ records, values }: Sample, { format }: SourceSettings): PresetName | undefined {
+  return PRESET_NAMES.find((preset) => {
+    const source = compileSource(preset, { preset });
+    const outcomes = format === "registry"
+      ? values.map((value) => source.map(value, {}))
+      : records.map(({ bytes, meta }) => take(source, bytes, meta));
+    const taken = outcomes.filter(({ ok }) => ok);
+    return taken.length > outcomes.length / 2 && taken.some((own) => own.ok && own.records.length > 0);
+  });
 }
 
 function fieldTable(fields: readonly SurveyedField[], records: number): string {

@@ -20,9 +20,9 @@ export interface Suggestion {
 /** Words for what a field holds, without case, `_`, `-`, a plural and {@linkcode ENDING}; the likeliest first. */
 const WORDS = {
   user:
-    "user uid userpseudo distinct customer member account visitor profile person shopper buyer subscriber actor who player listener viewer reader patient guest owner client login anonymou device cookie session",
+    "user uid u userpseudo distinct customer member account visitor profile person shopper buyer subscriber actor who player listener viewer reader patient guest owner client login anonymou anon device cookie session",
   item:
-    "item product sku article content contentsku movie video track song album episode podcast film asin offer good listing book post story recipe course job hotel property restaurant game material title",
+    "item i product sku article content contentsku movie video track song album episode podcast film asin offer good listing book post story recipe course job hotel property restaurant game material title",
   time: "time timestamp ts eventtime occurredat createdat eventtimestamp datetime date at timems",
   id: "event message id uu",
   request: "request impression list search query",
@@ -49,7 +49,7 @@ const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|ser
 const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
 /** Most kinds of records that are looked at one by one. */
 const MAX_KINDS = 50;
-/** Most values of a text that a record may depend on, to be asked about. */
+/** Most values of what a record may depend on, to be asked about. */
 const MAX_TOLD = 10;
 /** Fewest values of a field that may be a user or an item by its values alone. */
 const MIN_GUESSED = 5;
@@ -61,8 +61,7 @@ interface Roles {
   readonly plain: readonly SurveyedField[];
   /** Fields of entries of the list with items. */
   readonly entries: readonly SurveyedField[];
-  /** Texts with few values, and the one that says what a record is. */
-  readonly kinds: readonly SurveyedField[];
+  /** The text with few values that says what a record is. */
   readonly kind: SurveyedField | undefined;
   readonly user: ValueSpec;
   /** Fields with one item, and that with those of a list; one of them is there. */
@@ -81,7 +80,7 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
   const roles = rolesOf(fields, records, open);
   if (roles === undefined) return { mapping: { rules: [] }, open };
   const rules = rulesOf(roles);
-  const { kind, shown, actions, kinds } = roles;
+  const { kind, shown, actions } = roles;
   const others = kind === undefined
     ? []
     : [...kind.values.keys()].filter((word) => !shown.includes(word) && !Object.hasOwn(actions, word));
@@ -95,26 +94,31 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
       return `those with ${Object.keys(when).join()} are taken as ${value}`;
     });
     if (acts.length > 0) open.push(`no field says what a record is: ${acts.join(", ")}`);
-    const told = kinds.filter(({ values }) => values.size > 1 && values.size <= MAX_TOLD)
+    const told = fields.filter(({ steps, values, isTime }) =>
+      values.size > 1 && values.size <= MAX_TOLD && !isTime && !steps.includes(null)
+    )
       .map(({ path, values }) => `${path} (${[...values.keys()].slice(0, 4).join(", ")})`);
     if (told.length > 0) open.push(`does it depend on ${told.slice(0, 4).join(", ")}? Then say so in "when"`);
   }
   if (!rules.some(({ as }) => as === "impression")) {
     open.push("no list that was shown: without impressions no click model learns");
   }
-  return { mapping: { rules }, open };
+  const used = JSON.stringify(rules);
+  const parse = fields.filter(({ types, path }) => types.includes("json") && used.includes(`"${path}.`))
+    .map(({ path }) => path);
+  return { mapping: { ...(parse.length > 0 && { parse }), rules }, open };
 }
 
 /** What fields may be; `undefined` = there is no user or no item. @param open gets what is not known */
 function rolesOf(fields: readonly SurveyedField[], records: number, open: string[]): Roles | undefined {
-  const scalars = fields.filter(({ types }) => !types.includes("list") && !types.includes("flag"));
+  const scalars = fields.filter(({ types }) =>
+    !["list", "flag", "json"].some((type) => types.includes(type))
+  );
   const plain = scalars.filter(({ steps }) => !steps.includes(null));
   const kinds = plain.filter((field) => isKind(field, records));
   const kind = kindAmong(kinds);
-  const [list] = ranked(
-    scalars.filter(({ steps }) => steps.filter((step) => step === null).length === 1),
-    `${WORDS.item} id`,
-  );
+  const inLists = scalars.filter(({ steps }) => steps.includes(null));
+  const [list] = ranked(inLists, `${WORDS.item} id`);
   const named = { users: ranked(plain, WORDS.user), items: alike(plain, WORDS.item) };
   const guesses = repeated(plain.filter((field) => field !== kind), records);
   const guess = (what: string, not: readonly SurveyedField[]) => {
@@ -142,10 +146,12 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   });
   const ids = plain.filter((field) => isUnique(field, records));
   return {
-    ...{ records, plain, kinds, kind, user, items, list, shown },
+    ...{ records, plain, kind, user, items, list, shown },
     entries: list === undefined
       ? []
-      : scalars.filter(({ steps }) => isWithin(steps, [...listOf(list), null])),
+      : inLists.filter((field) =>
+        depthOf(field) === depthOf(list) && isWithin(field.steps, [...listOf(list), null])
+      ),
     actions: Object.fromEntries(actions),
     shared: { ...fieldOf("id", ids), user, ...(time !== undefined && { time: time.path }) },
   };
@@ -154,7 +160,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
 function rulesOf(roles: Roles): RuleSettings[] {
   const { list, kind, items, entries, shown, shared, plain } = roles;
   const isBought = kind === undefined && items.length === 0 &&
-    entries.some(({ path }) => BOUGHT.test(path.toLowerCase()));
+    entries.some(({ steps }) => wordsOf(steps).some((word) => BOUGHT.test(word)));
   if (list === undefined || isBought || (kind !== undefined && shown.length === 0)) return actRules(roles);
   const lists: RuleSettings = {
     name: "lists",
@@ -168,7 +174,7 @@ function rulesOf(roles: Roles): RuleSettings[] {
 /** What becomes interactions: the entries of a list, each branch with an item, or whole records. */
 function actRules(roles: Roles): RuleSettings[] {
   const { kind, items, list, actions, plain, entries, records, shared } = roles;
-  const each = items.length === 0 && list !== undefined ? pathOf(listOf(list)) : undefined;
+  const each = items.length === 0 && list !== undefined ? entriesOf(list) : undefined;
   const values = Object.keys(actions);
   if (kind !== undefined && values.length === 0) return [];
   const isSame = values.every((word) => word === actions[word]);
@@ -245,7 +251,7 @@ function kindAmong(fields: readonly SurveyedField[]): SurveyedField | undefined 
   return weights.toSorted((a, b) => b.weight - a.weight)[0]?.field;
 }
 
-/** Fields whose values come again, as ids of users and items do; those named like ids first, then by their number. */
+/** Fields whose values come again, as ids of users and items do; those named like ids first, then those with most values. */
 function repeated(
   fields: readonly SurveyedField[],
   records: number,
@@ -253,9 +259,15 @@ function repeated(
   const isId = ({ steps }: SurveyedField) => ENDING.test(nameOf(steps).toLowerCase()) ? 1 : 0;
   return fields.filter((field) => {
     const { types, values, isTime } = field;
-    return !isTime && !isUnique(field, records) && values.size >= MIN_GUESSED &&
-      types.every((type) => type === "text" || type === "number") && values.size < field.records * 0.9;
-  }).toSorted((a, b) => isId(b) - isId(a) || b.records - a.records || b.values.size - a.values.size);
+    const isPlain = types.every((type) => type === "text" || type === "number");
+    return !isTime && !isUnique(field, records) && isPlain && !isFraction(values) &&
+      values.size >= MIN_GUESSED && values.size < field.records * 0.9;
+  }).toSorted((a, b) => isId(b) - isId(a) || b.values.size - a.values.size || b.records - a.records);
+}
+
+/** Whether values are amounts, not ids. */
+function isFraction(values: SurveyedField["values"]): boolean {
+  return [...values.keys()].some((text) => /^-?\d+[.,]\d+$/.test(text));
 }
 
 /** The likeliest of some fields for one of ours. */
@@ -276,18 +288,34 @@ function branchOf(steps: readonly Step[]): readonly Step[] {
   return steps.length > 1 ? steps.slice(0, -1) : steps;
 }
 
-/** The steps to the list that an entry is in. */
+/** How many lists a field is in. */
+function depthOf({ steps }: SurveyedField): number {
+  return steps.filter((step) => step === null).length;
+}
+
+/** The steps to the innermost list that an entry is in. */
 function listOf({ steps }: SurveyedField): readonly Step[] {
-  return steps.slice(0, steps.indexOf(null));
+  return steps.slice(0, steps.lastIndexOf(null));
+}
+
+/** The path of its entries, of all such lists together. */
+function entriesOf(list: SurveyedField): string {
+  return pathOf(depthOf(list) === 1 ? listOf(list) : [...listOf(list), null]);
 }
 
 /** The path of an entry's field in a rule that goes through its list. */
 function ofEntry({ steps }: SurveyedField): string {
-  return pathOf(steps.slice(steps.indexOf(null) + 1), "@");
+  return pathOf(steps.slice(steps.lastIndexOf(null) + 1), "@");
 }
 
 function isWithin(steps: readonly Step[], outer: readonly Step[]): boolean {
   return outer.every((step, i) => step === steps[i]);
+}
+
+/** The names of a path, in small letters; one with dots is several. */
+function wordsOf(steps: readonly Step[]): readonly string[] {
+  return steps.flatMap((step) => typeof step === "string" ? step.toLowerCase().split(".") : [])
+    .map((name) => name.replaceAll(/[_-]/g, "")).filter((name) => name !== "");
 }
 
 /** The last name of a path. */
@@ -316,9 +344,8 @@ function ranks(
 ): readonly { readonly field: SurveyedField; readonly rank: number }[] {
   const all = words.split(" ");
   return fields.flatMap((field) => {
-    const steps = field.path.toLowerCase().split(/[.[\]"*@]+/).filter((step) => step !== "")
-      .map((step) => step.replaceAll(/[_-]/g, ""));
-    const found = [steps.at(-1) ?? "", steps.slice(-2).join("")].flatMap((name) => {
+    const names = wordsOf(field.steps);
+    const found = [names.at(-1) ?? "", names.slice(-2).join("")].flatMap((name) => {
       const bare = name.replace(ENDING, "");
       const places = [name, bare, bare.replace(/s$/, "")].map((word) => all.indexOf(word));
       return places.filter((at) => at >= 0).map((at) => 2 * at + (bare === name ? 1 : 0));

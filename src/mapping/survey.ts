@@ -8,6 +8,7 @@ import { parseDate } from "../adapters/mapped.ts";
 import { FORBIDDEN_KEYS, MAX_TIME_MS, MIN_TIME_MS } from "../events/limits.ts";
 import { isRecord } from "../values/record.ts";
 import { pathOf, type Step, stepsOf } from "./path.ts";
+import { parseTextJson } from "./text_json.ts";
 import { timeOf } from "./times.ts";
 
 /** A field of some records. */
@@ -18,13 +19,13 @@ export interface SurveyedField {
   readonly steps: readonly Step[];
   /** Records that have it. */
   readonly records: number;
-  /** Types of its values: `text`, `number`, `date`, `flag`, `list`. */
+  /** Types of its values: `text`, `number`, `date`, `flag`, `list`; `json` is a text that is JSON, and has fields. */
   readonly types: readonly string[];
   /** Its values as texts, as many as were kept, with how often each came. */
   readonly values: ReadonlyMap<string, number>;
   /** Whether there were more different ones. */
   readonly hasMore: boolean;
-  /** Whether every value can be a time of an event. */
+  /** Whether its values can be times of events, but for a few. */
   readonly isTime: boolean;
 }
 
@@ -35,6 +36,8 @@ const MAX_FIELDS = 500;
 /** Most levels that are looked into, and entries of a list. */
 const MAX_LEVELS = 8;
 const MAX_ENTRIES = 20;
+/** Share of the values of a time that may be none: topics have some that are broken. */
+const MAX_BROKEN = 0.05;
 
 interface Mutable {
   records: number;
@@ -42,7 +45,8 @@ interface Mutable {
   readonly types: Set<string>;
   readonly values: Map<string, number>;
   hasMore: boolean;
-  isTime: boolean;
+  scalars: number;
+  times: number;
 }
 
 /** Surveys records; what is no object has no fields. Time and memory are bounded by their number. */
@@ -51,10 +55,10 @@ export function survey(records: readonly unknown[]): readonly SurveyedField[] {
   for (const [i, record] of records.entries()) {
     if (isRecord(record)) visit(record, "", i, fields, 0);
   }
-  return Array.from(
-    fields,
-    ([path, { last: _, types, ...field }]) => ({ path, steps: stepsOf(path), types: [...types], ...field }),
-  );
+  return Array.from(fields, ([path, { last: _, types, scalars, times, ...field }]) => ({
+    ...{ path, steps: stepsOf(path), types: [...types], ...field },
+    isTime: times > 0 && scalars - times <= scalars * MAX_BROKEN,
+  }));
 }
 
 function visit(
@@ -72,7 +76,18 @@ function visit(
     for (const [name, inner] of Object.entries(value)) {
       if (!FORBIDDEN_KEYS.includes(name)) visit(inner, pathOf([name], path), record, fields, level + 1);
     }
-  } else note(path, typeOf(value), value, record, fields);
+  } else {
+    const inner = typeof value === "string" && !/[[\]]/.test(path) ? jsonIn(value) : undefined;
+    note(path, inner === undefined ? typeOf(value) : "json", value, record, fields);
+    visit(inner, path, record, fields, level + 1);
+  }
+}
+
+/** The object that a text is. */
+function jsonIn(text: string): object | undefined {
+  if (!/^\s*\{|^e[\w+/-]{7}/.test(text)) return undefined;
+  const parsed = parseTextJson(text, "text");
+  return parsed.ok && isRecord(parsed.value) ? parsed.value : undefined;
 }
 
 function typeOf(value: unknown): string {
@@ -96,16 +111,16 @@ function note(
       last: -1,
       types: new Set(),
       values: new Map(),
-      hasMore: false,
-      isTime: type !== "list",
+      ...{ hasMore: false, scalars: 0, times: 0 },
     };
     fields.set(path, field);
   }
   if (field.last !== record) field.records++;
   field.last = record;
   field.types.add(type);
-  field.isTime &&= isTime(value);
-  if (type === "list") return;
+  if (type === "list" || type === "json") return;
+  field.scalars++;
+  if (isTime(value)) field.times++;
   const text = String(value).slice(0, 100);
   const count = field.values.get(text);
   if (count !== undefined || field.values.size < MAX_VALUES) field.values.set(text, (count ?? 0) + 1);

@@ -162,6 +162,47 @@ Deno.test("suggest() guesses who and what by how values repeat, says so, and fal
   });
 });
 
+Deno.test("suggest() looks into lists of lists, and into texts of JSON; a few broken times are no reason against one", () => {
+  const orders = Array.from({ length: 60 }, (_, i) => ({
+    order: {
+      no: `O-${i}`,
+      placed: i === 7 ? "soon" : String(TIME / 1000 + i),
+      customer: { nr: 100 + i % 9 },
+    },
+    parcels: [{ box: 1, lines: [{ product: { nr: 7 + i % 11 }, qty: 1 }] }, {
+      box: 2,
+      lines: [{ product: { nr: 7 }, qty: 1 }],
+    }],
+  }));
+  const { mapping: { rules: [rule] = [] } } = suggest(survey(orders), orders.length);
+  assert.deepEqual([rule?.each, rule?.fields?.["item"], rule?.fields?.["time"], rule?.fields?.["user"]], [
+    ...["parcels[*].lines[*]", "@.product.nr", "order.placed", "order.customer.nr"],
+  ]);
+  assert.deepEqual(made(orders).counts, { interaction: 118, "wrong-type": 1 });
+  const body = (i: number) =>
+    JSON.stringify({ verb: i % 3 ? "played" : "clicked", asset: { id: `m${i % 9}` } });
+  const nested = Array.from({ length: 40 }, (_, i) => ({
+    message: {
+      data: new TextEncoder().encode(body(i)).toBase64(),
+      publishTime: new Date(TIME + i).toISOString(),
+    },
+    who: JSON.stringify({ anon: { id: i % 5 } }),
+    unused: "{}",
+  }));
+  assert.deepEqual(suggest(survey(nested), 40).mapping.parse, ["message.data", "who"]);
+  assert.deepEqual(made(nested).counts, { interaction: 40 });
+});
+
+Deno.test("suggest() guesses ids by how many they are, takes no amounts for ids, and asks about flags and numbers", () => {
+  const records = Array.from({ length: 100 }, (_, i) => ({
+    ...{ k: i % 6, who: i % 7, ms: TIME + i, bought: i % 9 === 0, cost: 0.5 + i % 50 },
+    ...(i % 2 === 0 && { p: `p${i % 25}` }),
+  }));
+  const { mapping, open } = suggest(survey(records), records.length);
+  assert.equal(mapping.rules?.[0]?.fields?.["item"], "p");
+  assert.match(open.join("; "), /k \(0, 1, 2, 3\).*bought \(true, false\)/);
+});
+
 const word = fc.constantFrom(
   ...["user", "user.id", "uid", "item", "sku", "click.item_id", "view.item_id", "products", "lines", "order"],
   ...["time", "event", "price", "session", "id", ""],

@@ -25,6 +25,11 @@ const lines = Array.from({ length: 30 }, (_, i) =>
 Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays the rest when it was mended", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
   try {
+    const rows = await meander(folder, "map", "--try", `${ROOT}tests/mapping/samples/snowplow.tsv`);
+    assert.match(
+      rows.stdout,
+      /"snowplow": \{\s+"format": "tsv",\s+"preset": "snowplow"\s+\}[\s\S]* 2 rejected/,
+    );
     await Deno.writeTextFile(`${folder}/clicks.jsonl`, `${lines.join("\n")}\n`);
     const tried = await meander(folder, "map", "--try", "clicks.jsonl");
     assert.equal(tried.code, 0, tried.stderr);
