@@ -92,8 +92,8 @@ policy; actions that are not named keep theirs. For an editor that completes and
 
 Variables of the environment win over the file, for every command: \`MEANDER_\` and the path in capitals, such
 as \`MEANDER_HTTP_MAX_BODY_BYTES=1000000\` for \`http.maxBodyBytes\`. The value is JSON, or else a text. Secrets
-are only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\`, \`MEANDER_SASL_PASSWORD\`,
-\`MEANDER_TLS_PASSPHRASE\`. \`MEANDER_DEBUG\` adds the stack to the error of a command.
+are only there or in files: \`MEANDER_API_KEY\`, \`MEANDER_SASL_USERNAME\` and \`_PASSWORD\`,
+\`MEANDER_TLS_PASSPHRASE\`, \`MEANDER_REGISTRY_PASSWORD\` and \`_TOKEN\`. \`MEANDER_DEBUG\` adds the stack to errors.
 `;
 
 /** Reaches as the page has them. */
