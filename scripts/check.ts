@@ -31,6 +31,7 @@ import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/
 import type { Config } from "../streams/config/config.ts";
 import { withKeptDefaults } from "../streams/config/kept_defaults.ts";
 import { changeText } from "../streams/generations/changes.ts";
+import { valueAt } from "../streams/settings/config_fault.ts";
 import { generationLog } from "../streams/generations/generation_log.ts";
 import { generationsOf } from "../streams/topics/generations.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
@@ -281,6 +282,20 @@ async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly L
   }) ?? [];
 }
 
+/** What those who keep a default from before may have. */
+const GAINS = [
+  {
+    path: ["features", "pooled"],
+    says: "predict better",
+    remedy: '`"features": {"pooled": true}` and `deno task meander rebuild --keep-weights`',
+  },
+  {
+    path: ["retrieval", "head"],
+    says: "order better where lists come from retrieval",
+    remedy: '`"retrieval": {"head": true}`, which `run` takes over when it starts',
+  },
+] as const;
+
 /** What is configured otherwise than the deployment is made, by its record; flags of `run` are not known here. */
 async function differences(
   log: Log,
@@ -291,12 +306,13 @@ async function differences(
   const recorded = (await generationsOf(log, topics)).get(await servingGeneration(log, topics));
   if (recorded === undefined || config === null) return [];
   const kept = await withKeptDefaults(log, topics, config);
-  const gain = kept === config ? [] : [{
-    what:
-      "features.pooled is false here, the default from before: new deployments have it, and predict better",
-    remedy: '`"features": {"pooled": true}` and `deno task meander rebuild --keep-weights`, or nothing',
-    isProblem: false,
-  }];
+  const gain = GAINS.filter(({ path }) => valueAt(kept, path) !== valueAt(config, path)).map(
+    ({ path, says, remedy }) => ({
+      what: `${path.join(".")} is false here, the default from before: new deployments have it, and ${says}`,
+      remedy: `${remedy}, or nothing`,
+      isProblem: false,
+    }),
+  );
   // Without a file nobody says what it is to be.
   if (Object.keys(config).length === 0) return gain;
   const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags); // of names that this release has

@@ -62,7 +62,7 @@ export function misfitsOf(config: Config, file: string): readonly Problem[] {
 export function idleIn({ retrieval, ranking = TASK_OPTIONS.ranking.value }: Config): readonly LogRemark[] {
   if (!retrieval?.head || ranking === "auto") return [];
   return [{
-    what: `retrieval.head learns from every list, and "ranking": "${ranking}" never asks it`,
+    what: `retrieval.head does nothing where "ranking" is "${ranking}": only "auto" asks it`,
     remedy: 'take one of the two out: `"ranking": "auto"` is the default, and asks it',
     isProblem: false,
   }];

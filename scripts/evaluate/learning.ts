@@ -24,12 +24,15 @@ export class Learning {
   readonly serving: ServingModel;
   readonly #learner: Learner;
   readonly #batchRows: number;
+  readonly #hasModel: boolean;
   #batch: TaskOutputs["samples"][number][] = [];
   #rows = 0;
   #version = 0;
 
-  /** Nothing learnt. */
-  constructor(name: ModelName, task: TaskOptions, config: Config, seed: number) {
+  /** Nothing learnt. @param model Learns from outcomes; without, only what learns from behaviours alone does */
+  constructor(model: ModelName | undefined, task: TaskOptions, config: Config, seed: number) {
+    const name = model ?? "base";
+    this.#hasModel = model !== undefined;
     const { schema } = task;
     const options = learnerOptions(task, config, seed);
     const k = learnerSettings(options).embeddingWidth;
@@ -43,6 +46,7 @@ export class Learning {
   /** Takes the samples; a full batch is learnt and published. */
   learn({ samples }: TaskOutputs): void {
     for (const sample of samples) {
+      if (!this.#hasModel && sample.rows.length > 0) continue;
       this.#batch.push(sample);
       this.#rows += sizeInBatch(sample);
       if (this.#rows < this.#batchRows) continue;

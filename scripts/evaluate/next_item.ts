@@ -13,6 +13,7 @@ import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
+import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { type Config, taskOptions } from "../../streams/config/config.ts";
@@ -103,12 +104,13 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     ...profile,
     // What is asked here was never shown.
     impressions: "logged",
-    retrieval: { ...profile.retrieval, revisits },
+    retrieval: { head: RETRIEVAL_OPTIONS.head.value, ...profile.retrieval, revisits },
     ranking: profile.ranking ?? "blend",
   };
   // The bank and the pair head are learnt beside, too.
-  const learns = model !== undefined || Boolean(task.retrieval?.head) || (task.learnNext ?? 0) > 0;
-  const learning = new Learning(model ?? "base", task, config, seed);
+  const hasHead = task.ranking === "auto" && task.retrieval?.head === true;
+  const learns = model !== undefined || hasHead || (task.learnNext ?? 0) > 0;
+  const learning = new Learning(model, task, config, seed);
   const run = new Run(new TaskState(task, learning.serving), {
     ...{ isTarget, knownUsers, seed },
     ranking: task.ranking ?? "blend",
@@ -119,7 +121,9 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     share: Math.min(1, (options.queries ?? 200_000) / survey.targets),
   });
   // The blend learns once lists are asked for, and here they are when all is learnt.
-  if (stream.isHeld !== undefined) run.task.retrieval.state.ask();
+  const { state } = run.task.retrieval;
+  if (stream.isHeld !== undefined) state.ask();
+  if (stream.isHeld !== undefined && task.ranking === "auto") state.askStack();
   const source = stream.open();
   const steps = stepsOf(survey.unordered > 0 ? sortByTime(source) : source);
   const begun = { wall: performance.now(), cpu: process.cpuUsage() };

@@ -135,7 +135,7 @@ export class Retrieval {
       return property < 0 ? -1 : sources.length + property;
     });
     this.#gatherer = new Gatherer(view, sources, parts);
-    this.#pairLists = settled.head ? new PairLists(parts, this.#gatherer.names) : null;
+    this.#pairLists = options.head === true ? new PairLists(parts, this.#gatherer.names) : null;
   }
 
   /** Which parts order what {@linkcode Retrieval.candidates} gave last; `null` where the stack does not. */
@@ -292,7 +292,14 @@ export class Retrieval {
    */
   #learntEvery(): number {
     if (!this.state.asked) return UNASKED_EVERY;
-    return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
+    const eager = this.#teachesHead ? EAGER_STEPS.withHead : EAGER_STEPS.alone;
+    return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / eager));
+  }
+
+  /** Whether there are preferences for the pair head: before anybody asks for a list, and where the stack orders them. */
+  get #teachesHead(): boolean {
+    const { asked, stackAsked } = this.state;
+    return this.#pairLists !== null && (stackAsked || !asked);
   }
 
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */
@@ -354,7 +361,7 @@ export class Retrieval {
     place: number,
   ): Preference | null {
     const { state } = this;
-    if (!state.stackAsked && this.#pairLists === null) return null;
+    if (!state.stackAsked && !this.#teachesHead) return null;
     const scores = state.blend.score(features);
     const places = this.#best(this.#gatherer.items, scores, this.maxCandidates);
     const taken = places.indexOf(place);

@@ -4,12 +4,15 @@
  * @module
  */
 
-import { count, flag, type OptionsOf, share } from "../options/option.ts";
+import { absent, count, flag, type OptionsOf, share } from "../options/option.ts";
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
-/** Steps that the blend makes from all behaviours, then from every second, every fourth, ... */
-export const EAGER_STEPS = 2000;
+/**
+ * Steps that the blend makes from all behaviours, then from every second, every fourth, ...: alone, and where a pair
+ * head learns with it, which needs more.
+ */
+export const EAGER_STEPS = { alone: 2000, withHead: 8000 } as const;
 /** Before the first request for candidates, one wanted behaviour in this many is learnt. */
 export const UNASKED_EVERY = 64;
 /** Options of `Retrieval`. */
@@ -38,7 +41,10 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
    * start with all, and the share halves after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
   readonly learnEvery?: number | undefined;
-  /** Whether a pair head, learnt from behaviours alone, orders the best candidates once more. @default {false} */
+  /**
+   * Whether a pair head, learnt from behaviours alone, orders the best candidates once more, where the order is `auto`:
+   * samples without rows teach it. A configuration that does not name it has it. @default {false}
+   */
   readonly head?: boolean | undefined;
 }
 
@@ -60,8 +66,8 @@ export const RETRIEVAL_OPTIONS = {
   ),
   learnEvery: count(16, "blend and pair head learn from one in so many wanted behaviours; from all at first"),
   head: flag(
-    false,
-    "whether the pair head rescores the best candidates; see [retrieval](../explanation/retrieval.md#the-pair-head)",
+    absent("`true`", true),
+    "whether, with `ranking: auto`, the pair head rescores the best candidates; see [retrieval](../explanation/retrieval.md#the-pair-head)",
   ),
   ...SOURCE_OPTIONS,
 } satisfies OptionsOf<Omit<RetrievalOptions, "listSizes">>;

@@ -13,6 +13,7 @@ import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
+import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
 import { isOneOf } from "../../src/values/one_of.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { keysOf } from "../../src/values/record.ts";
@@ -186,6 +187,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
     ...profile,
     ...(learnHistories ? { learnHistories } : {}),
     ...named(config, TASK_NAMES),
+    retrieval: { head: RETRIEVAL_OPTIONS.head.value, ...(config.retrieval ?? profile.retrieval) },
     schema: {
       transitions: ordered ? {} : null,
       pooled: FEATURE_OPTIONS.pooled.value,

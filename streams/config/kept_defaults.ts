@@ -1,9 +1,11 @@
 /**
- * Defaults that a release has changed and that weights depend on: a deployment keeps those that it was made with.
+ * Defaults that a release has changed and that weights or costs depend on: a deployment keeps those that it was made
+ * with.
  *
  * @module
  */
 
+import { isRecord } from "../../src/values/record.ts";
 import type { Log } from "../log/log.ts";
 import { valueAt } from "../settings/config_fault.ts";
 import { generationsOf } from "../topics/generations.ts";
@@ -12,7 +14,7 @@ import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
 import type { Config } from "./config.ts";
 
 /** What they were before. A record that does not name such an option was made with this. */
-export const BEFORE = { features: { pooled: false } } as const satisfies Config;
+export const BEFORE = { features: { pooled: false }, retrieval: { head: false } } as const satisfies Config;
 
 /**
  * A configuration as the deployment on a log is made, where it leaves that open: an option that it does not name stays
@@ -23,19 +25,26 @@ export async function withKeptDefaults(
   topics: Topics,
   config: Config,
 ): Promise<Config> {
-  if (config.features?.pooled !== undefined || !await isMadeBefore(log, topics)) return config;
-  return { ...config, features: { ...config.features, ...BEFORE.features } };
+  const open = Object.entries(BEFORE).flatMap(([part, names]) =>
+    Object.entries(names).map(([name, before]) => ({ path: [part, name] as const, before }))
+  ).filter(({ path }) => valueAt(config, path) === undefined);
+  const made = open.length === 0 ? null : await madeWith(log, topics);
+  const kept = open.filter(({ path, before }) => made !== null && (valueAt(made, path) ?? before) === before);
+  return kept.reduce<Config>((whole, { path: [part, name], before }) => {
+    const named = valueAt(whole, [part]);
+    return { ...whole, [part]: { ...(isRecord(named) ? named : {}), [name]: before } };
+  }, config);
 }
 
-/** Whether the generation that serves is made with the defaults from before. */
-async function isMadeBefore(
+/** Options that the generation that serves was made with, as far as it names them; `null` when there is none. */
+async function madeWith(
   log: Pick<Log, "identify" | "latest" | "bounds" | "read" | "topics">,
   topics: Topics,
-): Promise<boolean> {
+): Promise<object | null> {
   const number = await servingGeneration(log, topics);
   const recorded = (await generationsOf(log, topics)).get(number);
-  if (recorded === undefined) return await hasPast(log, generationTopics(topics, number));
-  return (valueAt(recorded.blueprint.options, ["features", "pooled"]) ?? BEFORE.features?.pooled) === false;
+  if (recorded !== undefined) return recorded.blueprint.options;
+  return await hasPast(log, generationTopics(topics, number)) ? {} : null;
 }
 
 /** Whether tasks or a learner have written anything. Those that write a record do so before. */

@@ -197,9 +197,10 @@ Deno.test("0.2.0: a sample and a user are read", () => {
   assert.equal(task.users.get("u1")?.id, "u1");
 });
 
-Deno.test("0.2.0: a deployment goes on with the features that it was made with; a new one has pooled pairs", async () => {
+Deno.test("0.2.0: a deployment goes on as it was made; a new one has pooled pairs and the pair head", async () => {
   const config = {
     features: { userIds: false },
+    retrieval: { newShare: 0.2 },
     learner: { embeddingWidth: 2 },
     models: { base: { widths: [3] } },
   };
@@ -208,18 +209,24 @@ Deno.test("0.2.0: a deployment goes on with the features that it was made with; 
   await old.createTopics(topicSpecs(topics, 1));
   const { config: made } = await agreeOn(new MemoryLog(), topics, config, flags);
   assert.equal(taskOptions({ schema: DEFAULT_SCHEMA }, made, "base").schema.pooled, true);
+  assert.deepEqual(made.retrieval, config.retrieval, "what it leaves open has its default");
   const version = { topic: topics.parameters, partition: 0, key: "base", time: 0 };
   await old.append([{ ...version, value: record("version-3") }]);
   // Without and with the record that the first start writes.
   for (let start = 0; start < 2; start++) {
     const { config: kept } = await agreeOn(old, topics, config, flags);
     assert.equal(taskOptions({ schema: DEFAULT_SCHEMA }, kept, "base").schema.pooled, false);
+    assert.deepEqual(kept.retrieval, { newShare: 0.2, head: false });
   }
   const pooled = { ...config, features: { userIds: false, pooled: true } };
   await assert.rejects(
     agreeOn(old, topics, pooled, flags),
     /features\.pooled was false, is \{.*: needs a rebuild/,
   );
+  const named = { ...config, retrieval: { head: true } };
+  assert.equal((await agreeOn(old, topics, named, flags)).config.retrieval?.head, true, "it is taken over");
+  const { config: now } = await agreeOn(old, topics, config, flags);
+  assert.equal(now.retrieval?.head, undefined, "nobody need name it any more");
 });
 
 Deno.test("0.2.0: a learner is carried into one with pooled pairs, and scores as before", () => {

@@ -24,7 +24,7 @@ Deno.test("configOf() gives a configuration that makes the same blueprint", () =
     {
       features: { itemFields: ["band"], pooled: { bytes: 1 << 20 }, transitions: { decay: 0.25 } },
       actions: { like: { positive: true, strength: 3 } },
-      retrieval: { head: true },
+      retrieval: { head: false },
       learnNext: 0.5,
       models: { dien: { hidden: 8 } },
       retention: { eventsHours: 24 },

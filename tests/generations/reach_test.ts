@@ -41,7 +41,7 @@ Deno.test("blueprintChanges() names what differs, and how far it reaches", () =>
     actions: { share: { positive: true, strength: 1 } },
     policy: { name: "epsilon", epsilon: 0.1 },
     guard: null,
-    retrieval: { head: true },
+    retrieval: { head: false },
   } as const;
   const found = blueprintChanges(before, blueprintOf(config, { ...FLAGS, partitions: 6 }));
   assert.deepEqual(found.map(({ name, reach }) => [name, reach]), [

@@ -35,7 +35,7 @@ const BETA2 = 0.99;
 export interface PreferencesOptions {
   /** Most preferences of the past that are learnt with each new one. @default {4} */
   readonly replay?: number | undefined;
-  /** Bytes of the preferences that are kept; they are part of each checkpoint. @default {33554432} */
+  /** Bytes of the preferences that are kept; they are part of each checkpoint. @default {8388608} */
   readonly bytes?: number | undefined;
 }
 
@@ -46,7 +46,7 @@ export const PREFERENCES_OPTIONS = {
     "most past preferences that the pair head learns again with each new one",
   ),
   bytes: count(
-    33_554_432,
+    8_388_608,
     "memory for the preferences that are kept for that; a checkpoint holds up to four such sets",
   ),
 } satisfies OptionsOf<PreferencesOptions>;

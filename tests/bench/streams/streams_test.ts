@@ -83,8 +83,8 @@ Deno.test("runStreams() leaves out what is not there, makes no run twice, and re
     `${stream.split("/").at(-1)} ${seed}`
   );
   assert.deepEqual(runs, ["shop 0", "shop 1", "mind 0"]);
-  const [blend] = reports[0].later.filter(({ behind }: { behind: unknown }) => behind === null);
-  assert.equal(blend.method, "blend");
+  const [own] = reports[0].later.filter(({ behind }: { behind: unknown }) => behind === null);
+  assert.equal(own.method, "auto");
   // A run that the file has is not made again, unless it was made of other code or data, or with other settings.
   const again = async (more: Partial<StreamsOptions>) => {
     const written = (await Deno.readTextFile(json)).replaceAll(/"users": \d+/g, '"users": 12345')

@@ -100,6 +100,6 @@ Deno.test("problemsOf() tells every field, and the variable of the environment t
 
 Deno.test("idleIn() says that a head is learnt that no order asks", () => {
   const retrieval = { head: true };
-  assert.match(idleIn({ retrieval, ranking: "blend" })[0]!.what, /^retrieval\.head .* "ranking": "blend"/);
+  assert.match(idleIn({ retrieval, ranking: "blend" })[0]!.what, /^retrieval\.head .* "ranking" is "blend"/);
   assert.deepEqual([idleIn({ retrieval }), idleIn({ ranking: "blend" })], [[], []]);
 });
