@@ -40,7 +40,7 @@ import {
   type Positions,
   positionsOf,
 } from "../../streams/generations/positions.ts";
-import { measureSpent, restAfter } from "../../streams/generations/processor_share.ts";
+import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
 import { Rebuild, type RebuildOptions } from "../../streams/generations/rebuild.ts";
 import type { Carried } from "../../streams/generations/remembered.ts";
 import { SERVICE_ROWS } from "../../streams/learning/options.ts";

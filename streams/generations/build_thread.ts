@@ -13,7 +13,7 @@ import { RemoteLog } from "../log/threads/remote_log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { ThreadLog } from "../service/jobs/thread_messages.ts";
 import type { BuildOrder, BuildReport, BuildSpec } from "./build_messages.ts";
-import { measureSpent, restAfter } from "./processor_share.ts";
+import { measureSpent, restAfter } from "../service/jobs/processor_share.ts";
 import { Rebuild } from "./rebuild.ts";
 
 /** The thread's side of its channel. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { measureSpent, restAfter } from "../../streams/generations/processor_share.ts";
+import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
 
 Deno.test("restAfter() has a thread use its share of a processor, and takes what it waited for as rest", () => {
   for (
