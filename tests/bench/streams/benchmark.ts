@@ -15,7 +15,7 @@ import {
   reportOf,
   runNextItem,
 } from "../../../scripts/evaluate/next_item_report.ts";
-import { BENCHMARK_STREAMS } from "./benchmark_streams.ts";
+import { BENCHMARK_STREAMS } from "./data_sets.ts";
 
 /** What of it is run. */
 export interface StreamsOptions {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { byUserAndLine, type Step } from "../../../scripts/evaluate/steps.ts";
 import { overSeeds, runStreams, type StreamsOptions } from "./benchmark.ts";
-import { BENCHMARK_STREAMS } from "./benchmark_streams.ts";
+import { BENCHMARK_STREAMS } from "./data_sets.ts";
 
 /** Small files in the formats of the data sets, made up. */
 async function folderOfData() {
