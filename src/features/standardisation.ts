@@ -14,9 +14,3 @@ export interface Standardisation {
 
 /** Standardised numerics are clipped to ± this. */
 export const CLIP = 5;
-
-/** The value of a numeric feature, by its index, on the common scale. */
-export function standardise(value: number, index: number, by: Standardisation): number {
-  const x = (value - by.mean[index]!) * by.inverseDeviation[index]!;
-  return Math.max(-CLIP, Math.min(CLIP, x));
-}

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { standardise } from "../../src/features/standardisation.ts";
+import { CLIP } from "../../src/features/standardisation.ts";
 import { NumericScaler } from "../../src/features/numeric_scaler.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { START } from "./streams.ts";
@@ -45,8 +45,10 @@ function rate(seed: number, robot?: { readonly at: number; readonly value: numbe
   const rows = story.samples.map(({ rows }) => rows.at(0).numerics);
   const scaler = new NumericScaler(rows[0]!.length);
   for (const row of rows) scaler.update(row);
-  const by = scaler.freeze();
-  return { strengths, numerics: rows.flatMap((row) => [...row].map((x, i) => standardise(x, i, by))) };
+  const { mean, inverseDeviation } = scaler.freeze();
+  const scaled = (x: number, i: number) =>
+    Math.max(-CLIP, Math.min(CLIP, (x - mean[i]!) * inverseDeviation[i]!));
+  return { strengths, numerics: rows.flatMap((row) => [...row].map(scaled)) };
 }
 
 function apart(one: readonly number[], other: readonly number[]): number[] {
