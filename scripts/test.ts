@@ -1,6 +1,6 @@
 /**
  * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Folders are tested side by
- * side, one more than there are processors, as some wait for a broker or a clock; the output of each is printed in one
+ * side, two more than there are processors, as some wait for a broker or a clock; the output of each is printed in one
  * piece when it is done. The files of a folder are imported by one module, as a fifth of the time would go into loading
  * the same code for each; those with hooks, which would be called for all tests, are run by themselves.
  *
@@ -133,7 +133,7 @@ else {
       counts.push(await runTests([...Deno.args, ...await inOnePiece(folder, modules)], false));
     }
   };
-  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency + 1, 4) }, work));
+  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency + 2, 4) }, work));
   await Deno.remove(modules, { recursive: true });
 }
 const sum = (key: "passed" | "failed" | "skipped") => counts.reduce((total, one) => total + one[key], 0);
