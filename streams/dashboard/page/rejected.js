@@ -80,9 +80,11 @@ function show(box, { reasons, records, isAll }) {
           html("span", { class: "reason" }, seen(newest.rejection.reason)),
         ]),
       ),
-      sources.length === 0
-        ? null
-        : html("p", { class: "said" }, "Once its mapping is mended, take a source once more:"),
+      sources.length === 0 ? null : html(
+        "p",
+        { class: "said" },
+        "Once its mapping is mended, take a source once more, with the flags of run that name the log:",
+      ),
       ...sources.slice(0, 3).map((source) =>
         html("pre", {}, html("code", {}, `deno task meander rejected replay ${word(source)}`))
       ),
