@@ -13,6 +13,7 @@ import { readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByTombstone, unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order.ts";
+import type { PublishedForm } from "./version_pace.ts";
 
 /** What is written together. */
 export interface LearnerCommit {
@@ -30,6 +31,14 @@ export interface LearnerCommit {
   readonly supersedes: boolean;
   /** The new checkpoint, if there is one. */
   readonly checkpoint: Uint8Array | undefined;
+}
+
+/** What a commit has written. */
+export interface Written {
+  /** The forms of the version, in order. */
+  readonly forms: readonly PublishedForm[];
+  /** Bytes of the order of samples; 0 where it is not written. */
+  readonly orderBytes: number;
 }
 
 /** The records of one model's learner, which it alone writes while open. */
@@ -69,10 +78,12 @@ export class LearnerRecords implements AsyncDisposable {
     return { areSamplesNew: was !== null && is !== null && was !== is, lost: before?.lost ?? 0 };
   }
 
-  /** The versions that were not dropped, oldest first; `null` for one that cannot be read. */
-  async *versions(): AsyncGenerator<ParameterVersion | null> {
+  /** The versions that were not dropped, oldest first, with the bytes of their records; `null` for one that cannot be read. */
+  async *versions(): AsyncGenerator<PublishedForm & Pick<ParameterVersion, "version"> | null> {
     for await (const record of readAll(this.#log, this.#topics.parameters, 0)) {
-      if (record.value !== null) yield decoded(record, record.value);
+      if (record.value === null) continue;
+      const found = decoded(record, record.value);
+      yield found && { version: found.version, kind: found.kind, bytes: record.value.length };
     }
   }
 
@@ -103,17 +114,18 @@ export class LearnerRecords implements AsyncDisposable {
   }
 
   /** Writes everything of a commit, atomically, and drops what it makes superfluous. */
-  async commit(commit: LearnerCommit): Promise<void> {
+  async commit(commit: LearnerCommit): Promise<Written> {
     const { positions, lost, order, time, versions, supersedes, checkpoint } = commit;
     const { parameters, samples, checkpoints } = this.#topics;
     const before = supersedes ? (await this.#log.bounds(parameters, 0)).end : 0;
-    const records: NewRecord[] = versions.map((version) => ({
-      topic: parameters,
-      partition: 0,
-      key: this.#model,
-      value: encodeVersion(version),
-      time,
-    }));
+    const records: NewRecord[] = [];
+    const forms: PublishedForm[] = [];
+    for (const version of versions) {
+      const value = encodeVersion(version);
+      records.push({ topic: parameters, partition: 0, key: this.#model, value, time });
+      forms.push({ kind: version.kind, bytes: value.length });
+    }
+    let orderBytes = 0;
     if (checkpoint !== undefined) {
       records.push(...chunkRecords(checkpoints, this.#model, checkpoint, time));
       records.push(
@@ -122,6 +134,7 @@ export class LearnerRecords implements AsyncDisposable {
     }
     if (positions.length > 1) {
       const value = encodeOrder(order);
+      orderBytes = value.length;
       records.push({ topic: checkpoints, partition: 0, key: orderKey(this.#model), value, time });
     }
     await this.#writer.commit({
@@ -130,6 +143,7 @@ export class LearnerRecords implements AsyncDisposable {
       offsets: positions.map((offset, partition) => ({ topic: samples, partition, offset })),
     });
     if (supersedes) await this.#log.trim(parameters, 0, before);
+    return { forms, orderBytes };
   }
 
   /** Drops the samples before `positions`, by partition. */

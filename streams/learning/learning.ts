@@ -33,6 +33,9 @@ import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
 
+/** In lockstep a larger checkpoint is due when the samples since the last one weigh as much. */
+const LIGHT_BYTES = 4 << 20;
+
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
   /** Samples to take at most. @default {8} */
@@ -92,6 +95,11 @@ export class Learning implements AsyncDisposable {
   readonly #now: () => number;
   /** When a checkpoint was written, or this was opened, by the clock. */
   #checkpointAt: number;
+  /** Bytes of the newest checkpoint, and what was read and written to have an order since. */
+  #checkpointBytes = 0;
+  #sinceCheckpoint = 0;
+  /** The encoded learner when nothing was learnt since it was kept, and it was not written. */
+  #kept: Uint8Array | undefined;
   /** Whether the newest checkpoint names a user who was erased since. */
   #isErasing = false;
 
@@ -144,7 +152,7 @@ export class Learning implements AsyncDisposable {
     let isDamaged = false;
     for await (const found of records.versions()) {
       if (found === null) isDamaged = true;
-      else learning.#versions.found(found.version, found.kind);
+      else learning.#versions.found(found.version, found);
     }
     const checkpoint = await records.checkpoint();
     if (checkpoint === null) await learning.#begin();
@@ -249,7 +257,7 @@ export class Learning implements AsyncDisposable {
   /** @internal Publishes pending versions and writes a checkpoint, atomically. */
   async checkpoint(): Promise<void> {
     const versions = this.#hasPending ? this.#takeVersions() : [];
-    await this.#write(this.#rails.keep(this.validation.judged), versions);
+    await this.#write(this.#kept ?? this.#rails.keep(this.validation.judged), versions);
   }
 
   /**
@@ -297,6 +305,7 @@ export class Learning implements AsyncDisposable {
 
   /** Erases users from everything learnt; the next checkpoint and full snapshot replace those that name them. */
   #erase(users: readonly string[]): void {
+    this.#kept = undefined;
     this.#rails.erase(users);
     this.validation.erase(users);
     this.#versions.mustReplace = true;
@@ -304,7 +313,11 @@ export class Learning implements AsyncDisposable {
   }
 
   #learnSamples(taken: Batch["taken"]): void {
-    for (const { sample, bytes } of taken) this.validation.update(sample, bytes);
+    this.#kept = undefined;
+    for (const { sample, bytes } of taken) {
+      this.validation.update(sample, bytes);
+      this.#sinceCheckpoint += bytes.length;
+    }
     const samples = taken.map(({ sample }) => sample);
     const result = this.learner.learn(samples);
     this.validation.mark(result, this.learner.dataTime, this.version);
@@ -319,14 +332,22 @@ export class Learning implements AsyncDisposable {
   async #save(hasLearnt: boolean): Promise<void> {
     const { checkpointBatches } = this.#options;
     const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
-    const writes = keeps && (!this.#versions.isPaced || this.#untilCheckpoint <= 0);
+    const writes = keeps && this.#isCheckpointDue;
     const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
     // The point of a rollback must not depend on the clock; what is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
+    this.#kept = learner;
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
     // Under constant load no step finds the time.
     if (this.#isErasing && this.#versions.isPaced && this.#untilCheckpoint <= 0) await this.#writeClean();
+  }
+
+  /** Whether a checkpoint may be written: in lockstep, when to learn again what came since would cost as much. */
+  get #isCheckpointDue(): boolean {
+    if (this.#versions.isPaced) return this.#untilCheckpoint <= 0;
+    return this.#isErasing || this.#checkpointBytes < LIGHT_BYTES ||
+      this.#sinceCheckpoint >= this.#checkpointBytes;
   }
 
   /** Time until a checkpoint may be written again, milliseconds. */
@@ -364,8 +385,12 @@ export class Learning implements AsyncDisposable {
 
   /** Writes a checkpoint. @param learner as encoded by {@linkcode GuardRails.take} */
   async #write(learner: Uint8Array, versions: readonly ParameterVersion[]): Promise<void> {
-    await this.#commit(versions, this.#encode(learner));
+    const checkpoint = this.#encode(learner);
+    await this.#commit(versions, checkpoint);
     this.#checkpointAt = this.#now();
+    this.#checkpointBytes = checkpoint.length;
+    this.#sinceCheckpoint = 0;
+    this.#kept = undefined;
     this.#isErasing = false;
     // Only now, so that the order has no hole in the topic's history, for audits.
     this.#reader.forgetOrder();
@@ -374,7 +399,7 @@ export class Learning implements AsyncDisposable {
 
   async #commit(versions: readonly ParameterVersion[], checkpoint?: Uint8Array): Promise<void> {
     const publishes = versions.length > 0;
-    await this.#records.commit({
+    const { forms, orderBytes } = await this.#records.commit({
       positions: this.positions,
       lost: this.lost,
       order: this.#reader.order,
@@ -383,7 +408,8 @@ export class Learning implements AsyncDisposable {
       supersedes: publishes && this.#versions.isSuperseding,
       checkpoint,
     });
-    if (publishes) this.#versions.arrived();
+    this.#sinceCheckpoint += orderBytes;
+    if (publishes) this.#versions.arrived(forms);
   }
 
   #encode(learner: Uint8Array): Uint8Array {
@@ -402,6 +428,7 @@ export class Learning implements AsyncDisposable {
   }
 
   #decode(bytes: Uint8Array): void {
+    this.#checkpointBytes = bytes.length;
     const from = new ByteReader(bytes);
     const head = decodeHead(from);
     this.#reader.seek(head.positions);

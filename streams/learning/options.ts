@@ -45,7 +45,13 @@ export const SERVICE_ROWS = 20_000;
 /** The options of {@linkcode LearningOptions} that stand in a configuration. */
 export const LEARNING_OPTIONS = {
   batchRows: reaches("onward", count(64, "rows of a batch of the learner; also ends a round of the task")),
-  checkpointBatches: reaches("at-once", count(100, "batches between two checkpoints")),
+  checkpointBatches: reaches(
+    "at-once",
+    count(
+      100,
+      "batches between two checkpoints; more of them in a build or a replay where those are large",
+    ),
+  ),
   checkpointIntervalMs: reaches(
     "at-once",
     natural(10_000, "of a service: shortest time between two checkpoints"),
@@ -56,8 +62,8 @@ export const LEARNING_OPTIONS = {
     orNull(
       count(
         50,
-        "versions on the log between two full snapshots; those before the newest are dropped, as by an erasure; " +
-          "`null`: all stay, and may name who was erased",
+        "least versions on the log between two full snapshots, more until large ones are outweighed; older ones are " +
+          "dropped, as by an erasure; `null`: all stay, and may name who was erased",
       ),
     ),
   ),

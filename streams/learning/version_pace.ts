@@ -8,8 +8,18 @@
 export interface VersionPaceOptions {
   /** Least time between two paced versions, milliseconds. */
   readonly publishIntervalMs: number;
-  /** Versions on the log between two full snapshots; `null` = every version stays, even after an erasure. */
+  /** Least versions on the log between two full snapshots; `null` = every version stays, even after an erasure. */
   readonly snapshotVersions: number | null;
+}
+
+/** A full snapshot of more bytes than this comes when the deltas since the last one weigh as much. */
+const LIGHT_BYTES = 1 << 20;
+
+/** A form in which a version is on the log. */
+export interface PublishedForm {
+  readonly kind: "delta" | "full";
+  /** Size of its record. */
+  readonly bytes: number;
 }
 
 /**
@@ -32,6 +42,9 @@ export class VersionPace {
   #published = 0;
   /** Versions on the log since the last one that came with a full snapshot. */
   #sinceFull = 0;
+  /** Bytes of the last full snapshot, and of the deltas since. */
+  #fullBytes = 0;
+  #deltaBytes = 0;
   /** When a version was published, by the clock. */
   #publishedAt = -Infinity;
 
@@ -75,8 +88,9 @@ export class VersionPace {
   take(): readonly ("delta" | "full")[] {
     const { needsFull } = this;
     const { snapshotVersions } = this.#options;
+    const isHeavy = this.#deltaBytes < this.#fullBytes && this.#fullBytes > LIGHT_BYTES;
     const isPeriodic = snapshotVersions !== null &&
-      (this.mustReplace || this.#sinceFull + 1 >= snapshotVersions);
+      (this.mustReplace || (this.#sinceFull + 1 >= snapshotVersions && !isHeavy));
     this.#sinceFull = isPeriodic ? 0 : needsFull ? 1 : this.#sinceFull + 1;
     this.needsFull = false;
     this.isChosen = false;
@@ -85,16 +99,23 @@ export class VersionPace {
     return isPeriodic ? ["delta", "full"] : ["delta"];
   }
 
-  /** Notes that the newest version is published. */
-  arrived(): void {
+  /** Notes that the newest version is published. @param forms its forms in order, with the bytes of their records */
+  arrived(forms: readonly PublishedForm[]): void {
+    for (const form of forms) this.#weigh(form);
     this.#published = this.made;
     this.#publishedAt = this.#now();
   }
-  /** Notes a version that the previous run published, in the order of the log. */
+
   /** Notes a version that an earlier life has published, in the order of the log. */
-  found(version: number, kind: "delta" | "full"): void {
-    if (kind === "full") this.#sinceFull = version === this.#published ? 0 : 1;
+  found(version: number, form: PublishedForm): void {
+    if (form.kind === "full") this.#sinceFull = version === this.#published ? 0 : 1;
     else this.#sinceFull++;
     this.#published = version;
+    this.#weigh(form);
+  }
+
+  #weigh({ kind, bytes }: PublishedForm): void {
+    this.#fullBytes = kind === "full" ? bytes : this.#fullBytes;
+    this.#deltaBytes = kind === "full" ? 0 : this.#deltaBytes + bytes;
   }
 }

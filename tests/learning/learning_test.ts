@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { mulberry32 } from "../../src/draws/random.ts";
+import { modelSizes } from "../../src/features/rows/assembler.ts";
+import { createModel } from "../../src/nn/models/registry.ts";
 import { type Row, Rows } from "../../src/samples/rows.ts";
 import { decodeDelta } from "../../src/embeddings/delta.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
@@ -13,6 +16,7 @@ import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { readAll } from "../../streams/log/reading.ts";
+import { readChunks } from "../../streams/topics/chunks.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
@@ -238,6 +242,36 @@ Deno.test("Learning.step() with intervals comes to the same end as without, afte
     await assert.rejects(run(new CrashingLog(log, at), true), Crash);
     assert.deepEqual(await run(log, true), want, `after a crash at operation ${at}`);
     assert.deepEqual(await served(log), wantServed, `served after a crash at operation ${at}`);
+  }
+});
+
+Deno.test("Learning.drain() writes a large checkpoint again only when it has learnt as much, and resumes to the same state", async () => {
+  const samples = makeSamples(8 * 12, 3);
+  const start = async () => {
+    const log = await createLog();
+    await log.append(samples.map(sampleRecord));
+    return log;
+  };
+  const wide = () =>
+    makeLearner(createModel("base", modelSizes(SCHEMA, WIDTH), { widths: [1024, 256] }, mulberry32(0)));
+  const run = async (log: Log) => {
+    await using learning = await Learning.open(log, topics, wide(), OPTIONS);
+    await learning.drain();
+    const { steps } = learning.learner;
+    await learning.checkpoint();
+    return { ...stateOf(learning), steps };
+  };
+  const whole = new CrashingLog(await start());
+  const want = await run(whole);
+  const { operations } = whole;
+  const pieces = (await Array.fromAsync(readAll(whole, topics.checkpoints, 0))).at(-1)!.offset + 1;
+  const size = (await readChunks(whole, topics.checkpoints, "base"))!.length;
+  // After batch 4, and at the end: by the batches alone, after batches 8 and 12, too.
+  assert.ok(size > 4 << 20 && pieces < 3 * size / 2 ** 19, `${pieces} pieces of ${size} bytes`);
+  for (let at = 1; at < operations; at += 4) {
+    const log = await start();
+    await assert.rejects(run(new CrashingLog(log, at)), Crash);
+    assert.deepEqual(await run(log), want, `after a crash at operation ${at}`);
   }
 });
 

@@ -15,7 +15,7 @@ Deno.test("VersionPace.take() gives a full snapshot each so many versions, and w
           if (lost) pace.needsFull = true;
           for (let n = 0; n < batches; n++) assert.equal(pace.make(), false);
           const kinds = pace.take();
-          pace.arrived();
+          pace.arrived(kinds.map((kind) => ({ kind, bytes: 1 << 24 })));
           sinceFull++;
           const isPeriodic = sinceFull === OPTIONS.snapshotVersions;
           assert.deepEqual(kinds, lost ? ["full"] : isPeriodic ? ["delta", "full"] : ["delta"]);
@@ -29,10 +29,35 @@ Deno.test("VersionPace.take() gives a full snapshot each so many versions, and w
   );
 });
 
+Deno.test("VersionPace.take() waits with a large full snapshot until the deltas weigh as much, in one life or two", () => {
+  const bytesOf = { full: 8 << 20, delta: 1 << 20 };
+  const run = (restartAt: number) => {
+    let pace = new VersionPace(OPTIONS, () => 0);
+    pace.needsFull = true;
+    const log: ("full" | "delta")[][] = [];
+    for (let version = 1; version <= 30; version++) {
+      if (version === restartAt) {
+        pace = new VersionPace(OPTIONS, () => 0);
+        for (const [n, kinds] of log.entries()) {
+          for (const kind of kinds) pace.found(n + 1, { kind, bytes: bytesOf[kind] });
+        }
+        pace.made = version - 1;
+      }
+      pace.make();
+      const kinds = pace.take();
+      pace.arrived(kinds.map((kind) => ({ kind, bytes: bytesOf[kind] })));
+      log.push([...kinds]);
+    }
+    return log.flatMap((kinds, n) => kinds.includes("full") ? [n + 1] : []);
+  };
+  assert.deepEqual(run(0), [1, 10, 19, 28]);
+  for (const restartAt of [2, 9, 10, 11, 25]) assert.deepEqual(run(restartAt), [1, 10, 19, 28]);
+});
+
 Deno.test("VersionPace.make() says which versions an earlier life has published, and none of those needs to be full", () => {
   const pace = new VersionPace(OPTIONS, () => 0);
-  pace.found(1, "full");
-  pace.found(2, "delta");
+  pace.found(1, { kind: "full", bytes: 100 });
+  pace.found(2, { kind: "delta", bytes: 10 });
   pace.needsFull = true;
   assert.deepEqual([pace.make(), pace.make(), pace.make()], [true, true, false]);
   assert.equal(pace.published, 2);
@@ -45,7 +70,7 @@ Deno.test("VersionPace.untilDue is the rest of the interval, and nothing in lock
   pace.isPaced = true;
   pace.make();
   pace.take();
-  pace.arrived();
+  pace.arrived([]);
   now += 30;
   assert.equal(pace.untilDue, 70);
   pace.isChosen = true;
