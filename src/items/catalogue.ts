@@ -89,6 +89,9 @@ export class CatalogueItem implements ItemFacts {
   }
 }
 
+/** The order by id is made anew when one in so many items is not in it. */
+const NEW_SHARE = 8;
+
 /** Items by id and by index. */
 export class Catalogue {
   /** Which attributes are features. */
@@ -98,6 +101,11 @@ export class Catalogue {
   readonly #items: CatalogueItem[] = [];
   readonly #maxUnlisted: number;
   #unlisted = 0;
+  /** Indices of the first items that came, by id, and their places in it: numbers are compared faster than ids. */
+  #order = new Uint32Array(0);
+  #ranks = new Uint32Array(0);
+  /** Scratch of {@linkcode Catalogue.sort}. */
+  #sorted = new Uint32Array(256);
 
   /**
    * An empty catalogue; `schema` names the attributes that are features.
@@ -139,7 +147,53 @@ export class Catalogue {
   /** Which of two items comes first by id; 0 for one and the same. */
   compare(a: number, b: number): number {
     if (a === b) return 0;
+    const ranks = this.#ranks;
+    if (a < ranks.length && b < ranks.length) return ranks[a]! - ranks[b]!;
     return this.at(a).id < this.at(b).id ? -1 : 1;
+  }
+
+  /** Sorts indices of different items by id. */
+  sort(indices: number[]): number[] {
+    if (NEW_SHARE * (this.size - this.#order.length) > this.size) this.#rank();
+    const order = this.#order, ranks = this.#ranks;
+    if (indices.length > this.#sorted.length) this.#sorted = new Uint32Array(2 * indices.length);
+    const sorted = this.#sorted;
+    const others: number[] = [];
+    let known = 0;
+    for (const index of indices) {
+      if (index < ranks.length) sorted[known++] = ranks[index]!;
+      else others.push(index);
+    }
+    sorted.subarray(0, known).sort();
+    others.sort((a, b) => this.compare(a, b));
+    for (let to = 0, of = 0, k = 0; to < indices.length; to++) {
+      const isOther = k === known ||
+        (of < others.length && this.compare(others[of]!, order[sorted[k]!]!) < 0);
+      indices[to] = isOther ? others[of++]! : order[sorted[k++]!]!;
+    }
+    return indices;
+  }
+
+  /** Indices of all items by id; valid until there are more. */
+  byId(): Uint32Array {
+    if (this.size > this.#order.length) this.#rank();
+    return this.#order;
+  }
+
+  /** Takes all items into the order by id. O(items), and O(n log n) of those that were not in it. */
+  #rank(): void {
+    const before = this.#order, size = this.size;
+    const others = Array.from({ length: size - before.length }, (_, k) => before.length + k)
+      .sort((a, b) => this.compare(a, b));
+    const order = this.#order = new Uint32Array(size);
+    const ranks = new Uint32Array(size);
+    for (let to = 0, of = 0, k = 0; to < size; to++) {
+      const isOther = k === before.length ||
+        (of < others.length && this.compare(others[of]!, before[k]!) < 0);
+      const index = order[to] = isOther ? others[of++]! : before[k++]!;
+      ranks[index] = to;
+    }
+    this.#ranks = ranks;
   }
 
   /** The item, if known. */

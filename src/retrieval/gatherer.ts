@@ -128,9 +128,8 @@ export class Gatherer {
       for (const item of proposed) if (this.#places[item] === 0) this.#places[item] = items.push(item);
     }
     if (sorted) {
-      items.sort((a, b) => this.#catalogue.compare(a, b)).forEach((item, place) =>
-        this.#places[item] = place + 1
-      );
+      this.#catalogue.sort(items);
+      for (let place = 0; place < items.length; place++) this.#places[items[place]!] = place + 1;
     }
     this.#items = items;
     return this.#features(items, request);

@@ -324,8 +324,8 @@ export class RetrievalState {
 
   /** Everything but the blend in bytes: same signals, same bytes. */
   encode(): Uint8Array {
-    const ids = [...this.#catalogue.items()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    const order = ids.map(({ index }) => index);
+    const order = Array.from(this.#catalogue.byId());
+    const ids = order.map((item) => this.#catalogue.at(item));
     const rank = new Uint32Array(order.length);
     order.forEach((item, place) => rank[item] = place);
     const to = new ByteWriter(this.#room.whole).u8(FORMAT).uint(this.signals).uint(ids.length);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Catalogue } from "../../src/items/catalogue.ts";
 import { SMALL } from "../engine/streams.ts";
 
@@ -58,4 +59,33 @@ Deno.test("Catalogue.remove() hides an item until a record lists it again", () =
   catalogue.apply({ item: "i", time: 1 });
   assert.ok(catalogue.remove("i", 2).withheld);
   assert.ok(!catalogue.apply({ item: "i", time: 3 }).withheld);
+});
+
+Deno.test("Catalogue.sort(), byId() and compare() order by id, whenever items come", () => {
+  const byText = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(fc.string({ maxLength: 3 }), { maxLength: 40 }), { maxLength: 8 }),
+      fc.integer({ min: 1, max: 5 }),
+      (portions, every) => {
+        const catalogue = new Catalogue(SMALL.schema);
+        for (const [n, ids] of portions.entries()) {
+          for (const id of ids) catalogue.intern(id, 0);
+          const known = Array.from(catalogue.items());
+          const asked = known.filter((_, k) => k % every === 0).reverse();
+          const sorted = catalogue.sort(asked.map(({ index }) => index)).map((index) =>
+            catalogue.at(index).id
+          );
+          assert.deepEqual(sorted, asked.map(({ id }) => id).sort(byText));
+          for (const { index, id } of asked) {
+            const other = known[0]!;
+            assert.equal(Math.sign(catalogue.compare(index, other.index)), byText(id, other.id));
+          }
+          if (n % 2 === 0) continue;
+          const all = Array.from(catalogue.byId(), (index) => catalogue.at(index).id);
+          assert.deepEqual(all, known.map(({ id }) => id).sort(byText));
+        }
+      },
+    ),
+  );
 });
