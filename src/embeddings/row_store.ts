@@ -47,6 +47,8 @@ export class RowStore {
   readonly #filter: AdmissionFilter | undefined;
   #index: KeyIndex;
   #chunks: RowChunk[];
+  /** Rows that are marked as changed. */
+  readonly #changed: number[] = [];
   #newest = -Infinity;
   #expiredAt = -Infinity;
   #refused = 0;
@@ -115,22 +117,23 @@ export class RowStore {
     return this.#index.rows();
   }
 
-  /** Rows changed since the last publication, ascending. Reads one byte per row. */
-  changedRows(): number[] {
-    const rows: number[] = [];
-    for (let c = 0; c < this.#chunks.length; c++) {
-      const { changed } = this.#chunks[c]!;
-      for (let at = changed.indexOf(1); at >= 0; at = changed.indexOf(1, at + 1)) {
-        const row = (c << CHUNK_BITS) + at;
-        if (this.#index.has(row)) rows.push(row);
-      }
-    }
-    return rows;
+  /** Notes that a row has changed. */
+  change(row: number): void {
+    const { changed } = this.chunk(row), at = row & CHUNK_MASK;
+    if (changed[at] === 1) return;
+    changed[at] = 1;
+    this.#changed.push(row);
   }
 
-  /** All chunks. */
-  get chunks(): readonly RowChunk[] {
-    return this.#chunks;
+  /** Rows changed since the last publication, ascending. */
+  changedRows(): number[] {
+    return this.#changed.filter((row) => this.#index.has(row)).sort((a, b) => a - b);
+  }
+
+  /** Marks all rows as published. */
+  clearChanged(): void {
+    for (const row of this.#changed) this.chunk(row).changed[row & CHUNK_MASK] = 0;
+    this.#changed.length = 0;
   }
 
   /** The chunk of a row, whose place in it is `row & CHUNK_MASK`. */
@@ -214,7 +217,12 @@ export class RowStore {
     store.#index = KeyIndex.decode(reader, options.seed);
     store.#filter?.decode(reader);
     store.#chunks = [];
-    for (let n = reader.uint(); n > 0; n--) store.#chunks.push(decodeChunk(reader, options.width));
+    for (let n = reader.uint(); n > 0; n--) {
+      const first = store.#chunks.length * ROWS_PER_CHUNK;
+      const chunk = decodeChunk(reader, options.width);
+      store.#chunks.push(chunk);
+      for (const [at, changed] of chunk.changed.entries()) if (changed === 1) store.#changed.push(first + at);
+    }
     if (store.#index.endRow > store.#chunks.length * ROWS_PER_CHUNK) {
       throw new SyntaxError(
         `Cannot decode rows: ${store.#index.endRow} rows in ${store.#chunks.length} chunks`,

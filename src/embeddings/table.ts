@@ -277,7 +277,7 @@ export class EmbeddingTable {
 
   /** Marks everything as published. */
   clearChanged(): void {
-    for (const chunk of this.#store.chunks) chunk.changed.fill(0);
+    this.#store.clearChanged();
     this.#removed.clear();
     this.#wanted = false;
   }
@@ -355,7 +355,7 @@ export class EmbeddingTable {
       hashString(key, mix(this.#seed ^ 0x85a308d3)),
     ]);
     chunk.accumulators[at] = this.#rule.initialAccumulator;
-    chunk.changed[at] = 1;
+    this.#store.change(row);
   }
 
   /** Steps a row along `#gradient`. */
@@ -367,7 +367,7 @@ export class EmbeddingTable {
       gradient[i]! += decay * chunk.values[from + i]!;
     }
     if (!usable(gradient)) this.#skipped++;
-    else if (this.#rule.step(chunk, at, gradient, squares)) chunk.changed[at] = 1;
+    else if (this.#rule.step(chunk, at, gradient, squares)) this.#store.change(row);
   }
 
   #isWithin(row: number, bound: number): boolean {
