@@ -108,7 +108,7 @@ export class LinearItems {
       for (let k = from.count(); k > 0; k--) {
         const other = itemAt(from.uint());
         support.push(other);
-        this.#predict(other, item, from.f64());
+        this.#predict(other, item, from.f64(), false);
       }
       this.#supports.set(item, support);
     }
@@ -124,11 +124,12 @@ export class LinearItems {
       solveInPlace(this.#a, b, ridge / 2);
       ridge *= 2;
     } while (ridge < LARGEST_RIDGE && b.some((weight) => !(Math.abs(weight) <= MOST)));
-    for (const other of this.#supports.get(item) ?? []) this.#withdraw(other, item);
     // Negative weights mean "not together" and are of no use to a list of candidates.
     const kept = support.filter((_, i) => b[i]! > 0);
+    const before = this.#supports.get(item) ?? [];
+    for (const other of before) if (!kept.includes(other)) this.#withdraw(other, item);
     support.forEach((other, i) => {
-      if (b[i]! > 0) this.#predict(other, item, b[i]!);
+      if (b[i]! > 0) this.#predict(other, item, b[i]!, before.includes(other));
     });
     this.#supports.set(item, kept);
   }
@@ -185,10 +186,14 @@ export class LinearItems {
     return weights[items.indexOf(item)]!;
   }
 
-  /** An item that does not predict the other one does from now on. */
-  #predict(by: number, item: number, weight: number): void {
+  /** An item predicts the other one from now on, or, if it `does` so already, by this weight. */
+  #predict(by: number, item: number, weight: number, does: boolean): void {
     let row = this.#predicts.get(by);
     if (row === undefined) this.#predicts.set(by, row = { items: [], weights: [] });
+    if (does) {
+      row.weights[row.items.indexOf(item)] = weight;
+      return;
+    }
     row.items.push(item);
     row.weights.push(weight);
   }
