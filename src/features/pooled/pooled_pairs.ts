@@ -135,6 +135,8 @@ export class PooledPairs {
   };
   /** Scratch: hashes of the behaviours' items; their different first categories, with the number or weight of behaviours of each. */
   readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
+  /** Scratch: keys of the pairs of a behaviour with those before it. */
+  readonly #keys = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #share = new Float64Array(POOLED_BEHAVIOURS);
   /** Number of categories in the scratch; what their steps and pairs amount to with a category that none of them has met. */
@@ -174,13 +176,19 @@ export class PooledPairs {
     const decay = -Math.LN2 / this.#scale.halfLifeMs;
     const size = Math.min(context.size, POOLED_BEHAVIOURS);
     this.#kinds = 0;
+    const keys = this.#keys;
     for (let x = 0; x < size; x++) {
-      const other = this.#hashOf(context.items[x]!);
+      const other = this.#own[x] = this.#hashOf(context.items[x]!);
+      keys[x] = pairKey(own, other);
+    }
+    table.warm(keys, size);
+    for (let x = 0; x < size; x++) {
+      const other = this.#own[x]!;
       const past = context.strengths[x]!;
       const weight = DECAY[x]! * Math.exp(decay * Math.max(0, time - context.times[x]!));
       if (kind !== 0 && weight >= LEAST) this.#weigh(this.#kindOf[context.items[x]!]!, weight);
       if (other === own) continue;
-      const at = table.add(pairKey(own, other));
+      const at = table.add(keys[x]!);
       const { numbers } = table;
       const isFirst = own < other;
       numbers[at + COUNT]! += 1;
