@@ -99,6 +99,8 @@ export class Catalogue {
   readonly #itemFields: readonly ItemField[];
   readonly #byId = new Map<string, CatalogueItem>();
   readonly #items: CatalogueItem[] = [];
+  /** By index. */
+  readonly #ids: string[] = [];
   readonly #maxUnlisted: number;
   #unlisted = 0;
   /** Indices of the first items that came, by id, and their places in it: numbers are compared faster than ids. */
@@ -144,12 +146,17 @@ export class Catalogue {
     return item;
   }
 
+  /** The id of the item at an index that this catalogue gave out. */
+  idOf(index: number): string {
+    return this.#ids[index]!;
+  }
+
   /** Which of two items comes first by id; 0 for one and the same. */
   compare(a: number, b: number): number {
     if (a === b) return 0;
     const ranks = this.#ranks;
     if (a < ranks.length && b < ranks.length) return ranks[a]! - ranks[b]!;
-    return this.at(a).id < this.at(b).id ? -1 : 1;
+    return this.idOf(a) < this.idOf(b) ? -1 : 1;
   }
 
   /** Sorts indices of different items by id. */
@@ -218,6 +225,7 @@ export class Catalogue {
     const item = new CatalogueItem(this.#items.length, id, time, this.schema);
     this.#byId.set(id, item);
     this.#items.push(item);
+    this.#ids.push(id);
     this.#unlisted++;
     return item;
   }

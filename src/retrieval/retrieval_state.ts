@@ -86,7 +86,7 @@ export class RetrievalState {
   readonly #folds: readonly SignalFold[];
   readonly #lists: ItemLists;
   readonly #catalogue: Catalogue;
-  readonly #idOf = (item: number): string => this.#catalogue.at(item).id;
+  readonly #idOf = (item: number): string => this.#catalogue.idOf(item);
   readonly #journal = new SignalJournal();
   #asked = false;
   /** Whether there is a record of the blend from before the first request. */

@@ -133,7 +133,7 @@ export class UserCodec {
     if (listed !== null) writeListed(body, listed);
     if (format === WITH_ALIASES) writeAliases(body, aliases);
     record.u8(format).int(user.lastOffset);
-    writeIds(record, this.#items.map((index) => this.#catalogue.at(index).id));
+    writeIds(record, this.#items.map((index) => this.#catalogue.idOf(index)));
     strings.encode(record);
     lists.encode(record);
     record.uint(states.length);
