@@ -10,6 +10,7 @@ import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { Learner } from "../../src/learner/learner.ts";
 import { learnerSettings } from "../../src/learner/learner_options.ts";
+import { Proof } from "../../src/learner/proof.ts";
 import { createKernels } from "../../src/nn/kernels/choose.ts";
 import { createModel, type ModelName } from "../../src/nn/models/registry.ts";
 import { settle } from "../../src/options/option.ts";
@@ -24,6 +25,8 @@ export class Learning {
   readonly serving: ServingModel;
   readonly #learner: Learner;
   readonly #batchRows: number;
+  /** What the model may order by; `null` = all that it likes. */
+  readonly #proof: Proof | null;
   readonly #hasModel: boolean;
   #batch: TaskOutputs["samples"][number][] = [];
   #rows = 0;
@@ -40,7 +43,9 @@ export class Learning {
     const make = () => createModel(name, sizes, modelConfig(name, config), mulberry32(seed), createKernels());
     this.serving = new ServingModel(make(), schema, k);
     this.#learner = new Learner(make(), options);
-    this.#batchRows = settle(LEARNING_OPTIONS, config).batchRows;
+    const { batchRows, proof } = settle(LEARNING_OPTIONS, config);
+    this.#batchRows = batchRows;
+    this.#proof = proof === null ? null : new Proof(proof);
   }
 
   /** Takes the samples; a full batch is learnt and published. */
@@ -50,8 +55,10 @@ export class Learning {
       this.#batch.push(sample);
       this.#rows += sizeInBatch(sample);
       if (this.#rows < this.#batchRows) continue;
+      this.#proof?.update(this.#batch.filter(({ purpose }) => purpose !== "learn"));
       this.#learner.learn(this.#batch);
-      this.serving.apply(this.#learner.version("delta", ++this.#version));
+      const share = this.#hasModel ? this.#proof?.share ?? 1 : 0;
+      this.serving.apply({ ...this.#learner.version("delta", ++this.#version), share });
       this.#batch = [];
       this.#rows = 0;
     }

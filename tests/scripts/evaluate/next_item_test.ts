@@ -142,6 +142,34 @@ Deno.test("nextItem() says what is wrong with a stream that cannot be judged", a
   );
 });
 
+Deno.test("nextItem() gives a model the share that its proof gives it, and none where no model is named", async () => {
+  const stream = streamOf([]);
+  const shown = async function* (): AsyncGenerator<SourceRecord> {
+    for (let n = 0; n < 400; n++) {
+      const [user, request, time] = [`u${n % 20}`, `r${n}`, START + n * MINUTE_MS];
+      const items = [`i${n % 7}`, `i${(n + 3) % 7}`];
+      yield { kind: "event", event: { type: "impression", user, request, time, items }, file: "", line: n };
+      const act: Event = {
+        type: "interaction",
+        user,
+        request,
+        time: time + 1,
+        item: items[0]!,
+        action: "click",
+      };
+      yield { kind: "event", event: act, file: "", line: n };
+    }
+  };
+  const shareOf = async (options: Partial<NextItemOptions>) => {
+    const task = { ranking: "auto" } as const;
+    return (await nextItem({ stream: { ...stream, open: shown }, task, count: 3, ...options })).task
+      .modelShare;
+  };
+  assert.equal(await shareOf({}), 0);
+  assert.equal(await shareOf({ model: "base", config: { proof: { mixRows: 100_000 } } }), 0);
+  assert.equal(await shareOf({ model: "base", config: { proof: null } }), 1);
+});
+
 Deno.test("nextItem() judges a draw of the behaviours that its seed decides", async () => {
   const lines: Line[] = Array.from({ length: 400 }, (_, n) => [`u${n % 7}`, `i${n % 11}`]);
   const drawn = async (seed: number) => {
