@@ -2,7 +2,8 @@
  * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Folders are tested side by
  * side, two more than there are processors, as some wait for a broker or a clock; the output of each is printed in one
  * piece when it is done. The files of a folder are imported by one module, as a fifth of the time would go into loading
- * the same code for each; those with hooks, which would be called for all tests, are run by themselves.
+ * the same code for each, and those that use a broker by another; those with hooks of their own, which would be called
+ * for all tests, are run by themselves.
  *
  * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
  * one process, whose output comes as it is made.
@@ -26,8 +27,8 @@ const LONGEST = [
   "tests/dashboard",
 ];
 const SOURCES = ["src", "streams"];
-/** What a file has that calls something before or after each test, or all. */
-const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(/;
+/** What a file has that calls something before or after each test, or all; and what only starts a common broker. */
+const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(\{/, BROKER = /\btestBroker\(\)/;
 /** Tests make many objects that live briefly: with this room for them, a sixth of the processor time is saved. */
 const YOUNG_SPACE = "--v8-flags=--min-semi-space-size=16,--max-semi-space-size=64";
 /** A folder that takes longer hangs: it is ended, and its output tells in which test. */
@@ -64,18 +65,22 @@ async function filesOfTests(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** What to give to `deno test` in place of a folder: a module that imports the files, and those with hooks. */
+/** What to give to `deno test` in place of a folder: modules that import the files, and those with hooks. */
 async function inOnePiece(folder: string, into: string): Promise<readonly string[]> {
   if (SOURCES.includes(folder)) return [folder];
   const files = await filesOfTests(folder);
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
-  const byHooks = Object.groupBy(files, (_, i) => HOOKS.test(texts[i] ?? "") ? "with" : "without");
-  const imports = (byHooks.without ?? []).map((file) =>
-    `import ${JSON.stringify(pathToFileURL(file).href)};\n`
-  );
-  const module = `${into}/${folder.replaceAll("/", "_")}_test.ts`;
-  await Deno.writeTextFile(module, imports.join(""));
-  return [...(imports.length === 0 ? [] : [module]), ...(byHooks.with ?? [])];
+  const { alone = [], ...together } = Object.groupBy(files, (_, i) => {
+    const text = texts[i] ?? "";
+    return HOOKS.test(text) ? "alone" : BROKER.test(text) ? "broker" : "none";
+  });
+  const modules = Object.entries(together).map(async ([what, files]) => {
+    const module = `${into}/${folder.replaceAll("/", "_")}_${what}_test.ts`;
+    const imports = files.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
+    await Deno.writeTextFile(module, imports.join(""));
+    return module;
+  });
+  return [...await Promise.all(modules), ...alone];
 }
 
 /** Runs `deno test` and forwards its output, as it comes or in one piece. */

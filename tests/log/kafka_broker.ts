@@ -17,13 +17,19 @@ import type { KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 /** What a test needs of its broker. */
 export type TestBroker = Pick<DevBroker, "address" | "jars">;
 
+let common: Promise<TestBroker | undefined> | undefined;
+
 /**
- * A broker for one test file, which starts when its first test does, so that a filter that leaves none costs nothing.
- * Tells loudly, and gives nothing, when there cannot be one here.
+ * A broker for the test files of a process, or, with options, for one of them. It starts when the first test does, so
+ * that a filter that leaves none costs nothing. Tells loudly, and gives nothing, when there cannot be one here.
  */
-export async function testBroker(
-  options: Omit<DevBrokerOptions, "port" | "data"> = {},
+export function testBroker(
+  options?: Omit<DevBrokerOptions, "port" | "data">,
 ): Promise<TestBroker | undefined> {
+  return options === undefined ? common ??= register({}) : register(options);
+}
+
+async function register(options: DevBrokerOptions): Promise<TestBroker | undefined> {
   let jars: string;
   try {
     jars = await prepareBroker();
