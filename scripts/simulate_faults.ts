@@ -52,7 +52,7 @@ async function main(flags: Flags): Promise<number> {
         "run",
         "-A",
         "--no-check",
-        "--v8-flags=--no-wasm-bounds-checks",
+        "--v8-flags=--no-wasm-bounds-checks,--min-semi-space-size=16,--max-semi-space-size=64",
         `--import-map=${map}`,
         new URL("../tests/faults/main.ts", import.meta.url).href,
         JSON.stringify({ ...flags, trial, seed, seeds }),

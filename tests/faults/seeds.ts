@@ -42,5 +42,6 @@ export const FIXED_SEEDS: readonly FixedSeed[] = [
     trial: "rotten-file",
     found: "the simulation itself ended at a damaged schema, and knew no word for it",
   },
-  ...Array.from({ length: 6 }, (_, n): FixedSeed => ({ seed: n + 1, trial: "none" })),
+  // The fourth is the one that faults_test.ts runs twice.
+  ...[1, 2, 3, 5, 6].map((seed): FixedSeed => ({ seed, trial: "none" })),
 ];
