@@ -105,17 +105,23 @@ export function compileMapping(settings: MappingSettings, context: MappingContex
   return {
     map(value, meta) {
       const records: OwnRecord[] = [];
-      for (const came of Array.isArray(value) ? value : [value]) {
+      for (const [at, came] of listOf(value).entries()) {
         const own = unwrap(came, paths, meta);
         if (own === undefined) return rejectWrapped(came, record ?? []);
-        for (const one of Array.isArray(own) ? own : [own]) {
+        for (const [i, one] of listOf(own).entries()) {
           const rejected = mapOne(one, meta, records);
-          if (rejected !== undefined) return rejected;
+          if (rejected === undefined) continue;
+          const place = Array.isArray(own) ? i : Array.isArray(value) ? at : undefined;
+          return place === undefined ? rejected : inEntry(rejected, `record ${place} of the list`);
         }
       }
       return records.length > 1 ? withOwnIds(records) : { ok: true, records };
     },
   };
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
 }
 
 /** What stands at the first of some paths that has an object or a list; without paths, the value. */
@@ -283,9 +289,13 @@ function apply(rule: Rule, scope: Scope, into: OwnRecord[]): Rejected | undefine
     const inner = { ...scope, element: list[index], index };
     if (!allHold(filters, inner)) continue;
     const rejected = make(rule, inner, into);
-    if (rejected !== undefined) return rejected;
+    if (rejected !== undefined) return inEntry(rejected, `entry ${index} of ${rule.settings.each}`);
   }
   return undefined;
+}
+
+function inEntry(rejected: Rejected, entry: string): Rejected {
+  return { ...rejected, reason: `${rejected.reason}, in ${entry}` };
 }
 
 function allHold(conditions: readonly Condition[], scope: Scope): boolean {

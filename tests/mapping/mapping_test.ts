@@ -174,6 +174,12 @@ Deno.test("a list becomes an event per entry, with ids of their own", () => {
   const own: RuleSettings = { ...rule, fields: { ...rule.fields, id: { template: "{order}-{#}" } } };
   const ids = map({ rules: [own] }, { order: "o1", who: "ann", lines }, { time: TIME });
   assert.deepEqual(ids.map((one) => "id" in one && one.id), ["o1-0", "o1-2"]);
+  const record = { order: "o1", who: "ann", lines: [...lines, { quantity: 1 }] };
+  const gap = rejection({ rules: [rule] }, record, { time: TIME });
+  assert.match(gap.reason, /item of .*it is missing.* \(rule 1: item is @\.sku\), in entry 3 of lines$/);
+  const settings = { record: ["batch"], rules: [rule] };
+  const batched = rejection(settings, { batch: [{ ...record, lines }, record] }, { time: TIME });
+  assert.match(batched.reason, /in entry 3 of lines, in record 1 of the list$/);
 });
 
 Deno.test("a list of shown items is collected, and a gap in it is named", () => {
