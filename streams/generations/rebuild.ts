@@ -29,7 +29,9 @@ import { type Log, LogError, type ReadOptions, type ReadResult } from "../log/lo
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
+import { ownRecord } from "../task/inputs/inputs.ts";
 import { Task, type TaskRuntime } from "../task/task.ts";
+import { ROUND } from "../topics/delivery.ts";
 import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
@@ -103,6 +105,8 @@ export class Rebuild implements AsyncDisposable {
   readonly #tasks: readonly Task[];
   readonly #remembered: readonly Carried[];
   readonly #writes: OwnWrites;
+  /** Rounds so far, of all tasks. */
+  #rounds: number;
   /** What a service takes over besides its tasks. */
   readonly warm: Omit<WarmGeneration, "tasks">;
   /** Where each task stops; nowhere, `Infinity`, once its tasks lead. */
@@ -131,6 +135,7 @@ export class Rebuild implements AsyncDisposable {
       readonly sharing: number;
       readonly remembered: readonly Carried[];
       readonly writes: OwnWrites;
+      readonly rounds: number;
     },
     open: AsyncDisposableStack,
     own: AsyncDisposableStack,
@@ -145,6 +150,7 @@ export class Rebuild implements AsyncDisposable {
     this.#sharing = parts.sharing;
     this.#remembered = parts.remembered;
     this.#writes = parts.writes;
+    this.#rounds = parts.rounds;
     this.#open = open;
     this.#own = own;
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
@@ -183,11 +189,14 @@ export class Rebuild implements AsyncDisposable {
     const serving = make();
     const pins = new PinnedModels(log, topics, (model, key) => model === spec.model ? make(key) : undefined);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-    if (carries === undefined) await learning.drain();
+    if (carries === undefined) await learning.drainRounds();
     await subscriber.update();
     const tasks: Task[] = [];
     const starts: number[] = [];
+    let rounds = 0;
     for (const partition of until.keys()) {
+      const { headers } = await ownRecord(log, topics, partition) ?? {};
+      rounds = Math.max(rounds, Number(headers?.[ROUND] ?? 0));
       const maxStateBytes = stateBytes && stateBytes / until.length;
       const runtime = {
         isAnswered: true,
@@ -203,7 +212,7 @@ export class Rebuild implements AsyncDisposable {
     return new Rebuild(
       log,
       options,
-      { learning, tasks, warm, until, starts, sharing, remembered, writes },
+      { learning, tasks, warm, until, starts, sharing, remembered, writes, rounds },
       open.move(),
       own.move(),
     );
@@ -249,6 +258,7 @@ export class Rebuild implements AsyncDisposable {
     await this.#learnOthers(task);
     const { batchRows } = settle(LEARNING_OPTIONS, spec.learning);
     const rows = carries === undefined ? batchRows : Infinity;
+    task.buildRound = ++this.#rounds;
     const { complete } = await task.round({ rows, events: roundEvents });
     if (!complete) await task.commit(); // it has come to its end
     if (carries !== undefined) return true;

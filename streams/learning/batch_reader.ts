@@ -22,6 +22,7 @@ import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts"
 import { lagOf, readAll } from "../log/reading.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
+import { ROUND } from "../topics/delivery.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import { SampleOrder, type Stretch } from "./sample_order.ts";
 
@@ -181,6 +182,22 @@ export class BatchReader {
         const result = await this.#log.read(this.#topic, partition, from, { maxRecords: AGAIN_SAMPLES });
         if (!await this.#take(partition, result, end)) break;
       }
+    }
+  }
+
+  /** Takes all samples of a build that are there, in the order of their {@linkcode ROUND}s. */
+  async readRounds(): Promise<void> {
+    const left: LogRecord[] = [];
+    for (const [partition, from] of this.#read.entries()) {
+      const { start } = await this.#log.bounds(this.#topic, partition);
+      for await (const record of readAll(this.#log, this.#topic, partition, Math.max(start, from))) {
+        left.push(record);
+      }
+    }
+    const roundOf = ({ headers }: LogRecord) => Number(headers[ROUND] ?? 0);
+    left.sort((a, b) => roundOf(a) - roundOf(b)); // stable, and a round is of one partition
+    for (const record of left) {
+      await this.#take(record.partition, { records: [record], next: record.offset + 1 });
     }
   }
 

@@ -195,6 +195,12 @@ export class Learning implements AsyncDisposable {
     await this.checkpoint();
   }
 
+  /** @internal Learns what a build that was killed has left, and publishes each batch. */
+  async drainRounds(): Promise<void> {
+    this.#versions.isPaced = false;
+    await this.#reader.readRounds();
+  }
+
   /**
    * Learns some samples, for a service that has other work too. Publishes one version per interval.
    *

@@ -16,6 +16,7 @@ import type { Outbox } from "./outbox.ts";
 import type { TaskInputs } from "./inputs/inputs.ts";
 import { INPUTS, PARTITIONS } from "./inputs/position.ts";
 import { LINEAGE, PENDING } from "./restore.ts";
+import { ROUND } from "../topics/delivery.ts";
 
 const WAITING = { [PENDING]: "1" };
 const NO_HEADERS = {};
@@ -41,6 +42,8 @@ export interface Uncommitted {
   readonly inputs: Pick<TaskInputs, "header">;
   /** See {@linkcode LINEAGE}. */
   readonly lineage: string;
+  /** See {@linkcode ROUND}; `undefined` = it is not of a build. */
+  readonly round: number | undefined;
 }
 
 /** The records of a commit by kind. */
@@ -70,7 +73,8 @@ export function commitRecords(of: Uncommitted): CommitRecords {
     time,
     headers,
   });
-  const outputs = outbox.records(time);
+  const round = of.round === undefined ? NO_HEADERS : { [ROUND]: `${of.round}` };
+  const outputs = outbox.records(time, round);
   const users = outbox.erased.map((user) => record(topics.state, user, null));
   const statistics: NewRecord[] = [];
   for (const user of state.dirtyUsers) {
@@ -88,6 +92,7 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   const { cleared } = state.retrieval.state;
   statistics.push(record(topics.statistics, TASK_KEY, own, {
     ...(of.partitions > 1 && { [CLEARED]: cleared === null ? NOTHING_SHARED : encodeNote([...cleared]) }),
+    ...round,
     [LINEAGE]: of.lineage,
     [PARTITIONS]: `${of.partitions}`,
     [INPUTS]: of.inputs.header(of.next),

@@ -10,7 +10,7 @@ import type { StateStore } from "./store/state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
 /** What differs from commit to commit. */
-type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next">;
+type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next" | "round">;
 
 /** What commits are made of. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {

@@ -214,8 +214,9 @@ export class Outbox {
    * The records of the commit: all but what was sent.
    *
    * @param time of all but rejections, which have their input's, where it has one
+   * @param headers of samples, beside their input
    */
-  records(time: number): NewRecord[] {
+  records(time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
     const records = this.#answerRecords(time);
     this.#before = records.length;
     const { topics: { samples, lists, events }, partitions } = this.#options;
@@ -224,7 +225,7 @@ export class Outbox {
     });
     const rejected = this.#rejected.map((record) => ({ ...record, time: record.time ?? time }));
     return records.concat(
-      this.#records(this.#samples, samples, time),
+      this.#records(this.#samples, samples, time, headers),
       this.#records(this.#lists, lists, time),
       this.#copies(this.#samples, time),
       merges,
@@ -263,7 +264,12 @@ export class Outbox {
     );
   }
 
-  #records(of: readonly Encoded[], topic: string, time: number): NewRecord[] {
+  #records(
+    of: readonly Encoded[],
+    topic: string,
+    time: number,
+    headers: NewRecord["headers"] = {},
+  ): NewRecord[] {
     const { partition } = this.#options;
     return of.map(({ user: key, value, input }) => ({
       topic,
@@ -271,7 +277,7 @@ export class Outbox {
       key,
       value,
       time,
-      headers: { [INPUT]: input },
+      headers: { [INPUT]: input, ...headers },
     }));
   }
 }

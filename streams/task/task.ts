@@ -67,6 +67,8 @@ export class Task implements AsyncDisposable {
   /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
 
+  /** Number of the round that it commits next, of a build. */
+  buildRound: number | undefined;
   /** Offset of the first event that it has read. */
   readonly openedAt: number;
   /** Offset of the newest event since then that requests an erasure, or of a user who was erased before; −1 = none. */
@@ -137,6 +139,7 @@ export class Task implements AsyncDisposable {
   lead(): void {
     if (this.isDirty) throw new RangeError(`Cannot have task ${this.partition} lead: commit it before`);
     this.#parts.followed.given = this.#parts.followed.erasures = null;
+    this.buildRound = undefined;
     if (this.state.userLists !== null) this.state.userLists.isFollowing = false;
   }
 
@@ -395,6 +398,7 @@ export class Task implements AsyncDisposable {
       committed: this.#committed,
       itemsApplied: catalogue.applied,
       others: others.note,
+      round: this.buildRound,
     });
     this.#committed = this.next;
     this.#isAstray = false;

@@ -28,3 +28,9 @@ export const DELIVERY: Option<Delivery> = choice(
 
 /** Header of outputs: their event. */
 export const INPUT = "input";
+
+/**
+ * Header of samples that a build makes, and of the record of their task: the number of the round, over all tasks. So samples
+ * that were not learnt when it was killed are learnt in the order in which they were made.
+ */
+export const ROUND = "round";

@@ -65,18 +65,18 @@ Deno.test("Rebuild makes the samples that a deployment makes that was told what 
   assert.equal(one.checkpoints, other.checkpoints);
 });
 
-for (const partitions of [1, 2]) {
-  Deno.test(`Rebuild killed at any operation goes on to the same bytes, in ${partitions} partitions`, async () => {
+for (const [partitions, roundEvents] of [[1, 40], [2, 40], [3, 7]] as const) {
+  Deno.test(`Rebuild killed at any operation goes on to the same bytes, in ${partitions} partitions with rounds of ${roundEvents}`, async () => {
     const whole = await (async () => {
       await using log = new MemoryLog();
       await serve(log, { views: 60, partitions });
       const counting = new CrashingLog(log);
-      await build(counting, await rebuildOptions(log));
+      await build(counting, await rebuildOptions(log, { roundEvents }));
       return { operations: counting.operations, digest: await digestOf(log) };
     })();
     await using log = new MemoryLog();
     await serve(log, { views: 60, partitions });
-    const options = await rebuildOptions(log);
+    const options = await rebuildOptions(log, { roundEvents });
     let kills = 0;
     // Each life is longer than the last, and at least one operation goes further than any before.
     for (let life = 7; kills < 60; life += 5) {

@@ -6,6 +6,7 @@ import { type Batch, BatchReader } from "../../streams/learning/batch_reader.ts"
 import { decodeOrder, encodeOrder, type Stretch } from "../../streams/learning/sample_order.ts";
 import type { NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { ROUND } from "../../streams/topics/delivery.ts";
 import { makeSamples } from "../learner/batches.ts";
 
 const TOPIC = "samples";
@@ -66,6 +67,24 @@ Deno.test("BatchReader.readAgain() makes the same batches of the order that any 
       assert.deepEqual(again.reader.order, reader.order);
     }),
   );
+});
+
+Deno.test("BatchReader.readRounds() makes the batches that were made round by round", async () => {
+  const log = await createLog();
+  const { reader, batches } = readerOf(log);
+  const waiting = [...Map.groupBy(RECORDS, ({ partition }) => partition).values()];
+  for (let round = 1; waiting.length > 0; round++) {
+    const own = waiting.splice(round * 5 % waiting.length, 1)[0]!;
+    const headers = { [ROUND]: `${round}` };
+    await log.append(own.splice(0, 1 + round % 3).map((record) => ({ ...record, headers })));
+    if (own.length > 0) waiting.push(own);
+    while (await reader.read(256));
+  }
+  const again = readerOf(log);
+  await again.reader.readRounds();
+  assert.ok(batches.length > 10);
+  assert.deepEqual(again.batches, batches);
+  assert.deepEqual(again.reader.positions, reader.positions);
 });
 
 Deno.test("BatchReader.readAgain() keeps the whole order, when it is written, and when a checkpoint is, on the way", async () => {
