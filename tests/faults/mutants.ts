@@ -139,15 +139,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: "if (rightful >= 0) return;",
     }],
   },
-  "work-without-asking": {
-    trial: "switch",
-    seed: 1003,
-    edits: [{
-      file: "streams/generations/succession.ts",
-      from: "  for (let hasWaited = false;; hasWaited = true) {",
-      to: "  for (let hasWaited = generation < 0;; hasWaited = true) {\n    if (generation > 0) return;",
-    }],
-  },
   "any-time-of-a-record": {
     trial: "poison",
     seed: 101,
