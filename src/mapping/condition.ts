@@ -17,7 +17,7 @@ export interface Condition {
   readonly isOfElement: boolean;
 }
 
-/** Compiles what a value at a path has to be. @param at its place in the settings @throws MappingError */
+/** Compiles what a value at a path has to be, or with `[*]` one of the values. @param at its place in the settings @throws MappingError */
 export function compileCondition(
   path: string,
   spec: ConditionSpec,
@@ -30,6 +30,7 @@ export function compileCondition(
   if (!path.includes("[*]") && test !== undefined && tests.length === 1) {
     return { isOfElement, holds: (scope) => test(read(scope)) };
   }
+  const isOfAny = path.includes("[*]") && settingsOf(spec).exists === undefined;
   return {
     isOfElement,
     holds: (scope) => {
@@ -37,9 +38,10 @@ export function compileCondition(
       try {
         value = read(scope);
       } catch {
-        return false; // a list that is too long is no scalar
+        return false; // the list is too long
       }
-      return tests.every((test) => test(value));
+      const values = isOfAny && Array.isArray(value) ? value : [value];
+      return values.some((one) => tests.every((test) => test(one)));
     },
   };
 }

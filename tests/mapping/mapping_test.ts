@@ -182,6 +182,21 @@ Deno.test("a list becomes an event per entry, with ids of their own", () => {
   assert.match(batched.reason, /in entry 3 of lines, in record 1 of the list$/);
 });
 
+Deno.test("a condition with [*] holds where one entry meets it, one of what exists where there is a list", () => {
+  const of = (when: RuleSettings["when"], record: object) =>
+    compileMapping({ rules: [{ as: "nothing", when }] }).map(record, {}).ok;
+  const record = { tags: [{ n: "new" }, { n: "sale" }, {}], none: [] };
+  assert.deepEqual([
+    of({ "tags[*].n": "sale" }, record),
+    of({ "tags[*].n": { startsWith: "ne", endsWith: "le" } }, record), // no entry is both
+    of({ "tags[*].n": "old" }, record),
+    of({ "none[*].n": { not: ["old"] } }, record),
+    of({ "other[*].n": null }, record),
+    of({ "none[*].n": { exists: true } }, record),
+    of({ "other[*].n": { exists: true } }, record),
+  ], [true, false, false, false, true, true, false]);
+});
+
 Deno.test("a list of shown items is collected, and a gap in it is named", () => {
   const rule: RuleSettings = {
     as: "impression",

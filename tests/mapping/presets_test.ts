@@ -147,6 +147,7 @@ Deno.test("snowplow: ecommerce actions on the products of the event's contexts",
     ["bob purchase lamp"],
     ["rejected invalid-json"],
     [],
+    [], // a list of nothing
     ["rejected malformed-row"],
   ]);
 });
