@@ -217,7 +217,8 @@ async function post(n: number, route: string, body: unknown): Promise<Response> 
 
 try {
   const ingest = ["scripts/ingest.ts", "--from", "fixtures/shop", "--recent", ...place];
-  await start([...ingest, "--limit", values.limit, "--partitions", values.partitions], () => {}).status;
+  const fed = start([...ingest, "--limit", values.limit, "--partitions", values.partitions], () => {});
+  assert.ok((await fed.status).success, "the shop is on the log");
   let isCaughtUp = false;
   const first = serve(0, configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
   await until("the shop is served to its end", () => isCaughtUp);
