@@ -368,7 +368,7 @@ export function boundedLog(log: Log, topic: string, until: readonly number[]): L
       return { records: [], next: from };
     }
     const result = await log.read(name, partition, from, { ...options, waitMs: isOpen ? waitMs : 0 });
-    const end = until[partition] ?? 0;
+    const end = Math.max(from, until[partition] ?? 0); // it may have moved before `from` during the read
     if (result.next <= end) return result;
     return { ...result, records: result.records.filter(({ offset }) => offset < end), next: end };
   };

@@ -11,7 +11,7 @@
 
 import type { DecodedEvent } from "../../../src/events/check.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
-import type { Log, LogRecord, ReadOptions } from "../../log/log.ts";
+import { type Log, LogError, type LogRecord, type ReadOptions } from "../../log/log.ts";
 
 /** An event that was read. */
 export interface EventRead {
@@ -84,11 +84,16 @@ export class EventReader {
    * Reads events, unless some wait.
    *
    * @returns Whether there may be more: some waited, or as many came as were asked for.
+   * @throws LogError `corrupt` when the log goes back: what was answered would be answered again
    */
   async read(options: ReadOptions & { readonly maxRecords: number }): Promise<boolean> {
     if (this.first !== undefined) return true;
     const from = this.#next;
     const { records, next, dropped = 0 } = await this.#log.read(this.#topic, this.#partition, from, options);
+    if (next < from) {
+      const place = `${this.#topic}/${this.#partition}`;
+      throw new LogError("corrupt", `Cannot read ${place} from ${from} on: the log goes on at ${next}`);
+    }
     if (dropped > 0) {
       this.#lost = { from: this.#lost?.from ?? from, to: from + dropped };
       this.#next = from + dropped;

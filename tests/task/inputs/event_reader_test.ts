@@ -63,3 +63,11 @@ Deno.test("EventReader.read() reads nothing while an event waits, and tells whet
   assert.deepEqual([reader.records.map(({ offset }) => offset), reader.users], [[6], ["ann"]]);
   assert.deepEqual(log.reads, [3, 6]);
 });
+
+Deno.test("EventReader.read() refuses a log that goes back", async () => {
+  const log = { read: () => Promise.resolve({ records: [], next: 2 }) };
+  const reader = new EventReader(log, TOPIC, PARTITION, 3);
+  await assert.rejects(reader.read({ maxRecords: 9 }), { code: "corrupt" });
+  reader.passGap();
+  assert.equal(reader.next, 3);
+});
