@@ -18,6 +18,10 @@ Deno.test("boundedLog() goes on from where it was read, wherever its end moves d
       },
     });
     const result = await boundedLog(closing, "events", until).read("events", 0, 2);
-    assert.deepEqual([result.records.map(({ offset }) => offset), result.next], [offsets, next], `end ${end}`);
+    assert.deepEqual(
+      [result.records.map(({ offset }) => offset), result.next],
+      [offsets, next],
+      `end ${end}`,
+    );
   }
 });
