@@ -7,7 +7,7 @@
 import { Problem } from "./contract/problem.ts";
 
 /** Kinds of bodies. */
-export type BodyKind = "json" | "lines";
+export type BodyKind = "json" | "lines" | "table";
 
 const KINDS: ReadonlyMap<string, BodyKind> = new Map([
   ["application/json", "json"],
@@ -15,8 +15,8 @@ const KINDS: ReadonlyMap<string, BodyKind> = new Map([
   ["application/ndjson", "lines"],
   ["application/jsonl", "lines"],
   ["application/x-jsonlines", "lines"],
-  ["text/csv", "lines"],
-  ["text/tab-separated-values", "lines"],
+  ["text/csv", "table"],
+  ["text/tab-separated-values", "table"],
 ]);
 /** Types of which JSON is the syntax, such as `application/cloudevents+json` (RFC 6839). */
 const JSON_SYNTAX = /^application\/[\w.-]+\+json$/;

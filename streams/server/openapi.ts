@@ -132,7 +132,9 @@ function contentOf(
   { schema, many }: EndpointBody,
   maxEntries: number,
 ): [type: string, content: JsonSchema] {
-  if (kind === "lines") return ["application/x-ndjson", { schema: { type: "string" } }];
+  if (kind !== "json") {
+    return [kind === "lines" ? "application/x-ndjson" : "text/csv", { schema: { type: "string" } }];
+  }
   const one = reference(schema);
   // No `maxItems`: more get 413, as too many bytes do.
   const list = { type: "array", items: one, minItems: 1, description: `At most ${maxEntries} entries.` };

@@ -209,3 +209,16 @@ Deno.test("POST /v1/sources/{source} takes CloudEvents, binary, structured and i
   }
   assert.deepEqual(ids, ["/shop#2", "/shop#1", "/shop#3", "/app#1"], "an id counts within its source");
 });
+
+Deno.test("rows are taken by sources alone", async () => {
+  await using api = await startApi();
+  for (const path of ["/v1/events", "/v1/items"]) {
+    for (const type of ["text/csv", "text/tab-separated-values"]) {
+      const line = JSON.stringify({ item: "tent", type: "forget", user: "ann", time: NOW });
+      const headers = { "content-type": type };
+      const { status, text } = await api.request(path, { method: "POST", body: line, headers });
+      assert.equal(status, 415, path);
+      assert.doesNotMatch(text, /csv|tab/);
+    }
+  }
+});

@@ -21,7 +21,7 @@ import type { Call, Endpoint } from "../endpoint.ts";
 import { arrivedRecord, MAX_AHEAD_MS, type RejectedEntry } from "../intake.ts";
 import { takenSchema } from "./events.ts";
 
-const KINDS = ["json", "lines"] as const;
+const KINDS = ["json", "lines", "table"] as const;
 /** Most rejected entries that a problem lists. */
 const MAX_LISTED = 100;
 /** Most bytes of the events and items that a body becomes: rules may make many of one record. */
@@ -130,7 +130,7 @@ export function takeRecords(
     if (entries > maxEntries) throw new Problem("too-large", `A body has at most ${maxEntries} entries`);
     return entries;
   };
-  if (kind === "lines") {
+  if (kind !== "json") {
     const splitter = new LineSplitter(maxEntries);
     const lines = [...splitter.push(bytes), ...splitter.end()];
     check(lines.length);
