@@ -189,14 +189,14 @@ export class Rebuild implements AsyncDisposable {
     const serving = make();
     const pins = new PinnedModels(log, topics, (model, key) => model === spec.model ? make(key) : undefined);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-    if (carries === undefined) await learning.drainRounds();
+    let rounds = carries === undefined ? await learning.drainRounds() : 0;
     await subscriber.update();
     const tasks: Task[] = [];
     const starts: number[] = [];
-    let rounds = 0;
     for (const partition of until.keys()) {
       const { headers } = await ownRecord(log, topics, partition) ?? {};
-      rounds = Math.max(rounds, Number(headers?.[ROUND] ?? 0));
+      const round = Number(headers?.[ROUND] ?? 0);
+      rounds = Math.max(rounds, round);
       const maxStateBytes = stateBytes && stateBytes / until.length;
       const runtime = {
         isAnswered: true,
@@ -204,7 +204,9 @@ export class Rebuild implements AsyncDisposable {
         maxStateBytes,
         ...(service && { ...service(partition), pins }),
       };
-      tasks.push(own.use(await Task.open(bounded, topics, partition, options.task, serving, runtime)));
+      const task = own.use(await Task.open(bounded, topics, partition, options.task, serving, runtime));
+      if (round > 0) task.buildRound = round; // a commit between rounds keeps it
+      tasks.push(task);
       starts.push((await log.bounds(topics.events, partition)).start);
     }
     const warm = { serving, subscriber, pins };

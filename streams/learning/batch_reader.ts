@@ -19,7 +19,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { isNewerFormat } from "../../src/codec/formats.ts";
 import { type Sample, sizeInBatch } from "../../src/samples/sample.ts";
 import { decodeSample, SAMPLE_FORMATS } from "../../src/samples/sample_codec.ts";
-import { lagOf, readAll } from "../log/reading.ts";
+import { endsEarly, lagOf, readAll } from "../log/reading.ts";
 import type { Log, LogRecord, ReadResult } from "../log/log.ts";
 import { corruptRecord, unreadable } from "../log/unreadable.ts";
 import { ROUND } from "../topics/delivery.ts";
@@ -185,20 +185,42 @@ export class BatchReader {
     }
   }
 
-  /** Takes all samples of a build that are there, in the order of their {@linkcode ROUND}s. */
-  async readRounds(): Promise<void> {
-    const left: LogRecord[] = [];
-    for (const [partition, from] of this.#read.entries()) {
-      const { start } = await this.#log.bounds(this.#topic, partition);
-      for await (const record of readAll(this.#log, this.#topic, partition, Math.max(start, from))) {
-        left.push(record);
+  /**
+   * Takes all samples that a build has left: of the first ones of all partitions that with the lowest {@linkcode ROUND}.
+   * What has none was made by a service; it comes as soon as what is before it has, the oldest first. So each partition
+   * keeps its order, and whoever begins in the middle goes on as this would have.
+   *
+   * @returns the highest round
+   */
+  async readRounds(): Promise<number> {
+    let highest = 0;
+    const bounds = await Promise.all(this.#read.map((_, n) => this.#log.bounds(this.#topic, n)));
+    const waiting = await Promise.all(bounds.map(({ end }, partition) => this.#next(partition, end)));
+    for (;;) {
+      const record = waiting.flatMap(([first]) => first ?? []).toSorted(byRound)[0];
+      if (record === undefined) return highest;
+      const { partition, offset } = record;
+      highest = Math.max(highest, roundOf(record));
+      await this.#take(partition, { records: [record], next: offset + 1 });
+      waiting[partition]!.shift();
+      if (waiting[partition]!.length === 0) {
+        waiting[partition] = await this.#next(partition, bounds[partition]!.end);
       }
     }
-    const roundOf = ({ headers }: LogRecord) => Number(headers[ROUND] ?? 0);
-    left.sort((a, b) => roundOf(a) - roundOf(b)); // stable, and a round is of one partition
-    for (const record of left) {
-      await this.#take(record.partition, { records: [record], next: record.offset + 1 });
+  }
+
+  /** The next records of a partition, without taking them; none when it was read up to `end`. */
+  async #next(partition: number, end: number): Promise<LogRecord[]> {
+    for (let from = this.#read[partition]!; from < end; from = this.#read[partition]!) {
+      const { records, next, dropped = 0 } = await this.#log.read(this.#topic, partition, from, {
+        maxRecords: AGAIN_SAMPLES,
+      });
+      if (dropped > 0) this.#lose(partition, dropped);
+      if (records.length > 0) return [...records];
+      if (next === from) throw endsEarly(this.#topic, partition, next, end);
+      this.#read[partition] = next;
     }
+    return [];
   }
 
   /** Ends the current batch, full or not; it may be empty. */
@@ -244,6 +266,10 @@ export class BatchReader {
         this.#read[partition] = end;
         return true;
       }
+      if (record.offset < this.#read[partition]!) {
+        const place = `${this.#topic}/${partition}@${record.offset}`;
+        throw new RangeError(`Cannot take ${place}: the position is ${this.#read[partition]}`);
+      }
       this.#read[partition] = record.offset + 1;
       this.#order.add(partition, record.offset + 1);
       if (record.value === null) {
@@ -277,6 +303,15 @@ export class BatchReader {
     const viewed: Sample = { ...rest, purpose: "learn" };
     return own === undefined ? viewed : { ...viewed, state: own };
   }
+}
+
+/** The round that made a sample; 0 = a service has. */
+function roundOf({ headers }: LogRecord): number {
+  return Number(headers[ROUND] ?? 0);
+}
+
+function byRound(a: LogRecord, b: LogRecord): number {
+  return roundOf(a) - roundOf(b) || a.time - b.time || a.partition - b.partition;
 }
 
 /** Decodes a sample; `null` when it cannot. @throws LogError `corrupt` when a newer release has written it */

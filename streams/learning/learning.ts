@@ -195,10 +195,10 @@ export class Learning implements AsyncDisposable {
     await this.checkpoint();
   }
 
-  /** @internal Learns what a build that was killed has left, and publishes each batch. */
-  async drainRounds(): Promise<void> {
+  /** @internal Learns what a build has left, and publishes each batch. @returns the highest round that was left */
+  async drainRounds(): Promise<number> {
     this.#versions.isPaced = false;
-    await this.#reader.readRounds();
+    return await this.#reader.readRounds();
   }
 
   /**

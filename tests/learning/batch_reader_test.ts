@@ -87,6 +87,35 @@ Deno.test("BatchReader.readRounds() makes the batches that were made round by ro
   assert.deepEqual(again.reader.positions, reader.positions);
 });
 
+Deno.test("BatchReader.readRounds() keeps the order of each partition, and goes on from any batch in the same order", async () => {
+  // A build, a service (without rounds), and another build whose rounds begin anew.
+  const rounds = fc.array(fc.option(fc.integer({ min: 1, max: 30 })), {
+    minLength: RECORDS.length,
+    maxLength: RECORDS.length,
+  });
+  await fc.assert(
+    fc.asyncProperty(rounds, async (rounds) => {
+      const log = await createLog();
+      await log.append(RECORDS.map((record, n) => {
+        return rounds[n] === null ? record : { ...record, headers: { [ROUND]: `${rounds[n]}` } };
+      }));
+      const orders: (readonly Stretch[])[] = [];
+      const { reader, batches } = readerOf(log, () => orders.push(decodeOrder(encodeOrder(reader.order))));
+      assert.equal(await reader.readRounds(), Math.max(...rounds.map((round) => round ?? 0)));
+      assert.equal(await reader.read(256), false);
+      const taken = [...batches.map(({ batch }) => batch), reader.cut()].flatMap(({ taken }) => taken);
+      assert.equal(taken.length, 60, "each once");
+      for (const [n, order] of orders.entries()) {
+        const again = readerOf(log);
+        await again.reader.readAgain(order);
+        await again.reader.readRounds();
+        assert.deepEqual(again.batches, batches, `from batch ${n + 1}`);
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
 Deno.test("BatchReader.readAgain() keeps the whole order, when it is written, and when a checkpoint is, on the way", async () => {
   const log = await createLog();
   const first = readerOf(log);
