@@ -51,8 +51,29 @@ Deno.test("SoughtUsers.isIn() finds what looking for each of them finds, of any 
   const random = mulberry32(7);
   const text = (length: number) => Array.from({ length }, () => "abü "[Math.floor(4 * random())]).join("");
   for (let n = 0; n < 2000; n++) {
-    const users = Array.from({ length: Math.floor(5 * random()) }, () => text(1 + Math.floor(6 * random())));
-    const sought = new SoughtUsers(users), where = text(Math.floor(12 * random()));
+    const users = Array.from({ length: Math.floor(5 * random()) }, () => text(1 + Math.floor(9 * random())));
+    const sought = new SoughtUsers(users), where = text(Math.floor(24 * random()));
     assert.equal(sought.isIn(where), users.some((user) => where.includes(user)), `${users} in ${where}`);
+  }
+});
+
+Deno.test("SoughtUsers.isIn() takes a few slices a place, whatever the lengths of ids and the text", () => {
+  const users = Array.from({ length: 254 }, (_, n) => `a${"b".repeat(n)}c`);
+  const [sought, text] = [
+    new SoughtUsers(users),
+    "ab".repeat(500) + "a".repeat(1000) + "a" + "b".repeat(999),
+  ];
+  const { slice } = String.prototype;
+  let slices = 0;
+  String.prototype.slice = function (...args) {
+    slices++;
+    return slice.apply(this, args);
+  };
+  try {
+    assert.equal(sought.isIn(text), false);
+    assert.ok(slices <= 9 * text.length, `${slices} slices of ${text.length} characters`);
+    assert.equal(sought.isIn(`${text}a${"b".repeat(200)}c`), true);
+  } finally {
+    String.prototype.slice = slice;
   }
 });
