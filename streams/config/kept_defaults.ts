@@ -16,6 +16,14 @@ import type { Config } from "./config.ts";
 /** What they were before. A record that does not name such an option was made with this. */
 export const BEFORE = { features: { pooled: false }, retrieval: { head: false } } as const satisfies Config;
 
+/** Every such option with what it was before, and with what a record that does not name it means. */
+const DEFAULTS: readonly { path: readonly string[]; before: unknown; silent?: unknown }[] = [
+  ...Object.entries(BEFORE).flatMap(([part, names]) =>
+    Object.entries(names).map(([name, before]) => ({ path: [part, name], before, silent: before }))
+  ),
+  { path: ["learner", "preferences", "bytes"], before: 1 << 25 }, // no release had preferences
+];
+
 /**
  * A configuration as the deployment on a log is made, where it leaves that open: an option that it does not name stays
  * what it was before its default changed, if the deployment has it so. Only reads.
@@ -25,15 +33,21 @@ export async function withKeptDefaults(
   topics: Topics,
   config: Config,
 ): Promise<Config> {
-  const open = Object.entries(BEFORE).flatMap(([part, names]) =>
-    Object.entries(names).map(([name, before]) => ({ path: [part, name] as const, before }))
-  ).filter(({ path }) => valueAt(config, path) === undefined);
+  const open = DEFAULTS.filter(({ path }) => valueAt(config, path) === undefined);
   const made = open.length === 0 ? null : await madeWith(log, topics);
-  const kept = open.filter(({ path, before }) => made !== null && (valueAt(made, path) ?? before) === before);
-  return kept.reduce<Config>((whole, { path: [part, name], before }) => {
-    const named = valueAt(whole, [part]);
-    return { ...whole, [part]: { ...(isRecord(named) ? named : {}), [name]: before } };
-  }, config);
+  const kept = open.filter(({ path, before, silent }) =>
+    made !== null && (valueAt(made, path) ?? silent) === before
+  );
+  return kept.reduce<Config>((whole, { path, before }) => withValue(whole, path, before), config);
+}
+
+/** A part of a configuration with another value of the option at a path. */
+function withValue(part: object, [name, ...rest]: readonly string[], value: unknown): object {
+  const inner = valueAt(part, [name!]);
+  return {
+    ...part,
+    [name!]: rest.length === 0 ? value : withValue(isRecord(inner) ? inner : {}, rest, value),
+  };
 }
 
 /** Options that the generation that serves was made with, as far as it names them; `null` when there is none. */
