@@ -282,15 +282,17 @@ async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly L
   }) ?? [];
 }
 
-/** What those who keep a default from before may have. */
+/** What those who keep a default from before may have, where it has an effect. */
 const GAINS = [
   {
     path: ["features", "pooled"],
+    counts: () => true,
     says: "predict better",
     remedy: '`"features": {"pooled": true}` and `deno task meander rebuild --keep-weights`',
   },
   {
     path: ["retrieval", "head"],
+    counts: ({ ranking = "auto", retrieval }: Config) => ranking === "auto" && retrieval?.learn !== false,
     says: "order better where lists come from retrieval",
     remedy: '`"retrieval": {"head": true}`, which `run` takes over when it starts',
   },
@@ -304,17 +306,18 @@ async function differences(
 ): Promise<readonly LogRemark[]> {
   const topics = topicNames(prefix);
   const recorded = (await generationsOf(log, topics)).get(await servingGeneration(log, topics));
-  if (recorded === undefined || config === null) return [];
+  if (config === null) return [];
   const kept = await withKeptDefaults(log, topics, config);
-  const gain = GAINS.filter(({ path }) => valueAt(kept, path) !== valueAt(config, path)).map(
-    ({ path, says, remedy }) => ({
-      what: `${path.join(".")} is false here, the default from before: new deployments have it, and ${says}`,
-      remedy: `${remedy}, or nothing`,
-      isProblem: false,
-    }),
-  );
+  const isKept = (path: readonly string[]) => valueAt(kept, path) !== valueAt(config, path);
+  const gain = GAINS.filter(({ path, counts }) => isKept(path) && counts(config)).map((
+    { path, says, remedy },
+  ) => ({
+    what: `${path.join(".")} is false here, the default from before: new deployments have it, and ${says}`,
+    remedy: `${remedy}, or nothing`,
+    isProblem: false,
+  }));
   // Without a file nobody says what it is to be.
-  if (Object.keys(config).length === 0) return gain;
+  if (recorded === undefined || Object.keys(config).length === 0) return gain;
   const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags); // of names that this release has
   const changes = blueprintChanges(recorded.blueprint, now).map((change) => ({
     what: `the configuration differs from the deployment: ${changeText(change)}`,

@@ -154,6 +154,27 @@ Deno.test("run without tasks does not begin with the first of several generation
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("check notes what a deployment without a record lacks, where it would have an effect", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "meander-check-" });
+  const path = `${folder}/log.sqlite`, config = `${folder}/meander.json`;
+  {
+    await using log = await SqliteLog.open(path);
+    await log.createTopics(topicSpecs(topics, 1));
+    const record = { topic: topics.samples, key: "u", value: new Uint8Array(1), time: 0 };
+    await log.append([{ ...record, partition: 0 }]);
+  }
+  const lacking = async (options: object) => {
+    await Deno.writeTextFile(config, JSON.stringify(options));
+    const { text } = await run("check", "--json", "--config", config, "--log", "sqlite", "--log-path", path);
+    const { notes } = JSON.parse(text) as { readonly notes: readonly { readonly what: string }[] };
+    return notes.flatMap(({ what }) => what.match(/^(\S+) is false here/)?.[1] ?? []);
+  };
+  assert.deepEqual(await lacking({}), ["features.pooled", "retrieval.head"]);
+  assert.deepEqual(await lacking({ ranking: "both" }), ["features.pooled"]);
+  assert.deepEqual(await lacking({ ranking: "auto", retrieval: { learn: false } }), ["features.pooled"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("run says of each fault of its configuration what to do about it, as check does", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-run-" });
   try {
