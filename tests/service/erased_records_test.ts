@@ -49,7 +49,7 @@ Deno.test("namedBy() finds whom events of others name, however their types are w
 
 Deno.test("SoughtUsers.isIn() finds what looking for each of them finds, of any length and anywhere", () => {
   const random = mulberry32(7);
-  const text = (length: number) => Array.from({ length }, () => "abü "[Math.floor(4 * random())]).join("");
+  const text = (length: number) => Array.from({ length }, () => "aü"[Math.floor(2 * random())]).join("");
   for (let n = 0; n < 2000; n++) {
     const users = Array.from({ length: Math.floor(5 * random()) }, () => text(1 + Math.floor(9 * random())));
     const sought = new SoughtUsers(users), where = text(Math.floor(24 * random()));
