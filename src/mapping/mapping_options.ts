@@ -31,7 +31,7 @@ export type Scalar = string | number | boolean | null;
 export interface ValueSettings {
   /** Its path. */
   readonly path?: string | undefined;
-  /** Paths, of which the first counts that is there, no empty text, and not dropped by `values`. */
+  /** Paths or templates, of which the first counts that is there, no empty text, and not dropped by `values`. */
   readonly first?: readonly string[] | undefined;
   /** The same for every record. */
   readonly value?: Scalar | undefined;
@@ -122,7 +122,7 @@ const VALUE_OPTIONS = {
   first: list(
     text<string>("", ""),
     {},
-    "paths, of which the first counts that is there, not empty and not dropped by `values`",
+    "paths or templates, of which the first counts that is there, not empty and not dropped by `values`",
   ),
   value: scalar("the same for every record"),
   template: text(NONE, "a text with paths in braces, `{type}-{id}`"),

@@ -76,6 +76,8 @@ function always(value: unknown): Reader {
   return () => value;
 }
 
+/** What has a brace that is not in quotes: no path does. */
+const TEMPLATE = /^[^"]*[{}]/;
 const SOURCES = ["path", "first", "value", "template", "expression"] as const;
 
 function sourceOf(
@@ -95,7 +97,9 @@ function sourceOf(
   const plain = { isExpression: false };
   if (path !== undefined) return { ...plain, ...placed(at, () => compilePath(path)), words: path };
   if (first !== undefined) {
-    const paths = first.map((one) => placed(at, () => compilePath(one)));
+    const paths = first.map((one) =>
+      placed(at, () => TEMPLATE.test(one) ? compileTemplate(one) : compilePath(one))
+    );
     const stands = values && lookUp(values);
     return {
       ...plain,

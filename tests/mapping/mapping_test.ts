@@ -264,6 +264,14 @@ Deno.test("texts of JSON may be base64, of either alphabet", () => {
   }
 });
 
+Deno.test("one of several paths may be a template", () => {
+  const first = ["{a}/{b}", '["{a}"]', "b"];
+  const user = (record: object) =>
+    map({ rules: [{ as: "forget", fields: { user: { first } } }] }, record, { time: TIME })
+      .map((made) => (made as { user?: string }).user);
+  assert.deepEqual([{ a: 1, b: 2 }, { "{a}": "x", b: 2 }, { b: "y" }].map(user), [["1/2"], ["x"], ["y"]]);
+});
+
 Deno.test("the first of several paths passes over what values drop", () => {
   const time = { first: ["source.ts", "ts"], values: { 0: null } };
   const rules: RuleSettings[] = [{ as: "forget", fields: { user: "who", time } }];

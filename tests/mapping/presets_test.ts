@@ -103,6 +103,26 @@ Deno.test("cloudevents: structured, and with attributes in headers", async () =>
       event: { type: "interaction", id: "/shop#7", time, user: "ann", item: "tent", action: "click" },
     }],
   });
+  const structured = (of: object) =>
+    source.map({
+      specversion: "1.0",
+      type: "interaction",
+      id: "7",
+      time: "2026-11-27T10:00:00Z",
+      data,
+      ...of,
+    }, {});
+  const idOf = (made: ReturnType<typeof structured>) =>
+    made.ok && made.records[0]?.kind === "event" && made.records[0].event.id;
+  const { ce_source: _, ...noSource } = headers;
+  assert.deepEqual(
+    [structured({ source: "/app" }), structured({}), source.map(data, { headers: noSource })].map(idOf),
+    ["/app#7", "7", "7"],
+    "without a source, which some leave out, a repeat has the id of the first",
+  );
+  const [fits, tooLong] = [253, 254].map((length) => structured({ source: "x".repeat(length), id: "12" }));
+  assert.ok(idOf(fits!));
+  assert.ok(!tooLong!.ok && tooLong!.code === "string-too-long");
 });
 
 Deno.test("debezium: rows become items and profiles, deletes take them away, bare or with a schema", async () => {
