@@ -17,20 +17,26 @@ export interface Condition {
   readonly isOfElement: boolean;
 }
 
-/** Compiles what a value at a path has to be, or with `[*]` one of the values. @param at its place in the settings @throws MappingError */
+/**
+ * Compiles what a value at a path has to be; with `[*]` what one of the values has to be, or whether there are any.
+ *
+ * @param at its place in the settings
+ * @throws MappingError
+ */
 export function compileCondition(
   path: string,
   spec: ConditionSpec,
   at: readonly (string | number)[],
 ): Condition {
   const { read, isOfElement } = placed(at, () => compilePath(path));
-  const tests = testsOf(settingsOf(spec));
-  if (tests.length === 0) throw new MappingError(at, "the condition says nothing");
+  const { exists, ...ofOne } = settingsOf(spec);
+  const [whole, tests] = [testsOf({ exists }), testsOf(ofOne)];
   const [test] = tests;
-  if (!path.includes("[*]") && test !== undefined && tests.length === 1) {
+  if (test === undefined && whole.length === 0) throw new MappingError(at, "the condition says nothing");
+  const isOfAny = path.includes("[*]");
+  if (!isOfAny && test !== undefined && tests.length === 1 && whole.length === 0) {
     return { isOfElement, holds: (scope) => test(read(scope)) };
   }
-  const isOfAny = path.includes("[*]") && settingsOf(spec).exists === undefined;
   return {
     isOfElement,
     holds: (scope) => {
@@ -40,8 +46,9 @@ export function compileCondition(
       } catch {
         return false; // the list is too long
       }
+      if (!whole.every((test) => test(value))) return false;
       const values = isOfAny && Array.isArray(value) ? value : [value];
-      return values.some((one) => tests.every((test) => test(one)));
+      return test === undefined || values.some((one) => tests.every((test) => test(one)));
     },
   };
 }

@@ -194,7 +194,11 @@ Deno.test("a condition with [*] holds where one entry meets it, one of what exis
     of({ "other[*].n": null }, record),
     of({ "none[*].n": { exists: true } }, record),
     of({ "other[*].n": { exists: true } }, record),
-  ], [true, false, false, false, true, true, false]);
+    of({ "tags[*].n": { exists: true, startsWith: "sa" } }, record),
+    of({ "tags[*].n": { exists: true, startsWith: "x" } }, record),
+    of({ "other[*].n": { exists: false, not: ["sale"] } }, record),
+    of({ "tags[*].n": { not: ["sale"] } }, record), // one entry is not
+  ], [true, false, false, false, true, true, false, true, false, true, true]);
 });
 
 Deno.test("a list of shown items is collected, and a gap in it is named", () => {
