@@ -12,9 +12,9 @@
 import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
 
-/** Bytes that are kept of each partition; what is older is read from the log. */
-const KEPT_BYTES = 4 << 20;
-/** Bytes of a record beside its value, about. */
+/** Bytes that are kept of all partitions together; what is older is read from the log. */
+const KEPT_BYTES = 8 << 20;
+/** Bytes of a record beside its key, value and headers, about. */
 const RECORD_BYTES = 100;
 const NO_HEADERS = {};
 
@@ -23,6 +23,7 @@ export class OwnWrites {
   /** The log. A read of what is kept does not wait. */
   readonly log: Log;
   readonly #tails = new Map<string, Tail>();
+  #bytes = 0;
   #isOver = false;
 
   /** @param topics to which only writers that are opened here write */
@@ -36,7 +37,7 @@ export class OwnWrites {
           commit: async (commit) => {
             const offsets = await writer.commit(commit);
             for (const [n, record] of this.#isOver ? [] : commit.records.entries()) {
-              if (topics.has(record.topic)) keep(tails, record, offsets[n]!);
+              if (topics.has(record.topic)) this.#keep(record, offsets[n]!);
             }
             return offsets;
           },
@@ -66,13 +67,17 @@ export class OwnWrites {
     this.#isOver = true;
     this.#tails.clear();
   }
-}
 
-function keep(tails: Map<string, Tail>, record: NewRecord, offset: number): void {
-  const place = `${record.topic}/${record.partition}`;
-  const tail = tails.get(place) ?? new Tail(offset);
-  tails.set(place, tail);
-  tail.add(record, offset);
+  #keep(record: NewRecord, offset: number): void {
+    const place = `${record.topic}/${record.partition}`;
+    const tail = this.#tails.get(place) ?? new Tail(offset);
+    this.#tails.set(place, tail);
+    this.#bytes += tail.add(record, offset);
+    while (this.#bytes > KEPT_BYTES) {
+      const largest = [...this.#tails.values()].reduce((most, one) => one.bytes > most.bytes ? one : most);
+      this.#bytes -= largest.drop(largest.bytes / 2); // half at a time, as all that is left moves
+    }
+  }
 }
 
 /** The newest records of a partition. */
@@ -81,26 +86,36 @@ class Tail {
   start: number | undefined;
   /** Behind the last record. */
   end: number;
+  /** Bytes of its records. */
+  bytes = 0;
   /** From here on nothing is missing. */
   #from: number;
   readonly #records: LogRecord[] = [];
-  #bytes = 0;
 
   constructor(from: number) {
     this.#from = this.end = from;
   }
 
-  add({ topic, partition = 0, key, value, time, headers = NO_HEADERS }: NewRecord, offset: number): void {
+  /** Keeps a record, but for one that leaves others no room, and returns how many bytes that takes. */
+  add(record: NewRecord, offset: number): number {
+    const { topic, partition = 0, key, value, time, headers = NO_HEADERS } = record;
+    const bytes = sizeOf(record);
+    this.end = offset + 1;
+    if (bytes > KEPT_BYTES / 2) return -this.drop(0);
     const kept = value && value.slice(); // the writer may use its bytes again
     this.#records.push({ topic, partition, offset, key, value: kept, time, headers });
-    this.end = offset + 1;
-    this.#bytes += sizeOf(value);
-    if (this.#bytes <= KEPT_BYTES) return;
-    // Half at a time, as all that is left moves.
+    this.bytes += bytes;
+    return bytes;
+  }
+
+  /** Drops the oldest records, until at most so many bytes are left, and returns how many they had. */
+  drop(left: number): number {
+    const before = this.bytes;
     let dropped = 0;
-    while (this.#bytes > KEPT_BYTES / 2) this.#bytes -= sizeOf(this.#records[dropped++]!.value);
+    while (this.bytes > left) this.bytes -= sizeOf(this.#records[dropped++]!);
     this.#records.splice(0, dropped);
     this.#from = this.#records[0]?.offset ?? this.end;
+    return before - this.bytes;
   }
 
   /** `undefined` = something of it may be missing. */
@@ -129,6 +144,7 @@ class Tail {
   }
 }
 
-function sizeOf(value: Uint8Array | null): number {
-  return RECORD_BYTES + (value?.length ?? 0);
+function sizeOf({ key, value, headers = NO_HEADERS }: Pick<NewRecord, "key" | "value" | "headers">): number {
+  const texts = (key?.length ?? 0) + Object.entries(headers).flat().join("").length;
+  return RECORD_BYTES + 2 * texts + (value?.length ?? 0);
 }
