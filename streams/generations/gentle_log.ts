@@ -1,6 +1,7 @@
 /**
- * A log for work beside a service in its thread: before each read, the work rests for as long as others are to have the
- * thread. Measured by the clock, so that on a busy machine, where little work takes long, others have as much longer.
+ * A log for work beside a service in its thread: before each read of it, the work rests for as long as others are to have
+ * the thread; what a layer above it answers from memory does not rest. Measured by the clock, so that on a busy machine,
+ * where little work takes long, others have as much longer.
  *
  * @module
  */
