@@ -54,9 +54,11 @@ export class TaskOpener<N extends ModelName> {
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
-  /** Partitions that wait for what a build leaves. */
-  readonly #waiting = new Set<number>();
+  /** Partitions that wait for what a build leaves, until their signal is aborted. */
+  readonly #waiting = new Map<number, AbortSignal>();
   #isBuilt: boolean;
+  /** Resolves when tasks of a build that nobody waits for are closed. */
+  readonly #sorted: Promise<void>;
 
   /** @param around what all tasks share */
   constructor(around: TaskSurroundings<N>) {
@@ -64,7 +66,7 @@ export class TaskOpener<N extends ModelName> {
     const { warm } = around.options;
     this.#isBuilt = warm === undefined;
     const sorting = warm?.tasks.then((tasks) => this.#leave(tasks));
-    ignore(sorting, "nobody works with them");
+    this.#sorted = ignore(sorting, "whoever waits for them has it");
   }
 
   /** The restores that are under way, by partition. */
@@ -81,6 +83,7 @@ export class TaskOpener<N extends ModelName> {
     signal.throwIfAborted();
     const warm = await this.#built(partition, signal);
     if (warm !== undefined) return this.#job(warm, warm.next);
+    await orAborted(this.#sorted, signal); // one of this partition may still be open
     // An older version of its model would reset a state.
     await orAborted(Promise.all([own.served, ...variants.map((variant) => variant.caughtUp)]), signal);
     await options.mayWork?.(signal); // a task that may not work need not be restored
@@ -98,7 +101,7 @@ export class TaskOpener<N extends ModelName> {
   async #built(partition: number, signal: AbortSignal): Promise<Task | undefined> {
     const { warm } = this.#around.options;
     if (warm === undefined || this.#isBuilt) return undefined;
-    this.#waiting.add(partition);
+    this.#waiting.set(partition, signal);
     try {
       const tasks = await orAborted(warm.tasks, signal);
       const task = tasks.get(partition);
@@ -112,9 +115,9 @@ export class TaskOpener<N extends ModelName> {
   /** Leaves out tasks of partitions that others may have by now, and go further with than these are. */
   async #leave(tasks: Map<number, Task>): Promise<void> {
     this.#isBuilt = true;
-    const left = [...tasks].filter(([partition]) => !this.#waiting.has(partition));
+    const left = [...tasks].filter(([partition]) => this.#waiting.get(partition)?.aborted ?? true);
     for (const [partition] of left) tasks.delete(partition);
-    for (const [, task] of left) await task[Symbol.asyncDispose]();
+    await Promise.allSettled(left.map(([, task]) => task[Symbol.asyncDispose]()));
   }
 
   async #restored(partition: number, meter: RestoreMeter, signal: AbortSignal): Promise<Task> {
