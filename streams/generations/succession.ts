@@ -17,6 +17,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
+import { ignore } from "../log/ignore.ts";
 import { isTransient, type Log, LogError } from "../log/log.ts";
 import { pause } from "../log/pause.ts";
 import type { Replaceable } from "../service/replaceable.ts";
@@ -105,7 +106,7 @@ export class Succession {
    */
   replace(generation: number, next: Bounded): Promise<Service> {
     const replaced = this.#heeding.then(() => this.#replace(generation, next));
-    this.#heeding = replaced.then(() => {});
+    this.#heeding = ignore(replaced, "whoever replaces has it");
     return replaced;
   }
 
@@ -169,7 +170,7 @@ export class Succession {
         await this.#follow(await switchState(this.#log, this.#options.topics));
       }
     });
-    this.#heeding = heeded.catch(() => {}); // whoever awaits it handles it
+    this.#heeding = ignore(heeded, "whoever awaits it handles it");
     return heeded;
   }
 

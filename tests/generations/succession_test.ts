@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { Succession, type SuccessionOptions } from "../../streams/generations/succession.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { topics } from "./built.ts";
+
+Deno.test("Succession goes on following after a service could not be replaced", async () => {
+  const ending = new AbortController();
+  const place = {
+    isReleased: false,
+    replace() {
+      throw new Error("it is not released");
+    },
+  };
+  const succession = new Succession({ identify: () => Promise.resolve(null) } as unknown as Log, {
+    ...{ topics, place, ends: [0], serving: 1, signal: ending.signal },
+    start: () => assert.fail("nobody takes over"),
+    clock: () => 0,
+    now: () => 0,
+  } as unknown as SuccessionOptions);
+  await assert.rejects(succession.replace(1, { ends: [] } as never), /not released/);
+  await succession.look();
+  ending.abort();
+  await succession.ended;
+});
