@@ -1,18 +1,23 @@
 /**
- * A deployment that goes from one generation to another and back on a simulated broker, again and again: around the records
- * of a switch processes die, freeze or are cut off, and the broker is started again. Each request on the log has one answer.
+ * A deployment that goes from one generation to another on a simulated broker, and back when it has the time: around the records
+ * of a switch processes die, freeze or are cut off, and the broker is started again. Each request on the log has one answer,
+ * and no task's position goes back. Once nothing happens any more, a switch must succeed if none has.
  *
  * @module
  */
 
 import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { TASK_KEY } from "../../src/engine/task_codec.ts";
 import { decodeEvent } from "../../src/events/codec.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { isTransient } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
+import { decodePosition } from "../../streams/task/inputs/position.ts";
 import { INPUT } from "../../streams/topics/delivery.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
-import { topicSpecs } from "../../streams/topics/topics.ts";
+import { generationTopics, topicSpecs } from "../../streams/topics/topics.ts";
 import { topics } from "../generations/built.ts";
 import { Member, type MembersOptions } from "../generations/members.ts";
 import { recordsOf, shopEvents } from "../service/deployment.ts";
@@ -52,6 +57,13 @@ const STEP_MS = 60_000;
 const PAST_MS = 30 * 86_400_000;
 const RESTART_MS = 1000;
 const FAULTS = 16;
+/** Shares of the records of a switch, and of those of a leg, that something happens around. */
+const SWITCH_FAULTS = 0.5;
+const LEG_FAULTS = 0.05;
+/** So long it may take to switch when nothing happens. */
+const SWITCH_MS = 60_000;
+/** How builds are given up when too much comes meanwhile. */
+const GIVEN_UP = /^Cannot (switch|catch up)/;
 /** Without an answer so long is too long. */
 const STUCK_MS = 120_000;
 
@@ -62,6 +74,8 @@ export async function switching(stage: SwitchingStage): Promise<void> {
   const options: MembersOptions = {
     tasks: { 1: partitions, 2: random() < 0.5 ? partitions : 2 * partitions },
     patienceMs: [1000, 3000, 10_000][Math.floor(3 * random())]!,
+    commitIntervalMs: [5, 50][Math.floor(2 * random())]!,
+    batchRows: [32, 64, 128][Math.floor(3 * random())]!,
   };
   const events = shopEvents(200, 24, seed).slice(0, FIRST_EVENTS + EVENTS);
   {
@@ -73,18 +87,29 @@ export async function switching(stage: SwitchingStage): Promise<void> {
   for (let n = 0; n < 2 + Math.floor(2 * random()); n++) processes.start(`node-${n}`);
   const suffering = processes.suffer();
   const append = kafkaAppender();
-  for (let n = FIRST_EVENTS, rushed = 0; n < events.length;) {
+  for (let n = FIRST_EVENTS, rushed = 0, until = Infinity; n < events.length || processes.switches === 0;) {
+    if (n === events.length) {
+      processes.spare();
+      until = Math.min(until, world.now + SWITCH_MS);
+      if (world.now > until) break;
+    }
     const isRush = world.now - processes.stirredAt < RUSH_MS;
     await pause(2 * (isRush ? RUSH_GAP_MS : GAP_MS) * random());
     const rush = { type: "request", user: `u${1 + Math.floor(24 * random())}`, count: 3 } as const;
-    const event = isRush ? { ...rush, request: `rush-${rushed++}`, time: 0 } : events[n++]!;
+    const event = isRush || n === events.length
+      ? { ...rush, request: `rush-${rushed++}`, time: 0 }
+      : events[n++]!;
     await append(recordsOf([timed(event, n)]).at(-1)!);
   }
   processes.calm();
   await suffering;
   await untilAnswered(stage);
   processes.end();
+  if (processes.switches === 0) {
+    stage.report(`nobody has switched, ${SWITCH_MS / 1000} s after the last fault`);
+  }
   await check(stage);
+  await checkPositions(stage, options.tasks);
 }
 
 /** An event of a past that goes by faster. */
@@ -99,7 +124,9 @@ class Processes {
   readonly #owners = new Map<string, Owner>();
   /** When a record of a switch came last. */
   stirredAt = -Infinity;
+  switches = 0;
   #isOn = true;
+  #isSpared = false;
   #isCalm = false;
 
   constructor(stage: SwitchingStage, options: MembersOptions) {
@@ -137,8 +164,13 @@ class Processes {
         try {
           const number = await servingGeneration(log, topics) === 1 ? 2 : 1;
           const { isSwitched } = await member.build(number);
-          if (isSwitched) this.#stage.count("switches", 1);
+          if (!isSwitched) continue;
+          this.switches++;
+          this.#stage.count(this.#isSpared ? "switches without faults" : "switches", 1);
         } catch (error) {
+          if (!isTransient(error) && !GIVEN_UP.test(reasonOf(error))) {
+            this.#stage.report(`a build has ended with ${reasonOf(error)}`);
+          }
           if (place.isReleased) throw error;
           this.#stage.count("builds that were given up", 1);
         }
@@ -164,13 +196,16 @@ class Processes {
     const { world, broker, count } = this.#stage;
     const random = world.random("faults");
     const under: Promise<void>[] = [];
-    for (let seen = 0, faults = 0; !this.#isCalm && faults < FAULTS;) {
+    const log = new StillLog(broker);
+    for (let seen = 0, faults = 0; !this.#isSpared && faults < FAULTS;) {
       await pause(2);
-      const end = broker.topics.get(topics.generations)?.partitions[0]?.end ?? 0;
-      if (end === seen) continue;
-      seen = end;
+      if (!broker.topics.has(topics.generations)) continue;
+      const { records, next } = await log.read(topics.generations, 0, seen);
+      seen = next;
+      if (records.length === 0) continue;
       this.stirredAt = world.now;
-      if (random() > 0.5) continue;
+      const isLeg = records.every(({ key }) => Number(key) > 0);
+      if (random() > (isLeg ? LEG_FAULTS : SWITCH_FAULTS)) continue;
       await pause(60 * random() ** 2);
       const names = [...this.#owners.keys()];
       const name = names[Math.floor(names.length * random())]!;
@@ -203,9 +238,14 @@ class Processes {
     }
   }
 
-  /** From now on nothing happens to anybody, and nothing is built. */
+  /** From now on nothing happens to anybody. */
+  spare(): void {
+    this.#isSpared = true;
+  }
+
+  /** Nor is anything built. */
   calm(): void {
-    this.#isCalm = true;
+    this.#isSpared = this.#isCalm = true;
   }
 
   /** Ends all of them. */
@@ -254,4 +294,27 @@ async function check(stage: SwitchingStage): Promise<void> {
     stage.report(`the request at ${place} has ${all.length} answers: ${all.join("; ")}`);
   }
   if (found.size === 0) stage.report("nobody has asked");
+}
+
+/** Checks that no task has committed a position before one that it had committed. */
+async function checkPositions(
+  { broker, report }: SwitchingStage,
+  tasks: MembersOptions["tasks"],
+): Promise<void> {
+  for (const generation of [1, 2]) {
+    const { statistics } = generationTopics(topics, generation);
+    const log = new StillLog(broker, [statistics]);
+    if (await log.identify(statistics) === null) continue;
+    for (let task = 0; task < tasks[generation]!; task++) {
+      let last = 0;
+      for await (const { key, headers } of readAll(log, statistics, task)) {
+        if (key !== TASK_KEY) continue;
+        const { next } = decodePosition(headers);
+        if (next < last) {
+          report(`task ${task} of generation ${generation} has gone back from ${last} to ${next}`);
+        }
+        last = next;
+      }
+    }
+  }
 }

@@ -143,6 +143,10 @@ export interface MembersOptions {
   readonly delivery?: Delivery;
   /** How long a switch may stay open, milliseconds; a broker is slower than memory. @default {300} */
   readonly patienceMs?: number;
+  /** How often tasks commit, milliseconds. @default {5} */
+  readonly commitIntervalMs?: number;
+  /** Rows of a batch. @default {32} */
+  readonly batchRows?: number;
   /** Called after each step of a build. */
   readonly onStep?: () => void;
 }
@@ -201,7 +205,7 @@ export class Member implements AsyncDisposable {
       seed: 0,
       options: {},
     };
-    const { until: _, ...rebuild } = await madeOf(log, number);
+    const { until: _, ...rebuild } = await madeOf(log, number, this.#options);
     return {
       ...{ topics, serving: await servingGeneration(log, topics), succession: this.succession, signal },
       generation: {
@@ -249,10 +253,11 @@ export class Member implements AsyncDisposable {
 }
 
 /** How a generation is made: the first one as it is, the second one otherwise. */
-async function madeOf(log: Log, generation: number) {
+async function madeOf(log: Log, generation: number, { batchRows }: MembersOptions) {
+  const learning = { ...OPTIONS.learning, ...(batchRows && { batchRows }) };
   const second = await rebuildOptions(log);
-  if (generation === 2) return second;
-  const { model, modelConfig, task, learner, learning = {} } = OPTIONS;
+  if (generation === 2) return { ...second, spec: { ...second.spec, learning } };
+  const { model, modelConfig, task, learner } = OPTIONS;
   return { ...second, spec: { model, modelConfig, schema: task.schema, learner, learning, topics }, task };
 }
 
@@ -264,15 +269,16 @@ export function endless({ tasks }: MembersOptions, generation: number): number[]
 /** Starts a service for a generation. */
 export async function begin(
   log: Log,
-  { tasks, roles, delivery }: MembersOptions,
+  options: MembersOptions,
   { generation, ends, warm }: {
     readonly generation: number;
     readonly ends: number[];
     readonly warm?: WarmGeneration;
   },
 ): Promise<Service> {
+  const { tasks, roles, delivery, commitIntervalMs = OPTIONS.commitIntervalMs } = options;
   const own = generationTopics(topics, generation);
-  const { spec: { model, modelConfig, learner }, task } = await madeOf(log, generation);
+  const { spec: { model, modelConfig, learner, learning }, task } = await madeOf(log, generation, options);
   return await Service.start(boundedLog(await tasksLog(log, own, tasks[generation]), topics.events, ends), {
     ...OPTIONS,
     ...{
@@ -281,6 +287,8 @@ export async function begin(
       modelConfig,
       task,
       learner,
+      learning,
+      commitIntervalMs,
       warm,
       partitions: tasks[generation],
       roles,
