@@ -118,9 +118,9 @@ export class Lists {
     }
     // The recommendation counts as shown, or waits for an impression event.
     if (this.#options.served) {
-      this.#show(user, this.#scorers.withStates(user, { ...chosen, shown: true }), out);
+      this.#show(user, this.#scorers.withStates(user, { ...chosen, shown: true, recommended: true }), out);
     } else {
-      join.open(user, this.#scorers.withStates(user, scored()), out);
+      join.open(user, this.#scorers.withStates(user, { ...scored(), recommended: true }), out);
     }
   }
 
@@ -145,7 +145,7 @@ export class Lists {
       positions: items.map(({ position }) => position),
       propensities: items.map(({ propensity }) => propensity),
     } as ImpressionEvent & { readonly request: string }; // absent where undefined
-    const shown = { ...this.#shown(user, list, undefined), exposures: given.exposures };
+    const shown = { ...this.#shown(user, list, undefined), exposures: given.exposures, recommended: true };
     if (this.#endedBefore(event) > 0) {
       counters.tooLate++;
       if (this.#options.served) this.#remember(user, shown);

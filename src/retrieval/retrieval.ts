@@ -370,7 +370,7 @@ export class Retrieval {
     const { user, time } = request;
     const item = this.#gatherer.items[place]!;
     if (state.stackAsked) {
-      const model = this.#isShown(user, item) ? null : this.#logits(user, places, time);
+      const model = this.#isRecommended(user, item) ? null : this.#logits(user, places, time);
       const head = list === null ? null : this.#scorePairs?.(list) ?? null;
       const by = { ...this.#parts(features, scores, places), head, model };
       if (by.head !== null || by.bank !== null || by.model !== null) {
@@ -385,11 +385,11 @@ export class Retrieval {
     });
   }
 
-  /** Whether an item is on a list that was shown to the user and is open. */
-  #isShown({ pending }: UserState, item: number): boolean {
+  /** Whether an item is on an open list that the user was shown and this engine has ordered. */
+  #isRecommended({ pending }: UserState, item: number): boolean {
     const { id } = this.#view.catalogue.at(item);
-    for (const { shown, rows } of pending.values()) {
-      if (shown && rows.items.some((one) => one.id === id)) return true;
+    for (const { shown, recommended, rows } of pending.values()) {
+      if (shown && recommended && rows.items.some((one) => one.id === id)) return true;
     }
     return false;
   }

@@ -22,9 +22,9 @@
  * that is less sure of itself but orders better.
  *
  * **The model.** Orders with the model start at the share that the learner's proof gives it (`proof.ts`), which
- * judges it on outcomes of lists: half, or all; at share 0 the model is left out. An item taken from a list that was
- * shown is no evidence about the model here: users can only take what was shown, which favours whatever ordered the
- * list. Behaviours that no list caused are evidence. On lists without the model's scores, an order with the model
+ * judges it on outcomes of lists: half, or all; at share 0 the model is left out. An item taken from a list that this
+ * engine ordered is no evidence about the model here: users can only take what was shown, which favours whatever ordered
+ * it. All other behaviours are. On lists without the model's scores, an order with the model
  * follows the one with its other parts: the same gain, and the same step, of which the model takes its share of what
  * the blend gains. So what head and bank have gained is still theirs when the model gets its share.
  *

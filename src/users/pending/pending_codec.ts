@@ -16,9 +16,9 @@ import type { StoredState } from "../states/stored_state.ts";
 /** Writes an impression. */
 export function writePending(to: ByteWriter, pending: Pending, written: Written): void {
   const { strings, lists, states } = written;
-  to.string(pending.request).u8((pending.shown ? 1 : 0) + (pending.settled ? 2 : 0)).f64(pending.time).f64(
-    pending.deadline,
-  );
+  const { shown, settled, recommended } = pending;
+  const flags = (shown ? 1 : 0) + (settled ? 2 : 0) + (recommended ? 4 : 0);
+  to.string(pending.request).u8(flags).f64(pending.time).f64(pending.deadline);
   to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
   to.uint(lists.index(pending.userFields)).uint(lists.index(pending.contextFields));
   writeHistory(to, pending, written);
@@ -80,6 +80,7 @@ export function readPending(from: ByteReader, read: Read): Pending {
     request,
     shown: (flags & 1) !== 0,
     settled: (flags & 2) !== 0,
+    recommended: (flags & 4) !== 0,
     ...head,
     history,
     state,

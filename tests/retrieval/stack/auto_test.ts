@@ -12,7 +12,7 @@ import type { Event } from "../../../src/events/event.ts";
 import { PRIOR } from "../../../src/serving/prior_serving.ts";
 import type { Serving } from "../../../src/features/serving.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
-import { type Part, Stack } from "../../../src/retrieval/stack/stack.ts";
+import { type Part, type ScoresByPart, Stack } from "../../../src/retrieval/stack/stack.ts";
 import type { PairList } from "../../../src/nn/models/pair_head/pair_list.ts";
 import { FakeServing } from "../../engine/fake_serving.ts";
 import { Durable, inventory, outputs } from "../../engine/streams.ts";
@@ -211,6 +211,30 @@ Deno.test("TaskState.apply() teaches the stack behind requests that were answere
   };
   assert.ok(steps(false) > 20);
   assert.equal(steps(true), steps(false));
+});
+
+Deno.test("TaskState.apply() judges the model by what follows lists of others, and no list, but not its own", () => {
+  const judged: boolean[] = [];
+  const task = taught({ ...OPTIONS, impressions: "served" }, [], Object.assign(headed(), { share: 1 }));
+  const stack = Object.assign(new Stack(), {
+    learn: ({ model }: ScoresByPart) => judged.push(model !== null),
+  });
+  Object.assign(task.retrieval.state, { stack });
+  let [offset, time] = [9000, START + 1e6];
+  const apply = (event: Event) => {
+    const out = outputs();
+    task.apply(event, offset++, out);
+    return out.recommendations[0]?.items.map(({ item }) => item) ?? [];
+  };
+  const click = (item: string) =>
+    apply({ type: "interaction", user: "u3", time: ++time, item, action: "click" });
+  const recommended = apply({ type: "request", user: "u3", time: ++time, request: "r", count: 5 });
+  const others = ITEMS.filter((item) => !recommended.includes(item)).slice(0, 4);
+  click(others[0]!);
+  apply({ type: "impression", user: "u3", time: ++time, request: "theirs", items: others.slice(1, 3) });
+  click(others[1]!);
+  click(recommended[0]!);
+  assert.deepEqual(judged, [true, true, false]);
 });
 
 Deno.test("TaskState.logits() are those of a list of the usual length, however many candidates there are", () => {
