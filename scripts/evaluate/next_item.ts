@@ -13,7 +13,6 @@ import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { type Config, taskOptions } from "../../streams/config/config.ts";
@@ -99,21 +98,22 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     throw new NothingToJudge(`${survey.unordered} events of ${stream.name} are out of order`);
   }
   const revisits = profile.retrieval?.revisits ?? survey.returns / survey.targets >= RETURNS;
+  const { ranking = "blend" } = profile;
   const task: TaskOptions = {
     maxJumpMs: REPLAY_MAX_JUMP_MS,
     ...profile,
     // What is asked here was never shown.
     impressions: "logged",
-    retrieval: { head: RETRIEVAL_OPTIONS.head.value, ...profile.retrieval, revisits },
-    ranking: profile.ranking ?? "blend",
+    retrieval: { head: ranking === "auto", ...profile.retrieval, revisits },
+    ranking,
   };
   // The bank and the pair head are learnt beside, too.
-  const hasHead = task.ranking === "auto" && task.retrieval?.head === true;
+  const hasHead = ranking === "auto" && task.retrieval?.head === true;
   const learns = model !== undefined || hasHead || (task.learnNext ?? 0) > 0;
   const learning = new Learning(model, task, config, seed);
   const run = new Run(new TaskState(task, learning.serving), {
     ...{ isTarget, knownUsers, seed },
-    ranking: task.ranking ?? "blend",
+    ranking,
     sources: options.sources ?? true,
     baselines: options.baselines ?? createBaselines(),
     count: options.count ?? 20,
@@ -123,7 +123,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   // The blend learns once lists are asked for, and here they are when all is learnt.
   const { state } = run.task.retrieval;
   if (stream.isHeld !== undefined) state.ask();
-  if (stream.isHeld !== undefined && task.ranking === "auto") state.askStack();
+  if (stream.isHeld !== undefined && ranking === "auto") state.askStack();
   const source = stream.open();
   const steps = stepsOf(survey.unordered > 0 ? sortByTime(source) : source);
   const begun = { wall: performance.now(), cpu: process.cpuUsage() };

@@ -292,8 +292,7 @@ export class Retrieval {
    */
   #learntEvery(): number {
     if (!this.state.asked) return UNASKED_EVERY;
-    const eager = this.#teachesHead ? EAGER_STEPS.withHead : EAGER_STEPS.alone;
-    return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / eager));
+    return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 
   /** Whether there are preferences for the pair head: before anybody asks for a list, and where the stack orders them. */

@@ -8,11 +8,8 @@ import { absent, count, flag, type OptionsOf, share } from "../options/option.ts
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
-/**
- * Steps that the blend makes from all behaviours, then from every second, every fourth, ...: alone, and where a pair
- * head learns with it, which needs more.
- */
-export const EAGER_STEPS = { alone: 2000, withHead: 8000 } as const;
+/** Steps that the blend makes from all behaviours, then from every second, every fourth, ... */
+export const EAGER_STEPS = 2000;
 /** Before the first request for candidates, one wanted behaviour in this many is learnt. */
 export const UNASKED_EVERY = 64;
 /** Options of `Retrieval`. */
@@ -43,7 +40,7 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
   readonly learnEvery?: number | undefined;
   /**
    * Whether a pair head, learnt from behaviours alone, orders the best candidates once more, where the order is `auto`:
-   * samples without rows teach it. A configuration that does not name it has it. @default {false}
+   * samples without rows teach it. A configuration that names neither it nor another order has it. @default {false}
    */
   readonly head?: boolean | undefined;
 }
@@ -66,7 +63,7 @@ export const RETRIEVAL_OPTIONS = {
   ),
   learnEvery: count(16, "blend and pair head learn from one in so many wanted behaviours; from all at first"),
   head: flag(
-    absent("`true`", true),
+    absent("whether `ranking` is `auto`", true),
     "whether, with `ranking: auto`, the pair head rescores the best candidates; see [retrieval](../explanation/retrieval.md#the-pair-head)",
   ),
   ...SOURCE_OPTIONS,

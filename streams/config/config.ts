@@ -13,7 +13,6 @@ import { LEARNER_OPTIONS, type LearnerOptions } from "../../src/learner/learner_
 import { type ModelConfigs, type ModelName, MODELS } from "../../src/nn/models/registry.ts";
 import { type Declared, settle } from "../../src/options/option.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
-import { RETRIEVAL_OPTIONS } from "../../src/retrieval/retrieval_options.ts";
 import { isOneOf } from "../../src/values/one_of.ts";
 import { reasonOf } from "../../src/values/reason.ts";
 import { keysOf } from "../../src/values/record.ts";
@@ -183,11 +182,12 @@ function sourceIssues(sources: SourcesSettings = {}): z.core.$ZodIssue[] {
 export function taskOptions(profile: TaskOptions, config: Config, model: ModelName): TaskOptions {
   const { ordered, historyObjective } = MODELS[model].capabilities;
   const learnHistories = historyObjective && settle(LEARNER_OPTIONS, config.learner).auxWeight > 0;
+  const ranking = config.ranking ?? profile.ranking ?? TASK_OPTIONS.ranking.value;
   return {
     ...profile,
     ...(learnHistories ? { learnHistories } : {}),
     ...named(config, TASK_NAMES),
-    retrieval: { head: RETRIEVAL_OPTIONS.head.value, ...(config.retrieval ?? profile.retrieval) },
+    retrieval: { head: ranking === "auto", ...(config.retrieval ?? profile.retrieval) },
     schema: {
       transitions: ordered ? {} : null,
       pooled: FEATURE_OPTIONS.pooled.value,

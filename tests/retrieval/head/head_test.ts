@@ -93,13 +93,9 @@ Deno.test("Retrieval with a head makes preferences of what the blend learns from
   assert.ok(steps > 1500 && Math.abs(preferences - steps) < 0.1 * steps, `${preferences} of ${steps}`);
 });
 
-Deno.test("Retrieval learns no head where the blend alone orders, and from more behaviours where the head does, too", () => {
-  const pinned = play({ ...OPTIONS, ranking: "blend" }, 3200);
-  const { task, preferences } = play(OPTIONS, 3200);
-  assert.equal(pinned.preferences, 0);
-  assert.ok(preferences > 2000, `${preferences}`);
-  const [alone, beside] = [pinned.task.retrieval.state.blend.steps, task.retrieval.state.blend.steps];
-  assert.ok(alone > 2000 && beside > alone + 200, `${alone}, ${beside}`);
+Deno.test("Retrieval learns no head where the blend alone orders", () => {
+  assert.equal(play({ ...OPTIONS, ranking: "blend" }, 400).preferences, 0);
+  assert.ok(play(OPTIONS, 400).preferences > 200);
 });
 
 Deno.test("Retrieval with a head learns nothing from users of whom not all items are known, and leaves them to the blend", () => {
