@@ -292,7 +292,8 @@ const GAINS = [
   },
   {
     path: ["retrieval", "head"],
-    counts: ({ ranking = "auto", retrieval }: Config) => ranking === "auto" && retrieval?.learn !== false,
+    counts: (config: Config) =>
+      settle(TASK_OPTIONS, config).ranking === "auto" && config.retrieval?.learn !== false,
     says: "order better where lists come from retrieval",
     remedy: '`"retrieval": {"head": true}`, which `run` takes over when it starts',
   },

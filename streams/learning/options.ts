@@ -49,7 +49,7 @@ export const LEARNING_OPTIONS = {
     "at-once",
     count(
       100,
-      "batches between two checkpoints; more of them in a build or a replay where those are large",
+      "batches between two checkpoints; more of them in a build or a replay where checkpoints are large",
     ),
   ),
   checkpointIntervalMs: reaches(
@@ -62,8 +62,8 @@ export const LEARNING_OPTIONS = {
     orNull(
       count(
         50,
-        "least versions on the log between two full snapshots, more until large ones are outweighed; older ones are " +
-          "dropped, as by an erasure; `null`: all stay, and may name who was erased",
+        "fewest versions between two full snapshots; a large one waits until the deltas since outweigh it; older " +
+          "versions are dropped, as by an erasure; `null`: all stay, and may name who was erased",
       ),
     ),
   ),

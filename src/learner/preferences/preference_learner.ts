@@ -43,11 +43,11 @@ export interface PreferencesOptions {
 export const PREFERENCES_OPTIONS = {
   replay: natural(
     4,
-    "most past preferences that the pair head learns again with each new one",
+    "most past preferences that the pair head learns again with each new one; 32 new ones take at most a 32nd of those kept",
   ),
   bytes: count(
     8_388_608,
-    "memory for the preferences that are kept for that; a checkpoint holds up to four such sets",
+    "memory for the preferences that are kept for that, some 3.6 KB each; a checkpoint holds up to four such sets",
   ),
 } satisfies OptionsOf<PreferencesOptions>;
 
