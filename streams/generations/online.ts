@@ -402,7 +402,7 @@ async function close(
     } else await pause(LOOK_MS, signal);
   }
   await succession.place.release();
-  held.use(await succession.fence());
+  held.use(await succession.fence(serving, first.tasks.length));
   return !isUneven(await positions(), count);
 }
 

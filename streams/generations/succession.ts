@@ -123,11 +123,16 @@ export class Succession {
     return this.#heed();
   }
 
-  /** Fences the tasks of the serving generation. @returns what must be held until others answer */
-  async fence(): Promise<AsyncDisposable> {
-    const topics = generationTopics(this.#options.topics, this.#serving);
+  /**
+   * Fences the tasks of the serving generation, which this process may not run yet, or no longer.
+   *
+   * @param count number of its tasks
+   * @returns what must be held until others answer
+   */
+  async fence(serving: number, count: number): Promise<AsyncDisposable> {
+    const topics = generationTopics(this.#options.topics, serving);
     await using writers = new AsyncDisposableStack();
-    await Promise.all(this.#ends.map(async (_, task) => {
+    await Promise.all(Array.from({ length: count }, async (_, task) => {
       const place = { topic: topics.statistics, partition: task };
       writers.use(await this.#log.writer(`${tasksGroup(topics)}-${task}`, [place]));
     }));

@@ -22,3 +22,24 @@ Deno.test("Succession goes on following after a service could not be replaced", 
   ending.abort();
   await succession.ended;
 });
+
+Deno.test("Succession.fence() fences the tasks of the generation that serves, whichever this process runs", async () => {
+  const ending = new AbortController();
+  const fenced: string[] = [];
+  const log = {
+    identify: () => Promise.resolve(null),
+    writer: (id: string) => {
+      fenced.push(id);
+      return Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() });
+    },
+  };
+  const succession = new Succession(log as unknown as Log, {
+    ...{ topics, place: { isReleased: false }, ends: [0], serving: 1, signal: ending.signal },
+    clock: () => 0,
+    now: () => 0,
+  } as unknown as SuccessionOptions);
+  await using _held = await succession.fence(2, 3);
+  assert.deepEqual(fenced, [0, 1, 2].map((task) => `meander.events-tasks.g2-${task}`));
+  ending.abort();
+  await succession.ended;
+});
