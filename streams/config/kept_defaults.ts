@@ -7,6 +7,7 @@
 
 import { isRecord } from "../../src/values/record.ts";
 import type { Log } from "../log/log.ts";
+import { readAll } from "../log/reading.ts";
 import { valueAt } from "../settings/config_fault.ts";
 import { generationsOf } from "../topics/generations.ts";
 import { servingGeneration } from "../topics/serving.ts";
@@ -61,13 +62,18 @@ async function madeWith(
   return await hasPast(log, generationTopics(topics, number)) ? {} : null;
 }
 
-/** Whether tasks or a learner have written anything. Those that write a record do so before. */
-async function hasPast(log: Pick<Log, "bounds" | "topics">, topics: Topics): Promise<boolean> {
+/**
+ * Whether tasks or a learner have written anything: ends also grow by transactions that were aborted, such as those of
+ * `check --rights`. Those that write a record of how they are made do so before.
+ */
+async function hasPast(log: Pick<Log, "bounds" | "read" | "topics">, topics: Topics): Promise<boolean> {
   const all = await log.topics();
   for (const name of DERIVED) {
     const { partitions } = all.get(topics[name]) ?? { partitions: 0 };
     for (let partition = 0; partition < partitions; partition++) {
-      if ((await log.bounds(topics[name], partition)).end > 0) return true;
+      if ((await log.bounds(topics[name], partition)).start > 0) return true; // what there was, is dropped
+      const { done } = await readAll(log, topics[name], partition).next();
+      if (!done) return true;
     }
   }
   return false;
