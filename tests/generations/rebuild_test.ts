@@ -61,9 +61,27 @@ Deno.test("Rebuild makes the samples that a deployment makes that was told what 
   await build(told, await rebuildOptions(told));
   const [one, other] = [await digestOf(log), await digestOf(told)];
   assert.equal(one.samples, other.samples);
-  assert.equal(one.state, other.state);
   assert.equal(one.checkpoints, other.checkpoints);
+  const [states, others] = await Promise.all([log, told].map(statesOn));
+  assert.equal(others!.size, states!.size);
+  for (const [user, state] of states!) {
+    const bytes = others!.get(user)!;
+    assert.equal(bytes.length, state.length, user);
+    const differing = state.flatMap((byte, at) => byte === bytes[at] ? [] : [`${byte}, ${bytes[at]}`]);
+    // Flags of open lists: shown, and in the one deployment recommended.
+    assert.ok(differing.every((pair) => pair === "5, 1"), `${user}: ${differing}`);
+  }
 });
+
+/** The states that a generation has built, by user. */
+async function statesOn(log: Log): Promise<Map<string, number[]>> {
+  const states = new Map<string, number[]>();
+  for await (const { key, value } of readAll(log, built.state, 0)) {
+    if (value === null) states.delete(key!);
+    else states.set(key!, [...value]);
+  }
+  return states;
+}
 
 for (const [partitions, roundEvents] of [[1, 40], [2, 40], [3, 7]] as const) {
   Deno.test(`Rebuild killed at any operation goes on to the same bytes, in ${partitions} partitions with rounds of ${roundEvents}`, async () => {
