@@ -127,9 +127,7 @@ function print(text: string | Uint8Array): void {
   while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
 }
 
-// What `--filter` is told is none, with which Deno would take this file for a test, too.
-const paths = await Promise.all(Deno.args.map((arg) => Deno.stat(arg).then(() => true, () => false)));
-const hasPath = paths.includes(true);
+const hasPath = Deno.args.some((arg, n) => !arg.startsWith("-") && Deno.args[n - 1] !== "--filter");
 const counts: Counts[] = [];
 if (hasPath) counts.push(await runTests(Deno.args, true));
 else {

@@ -100,7 +100,10 @@ export class Catalogue {
   readonly #ids: string[] = [];
   readonly #maxUnlisted: number;
   #unlisted = 0;
-  /** Indices of the first items that came, by id, and their places in it: numbers are compared faster than ids. */
+  /**
+   * Indices of the items that were there at the last {@linkcode Catalogue.byId}, in the order of ids, and the place of each
+   * in it: numbers are compared faster than ids.
+   */
   #order = new Uint32Array(0);
   #ranks = new Uint32Array(0);
   /** Scratch of {@linkcode Catalogue.sort}. */
@@ -167,13 +170,9 @@ export class Catalogue {
       if (index < ranks.length) sorted[known++] = ranks[index]!;
       else others.push(index);
     }
-    sorted.subarray(0, known).sort();
-    others.sort((a, b) => this.compare(a, b));
-    for (let to = 0, of = 0, k = 0; to < indices.length; to++) {
-      const isOther = k === known ||
-        (of < others.length && this.compare(others[of]!, order[sorted[k]!]!) < 0);
-      indices[to] = isOther ? others[of++]! : order[sorted[k++]!]!;
-    }
+    const first = sorted.subarray(0, known).sort();
+    for (let k = 0; k < known; k++) first[k] = order[first[k]!]!;
+    this.#merge(first, others, indices);
     return indices;
   }
 
@@ -186,17 +185,21 @@ export class Catalogue {
   /** Takes all items into the order by id. O(items), and O(n log n) of those that were not in it. */
   #rank(): void {
     const before = this.#order, size = this.size;
-    const others = Array.from({ length: size - before.length }, (_, k) => before.length + k)
-      .sort((a, b) => this.compare(a, b));
-    const order = this.#order = new Uint32Array(size);
-    const ranks = new Uint32Array(size);
-    for (let to = 0, of = 0, k = 0; to < size; to++) {
-      const isOther = k === before.length ||
-        (of < others.length && this.compare(others[of]!, before[k]!) < 0);
-      const index = order[to] = isOther ? others[of++]! : before[k++]!;
-      ranks[index] = to;
-    }
+    const order = new Uint32Array(size), ranks = new Uint32Array(size);
+    this.#merge(before, Array.from({ length: size - before.length }, (_, k) => before.length + k), order);
+    for (let place = 0; place < size; place++) ranks[order[place]!] = place;
+    this.#order = order;
     this.#ranks = ranks;
+  }
+
+  /** Puts indices that are in the order of ids, and others, in that order into a list with a place for each. */
+  #merge(first: Uint32Array, others: number[], into: number[] | Uint32Array): void {
+    others.sort((a, b) => this.compare(a, b));
+    for (let to = 0, of = 0, k = 0; to < into.length; to++) {
+      const isOther = k === first.length ||
+        (of < others.length && this.compare(others[of]!, first[k]!) < 0);
+      into[to] = isOther ? others[of++]! : first[k++]!;
+    }
   }
 
   /** The item, if known. */

@@ -8,7 +8,7 @@
 export interface VersionPaceOptions {
   /** Least time between two paced versions, milliseconds. */
   readonly publishIntervalMs: number;
-  /** Least versions on the log between two full snapshots; `null` = every version stays, even after an erasure. */
+  /** Fewest versions between two full snapshots; `null` = every version stays, even after an erasure. */
   readonly snapshotVersions: number | null;
 }
 

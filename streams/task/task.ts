@@ -71,7 +71,7 @@ export class Task implements AsyncDisposable {
   buildRound: number | undefined;
   /** Offset of the first event that it has read. */
   readonly openedAt: number;
-  /** Offset of the newest event since then that requests an erasure, or of a user who was erased before; −1 = none. */
+  /** Offset of the newest event since then that requests an erasure, or belongs to a user erased earlier; −1 = none. */
   lastErasure: number = -1;
 
   private constructor(parts: TaskParts) {

@@ -197,7 +197,7 @@ Deno.test("0.2.0: a sample and a user are read", () => {
   assert.equal(task.users.get("u1")?.id, "u1");
 });
 
-Deno.test("0.2.0: a deployment goes on as it was made; a new one has pooled pairs and the pair head", async () => {
+Deno.test("0.2.0: a deployment keeps the defaults that it was made with; a new one has pooled pairs and the pair head", async () => {
   const config = {
     features: { userIds: false },
     retrieval: { newShare: 0.2 },

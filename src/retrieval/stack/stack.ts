@@ -24,9 +24,9 @@
  * **The model.** Orders with the model start at the share that the learner's proof gives it (`proof.ts`), which
  * judges it on outcomes of lists: half, or all; at share 0 the model is left out. An item taken from a list that this
  * engine ordered is no evidence about the model here: users can only take what was shown, which favours whatever ordered
- * it. All other behaviours are. On lists without the model's scores, an order with the model
- * follows the one with its other parts: the same gain, and the same step, of which the model takes its share of what
- * the blend gains. So what head and bank have gained is still theirs when the model gets its share.
+ * the list. Every other behaviour is evidence. On lists without the model's scores, an order with the model follows the
+ * one with its other parts: the same gain, and the same step, of which the model takes its share of what the blend
+ * gains. So what head and bank have gained is still theirs when the model gets its share.
  *
  * Behaviours of a user with many of the newest ones count less, in what is renewed and forgotten, too, so that no single
  * user decides for all.
