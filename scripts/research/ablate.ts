@@ -20,7 +20,8 @@ import {
   print,
   runCommand,
 } from "../flags/command_line.ts";
-import { type Protocol, type ProtocolData, PROTOCOLS } from "./protocols/protocol.ts";
+import type { Protocol, ProtocolData } from "./protocols/protocol.ts";
+import { PROTOCOLS } from "./protocols/protocols.ts";
 import { P1, shopProtocol } from "./protocols/streams.ts";
 import { type Variant, VARIANTS } from "./protocols/variants.ts";
 

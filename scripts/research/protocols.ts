@@ -15,7 +15,8 @@ import { readConfig } from "../../streams/config/read.ts";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import { MODEL_NAMES, type ModelName } from "../../src/nn/models/registry.ts";
 import type { Config } from "../../streams/config/config.ts";
-import { type Protocol, PROTOCOLS } from "./protocols/protocol.ts";
+import type { Protocol } from "./protocols/protocol.ts";
+import { PROTOCOLS } from "./protocols/protocols.ts";
 import { commandArguments, commandName, createCommand } from "../flags/command_line.ts";
 
 interface Flags {

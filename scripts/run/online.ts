@@ -5,7 +5,7 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { type ModelName, modelName } from "../../src/nn/models/registry.ts";
+import { modelName } from "../../src/nn/models/registry.ts";
 import { blueprintChanges, blueprintOf, configOf } from "../../streams/config/blueprint.ts";
 import type { Config } from "../../streams/config/config.ts";
 import { withKeptDefaults } from "../../streams/config/kept_defaults.ts";
@@ -25,7 +25,7 @@ import { settle } from "../../src/options/option.ts";
 import { HTTP_LIMITS } from "../../streams/http/contract/limits.ts";
 import { REBUILD_SHARE } from "./flags.ts";
 import { carriedText, chooseGeneration, comparisonText, mayFollow, rebuildOptions } from "./rebuild.ts";
-import type { RunParts } from "./service_options.ts";
+import type { Made, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
 
@@ -36,17 +36,6 @@ const SERVING_SHARE = 0.3;
 const ROUND_EVENTS = 256;
 
 const logger = getLogger(["meander", "rebuild"]);
-
-/** How a deployment is made. */
-export interface Made {
-  readonly config: Config;
-  readonly model: ModelName;
-  readonly seed: number;
-  /** Number of tasks. */
-  readonly partitions: number;
-  /** Models of variants. */
-  readonly variants: readonly ModelName[];
-}
 
 /** What is built beside what. */
 export interface OnlinePlan {

@@ -32,9 +32,9 @@ import { dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
-import { type Made, madeOf, type OnlinePlan, planOnline, runOnline } from "./online.ts";
+import { madeOf, type OnlinePlan, planOnline, runOnline } from "./online.ts";
 import { outputsOf } from "./outputs.ts";
-import { memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
+import { type Made, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
 import { levelOf, readSettings, type RunSettings } from "./settings.ts";
 import { SERVER_PERMISSIONS } from "./thread_permissions.ts";
 

@@ -6,17 +6,34 @@
 
 import { SERVICE_UNLISTED_ITEMS } from "../../src/engine/task_options.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
-import { learnerOptions, learningOptions, modelConfig, taskOptions } from "../../streams/config/config.ts";
+import {
+  type Config,
+  learnerOptions,
+  learningOptions,
+  modelConfig,
+  taskOptions,
+} from "../../streams/config/config.ts";
+import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Outputs } from "../../streams/formats/output_settings.ts";
 import type { Metrics } from "../../streams/http/metrics.ts";
 import type { LearnerThreadOptions, ServiceOptions } from "../../streams/service/service.ts";
 import { COMMIT_INTERVAL_MS, type Flags } from "./flags.ts";
-import type { Made } from "./online.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
 
 /** Slices of a task that shares its thread with a server, which must be able to answer. */
 const SLICE_MS = 4;
+
+/** How a deployment is made. */
+export interface Made {
+  readonly config: Config;
+  readonly model: ModelName;
+  readonly seed: number;
+  /** Number of tasks. */
+  readonly partitions: number;
+  /** Models of variants. */
+  readonly variants: readonly ModelName[];
+}
 
 /** What all services of a process have in common. */
 export interface RunParts {

@@ -16,7 +16,7 @@ import { Command } from "commander";
 import { auc } from "../../src/metrics/ranking.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { taskFigures } from "../../scripts/research/protocols/figures.ts";
-import { PROTOCOLS } from "../../scripts/research/protocols/protocol.ts";
+import { PROTOCOLS } from "../../scripts/research/protocols/protocols.ts";
 import { TAOBAO_SCHEMA, taobaoSamples } from "../../scripts/research/protocols/taobao.ts";
 import { readBehaviors, TASK_SIZE } from "../../scripts/research/protocols/taobao_tasks.ts";
 import { type Judged, judgedFrom, Trial } from "../../scripts/research/protocols/trial.ts";
