@@ -305,8 +305,20 @@ export class Learning implements AsyncDisposable {
     if (taken.length > 0) this.#learnSamples(taken);
     if (forgotten.length > 0) this.#erase(forgotten);
     if (this.#mayPublish) this.#makeVersion();
-    else if (taken.length > 0) this.pausedBatches++;
+    else {
+      if (taken.length > 0) this.pausedBatches++;
+      if (forgotten.length > 0) await this.#replaceServed();
+    }
     await this.#save(taken.length > 0);
+  }
+
+  /** Publishes sound weights while those of the learner are withheld: what serves names a user who was erased. */
+  async #replaceServed(): Promise<void> {
+    const takeBack = this.#rails.lend();
+    this.#versions.needsFull = true;
+    if (!this.#versions.make()) await this.#commit(this.#takeVersions());
+    takeBack();
+    this.#versions.needsFull = true;
   }
 
   /** Erases users from everything learnt; the next checkpoint and full snapshot replace those that name them. */
@@ -328,10 +340,18 @@ export class Learning implements AsyncDisposable {
     const result = this.learner.learn(samples);
     this.validation.mark(result, this.learner.dataTime, this.version);
     const { judged } = this.validation;
+    const { rollbacks } = this;
     this.proof?.update(samples.filter(({ purpose }) => purpose !== "learn"));
     const origin = this.#rails.update({ samples, result, judged, version: this.version });
     if (origin !== "learnt") this.#versions.needsFull = true;
     if (origin === "chosen") this.#versions.isChosen = true;
+    if (this.rollbacks === rollbacks) return;
+    logger.warn(
+      "predictions of {model} got worse: the guard serves earlier weights until they are in its band again",
+      {
+        model: this.learner.model.name,
+      },
+    );
   }
 
   /** Writes what is due after a batch. @param hasLearnt whether it had samples */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { Rows } from "../../src/samples/rows.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { decodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeLearner, makeSamples } from "../learner/batches.ts";
@@ -10,6 +12,11 @@ import { makeLearner, makeSamples } from "../learner/batches.ts";
 const topics = topicNames();
 const GONE = "gone-7f3a9c51";
 const INTERVAL_MS = 10_000;
+
+async function serving(log: MemoryLog): Promise<ParameterVersion> {
+  const [newest] = (await Array.fromAsync(readAll(log, topics.parameters, 0))).slice(-1);
+  return decodeVersion(newest!.value!);
+}
 
 /** Where the id stands in what the learner has written. */
 async function traces(log: MemoryLog): Promise<string[]> {
@@ -49,3 +56,40 @@ for (const [what, later] of [["and nothing comes any more", 0], ["and others go 
     assert.equal(learning.learner.tables.get("user")?.lookup(GONE), 1);
   });
 }
+
+Deno.test("Learning.step() leaves no trace of an erased user in the versions either, while the guard holds its own back", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  let now = 0;
+  const guard = { windowRows: 64, referenceRows: 128, warmUpRows: 128 };
+  const options = { batchRows: 8, checkpointBatches: 2, checkpointIntervalMs: INTERVAL_MS, guard };
+  const all = makeSamples(400).map((sample, s) => {
+    const sign = s < 300 ? 1 : 0; // then labels are the other way round
+    const rows = Rows.of(
+      sample.rows.map((row) => ({ ...row, prediction: row.label === sign ? 0.9 : 0.1 })),
+    );
+    return { ...sample, rows, user: s % 3 === 1 ? GONE : sample.user };
+  });
+  const records = all.map((sample) => ({
+    ...{ topic: topics.samples, partition: 0, key: sample.user, time: sample.time },
+    value: encodeSample(sample),
+  }));
+  await using learning = await Learning.open(log, topics, makeLearner("base"), options, () => now);
+  await log.append(records);
+  while (await learning.step({ maxSamples: 100 })) now += 3000;
+  assert.equal(learning.guard.health, "rolled back");
+  assert.notDeepEqual(await traces(log), [], "it was there");
+  const before = await serving(log);
+
+  await log.append([{ topic: topics.samples, partition: 0, key: GONE, value: null, time: 0 }]);
+  const own = learning.learner.model.parameters.values.slice();
+  while (await learning.step({ maxSamples: 10 }));
+  now += INTERVAL_MS;
+  while (await learning.step({ maxSamples: 10 }));
+  assert.deepEqual(await traces(log), []);
+  assert.equal(learning.guard.health, "rolled back", "nothing else has changed");
+  assert.deepEqual(learning.learner.model.parameters.values, own, "it goes on from its own weights");
+  const after = await serving(log);
+  assert.equal(after.kind, "full");
+  assert.deepEqual(after.dense, before.dense, "those that the guard has chosen serve");
+});
