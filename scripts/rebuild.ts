@@ -18,6 +18,7 @@ import {
   commandName,
   count,
   createCommand,
+  integer,
   print,
   runCommand,
   share,
@@ -49,7 +50,7 @@ const program = addLogFlags(
       DEFAULT_MODEL,
     ),
   )
-  .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
+  .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option(
     "--partitions <n>",

@@ -18,6 +18,7 @@ import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { snapshotFolder } from "../../streams/service/task_opener.ts";
+import { checkSplit } from "../../streams/log/split_log.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
 import { agreementOptions } from "./agreement.ts";
@@ -77,9 +78,20 @@ export async function planOnline(
       "Cannot rebuild while models of variants serve: leave --variant-models out until it is done",
     );
   }
+  checkSplit((await log.topics()).get(topics.events)!.partitions, flags.partitions);
   const serves = madeAs(recorded.blueprint, config);
   const generation = await chooseGeneration(log, topics, serving, options.blueprint);
   return { serving, serves, generation, makes: { config, ...flags }, changes: breaking };
+}
+
+/** @throws Error when what `--roll-back` would go back to has never served */
+export function checkRollBack({ generation, changes }: OnlinePlan): void {
+  if (generation.hasServed) return;
+  throw new Error(
+    `Cannot roll back: no generation that was made as configured is kept of those that have served (${
+      changes.map(valuesText).join("; ")
+    }); put the old configuration back, or leave --roll-back out to build one`,
+  );
 }
 
 /** How a generation was made, for a process that is configured differently. @throws Error when it cannot run it */

@@ -46,6 +46,7 @@ import type { Carried } from "../../streams/generations/remembered.ts";
 import { SERVICE_ROWS } from "../../streams/learning/options.ts";
 import { canErase } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
+import { checkSplit } from "../../streams/log/split_log.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { closingRecord, servingRecord } from "../../streams/topics/serving.ts";
 import {
@@ -97,6 +98,7 @@ export async function rebuildDeployment(
   }
   const { model, seed } = flags;
   const partitions = flags.partitions ?? await tasksOn(log, topics);
+  checkSplit(existing.get(topics.events)!.partitions, partitions);
   const options = agreementOptions(config, { model, variants: [], partitions, seed });
   const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
   const wanted = changes.filter(({ name }) => name !== "variants");

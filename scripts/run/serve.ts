@@ -32,7 +32,7 @@ import { dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
-import { madeOf, type OnlinePlan, planOnline, runOnline } from "./online.ts";
+import { checkRollBack, madeOf, type OnlinePlan, planOnline, runOnline } from "./online.ts";
 import { outputsOf } from "./outputs.ts";
 import { type Made, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
 import { levelOf, readSettings, type RunSettings } from "./settings.ts";
@@ -184,6 +184,7 @@ async function agreeWith(
   }
   const given: Made = { config, model, seed, partitions, variants };
   const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
+  if (planned !== null && flags.rollBack) checkRollBack(planned);
   const isFormer = planned?.generation.hasServed === true && !flags.rollBack;
   if (isFormer) {
     logger.warn(

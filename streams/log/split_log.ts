@@ -44,6 +44,17 @@ export interface SplitOptions {
   readonly isForAll: (record: LogRecord) => boolean;
 }
 
+/** @throws LogError `topic-mismatch` when partitions cannot be split into so many */
+export function checkSplit(partitions: number, into: number): void {
+  if (into % partitions === 0) return;
+  const below = Math.max(1, Math.floor(into / partitions)) * partitions;
+  throw new LogError(
+    "topic-mismatch",
+    `Cannot have ${into} tasks share ${partitions} partitions of events: wanted is a multiple, such as ${below} or ` +
+      `${below + partitions}; for any other number take another --prefix with --rekey-from`,
+  );
+}
+
 /**
  * Splits topics of a log. Records without a key are in the first part of their partition.
  *
@@ -51,13 +62,7 @@ export interface SplitOptions {
  */
 export function splitLog(log: Log, options: SplitOptions): Log {
   const { partitions, into, isSplit, shared, isForAll } = options;
-  if (into % partitions !== 0) {
-    throw new LogError(
-      "topic-mismatch",
-      `Cannot have ${into} tasks share ${partitions} partitions: current value is no multiple; take ` +
-        `${Math.max(1, Math.floor(into / partitions)) * partitions}, or another --prefix with --rekey-from`,
-    );
-  }
+  checkSplit(partitions, into);
   const trimmed = new Map<string, number>();
   const placeOf = (topic: string, part: number) => isSplit(topic) ? part % partitions : part;
   const isIn = (record: LogRecord, part: number) => {

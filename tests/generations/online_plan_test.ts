@@ -1,11 +1,12 @@
 /** A deployment serves as its record says while what is configured is built. */
 
 import assert from "node:assert/strict";
-import { planOnline } from "../../scripts/run/online.ts";
+import { checkRollBack, planOnline } from "../../scripts/run/online.ts";
+import { rebuildDeployment } from "../../scripts/run/rebuild.ts";
 import { agreeOn } from "../../scripts/run/agreement.ts";
 import { blueprintOf, configOf } from "../../streams/config/blueprint.ts";
 import { parseConfig } from "../../streams/config/config.ts";
-import { generationRecord } from "../../streams/topics/generations.ts";
+import { generationRecord, generationsOf } from "../../streams/topics/generations.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 
@@ -63,6 +64,8 @@ Deno.test("planOnline() serves what was made and builds what is configured, once
   ]);
   const again = await plan({ features: { itemFields: ["band", "brand"] }, batchRows: 32 });
   assert.equal(again?.generation.hasServed, true, "to go back is to be asked for");
+  checkRollBack(again!);
+  assert.throws(() => checkRollBack(planned!), /no generation that was made as configured/);
   await assert.rejects(plan({}, ["dien"]), /leave --variant-models out/);
 });
 
@@ -71,4 +74,17 @@ Deno.test("planOnline() does not serve a deployment of which it has no record", 
   await log.createTopics(topicSpecs(topics, 1));
   const made = { ...FLAGS, config: configured({}) };
   assert.equal(await planOnline(log, topics, made), null, "there is nothing to serve yet");
+});
+
+Deno.test("planOnline() and rebuildDeployment() refuse a number of tasks that cannot be, before they note it", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 2));
+  const flags = { ...FLAGS, partitions: 2 };
+  await agreeOn(log, topics, configured({}), flags);
+  const wrong = { ...flags, partitions: 3 };
+  const refusal = /Cannot have 3 tasks share 2 partitions of events: wanted is a multiple, such as 2 or 4/;
+  await assert.rejects(planOnline(log, topics, { ...wrong, config: configured({}) }), refusal);
+  const rebuild = { ...wrong, prefix: "meander.", share: 1, switch: true };
+  await assert.rejects(rebuildDeployment(log, configured({}), rebuild, () => {}), refusal);
+  assert.deepEqual([...(await generationsOf(log, topics)).keys()], [1]);
 });

@@ -163,6 +163,7 @@ Deno.test("dropGeneration() leaves nothing of a generation that does not serve, 
   const feature = { features: { itemFields: ["band"] } };
   await rebuild(log, feature);
   await assert.rejects(dropGeneration(log, topics, 2, Date.now()), /Cannot drop generation 2: it serves/);
+  await assert.rejects(dropGeneration(log, topics, 7, Date.now()), /Cannot drop generation 7: there is none/);
   assert.ok(await dropGeneration(log, topics, 1, Date.now()) > 0);
   for (const name of DERIVED) {
     const left = [];

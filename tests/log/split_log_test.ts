@@ -112,5 +112,8 @@ Deno.test("splitLog() waits for a record of its own, no longer than it is told",
 
 Deno.test("splitLog() refuses what is no multiple, and says what is", async () => {
   await using log = new MemoryLog();
-  await assert.rejects(split(log, 2, 5), /no multiple; take 4/);
+  await assert.rejects(
+    split(log, 2, 5),
+    /5 tasks share 2 partitions of events: wanted is a multiple, such as 4 or 6/,
+  );
 });

@@ -25,7 +25,7 @@ type Rest = () => Promise<void>;
  * @param now wall clock, milliseconds since the epoch
  * @param rest called after each portion, for others to have the log
  * @returns how many offsets were dropped
- * @throws RangeError when that generation serves
+ * @throws RangeError when that generation serves, or there is none of that number
  */
 export async function dropGeneration(
   log: Log,
@@ -38,8 +38,12 @@ export async function dropGeneration(
     throw new RangeError(`Cannot drop generation ${number}: it serves`);
   }
   const own = generationTopics(topics, number);
+  const existing = await log.topics();
+  if (!existing.has(own.state) && !(await generationsOf(log, topics)).has(number)) {
+    throw new RangeError(`Cannot drop generation ${number}: there is none of that number`);
+  }
   let dropped = 0;
-  for (const [name, { partitions, cleanup }] of await log.topics()) {
+  for (const [name, { partitions, cleanup }] of existing) {
     if (!isDerived(name, own)) continue;
     for (let partition = 0; partition < partitions; partition++) {
       const { start, end } = await log.bounds(name, partition);
