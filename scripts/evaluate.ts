@@ -25,7 +25,7 @@ import {
 import { readRecommendationLog } from "../streams/evaluation/recommendation_log.ts";
 import { readBanditLog } from "../streams/evaluation/bandit_log.ts";
 import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/target_policy.ts";
-import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
+import { openSource } from "../streams/sources/open.ts";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import type { CandidateOrder } from "../src/scorer/ordering.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
@@ -44,12 +44,13 @@ import { reportNextItem } from "./evaluate/next_item_report.ts";
 import { streamOf } from "./evaluate/stream.ts";
 import { parsePositives, type Positive } from "./evaluate/targets.ts";
 import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
+import { FORMAT_HELP, recordFormat } from "./flags/record_format.ts";
 import { openLog } from "./flags/service_flags.ts";
 
 interface Flags extends LogFlags {
   readonly policy?: string;
   readonly protocol?: "next-item";
-  readonly format: Format;
+  readonly format: string;
   readonly ranking?: CandidateOrder;
   readonly model: ModelName;
   readonly learnEvery?: number;
@@ -96,7 +97,7 @@ const program = createCommand(commandName("evaluate"))
   .option("--json <file>", "write the figures as JSON");
 
 program.optionsGroup("With --protocol next-item:")
-  .addOption(new Option("--format <name>", "format of the data").choices([...FORMATS]).default("meander"))
+  .option("--format <name>", FORMAT_HELP, "meander")
   .option(
     "--positives <actions>",
     "what is judged, such as purchase,rating>=4 (default: what the blend learns from)",
@@ -159,7 +160,7 @@ async function protocol(flags: Flags): Promise<number> {
   const { data, format, learnEvery } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
   const config = await readConfig(flags.config, `${data}/${DEFAULT_CONFIG}`);
-  const stream = streamOf(format, data);
+  const stream = streamOf(recordFormat(format, config.sources), data);
   const ranking = flags.ranking ?? config.ranking ?? TASK_OPTIONS.ranking.value;
   const retrieval = {
     ...(config.retrieval ?? stream.profile.retrieval),

@@ -7,8 +7,10 @@
 import type { InteractionEvent } from "../../src/events/event.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
 import { PROFILES } from "../../streams/replay/profiles.ts";
-import { type Format, openSource } from "../../streams/sources/open.ts";
+import { openMapped } from "../../streams/sources/mapped.ts";
+import { openSource } from "../../streams/sources/open.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
+import type { RecordFormat } from "../flags/record_format.ts";
 import type { Positive } from "./targets.ts";
 
 /** A stream; it is read twice. */
@@ -30,7 +32,10 @@ export interface Stream {
 }
 
 /** The stream of a file or folder. */
-export function streamOf(format: Format, path: string): Stream {
+export function streamOf(format: RecordFormat, path: string): Stream {
+  if (typeof format !== "string") {
+    return { name: path, open: () => openMapped(path, format), profile: PROFILES.meander };
+  }
   const stream = { name: path, open: () => openSource(format, path), profile: PROFILES[format] };
   switch (format) {
     case "ml-100k":

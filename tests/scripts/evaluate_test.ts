@@ -84,3 +84,35 @@ Deno.test("evaluate --protocol next-item reads --config, and refuses what is wro
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.stderr, /rankin/);
 });
+
+Deno.test("evaluate --format takes a source of the configuration, and judges it as the same events in ours", async () => {
+  await using folder = await temporaryFolder();
+  const random = createRandom(5);
+  const events = Array.from({ length: 300 }, (_, n) => ({
+    ...{ user: `u${Math.floor(random() * 20)}`, item: `i${Math.floor(random() * 30)}` },
+    time: 1_700_000_000_000 + n * 60_000,
+  }));
+  const lines = (of: (event: typeof events[number]) => string) => `${events.map(of).join("\n")}\n`;
+  const own = lines((event) => JSON.stringify({ type: "interaction", action: "click", ...event }));
+  const rows = lines(({ user, item, time }) => [item, user, time / 1000].join(","));
+  const rules = [{
+    as: "interaction",
+    fields: { user: "who", item: "what", time: "at", action: { value: "click" } },
+  }];
+  const sources = { shop: { format: "csv", rules } };
+  await Deno.writeTextFile(`${folder.path}/own.jsonl`, own);
+  await Deno.writeTextFile(`${folder.path}/rows.csv`, `what,who,at\n${rows}`);
+  await Deno.writeTextFile(`${folder.path}/meander.json`, JSON.stringify({ sources }));
+  const judged = async (file: string, ...args: string[]) => {
+    const data = `${folder.path}/${file}`;
+    const { code, stdout, stderr } = await evaluate("--data", data, "--no-leaderboard", ...args);
+    assert.equal(code, 0, stderr);
+    return stdout.replaceAll(data, "").replace(/.* of processor time/, "");
+  };
+  const mapped = await judged("rows.csv", "--format", "shop", "--config", `${folder.path}/meander.json`);
+  assert.match(mapped, /300 behaviours judged/);
+  assert.equal(mapped, await judged("own.jsonl"));
+  const { code, stderr } = await evaluate("--data", folder.path, "--format", "nope");
+  assert.equal(code, 1);
+  assert.match(stderr, /Cannot read records as nope/);
+});
