@@ -50,7 +50,7 @@ export async function backUp(options: BackupOptions): Promise<Manifest> {
   } catch (error) {
     mark.close();
     await Deno.remove(part, { recursive: true });
-    throw await fullOr(error, part);
+    throw await fullOr(error, { what: `write the backup ${basename(part, ".part")}`, folder: dirname(part) });
   }
   await Deno.remove(join(part, MARK));
   mark.close();
@@ -122,13 +122,18 @@ async function refuseExisting(to: string): Promise<void> {
   if (found !== undefined) throw new Error(`Cannot write a backup to ${to}: it exists; name a new folder`);
 }
 
-/** Says that a disk is full where that is what an error of a writer means. */
-async function fullOr(error: unknown, folder: string): Promise<unknown> {
+/** Says that the disk of a folder is full where that is what an error of a writer means. */
+export async function fullOr(
+  error: unknown,
+  { what, folder }: { readonly what: string; readonly folder: string },
+): Promise<unknown> {
   if (!/disk is full|No space left|os error 28|disk I\/O error/.test(String(error))) return error;
-  const { bavail, bsize } = await statfs(dirname(folder));
+  const { bavail, bsize } = await statfs(folder);
   return new Error(
-    `Cannot write the backup ${basename(folder, ".part")}: the disk of ${dirname(folder)} is full ` +
-      `(${Math.floor(bavail * bsize / 1e6)} MB free without it); what was written of it is removed`,
+    `Cannot ${what}: the disk of ${folder} is full (${
+      Math.floor(bavail * bsize / 1e6)
+    } MB free without it); what was ` +
+      "written of it is removed",
     { cause: error },
   );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fullOr } from "./backup.ts";
 import { hasRecordCopies } from "./record_backup.ts";
 import { refillAll } from "./record_restore.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
@@ -62,7 +63,10 @@ async function putBack(
           `of --prefix ${manifest.prefix}`,
       );
     }
-    return await kind.copies.putBack(from, options);
+    const folder = kind.copies.folderOf(options);
+    return await kind.copies.putBack(from, options).catch(async (error) => {
+      throw await fullOr(error, { what: `restore ${from}`, folder });
+    });
   }
   await using log = await kind.open(options);
   if (!hasRecordCopies(log)) {

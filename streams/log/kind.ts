@@ -91,6 +91,8 @@ export interface LogCopies {
    * @throws Error when there is one; LogError `corrupt` when the copy is damaged, or of a format that is not read here
    */
   putBack(folder: string, options: unknown): Promise<void>;
+  /** The folder in which it puts that. */
+  folderOf(options: unknown): string;
 }
 
 /** Told how far a copy is: how much is done of how much, bytes or offsets. */

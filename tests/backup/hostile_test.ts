@@ -200,32 +200,45 @@ Deno.test("backUp() is of one moment while records are written, trimmed and eras
   assert.equal(newest.length, 45);
 });
 
-Deno.test("backup says that a disk is full, and leaves nothing there", async () => {
+Deno.test("backup and restore say that a disk is full, and leave nothing there", async () => {
   await using folder = await temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
   await using _log = await filled(at("log.sqlite"), 40_000);
   await Deno.mkdir(at("small"));
   const script = 'mount -t tmpfs -o size=4m none "$1" || exit 77; shift; "$@"; code=$?; ls "$0"; exit $code';
-  const args = [
-    ...["--map-root-user", "--mount", "sh", "-c", script, at("small"), at("small"), Deno.execPath()],
-    ...["run", "-q", "--no-check", "--no-prompt", "-P=command", "scripts/meander.ts", "backup"],
-    ...["--log-path", at("log.sqlite"), "--to", at("small/b")],
-  ];
-  const ended = await outputOf("unshare", args, Deno.cwd());
-  const { code, stdout, stderr } = ended ?? { code: 77, stdout: new Uint8Array(), stderr: new Uint8Array() };
-  const [told = "", left] = [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes));
-  if (code === 77 || /^unshare: /.test(told)) {
+  const onSmall = async (...command: string[]) => {
+    const args = [
+      ...["--map-root-user", "--mount", "sh", "-c", script, at("small"), at("small"), Deno.execPath()],
+      ...["run", "-q", "--no-check", "--no-prompt", "-P=command", "scripts/meander.ts", ...command],
+    ];
+    const ended = await outputOf("unshare", args, Deno.cwd());
+    const { code, stdout, stderr } = ended ??
+      { code: 77, stdout: new Uint8Array(), stderr: new Uint8Array() };
+    const [told = "", left] = [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes));
+    if (code === 77 || /^unshare: /.test(told)) return null;
+    assert.equal(code, 1, told);
+    return { told, left };
+  };
+  const taken = await onSmall("backup", "--log-path", at("log.sqlite"), "--to", at("small/b"));
+  if (taken === null) {
     await Deno.stderr.write(
       new TextEncoder().encode("SKIPPED: a full disk, as no small one can be mounted here\n"),
     );
     return;
   }
-  assert.equal(code, 1, told);
   assert.match(
-    told ?? "",
+    taken.told,
     /error: Cannot write the backup b: the disk of .*small is full \(\d MB free without it\)/,
   );
-  assert.equal(left, "");
+  assert.equal(taken.left, "");
+
+  await backUpTo(at("log.sqlite"), at("whole"));
+  const put = await onSmall("restore", "--from", at("whole"), "--log-path", at("small/log.sqlite"));
+  assert.match(
+    put!.told,
+    /error: Cannot restore .*whole: the disk of .*small is full \(\d MB free without it\)/,
+  );
+  assert.equal(put!.left, "log.sqlite-lock\n");
 });
 
 Deno.test("backup that is killed leaves nothing by the name of a backup, and the next one goes through", async () => {

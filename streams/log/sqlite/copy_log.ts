@@ -78,17 +78,28 @@ export async function putBack(folder: string, path: string): Promise<void> {
   try {
     for (const name of [path, `${path}-wal`]) refuseExisting(name);
     const part = `${path}.part`;
-    for (const name of ["", "-wal", "-shm"]) await Deno.remove(`${part}${name}`).catch(ignoreMissing);
-    for (const name of ["", "-end"]) await Deno.copyFile(join(folder, `${NAME}${name}`), `${part}${name}`);
-    // Reads what it must before it is in its place.
-    await (await SqliteLog.open(part))[Symbol.asyncDispose]();
-    syncFile(part);
+    await removePart(part);
+    try {
+      for (const name of ["", "-end"]) await Deno.copyFile(join(folder, `${NAME}${name}`), `${part}${name}`);
+      // Reads what it must before it is in its place.
+      await (await SqliteLog.open(part))[Symbol.asyncDispose]();
+      syncFile(part);
+    } catch (error) {
+      await removePart(part);
+      throw error;
+    }
     await Deno.rename(`${part}-end`, `${path}-end`);
     await Deno.rename(part, path);
     await Deno.remove(`${part}-lock`);
     syncFolder(dirname(path));
   } finally {
     lock.close();
+  }
+}
+
+async function removePart(part: string): Promise<void> {
+  for (const name of ["", "-wal", "-shm", "-end", "-lock"]) {
+    await Deno.remove(`${part}${name}`).catch(ignoreMissing);
   }
 }
 

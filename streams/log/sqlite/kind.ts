@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { settle, text } from "../../../src/options/option.ts";
 import { type LogKind, NO_NEEDS } from "../kind.ts";
 import { type DurabilityOptions, SQLITE_OPTIONS } from "./durability.ts";
@@ -62,6 +63,7 @@ const kind: LogKind<SqliteSettings> = {
       const { putBack } = await import("./copy_log.ts");
       await putBack(folder, openingOf(options).path);
     },
+    folderOf: (options) => dirname(openingOf(options).path),
   },
 };
 
