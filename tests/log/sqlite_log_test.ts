@@ -406,3 +406,11 @@ Deno.test("SqliteLog.open() finds all as it was in a file that VACUUM has made s
   assert.deepEqual(await look(log), before);
   assert.deepEqual(await log.append([record("all", 0, "next")]), [1000]);
 });
+
+Deno.test("SqliteLog.open() says of a folder that cannot be written to that it must be", async () => {
+  await Deno.mkdir(`${folder}/shut.sqlite-lock`); // cannot be opened either, by root too
+  await assert.rejects(
+    SqliteLog.open(`${folder}/shut.sqlite`),
+    /Cannot use the log .*unable to open database file.*; this process must be able to write to its folder/,
+  );
+});

@@ -198,7 +198,10 @@ export function guarded<Result>(path: string, act: () => Result, what = "use it"
         { cause: error },
       );
     }
-    throw new Error(`Cannot use the log ${path}: ${error.message}`, { cause: error });
+    // Readers, too, share memory in a file beside it.
+    const isRefused = /unable to open database file|readonly database/.test(error.message);
+    const remedy = isRefused ? "; this process must be able to write to its folder, also to read it" : "";
+    throw new Error(`Cannot use the log ${path}: ${error.message}${remedy}`, { cause: error });
   }
 }
 
