@@ -7,7 +7,7 @@
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";
 import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
-import { readRow } from "../../streams/mapping/row.ts";
+import { checkHeader, readRow } from "../../streams/mapping/row.ts";
 import type { RecordFormat } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";
 import { JsonSplitter } from "../../streams/sources/json_values.ts";
@@ -50,6 +50,7 @@ export async function sampleOf(
   if (format === "json") return sampled(lines.slice(0, flags.records), undefined, format);
   const [header] = lines;
   const names = new TextDecoder().decode(header?.bytes).replace(/^\ufeff/, "").split(separator);
+  checkHeader(`${from}:1`, names);
   const isHeader = names.every((name) => /^\w[\w .-]*$/.test(name) && !/^\d/.test(name));
   return sampled(isHeader ? lines.slice(1) : lines, isHeader ? names : undefined, format);
 }

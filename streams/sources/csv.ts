@@ -9,7 +9,7 @@
 
 import type { Row } from "../../src/adapters/fields.ts";
 import { reject, type Rejected } from "../../src/events/rejected.ts";
-import { splitRow } from "../mapping/row.ts";
+import { checkHeader, splitRow } from "../mapping/row.ts";
 import { type Line, readLines } from "./lines.ts";
 
 /** A row, or a line that is not a valid row. */
@@ -72,6 +72,7 @@ function headerOf(
   options: CsvOptions,
 ): readonly string[] {
   if (!isFields(fields)) throw new SyntaxError(`Cannot read ${place} as the header: ${fields.reason}`);
+  checkHeader(place, fields);
   const columns = fields.map((name) => name === "" ? options.unnamed ?? "" : name);
   const absent = options.columns.find((name) => !columns.includes(name));
   if (absent === undefined) return columns;

@@ -85,3 +85,20 @@ async function readBytes(bytes: Uint8Array<ArrayBuffer>, options: Partial<CsvOpt
     await Deno.remove(file);
   }
 }
+
+Deno.test("readCsv() refuses a header whose fields something else parts, rather than each row", async () => {
+  for (const [separator, text] of [[",", "who;what\nann;tent\n"], ["\t", "who,what\n"]] as const) {
+    const file = await Deno.makeTempFile({ suffix: ".csv" });
+    await Deno.writeTextFile(file, text);
+    const read = Array.fromAsync(readCsv(file, { header: true, columns: [], separator }));
+    await assert.rejects(
+      read,
+      /as the header: it is one column, "who[;,]what"; fields are separated by commas/,
+    );
+    await Deno.remove(file);
+  }
+  const file = await Deno.makeTempFile({ suffix: ".csv" });
+  await Deno.writeTextFile(file, "who\nann\n");
+  assert.equal((await Array.fromAsync(readCsv(file, { header: true, columns: [] }))).length, 1);
+  await Deno.remove(file);
+});
