@@ -168,7 +168,7 @@ async function protocol(flags: Flags): Promise<number> {
   };
   const own = flags.withOwn === true ? false : flags.withoutOwn;
   return await reportNextItem({
-    ...{ stream, config, task: { ranking, retrieval }, count: flags.length, limit: flags.limit },
+    ...{ stream, config: { ...config, ranking, retrieval }, count: flags.length, limit: flags.limit },
     ...{ queries: flags.queries, positives: flags.positives, knownUsers: flags.knownUsers },
     ...{ withoutOwn: own, seed: flags.seed },
     ...(flags.leaderboard ? {} : { sources: false, baselines: [] }),

@@ -11,7 +11,7 @@ import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
 import type { InteractionEvent, ItemRecord, MergeEvent } from "../../src/events/event.ts";
 import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
-import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
@@ -40,8 +40,6 @@ export interface NextItemOptions {
   readonly stream: Stream;
   /** Overrides of the stream's profile, as in a replay. @default {none} */
   readonly config?: Config | undefined;
-  /** Overrides of both. */
-  readonly task?: Partial<TaskOptions> | undefined;
   /** The model that is learnt beside, or none: then nothing but retrieval ranks. */
   readonly model?: ModelName | undefined;
   /** Length of a list, at most 255. @default {20} */
@@ -88,7 +86,7 @@ export interface NextItemResult {
 /** Runs the protocol. @throws NothingToJudge */
 export async function nextItem(options: NextItemOptions): Promise<NextItemResult> {
   const { stream, config = {}, model, limit = Infinity, seed = 0 } = options;
-  const profile = { ...taskOptions(stream.profile, config, model ?? "base"), ...options.task };
+  const profile = taskOptions(stream.profile, config, model ?? "base");
   const actions = profile.actions ?? DEFAULT_ACTIONS;
   const isTarget = stream.isHeld ?? targetsOf(actions, options.positives ?? stream.positives);
   const knownUsers = options.knownUsers ?? stream.knownUsers ?? false;
@@ -98,14 +96,13 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
     throw new NothingToJudge(`${survey.unordered} events of ${stream.name} are out of order`);
   }
   const revisits = profile.retrieval?.revisits ?? survey.returns / survey.targets >= RETURNS;
-  const { ranking = "blend" } = profile;
+  const { ranking = TASK_OPTIONS.ranking.value } = profile;
   const task: TaskOptions = {
     maxJumpMs: REPLAY_MAX_JUMP_MS,
     ...profile,
     // What is asked here was never shown.
     impressions: "logged",
-    retrieval: { head: ranking === "auto", ...profile.retrieval, revisits },
-    ranking,
+    retrieval: { ...profile.retrieval, revisits },
   };
   // The bank and the pair head are learnt beside, too.
   const hasHead = ranking === "auto" && task.retrieval?.head === true;

@@ -92,7 +92,7 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
     returns: share(({ isReturn }) => isReturn),
     ...{ withoutOwn, from: start },
     assumesRevisits: !withoutOwn && options.withoutOwn === undefined &&
-      (options.task ?? options.config)?.retrieval?.revisits === undefined,
+      options.config?.retrieval?.revisits === undefined,
     all: standingsOf(judgements, all, survey.items),
     later: standingsOf(judgements, judgements.where(({ at }) => at >= start), survey.items),
     parts: partsOf(judgements, interactions),

@@ -38,7 +38,7 @@ export async function shortSummary(
   },
 ): Promise<ShortSummary> {
   const { judgements, survey, interactions } = await nextItem({
-    ...{ stream, config, seed, count: COUNT, task: { ranking: "blend" } },
+    ...{ stream, config: { ...config, ranking: "blend" }, seed, count: COUNT },
     ...{ queries: QUERIES, limit: Math.min(limit, BEHAVIOURS), sources: false, sorts: false },
     baselines: [new Popularity("popular, 1 day", DAY_MS), new CoVisits()],
   });

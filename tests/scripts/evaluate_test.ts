@@ -44,8 +44,7 @@ Deno.test("nextItem() takes the configuration as a replay does", async () => {
   const ranks = async (config: string) => {
     const { judgements } = await nextItem({
       ...{ stream: streamOf("ml-100k", folder.path), sources: false, baselines: [] },
-      config: parseConfig(config, "meander.json"),
-      task: { ranking: "blend" },
+      config: { ...parseConfig(config, "meander.json"), ranking: "blend" },
     });
     return Array.from({ length: judgements.length }, (_, query) => judgements.rank(0, query));
   };
@@ -71,7 +70,7 @@ Deno.test("evaluate --protocol next-item reads --config, and refuses what is wro
   const { code, stderr } = await evaluate(...RATINGS, folder.path, "--config", config, "--json", json);
   assert.equal(code, 0, stderr);
   const { options, all } = JSON.parse(await Deno.readTextFile(json));
-  assert.equal(options.task.ranking, "auto", "as `run` does");
+  assert.equal(options.config.ranking, "auto", "as `run` does");
   const methods = all.map(({ method }: { readonly method: string }) => method);
   assert.ok(methods.includes("auto"), methods.join());
   assert.equal(options.config.learner.embeddingWidth, 4);

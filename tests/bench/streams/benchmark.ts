@@ -4,7 +4,6 @@
  * @module
  */
 
-import { TASK_OPTIONS } from "../../../src/engine/task_options.ts";
 import type { Config } from "../../../streams/config/config.ts";
 import { makeRoomFor, print } from "../../../scripts/flags/command_line.ts";
 import type { NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
@@ -88,8 +87,7 @@ export async function runStreams(
     for (let seed = 0; seed < seeds; seed++) {
       const retrieval = { ...(config.retrieval ?? stream.profile.retrieval), revisits: !withoutOwn };
       const options = {
-        ...{ stream, config, seed, queries, count, withoutOwn },
-        task: { retrieval, ranking: config.ranking ?? TASK_OPTIONS.ranking.value },
+        ...{ stream, config: { ...config, retrieval }, seed, queries, count, withoutOwn },
         limit: onRequest ? undefined : limit,
       };
       const known = reports.find((one) => one.name === name && one.seed === seed);

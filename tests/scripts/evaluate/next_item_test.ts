@@ -44,7 +44,7 @@ async function ranksOf(lines: readonly Line[], method: string, options: Partial<
 Deno.test("nextItem() asks before it learns, and only for what somebody had before", async () => {
   const lines: Line[] = [["u1", "a"], ["u2", "a"], ["u2", "b"], ["u3", "a"], ["u3", "b"], ["u4", "c"]];
   // a is unknown; then the only item; b unknown; a has 2 of 3; after a came b; c unknown.
-  for (const method of ["popular, 1 day", "blend"]) {
+  for (const method of ["popular, 1 day", "auto"]) {
     const { ranks } = await ranksOf(lines, method);
     assert.deepEqual(ranks, [0, 1, 0, 1, 1, 0], method);
   }
@@ -54,13 +54,13 @@ Deno.test("nextItem() asks before it learns, and only for what somebody had befo
 
 Deno.test("nextItem() lets what the user had come again where people do that, or when it is told", async () => {
   const again: Line[] = Array.from({ length: 40 }, (_, n) => [`u${n % 2}`, n % 4 < 2 ? "a" : "b"]);
-  const own = await ranksOf(again, "blend");
+  const own = await ranksOf(again, "auto");
   assert.equal(own.withoutOwn, false);
   assert.ok(own.ranks.filter((rank) => rank > 0).length > 30, String(own.ranks));
-  const without = await ranksOf(again, "blend", { withoutOwn: true });
+  const without = await ranksOf(again, "auto", { withoutOwn: true });
   assert.ok(without.ranks.slice(8).every((rank) => rank === 0), String(without.ranks));
   const once: Line[] = Array.from({ length: 40 }, (_, n) => [`u${n % 2}`, `i${n >> 1}`]);
-  assert.equal((await ranksOf(once, "blend")).withoutOwn, true);
+  assert.equal((await ranksOf(once, "auto")).withoutOwn, true);
 });
 
 Deno.test("nextItem() judges what is held, and nothing learns it, nor what was brought from elsewhere", async () => {
@@ -84,7 +84,7 @@ Deno.test("nextItem() judges what is held, and nothing learns it, nor what was b
     [0, 1].map((query) => judgements.rank(judgements.methods.indexOf(method), query));
   assert.equal(judgements.length, 2);
   assert.deepEqual(ranks("what follows"), [1, 1]); // after a, which u3 was brought
-  assert.deepEqual(ranks("blend").map((rank) => rank > 0), [true, true]);
+  assert.deepEqual(ranks("auto").map((rank) => rank > 0), [true, true]);
   // b is the only one left for u3 who has c and was brought a; one touch of b although u1 took it since.
   assert.deepEqual([0, 1].map((query) => judgements.judged(query).itemAge), [1, 1]);
 });
@@ -98,7 +98,7 @@ Deno.test("nextItem() judges the positives that are named, and not first behavio
     ["u3", "b", "purchase"],
   ];
   const judged = async (options: Partial<NextItemOptions>) => {
-    const { judgements } = await ranksOf(lines, "blend", options);
+    const { judgements } = await ranksOf(lines, "auto", options);
     return Array.from({ length: judgements.length }, (_, q) => judgements.judged(q).at);
   };
   assert.deepEqual(await judged({}), [0, 1, 3, 4]);
@@ -130,7 +130,7 @@ Deno.test("nextItem() puts events into the order of time, and says of how many t
 
 Deno.test("nextItem() says what is wrong with a stream that cannot be judged", async () => {
   const of = (lines: readonly Line[], options: Partial<NextItemOptions> = {}) =>
-    ranksOf(lines, "blend", options);
+    ranksOf(lines, "auto", options);
   await assert.rejects(of([]), /Cannot judge test: it has no interaction/);
   await assert.rejects(
     of([["u1", "a", "watch"]]),
@@ -161,9 +161,7 @@ Deno.test("nextItem() gives a model the share that its proof gives it, and none 
     }
   };
   const shareOf = async (options: Partial<NextItemOptions>) => {
-    const task = { ranking: "auto" } as const;
-    return (await nextItem({ stream: { ...stream, open: shown }, task, count: 3, ...options })).task
-      .modelShare;
+    return (await nextItem({ stream: { ...stream, open: shown }, count: 3, ...options })).task.modelShare;
   };
   assert.equal(await shareOf({}), 0);
   assert.equal(await shareOf({ model: "base", config: { proof: { mixRows: 100_000 } } }), 0);
@@ -173,7 +171,7 @@ Deno.test("nextItem() gives a model the share that its proof gives it, and none 
 Deno.test("nextItem() judges a draw of the behaviours that its seed decides", async () => {
   const lines: Line[] = Array.from({ length: 400 }, (_, n) => [`u${n % 7}`, `i${n % 11}`]);
   const drawn = async (seed: number) => {
-    const { judgements } = await ranksOf(lines, "blend", { queries: 100, seed });
+    const { judgements } = await ranksOf(lines, "auto", { queries: 100, seed });
     return Array.from({ length: judgements.length }, (_, q) => judgements.judged(q).at);
   };
   const first = await drawn(0);
@@ -182,7 +180,7 @@ Deno.test("nextItem() judges a draw of the behaviours that its seed decides", as
   assert.notDeepEqual(await drawn(1), first);
 });
 
-Deno.test("summary: a planted rule is worth its share, popularity stands below the blend, and parts add up", async () => {
+Deno.test("summary: a planted rule is worth its share, popularity stands below the engine, and parts add up", async () => {
   const random = createRandom(2);
   // Whoever takes 2k takes 2k + 1 next, four times of five.
   const lines: Line[] = [];
@@ -191,16 +189,16 @@ Deno.test("summary: a planted rule is worth its share, popularity stands below t
     const second = random() < 0.8 ? first + 1 : 1 + 2 * Math.floor(20 * random());
     lines.push([`u${n}`, `i${first}`], [`u${n}`, `i${second}`]);
   }
-  const { judgements, interactions } = await ranksOf(lines, "blend", { knownUsers: true });
+  const { judgements, interactions } = await ranksOf(lines, "auto", { knownUsers: true });
   const all = judgements.where(() => true);
   const standings = standingsOf(judgements, all, 40);
   const of = (name: string) => standings.find(({ method }) => method === name)!;
   assert.ok(of("what follows").hitRate.mean > 0.75 && of("what follows").hitRate.margin < 0.05);
-  assert.ok(of("blend").behind === null);
+  assert.ok(of("auto").behind === null);
   assert.ok(
     of("popular, 30 days").behind!.reciprocalRank.mean > of("popular, 30 days").behind!.reciprocalRank.margin,
   );
-  assert.ok(of("blend").coverage > 0.5 && of("blend").novelty > 3);
+  assert.ok(of("auto").coverage > 0.5 && of("auto").novelty > 3);
   const parts = partsOf(judgements, interactions);
   for (const part of Object.values(parts)) {
     assert.equal(part.reduce((sum, { queries }) => sum + queries, 0), judgements.length);
@@ -209,17 +207,17 @@ Deno.test("summary: a planted rule is worth its share, popularity stands below t
   assert.ok(hitRate.mean >= gain.mean && gain.mean >= reciprocalRank.mean);
 });
 
-Deno.test("nextItem(): the blend is not below popularity where nothing else says anything, and people come back", async () => {
+Deno.test("nextItem(): the order is not below popularity where nothing else says anything, and people come back", async () => {
   const random = createRandom(8);
   const lines: Line[] = Array.from({ length: 4000 }, () => [
     `u${Math.floor(60 * random())}`,
     `i${Math.floor(40 * random() ** 2)}`,
   ]);
-  const { judgements, interactions } = await ranksOf(lines, "blend", {
+  const { judgements, interactions } = await ranksOf(lines, "auto", {
     ...{ count: 10, knownUsers: true, withoutOwn: false },
     ...{ sources: false, baselines: [new Popularity("popular", Infinity)] },
   });
   const later = judgements.where(({ at }) => at >= interactions / 2);
-  const [blend, popular] = [0, 1].map((m) => figuresOf(judgements, m, later).reciprocalRank.mean);
-  assert.ok(blend! > 0.93 * popular!, `${blend} against ${popular}`);
+  const [auto, popular] = [0, 1].map((m) => figuresOf(judgements, m, later).reciprocalRank.mean);
+  assert.ok(auto! > 0.93 * popular!, `${auto} against ${popular}`);
 });
