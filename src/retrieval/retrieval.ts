@@ -368,20 +368,20 @@ export class Retrieval {
     const list = this.#pairList(request, features, scores, places);
     const { user, time } = request;
     const item = this.#gatherer.items[place]!;
+    const person = hashString(user.id, 0);
     if (state.stackAsked) {
       const model = this.#isRecommended(user, item) ? null : this.#logits(user, places, time);
       const head = list === null ? null : this.#scorePairs?.(list) ?? null;
       const by = { ...this.#parts(features, scores, places), head, model };
       if (by.head !== null || by.bank !== null || by.model !== null) {
-        state.learnStack(by, taken, hashString(user.id, 0), this.#view.modelShare);
+        state.learnStack(by, taken, person, this.#view.modelShare);
       }
     }
-    if (list === null) return null;
-    return preferenceOf(list, this.#pairLists!.names, {
-      taken,
-      candidates: PREFERENCE_CANDIDATES,
-      random: mulberry32(drawOf(user, this.#view.catalogue.at(item), time)),
-    });
+    const draw = drawOf(user, this.#view.catalogue.at(item), time);
+    // A robot that takes most of what is taken would own the head.
+    if (list === null || mulberry32(~draw)() >= state.stack.sayOf(person)) return null;
+    const random = mulberry32(draw);
+    return preferenceOf(list, this.#pairLists!.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
   }
 
   /** Whether an item is on an open list that the user was shown and this engine has ordered. */

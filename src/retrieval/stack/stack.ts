@@ -69,6 +69,8 @@ const BEGIN = 0.5;
 const LEAST = 0.02;
 /** Behaviours among which those of one user are counted. */
 const NEWEST = 512;
+/** Times as many of them as a user has in the mean, up to which a user's say is full. */
+const FULL = 2;
 
 /** Which parts order a list. */
 export interface Stacked {
@@ -110,6 +112,17 @@ export class Stack {
   /** Number of lists that were learnt. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /**
+   * What a behaviour of a user counts, in (0, 1], so that those among the newest ones count at most twice as much in all
+   * as a mean user's.
+   *
+   * @param user A hash of the user
+   */
+  sayOf(user: number): number {
+    const own = this.#counts.get(user);
+    return own === undefined ? 1 : Math.min(1, FULL * this.#users.length / (this.#counts.size * own));
   }
 
   /** The parts that order lists on which these are there. @param modelShare See {@linkcode Stack.scoreBut} */

@@ -26,11 +26,11 @@ const OPTIONS: TaskOptions = {
  * Who looks at something looks at another thing of its category next, who buys it at one of the next category: which of
  * the two no weight of a category or of a pair says, only the strength of the behaviour beside them.
  */
-function* visits(count: number): Generator<Event> {
+function* visits(count: number, userOf = (random: number) => `u${Math.floor(random * USERS)}`): Generator<Event> {
   const random = mulberry32(5);
   const newest = new Map<string, { group: number; bought: boolean }>();
   for (let n = 0; n < count; n++) {
-    const user = `u${Math.floor(random() * USERS)}`, time = 1_700_000_000_000 + n * 20_000;
+    const user = userOf(random()), time = 1_700_000_000_000 + n * 20_000;
     const before = newest.get(user);
     const group = before === undefined || random() < 0.1
       ? Math.floor(random() * GROUPS)
@@ -57,26 +57,30 @@ function fresh(options: TaskOptions, serving: Serving): TaskState {
 }
 
 /** `hits`: share of the second half's behaviours whose item was recommended just before. */
-function play(options: TaskOptions, count: number) {
+function play(options: TaskOptions, count: number, userOf?: (random: number) => string) {
   const serving = new ServingModel(model(), OPTIONS.schema, 4);
   const learner = new Learner(model(), { schema: OPTIONS.schema, embeddingWidth: 4 });
   const task = fresh(options, serving);
   let [offset, version, hits, preferences] = [0, 0, 0, 0];
+  const byUser = new Map<string, number>();
   let list: readonly string[] = [];
   let batch: Sample[] = [];
-  for (const event of visits(count)) {
+  for (const event of visits(count, userOf)) {
     const out = outputs();
     task.apply(event, offset++, out);
     if (event.type === "request") list = out.recommendations[0]!.items.map(({ item }) => item);
     if (event.type === "interaction" && offset > count && list.includes(event.item)) hits++;
-    preferences += out.samples.filter(({ preference }) => preference !== undefined).length;
+    for (const { user } of out.samples.filter(({ preference }) => preference !== undefined)) {
+      preferences++;
+      byUser.set(user, (byUser.get(user) ?? 0) + 1);
+    }
     batch.push(...out.samples);
     if (batch.length < 32) continue;
     learner.learn(batch.map((sample) => decodeSample(encodeSample(sample))));
     serving.apply(decodeVersion(encodeVersion(learner.version("delta", ++version))));
     batch = [];
   }
-  return { task, hits: hits / (count / 2), preferences };
+  return { task, hits: hits / (count / 2), preferences, byUser };
 }
 
 Deno.test("Retrieval with a head learns from behaviours alone what the blend cannot say", () => {
@@ -91,6 +95,14 @@ Deno.test("Retrieval with a head makes preferences of what the blend learns from
   const { task, preferences } = play(OPTIONS, 2200);
   const steps = task.retrieval.state.blend.steps;
   assert.ok(steps > 1500 && Math.abs(preferences - steps) < 0.1 * steps, `${preferences} of ${steps}`);
+});
+
+Deno.test("Retrieval with a head takes few preferences from a robot that makes nine of ten behaviours, and all from others", () => {
+  const userOf = (random: number) => random < 0.9 ? "robot" : `u${Math.floor(1e6 * random) % 40}`;
+  const { byUser, preferences } = play(OPTIONS, 2200, userOf);
+  const robot = byUser.get("robot")!;
+  assert.ok(robot < 0.6 * preferences, `${robot} of ${preferences}`);
+  assert.ok(preferences - robot > 150, `${robot} of ${preferences}`);
 });
 
 Deno.test("Retrieval learns no head where the blend alone orders", () => {
