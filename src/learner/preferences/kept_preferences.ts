@@ -11,10 +11,18 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { PairNames } from "../../nn/models/pair_head/pair_list.ts";
-import { decodePreference, encodePreference, type Preference } from "../../samples/preference.ts";
+import { decodePreference, type Preference } from "../../samples/preference.ts";
+import {
+  decodePacked,
+  encodePacked,
+  packed,
+  type PackedPreference,
+  sizeOf,
+  unpacked,
+} from "./packed_preference.ts";
 
 interface Kept {
-  readonly preference: Preference;
+  readonly preference: PackedPreference;
   readonly draw: number;
 }
 
@@ -35,20 +43,21 @@ export class KeptPreferences {
     return this.#kept.length;
   }
 
-  /** A preference that is kept, by its place below `size`. */
-  at(place: number): Preference {
-    return this.#kept[place]!.preference;
+  /** A preference that is kept, by its place below `size`. @param names Those of all that are kept */
+  at(place: number, names: PairNames): Preference {
+    return unpacked(this.#kept[place]!.preference, names);
   }
 
   /** Takes a preference in, or not. @param draw Uniform in [0, 1) */
   add(preference: Preference, draw: number): void {
     if (draw >= this.#threshold) return;
-    this.#kept.push({ preference, draw });
-    this.#bytes += preference.values.byteLength;
+    this.#keep(packed(preference), draw);
     while (this.#bytes > this.#budget && this.#kept.length > 0) {
       this.#threshold /= 2;
-      this.#kept = this.#kept.filter(({ draw }) => draw < this.#threshold);
-      this.#bytes = this.#kept.reduce((sum, { preference }) => sum + preference.values.byteLength, 0);
+      const kept = this.#kept.filter(({ draw }) => draw < this.#threshold);
+      this.#kept = [];
+      this.#bytes = 0;
+      for (const { preference, draw } of kept) this.#keep(preference, draw);
     }
   }
 
@@ -62,16 +71,26 @@ export class KeptPreferences {
   /** Writes everything but the names. */
   encode(to: ByteWriter): void {
     to.f64(this.#threshold).uint(this.#kept.length);
-    for (const { preference, draw } of this.#kept) encodePreference(to.f64(draw), preference);
+    for (const { preference, draw } of this.#kept) encodePacked(to.f64(draw), preference);
   }
 
-  /** Reads what {@linkcode KeptPreferences.encode} wrote, in place of its own. */
-  decode(from: ByteReader, names: PairNames): void {
+  /**
+   * Reads what {@linkcode KeptPreferences.encode} wrote, in place of its own.
+   *
+   * @param isPacked Whether it was written packed, not as older builds did
+   * @throws SyntaxError when it is not of these names
+   */
+  decode(from: ByteReader, names: PairNames, isPacked = true): void {
+    this.clear();
     this.#threshold = from.f64();
-    this.#kept = Array.from({ length: from.count() }, () => {
+    for (let n = from.count(); n > 0; n--) {
       const draw = from.f64();
-      return { draw, preference: decodePreference(from, names) };
-    });
-    this.#bytes = this.#kept.reduce((sum, { preference }) => sum + preference.values.byteLength, 0);
+      this.#keep(isPacked ? decodePacked(from, names) : packed(decodePreference(from, names)), draw);
+    }
+  }
+
+  #keep(preference: PackedPreference, draw: number): void {
+    this.#kept.push({ preference, draw });
+    this.#bytes += sizeOf(preference);
   }
 }

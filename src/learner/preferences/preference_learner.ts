@@ -47,7 +47,7 @@ export const PREFERENCES_OPTIONS = {
   ),
   bytes: count(
     8_388_608,
-    "memory for the preferences that are kept for that, some 3.6 KB each; a checkpoint holds up to four such sets",
+    "memory for the preferences that are kept for that, some 1.7 KB each; a checkpoint holds up to four such sets",
   ),
 } satisfies OptionsOf<PreferencesOptions>;
 
@@ -139,8 +139,12 @@ export class PreferenceLearner {
     this.#kept.clear();
   }
 
-  /** Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own. */
-  decode(from: ByteReader): void {
+  /**
+   * Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own.
+   *
+   * @param isPacked Whether it was written since the past is kept packed
+   */
+  decode(from: ByteReader, isPacked = true): void {
     const before = this.#learnt;
     this.reset();
     this.#steps = from.uint();
@@ -155,7 +159,7 @@ export class PreferenceLearner {
     pairs.decode(from);
     candidates.decode(from);
     this.#waiting = Array.from({ length: from.count() }, () => decodePreference(from, names));
-    this.#kept.decode(from, names);
+    this.#kept.decode(from, names, isPacked);
   }
 
   #create(names: PairNames): Learnt {
@@ -180,7 +184,7 @@ export class PreferenceLearner {
   }
 
   #step(): void {
-    const { inputs, head, adam, gradients, pairs, candidates } = this.#learnt!;
+    const { names, inputs, head, adam, gradients, pairs, candidates } = this.#learnt!;
     for (const preference of this.#waiting) {
       const raw = inputs.raw(listOf(preference));
       pairs.updateAll(raw.pairs);
@@ -189,7 +193,7 @@ export class PreferenceLearner {
     const preferences = [...this.#waiting];
     const replayed = Math.min(this.#replay * BATCH, Math.floor(this.#kept.size / SPARED));
     for (let n = 0; n < replayed; n++) {
-      preferences.push(this.#kept.at(Math.floor(this.#random() * this.#kept.size)));
+      preferences.push(this.#kept.at(Math.floor(this.#random() * this.#kept.size), names));
     }
     const scales = { pairs: pairs.freeze(), candidates: candidates.freeze() };
     this.#kernels.clear(gradients);

@@ -4,10 +4,18 @@ import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { PreferenceLearner } from "../../../src/learner/preferences/preference_learner.ts";
 import { KeptPreferences } from "../../../src/learner/preferences/kept_preferences.ts";
+import {
+  decodePacked,
+  encodePacked,
+  packed,
+  type PackedPreference,
+  sizeOf,
+  unpacked,
+} from "../../../src/learner/preferences/packed_preference.ts";
 import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import { PairOrder } from "../../../src/nn/models/pair_head/learnt_order.ts";
 import type { PairList, PairNames } from "../../../src/nn/models/pair_head/pair_list.ts";
-import { listOf, type Preference, preferenceOf } from "../../../src/samples/preference.ts";
+import { encodePreference, listOf, type Preference, preferenceOf } from "../../../src/samples/preference.ts";
 
 const NAMES: PairNames = {
   pairs: ["far", "near"],
@@ -157,24 +165,74 @@ Deno.test("preferenceOf() and listOf() keep the candidate that was taken and its
 });
 
 Deno.test("KeptPreferences are a uniform sample of all the past, within their bytes", () => {
-  const places = new Map<Float16Array, number>();
   const random = mulberry32(8);
   const tenths = new Array<number>(10).fill(0);
   for (let run = 0; run < 40; run++) {
-    const kept = new KeptPreferences(5000);
+    const kept = new KeptPreferences(3000);
     let n = 0;
     for (const preference of preferences(500, NAMES, run)) {
-      places.set(preference.values, n++);
+      preference.values[preference.values.length - 1] = 10 + n++; // the largest of its column, which is exact
       kept.add(preference, random());
-      assert.ok(
-        Array.from({ length: kept.size }, (_, at) => kept.at(at).values.byteLength)
-          .reduce((sum, bytes) => sum + bytes, 0) <= 5000,
-      );
+      if (n % 50 > 0) continue;
+      const all = Array.from({ length: kept.size }, (_, at) => sizeOf(packed(kept.at(at, NAMES))));
+      assert.ok(all.reduce((sum, bytes) => sum + bytes, 0) <= 3000);
     }
-    for (let at = 0; at < kept.size; at++) tenths[Math.floor(places.get(kept.at(at).values)! / 50)]!++;
+    for (let at = 0; at < kept.size; at++) {
+      tenths[Math.floor((kept.at(at, NAMES).values.at(-1)! - 10) / 50)]!++;
+    }
   }
   const all = tenths.reduce((sum, n) => sum + n, 0);
   assert.ok(all > 400, `${all} kept`);
   const squares = tenths.reduce((sum, n) => sum + (n - all / 10) ** 2 / (all / 10), 0);
   assert.ok(squares < 27.9, `χ² of 9 degrees is ${squares}; 27.9 has a chance of 0.001`);
+});
+
+Deno.test("KeptPreferences read what older builds kept unpacked", () => {
+  const to = new ByteWriter().f64(1).uint(20);
+  const now = new KeptPreferences(1e6);
+  const old = new KeptPreferences(1e6);
+  for (const preference of preferences(20)) {
+    encodePreference(to.f64(0.5), preference);
+    now.add(preference, 0.5);
+  }
+  old.decode(new ByteReader(to.toBytes()), NAMES, false);
+  const bytes = ([old, now] as const).map((kept) => {
+    const to = new ByteWriter();
+    kept.encode(to);
+    return to.toBytes();
+  });
+  assert.deepEqual(bytes[0], bytes[1]);
+});
+
+Deno.test("unpacked() is off by half a 255th of a column's range, and a column of equal values takes no bytes", () => {
+  for (const preference of preferences(50)) {
+    const { H, K, values } = preference;
+    for (let at = 0; at < K * H; at++) values[2 * at] = 3; // far
+    const small = packed(preference);
+    const { behaviours } = listOf(preference);
+    const isMixed = new Set([behaviours[1], behaviours[3], behaviours[5]]).size > 1; // strengths
+    assert.equal(small.bytes.length, K * H + (isMixed ? 2 : 1) * H + 3 * K);
+    assert.equal(sizeOf(small), small.bytes.length + 2 * 2 * 7);
+    const got = unpacked(small, NAMES);
+    assert.deepEqual({ ...got, values: [] }, { ...preference, values: [] });
+    // Values are from 0 to 4, or −1 and 1; half precision adds 2⁻¹⁰.
+    for (const [at, value] of values.entries()) {
+      assert.ok(Math.abs(got.values[at]! - value) <= 4 / 510 + 2 ** -10, `${got.values[at]} for ${value}`);
+    }
+    for (let at = 0; at < K * H; at++) assert.equal(got.values[2 * at], 3);
+    assert.deepEqual(packed(got), small);
+  }
+});
+
+Deno.test("decodePacked() refuses what is not of the names", () => {
+  const [preference] = preferences(1);
+  const bytes = (change: Partial<PackedPreference>) => {
+    const to = new ByteWriter();
+    encodePacked(to, { ...packed(preference!), ...change });
+    return new ByteReader(to.toBytes());
+  };
+  assert.deepEqual(decodePacked(bytes({}), NAMES), packed(preference!));
+  assert.throws(() => decodePacked(bytes({}), { ...NAMES, candidates: ["count"] }), SyntaxError);
+  assert.throws(() => decodePacked(bytes({ bytes: new Uint8Array(3) }), NAMES), SyntaxError);
+  assert.throws(() => decodePacked(bytes({ taken: 6 }), NAMES), SyntaxError);
 });

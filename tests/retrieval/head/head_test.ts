@@ -26,7 +26,10 @@ const OPTIONS: TaskOptions = {
  * Who looks at something looks at another thing of its category next, who buys it at one of the next category: which of
  * the two no weight of a category or of a pair says, only the strength of the behaviour beside them.
  */
-function* visits(count: number, userOf = (random: number) => `u${Math.floor(random * USERS)}`): Generator<Event> {
+function* visits(
+  count: number,
+  userOf = (random: number) => `u${Math.floor(random * USERS)}`,
+): Generator<Event> {
   const random = mulberry32(5);
   const newest = new Map<string, { group: number; bought: boolean }>();
   for (let n = 0; n < count; n++) {
