@@ -156,10 +156,10 @@ async function main(flags: Flags): Promise<number> {
     await adopt(log, topics, flags);
   }
   if (stopping.signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
-  print(
-    Deno.stderr,
-    `nothing of it could be taken: is it of another format than --format ${flags.format}?\n`,
-  );
+  const hint = feed.firstRejection?.code === "time-out-of-range"
+    ? 'are times in milliseconds? A source of the configuration reads seconds by "unit": "s"'
+    : `is it of another format than --format ${flags.format}?`;
+  print(Deno.stderr, `nothing of it could be taken: ${hint}\n`);
   return 1;
 }
 

@@ -35,7 +35,7 @@ class Meter {
 
   report({ events, partitions, version, learner }: ServiceStatus): void {
     const now = performance.now();
-    const speed = (events - this.#events) / (now - this.#time) * 1000;
+    const speed = counted(this.#events, events) / (now - this.#time) * 1000;
     [this.#time, this.#events] = [now, events];
     const figure = (value: number | null | undefined) => value?.toFixed(4) ?? "-";
     logger.info(
@@ -52,4 +52,9 @@ class Meter {
       },
     );
   }
+}
+
+/** What a counter has counted since it was looked at; one that is smaller began anew, with another generation. */
+export function counted(before: number, now: number): number {
+  return now < before ? now : now - before;
 }

@@ -39,6 +39,12 @@ Deno.test("ingest ends with 1 when nothing of a file can be taken, and says what
   assert.match(refused.text, /0 events .* 2 rejected/);
   assert.match(refused.errors, /first rejected: .*notes\.jsonl:1 .*\n.*another format than --format meander/);
   assert.equal((await ingest()).code, 1, "there is still nothing of it");
+  const seconds = { type: "interaction", user: "ann", item: "tent", action: "view", time: 1_795_918_549 };
+  await Deno.writeTextFile(file, `${JSON.stringify(seconds)}\n`);
+  assert.match(
+    (await run("ingest", ...log, "--from", file, "--name", "seconds")).errors,
+    /are times in milliseconds\?/,
+  );
   await Deno.remove(folder, { recursive: true });
 });
 
