@@ -274,7 +274,9 @@ export class Learning implements AsyncDisposable {
     if (this.proof !== null && before.proof !== null) {
       const copy = new ByteWriter(1 << 10);
       before.proof.encode(copy);
+      const { share } = this.proof;
       this.proof.decode(new ByteReader(copy.toBytes()));
+      if (this.proof.share !== share) this.#makeVersion(); // the first one says that nothing is proved
     }
     await this.pass();
   }

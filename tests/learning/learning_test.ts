@@ -498,3 +498,18 @@ Deno.test("Learning.open() takes a model whose checkpoint knows no proof for pro
   await learning.drain(true);
   assert.deepEqual([...new Set((await versionsOn(log)).map(({ share }) => share))], [1]);
 });
+
+Deno.test("Learning.goOnFrom() publishes that a model has proved itself, once, and nothing of one that has not", async () => {
+  for (const isProved of [true, false]) {
+    await using was = await createLog();
+    await using before = await Learning.open(was, topics, makeLearner("base"), OPTIONS);
+    if (isProved) before.proof?.trust();
+    const log = await createLog();
+    for (const _life of [1, 2]) { // the second after a kill
+      await using learning = await Learning.open(log, topics, makeLearner("base"), OPTIONS);
+      await learning.goOnFrom(before);
+    }
+    const versions = (await versionsOn(log)).filter(({ kind }, n) => kind === "delta" || n === 0);
+    assert.deepEqual(versions.map(({ share }) => share), isProved ? [0, 1] : [0]);
+  }
+});
