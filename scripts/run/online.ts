@@ -233,12 +233,12 @@ class Progress {
   tell({ done, of, carried }: RebuildProgress, version: number): void {
     const now = performance.now();
     if (this.#first === undefined) {
-      this.#first = done;
+      [this.#first, this.#begun] = [done, now]; // opening it counts for no rate
       for (const line of carriedText(carried, false)) logger.warn("{line}", { line });
     }
     if (now - this.#saidAt < PROGRESS_MS) return;
     this.#saidAt = now;
-    const rate = (done - this.#first) / (now - this.#begun) * 1000;
+    const rate = (done - this.#first) / Math.max(1, now - this.#begun) * 1000;
     logger.info("{done} of {of} events, {rate} events/s, {left} s left, version {version}", {
       done,
       of,
