@@ -46,11 +46,7 @@ const NO_SOURCES = [
  */
 export async function* openNative(path: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   if (!await isFolder(path)) {
-    if (path.endsWith(".parquet")) {
-      throw new TypeError(
-        `Cannot ingest ${path}: Parquet is for other tools; export JSON lines, and ingest those`,
-      );
-    }
+    if (path.endsWith(".parquet")) refuseParquet(path);
     yield* /(?:^|[/\\])items[^/\\]*$/.test(path) ? readItems(path, options) : readEvents(path, options);
     return;
   }
@@ -60,6 +56,8 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
     ),
   );
   if (items === undefined && events === undefined) {
+    const parquet = await fileIn(path, ["events.parquet", "items.parquet"]);
+    if (parquet !== undefined) refuseParquet(parquet);
     throw new Deno.errors.NotFound(
       `Cannot open ${path} as meander: it has no events.jsonl and no items.jsonl`,
     );
@@ -72,6 +70,12 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
   if (events === undefined) return;
   if (recommendations === undefined) yield* readEvents(events, options);
   else yield* readShown(events, recommendations, options);
+}
+
+function refuseParquet(file: string): never {
+  throw new TypeError(
+    `Cannot ingest ${file}: Parquet is for other tools; export JSON lines, and ingest those`,
+  );
 }
 
 /** Reads events. @throws TypeError when the file begins with exported records that are not events */

@@ -89,11 +89,14 @@ Deno.test("export and ingest of events and recommendations: the other deployment
     Array.fromAsync(openSource("meander", `${folder.path}/recommendations.jsonl`)),
     /which has recommendations: they go with events/,
   );
-  await Deno.writeTextFile(`${folder.path}/events.parquet`, "PAR1");
-  await assert.rejects(
-    Array.fromAsync(openSource("meander", `${folder.path}/events.parquet`)),
-    /Parquet is for other tools; export JSON lines/,
-  );
+  await Deno.mkdir(`${folder.path}/tables`);
+  await Deno.writeTextFile(`${folder.path}/tables/events.parquet`, "PAR1");
+  for (const table of ["tables", "tables/events.parquet"]) {
+    await assert.rejects(
+      Array.fromAsync(openSource("meander", `${folder.path}/${table}`)),
+      /Cannot ingest .*events\.parquet: Parquet is for other tools; export JSON lines/,
+    );
+  }
   // One answer is lost, and one was an empty list: neither is made up.
   const [first, second, ...rest] = answers;
   const kept = [{ ...second, items: [] }, ...rest].map((answer) => `${JSON.stringify(answer)}\n`).join("");
