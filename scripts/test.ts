@@ -26,7 +26,6 @@ const LONGEST = [
   "tests/protocol",
   "tests/dashboard",
 ];
-const SOURCES = ["src", "streams"];
 /** What a file has that calls something before or after each test, or all; and what only starts a common broker. */
 const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(\{/, BROKER = /\btestBroker\(\)/;
 /** Tests make many objects that live briefly: with this room for them, a sixth of the processor time is saved. */
@@ -49,7 +48,7 @@ async function foldersOfTests(): Promise<string[]> {
     if (isDirectory && await hasTests(`tests/${name}`)) folders.push(`tests/${name}`);
   }
   const rank = (folder: string) => (LONGEST.indexOf(folder) + 1 || Infinity);
-  return [...folders.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)), ...SOURCES];
+  return folders.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
 async function hasTests(folder: string): Promise<boolean> {
@@ -67,7 +66,6 @@ async function filesOfTests(folder: string): Promise<string[]> {
 
 /** What to give to `deno test` in place of a folder: modules that import the files, and those with hooks. */
 async function inOnePiece(folder: string, into: string): Promise<readonly string[]> {
-  if (SOURCES.includes(folder)) return [folder];
   const files = await filesOfTests(folder);
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
   const { alone = [], ...together } = Object.groupBy(files, (_, i) => {

@@ -19,6 +19,7 @@ export type Random = () => number;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
+ * import { createRandom } from "./random_source.ts";
  *
  * const [a, b] = [createRandom(7), createRandom(7)];
  * assert.equal(a(), b());

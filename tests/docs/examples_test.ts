@@ -1,35 +1,66 @@
-import assert from "node:assert/strict";
-import { blocks, pages, readPage, ROOT } from "./pages.ts";
+/**
+ * The examples of docstrings and pages pass. Types are checked beside those of the code (`deno check --doc`); `deno test
+ * --doc` would load the whole code again for each of them.
+ */
 
-/** What a command of Deno prints, with a program on its standard input; it must succeed. */
-async function deno(args: readonly string[], program = ""): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const output = child.output();
-  await new Blob([program]).stream().pipeTo(child.stdin);
-  const { success, stdout, stderr } = await output;
-  assert.ok(success, new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout));
-  return new TextDecoder().decode(stdout);
+import assert from "node:assert/strict";
+import { stub } from "@std/testing/mock";
+import { pages, readPage, ROOT } from "./pages.ts";
+
+/** A program beside the code or in the docs. */
+interface Example {
+  readonly program: string;
+  /** What it prints, where that is pasted below it. */
+  readonly output: string | undefined;
 }
 
-Deno.test("the first example of docs/how-to/use-as-a-library.md prints the output that is pasted below it", async () => {
-  const page = await readPage("docs/how-to/use-as-a-library.md");
-  const [example = ""] = blocks(page, "ts");
-  const [, output] = /^```text\n([\s\S]*?)^```$/m.exec(page.slice(page.indexOf(example))) ?? [];
-  assert.equal(await deno(["run", "-A", "--ext=ts", "-"], example), output);
-});
+/** Its examples by line; relative imports, as `deno check --doc` takes them, are made absolute. */
+function examplesOf(file: string, text: string): ReadonlyMap<number, Example> {
+  const isPage = file.endsWith(".md");
+  const fence = isPage
+    ? /^```ts\n([^]*?)^```$(?:\n\n```text\n([^]*?)^```$)?/gm
+    : /^ *\* ```ts\n([^]*?)^ *\* ```$/gm;
+  return new Map([...text.matchAll(fence)].map(({ 1: body = "", 2: output, index }) => {
+    const lines = isPage ? body : body.replaceAll(/^ *\* ?/gm, "");
+    const program = lines.replaceAll(
+      /(?<= from ")\.[^"]+/g,
+      (path) => new URL(path, new URL(file, ROOT)).href,
+    );
+    return [text.slice(0, index).split("\n").length, { program, output }];
+  }));
+}
 
-Deno.test("the examples of docs and of the entry points pass", async () => {
-  const { exports }: { readonly exports: Readonly<Record<string, string>> } = JSON.parse(
-    await readPage("deno.json"),
-  );
-  const files = [...Object.values(exports), ...(await pages()).filter((page) => page.startsWith("docs/"))];
-  // Their types are checked beside those of the code, see .ci/run.
-  assert.match(await deno(["test", "-A", "--doc", "--no-check", ...files]), /ok \| \d+ passed \| 0 failed/);
+async function sourcesIn(folder: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
+    if (isDirectory) found.push(...await sourcesIn(`${folder}${name}/`));
+    else if (name.endsWith(".ts")) found.push(folder + name);
+  }
+  return found;
+}
+
+const { exports }: { readonly exports: Readonly<Record<string, string>> } = JSON.parse(
+  await readPage("deno.json"),
+);
+const files = [
+  ...Object.values(exports).map((path) => path.slice("./".length)),
+  ...await sourcesIn("src/"),
+  ...await sourcesIn("streams/"),
+  ...(await pages()).filter((page) => page.startsWith("docs/")),
+];
+let count = 0;
+for (const file of files) {
+  for (const [line, { program, output }] of examplesOf(file, await readPage(file))) {
+    count++;
+    Deno.test(`the example in line ${line} of ${file} passes`, async () => {
+      const printed: unknown[] = [];
+      using _log = stub(console, "log", (text) => void printed.push(text));
+      await import(`data:application/typescript,${encodeURIComponent(program)}`);
+      if (output !== undefined) assert.equal(printed.map((text) => `${text}\n`).join(""), output);
+    });
+  }
+}
+
+Deno.test("there are examples in docstrings and pages", () => {
+  assert.ok(count > 150, `${count} examples`);
 });
