@@ -10,12 +10,12 @@
  *
  * @param pom file that names them; another content has another folder
  * @param cache folder below which theirs is
- * @throws Error when Java or Maven is missing, or the jars cannot be fetched
+ * @throws Error when they have to be fetched and cannot be, or Java or Maven is missing
  */
 export async function mavenJars(pom: string, cache: string): Promise<string> {
-  await run(["java", "-version"]);
   const folder = await jarsFolder(pom, cache);
   if (await exists(folder)) return folder;
+  await run(["java", "-version"]);
   await Deno.mkdir(cache, { recursive: true });
   const fetched = await Deno.makeTempDir({ dir: cache, prefix: "fetching-" });
   try {
