@@ -1,9 +1,9 @@
 /**
- * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Folders are tested side by
- * side, two more than there are processors, as some wait for a broker or a clock; the output of each is printed in one
- * piece when it is done. The files of a folder are imported by one module, as a fifth of the time would go into loading
- * the same code for each, and those that use a broker by another; those with hooks of their own, which would be called
- * for all tests, are run by themselves.
+ * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Processes run side by
+ * side, two more than there are processors, as some wait for a broker or a clock: one for each folder that takes long,
+ * and some for all others; the output of each is printed in one piece when it is done. The files of a process are
+ * imported by one module, as a fifth of the time would go into loading the same code for each, and those that use a
+ * broker by another; those with hooks of their own, which would be called for all tests, are run by themselves.
  *
  * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
  * one process, whose output comes as it is made.
@@ -13,24 +13,17 @@
 
 import { pathToFileURL } from "node:url";
 
-/** The tests that take most processor time, started first so that none is left over at the end. */
-const LONGEST = [
-  "tests/service",
-  "tests/log",
-  "tests/replay",
-  "tests/scripts",
-  "tests/chaos",
-  "tests/server",
-  "tests/backup",
-  "tests/docs",
-  "tests/protocol",
-  "tests/dashboard",
-];
+/** The folders that take most time, longest first, so that no long one is left over at the end. */
+const LONGEST =
+  "service replay log scripts server chaos protocol docs nn retrieval engine mapping generations backup " +
+  "dashboard task reference learner exports experiments";
+/** How many of the others share a process. */
+const SHARING = 9;
 /** What a file has that calls something before or after each test, or all; and what only starts a common broker. */
 const HOOKS = /\bDeno\.test\.(before|after)|\btestBroker\(\{/, BROKER = /\btestBroker\(\)/;
 /** Tests make many objects that live briefly: with this room for them, a sixth of the processor time is saved. */
 const YOUNG_SPACE = "--v8-flags=--min-semi-space-size=16,--max-semi-space-size=64";
-/** A folder that takes longer hangs: it is ended, and its output tells in which test. */
+/** A process that takes longer hangs: it is ended, and its output tells in which test. */
 const LIMIT_MS = 15 * 60_000;
 
 /** Counts of a process of `deno test`. */
@@ -38,21 +31,23 @@ interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** What failed: names and places of tests, or the folder that came to no end. */
+  /** What failed: names and places of tests, or the files that came to no end. */
   readonly failures: readonly string[];
 }
 
-async function foldersOfTests(): Promise<string[]> {
-  const folders = [];
-  for await (const { name, isDirectory } of Deno.readDir("tests")) {
-    if (isDirectory && await hasTests(`tests/${name}`)) folders.push(`tests/${name}`);
-  }
-  const rank = (folder: string) => (LONGEST.indexOf(folder) + 1 || Infinity);
-  return folders.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+/** Test files by process, in the order in which these start. */
+async function filesByProcess(): Promise<readonly (readonly string[])[]> {
+  const byFolder = Map.groupBy(await filesOfTests("tests"), folderOf);
+  const long = LONGEST.split(" ").filter((name) => byFolder.has(name));
+  const brief = [...byFolder.keys()].filter((name) => !long.includes(name)).sort();
+  const shared = Object.values(Object.groupBy(brief, (_, n) => Math.floor(n / SHARING)));
+  return [...long.map((name) => [name]), ...shared]
+    .map((names = []) => names.flatMap((name) => byFolder.get(name) ?? []));
 }
 
-async function hasTests(folder: string): Promise<boolean> {
-  return (await filesOfTests(folder)).length > 0;
+/** The folder below `tests` that a file is in. */
+function folderOf(file: string): string {
+  return file.split("/")[1] ?? "";
 }
 
 async function filesOfTests(folder: string): Promise<string[]> {
@@ -64,16 +59,16 @@ async function filesOfTests(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** What to give to `deno test` in place of a folder: modules that import the files, and those with hooks. */
-async function inOnePiece(folder: string, into: string): Promise<readonly string[]> {
-  const files = await filesOfTests(folder);
+/** What to give to `deno test` in place of files: modules that import them, and those with hooks. */
+async function inOnePiece(files: readonly string[], into: string): Promise<readonly string[]> {
+  const folders = [...new Set(files.map(folderOf))].join("_");
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
   const { alone = [], ...together } = Object.groupBy(files, (_, i) => {
     const text = texts[i] ?? "";
     return HOOKS.test(text) ? "alone" : BROKER.test(text) ? "broker" : "none";
   });
   const modules = Object.entries(together).map(async ([what, files]) => {
-    const module = `${into}/${folder.replaceAll("/", "_")}_${what}_test.ts`;
+    const module = `${into}/${folders}_${what}_test.ts`;
     const imports = files.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
     await Deno.writeTextFile(module, imports.join(""));
     return module;
@@ -129,11 +124,11 @@ const hasPath = Deno.args.some((arg, n) => !arg.startsWith("-") && Deno.args[n -
 const counts: Counts[] = [];
 if (hasPath) counts.push(await runTests(Deno.args, true));
 else {
-  const waiting = await foldersOfTests();
+  const waiting = [...await filesByProcess()];
   const modules = await Deno.makeTempDir({ prefix: "meander-tests-" });
   const work = async () => {
-    for (let folder = waiting.shift(); folder !== undefined; folder = waiting.shift()) {
-      counts.push(await runTests([...Deno.args, ...await inOnePiece(folder, modules)], false));
+    for (let files = waiting.shift(); files !== undefined; files = waiting.shift()) {
+      counts.push(await runTests([...Deno.args, ...await inOnePiece(files, modules)], false));
     }
   };
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency + 2, 4) }, work));
