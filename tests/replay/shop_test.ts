@@ -9,10 +9,10 @@ import { openSource } from "../../streams/sources/open.ts";
 const SHOP = "fixtures/shop";
 /** What the items' click rates alone reach, see fixtures/README.md. */
 const POPULARITY = 0.15;
-/** The first two weeks, half of what there is. */
-const LIMIT = 15_500;
-/** What dien reached in them when this was written, 0.72, less a margin for other kernels. */
-const FLOOR = 0.69;
+/** The first eight days, three tenths of what there is. */
+const LIMIT = 9000;
+/** What dien reached in them when this was written, 0.65, less a margin for other kernels. */
+const FLOOR = 0.62;
 
 /** How far a replay gets over its last third, from the constant's log loss (0) to the oracle's (1). */
 async function share(model: ModelName): Promise<number> {
@@ -35,7 +35,7 @@ async function share(model: ModelName): Promise<number> {
 }
 
 // As shipped: only models that read the history in its order have the crosses of its newest behaviours.
-Deno.test("replay() of half of the shop learns most of what can be known with dien, less with base, least from popularity", async () => {
+Deno.test("replay() of three tenths of the shop learns most of what can be known with dien, less with base, least from popularity", async () => {
   const base = await share("base");
   const dien = await share("dien");
   assert.ok(base >= POPULARITY + 0.1, `base gets ${base} of the way`);

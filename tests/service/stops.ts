@@ -69,7 +69,7 @@ export async function stopAround({ rounds, seed, folder, tell }: StopOptions): P
   await using broker = await RestartingBroker.start(`${folder}/kafka`);
   await using log = await KafkaLog.open({ brokers: [broker.address], retryMs: 300_000 });
   await log.createTopics(topicSpecs(topicNames(PREFIX), PARTITIONS));
-  const events = shopEvents(2000 * rounds, 100, seed);
+  const events = shopEvents(1000 * rounds, 100, seed);
   await using fleet = new Fleet({
     folder,
     report: (problem) => problems.push(problem),
