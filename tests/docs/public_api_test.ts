@@ -109,7 +109,7 @@ Deno.test("every entry point and every public name has a docstring", () => {
   assert.deepEqual(without((symbol) => isThereToo(symbol) || hasText(symbol)), []);
 });
 
-Deno.test("every public function and class has an example, which `deno test --doc` runs", () => {
+Deno.test("every public function and class has an example, which examples_test.ts runs", () => {
   const isCallable = ({ declarations }: PublicSymbol) =>
     declarations.some(({ kind }) => kind === "function" || kind === "class");
   assert.deepEqual(without((symbol) => !isCallable(symbol) || hasExample(symbol)), []);
