@@ -355,7 +355,7 @@ function render(
   const member = (host: string | undefined | null) => host === undefined ? "" : host ?? "nobody";
   return [
     table([
-      ["topic", "partitions", "records"],
+      ["topic", "partitions", "offsets"],
       ...topics.map((one) => [one.name, one.partitions, one.records]),
     ]),
     "",
