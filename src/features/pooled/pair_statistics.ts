@@ -8,7 +8,7 @@
  * @module
  */
 
-/** The newest behaviours of a user, newest first, and what is known of each of them with the candidate in hand. */
+/** The newest behaviours of a user, newest first, and the sums over them of what is known of each with the candidate in hand. */
 export interface Pairs {
   /** Number of behaviours m. */
   size: number;
@@ -16,20 +16,22 @@ export interface Pairs {
   readonly strengths: Float64Array;
   /** Age in half-lives of the stream. */
   readonly ages: Float64Array;
-  /** ln(1 + n) of the behaviours with its item. */
-  readonly popularities: Float64Array;
+  /** Σ ln(1 + n) of the behaviours with their items. */
+  popularities: number;
   /** ln(1 + n) of the behaviours with the candidate. */
   popularity: number;
-  /** 1 where it is the candidate itself. */
-  readonly same: Float64Array;
-  /** ln(1 + c) of the decayed count c of its item and the candidate within a few behaviours of a user. */
-  readonly together: Float64Array;
-  /** ln(1 + times that the candidate came right after its item). */
-  readonly after: Float64Array;
-  /** Σ f f' / (n + 5) of the strengths of users who had both. */
-  readonly agreement: Float64Array;
-  /** f Σ f f' / (Σ f² + 10): what its strength says of the candidate's. */
-  readonly predicted: Float64Array;
+  /** Number of behaviours with the candidate itself. */
+  same: number;
+  /** Σ ln(1 + c) of the decayed count c of their items and the candidate within a few behaviours of a user. */
+  together: number;
+  /** The same, each times its strength. */
+  liked: number;
+  /** Σ ln(1 + times that the candidate came right after their item). */
+  after: number;
+  /** Σ (Σ f f' / (n + 5)) of the strengths of users who had both. */
+  agreement: number;
+  /** Σ f (Σ f f' / (Σ f² + 10)): what their strengths say of the candidate's. */
+  predicted: number;
   /** Cosine of the sets of categories, summed over the behaviours. */
   categories: number;
   /** What is known of the first categories of the behaviours and the candidate. */
@@ -70,28 +72,23 @@ const AGE_PARTS = 60;
 
 /** All of them, in the order of their columns. */
 export const PAIR_STATISTICS: readonly PairStatistic[] = [
-  { name: "together", needs: "items", of: "pair", sum: ({ size, together }) => total(together, size) },
-  { name: "after", needs: "items", of: "pair", sum: ({ size, after }) => total(after, size) },
+  { name: "together", needs: "items", of: "pair", sum: ({ together }) => together },
+  { name: "after", needs: "items", of: "pair", sum: ({ after }) => after },
   {
     name: "lift",
     needs: "items",
     of: "pair",
     sum: ({ size, together, popularities, popularity }) =>
-      total(together, size) - 0.5 * total(popularities, size) - 0.2 * size * popularity,
+      together - 0.5 * popularities - 0.2 * size * popularity,
   },
-  { name: "same", needs: "items", of: "pair", sum: ({ size, same }) => total(same, size) },
+  { name: "same", needs: "items", of: "pair", sum: ({ same }) => same },
   { name: "categories", needs: "categories", of: "pair", sum: ({ categories }) => categories },
   { name: "step", needs: "categories", of: "pair", sum: ({ kinds }) => kinds.steps },
   { name: "kinds", needs: "categories", of: "pair", sum: ({ kinds }) => kinds.kinds },
   { name: "common", needs: "categories", of: "pair", sum: ({ kinds }) => kinds.common },
-  {
-    name: "liked",
-    needs: "strengths",
-    of: "pair",
-    sum: ({ size, strengths, together }) => product(strengths, together, size),
-  },
-  { name: "agreement", needs: "strengths", of: "pair", sum: ({ size, agreement }) => total(agreement, size) },
-  { name: "predicted", needs: "strengths", of: "pair", sum: ({ size, predicted }) => total(predicted, size) },
+  { name: "liked", needs: "strengths", of: "pair", sum: ({ liked }) => liked },
+  { name: "agreement", needs: "strengths", of: "pair", sum: ({ agreement }) => agreement },
+  { name: "predicted", needs: "strengths", of: "pair", sum: ({ predicted }) => predicted },
   {
     name: "popularity",
     needs: "items",
@@ -102,13 +99,13 @@ export const PAIR_STATISTICS: readonly PairStatistic[] = [
     name: "popularities",
     needs: "items",
     of: "behaviour",
-    sum: ({ size, popularities }) => POPULARITY * total(popularities, size),
+    sum: ({ popularities }) => POPULARITY * popularities,
   },
   {
     name: "strength",
     needs: "strengths",
     of: "behaviour",
-    sum: ({ size, strengths }) => total(strengths, size),
+    sum: ({ size, strengths }) => mapped(strengths, size, (strength) => strength),
   },
   {
     name: "age",
@@ -132,18 +129,6 @@ export const PAIR_STATISTICS: readonly PairStatistic[] = [
 
 /** Names of the numeric features. */
 export const POOLED_NAMES: readonly string[] = PAIR_STATISTICS.map(({ name }) => `pooled:${name}`);
-
-function total(values: Float64Array, size: number): number {
-  let sum = 0;
-  for (let j = 0; j < size; j++) sum += values[j]!;
-  return sum;
-}
-
-function product(a: Float64Array, b: Float64Array, size: number): number {
-  let sum = 0;
-  for (let j = 0; j < size; j++) sum += a[j]! * b[j]!;
-  return sum;
-}
 
 function mapped(values: Float64Array, size: number, of: (value: number) => number): number {
   let sum = 0;

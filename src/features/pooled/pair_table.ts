@@ -102,6 +102,18 @@ export class PairTable {
     return -1;
   }
 
+  /** Finds the places of many pairs, and touches their numbers: these loads are independent, so their misses overlap. */
+  findAll(pairs: Uint32Array, count: number, places: Int32Array): void {
+    this.warm(pairs, count);
+    const numbers = this.#numbers;
+    let sum = 0;
+    for (let k = 0; k < count; k++) {
+      const at = places[k] = this.find(pairs[k]!);
+      sum += numbers[Math.max(0, at)]!;
+    }
+    this.#warmth = sum;
+  }
+
   /** The place of a pair, which is known from now on. */
   add(key: number): number {
     for (;;) {

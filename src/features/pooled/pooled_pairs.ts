@@ -123,13 +123,16 @@ export class PooledPairs {
     size: 0,
     strengths: new Float64Array(POOLED_BEHAVIOURS),
     ages: new Float64Array(POOLED_BEHAVIOURS),
-    popularities: new Float64Array(POOLED_BEHAVIOURS),
-    popularity: 0,
-    same: new Float64Array(POOLED_BEHAVIOURS),
-    together: new Float64Array(POOLED_BEHAVIOURS),
-    after: new Float64Array(POOLED_BEHAVIOURS),
-    agreement: new Float64Array(POOLED_BEHAVIOURS),
-    predicted: new Float64Array(POOLED_BEHAVIOURS),
+    ...{
+      popularities: 0,
+      popularity: 0,
+      same: 0,
+      together: 0,
+      liked: 0,
+      after: 0,
+      agreement: 0,
+      predicted: 0,
+    },
     categories: 0,
     kinds: NO_KINDS,
   };
@@ -137,6 +140,7 @@ export class PooledPairs {
   readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
   /** Scratch: keys of the pairs of a behaviour with those before it. */
   readonly #keys = new Uint32Array(POOLED_BEHAVIOURS);
+  readonly #places = new Int32Array(POOLED_BEHAVIOURS);
   readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #share = new Float64Array(POOLED_BEHAVIOURS);
   /** Number of categories in the scratch; what their steps and pairs amount to with a category that none of them has met. */
@@ -181,7 +185,7 @@ export class PooledPairs {
       const other = this.#own[x] = this.#hashOf(context.items[x]!);
       keys[x] = pairKey(own, other);
     }
-    table.warm(keys, size);
+    table.findAll(keys, size, this.#places);
     for (let x = 0; x < size; x++) {
       const other = this.#own[x]!;
       const past = context.strengths[x]!;
@@ -213,12 +217,13 @@ export class PooledPairs {
     const halfLifeMs = this.#scale.halfLifeMs;
     const categories: Uint32Array[] = [];
     this.#kinds = 0;
+    pairs.popularities = 0;
     for (let x = 0; x < size; x++) {
       const index = behaviours.items[x]!;
       pairs.strengths[x] = behaviours.strengths[x]!;
       pairs.ages[x] = Math.max(0, time - behaviours.times[x]!) / halfLifeMs;
       this.#own[x] = this.#hashOf(index);
-      pairs.popularities[x] = this.#logCounts[index]!;
+      pairs.popularities += this.#logCounts[index]!;
       const theirs = this.#categoriesOf(index);
       categories.push(theirs);
       if (theirs.length > 0) this.#weigh(theirs[0]!, 1);
@@ -354,29 +359,38 @@ export class PooledPairs {
   #lookUp(item: number): void {
     const own = this.#hashOf(item);
     const pairs = this.#pairs;
-    const { same, together, after, agreement, predicted, strengths, size } = pairs;
+    const { strengths, size } = pairs;
+    const [others, keys, places] = [this.#own, this.#keys, this.#places];
     const table = this.#items, { numbers } = table;
-    pairs.popularity = this.#logCounts[item]!;
+    let [same, together, liked, after, agreement, predicted] = [0, 0, 0, 0, 0, 0];
+    for (let x = 0; x < size; x++) keys[x] = pairKey(own, others[x]!);
+    table.findAll(keys, size, places);
     for (let x = 0; x < size; x++) {
-      const other = this.#own[x]!;
-      same[x] = other === own ? 1 : 0;
-      const at = other === own ? -1 : table.find(pairKey(own, other));
-      if (at < 0) {
-        together[x] =
-          after[x] =
-          agreement[x] =
-          predicted[x] =
-            0;
+      const other = others[x]!;
+      if (other === own) {
+        same++;
         continue;
       }
+      const at = places[x]!;
+      if (at < 0) continue;
+      const strength = strengths[x]!;
       const sum = numbers[at + PRODUCT]!;
       const square = numbers[at + (own < other ? OTHER_SQUARE : SQUARE)]!;
       const followed = numbers[at + (other < own ? FORTH : BACK)]!;
-      together[x] = Math.log1p(numbers[at + WEIGHT]!);
-      after[x] = followed === 0 ? 0 : Math.log1p(followed);
-      agreement[x] = GRADE * sum / (numbers[at + COUNT]! + AGREEMENT_PRIOR);
-      predicted[x] = GRADE * strengths[x]! * sum / (square + PREDICTION_PRIOR);
+      const log = Math.log1p(numbers[at + WEIGHT]!);
+      together += log;
+      liked += strength * log;
+      if (followed > 0) after += Math.log1p(followed);
+      agreement += GRADE * sum / (numbers[at + COUNT]! + AGREEMENT_PRIOR);
+      predicted += GRADE * strength * sum / (square + PREDICTION_PRIOR);
     }
+    pairs.popularity = this.#logCounts[item]!;
+    pairs.same = same;
+    pairs.together = together;
+    pairs.liked = liked;
+    pairs.after = after;
+    pairs.agreement = agreement;
+    pairs.predicted = predicted;
   }
 
   /** Hashes of the categories of an item: of the first eight. */
