@@ -42,6 +42,12 @@ import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts"
 
 /** Most events of a round. */
 const ROUND_EVENTS = 1024;
+/**
+ * A round ends with one batch of samples for so many that were learnt, and with this many at most: each round is a commit
+ * and a version, and what it makes is predicted by the version before it.
+ */
+const LEARNT_BATCHES = 16;
+const ROUND_BATCHES = 16;
 /** Longest wait at the end of a bounded log. */
 const END_WAIT_MS = 20;
 /** Reads without an event before an end that must be there: a leader that the others have left behind may say so. */
@@ -259,12 +265,13 @@ export class Rebuild implements AsyncDisposable {
     }
     await this.#learnOthers(task);
     const { batchRows } = settle(LEARNING_OPTIONS, spec.learning);
-    const rows = carries === undefined ? batchRows : Infinity;
+    const batches = Math.max(1, Math.min(ROUND_BATCHES, Math.floor(this.learning.version / LEARNT_BATCHES)));
+    const rows = carries === undefined ? batches * batchRows : Infinity;
     task.buildRound = ++this.#rounds;
     const { complete } = await task.round({ rows, events: roundEvents });
     if (!complete) await task.commit(); // it has come to its end
     if (carries !== undefined) return true;
-    await this.learning.drain();
+    await this.learning.drainRound();
     await this.warm.subscriber.update();
     return true;
   }

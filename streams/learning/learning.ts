@@ -13,6 +13,7 @@
  * @module
  */
 
+import { setImmediate as turn } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
@@ -195,10 +196,24 @@ export class Learning implements AsyncDisposable {
     await this.checkpoint();
   }
 
-  /** @internal Learns what a build has left, and publishes each batch. @returns the highest round that was left */
+  /** @internal Learns all full batches of a round of a build, and publishes the last. */
+  async drainRound(): Promise<void> {
+    await this.#publishingLast(() => this.drain());
+  }
+
+  /** @internal Learns what a build has left, and publishes the last batch. @returns the highest round that was left */
   async drainRounds(): Promise<number> {
     this.#versions.isPaced = false;
-    return await this.#reader.readRounds();
+    return await this.#publishingLast(() => this.#reader.readRounds());
+  }
+
+  /** Learns, and publishes the newest version at the end. */
+  async #publishingLast<T>(learn: () => Promise<T>): Promise<T> {
+    this.#versions.isHeld = true;
+    const result = await learn();
+    this.#versions.isHeld = false;
+    if (this.#hasPending) await this.#commit(this.#takeVersions());
+    return result;
   }
 
   /**
@@ -312,6 +327,7 @@ export class Learning implements AsyncDisposable {
       if (forgotten.length > 0) await this.#replaceServed();
     }
     await this.#save(taken.length > 0);
+    if (this.#versions.isHeld) await turn(); // it may be in the thread of a service
   }
 
   /** Publishes sound weights while those of the learner are withheld: what serves names a user who was erased. */

@@ -31,6 +31,8 @@ export class VersionPace {
   made = 0;
   /** Whether versions keep their interval; in lockstep they do not. */
   isPaced = false;
+  /** Whether only the newest version of several batches is wanted: it is published with a checkpoint, or when this ends. */
+  isHeld = false;
   /** Whether the next version must be a full snapshot, because changes were not tracked. */
   needsFull = false;
   /** Whether published versions name an erased user: the next one comes with a full snapshot that replaces them. */
@@ -66,6 +68,7 @@ export class VersionPace {
 
   /** How long until the next version is due, milliseconds. */
   get untilDue(): number {
+    if (this.isHeld) return Infinity;
     if (!this.isPaced || this.needsFull || this.isChosen) return 0;
     return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
   }

@@ -117,6 +117,22 @@ for (const [partitions, roundEvents] of [[1, 40], [2, 40], [3, 7]] as const) {
   });
 }
 
+Deno.test("Rebuild commits more batches at once the more it has learnt, never more than a sixteenth", async () => {
+  await using log = new MemoryLog();
+  await serve(log);
+  const { spec, ...options } = await rebuildOptions(log, { roundEvents: 400 });
+  const learning = { ...spec.learning, batchRows: 4 };
+  await using rebuild = await Rebuild.open(log, { ...options, spec: { ...spec, learning } });
+  const rounds: number[] = [];
+  for (let before = 1, isOpen = true; isOpen; before = rebuild.learning.version) {
+    isOpen = await rebuild.step();
+    const learnt = rebuild.learning.version - before;
+    assert.ok(learnt <= Math.max(1, before / 16), `${learnt} after ${before}`);
+    if (learnt > 0) rounds.push(learnt);
+  }
+  assert.equal(Math.max(...rounds), 2, rounds.join());
+});
+
 Deno.test("Rebuild does not ask the log for what it has written", async () => {
   await using log = new MemoryLog();
   await serve(log, { partitions: 2 });

@@ -124,6 +124,28 @@ Deno.test("Learning.drain() learns full batches, publishes each, and keeps the t
   assert.equal(learning.validation.rows.length, 4 * samples.length);
 });
 
+for (const take of ["drainRound", "drainRounds"] as const) {
+  Deno.test(`Learning.${take}() publishes the last version of a round, once`, async () => {
+    const log = await createLog();
+    const options = { ...OPTIONS, checkpointBatches: 100 };
+    await using learning = await Learning.open(log, topics, makeLearner("base"), options);
+    for (const batches of [3, 2]) {
+      await log.append(makeSamples(8 * batches, batches).map(sampleRecord));
+      await learning[take]();
+      await learning[take]();
+    }
+    assert.equal(learning.version, 6);
+    assert.deepEqual(
+      (await versionsOn(log)).map(({ kind, version, predecessor }) => [kind, version, predecessor]),
+      [["delta", 6, 4], ["full", 6, 4]],
+    );
+    await using again = await Learning.open(log, topics, makeLearner("base"), options);
+    await again[take]();
+    assert.deepEqual(stateOf(again), stateOf(learning));
+    assert.equal((await versionsOn(log)).length, 2);
+  });
+}
+
 Deno.test("Learning.drain() cuts the same batches however the samples arrive", async () => {
   const samples = makeSamples(60, 3);
   const run = async (parts: readonly number[]) => {
