@@ -48,6 +48,8 @@ export class LearnerRecords implements AsyncDisposable {
   readonly #model: string;
   readonly #writer: Writer;
   readonly #samplesId: string | null;
+  /** Chunks of checkpoints that are on the log. */
+  #chunks = 0;
 
   private constructor(
     log: UngroupedLog,
@@ -89,7 +91,9 @@ export class LearnerRecords implements AsyncDisposable {
 
   /** The newest checkpoint, or `null`. @throws LogError `corrupt` when it is damaged */
   async checkpoint(): Promise<Uint8Array | null> {
-    return await readChunks(this.#log, this.#topics.checkpoints, this.#model);
+    return await readChunks(this.#log, this.#topics.checkpoints, this.#model, (chunks) => {
+      this.#chunks = chunks;
+    });
   }
 
   /** The error of a checkpoint that is complete but invalid. */
@@ -127,7 +131,10 @@ export class LearnerRecords implements AsyncDisposable {
     }
     let orderBytes = 0;
     if (checkpoint !== undefined) {
-      records.push(...chunkRecords(checkpoints, this.#model, checkpoint, time));
+      // What is left of a longer one may name users who were erased since.
+      const chunks = chunkRecords(checkpoints, this.#model, checkpoint, time, this.#chunks);
+      this.#chunks = chunks.filter(({ value }) => value !== null).length;
+      records.push(...chunks);
       records.push(
         positionRecord(this.#topics, this.#writer.id, { id: this.#samplesId, next: positions, lost }),
       );

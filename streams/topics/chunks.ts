@@ -14,11 +14,22 @@ import { readAll } from "../log/reading.ts";
 
 const CHUNK_BYTES = 512 * 1024;
 
-/** The records that hold `value` under `key` in partition 0 of `topic`. */
-export function chunkRecords(topic: string, key: string, value: Uint8Array, time: number): NewRecord[] {
+/**
+ * The records that hold `value` under `key` in partition 0 of `topic`.
+ *
+ * @param before how many chunks there are of the value that it replaces: what is left of them goes
+ */
+export function chunkRecords(
+  topic: string,
+  key: string,
+  value: Uint8Array,
+  time: number,
+  before = 0,
+): NewRecord[] {
   const count = Math.max(1, Math.ceil(value.length / CHUNK_BYTES));
   const head = new ByteWriter().uint(count).uint(crc32(value)).toBytes();
-  return Array.from({ length: count }, (_, at) => {
+  return Array.from({ length: Math.max(count, before) }, (_, at) => {
+    if (at >= count) return { topic, partition: 0, key: `${key}/${at}`, value: null, time };
     const part = value.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES);
     const bytes = at === 0 ? new ByteWriter(part.length + 32).bytes(head).bytes(part).toBytes() : part;
     return { topic, partition: 0, key: `${key}/${at}`, value: bytes, time };
@@ -28,12 +39,14 @@ export function chunkRecords(topic: string, key: string, value: Uint8Array, time
 /**
  * The newest value under `key`, or `null`.
  *
+ * @param tell told how many chunks there are, those of a longer value before it included
  * @throws LogError `corrupt` when chunks are missing or the checksum is wrong.
  */
 export async function readChunks(
   log: Pick<Log, "bounds" | "read">,
   topic: string,
   key: string,
+  tell: (chunks: number) => void = () => {},
 ): Promise<Uint8Array | null> {
   const chunks = new Map<string, Uint8Array>();
   let offset = -1;
@@ -43,6 +56,8 @@ export async function readChunks(
     if (record.value !== null) chunks.set(record.key, record.value);
     else chunks.delete(record.key);
   }
+  const places = [...chunks.keys()].map((own) => Number(own.slice(key.length + 1)) + 1);
+  tell(Math.max(0, ...places.filter(Number.isInteger)));
   const first = chunks.get(`${key}/0`);
   if (first === undefined) return null;
   const { count, checksum, part } = readFirst(first, topic, key, offset);

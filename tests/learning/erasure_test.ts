@@ -3,10 +3,12 @@ import { Buffer } from "node:buffer";
 import { Rows } from "../../src/samples/rows.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { Learning } from "../../streams/learning/learning.ts";
+import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { decodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { makeLearner, makeSamples } from "../learner/batches.ts";
 
 const topics = topicNames();
@@ -57,12 +59,11 @@ for (const [what, later] of [["and nothing comes any more", 0], ["and others go 
   });
 }
 
-Deno.test("Learning.step() leaves no trace of an erased user in the versions either, while the guard holds its own back", async () => {
-  await using log = new MemoryLog();
-  await log.createTopics(topicSpecs(topics, 1));
-  let now = 0;
-  const guard = { windowRows: 64, referenceRows: 128, warmUpRows: 128 };
-  const options = { batchRows: 8, checkpointBatches: 2, checkpointIntervalMs: INTERVAL_MS, guard };
+const GUARD = { windowRows: 64, referenceRows: 128, warmUpRows: 128 };
+const TOMBSTONE = { topic: topics.samples, partition: 0, key: GONE, value: null, time: 0 };
+
+/** Records of samples, the last quarter of which have their labels the other way round, so that a guard goes back. */
+function brokenRecords() {
   const all = makeSamples(400).map((sample, s) => {
     const sign = s < 300 ? 1 : 0; // then labels are the other way round
     const rows = Rows.of(
@@ -70,10 +71,18 @@ Deno.test("Learning.step() leaves no trace of an erased user in the versions eit
     );
     return { ...sample, rows, user: s % 3 === 1 ? GONE : sample.user };
   });
-  const records = all.map((sample) => ({
+  return all.map((sample) => ({
     ...{ topic: topics.samples, partition: 0, key: sample.user, time: sample.time },
     value: encodeSample(sample),
   }));
+}
+
+Deno.test("Learning.step() leaves no trace of an erased user in the versions either, while the guard holds its own back", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, 1));
+  let now = 0;
+  const options = { batchRows: 8, checkpointBatches: 2, checkpointIntervalMs: INTERVAL_MS, guard: GUARD };
+  const records = brokenRecords();
   await using learning = await Learning.open(log, topics, makeLearner("base"), options, () => now);
   await log.append(records);
   while (await learning.step({ maxSamples: 100 })) now += 3000;
@@ -81,7 +90,7 @@ Deno.test("Learning.step() leaves no trace of an erased user in the versions eit
   assert.notDeepEqual(await traces(log), [], "it was there");
   const before = await serving(log);
 
-  await log.append([{ topic: topics.samples, partition: 0, key: GONE, value: null, time: 0 }]);
+  await log.append([TOMBSTONE]);
   const own = learning.learner.model.parameters.values.slice();
   while (await learning.step({ maxSamples: 10 }));
   now += INTERVAL_MS;
@@ -92,4 +101,36 @@ Deno.test("Learning.step() leaves no trace of an erased user in the versions eit
   const after = await serving(log);
   assert.equal(after.kind, "full");
   assert.deepEqual(after.dense, before.dense, "those that the guard has chosen serve");
+});
+
+Deno.test("Learning.drain() erases a user while the guard holds versions back as if it had never crashed", async () => {
+  const records = [...brokenRecords(), TOMBSTONE];
+  const options = { batchRows: 8, checkpointBatches: 2, guard: GUARD };
+  const run = async (log: Log) => {
+    await using learning = await Learning.open(log, topics, makeLearner("base"), options);
+    await learning.drain(true);
+    return { health: learning.guard.health, version: learning.version, learner: learning.learner.encode() };
+  };
+  const start = async () => {
+    const log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 1));
+    await log.append(records);
+    return log;
+  };
+  const log = await start();
+  const whole = new CrashingLog(log);
+  const want = await run(whole);
+  assert.equal(want.health, "rolled back");
+  assert.deepEqual(await traces(log), []);
+  const served = await serving(log);
+  const { operations } = whole;
+  for (let at = Math.max(1, operations - 12); at < operations; at++) {
+    const cut = await start();
+    await assert.rejects(run(new CrashingLog(cut, at)), Crash);
+    assert.deepEqual(await run(cut), want, `after a crash at operation ${at}`);
+    assert.deepEqual(await serving(cut), served, `the last version after ${at}`);
+    // Where it crashed before it dropped the versions that were replaced, the next one that comes does.
+    const left = (await traces(cut)).filter((place) => place.startsWith(topics.checkpoints));
+    assert.deepEqual(left, [], `after ${at}`);
+  }
 });

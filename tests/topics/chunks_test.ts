@@ -74,3 +74,13 @@ Deno.test("readChunks() calls a missing, cut, exchanged or altered chunk corrupt
     }, what);
   }
 });
+
+Deno.test("chunkRecords() leaves nothing of a longer value that it replaces, which readChunks() tells", async () => {
+  const log = await logWith(chunkRecords("t", "a", bytesOf(1_200_000, 3), 0));
+  let before = 0;
+  await readChunks(log, "t", "a", (chunks) => before = chunks);
+  assert.equal(before, 3);
+  await log.append(chunkRecords("t", "a", bytesOf(10, 4), 0, before));
+  assert.deepEqual(await readChunks(log, "t", "a", (chunks) => before = chunks), bytesOf(10, 4));
+  assert.equal(before, 1);
+});
