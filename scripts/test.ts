@@ -2,8 +2,8 @@
  * Runs the test suite and closes with a line `N passed, N failed` that any CI can read. Processes run side by
  * side, two more than there are processors, as some wait for a broker or a clock: one for each folder that takes long,
  * and some for all others; the output of each is printed in one piece when it is done. The files of a process are
- * imported by one module, as a fifth of the time would go into loading the same code for each, and those that use a
- * broker by another; those with hooks of their own, which would be called for all tests, are run by themselves.
+ * imported by one module, as a fifth of the time would go into loading the same code for each, and those that use the
+ * common broker by another; those with hooks of their own, which would be called for all tests, are run by themselves.
  *
  * Arguments go to `deno test`, for example `deno task test tests/metrics --filter auc`; with a path among them there is
  * one process, whose output comes as it is made.
@@ -12,6 +12,7 @@
  */
 
 import { pathToFileURL } from "node:url";
+import { startBroker } from "./kafka/dev_broker.ts";
 
 /** The folders that take most time, longest first, so that no long one is left over at the end. */
 const LONGEST =
@@ -76,6 +77,13 @@ async function inOnePiece(files: readonly string[], into: string): Promise<reado
   return [...await Promise.all(modules), ...alone];
 }
 
+/** Starts a broker for all processes, if there can be one here: tests/log/kafka_broker.ts knows it by this variable. */
+async function commonBroker(): Promise<AsyncDisposable | undefined> {
+  const broker = await startBroker().catch(() => undefined); // tests tell loudly why they have none
+  if (broker !== undefined) Deno.env.set("BROKER_OF_TESTS", broker.address);
+  return broker;
+}
+
 /** Runs `deno test` and forwards its output, as it comes or in one piece. */
 async function runTests(args: readonly string[], isLive: boolean): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
@@ -126,6 +134,8 @@ if (hasPath) counts.push(await runTests(Deno.args, true));
 else {
   const waiting = [...await filesByProcess()];
   const modules = await Deno.makeTempDir({ prefix: "meander-tests-" });
+  // A filter may leave no test that needs it.
+  await using _broker = Deno.args.length === 0 ? await commonBroker() : undefined;
   const work = async () => {
     for (let files = waiting.shift(); files !== undefined; files = waiting.shift()) {
       counts.push(await runTests([...Deno.args, ...await inOnePiece(files, modules)], false));

@@ -17,16 +17,25 @@ import type { KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 /** What a test needs of its broker. */
 export type TestBroker = Pick<DevBroker, "address" | "jars">;
 
+/** Has the address of a broker for all processes of tests, where scripts/test.ts has started one. */
+const COMMON = "BROKER_OF_TESTS";
 let common: Promise<TestBroker | undefined> | undefined;
 
 /**
- * A broker for the test files of a process, or, with options, for one of them. It starts when the first test does, so
- * that a filter that leaves none costs nothing. Tells loudly, and gives nothing, when there cannot be one here.
+ * A broker for the test files of all processes, whose topics and groups have prefixes of their own; or, with options, for
+ * one file. It starts when the first test does, so that a filter that leaves none costs nothing. Tells loudly, and gives
+ * nothing, when there cannot be one here.
  */
 export function testBroker(
   options?: Omit<DevBrokerOptions, "port" | "data">,
 ): Promise<TestBroker | undefined> {
-  return options === undefined ? common ??= register({}) : register(options);
+  return options === undefined ? common ??= running() : register(options);
+}
+
+/** The one that runs, or one for the test files of this process. */
+async function running(): Promise<TestBroker | undefined> {
+  const address = Deno.env.get(COMMON);
+  return address === undefined ? await register({}) : { address, jars: await prepareBroker() };
 }
 
 async function register(options: DevBrokerOptions): Promise<TestBroker | undefined> {
