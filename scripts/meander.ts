@@ -116,7 +116,8 @@ function help(): Command {
 const [name = "--help", ...rest] = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
 const command = COMMANDS.get(name === "help" && rest[0] !== undefined ? rest[0] : name);
 if (command === undefined) {
-  help().parse([name, ...rest], { from: "user" });
+  // An unknown command is named, also where its help is asked for.
+  help().parse(name.startsWith("-") || name === "help" ? [name, ...rest] : [name], { from: "user" });
 } else if (name === "help") {
   callAs(`meander ${rest[0]}`, ["--help"]);
   await command.load();

@@ -67,6 +67,9 @@ function refuseMisfits({ what, from, until, user, to, append }: Flags, { byUser 
   if (user !== undefined && !byUser) {
     throw new Error(`Cannot export the ${what} of a user: they are nobody's`);
   }
+  if (from !== undefined && until !== undefined && from >= until) {
+    throw new Error("Cannot export what is from --from on and before --until: --until is not later");
+  }
   if (append === undefined) return;
   if (isParquet(to)) {
     throw new Error(`Cannot append to ${to}: a Parquet file is written once; append to JSON lines`);

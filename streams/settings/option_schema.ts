@@ -59,8 +59,9 @@ function kindSchema(kind: OptionKind): z.ZodType {
       return kind.maxLength === Infinity ? text : text.max(kind.maxLength);
     }
     case "list": {
-      const list = z.array(kindSchema(kind.of)).min(kind.minItems);
-      return kind.maxItems === Infinity ? list : list.max(kind.maxItems);
+      const bare = z.array(kindSchema(kind.of)).min(kind.minItems);
+      const list = kind.maxItems === Infinity ? bare : bare.max(kind.maxItems);
+      return kind.of.kind === "text" ? differing(list) : list;
     }
     case "group":
       return optionsSchema(kind.of);
@@ -77,6 +78,17 @@ function kindSchema(kind: OptionKind): z.ZodType {
     case "forbidden":
       return z.never({ error: kind.message });
   }
+}
+
+/** A list of names, none of which is there twice. */
+function differing(list: z.ZodArray): z.ZodType {
+  return list.superRefine((names, context) => {
+    for (const [at, name] of names.entries()) {
+      if (names.indexOf(name) < at) {
+        context.addIssue({ code: "custom", path: [at], message: `"${name}" is there twice` });
+      }
+    }
+  }).meta({ uniqueItems: true });
 }
 
 function bounded(schema: z.ZodNumber, { minimum, maximum, above, below }: Bounds): z.ZodNumber {

@@ -70,6 +70,9 @@ Deno.test("export reads all that a service writes while it serves; a pipe may be
   assert.deepEqual([code, told], [0, ""]);
   const misfit = await meander("export", "--what", "items", "--user", "u3", "--log-path", path);
   assert.deepEqual([misfit.code, /Cannot export the items of a user/.test(misfit.stderr)], [1, true]);
+  const never = ["--from", "2026-11-29", "--until", "2026-11-28"];
+  const nothing = await meander("export", "--what", "events", ...never, "--log-path", path);
+  assert.deepEqual([nothing.code, /--until is not later/.test(nothing.stderr)], [1, true]);
   const missing = await meander("export", "--what", "items", "--log-path", `${folder.path}/none.sqlite`);
   assert.deepEqual(
     [missing.code, /none\.sqlite: no such file/.test(missing.stderr)],

@@ -56,7 +56,7 @@ Deno.test("meander says which commands there are, and which one was meant", asyn
   for (const name of ["init", "run", "replay", "explain", "why-not", "forget", "evaluate"]) {
     assert.match(stdout, new RegExp(`^ {2}${name} `, "m"));
   }
-  const wrong = await meander("repaly");
+  const wrong = await meander("repaly", "--help");
   assert.deepEqual([wrong.code, /Did you mean replay/.test(wrong.stderr)], [1, true]);
   const flag = await meander("run", "--htp", "8080");
   assert.deepEqual([flag.code, /Did you mean --http/.test(flag.stderr)], [1, true]);
