@@ -210,8 +210,9 @@ export class Learning implements AsyncDisposable {
   /** Learns, and publishes the newest version at the end. */
   async #publishingLast<T>(learn: () => Promise<T>): Promise<T> {
     this.#versions.isHeld = true;
-    const result = await learn();
-    this.#versions.isHeld = false;
+    const result = await learn().finally(() => {
+      this.#versions.isHeld = false;
+    });
     if (this.#hasPending) await this.#commit(this.#takeVersions());
     return result;
   }
@@ -333,10 +334,13 @@ export class Learning implements AsyncDisposable {
   /** Publishes sound weights while those of the learner are withheld: what serves names a user who was erased. */
   async #replaceServed(): Promise<void> {
     const takeBack = this.#rails.lend();
-    this.#versions.needsFull = true;
-    if (!this.#versions.make()) await this.#commit(this.#takeVersions());
-    takeBack();
-    this.#versions.needsFull = true;
+    try {
+      this.#versions.needsFull = true;
+      if (!this.#versions.make()) await this.#commit(this.#takeVersions());
+    } finally {
+      takeBack();
+      this.#versions.needsFull = true;
+    }
   }
 
   /** Erases users from everything learnt; the next checkpoint and full snapshot replace those that name them. */
@@ -366,9 +370,7 @@ export class Learning implements AsyncDisposable {
     if (this.rollbacks === rollbacks) return;
     logger.warn(
       "predictions of {model} got worse: the guard serves earlier weights until they are in its band again",
-      {
-        model: this.learner.model.name,
-      },
+      { model: this.learner.model.name },
     );
   }
 

@@ -143,7 +143,11 @@ export function testSources(broker: TestBroker): void {
       sources,
     });
     const feed = async (n: number, partition: number) => {
-      await using producer = await openLog(broker); // which knows of all partitions
+      await using producer = await openLog(broker); // which knows of all partitions, once the broker does
+      await until(
+        async () => ((await producer.topics()).get(topic)?.partitions ?? 0) > partition,
+        "the topic has the partition",
+      );
       await producer.append([{ ...record(prefix, n), topic, partition }]);
     };
     const fed = async () => (await eventsOn(log, prefix)).flat().length;
