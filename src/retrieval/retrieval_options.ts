@@ -9,7 +9,7 @@ import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
 /** Steps that the blend makes from all behaviours, then from every second, every fourth, ... */
-export const EAGER_STEPS = 8000;
+export const EAGER_STEPS = 2000;
 /** Before the first request for candidates, one wanted behaviour in this many is learnt. */
 export const UNASKED_EVERY = 64;
 /** Options of `Retrieval`. */
