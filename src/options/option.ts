@@ -33,7 +33,14 @@ export type OptionKind =
     readonly maxLength: number;
     readonly pattern?: { readonly source: string; readonly message: string } | undefined;
   }
-  | { readonly kind: "list"; readonly of: OptionKind; readonly minItems: number; readonly maxItems: number }
+  /** Entries of one kind; with `unique`, none is there twice. */
+  | {
+    readonly kind: "list";
+    readonly of: OptionKind;
+    readonly minItems: number;
+    readonly maxItems: number;
+    readonly unique?: boolean;
+  }
   /** Options of a part, each of which may be absent. */
   | { readonly kind: "group"; readonly of: Declared }
   /** On or off, or on with options of its own. */
@@ -259,13 +266,18 @@ export function forbidden(message: string): Option<undefined> {
   return { kind: { kind: "forbidden", message }, about: "", value: undefined };
 }
 
-/** Names: up to 32 texts of 1 to 64 characters. @param pattern what else they match */
+/** Names: up to 32 different texts of 1 to 64 characters. @param pattern what else they match */
 export function names(
   value: readonly string[],
   about: string,
   pattern?: { readonly source: string; readonly message: string },
 ): Option<readonly string[]> {
-  return listOf({ kind: "text", minLength: 1, maxLength: 64, pattern }, { maximum: 32 }, value, about);
+  return listOf(
+    { kind: "text", minLength: 1, maxLength: 64, pattern },
+    { maximum: 32, unique: true },
+    value,
+    about,
+  );
 }
 
 /** Values of one kind; absent, there are none. @param length how many */
@@ -296,11 +308,13 @@ export function widths(value: readonly number[], about: string): Option<readonly
 
 function listOf<T>(
   of: OptionKind,
-  { minimum = 0, maximum = Infinity }: Pick<Bounds, "minimum" | "maximum">,
+  { minimum = 0, maximum = Infinity, unique = false }: Pick<Bounds, "minimum" | "maximum"> & {
+    readonly unique?: boolean;
+  },
   value: readonly T[],
   about: string,
 ): Option<readonly T[]> {
-  const kind: OptionKind = { kind: "list", of, minItems: minimum, maxItems: maximum };
+  const kind: OptionKind = { kind: "list", of, minItems: minimum, maxItems: maximum, unique };
   return option<readonly T[]>(kind, value, about) as Option<readonly T[]>; // a list is not widened
 }
 

@@ -61,7 +61,7 @@ function kindSchema(kind: OptionKind): z.ZodType {
     case "list": {
       const bare = z.array(kindSchema(kind.of)).min(kind.minItems);
       const list = kind.maxItems === Infinity ? bare : bare.max(kind.maxItems);
-      return kind.of.kind === "text" ? differing(list) : list;
+      return kind.unique === true ? differing(list) : list;
     }
     case "group":
       return optionsSchema(kind.of);
@@ -80,12 +80,12 @@ function kindSchema(kind: OptionKind): z.ZodType {
   }
 }
 
-/** A list of names, none of which is there twice. */
+/** A list none of whose entries is there twice. */
 function differing(list: z.ZodArray): z.ZodType {
-  return list.superRefine((names, context) => {
-    for (const [at, name] of names.entries()) {
-      if (names.indexOf(name) < at) {
-        context.addIssue({ code: "custom", path: [at], message: `"${name}" is there twice` });
+  return list.superRefine((entries, context) => {
+    for (const [at, entry] of entries.entries()) {
+      if (entries.indexOf(entry) < at) {
+        context.addIssue({ code: "custom", path: [at], message: `"${entry}" is there twice` });
       }
     }
   }).meta({ uniqueItems: true });

@@ -103,6 +103,16 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
   assert.throws(() => parseConfig("{batchRows: 1}", "here.json"), /Cannot read here\.json as JSON/);
 });
 
+Deno.test("parseConfig() takes columns of the same name, which nothing reads", () => {
+  const rules = [{ as: "interaction", fields: { user: "who", item: "sku", action: "what", time: "at" } }];
+  const columns = ["who", "_", "what", "_", "sku", "at"];
+  const { sources } = parseConfig(
+    JSON.stringify({ sources: { shop: { format: "csv", columns, rules } } }),
+    "a",
+  );
+  assert.deepEqual(sources?.["shop"]?.columns, columns);
+});
+
 Deno.test("parseConfig() refuses a key that is there twice, and says where both are", () => {
   const text = `{
     "batchRows": 3, // "batchRows": 4
