@@ -139,7 +139,7 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
     await file.sync();
   } catch (error) {
     await Deno.remove(part).catch(() => {}); // what failed is told
-    throw new Error(`Cannot write ${to}, of which nothing is left`, { cause: error });
+    throw new Error(`Cannot write ${to}; nothing of it is kept`, { cause: error });
   }
   await Deno.rename(part, to);
 }

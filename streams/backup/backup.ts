@@ -129,11 +129,9 @@ export async function fullOr(
 ): Promise<unknown> {
   if (!/disk is full|No space left|os error 28|disk I\/O error/.test(String(error))) return error;
   const { bavail, bsize } = await statfs(folder);
+  const free = Math.floor(bavail * bsize / 1e6);
   return new Error(
-    `Cannot ${what}: the disk of ${folder} is full (${
-      Math.floor(bavail * bsize / 1e6)
-    } MB free without it); what was ` +
-      "written of it is removed",
+    `Cannot ${what}: the disk of ${folder} is full (${free} MB free without it); what was written of it is removed`,
     { cause: error },
   );
 }

@@ -32,15 +32,14 @@ export function readRow(bytes: Uint8Array, columns: readonly string[], separator
   return { ok: true, value: rowValue(columns, fields) };
 }
 
-/** @throws SyntaxError when the header of a file is of one column that something else than the separator parts */
+/** @throws SyntaxError when the header of a file is of one column that something other than the separator divides */
 export function checkHeader(place: string, [first = "", ...others]: readonly string[]): void {
   const [parting] = /[;|\t,]/.exec(first) ?? [];
   if (parting === undefined || others.length > 0) return;
+  const column = JSON.stringify(first.slice(0, 60));
   throw new SyntaxError(
-    `Cannot read ${place} as the header: it is one column, ${
-      JSON.stringify(first.slice(0, 60))
-    }; fields are separated ` +
-      `by commas (csv) or tabs (tsv), not by ${JSON.stringify(parting)}`,
+    `Cannot read ${place} as the header: it is one column, ${column}; fields are separated by commas (csv) or tabs (tsv), ` +
+      `not by ${JSON.stringify(parting)}`,
   );
 }
 

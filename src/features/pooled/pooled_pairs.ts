@@ -123,16 +123,14 @@ export class PooledPairs {
     size: 0,
     strengths: new Float64Array(POOLED_BEHAVIOURS),
     ages: new Float64Array(POOLED_BEHAVIOURS),
-    ...{
-      popularities: 0,
-      popularity: 0,
-      same: 0,
-      together: 0,
-      liked: 0,
-      after: 0,
-      agreement: 0,
-      predicted: 0,
-    },
+    popularities: 0,
+    popularity: 0,
+    same: 0,
+    together: 0,
+    liked: 0,
+    after: 0,
+    agreement: 0,
+    predicted: 0,
     categories: 0,
     kinds: NO_KINDS,
   };
@@ -140,6 +138,7 @@ export class PooledPairs {
   readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
   /** Scratch: keys of the pairs of a behaviour with those before it. */
   readonly #keys = new Uint32Array(POOLED_BEHAVIOURS);
+  /** Scratch: their places in the table; −1 = not in it. */
   readonly #places = new Int32Array(POOLED_BEHAVIOURS);
   readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #share = new Float64Array(POOLED_BEHAVIOURS);
