@@ -16,32 +16,32 @@
  */
 
 import { settle } from "../options/option.ts";
-import { hash32, mulberry32 } from "../draws/random.ts";
+import { hash32 } from "../draws/random.ts";
 import { hashString } from "../embeddings/hash.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
-import { type Preference, preferenceOf } from "../samples/preference.ts";
+import type { Preference } from "../samples/preference.ts";
 import type { UserState } from "../users/user_state.ts";
 import { Blend } from "./blend.ts";
 import { type Features, isReturn } from "./features.ts";
-import { type Context, ContextBuffer, repeatWeight } from "./signals/context.ts";
+import { ContextBuffer, repeatWeight } from "./signals/context.ts";
 import type { CandidateSource } from "../events/candidate_source.ts";
-import type { PairList, ScoreList } from "../nn/models/pair_head/pair_list.ts";
 import { Gatherer, GROUPS, type RetrievalView } from "./gatherer.ts";
 import { PairLists } from "./head/pair_lists.ts";
 import { PROPERTIES } from "./properties.ts";
 import type { PooledPairs } from "../features/pooled/pooled_pairs.ts";
 import { POPULAR } from "./sources/popular.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
-import { NEXT } from "./sources/next.ts";
 import { createSources, SOURCES } from "./sources/registry.ts";
 import type { SignalFold, Source, SourceKind } from "./sources/source.ts";
 import { type SourceParts, sourceParts } from "./sources/parts.ts";
 import { ItemLists } from "./items/item_lists.ts";
-import { nthLargest } from "../vectors/nth_largest.ts";
+import { BestPlaces } from "./best_places.ts";
+import { Orders, type StackedScores } from "./orders.ts";
+import { Past } from "./past.ts";
 import { EAGER_STEPS, RETRIEVAL_OPTIONS, type RetrievalOptions, UNASKED_EVERY } from "./retrieval_options.ts";
 import { RetrievalState } from "./retrieval_state.ts";
 import { sharesOf } from "./shares.ts";
-import { type Part, PARTS, type ScoresByPart, type Stacked } from "./stack/stack.ts";
+import type { Stacked } from "./stack/stack.ts";
 import type { Pace } from "./items/pace.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
@@ -71,12 +71,16 @@ export interface CandidateOptions {
   readonly stacked?: boolean | undefined;
 }
 
-/** Newest behaviours of a user that a request looks at. */
-const MAX_CONTEXT = 100;
-/** Candidates of a preference: what more of them bring, more preferences in the same bytes bring, too. */
-const PREFERENCE_CANDIDATES = 16;
 /** Items looked at for a place, at most: many may be off sale. */
 const LOOKS_A_PLACE = 20;
+
+/** What was proposed for a request, scored. */
+interface ScoredCandidates {
+  readonly features: Features;
+  readonly scores: Float64Array;
+  /** `null` where the stack does not order. */
+  readonly stack: StackedScores | null;
+}
 
 /** Retrieves candidates and learns how. */
 export class Retrieval {
@@ -94,19 +98,19 @@ export class Retrieval {
   readonly #newShare: number;
   readonly #learns: boolean;
   readonly #learnEvery: number;
+  /** What users did before. */
+  readonly past: Past;
+  /** What orders the best candidates under `ranking: "auto"`. */
+  readonly orders: Orders;
   readonly #gatherer: Gatherer;
-  /** Makes the lists that the pair head orders; `null` where it does not. */
-  readonly #pairLists: PairLists | null;
+  readonly #best: BestPlaces;
   /** What the sources share. */
   readonly parts: SourceParts;
   readonly #sources: readonly Source[];
   /** By source: the feature that repeats its own; −1 = none does. */
   readonly #repeats: Int16Array;
   #stacked: Stacked | null = null;
-  /** Scratch: scores of candidates. */
-  #sorted = new Float64Array(1024);
-  /** Scratch: what was done before a request, and before a behaviour that is learnt. */
-  readonly #asked = new ContextBuffer(MAX_CONTEXT);
+  /** Scratch: what was done before a behaviour that is learnt. */
   readonly #before = new ContextBuffer(LEARNT_CONTEXT);
 
   /** Nothing learnt, over a task's items and users. */
@@ -134,47 +138,17 @@ export class Retrieval {
       const property = PROPERTIES.findIndex(({ repeats }) => repeats === name);
       return property < 0 ? -1 : sources.length + property;
     });
-    this.#gatherer = new Gatherer(view, sources, parts);
-    this.#pairLists = options.head === true ? new PairLists(parts, this.#gatherer.names) : null;
+    const gatherer = this.#gatherer = new Gatherer(view, sources, parts);
+    const best = this.#best = new BestPlaces(catalogue);
+    const past = this.past = new Past(view.sequences, settled.revisits);
+    const pairLists = options.head === true ? new PairLists(parts, gatherer.names) : null;
+    const { state, maxCandidates } = this;
+    this.orders = new Orders({ view, state, past, gatherer, best, pairLists, maxCandidates });
   }
 
   /** Which parts order what {@linkcode Retrieval.candidates} gave last; `null` where the stack does not. */
   get stacked(): Stacked | null {
     return this.#stacked;
-  }
-
-  /** Whether the stack uses the model's scores, too. */
-  get needsModel(): boolean {
-    return this.state.stack.partsOf(this.#there, this.#view.modelShare ?? 0).includes("model");
-  }
-
-  /** The parts that order lists under `ranking: "auto"` now; none before such a list was asked for. */
-  get ordering(): readonly Part[] {
-    const { stack, stackAsked } = this.state;
-    return stackAsked ? stack.partsOf(this.#there, this.#view.modelShare ?? 0) : [];
-  }
-
-  /** The parts that can order a list now. */
-  get #there(): readonly Part[] {
-    const { bank = null, modelShare = 0 } = this.#view;
-    const there = {
-      blend: true,
-      head: this.#scorePairs !== null,
-      bank: bank !== null,
-      model: modelShare > 0,
-    };
-    return PARTS.filter((part) => there[part]);
-  }
-
-  /** The pair head; `null` where there is none. */
-  get #scorePairs(): ScoreList | null {
-    return this.#pairLists === null ? null : this.#view.order?.(this.#pairLists.names) ?? null;
-  }
-
-  /** What a user did up to `time`, newest first; valid until the next call. */
-  context(user: UserState, time: number): Context {
-    this.#view.sequences.newest(user.row, time, this.#asked);
-    return this.#asked;
   }
 
   /**
@@ -222,40 +196,64 @@ export class Retrieval {
     request: CandidateRequest,
     { most = Infinity, stacked = false }: CandidateOptions = {},
   ): Candidate[] {
-    const { catalogue } = this.#view;
-    const gatherer = this.#gatherer;
-    const features = gatherer.gather(request, false);
-    const { items } = gatherer;
+    const features = this.#gatherer.gather(request, false);
     const blended = this.state.blend.score(features);
-    const stack = stacked ? this.#stack(request, features, blended) : null;
+    const stack = stacked ? this.orders.score(request, features, blended) : null;
     this.#stacked = stack;
     const scores = stack !== null && most < Infinity ? stack.scores : blended;
+    const { items } = this.#gatherer;
+    const candidates = { features, scores, stack };
+    // What is in the last places has no larger score.
+    if (most <= Math.min(items.length, this.maxCandidates - this.#newPlaces)) {
+      return this.#best.of(items, scores, most).map(this.#describe(candidates).proposed);
+    }
+    const all = this.#withUnproposed(request, candidates);
+    return most === Infinity ? all : all.sort((a, b) => b.score - a.score).slice(0, most);
+  }
+
+  /** How many of the candidates are kept for items that no source proposes. */
+  get #newPlaces(): number {
+    return Math.floor(this.maxCandidates * this.#newShare);
+  }
+
+  /** What is known of candidates: one that was proposed, by its place, and one that was not. */
+  #describe({ features, scores, stack }: ScoredCandidates) {
+    const { catalogue } = this.#view;
+    const { items } = this.#gatherer;
     const weights = this.state.blend.weightsOf(features.groups);
     const { returnWeights } = this.state.blend;
     const shareOf = sharesOf(scores, this.maxCandidates);
     const stackedShareOf = stack === null ? null : sharesOf(stack.scores, this.maxCandidates);
     const stackedOf = (score = stack?.lowest ?? 0) =>
       stackedShareOf === null ? {} : { stacked: Math.log(stackedShareOf(score)) };
-    const candidate = (c: number): Candidate => ({
-      item: catalogue.at(items[c]!),
-      source: this.#sourceOf(features, c, isReturn(features, weights.length, c) ? returnWeights : weights),
-      score: scores[c]!,
-      share: shareOf(scores[c]!),
-      ...stackedOf(stack?.scores[c]),
-    });
-    const fresh = Math.floor(this.maxCandidates * this.#newShare);
-    // What is in the last places has no larger score.
-    if (most <= Math.min(items.length, this.maxCandidates - fresh)) {
-      return this.#best(items, scores, most).map(candidate);
-    }
-    const order = this.#best(items, scores, this.maxCandidates);
-    const found = new Map<number, Candidate>();
-    const add = (c: number) => found.set(items[c]!, candidate(c));
-    for (const c of order.slice(0, this.maxCandidates - fresh)) add(c);
     let lowest = items.length === 0 ? 0 : Infinity;
     for (let c = 0; c < items.length; c++) lowest = Math.min(lowest, scores[c]!);
-    // Half of the room for what no source proposes, which is all that they leave, is for the newest items.
-    const newest = found.size + Math.ceil((this.maxCandidates - found.size) / 2);
+    return {
+      proposed: (c: number): Candidate => ({
+        item: catalogue.at(items[c]!),
+        source: this.#sourceOf(features, c, isReturn(features, weights.length, c) ? returnWeights : weights),
+        score: scores[c]!,
+        share: shareOf(scores[c]!),
+        ...stackedOf(stack?.scores[c]),
+      }),
+      unproposed: (index: number, source: CandidateSource): Candidate => ({
+        ...{ item: catalogue.at(index), source, score: lowest, share: shareOf(lowest) },
+        ...stackedOf(),
+      }),
+    };
+  }
+
+  /** The best of what was proposed, then new and drawn items, then what else was proposed while there is room. */
+  #withUnproposed(request: CandidateRequest, candidates: ScoredCandidates): Candidate[] {
+    const { maxCandidates } = this;
+    const gatherer = this.#gatherer;
+    const { items } = gatherer;
+    const { proposed, unproposed } = this.#describe(candidates);
+    const order = this.#best.of(items, candidates.scores, maxCandidates);
+    const first = maxCandidates - this.#newPlaces;
+    const found = new Map<number, Candidate>();
+    const add = (c: number) => found.set(items[c]!, proposed(c));
+    for (const c of order.slice(0, first)) add(c);
     const fill = (indices: Iterable<number>, source: CandidateSource, until: number) => {
       let looks = LOOKS_A_PLACE * (until - found.size);
       for (const index of indices) {
@@ -263,19 +261,14 @@ export class Retrieval {
         if (found.has(index) || !gatherer.may(index)) continue;
         const at = gatherer.placeOf(index);
         if (at >= 0) add(at);
-        else {
-          const last = { score: lowest, share: shareOf(lowest), ...stackedOf() };
-          found.set(index, { item: catalogue.at(index), source, ...last });
-        }
+        else found.set(index, unproposed(index, source));
       }
     };
-    fill(this.lists.fresh(), "new", newest);
-    fill(this.lists.ring.from(placeOf(request)), "drawn", this.maxCandidates);
-    for (let k = this.maxCandidates - fresh; k < order.length && found.size < this.maxCandidates; k++) {
-      add(order[k]!);
-    }
-    const all = [...found.values()];
-    return most === Infinity ? all : all.sort((a, b) => b.score - a.score).slice(0, most);
+    // Half of the room, which is all that the sources leave, is for the newest items.
+    fill(this.lists.fresh(), "new", found.size + Math.ceil((maxCandidates - found.size) / 2));
+    fill(this.lists.ring.from(placeOf(request)), "drawn", maxCandidates);
+    for (let k = first; k < order.length && found.size < maxCandidates; k++) add(order[k]!);
+    return [...found.values()];
   }
 
   /** The best of a list that is the same for everybody, at most `maxCandidates`. */
@@ -295,166 +288,26 @@ export class Retrieval {
     return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));
   }
 
-  /** Whether there are preferences for the pair head: before anybody asks for a list, and where the stack orders them. */
-  get #teachesHead(): boolean {
-    const { asked, stackAsked } = this.state;
-    return this.#pairLists !== null && (stackAsked || !asked);
-  }
-
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */
   #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
+    const draw = drawOf(user, item, time);
     // Not by a count, which would always meet the same kind of event where kinds alternate.
-    if (drawOf(user, item, time) % this.#learntEvery() !== 0) return null;
-    const context = this.context(user, time);
-    const excluded = this.revisits ? new Uint32Array() : this.ownItems(user, time);
-    if (excluded.includes(item.index) || this.hadBefore(user, item)) return null;
+    if (draw % this.#learntEvery() !== 0) return null;
+    const { past } = this;
+    const context = past.context(user, time);
+    const excluded = this.revisits ? new Uint32Array() : past.items(user, time);
+    if (excluded.includes(item.index) || past.hadBefore(user, item)) return null;
     const allowed = (other: CatalogueItem) =>
-      !other.withheld && other.expires > time && !this.hadBefore(user, other);
+      !other.withheld && other.expires > time && !past.hadBefore(user, other);
     const request = { user, context, time, excluded, allowed };
     const features = this.#gatherer.gather(request, true);
     const place = this.#gatherer.placeOf(item.index);
     this.sources.take(this.#gatherer.proposersOf(item.index));
     if (place < 0) return null;
     // Before the blend learns from it.
-    const preference = this.#learnOrders(request, features, place);
+    const preference = this.orders.learn({ request, features, place, draw });
     this.state.learnBlend(features, place);
     return preference;
-  }
-
-  /** What the user had up to a time, of the behaviours that are kept. */
-  ownItems({ row }: UserState, time: number): Uint32Array {
-    const { sequences } = this.#view;
-    const own = new Uint32Array(sequences.length(row));
-    let size = 0;
-    for (let place = 0; place < own.length; place++) {
-      if (sequences.time(row, place) <= time) own[size++] = sequences.item(row, place);
-    }
-    return own.subarray(0, size);
-  }
-
-  /** Whether the user had an item before the behaviours that are kept, where that is left out of lists. */
-  hadBefore({ former }: UserState, item: CatalogueItem): boolean {
-    return former !== null && !this.revisits && former.has(item.id);
-  }
-
-  /**
-   * Whether all items that the user had are known. If not, lists contain items that cannot be taken any more and look
-   * better than most: a head would learn from them that good-looking items are not taken, and what it learnt from
-   * other users does not apply to them.
-   */
-  #knowsAll(user: UserState | null): boolean {
-    const { sequences } = this.#view;
-    if (this.revisits || user === null) return true;
-    const dropped = sequences.total(user.row) - sequences.length(user.row);
-    return dropped === (user.former?.behaviours ?? 0);
-  }
-
-  /**
-   * Teaches the stack what was taken out of the blend's best candidates.
-   *
-   * @returns The preference for the pair head; `null` where there is none
-   */
-  #learnOrders(
-    request: CandidateRequest & { readonly user: UserState },
-    features: Features,
-    place: number,
-  ): Preference | null {
-    const { state } = this;
-    if (!state.stackAsked && !this.#teachesHead) return null;
-    const scores = state.blend.score(features);
-    const places = this.#best(this.#gatherer.items, scores, this.maxCandidates);
-    const taken = places.indexOf(place);
-    if (taken < 0) return null;
-    const list = this.#pairList(request, features, scores, places);
-    const { user, time } = request;
-    const item = this.#gatherer.items[place]!;
-    const person = hashString(user.id, 0);
-    if (state.stackAsked) {
-      const model = this.#isRecommended(user, item) ? null : this.#logits(user, places, time);
-      const head = list === null ? null : this.#scorePairs?.(list) ?? null;
-      const by = { ...this.#parts(features, scores, places), head, model };
-      if (by.head !== null || by.bank !== null || by.model !== null) {
-        state.learnStack(by, taken, person, this.#view.modelShare);
-      }
-    }
-    const draw = drawOf(user, this.#view.catalogue.at(item), time);
-    // A robot that takes most of what is taken would own the head.
-    if (list === null || mulberry32(~draw)() >= state.stack.sayOf(person)) return null;
-    const random = mulberry32(draw);
-    return preferenceOf(list, this.#pairLists!.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
-  }
-
-  /** Whether an item is on an open list that the user was shown and this engine has ordered. */
-  #isRecommended({ pending }: UserState, item: number): boolean {
-    const { id } = this.#view.catalogue.at(item);
-    for (const { shown, recommended, rows } of pending.values()) {
-      if (shown && recommended && rows.items.some((one) => one.id === id)) return true;
-    }
-    return false;
-  }
-
-  #logits(user: UserState, places: readonly number[], time: number): Float64Array | null {
-    const { catalogue, modelShare = 0 } = this.#view;
-    if (modelShare === 0) return null;
-    const { items } = this.#gatherer;
-    return this.#view.logits?.(user, places.map((place) => catalogue.at(items[place]!)), time) ?? null;
-  }
-
-  /** The best candidates with values for the pair head; `null` where it does not order. */
-  #pairList(
-    request: CandidateRequest,
-    { count, values }: Features,
-    scores: Float64Array,
-    places: readonly number[],
-  ): PairList | null {
-    if (count === 0 || !this.#knowsAll(request.user)) return null;
-    return this.#pairLists?.make(request, { places, items: this.#gatherer.items, values, scores }) ?? null;
-  }
-
-  /** Scores of the best candidates by part, except those of head and model. */
-  #parts({ values }: Features, scores: Float64Array, places: readonly number[]): ScoresByPart {
-    const blend = Float64Array.from(places, (place) => scores[place]!);
-    const [F, next] = [this.#gatherer.names.length, this.#gatherer.names.indexOf(NEXT.name)];
-    // Features are ln(1 + s/mean); scores of the bank are ln s up to a constant.
-    const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
-    return { blend, head: null, bank: bank.some(Number.isFinite) ? bank : null, model: null };
-  }
-
-  /** Scores of the stack without the model's part; all but the best candidates get the lowest score. */
-  #stack(request: CandidateRequest, features: Features, blended: Float64Array) {
-    const { stack } = this.state;
-    const share = this.needsModel ? this.#view.modelShare! : 0;
-    const places = this.#best(this.#gatherer.items, blended, this.maxCandidates);
-    const by = this.#parts(features, blended, places);
-    const scorePairs = features.count > 0 && this.#knowsAll(request.user) ? this.#scorePairs : null;
-    const isThere = { ...by, head: scorePairs, model: share > 0 || null };
-    const there = PARTS.filter((part) => isThere[part] !== null);
-    // The head's list takes time, so it is not made when the head has no say.
-    const list = stack.partsOf(there, share).includes("head")
-      ? this.#pairList(request, features, blended, places)
-      : null;
-    const head = list === null ? null : scorePairs!(list);
-    const { scores: best, ...stacked } = stack.scoreBut({ ...by, head }, share, there);
-    const lowest = best.length === 0 ? 0 : best.reduce((least, score) => Math.min(least, score));
-    const scores = new Float64Array(features.count).fill(lowest);
-    for (const [i, place] of places.entries()) scores[place] = best[i]!;
-    return { scores, lowest, ...stacked };
-  }
-
-  /** Places of the best `limit`, best first; among equals by id. */
-  #best(items: readonly number[], scores: Float64Array, limit: number): number[] {
-    const count = items.length;
-    if (this.#sorted.length < count) this.#sorted = new Float64Array(2 * count);
-    let border = -Infinity;
-    if (count > limit) {
-      for (let c = 0; c < count; c++) this.#sorted[c] = scores[c]!;
-      border = nthLargest(this.#sorted, limit, count);
-    }
-    const order: number[] = [];
-    for (let c = 0; c < count; c++) if (scores[c]! >= border) order.push(c);
-    const { catalogue } = this.#view;
-    return order.sort((a, b) => scores[b]! - scores[a]! || catalogue.compare(items[a]!, items[b]!))
-      .slice(0, limit);
   }
 
   /** The source that adds most to the candidate's score. */

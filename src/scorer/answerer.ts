@@ -240,7 +240,7 @@ export class Answerer {
     const { policy, logCandidates } = this.#options;
     const { retrieval, maxCandidates, diversity = event.diversity } = settings;
     const ranking = this.#ranking(event, settings);
-    const isStack = ranking === "auto" && !this.#state.retrieval.needsModel;
+    const isStack = ranking === "auto" && !this.#state.retrieval.orders.needsModel;
     const decides = (ranking === "blend" || isStack) &&
       (settings.policy ?? policy).name === "greedy";
     const takesAll = diversity === undefined && retrieval?.without === undefined &&

@@ -63,7 +63,7 @@ function gatesOf(
 ): Gates {
   const { candidates, filter, time } = event;
   const query = event.item === undefined ? event.like : [event.item];
-  const own = retrieval.context(user, time);
+  const own = retrieval.past.context(user, time);
   // By default, what the user had is left out of what is made for the user alone.
   const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
   // What a request names itself is capped only when it says so, too.
@@ -72,8 +72,8 @@ function gatesOf(
     own,
     query,
     ids: [...event.exclude ?? [], ...query ?? []],
-    seen: seenToo ? [] : [...retrieval.ownItems(user, time)],
-    hadBefore: (item) => !seenToo && retrieval.hadBefore(user, item),
+    seen: seenToo ? [] : [...retrieval.past.items(user, time)],
+    hadBefore: (item) => !seenToo && retrieval.past.hadBefore(user, item),
     passes: filterOf(filter),
     over: cap === null ? null : overshown(user, cap, time, frequency?.remembered ?? 0),
   };

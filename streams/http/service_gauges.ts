@@ -200,7 +200,7 @@ export class ServiceGauges {
       });
       for (const panel of inspection?.panels ?? []) this.#collectPanel(String(partition), panel);
       this.#collectSources(String(partition), state.retrieval.sources);
-      for (const part of state.retrieval.ordering) {
+      for (const part of state.retrieval.orders.parts) {
         this.#ordering.set({ partition: String(partition), part }, 1);
       }
     }

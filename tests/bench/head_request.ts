@@ -35,8 +35,8 @@ function ask({ retrieval, users, clock }: TaskState, name: string): number {
   if (user === undefined) throw new RangeError(`Cannot ask for user ${name}: nobody has this name`);
   const { time } = clock;
   const begun = performance.now();
-  const context = retrieval.context(user, time);
-  const excluded = retrieval.ownItems(user, time);
+  const context = retrieval.past.context(user, time);
+  const excluded = retrieval.past.items(user, time);
   retrieval.candidates({ user, context, time, excluded, allowed: () => true }, { most: 20, stacked: true });
   return performance.now() - begun;
 }

@@ -25,7 +25,7 @@ Deno.test("Lists stay those of the people when one user repeats two items a thou
   /** What goes with item 5, and what all people do. */
   const lists = () => {
     const user = users.get("somebody")!;
-    const request = { user, context: retrieval.context(user, time), time, allowed: () => true };
+    const request = { user, context: retrieval.past.context(user, time), time, allowed: () => true };
     for (const source of sources) source.ask?.(request);
     const beside = sources.filter(({ name }) => ["co-visited", "together", "follows"].includes(name))
       .map((source) => [source.name, listOfSource(task, source, 5, () => true)] as const);

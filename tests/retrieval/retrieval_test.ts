@@ -22,7 +22,7 @@ Deno.test("Retrieval.candidates() of few gives those of all that have the larges
   }
   const { retrieval, catalogue, users } = task;
   for (const user of users.values()) {
-    const context = retrieval.context(user, time);
+    const context = retrieval.past.context(user, time);
     const excluded = [catalogue.get("i0")!.index];
     const query = { user, context, time, excluded, allowed: ({ id }: { id: string }) => id !== "i1" };
     const all = retrieval.candidates(query);

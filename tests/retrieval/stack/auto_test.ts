@@ -140,7 +140,7 @@ Deno.test("TaskState.apply() asks the model again where the head that was better
     const task = taught(options, [], serving);
     Object.assign(task.retrieval.state, { stack: withoutModel() });
     task.retrieval.state.askStack();
-    return [task.retrieval.ordering, task.retrieval.needsModel, ask(task).orderedBy];
+    return [task.retrieval.orders.parts, task.retrieval.orders.needsModel, ask(task).orderedBy];
   };
   assert.deepEqual(ordering(OPTIONS, headed()), [["head"], false, "stack"]);
   for (const [options, serving] of [[OPTIONS, served], [{ ...OPTIONS, retrieval }, headed()]] as const) {

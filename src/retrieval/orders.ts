@@ -1,0 +1,197 @@
+/**
+ * What orders the candidates that the blend likes best: the parts of the stack that are there. Learns how far to trust
+ * each of them from what is taken, and makes the preferences that teach the pair head.
+ *
+ * @module
+ */
+
+import { mulberry32 } from "../draws/random.ts";
+import { hashString } from "../embeddings/hash.ts";
+import type { CatalogueItem } from "../items/catalogue.ts";
+import type { PairList, ScoreList } from "../nn/models/pair_head/pair_list.ts";
+import { type Preference, preferenceOf } from "../samples/preference.ts";
+import type { UserState } from "../users/user_state.ts";
+import type { BestPlaces } from "./best_places.ts";
+import type { Features } from "./features.ts";
+import type { Gatherer, RetrievalView } from "./gatherer.ts";
+import type { PairLists } from "./head/pair_lists.ts";
+import type { Past } from "./past.ts";
+import type { RetrievalState } from "./retrieval_state.ts";
+import type { CandidateRequest } from "./signals/candidate_request.ts";
+import { NEXT } from "./sources/next.ts";
+import { type Part, PARTS, type ScoresByPart, type Stacked } from "./stack/stack.ts";
+
+/** Candidates of a preference: what more of them bring, more preferences in the same bytes bring, too. */
+const PREFERENCE_CANDIDATES = 16;
+
+/** What {@linkcode Orders} works with. */
+export interface OrdersParts {
+  readonly view: RetrievalView;
+  readonly state: RetrievalState;
+  readonly past: Past;
+  readonly gatherer: Gatherer;
+  readonly best: BestPlaces;
+  /** Makes the lists that the pair head orders; `null` where it does not. */
+  readonly pairLists: PairLists | null;
+  /** Candidates that are ordered, the blend's best. */
+  readonly maxCandidates: number;
+}
+
+/** Scores by the stack without the model's part. */
+export interface StackedScores extends Stacked {
+  /** By candidate; all but the blend's best have the lowest score. */
+  readonly scores: Float64Array;
+  readonly lowest: number;
+}
+
+/** A behaviour before which a list was made. */
+export interface TakenFrom {
+  readonly request: CandidateRequest & { readonly user: UserState };
+  /** Of all candidates. */
+  readonly features: Features;
+  /** Place of the item that was taken. */
+  readonly place: number;
+  /** 32 bits that depend on the behaviour alone. */
+  readonly draw: number;
+}
+
+/** Orders candidates by the stack, and teaches it. */
+export class Orders {
+  readonly #with: OrdersParts;
+
+  /** Orders what the gatherer gave last. */
+  constructor(parts: OrdersParts) {
+    this.#with = parts;
+  }
+
+  /** Whether the stack uses the model's scores, too. */
+  get needsModel(): boolean {
+    return this.#with.state.stack.partsOf(this.#there, this.#modelShare).includes("model");
+  }
+
+  /** The parts that order lists under `ranking: "auto"` now; none before such a list was asked for. */
+  get parts(): readonly Part[] {
+    const { stack, stackAsked } = this.#with.state;
+    return stackAsked ? stack.partsOf(this.#there, this.#modelShare) : [];
+  }
+
+  /** The parts that can order a list now. */
+  get #there(): readonly Part[] {
+    const there = {
+      blend: true,
+      head: this.#scorePairs !== null,
+      bank: (this.#with.view.bank ?? null) !== null,
+      model: this.#modelShare > 0,
+    };
+    return PARTS.filter((part) => there[part]);
+  }
+
+  get #modelShare(): number {
+    return this.#with.view.modelShare ?? 0;
+  }
+
+  /** The pair head; `null` where there is none. */
+  get #scorePairs(): ScoreList | null {
+    const { pairLists, view } = this.#with;
+    return pairLists === null ? null : view.order?.(pairLists.names) ?? null;
+  }
+
+  /** Whether there are preferences for the pair head: before anybody asks for a list, and where the stack orders them. */
+  get #teachesHead(): boolean {
+    const { pairLists, state } = this.#with;
+    return pairLists !== null && (state.stackAsked || !state.asked);
+  }
+
+  /** Scores candidates by the stack without the model's part. @param blended Their scores by the blend */
+  score(request: CandidateRequest, features: Features, blended: Float64Array): StackedScores {
+    const { state: { stack }, gatherer, best, maxCandidates, past } = this.#with;
+    const share = this.needsModel ? this.#modelShare : 0;
+    const places = best.of(gatherer.items, blended, maxCandidates);
+    const by = this.#scoresByPart(features, blended, places);
+    const scorePairs = features.count > 0 && past.knowsAll(request.user) ? this.#scorePairs : null;
+    const isThere = { ...by, head: scorePairs, model: share > 0 || null };
+    const there = PARTS.filter((part) => isThere[part] !== null);
+    // The head's list takes time, so it is not made when the head has no say.
+    const list = stack.partsOf(there, share).includes("head")
+      ? this.#pairList(request, features, blended, places)
+      : null;
+    const head = list === null ? null : scorePairs!(list);
+    const { scores: ordered, ...stacked } = stack.scoreBut({ ...by, head }, share, there);
+    const lowest = ordered.length === 0 ? 0 : ordered.reduce((least, score) => Math.min(least, score));
+    const scores = new Float64Array(features.count).fill(lowest);
+    for (const [i, place] of places.entries()) scores[place] = ordered[i]!;
+    return { scores, lowest, ...stacked };
+  }
+
+  /**
+   * Learns from what was taken out of the blend's best candidates.
+   *
+   * @returns The preference for the pair head; `null` where there is none
+   */
+  learn({ request, features, place, draw }: TakenFrom): Preference | null {
+    const { state, gatherer, best, maxCandidates, pairLists } = this.#with;
+    if (!state.stackAsked && !this.#teachesHead) return null;
+    const scores = state.blend.score(features);
+    const places = best.of(gatherer.items, scores, maxCandidates);
+    const taken = places.indexOf(place);
+    if (taken < 0) return null;
+    const list = this.#pairList(request, features, scores, places);
+    const { user, time } = request;
+    const person = hashString(user.id, 0);
+    if (state.stackAsked) {
+      const model = this.#isRecommended(user, gatherer.items[place]!)
+        ? null
+        : this.#logits(user, places, time);
+      const head = list === null ? null : this.#scorePairs?.(list) ?? null;
+      const by = { ...this.#scoresByPart(features, scores, places), head, model };
+      if (by.head !== null || by.bank !== null || by.model !== null) {
+        state.learnStack(by, taken, person, this.#with.view.modelShare);
+      }
+    }
+    // A robot that takes most of what is taken would own the head.
+    if (list === null || mulberry32(~draw)() >= state.stack.sayOf(person)) return null;
+    const random = mulberry32(draw);
+    return preferenceOf(list, pairLists!.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
+  }
+
+  /** Whether an item is on an open list that the user was shown and this engine has ordered. */
+  #isRecommended({ pending }: UserState, item: number): boolean {
+    const { id } = this.#itemAt(item);
+    for (const { shown, recommended, rows } of pending.values()) {
+      if (shown && recommended && rows.items.some((one) => one.id === id)) return true;
+    }
+    return false;
+  }
+
+  #logits(user: UserState, places: readonly number[], time: number): Float64Array | null {
+    if (this.#modelShare === 0) return null;
+    const { view, gatherer: { items } } = this.#with;
+    return view.logits?.(user, places.map((place) => this.#itemAt(items[place]!)), time) ?? null;
+  }
+
+  #itemAt(index: number): CatalogueItem {
+    return this.#with.view.catalogue.at(index);
+  }
+
+  /** The best candidates with values for the pair head; `null` where it does not order. */
+  #pairList(
+    request: CandidateRequest,
+    { count, values }: Features,
+    scores: Float64Array,
+    places: readonly number[],
+  ): PairList | null {
+    const { past, pairLists, gatherer: { items } } = this.#with;
+    if (count === 0 || !past.knowsAll(request.user)) return null;
+    return pairLists?.make(request, { places, items, values, scores }) ?? null;
+  }
+
+  /** Scores of the best candidates by part, except those of head and model. */
+  #scoresByPart({ values }: Features, scores: Float64Array, places: readonly number[]): ScoresByPart {
+    const { names } = this.#with.gatherer;
+    const blend = Float64Array.from(places, (place) => scores[place]!);
+    const [F, next] = [names.length, names.indexOf(NEXT.name)];
+    // Features are ln(1 + s/mean); scores of the bank are ln s up to a constant.
+    const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
+    return { blend, head: null, bank: bank.some(Number.isFinite) ? bank : null, model: null };
+  }
+}
