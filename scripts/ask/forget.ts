@@ -6,6 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { ErasureReceipt } from "../../streams/backup/erased_since.ts";
 import { renderFacts } from "../../streams/report/table.ts";
 import type { ErasurePlace, ErasureView, Remainder } from "../../streams/service/erasure/erasure_view.ts";
 import {
@@ -34,15 +35,11 @@ interface Flags extends ServerFlags {
   readonly wait: number;
 }
 
-/** Evidence of an erasure. */
-interface Receipt {
-  /** SHA-256 of the id, so that the receipt does not contain it. */
-  readonly userSha256: string;
+/** Evidence of an erasure, which has a hash of the id in place of the id. */
+interface Receipt extends ErasureReceipt {
   readonly deployment: string;
   /** Whether there was state of the user before; `null` if no process could tell. */
   readonly wasKnown: boolean | null;
-  /** When the event became durable. */
-  readonly taken: string;
   /** When task, learner and the rewritable part of the log were free of the user; `null`: not yet. */
   readonly erased: string | null;
   /** State of the erasure; `null` if no process could tell. */

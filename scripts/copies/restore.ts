@@ -17,6 +17,7 @@ import { describe, progress } from "./report.ts";
 interface Flags extends LogFlags {
   readonly from: string;
   readonly verify?: true;
+  readonly erased?: string;
 }
 
 async function main(flags: Flags): Promise<number> {
@@ -30,8 +31,16 @@ async function main(flags: Flags): Promise<number> {
     prefix: flags.prefix,
     reads: NEWEST_FORMATS,
     verifyOnly,
+    erased: flags.erased,
+    now: Date.now,
     tell,
   });
+  if (made.erasedAgain > 0) {
+    print(
+      Deno.stderr,
+      `erased since: ${made.erasedAgain} of its users; \`run\` erases them again when it starts\n`,
+    );
+  }
   const what = `${describe(made)} of ${made.made}, by ${made.by}`;
   print(Deno.stdout, verifyOnly ? `whole: ${what}\n` : `done: ${placeOf(flags)} has ${what}\n`);
   return 0;
@@ -43,6 +52,10 @@ const program = addLogFlags(
 )
   .requiredOption("--from <folder>", "the backup")
   .option("--verify", "only verify it")
+  .option(
+    "--erased <path>",
+    "a receipt of `forget`, or a folder of them: who was erased since the backup was made is erased again",
+  )
   .addHelpText(
     "after",
     `\nExamples:\n  ${name} --from backups/monday --verify\n  ${name} --from backups/monday --log-path .data/new.sqlite`,

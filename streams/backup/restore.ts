@@ -5,6 +5,7 @@
  */
 
 import { fullOr } from "./backup.ts";
+import { eraseAgain, readReceipts } from "./erased_since.ts";
 import { hasRecordCopies } from "./record_backup.ts";
 import { refillAll } from "./record_restore.ts";
 import type { CopyProgress, LogKind } from "../log/kind.ts";
@@ -26,13 +27,24 @@ export interface RestoreOptions {
   readonly reads: NewestFormats;
   /** Only verifies it. */
   readonly verifyOnly: boolean;
+  /** File or folder with receipts of erasures: of whom they name after the backup was made. @default {nobody} */
+  readonly erased?: string | undefined;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
   /** See {@linkcode CopyProgress}: first of verifying, then of restoring. */
   readonly tell?: CopyProgress;
 }
 
+/** What was restored. */
+export interface Restored extends Manifest {
+  /** Users whom the service erases again when it starts. */
+  readonly erasedAgain: number;
+}
+
 /** Restores a backup. @throws Error when it is not whole, of another kind, or the log to make exists */
-export async function restore(options: RestoreOptions): Promise<Manifest> {
-  const { from, kind, verifyOnly, tell = () => {} } = options;
+export async function restore(options: RestoreOptions): Promise<Restored> {
+  const { from, kind, verifyOnly, erased, tell = () => {} } = options;
+  const receipts = erased === undefined ? [] : await readReceipts(erased);
   const manifest = await readManifest(from);
   if (manifest.kind !== kind.kind) {
     throw new Error(
@@ -44,11 +56,18 @@ export async function restore(options: RestoreOptions): Promise<Manifest> {
   if (problems.length > 0) {
     throw new Error(`Cannot restore ${from}, which is damaged: ${problems.join("; ")}; take another backup`);
   }
-  if (!verifyOnly) {
-    refuseNewer(`restore ${from}`, manifest.formats ?? {}, options.reads);
-    await putBack(manifest, options);
-  }
-  return manifest;
+  if (verifyOnly) return { ...manifest, erasedAgain: 0 };
+  refuseNewer(`restore ${from}`, manifest.formats ?? {}, options.reads);
+  await putBack(manifest, options);
+  if (receipts.length === 0) return { ...manifest, erasedAgain: 0 };
+  await using log = await kind.open(options.options);
+  const { made } = manifest;
+  const erasedAgain = await eraseAgain(log, topicNames(options.prefix), {
+    receipts,
+    made,
+    now: options.now(),
+  });
+  return { ...manifest, erasedAgain };
 }
 
 async function putBack(

@@ -18,7 +18,10 @@ const kind = kindOf("sqlite");
 const backUpTo = (path: string, to: string, tell = () => {}) =>
   backUp({ kind, options: { path }, prefix: "meander.", to, by: "0.2.0", now: () => 0, tell });
 const restoreTo = (from: string, path: string) =>
-  restore({ from, kind, options: { path }, prefix: "meander.", reads: NEWEST_FORMATS, verifyOnly: false });
+  restore({
+    ...{ from, kind, options: { path }, prefix: "meander.", reads: NEWEST_FORMATS, verifyOnly: false },
+    now: Date.now,
+  });
 
 /** A log of some records. */
 async function filled(path: string, records = 2000): Promise<SqliteLog> {

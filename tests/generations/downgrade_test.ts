@@ -62,7 +62,10 @@ Deno.test("openLog() and restore() refuse what a newer release has worked on, an
   const kind = kindOf("sqlite"), prefix = "meander.";
   await backUp({ kind, options: { path: logPath }, prefix, to, by: "0.2.0", now: Date.now });
   const putBack = (verifyOnly: boolean) =>
-    restore({ from: to, kind, options: { path }, prefix, reads: NEWEST_FORMATS, verifyOnly });
+    restore({
+      ...{ from: to, kind, options: { path }, prefix, reads: NEWEST_FORMATS, verifyOnly },
+      now: Date.now,
+    });
   await putBack(true);
   await assert.rejects(putBack(false), /Cannot restore .*: meander 0\.4\.0 has worked on it/);
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);

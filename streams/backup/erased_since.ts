@@ -1,0 +1,81 @@
+/**
+ * Erases again, after a restore, whoever was erased since the backup was made, by the receipts of `forget`.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { encodeEvent } from "../../src/events/codec.ts";
+import type { Log, NewRecord } from "../log/log.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import { readAll } from "../log/reading.ts";
+import { servingGeneration } from "../topics/serving.ts";
+import { generationTopics, type Topics } from "../topics/topics.ts";
+
+/** What a receipt says that a restore needs. */
+export interface ErasureReceipt {
+  /** SHA-256 of the user's id, hexadecimal. */
+  readonly userSha256: string;
+  /** When the erasure was on the log, ISO 8601. */
+  readonly taken: string;
+}
+
+/** Clocks of those who erased and of those who backed up may differ by so much. */
+const CLOCKS_MS = 60_000;
+
+/** Reads receipts, in a file or a folder of files. @throws Error that names what is none */
+export async function readReceipts(path: string): Promise<ErasureReceipt[]> {
+  const { isDirectory } = await Deno.stat(path);
+  const entries = isDirectory ? await Array.fromAsync(Deno.readDir(path)) : [];
+  const files = isDirectory ? entries.map(({ name }) => join(path, name)).sort() : [path];
+  return await Promise.all(files.map(async (file) => {
+    const receipt: Partial<ErasureReceipt> = await Deno.readTextFile(file).then(JSON.parse).catch((cause) => {
+      throw new Error(`Cannot read ${file} as a receipt of an erasure`, { cause });
+    });
+    const { userSha256 = "", taken = "" } = receipt ?? {};
+    if (/^[0-9a-f]{64}$/.test(userSha256) && Date.parse(taken) > 0) return { userSha256, taken };
+    throw new Error(
+      `Cannot read ${file} as a receipt of an erasure: it does not say who was erased, and when`,
+    );
+  }));
+}
+
+/**
+ * Appends an erasure for each user whom the log has and a receipt names that is newer than the backup.
+ *
+ * @param made when the backup was made, ISO 8601
+ * @returns how many users these are
+ */
+export async function eraseAgain(
+  log: Log,
+  topics: Topics,
+  { receipts, made, now }: {
+    readonly receipts: readonly ErasureReceipt[];
+    readonly made: string;
+    /** Milliseconds since the epoch. */
+    readonly now: number;
+  },
+): Promise<number> {
+  const newer = receipts.filter(({ taken }) => Date.parse(taken) >= Date.parse(made) - CLOCKS_MS);
+  const times = new Map(newer.map(({ userSha256, taken }) => [userSha256, Date.parse(taken)]));
+  const { events } = topics;
+  const { state } = generationTopics(topics, await servingGeneration(log, topics));
+  const all = await log.topics();
+  const users = new Set<string>();
+  for (const topic of [events, state]) {
+    for (let partition = 0; partition < (all.get(topic)?.partitions ?? 0); partition++) {
+      for await (const { key } of readAll(log, topic, partition)) if (key !== null) users.add(key);
+    }
+  }
+  const records: NewRecord[] = [];
+  for (const user of users) {
+    const time = times.get(createHash("sha256").update(user).digest("hex"));
+    if (time === undefined) continue;
+    const value = encodeEvent({ type: "forget", user, time: Math.min(time, now) });
+    const partition = partitionOf(user, all.get(events)!.partitions);
+    records.push({ topic: events, partition, key: user, value, time: now });
+  }
+  if (records.length > 0) await log.append(records);
+  return records.length;
+}
