@@ -263,7 +263,7 @@ export class Lists {
     const asked = event.candidates === undefined ? { ...event, list: "popular" } as const : event;
     const { catalogue } = this.#state;
     const itemOf = (id: string) => catalogue.get(id) ?? catalogue.unknown(id, event.time);
-    const candidates = this.#answerer.candidates(user, asked, { itemOf });
+    const { candidates } = this.#answerer.candidates(user, asked, { itemOf });
     const items = candidates.map(({ item, source }) => ({ item: item.id, source }));
     return items.length > 0 ? { items } : { items, empty: this.#answerer.whyEmpty(user, asked) };
   }

@@ -63,6 +63,14 @@ export interface Candidate {
   readonly stacked?: number;
 }
 
+/** What {@linkcode Retrieval.candidates} finds. */
+export interface Found {
+  /** The candidates, best first. */
+  readonly candidates: readonly Candidate[];
+  /** Which parts order them; `null` where the stack does not. */
+  readonly stacked: Stacked | null;
+}
+
 /** Options of {@linkcode Retrieval.candidates}. */
 export interface CandidateOptions {
   /** Most candidates to give, those with the largest scores. @default {Infinity} */
@@ -109,7 +117,6 @@ export class Retrieval {
   readonly #sources: readonly Source[];
   /** By source: the feature that repeats its own; −1 = none does. */
   readonly #repeats: Int16Array;
-  #stacked: Stacked | null = null;
   /** Scratch: what was done before a behaviour that is learnt. */
   readonly #before = new ContextBuffer(LEARNT_CONTEXT);
 
@@ -144,11 +151,6 @@ export class Retrieval {
     const pairLists = options.head === true ? new PairLists(parts, gatherer.names) : null;
     const { state, maxCandidates } = this;
     this.orders = new Orders({ view, state, past, gatherer, best, pairLists, maxCandidates });
-  }
-
-  /** Which parts order what {@linkcode Retrieval.candidates} gave last; `null` where the stack does not. */
-  get stacked(): Stacked | null {
-    return this.#stacked;
   }
 
   /**
@@ -195,20 +197,21 @@ export class Retrieval {
   candidates(
     request: CandidateRequest,
     { most = Infinity, stacked = false }: CandidateOptions = {},
-  ): Candidate[] {
+  ): Found {
     const features = this.#gatherer.gather(request, false);
     const blended = this.state.blend.score(features);
     const stack = stacked ? this.orders.score(request, features, blended) : null;
-    this.#stacked = stack;
     const scores = stack !== null && most < Infinity ? stack.scores : blended;
     const { items } = this.#gatherer;
-    const candidates = { features, scores, stack };
+    const scored = { features, scores, stack };
     // What is in the last places has no larger score.
     if (most <= Math.min(items.length, this.maxCandidates - this.#newPlaces)) {
-      return this.#best.of(items, scores, most).map(this.#describe(candidates).proposed);
+      const best = this.#best.of(items, scores, most);
+      return { candidates: best.map(this.#describe(scored).proposed), stacked: stack };
     }
-    const all = this.#withUnproposed(request, candidates);
-    return most === Infinity ? all : all.sort((a, b) => b.score - a.score).slice(0, most);
+    const all = this.#withUnproposed(request, scored);
+    if (most < Infinity) all.sort((a, b) => b.score - a.score).splice(most);
+    return { candidates: all, stacked: stack };
   }
 
   /** How many of the candidates are kept for items that no source proposes. */
@@ -244,12 +247,12 @@ export class Retrieval {
   }
 
   /** The best of what was proposed, then new and drawn items, then what else was proposed while there is room. */
-  #withUnproposed(request: CandidateRequest, candidates: ScoredCandidates): Candidate[] {
+  #withUnproposed(request: CandidateRequest, scored: ScoredCandidates): Candidate[] {
     const { maxCandidates } = this;
     const gatherer = this.#gatherer;
     const { items } = gatherer;
-    const { proposed, unproposed } = this.#describe(candidates);
-    const order = this.#best.of(items, candidates.scores, maxCandidates);
+    const { proposed, unproposed } = this.#describe(scored);
+    const order = this.#best.of(items, scored.scores, maxCandidates);
     const first = maxCandidates - this.#newPlaces;
     const found = new Map<number, Candidate>();
     const add = (c: number) => found.set(items[c]!, proposed(c));

@@ -22,7 +22,7 @@ import type {
 } from "../events/recommendation.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
-import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
+import type { Candidate, Found, Retrieval } from "../retrieval/retrieval.ts";
 import type { Stacked } from "../retrieval/stack/stack.ts";
 import { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";
@@ -160,10 +160,10 @@ export class Answerer {
     const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
     const unserved = wanted.some((model) => this.#scorer(model) === undefined);
     const stacked = this.isStacked(user, event, assigned);
-    const candidates = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
+    const found = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
+    const { candidates } = found;
     const kind = scoreKindOf(this.#state.statistics);
-    const by = stacked ? this.#state.retrieval.stacked : null;
-    const scores = { user, event, candidates, kind, stacked: by, byModel: new Map() };
+    const scores = { ...found, user, event, kind, byModel: new Map() };
     const own = this.#order(scores, unserved ? {} : settings, OWN_DRAW);
     const slate = interleaved === null || unserved
       ? this.#chosen(scores, own)
@@ -217,7 +217,7 @@ export class Answerer {
       readonly stacked?: boolean;
       readonly itemOf?: (id: string) => CatalogueItem;
     } = {},
-  ): readonly Candidate[] {
+  ): Found {
     return findCandidates(this.#state, user, event, {
       ...{ frequency: this.#options.frequency, most, stacked, itemOf },
     });

@@ -7,7 +7,7 @@
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
 import { type Context, contextOf } from "../retrieval/signals/context.ts";
-import type { Candidate, Retrieval } from "../retrieval/retrieval.ts";
+import type { Candidate, Found, Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
 import type { UserState } from "../users/user_state.ts";
@@ -85,7 +85,7 @@ export function findCandidates(
   user: UserState,
   event: RequestEvent,
   { frequency, most, stacked, itemOf }: FindOptions,
-): Candidate[] {
+): Found {
   const { catalogue } = view;
   const { time } = event;
   const gates = gatesOf(view, user, event, frequency);
@@ -104,12 +104,13 @@ export function findCandidates(
   const without = new Set(excluded);
   const unknown = new Set(ids);
   let { room } = catalogue;
-  return event.candidates.filter((id) => {
+  const given = event.candidates.filter((id) => {
     const item = catalogue.get(id);
     return item === undefined
       ? !unknown.has(id) && passes(UNKNOWN) && room-- > 0
       : !without.has(item.index) && allowed(item);
-  }).map((id) => ({ item: itemOf(id), source: "given", score: 0, share: 0 }));
+  });
+  return unstacked(given.map((id) => ({ item: itemOf(id), source: "given", score: 0, share: 0 })));
 }
 
 /** What retrieval finds. */
@@ -126,22 +127,28 @@ function retrieved(
   { filter, list = "personal", time }: RequestEvent,
   { own, query }: Gates,
   { excluded, allowed, most, stacked }: Wanted,
-): Candidate[] {
+): Found {
   if (list !== "personal") {
     const without = new Set(excluded);
     const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
     // It says its order alone: each share is half of that before.
-    return listed.slice(0, most)
-      .map((item, place) => ({ item, source: list, score: -place, share: 2 ** (-1 - place) }));
+    return unstacked(
+      listed.slice(0, most)
+        .map((item, place) => ({ item, source: list, score: -place, share: 2 ** (-1 - place) })),
+    );
   }
   const like = query?.map((id) => catalogue.get(id)).filter((item) => item !== undefined).reverse();
-  if (like?.length === 0) return [];
+  if (like?.length === 0) return unstacked([]);
   const context = like === undefined ? own : contextOf(like.map(({ index }) => ({ item: index, time })));
   const categories = filter?.categories ?? filter?.allCategories;
   return retrieval.candidates(
     { user: like === undefined ? user : null, context, time, excluded, allowed, categories },
     { most, stacked },
   );
+}
+
+function unstacked(candidates: readonly Candidate[]): Found {
+  return { candidates, stacked: null };
 }
 
 /** Why a list is empty. Runs the search again, so it costs as much as {@linkcode findCandidates}. */

@@ -25,12 +25,12 @@ Deno.test("Retrieval.candidates() of few gives those of all that have the larges
     const context = retrieval.past.context(user, time);
     const excluded = [catalogue.get("i0")!.index];
     const query = { user, context, time, excluded, allowed: ({ id }: { id: string }) => id !== "i1" };
-    const all = retrieval.candidates(query);
+    const all = retrieval.candidates(query).candidates;
     const sorted = all.toSorted((a, b) => b.score - a.score);
     assert.equal(all.length, 20);
     assert.ok(all.every(({ item: { id } }) => id !== "i0" && id !== "i1"));
     for (const most of [1, 5, 18, 19, 20, 30]) {
-      assert.deepEqual(retrieval.candidates(query, { most }), sorted.slice(0, most));
+      assert.deepEqual(retrieval.candidates(query, { most }).candidates, sorted.slice(0, most));
     }
   }
 });
