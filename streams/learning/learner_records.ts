@@ -50,6 +50,8 @@ export class LearnerRecords implements AsyncDisposable {
   readonly #samplesId: string | null;
   /** Chunks of checkpoints that are on the log. */
   #chunks = 0;
+  /** Offset of the newest version that has a full snapshot: nothing before it is needed. */
+  #neededFrom = 0;
 
   private constructor(
     log: UngroupedLog,
@@ -82,11 +84,21 @@ export class LearnerRecords implements AsyncDisposable {
 
   /** The versions that were not dropped, oldest first, with the bytes of their records; `null` for one that cannot be read. */
   async *versions(): AsyncGenerator<PublishedForm & Pick<ParameterVersion, "version"> | null> {
+    let version: number | undefined, first = 0;
     for await (const record of readAll(this.#log, this.#topics.parameters, 0)) {
       if (record.value === null) continue;
       const found = decoded(record, record.value);
+      if (found?.version !== version) [version, first] = [found?.version, record.offset];
+      if (found?.kind === "full") this.#neededFrom = first;
       yield found && { version: found.version, kind: found.kind, bytes: record.value.length };
     }
+  }
+
+  /** Drops the versions that a full snapshot has replaced, where the previous run was killed before it did. */
+  async dropReplaced(): Promise<void> {
+    const { parameters } = this.#topics;
+    const { start } = await this.#log.bounds(parameters, 0);
+    if (start < this.#neededFrom) await this.#log.trim(parameters, 0, this.#neededFrom);
   }
 
   /** The newest checkpoint, or `null`. @throws LogError `corrupt` when it is damaged */

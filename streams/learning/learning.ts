@@ -155,6 +155,7 @@ export class Learning implements AsyncDisposable {
       if (found === null) isDamaged = true;
       else learning.#versions.found(found.version, found);
     }
+    if (options.snapshotVersions !== null) await records.dropReplaced();
     const checkpoint = await records.checkpoint();
     if (checkpoint === null) await learning.#begin();
     else {

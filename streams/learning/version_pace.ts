@@ -44,6 +44,7 @@ export class VersionPace {
   #published = 0;
   /** Versions on the log since the last one that came with a full snapshot. */
   #sinceFull = 0;
+  #isFull = false;
   /** Bytes of the last full snapshot, and of the deltas since. */
   #fullBytes = 0;
   #deltaBytes = 0;
@@ -73,9 +74,9 @@ export class VersionPace {
     return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
   }
 
-  /** Whether the newest version, published or taken, comes with a full snapshot beside its delta. */
+  /** Whether the newest version taken comes with a full snapshot, which replaces all earlier ones. */
   get isSuperseding(): boolean {
-    return this.#options.snapshotVersions !== null && this.#sinceFull === 0;
+    return this.#options.snapshotVersions !== null && this.#isFull;
   }
 
   /** Makes the next version. @returns Whether the previous run has published it or a later one */
@@ -94,6 +95,7 @@ export class VersionPace {
     const isHeavy = this.#deltaBytes < this.#fullBytes && this.#fullBytes > LIGHT_BYTES;
     const isPeriodic = snapshotVersions !== null &&
       (this.mustReplace || (this.#sinceFull + 1 >= snapshotVersions && !isHeavy));
+    this.#isFull = needsFull || isPeriodic;
     this.#sinceFull = isPeriodic ? 0 : needsFull ? 1 : this.#sinceFull + 1;
     this.needsFull = false;
     this.isChosen = false;
