@@ -6,6 +6,8 @@ import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
+import { readAll } from "../../streams/log/reading.ts";
+import { readJournal } from "../../src/retrieval/signals/signal.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -27,6 +29,7 @@ import {
   untilCommitted,
 } from "../service/deployment.ts";
 import { built, serve, topics } from "./built.ts";
+import { temporaryFolder } from "../scripts/command.ts";
 import { buildAtRest, builtAtRest, builtWhole, contentsBy, contentsOf, legsOf } from "./legs.ts";
 import { begin, endless, Member } from "./members.ts";
 
@@ -221,38 +224,58 @@ Deno.test("rebuildOnline() leaves the other one serving where the new one predic
   assert.equal(member.place.service.serving.model, "base");
 });
 
-Deno.test("a generation that has taken over answers as a clean deployment of it: answers, states and samples, to the byte", async () => {
-  const folder = await Deno.makeTempDir();
-  await using _folder = {
-    [Symbol.asyncDispose]: async () => await Deno.remove(folder, { recursive: true }),
-  };
-  await using log = await SqliteLog.open(`${folder}/served`);
-  const { send, allAnswered } = await deployment(log, [60, 320], 1);
-  const legs = legsOf(log, () => Promise.resolve(() => {}));
-  // A learner publishes when it has time to: without one, what is answered depends on the events alone.
-  const options = { tasks: { 1: 1, 2: 1 }, roles: ["task"] as const, onStep: () => void send(1) };
-  await using member = await Member.start(log, options);
-  assert.ok((await member.build(2)).isSwitched);
-  await send(150);
-  await allAnswered();
-  await member.place.current.stop();
-  await using clean = await SqliteLog.open(`${folder}/clean`);
-  await buildAtRest(clean, log, legs);
-  await clean.append([servingRecord(topics, 2, 0)]);
-  const before = (await answersOn(clean)).length;
-  await using service = await begin(clean, options, { generation: 2, ends: endless(options, 2) });
-  const answers = await answersOn(log);
-  await until(async () => (await answersOn(clean)).length === answers.length, "all are answered");
-  await service.stop();
-  assert.ok(answers.length > before + 20, `${answers.length - before} answers after the switch`);
-  assert.deepEqual(await answersOn(clean), answers);
-  const contents = async (of: Log) => {
-    const { statistics, ...others } = await contentsBy(of, 1);
-    // Other statistics are written commit by commit, as journals.
-    return { ...others, items: new Map([...statistics].filter(([key]) => key.startsWith("0/item:"))) };
-  };
-  assert.deepEqual(await contents(clean), await contents(log));
-});
+/** What each task has learnt from behaviours, however commits have cut it. */
+async function signalsOf(log: Log, tasks: number): Promise<string> {
+  const names: string[] = [];
+  const itemAt = (id: string) => names.includes(id) ? names.indexOf(id) : names.push(id) - 1;
+  const entries = [];
+  for (let task = 0; task < tasks; task++) {
+    for await (const { value } of readAll(log, built.signals, task)) {
+      if (value!.length > 0) {
+        entries.push(...readJournal(value!, itemAt).map((entry) => ({ task, ...entry })));
+      }
+    }
+  }
+  return JSON.stringify({ names, entries });
+}
+
+for (const [partitions, tasks] of [[1, 1], [2, 4]] as const) {
+  Deno.test(`a generation of ${tasks} tasks that has taken over in ${partitions} partitions answers as a clean deployment of it: answers, states and samples, to the byte`, async () => {
+    await using folder = await temporaryFolder();
+    await using log = await SqliteLog.open(`${folder.path}/served`);
+    const { send, allAnswered } = await deployment(log, [60, 320], partitions);
+    const legs = legsOf(log, () => Promise.resolve(() => {}));
+    // A learner publishes when it has time to: without one, what is answered depends on the events alone.
+    const options = {
+      tasks: { 1: partitions, 2: tasks },
+      roles: ["task"] as const,
+      onStep: () => void send(1),
+    };
+    await using member = await Member.start(log, options);
+    assert.ok((await member.build(2)).isSwitched);
+    await send(150);
+    await allAnswered();
+    await member.place.current.stop();
+    await using clean = await SqliteLog.open(`${folder.path}/clean`);
+    await buildAtRest(clean, log, legs);
+    await clean.append([servingRecord(topics, 2, 0)]);
+    const sorted = async (of: Log) => (await answersOn(of)).sort((a, b) => a.request < b.request ? -1 : 1); // tasks that share a partition take turns
+    const before = (await answersOn(clean)).length;
+    await using service = await begin(clean, options, { generation: 2, ends: endless(options, 2) });
+    const answers = await sorted(log);
+    await until(async () => (await answersOn(clean)).length === answers.length, "all are answered");
+    await service.stop();
+    assert.ok(answers.length > before + 20, `${answers.length - before} answers after the switch`);
+    assert.deepEqual(await sorted(clean), answers);
+    const contents = async (of: Log) => {
+      const { statistics, signals: _, ...others } = await contentsBy(of, tasks);
+      // Other statistics are written commit by commit, as journals; so are signals.
+      const items = [...statistics].filter(([key]) => /^\d+\/item:/.test(key));
+      return { ...others, items: new Map(items), signals: await signalsOf(of, tasks) };
+    };
+    assert.deepEqual(await contents(clean), await contents(log));
+  });
+}
 
 /** What happens to a process, at which record of the switch. */
 const FAULTS = ([["closing", "after"], ["2", "after"], ["serving", "before"], ["serving", "after"]] as const)
