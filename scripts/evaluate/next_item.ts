@@ -13,6 +13,7 @@ import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
+import { RETURNS } from "../../src/retrieval/signals/returns.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { type Config, taskOptions } from "../../streams/config/config.ts";
@@ -32,8 +33,6 @@ import { type IsTarget, type Positive, targetsOf } from "./targets.ts";
 const COMMIT_EVENTS = 256;
 /** Most items that a request may exclude. */
 const MAX_EXCLUDED = 10_000;
-/** From this share of returns on it is a stream in which people come back to items. */
-const RETURNS = 0.05;
 
 /** What is evaluated. */
 export interface NextItemOptions {
@@ -95,14 +94,13 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   if (survey.unordered > 0 && options.sorts === false) {
     throw new NothingToJudge(`${survey.unordered} events of ${stream.name} are out of order`);
   }
-  const revisits = profile.retrieval?.revisits ?? survey.returns / survey.targets >= RETURNS;
+  const revisits = profile.retrieval?.revisits ?? survey.returns >= RETURNS * survey.known;
   const { ranking = TASK_OPTIONS.ranking.value } = profile;
   const task: TaskOptions = {
     maxJumpMs: REPLAY_MAX_JUMP_MS,
     ...profile,
     // What is asked here was never shown.
     impressions: "logged",
-    retrieval: { ...profile.retrieval, revisits },
   };
   // The bank and the pair head are learnt beside, too.
   const hasHead = ranking === "auto" && task.retrieval?.head === true;
@@ -194,9 +192,9 @@ class Run {
     this.task = task;
     this.#options = options;
     this.withoutOwn = options.withoutOwn;
-    const { revisits, state } = task.retrieval;
+    const { state } = task.retrieval;
     this.#sources = options.sources
-      ? state.sources.filter((source) => revisits || !source.judgesReturns)
+      ? state.sources.filter((source) => !options.withoutOwn || !source.judgesReturns)
       : [];
     this.judgements = new Judgements([
       options.ranking,

@@ -25,8 +25,6 @@ export interface NextItemReport {
   readonly impossible: number;
   readonly returns: number;
   readonly withoutOwn: boolean;
-  /** Whether lists may have it because people come back, though `retrieval.revisits` is not configured. */
-  readonly assumesRevisits: boolean;
   /** First behaviour of the later part. */
   readonly from: number;
   readonly all: readonly Standing[];
@@ -91,8 +89,6 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
     impossible: share(({ itemAge }) => itemAge === 0),
     returns: share(({ isReturn }) => isReturn),
     ...{ withoutOwn, from: start },
-    assumesRevisits: !withoutOwn && options.withoutOwn === undefined &&
-      options.config?.retrieval?.revisits === undefined,
     all: standingsOf(judgements, all, survey.items),
     later: standingsOf(judgements, judgements.where(({ at }) => at >= start), survey.items),
     parts: partsOf(judgements, interactions),
@@ -117,11 +113,7 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
       }`
       : `lists may have what the user had: ${
         formatPercent(returns)
-      } of the behaviours judged were with such items${
-        report.assumesRevisits
-          ? '; lists of `run` leave it out without "retrieval": { "revisits": true }'
-          : ""
-      }`,
+      } of the behaviours judged were with such items`,
   ];
   if (survey.rejected > 0) {
     notes.push(`${formatCount(survey.rejected)} records could not be read and were left out`);

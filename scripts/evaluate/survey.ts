@@ -14,7 +14,8 @@ export interface Survey {
   readonly interactions: number;
   /** Those of them that are judged. */
   readonly targets: number;
-  /** Of these, those with an item that the user had before. */
+  /** Of these, those of users seen before; and of those, with an item on which the user had acted in the same way. */
+  readonly known: number;
   readonly returns: number;
   /** Users and items of the interactions. */
   readonly users: number;
@@ -43,9 +44,9 @@ export async function surveyOf(
   { actions, isTarget, knownUsers, limit = Infinity }: SurveyOptions,
 ): Promise<Survey> {
   const unknown = new Map<string, number>();
-  const had = new Map<string, Set<number>>();
-  const items = new Map<string, number>();
-  let [interactions, targets, returns, rejected, unordered, last] = [0, 0, 0, 0, 0, -Infinity];
+  const had = new Map<string, Set<string>>();
+  const items = new Set<string>();
+  let [interactions, targets, known, returns, rejected, unordered, last] = [0, 0, 0, 0, 0, 0, -Infinity];
   for await (const record of source) {
     if (record.kind === "rejected") rejected++;
     if (record.kind !== "event") continue;
@@ -59,18 +60,19 @@ export async function surveyOf(
     }
     if (interactions >= limit) break;
     interactions++;
-    let item = items.get(event.item);
-    if (item === undefined) items.set(event.item, item = items.size);
+    items.add(event.item);
+    const act = `${event.action} ${event.item}`;
     const own = had.get(event.user);
     if (isTarget(event) && !(knownUsers && own === undefined)) {
       targets++;
-      if (own?.has(item) === true) returns++;
+      if (own !== undefined) known++;
+      if (own?.has(act) === true) returns++;
     }
-    if (own === undefined) had.set(event.user, new Set([item]));
-    else own.add(item);
+    if (own === undefined) had.set(event.user, new Set([act]));
+    else own.add(act);
   }
   const [users, size] = [had.size, items.size];
-  return { interactions, targets, returns, users, items: size, rejected, unordered, unknown };
+  return { interactions, targets, known, returns, users, items: size, rejected, unordered, unknown };
 }
 
 /** A stream without anything that could be judged. */

@@ -125,6 +125,7 @@ export class Interactions {
     // Before anything counts it: what was taken must not look more popular for it.
     if (strength !== null) {
       const preference = state.retrieval.learn(user, item, sharedTime, strength, wanted);
+      if (wanted) state.retrieval.learnReturn(user, item, event.action);
       if (preference !== null) out.samples.push(preferenceSample(user.id, sharedTime, preference));
     }
     if (positive || policy.explicit) {
@@ -254,7 +255,7 @@ export class Interactions {
   #keepFormer(user: UserState, { item, time }: Behaviour): void {
     const { sequences, catalogue, retrieval } = this.#state;
     const { row } = user;
-    if (retrieval.revisits || sequences.length(row) < sequences.capacity) return;
+    if (!retrieval.leavesOut || sequences.length(row) < sequences.capacity) return;
     const dropped = time < sequences.time(row, 0) ? item : sequences.item(row, 0);
     (user.former ??= new FormerItems()).add(catalogue.at(dropped).id);
   }

@@ -55,7 +55,8 @@ export class Gatherer {
   /** Names of the features: of the sources, then of the properties. */
   readonly #names: readonly string[];
   /** The feature that marks what the user had; −1 = that cannot be among the candidates. */
-  readonly #returns: number;
+  readonly #own: number;
+  readonly #comesBack: SourceParts["returns"];
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -78,7 +79,8 @@ export class Gatherer {
     const columnOf = (source: string) => sources.findIndex(({ name }) => name === source);
     this.#fills = PROPERTIES.map((property) => property.create({ ...parts, statistics }, columnOf));
     this.#names = [...sources, ...PROPERTIES].map(({ name }) => name);
-    this.#returns = parts.options.revisits ? this.#names.indexOf(OWN) : -1;
+    this.#own = this.#names.indexOf(OWN);
+    this.#comesBack = parts.returns;
     this.#values = new Float64Array(1024 * this.#names.length);
   }
 
@@ -168,7 +170,8 @@ export class Gatherer {
     for (let c = 0; c < count; c++) categories[c] = this.#lists.categoriesOf(items[c]!);
     const candidates: Candidates = { request, count, items, categories, values, columns };
     for (const [k, fill] of this.#fills.entries()) fill(candidates, this.#sources.length + k);
-    return { count, values, groups: groupsOf(request.context, request.time), returns: this.#returns };
+    const returns = this.#comesBack.expected ? this.#own : -1;
+    return { count, values, groups: groupsOf(request.context, request.time), returns };
   }
 }
 

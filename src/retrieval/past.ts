@@ -7,6 +7,7 @@
 import type { CatalogueItem } from "../items/catalogue.ts";
 import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { UserState } from "../users/user_state.ts";
+import type { Returns } from "./signals/returns.ts";
 import { type Context, ContextBuffer } from "./signals/context.ts";
 
 /** Newest behaviours of a user that a request looks at. */
@@ -15,15 +16,14 @@ const MAX_CONTEXT = 100;
 /** Reads users' behaviours for requests. */
 export class Past {
   readonly #sequences: SequenceSlab;
-  /** Whether items of the user's behaviours may be recommended again. */
-  readonly #revisits: boolean;
+  readonly #returns: Returns;
   /** Scratch. */
   readonly #context = new ContextBuffer(MAX_CONTEXT);
 
-  /** Of the users with these behaviours. @param revisits Whether their items may be recommended again */
-  constructor(sequences: SequenceSlab, revisits: boolean) {
+  /** Of the users with these behaviours. @param returns Whether their items may be recommended again */
+  constructor(sequences: SequenceSlab, returns: Returns) {
     this.#sequences = sequences;
-    this.#revisits = revisits;
+    this.#returns = returns;
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */
@@ -43,9 +43,18 @@ export class Past {
     return own.subarray(0, size);
   }
 
+  /** Whether the user has acted on an item in this way, of the behaviours that are kept. */
+  did({ row }: UserState, action: string, item: CatalogueItem): boolean {
+    const sequences = this.#sequences;
+    for (let place = sequences.length(row) - 1; place >= 0; place--) {
+      if (sequences.item(row, place) === item.index && sequences.action(row, place) === action) return true;
+    }
+    return false;
+  }
+
   /** Whether the user had an item before the behaviours that are kept, where such items are left out of lists. */
   hadBefore({ former }: UserState, item: CatalogueItem): boolean {
-    return former !== null && !this.#revisits && former.has(item.id);
+    return former !== null && !this.#returns.expected && former.has(item.id);
   }
 
   /**
@@ -54,7 +63,7 @@ export class Past {
    * other users does not apply to them.
    */
   knowsAll(user: UserState | null): boolean {
-    if (this.#revisits || user === null) return true;
+    if (this.#returns.expected || user === null) return true;
     const dropped = this.#sequences.total(user.row) - this.#sequences.length(user.row);
     return dropped === (user.former?.behaviours ?? 0);
   }

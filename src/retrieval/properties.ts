@@ -40,7 +40,7 @@ export type Fill = (candidates: Candidates, column: number) => void;
 
 /** What properties are made of. */
 export interface PropertyParts
-  extends Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "options" | "trends"> {
+  extends Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "options" | "returns" | "trends"> {
   /** Rates of items, and tastes of users. */
   readonly statistics: FeatureStatistics;
 }
@@ -190,14 +190,14 @@ function logarithmsOf(of: (item: number) => number): Fill {
  * @param note Puts that number into the items' places, which are 0
  */
 function ofOwn(
-  { catalogue, options: { revisits } }: PropertyParts,
+  { catalogue, returns }: PropertyParts,
   note: (own: Float64Array, request: CandidateRequest) => void,
 ): Fill {
-  if (!revisits) return () => {};
   let own = new Float64Array(1024);
   const fill = logarithmsOf((item) => own[item]!);
   return (candidates, column) => {
     const { request } = candidates;
+    if (!returns.expected) return;
     if (catalogue.size > own.length) own = new Float64Array(2 * catalogue.size);
     note(own, request);
     fill(candidates, column);

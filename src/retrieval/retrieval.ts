@@ -96,8 +96,6 @@ export class Retrieval {
   readonly lists: ItemLists;
   /** Most candidates per request. */
   readonly maxCandidates: number;
-  /** Whether items of the user's behaviours may be recommended again. */
-  readonly revisits: boolean;
   /** How much each source gives since the process began. */
   readonly sources: SourceCounts;
   /** What was learnt, durable with the task. */
@@ -126,7 +124,6 @@ export class Retrieval {
     this.lists = new ItemLists(view.catalogue, options);
     const settled = settle(RETRIEVAL_OPTIONS, options);
     this.maxCandidates = settled.maxCandidates;
-    this.revisits = settled.revisits;
     this.#newShare = settled.newShare;
     this.#learns = settled.learn;
     this.#learnEvery = settled.learnEvery;
@@ -140,17 +137,34 @@ export class Retrieval {
     // The pace advances before anything is counted.
     const learning = settled.learn ? [paceFold(parts.pace), ...sources] : [];
     const folds = [...learning, ...(pooled === null ? [] : [foldOf(pooled)])];
-    this.state = new RetrievalState({ catalogue, lists: this.lists, sources, folds, blend });
+    this.state = new RetrievalState({
+      catalogue,
+      lists: this.lists,
+      sources,
+      folds,
+      blend,
+      returns: parts.returns,
+    });
     this.#repeats = Int16Array.from(sources, ({ name }) => {
       const property = PROPERTIES.findIndex(({ repeats }) => repeats === name);
       return property < 0 ? -1 : sources.length + property;
     });
     const gatherer = this.#gatherer = new Gatherer(view, sources, parts);
     const best = this.#best = new BestPlaces(catalogue);
-    const past = this.past = new Past(view.sequences, settled.revisits);
+    const past = this.past = new Past(view.sequences, parts.returns);
     const pairLists = options.head === true ? new PairLists(parts, gatherer.names) : null;
     const { state, maxCandidates } = this;
     this.orders = new Orders({ view, state, past, gatherer, best, pairLists, maxCandidates });
+  }
+
+  /** Whether items of the user's behaviours may be recommended again now. */
+  get revisits(): boolean {
+    return this.parts.returns.expected;
+  }
+
+  /** Whether they were, or may be, left out: what the user had is to be known. */
+  get leavesOut(): boolean {
+    return this.parts.returns.learns || !this.revisits;
   }
 
   /**
@@ -180,6 +194,13 @@ export class Retrieval {
       isDetailed ? { ...signal, detail: { strength: Math.fround(strength), category: to ?? null } } : signal,
     );
     return preference;
+  }
+
+  /** Learns from a wanted behaviour, before it is in the user's sequence, whether people come back to items. */
+  learnReturn(user: UserState, item: CatalogueItem, action: string): void {
+    const before = this.#view.sequences.total(user.row);
+    if (!this.#learns || !this.parts.returns.learns || before === 0) return;
+    this.state.learnReturn(this.past.did(user, action, item), before);
   }
 
   /** Counts a positive of an item, for this task and the others; of a repeat less, so it counts as an older one. */

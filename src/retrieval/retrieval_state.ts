@@ -22,6 +22,7 @@ import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } f
 import type { SignalFold, Source } from "./sources/source.ts";
 import { type ScoresByPart, Stack } from "./stack/stack.ts";
 import type { ItemLists } from "./items/item_lists.ts";
+import { Returns } from "./signals/returns.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signals/signal.ts";
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
 
@@ -36,6 +37,7 @@ const BLEND_KEY = `${RETRIEVAL_KEY}blend`;
 /** The blend before the first request for candidates. */
 const EARLY_KEY = `${RETRIEVAL_KEY}early`;
 const STACK_KEY = `${RETRIEVAL_KEY}mixture`;
+const RETURNS_KEY = `${RETRIEVAL_KEY}returns`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
 /** How much longer than the last one an encoding may be at no cost: `ByteWriter.take` then copies nothing either. */
@@ -53,6 +55,8 @@ export interface RetrievalStateParts {
   readonly folds?: readonly SignalFold[];
   /** What ranks what they propose. */
   readonly blend: Blend;
+  /** Whether people come back to items. @default {one that has learnt nothing} */
+  readonly returns?: Returns;
 }
 
 /** What changed since a commit. */
@@ -94,6 +98,8 @@ export class RetrievalState {
   #blendChanged = false;
   #stackAsked = false;
   #stackChanged = false;
+  readonly #returns: Returns;
+  #returnsChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
   /** Room for the next encoding, and for its largest part: growing to tens of megabytes leaves as many unused. */
@@ -107,12 +113,13 @@ export class RetrievalState {
   readonly #taken = new TakenJournals();
 
   /** Nothing learnt. */
-  constructor({ catalogue, lists, sources, folds = sources, blend }: RetrievalStateParts) {
+  constructor({ catalogue, lists, sources, folds = sources, blend, returns }: RetrievalStateParts) {
     this.#catalogue = catalogue;
     this.#lists = lists;
     this.sources = sources;
     this.#folds = folds;
     this.blend = blend;
+    this.#returns = returns ?? new Returns();
   }
 
   /** Whether candidates have ever been requested. Until then the blend, the most expensive part, learns little. */
@@ -199,6 +206,12 @@ export class RetrievalState {
     this.#stackChanged = true;
   }
 
+  /** Learns whether people come back to items. @param before Behaviours of the user before it */
+  learnReturn(isReturn: boolean, before: number): void {
+    this.#returns.learn(isReturn, before);
+    this.#returnsChanged = true;
+  }
+
   /** A step of the blend. */
   learnBlend(features: Features, taken: number): void {
     this.blend.learn(features, taken);
@@ -256,6 +269,12 @@ export class RetrievalState {
       records.push({ key: STACK_KEY, value: to.toBytes() });
       this.#stackChanged = false;
     }
+    if (this.#returnsChanged) {
+      const to = new ByteWriter(32).u8(FORMAT);
+      this.#returns.encode(to);
+      records.push({ key: RETURNS_KEY, value: to.toBytes() });
+      this.#returnsChanged = false;
+    }
     if (this.#taken.moved) {
       const to = new ByteWriter().u8(FORMAT);
       this.#taken.encodePositions(to);
@@ -301,6 +320,7 @@ export class RetrievalState {
       this.stack.decode(from);
       this.#stackAsked = true;
     });
+    read(RETURNS_KEY, FORMAT, (from) => this.#returns.decode(from));
     read(OTHERS_KEY, FORMAT, (from) => this.#taken.decodePositions(from));
     const { snapshot, journals } = this.#changelog.restore(records);
     const known = new Set<string>();

@@ -152,7 +152,8 @@ Deno.test("Retrieval that does not learn proposes what is popular, new or of the
 });
 
 Deno.test("SourceCounts() say whose items are on the lists, and who had proposed what was taken", () => {
-  const task = new TaskState(SMALL, new FakeServing());
+  const options = { ...SMALL, retrieval: { ...SMALL.retrieval, revisits: false } };
+  const task = new TaskState(options, new FakeServing());
   const out = outputs();
   let offset = 0;
   for (const event of visits(2000)) task.apply(event, offset++, out);

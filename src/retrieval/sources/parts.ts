@@ -6,9 +6,10 @@
 
 import type { ServedBank } from "../../bank/served_bank.ts";
 import type { Catalogue } from "../../items/catalogue.ts";
-import { flag, group, type OptionsOf, positive } from "../../options/option.ts";
+import { absent, flag, group, type OptionsOf, positive } from "../../options/option.ts";
 import type { ItemLists } from "../items/item_lists.ts";
 import { Trends } from "../items/trends.ts";
+import { Returns } from "../signals/returns.ts";
 import { Neighbours, NEIGHBOURS_OPTIONS, type NeighboursOptions } from "./neighbours.ts";
 import { PairScores } from "./pair_scores.ts";
 import type { Pace } from "../items/pace.ts";
@@ -16,7 +17,7 @@ import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 
 /** Options of sources. */
 export interface CandidateSourceOptions {
-  /** Whether items of the user's behaviours may be recommended again. @default {false} */
+  /** Whether items of the user's behaviours may be recommended again. @default {where people come back to items} */
   readonly revisits?: boolean | undefined;
   /** Half-life of trends, milliseconds of the stream's time (`pace.ts`). @default {86400000} */
   readonly trendHalfLifeMs?: number | undefined;
@@ -28,7 +29,10 @@ export interface CandidateSourceOptions {
 
 /** The options of {@linkcode CandidateSourceOptions}. */
 export const SOURCE_OPTIONS = {
-  revisits: flag(false, "whether items that the user already had may be recommended again"),
+  revisits: flag(
+    absent<boolean | undefined>("where people come back to items", undefined),
+    "whether items that the user already had may be recommended again",
+  ),
   trendHalfLifeMs: positive(86_400_000, "half-life of trends, in the stream's time"),
   neighbours: group(NEIGHBOURS_OPTIONS),
   sessions: group(SESSIONS_OPTIONS),
@@ -36,7 +40,6 @@ export const SOURCE_OPTIONS = {
 
 /** {@linkcode CandidateSourceOptions} with their defaults. */
 export interface SettledCandidateSourceOptions extends CandidateSourceOptions {
-  readonly revisits: boolean;
   readonly trendHalfLifeMs: number;
   readonly neighbours: NeighboursOptions;
   readonly sessions: SessionsOptions;
@@ -50,6 +53,8 @@ export interface SourceParts {
   readonly lists: ItemLists;
   /** How fast the stream runs. */
   readonly pace: Pace;
+  /** Whether lists may have what the user had. */
+  readonly returns: Returns;
   /** Which items go together. */
   readonly neighbours: Neighbours;
   /** What they say of a request. */
@@ -75,6 +80,7 @@ export function sourceParts(
     catalogue,
     lists,
     pace,
+    returns: new Returns(options.revisits),
     neighbours,
     pairs: new PairScores(neighbours, catalogue),
     trends: new Trends(options.trendHalfLifeMs, (a, b) => catalogue.compare(a, b), pace),

@@ -17,13 +17,13 @@ export const RE_VISIT: SourceKind = {
   proposals: BEHAVIOURS,
   weight: 1,
   judgesReturns: true,
-  create: ({ options: { revisits } }) => {
+  create: ({ returns }) => {
     const scores = new ItemScores();
     return {
       ...byScores(scores),
       ask: ({ context }) => {
         scores.clear();
-        if (!revisits) return;
+        if (!returns.expected) return;
         for (let x = 0; x < Math.min(BEHAVIOURS, context.size); x++) scores.add(context.items[x]!, STEP ** x);
       },
     };
