@@ -20,5 +20,5 @@ export const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: f
 
 /** Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files. */
 export function workerPermissions({ isShared }: { readonly isShared: boolean }): Deno.PermissionOptions {
-  return isShared ? { ...INHERITED, write: false } : "none";
+  return isShared ? { ...INHERITED, write: false } : { sys: "inherit" };
 }

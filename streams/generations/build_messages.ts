@@ -20,7 +20,7 @@ import type { ThreadLog } from "../service/jobs/thread_messages.ts";
 import type { RebuildOptions, RebuildProgress } from "./rebuild.ts";
 
 /** What is built; can be cloned. */
-export type BuildSpec = Omit<RebuildOptions, "service">;
+export type BuildSpec = Omit<RebuildOptions, "service" | "giveWay">;
 
 /** To the thread. */
 export type BuildOrder =

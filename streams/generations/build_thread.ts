@@ -4,6 +4,7 @@
  * @module
  */
 
+import os from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
 import { openAt } from "../log/kinds/kinds.ts";
 import type { Log } from "../log/log.ts";
@@ -35,7 +36,20 @@ scope.onmessage = ({ data }) => {
   else void live(data.start, data.log, data.share);
 };
 
+/** Steps of priority below the threads that serve: where both want a processor, this one has a tenth of it. */
+const NICE = 10;
+
+/** Lets the threads that serve have the processor first. */
+function yieldProcessor(): void {
+  if (Deno.build.os !== "linux") return; // elsewhere the priority is that of the process
+  try {
+    os.setPriority(os.getPriority() + NICE);
+  } catch { // it may not, or has the lowest: its share alone bounds it
+  }
+}
+
 async function live(spec: BuildSpec, place: ThreadLog, share: number): Promise<void> {
+  yieldProcessor();
   unreadable.forward((leftOut) => report({ unreadable: leftOut }));
   const { signal } = ending;
   const ended = new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));

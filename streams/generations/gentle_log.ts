@@ -1,13 +1,11 @@
 /**
- * A log for work beside a service in its thread: before each read of it, the work rests for as long as others are to have
- * the thread; what a layer above it answers from memory does not rest. Measured by the clock, so that on a busy machine,
- * where little work takes long, others have as much longer.
+ * A log for work beside a service in its thread: before each read of it, the work rests until nobody else wants the thread,
+ * or others have had their share of it; what a layer above it answers from memory does not rest. Measured by the clock, so
+ * that on a busy machine, where little work takes long, others have as much longer.
  *
  * @module
  */
 
-import { setImmediate as turn } from "node:timers/promises";
-import { pause } from "../log/pause.ts";
 import { layered } from "../log/metered_log.ts";
 import type { Log } from "../log/log.ts";
 
@@ -18,21 +16,21 @@ const LONGEST_REST_MS = 2000;
 
 /** Options of a {@linkcode GentleLog}. */
 export interface GentleLogOptions {
-  /** Share of the thread that the work takes, in (0, 1]. */
+  /** Share of the thread that the work takes while others want it, in (0, 1]. */
   readonly share: number;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
   /** Ends rests. */
   readonly signal: AbortSignal;
-  /** Rests for so many milliseconds. @default {it does} */
-  readonly rest?: ((ms: number) => Promise<void>) | undefined;
+  /** Leaves the thread to others for a moment. @returns whether they want more of it */
+  readonly giveWay: () => Promise<boolean>;
 }
 
 /** Reads gently until it is told not to. */
 export class GentleLog {
   /** The log. */
   readonly log: Log;
-  /** Share of the thread that the work takes, in (0, 1]. */
+  /** Share of the thread that the work takes while others want it, in (0, 1]. */
   share: number;
   /** Time that the work has rested, milliseconds. */
   restedMs = 0;
@@ -51,11 +49,16 @@ export class GentleLog {
     this.log = layered(log, {
       read: async (topic, partition, from, options = {}) => {
         if (!this.#isGentle) return await log.read(topic, partition, from, options);
-        await (this.#resting = this.#resting.then(() => this.#rest()));
+        await this.rest();
         const maxRecords = Math.min(RECORDS, options.maxRecords ?? RECORDS);
         return await log.read(topic, partition, from, { ...options, maxRecords });
       },
     });
+  }
+
+  /** Rests after work, also where that reads nothing. */
+  async rest(): Promise<void> {
+    if (this.#isGentle) await (this.#resting = this.#resting.then(() => this.#rest()));
   }
 
   /** From now on it reads as the log does. */
@@ -64,11 +67,10 @@ export class GentleLog {
   }
 
   async #rest(): Promise<void> {
-    const { clock, signal, rest = (ms) => pause(ms, signal) } = this.#options;
+    const { clock, signal, giveWay } = this.#options;
     const begun = clock();
-    const restMs = (begun - this.#since) * (1 - this.share) / this.share;
-    await turn();
-    if (restMs > 0) await rest(Math.min(restMs, LONGEST_REST_MS));
+    const mostMs = Math.min(LONGEST_REST_MS, (begun - this.#since) * (1 - this.share) / this.share);
+    while (await giveWay() && clock() - begun < mostMs && !signal.aborted);
     this.#since = clock();
     this.restedMs += this.#since - begun;
   }

@@ -45,7 +45,9 @@ export interface OnlineOptions {
   /** The generation to build, as in its record. */
   readonly generation: Generation;
   /** How it is built. */
-  readonly rebuild: Omit<RebuildOptions, "until" | "service"> & Required<Pick<RebuildOptions, "service">>;
+  readonly rebuild:
+    & Omit<RebuildOptions, "until" | "service" | "giveWay">
+    & Required<Pick<RebuildOptions, "service">>;
   /** Keeps this process, like the others, on the generation that serves. */
   readonly succession: Succession;
   /** Starts the service of a generation, which waits for its tasks. @param ends where tasks stop, by task */
@@ -62,7 +64,7 @@ export interface OnlineOptions {
   readonly lastLegMs?: number | undefined;
   /** Pause before another try to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
   readonly closeAgainMs?: number | undefined;
-  /** Share of this thread that it takes, in (0, 1]. */
+  /** Share of this thread that it takes while requests wait, in (0, 1]; it doubles, to a half, where that is too little. */
   readonly share: number;
   /** Told about each step. */
   readonly onStep?: ((progress: RebuildProgress, rebuild: Rebuild) => void) | undefined;
@@ -88,12 +90,14 @@ const NEAR_EVENTS = 128;
 const FEW_EVENTS = 1000;
 /** If a leg leaves more than this share of the previous one, it does not catch up with its share of the thread. */
 const SLOW = 0.5;
+/** Most of this thread while requests wait. */
+const MOST_SHARE = 0.5;
 
 /** Longest wait for tasks to reach the same offset, and pause before the next try. */
 const EVEN_MS = 1000;
 const CLOSE_AGAIN_MS = 5000;
 const LONGEST_CLOSE_AGAIN_MS = 300_000;
-/** Legs at the full share that may come out no shorter. */
+/** Legs at the largest share that may come out no shorter. */
 const LONG_LEGS = 3;
 /** Switches that others may take back. */
 const TRIES = 2;
@@ -120,8 +124,19 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   let until = generation.until ?? await goalOf(log, options);
   await notes.until(until);
   if (options.thread !== undefined) until = await buildApart(log, until, notes, options);
-  const gentle = new GentleLog(log, options);
-  await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until });
+  const { signal, succession: { place } } = options;
+  const gentle = new GentleLog(log, {
+    ...options,
+    giveWay: async () => {
+      const { current } = place;
+      await current.thread.giveWay(0);
+      if (!current.isBehind) return false;
+      await pause(1, signal); // what they wait for may come from a disk or a broker
+      return true;
+    },
+  });
+  const giveWay = () => gentle.rest();
+  await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until, giveWay });
   const legs = new Legs(log, { gentle, rebuild, notes }, until, options);
   await legs.catchUp();
   if (!await options.mayServe(gentle.log)) return STAYS;
@@ -247,11 +262,11 @@ class Legs {
       const spentMs = await build(this.#building, this.#options);
       const events = await this.extend();
       if (events <= NEAR_EVENTS) return;
-      if (gentle.share === 1 && events > left * SLOW) {
+      if (gentle.share >= MOST_SHARE && events > left * SLOW) {
         if (events * spentMs <= left * patienceMs / 10) return;
         if (events >= left && ++long === LONG_LEGS) throw overtaken(events, left, spentMs);
       }
-      if (events > left * SLOW) gentle.share = Math.min(1, gentle.share * 2);
+      if (events > left * SLOW) gentle.share = Math.max(gentle.share, Math.min(MOST_SHARE, gentle.share * 2));
       left = events;
     }
   }

@@ -80,6 +80,8 @@ export interface RebuildOptions {
   readonly stateBytes?: number | undefined;
   /** Most events of a round. @default {1024} */
   readonly roundEvents?: number | undefined;
+  /** Yields the thread between two batches. @default {a turn} */
+  readonly giveWay?: (() => Promise<unknown>) | undefined;
   /**
    * How its tasks run when they are to serve afterwards, in this thread.
    *
@@ -164,7 +166,7 @@ export class Rebuild implements AsyncDisposable {
 
   /** Creates the topics of the generation, or resumes an earlier build. */
   static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
-    const { spec, stateBytes, service, carries, remembers } = options;
+    const { spec, stateBytes, service, carries, remembers, giveWay } = options;
     const { topics, schema, learner } = spec;
     const whole = await tasksLog(given, topics, options.until.length);
     await whole.createTopics(topicSpecs(topics, options.until.length));
@@ -185,7 +187,9 @@ export class Rebuild implements AsyncDisposable {
     const learns = new Learner(makeModel(spec), learner);
     const before = await carried(log, options);
     if (before !== null) learns.carry(before.learner);
-    const learning = open.use(await Learning.open(log, topics, learns, { ...spec.learning, handover }));
+    const learning = open.use(
+      await Learning.open(log, topics, learns, { ...spec.learning, handover, giveWay }),
+    );
     if (before !== null) {
       await learning.goOnFrom(before);
       await before[Symbol.asyncDispose]();

@@ -92,6 +92,7 @@ export class Learning implements AsyncDisposable {
     readonly checkpointBatches: number;
     readonly checkpointIntervalMs: number;
     readonly trimSamples: boolean;
+    readonly giveWay: () => Promise<unknown>;
   };
   readonly #now: () => number;
   /** When a checkpoint was written, or this was opened, by the clock. */
@@ -112,7 +113,8 @@ export class Learning implements AsyncDisposable {
     this.#checkpointAt = now();
     const settled = settle(LEARNING_OPTIONS, options);
     const { checkpointBatches, checkpointIntervalMs, batchRows, keepRows, guard, proof } = settled;
-    this.#options = { checkpointBatches, checkpointIntervalMs, trimSamples: options.trimSamples ?? false };
+    const { trimSamples = false, giveWay = turn } = options;
+    this.#options = { checkpointBatches, checkpointIntervalMs, trimSamples, giveWay };
     this.#reader = new BatchReader(log, topics.samples, (batch) => this.#learn(batch), {
       partitions,
       batchRows,
@@ -329,7 +331,7 @@ export class Learning implements AsyncDisposable {
       if (forgotten.length > 0) await this.#replaceServed();
     }
     await this.#save(taken.length > 0);
-    if (this.#versions.isHeld) await turn(); // it may be in the thread of a service
+    if (this.#versions.isHeld) await this.#options.giveWay(); // it may be in the thread of a service
   }
 
   /** Publishes sound weights while those of the learner are withheld: what serves names a user who was erased. */

@@ -35,6 +35,8 @@ export interface LearningOptions {
   readonly proof?: ProofOptions | null | undefined;
   /** Name of the model when it belongs to a variant. @default {own} */
   readonly variant?: string | undefined;
+  /** @internal Yields the thread between two batches of a round of a build. @default {a turn} */
+  readonly giveWay?: (() => Promise<unknown>) | undefined;
   /** @internal Where samples of the only partition are that a task in this process has just written. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
@@ -86,5 +88,5 @@ export const LEARNING_OPTIONS = {
     part(GUARD_OPTIONS, "the band in which served predictions must stay; `null` = none"),
   ),
 } satisfies OptionsOf<
-  Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">
+  Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover" | "giveWay">
 >;

@@ -261,6 +261,11 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return tasks;
   }
 
+  /** @internal Whether events wait for a task of this process. */
+  get isBehind(): boolean {
+    return (this.#tasks?.workers ?? []).some(([, { job }]) => job?.task.isBehind);
+  }
+
   /** @internal The models that score here: the deployment's own first, then those of variants. */
   get models(): readonly [own: ScoringModel, ...variants: ScoringModel[]] {
     const view = ({ serving, figures }: ServedModel): ScoringModel => ({ serving, learner: figures });

@@ -143,6 +143,11 @@ export class Task implements AsyncDisposable {
     if (this.state.userLists !== null) this.state.userLists.isFollowing = false;
   }
 
+  /** Whether events waited when it last looked. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   /** Whether something was applied, or learnt from others, and not committed. */
   get isDirty(): boolean {
     return this.#roundEvents > 0 || this.#parts.others.isDirty;

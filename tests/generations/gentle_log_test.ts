@@ -2,34 +2,45 @@ import assert from "node:assert/strict";
 import { GentleLog } from "../../streams/generations/gentle_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
-Deno.test("GentleLog leaves others their share of the thread, by the clock, and no more than it is told to", async () => {
+Deno.test("GentleLog leaves the thread to others for as long as they want it, and to their share at most", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);
-  let now = 0;
-  const rests: number[] = [];
+  let now = 0, wantedMs = 0;
   const gentle = new GentleLog(log, {
     share: 0.25,
     clock: () => now,
     signal: new AbortController().signal,
-    rest: async (ms) => {
-      rests.push(ms);
+    giveWay: async () => {
       await Promise.resolve();
+      const ms = Math.min(10, wantedMs);
       now += ms;
+      wantedMs -= ms;
+      return wantedMs > 0;
     },
   });
-  const work = async (ms: number) => {
-    now += ms;
-    await gentle.log.read("events", 0, 0);
+  /** How long it rests after some work. */
+  const restOf = async (workMs: number, wantMs: number, rest: () => Promise<unknown>) => {
+    const before = gentle.restedMs;
+    now += workMs;
+    wantedMs = wantMs;
+    await rest();
+    return gentle.restedMs - before;
   };
-  for (const ms of [10, 40, 5000]) await work(ms);
-  assert.deepEqual(rests, [30, 120, 2000], "three times as long, but for what is no work");
-  assert.equal(gentle.restedMs, 2150);
-  await Promise.all([work(10), gentle.log.read("events", 0, 0)]);
-  assert.deepEqual(rests.slice(3), [30], "reads at a time rest once for the same work");
-  assert.equal(gentle.restedMs, 2180);
+  const read = async () => await gentle.log.read("events", 0, 0);
+  for (const rest of [read, () => gentle.rest()]) {
+    assert.equal(await restOf(100, 0, rest), 0, "nobody waits");
+    assert.equal(await restOf(100, 70, rest), 70, "until they have what they want");
+    assert.equal(
+      await restOf(100, Infinity, rest),
+      300,
+      "three times as long as the work, where they want more",
+    );
+    assert.equal(await restOf(5000, Infinity, rest), 2000, "which was no work alone");
+    const both = () => Promise.all([rest(), rest()]);
+    assert.equal(await restOf(100, Infinity, both), 310, "two at a time rest for the same work");
+  }
   gentle.share = 1;
-  await work(10);
+  assert.equal(await restOf(100, Infinity, read), 10, "they have a turn in any case");
   gentle.end();
-  await work(10);
-  assert.equal(rests.length, 4);
+  assert.equal(await restOf(100, Infinity, read), 0);
 });
