@@ -12,8 +12,6 @@
 import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
 
-/** Bytes that are kept of all partitions together; what is older is read from the log. */
-const KEPT_BYTES = 8 << 20;
 /** Bytes of a record beside its key, value and headers, about. */
 const RECORD_BYTES = 100;
 const NO_HEADERS = {};
@@ -23,11 +21,16 @@ export class OwnWrites {
   /** The log. A read of what is kept does not wait. */
   readonly log: Log;
   readonly #tails = new Map<string, Tail>();
+  readonly #maxBytes: number;
   #bytes = 0;
   #isOver = false;
 
-  /** @param topics to which only writers that are opened here write */
-  constructor(log: Log, topics: ReadonlySet<string>) {
+  /**
+   * @param topics to which only writers that are opened here write
+   * @param maxBytes bytes that are kept of all partitions together; what is older is read from the log
+   */
+  constructor(log: Log, topics: ReadonlySet<string>, maxBytes: number) {
+    this.#maxBytes = maxBytes;
     const tails = this.#tails;
     this.log = layered(log, {
       writer: async (id, places) => {
@@ -72,8 +75,8 @@ export class OwnWrites {
     const place = `${record.topic}/${record.partition}`;
     const tail = this.#tails.get(place) ?? new Tail(offset);
     this.#tails.set(place, tail);
-    this.#bytes += tail.add(record, offset);
-    while (this.#bytes > KEPT_BYTES) {
+    this.#bytes += tail.add(record, offset, this.#maxBytes / 2);
+    while (this.#bytes > this.#maxBytes) {
       const largest = [...this.#tails.values()].reduce((most, one) => one.bytes > most.bytes ? one : most);
       this.#bytes -= largest.drop(largest.bytes / 2); // half at a time, as all that is left moves
     }
@@ -96,12 +99,12 @@ class Tail {
     this.#from = this.end = from;
   }
 
-  /** Keeps a record, but for one that leaves others no room, and returns how many bytes that takes. */
-  add(record: NewRecord, offset: number): number {
+  /** Keeps a record, but for one of more than so many bytes, and returns how many bytes that takes. */
+  add(record: NewRecord, offset: number, most: number): number {
     const { topic, partition = 0, key, value, time, headers = NO_HEADERS } = record;
     const bytes = sizeOf(record);
     this.end = offset + 1;
-    if (bytes > KEPT_BYTES / 2) return -this.drop(0);
+    if (bytes > most) return -this.drop(0);
     const kept = value && value.slice(); // the writer may use its bytes again
     this.#records.push({ topic, partition, offset, key, value: kept, time, headers });
     this.bytes += bytes;

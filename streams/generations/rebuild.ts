@@ -48,6 +48,8 @@ const ROUND_EVENTS = 1024;
  */
 const LEARNT_BATCHES = 16;
 const ROUND_BATCHES = 16;
+/** Most bytes of what it has written that are kept to be read; of what user states may take, at most an eighth. */
+const KEPT_BYTES = 8 << 20;
 /** Longest wait at the end of a bounded log. */
 const END_WAIT_MS = 20;
 /** Reads without an event before an end that must be there: a leader that the others have left behind may say so. */
@@ -76,7 +78,11 @@ export interface RebuildOptions {
    * @default {it begins with what the log has}
    */
   readonly remembers?: Topics | undefined;
-  /** Memory for user states of all partitions, bytes. @default {see TaskRuntime.maxStateBytes} */
+  /**
+   * Memory for user states of all partitions, and what it has written and reads again, bytes.
+   *
+   * @default {see TaskRuntime.maxStateBytes, and 8 MiB}
+   */
   readonly stateBytes?: number | undefined;
   /** Most events of a round. @default {1024} */
   readonly roundEvents?: number | undefined;
@@ -178,7 +184,12 @@ export class Rebuild implements AsyncDisposable {
     const { log: read, carried: remembered } = remembers === undefined
       ? { log: whole, carried: [] }
       : await rememberingLog(whole, remembering);
-    const writes = new OwnWrites(read, new Set([topics.samples, topics.signals, topics.parameters]));
+    const keptBytes = Math.min(KEPT_BYTES, (stateBytes ?? Infinity) / 8);
+    const writes = new OwnWrites(
+      read,
+      new Set([topics.samples, topics.signals, topics.parameters]),
+      keptBytes,
+    );
     const { log } = writes;
     const bounded = boundedLog(log, topics.events, until);
     await using open = new AsyncDisposableStack(), own = new AsyncDisposableStack();
@@ -207,7 +218,7 @@ export class Rebuild implements AsyncDisposable {
       const { headers } = await ownRecord(log, topics, partition) ?? {};
       const round = Number(headers?.[ROUND] ?? 0);
       rounds = Math.max(rounds, round);
-      const maxStateBytes = stateBytes && stateBytes / until.length;
+      const maxStateBytes = stateBytes && (stateBytes - keptBytes) / until.length;
       const runtime = {
         isAnswered: true,
         handover,

@@ -157,7 +157,7 @@ Deno.test("OwnWrites reads what is older from the log, and all once others may w
     return { topic: "own", partition: 0, key: text, value: new Uint8Array(bytes).fill(7), time: 1 };
   };
   await log.append([record("before")]);
-  const writes = new OwnWrites(log, new Set(["own"]));
+  const writes = new OwnWrites(log, new Set(["own"]), 8 << 20);
   const writer = await writes.log.writer("me");
   const keys = async (from: number) =>
     (await writes.log.read("own", 0, from, { maxRecords: 2 })).records.map(({ key }) => key);
@@ -182,53 +182,59 @@ Deno.test("OwnWrites reads what is older from the log, and all once others may w
   assert.deepEqual(await keys(12), ["c", "of others"]);
 });
 
-Deno.test("OwnWrites keeps 8 MiB of all partitions together, keys and headers among them, and copies no more", async () => {
-  await using log = new MemoryLog();
-  const partitions = 12;
-  await log.createTopics([{ name: "own", partitions, cleanup: "delete" }]);
-  let isAsked = false;
-  const counted = layered(log, {
-    read: (...place) => {
-      isAsked = true;
-      return log.read(...place);
-    },
-  });
-  const writes = new OwnWrites(counted, new Set(["own"]));
-  const writer = await writes.log.writer("me");
-  const commit = async (partition: number, value: Uint8Array, of: { key?: string; header?: string } = {}) => {
-    const { key = "k", header = "" } = of;
-    const record = { topic: "own", partition, key, value, time: 1, headers: { header } };
-    await writer.commit({ records: [record], group: "me", offsets: [] });
-  };
-  const kept = async () => {
-    let records = 0;
-    for (let partition = 0; partition < partitions; partition++) {
-      const { end } = await log.bounds("own", partition);
-      for (let from = 0; from < end; from++) {
-        isAsked = false;
-        await writes.log.read("own", partition, from, { maxRecords: 1 });
-        if (!isAsked) records++;
+for (const maxBytes of [1 << 19, 8 << 20]) {
+  Deno.test(`OwnWrites keeps ${maxBytes >> 10} KiB of all partitions together, keys and headers among them, and copies no more`, async () => {
+    await using log = new MemoryLog();
+    const partitions = 12;
+    await log.createTopics([{ name: "own", partitions, cleanup: "delete" }]);
+    let isAsked = false;
+    const counted = layered(log, {
+      read: (...place) => {
+        isAsked = true;
+        return log.read(...place);
+      },
+    });
+    const writes = new OwnWrites(counted, new Set(["own"]), maxBytes);
+    const writer = await writes.log.writer("me");
+    const commit = async (
+      partition: number,
+      value: Uint8Array,
+      of: { key?: string; header?: string } = {},
+    ) => {
+      const { key = "k", header = "" } = of;
+      const record = { topic: "own", partition, key, value, time: 1, headers: { header } };
+      await writer.commit({ records: [record], group: "me", offsets: [] });
+    };
+    const kept = async () => {
+      let records = 0;
+      for (let partition = 0; partition < partitions; partition++) {
+        const { end } = await log.bounds("own", partition);
+        for (let from = 0; from < end; from++) {
+          isAsked = false;
+          await writes.log.read("own", partition, from, { maxRecords: 1 });
+          if (!isAsked) records++;
+        }
       }
+      return records;
+    };
+    for (let n = 0; n < 36; n++) await commit(n % partitions, new Uint8Array(maxBytes / 16));
+    const values = await kept();
+    assert.ok(values > 4 && values < 16, `${values} of 16`);
+    const text = "x".repeat(maxBytes / 32);
+    for (let n = 0; n < 36; n++) {
+      await commit(n % partitions, new Uint8Array(1), n % 2 === 0 ? { key: text } : { header: text });
     }
-    return records;
-  };
-  for (let n = 0; n < 36; n++) await commit(n % partitions, new Uint8Array(1 << 19));
-  const values = await kept();
-  assert.ok(values > 4 && values < 16, `${values} of 512 KiB`);
-  const text = "x".repeat(1 << 18);
-  for (let n = 0; n < 36; n++) {
-    await commit(n % partitions, new Uint8Array(1), n % 2 === 0 ? { key: text } : { header: text });
-  }
-  const texts = await kept();
-  assert.ok(texts > 4 && texts < 16, `${texts} of 512 KiB`);
-  let copies = 0;
-  await commit(
-    0,
-    Object.assign(new Uint8Array(5 << 20), { slice: () => (copies++, new Uint8Array(5 << 20)) }),
-  );
-  assert.equal(copies, 1, "by the log alone");
-  assert.ok(await kept() > 4, "the others stay");
-});
+    const texts = await kept();
+    assert.ok(texts > 4 && texts < 16, `${texts} of 16`);
+    let copies = 0;
+    await commit(
+      0,
+      Object.assign(new Uint8Array(maxBytes * 5 / 8), { slice: () => (copies++, new Uint8Array(1)) }),
+    );
+    assert.equal(copies, 1, "by the log alone");
+    assert.ok(await kept() > 4, "the others stay");
+  });
+}
 
 Deno.test("Rebuild is not at its end where the log has nothing to read for now", async () => {
   const digests = [];
