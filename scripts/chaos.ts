@@ -51,7 +51,7 @@ async function main(flags: Flags): Promise<number> {
   const folder = flags.folder ?? await Deno.makeTempDir({ prefix: "meander-chaos-" });
   print(
     Deno.stdout,
-    `seed ${seed}, ${schedule.length} faults, ${model}; what processes say is in ${folder}\n`,
+    `seed ${seed}, ${schedule.length} faults, ${model}; logs are in ${folder}\n`,
   );
   const { problems, figures } = await runChaos({
     seed,
@@ -85,7 +85,7 @@ function isSeed(at: number): boolean {
 }
 
 const program = createCommand(commandName("chaos"))
-  .description("Injects faults into a deployment on Kafka and checks that it keeps its promises.")
+  .description("Injects faults into a deployment on Kafka and checks its promises.")
   .option("--seed <n>", "seed of people and faults", integer, 1)
   .option("--long", "200,000 events, 100 kills and everything else, for a quarter of an hour", false)
   .option("--cluster", "three brokers, which are killed, frozen and cut off, one at a time", false)
@@ -97,9 +97,9 @@ const program = createCommand(commandName("chaos"))
   .addOption(
     new Option("--delivery <mode>", "how answers are sent").choices([...DELIVERIES]).default("exactly-once"),
   )
-  .option("--live", "serve the newest version: versions come and go, and answers cannot be foretold", false)
+  .option("--live", "serve the newest version, so that answers cannot be predicted and compared", false)
   .option("--show", "only print the faults of the seed", false)
-  .option("--folder <path>", "keep the broker's data and what the processes say in here")
+  .option("--folder <path>", "folder for the broker's data and the logs of processes")
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

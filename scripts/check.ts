@@ -59,8 +59,8 @@ async function main(flags: Flags): Promise<number> {
   const { config, problems: configured } = await configurationOf(flags.config);
   const { kind, settings } = chosenLog(flags, config ?? {});
   if (config === null && kind.section !== null) {
-    const remedy = "mend the configuration first: it may say how to reach the log";
-    const problems = [...configured, { what: "the log was not looked at", remedy }];
+    const remedy = "correct the configuration first: it may say how to reach the log";
+    const problems = [...configured, { what: "the log was not examined", remedy }];
     print(
       Deno.stdout,
       flags.json ? `${JSON.stringify({ problems }, null, 2)}\n` : `${problemLines(problems)}\n`,
@@ -88,7 +88,9 @@ async function main(flags: Flags): Promise<number> {
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
     if (flags.url.length === 0) {
-      throw new Error("another process has it open; stop that one, or ask it with --url", { cause: error });
+      throw new Error("another process has it open; stop that process, or ask it with --url", {
+        cause: error,
+      });
     }
     return tellOfProcesses(flags, processes, [...configured, ...unwell], "a process has it open");
   }
@@ -152,9 +154,7 @@ async function main(flags: Flags): Promise<number> {
 function verify(log: Log, flags: Flags): { readonly records: number; readonly problems: readonly Problem[] } {
   if (!canVerify(log)) {
     throw new Error(
-      `Cannot verify ${
-        placeOf(flags)
-      }: --verify reads a SQLite log, and brokers look after their own records`,
+      `Cannot verify ${placeOf(flags)}: --verify reads a SQLite log; brokers check their own records`,
     );
   }
   const { records, problems } = log.verify();
@@ -178,7 +178,7 @@ function tellOfProcesses(
     Deno.stdout,
     json
       ? `${JSON.stringify({ processes, problems }, null, 2)}\n`
-      : [...lines, `${placeOf(flags)} was not looked at: ${reason}`, "", verdict, ""].join("\n"),
+      : [...lines, `${placeOf(flags)} was not examined: ${reason}`, "", verdict, ""].join("\n"),
   );
   return problems.length === 0 ? 0 : 1;
 }
@@ -236,7 +236,8 @@ async function processAt(url: string): Promise<Process> {
     };
   } catch (error) {
     const reason = reasonOf(error);
-    const remedy = `start it with --http, let us reach it, and set ${KEY_VARIABLE} if it wants a key`;
+    const remedy =
+      `start it with --http, make it reachable from here, and set ${KEY_VARIABLE} if it needs a key`;
     return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
   }
 }
@@ -295,7 +296,7 @@ const GAINS = [
     counts: (config: Config) =>
       settle(TASK_OPTIONS, config).ranking === "auto" && config.retrieval?.learn !== false,
     says: "order better where lists come from retrieval",
-    remedy: '`"retrieval": {"head": true}`, which `run` takes over when it starts',
+    remedy: '`"retrieval": {"head": true}`, which `run` adopts when it starts',
   },
 ] as const;
 
@@ -313,8 +314,8 @@ async function differences(
   const gain = GAINS.filter(({ path, counts }) => isKept(path) && counts(config)).map((
     { path, says, remedy },
   ) => ({
-    what: `${path.join(".")} is false here, the default from before: new deployments have it, and ${says}`,
-    remedy: `${remedy}, or nothing`,
+    what: `${path.join(".")} is false here, the former default: new deployments have it on, and ${says}`,
+    remedy: `${remedy}; or leave it`,
     isProblem: false,
   }));
   // Without a file nobody says what it is to be.
@@ -324,13 +325,13 @@ async function differences(
     what: `the configuration differs from the deployment: ${changeText(change)}`,
     remedy: change.reach === "rebuild"
       ? "put it back, or `deno task meander rebuild`: `run` does not start like this"
-      : "nothing, or put it back; `run` takes it over when it starts",
+      : "nothing, or put it back; `run` adopts it when it starts",
     isProblem: change.reach === "rebuild",
   }));
   const dropped = changes.some(({ isProblem }) => isProblem) ? await droppedEvents(log, topics.events) : 0;
   const loss = dropped === 0 ? [] : [{
     what:
-      `${dropped} offsets of events are not on the log any more: a rebuild carries over the behaviours that sequences ` +
+      `${dropped} offsets of events are no longer on the log: a rebuild carries over the behaviours that sequences ` +
       "have, and profiles; lists with outcomes, values and rates from before are lost",
     remedy: "nothing, or `ingest` those events from an archive under another --prefix",
     isProblem: false,
@@ -416,23 +417,23 @@ function known(text: string): Readonly<Partial<Record<CountName, number>>> {
 function urls(text: string): readonly string[] {
   const list = text.split(",");
   if (list.every((url) => URL.canParse(url))) return list;
-  throw new InvalidArgumentError("Not URLs with commas between.");
+  throw new InvalidArgumentError("Not comma-separated URLs.");
 }
 
 const program = addLogFlags(
   createCommand(commandName("check")).description(
-    "Looks at a deployment: configuration, topics, lag, members, live version; and what to do about what is wrong.",
+    "Examines a deployment (configuration, topics, lag, members, live version) and says how to mend what is wrong.",
   ),
 )
-  .option("--verify", "on sqlite: read every record and every page, and say what is damaged")
-  .option("--rights", "also try our rights on Kafka, by a transaction that is aborted")
-  .option("--max-lag <n>", "events that a partition may be behind", count)
+  .option("--verify", "on sqlite: read every record and every page, and report damage")
+  .option("--rights", "also test our rights on Kafka, with a transaction that is aborted")
+  .option("--max-lag <n>", "lag in events that a partition may have", count)
   .option(
     "--known <list>",
-    "what was lost, misplaced or is kept and is known already, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,kept=2",
+    "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,kept=2",
     known,
   )
-  .option("--url <list>", "processes to ask how they are doing, such as http://127.0.0.1:8080", urls, [])
+  .option("--url <list>", "URLs of processes to ask as well, such as http://127.0.0.1:8080", urls, [])
   .option("--json", "print it as JSON")
   .addHelpText(
     "after",
@@ -447,6 +448,6 @@ try {
   Deno.exit(await main(flags));
 } catch (error) {
   const reason = reasonOf(error);
-  print(Deno.stderr, `error: Cannot look at ${placeOf(flags)}: ${reason}\n`);
+  print(Deno.stderr, `error: Cannot examine ${placeOf(flags)}: ${reason}\n`);
   Deno.exit(2);
 }

@@ -76,8 +76,8 @@ interface Flags extends LogFlags {
 
 const program = createCommand(commandName("evaluate"))
   .description(
-    "What lists out of this engine are worth on a stream of behaviours, beside plain methods (--protocol next-item); " +
-      "or what another policy would have earned, from a log with propensities (--policy).",
+    "Measures how good this engine's lists are on a stream of behaviours, next to simple methods (--protocol next-item), " +
+      "or estimates what another policy would have earned, from a log with propensities (--policy).",
   )
   .addOption(
     new Option("--protocol <name>", "run this protocol on --data; see docs/reference/protocols.md")
@@ -100,25 +100,30 @@ program.optionsGroup("With --protocol next-item:")
   .option("--format <name>", FORMAT_HELP, "meander")
   .option(
     "--positives <actions>",
-    "what is judged, such as purchase,rating>=4 (default: what the blend learns from)",
+    "behaviours to judge, such as purchase,rating>=4 (default: those that the blend learns from)",
     parsePositives,
   )
   .option("--known-users", "do not judge a user's first behaviour (default for taobao)")
-  .option("--without-own", "leave what the user had out of the lists (default: unless people come back)")
-  .addOption(new Option("--with-own", "let what the user had come again").conflicts("withoutOwn"))
+  .option(
+    "--without-own",
+    "leave items that the user already had out of the lists (default: unless people return to items)",
+  )
+  .addOption(
+    new Option("--with-own", "let lists contain items that the user already had").conflicts("withoutOwn"),
+  )
   .option("--length <n>", "length of a list, 1 to 100", listLength, 20)
-  .option("--limit <n>", "stop after so many behaviours", count)
-  .option("--from <n>", "behaviour at which the later part begins (default: the half)", integer)
-  .option("--queries <n>", "judge about so many behaviours, a draw of all", count, 200_000)
-  .option("--no-leaderboard", "judge the configured ranking alone, three times as fast")
+  .option("--limit <n>", "stop after this many behaviours", count)
+  .option("--from <n>", "behaviour at which the later part begins (default: the middle)", integer)
+  .option("--queries <n>", "judge about this many behaviours, drawn at random", count, 200_000)
+  .option("--no-leaderboard", "judge only the configured ranking, three times as fast")
   .addOption(
     new Option(
       "--ranking <name>",
-      "what orders the candidates (default: that of the configuration, else auto)",
+      "what orders the candidates (default: as configured, else auto)",
     ).choices(["auto", "blend", "model", "both"]),
   )
   .addOption(
-    new Option("--model <name>", "model that is learnt when the ranking needs one").choices([...MODEL_NAMES])
+    new Option("--model <name>", "model to train when the ranking needs one").choices([...MODEL_NAMES])
       .default("base"),
   )
   .addOption(optionFlag("learnEvery", RETRIEVAL_OPTIONS.learnEvery, RETRIEVAL_OPTIONS.learnEvery.about));
@@ -130,7 +135,7 @@ program.optionsGroup("With --policy:")
     ),
   )
   .option("--clip <weight>", "cut weights to at most this (default: no cut)", positive)
-  .option("--threshold <weight>", "weight above which Switch trusts the model alone", positive, 10)
+  .option("--threshold <weight>", "weight above which switch-dr uses only the model", positive, 10)
   .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
   .option("--force", "give estimates even when the log cannot support them");
 
@@ -139,7 +144,7 @@ addLogFlags(program.optionsGroup("The log and the configuration of a deployment:
 async function main(flags: Flags): Promise<number> {
   if (flags.protocol !== undefined) return await protocol(flags);
   if (flags.policy === undefined) {
-    throw new Error("Cannot evaluate nothing: wanted is --policy <file> or --protocol <name>");
+    throw new Error("Cannot evaluate without a task: give --policy <file> or --protocol <name>");
   }
   const policy = await readTargetPolicy(flags.policy);
   const lists = flags.data === undefined ? await fromLog(flags, policy) : await fromFiles(flags.data, policy);
@@ -158,7 +163,7 @@ async function main(flags: Flags): Promise<number> {
 
 async function protocol(flags: Flags): Promise<number> {
   const { data, format, learnEvery } = flags;
-  if (data === undefined) throw new Error("Cannot run a protocol without data: wanted is --data <path>");
+  if (data === undefined) throw new Error("Cannot run a protocol without data: give --data <path>");
   const config = await readConfig(flags.config, `${data}/${DEFAULT_CONFIG}`);
   const stream = streamOf(recordFormat(format, config.sources), data);
   const ranking = flags.ranking ?? config.ranking ?? TASK_OPTIONS.ranking.value;
@@ -179,7 +184,7 @@ async function protocol(flags: Flags): Promise<number> {
 async function fromFiles(path: string, policy: TargetPolicy): Promise<readonly LoggedList[]> {
   if (policy.name !== "uniform" && policy.name !== "table") {
     throw new Error(
-      `Cannot evaluate policy ${policy.name} on ${path}: its rows have no scores; wanted is uniform, table or ` +
+      `Cannot evaluate policy ${policy.name} on ${path}: its rows have no scores; use uniform, table or ` +
         `bernoulli-thompson`,
     );
   }
@@ -192,7 +197,7 @@ async function fromFiles(path: string, policy: TargetPolicy): Promise<readonly L
 async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly LoggedList[]> {
   if (policy.name === "uniform" || policy.name === "table" || policy.name === "thompson") {
     throw new Error(
-      `Cannot evaluate policy ${policy.name} on the log of a deployment: wanted is greedy, epsilon or boltzmann ` +
+      `Cannot evaluate policy ${policy.name} on the log of a deployment: use greedy, epsilon or boltzmann ` +
         `over the logged scores`,
     );
   }
@@ -204,17 +209,22 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
     policy,
   );
   if (skipped > 0) {
-    print(Deno.stderr, `${skipped} samples have no answer on the log, or another list was shown\n`);
+    print(
+      Deno.stderr,
+      `${skipped} samples are left out: their answer is not on the log, or another list was shown\n`,
+    );
   }
-  if (drafted > 0) print(Deno.stderr, `${drafted} lists were drafted from two variants: they are left out\n`);
+  if (drafted > 0) {
+    print(Deno.stderr, `${drafted} lists were interleaved from two variants and are left out\n`);
+  }
   if (withoutCandidates > 0) {
     print(
       Deno.stderr,
-      `${withoutCandidates} answers do not hold their candidates: set "logCandidates": true\n`,
+      `${withoutCandidates} answers lack their candidates: set "logCandidates": true\n`,
     );
   }
   if (lists.length === 0) {
-    throw new Error("Cannot evaluate: the log has no answer with candidates and outcome");
+    throw new Error("Cannot evaluate: no answer on the log has both candidates and an outcome");
   }
   return lists;
 }

@@ -67,10 +67,10 @@ let chosen: { readonly flags: Flags; readonly action: Action } | undefined;
 
 function command(usage: string, about: string): Command {
   return addLogFlags(program.command(usage).description(about))
-    .option("--url <url>", "ask the service at this URL, such as http://127.0.0.1:8080, and not the log")
+    .option("--url <url>", "ask the service at this URL, such as http://127.0.0.1:8080, instead of the log")
     .option(
       "--key-file <file>",
-      `with the key that is in it, of the scopes experiments and read (default: ${KEY_VARIABLE})`,
+      `file with its key, which needs the scopes experiments and read (default: ${KEY_VARIABLE})`,
     );
 }
 
@@ -84,7 +84,7 @@ command("start <file>", "start an experiment that a JSON file describes").action
     return render(await changes.start(draft));
   })
 );
-command("traffic <name> <percent>", "change the share of users that are in it").action((
+command("traffic <name> <percent>", "change its share of users").action((
   name,
   percent,
   _,
@@ -122,8 +122,8 @@ command("status [name]", "figures and verdicts; with a name, every metric and se
       );
     })
   );
-command("watch", "print verdicts, and stop what breaks a guard rail, until it is interrupted")
-  .option("--every <seconds>", "time between two looks", count, 60)
+command("watch", "print verdicts, and stop experiments that break a guard rail, until interrupted")
+  .option("--every <seconds>", "time between two checks", count, 60)
   .action((options, self) =>
     choose(self, async ({ changes, views }) => {
       for (;;) {
@@ -167,8 +167,8 @@ function renderStatus(view: ExperimentView): string {
 function splitLine({ split: { users, p, sees }, variants }: ExperimentView): string {
   if (variants.length < 2 || users.every((count) => count === 0)) return "";
   const blind = sees === null
-    ? "too few to tell of users who are lost"
-    : `losses from ${percentOf(Number(sees.toPrecision(2)))} of a variant's users on would show`;
+    ? "too few users to detect losses"
+    : `losses from ${percentOf(Number(sees.toPrecision(2)))} of a variant's users upwards would show`;
   return `  split: ${users.join(" and ")} users, p = ${Number(p.toPrecision(2))}; ${blind}\n`;
 }
 
@@ -230,7 +230,7 @@ async function main(): Promise<number> {
   await using log = await openLog(flags, { retryMs: RETRY_MS }).catch((cause) => {
     if (!(cause instanceof LogError) || cause.code !== "locked") throw cause;
     throw new Error(
-      `Cannot use ${placeOf(flags)}: another process has it open; if it is the service, name it with --url`,
+      `Cannot use ${placeOf(flags)}: another process has it open; if that is the service, give its --url`,
     );
   });
   const topics = await servingTopics(log, flags.prefix);

@@ -98,18 +98,20 @@ async function main(flags: Flags): Promise<number> {
   }
   const topic = TOPIC.exec(flags.from)?.[1];
   if (topic !== undefined && flags.recent) {
-    throw new Error("Cannot move the times of a topic, which has no end: leave --recent out");
+    throw new Error("Cannot shift the times of a topic, because it has no end: leave --recent out");
   }
   const config = await readConfig(flags.config);
   const format = recordFormat(flags.format, config.sources);
   if (topic !== undefined && typeof format === "string" && !isJson(format)) {
     throw new Error(
-      `Cannot read a topic as ${format}: its records must be of ${JSON_FORMATS.join(", ")}, or of a source`,
+      `Cannot read a topic as ${format}: its records must be in ${
+        JSON_FORMATS.join(", ")
+      }, or in the format of a source`,
     );
   }
   if (topic !== undefined && typeof format === "object" && format.format === "avro") {
     throw new Error(
-      `Cannot read a topic as ${format.name}: its format avro is of files; records of a topic name their schema, ` +
+      `Cannot read a topic as ${format.name}: its format avro is for files; records of a topic name their schema, ` +
         'which is "format": "registry"',
     );
   }
@@ -158,8 +160,8 @@ async function main(flags: Flags): Promise<number> {
   if (stopping.signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
   const hint = feed.firstRejection?.code === "time-out-of-range"
     ? 'are times in milliseconds? A source of the configuration reads seconds by "unit": "s"'
-    : `is it of another format than --format ${flags.format}?`;
-  print(Deno.stderr, `nothing of it could be taken: ${hint}\n`);
+    : `is it in another format than --format ${flags.format}?`;
+  print(Deno.stderr, `no record could be accepted: ${hint}\n`);
   return 1;
 }
 
@@ -178,7 +180,7 @@ async function adopt(log: Log, topics: Topics, { from, prefix }: Flags): Promise
     } else if (faults.length > 0) {
       print(Deno.stderr, `warning: ${record.name} is left out: ${faults.join("; ")}\n`);
     } else if (JSON.stringify(kept.get(record.name)) !== JSON.stringify(record)) {
-      print(Deno.stderr, `warning: ${record.name} is left out: there are other experiments\n`);
+      print(Deno.stderr, `warning: ${record.name} is left out: this deployment has experiments of its own\n`);
     }
   }
 }
@@ -200,7 +202,7 @@ async function openFile(log: Log, topics: Topics, flags: Opened): Promise<Feed> 
     limit: flags.limit,
     shiftMs: flags.recent && (() => untilToday(flags)),
   });
-  if (feeder.resumedFrom > 0) print(Deno.stderr, `goes on after ${feeder.resumedFrom} records\n`);
+  if (feeder.resumedFrom > 0) print(Deno.stderr, `resumes after ${feeder.resumedFrom} records\n`);
   return feeder;
 }
 
@@ -304,7 +306,7 @@ async function checkFollowed(
   const followed = await feederPosition<TopicPosition>(log, topics, feederId(topics, followedName(source)));
   if (followed === null || followed.id !== id) return;
   throw new Error(
-    `Cannot feed the topic of ${source}: \`run\` follows it; to feed it once more from its start, give a --name`,
+    `Cannot feed the topic of ${source}: \`run\` follows it; to feed it again from its start, give a --name`,
   );
 }
 
@@ -334,19 +336,23 @@ function speed(events: number, ms: number): number {
 
 const program = addLogFlags(
   createCommand(commandName("ingest")).description(
-    "Feeds a data set, or a topic of another system, into the events and items of a deployment.",
+    "Feeds a data set, or a topic of another system, into a deployment.",
   ),
 )
   .requiredOption("--from <path>", "file or folder to read, or kafka:TOPIC to follow a topic of the brokers")
   .option("--format <name>", FORMAT_HELP, "meander")
   .option("--name <text>", "name under which the position is kept (default: format and path)")
-  .option("--start <where>", `of a topic that was never fed: ${START_WORDS} (default: earliest)`, start)
-  .option("--once", "of a topic: stop at its end instead of waiting for more")
+  .option(
+    "--start <where>",
+    `where to start in a topic that was never fed: ${START_WORDS} (default: earliest)`,
+    start,
+  )
+  .option("--once", "for a topic: stop at its end instead of waiting for more")
   .option(
     "--recent",
-    "of files: move all times by whole days, so that the newest event is of the last 24 hours",
+    "for files: shift all times by whole days, so that the newest event is within the last 24 hours",
   )
-  .option("--rate <n>", "events a second at most", count)
+  .option("--rate <n>", "at most this many events a second", count)
   .option("--limit <n>", "stop after this many events", count)
   .option("--partitions <n>", "partitions of new topics (default: 1 on sqlite, 4 on kafka)", count)
   .parse(commandArguments(), { from: "user" });

@@ -27,14 +27,14 @@ async function main(file: string, { all, force }: Flags): Promise<number> {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     throw new Error(`Cannot write ${file}: it exists, and --force would replace it`);
   }
-  print(Deno.stdout, `wrote ${file}; what is a comment there is at its default\n`);
+  print(Deno.stdout, `wrote ${file}; values in comments are the defaults\n`);
   return 0;
 }
 
 const name = commandName("init");
 const program = createCommand(name)
   .description(
-    "Writes a configuration to begin with: every line is a comment with the default and the meaning.",
+    "Writes a starting configuration: every line is a comment with the default and the meaning.",
   )
   .argument("[file]", "where to", "meander.json")
   .option("--all", "also learner, guard, models and Kafka")

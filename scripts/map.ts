@@ -52,17 +52,17 @@ async function main(flags: Flags): Promise<number> {
     return 0;
   }
   if (flags.try === undefined) {
-    throw new Error("Cannot tell what to try: give --try FILE, or --try kafka:TOPIC");
+    throw new Error("Cannot try a mapping without records: give --try FILE, or --try kafka:TOPIC");
   }
   const file = flags.config ?? DEFAULT_CONFIG;
   const config = await isBlank(file) ? await readConfig(undefined, null) : await readConfig(flags.config);
   if (flags.write && flags.format !== undefined) {
-    throw new Error("Cannot write the mapping that --format names: it is there already; leave --write out");
+    throw new Error("Cannot write the mapping that --format names: it already exists; leave --write out");
   }
   const format = flags.format === undefined ? undefined : recordFormat(flags.format, config.sources);
   if (typeof format === "string") {
     throw new Error(
-      `Cannot try ${format}: it is built in; name a source of the configuration or a preset, or none`,
+      `Cannot try ${format}: it is built in; name a source of the configuration or a preset, or leave --format out`,
     );
   }
   const [, ending] = /\.(csv|tsv)(\.gz)?$/.exec(flags.try) ?? [];
@@ -115,14 +115,14 @@ function suggestion(
   print(Deno.stdout, `${from}: ${records.length} records\n\n${fieldTable(fields, values.length)}\n`);
   const { mapping, open } = preset === undefined ? suggest(fields, values.length) : {
     mapping: { preset },
-    open: [`these are records of ${preset}: rules of your own come before its rules`],
+    open: [`these look like records of ${preset}; rules of your own come before its rules`],
   };
   const { columns: _, ...format } = base;
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
   const settings: SourceSettings = { ...format, ...mapping };
   if (preset === undefined && (settings.rules ?? []).length === 0) {
-    print(Deno.stdout, `no mapping comes to mind: ${open.join("; ")}\n`);
+    print(Deno.stdout, `no mapping could be suggested: ${open.join("; ")}\n`);
     return undefined;
   }
   print(Deno.stdout, `A mapping that may fit, ${write ? `written to ${config}` : "for meander.json"}:\n\n`);
@@ -196,13 +196,16 @@ const program = addLogFlags(
   ),
 )
   .option("--try <from>", "file, or kafka:TOPIC, whose first records are read")
-  .option("--format <name>", "source of the configuration, or preset; without it, one is suggested")
-  .option("--registry <url>", "of a topic without a --format: the schema registry that its records name")
-  .option("--registry-user <name>", "who logs in there, with MEANDER_REGISTRY_PASSWORD")
+  .option("--format <name>", "source of the configuration, or preset; without it, a mapping is suggested")
+  .option("--registry <url>", "for a topic without --format: the schema registry of its records")
+  .option(
+    "--registry-user <name>",
+    "user name for the registry; the password is in MEANDER_REGISTRY_PASSWORD",
+  )
   .option("--records <n>", "records to read", count, 1000)
   .option("--show <n>", "records to show one by one", count, 5)
-  .option("--write", "put the mapping that is suggested into the configuration")
-  .option("--preset <name>", "print a preset, to begin with")
+  .option("--write", "put the suggested mapping into the configuration")
+  .option("--preset <name>", "print a preset as a starting point")
   .parse(commandArguments(), { from: "user" });
 
 await runCommand(() => main(program.opts<Flags>()));

@@ -17,10 +17,10 @@ interface Entry {
 /** Commands by name, by what they are for. */
 const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   "Begin:": {
-    init: { about: "write a configuration to begin with", load: () => import("./init.ts") },
+    init: { about: "write a starting configuration", load: () => import("./init.ts") },
     replay: { about: "replay a data set through the whole loop", load: () => import("./replay.ts") },
     simulate: {
-      about: "a closed loop of simulated people, with an experiment",
+      about: "run a closed loop of simulated people, with an experiment",
       load: () => import("./simulate.ts"),
     },
   },
@@ -32,7 +32,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import("./map.ts"),
     },
     check: {
-      about: "look at a deployment and its configuration, and say what is wrong",
+      about: "examine a deployment and its configuration, and say what is wrong",
       load: () => import("./check.ts"),
     },
     rebuild: {
@@ -40,26 +40,29 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import("./rebuild.ts"),
     },
     backup: {
-      about: "copy a deployment, which goes on serving, into a folder",
+      about: "copy a deployment into a folder, while it serves",
       load: () => import("./copies/backup.ts"),
     },
     restore: {
-      about: "verify a backup and make the log that it is of",
+      about: "verify a backup and turn it back into a log",
       load: () => import("./copies/restore.ts"),
     },
     export: {
-      about: "events, items and what came of them as JSON lines or Parquet",
+      about: "export events, items or results as JSON lines or Parquet",
       load: () => import("./copies/export.ts"),
     },
     kafka: { about: "run a Kafka broker for development", load: () => import("./kafka.ts") },
   },
   "Ask a running one:": {
-    inspect: { about: "what is known of a user", load: () => import("./ask/inspect.ts") },
-    explain: { about: "what a user would be recommended, and why", load: () => import("./ask/explain.ts") },
-    "why-not": { about: "what keeps an item off a user's list", load: () => import("./ask/why_not.ts") },
+    inspect: { about: "show what is known about a user", load: () => import("./ask/inspect.ts") },
+    explain: {
+      about: "show what a user would be recommended, and why",
+      load: () => import("./ask/explain.ts"),
+    },
+    "why-not": { about: "show what keeps an item off a user's list", load: () => import("./ask/why_not.ts") },
     models: { about: "models, versions, learners", load: () => import("./ask/models.ts") },
     rejected: {
-      about: "what was not taken and why, and take it once more",
+      about: "show rejected records and why they were rejected; try them again",
       load: () => import("./rejected.ts"),
     },
     forget: { about: "erase a user, with a receipt", load: () => import("./ask/forget.ts") },
@@ -70,15 +73,15 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   },
   "Measure:": {
     evaluate: {
-      about: "off-policy estimates and protocols of recommendation",
+      about: "off-policy estimates and recommendation benchmarks",
       load: () => import("./evaluate.ts"),
     },
     protocols: {
-      about: "learn a public benchmark in one pass",
+      about: "run a public one-pass benchmark",
       load: () => import("./research/protocols.ts"),
     },
     ablate: {
-      about: "the models with one thing taken away at a time",
+      about: "measure the models with one thing taken away at a time",
       load: () => import("./research/ablate.ts"),
     },
     labels: { about: "compare the label policies", load: () => import("./research/label_bias.ts") },
@@ -101,7 +104,7 @@ function help(): Command {
       "after",
       "\nExamples:\n  meander replay\n  meander run --http 127.0.0.1:8080\n  meander explain u277\n\n" +
         "`meander <command> --help` says more. Exit code: 0 done; 1 it failed, something is missing, or a flag is\n" +
-        "wrong; 2 it could not look (check), or it is not done yet (forget).",
+        "wrong; 2 it could not look (check), or is not done yet (forget).",
     );
   for (const [heading, entries] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);

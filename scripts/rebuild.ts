@@ -42,7 +42,7 @@ interface Flags extends LogFlags {
 
 const program = addLogFlags(
   createCommand(commandName("rebuild")).description(
-    "Builds a new generation of a deployment from its log, as configured now, and has it serve from the next start on.",
+    "Builds a new generation of a deployment from its log, as configured now, which serves from the next start.",
   ),
 )
   .addOption(
@@ -54,20 +54,20 @@ const program = addLogFlags(
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option(
     "--partitions <n>",
-    "number of tasks: that of the partitions of events, or a multiple (default: as it is)",
+    "number of tasks: the partitions of events, or a multiple (default: unchanged)",
     count,
   )
-  .option("--share <x>", "share of a processor that it takes", share, 1)
+  .option("--share <x>", "share of a processor to use", share, 1)
   .option(
     "--keep-weights",
-    "begin with the weights of the one that serves, by the names of inputs; what it has learnt is not learnt again",
+    "start from the weights of the serving generation, matched by the names of inputs, and do not learn its samples again",
   )
-  .option("--no-switch", "build it, and leave the other one serving")
-  .option("--anyway", "have it serve even if it predicts worse than the one that serves")
-  .option("--drop <n>", "drop what is kept of a generation that does not serve, instead", count)
+  .option("--no-switch", "build it, but leave the other one serving")
+  .option("--anyway", "switch even if the new generation predicts worse")
+  .option("--drop <n>", "instead of building, drop a generation that does not serve", count)
   .addHelpText(
     "after",
-    "\nThe way back: put the old configuration back, and rebuild again; what came since is added to the old generation.\n" +
+    "\nTo go back, restore the old configuration and rebuild again: later events are added to the old generation.\n" +
       "\nExamples:\n  deno task meander rebuild --config meander.json\n" +
       "  deno task meander rebuild --log kafka --brokers kafka-1:9092 --share 0.5 --no-switch",
   )

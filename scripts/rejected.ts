@@ -56,7 +56,7 @@ async function open(flags: Flags) {
     return await openLog(flags, { retryMs: RETRY_MS });
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
-    throw new Error("another process has the log open; stop that one, or ask it with --url", {
+    throw new Error("another process has the log open; stop that process, or ask it with --url", {
       cause: error,
     });
   }
@@ -157,7 +157,7 @@ async function replay(name: string, flags: Flags): Promise<number> {
     adapter,
     flags,
   );
-  const tail = cut === 0 ? "" : `, ${cut} cannot be: only their beginning was kept`;
+  const tail = cut === 0 ? "" : `, ${cut} cannot be replayed: only their beginning was kept`;
   print(
     Deno.stdout,
     `${records} records of ${name}: ${taken} events and items, ${rejected} rejected again${tail}\n`,
@@ -166,7 +166,7 @@ async function replay(name: string, flags: Flags): Promise<number> {
 }
 
 const program = createCommand(commandName("rejected")).description(
-  "Shows what was not taken, and why, and takes it once more.",
+  "Shows rejected records and why they were rejected, and tries them again.",
 );
 let chosen: (() => Promise<number>) | undefined;
 
@@ -179,16 +179,16 @@ function command(usage: string, about: string): Command {
 }
 
 command("list", "count rejected records by reason")
-  .option("--url <url>", "ask the service at this URL, and not the log")
+  .option("--url <url>", "ask the service at this URL instead of the log")
   .option("--code <code>", "only those with this code")
   .option("--source <name>", "only those of this source or format")
   .option("--from <name>", "only those of this topic or file")
-  .option("--newest <n>", "records of each partition that are looked at", count, 100_000)
+  .option("--newest <n>", "newest records of each partition to look at", count, 100_000)
   .action((_, self: Command) => choose(() => list(self.opts<Flags>())));
-command("show <place>", "one record, decoded: partition/offset, as list has it")
+command("show <place>", "show one record, decoded: partition/offset, as printed by list")
   .action((place: string, _, self: Command) => choose(() => show(place, self.opts<Flags>())));
-command("replay <source>", "take what was rejected of a source once more, by the configuration as it is now")
-  .option("--from <name>", "also what names no source, of this topic or file")
+command("replay <source>", "try the rejected records of a source again, with the current configuration")
+  .option("--from <name>", "also records without a source, from this topic or file")
   .action((source: string, _, self: Command) => choose(() => replay(source, self.opts<Flags>())));
 program.parse(commandArguments(), { from: "user" });
 

@@ -77,10 +77,10 @@ const program = createCommand(commandName("replay"))
     ),
   )
   .addOption(
-    new Option("--kernels <name>", "what computes the model: auto is the fastest that runs here")
+    new Option("--kernels <name>", "implementation of the kernels: auto is the fastest that runs here")
       .choices(["auto", ...KERNEL_NAMES]).default("auto"),
   )
-  .option("--prefix <text>", "prefix of the topics' names; the same command again resumes it", DEFAULT_PREFIX)
+  .option("--prefix <text>", "prefix of the topics' names; the same command resumes", DEFAULT_PREFIX)
   .option("--limit <n>", "stop after this many events", integer)
   .option("--memory <size>", "memory for states and embeddings, such as 512MB", byteSize)
   .option("--seed <n>", "seed of initial weights, sampling and exploration", integer, 0)
@@ -265,11 +265,11 @@ function healthNotes({ failures, rollbacks, pausedBatches, guard, proof }: Learn
   const notes: string[] = [];
   if (proof !== null && proof.changes.length > 0) {
     const changes = proof.changes.map(({ to, rows }) => `the ${to} from row ${rows}`);
-    notes.push(`requests were answered in the order of the prior, then of ${changes.join(", ")}`);
+    notes.push(`requests were ordered by the prior, then by ${changes.join(", ")}`);
   }
   if (failures > 0) {
     notes.push(
-      `${failures} batches made weights or losses that are not usable: learning went back to its last checkpoint`,
+      `${failures} batches made unusable weights or losses: learning went back to its last checkpoint`,
     );
   }
   if (guard.changes.length > 0) {
@@ -289,8 +289,8 @@ function resumeNotes({ resumedFrom, events }: ReplayResult): string[] {
   if (resumedFrom === 0) return [];
   return [
     resumedFrom === events
-      ? "the log held this replay whole: nothing was left to do"
-      : `went on from event ${formatCount(resumedFrom)}, where the last run of this command ended`,
+      ? "the log already holds the whole replay: nothing was left to do"
+      : `resumed from event ${formatCount(resumedFrom)}, where the last run of this command ended`,
   ];
 }
 

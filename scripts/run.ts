@@ -43,7 +43,7 @@ const ALL_ROLES = [...ROLES, "http"] as const;
 function roles(text: string): readonly (Role | "http")[] {
   return text.split(",").map((role) => {
     if (isOneOf(ALL_ROLES, role)) return role;
-    throw new InvalidArgumentError(`Roles are ${ALL_ROLES.join(", ")}, with commas between.`);
+    throw new InvalidArgumentError(`Roles are ${ALL_ROLES.join(", ")}, comma-separated.`);
   });
 }
 
@@ -70,7 +70,7 @@ const program = addLogFlags(
 )
   .option(
     "--roles <list>",
-    `what this process does, of ${ALL_ROLES.join(",")} (default: ${ROLES.join(",")})`,
+    `what this process does: any of ${ALL_ROLES.join(",")} (default: ${ROLES.join(",")})`,
     roles,
   )
   .option(
@@ -91,25 +91,25 @@ const program = addLogFlags(
     ),
   )
   .addOption(
-    new Option("--variant-models <names...>", "models that variants of experiments may want beside it")
+    new Option("--variant-models <names...>", "further models, for variants of experiments")
       .choices([...MODEL_NAMES]),
   )
   .option(
     "--memory <size>",
-    "memory for states and embeddings, such as 512MB (default: by the limit of its control group, if there is one)",
+    "memory for states and embeddings, such as 512MB (default: from the limit of the control group, if there is one)",
     byteSize,
   )
   .option("--seed <n>", "seed of initial weights, sampling and exploration", Number, 0)
   .option(
     "--commit-interval <ms>",
-    "time from a commit to the next; on sqlite no answer waits for it " +
+    "time between two commits; on sqlite no answer waits for it " +
       `(default: ${COMMIT_INTERVAL_MS["exactly-once"]}, at-least-once: ${
         COMMIT_INTERVAL_MS["at-least-once"]
       })`,
     commitInterval,
   )
   .option("--snapshots <folder>", `local snapshots of the states, on Kafka (default: "${SNAPSHOTS}")`)
-  .option("--no-snapshots", "on Kafka: hold all users in memory, restore from the log alone")
+  .option("--no-snapshots", "on Kafka: hold all users in memory and restore from the log alone")
   .option(
     "--snapshot-interval <s>",
     STORE_OPTIONS.intervalMs.about,
@@ -121,26 +121,26 @@ const program = addLogFlags(
   )
   .option(
     "--serve-version <n>",
-    "stay at this version of the parameters, which is on the log (default: the newest)",
+    "serve this version of the parameters, which must be on the log (default: the newest)",
     count,
   )
   .option(
     "--rekey-from <topic>",
-    "take events from this topic, however it is keyed and partitioned, and put each to the partition of its user",
+    "copy events from this topic, however it is keyed and partitioned, to the partition of their user",
   )
   .option(
     "--members <folder>",
-    "where processes of this machine note that they live, so that others see at once when one was killed",
+    "folder where processes on this machine note that they are alive, so that others see at once when one is killed",
     ".data/members",
   )
-  .option("--no-learner-thread", "learn in the thread that serves: less memory, longer waits")
+  .option("--no-learner-thread", "learn in the serving thread: less memory, longer waits")
   .option(
     "--server-thread",
     "on sqlite: give HTTP and the log a thread of their own, for machines with more than two processors",
   )
   .option(
     "--rebuild",
-    "where the deployment was made otherwise than configured: serve it as it was, build a new generation beside it, and switch",
+    "if the configuration needs a rebuild: serve the deployment as it was, build a new generation beside it, and switch",
   )
   .option("--roll-back", "with --rebuild: go back to a generation that has served before")
   .option(
@@ -150,12 +150,12 @@ const program = addLogFlags(
   )
   .option(
     "--keep <days>",
-    "drop a generation that another one has replaced for so long (default: kept)",
+    "drop a generation this long after another one replaced it (default: keep it)",
     count,
   )
   .option("--anyway", "with --rebuild: switch even if the new generation predicts worse")
-  .option("--verbose", "say more: every HTTP request")
-  .option("--quiet", "say only what may need somebody")
+  .option("--verbose", "log more: every HTTP request")
+  .option("--quiet", "log only warnings and errors")
   .addHelpText(
     "after",
     "\nExamples:\n  deno task run --http 127.0.0.1:8080\n" +

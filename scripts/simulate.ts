@@ -59,16 +59,16 @@ const TAIL = 0.2;
 
 const program = createCommand(commandName("simulate"))
   .description(
-    "Lets simulated people answer the lists that the engine serves, with two variants in an experiment.",
+    "Lets simulated people react to the lists that the engine serves, with two variants in an experiment.",
   )
   .option("--requests <n>", "requests to answer", count, 20_000)
   .option("--seed <n>", "seed of the people and of the engine", integer, 1)
-  .option("--users <n>", "people (default: one for 14 requests)", count)
-  .option("--items <n>", "items that are sold in all", count, WORLD.items)
+  .option("--users <n>", "people (default: one per 14 requests)", count)
+  .option("--items <n>", "number of items on sale", count, WORLD.items)
   .addOption(
     new Option(
       "--candidates <name>",
-      "what a request chooses from: all on sale, or what the engine retrieves",
+      "candidates of a request: all items on sale, or those that the engine retrieves",
     )
       .choices(["all", "retrieved"]).default("all"),
   )

@@ -74,22 +74,22 @@ const program = createCommand(commandName("simulate-faults"))
     "Runs deployments in simulated worlds, each determined by a seed, and checks their promises.",
   )
   .option("--seed <n>", "the first seed", integer)
-  .option("--seeds <n>", "how many seeds, one after the other", count)
-  .option("--minutes <n>", "begin no seed after so many minutes", count)
+  .option("--seeds <n>", "number of consecutive seeds", count)
+  .option("--minutes <n>", "start no further seed after this many minutes", count)
   .option("--fixed", "the seeds of CI, and those that have ever failed", false)
-  .option("--twice", "run each seed twice, which must be the same", false)
+  .option("--twice", "run each seed twice and compare the two", false)
   .addOption(
-    new Option("--trial <name>", "what comes from outside, in place of what the seed says").choices([
+    new Option("--trial <name>", "trial from outside, instead of the one that the seed chooses").choices([
       ...TRIALS,
       "none",
     ]),
   )
   .addOption(
-    new Option("--without <fix>", "take a fix out of the code, which must be noticed").choices(
+    new Option("--without <fix>", "take a fix out of the code, which the checks must notice").choices(
       Object.keys(MUTANTS),
     ),
   )
-  .option("--show", "print the plan, and what the processes say", false)
+  .option("--show", "print the plan and the logs of the processes", false)
   .option("--trace <path>", "write down each step")
   .parse(commandArguments(), { from: "user" });
 

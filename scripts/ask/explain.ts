@@ -51,7 +51,7 @@ const name = commandName("explain");
 const program = addServerFlags(
   createCommand(name)
     .description(
-      "Shows what a user would be recommended now, or how an item stands, and why. Nothing is logged.",
+      "Shows what a user would be recommended now, or where an item ranks, and why. Nothing is logged.",
     )
     .argument("<user>", "id of the user").argument("[item]", "explain this item"),
 )

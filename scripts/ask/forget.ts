@@ -55,13 +55,15 @@ type Remaining = Omit<Remainder, "until"> & { readonly until: string | null };
 const WAIT_SECONDS = 120;
 const POLL_MS = 100;
 const NOT_ERASED =
-  "sessions that were the user, backups, what consumers of the topics keep, source files, logs of proxies, " +
+  "sessions that were the user, backups, copies that consumers of the topics keep, source files, logs of proxies, " +
   "on Kafka local snapshots of tasks, for an hour or two (docs/how-to/erase-a-user.md)";
 
 async function main(user: string, flags: Flags): Promise<number> {
   if (flags.receipt !== undefined) await makeRoomFor(flags.receipt);
-  if (!flags.yes && !confirm(`Erase what is known of ${user} at ${flags.url}? This cannot be undone.`)) {
-    print(Deno.stderr, "nothing was erased; --yes does not ask\n");
+  if (
+    !flags.yes && !confirm(`Erase everything known about ${user} at ${flags.url}? This cannot be undone.`)
+  ) {
+    print(Deno.stderr, "nothing was erased; --yes skips this question\n");
     return 1;
   }
   const path = `/v1/users/${part(user)}`;
@@ -96,7 +98,7 @@ async function write(receipt: Receipt, { receipt: file }: Flags): Promise<void> 
     await Deno.writeTextFile(`${file}.part`, `${JSON.stringify(receipt, null, 2)}\n`);
     await Deno.rename(`${file}.part`, file);
   } catch (cause) {
-    throw new Error(`Cannot write the receipt as ${file}, it is printed`, { cause });
+    throw new Error(`Cannot write the receipt to ${file}, so it is printed`, { cause });
   }
 }
 
@@ -115,7 +117,7 @@ async function isErased(flags: Flags, path: string, until: number): Promise<bool
     await delay(POLL_MS);
   } while (Date.now() < until);
   if (reason !== undefined) {
-    print(Deno.stderr, `the event is durable, but whether the user is erased is not known: ${reason}\n`);
+    print(Deno.stderr, `the request is durable, but whether the user is erased is unknown: ${reason}\n`);
   }
   return false;
 }
@@ -151,7 +153,7 @@ async function complete(
     await delay(POLL_MS);
   } while (isUnknown && Date.now() < until);
   if (receipt.state === null && lastError !== undefined) {
-    print(Deno.stderr, `the state of the erasure is not known: ${messageOf(lastError)}\n`);
+    print(Deno.stderr, `the state of the erasure is unknown: ${messageOf(lastError)}\n`);
   }
   return receipt;
 }
@@ -182,17 +184,17 @@ const name = commandName("forget");
 const program = addServerFlags(
   createCommand(name)
     .description(
-      "Erases what is known of a user: state, embeddings, memory of what was shown; gives a receipt.",
+      "Erases everything known about a user (state, embeddings, lists shown) and prints a receipt.",
     )
     .argument("<user>", "id of the user"),
 )
   .option("--yes", "do not ask")
-  .option("--receipt <file>", "write the receipt as JSON, too")
-  .option("--wait <seconds>", "how long to wait until it is done", count, WAIT_SECONDS)
+  .option("--receipt <file>", "also write the receipt as JSON to this file")
+  .option("--wait <seconds>", "how long to wait for the erasure", count, WAIT_SECONDS)
   .addHelpText(
     "after",
-    `\nExit code: 0 it is erased, 1 it was not wanted or failed, 2 the event is durable, and it is not done yet or\n` +
-      `nobody could say. Running it again does no harm, and gives a receipt of its own.\n\n` +
+    `\nExit code: 0 erased; 1 cancelled or failed; 2 the request is durable, but not done yet, or its state\n` +
+      `is unknown. Running it again does no harm, and prints another receipt.\n\n` +
       `Example:\n  ${name} ann --yes --receipt receipts/ann.json`,
   )
   .parse(commandArguments(), { from: "user" });

@@ -25,7 +25,7 @@ function render(view: UserView, last: number): string {
     ["profile", Object.keys(profile).length === 0 ? "-" : JSON.stringify(profile)],
     ["behaviours", `${totalBehaviours}, of which ${behaviours.length} are kept`],
     ["lists with an open outcome", String(pending.length)],
-    ["interactions that wait for their list", String(parked)],
+    ["interactions waiting for their list", String(parked)],
     ["recurrent state", `${hidden.size} numbers, made by version ${hidden.version}`],
     ["offset of the last event", String(lastOffset)],
   ]);
@@ -56,7 +56,7 @@ function render(view: UserView, last: number): string {
 }
 
 const program = addServerFlags(
-  createCommand(commandName("inspect")).description("Shows what a deployment knows of a user.")
+  createCommand(commandName("inspect")).description("Shows what a deployment knows about a user.")
     .argument("<user>", "id of the user"),
 )
   .option("--last <n>", "newest behaviours to show", count, 20)

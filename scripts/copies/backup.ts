@@ -41,7 +41,7 @@ async function main(flags: Flags): Promise<number> {
 const name = commandName("backup");
 const program = addLogFlags(
   createCommand(name).description(
-    "Copies a deployment, which goes on serving, into a folder, and checks the copy.",
+    "Copies a deployment into a folder, while it serves, and checks the copy.",
   ),
 )
   .requiredOption("--to <folder>", "folder to make")

@@ -54,7 +54,7 @@ async function main(flags: Flags): Promise<number> {
     );
   }
   if (leftOut > 0) {
-    print(Deno.stderr, `${leftOut} records of ${topic} are left out: they are no ${flags.what}\n`);
+    print(Deno.stderr, `${leftOut} records of ${topic} are left out: they are not ${flags.what}\n`);
   }
   print(
     Deno.stderr,
@@ -65,10 +65,10 @@ async function main(flags: Flags): Promise<number> {
 
 function refuseMisfits({ what, from, until, user, to, append }: Flags, { byUser }: Content): void {
   if (user !== undefined && !byUser) {
-    throw new Error(`Cannot export the ${what} of a user: they are nobody's`);
+    throw new Error(`Cannot export the ${what} of a user: they belong to no user`);
   }
   if (from !== undefined && until !== undefined && from >= until) {
-    throw new Error("Cannot export what is from --from on and before --until: --until is not later");
+    throw new Error("Cannot export from --from until --until: --until is not later");
   }
   if (append === undefined) return;
   if (isParquet(to)) {
@@ -76,7 +76,9 @@ function refuseMisfits({ what, from, until, user, to, append }: Flags, { byUser 
   }
   if (to === undefined) throw new Error("Cannot append to standard output: name a file by --to");
   if (from !== undefined || until !== undefined || user !== undefined) {
-    throw new Error("Cannot append a choice: an archive has all; leave out --from, --until and --user");
+    throw new Error(
+      "Cannot append a selection: an archive has all records; leave out --from, --until and --user",
+    );
   }
   if (!byUser) throw new Error(`Cannot append ${what}, which replace each other: export them to a new file`);
 }
@@ -139,7 +141,7 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
     await file.sync();
   } catch (error) {
     await Deno.remove(part).catch(() => {}); // what failed is told
-    throw new Error(`Cannot write ${to}; nothing of it is kept`, { cause: error });
+    throw new Error(`Cannot write ${to}; what was written of it is removed`, { cause: error });
   }
   await Deno.rename(part, to);
 }
@@ -147,20 +149,20 @@ async function toFile(chunks: AsyncIterable<Uint8Array>, to: string): Promise<vo
 const name = commandName("export");
 const program = addLogFlags(
   createCommand(name).description(
-    "Writes events, items and what came of them as JSON lines or Parquet, also while they are served.",
+    "Writes events, items or results as JSON lines or Parquet, also while the deployment serves.",
   ),
 )
   .addOption(
     new Option("--what <name>", "what to export").choices(Object.keys(CONTENTS)).makeOptionMandatory(),
   )
-  .option("--from <time>", "only from this event time on, such as 2026-11-28 or 2026-11-28T09:00:00Z", timeOf)
+  .option("--from <time>", "only from this event time on: 2026-11-28 or 2026-11-28T09:00:00Z", timeOf)
   .option("--until <time>", "only before this event time", timeOf)
   .option("--user <id>", "only of this user")
   .option(
     "--to <file>",
-    "file to make: JSON lines, gzipped where it ends in .gz, or Parquet where in .parquet (default: standard output)",
+    "file to write: JSON lines, gzipped if it ends in .gz, or Parquet if it ends in .parquet (default: standard output)",
   )
-  .option("--append", "go on with an archive where it ended, each record once")
+  .option("--append", "continue an archive where it ended, each record once")
   .addHelpText(
     "after",
     `\nExamples:\n  ${name} --what events --user u277\n` +

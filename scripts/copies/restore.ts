@@ -48,7 +48,9 @@ async function main(flags: Flags): Promise<number> {
 
 const name = commandName("restore");
 const program = addLogFlags(
-  createCommand(name).description("Verifies a backup and makes the log that it is of, which must not exist."),
+  createCommand(name).description(
+    "Verifies a backup and turns it back into a log, which must not exist yet.",
+  ),
 )
   .requiredOption("--from <folder>", "the backup")
   .option("--verify", "only verify it")

@@ -106,22 +106,22 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
     `${report.stream}: ${formatCount(behaviours)} behaviours of ${formatCount(users)} users with ` +
     `${formatCount(items)} items`,
     `${formatCount(judged)}${judged < targets ? ` of ${formatCount(targets)}` : ""} behaviours judged; ` +
-    `${formatPercent(impossible)} are the first with their item, which nobody could know`,
+    `${formatPercent(impossible)} are the first with their item, which no method could predict`,
     withoutOwn
-      ? `lists leave out what the user had${
+      ? `lists leave out items that the user already had${
         returns > 0 ? `: ${formatPercent(returns)} of the behaviours judged were with such items` : ""
       }`
-      : `lists may have what the user had: ${
+      : `lists may contain items that the user already had: ${
         formatPercent(returns)
       } of the behaviours judged were with such items`,
   ];
   if (survey.rejected > 0) {
     notes.push(`${formatCount(survey.rejected)} records could not be read and were left out`);
   }
-  if (survey.unordered > 0) notes.push(`the events were put in the order of time first`);
+  if (survey.unordered > 0) notes.push(`the events were sorted by time first`);
   if (survey.unknown.size > 0) {
     const named = [...survey.unknown].map(([action, n]) => `${action} (${formatCount(n)})`).slice(0, 8);
-    notes.push(`left out, because the configuration does not know their action: ${named.join(", ")}`);
+    notes.push(`left out, because the configuration does not name their action: ${named.join(", ")}`);
   }
   const perSecond = (value: number) => formatCount(Math.round(value));
   return [

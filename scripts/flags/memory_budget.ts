@@ -47,9 +47,9 @@ export function withMemoryBudget<Flags extends MemoryFlags>(
   const memory = budgetOf(limit);
   const mb = (bytes: number) => Math.round(bytes / 2 ** 20);
   say(
-    `takes ${mb(memory)} MB for states and embeddings, as it may use ${
+    `uses ${mb(memory)} MB for states and embeddings, because its limit is ${
       mb(limit)
-    } MB; --memory says otherwise`,
+    } MB; --memory overrides it`,
   );
   return { ...flags, memory };
 }

@@ -21,7 +21,7 @@ export function addServerFlags(command: Command): Command {
   return command
     .option(
       "--url <url>",
-      "process of the deployment, started with --http; several with commas between: the one with the user answers",
+      "URL of a process of the deployment that was started with --http; of several, comma-separated, the one with the user answers",
       "http://127.0.0.1:8080",
     )
     .option("--json", "print the answer as JSON");
@@ -86,7 +86,7 @@ async function callOne<Answer>(
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (cause) {
-    const message = `Cannot reach ${url}: start \`run\` with --http, or say where it is by --url`;
+    const message = `Cannot reach ${url}: start \`run\` with --http, or give its address with --url`;
     throw new UnreachableError(message, { cause });
   }
   if (response.ok) return await response.json();
@@ -94,7 +94,7 @@ async function callOne<Answer>(
   if (response.status === 404 && code === "not-found") throw new AbsentError(detail);
   if (code === "elsewhere") {
     throw new ElsewhereError(
-      `Cannot ask ${url}: ${detail}; name the process that has it by --url, or all, with commas between`,
+      `Cannot ask ${url}: ${detail}; name the process that has it with --url, or all of them, comma-separated`,
     );
   }
   const more = response.status === 401 ? `; set ${KEY_VARIABLE}` : "";

@@ -102,7 +102,7 @@ async function topicRecords(
   await using log = await openLog({ ...flags, log: "kafka" });
   const identity = await log.identify(topic);
   if (identity === null) {
-    throw new Error(`Cannot try topic ${topic}: it does not exist, or is hidden from us`);
+    throw new Error(`Cannot try topic ${topic}: it does not exist, or we have no right to see it`);
   }
   const records: TriedRecord[] = [];
   for (let partition = 0; partition < identity.partitions && records.length < flags.records; partition++) {

@@ -29,7 +29,7 @@ function plainJson(text: string, file: string): Readonly<Record<string, object>>
   try {
     return JSON.parse(text); // it was read as a configuration, so it is an object
   } catch (cause) {
-    throw new Error(`Cannot write to ${file}: it has comments; put the source there by hand`, { cause });
+    throw new Error(`Cannot write to ${file}: it has comments; add the source by hand`, { cause });
   }
 }
 

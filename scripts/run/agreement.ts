@@ -64,22 +64,22 @@ export async function agreeOn(
   );
   if (recorded === null && isThere) {
     logger.info(
-      "takes the deployment over as it is, with {model} and {partitions} partitions: it has no record of its options " +
-        "yet, so only its weights were compared; from now on other options are recognised",
+      "accepts the deployment as it is, with {model} and {partitions} partitions: it has no record of its options " +
+        "yet, so only its weights were compared; from now on changed options are detected",
       { model: flags.model, partitions: flags.partitions },
     );
   }
   const kept = [...(await generationsOf(log, topics)).keys()].filter((one) => one !== number);
   if (kept.length > 0) {
     const how = canErase(log)
-      ? "each until a user whom it knows is erased"
-      : "whoever is erased stays in them until they are dropped, deno task meander rebuild --drop <n>";
+      ? "each is dropped when a user whom it knows is erased"
+      : "erased users stay in them until they are dropped with deno task meander rebuild --drop <n>";
     const values = { kept: kept.join(", "), number, how };
-    logger.warn("generations {kept} are kept beside {number}, which serves: {how}", values);
+    logger.warn("generation {number} serves; generations {kept} are kept: {how}", values);
   }
   for (const change of changes) {
     const text = changeText(change);
-    logger.info("configured otherwise than before: {text}", { text });
+    logger.info("the configuration has changed: {text}", { text });
   }
   return { config, number };
 }

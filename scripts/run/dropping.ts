@@ -24,7 +24,9 @@ export function dropOld({ deployment }: Service, config: Config): Retention | un
   const { retention: settings = {}, outcomeWindowMs } = config;
   if (isShared(deployment.log)) {
     if (config.retention !== undefined) {
-      logger.warn("retention is not for Kafka: set retention.ms of its topics, with kafka.topicConfig");
+      logger.warn(
+        "`retention` has no effect on Kafka: set retention.ms of its topics with kafka.topicConfig",
+      );
     }
     return undefined;
   }

@@ -26,7 +26,7 @@ export async function listen(
     keys: keys.length === 0 ? "no key needed" : `keys ${keys.map(({ name }) => name).join(", ")}`,
   });
   if (keys.length === 0 && !/^(127\.|localhost$|::1$)/.test(hostname)) {
-    logger.warn("anybody who reaches {url} may read and write: set keys, or {variable}", {
+    logger.warn("anybody who can reach {url} may read and write: set http.keys, or {variable}", {
       url: server.url,
       variable: KEY_VARIABLE,
     });

@@ -68,14 +68,14 @@ export async function planOnline(
   if (misfit !== null) {
     throw new Error(
       `Cannot serve generation ${serving} while another is built: it has no record of its options; run it once as it ` +
-        "was configured, or rebuild it at rest: deno task meander rebuild",
+        "was configured, or stop it and run deno task meander rebuild",
     );
   }
   const breaking = changes.filter(({ reach }) => reach === "rebuild");
   if (recorded === null || breaking.length === 0) return null;
   if (flags.variants.length > 0) {
     throw new Error(
-      "Cannot rebuild while models of variants serve: leave --variant-models out until it is done",
+      "Cannot rebuild while variant models serve: leave --variant-models out until the rebuild is done",
     );
   }
   checkSplit((await log.topics()).get(topics.events)!.partitions, flags.partitions);
@@ -88,7 +88,7 @@ export async function planOnline(
 export function checkRollBack({ generation, changes }: OnlinePlan): void {
   if (generation.hasServed) return;
   throw new Error(
-    `Cannot roll back: no generation that was made as configured is kept of those that have served (${
+    `Cannot roll back: none of the generations that served before and are kept was made as configured (${
       changes.map(valuesText).join("; ")
     }); put the old configuration back, or leave --roll-back out to build one`,
   );
@@ -113,7 +113,7 @@ function madeAs(blueprint: Blueprint, now: Config): Made {
   throw new Error(
     `Cannot serve the generation as it is recorded: this release would make it differently (${
       lost.map(valuesText).join("; ")
-    }); start with the configuration that it was made with, or rebuild at rest: deno task meander rebuild`,
+    }); start with the configuration that it was made with, or stop and run deno task meander rebuild`,
   );
 }
 
@@ -159,13 +159,13 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
   if (isSwitched) {
     logger.info(
       "generation {number} serves, after a pause of {pauseMs} ms; generation {serving} is kept: the old configuration " +
-        "with --rebuild --roll-back goes back to it, deno task meander rebuild --drop {serving} drops it",
+        "with --rebuild --roll-back returns to it, deno task meander rebuild --drop {serving} drops it",
       { number, serving, pauseMs: Math.round(pauseMs) },
     );
     if (succession.place.current.tasks.size === 0) {
-      logger.warn("no task of generation {number} is at work in this process yet: requests wait", { number });
+      logger.warn("no task of generation {number} runs in this process yet: requests wait", { number });
     }
-  } else logger.warn("generation {now} goes on serving", { now });
+  } else logger.warn("generation {now} keeps serving", { now });
   return now !== serving;
 }
 
@@ -216,7 +216,7 @@ async function buildOnline(
       logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });
       if (mayFollow(made.config, comparison) || anyway) return true;
       logger.error(
-        "generation {serving} goes on serving: {number} predicts worse by more than guard.margin; --anyway switches",
+        "generation {serving} keeps serving: {number} predicts worse by more than guard.margin; --anyway switches all the same",
         { serving, number },
       );
       return false;

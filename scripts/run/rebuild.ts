@@ -111,7 +111,7 @@ export async function rebuildDeployment(
   const positions = await positionsOf(log, before);
   if (isUneven(positions, partitions)) {
     throw new Error(
-      `Cannot have ${partitions} tasks go on where ${positions.tasks.length} are: they have stopped at different places ` +
+      `Cannot replace ${positions.tasks.length} tasks by ${partitions}: they have stopped at different offsets ` +
         "of the events; switch while they serve: deno task run --rebuild",
     );
   }
@@ -146,7 +146,9 @@ export async function rebuildDeployment(
   const comparison = await compareSamples(log, before, own);
   say(comparisonText(comparison, { serving, number }));
   if (from !== undefined) {
-    say("its weights have learnt these rows before: this says that they came over, not how it will do");
+    say(
+      "its weights have already learnt these rows: this shows that they were carried over, not how good they will be",
+    );
   }
   const isGood = mayFollow(config, comparison);
   if (!flags.switch) {
@@ -157,13 +159,13 @@ export async function rebuildDeployment(
   }
   if (!isGood && flags.anyway === undefined) {
     say(
-      `generation ${serving} goes on serving: the new one predicts worse by more than guard.margin; --anyway switches`,
+      `generation ${serving} keeps serving: the new one predicts worse by more than guard.margin; --anyway switches all the same`,
     );
     return 1;
   }
   if (await isServing(log, before, positions)) {
     say(
-      `generation ${serving} went on meanwhile: stop the processes with tasks, and give the same command again`,
+      `generation ${serving} has applied events meanwhile: stop the processes with tasks, and run the same command again`,
     );
     return 1;
   }
@@ -173,8 +175,8 @@ export async function rebuildDeployment(
     ...[servingRecord(topics, number, Date.now()), closingRecord(topics, null, Date.now())],
   ]);
   say(
-    `generation ${number} serves from the next start of \`run\` on; generation ${serving} is kept until a user whom ` +
-      "it knows is erased; to go back, put the old configuration back and rebuild again; to drop it: rebuild --drop " +
+    `generation ${number} serves from the next start of \`run\`; generation ${serving} is kept until a user whom ` +
+      "it knows is erased; to go back, restore the old configuration and rebuild again; to drop it: rebuild --drop " +
       serving,
   );
   return 0;

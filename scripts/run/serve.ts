@@ -115,12 +115,12 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   ];
   await Promise.race([stopped, lastOf(place), ...parallel]);
   switching.abort();
-  await ignore(built, "it goes on where it was at the next start");
+  await ignore(built, "the next start resumes where it was");
   await ignore(succession.ended, "the race has it");
   await server?.stop(); // first: requests that it has begun still need the tasks
   await place.current.stop();
   await place.current.ended;
-  logger.info("has stopped");
+  logger.info("stopped");
   return 0;
 }
 
@@ -180,7 +180,7 @@ async function agreeWith(
   const partitions = flags.partitions ??
     (existing === undefined ? await partitionsOf(log, flags) : await tasksOn(log, topics));
   if (isThreaded && existing !== undefined && existing !== partitions) {
-    throw new Error("Cannot have tasks share partitions beside --server-thread: leave it out");
+    throw new Error("Cannot let tasks share partitions with --server-thread: leave it out");
   }
   const given: Made = { config, model, seed, partitions, variants };
   const planned = flags.rebuild ? await planOnline(log, topics, given) : null;
@@ -225,7 +225,7 @@ async function buildBeside(
     if (run.signal.aborted) return;
     if (run.succession.place.isReleased) throw error;
     const { message } = error as Error; // nothing else is thrown here
-    logger.error("cannot build beside what serves, which goes on: {reason}", { reason: message });
+    logger.error("cannot build a new generation; the old one keeps serving: {reason}", { reason: message });
   }
   drop(isSwitched ? plan.makes.config : plan.serves.config, isSwitched);
 }

@@ -55,7 +55,7 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
   }
   if (flags.serverThread && (http === undefined || kind.capabilities.isShared)) {
     throw new Error(
-      "Cannot give the server a thread: it takes HTTP and a SQLite log; leave --server-thread out, or add --http",
+      "Cannot give the server a thread: that needs HTTP and a SQLite log; leave --server-thread out, or add --http",
     );
   }
   const file = kind.fileOf(settings);
@@ -96,7 +96,7 @@ function snapshotsOf(
 ): ServiceOptions["snapshots"] {
   if (indexesKeys && typeof snapshots === "string") {
     throw new Error(
-      "Cannot keep snapshots beside a SQLite log: it is restored from its own file; leave --snapshots out",
+      "Cannot keep snapshots with a SQLite log: it is restored from its own file; leave --snapshots out",
     );
   }
   if (indexesKeys || snapshots === false) return undefined;

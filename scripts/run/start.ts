@@ -46,7 +46,7 @@ export async function runThread<Flags>(
       isStopping = true;
       tell({ stop: signal });
       setTimeout(() => {
-        const word = `ends ${patienceMs} ms after ${signal}, without its thread, which does not answer`;
+        const word = `ends ${patienceMs} ms after ${signal} without its thread, which does not respond`;
         print(Deno.stderr, `${word}\n`);
         end(0);
       }, patienceMs);

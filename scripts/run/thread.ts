@@ -36,7 +36,7 @@ function stopOn(signal: Deno.Signal): void {
   stop.resolve();
   setTimeout(() => {
     logger.warn(
-      "ends after {ms} ms without waiting for {what}: what is not committed the next owner does again",
+      "ends after {ms} ms without waiting for {what}: the next owner redoes what was not committed",
       { ms: PATIENCE_MS, what: unfinished().join(", ") },
     );
     scope.postMessage(0);

@@ -216,7 +216,7 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
   const chosen = splitVariants(experiment).find((one) => one.name === variant);
   if (chosen === undefined) {
     const names = splitVariants(experiment).map((one) => one.name).join(", ");
-    throw new ExperimentError(what, [`it has no such variant that is shown, but ${names}`]);
+    throw new ExperimentError(what, [`its shown variants are ${names}`]);
   }
   const rival = [...records.values()].filter(isExperiment).find((other) =>
     other.name !== name && other.status === "promoted" &&
@@ -225,7 +225,9 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
     )
   );
   if (rival !== undefined) {
-    throw new ExperimentError(what, [`${rival.name} is promoted and changes the same: stop it first`]);
+    throw new ExperimentError(what, [
+      `${rival.name} is promoted and changes the same settings: stop it first`,
+    ]);
   }
   return { ...experiment, status: "promoted", winner: variant, revision: experiment.revision + 1 };
 }
@@ -253,7 +255,9 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
 export function rollBackExperiment(name: string, reason: string, around: Surroundings): Experiment {
   const what = `roll back experiment ${name}`;
   const { status, winner } = find(name, around.records, what);
-  if (status !== "promoted") throw new ExperimentError(what, [`it is ${status}, nothing of it is promoted`]);
+  if (status !== "promoted") {
+    throw new ExperimentError(what, [`it is ${status}, and no variant of it is promoted`]);
+  }
   return stopExperiment(name, reason === "" ? `${winner} is rolled back` : reason, around);
 }
 
@@ -289,10 +293,10 @@ export function variantFaults(
   const known = [...BUILT_IN_MODELS, ...models];
   for (const { name, model, version = "latest" } of variants) {
     if (version !== "latest" && BUILT_IN_MODELS.some((one) => one === model)) {
-      faults.push(`variant ${name} wants version ${version} of ${model}, which has none`);
+      faults.push(`variant ${name} names version ${version} of ${model}, which has no versions`);
     }
     if (model === undefined || known.includes(model)) continue;
-    faults.push(`variant ${name} wants model ${model}: this deployment runs ${known.join(", ")}`);
+    faults.push(`variant ${name} names model ${model}: this deployment runs ${known.join(", ")}`);
   }
   const empty = shown.find((_, v) => variantSizes(shown)[v] === 0);
   if (empty !== undefined) faults.push(`variant ${empty.name} gets less than 0.01 % of the users`);
@@ -315,7 +319,9 @@ function layerFaults(experiment: Experiment, records: ReadonlyMap<string, Experi
   const used = beside.reduce((sum, other) => sum + Math.round(other.traffic * BUCKETS), 0);
   if (used + Math.round(traffic * BUCKETS) > BUCKETS) {
     faults.push(
-      `layer ${layer} has ${percent(1 - used / BUCKETS)} of its users left, wanted is ${percent(traffic)} (` +
+      `layer ${layer} has ${percent(1 - used / BUCKETS)} of its users left, and the experiment needs ${
+        percent(traffic)
+      } (` +
         `${beside.map((other) => `${other.name} has ${percent(other.traffic)}`).join(", ")})`,
     );
   }

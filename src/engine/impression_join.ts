@@ -1,10 +1,10 @@
 /**
- * The join of impressions with their outcomes: opens what is shown, labels what is answered, and settles what the
- * watermark has passed. See `pending.ts` for the timeline.
+ * The join of impressions with their outcomes: opens lists that are shown, labels their items by interactions, and
+ * settles lists whose deadline the watermark has passed. See `pending.ts` for the timeline.
  *
- * An interaction that comes before the impression that it names is parked *whole*: were it in the history or in the
- * statistics when its impression is scored, the features would know the label. It is applied when the impression
- * opens, or when the watermark passes it and none can come any more.
+ * An interaction that arrives before the impression that it names is parked *whole*: if it were in the history or the
+ * statistics when its impression is scored, the features would leak the label. It is applied when the impression opens,
+ * or when the watermark has passed it and no impression can arrive any more.
  *
  * @module
  */
@@ -27,11 +27,14 @@ import type { RowOutcome, Rows } from "../samples/rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
 
-/** Open impressions a user may have; the oldest is settled early when one more comes. */
+/** Most open impressions per user; beyond it the oldest is settled early. */
 const MAX_PENDING = 100;
-/** The same for their items: a user's record has to fit into one of Kafka. An impression has at most 1000. */
+/**
+ * Most items in the open impressions of a user, whose record has to fit into a Kafka record. An impression has at most
+ * 1000.
+ */
 const MAX_PENDING_ROWS = 10_000;
-/** Interactions a user may have waiting; the oldest is applied when one more comes. */
+/** Most waiting interactions per user; beyond it the oldest is applied. */
 const MAX_PARKED = 64;
 
 /** An outcome of an item. */
@@ -46,7 +49,7 @@ export interface Outcome extends RowOutcome {
 export interface JoinState {
   /** The items. */
   readonly catalogue: Catalogue;
-  /** Learns what is settled. */
+  /** Learns from settled impressions. */
   readonly statistics: FeatureStatistics;
   /** Counts what happens. */
   readonly counters: TaskCounters;
@@ -75,7 +78,7 @@ export interface JoinOutputs {
 export interface JoinOptions {
   /** Newest event ids and settled requests kept per user. */
   readonly dedupIds: number;
-  /** Whether answers count as shown, so that an impression event may still say otherwise. */
+  /** Whether answers count as shown, so that an impression event may still correct them. */
   readonly served: boolean;
   /** When impressions become labels. */
   readonly labels: LabelPolicy;
@@ -105,7 +108,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release = release;
   }
 
-  /** Notes an event id. @returns whether it is new, as far as the user's newest ids tell */
+  /** Notes an event id. @returns whether it is none of the user's newest ids */
   noteId(user: UserState, id: string): boolean {
     const hash = idHash(id);
     if (user.recentIds.includes(hash)) return false;
@@ -114,7 +117,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     return true;
   }
 
-  /** Whether the sample of a request is out. */
+  /** Whether the sample of a request has already been emitted. */
   isSettled(user: UserState, request: string): boolean {
     return user.recentIds.includes(idHash(settledId(request)));
   }
@@ -146,10 +149,10 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /**
-   * Gives up open impressions, when outcomes may be among events that were lost or belong to another user. They give
-   * no samples; another click on their items counts as late.
+   * Drops open impressions whose outcomes may be among events that were lost or belong to another user. They give no
+   * samples, and further clicks on their items count as late.
    *
-   * @param until the newest event time of impressions to give up. @default {all}
+   * @param until the newest event time of impressions to drop. @default {all}
    */
   abandon(users: Iterable<UserState> = this.#state.users.values(), until = Infinity): void {
     for (const user of users) {
@@ -190,7 +193,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
   }
 
-  /** Takes a restored user's open impressions and waiting interactions in. */
+  /** Adds a restored user's open impressions and waiting interactions. */
   restore(user: UserState): void {
     for (const pending of user.pending.values()) this.#watch(user.id, pending);
     for (const parked of user.parked) this.#watchParked(user.id, parked);
@@ -202,7 +205,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     if (this.isSettled(user, event.request)) return false;
     const pending = user.pending.get(event.request);
     if (pending === undefined || !pending.shown) return true;
-    // What we answered may turn out to have been shown otherwise.
+    // An impression event may still correct what we answered.
     const item = this.#state.catalogue.get(event.item);
     return this.#served && (item === undefined || pending.rows.find(item.index) < 0);
   }
@@ -219,7 +222,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     if (oldest !== undefined) this.#release(user, oldest.event, out);
   }
 
-  /** Takes out the interactions that waited for a request. */
+  /** Removes and returns the interactions that waited for a request. */
   takeParked(user: UserState, request: string): InteractionEvent[] {
     const own = user.parked.filter(({ event }) => event.request === request);
     if (own.length > 0) user.parked = user.parked.filter(({ event }) => event.request !== request);
@@ -265,7 +268,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
   }
 
-  /** Counts the first click on a row, and has it learnt if the labels do not wait for it. */
+  /** Counts the first click on a row, and emits a sample for it if the labels did not wait for it. */
   #clicked(
     user: UserState,
     pending: Pending,
@@ -321,7 +324,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 }
 
-/** Stands for a settled request among the recent ids; no event's id has a control character. */
+/** Prefix that marks a settled request among the recent ids; ids of events have no control characters. */
 function settledId(request: string): string {
   return `\0settled:${request}`;
 }

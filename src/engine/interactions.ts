@@ -1,7 +1,7 @@
 /**
  * What interactions change: the outcome of the list that showed the item, statistics and popularity, what retrieval
- * learns, and the behaviours of the user with the recurrent states that follow them. One that comes before the
- * impression that it names changes nothing until then; see `impression_join.ts`.
+ * learns, and the behaviours of the user with the recurrent states that follow them. An interaction that arrives before
+ * the impression that it names changes nothing until then; see `impression_join.ts`.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export interface InteractionState {
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Learns values, and tells how surprising one is. */
   readonly statistics: FeatureStatistics;
-  /** Learns what is taken, and what is popular. */
+  /** Learns which items are taken, and which are popular. */
   readonly retrieval: Retrieval;
   /** The behaviours of all users. */
   readonly sequences: SequenceSlab;
@@ -53,7 +53,7 @@ export interface InteractionState {
   readonly maxTime: number;
   /** The item of an id, durable from now on. */
   item(id: string, time: number): CatalogueItem;
-  /** Is told of users whose behaviours change; `null` = nobody wants to know. */
+  /** Notified of users whose behaviours change; `null` = not needed. */
   readonly userLists: Pick<UserLists, "touch"> | null;
 }
 
@@ -122,7 +122,7 @@ export class Interactions {
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
-    // Before anything counts it: what was taken must not look more popular for it.
+    // Before anything counts it: the item taken must not look more popular for being taken.
     if (strength !== null) {
       const preference = state.retrieval.learn(user, item, sharedTime, strength, wanted);
       if (wanted) state.retrieval.learnReturn(user, item, event.action);
@@ -152,8 +152,8 @@ export class Interactions {
   }
 
   /**
-   * Hands over behaviours and attributes up to the time of an alias. Outcomes of lists that are open then become
-   * events of the other user, so they will not be known here.
+   * Hands over behaviours and attributes up to the time of an alias. Outcomes of open lists then become events of the
+   * other user, so they will never be known here.
    */
   alias(user: UserState, { of, time }: AliasEvent, out: TaskOutputs): void {
     if (of === user.id || out.merges === undefined) return;
@@ -175,7 +175,10 @@ export class Interactions {
     clearBehaviours(user);
   }
 
-  /** Passes on what was handed over to a user who is an alias of another. @returns whether everything was passed on */
+  /**
+   * Passes what was handed over to a user on to the user that they are an alias of. @returns whether everything was
+   * passed on
+   */
   passOn(user: UserState, { from, time, behaviours, attributes }: MergeEvent, out: TaskOutputs): boolean {
     const alias = out.merges === undefined ? undefined : aliasAfter(user.aliases, time);
     if (alias === undefined) return false;
@@ -183,7 +186,7 @@ export class Interactions {
     return true;
   }
 
-  /** Takes a session's behaviours in. An action that is no behaviour here is skipped. */
+  /** Adds a session's behaviours, except for actions that are not behaviours here. */
   merge(user: UserState, behaviours: MergeEvent["behaviours"]): void {
     const { sequences } = this.#state;
     const own = behaviours.filter(({ action }) => {
@@ -213,7 +216,7 @@ export class Interactions {
     return Object.hasOwn(this.#actions, action) ? this.#actions[action] : undefined;
   }
 
-  /** Gives the history to the learner when it has grown by a hop since the last sample. */
+  /** Sends the history to the learner when it has grown by a hop since the last sample. */
   #sampleHistory(user: UserState, out: TaskOutputs): void {
     const { sequences, counters } = this.#state;
     if (sequences.total(user.row) - user.sampledBehaviours < sequences.hop) return;
@@ -223,7 +226,7 @@ export class Interactions {
     counters.histories++;
   }
 
-  /** Hands what came next to the learner, for a share of the behaviours that events alone decide. */
+  /** Sends the next item to the learner, for a share of the behaviours that is chosen by the event alone. */
   #sampleNext(user: UserState, { item, id, time }: InteractionEvent, until: number, out: TaskOutputs): void {
     if (!(this.#learnNext > 0)) return;
     if (hashString(`${user.id}\0${item}\0${time}\0${id ?? ""}`, 0) / 2 ** 32 >= this.#learnNext) return;
@@ -251,7 +254,10 @@ export class Interactions {
     this.#scorers.carry(user, { ...behaviour, atEnd });
   }
 
-  /** Notes the item of the behaviour that the sequence is about to drop, where what was had is left out of lists. */
+  /**
+   * Notes the item of the behaviour that the sequence is about to drop, if lists leave out items that users already
+   * had.
+   */
   #keepFormer(user: UserState, { item, time }: Behaviour): void {
     const { sequences, catalogue, retrieval } = this.#state;
     const { row } = user;
@@ -260,7 +266,7 @@ export class Interactions {
     (user.former ??= new FormerItems()).add(catalogue.at(dropped).id);
   }
 
-  /** Refuses what is too late for the sequence, before it changes anything. */
+  /** Refuses a behaviour that is too late for the sequence, before anything changes. */
   #tooLate(user: UserState, time: number): TaskRejection | null {
     const { sequences, counters, maxTime } = this.#state;
     const lastTime = Math.min(sequences.lastTime(user.row) ?? -Infinity, maxTime);

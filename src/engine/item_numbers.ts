@@ -1,7 +1,7 @@
 /**
- * The records on the changelog that the numbers of items are durable by: a commit writes those of all that it changed
- * as one record, into a slot. Keys of slots are used again, so that a compacted topic keeps as many records as there
- * are slots.
+ * The records on the changelog that make the numbers of items durable. A commit writes the numbers of all items that it
+ * changed as one record, into a slot. Keys of slots are reused, so a compacted topic keeps as many records as there are
+ * slots.
  *
  * ```text
  *   commit    1       2       3       4       5
@@ -10,10 +10,10 @@
  *   slot 2                    a3 d3
  * ```
  *
- * Slots are emptied oldest first, once all of them together have more than twice as many entries as there are items:
- * two entries are looked at for each that a commit writes, and those that no newer slot has are carried into its
- * record. So a commit writes up to three times what it changed, at most, and the log has up to three entries per item.
- * Memory: 8 bytes per item, 8 per entry, about 100 per slot.
+ * Slots are emptied oldest first, once they have more than twice as many entries in all as there are items: for each
+ * entry that a commit writes, two old ones are examined, and those that no newer slot has are carried into its record.
+ * So a commit writes at most three times what it changed, and the log has at most three entries per item. Memory: 8
+ * bytes per item, 8 per entry, about 100 per slot.
  *
  * @module
  */
@@ -28,13 +28,13 @@ import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../it
 
 /** Prefix of the keys of all records. */
 export const NUMBERS_KEY = "numbers:";
-/** Not 1: versions that know no slots take them for an item's record of another format, and refuse them. */
+/** Not 1, so that releases without slots refuse them as an item's record of an unknown format. */
 const FORMAT = 2;
 /** Formats of numbers of items. */
 export const NUMBERS_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
-/** Entries below which no slot is emptied. */
+/** With fewer entries than this, no slot is emptied. */
 const MIN_ENTRIES = 4096;
-/** Entries that are looked at for each that is written. */
+/** Old entries examined per entry written. */
 const PACE = 2;
 const NOWHERE = -1;
 /** Marks items whose numbers are about to be written. */
@@ -48,7 +48,7 @@ export interface NumbersRecord {
   readonly value: Uint8Array;
 }
 
-/** A record that counts. */
+/** A record that still has current numbers. */
 interface Slot {
   /** Number of its key. */
   readonly key: number;
@@ -59,7 +59,7 @@ interface Slot {
 /** A slot as it was read. */
 interface ReadSlot extends Slot {
   readonly sequence: number;
-  /** Sequence number of the oldest slot that counted. */
+  /** Sequence number of the oldest slot in use. */
   readonly oldest: number;
 }
 
@@ -87,19 +87,19 @@ export class ItemNumbers {
   #next = 0;
   /** Entries of all slots. */
   #entries = 0;
-  /** Keys of slots that do not count any more, the newest last; it is the first to be used again. */
+  /** Keys of slots no longer in use, the newest last; that one is reused first. */
   readonly #free: number[] = [];
-  /** Keys that there are. */
+  /** Number of keys. */
   #keys = 0;
   /** What {@linkcode ItemNumbers.take} has read, by key. */
   readonly #read = new Map<number, ReadSlot>();
 
-  /** Of a catalogue's items, none of which has numbers yet. */
+  /** For a catalogue whose items have no numbers yet. */
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue;
   }
 
-  /** Entries of all slots that count. */
+  /** Entries of all slots in use. */
   get entries(): number {
     return this.#entries;
   }
@@ -146,7 +146,10 @@ export class ItemNumbers {
     return records;
   }
 
-  /** Empties the oldest slots, as far as `items` that are to be written allow, to which what must be kept is added. */
+  /**
+   * Empties the oldest slots, as far as the number of `items` to be written allows, and adds the entries that must be
+   * kept to these.
+   */
   #carry(items: CatalogueItem[]): void {
     const most = Math.max(MIN_ENTRIES, 2 * this.#items);
     for (let left = PACE * items.length; left > 0 && this.#entries > most;) {
@@ -171,7 +174,7 @@ export class ItemNumbers {
   }
 
   /**
-   * Takes a committed record in, in any order; of a key that is there again, the newer one must come later.
+   * Adds a committed record, in any order, except that of two with the same key the newer one must come later.
    *
    * @throws SyntaxError when it is no such record.
    */
@@ -198,7 +201,7 @@ export class ItemNumbers {
     this.#read.set(number, { key: number, sequence, oldest, items });
   }
 
-  /** Ends a restore: all records were taken in. */
+  /** Ends a restore, after all records were added. */
   taken(): void {
     const read = [...this.#read.values()].sort((a, b) => a.sequence - b.sequence);
     this.#read.clear();

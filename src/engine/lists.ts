@@ -1,6 +1,6 @@
 /**
- * The lists of a task: what requests are answered with, and what impression events say was shown. Both are opened in
- * the join, with features and predictions as they are at that moment.
+ * The lists of a task: answers to requests, and lists that impression events report as shown. Both are opened in the
+ * join, with features and predictions as they are at that moment.
  *
  * @module
  */
@@ -28,13 +28,13 @@ import { rejectUnknown } from "./unknown_items.ts";
 export interface Preview {
   /** The answer. */
   readonly recommendation: Recommendation;
-  /** The model that scored it, or the own one when there were several. */
+  /** The model that scored it, or the task's own if there were several. */
   readonly serving: Serving;
-  /** What it scored, without places. */
+  /** The rows that it scored, without positions. */
   readonly list: ListFeatures;
 }
 
-/** The answer that a request was given before, as far as it is taken over. */
+/** The parts taken over from an answer that a request was given before. */
 export interface GivenList extends Pick<Recommendation, "exposures"> {
   /** What it listed. */
   readonly items: readonly Pick<RecommendedItem, "item" | "position" | "propensity" | "source">[];
@@ -50,7 +50,7 @@ export interface Unscored extends Pick<Recommendation, "empty"> {
 export interface ListState {
   /** The items. */
   readonly catalogue: Catalogue;
-  /** Takes the lists that open. */
+  /** Receives the lists that open. */
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Counts requests and listed items. */
   readonly retrieval: Retrieval;
@@ -66,7 +66,7 @@ export interface ListState {
 export interface ListParts {
   /** Answers requests. */
   readonly answerer: Answerer;
-  /** Score what was shown and we did not answer. */
+  /** Score lists that were shown but not answered by us. */
   readonly scorers: VariantScorers;
   /** Applies interactions that waited for a list. */
   readonly interactions: Interactions;
@@ -78,7 +78,7 @@ export interface ListsOptions {
   readonly windowMs: number;
   /** Whether our answer counts as shown, or only what an impression event says. */
   readonly served: boolean;
-  /** Newest items shown that are remembered a user. */
+  /** Newest items shown that are remembered per user. */
   readonly remembered: number;
 }
 
@@ -90,7 +90,7 @@ export class Lists {
   readonly #interactions: Interactions;
   readonly #options: ListsOptions;
 
-  /** Lists made of `parts` over `state`. */
+  /** Makes lists with `parts`, over `state`. */
   constructor(state: ListState, parts: ListParts, options: ListsOptions) {
     this.#state = state;
     this.#answerer = parts.answerer;
@@ -111,7 +111,7 @@ export class Lists {
     out.recommendations.push(recommendation);
     if (chosen.rows.length === 0) return;
     if (this.#endedBefore(event) > 0) {
-      // Late, or from a slow clock: settled at once, it would be learnt as ignored.
+      // Late, or from a slow clock: it would be settled at once and learnt as ignored.
       counters.tooLate++;
       if (this.#options.served) this.#remember(user, chosen);
       return;
@@ -125,9 +125,10 @@ export class Lists {
   }
 
   /**
-   * Takes in a request that was answered before, by whatever answered it then: what users saw is not answered anew.
+   * Applies a request that was answered before, with the answer that it was given: what users saw is not answered
+   * afresh.
    *
-   * @param given the answer; `null` = nobody knows it any more
+   * @param given the answer; `null` = it is unknown
    */
   answered(user: UserState, event: RequestEvent, given: GivenList | null, out: TaskOutputs): void {
     const { counters, retrieval, catalogue, join } = this.#state;
@@ -154,7 +155,7 @@ export class Lists {
   }
 
   /**
-   * Takes in what was shown.
+   * Applies an impression event.
    *
    * @param offset Position of the event in its partition, its name when it has no other.
    * @returns Why it cannot be applied, or `null`.
@@ -176,7 +177,7 @@ export class Lists {
     counters.impressions++;
     const request = event.request ?? event.id ?? `offset:${offset}`;
     const answered = user.pending.get(request);
-    // Its sample is out: to open it again would count its outcomes twice.
+    // Its sample has been emitted: opening it again would count its outcomes twice.
     if (answered?.settled || (answered === undefined && join.isSettled(user, request))) {
       counters.duplicates++;
       return null;
@@ -185,14 +186,17 @@ export class Lists {
     return null;
   }
 
-  /** What an impression event shows: of what we answered under its name, prediction and outcomes stay; the rest is scored now. */
+  /**
+   * The rows of an impression event: items that we answered under its name keep prediction and outcomes; the others are
+   * scored now.
+   */
   #shown(
     user: UserState,
     event: ImpressionEvent & { readonly request: string },
     answered: Pending | undefined,
   ): Pending {
     const { catalogue } = this.#state;
-    // Of a list that several models made, the own one takes over what was shown otherwise.
+    // If several models made the list, the task's own model scores the other items.
     const scorer = this.#scorers.of(answered?.model);
     const others = event.items.filter((item) => rowOf(answered?.rows, catalogue, item) < 0);
     const scored = answered === undefined || others.length > 0
@@ -234,8 +238,7 @@ export class Lists {
   }
 
   /**
-   * What a request would be answered with now, and what explains it; changes nothing. Candidates that are not known
-   * are left out.
+   * What a request would be answered with now, and the explanation; changes nothing. Unknown candidates are left out.
    */
   preview(user: UserState, event: RequestEvent): Preview {
     const { catalogue } = this.#state;
@@ -249,7 +252,7 @@ export class Lists {
     return { recommendation, serving, list: { ...list, state: state && sampleState(state) } };
   }
 
-  /** The list that a user would be given now. It is nobody's answer: not shown, and no outcome is awaited. */
+  /** The list that a user would be given now. It does not count as shown, and no outcome is awaited. */
   unasked(user: UserState, event: RequestEvent): Recommendation {
     const { retrieval } = this.#state;
     retrieval.state.ask();
@@ -258,7 +261,7 @@ export class Lists {
     return recommendation;
   }
 
-  /** What a request could be answered with if there were no model: its candidates, or what is popular, filtered. */
+  /** The answer to a request without a model: its candidates, or popular items, filtered. */
   withoutModel(user: UserState, event: RequestEvent): Unscored {
     const asked = event.candidates === undefined ? { ...event, list: "popular" } as const : event;
     const { catalogue } = this.#state;

@@ -38,8 +38,8 @@ export function encodeTask(task: TaskState, itemsNext: number): Uint8Array {
 }
 
 /**
- * Reads the counters in a record of {@linkcode encodeTask}, and nothing else. Those of later versions are left out, those
- * that it has not are 0.
+ * Reads only the counters in a record of {@linkcode encodeTask}. Counters of later releases are left out; missing ones
+ * are 0.
  *
  * @throws SyntaxError when the bytes are not such a record
  */

@@ -1,5 +1,5 @@
 /**
- * What of a task's behaviour a deployment decides.
+ * The options of a task.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import type { FrequencyOptions } from "../users/shown_items.ts";
 import { modelsThat } from "../nn/models/registry.ts";
 import { USER_LISTS, type UserListsOptions } from "./user_lists.ts";
 
-/** Items that a service lets events make known, of each partition: some 500 MB. */
+/** Default bound, in a service, for items known from events only, per partition: some 500 MB. */
 export const SERVICE_UNLISTED_ITEMS = 200_000;
 
 /** Options of a `TaskState`. */
@@ -66,9 +66,7 @@ export interface TaskOptions {
    * user's newest sample. For models that learn from a history alone. @default {false}
    */
   readonly learnHistories?: boolean | undefined;
-  /**
-   * Share of the wanted behaviours that are learnt as what came next, whoever showed them, in [0, 1]. @default {0}
-   */
+  /** Share of the wanted behaviours that the bank learns from, whoever showed the items, in [0, 1]. @default {0} */
   readonly learnNext?: number | undefined;
   /** Newest event ids kept per user for de-duplication. @default {32} */
   readonly dedupIds?: number | undefined;
@@ -80,7 +78,7 @@ export interface TaskOptions {
   readonly boosts?: readonly Boost[] | undefined;
   /** How often the same item may be shown. @default {no limit} */
   readonly frequency?: FrequencyOptions | undefined;
-  /** Lists of users that are given whenever they change. @default {none} */
+  /** Lists of users that are written whenever they change. @default {none} */
   readonly userLists?: UserListsOptions | null | undefined;
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions | undefined;
@@ -114,7 +112,7 @@ export const TASK_OPTIONS = {
     choice<"served" | "logged">(
       ["served", "logged"],
       absent('`"served"`; `"logged"` in the profiles of a replay', "served"),
-      "what counts as shown: each answer, or only what impression events say; see [join and labels](../explanation/join-and-labels.md)",
+      "what counts as shown: each answer, or only lists in impression events; see [join and labels](../explanation/join-and-labels.md)",
     ),
   ),
   labelPolicy: reaches(
@@ -156,7 +154,7 @@ export const TASK_OPTIONS = {
     "onward",
     flag(
       false,
-      "write candidates that were not chosen into each answer, to evaluate other policies on",
+      "whether answers contain the candidates that were not chosen, for evaluating other policies",
     ),
   ),
   ranking: reaches(
@@ -176,7 +174,7 @@ export const TASK_OPTIONS = {
     "at-once",
     natural(
       absent(`${SERVICE_UNLISTED_ITEMS}; none in a replay`, Infinity),
-      "most items per partition that events name and the topic `items` does not; an event with one more is rejected, a " +
+      "most items per partition that events name but the topic `items` does not; an event with a further one is rejected, a " +
         "candidate left out",
     ),
   ),
@@ -188,9 +186,7 @@ export const TASK_OPTIONS = {
     "onward",
     flag(
       true,
-      `whether ${
-        modelsThat((has) => has.lifelong)
-      } remembers the whole life of a user, and not the window only`,
+      `whether ${modelsThat((has) => has.lifelong)} remembers a user's whole life, not only the window`,
     ),
   ),
 } satisfies OptionsOf<

@@ -1,5 +1,5 @@
 /**
- * What a task gives back for the events that are applied to it.
+ * The outputs of a task for the events applied to it.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface Forgotten {
   readonly afterSamples: number;
 }
 
-/** Receives what applied events give; the caller empties it. */
+/** Receives the outputs of applied events; the caller empties it. */
 export interface TaskOutputs {
   /** Recommendations, in the order of their requests. */
   readonly recommendations: Recommendation[];
@@ -34,6 +34,6 @@ export interface TaskOutputs {
   readonly forgotten: Forgotten[];
   /** Lists of users that have changed, if the options ask for them; not collected where it is absent. */
   readonly lists?: Recommendation[];
-  /** What is handed over to users of any partition, as events of theirs; if absent, nothing is handed over. */
+  /** Events that hand behaviours over to users of any partition; if absent, nothing is handed over. */
   readonly merges?: MergeEvent[];
 }

@@ -49,13 +49,13 @@ import { rejectUnknown } from "./unknown_items.ts";
 
 /** Attributes a profile keeps. */
 const MAX_ATTRIBUTES = 256;
-/** Items of a list where nothing says how many are wanted. */
+/** Length of a list whose request does not set one. */
 const USUAL_COUNT = 10;
 
 /**
- * The state machine of one partition: events in, recommendations, samples and users to erase out. A function of its
- * options and of the events in their order; takes neither clock nor randomness from anywhere else. In memory only: what
- * survives a process is a `Service` on a durable log.
+ * The state machine of one partition: events in; recommendations, samples and users to erase out. It is a function of
+ * its options and of the events in order, with no other clock or randomness. It is in memory only: for a state that
+ * survives the process, run a `Service` on a durable log.
  *
  * @example
  * ```ts
@@ -89,15 +89,15 @@ export class TaskState {
   readonly users: ReadonlyMap<string, UserState>;
   /** @internal Users changed since the last commit. */
   readonly dirtyUsers: Set<UserState> = new Set();
-  /** @internal Items of which the catalogue says something else since the last commit, and new ones. */
+  /** @internal Items whose catalogue entry has changed since the last commit, and new ones. */
   readonly dirtyItems: Set<CatalogueItem> = new Set();
   /** @internal The numbers of items. */
   readonly numbers: ItemNumbers;
-  /** @internal Who was erased. */
+  /** @internal Users who were erased. */
   readonly erased: ErasedUsers = new ErasedUsers();
   /** @internal Event time of the partition. */
   readonly clock: EventClock;
-  /** @internal Gives users' lists when they change; `null` = nobody wants them. */
+  /** @internal Makes users' lists when they change; `null` = not configured. */
   readonly userLists: UserLists | null;
 
   readonly #latenessMs: number;
@@ -110,7 +110,7 @@ export class TaskState {
   /**
    * Makes an empty state. `serving` is read at every score, so its version may move between events.
    *
-   * @param variants Models that variants of experiments may want, beside the own one.
+   * @param variants Models for variants of experiments, besides the task's own.
    * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
@@ -191,7 +191,7 @@ export class TaskState {
   }
 
   /**
-   * @internal The own model's share in the order of lists, by the learner's proof; 0 until there are enough outcomes.
+   * @internal The own model's share in the order of lists by the learner's proof; 0 until there are enough outcomes.
    */
   get modelShare(): number {
     const { version, share = 1 } = this.#scorers.own.serving;
@@ -199,8 +199,8 @@ export class TaskState {
   }
 
   /**
-   * @internal The scores by which `ranking: "model"` orders for a user: the logits of the deployment's own model, or
-   * what stands in for them.
+   * @internal The scores by which `ranking: "model"` orders for a user: the logits of the deployment's own model, or of
+   * the prior or mix until the model has proved itself.
    */
   logits(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array {
     return this.#scorers.own.list(user, items, { request: "", time, count: USUAL_COUNT }).ordering;
@@ -253,12 +253,12 @@ export class TaskState {
     return this.#scorers.hasSparePins(this.watermark);
   }
 
-  /** @internal Takes the pinned versions that there are in place of those that there were. */
+  /** @internal Replaces the set of pinned versions. */
   setPinned(versions: Iterable<Serving>): void {
     this.#scorers.setPinned(versions);
   }
 
-  /** Applies a catalogue record. @returns why it is not taken; `null` = it is */
+  /** Applies a catalogue record. @returns why it is refused, or `null` */
   applyItem(record: ItemRecord): Rejected | null {
     const rejected = this.catalogue.check(record);
     if (rejected !== null) return rejected;
@@ -271,7 +271,7 @@ export class TaskState {
 
   /** Removes an item from the catalogue. @param time of the removal, milliseconds since the epoch */
   removeItem(id: string, time: number): void {
-    if (rejectUnknown(this.catalogue, [id]) !== null) return; // it is unknown, and there is no room to remember its removal
+    if (rejectUnknown(this.catalogue, [id]) !== null) return; // it is unknown, and there is no room to note its removal
     const item = this.catalogue.remove(id, time);
     this.retrieval.lists.add(item);
     this.dirtyItems.add(item);
@@ -304,7 +304,8 @@ export class TaskState {
    *
    * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
    * @param arrival When its record came. @default {unknown}
-   * @param given of a request that was answered before: the answer, `null` = it is not known. @default {it is answered}
+   * @param given The answer, for a request that was answered before; `null` = it is unknown. @default {the request is
+   * answered}
    * @returns A refusal when the event is valid but cannot be applied, else `null`.
    */
   apply(
@@ -319,7 +320,7 @@ export class TaskState {
     const taken = time < event.time ? { ...event, time } : event;
     const { reapplied } = this.counters;
     const rejection = this.#take(taken, event.time - time, offset, out, given);
-    // What an event gives carries its number, which an event that is applied again has used.
+    // Outputs carry their event's number, which an event that is applied again has already used.
     if (this.counters.reapplied === reapplied) this.userLists?.give(offset, out);
     return rejection;
   }
@@ -392,13 +393,18 @@ export class TaskState {
     return this.#memory.viewNobody(event.user, (nobody) => this.#lists.preview(nobody, event));
   }
 
-  /** @internal What a request could be answered with if there were no model: its candidates, or what is popular, filtered. @param user whose it is; without, somebody without a past */
+  /**
+   * @internal The answer to a request without a model: its candidates, or popular items, filtered. @param user the
+   * user; absent = a user without a past
+   */
   withoutModel(event: RequestEvent, user?: UserState): Unscored {
     if (user !== undefined) return this.#lists.withoutModel(user, event);
     return this.#memory.viewNobody(event.user, (nobody) => this.#lists.withoutModel(nobody, event));
   }
 
-  /** @internal The recurrent state of a user after all behaviours, by the version of now; `null` when nothing is known. */
+  /**
+   * @internal The recurrent state of a user after all behaviours, by the current version; `null` for an unknown user.
+   */
   recurrentState(user: UserState): Float32Array | null {
     return currentState(user, this.#scorers.own.fold);
   }
@@ -407,7 +413,7 @@ export class TaskState {
    * Notes that events of the partition were deleted before they were applied. Outcomes of open impressions are unknown
    * from now on.
    *
-   * @param events How many, or how many offsets where it is not known which had one.
+   * @param events How many, or how many offsets if it is unknown which of them had an event.
    *
    * @internal
    */
@@ -421,7 +427,7 @@ export class TaskState {
     this.join.settleBefore(Infinity, out);
   }
 
-  /** @internal Takes a user in from its record. */
+  /** @internal Restores a user from their record. */
   restoreUser(id: string, record: Uint8Array): void {
     const user = this.#memory.restore(id, record);
     this.join.restore(user);
@@ -429,7 +435,7 @@ export class TaskState {
     else if (user.listed !== null) user.listed = { ...user.listed, due: null }; // nobody waits any more
   }
 
-  /** @internal Looks at a user in its record, without taking it in. @param view gets a state that is not valid afterwards */
+  /** @internal Looks at a user's record without restoring it. @param view gets a state that is not valid afterwards */
   viewRecord<View>(id: string, record: Uint8Array, view: (user: UserState) => View): View {
     return this.#memory.view(id, record, view);
   }
@@ -439,7 +445,7 @@ export class TaskState {
     return this.#memory.record(user);
   }
 
-  /** @internal The most recently active users in memory, at most so many, least recently active first. */
+  /** @internal The most recently active users in memory, at most `most`, least recently active first. */
   newestUsers(most: number): UserState[] {
     return this.#memory.newest(most);
   }
@@ -460,8 +466,9 @@ export class TaskState {
   }
 
   /**
-   * Lets the least recently active users go until those in memory fit into `maxBytes`. Only right after a commit:
-   * what leaves memory must be on the log, and be restored before its next event. Users with an open impression stay.
+   * Evicts the least recently active users until those in memory fit into `maxBytes`. Call it only right after a
+   * commit: evicted users must be on the log, and be restored before their next event. Users with an open impression
+   * stay.
    *
    * @internal
    */
@@ -479,7 +486,7 @@ export class TaskState {
   }
 }
 
-/** What the states of variants' models cost, apart from the own one's. */
+/** Bytes of the states of variants' models, without the own model's. */
 function variantCounters(counters: TaskCounters): FoldCounters {
   return {
     get steps() {

@@ -1,5 +1,5 @@
 /**
- * The list of each user as it is now, given whenever it changes: for those who send lists instead of asking for them.
+ * Writes the current list of each user whenever it changes, for deployments that push lists instead of requesting them.
  *
  * ```text
  *   behaviours of a user   x   x x  x                    x
@@ -7,14 +7,14 @@
  *                          ├─ everyMs ─┤                       at the latest with the first event behind it
  * ```
  *
- * A list is made after an event that changes behaviours or profile of its user; within `everyMs` of the last one, when
- * that time is over, so that the last behaviour of a visit counts. Time is the partition's clock: it stands still while
- * no events come. An event has at most {@linkcode MOST_PER_EVENT} lists made, whoever they are of, so that a crowd that
- * is due at once does not hold up a request; an event adds one user at most (more only where interactions were parked),
- * so those who wait become fewer.
+ * A list is made after an event that changes its user's behaviours or profile. Within `everyMs` of the last one it is
+ * made when that time is over, so that the last behaviour of a visit counts. Time is the partition's clock, which
+ * stands still while no events arrive. An event makes at most {@linkcode MOST_PER_EVENT} lists, of any users, so that
+ * many lists that are due at once do not hold up a request. An event adds one waiting user at most (more only where
+ * interactions were parked), so the queue shrinks.
  *
- * A generation that follows another one gives nothing, and notes who may still wait for a list there: once it leads, they
- * get one, and everybody's next list is given anyhow.
+ * A generation that is built behind another one writes nothing, but notes who may still wait for a list there: once it
+ * leads, they get one, and everybody's next list is written in any case.
  *
  * A list written here does not count as shown: whoever shows it sends an impression event that names its `request`.
  *
@@ -40,12 +40,12 @@ import { idHash, type ListedState, type UserState } from "../users/user_state.ts
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs } from "./task_outputs.ts";
 
-/** Lists that one event has made at most. */
+/** Most lists made per event. */
 const MOST_PER_EVENT = 2;
-/** Hashes of a list without items, and of one that nobody here knows: any other differs from it. */
+/** Hashes of an empty list, and of an unknown one, from which every list differs. */
 const EMPTY = 0, UNKNOWN = 1;
 
-/** Which lists are given. */
+/** Which lists are written. */
 export interface UserListsOptions {
   /** Items of a list, 1 to 1000. @default {10} */
   readonly count?: number | undefined;
@@ -61,7 +61,7 @@ const USER_LISTS_OPTIONS = {
   everyMs: natural(60_000, "shortest time between two lists of a user, in event time"),
 } satisfies OptionsOf<UserListsOptions>;
 
-/** The option of {@linkcode UserListsOptions}; absent, no lists are given. */
+/** The option of {@linkcode UserListsOptions}; if absent, no lists are written. */
 export const USER_LISTS: Option<UserListsOptions | null> = {
   ...part(
     USER_LISTS_OPTIONS,
@@ -79,22 +79,22 @@ export interface UserListsState {
   readonly dirtyUsers: Set<UserState>;
   /** Counts what happens. */
   readonly counters: TaskCounters;
-  /** Gives the numbers that break ties of time. */
+  /** Provides the numbers that break ties of time. */
   readonly join: { nextSequence: number };
   /** Newest event time. */
   readonly maxTime: number;
 }
 
-/** Makes the list of a user that nobody has asked for. */
+/** Makes the list of a user without a request. */
 export type MakeList = (user: UserState, event: RequestEvent) => Recommendation;
 
-/** Gives the lists of one task's users when they change. */
+/** Writes the lists of one task's users when they change. */
 export class UserLists {
   readonly #state: UserListsState;
   readonly #options: Settled<typeof USER_LISTS_OPTIONS>;
   readonly #make: MakeList;
   readonly #due = new DeadlineQueue();
-  /** Whether another generation gives the lists. */
+  /** Whether another generation writes the lists. */
   isFollowing = false;
 
   /** Lists of users in `state`, each made by `make`. */
@@ -114,7 +114,7 @@ export class UserLists {
     else if (listed.due === null) this.#wait(user, listed, Math.max(maxTime, listed.time + everyMs));
   }
 
-  /** Makes a user wait until a time; one deadline is held per user, and moves when it is reached. */
+  /** Queues a user until a time; one deadline is held per user, and moves when it is reached. */
   #follow(user: UserState, until: number): void {
     const { listed } = user;
     if (listed === null || listed.due === null) return this.#wait(user, { time: 0, hash: UNKNOWN }, until);
@@ -129,7 +129,7 @@ export class UserLists {
     this.#watch(user.id, due);
   }
 
-  /** Takes in a restored user who waits for a list. */
+  /** Adds a restored user who waits for a list. */
   restore(user: UserState): void {
     const due = user.listed?.due ?? null;
     if (due !== null) this.#watch(user.id, due);
@@ -143,7 +143,7 @@ export class UserLists {
       if (next === undefined || next.time > maxTime) return;
       this.#due.pop();
       const user = users.get(next.user);
-      // Who was forgotten meanwhile, and came back perhaps, waits under another number or not at all.
+      // A user who was erased meanwhile, and perhaps came back, waits under another number or not at all.
       if (user?.listed?.due?.sequence !== next.sequence) continue;
       if (user.listed.due.time > next.time) {
         this.#watch(user.id, user.listed.due);
@@ -152,7 +152,7 @@ export class UserLists {
       made++;
       if (!this.isFollowing) this.#give(user, user.listed.hash, offset, out);
       else {
-        user.listed = null; // by now it has been given there
+        user.listed = null; // by now the other generation has written it
         dirtyUsers.add(user);
       }
     }
@@ -161,7 +161,8 @@ export class UserLists {
   #give(user: UserState, before: number, offset: number, out: TaskOutputs): void {
     const { maxTime: time, counters, dirtyUsers } = this.#state;
     const { count, surface } = this.#options;
-    // Under the same name every time: draws of a policy that explores depend on it, and are no reason to differ.
+    // Always the same request id, because the draws of a policy that explores depend on it and must not make lists
+    // differ.
     const event = { type: "request", request: user.id, user: user.id, time, count } as const;
     const list = this.#make(user, surface === undefined ? event : { ...event, surface });
     const hash = list.items.length === 0 ? EMPTY : idHash(list.items.map(({ item }) => item).join("\0"));

@@ -1,9 +1,8 @@
 /**
- * The scorers of a task beside its own: those of variants' models, and of versions that experiments have pinned.
+ * The scorers of a task besides its own: those of variants' models, and of versions that experiments have pinned.
  *
- * A model that has states of whole lives folds each behaviour into one of its own, which samples of other models carry
- * for it. A pinned version does so from the record that starts its experiment to the one that ends it, and learns
- * nothing.
+ * A lifelong model folds each behaviour into a state of its own, which samples of other models carry along. A pinned
+ * version does so from the record that starts its experiment to the one that ends it, and learns nothing.
  *
  * @module
  */
@@ -28,7 +27,7 @@ export class VariantScorers {
   #pinsUntil = -Infinity;
 
   /**
-   * Of variants' models, without any pinned version.
+   * Scorers of variants' models, without any pinned version.
    *
    * @param own the task's own
    * @param make makes another
@@ -66,7 +65,7 @@ export class VariantScorers {
     for (const { serving } of [this.#own, ...this.#byModel.values()]) serving.forgetUsers?.();
   }
 
-  /** Takes the experiments as they are now. */
+  /** Updates the experiments. */
   follow(records: Iterable<ExperimentRecord>): void {
     this.#records = [...records];
     this.#lifelong = this.#findLifelong();
@@ -94,7 +93,7 @@ export class VariantScorers {
     return here.some((key) => !keys.has(key));
   }
 
-  /** Takes the pinned versions that there are in place of those that there were. */
+  /** Replaces the set of pinned versions. */
   setPinned(versions: Iterable<Serving>): void {
     const next = new Map([...versions].map((serving) => [serving.model, serving]));
     for (const [key, { serving }] of this.#byModel) {
@@ -106,7 +105,10 @@ export class VariantScorers {
     this.#lifelong = this.#findLifelong();
   }
 
-  /** A list with the states of the lifelong models that did not score it, but learn from it. A pinned version does not. */
+  /**
+   * A list with the states of the lifelong models that did not score it but learn from it. Pinned versions do not
+   * learn.
+   */
   withStates(user: UserState, pending: Pending): Pending {
     const scoredBy = pending.model ?? this.#own.serving.model;
     const otherStates = [this.#own, ...this.#lifelong].flatMap((scorer) => {

@@ -74,15 +74,15 @@ export interface ShadowSlate {
  * passes those before it.
  */
 export const EMPTY_REASONS = {
-  "unknown": "the items that it was to go with are not known",
-  "no-candidates": "nothing was proposed: is there a catalogue, or has anybody done anything yet?",
-  "hidden": "all items are hidden, or were removed",
-  "expired": "all others have expired",
-  "filtered": "none of the others passes the filter",
-  "excluded": "all others are excluded by the request, or were on the pages before",
-  "seen": "the user had all others; filter.seen would let them in",
-  "frequency": "the user was shown all others too often",
-  "variant": "the variant of an experiment takes none of the sources",
+  "unknown": "the reference items (item, like) are unknown",
+  "no-candidates": "nothing was proposed: there is no catalogue, or there are no behaviours yet",
+  "hidden": "all items are hidden or removed",
+  "expired": "all that were left have expired",
+  "filtered": "none that was left passes the filter",
+  "excluded": "all that were left are excluded by the request, or were on earlier pages",
+  "seen": "the user already had all that were left; filter.seen would let them in",
+  "frequency": "the user was already shown all that were left too often",
+  "variant": "the user's variant of an experiment excludes every source that proposed something",
 } as const;
 
 /** One of {@linkcode EMPTY_REASONS}. */

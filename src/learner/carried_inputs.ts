@@ -1,5 +1,5 @@
 /**
- * Where dense weights that belong to an input were before inputs were added or removed: by name of the input.
+ * Maps dense weights that belong to an input to their place before inputs were added or removed, by name of the input.
  *
  * ```text
  *   rows of mlp.W1   [ user | user fields | what the model makes of history and candidate | numerics | context | item fields ]
@@ -29,7 +29,7 @@ export interface NamedInputs {
 }
 
 /**
- * Where each dense weight was before, by its index now; −1 = nowhere, it begins anew.
+ * By index of a dense weight: where it was before; −1 = nowhere, it starts from scratch.
  *
  * @throws RangeError when what the model makes between its inputs has another width
  */

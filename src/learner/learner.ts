@@ -256,7 +256,7 @@ export class Learner {
 
   /**
    * Takes over what a learner of the same model and other inputs has learnt: embeddings by field, dense weights and
-   * optimisers by name of the input. What has no counterpart begins as it is here.
+   * optimisers by name of the input. What has no counterpart keeps its initial values.
    *
    * @returns the names of the tables that start from scratch
    * @throws RangeError when it is of another model

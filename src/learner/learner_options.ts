@@ -89,7 +89,7 @@ export const LEARNER_OPTIONS = allReach(
     embeddingWidth: reaches("rebuild", count(16, "width of an id's embedding")),
     optimiser: reaches(
       "rebuild",
-      choice(["adam", "adagrad"], "adagrad", "of the model's dense weights"),
+      choice(["adam", "adagrad"], "adagrad", "optimiser of the model's dense weights"),
     ),
     learningRate: positive<number | undefined>(
       absent(`${LEARNING_RATES.adagrad}; ${LEARNING_RATES.adam} for adam`),
@@ -109,7 +109,7 @@ export const LEARNER_OPTIONS = allReach(
     clipNorm: positive(5, "largest norm of the dense gradient per row"),
     auxWeight: number(0, { minimum: 0 }, "factor of DIEN's auxiliary loss"),
     admitAfter: reaches("rebuild", TABLE_OPTIONS.admitAfter),
-    tableBytes: count(268_435_456, "all tables together, bytes"),
+    tableBytes: count(268_435_456, "bytes of all tables together"),
     expireAfterMs: TABLE_OPTIONS.expireAfterMs,
     negativeRate: number(1, { above: 0, maximum: 1 }, "share of the negatives that is learnt"),
     calibrationRate: number(0, { minimum: 0 }, "learning rate per row of the calibration; 0 = none"),

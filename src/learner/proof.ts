@@ -63,7 +63,7 @@ export const PROOF_OPTIONS = {
   alpha: number(
     0.05,
     { above: 0, below: 1 },
-    "probability that chance ever gives a model a share in the order of lists, or takes it",
+    "probability that chance ever gives a model a share in ordering lists, or takes it away",
   ),
   mixRows: natural(64, "judged rows after which a new model is mixed with the prior"),
 } satisfies OptionsOf<ProofOptions>;

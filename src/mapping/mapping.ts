@@ -147,7 +147,7 @@ function rejectUnmapped(value: unknown, rules: readonly RuleSettings[]): Rejecte
   const scope = { record: value, element: value, index: 0, meta: {} };
   const states = [...asked].slice(0, 4).map((path) => `${path} is ${shown(compilePath(path).read(scope))}`);
   const state = states.length === 0 ? shown(value) : states.join(", ");
-  return reject("unmapped", `Cannot map the record: no rule holds for it; ${state}`);
+  return reject("unmapped", `Cannot map the record: no rule matches; ${state}`);
 }
 
 /** Replaces the text at a path by the JSON that it is, or is base64 of. */
@@ -355,7 +355,9 @@ function ofField(rejected: Rejected, rule: Rule, field: string): Rejected {
   const value = rest.length > 0
     ? values.find(([name]) => name === rest.join("."))
     : rule.fields.find(([name]) => name === top);
-  const from = value === undefined ? `it says nothing of ${top || "that"}` : `${field} is ${value[1].words}`;
+  const from = value === undefined
+    ? `it says nothing about ${top || "that"}`
+    : `${field} is ${value[1].words}`;
   return ofRule(rejected, rule, from);
 }
 

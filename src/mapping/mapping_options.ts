@@ -153,7 +153,7 @@ const condition = either<ConditionSpec>([
 ], "");
 
 const RULE_OPTIONS = {
-  name: text(absent("its place"), "what messages call it"),
+  name: text(absent("its place"), "name of the rule in messages"),
   when: by(condition, "what must hold, by path: a value, a list that has the value, or a condition"),
   as: wanted(choice(RULE_RESULTS, "nothing", "what a record becomes")),
   each: text(
@@ -174,7 +174,7 @@ export const MAPPING_OPTIONS = {
   record: list(
     text<string>("", ""),
     {},
-    "paths at which the record may be within what came; the first that exists counts",
+    "paths at which the record may be within the message; the first that exists counts",
   ),
   parse: list(text<string>("", ""), {}, "paths of texts that are JSON, or base64 of it"),
   rules: list(rule, { maximum: 200 }, "the first rule that matches says what a record becomes"),

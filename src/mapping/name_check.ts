@@ -80,7 +80,7 @@ export class NameCheck {
   #action(action: string): readonly string[] {
     if (!this.#isNew("action", action)) return [];
     const near = this.#compare(action, this.#known.actions);
-    const hint = near === undefined ? "say in the configuration what it means" : `did you mean ${near}?`;
+    const hint = near === undefined ? "define it in the configuration" : `did you mean ${near}?`;
     return [`action ${JSON.stringify(action)} has no entry under actions, so it changes nothing; ${hint}`];
   }
 
@@ -92,7 +92,7 @@ export class NameCheck {
       return [
         `${
           JSON.stringify(name)
-        } stands beside the attributes of items, where nobody reads it: put it into them`,
+        } is a field of items beside attributes, which nothing reads: move it into attributes`,
       ];
     });
     const attributes = fieldOf(item, "attributes");
@@ -105,7 +105,7 @@ export class NameCheck {
       if (features.includes(name)) return [];
       const near = this.#nearest(of, name, features);
       if (near === undefined || Object.hasOwn(attributes, near) || !this.#isNew(of, name)) return [];
-      return [`attribute ${JSON.stringify(name)} of ${of} is no feature; did you mean ${near}?`];
+      return [`attribute ${JSON.stringify(name)} of ${of} is not a feature; did you mean ${near}?`];
     });
   }
 

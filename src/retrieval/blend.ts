@@ -6,21 +6,22 @@
  *                                                              or, for what the user had already, its own weights
  * ```
  *
- * A handful of weights, one a source and a few properties of items, that reads like a table (McFadden, "Conditional
- * logit analysis of qualitative choice behavior", 1974). Groups are by how much is known of the user, what others did
- * in the same hour says most about a new user, and by how long ago the newest behaviour is: who is still on
- * a page goes on with it. A group's weights start at 0, so that one that is seldom seen has the shared ones. What makes
- * somebody come back to an item is another question than what makes a new one wanted, so it has weights of its own.
+ * A handful of weights, one per source and a few for properties of items, that can be read like a table (McFadden,
+ * "Conditional logit analysis of qualitative choice behavior", 1974). Requests are grouped by how much is known about
+ * the user, since for a new user the best evidence is what others did in the same hour, and by the age of the newest
+ * behaviour, since a user who is still on a page continues there. A group's weights start at 0, so a rare group uses
+ * the shared ones. Why somebody returns to an item is a different question from why a new one is wanted, so returns
+ * have weights of their own.
  *
- * A behaviour is a Newton step on its log-likelihood, in each set of weights S that it concerns:
+ * Each behaviour makes a Newton step on its log-likelihood, in each set of weights S that it concerns:
  *
  * ```text
  *   g = x_taken·[taken in S] − Σ_{j in S} P(j) x_j        H_S ← (1 − ε) H_S + ε Λ_S + Σ_{j in S} P(j) x_j x_jᵀ − m mᵀ
  *   w_S ← w_S + 2/n · H_S⁻¹ g                             m = Σ_{j in S} P(j) x_j,  n sets,  Λ_S the prior precision
  * ```
  *
- * Sources say nearly the same of most candidates, and streams differ in how large their scores are: with curvature, no
- * rate has to be chosen for either. ε keeps the newest 1/ε steps, so that weights go on following the stream.
+ * Sources agree on most candidates, and the size of their scores differs between streams; with curvature, no learning
+ * rate has to be chosen for either. ε keeps the newest 1/ε steps, so that weights keep following the stream.
  *
  * @module
  */
@@ -30,23 +31,26 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import { type Features, isReturn } from "./features.ts";
 import { Curvature } from "../nn/optimisers/curvature.ts";
 
-/** Newton steps that a behaviour takes, over all its sets. Above 1 a mistake of the beginning is soon forgotten. */
+/** Newton steps per behaviour, over all its sets. Above 1, early mistakes are soon forgotten. */
 const STEP = 2;
-/** How much weights stay where they begin, in steps of one nat each: shared ones, those of groups, those of returns. */
+/** Prior precision of the shared weights, those of groups and those of returns, in steps of one nat each. */
 const PRECISION = { shared: 20, group: 80, returns: 20 } as const;
 /** Steps whose curvature is kept. */
 const NEWEST = 4000;
 
-/** Features are logarithms and shares: what adds up to more is broken, and would outweigh all that was learnt. */
+/** Features are logarithms and shares. A larger sum is broken, and would outweigh everything learnt so far. */
 const LARGEST = 1e9;
 
 /** A feature. */
 export interface Feature {
-  /** What its weights are written under. */
+  /** The name under which its weights are written. */
   readonly name: string;
   /** Its shared weight before anything was learnt. */
   readonly weight: number;
-  /** Whether this weight is for what the user had, too: there the other features begin with 0. @default {false} */
+  /**
+   * Whether the initial weight also applies to items that the user already had, where others start at 0. @default
+   * {false}
+   */
   readonly judgesReturns?: boolean;
 }
 
@@ -95,7 +99,7 @@ export class Blend {
     return this.#weights.subarray(0, this.#features);
   }
 
-  /** The weights of what the user had, F. */
+  /** The weights for items that the user already had, F. */
   get returnWeights(): Float64Array {
     return this.#weights.subarray((this.#sets - 1) * this.#features);
   }
@@ -130,7 +134,7 @@ export class Blend {
     return this.#scores.subarray(0, count);
   }
 
-  /** One step towards the candidate that was taken; none when it is not of finite size. */
+  /** Takes one step towards the candidate that was taken; none if it would not be finite. */
   learn(features: Features, taken: number): void {
     const F = this.#features;
     const { count, groups } = features;
@@ -167,8 +171,8 @@ export class Blend {
   }
 
   /**
-   * Reads what {@linkcode Blend.encode} wrote. What is not written stays as it is, and features that there are not any more
-   * are left out; with another number of groups all is.
+   * Reads what {@linkcode Blend.encode} wrote. Features that are missing keep their weights, features that no longer
+   * exist are skipped, and with a different number of groups nothing is read.
    */
   decode(from: ByteReader): void {
     const F = this.#features;
@@ -186,7 +190,9 @@ export class Blend {
     if (sets === this.#sets) this.#steps = steps;
   }
 
-  /** Reads what 0.2.0 wrote: weights without curvature and without those of returns, each beside a number of its own. */
+  /**
+   * Reads what 0.2.0 wrote: weights without curvature and without those of returns, each next to a number of its own.
+   */
   decodeWithoutCurvature(from: ByteReader): void {
     const [steps, sets] = [from.uint(), from.uint()];
     const isKnown = sets === this.#sets - 1;
@@ -200,7 +206,8 @@ export class Blend {
   }
 
   /**
-   * Puts gradient and curvature of a step into the scratch, over what the user had or over what is new to him.
+   * Computes the gradient and curvature of a step into the scratch, over items that the user already had or over new
+   * ones.
    *
    * @returns Whether it is of a size that says something.
    */

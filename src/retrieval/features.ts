@@ -12,7 +12,7 @@ import { logarithms } from "./items/logarithms.ts";
 const EPSILON = 0.05;
 /** Scores are summed in this share of the largest: whole numbers, whose sum is the same in any order. */
 const GRAIN = 2 ** -30;
-/** What is smaller has nothing to say: the shares of it would not be finite. */
+/** Smaller scores count as none: their shares would not be finite. */
 const LEAST = 1e-290;
 
 /** Candidates with their features. */
@@ -23,7 +23,7 @@ export interface Features {
   readonly values: Float64Array;
   /** Groups that the request is in, for weights beside the shared ones. */
   readonly groups: readonly number[];
-  /** The column that is above 0 for what the user had already; −1 = nobody may have anything again. @default {-1} */
+  /** The column that is above 0 for items that the user already had; −1 = items may not return. @default {-1} */
   readonly returns?: number;
 }
 

@@ -27,7 +27,7 @@ export interface RetrievalView {
   readonly sequences: SequenceSlab;
   /** Rates of items, and tastes of users. */
   readonly statistics: FeatureStatistics;
-  /** Counts pairs for the models. @default {nothing does} */
+  /** Counts pairs for the models. @default {none} */
   readonly pooled?: PooledPairs | null;
   /** The bank of the served version. @default {none} */
   readonly bank?: ServedBank | null;
@@ -54,7 +54,7 @@ export class Gatherer {
   readonly #fills: readonly Fill[];
   /** Names of the features: of the sources, then of the properties. */
   readonly #names: readonly string[];
-  /** The feature that marks what the user had; −1 = that cannot be among the candidates. */
+  /** The feature that marks items the user already had; −1 = such items cannot be candidates. */
   readonly #own: number;
   readonly #comesBack: SourceParts["returns"];
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
@@ -99,7 +99,7 @@ export class Gatherer {
     return item < this.#places.length ? this.#places[item]! - 1 : -1;
   }
 
-  /** Names of the sources that propose an item. O(candidates). */
+  /** Names of the sources that proposed an item. O(candidates). */
   proposersOf(item: number): readonly string[] {
     return this.#sources.flatMap(({ name }, source) => this.#proposals[source]?.includes(item) ? [name] : []);
   }

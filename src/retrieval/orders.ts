@@ -1,6 +1,6 @@
 /**
- * What orders the candidates that the blend likes best: the parts of the stack that are there. Learns how far to trust
- * each of them from what is taken, and makes the preferences that teach the pair head.
+ * Orders the blend's best candidates by the parts of the stack that exist. Learns from what is taken how far to trust
+ * each of them, and makes the preferences that teach the pair head.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { NEXT } from "./sources/next.ts";
 import { type Part, PARTS, type ScoresByPart, type Stacked } from "./stack/stack.ts";
 
-/** Candidates of a preference: what more of them bring, more preferences in the same bytes bring, too. */
+/** Candidates of a preference: in the same bytes, more preferences are worth as much as more candidates. */
 const PREFERENCE_CANDIDATES = 16;
 
 /** What {@linkcode Orders} works with. */
@@ -31,7 +31,7 @@ export interface OrdersParts {
   readonly past: Past;
   readonly gatherer: Gatherer;
   readonly best: BestPlaces;
-  /** Makes the lists that the pair head orders; `null` where it does not. */
+  /** Makes the lists that the pair head orders; `null` without one. */
   readonly pairLists: PairLists | null;
   /** Candidates that are ordered, the blend's best. */
   readonly maxCandidates: number;
@@ -96,7 +96,10 @@ export class Orders {
     return pairLists === null ? null : view.order?.(pairLists.names) ?? null;
   }
 
-  /** Whether there are preferences for the pair head: before anybody asks for a list, and where the stack orders them. */
+  /**
+   * Whether preferences are made for the pair head: until lists are requested, and then if the stack orders some of
+   * them.
+   */
   get #teachesHead(): boolean {
     const { pairLists, state } = this.#with;
     return pairLists !== null && (state.stackAsked || !state.asked);
@@ -111,7 +114,7 @@ export class Orders {
     const scorePairs = features.count > 0 && past.knowsAll(request.user) ? this.#scorePairs : null;
     const isThere = { ...by, head: scorePairs, model: share > 0 || null };
     const there = PARTS.filter((part) => isThere[part] !== null);
-    // The head's list takes time, so it is not made when the head has no say.
+    // Making the head's list takes time, so it is skipped when the head has no weight.
     const list = stack.partsOf(there, share).includes("head")
       ? this.#pairList(request, features, blended, places)
       : null;
@@ -124,9 +127,9 @@ export class Orders {
   }
 
   /**
-   * Learns from what was taken out of the blend's best candidates.
+   * Learns which of the blend's best candidates was taken.
    *
-   * @returns The preference for the pair head; `null` where there is none
+   * @returns The preference for the pair head; `null` if there is none
    */
   learn({ request, features, place, draw }: TakenFrom): Preference | null {
     const { state, gatherer, best, maxCandidates, pairLists } = this.#with;
@@ -148,13 +151,13 @@ export class Orders {
         state.learnStack(by, taken, person, this.#with.view.modelShare);
       }
     }
-    // A robot that takes most of what is taken would own the head.
-    if (list === null || mulberry32(~draw)() >= state.stack.sayOf(person)) return null;
+    // Otherwise a robot that makes most of the behaviours would dominate the head.
+    if (list === null || mulberry32(~draw)() >= state.stack.preferenceWeightOf(person)) return null;
     const random = mulberry32(draw);
     return preferenceOf(list, pairLists!.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
   }
 
-  /** Whether an item is on an open list that the user was shown and this engine has ordered. */
+  /** Whether an item is on an open list that this engine ordered and the user was shown. */
   #isRecommended({ pending }: UserState, item: number): boolean {
     const { id } = this.#itemAt(item);
     for (const { shown, recommended, rows } of pending.values()) {
@@ -173,7 +176,7 @@ export class Orders {
     return this.#with.view.catalogue.at(index);
   }
 
-  /** The best candidates with values for the pair head; `null` where it does not order. */
+  /** The best candidates with values for the pair head; `null` where it does not apply. */
   #pairList(
     request: CandidateRequest,
     { count, values }: Features,

@@ -58,9 +58,9 @@ export class Past {
   }
 
   /**
-   * Whether all items that the user had are known. If not, lists contain items that cannot be taken any more and look
-   * better than most: a head would learn from them that good-looking items are not taken, and what it learnt from
-   * other users does not apply to them.
+   * Whether all items that the user had are known. If not, lists contain items that the user had long ago, which look
+   * good but are not taken again: a head would learn from them that good-looking items are not taken, and what it
+   * learnt from other users does not apply to them.
    */
   knowsAll(user: UserState | null): boolean {
     if (this.#returns.expected || user === null) return true;

@@ -1,5 +1,5 @@
 /**
- * What the blend knows of a candidate beside its sources' scores: properties of the item, and of what the user did.
+ * What the blend knows about a candidate besides its sources' scores: properties of the item, and of what the user did.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { logarithms } from "./items/logarithms.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { SourceParts } from "./sources/parts.ts";
 
-/** With fewer behaviours a user is cold: what is popular counts more. */
+/** A user with fewer behaviours is cold: popularity counts more. */
 const WARM = 3;
 /** Weight of a behaviour relative to the next newer one, and number of behaviours that count. */
 const AFFINITY_STEP = 0.85;
@@ -51,13 +51,13 @@ export interface Property {
   readonly name: string;
   /** Its weight in the blend before anything was learnt. */
   readonly weight: number;
-  /** The source whose feature it repeats where it is not 0, so that its weight is the source's too. */
+  /** The source whose feature it repeats where that is not 0, so that its weight is the source's, too. */
   readonly repeats?: string;
   /** Prepares for requests. @param columnOf The column of a source's feature; −1 without such a source */
   create(parts: PropertyParts, columnOf: (source: string) => number): Fill;
 }
 
-/** The property of what the user had. */
+/** Marks items that the user already had. */
 export const OWN = "own";
 
 /** All properties. */
@@ -185,7 +185,7 @@ function logarithmsOf(of: (item: number) => number): Fill {
 }
 
 /**
- * ln(1 + x) of a number of each item that the user had; 0 for all others.
+ * ln(1 + x) of a number for each item that the user already had; 0 for all others.
  *
  * @param note Puts that number into the items' places, which are 0
  */
@@ -207,7 +207,9 @@ function ofOwn(
 
 /** The user's mean taste in the categories of a candidate. */
 function tasteOf({ catalogue, statistics }: PropertyParts): Fill {
-  /** By number of a category: the user's taste in it, NaN where it was not asked for; and which were. */
+  /**
+   * By number of a category: the user's taste in it, NaN where it has not been computed; and the categories computed.
+   */
   let tastes = new Float64Array(256).fill(NaN);
   let tasted: number[] = [];
   const ask = (user: UserState, number: number, item: number, k: number): number => {

@@ -1,6 +1,6 @@
 /**
- * Candidates for a request that names none. Many cheap sources propose, a blend that is learnt from the log ranks
- * what they propose, and at most `maxCandidates` go on to the model.
+ * Candidates for a request that names none. Many cheap sources propose items, a blend learnt from the log ranks them,
+ * and the best `maxCandidates` go on to the model.
  *
  * ```text
  *   behaviour ─▶ neighbours, linear items, sessions, transitions, trends, popularity      every signal, in order
@@ -9,7 +9,7 @@
  * ```
  *
  * Everything except the bank and the head, which come with versions of the parameters, is a fold over the task's
- * behaviours: same events, same candidates, also after a crash (see `retrieval_state.ts`). What the blend learns of
+ * behaviours: same events, same candidates, also after a crash (see `retrieval_state.ts`). What the blend learns about
  * the bank depends on which version was live.
  *
  * @module
@@ -50,16 +50,16 @@ import { SourceCounts } from "./source_counts.ts";
 export interface Candidate {
   /** The item. */
   readonly item: CatalogueItem;
-  /** The source that proposed it; where several did, the one that says most. */
+  /** The source that proposed it; of several, the one that contributes most to its score. */
   readonly source: CandidateSource;
   /** Score of the blend, w·x, or of the stack: larger is better, comparable within the request. */
   readonly score: number;
   /**
-   * P(the user takes it next) by that score, among all that was proposed and as many with the lowest score as may be drawn
-   * besides, so that those of different candidates add up to 1 at most.
+   * P(the user takes it next) by that score, among all proposed items plus as many items with the lowest score as may
+   * be drawn besides, so the shares of the candidates add up to 1 at most.
    */
   readonly share: number;
-  /** By the stack without the model's part: ln of such a share; absent where it was not asked for. */
+  /** ln of such a share by the stack without the model's part; absent unless requested. */
   readonly stacked?: number;
 }
 
@@ -79,7 +79,7 @@ export interface CandidateOptions {
   readonly stacked?: boolean | undefined;
 }
 
-/** Items looked at for a place, at most: many may be off sale. */
+/** Most items tried per free place, since many may be off sale. */
 const LOOKS_A_PLACE = 20;
 
 /** What was proposed for a request, scored. */
@@ -96,7 +96,7 @@ export class Retrieval {
   readonly lists: ItemLists;
   /** Most candidates per request. */
   readonly maxCandidates: number;
-  /** How much each source gives since the process began. */
+  /** How much each source has contributed since the process began. */
   readonly sources: SourceCounts;
   /** What was learnt, durable with the task. */
   readonly state: RetrievalState;
@@ -113,7 +113,7 @@ export class Retrieval {
   /** What the sources share. */
   readonly parts: SourceParts;
   readonly #sources: readonly Source[];
-  /** By source: the feature that repeats its own; −1 = none does. */
+  /** By source: the property that repeats its feature; −1 = none. */
   readonly #repeats: Int16Array;
   /** Scratch: what was done before a behaviour that is learnt. */
   readonly #before = new ContextBuffer(LEARNT_CONTEXT);
@@ -171,8 +171,8 @@ export class Retrieval {
    * Learns from a behaviour, before it is in the user's sequence.
    *
    * @param time Event time, not beyond the partition's
-   * @param wanted Whether it is what a recommendation is for: the blend and the pair head learn from such behaviours only
-   * @returns The preference for the pair head to be learnt from; `null` where there is none
+   * @param wanted Whether recommendations aim at such behaviours: blend and pair head learn only from these
+   * @returns The preference that the pair head learns from; `null` if there is none
    */
   learn(
     user: UserState,
@@ -203,7 +203,7 @@ export class Retrieval {
     this.state.learnReturn(this.past.did(user, action, item), before);
   }
 
-  /** Counts a positive of an item, for this task and the others; of a repeat less, so it counts as an older one. */
+  /** Counts a positive of an item, for this task and the others. A repeat counts less: it is dated back. */
   raise(user: UserState, item: CatalogueItem, time: number): void {
     const context = this.#before;
     this.#view.sequences.newest(user.row, time, context);
@@ -212,9 +212,7 @@ export class Retrieval {
     this.state.raised(item.index, counted);
   }
 
-  /**
-   * The best candidates, best first; new and drawn items take the last places: their share, and all that is left.
-   */
+  /** The best candidates, best first. New and drawn items take the last places: their share, and any that are left. */
   candidates(
     request: CandidateRequest,
     { most = Infinity, stacked = false }: CandidateOptions = {},
@@ -225,7 +223,7 @@ export class Retrieval {
     const scores = stack !== null && most < Infinity ? stack.scores : blended;
     const { items } = this.#gatherer;
     const scored = { features, scores, stack };
-    // What is in the last places has no larger score.
+    // The last places have no larger scores.
     if (most <= Math.min(items.length, this.maxCandidates - this.#newPlaces)) {
       const best = this.#best.of(items, scores, most);
       return { candidates: best.map(this.#describe(scored).proposed), stacked: stack };
@@ -304,8 +302,8 @@ export class Retrieval {
   }
 
   /**
-   * Blend, stack and head learn from one wanted behaviour in this many: from all after the first request, then from
-   * fewer and fewer.
+   * Blend, stack and head learn from one wanted behaviour in this many: from all of them after the first request, then
+   * from fewer and fewer.
    */
   #learntEvery(): number {
     if (!this.state.asked) return UNASKED_EVERY;
@@ -315,7 +313,7 @@ export class Retrieval {
   /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */
   #choose(user: UserState, item: CatalogueItem, time: number): Preference | null {
     const draw = drawOf(user, item, time);
-    // Not by a count, which would always meet the same kind of event where kinds alternate.
+    // Not every n-th one, which would always hit the same kind of event where kinds alternate.
     if (draw % this.#learntEvery() !== 0) return null;
     const { past } = this;
     const context = past.context(user, time);
@@ -360,7 +358,7 @@ function drawOf(user: UserState, item: CatalogueItem, time: number): number {
   return hash32(`${user.id}\0${item.id}\0${time}`);
 }
 
-/** Where in the ring a request draws from, in [0, 1). */
+/** Place in the ring where a request starts drawing, in [0, 1). */
 function placeOf({ user, time }: CandidateRequest): number {
   return hashString(`${user?.id ?? ""}\0${time}`, 0) / 2 ** 32;
 }
@@ -371,7 +369,7 @@ function paceFold(pace: Pace): SignalFold {
     learn: (signal) => pace.learn(signal),
     encode: (to) => pace.encode(to),
     decode: (from) => pace.decode(from),
-    // Older states, and the items' own records beside them, have counts by event time.
+    // Older states, and the items' own records with them, have counts by event time.
     catchUp: (begins) => pace.catchUp(begins),
   };
 }

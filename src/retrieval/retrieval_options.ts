@@ -8,9 +8,9 @@ import { absent, count, flag, type OptionsOf, share } from "../options/option.ts
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
-/** Steps that the blend makes from all behaviours, then from every second, every fourth, ... */
+/** Steps that the blend makes from every wanted behaviour, then from every second, every fourth, ... */
 export const EAGER_STEPS = 2000;
-/** Before the first request for candidates, one wanted behaviour in this many is learnt. */
+/** Before the first request for candidates, blend, stack and head learn from one wanted behaviour in this many. */
 export const UNASKED_EVERY = 64;
 /** Options of `Retrieval`. */
 export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptions {
@@ -39,8 +39,8 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
    */
   readonly learnEvery?: number | undefined;
   /**
-   * Whether a pair head, learnt from behaviours alone, orders the best candidates once more, where the order is `auto`:
-   * samples without rows teach it. A configuration that names neither it nor another order has it. @default {false}
+   * Whether a pair head, learnt from behaviours alone, rescores the best candidates where the order is `auto`. A
+   * configuration that names neither the head nor another order has it on. @default {false}
    */
   readonly head?: boolean | undefined;
 }
@@ -51,17 +51,20 @@ export const RETRIEVAL_OPTIONS = {
   maxCandidates: count(100, "most candidates of a request"),
   newShare: share(
     0.1,
-    "share of them that is kept for items which no source proposes: half the newest, half drawn at random",
+    "share of them reserved for items that no other source proposes: half the newest, half random",
   ),
   learn: flag(
     true,
-    "whether the sources that learn from each behaviour do; `false` when every request names candidates",
+    "whether sources learn from behaviours; `false` if every request names candidates",
   ),
   shared: flag(
     true,
     "whether each task learns from the users of all partitions, by the topic `signals`",
   ),
-  learnEvery: count(16, "blend and pair head learn from one in so many wanted behaviours; from all at first"),
+  learnEvery: count(
+    16,
+    "blend and pair head learn from one in this many wanted behaviours; from all at first",
+  ),
   head: flag(
     absent("whether `ranking` is `auto`", true),
     "whether, with `ranking: auto`, the pair head rescores the best candidates; see [retrieval](../explanation/retrieval.md#the-pair-head)",

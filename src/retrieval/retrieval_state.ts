@@ -1,12 +1,12 @@
 /**
- * What retrieval learnt, and how it is durable: a snapshot at intervals, and a journal of the signals since
+ * What retrieval has learnt, kept durable as a snapshot at intervals and a journal of the signals since
  * (`changelog.ts`).
  *
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit
  * for bit. The blend's weights depend on what was proposed, not on signals alone: they are a record of their own.
  *
- * Tasks that share what they learn give each other their journals. What a task takes from others is applied between
- * two commits, and is part of its own journals from then on: a restore needs nothing of the others
+ * Tasks that share what they learn read each other's journals. What a task takes from others is applied between two
+ * commits and from then on is part of its own journals, so a restore needs nothing from the others
  * (`taken_journals.ts`).
  *
  * @module
@@ -40,7 +40,10 @@ const STACK_KEY = `${RETRIEVAL_KEY}mixture`;
 const RETURNS_KEY = `${RETRIEVAL_KEY}returns`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
-/** How much longer than the last one an encoding may be at no cost: `ByteWriter.take` then copies nothing either. */
+/**
+ * How much longer than the last one an encoding may be without another allocation; `ByteWriter.take` then copies
+ * nothing, either.
+ */
 const GROWTH = 1.1;
 
 /** What a {@linkcode RetrievalState} keeps. */
@@ -51,9 +54,9 @@ export interface RetrievalStateParts {
   readonly lists: ItemLists;
   /** The sources. */
   readonly sources: readonly Source[];
-  /** What learns, in this order. @default {the sources} */
+  /** The folds that learn, in this order. @default {the sources} */
   readonly folds?: readonly SignalFold[];
-  /** What ranks what they propose. */
+  /** Ranks what the sources propose. */
   readonly blend: Blend;
   /** Whether people come back to items. @default {one that has learnt nothing} */
   readonly returns?: Returns;
@@ -71,9 +74,9 @@ export interface RetrievalChanges {
 export interface OthersJournal {
   /** Its partition. */
   readonly partition: number;
-  /** What it gave as {@linkcode RetrievalChanges.signals}. */
+  /** Its {@linkcode RetrievalChanges.signals}. */
   readonly journal: Uint8Array;
-  /** Where to read on behind it. */
+  /** The position after it. */
   readonly next: number;
 }
 
@@ -85,7 +88,7 @@ export class RetrievalState {
   readonly blend: Blend;
   /** The order `auto`. */
   readonly stack: Stack = new Stack();
-  /** Signals learnt since the beginning of the log, those of others too. */
+  /** Signals learnt since the beginning of the log, those of other tasks included. */
   signals = 0;
   readonly #folds: readonly SignalFold[];
   readonly #lists: ItemLists;
@@ -102,7 +105,10 @@ export class RetrievalState {
   #returnsChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
-  /** Room for the next encoding, and for its largest part: growing to tens of megabytes leaves as many unused. */
+  /**
+   * Room for the next encoding, and for its largest part, because growing to tens of megabytes would waste as much
+   * again.
+   */
   #room = { whole: 1 << 16, part: 1 << 16 };
   /** Whether journals may name a user whom another task has erased. */
   #namesForgotten = false;
@@ -127,7 +133,7 @@ export class RetrievalState {
     return this.#asked;
   }
 
-  /** Positions behind what was learnt from other tasks, by partition. */
+  /** By partition, the position up to which this task has learnt from others. */
   get others(): ReadonlyMap<number, number> {
     return this.#taken.positions;
   }
@@ -142,16 +148,16 @@ export class RetrievalState {
     this.#shared = true;
   }
 
-  /** Tells other tasks of a positive that an item's popularity counts. */
+  /** Passes a positive that counts for an item's popularity on to the other tasks. */
   raised(item: number, time: number): void {
     if (this.#shared) this.#journal.raise(item, time, this.#idOf);
   }
 
   /**
-   * Learns what another task has learnt. Only while nothing of the own users is to be committed.
+   * Learns what another task has learnt; only while none of its own signals wait for a commit.
    *
    * @param itemAt The index of an item, which is durable from now on.
-   * @returns How many signals and positives it was.
+   * @returns The number of signals and positives.
    * @throws SyntaxError when it is no journal; nothing is learnt then
    * @throws RangeError when there are own signals to be committed
    */
@@ -170,7 +176,7 @@ export class RetrievalState {
     return entries.length;
   }
 
-  /** Notes that there is nothing to learn from another task before a position. */
+  /** Notes that there is nothing left to learn from another task before a position. */
   passOthers(partition: number, next: number): void {
     this.#taken.pass(partition, next);
   }
@@ -188,7 +194,7 @@ export class RetrievalState {
     this.#blendChanged = true;
   }
 
-  /** Whether a list was ever to be ordered by the stack. Until then it learns nothing. */
+  /** Whether the stack was ever asked to order a list. Until then it learns nothing. */
   get stackAsked(): boolean {
     return this.#stackAsked;
   }
@@ -226,7 +232,7 @@ export class RetrievalState {
   }
 
   /**
-   * Drops all user names, for a task that has missed erasures of other tasks. Sessions end, and the next commit
+   * Drops all user names, for a task that has missed erasures by other tasks. Sessions end, and the next commit
    * replaces the journals.
    */
   forgetAll(): void {
@@ -281,7 +287,7 @@ export class RetrievalState {
       records.push({ key: OTHERS_KEY, value: to.toBytes() });
     }
     const own = this.#journal.entries > 0 ? this.#journal.take() : null;
-    // What others did comes first: it was learnt before any own signal.
+    // Journals of others come first: they were learnt before any own signal.
     const journals = this.#taken.take();
     if (own !== null) journals.push(own);
     const signals = this.#shared ? own : null;
@@ -383,7 +389,7 @@ export class RetrievalState {
     for (let n = from.count(); n > 0; n--) {
       const [name, own] = [from.string(), new ByteReader(from.bytes())];
       known.add(name);
-      // A source that is gone is left out; one that has come since begins with what it sees from here on.
+      // A source that no longer exists is skipped; a new one starts from here.
       const decode = this.#folds.find((fold) => fold.name === name)?.decode;
       decode?.(own, itemAt);
       if (decode !== undefined && !own.done) {
@@ -396,7 +402,7 @@ export class RetrievalState {
     if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: it goes on behind its end");
   }
 
-  /** An entry of an own journal; what it says of popularity is in the items' own records. */
+  /** An entry of an own journal; its effect on popularity is in the items' own records. */
   #applyOwn(entry: JournalEntry): void {
     if ("raised" in entry) return;
     if ("forget" in entry) this.#forget(entry.forget);

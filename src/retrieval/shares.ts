@@ -1,5 +1,5 @@
 /**
- * Shares of candidates: how much of what is taken next is expected of each.
+ * Shares of candidates: the probability that each is taken next.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How much each source gives, and how good it is: counted since the process began, for people to look at.
+ * How much each source contributes, and how good it is, counted since the process began, for people to look at.
  *
  * @module
  */
@@ -19,12 +19,12 @@ export class SourceCounts {
     );
   }
 
-  /** Items put into answers, by the source that says most for them. */
+  /** Items put into answers, by the source that contributes most to each. */
   get listed(): ReadonlyMap<string, number> {
     return this.#listed;
   }
 
-  /** Items taken before which the sources were asked, as the blend learns. */
+  /** Items taken for which the sources had been asked, as when the blend learns. */
   get taken(): number {
     return this.#taken;
   }

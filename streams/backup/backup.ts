@@ -96,7 +96,7 @@ async function begin(part: string): Promise<Deno.FsFile> {
     const names = (await Array.fromAsync(Deno.readDir(part))).map(({ name }) => name);
     if (names.length > 0 && !names.includes(MARK) && !names.includes(MANIFEST)) {
       throw new Error(
-        `Cannot write a backup to ${part}: it is there, and is no unfinished backup; move it away`,
+        `Cannot write a backup to ${part}: it exists and is not an unfinished backup; move it away`,
       );
     }
   }

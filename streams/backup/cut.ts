@@ -64,7 +64,7 @@ export async function findCut(log: Pick<RecordLog, "endsOf">, options: CutOption
           Math.round(timeoutMs / 1000)
         } s, after ${looks} looks (${
           busy.slice(0, 4).join(", ")
-        }): let processes commit more rarely (--commit-interval), or stop them for the backup`,
+        }): let processes commit less often (--commit-interval), or stop them for the backup`,
       );
     }
     await pause(random() * LONGEST_PAUSE_MS);

@@ -63,7 +63,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const text = await Deno.readTextFile(path).catch((cause) => {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new Error(
-      `Cannot read ${folder} as a backup: it has no ${MANIFEST}, so it is none, or was not finished`,
+      `Cannot read ${folder} as a backup: it has no ${MANIFEST}, so it is not a backup, or an unfinished one`,
     );
   });
   let manifest: Manifest;
@@ -76,7 +76,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   if (typeof format === "number" && format > FORMAT) {
     throw new Error(
       `Cannot read ${folder} as a backup: its format is ${format}, and this version reads ${FORMAT}; it was made by ` +
-        `${manifest.by}, restore it by that or a newer one`,
+        `${manifest.by}: restore it with that release or a newer one`,
     );
   }
   const isOurs = format === FORMAT && [manifest.files, manifest.topics].every(Array.isArray) &&
@@ -98,7 +98,7 @@ export async function problemsOf(
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
     if (found === undefined) problems.push(`${name} is missing`);
-    else if (found.bytes !== bytes) problems.push(`${name} has ${found.bytes} bytes, wanted are ${bytes}`);
+    else if (found.bytes !== bytes) problems.push(`${name} has ${found.bytes} bytes instead of ${bytes}`);
     else if (found.sha256 !== sha256) {
       problems.push(`${name} has changed since it was written: its checksum differs`);
     }

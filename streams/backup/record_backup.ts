@@ -121,7 +121,7 @@ class PartitionCopy {
   /** @param isFinal refuses to pass over what the log has dropped */
   async copyTo(end: number, isFinal: boolean, tell: (offsets: number) => void): Promise<void> {
     const { topic, partition } = this.#place;
-    if (Number.isNaN(end)) throw new TypeError(`Cannot copy ${topic}/${partition}: its end is not known`);
+    if (Number.isNaN(end)) throw new TypeError(`Cannot copy ${topic}/${partition}: its end is unknown`);
     while (this.next < end) {
       const { records, next, dropped = 0 } = await this.#log.read(topic, partition, this.next);
       if (dropped > 0 && isFinal) {

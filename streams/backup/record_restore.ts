@@ -49,7 +49,7 @@ export async function refillAll(
   const from = manifest.prefix;
   if (from === "" && prefix !== "") {
     throw new Error(
-      `Cannot restore ${folder} to --prefix ${prefix}: it has none, so its names cannot be told`,
+      `Cannot restore ${folder} to --prefix ${prefix}: that prefix is empty, so its topics cannot be told from others`,
     );
   }
   const to = (text: string) => prefix + text.slice(from.length);

@@ -135,7 +135,7 @@ function acrossIssues({ sources, surfaceTopics = {}, outputs }: Config): z.core.
     ? [{ code: "custom", path, message, input }]
     : [];
   const surfaces = taken.map(([surface, input]): z.core.$ZodIssue => {
-    const message = `${input} is the ending of the topic that outputs.samples fills: name another one`;
+    const message = `${input} is the ending of the topic that outputs.samples writes to: choose another one`;
     return { code: "custom", path: ["surfaceTopics", surface], message, input };
   });
   return [...surfaces, ...subjects, ...sourceIssues(sources)];
@@ -148,13 +148,16 @@ function sourceIssues(sources: SourcesSettings = {}): z.core.$ZodIssue[] {
     const issue = (path: readonly (string | number)[], message: string): z.core.$ZodIssue => {
       return { code: "custom", path: ["sources", name, ...path], message, input: settings };
     };
-    if (isOneOf(FORMATS, name)) return [issue([], `${name} is a format already`)];
+    if (isOneOf(FORMATS, name)) return [issue([], `${name} is already a format`)];
     const { topic, brokers } = settings.follow ?? {};
     const follower = followers.get(`${topic}@${brokers}`) ?? name;
     if (topic !== undefined) followers.set(`${topic}@${brokers}`, follower);
     if (follower !== name) {
       return [
-        issue(["follow", "topic"], `source ${follower} follows ${topic} already: one source has many rules`),
+        issue(
+          ["follow", "topic"],
+          `source ${follower} already follows ${topic}: put all its rules into one source`,
+        ),
       ];
     }
     try {

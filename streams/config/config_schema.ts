@@ -33,11 +33,11 @@ const flag = z.boolean();
 const action = z.strictObject({
   positive: field(
     z.union([flag, z.number()]),
-    "whether it is a positive outcome; a number: from which value on it is",
+    "whether it is a positive outcome; a number: the smallest value that is",
   ),
   explicit: field(
     flag.optional(),
-    "whether it settles the outcome of its item at once, also as a negative",
+    "whether it settles the outcome of its item at once, even as a negative",
     false,
   ),
   strength: field(z.number().nullable(), "weight in the user's sequence; `null` = not in it"),
@@ -75,7 +75,7 @@ function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType
 export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
   return z.strictObject({
     $schema: reaching(
-      field(z.string(), "where the schema of the file is, for editors", absent("none")),
+      field(z.string(), "path of the file's schema, for editors", absent("none")),
       "process",
     ),
     features: optionsSchema(FEATURE_OPTIONS),
@@ -113,8 +113,8 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
           where: field(
             z.array(z.strictObject({
               attribute: field(z.string(), "name of the attribute"),
-              is: field(z.enum(COMPARISONS), "how it compares"),
-              value: field(z.union([z.string(), z.number(), z.boolean()]), "with what"),
+              is: field(z.enum(COMPARISONS), "the comparison"),
+              value: field(z.union([z.string(), z.number(), z.boolean()]), "the value to compare with"),
             })).optional(),
             "only items that meet all of these conditions",
             absent("any"),

@@ -54,7 +54,7 @@ export class LiveFeed implements Disposable {
   async open(): Promise<Response> {
     const { recorder, snapshots, version, maxViewers = 50 } = this.#options;
     if (this.#viewers.size >= maxViewers) {
-      throw new Problem("unavailable", `${this.#viewers.size} watch already`, {
+      throw new Problem("unavailable", `it already has ${this.#viewers.size} viewers`, {
         headers: { "retry-after": "30" },
       });
     }
@@ -87,7 +87,7 @@ export class LiveFeed implements Disposable {
     try {
       await this.#record();
     } catch (error) {
-      logger.warn("cannot take a point: {reason}", { reason: reasonOf(error) });
+      logger.warn("cannot record a point of the charts: {reason}", { reason: reasonOf(error) });
     } finally {
       this.#busy = false;
     }

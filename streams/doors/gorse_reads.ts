@@ -41,7 +41,7 @@ export function gorseReads(context: ApiContext, items: ItemMirror): readonly End
       answers: { 200: { description: "The user", schema: SCHEMAS.GorseUser } },
       handle: async ({ parameters: { user = "" } }) => {
         const found = await lookAt(context, user, ({ profile }) => gorseUser(user, profile));
-        if (found === undefined) throw new Problem("not-found", "Nothing is known of this user");
+        if (found === undefined) throw new Problem("not-found", "Nothing is known about this user");
         return Response.json(found);
       },
     }),

@@ -85,7 +85,7 @@ export class MergedReader {
     this.lost += dropped;
     logger.error(
       "the monitor has lost {count} offsets of {topic}/{partition}, {from} to {last}: the log dropped them before they " +
-        "were counted. It goes on behind them; figures of experiments that ran then lack them",
+        "were counted. It continues after them; experiments that ran then lack them",
       { count: dropped, topic, partition, from, last: from + dropped - 1 },
     );
   }

@@ -180,7 +180,7 @@ export class ExperimentMonitor {
    * @throws TypeError when it is read-only
    */
   takeChanges(): NewRecord[] {
-    if (this.#isReadOnly) throw new TypeError("Cannot write figures down: this monitor only reads");
+    if (this.#isReadOnly) throw new TypeError("Cannot write figures: this monitor only reads");
     const record = (key: string, value: Uint8Array | null): NewRecord => ({
       topic: this.#topics.figures,
       partition: 0,
@@ -338,7 +338,7 @@ export class ExperimentMonitor {
       try {
         if (followed.decode(record.value)) known.set(name, followed);
       } catch (cause) {
-        unreadable.leaveOut(record, cause, `figures of experiment ${name} begin anew`);
+        unreadable.leaveOut(record, cause, `figures of experiment ${name} are counted afresh`);
         this.#followed.set(name, new Followed(followed.experiment, this.#prePeriod));
       }
     }

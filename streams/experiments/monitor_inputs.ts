@@ -58,7 +58,7 @@ export function readSample(record: LogRecord, value: Uint8Array): Sample | null 
 
 /** The error of a record that a newer version of Meander has written. */
 export function ofNewerVersion(record: RecordPlace, cause: unknown): LogError {
-  return corruptRecord("watch experiments", record, cause, "a newer version has written it: run that one");
+  return corruptRecord("watch experiments", record, cause, "a newer release has written it: run that one");
 }
 
 /** Caps the time of a recommendation or sample at that of its record. */

@@ -179,7 +179,7 @@ export class Feeder implements AsyncDisposable {
       if (this.#taken <= this.#position) {
         if (this.#keyed) this.#count(shifted(own, this.#shiftMs));
         if (this.#taken === this.#resumedFrom && this.#sum !== (this.#resumedSum ?? this.#sum)) {
-          this.#refuse("those of this one are not the same");
+          this.#refuse("the first ones of this one differ");
         }
         continue;
       }
@@ -209,8 +209,8 @@ export class Feeder implements AsyncDisposable {
 
   #refuse(reason: string): never {
     throw new Error(
-      `Cannot go on with a source of which ${this.#resumedFrom} records are on the log: ${reason}; ` +
-        `feed another one under a name of its own`,
+      `Cannot resume a source of which ${this.#resumedFrom} records are on the log: ${reason}; ` +
+        `feed a different one under a name of its own`,
     );
   }
 

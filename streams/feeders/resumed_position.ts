@@ -86,7 +86,7 @@ export async function resumedPosition(
   if (identity === null) {
     throw new LogError(
       "topic-mismatch",
-      `Cannot feed topic ${topic}: it does not exist, or is hidden from us`,
+      `Cannot feed topic ${topic}: it does not exist, or we have no right to see it`,
     );
   }
   const id = feederId(topics, name);

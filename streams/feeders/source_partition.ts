@@ -186,7 +186,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
     const { topic, partition } = this.#options;
     const values = { topic, partition, count, from, last: from + count - 1 };
     logger.error(
-      "{topic}/{partition} has dropped {count} offsets before they were fed, {from} to {last}",
+      "{topic}/{partition} dropped {count} offsets before they were fed, {from} to {last}",
       values,
     );
   }

@@ -181,7 +181,7 @@ export class TopicFeeder implements AsyncDisposable {
    */
   async feed(options: { readonly waitMs?: number; readonly signal?: AbortSignal } = {}): Promise<number> {
     if (this.#isBroken) {
-      throw new LogError("closed", "Cannot feed on after a commit that failed: open a new feeder");
+      throw new LogError("closed", "Cannot continue after a failed commit: open a new feeder");
     }
     const { waitMs = 0, signal } = options;
     const until = this.#clock() + waitMs;

@@ -42,13 +42,13 @@ export interface OutputSettings {
 }
 
 const OUTPUT_OPTIONS = {
-  format: choice(["avro", "protobuf"], "avro", "the format, in Confluent's wire format"),
+  format: choice(["avro", "protobuf"], "avro", "format of records, in Confluent's wire format"),
   registry: group(REGISTRY_OPTIONS) as unknown as Option<RegistrySettings | undefined>, // all or none
   subject: text<string>(
     "meander.{record}",
     "what each schema is registered as: `{record}` is `Recommendation` or `Sample`, `{topic}` the topic, as in `{topic}-value`",
   ),
-  register: flag(true, "whether to register a schema that the registry lacks; otherwise it must be there"),
+  register: flag(true, "whether to register schemas that the registry lacks; otherwise they must exist"),
   samples: flag(false, "whether lists with their outcomes are written too, to `recommendations.samples`"),
 } satisfies OptionsOf<OutputSettings>;
 
@@ -56,7 +56,7 @@ const OUTPUT_OPTIONS = {
 export const OUTPUTS: Option<OutputSettings | undefined> = orAbsent(
   group(
     OUTPUT_OPTIONS,
-    "format of `lists` and of the topics of `surfaceTopics`, in place of JSON; see [topics](topics.md#lists)",
+    "format of `lists` and of the topics of `surfaceTopics`, instead of JSON; see [topics](topics.md#lists)",
   ),
 ) as unknown as Option<OutputSettings | undefined>; // a group types each option as one that may be absent
 

@@ -1,5 +1,5 @@
 /**
- * Whether a deployment on a log is what a process is configured as: compared before anything of it is read or written.
+ * Checks that a deployment on a log was made with the process's configuration, before anything else is read or written.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface WeightSizes {
 
 /** What {@linkcode compareWith} compares. */
 export interface AgreementOptions {
-  /** What the process is configured as. */
+  /** The blueprint that the process is configured with. */
   readonly blueprint: Blueprint;
   /** What differs between two blueprints. */
   readonly changesOf: (before: Blueprint, now: Blueprint) => readonly Change[];
@@ -36,11 +36,11 @@ export interface Agreement {
   readonly number: number;
   /** The record on the log; `null` = there is none. */
   readonly recorded: Generation | null;
-  /** What is configured otherwise than the record says. */
+  /** Differences between the configuration and the record. */
   readonly changes: readonly Change[];
   /** Why weights on the log do not fit, of a deployment without a record; `null` = they do, or there are none. */
   readonly misfit: string | null;
-  /** Whether there is something on the log to go on with. */
+  /** Whether there is something on the log to resume. */
   readonly isThere: boolean;
 }
 
@@ -52,9 +52,9 @@ export class GenerationError extends Error {
   /** Says what differs and what to do. */
   constructor(changes: readonly Change[], what: readonly string[]) {
     super(
-      `Cannot go on with this deployment as configured: it was made otherwise\n${
+      `Cannot run this deployment as configured: it was made with other options\n${
         what.map((line) => `  ${line}\n`).join("")
-      }Put that back; or build a new generation from the log: while this one serves, deno task run --rebuild, or at rest, ` +
+      }Put them back; or build a new generation from the log: deno task run --rebuild while this one serves, or, stopped, ` +
         "deno task meander rebuild, each with the same flags",
     );
     this.name = "GenerationError";
@@ -87,10 +87,10 @@ export async function compareWith(
 }
 
 /**
- * Compares, and notes what the deployment is made as from now on, where it was not noted yet.
+ * Compares, and records the deployment's blueprint if there is no record yet.
  *
  * @param now wall clock, milliseconds since the epoch
- * @throws GenerationError when it cannot go on as configured; nothing is written then
+ * @throws GenerationError when it cannot run as configured; nothing is written then
  */
 export async function agree(
   log: Log,

@@ -12,9 +12,9 @@ import type { Blueprint } from "../topics/generations.ts";
 export interface Change {
   /** Its name, such as `model` or `sequence.window`. */
   readonly name: string;
-  /** What it was; `undefined` = it was not there. */
+  /** Its old value; `undefined` = it had none. */
   readonly before: unknown;
-  /** What it is; `undefined` = it is not there. */
+  /** Its new value; `undefined` = it has none. */
   readonly now: unknown;
   /** How far the change reaches. */
   readonly reach: Reach;
@@ -23,12 +23,12 @@ export interface Change {
 /** What a change means, by its reach. */
 export const MEANINGS: Readonly<Record<Reach, string>> = {
   "rebuild": "needs a rebuild: what the log holds was made with the old value",
-  "onward": "counts for what comes from now on; what the log holds does not change",
+  "onward": "applies from now on; what the log holds does not change",
   "at-once": "takes effect at once",
-  "process": "is of this process alone",
+  "process": "concerns this process alone",
 };
 
-/** What is added to an option's path to find its reach. */
+/** Prefix of an option's path when its reach is looked up. */
 const OPTIONS = "options.";
 
 /** Names what differs, parts of options one by one. @param reachOf by path, such as `options.sequence.window` */

@@ -1,5 +1,5 @@
 /**
- * Whether the topic of generations still says which one serves: it may have been deleted, and made again.
+ * Checks that the topic of generations still says which one serves, since it may have been deleted and created again.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import { generationOf, generationTopics, type Topics } from "../topics/topics.ts
  * Number of the generation that serves. Where no record says it, each one that tasks have worked for must have a record
  * of its own.
  *
- * @throws LogError `corrupt` when one has none: the first one, which may have missed what came since a switch, would
- *   answer that once more
+ * @throws LogError `corrupt` when one has none: otherwise the first generation would serve again, and answer requests
+ * that arrived since a switch once more
  */
 export async function checkServing(
   log: Pick<Log, "identify" | "topics" | "latest" | "read" | "bounds">,
@@ -34,8 +34,8 @@ export async function checkServing(
     }
     throw new LogError(
       "corrupt",
-      `Cannot tell which generation serves: ${generations} does not say, and has no record of generation ${number}, of ` +
-        `which there are topics; restore it from a copy, or append a record with the key "${SERVING_KEY}" and the number ` +
+      `Cannot tell which generation serves: ${generations} does not say, and has no record of generation ${number}, whose ` +
+        `topics exist; restore it from a copy, or append a record with the key "${SERVING_KEY}" and the number ` +
         `as its value to ${generations}/0`,
     );
   }

@@ -21,8 +21,8 @@ export async function generationLog(log: Log, topics: Topics, number: number): P
   if (sources !== undefined && now !== undefined && sources !== now) {
     throw new LogError(
       "topic-mismatch",
-      `Cannot go on with ${topics.events} as ${sources} partitions: it has ${now} now, so that users are elsewhere than ` +
-        `their states; begin anew under another --prefix, with --rekey-from ${topics.events}`,
+      `Cannot resume ${topics.events} with ${sources} partitions: it has ${now} now, so users are in other partitions than ` +
+        `their states; start afresh under another --prefix, with --rekey-from ${topics.events}`,
     );
   }
   return await tasksLog(log, generationTopics(topics, number));

@@ -9,7 +9,7 @@
 import { layered } from "../log/metered_log.ts";
 import type { Log } from "../log/log.ts";
 
-/** Most records of a read: what is done with them takes some milliseconds. */
+/** Most records per read: processing them takes some milliseconds. */
 const RECORDS = 32;
 /** Longest rest: the work may have waited for something else. */
 const LONGEST_REST_MS = 2000;
@@ -26,7 +26,7 @@ export interface GentleLogOptions {
   readonly giveWay: () => Promise<boolean>;
 }
 
-/** Reads gently until it is told not to. */
+/** Rests between reads until told not to. */
 export class GentleLog {
   /** The log. */
   readonly log: Log;
@@ -61,7 +61,7 @@ export class GentleLog {
     if (this.#isGentle) await (this.#resting = this.#resting.then(() => this.#rest()));
   }
 
-  /** From now on it reads as the log does. */
+  /** Stops resting. */
   end(): void {
     this.#isGentle = false;
   }

@@ -36,7 +36,7 @@ import type { Succession } from "./succession.ts";
 import { ThreadedBuild, type ThreadedBuildOptions } from "./threaded_build.ts";
 import { generationRecord, generationsOf } from "../topics/generations.ts";
 
-/** What is built beside what, and how. */
+/** Options of an online build. */
 export interface OnlineOptions {
   /** Topics of the first generation. */
   readonly topics: Topics;
@@ -48,7 +48,7 @@ export interface OnlineOptions {
   readonly rebuild:
     & Omit<RebuildOptions, "until" | "service" | "giveWay">
     & Required<Pick<RebuildOptions, "service">>;
-  /** Keeps this process, like the others, on the generation that serves. */
+  /** Keeps this process, like all others, on the generation that serves. */
   readonly succession: Succession;
   /** Starts the service of a generation, which waits for its tasks. @param ends where tasks stop, by task */
   readonly start: (warm: WarmGeneration, ends: number[], generation: number) => Promise<Service>;
@@ -66,7 +66,7 @@ export interface OnlineOptions {
   readonly closeAgainMs?: number | undefined;
   /** Share of this thread that it takes while requests wait, in (0, 1]; it doubles, to a half, where that is too little. */
   readonly share: number;
-  /** Told about each step. */
+  /** Notified of each step. */
   readonly onStep?: ((progress: RebuildProgress, rebuild: Rebuild) => void) | undefined;
   /** Ends it between two steps. */
   readonly signal: AbortSignal;
@@ -84,7 +84,7 @@ export interface OnlineResult {
   readonly pauseMs: number;
 }
 
-/** Events left for the time in which nothing is answered. */
+/** Most events left for the last leg, during which requests wait. */
 const NEAR_EVENTS = 128;
 /** Events left for this thread. */
 const FEW_EVENTS = 1000;
@@ -99,15 +99,15 @@ const CLOSE_AGAIN_MS = 5000;
 const LONGEST_CLOSE_AGAIN_MS = 300_000;
 /** Legs at the largest share that may come out no shorter. */
 const LONG_LEGS = 3;
-/** Switches that others may take back. */
+/** Attempts to switch, each of which another process may take back. */
 const TRIES = 2;
 /** Longest wait for a group to assign partitions, and for the first task. */
 const JOIN_MS = 10_000;
 const LOOK_MS = 5;
 const LAST_LEG_MS = 1000;
-/** A leg takes as long as one of so many events at least. */
+/** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
-/** Legs that are too slow before a switch. */
+/** Most legs that may be too slow before a switch fails. */
 const SLOW_LEGS = 20;
 
 /**
@@ -145,7 +145,9 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
 
 const STAYS: OnlineResult = { isSwitched: false, pauseMs: 0 };
 
-/** What the builder writes on the topic of generations: a later builder, or who takes a switch back, fences it. */
+/**
+ * The builder's writes on the topic of generations. A later builder, or a process that takes a switch back, fences it.
+ */
 class Notes implements AsyncDisposable {
   readonly #writer: Writer;
   readonly #options: OnlineOptions;
@@ -170,13 +172,13 @@ class Notes implements AsyncDisposable {
     await this.#write(generationRecord(topics, { ...generation, sources: this.#sources, until }, now()));
   }
 
-  /** That a switch begins, or where its tasks stop; `null` = it is taken back. */
+  /** Notes that a switch begins, or where its tasks stop; `null` = it is taken back. */
   async closing(closing: Closing | null): Promise<void> {
     const { topics, now } = this.#options;
     await this.#write(closingRecord(topics, closing, now()));
   }
 
-  /** That the new generation serves. @param old the record of the one before, if it has one */
+  /** Notes that the new generation serves. @param old the record of the previous one, if it has one */
   async serves(old: Generation | undefined): Promise<void> {
     const { topics, generation, now } = this.#options;
     await this.#write(
@@ -194,7 +196,7 @@ class Notes implements AsyncDisposable {
   }
 }
 
-/** Offsets that the serving generation has come to, by task of the new one. */
+/** Offsets that the serving generation has reached, by task of the new one. */
 async function goalOf(
   log: Log,
   { topics, serving, generation: { blueprint }, signal }: OnlineOptions,
@@ -289,8 +291,8 @@ class Legs {
       if (lastMs <= mostMs) return;
       if (++slow === SLOW_LEGS) {
         throw new Error(
-          `Cannot switch without failing requests: the last events alone take ${lastMs} ms, and may take at most ` +
-            `${mostMs} ms; build when fewer come, or at rest: deno task meander rebuild`,
+          `Cannot switch without failing requests: the last events alone take ${lastMs} ms, at most ` +
+            `${mostMs} ms are allowed; build when fewer arrive, or stop and run deno task meander rebuild`,
         );
       }
     }
@@ -300,8 +302,8 @@ class Legs {
 function overtaken(events: number, left: number, spentMs: number): Error {
   const rate = Math.round(left / spentMs * 1000);
   return new Error(
-    `Cannot catch up: ${events} events came while ${left} were built, ${rate} a second; ` +
-      "build when fewer come, with more tasks, or at rest: deno task meander rebuild",
+    `Cannot catch up: ${events} events arrived while ${left} were built, ${rate} a second; ` +
+      "build when fewer arrive, with more tasks, or stop and run deno task meander rebuild",
   );
 }
 
@@ -357,8 +359,8 @@ async function switchOver(
     const isTakenBack = isClosing && error instanceof LogError && error.code === "fenced";
     if (!isTakenBack || ++succession.takenBack < TRIES) throw error;
     throw new Error(
-      `Cannot switch within ${patienceMs} ms, and has tried ${TRIES} times: start again when fewer events come, or stop ` +
-        "the processes and rebuild at rest: deno task meander rebuild",
+      `Cannot switch within ${patienceMs} ms, after ${TRIES} attempts: start again when fewer events arrive, or stop ` +
+        "the processes and run deno task meander rebuild",
       { cause: error },
     );
   }

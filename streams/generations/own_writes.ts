@@ -1,6 +1,6 @@
 /**
- * What a build has written to topics that nobody else writes to, for the build to read: asked of Kafka, each look would
- * cost a request, and wait until the transaction is over.
+ * Keeps what a build has written to topics that nobody else writes to, for the build to read: on Kafka, each read would
+ * cost a request and wait for the end of the transaction.
  *
  * ```text
  *   samples.g2   ■■■■■■■■■■■│▪▪▪▪▪▪▪▪▪▪│      ■ read from the log   ▪ written here, and kept
@@ -65,7 +65,7 @@ export class OwnWrites {
     });
   }
 
-  /** From now on the log is asked: others may write. */
+  /** From now on reads go to the log, since others may write. */
   end(): void {
     this.#isOver = true;
     this.#tails.clear();
@@ -87,11 +87,11 @@ export class OwnWrites {
 class Tail {
   /** Smallest offset that can be read, once it was asked for. */
   start: number | undefined;
-  /** Behind the last record. */
+  /** Offset after the last record. */
   end: number;
   /** Bytes of its records. */
   bytes = 0;
-  /** From here on nothing is missing. */
+  /** Offset from which no record is missing. */
   #from: number;
   readonly #records: LogRecord[] = [];
 
@@ -99,7 +99,7 @@ class Tail {
     this.#from = this.end = from;
   }
 
-  /** Keeps a record, but for one of more than so many bytes, and returns how many bytes that takes. */
+  /** Keeps a record, unless it has more than `most` bytes, and returns the bytes that it takes. */
   add(record: NewRecord, offset: number, most: number): number {
     const { topic, partition = 0, key, value, time, headers = NO_HEADERS } = record;
     const bytes = sizeOf(record);

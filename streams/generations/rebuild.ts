@@ -43,8 +43,8 @@ import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts"
 /** Most events of a round. */
 const ROUND_EVENTS = 1024;
 /**
- * A round ends with one batch of samples for so many that were learnt, and with this many at most: each round is a commit
- * and a version, and what it makes is predicted by the version before it.
+ * A round has one more batch of samples for every this many batches learnt, up to the maximum: each round is a commit
+ * and a version, and its lists are predicted by the version before it.
  */
 const LEARNT_BATCHES = 16;
 const ROUND_BATCHES = 16;
@@ -52,7 +52,7 @@ const ROUND_BATCHES = 16;
 const KEPT_BYTES = 8 << 20;
 /** Longest wait at the end of a bounded log. */
 const END_WAIT_MS = 20;
-/** Reads without an event before an end that must be there: a leader that the others have left behind may say so. */
+/** Empty reads allowed before an end that must exist: a broker that is no longer the leader may answer like that. */
 const EMPTY_READS = 100;
 
 /** What is built. */
@@ -121,12 +121,12 @@ export class Rebuild implements AsyncDisposable {
   readonly #writes: OwnWrites;
   /** Rounds so far, of all tasks. */
   #rounds: number;
-  /** What a service takes over besides its tasks. */
+  /** What a service takes over in addition to the tasks. */
   readonly warm: Omit<WarmGeneration, "tasks">;
   /** Where each task stops; nowhere, `Infinity`, once its tasks lead. */
   readonly ends: number[];
   readonly #open: AsyncDisposableStack;
-  /** Its tasks, until they are given away. */
+  /** Its tasks, until a service takes them. */
   readonly #own: AsyncDisposableStack;
   readonly #starts: readonly number[];
   /** Tasks that have an event, and those that have none before their end. */
@@ -292,8 +292,8 @@ export class Rebuild implements AsyncDisposable {
   }
 
   /**
-   * Releases the learner and gives the tasks away, which answer by themselves from now on. The build must have
-   * reached its end, for a service.
+   * Releases the learner and hands the tasks to a service; from now on they answer on their own. The build must have
+   * reached its end.
    */
   async lead(): Promise<Map<number, Task>> {
     const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));

@@ -1,6 +1,6 @@
 /**
- * What a generation's states remember of events that the log has dropped: behaviours and profiles. They are written
- * as events again, so that another generation starts with them.
+ * What a generation's states remember of events that the log has dropped: behaviours and profiles. They are written as
+ * events again, so that the next generation starts with them.
  *
  * ```text
  *   events      ×××××××××××××××××××│■■■■■■■■■■■■■■■■■■■     × dropped   ■ there
@@ -34,9 +34,9 @@ import { EXPERIMENT } from "../experiments/record.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
 import { rememberedTopic, type Topics } from "../topics/topics.ts";
 
-/** Behaviours that are sorted at once; more only if a single hour has more. */
+/** Behaviours sorted at a time; more only if a single hour has more. */
 const SLICE = 500_000;
-/** First events of the log that are compared with what states remember: as many as may be out of order. */
+/** First events of the log that are compared with the states: as many as may be out of order. */
 const BORDER_EVENTS = 4096;
 const HOUR_MS = 3_600_000;
 /** Records that are written in one append. */
@@ -154,7 +154,7 @@ interface Remembered {
   readonly time: number;
 }
 
-/** Who handed a behaviour over, whose event the log has. */
+/** The session that handed a behaviour over, if the log still has its event. */
 interface Handed {
   /** Id of the session. */
   readonly from: string;
@@ -303,7 +303,7 @@ async function borderOf(
   return { time, known, since };
 }
 
-/** Whose a behaviour of a session has become, one after the other. */
+/** The users that a session's behaviour was handed over to, one after the other. */
 function* ownersOf(
   { user, time }: Pick<Remembered, "user" | "time">,
   sessions: ReadonlyMap<string, readonly Alias[]>,

@@ -117,7 +117,7 @@ export class Succession {
     return this.place.replace(service);
   }
 
-  /** Does what the log says: follows another generation, or resumes the same one if its tasks were released. */
+  /** Acts on the records: follows another generation, or resumes the same one if its tasks were released. */
   look(): Promise<void> {
     this.#isSwitching = false;
     return this.#heed();
@@ -162,7 +162,7 @@ export class Succession {
         if (signal.aborted) return;
         if (!isTransient(error)) throw error;
         const reason = reasonOf(error);
-        logger.debug("cannot follow {generations}, looks again: {reason}", { generations, reason });
+        logger.debug("cannot follow {generations}, tries again: {reason}", { generations, reason });
         next = undefined;
         await pause(WAIT_MS, signal);
       }
@@ -183,7 +183,7 @@ export class Succession {
     const { clock, start } = this.#options;
     if (!this.#isSwitching && (serving !== this.#serving || closing === null && this.place.isReleased)) {
       await checkServing(this.#log, this.#options.topics);
-      logger.info("generation {serving} serves: this process runs it from now on", { serving });
+      logger.info("generation {serving} serves: this process switches to it", { serving });
       await this.place.release();
       const next = await start(serving);
       await this.#replace(serving, next).stop();
@@ -202,7 +202,9 @@ export class Succession {
     const { closing } = await switchState(this.#log, topics);
     if (closing === null) return;
     await writer.commit({ records: [closingRecord(topics, null, now())], group: writer.id, offsets: [] });
-    logger.warn("generation {to} has not taken over in time: the one before goes on", { to: closing.to });
+    logger.warn("generation {to} has not taken over in time: the previous one keeps serving", {
+      to: closing.to,
+    });
   }
 }
 
@@ -223,7 +225,7 @@ export async function mayWork(
     if (serving !== generation || closing === null) {
       throw new LogError(
         "fenced",
-        `Cannot work for generation ${generation}: ${serving} serves, or has taken over in between`,
+        `Cannot work for generation ${generation}: ${serving} serves, or has just taken over`,
       );
     }
     await pause(LOOK_MS, signal);

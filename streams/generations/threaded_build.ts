@@ -1,5 +1,5 @@
 /**
- * A build of a generation in a thread of its own: the service beside it answers as ever.
+ * A build of a generation in a thread of its own, while the service keeps answering.
  *
  * @module
  */

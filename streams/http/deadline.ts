@@ -57,7 +57,7 @@ export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string
   try {
     return await within(promise, ms, () => new Error(`it is not there after ${ms} ms`));
   } catch (error) {
-    logger.debug("goes on without {what}: {reason}", { what, reason: reasonOf(error) });
+    logger.debug("continues without {what}: {reason}", { what, reason: reasonOf(error) });
     return undefined;
   }
 }

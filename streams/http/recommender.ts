@@ -201,7 +201,7 @@ class Follower {
         }
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        logger.warn("cannot follow the answers of partition {partition}, tries again: {reason}", {
+        logger.warn("cannot read the answers of partition {partition}, tries again: {reason}", {
           partition,
           reason: reasonOf(error),
         });

@@ -241,7 +241,7 @@ export class BatchReader {
     this.lost += dropped;
     logger.error(
       "{model} has lost {count} offsets of {topic}/{partition}, {from} to {last}: the log dropped them before they were " +
-        "learnt. It goes on behind them; erasures among them have to be repeated",
+        "learnt. It continues after them; repeat any erasures among them",
       {
         model: this.#options.model,
         count: dropped,
@@ -320,7 +320,7 @@ function decode(record: LogRecord, value: Uint8Array): Sample | null {
     return decodeSample(value);
   } catch (cause) {
     if (isNewerFormat(value, SAMPLE_FORMATS)) {
-      const remedy = "a newer version has written it: run that one";
+      const remedy = "a newer release has written it: run that one";
       throw corruptRecord("learn", record, cause, remedy);
     }
     unreadable.leaveOut(record, cause, "no model learns from it");

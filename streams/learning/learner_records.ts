@@ -124,8 +124,11 @@ export class LearnerRecords implements AsyncDisposable {
     try {
       return decodeOrder(newest.value);
     } catch (cause) {
-      const remedy = remedyByTombstone(newest, "samples are taken in another order than before the restart");
-      throw corruptRecord(`go on with the learner of ${this.#model}`, newest, cause, remedy);
+      const remedy = remedyByTombstone(
+        newest,
+        "samples may be learnt in another order than before the restart",
+      );
+      throw corruptRecord(`resume the learner of ${this.#model}`, newest, cause, remedy);
     }
   }
 

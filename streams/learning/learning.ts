@@ -372,7 +372,7 @@ export class Learning implements AsyncDisposable {
     if (origin === "chosen") this.#versions.isChosen = true;
     if (this.rollbacks === rollbacks) return;
     logger.warn(
-      "predictions of {model} got worse: the guard serves earlier weights until they are in its band again",
+      "predictions of {model} got worse: the guard serves earlier weights until they are back in its band",
       { model: this.learner.model.name },
     );
   }

@@ -51,21 +51,21 @@ export const LEARNING_OPTIONS = {
     "at-once",
     count(
       100,
-      "batches between two checkpoints; more of them in a build or a replay where checkpoints are large",
+      "batches between two checkpoints; more in a build or a replay, if checkpoints are large",
     ),
   ),
   checkpointIntervalMs: reaches(
     "at-once",
-    natural(10_000, "of a service: shortest time between two checkpoints"),
+    natural(10_000, "in a service: shortest time between two checkpoints"),
   ),
-  publishIntervalMs: reaches("at-once", natural(1000, "of a service: shortest time between two versions")),
+  publishIntervalMs: reaches("at-once", natural(1000, "in a service: shortest time between two versions")),
   snapshotVersions: reaches(
     "at-once",
     orNull(
       count(
         50,
-        "fewest versions between two full snapshots; a large one waits until the deltas since outweigh it; older " +
-          "versions are dropped, as by an erasure; `null`: all stay, and may name who was erased",
+        "minimum number of versions between full snapshots; a large one waits until the deltas outweigh it; older " +
+          "versions are dropped, as after an erasure; `null`: all stay, and may name erased users",
       ),
     ),
   ),
@@ -80,7 +80,7 @@ export const LEARNING_OPTIONS = {
     "at-once",
     part(
       PROOF_OPTIONS,
-      "how a model proves that it ranks better than the prior; `null` = it need not",
+      "how a model proves that it predicts better than the prior; `null` = no proof is needed",
     ),
   ),
   guard: reaches(

@@ -1,5 +1,5 @@
 /**
- * Failures that do not matter.
+ * Ignores failures that do not matter.
  *
  * @module
  */
@@ -19,6 +19,6 @@ export async function ignore(promise: Promise<unknown> | undefined, why: string)
     await promise;
   } catch (error) {
     const reason = reasonOf(error);
-    logger.debug("a failure is ignored, since {why}: {reason}", { why, reason });
+    logger.debug("ignored a failure, because {why}: {reason}", { why, reason });
   }
 }

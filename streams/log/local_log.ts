@@ -323,7 +323,10 @@ export class LocalLog implements Log {
   #errorOf(writer: LocalWriter): LogError | undefined {
     if (writer.closed) return new LogError("closed", `Cannot commit with writer ${writer.id}: it is closed`);
     if (this.#writers.get(writer.id) === writer) return undefined;
-    return new LogError("fenced", `Cannot commit with writer ${writer.id}: another with its id was opened`);
+    return new LogError(
+      "fenced",
+      `Cannot commit with writer ${writer.id}: another writer with its id was opened`,
+    );
   }
 
   #wake(writes: readonly LogWrite[]): void {

@@ -55,7 +55,7 @@ export class UnreadableRecords {
     const count = (this.#counts.get(topic) ?? 0) + 1;
     this.#counts.set(topic, count);
     if (count > LOGGED && count % LOGGED_EVERY !== 0) return;
-    logger.warn("{topic}/{partition}@{offset} is left out, the record cannot be read: {reason}; {effect}", {
+    logger.warn("{topic}/{partition}@{offset} is left out, because it cannot be read: {reason}; {effect}", {
       topic,
       partition,
       offset,
@@ -90,12 +90,12 @@ export function corruptRecord(
 
 /** The remedy for a record that work cannot go on without. */
 export function remedyByCopy({ topic }: RecordPlace): string {
-  return `run the version that wrote it, or restore ${topic} from a copy`;
+  return `run the release that wrote it, or restore ${topic} from a copy`;
 }
 
 /** The remedy for a record of a compacted topic. @param effect what happens without it */
 export function remedyByTombstone({ topic, partition, key }: LogRecord, effect: string): string {
   const name = JSON.stringify(key);
-  return `run the version that wrote it, restore ${topic} from a copy, or append a record with the key ${name} and ` +
+  return `run the release that wrote it, restore ${topic} from a copy, or append a record with the key ${name} and ` +
     `no value to ${topic}/${partition}: ${effect}`;
 }

@@ -32,24 +32,24 @@ export interface FollowSettings {
 
 /** The options of {@linkcode FollowSettings}. */
 export const FOLLOW_OPTIONS = {
-  topic: wanted(text("", "a topic that `run` takes in, however it is keyed")),
+  topic: wanted(text("", "a topic that `run` reads, however it is keyed")),
   brokers: {
     ...orAbsent(
       list(
         text<string>("", ""),
         { minimum: 1 },
-        "brokers of another cluster that has it; all else as in `kafka`",
+        "brokers of the cluster that has it; everything else is as in `kafka`",
       ),
     ),
     words: "those of the log, or of `kafka`",
   },
-  start: text<string>("earliest", `of a topic that was never followed: ${START_WORDS}`),
+  start: text<string>("earliest", `start in a topic that was never followed: ${START_WORDS}`),
   waitMs: natural(
     0,
-    "how long records of other sources wait, from their arrival, for a partition of this one that was read to its end",
+    "how long, after their arrival, records of other sources wait for a partition of this one that has been read to its end",
   ),
   lateMs: count(
     absent<number | undefined>("as old as it likes", undefined),
-    "rejects an event that is older than the newest of the source by more than this",
+    "an event is rejected if it is older than the newest of its source by more than this",
   ),
 } satisfies OptionsOf<FollowSettings>;

@@ -49,7 +49,7 @@ export const SOURCE_OPTIONS = {
     choice(
       PRESET_NAMES,
       "segment",
-      "a known format, whose rules come after these and whose settings hold where none are given",
+      "a known format, whose rules come after these and whose settings are the defaults",
     ),
   ),
   format: choice(

@@ -282,7 +282,7 @@ async function checkManifest(log: Log, topics: Topics, manifest: string): Promis
   const differences = differing(JSON.parse(new TextDecoder().decode(known)), JSON.parse(manifest), "");
   if (differences.length > 0) {
     throw new RangeError(
-      `Cannot go on with this log, it holds another replay: ${
+      `Cannot resume with this log, it holds another replay: ${
         differences.join("; ")
       }; take another --log-path`,
     );

@@ -203,13 +203,13 @@ function toProblem(error: unknown, requestId: string): Problem {
     return new Problem("unavailable", "The server stops", { cause: error });
   }
   if (error instanceof LogError && error.code === "unreachable") {
-    logger.warn("the log fails request {requestId}: {reason}", { requestId, reason });
+    logger.warn("request {requestId} failed because of the log: {reason}", { requestId, reason });
     const headers = { "retry-after": "5" };
     return new Problem("unavailable", "The log cannot be reached", { cause: error, headers });
   }
   logger.error("request {requestId} failed: {reason}", { requestId, reason, error });
   return new Problem(
     "internal",
-    "Something is wrong here; the log of the server has it under this request id",
+    "Internal error; the server's log has the details under this request id",
   );
 }

@@ -298,6 +298,6 @@ function serveConnection(): ServeConnection {
   const serve = parts?.serveHttpOnConnection;
   if (serve !== undefined) return serve;
   throw new Error(
-    `Cannot serve HTTP with bounds on Deno ${version.deno}: it does not serve single connections; use Deno 2.9`,
+    `Cannot bound HTTP connections on Deno ${version.deno}, which cannot serve single connections; use Deno 2.9`,
   );
 }

@@ -33,7 +33,7 @@ export async function withoutModel(
   const task = service?.tasks.get(partitionOf(event.user, partitions)) ?? any;
   if (task === undefined) {
     const detail =
-      "The budget is over, and this process has no state to answer from; the request is on the log";
+      "The time budget is over, and this process has no state to answer from; the request is on the log";
     throw new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
   }
   const { request, user, time, count } = event;
@@ -56,7 +56,7 @@ export async function withoutModel(
   const shown = impressionRecords(context, answer, items.map(({ item }) => item));
   if (shown.length > 0) {
     append(context, shown).catch((error) =>
-      logger.warn("cannot say what was shown for request {request}: {reason}", {
+      logger.warn("cannot record what was shown for request {request}: {reason}", {
         request,
         reason: reasonOf(error),
       })

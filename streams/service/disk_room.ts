@@ -9,7 +9,7 @@ import { statfs } from "node:fs/promises";
 /** Least free bytes: a SQLite log needs as much beside its file. */
 const LEAST_BYTES = 64 << 20;
 
-/** Why a disk is too full to go on; empty when it is not, or nothing is known of it. */
+/** Why a disk is too full to continue; empty if it is not, or if its free space is unknown. */
 export async function diskShortage(
   folder: string,
   leastBytes: number = LEAST_BYTES,

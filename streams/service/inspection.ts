@@ -102,9 +102,9 @@ export type CountName = (typeof COUNT_NAMES)[number];
 export interface InspectionOptions {
   /** Prefix of the topics. @default {"meander."} */
   readonly prefix?: string | undefined;
-  /** Lag of a partition that is still well. @default {Infinity} */
+  /** Largest acceptable lag of a partition. @default {Infinity} */
   readonly maxLag?: number | undefined;
-  /** The log as it is, where tasks share partitions of the one that is looked at. @default {the same} */
+  /** The underlying log, if tasks share partitions of the one inspected. @default {the same} */
   readonly whole?: Log | undefined;
   /** Acknowledged counts, over all partitions. @default {{}} */
   readonly known?: Readonly<Partial<Record<CountName, number>>> | undefined;
@@ -115,7 +115,7 @@ const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies
 type Lost = (typeof LOSSES)[number];
 const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
 
-/** Looks at a deployment. */
+/** Inspects a deployment. */
 export async function inspect(log: Log, options: InspectionOptions = {}): Promise<Inspection> {
   const names = await servingTopics(log, options.prefix);
   const existing = await log.topics();
@@ -156,7 +156,7 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   for (const { model, members, isOwn } of learners) {
     if (members?.length !== 0 || !isOwn && !wanted.has(model)) continue;
     problems.push({
-      what: `nobody learns ${model}`,
+      what: `no learner runs for ${model}`,
       remedy: isOwn
         ? `run a process with the role \`learner\` and --model ${model}`
         : `run a process with the role \`learner\` and --variant-models ${model}`,
@@ -165,13 +165,13 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   for (const model of wanted) {
     if (learners.some((learner) => learner.model === model)) continue;
     const remedy = `run a process with the role \`learner\` and --variant-models ${model}`;
-    problems.push({ what: `nobody has learnt ${model}, which an experiment wants`, remedy });
+    problems.push({ what: `no learner has run for ${model}, which an experiment uses`, remedy });
   }
   if (experiments.some(({ status }) => status === "running")) {
     const watching = await log.members?.(monitorGroup(names));
     if (watching?.length === 0) {
       problems.push({
-        what: "nobody watches the guard rails of experiments",
+        what: "no monitor watches the guard rails of experiments",
         remedy: "run a process with the role `monitor`",
       });
     }
@@ -208,8 +208,9 @@ async function lookAtTopics(
       const size = events === undefined ? "" : ` with ${wanted} partitions`;
       problems.push({
         what: `topic ${name} is missing`,
-        remedy: `start \`deno task run\`, which makes it; or make it${size}, cleanup.policy=${cleanup}; ` +
-          "or, if it exists, let us DESCRIBE it",
+        remedy:
+          `start \`deno task run\`, which creates it; or create it${size}, cleanup.policy=${cleanup}; ` +
+          "or, if it exists, grant us DESCRIBE on it",
       });
       views.push({ name, partitions: 0, records: 0 });
       continue;
@@ -224,7 +225,7 @@ async function lookAtTopics(
     if (spec.partitions !== wanted) {
       problems.push({
         what: `topic ${name} has ${spec.partitions} partitions, not ${wanted}`,
-        remedy: `${names.events} and it must have as many: begin anew under another --prefix`,
+        remedy: `${names.events} and it must have the same number: start afresh under another --prefix`,
       });
     }
     const partitions = (await log.identify(name))?.partitions ?? 0;
@@ -310,14 +311,14 @@ async function positionProblems(
         .message.split(
           "; ",
         );
-      problems.push({ what: `task ${partition} stands still: ${what}`, remedy });
+      problems.push({ what: `task ${partition} has stopped: ${what}`, remedy });
       if (now.partitions !== partitions) break; // the same of all
     }
   }
   return problems;
 }
 
-/** What a log with a retention of its own keeps for ever, of users who were erased too. */
+/** Topics that a log with its own retention keeps for ever, erased users included. */
 async function keepingProblems(
   log: Log,
   { events, recommendations, samples, signals, rejected }: Topics,
@@ -333,11 +334,11 @@ async function keepingProblems(
   }
   if (kept.length === 0) return [];
   return [{
-    what: `users were erased, ${users} times, whose records stay for ever on ${kept.join(", ")}`,
+    what: `${users} erased users have records that stay for ever on ${kept.join(", ")}`,
     remedy:
       "set retention.ms of these topics, longer than learners and tasks are ever away: kafka-configs.sh --alter " +
       "--entity-type topics --entity-name <topic> --add-config retention.ms=<milliseconds>; " +
-      `or, if they may stay there, say that it is known: --known kept=${users}`,
+      `or, if they may stay there, accept it: --known kept=${users}`,
   }];
 }
 
@@ -350,19 +351,19 @@ function countProblems(
   const words: Readonly<Record<Lost, readonly [what: string, remedy: string]>> = {
     lost: [
       `offsets of ${events} were dropped before they were applied`,
-      "repeat erasures that were asked for meanwhile, let the topic keep events for longer than tasks may be away",
+      "repeat erasures that were requested in between, and let the topic keep events for longer than tasks may be away",
     ],
     misplaced: [
-      `events came to other partitions of ${events} than their users', whose states are split by that`,
-      `key events by user, or begin anew under another --prefix with --rekey-from ${events}`,
+      `events arrived in partitions of ${events} other than their users', whose states are split by that`,
+      `key events by user, or start afresh under another --prefix with --rekey-from ${events}`,
     ],
     unlearnt: [
       `offsets of ${samples} were dropped before learners learnt them`,
-      "repeat erasures that were asked for meanwhile, let the topic keep samples for longer than learners may be away",
+      "repeat erasures that were requested in between, and let the topic keep samples for longer than learners may be away",
     ],
     uncounted: [
       "offsets of answers and samples were dropped before the monitor counted them",
-      "experiments that ran then lack them: begin those anew, and keep both topics for longer than it may be away",
+      "experiments that ran then lack them: start those again, and keep both topics for longer than it may be away",
     ],
   };
   return LOSSES.flatMap((name) => {
@@ -371,7 +372,7 @@ function countProblems(
     const [what, remedy] = words[name];
     return [{
       what: `${count} ${what}`,
-      remedy: `${remedy}; then say that it is known: --known ${name}=${count}`,
+      remedy: `${remedy}; then accept it: --known ${name}=${count}`,
     }];
   });
 }
@@ -380,7 +381,8 @@ function countProblems(
 export function behind(partition: number, lag: number): Problem {
   return {
     what: `partition ${partition} is ${lag} events behind`,
-    remedy: "add a process with the role `task`, up to one a partition, or give the learner its own",
+    remedy:
+      "add processes with the role `task`, up to one per partition, or give the learner a process of its own",
   };
 }
 
@@ -389,13 +391,13 @@ function problemsOf({ partition, committed, end, lag, member }: PartitionView, m
   if (committed === null && end > 0) {
     problems.push({
       what: `no task has committed partition ${partition}`,
-      remedy: "run a process with the role `task`; if there is one, see what it says",
+      remedy: "run a process with the role `task`; if there is one, look at its log",
     });
   }
   if (lag > maxLag) problems.push(behind(partition, lag));
   if (member === null) {
-    const remedy = "run a process with the role `task`; after a crash, wait until the session is over";
-    problems.push({ what: `nobody has partition ${partition}`, remedy });
+    const remedy = "run a process with the role `task`; after a crash, wait until the session has expired";
+    problems.push({ what: `no process has partition ${partition}`, remedy });
   }
   return problems;
 }

@@ -1,5 +1,5 @@
 /**
- * Why a part of a service cannot do its work yet, or now, in words for people.
+ * Why a part of a service cannot work yet, or now, in words for people.
  *
  * @module
  */
@@ -19,14 +19,14 @@ export function tasksUnready(
   tasks: WorkerGroup<TaskJob>,
   restoreOf: (partition: number) => RestoreStatus | undefined,
 ): string[] {
-  if (!tasks.hasJoined) return ["it waits for its partitions"];
+  if (!tasks.hasJoined) return ["it waits to be assigned partitions"];
   return tasks.workers.flatMap(([partition, { job, stall, fault }]) => {
     if (fault !== undefined) return [fault];
     if (job === undefined) {
       return [`partition ${partition} is being restored${progressOf(restoreOf(partition))}`];
     }
     const { left, share } = job.past;
-    const past = `partition ${partition} reads what was there before it: ${
+    const past = `partition ${partition} reads events from before it started: ${
       percent(share)
     }, ${left} events left`;
     const { complaint } = job;
@@ -38,9 +38,9 @@ export function tasksUnready(
   });
 }
 
-/** Of a learner or a monitor that does not stand by: that it is being opened, or waits for the log. */
+/** Why a learner or a monitor that is not on standby is not ready: it is being opened, or waits for the log. */
 export function loneUnready<J extends Job>(what: string, group: WorkerGroup<J>): string[] {
-  if (!group.hasJoined) return [`the ${what} waits for its group`];
+  if (!group.hasJoined) return [`the ${what} waits for its consumer group`];
   return group.workers.flatMap(([, { job, stall, fault }]) => {
     if (fault !== undefined) return [fault];
     if (job === undefined) return [`the ${what} is being opened`];
@@ -48,7 +48,7 @@ export function loneUnready<J extends Job>(what: string, group: WorkerGroup<J>):
   });
 }
 
-/** Of a learner or a monitor: that it has not come around for so long, milliseconds. */
+/** Says that a learner or a monitor has made no progress for a time, milliseconds. */
 export function stallsOf<J extends Job>(group: WorkerGroup<J> | undefined, ms: number): string[] {
   return (group?.workers ?? []).flatMap(([, worker]) => worker.stalledMs < ms ? [] : worker.stall ?? []);
 }

@@ -1,5 +1,5 @@
 /**
- * A service that is replaced by another while an HTTP server, a dashboard and metrics hold it.
+ * Lets a service be replaced by another while an HTTP server, a dashboard and metrics hold a reference to it.
  *
  * @module
  */
@@ -7,25 +7,25 @@
 import type { Topics } from "../topics/topics.ts";
 import type { Service } from "./service.ts";
 
-/** Names of topics of the serving generation, which change with it; read them when they are needed. */
+/** Topic names of the serving generation, which change with it: read them when they are needed. */
 export class ServingTopics {
   /** The names. */
   readonly topics: Topics;
   #current: Topics;
 
-  /** Begins with these. */
+  /** Starts with these names. */
   constructor(topics: Topics) {
     this.#current = topics;
     this.topics = following(() => this.#current);
   }
 
-  /** Has the names be others. */
+  /** Changes the names. */
   follow(topics: Topics): void {
     this.#current = topics;
   }
 }
 
-/** The place of a service, in which one follows another. */
+/** Holds a service, and the ones that replace it. */
 export class Replaceable {
   /** The current service: hold this, and read its properties when they are needed. */
   readonly service: Service;
@@ -51,18 +51,18 @@ export class Replaceable {
     return this.#current;
   }
 
-  /** Whether nobody answers until the service is replaced. */
+  /** Whether no requests are answered until the service is replaced. */
   get isReleased(): boolean {
     return this.#held !== undefined;
   }
 
-  /** Stops the tasks of the service. Whoever looks at them sees them as they were, until it is replaced. */
+  /** Stops the tasks of the service. Observers see them as they were until the service is replaced. */
   async release(): Promise<void> {
     this.#held = this.#current.tasks;
     await this.#current.stopTasks();
   }
 
-  /** Puts another service into the place. @returns the previous one, which runs until it is stopped */
+  /** Replaces the service. @returns the previous one, which runs until it is stopped */
   replace(service: Service): Service {
     const before = this.#current;
     this.#current = service;

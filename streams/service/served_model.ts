@@ -1,5 +1,5 @@
 /**
- * A model of a service: what scores here, what keeps it at the newest version, and its learner.
+ * A model of a service: the serving model, what keeps it at the newest version, and its learner.
  *
  * @module
  */
@@ -126,24 +126,24 @@ export class ServedModel {
     return new ServingModel(makeModel(this.#spec), schema, learnerSettings(learner).embeddingWidth, name);
   }
 
-  /** The figures of its learner, when that works in this process now. */
+  /** The figures of its learner, if that runs in this process. */
   get figures(): LearnerFigures | undefined {
     return this.#learners?.workers[0]?.[1].job?.figures;
   }
 
-  /** Why its learner has not begun; empty when it has, or stands by. */
+  /** Why its learner has not started; empty if it has, or is on standby. */
   get opening(): readonly string[] {
     return this.#learners === undefined ? [] : loneUnready(this.#learnerName, this.#learners);
   }
 
-  /** Says that its learner, or what keeps it at the newest version, has not come around for so long, milliseconds. */
+  /** Says that its learner, or what keeps it at the newest version, has made no progress for a time, milliseconds. */
   stalls(ms: number): readonly string[] {
     const follower = this.#follower;
     const own = follower !== undefined && follower.stalledMs >= ms ? follower.stall ?? [] : [];
     return stallsOf(this.#learners, ms).concat(own);
   }
 
-  /** Why its learner is not at work on new samples yet; empty when it is, or stands by. */
+  /** Why its learner has not reached new samples yet; empty if it has, or is on standby. */
   async unready(): Promise<readonly string[]> {
     if (this.#learners === undefined) return [];
     const reasons = loneUnready(this.#learnerName, this.#learners);
@@ -156,10 +156,10 @@ export class ServedModel {
       this.#caughtUpJob = job;
       return [];
     }
-    return [`the ${this.#learnerName} has ${lag} samples to learn that were there before it`];
+    return [`the ${this.#learnerName} has ${lag} samples to learn from before it started`];
   }
 
-  /** What of its learner has not stopped yet, for people. */
+  /** The parts of its learner that have not stopped yet, for people. */
   get unfinished(): readonly string[] {
     return this.#learners?.unfinished ?? [];
   }
@@ -170,7 +170,7 @@ export class ServedModel {
     for (const [, worker] of this.#learners?.workers ?? []) worker.watch();
   }
 
-  /** Stops following, then learning. Never rejects: `ended` tells. */
+  /** Stops following, then learning. Never rejects; `ended` reports failures. */
   async stop(): Promise<void> {
     await this.#follower?.stop();
     await this.#learners?.stop();
@@ -188,6 +188,6 @@ async function openLearner(
     ? new LearningJob(await openLearning(log, spec, now, signal), roles.includes("task") ? now : undefined)
     : await ThreadedLearner.open(log, spec, learnerThread, signal);
   const { version, rows } = job.figures;
-  logger.info("learner: begins with version {version} after {rows} rows", { version, rows });
+  logger.info("learner: starts at version {version}, after {rows} rows", { version, rows });
   return job;
 }

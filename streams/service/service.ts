@@ -10,8 +10,8 @@
  *                                  └──> figures, and the end of experiments that do harm
  * ```
  *
- * Ownership is the group's decision alone; when two processes believe to own the same, fenced writers keep work from
- * being done twice. The wall clock decides when to commit and how long to wait, nothing else.
+ * The group alone decides ownership. If two processes believe that they own the same partition, fenced writers keep
+ * work from being done twice. The wall clock decides when to commit and how long to wait, nothing else.
  *
  * @module
  */
@@ -70,7 +70,7 @@ export type { LearnerStatus, PartitionStatus, ServiceStatus, SourcesStatus } fro
 export interface ScoringModel {
   /** The model with its newest version. */
   readonly serving: ServingModel;
-  /** How its learner is doing, where that works in this process now. */
+  /** How its learner is doing, if that runs in this process. */
   readonly learner: LearnerFigures | undefined;
 }
 
@@ -252,7 +252,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return this.#tasks?.hasJoined ?? true;
   }
 
-  /** @internal The tasks at work in this process, by partition. */
+  /** @internal The running tasks of this process, by partition. */
   get tasks(): ReadonlyMap<number, Task> {
     const tasks = new Map<number, Task>();
     for (const [partition, { job }] of this.#tasks?.workers ?? []) {
@@ -277,12 +277,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return this.#own.serving;
   }
 
-  /** @internal How the learner of the own model is doing, when it works in this process now. */
+  /** @internal How the learner of the own model is doing, if it runs in this process. */
   get learner(): LearnerFigures | undefined {
     return this.#own.figures;
   }
 
-  /** @internal The monitor of experiments, when it works in this process now. */
+  /** @internal The monitor of experiments, if it runs in this process. */
   get monitor(): ExperimentMonitor | undefined {
     return this.#monitors?.workers[0]?.[1].job?.monitor;
   }

@@ -1,5 +1,5 @@
 /**
- * The topics of sources, seen from outside: how far what follows them is, by its positions on the log.
+ * The topics of sources, seen from outside: how far they have been followed, by the positions on the log.
  *
  * @module
  */
@@ -37,8 +37,8 @@ export async function lookAtSources(
       const from = source.open === undefined ? log : opened.use(await source.open());
       lags.push(...await lagsOf(log, topics, source, from, now));
     } catch (error) {
-      const what = `the topic of source ${name} cannot be looked at: ${reasonOf(error)}`;
-      problems.push({ what, remedy: `mend sources.${name}.follow, or what it names` });
+      const what = `the topic of source ${name} cannot be examined: ${reasonOf(error)}`;
+      problems.push({ what, remedy: `correct sources.${name}.follow, or what it names` });
     }
   }
   for (const { source, partition, lag } of lags) {
@@ -46,7 +46,7 @@ export async function lookAtSources(
     const what = `source ${source} is ${lag} records behind in partition ${partition}`;
     problems.push({
       what,
-      remedy: "see that a process with the role `task` runs, and what it says of sources",
+      remedy: "see that a process with the role `task` runs, and what it logs about sources",
     });
   }
   return { lags, problems };
@@ -60,7 +60,7 @@ async function lagsOf(
   now: () => number,
 ): Promise<SourceLag[]> {
   const identity = await from.identify(topic);
-  if (identity === null) throw new Error(`${topic} does not exist, or is hidden from us`);
+  if (identity === null) throw new Error(`${topic} does not exist, or we have no right to see it`);
   const position = await feederPosition<TopicPosition>(log, topics, feederId(topics, name));
   if (position !== null && position.id !== identity.id) {
     throw new Error(`${topic} was deleted and created again since it was followed`);

@@ -51,7 +51,7 @@ export interface LearnerStatus {
 export interface SourcesStatus {
   /** Whether they are read now. */
   readonly isReading: boolean;
-  /** What keeps it from that, for people, where it is known. */
+  /** Why not, for people, if known. */
   readonly fault: string | null;
   /** How far behind each partition was a second ago; empty until they are open. */
   readonly lags: readonly SourceLag[];

@@ -54,7 +54,7 @@ export class TaskOpener<N extends ModelName> {
   /** Of the restores that are under way, by partition. */
   readonly #meters = new Map<number, RestoreMeter>();
   readonly #othersTime = new TimeShare();
-  /** Partitions that wait for what a build leaves, until their signal is aborted. */
+  /** Partitions that wait for tasks from a build, until their signal is aborted. */
   readonly #waiting = new Map<number, AbortSignal>();
   #isBuilt: boolean;
   /** Resolves when tasks of a build that nobody waits for are closed. */
@@ -78,7 +78,7 @@ export class TaskOpener<N extends ModelName> {
   async open(partition: number, signal: AbortSignal): Promise<TaskJob> {
     const { log, topics, options, own, variants } = this.#around;
     if (own.serving.version === 0) {
-      logger.info("task {partition}: waits for a first version of the parameters", { partition });
+      logger.info("task {partition}: waits for the first version of the parameters", { partition });
     }
     signal.throwIfAborted();
     const warm = await this.#built(partition, signal);
@@ -97,7 +97,7 @@ export class TaskOpener<N extends ModelName> {
     return this.#job(task, end);
   }
 
-  /** What a build has left for a partition that was assigned all the while. */
+  /** The task that a build has left for a partition that stayed assigned. */
   async #built(partition: number, signal: AbortSignal): Promise<Task | undefined> {
     const { warm } = this.#around.options;
     if (warm === undefined || this.#isBuilt) return undefined;
@@ -112,7 +112,7 @@ export class TaskOpener<N extends ModelName> {
     }
   }
 
-  /** Leaves out tasks of partitions that others may have by now, and go further with than these are. */
+  /** Drops tasks of partitions that other processes may own by now, and may have advanced further. */
   async #leave(tasks: Map<number, Task>): Promise<void> {
     this.#isBuilt = true;
     const left = [...tasks].filter(([partition]) => this.#waiting.get(partition)?.aborted ?? true);
@@ -160,7 +160,7 @@ function sayRestored(
   { status: { records, bytes }, elapsedMs }: RestoreMeter,
 ): void {
   logger.info(
-    "task {partition}: begins at {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
+    "task {partition}: starts at offset {offset} with {users} users, restored in {ms} ms from {mb} MB, {records} records " +
       "of them on the log",
     {
       partition,

@@ -20,7 +20,7 @@ import { repeatsIn } from "./json_places.ts";
  *
  * assert.deepEqual(parseJsonFile('{"a": [1, 2]}', "a.json", "a list"), { a: [1, 2] });
  * assert.throws(() => parseJsonFile('{"a": 1,\n "a": 2}', "a.json", "a list"), {
- *   message: "Cannot use a.json as a list: a (line 2): it is there already in line 1",
+ *   message: "Cannot use a.json as a list: a (line 2): it is already in line 1",
  * });
  * ```
  */

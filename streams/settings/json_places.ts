@@ -74,6 +74,6 @@ export interface JsonRepeat extends Pick<JsonPlace, "path" | "line"> {
 /** The repeated keys of a JSON text, of which `JSON.parse` silently takes the last. */
 export function repeatsIn(json: string): readonly JsonRepeat[] {
   return placesOf(json).flatMap(({ path, line, before }) =>
-    before === null ? [] : [{ path, line, message: `it is there already in line ${before}` }]
+    before === null ? [] : [{ path, line, message: `it is already in line ${before}` }]
   );
 }

@@ -85,7 +85,7 @@ function differing(list: z.ZodArray): z.ZodType {
   return list.superRefine((entries, context) => {
     for (const [at, entry] of entries.entries()) {
       if (entries.indexOf(entry) < at) {
-        context.addIssue({ code: "custom", path: [at], message: `"${entry}" is there twice` });
+        context.addIssue({ code: "custom", path: [at], message: `"${entry}" appears twice` });
       }
     }
   }).meta({ uniqueItems: true });

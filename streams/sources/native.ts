@@ -64,7 +64,7 @@ export async function* openNative(path: string, options: SourceOptions): AsyncGe
   }
   if (samples !== undefined) {
     const of = recommendations === undefined ? "events" : "events and recommendations";
-    logger.info("{samples} are made anew from {of}", { samples, of });
+    logger.info("ignores {samples}: samples are made afresh from {of}", { samples, of });
   }
   if (items !== undefined) yield* readItems(items, options);
   if (events === undefined) return;
@@ -124,7 +124,7 @@ async function* readShown(
     return adapt(() => ({ events: shown ? [shown] : [] }));
   });
   if (unanswered > 0) {
-    logger.warn("{count} requests of {events} are left out: {recommendations} does not have their answers", {
+    logger.warn("{count} requests of {events} are left out: their answers are not in {recommendations}", {
       ...{ count: unanswered, events, recommendations },
     });
   }

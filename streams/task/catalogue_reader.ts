@@ -41,17 +41,17 @@ export class CatalogueReader {
     this.#read = this.#applied = this.#committed = from;
   }
 
-  /** Position behind the last applied record. */
+  /** Position after the last applied record. */
   get applied(): number {
     return this.#applied;
   }
 
-  /** Position up to which what was applied is committed. */
+  /** Position up to which applied records are committed. */
   get committed(): number {
     return this.#committed;
   }
 
-  /** Notes that what was applied is committed. */
+  /** Notes that applied records are committed. */
   keep(): void {
     this.#committed = this.#applied;
   }
@@ -68,7 +68,7 @@ export class CatalogueReader {
     }
   }
 
-  /** Applies what comes before the event at `offset`. */
+  /** Applies items that come before the event at `offset`. */
   applyBefore(offset: number): void {
     for (; this.#at < this.#records.length; this.#at++) {
       const record = this.#records[this.#at]!;

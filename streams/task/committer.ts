@@ -9,14 +9,14 @@ import { commitRecords, type Uncommitted } from "./commit_records.ts";
 import type { StateStore } from "./store/state_store.ts";
 import type { UserTable } from "./user_table.ts";
 
-/** What differs from commit to commit. */
+/** The parts of a commit that differ from one to the next. */
 type Progress = Pick<Uncommitted, "itemsApplied" | "others" | "committed" | "next" | "round">;
 
-/** What commits are made of. */
+/** The parts that all commits share. */
 export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
   /** Of this partition alone. */
   readonly writer: Writer;
-  /** Whose offsets say where to go on. */
+  /** The consumer group that notes the position. */
   readonly group: string;
   /** The table of users. */
   readonly users: Pick<UserTable, "note">;

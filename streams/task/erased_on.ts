@@ -1,5 +1,5 @@
 /**
- * Whom a partition has erased, as its records on the log say.
+ * The users whom a partition has erased, according to its records on the log.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import { readAll } from "../log/reading.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
 
-/** Reads them. @param statistics name of the topic, which is read whole where the log has no index */
+/**
+ * Reads the erased users of a partition. @param statistics name of the topic, which is read whole where the log has no
+ * index
+ */
 export async function erasedOn(
   log: Log,
   statistics: string,
@@ -51,13 +54,13 @@ async function recordsOn(log: Log, statistics: string, partition: number, full =
 
 const NONE = { value: null, offset: -1 };
 
-/** Takes over whom the serving generation has erased, whose events may be gone, for a task of another one. */
+/** Takes over the erasures of the serving generation, whose events may be gone, for a task of another generation. */
 export class CarriedErasures {
   readonly #log: Log;
   readonly #topics: Topics;
   readonly #task: number;
   readonly #erased: ErasedUsers;
-  /** What was taken over, by partition: offset of the newest record, and how many others. */
+  /** How far erasures were taken over, by partition: offset of the newest record, and number of the others. */
   readonly #taken = new Map<string, { readonly newest: number; readonly full: number }>();
 
   /** @param topics those of the other one @param erased receives them */
@@ -68,7 +71,7 @@ export class CarriedErasures {
     this.#erased = erased;
   }
 
-  /** Takes over who was erased since the last call. */
+  /** Takes over erasures since the last call. */
   async follow(): Promise<void> {
     const log = this.#log, { statistics } = this.#topics;
     const first = firstTopics(this.#topics);

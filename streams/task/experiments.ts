@@ -1,5 +1,5 @@
 /**
- * The experiments of a task: changes of them come among its events, and may pin versions of models.
+ * The experiments of a task: their changes are among its events, and may pin versions of models.
  *
  * @module
  */
@@ -77,7 +77,7 @@ export class TaskExperiments implements Disposable {
   }
 }
 
-/** An experiment, or why it is none. */
+/** An experiment, or why the record is invalid. */
 function readExperiment({ value }: LogRecord): ExperimentRecord | Error {
   try {
     return decodeExperiment(value ?? new Uint8Array(0));

@@ -26,15 +26,15 @@ export interface TaskRuntime {
   readonly maxStateBytes?: number | undefined;
   /** Where the local snapshot is; not used on logs that have an index of keys. @default {none} */
   readonly snapshot?: StateStoreOptions | undefined;
-  /** Models that variants of experiments may want, beside the own one. @default {none} */
+  /** Models for variants of experiments, besides the task's own. @default {none} */
   readonly variants?: Iterable<Serving> | undefined;
-  /** Versions that experiments pin; without, variants that want one are left out. @default {none} */
+  /** Versions that experiments pin; without them, variants that need one are left out. @default {none} */
   readonly pins?: PinSource | undefined;
   /** Measures the restore. @default {none} */
   readonly meter?: RestoreMeter | undefined;
   /** Whether answers wait for the commit. @default {"exactly-once"} */
   readonly delivery?: Delivery | undefined;
-  /** Endings of the topics that take the answers of surfaces, too. @default {none} */
+  /** Endings of the topics to which answers of surfaces are copied. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users, and answers on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: ((recommendation: Recommendation, topic: string) => Uint8Array) | undefined;
@@ -48,14 +48,17 @@ export interface TaskRuntime {
   readonly partitions?: number | undefined;
   /** Receives committed samples, for a learner in the same process. @default {none} */
   readonly handover?: SampleHandover | undefined;
-  /** When there is time to learn from other partitions; tasks of one thread share it. @default {its own} */
+  /** Time available for learning from other partitions, shared by the tasks of a thread. @default {its own} */
   readonly othersTime?: TimeShare | undefined;
   /**
-   * Whether all events were handled before: requests have their answers on the topic of recommendations, and what was
-   * rejected is on its topic. No lists are given. @default {false}
+   * Whether all events were handled before, so that answers and rejections are already on their topics, and no lists
+   * are written. @default {false}
    */
   readonly isAnswered?: boolean | undefined;
-  /** What it must see beside its own records, up to all that was committed when it fences others. @default {nothing} */
+  /**
+   * What it must read besides its own records, up to everything committed at the moment when it fences others. @default
+   * {nothing}
+   */
   readonly follows?: readonly Place[] | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -89,9 +92,12 @@ export interface StepOptions {
   readonly commitIntervalMs?: number | undefined;
   /** The same when an answer waits for the commit. @default {commitIntervalMs} */
   readonly answerIntervalMs?: number | undefined;
-  /** Events after which a commit is due in any case. @default {1000} */
+  /** Events after which a commit is due at the latest. @default {1000} */
   readonly commitEvents?: number | undefined;
-  /** Time after which a step ends, with more to do, so that others get their turn; milliseconds. @default {none} */
+  /**
+   * Time after which a step ends even if there is more to do, so that others get their turn; milliseconds. @default
+   * {none}
+   */
   readonly sliceMs?: number | undefined;
   /** Ends the wait: the step then rejects with the signal's reason, and nothing is lost. */
   readonly signal?: AbortSignal | undefined;

@@ -7,9 +7,9 @@
  *   signals/2  ■■■■│■░░░░░░░░
  * ```
  *
- * Each record is the journal of a commit (`src/retrieval/signals/signal.ts`), with a note of what its task had learnt from the
- * others since the commit before, ahead of any event. With the events of a partition, the notes on it say all that
- * its task depends on: a replay that follows them is the same, byte for byte.
+ * Each record is the journal of a commit (`src/retrieval/signals/signal.ts`), with a note of what its task had learnt
+ * from the others since the previous commit, before any event. The events of a partition and these notes determine its
+ * task completely: a replay that follows them is the same, byte for byte.
  *
  * @module
  */
@@ -20,7 +20,9 @@ import { unreadable } from "../log/unreadable.ts";
 import { OthersReader } from "./inputs/others_reader.ts";
 import type { TimeShare } from "./time_share.ts";
 
-/** Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, between spaces. */
+/**
+ * Header of a record: what was learnt from others, as `<partition>:<next position>` in that order, separated by spaces.
+ */
 export const OTHERS = "others";
 
 /** Header of a task's own record: positions up to which it no longer names users whom others erased; see {@linkcode OTHERS}. */
@@ -28,16 +30,16 @@ export const CLEARED = "cleared";
 /** Its value where nothing is learnt from others. */
 export const NOTHING_SHARED = "none";
 
-/** Least time between snapshots that remove names, each of which costs 0.2 s. */
+/** Shortest time between snapshots that remove names, each of which costs 0.2 s. */
 const ERASE_MS = 60_000;
-/** Longest time and most bytes that learnt signals wait for a commit of own events. */
+/** Longest time, and most bytes, for which learnt signals wait to be committed with own events. */
 const COMMIT_MS = 5000;
 const COMMIT_BYTES = 512 << 10;
 /** The longest wait for an event while there may be something to learn. */
 const WAIT_MS = 250;
 const NOWHERE: ReadonlyMap<number, number> = new Map();
 
-/** Positions behind what was learnt, in the order in which it was. */
+/** Positions after what was learnt, in the order of learning. */
 export type OthersNote = readonly (readonly [partition: number, next: number])[];
 
 /** Writes a note, for {@linkcode OTHERS}. */
@@ -77,7 +79,7 @@ export class Others implements AsyncDisposable {
   readonly #time: TimeShare;
   #note: (readonly [partition: number, next: number])[] = [];
   #committed: ReadonlyMap<number, number>;
-  /** When the first of what is not committed was learnt, by the clock of steps. */
+  /** When the oldest uncommitted signal was learnt, by the clock of steps. */
   #since = Infinity;
   /** When names were last removed, by that clock. */
   #erasedAt = -Infinity;
@@ -139,10 +141,10 @@ export class Others implements AsyncDisposable {
     return this.#since < Infinity;
   }
 
-  /** How long to wait for an event, at most. */
+  /** Longest wait for an event. */
   idleMs(waitMs: number): number {
     if (this.#reader === undefined) return waitMs;
-    // Records that were read wait for time to learn: without a pause an idle task would spin.
+    // Records already read wait for time to be learnt; without a pause an idle task would spin.
     return Math.min(waitMs, this.#reader.hasMore ? this.#time.waitMs : WAIT_MS);
   }
 
@@ -162,7 +164,7 @@ export class Others implements AsyncDisposable {
     this.#since = -Infinity;
   }
 
-  /** Whether what was learnt has waited long enough for own events to be committed with it. */
+  /** Whether learnt signals have waited long enough for own events, and are to be committed alone. */
   mustCommit(now: number): boolean {
     return now - this.#since >= COMMIT_MS || this.#state.retrieval.state.takenBytes >= COMMIT_BYTES;
   }
@@ -175,14 +177,14 @@ export class Others implements AsyncDisposable {
   }
 
   /**
-   * Learns while there is time, from what was read, and reads more. Only while no own event waits for a commit.
+   * Learns from records already read while there is time, and reads more. Only while no own event waits for a commit.
    *
-   * @param isBehind whether own events wait: these come first
+   * @param isBehind whether own events wait, which come first
    */
   learnSome(now: () => number, isBehind: boolean): void {
     const reader = this.#reader;
     if (reader === undefined) return;
-    // What was missed may include an erasure.
+    // The missed records may include an erasure.
     if (reader.takeMissed()) this.#state.retrieval.state.forgetAll();
     const begun = now();
     const leftMs = this.#time.left(begun, isBehind);

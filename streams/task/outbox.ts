@@ -43,9 +43,12 @@ export interface OutboxOptions {
   readonly partitions: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /** Whether all events were handled before: rejections and erasures of lists are on the log. @default {() => false} */
+  /**
+   * Whether all events were handled before, so that rejections and erasures of lists are already on the log. @default
+   * {() => false}
+   */
   readonly isAnswered?: (() => boolean) | undefined;
-  /** Endings of the topics that take the answers of surfaces, too. @default {none} */
+  /** Endings of the topics to which answers of surfaces are copied. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users and copies on topics of surfaces. @default {as JSON} */
   readonly encodeLists?: OutputEncoder | undefined;
@@ -64,13 +67,13 @@ interface Encoded {
   readonly input: string;
   /** Other topics that get the output, each with its encoding. */
   readonly copies?: readonly { readonly topic: string; readonly value: Uint8Array | null }[];
-  /** What is to be handed over. */
+  /** What is handed over. */
   readonly sample?: Sample | undefined;
 }
 
 /** The outputs of a task that are not committed. */
 export class Outbox {
-  /** Where an event adds its outputs; {@linkcode Outbox.seal} follows. */
+  /** Collects the outputs of an event, until {@linkcode Outbox.seal}. */
   readonly outputs: Required<TaskOutputs> = {
     ...{ recommendations: [], samples: [], forgotten: [], lists: [], merges: [] },
   };
@@ -123,7 +126,7 @@ export class Outbox {
   }
 
   /**
-   * Encodes and numbers what the event at an offset has added, and empties {@linkcode Outbox.outputs}.
+   * Encodes and numbers the outputs of the event at an offset, and empties {@linkcode Outbox.outputs}.
    *
    * @param surface of the event, if it is a request
    */
@@ -159,7 +162,7 @@ export class Outbox {
       this.#erased.push(user);
     }
     this.#samples.push(...encoded);
-    // Also where no lists are given any more: some may have been.
+    // Even if lists are no longer written: some may have been.
     if (!isAnswered?.()) {
       for (const { user } of forgotten) this.#lists.push({ user, value: null, input: input() });
     }
@@ -233,7 +236,10 @@ export class Outbox {
     );
   }
 
-  /** Hands the samples over, and is empty. @param offsets of {@linkcode Outbox.records} on the log, in that order */
+  /**
+   * Passes the samples on, and empties the outbox. @param offsets of {@linkcode Outbox.records} on the log, in that
+   * order
+   */
   clear(offsets: readonly number[]): void {
     const { handover } = this.#options;
     for (const [n, { sample }] of this.#samples.entries()) {

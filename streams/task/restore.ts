@@ -6,7 +6,7 @@
  *   state       ░░░░░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│   users: in memory only those for whom something waits
  * ```
  *
- * Takes constant memory beside what it restores. The caller has fenced the partition, so neither changelog grows
+ * Takes constant memory besides what it restores. The caller has fenced the partition, so neither changelog grows
  * meanwhile.
  *
  * @module
@@ -38,7 +38,7 @@ export const PENDING = "pending";
 /** Header of the task's record: the mark of the log that it is on, from the task's first commit on. */
 export const LINEAGE = "lineage";
 
-/** Records to gather before they are applied, so that only the newest of each key is. */
+/** Records to gather before applying them, so that only the newest of each key is applied. */
 const GATHERED = 20_000;
 
 /** What to restore. */
@@ -57,7 +57,7 @@ export interface RestoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a task needs beside its state. */
+/** What a task needs besides its state. */
 export interface Restored {
   /** Where its users are. */
   readonly users: UserIndex;
@@ -92,7 +92,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       throw cause;
     }
     if (isRead) {
-      // Written by another version, perhaps: the log is what counts.
+      // It may be of another release; the log is authoritative.
       await store.setAside(cause.message);
       throw new LogError("closed", `Cannot restore task ${partition} from its snapshot: ${cause.message}`, {
         cause,
@@ -133,7 +133,7 @@ async function misfitOf(store: StateStore, options: RestoreOptions): Promise<str
   const { log, topics, partition } = options;
   const { position } = store;
   if (position === null) return store.size > 0 ? "it has no position" : null;
-  if (store.isTooOld) return "it is so old that the log may have forgotten who was erased since";
+  if (store.isTooOld) return "it is so old that the log may no longer know who was erased since";
   const ends = await Promise.all(
     [topics.state, topics.statistics].map((topic) => log.bounds(topic, partition)),
   );
@@ -235,7 +235,7 @@ function isId(key: string): boolean {
 /** A record of the task's own numbers. */
 interface StatisticsRecord {
   readonly value: Uint8Array;
-  /** What it is of; none when it comes from the local snapshot. */
+  /** The log record; none when it comes from the local snapshot. */
   readonly record?: LogRecord | undefined;
 }
 
@@ -247,7 +247,7 @@ function decoding<T>({ partition }: RestoreOptions, record: LogRecord | undefine
     if (record === undefined) throw new SyntaxError(reasonOf(cause), { cause });
     const remedy = record.key === TASK_KEY
       ? remedyByCopy(record)
-      : remedyByTombstone(record, "what it says begins anew");
+      : remedyByTombstone(record, "its content starts from scratch");
     throw corruptRecord(`restore task ${partition}`, record, cause, remedy);
   }
 }
@@ -339,12 +339,12 @@ export async function restoring(
       headers: {},
     };
     for await (const record of readAll(log, topics.state, partition)) if (record.key === id) newest = record;
-    const remedy = remedyByTombstone(newest, "the user begins anew");
+    const remedy = remedyByTombstone(newest, "the user starts from scratch");
     throw corruptRecord(`restore user ${shown(id)}`, newest, cause, remedy);
   }
 }
 
-/** What a changelog has from an offset to the end it has now. */
+/** The records of a changelog from an offset to its present end. */
 async function* readBehind(
   { log, partition, meter, signal }: RestoreOptions,
   topic: string,

@@ -37,7 +37,7 @@ export { BEFORE_EVENT } from "./catalogue_reader.ts";
 export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
 export type { UserReader } from "./user_table.ts";
 
-/** How far an event's time may be ahead of its arrival; what is further ahead is a wrong unit or a broken clock. */
+/** How far an event's time may be ahead of its arrival; further ahead means a wrong unit or a broken clock. */
 const MAX_AHEAD_MS = 3_600_000;
 
 /** Events that a round reads at once. */
@@ -60,14 +60,14 @@ export class Task implements AsyncDisposable {
   /** Whether the group's offset differs from the task's own record. */
   #isAstray: boolean;
   #hasMisplaced = false;
-  /** Events that were passed since the last commit. */
+  /** Events passed since the last commit. */
   #roundEvents = 0;
   /** Whether more events wait: the last step did not apply all, or read as many as it asked for. */
   #isBehind = false;
   /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
 
-  /** Number of the round that it commits next, of a build. */
+  /** In a build, the number of the round that it commits next. */
   buildRound: number | undefined;
   /** Offset of the first event that it has read. */
   readonly openedAt: number;
@@ -119,7 +119,7 @@ export class Task implements AsyncDisposable {
   }
 
   /**
-   * Signals and positives that it has learnt from other partitions since it was opened, and where it reads on, by
+   * Signals and positives that it has learnt from other partitions since it was opened, and the next positions by
    * partition: now, and after a crash.
    */
   get others(): {
@@ -276,7 +276,7 @@ export class Task implements AsyncDisposable {
     if (this.next >= repeatsUntil) others.learnSome(now, this.#isBehind);
   }
 
-  /** Takes over whom the task that it follows has erased so far. */
+  /** Takes over the erasures so far of the task that it follows. */
   async carryErased(): Promise<void> {
     await this.#parts.followed.erasures?.follow();
     if (this.state.erased.hasChanged) await this.commit();
@@ -289,7 +289,7 @@ export class Task implements AsyncDisposable {
     await this.#parts.experiments.pin(records);
     const last = records.at(-1);
     if (last !== undefined) await given?.readTo(records[0]!.offset, last.offset);
-    // Who is erased by an event that was gone when these were read is known by now.
+    // Erasures whose events were gone when these were read are known by now.
     if (this.#events.hasMerge) await erasures?.follow();
     await this.#parts.users.warm(this.#events.users);
   }
@@ -313,7 +313,7 @@ export class Task implements AsyncDisposable {
     const arrival = arrivalOf(record);
     if (arrival === null) {
       const reason =
-        `Cannot take the event as of its record's time: current value is ${record.time}, which is none in ` +
+        `Cannot date the event by its record's time: current value is ${record.time}, which is not in ` +
         "milliseconds of 1990-01-01..2100-01-01; have the producer set one, or the topic " +
         "(message.timestamp.type=LogAppendTime)";
       return reject("time-out-of-range", reason);
@@ -340,9 +340,9 @@ export class Task implements AsyncDisposable {
     if (this.#hasMisplaced) return;
     this.#hasMisplaced = true;
     logger.error(
-      "{place}@{offset} is an event of a user whose partition is {rightful} of {partitions}: its producer does not key " +
-        "events by user, or not as Kafka does, so that states and lists are of parts of what users did. Key by user; or " +
-        "begin anew under another --prefix, with --rekey-from. More like it are only counted (misplaced)",
+      "{place}@{offset} is an event of a user who belongs to partition {rightful} of {partitions}: its producer does not key " +
+        "events by user, or not as Kafka does, so states and lists see only part of what a user did. Key by user, or " +
+        "start afresh under another --prefix, with --rekey-from. Further ones are only counted (misplaced)",
       { place, offset, rightful, partitions },
     );
   }
@@ -357,8 +357,8 @@ export class Task implements AsyncDisposable {
   }
 
   /**
-   * Counts and logs offsets that the log dropped before they were read. The task continues: stopping would bring nothing
-   * back.
+   * Counts and logs offsets that the log dropped before they were read. The task continues, since stopping would not
+   * bring them back.
    */
   #lose(): void {
     const lost = this.#events.takeLost();
@@ -367,8 +367,8 @@ export class Task implements AsyncDisposable {
     this.state.lose(to - from);
     logger.error(
       "task {partition} has lost {count} offsets of {place}, {from} to {last}: the log dropped them before they were " +
-        "applied. It goes on behind them; lists that were open give no samples. Repeat erasures that were asked for " +
-        "meanwhile, and let the topic keep its events for longer than a task may be away",
+        "applied. It continues after them; lists that were open give no samples. Repeat erasures that were requested " +
+        "in between, and let the topic keep its events for longer than a task may be away",
       { partition: this.partition, count: to - from, place: this.#parts.place, from, last: to - 1 },
     );
   }
@@ -394,7 +394,7 @@ export class Task implements AsyncDisposable {
   async commit(): Promise<void> {
     const { state, outbox, catalogue, others, store } = this.#parts;
     if (this.#parts.delivery === "at-least-once") {
-      // Before their input counts as done: a crash in between sends them again.
+      // Before the input position moves: a crash in between sends them again.
       outbox.send(recordTime(state));
       await outbox.arrived();
     }

@@ -33,11 +33,11 @@ import { UserTable } from "./user_table.ts";
 /** Memory of users as objects, where the log has no index; others stay as bytes, a fraction of the size. */
 const OBJECT_BYTES = 64 << 20;
 
-/** What a task takes from whatever answers its events, as long as something does. */
+/** What a task takes over from the generation that answers its events, as long as there is one. */
 export interface Followed {
   /** The answers that requests were given; `null` = they are answered here. */
   given: GivenLists | null;
-  /** Whom it erases; `null` = nobody, or every erasure is an event that is still there. */
+  /** The users whom it erases; `null` = nobody, or every erasure is an event that is still there. */
   erasures: CarriedErasures | null;
 }
 

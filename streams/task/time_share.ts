@@ -7,21 +7,21 @@
 /** Share of the time, and of the time while something else is behind with its work. */
 const SHARE = 0.3;
 const SHARE_BEHIND = 0.1;
-/** Most time that is saved up, milliseconds: other work may have to wait so long. */
+/** Most time that is saved up, milliseconds: other work may have to wait this long. */
 const MOST_MS = 30;
-/** Less is not worth waiting for. */
+/** Shortest wait worth making. */
 const LEAST_MS = 1;
 
-/** Time that several share: 30 % of what passes, 10 % while others are behind, and 30 ms at most at once. */
+/** A shared time budget: 30 % of the time that passes, 10 % while other work is behind, and at most 30 ms at once. */
 export class TimeShare {
   #at = -Infinity;
   #left = 0;
 
   /**
-   * Milliseconds there are to spend.
+   * Milliseconds that may be spent.
    *
    * @param now milliseconds by a clock that never goes back
-   * @param isBehind whether what cannot wait is behind with its work
+   * @param isBehind whether work that cannot wait is behind
    */
   left(now: number, isBehind = false): number {
     const share = isBehind ? SHARE_BEHIND : SHARE;
@@ -30,12 +30,12 @@ export class TimeShare {
     return this.#left;
   }
 
-  /** How long to wait until there is some to spend again, by what {@linkcode TimeShare.left} was told last; 0 when there is. */
+  /** How long to wait until time may be spent again, as of the last call of {@linkcode TimeShare.left}; 0 = now. */
   get waitMs(): number {
     return Math.max(0, (LEAST_MS - this.#left) / SHARE);
   }
 
-  /** Notes what was spent; more than there was is made up for later. */
+  /** Notes time that was spent; overspending is made up for later. */
   spend(ms: number): void {
     this.#left -= ms;
   }

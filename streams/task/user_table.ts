@@ -25,9 +25,9 @@ export interface UserReader {
   /** The records of all users as of now, by id; for digests and exports. */
   records(): AsyncGenerator<readonly [user: string, record: Uint8Array]>;
   /**
-   * Looks at a user; `undefined` when nothing is known of it.
+   * Looks at a user; `undefined` for an unknown one.
    *
-   * @param view what to take from the state, which is not valid any more afterwards
+   * @param view what to take from the state, which is not valid afterwards
    */
   peek<View>(id: string, view: (user: UserState) => View): Promise<View | undefined>;
 }

@@ -92,8 +92,8 @@ export function damagedValue(topic: string, key: string, cause: unknown, offset?
   const reason = reasonOf(cause);
   return new LogError(
     "corrupt",
-    `Cannot read ${key} of ${place}: ${reason}; run the version that wrote it, restore ${topic} from a copy, or append ` +
-      `a record with the key "${key}/0" and no value: ${key} begins anew`,
+    `Cannot read ${key} of ${place}: ${reason}; run the release that wrote it, restore ${topic} from a copy, or append ` +
+      `a record with the key "${key}/0" and no value: ${key} starts from scratch`,
     { cause },
   );
 }

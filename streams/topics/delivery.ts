@@ -23,7 +23,7 @@ export const DELIVERIES = ["exactly-once", "at-least-once"] as const satisfies r
 export const DELIVERY: Option<Delivery> = choice(
   DELIVERIES,
   "exactly-once",
-  "of a service: whether answers wait for the commit",
+  "in a service: whether answers wait for the commit",
 );
 
 /** Header of outputs: their event. */

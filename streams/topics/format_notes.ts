@@ -85,10 +85,10 @@ export function refuseNewer(what: string, notes: FormatNotes, reads: NewestForma
       `${kind} up to ${newest}, this reads ${reads[kind] ?? "none"}`
     );
     throw new Error(
-      `Cannot ${what}: meander ${by} has worked on it and may have written newer formats (${
+      `Cannot ${what}: meander ${by} has run on it and may have written newer formats (${
         list.join("; ")
       }); ` +
-        "nothing was changed: run that release or a newer one, or restore a backup from before it",
+        "nothing was changed: run that release or a newer one, or restore a backup made before it",
     );
   }
 }

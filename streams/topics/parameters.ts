@@ -76,7 +76,7 @@ export class ParameterSubscriber {
     const { version } = this.#serving;
     if (!this.#hasLooked && this.#last !== Infinity && this.#last > Math.max(1, version)) {
       const newest = version === 0 ? "none" : version;
-      throw new RangeError(`Cannot serve version ${this.#last}: the newest of ${this.#topic} is ${newest}`);
+      throw new RangeError(`Cannot serve version ${this.#last}: the newest on ${this.#topic} is ${newest}`);
     }
     this.#hasLooked = true;
   }

@@ -87,13 +87,13 @@ export class PinnedModels {
     } catch (error) {
       const reason = reasonOf(error);
       logger.warn(
-        "what {topic} has of version {version} of {model} is of another model or other features: {reason}",
+        "version {version} of {model} on {topic} is of another model or other features: {reason}",
         { topic: this.#topic, version, model, reason },
       );
       return undefined;
     }
     if (serving.version === version) return serving;
-    logger.warn("version {version} of {model} is pinned, and is not on {topic}: its variants are left out", {
+    logger.warn("version {version} of {model} is pinned but not on {topic}: its variants are left out", {
       model,
       version,
       topic: this.#topic,

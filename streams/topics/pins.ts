@@ -142,7 +142,7 @@ export function decodePinned(record: LogRecord, value: Uint8Array): ParameterVer
   try {
     return decodeVersion(value);
   } catch (cause) {
-    unreadable.leaveOut(record, cause, "a version that needs it counts as not there");
+    unreadable.leaveOut(record, cause, "versions that need it count as missing");
     return null;
   }
 }

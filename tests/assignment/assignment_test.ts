@@ -187,7 +187,10 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
   const other = startExperiment(draft({ name: "other", traffic: 0.7 }), among());
   const small = (over: Partial<ExperimentDraft>) => draft({ name: "e", traffic: 0.1, ...over });
   const cases: [ExperimentDraft, RegExp][] = [
-    [small({ traffic: 0.4 }), /layer default has 30 % of its users left, wanted is 40 % \(other has 70 %\)/],
+    [
+      small({ traffic: 0.4 }),
+      /layer default has 30 % of its users left, and the experiment needs 40 % \(other has 70 %\)/,
+    ],
     [small({ traffic: 1.2 }), /traffic must be above 0 % and at most 100 %: current value is 120 %/],
     [small({ layer: "ui" }), /layers ui and default overlap: other changes policy too/],
     [
@@ -211,5 +214,5 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
   }
   assert.throws(() => stopExperiment("x", "", among()), /no such experiment/);
   assert.throws(() => changeTraffic("other", 2, among(other)), /at most 100 %/);
-  assert.throws(() => promoteVariant("other", "Z", among(other)), /no such variant that is shown, but A, B/);
+  assert.throws(() => promoteVariant("other", "Z", among(other)), /its shown variants are A, B/);
 });

@@ -76,7 +76,7 @@ Deno.test("backUp() replaces what a killed attempt has left, and nothing else", 
   await Deno.writeTextFile(at("b.part/precious"), "mine");
   await assert.rejects(
     backUpTo(at("log.sqlite"), at("b")),
-    /b\.part: it is there, and is no unfinished backup/,
+    /b\.part: it exists and is not an unfinished backup/,
   );
   assert.deepEqual(await namesIn(at("b.part")), ["precious"]);
   await Deno.remove(at("b.part"), { recursive: true });
@@ -107,13 +107,13 @@ Deno.test("restore() refuses a backup that is damaged, none, of another kind or 
   const file = at("b/log.sqlite");
   const [bytes, manifest] = [await Deno.readFile(file), await Deno.readTextFile(at(`b/${MANIFEST}`))];
   const cases: readonly (readonly [RegExp, () => Promise<unknown>])[] = [
-    [/log\.sqlite has \d+ bytes, wanted are \d+/, () => Deno.writeFile(file, bytes.subarray(0, 5000))],
+    [/log\.sqlite has \d+ bytes instead of \d+/, () => Deno.writeFile(file, bytes.subarray(0, 5000))],
     [
       /log\.sqlite has changed since it was written/,
       () => Deno.writeFile(file, bytes.with(9000, bytes[9000]! ^ 1)),
     ],
     [/log\.sqlite-end is missing/, () => Deno.remove(at("b/log.sqlite-end"))],
-    [/it has no manifest\.json, so it is none/, () => Deno.remove(at(`b/${MANIFEST}`))],
+    [/it has no manifest\.json, so it is not a backup/, () => Deno.remove(at(`b/${MANIFEST}`))],
     [/manifest\.json: it is damaged/, () => Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.slice(0, 99))],
     [/it is not the manifest of a backup/, () => Deno.writeTextFile(at(`b/${MANIFEST}`), '{"format":1}')],
     [

@@ -237,7 +237,7 @@ try {
       const [pause] = /(?<=serves, after a pause of )\d+/.exec(line) ?? [];
       if (pause !== undefined) [said, switched] = [pause, performance.now()], pauses.push(pause);
       // Where the builder is killed, nobody says it but those who follow.
-      else if (/serves: this process runs it/.test(line)) said ??= "none";
+      else if (/serves: this process switches to it/.test(line)) said ??= "none";
     });
   const running = urls.map((_, n) => rebuild(n, configs[1], flags));
   /** Kills a process, and starts it again. */

@@ -74,7 +74,7 @@ Deno.test("parseConfig() refuses what is wrong, and names the file and each fiel
     [{ learner: { learningRate: 0 }, batchRows: 1.5 }, ["learner.learningRate", "batchRows"]],
     [{ features: { userFields: "age" } }, ["features.userFields"]],
     [{ features: { itemFields: ["a", ""] } }, ["features.itemFields.1"]],
-    [{ features: { itemFields: ["a", "b", "a"] } }, ["features.itemFields.2", '"a" is there twice']],
+    [{ features: { itemFields: ["a", "b", "a"] } }, ["features.itemFields.2", '"a" appears twice']],
     [{ features: { itemFields: ["taste[8]", "taste[0]"] } }, ["features.itemFields.1", "1 to 1000 numbers"]],
     [{ actions: { click: { positive: true } } }, ["actions.click.strength"]],
     [{ actions: { click: { positive: true, strength: 1, weight: 2 } } }, ["actions.click", "weight"]],
@@ -138,7 +138,7 @@ Deno.test("parseConfig() refuses a key that is there twice, and says where both 
   });
   function twice([path, line, first, value]: readonly unknown[]) {
     const parts = String(path).split(".").map((part) => part === "0" ? 0 : part);
-    return { path: parts, line, value, kind: "twice", message: `it is there already in line ${first}` };
+    return { path: parts, line, value, kind: "twice", message: `it is already in line ${first}` };
   }
 });
 

@@ -65,7 +65,7 @@ Deno.test("ExperimentMonitor() that only reads notes nothing that is to be writt
     monitor.status().map(({ verdicts }) => verdicts),
   );
   assert.deepEqual([monitor.isChanged, reading.isChanged], [true, false]);
-  assert.throws(() => reading.takeChanges(), /Cannot write figures down: this monitor only reads/);
+  assert.throws(() => reading.takeChanges(), /Cannot write figures: this monitor only reads/);
 });
 
 Deno.test("stopHarmful() stops what breaks a guard rail, once, and says why", async () => {

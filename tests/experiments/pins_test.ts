@@ -265,11 +265,11 @@ Deno.test("an experiment is refused whose versions cannot be had", async () => {
   await assert.rejects(
     start({ name: "B", version: 9 }, { name: "C", model: "prior", version: 1 }, { name: "D", version: 7 }),
     new RegExp(
-      "variant C wants version 1 of prior, which has none; " +
+      "variant C names version 1 of prior, which has no versions; " +
         "variant B wants version 9 of base: the log has 5 from 1 to 5; variant D wants version 7 of base",
     ),
   );
-  await assert.rejects(start({ name: "B", model: "dien", version: 2 }), /wants model dien/);
+  await assert.rejects(start({ name: "B", model: "dien", version: 2 }), /names model dien/);
   assert.deepEqual(await Array.fromAsync(readAll(log, topics.pins, 0)), []);
   await start({ name: "B", version: 3 });
   await assert.rejects(

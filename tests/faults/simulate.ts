@@ -108,10 +108,10 @@ const OF_DAMAGE = [
 const TELLING: Partial<Readonly<Record<Trial, readonly RegExp[]>>> = {
   "retention": [/lost \d+ offsets of sim\.events\/\d+, \d+ to \d+/],
   "recreate": [/sim\.events.*its id was \S+, and is \S+\)/],
-  "grow": [/sim\.events as \d+ partitions: it has \d+ now/],
-  "foreign-keys": [/sim\.events\/\d+@\d+ .* partition is \d+ of \d+/],
+  "grow": [/sim\.events with \d+ partitions: it has \d+ now/],
+  "foreign-keys": [/sim\.events\/\d+@\d+ .* partition \d+ of \d+/],
   "power": [
-    /\d+ records that were acknowledged are lost.* of sim\./,
+    /\d+ acknowledged records are lost.* of sim\./,
     /what was acknowledged within \d+ ms.* may be lost; the log ends at offsets [\d, ]+ of sim\.events/,
   ],
   "rotten-wal": OF_DAMAGE,

@@ -199,7 +199,7 @@ Deno.test("parseConfig() says what is wrong in a source, with its line and what 
   const misspelt = faults(CONFIG.replace('"user": "ctx.uid"', '"usr": "ctx.uid"'));
   assert.match(misspelt, /sources\.clicks\.rules\.0\.fields\.usr \(line 8\): .*did you mean user\?/);
   assert.match(faults('{"sources": {"a": {}}}'), /sources\.a\.rules: it has neither rules nor a preset/);
-  assert.match(faults('{"sources": {"gorse": {"preset": "segment"}}}'), /gorse is a format already/);
+  assert.match(faults('{"sources": {"gorse": {"preset": "segment"}}}'), /gorse is already a format/);
   assert.match(faults('{"sources": {"a": {"presett": "segment"}}}'), /presett/);
   const loop = '{"path": "$.a"}';
   assert.match(
@@ -216,7 +216,7 @@ Deno.test("parseConfig() says what is wrong in a source, with its line and what 
   const twice = { b: { preset: "snowplow", follow: { topic: "t" } } };
   assert.match(
     follows({ topic: "t" }, twice),
-    /sources\.b\.follow\.topic \(line 1\): source a follows t already/,
+    /sources\.b\.follow\.topic \(line 1\): source a already follows t/,
   );
   const long = '{"expression": "a[*].[$]"}';
   assert.match(

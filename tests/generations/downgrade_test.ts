@@ -36,10 +36,9 @@ Deno.test("refuseNewer() lets pass what is read, and says which release and whic
   assert.throws(
     () => refuseNewer("work on meander.*", { "0.4.0": NEWER }, NEWEST_FORMATS),
     {
-      message:
-        "Cannot work on meander.*: meander 0.4.0 has worked on it and may have written newer formats " +
+      message: "Cannot work on meander.*: meander 0.4.0 has run on it and may have written newer formats " +
         `(user up to ${NEWER.user}, this reads ${NEWEST_FORMATS.user}; vectors up to 1, this reads none); ` +
-        "nothing was changed: run that release or a newer one, or restore a backup from before it",
+        "nothing was changed: run that release or a newer one, or restore a backup made before it",
     },
   );
 });
@@ -67,6 +66,6 @@ Deno.test("openLog() and restore() refuse what a newer release has worked on, an
       now: Date.now,
     });
   await putBack(true);
-  await assert.rejects(putBack(false), /Cannot restore .*: meander 0\.4\.0 has worked on it/);
+  await assert.rejects(putBack(false), /Cannot restore .*: meander 0\.4\.0 has run on it/);
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
 });

@@ -51,7 +51,7 @@ Deno.test("rebuildDeployment() adds pooled pairs when they are named, and keeps 
   const { code, said } = await rebuild(log, { features: { pooled: true } }, { keepWeights: true });
   assert.equal(code, 0, said);
   assert.match(said, /changed: features\.pooled was false, is \{/);
-  assert.match(said, /its weights have learnt these rows before/);
+  assert.match(said, /its weights have already learnt these rows/);
   assert.equal(await servingGeneration(log, topics), 2);
   // Nobody need name them any more.
   assert.match((await rebuild(log, {})).said, /nothing to rebuild/);

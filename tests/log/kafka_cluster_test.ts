@@ -50,8 +50,8 @@ Deno.test({
       // Not every broker knows it at once.
       while (remarks.length === 0) remarks = await log.review({ ...use, topics: [from, lone] });
       assert.deepEqual(remarks.map(({ what, isProblem }) => [what, isProblem]), [
-        [`on one broker of 3, and lost with it: ${lone}`, true],
-        [`cannot be written to, as too few brokers have all of it: ${lone}`, true],
+        [`on only one of 3 brokers, and lost with it: ${lone}`, true],
+        [`cannot be written to, because too few brokers are in sync: ${lone}`, true],
       ]);
       await using member = await log.join(`${to}.member`, [from], {
         assigned: () => Promise.resolve(),

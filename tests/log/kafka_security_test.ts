@@ -97,7 +97,7 @@ if (broker !== undefined) {
       ]),
       {
         code: "unknown-topic",
-        message: "Cannot create what is missing, as we may not: " +
+        message: "Cannot create missing topics, because we have no right to: " +
           "first (2 partitions, cleanup delete), second (1 partition, cleanup compact)",
       },
     );
@@ -252,18 +252,18 @@ if (broker !== undefined) {
     await log.createTopics(topicSpecs(topicNames("check."), 2));
     const admin = await check("admin", "--prefix", "check.", "--rights");
     assert.equal(admin.code, 1, admin.errors);
-    assert.match(admin.text, /PROBLEM: nobody has partition 0\n +-> run a process with the role `task`/);
+    assert.match(admin.text, /PROBLEM: no process has partition 0\n +-> run a process with the role `task`/);
     assert.doesNotMatch(admin.text, /right|NOTE/);
     const guest = await check("guest", "--prefix", "check.", "--rights");
     assert.equal(guest.code, 1, guest.errors);
-    assert.match(guest.text, /PROBLEM: topic check.events is missing\n +-> .*let us DESCRIBE it/);
+    assert.match(guest.text, /PROBLEM: topic check.events is missing\n +-> .*grant us DESCRIBE on it/);
     assert.match(
       guest.text,
       /right to Write TransactionalId check.events-tasks-check is missing\n +-> kafka-acls.sh/,
     );
     const nobody = await check("nobody");
     assert.equal(nobody.code, 2);
-    assert.match(nobody.errors, /Cannot look at 127.0.0.1:\d+: .*Authentication failed/);
+    assert.match(nobody.errors, /Cannot examine 127.0.0.1:\d+: .*Authentication failed/);
   });
 }
 

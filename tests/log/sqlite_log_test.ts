@@ -411,6 +411,6 @@ Deno.test("SqliteLog.open() says of a folder that cannot be written to that it m
   await Deno.mkdir(`${folder}/shut.sqlite-lock`); // cannot be opened either, by root too
   await assert.rejects(
     SqliteLog.open(`${folder}/shut.sqlite`),
-    /Cannot use the log .*unable to open database file.*; this process must be able to write to its folder/,
+    /Cannot use the log .*unable to open database file.*; even to read it, this process must be able to write to its folder/,
   );
 });

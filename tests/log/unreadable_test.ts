@@ -208,7 +208,7 @@ function isClear(error: unknown, place: string, keys: readonly (keyof Topics)[])
   }
   const names = keys.map((key) => topics[key]);
   return error.code === "corrupt" && names.some((name) => error.message.includes(`${name}/`)) &&
-    (error.message.includes(place) || /begins? anew|is the newest/.test(error.message)) &&
+    (error.message.includes(place) || /starts? from scratch|counted a|is the newest/.test(error.message)) &&
     /; (run|restore|append|a newer)/.test(error.message);
 }
 

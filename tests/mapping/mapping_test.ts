@@ -54,7 +54,7 @@ Deno.test("the first rule that holds says what a record becomes; none is a rejec
   assert.deepEqual(map({ rules }, view({ evt: "gdpr.erase" })), [{ type: "forget", user: "u1", time: TIME }]);
   const rejected = rejection({ rules }, view({ evt: "zoom" }));
   assert.equal(rejected.code, "unmapped");
-  assert.equal(rejected.reason, 'Cannot map the record: no rule holds for it; evt is "zoom"');
+  assert.equal(rejected.reason, 'Cannot map the record: no rule matches; evt is "zoom"');
   assert.deepEqual(map({ rules, otherwise: "skip" }, view({ evt: "zoom" })), []);
 });
 

@@ -306,15 +306,15 @@ Deno.test("NameCheck tells an unknown name once, with what was meant, and no mor
   assert.deepEqual(act("view"), []);
   assert.match(act("veiw").join(), /did you mean view/);
   assert.deepEqual(act("veiw"), []);
-  assert.match(act("zoom").join(), /say in the configuration/);
+  assert.match(act("zoom").join(), /define it in the configuration/);
   const item = (more: object) => names.see({ kind: "item", item: { item: "i", time: TIME, ...more } });
   assert.match(
     item({ attributes: { brnad: "x", size: 3 } }).join(),
-    /"brnad" of items is no feature; did you mean brand/,
+    /"brnad" of items is not a feature; did you mean brand/,
   );
   assert.deepEqual(item({ attributes: { brand: "x", brands: "y" } }), []);
   assert.match(item({ attributes: { brands: "y" } }).join(), /did you mean brand/);
-  assert.match(item({ brand: "x" }).join(), /beside the attributes/);
+  assert.match(item({ brand: "x" }).join(), /move it into attributes/);
   for (let i = 0; i < 200; i++) act(`a${i}`);
   assert.deepEqual(act("one-more"), []);
 });

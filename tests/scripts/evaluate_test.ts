@@ -108,7 +108,7 @@ Deno.test("evaluate --format takes a source of the configuration, and judges it 
     assert.equal(code, 0, stderr);
     return stdout.replaceAll(data, "").replace(/.* of processor time/, "");
   };
-  assert.match(await judged("own.jsonl"), /lists may have what the user had: \d/);
+  assert.match(await judged("own.jsonl"), /lists may contain items that the user already had: \d/);
   const mapped = await judged("rows.csv", "--format", "shop", "--config", `${folder.path}/meander.json`);
   assert.match(mapped, /300 behaviours judged/);
   assert.equal(mapped, await judged("own.jsonl"));

@@ -41,7 +41,7 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   await Deno.writeTextFile(file, '{\n "name": "g",\n "variants": [{ "name": "A" }],\n "name": "h"\n}');
   assert.match(
     (await call("start", file)).stderr,
-    /as an experiment: name \(line 4\): it is there already in line 2$/m,
+    /as an experiment: name \(line 4\): it is already in line 2$/m,
   );
   await Deno.remove(folder, { recursive: true });
 });

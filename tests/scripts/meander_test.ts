@@ -151,10 +151,10 @@ Deno.test("meander forget gives its receipt whatever becomes of the process once
   const cases = [
     { looks: [known, away, away, gone], code: 0, was: true, stderr: /^$/ },
     { looks: [gone, gone], code: 0, was: false, stderr: /^$/ },
-    { looks: [refused, refused], code: 2, was: null, stderr: /is not known: .*The key may not/ },
-    { looks: [known, away], code: 2, was: true, stderr: /is not known: .*It restores/ },
+    { looks: [refused, refused], code: 2, was: null, stderr: /is unknown: .*The key may not/ },
+    { looks: [known, away], code: 2, was: true, stderr: /is unknown: .*It restores/ },
     { looks: [known, known], code: 2, was: true, stderr: /^$/ },
-    { looks: [known], code: 2, was: true, stderr: /is not known: Cannot reach/ },
+    { looks: [known], code: 2, was: true, stderr: /is unknown: Cannot reach/ },
   ];
   for (const { looks, code, was, stderr } of cases) {
     await Deno.remove(file).catch(() => {});
@@ -198,5 +198,5 @@ Deno.test("meander forget prints its receipt when it cannot be written any more"
   const at = ["--url", `http://127.0.0.1:${server.addr.port}`, "--receipt", file];
   const { code, stdout, stderr } = await meander("forget", "ann", "--yes", "--json", ...at);
   assert.deepEqual([code, typeof JSON.parse(stdout).erased], [1, "string"]);
-  assert.match(stderr, /^error: Cannot write the receipt as .*receipt\.json, it is printed/m);
+  assert.match(stderr, /^error: Cannot write the receipt to .*receipt\.json, so it is printed/m);
 });

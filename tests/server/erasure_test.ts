@@ -110,7 +110,7 @@ Deno.test("viewErasure() says of a log with a retention of its own until when it
   const idle = { model: "dien", versions: `${topics.parameters}.dien`, hasCheckpoint: true } as const;
   const { topics: more } = await look({ state: "kept", idle: [idle] });
   const left = more.find(({ topic }) => topic === topics.checkpoints);
-  assert.match(left?.remains ?? "", /checkpoint of dien, which is not at work, until .+ keys \(dien\/0, /);
+  assert.match(left?.remains ?? "", /checkpoint of dien, which is not running, until .+ keys \(dien\/0, /);
   assert.equal(left?.until, null);
   assert.match(more.find(({ topic }) => topic === idle.versions)?.remains ?? "", /or the topic is deleted/);
   const blueprint = { model: "base", variants: [], partitions: 1, seed: 0, options: {} };

@@ -97,7 +97,7 @@ const REFUSED = [
     path: "",
     body: { ...DRAFT, variants: [{ name: "A", model: "gpt" }, { name: "B" }] },
     status: 409,
-    says: /variant A wants model gpt: this deployment runs prior, base/,
+    says: /variant A names model gpt: this deployment runs prior, base/,
   },
 ] as const;
 
@@ -115,9 +115,12 @@ Deno.test("a change that cannot be made is a problem that says all that is wrong
   const full = await api.post("/v1/experiments", { ...DRAFT, name: "f", traffic: 0.5 });
   assert.equal(full.status, 409);
   assert.deepEqual(full.json.faults, [
-    "layer default has 20 % of its users left, wanted is 50 % (e has 80 %)",
+    "layer default has 20 % of its users left, and the experiment needs 50 % (e has 80 %)",
   ]);
-  assert.match((await api.post("/v1/experiments/e/rollback", {})).json.detail, /nothing of it is promoted/);
+  assert.match(
+    (await api.post("/v1/experiments/e/rollback", {})).json.detail,
+    /no variant of it is promoted/,
+  );
   assert.deepEqual(await changesOn(api, 0), ["e running 0.8"]);
 });
 

@@ -89,7 +89,7 @@ Deno.test("/ready says how far states are restored, then how many events are lef
   await api.says(/partition 0 is being restored from statistics: \d+ %.*\d+ records so far/);
   log.open();
   log.close(topics.events);
-  const says = await api.says(/partition 0 reads what was there before it: 0 %, \d+ events left/);
+  const says = await api.says(/partition 0 reads events from before it started: 0 %, \d+ events left/);
   assert.doesNotMatch(says, /restored from/);
   log.open();
   await api.says(/^$/);
@@ -103,7 +103,7 @@ Deno.test("/ready of a process that only learns says how many samples are left",
   await work(log, ["task"]);
   log.close(topics.samples);
   await using api = await start(log, ["learner"]);
-  await api.says(/^the learner has [1-9]\d\d+ samples to learn that were there before it$/);
+  await api.says(/^the learner has [1-9]\d\d+ samples to learn from before it started$/);
   log.open();
   await api.says(/^$/);
 });

@@ -60,14 +60,14 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
 
   const missing = await run("check", ...log);
   assert.equal(missing.code, 2);
-  assert.match(missing.errors, /Cannot look at .*log\.sqlite: No such file/);
+  assert.match(missing.errors, /Cannot examine .*log\.sqlite: No such file/);
 
   const ingest = () => run("ingest", ...log, "--from", `${folder}/shop`, "--partitions", "2");
   const first = await ingest();
   assert.equal(first.code, 0, first.errors);
   assert.match(first.text, new RegExp(`done: ${countEvents(records)} events`));
   const again = await ingest();
-  assert.match(again.errors, new RegExp(`goes on after ${records.length} records`));
+  assert.match(again.errors, new RegExp(`resumes after ${records.length} records`));
 
   await using child = (await command("run", ...log, "--model", "base", "--config", `${folder}/meander.json`))
     .spawn();
@@ -75,13 +75,13 @@ Deno.test("ingest, run and check work together, and run ends with 0 on SIGTERM",
   let errors = "", stopped = false;
   for await (const chunk of child.stderr) {
     errors += decoder.decode(chunk);
-    if (stopped || (errors.match(/task \d: begins/g) ?? []).length < 2) continue;
+    if (stopped || (errors.match(/task \d: starts/g) ?? []).length < 2) continue;
     stopped = true;
     child.kill("SIGTERM");
   }
   await child.stdout.cancel();
   assert.equal((await child.status).code, 0, errors);
-  assert.match(errors, /stops on SIGTERM[^]*has stopped/);
+  assert.match(errors, /stops on SIGTERM[^]*stopped$/m);
 
   // Whatever it had no time for is done by the next one.
   {
@@ -189,7 +189,7 @@ Deno.test("run says of each fault of its configuration what to do about it, as c
     const { code, errors } = await run("run", "--config", config, "--log-path", `${folder}/log.sqlite`);
     assert.equal(code, 1);
     assert.match(errors, /^error: Cannot use .*meander\.json as configuration:\n/m);
-    assert.match(errors, /line 2: batchRows: it is there already in line 2\n +-> take one of the two out/);
+    assert.match(errors, /line 2: batchRows: it is already in line 2\n +-> take one of the two out/);
     assert.match(errors, /line 1: retrieval\.revisit: .*\n +-> did you mean retrieval\.revisits\?/);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -264,15 +264,18 @@ Deno.test("check asks the processes of --url where one of them has the log", asy
     const url = `http://127.0.0.1:${server.addr.port}`;
     const look = (...args: string[]) => run("check", "--log-path", path, ...args);
     const alone = await look();
-    assert.deepEqual([alone.code, /open; stop that one, or ask it with --url/.test(alone.errors)], [2, true]);
+    assert.deepEqual([alone.code, /open; stop that process, or ask it with --url/.test(alone.errors)], [
+      2,
+      true,
+    ]);
     const asked = await look("--url", url);
     assert.equal(asked.code, 0, asked.text + asked.errors);
-    assert.match(asked.text, /version 3, partitions 0, lag 7\n.*was not looked at[^]*all is well there\n$/);
+    assert.match(asked.text, /version 3, partitions 0, lag 7\n.*was not examined[^]*all is well there\n$/);
     const late = await look("--url", url, "--max-lag", "6");
     assert.deepEqual([late.code, /PROBLEM: partition 0 is 7 events behind/.test(late.text)], [1, true]);
     const elsewhere = await run("check", "--log-path", `${folder}/none.sqlite`, "--url", url);
     assert.equal(elsewhere.code, 0, elsewhere.text + elsewhere.errors);
-    assert.match(elsewhere.text, /none\.sqlite was not looked at: there is no such file here\n/);
+    assert.match(elsewhere.text, /none\.sqlite was not examined: there is no such file here\n/);
     reasons.push("the disk is full");
     const unready = await look("--url", url);
     assert.equal(unready.code, 1);

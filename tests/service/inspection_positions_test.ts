@@ -53,12 +53,15 @@ Deno.test("inspect() names both sides where the log and a task's record disagree
   const cases: readonly (readonly [change: (log: AdministeredLog) => unknown, says: RegExp])[] = [
     [
       (log) => log.deleteGroup(`${topics.events}-tasks`),
-      /task 1 goes on with .+as its own record says.+has no offset/,
+      /task 1 resumes .+as its own record says.+has no offset/,
     ],
-    [(log) => log.reset(`${topics.events}-tasks`, topics.events, 0, 1), /task 0 goes on.+says 1/],
-    [(log) => log.recreate(topics.events), /task 0 stands still.+created again.+-> begin anew.+--rekey-from/],
-    [(log) => log.grow(topics.events, 4), /as 2 partitions: it has 4 now.+-> begin anew/],
-    [(log) => log.recreate(topics.statistics), /task 1 stands still: .+has no record of the task/],
+    [(log) => log.reset(`${topics.events}-tasks`, topics.events, 0, 1), /task 0 resumes.+says 1/],
+    [
+      (log) => log.recreate(topics.events),
+      /task 0 has stopped.+created again.+-> start afresh.+--rekey-from/,
+    ],
+    [(log) => log.grow(topics.events, 4), /with 2 partitions: it has 4 now.+-> start afresh/],
+    [(log) => log.recreate(topics.statistics), /task 1 has stopped: .+has no record of the task/],
   ];
   for (const [change, says] of cases) {
     await using log = await deployment();
@@ -82,7 +85,7 @@ Deno.test("inspect() counts what was lost and misplaced, until it is known", asy
   const [lost, misplaced, ...others] = await problemsOf(log);
   assert.match(lost ?? "", /^5 offsets of meander\.events.+--known lost=5$/);
   const [, count] =
-    /^(\d+) events came to other partitions.+--rekey-from.+--known misplaced=\1$/.exec(misplaced ?? "") ?? [];
+    /^(\d+) events arrived in partitions.+--rekey-from.+--known misplaced=\1$/.exec(misplaced ?? "") ?? [];
   assert.ok(Number(count) > 10, `${misplaced}`);
   assert.deepEqual(others, []);
   assert.deepEqual(await problemsOf(log, { known: { lost: 5, misplaced: Number(count) } }), []);
@@ -127,10 +130,10 @@ Deno.test("inspect() says which model an experiment wants and nobody has learnt"
   }
   const registry = new ExperimentRegistry(log, topics, { models: ["base", "mimn", "dien"], now: () => 0 });
   const wanting = async () =>
-    (await problemsOf(log)).filter((problem) => problem.includes("an experiment wants"));
+    (await problemsOf(log)).filter((problem) => problem.includes("an experiment uses"));
   await registry.start({ name: "old", variants: [{ name: "a" }, { name: "b", model: "mimn" }] });
   const [problem = "", ...others] = await wanting();
-  assert.match(problem, /^nobody has learnt mimn, .+ -> .+--variant-models mimn$/);
+  assert.match(problem, /^no learner has run for mimn, .+ -> .+--variant-models mimn$/);
   assert.deepEqual(others, []);
   await registry.stop("old", "enough");
   assert.deepEqual(await wanting(), []);
@@ -146,7 +149,7 @@ Deno.test("inspect() reports topics that keep erased users for ever, once there 
   const [problem = "", ...others] = await problemsOf(keeps(null));
   assert.match(
     problem,
-    /erased, 1 times, whose records stay for ever on meander\.events, .+ -> set retention\.ms/,
+    /1 erased users have records that stay for ever on meander\.events, .+ -> set retention\.ms/,
   );
   assert.match(problem, /--known kept=1$/);
   assert.deepEqual([others, await problemsOf(keeps(1000))], [[], []]);

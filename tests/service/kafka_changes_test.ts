@@ -136,12 +136,12 @@ if (broker !== undefined) {
     await log.append(recordsOf(events.slice(0, 40), prefix));
     await untilCommitted(log, prefix);
     await administer((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] }));
-    await untilUnready(service, /as 2 partitions: it has 4 now/);
+    await untilUnready(service, /with 2 partitions: it has 4 now/);
     await log.append(recordsOf(events.slice(40), prefix));
     const asked = requestsOf(events).sort();
     await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
     await using other = await openLog(broker);
-    await assert.rejects(start(other, prefix), /as 2 partitions: it has 4 now.+--rekey-from grown\.events/);
+    await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+--rekey-from grown\.events/);
   });
 
   Deno.test("Service on Kafka re-keys each event once over kills and more partitions", async () => {

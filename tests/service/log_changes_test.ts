@@ -67,7 +67,7 @@ Deno.test("Service goes on, unready, when its events get more partitions, and do
     await log.append(recordsOf(events.slice(0, 40)));
     await untilCommitted(log);
     log.grow(topics.events, 4);
-    await untilUnready(service, /as 2 partitions: it has 4 now/);
+    await untilUnready(service, /with 2 partitions: it has 4 now/);
     await log.append(recordsOf(events.slice(40)));
     const asked = requestsOf(events).length;
     await until(async () => (await answersOn(log)).length === asked, "what comes where it was is answered");
@@ -75,7 +75,7 @@ Deno.test("Service goes on, unready, when its events get more partitions, and do
   }
   await assert.rejects(start(log), (error) => {
     assert.ok(hasCode("topic-mismatch")(error));
-    return /meander\.events as 2 partitions: it has 4 now.+--rekey-from/.test((error as Error).message);
+    return /meander\.events with 2 partitions: it has 4 now.+--rekey-from/.test((error as Error).message);
   });
 });
 

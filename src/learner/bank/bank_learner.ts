@@ -1,5 +1,5 @@
 /**
- * Learns an {@linkcode EmaBank} online: from what a user did before, which item came next?
+ * Learns an {@linkcode EmaBank} online: given what a user did before, which item came next?
  *
  * Several steps are learnt together, against the same drawn items, which are looked up once for all of them. A step
  * costs O(T d + K d + d²): T behaviours, K drawn items, d the width of vectors.
@@ -59,7 +59,7 @@ export const BANK_SIZES: Pick<BankLearnerOptions, "width" | "drawn" | "behaviour
 const RATE = 0.1;
 const DENSE_RATE = 0.05;
 const VECTOR_SCALE = 0.1;
-/** Newest items that are drawn from. */
+/** Number of newest items to draw from. */
 const DRAWN_FROM = 65_536;
 
 /** Learns several steps per call; same steps in the same calls, same weights, bit for bit. */
@@ -178,7 +178,7 @@ export class BankLearner {
       this.#score(B + k, id, nexts[B - 1]!.time);
       this.#logExpected[k] = logExpected;
     }
-    // What the user has just had is hardly ever wanted by the next request, but is much like what is.
+    // Items that the user has just had are rarely wanted next, but resemble those that are, so they are not negatives.
     const leftOut = nexts.map(({ item, before }) =>
       [item, ...before.items.slice(-most)].flatMap((id) => places.get(id) ?? [])
     );
@@ -195,7 +195,9 @@ export class BankLearner {
     return got.loss;
   }
 
-  /** Draws K items. One that is drawn n times is there once, with 1/n of how often it is expected, which is the same. */
+  /**
+   * Draws K items. An item that is drawn n times is kept once, with 1/n of its expected frequency, which is equivalent.
+   */
   #drawItems(random: () => number): { readonly id: string; readonly logExpected: number }[] {
     const { drawn: K } = this.#options;
     const times = new Map<number, number>();

@@ -1,6 +1,6 @@
 /**
- * Draws negatives for the item that came next: half by how often each came lately, half uniformly among these, so that
- * both popular and rare items are pushed down where they do not belong.
+ * Draws negatives for the item that came next: half of them by recent frequency, half uniformly among the recent items,
+ * so that both popular and rare items are pushed down where they do not belong.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 /** Share of the draws that are uniform over items. */
 const EVEN = 0.5;
 
-/** The items that came last, and how often each did. Memory: 4 bytes per occurrence, about 100 per distinct item. */
+/** The newest items, and how often each occurred. Memory: 4 bytes per occurrence, about 100 per distinct item. */
 export class DrawnItems {
   /** Ring of the numbers of the newest items. */
   readonly #ring: Uint32Array;

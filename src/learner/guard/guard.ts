@@ -82,11 +82,11 @@ export const GUARD_OPTIONS = {
   warmUpRows: count(4096, "rows before it acts"),
   margin: positive(
     0.1,
-    "most by which normalised entropy, beside the prior's or what predictions expect, may be above the reference's",
+    "largest excess of normalised entropy over the reference, relative to the prior or to what predictions expect",
   ),
   minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
   maxCalibration: positive(2, "largest one"),
-  confidence: positive(5, "standard errors by which the band must be left"),
+  confidence: positive(5, "standard errors outside the band before it acts"),
   patienceRows: count(8192, "rows after which a lasting change becomes the new reference"),
 } satisfies OptionsOf<GuardOptions>;
 

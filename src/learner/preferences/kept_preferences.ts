@@ -2,8 +2,8 @@
  * A sample of all preferences so far, within a budget of bytes, from which preferences are drawn to be learnt again.
  *
  * Each preference has a number drawn uniformly from [0, 1), and is kept while that is below a threshold; whenever the
- * budget is full the threshold is halved. So what is kept is a uniform sample of all the past, whatever the sizes of
- * preferences, and the budget is three quarters full on average. A ring of the newest ones would forget what is rare.
+ * budget is full the threshold is halved. So the kept ones are a uniform sample of the whole past, whatever the sizes
+ * of preferences, and the budget is three quarters full on average. A ring of the newest ones would forget rare cases.
  *
  * @module
  */
@@ -43,12 +43,12 @@ export class KeptPreferences {
     return this.#kept.length;
   }
 
-  /** A preference that is kept, by its place below `size`. @param names Those of all that are kept */
+  /** The kept preference at a place below `size`. @param names Those of all that are kept */
   at(place: number, names: PairNames): Preference {
     return unpacked(this.#kept[place]!.preference, names);
   }
 
-  /** Takes a preference in, or not. @param draw Uniform in [0, 1) */
+  /** Keeps a preference if its draw is below the threshold. @param draw Uniform in [0, 1) */
   add(preference: Preference, draw: number): void {
     if (draw >= this.#threshold) return;
     this.#keep(packed(preference), draw);

@@ -1,12 +1,13 @@
 /**
- * A preference in a byte a value, as the past is kept: more of it in the same memory is worth more than exact values.
+ * A preference in one byte per value, as the past is kept: in the same memory, more preferences are worth more than
+ * exact values.
  *
  * ```text
  *   value = lo + byte/255 · (hi − lo)        lo, hi the least and largest value of its column, in half precision
  * ```
  *
- * A column is one named value of all pairs, behaviours or candidates. One whose values are equal takes no bytes: many
- * say nothing on a stream. A list of 16 candidates takes some 1.6 KB in place of 3.6.
+ * A column is one named value of all pairs, behaviours or candidates. A column of equal values takes no bytes; many
+ * columns are constant on a given stream. A list of 16 candidates takes some 1.6 KB instead of 3.6.
  *
  * @module
  */
@@ -47,7 +48,7 @@ export function packed({ H, K, taken, names, values }: Preference): PackedPrefer
   return { H, K, taken, ranges: Float16Array.from(ranges), bytes: Uint8Array.from(bytes) };
 }
 
-/** The preference, but for what packing took. */
+/** The preference, with the values that packing has rounded. */
 export function unpacked({ H, K, taken, ranges, bytes }: PackedPreference, names: PairNames): Preference {
   const values = new Float16Array(
     K * H * names.pairs.length + H * names.behaviours.length + K * (names.candidates.length + 1),

@@ -1,6 +1,6 @@
 /**
- * Learns the pair head from preferences, the *behaviour objective*: a step is 32 new preferences, and up to four times as
- * many of all the past. Same preferences in the same order, same weights, bit for bit.
+ * Learns the pair head from preferences. A step takes 32 new preferences and, by default, up to four times as many from
+ * the past. Same preferences in the same order, same weights, bit for bit.
  *
  * @module
  */
@@ -23,12 +23,12 @@ import { KeptPreferences } from "./kept_preferences.ts";
 /** New preferences of a step. */
 const BATCH = 32;
 /**
- * One in so many of those that are kept is learnt again with a step, at most: few that come again and again would be
- * learnt by heart.
+ * A step relearns at most one in this many of the kept preferences: a few that recur again and again would be
+ * memorised.
  */
 const SPARED = 32;
 const RATE = 0.01;
-/** Short, as losses of preferences are of one size. */
+/** Short, because losses of preferences are all of similar size. */
 const BETA2 = 0.99;
 
 /** Options of {@linkcode PreferenceLearner} that a deployment decides. */
@@ -43,21 +43,21 @@ export interface PreferencesOptions {
 export const PREFERENCES_OPTIONS = {
   replay: natural(
     4,
-    "most past preferences that the pair head learns again with each new one; 32 new ones take at most a 32nd of those kept",
+    "most past preferences that the pair head relearns per new one; a step of 32 new ones relearns at most a 32nd of those kept",
   ),
   bytes: count(
     8_388_608,
-    "memory for the preferences that are kept for that, some 1.7 KB each; a checkpoint holds up to four such sets",
+    "memory for past preferences, some 1.7 KB each; a checkpoint holds up to four such sets",
   ),
 } satisfies OptionsOf<PreferencesOptions>;
 
 /** Options of {@linkcode PreferenceLearner}. */
 export interface PreferenceLearnerOptions extends PreferencesOptions {
-  /** Seed of start weights, of what is kept and of what is drawn. @default {0} */
+  /** Seed of the initial weights, of which preferences are kept, and of draws. @default {0} */
   readonly seed?: number | undefined;
 }
 
-/** What is learnt about lists with values of some names. */
+/** What was learnt about lists with values of these names. */
 interface Learnt {
   readonly names: PairNames;
   readonly inputs: PairInputs;
@@ -106,7 +106,10 @@ export class PreferenceLearner {
     return { names, scales, weights: head.parameters.values.slice() };
   }
 
-  /** Takes a preference in; every 32 are learnt. One with a value that is not finite, which would stay in all means, is not. */
+  /**
+   * Adds a preference; a step is taken after every 32. A preference with a value that is not finite is ignored, because
+   * it would spoil all means for good.
+   */
   add(preference: Preference): void {
     if (!preference.values.every((value) => Number.isFinite(value))) return;
     if (this.#learnt === null || !sameNames(this.#learnt.names, preference.names)) {
@@ -142,7 +145,7 @@ export class PreferenceLearner {
   /**
    * Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own.
    *
-   * @param isPacked Whether it was written since the past is kept packed
+   * @param isPacked Whether it was written in the packed format, not by an older build
    */
   decode(from: ByteReader, isPacked = true): void {
     const before = this.#learnt;
@@ -174,7 +177,7 @@ export class PreferenceLearner {
     };
   }
 
-  /** From now on lists have values of other names: what was learnt about those that stay is kept. */
+  /** Switches to lists with values of other names, and keeps what was learnt about the names that remain. */
   #adopt(names: PairNames): void {
     const before = this.learnt;
     this.#learnt = this.#create(names);
@@ -207,7 +210,7 @@ export class PreferenceLearner {
     this.#steps++;
   }
 
-  /** By number of the draw, so that a number restores it. */
+  /** Random numbers by the number of the draw, so that a number restores their state. */
   #random(): number {
     return mulberry32((this.#seed + Math.imul(++this.#draws, 0x9e3779b9)) >>> 0)();
   }

@@ -1,5 +1,6 @@
 /**
- * What is known of a pair of a behaviour and a candidate, and of a behaviour alone. A new one needs an entry here.
+ * Input values of the pair head for a pair of a behaviour and a candidate, and for a behaviour alone. A new value needs
+ * an entry here.
  *
  * @module
  */

@@ -1,23 +1,23 @@
 /**
- * Decayed counts by item, asked for at one time after the other: a power is taken once an item and count, not once an
- * item and request.
+ * Decayed counts by item, read at increasing times: a power is computed once per item and count, not once per item and
+ * request.
  *
  * @module
  */
 
-/** Half-lives after which powers are taken from another base. */
+/** Half-lives after which the base of the powers moves. */
 const SPAN = 512;
 /** Largest exponent that is taken. */
 const LARGEST = 1000;
 
-/** Counts kept as log₂ Σ 2^(t/h), see `popularity.ts`; all that is given depends on these and the time alone. */
+/** Counts kept as log₂ Σ 2^(t/h), see `popularity.ts`. Results depend only on these and the time. */
 export class DecayedCounts {
   readonly #halfLifeMs: number;
-  /** By item: L, −∞ where nothing was counted, and 2^(L − base), NaN where it was not asked for since. */
+  /** By item: L, −∞ where nothing was counted; and 2^(L − base), NaN where it has not been computed for this base. */
   #scores = new Float64Array(256).fill(-Infinity);
   #powers = new Float64Array(256).fill(NaN);
   #base = 0;
-  /** 2^(base − t/h) at the time that is asked for. */
+  /** 2^(base − t/h) at the current time. */
   #share = 1;
 
   /** No counts. @param halfLifeMs Half-life, milliseconds of the stream's time. */
@@ -37,7 +37,7 @@ export class DecayedCounts {
     this.#powers[item] = NaN;
   }
 
-  /** From now on counts are those at `time`. */
+  /** Moves to `time`. */
   moveTo(time: number): void {
     const now = time / this.#halfLifeMs;
     const base = Math.floor(now / SPAN) * SPAN;
@@ -46,7 +46,7 @@ export class DecayedCounts {
     this.#share = 2 ** (base - now);
   }
 
-  /** The decayed count of an item at the time that was moved to; 0 where nothing was counted. */
+  /** The decayed count of an item at the current time; 0 where nothing was counted. */
   count(item: number): number {
     if (item >= this.#powers.length) return 0;
     let power = this.#powers[item]!;

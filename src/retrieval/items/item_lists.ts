@@ -1,6 +1,6 @@
 /**
- * Lists of items by decayed popularity, over everything and by category, the ones that are in demand right now,
- * and the new ones. All are kept up item by item, so a request costs the same however large the catalogue is.
+ * Lists of items: by decayed popularity overall and per category, in demand right now, and new. They are updated item
+ * by item, so a request costs the same however large the catalogue is.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface ItemListsOptions {
   };
 }
 
-/** The options of {@linkcode ItemListsOptions} that stand in a configuration. */
+/** The options of {@linkcode ItemListsOptions} that a configuration may set. */
 export const ITEM_LISTS_OPTIONS = {
   halfLifeMs: positive(604_800_000, "half-life of popularity, in the stream's time"),
 } satisfies OptionsOf<Omit<ItemListsOptions, "listSizes">>;
@@ -44,9 +44,9 @@ interface Standing {
 }
 
 /**
- * Keeps the lists. They are a function of the items alone, not of their history, so a restored task has the lists
- * that it would have without the crash: an item only moves up as events arrive, and when the catalogue moves one
- * down or out, the lists are made again at the next look.
+ * Keeps the lists. They are a function of the items alone, not of their history, so a restored task has the lists that
+ * it would have without the crash. As events arrive an item only moves up; when the catalogue moves one down or out,
+ * the lists are rebuilt on the next read.
  */
 export class ItemLists {
   /** Half-life of popularity, milliseconds. */
@@ -55,7 +55,7 @@ export class ItemLists {
   readonly pace: Pace;
   /** The popularity of each item. */
   readonly popularity: DecayedCounts;
-  /** The items of the catalogue, to draw some from. */
+  /** The items of the catalogue, for random draws. */
   readonly ring: ItemRing;
   readonly #catalogue: Catalogue;
   readonly #sizes: { readonly popular: number; readonly category: number; readonly fresh: number };
@@ -114,27 +114,27 @@ export class ItemLists {
     return this.#fresh.items;
   }
 
-  /** Counts a positive of an own user for the item. */
+  /** Counts a positive for the item by one of this task's users. */
   raise(item: CatalogueItem, time: number): void {
     item.ownPopularity = raise(item.ownPopularity, this.pace.at(time), this.halfLifeMs);
     this.#join(item);
   }
 
   /**
-   * Counts a positive of a user of another task. Kept apart: the item's own numbers, which are written with each
-   * change, need not be written for what others did.
+   * Counts a positive by a user of another task. Kept apart, because the item's own numbers are written with each
+   * change and need not be written for what others did.
    */
   raiseOthers(item: CatalogueItem, time: number): void {
     this.setOthers(item, raise(item.othersPopularity, this.pace.at(time), this.halfLifeMs));
   }
 
-  /** Sets what the users of other tasks make of the item's popularity. */
+  /** Sets the part of the item's popularity that users of other tasks contribute. */
   setOthers(item: CatalogueItem, popularity: number): void {
     item.othersPopularity = popularity;
     this.#join(item);
   }
 
-  /** Takes an item in, or its change: when its catalogue record is applied or removed, or it is restored. */
+  /** Adds or updates an item, when its catalogue record is applied or removed, or when it is restored. */
   add(item: CatalogueItem): void {
     const { categories, firstTime, withheld, index } = item;
     this.popularity.set(index, item.popularity);
@@ -151,7 +151,7 @@ export class ItemLists {
       this.#ranked[index] = ranked;
     }
     if (item.listed) this.ring.add(index);
-    // The last digit of a sum of two parts may go down when one goes up: then the order is made again, too.
+    // Rounding can lower the sum of two parts when one of them rises: then the order is rebuilt, too.
     this.#stale ||= item.popularity < ranked.popularity;
     if (!this.#stale) this.#rank(item, ranked);
   }

@@ -1,6 +1,6 @@
 /**
- * All items in an order that has nothing to do with them, to draw some from: each item on sale is a candidate now and
- * then, also one without any events.
+ * All items in an arbitrary order, for random draws: every item on sale becomes a candidate now and then, even without
+ * any events.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import type { Catalogue } from "../../items/catalogue.ts";
 
 /** Places in the ring: hashes are unsigned 32-bit integers. */
 const SIZE = 2 ** 32;
-/** With fewer new ones, each is put at its place; with more, all are sorted again. */
+/** Up to this many new items are inserted one by one; with more, all are sorted again. */
 const FEW = 64;
 
 /**
- * Items by the hash of their id. A function of the items alone: which came first does not matter.
+ * Items by the hash of their id; the order of arrival does not matter.
  *
  * Adding costs O(1), and O(n) at the next draw, or O(n log n) after many; a draw of k items O(log n + k).
  */
@@ -30,7 +30,7 @@ export class ItemRing {
     this.#catalogue = catalogue;
   }
 
-  /** Takes an item in, by its index. */
+  /** Adds an item, by its index. */
   add(index: number): void {
     if (this.#hashes.has(index)) return;
     this.#hashes.set(index, hashString(this.#catalogue.at(index).id, 0));

@@ -1,20 +1,21 @@
 /**
- * Scores by item index, summed up from many sides and thrown away after the request. One dense array for the
- * whole catalogue and a list of what was touched: adding is one load and one store, clearing costs what was used.
+ * Scores by item index, summed from several sources and dropped after the request. One dense array covers the
+ * catalogue, and a list names the items touched: adding is one load and one store, and clearing costs only what was
+ * used.
  *
  * @module
  */
 
 import { nthLargest } from "../../vectors/nth_largest.ts";
 
-/** Steps that scores are put into by exponent and first bits of the mantissa: bits a octave, and octaves. */
+/** Scores are sorted into steps by exponent and first bits of the mantissa: bits per octave, and octaves. */
 const STEP_BITS = 5;
 const STEPS = 16 << STEP_BITS;
 
-/** With a score for one in so many items that there is room for, all room is cleared. */
+/** If at least one in this many slots has a score, all slots are cleared. */
 const MANY = 4;
 
-/** Sparse sums over the items of a catalogue, several an item in columns side by side. Scores are positive. */
+/** Sparse sums over the items of a catalogue, several per item in adjacent columns. Scores are positive. */
 export class ItemScores {
   /** Number of columns. */
   readonly columns: number;
@@ -41,7 +42,7 @@ export class ItemScores {
     return this.#size;
   }
 
-  /** Indices of the items that were touched, in no order that means anything; valid until the next change. */
+  /** Indices of the touched items, in no particular order; valid until the next change. */
   items(): Uint32Array {
     return this.#touched.subarray(0, this.#size);
   }
@@ -93,7 +94,7 @@ export class ItemScores {
     if (this.#size + count > this.#touched.length) this.#widen(count);
     const [marks, touched] = [this.#marks, this.#touched];
     let size = this.#size;
-    // Without a branch: which items are new is chance, and a wrong guess costs more than all of this.
+    // Branch-free, because which items are new is unpredictable and a misprediction costs more than all of this.
     for (let k = 0; k < count; k++) {
       const item = keys[slots[k]!]! - 1;
       touched[size] = item;
@@ -103,13 +104,13 @@ export class ItemScores {
     this.#size = size;
   }
 
-  /** Makes room for items with smaller indices: {@linkcode ItemScores.values} may be written to then. */
+  /** Makes room for items with smaller indices, so that {@linkcode ItemScores.values} may be written to. */
   reserve(bound: number): void {
     if (bound > this.#marks.length) this.#grow(bound - 1);
     if (bound > this.#touched.length) this.#widen(bound);
   }
 
-  /** Touches all items with indices below `bound` that were given a score by writing it. O(bound). */
+  /** Touches all items with indices below `bound` whose score was written directly. O(bound). */
   touchScored(bound: number): void {
     const { columns } = this;
     const [values, marks, touched] = [this.#values, this.#marks, this.#touched];
@@ -166,7 +167,7 @@ export class ItemScores {
     for (let k = at; k < at + this.columns; k++) this.#values[k] = this.#values[k]! * factor;
   }
 
-  /** Forgets everything. */
+  /** Clears all scores. */
   clear(): void {
     const { columns } = this;
     const [values, marks, touched] = [this.#values, this.#marks, this.#touched];
@@ -186,9 +187,9 @@ export class ItemScores {
   /**
    * The best `limit` items of a column that are allowed, in no order.
    *
-   * Ties at the border are all in, so that the result does not depend on the order of the indices; more than
-   * `limit` come back only then. O(size), and asks of few more items than `limit` whether they are allowed: as many of
-   * the best steps of scores as hold what is missing, then as many of the next ones as hold what is still missing.
+   * Ties at the border are all included, so that the result does not depend on the order of the indices; only then are
+   * there more than `limit`. O(size). It calls `allowed` for few more items than `limit`: it takes the best steps of
+   * scores until they hold enough items, then further steps for those that were not allowed.
    */
   best(limit: number, allowed: (item: number) => boolean, column = 0): number[] {
     const touched = this.items();
@@ -231,7 +232,7 @@ export class ItemScores {
     const [steps, order] = [this.#steps, this.#order];
     const width = to - from;
     let count = 0;
-    // Without a branch: which items are good is chance.
+    // Branch-free, because which items are good is unpredictable.
     for (let k = 0; k < size; k++) {
       order[count] = k;
       count += steps[k]! - from >>> 0 < width ? 1 : 0;
@@ -239,7 +240,7 @@ export class ItemScores {
     return count;
   }
 
-  /** Of items of which the first `sure` are above all others, the best `limit` with ties. */
+  /** The best `limit` items with ties, where the first `sure` are known to be above all others. */
   #cut(items: number[], sure: number, limit: number, column: number): number[] {
     const { columns } = this;
     const [values, sorted] = [this.#values, this.#picked];
@@ -264,7 +265,7 @@ export class ItemScores {
     this.#marks = marks;
   }
 
-  /** Makes room for so many more to be touched. */
+  /** Makes room for this many more touched items. */
   #widen(room: number): void {
     const touched = new Uint32Array(Math.max(2 * this.#touched.length, this.#size + room));
     touched.set(this.#touched);

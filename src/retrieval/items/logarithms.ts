@@ -1,5 +1,5 @@
 /**
- * ln(1 + x) of many numbers, from tables: a fraction of the time of `Math.log1p`.
+ * ln(1 + x) of many numbers, from tables, in a fraction of the time of `Math.log1p`.
  *
  * With y = 1 + x = 2^e · m, m₀ ≤ m the nearest of 1,024 steps below it and d = m / m₀ − 1 < 2^−10,
  *

@@ -1,6 +1,6 @@
 /**
- * The neighbours of all items: a hash table a row (open addressing from item index to a few weights), and all rows
- * in one slab, so that an update is one cache line and a row costs nothing but its slots.
+ * The neighbours of all items: one hash table per row (open addressing from item index to a few weights), with all rows
+ * in one slab, so that an update touches one cache line and a row costs only its slots.
  *
  * ```text
  *   slab   │ key a b c │ key a b c │ ·           │ key a b c │ ...      words of 4 bytes; key = item index + 1, 0 = free
@@ -23,23 +23,23 @@ const SLOTS = 1;
 const SIZE = 2;
 const MIN_SLOTS = 16;
 const MIN_WORDS = 1 << 12;
-/** Units from which a weight has few digits for another one. */
+/** Weight from which adding a unit loses most of its digits. */
 const LARGE = 2 ** 16;
 
 /** Rows by item index. Lookups and updates are O(1). */
 export class NeighbourRows {
   #keys = new Uint32Array(MIN_WORDS);
   #weights = new Float32Array(this.#keys.buffer);
-  /** Words of the slab that were given out; those in rows; and free blocks by the number of their slots. */
+  /** Words of the slab that were allocated; those in use by rows; and free blocks by their number of slots. */
   #end = 0;
   #live = 0;
   #free = new Map<number, number[]>();
-  /** By item, side by side: where its row begins, its slots (0 = no row), its entries, and nothing. */
+  /** Four words per item: where its row begins, its slots (0 = no row), its entries, and padding. */
   #heads = new Uint32Array(256 * HEAD_WORDS);
-  /** From which weight on sums are rounded by turns, and the part of a step of float32 that is added now before. */
+  /** Weight from which sums are dithered, and the fraction of a float32 step that is added before rounding. */
   #large = Infinity;
   #turn = 0;
-  /** What {@linkcode NeighbourRows.warm} read, which is of no use: without it nothing would be read. */
+  /** Sink for what {@linkcode NeighbourRows.warm} reads, so that the loads are not optimised away. */
   #warmth = 0;
   /** Scratch of {@linkcode NeighbourRows.collect}, and of {@linkcode NeighbourRows.keep}. */
   #slots = new Uint32Array(256);
@@ -93,7 +93,7 @@ export class NeighbourRows {
   }
 
   /**
-   * Finds the first words of the slots in use of an item's row: they are in {@linkcode NeighbourRows.slots} until the
+   * Finds the slots in use of an item's row and puts their first words into {@linkcode NeighbourRows.slots}, until the
    * next call.
    *
    * @returns How many there are.
@@ -105,7 +105,7 @@ export class NeighbourRows {
     }
     const [keys, slots] = [this.#keys, this.#slots];
     let size = 0;
-    // Without a branch: which slots are free is chance.
+    // Branch-free, because which slots are free is unpredictable.
     for (let at = begin; at < end; at += SLOT_WORDS) {
       slots[size] = at;
       size += Math.min(keys[at]!, 1);
@@ -180,9 +180,9 @@ export class NeighbourRows {
   }
 
   /**
-   * Says which signal is counted next, and the unit of what it adds. A large weight may be the nearest float32 to its
-   * sum with a unit, however often one is added: so sums are rounded up or down by turns, and on average nothing is
-   * lost. Multiples of the golden ratio are evenly spread, whatever the period of a stream.
+   * Sets the signal that is counted next, and the unit that it adds. Adding a unit to a large float32 may round back to
+   * the same number every time, so sums are rounded up or down in turn, and on average nothing is lost. The turns are
+   * multiples of the golden ratio, which are spread evenly whatever the period of a stream.
    */
   turn(signal: number, unit: number): void {
     this.#large = LARGE * unit;
@@ -262,7 +262,7 @@ export class NeighbourRows {
     return begin + offset;
   }
 
-  /** Takes the free slot at `at`, or one in a larger row. @returns Where the slot is. */
+  /** Uses the free slot at `at`, or one in a larger row. @returns Where the slot is */
   #insert(item: number, other: number, at: number): number {
     const head = item * HEAD_WORDS;
     const size = this.#heads[head + SIZE]! + 1;
@@ -276,7 +276,7 @@ export class NeighbourRows {
     return at;
   }
 
-  /** Moves a row into another block, of so many slots. */
+  /** Moves a row into another block with this many slots. */
   #rehash(item: number, slots: number): void {
     const to = this.#take(slots);
     const head = item * HEAD_WORDS;
@@ -304,7 +304,7 @@ export class NeighbourRows {
     this.#heads[head + SLOTS] = slots;
   }
 
-  /** Gives out an empty block; rows may move. @returns Its first word. */
+  /** Allocates an empty block; rows may move. @returns Its first word */
   #take(slots: number): number {
     const words = SLOT_WORDS * slots;
     let begin = this.#free.get(slots)?.pop();
@@ -317,7 +317,7 @@ export class NeighbourRows {
     return begin;
   }
 
-  /** Gives a block back, empty. */
+  /** Frees a block and clears it. */
   #release(begin: number, slots: number): void {
     this.#keys.fill(0, begin, begin + SLOT_WORDS * slots);
     this.#live -= SLOT_WORDS * slots;
@@ -359,7 +359,7 @@ export class NeighbourRows {
   }
 }
 
-/** Where the entry of an item is looked for first: to be cut to the length of the row. */
+/** Where the search for an item's entry starts, before reduction to the length of the row. */
 function homeOf(item: number): number {
   return Math.imul(item, 0x9e3779b1) >>> 5 & -SLOT_WORDS;
 }

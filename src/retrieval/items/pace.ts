@@ -1,15 +1,15 @@
 /**
- * How fast a stream runs, so that no window is fitted to one data set.
+ * Measures how fast a stream runs, so that no window has to be fitted to one data set.
  *
  * Two behaviours of a user happen together when they are within {@linkcode Pace.farMs}, 64 median gaps between two
- * behaviours of a user, and on the same page when they are within {@linkcode Pace.nearMs}.
- * Both have a floor, since what a client sends item by item says nothing about people, and no user outweighs the others:
- * of each user's newest behaviours only {@linkcode OF_USER} gaps of a kind count.
+ * behaviours of a user, and on the same page when they are within {@linkcode Pace.nearMs}. Both have a floor, since
+ * bursts that a client sends say nothing about people. No user outweighs the others: of each user's newest behaviours
+ * only {@linkcode OF_USER} gaps of each kind count.
  *
- * A slow stream forgets more slowly. Counts have half-lives of hours to months, so in a stream of ten behaviours a
- * day they would decay before they mean anything. Time therefore advances by at most {@linkcode SIGNAL_MS} per
- * signal. What a stream does not use of that is saved for its pauses, up to {@linkcode KEPT_MS}, so that with 600
- * signals a day or more, time is event time except in longer pauses.
+ * A slow stream forgets more slowly. Counts have half-lives of hours to months, so in a stream of ten behaviours a day
+ * they would decay before they mean anything. Time therefore advances by at most {@linkcode SIGNAL_MS} per signal. What
+ * a stream does not use of that allowance is saved for its pauses, up to {@linkcode KEPT_MS}, so with 600 signals a day
+ * or more, time is event time except in longer pauses.
  *
  * @module
  */
@@ -21,14 +21,14 @@ import { TimeScale } from "../../features/pooled/time_scale.ts";
 /** 50,000 signals in 90 days, the longest half-life. */
 const SIGNAL_MS = 150_000;
 const KEPT_MS = 30 * 86_400_000;
-/** How long a page lasts, in median gaps, and at least. */
+/** How long a page lasts: in median gaps, and the minimum. */
 const PAGE_GAPS = 2;
 const PAGE_MS = 60_000;
 /** Shortest half-life of what happens together. */
 const HOUR_MS = 3_600_000;
-/** Behaviours that follow each other sooner are one act. */
+/** Behaviours closer together than this are one act. */
 const ACT_MS = 1000;
-/** Most gaps of a user that count, of those between acts and of those within. */
+/** Most gaps per user that count: between acts, and within acts. */
 const OF_USER = 20;
 
 /** The part of a signal that is read. */
@@ -43,7 +43,7 @@ export class Pace {
   readonly name = "pace";
   /** Largest event time; NaN before the first signal. */
   #newest = NaN;
-  /** How far time may advance from there, milliseconds. */
+  /** Unused allowance: how far time may still advance, milliseconds. */
   #kept = 0;
   /** Milliseconds of event time that were skipped. */
   #left = 0;
@@ -70,7 +70,7 @@ export class Pace {
     return time - this.#left - (gap > this.#kept ? gap - this.#kept : 0);
   }
 
-  /** Begins or ends to take event time as it is, while signals are learnt again that were counted by it. */
+  /** Starts or stops using event time unchanged, while relearning signals that were counted by it. */
   catchUp(begins: boolean): void {
     this.#isCalendar = begins;
   }

@@ -1,5 +1,5 @@
 /**
- * Proposing from scores by item, and from lists by counts: what most sources do with what they know.
+ * Proposes from scores by item, or from lists sorted by counts: what most sources need.
  *
  * @module
  */

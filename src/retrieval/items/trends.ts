@@ -1,7 +1,7 @@
 /**
- * What is in demand right now: behaviours per item, halved every few hours (of the stream's {@linkcode Pace}), and
- * the list of the best. A second count, halved more slowly, tells how long ago they were: of n behaviours of age a,
- * the one has n · 2^(−a/h) left and the other n · 2^(−a/H).
+ * What is in demand right now: behaviours per item, halved every few hours (of the stream's {@linkcode Pace}), and the
+ * list of the best. A second count, halved more slowly, tells their age: of n behaviours of age a, the first count has
+ * n · 2^(−a/h) left and the second n · 2^(−a/H).
  *
  * @module
  */
@@ -46,7 +46,7 @@ export class Trends {
     this.counts.moveTo(this.#pace.at(time));
   }
 
-  /** Counts a behaviour. @param weight What it counts, above 0 */
+  /** Counts a behaviour. @param weight How much it counts, above 0 */
   learn(item: number, at: number, weight = 1): void {
     const time = this.#pace.at(at);
     const slower = raise(this.#slower.score(item), time, SLOWER * this.#halfLifeMs, weight);

@@ -1,5 +1,5 @@
 /**
- * The records on the changelog that signals are durable by: a snapshot in pieces, and the journals since.
+ * The records on the changelog that make signals durable: a snapshot in pieces, and the journals since.
  *
  * ```text
  *   commit   1      2      3      4      5      6      7
@@ -16,12 +16,12 @@ import { reasonOf } from "../../values/reason.ts";
 export const RETRIEVAL_KEY = "retrieval:";
 const JOURNAL_KEY = `${RETRIEVAL_KEY}journal:`;
 const SNAPSHOT_KEY = `${RETRIEVAL_KEY}snapshot:`;
-/** A record of a snapshot: well below what brokers take. */
+/** Size of a snapshot's records, well below what brokers accept. */
 export const CHUNK_BYTES: number = 512 * 1024;
-/** Journals that weigh less make no snapshot. */
+/** Journals smaller than this are not replaced by a snapshot. */
 const MIN_JOURNAL_BYTES = 1 << 20;
 
-/** A record to write; an empty value is one that is not needed any more. */
+/** A record to write; an empty value deletes one that is no longer needed. */
 export interface RetrievalRecord {
   /** Key on the topic `statistics`. */
   readonly key: string;
@@ -29,19 +29,19 @@ export interface RetrievalRecord {
   readonly value: Uint8Array;
 }
 
-/** Says which of many records cannot be read. */
+/** Names the record that cannot be read. */
 export class DamagedChange extends SyntaxError {
   /** Key of the record; of a snapshot, that of its first piece. */
   readonly key: string;
 
-  /** Wraps what reading a record has thrown. */
+  /** Wraps the error that reading a record has thrown. */
   constructor(key: string, cause: unknown) {
     super(reasonOf(cause), { cause });
     this.key = key;
   }
 }
 
-/** What reading gives. @throws DamagedChange what it throws */
+/** The result of reading. @throws DamagedChange with the error that reading throws */
 export function readingChange<T>(key: string, read: () => T): T {
   try {
     return read();
@@ -52,7 +52,7 @@ export function readingChange<T>(key: string, read: () => T): T {
 
 const GONE = new Uint8Array(0);
 
-/** Knows which journals and which pieces of a snapshot stand on the log, and what they weigh. */
+/** Knows which journals and which pieces of a snapshot are on the log, and their sizes. */
 export class SignalChangelog {
   /** Keys of the journals. */
   #journals: string[] = [];
@@ -67,7 +67,7 @@ export class SignalChangelog {
     return this.#journalBytes + sizeOf(journals) > Math.max(least, this.#snapshotBytes);
   }
 
-  /** Adds journals behind those that there are. */
+  /** Appends journals. */
   add(journals: readonly Uint8Array[]): readonly RetrievalRecord[] {
     this.#journalBytes += sizeOf(journals);
     return journals.map((value) => {
@@ -77,7 +77,7 @@ export class SignalChangelog {
     });
   }
 
-  /** Puts a snapshot in the place of all that there is. */
+  /** Replaces everything by a snapshot. */
   replace(snapshot: Uint8Array): readonly RetrievalRecord[] {
     const records: RetrievalRecord[] = this.#journals.map((key) => ({ key, value: GONE }));
     const chunks = Math.ceil(snapshot.length / CHUNK_BYTES);

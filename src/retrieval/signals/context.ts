@@ -1,5 +1,5 @@
 /**
- * What a user did before, in typed arrays that are filled again and again: a behaviour makes no garbage.
+ * What a user did before, in typed arrays that are reused, so that a behaviour makes no garbage.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export class ContextBuffer implements Context {
     this.strengths = new Float32Array(capacity);
   }
 
-  /** Appends a behaviour that came before all that are there; there must be room. */
+  /** Appends a behaviour that is older than all the others; there must be room. */
   push(item: number, time: number, liked: boolean, strength: number = liked ? 1 : -1): void {
     const at = this.size++;
     this.items[at] = item;
@@ -69,8 +69,8 @@ export function contextOf(before: readonly Before[]): Context {
 }
 
 /**
- * What one more behaviour with an item counts: 1 / (1 + n), n of those before it with the same item, so that no user owns
- * an item by repeating it. About a sixteenth of all that a user does can count for one item among 40 behaviours before it.
+ * The weight of a further behaviour with an item: 1 / (1 + n), if n of those before it are with the same item, so that
+ * repeating an item does not let a single user dominate it.
  */
 export function repeatWeight({ size, items }: Context, item: number): number {
   let had = 0;

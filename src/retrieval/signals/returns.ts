@@ -1,10 +1,10 @@
 /**
- * Whether people come back to items. Where they do, lists may have what the user had already; where they do not, such
+ * Learns whether people return to items. If they do, lists may contain items that the user already had; if not, such
  * items would take the places of others.
  *
- * A *return* is a wanted behaviour with an item on which the user had acted in the same way, among the behaviours that are
- * kept: a purchase after a click is none. Behaviours of users who have done something before count, with n behaviours
- * before them, 10 / (10 + n), so that what one user says grows with the logarithm of what that user does.
+ * A *return* is a wanted behaviour with an item on which the user had acted in the same way, among the kept behaviours;
+ * a purchase after a click is not one. A behaviour counts 10 / (10 + n) if the user has n ≥ 1 behaviours before it, so
+ * a user's influence grows with the logarithm of their activity.
  *
  * @module
  */
@@ -12,13 +12,13 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 
-/** Behaviours of a user after which one more counts half. */
+/** Number of a user's behaviours after which a further one counts half. */
 const HALF = 10;
-/** Weight of the behaviours that are remembered, in the mean. */
+/** Total weight of the remembered behaviours. */
 const KEPT = 5000;
-/** Weight with which it begins, without a return. */
+/** Initial weight, without a return. */
 const BEGIN = 50;
-/** Share of returns from which on people come back, and from which on they still do. */
+/** Share of returns above which people count as returning, and below which they no longer do. */
 export const RETURNS = 0.02;
 const STILL_RETURNS = 0.01;
 
@@ -29,7 +29,7 @@ export class Returns {
   #comeBack = false;
   readonly #given: boolean | undefined;
 
-  /** @param given What was configured; `undefined` = the behaviours decide */
+  /** @param given The configured value; `undefined` = the behaviours decide */
   constructor(given?: boolean) {
     this.#given = given;
   }
@@ -39,7 +39,7 @@ export class Returns {
     return this.#given === undefined;
   }
 
-  /** Whether lists may have what the user had. */
+  /** Whether lists may contain items that the user already had. */
   get expected(): boolean {
     return this.#given ?? this.#comeBack;
   }

@@ -1,7 +1,6 @@
 /**
- * What retrieval learns from: a behaviour and what the user had done before it. A signal is complete in itself,
- * so a journal of signals is enough to bring any copy of the retrieval state up to date, in the same task after
- * a crash or in another one.
+ * What retrieval learns from: a behaviour and what the user did before it. A signal is self-contained, so a journal of
+ * signals can bring any copy of the retrieval state up to date, in the same task after a crash or in another one.
  *
  * @module
  */
@@ -12,7 +11,7 @@ import type { Formats } from "../../codec/formats.ts";
 import { Dictionary, readDictionary } from "../../codec/dictionary.ts";
 import { type Context, ContextBuffer } from "./context.ts";
 
-/** Most behaviours before a signal that it carries: the weight of one that is farther is below 0.06. */
+/** Most previous behaviours that a signal carries: one further back would weigh less than 0.06. */
 export const LEARNT_CONTEXT = 40;
 
 /** One behaviour. */
@@ -25,9 +24,9 @@ export interface Signal {
   readonly time: number;
   /** Whether it is for the item, not against it. */
   readonly liked: boolean;
-  /** What only some read; absent where nobody does, and strengths of the context count as 1 and −1 then. */
+  /** Read by some sources only; if absent, strengths of the context count as 1 and −1. */
   readonly detail?: SignalDetail | undefined;
-  /** Whether it is what a recommendation is for, and no mere part of the past. */
+  /** Whether recommendations aim at it, so that it is more than context. */
   readonly wanted: boolean;
   /** What came before, at most {@linkcode LEARNT_CONTEXT} behaviours. */
   readonly context: Context;
@@ -60,7 +59,7 @@ export interface Raised {
 /** An entry of a journal. */
 export type JournalEntry = Signal | Forgotten | Raised;
 
-/** The context of the behaviour after a signal, when nothing came between. */
+/** The context of the behaviour right after a signal. */
 export function contextAfter({ item, time, liked, detail, context }: Signal): Context {
   const after = new ContextBuffer(Math.min(LEARNT_CONTEXT, context.size + 1));
   after.push(item, time, liked, detail?.strength);
@@ -70,20 +69,20 @@ export function contextAfter({ item, time, liked, detail, context }: Signal): Co
   return after;
 }
 
-/** A journal without details is written in format 1. */
+/** Format of a journal without details. */
 const FORMAT = 2;
 const WITHOUT_DETAILS = 1;
 /** Formats of journals. */
 export const JOURNAL_FORMATS: Formats = { oldest: WITHOUT_DETAILS, newest: FORMAT };
 const FORGET = 1;
 const LIKED = 2;
-/** The context is that after the user's signal before it in the journal: it is not written again. */
+/** The context follows from the user's previous signal in the journal, so it is not written again. */
 const GOES_ON = 4;
 const HAS_STEP = 8;
 const RAISED = 16;
-/** It is no behaviour that a recommendation is for. */
+/** Recommendations do not aim at it. */
 const ASIDE = 32;
-/** It has a detail; and its context, if that is written, has other strengths than 1 and −1. */
+/** It has a detail; and its context, if written, has strengths other than 1 and −1. */
 const DETAILED = 64;
 const GRADED_CONTEXT = 128;
 /** Rings kept for the next journal. */
@@ -117,7 +116,7 @@ class Ring {
     return true;
   }
 
-  /** Takes a context's behaviours in place of those that are here. */
+  /** Replaces its behaviours by those of a context. */
   set({ size, items, times, liked, strengths }: Context): void {
     this.#head = 0;
     this.#size = 0;
@@ -208,7 +207,7 @@ export class SignalJournal {
     this.#entries++;
   }
 
-  /** The bytes of all entries; the journal is empty then. */
+  /** The bytes of all entries; empties the journal. */
   take(): Uint8Array {
     const to = new ByteWriter(this.#body.length + 1024).u8(this.#isDetailed ? FORMAT : WITHOUT_DETAILS);
     this.#strings.encode(to);
@@ -241,7 +240,7 @@ export class SignalJournal {
   }
 }
 
-/** The strength of a behaviour of which only the sign is known. */
+/** The strength of a behaviour whose sign alone is known. */
 function gradeOf(liked: boolean): number {
   return liked ? 1 : -1;
 }

@@ -1,6 +1,6 @@
 /**
- * What a task has taken from the journals of other tasks: where it reads on, and what of it is to be committed. Once
- * committed it is part of the task's own journals.
+ * What a task has taken from the journals of other tasks: the positions reached, and the journals that are not
+ * committed yet. Once committed, they are part of the task's own journals.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { CHUNK_BYTES } from "./changelog.ts";
 /** First byte of a record with journals of others; an own one begins with the format of journals. */
 const OF_OTHERS = 255;
 
-/** Journals of others, and the positions behind them. */
+/** Journals of other tasks, and the positions after them. */
 export class TakenJournals {
   readonly #positions = new Map<number, number>();
   #moved = false;
@@ -20,7 +20,7 @@ export class TakenJournals {
   #records: ByteWriter[] = [];
   #bytes = 0;
 
-  /** Positions behind what was taken, by partition. */
+  /** By partition, the position after what was taken. */
   get positions(): ReadonlyMap<number, number> {
     return this.#positions;
   }
@@ -30,7 +30,7 @@ export class TakenJournals {
     return this.#moved;
   }
 
-  /** Bytes that are to be committed. */
+  /** Bytes that wait for a commit. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -41,7 +41,7 @@ export class TakenJournals {
     this.#moved = true;
   }
 
-  /** Adds a journal to those that are to be committed. */
+  /** Adds a journal to those that wait for a commit. */
   add(journal: Uint8Array): void {
     let record = this.#records.at(-1);
     if (record === undefined || record.length + journal.length > CHUNK_BYTES) {
@@ -51,7 +51,7 @@ export class TakenJournals {
     this.#bytes += journal.length;
   }
 
-  /** The records to be committed, which are then forgotten. */
+  /** Returns the records to commit, and drops them here. */
   take(): Uint8Array[] {
     const records = this.#records.map((record) => record.toBytes());
     this.#records = [];

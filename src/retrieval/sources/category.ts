@@ -24,7 +24,7 @@ export const CATEGORY: SourceKind = {
   weight: 0.3,
   create: ({ lists }) => {
     const scores = new ItemScores();
-    /** By number of a category: its weight, and what an item of it scores for each unit of its popularity. */
+    /** By number of a category: its weight, and the score of an item per unit of its popularity. */
     const [weights, scales] = [new ItemScores(), new ItemScores()];
     return {
       ...byScores(scores),
@@ -41,7 +41,7 @@ export const CATEGORY: SourceKind = {
           scales.add(category, scorePopular(lists, category, weights.get(category), scores));
         }
       },
-      // On the lists of the categories or beyond.
+      // Items on the lists of the categories, or beyond them.
       score: (items, into) => {
         const { popularity } = lists;
         let most = 0;
@@ -98,7 +98,8 @@ function scorePopular(
   const { popularity } = lists;
   let all = 0;
   for (let rank = 0; rank < items.length; rank++) all += popularity.count(items[rank]!);
-  // Between its count, which favours large categories, and its share of them, which favours small ones.
+  // A compromise between an item's count, which favours large categories, and its share of the category, which favours
+  // small ones.
   const scaled = all > 0 ? weight / Math.sqrt(all) : 0;
   const count = Math.min(limit, items.length);
   for (let rank = 0; rank < count; rank++) into.add(items[rank]!, scaled * popularity.count(items[rank]!));

@@ -1,5 +1,5 @@
 /**
- * Which category comes after which: decayed counts of the newest behaviour's first category and the next one's.
+ * Which category follows which: decayed counts of the first category of a behaviour and that of the next one.
  *
  * Bounds: 2,048 categories, the 64 most frequent next ones of each.
  *
@@ -24,7 +24,7 @@ export class CategoryTransitions {
     this.#halfLifeMs = halfLifeMs;
   }
 
-  /** Counts a step from one category to another. */
+  /** Counts a transition from one category to another. */
   learn(from: string, to: string, time: number): void {
     const counts = this.#next.get(from) ?? new Map<string, number>();
     this.#next.delete(from);

@@ -1,5 +1,5 @@
 /**
- * What follows an item, however much later: for each item, those that came within the user's next ten behaviours.
+ * What follows an item, however much later: for each item, those within the user's next ten behaviours.
  *
  * For a behaviour with item i and each of the ten newest ones before it, with item j, x behaviours ago (x = 0 the
  * newest):
@@ -104,7 +104,7 @@ export class Followers {
     }
   }
 
-  /** Writes everything: same signals, same bytes. */
+  /** Writes everything; the same signals give the same bytes. */
   encode(to: ByteWriter, { order, rank }: ItemOrder): void {
     to.f64(this.#origin).uint(this.#limit).uint(this.#touches);
     const known = order.filter((item) => item < this.#counts.length && this.#touched[item]! > 0);
@@ -149,7 +149,7 @@ export class Followers {
     }
   }
 
-  /** What one behaviour at `time` counts. */
+  /** The weight of a behaviour at `time`. */
   #unit(time: number): number {
     const now = this.#pace.at(time);
     if (Number.isNaN(this.#origin)) this.#origin = now;

@@ -1,15 +1,15 @@
 /**
- * A linear item-item model that is kept up item by item: which of the things that a user likes predict that he
- * likes j, each with the others taken into account. It is what EASE and SLIM compute at once for a whole
- * catalogue (Steck, "Embarrassingly Shallow Autoencoders", WWW 2019; Ning and Karypis, ICDM 2011), cut down to
- * the S strongest neighbours of j:
+ * A linear item-item model that is updated item by item: which of the items that a user likes predict that they like j,
+ * taking the others into account. EASE and SLIM compute it for a whole catalogue at once (Steck, "Embarrassingly
+ * Shallow Autoencoders", WWW 2019; Ning and Karypis, ICDM 2011), here it is restricted to the S strongest neighbours of
+ * j:
  *
  * ```text
  *   b_j = argmin ‖x_j − X_S b‖² + λ‖b‖² = (G_SS + λI)⁻¹ G_Sj        G = XᵀX, users × items
  * ```
  *
- * with G the counts of {@linkcode Neighbours}. A column is solved again when its item's count has grown by
- * 30 %, so an item with n likes was solved about log n / log 1.3 times, each O(S³/6) with S = 40.
+ * with G the counts of {@linkcode Neighbours}. A column is solved again when its item's count has grown by 30 %, so an
+ * item with n likes has been solved about log n / log 1.3 times, at O(S³/6) each with S = 40.
  *
  * @module
  */
@@ -29,15 +29,15 @@ const SUPPORT = 40;
 const LAMBDA = 50;
 const GROWTH = 1.3;
 /**
- * No item says more than that who likes it likes the other one. Who comes back to items counts pairs of them again and
- * again: then G is no XᵀX, and solutions grow beyond all bounds unless λ is larger.
+ * Largest weight: liking an item can at most imply liking the other one. Users who return to items count the same pairs
+ * again and again; then G is not XᵀX, and solutions grow without bound unless λ is larger.
  */
 const MOST = 1;
-/** Beyond it nothing is left of any count. */
+/** Half-lives after which nothing is left of any count. */
 const LARGEST_RIDGE = 2 ** 60;
-/** Pairs that were seen less often are chance. */
+/** Pairs seen less often are ignored as chance. */
 const MIN_TOGETHER = 1.5;
-/** Added to a count before it divides: rare items come together by chance. */
+/** Added to a count before dividing by it, because rare items co-occur by chance. */
 const SHRINK = 10;
 
 /** The items that one predicts, in no order, and how strongly. */
@@ -53,7 +53,7 @@ export class LinearItems {
   readonly #supports = new Map<number, number[]>();
   /** By item i: the items j that it predicts. */
   readonly #predicts = new Map<number, Row>();
-  /** By item: likes at the last solution, at that time. */
+  /** By item: its likes when it was last solved, and when that was. */
   readonly #solvedAt = new Map<number, number>();
   /** Scratch: the neighbours of an item, their strengths, those in another order, the strongest, and the equations. */
   #found = new Uint32Array(256);
@@ -67,7 +67,7 @@ export class LinearItems {
     this.#neighbours = neighbours;
   }
 
-  /** Solves the column of the signal's item again if it is due; the counts have the signal already. */
+  /** Solves the column of the signal's item again if it is due; the counts already include the signal. */
   learn({ item, time, liked }: Signal, byId: (a: number, b: number) => number): void {
     if (!liked) return;
     const unit = this.#neighbours.unit(time);
@@ -77,7 +77,7 @@ export class LinearItems {
     this.#solve(item, unit, byId);
   }
 
-  /** Adds Σ b over what the user liked. */
+  /** Adds Σ b over the items that the user liked. */
   score(context: Context, into: ItemScores): void {
     for (let k = 0; k < context.size; k++) {
       if (context.liked[k] === 0) continue;
@@ -124,7 +124,7 @@ export class LinearItems {
       solveInPlace(this.#a, b, ridge / 2);
       ridge *= 2;
     } while (ridge < LARGEST_RIDGE && b.some((weight) => !(Math.abs(weight) <= MOST)));
-    // Negative weights mean "not together" and are of no use to a list of candidates.
+    // Negative weights mean "not together", which does not help to propose candidates.
     const kept = support.filter((_, i) => b[i]! > 0);
     const before = this.#supports.get(item) ?? [];
     for (const other of before) if (!kept.includes(other)) this.#withdraw(other, item);
@@ -186,7 +186,7 @@ export class LinearItems {
     return weights[items.indexOf(item)]!;
   }
 
-  /** An item predicts the other one from now on, or, if it `does` so already, by this weight. */
+  /** Sets the weight with which an item predicts another one; `does` says whether it already does. */
   #predict(by: number, item: number, weight: number, does: boolean): void {
     let row = this.#predicts.get(by);
     if (row === undefined) this.#predicts.set(by, row = { items: [], weights: [] });
@@ -198,7 +198,7 @@ export class LinearItems {
     row.weights.push(weight);
   }
 
-  /** An item that predicts the other one does not any more. */
+  /** Removes an item from those that predict another one. */
   #withdraw(by: number, item: number): void {
     const { items, weights } = this.#predicts.get(by)!;
     const at = items.indexOf(item);
@@ -209,7 +209,7 @@ export class LinearItems {
   }
 }
 
-/** What the user's liked items predict. */
+/** Proposes what the user's liked items predict. */
 export const LINEAR: SourceKind = {
   name: "linear",
   proposals: 60,
@@ -233,8 +233,8 @@ export const LINEAR: SourceKind = {
 /**
  * Solves A x = b for a symmetric positive definite A by elimination; x is in b, A is used up.
  *
- * @param a n × n, and perhaps room behind it; only j ≥ i of its rows i is read
- * @param least Pivots that are smaller count as this: counts that rows have dropped may leave A indefinite.
+ * @param a n × n, possibly with room after it; only j ≥ i of its rows i is read
+ * @param least Lower bound for pivots: dropped counts may leave A indefinite.
  */
 export function solveInPlace(a: Float64Array, b: Float64Array, least = 0): void {
   const n = b.length;

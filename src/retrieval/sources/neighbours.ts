@@ -12,13 +12,13 @@
  * ```
  *
  * with the half-lives far and near of the stream's {@linkcode Pace}, and the same for (j, i): the order within a page
- * is chance, so counts are not directed. u is 1, or `dislikedWeight` for a behaviour against its item. A repeat counts
- * less ({@linkcode repeatWeight}), and of the behaviours with one item j the newest alone. All counts
- * halve every `halfLifeMs` of the pace's time. They are kept in units that grow at that rate, so that nothing has to
- * be decayed until the unit is 2^32 times larger. Powers of time are taken in steps of a 64th of a half-life.
+ * is chance, so counts have no direction. u is 1, or `dislikedWeight` for a behaviour against its item. A repeat counts
+ * less ({@linkcode repeatWeight}), and of several behaviours with the same item j only the newest counts. All counts
+ * halve every `halfLifeMs` of the pace's time. They are kept in units that grow at that rate, so nothing has to be
+ * decayed until the unit is 2^32 times larger. Powers of time are taken in steps of a 64th of a half-life.
  *
- * For an item with more than 512 behaviours, pairs with x ≥ 8 are counted a third as often, at three times the
- * weight: its row has seen enough for that.
+ * For an item with more than 512 behaviours, only a third of the pairs with x ≥ 8 are counted, at three times the
+ * weight: its row has enough data for that.
  *
  * Bounds: a row that has more than `limit` neighbours keeps the best three quarters by far weight. When all rows
  * are beyond the budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a
@@ -45,23 +45,23 @@ export const TOGETHER = 2;
 const FAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.93 ** x);
 const NEAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.97 ** x);
 /**
- * Items with this many behaviours are known well: of pairs farther apart than `DENSE`, one in `THINNED` counts, with
- * the weight of all.
+ * Items with this many behaviours have enough data: of pairs more than `DENSE` apart, one in `THINNED` counts, with the
+ * weight of all.
  */
 const COMMON = 512;
 const DENSE = 8;
 const THINNED = 3;
-/** How much a popular neighbour is marked down: n^−0.2. */
+/** Exponent of the discount on popular neighbours: n^−0.2. */
 const POPULARITY_EXPONENT = 0.2;
 /** Smallest `limit`. */
 const MIN_LIMIT = 16;
-/** The unit of the counts grows to 2 to the power of this; then all are divided by it, which changes no digit. */
+/** The unit of the counts grows to 2 to the power of this; then all are divided by it, without loss of precision. */
 const MAX_EXPONENT = 32;
-/** Beyond it nothing is left of a signal; the other way, what a count is divided by is not 0, nor the result infinite. */
+/** Largest exponent: beyond it nothing is left of a signal, and no division is by 0 or overflows. */
 const LARGEST_EXPONENT = 900;
-/** What is smaller is not counted. */
+/** Smaller increments are not counted. */
 const LEAST = 1e-3;
-/** Steps a half-life, and half-lives after which nothing is left. */
+/** Steps per half-life, and half-lives after which nothing is left. */
 const STEPS = 64;
 const HALVED = Float64Array.from({ length: 20 * STEPS }, (_, step) => 2 ** (-step / STEPS));
 
@@ -73,7 +73,7 @@ export interface NeighboursOptions {
   readonly limit?: number | undefined;
   /** Half-life of the counts, milliseconds of the stream's time (`pace.ts`). @default {7776000000} */
   readonly halfLifeMs?: number | undefined;
-  /** What a behaviour against its item counts, beside 1 for the others. @default {1} */
+  /** The weight of a behaviour against its item, where others count 1. @default {1} */
   readonly dislikedWeight?: number | undefined;
 }
 
@@ -82,7 +82,7 @@ export const NEIGHBOURS_OPTIONS = {
   bytes: count(67_108_864, "memory of all pairs of items, bytes"),
   limit: integer(4096, { minimum: MIN_LIMIT }, "most neighbours of an item"),
   halfLifeMs: positive(7_776_000_000, "half-life of the counts of pairs, in the stream's time"),
-  dislikedWeight: share(1, "weight in pairs of a behaviour that speaks against its item"),
+  dislikedWeight: share(1, "weight in pairs of a behaviour against its item"),
 } satisfies OptionsOf<NeighboursOptions>;
 
 /** The neighbours of all items. */
@@ -95,14 +95,14 @@ export class Neighbours {
   /** Windows and time. */
   readonly pace: Pace;
   #limit: number;
-  /** By item: Σ u of its behaviours; number of behaviours for it; running number of its newest behaviour. */
+  /** By item: Σ u of its behaviours; its behaviours in favour; running number of its newest behaviour. */
   #counts = new Float64Array(256);
   #liked = new Float64Array(256);
   #touched = new Float64Array(256);
   /** By item: its count to the power of −{@linkcode POPULARITY_EXPONENT}; 0 for one that was not counted. */
   #discounts = new Float64Array(256);
   #touches = 0;
-  /** Scratch: the pairs of a signal, and what each of them counts, far, near and together. */
+  /** Scratch: the pairs of a signal, and the far, near and together weight of each. */
   readonly #others = new Uint32Array(LEARNT_CONTEXT);
   readonly #amounts = new Float64Array(3 * LEARNT_CONTEXT);
   /** Time at which the unit was 1; NaN before the first signal. */
@@ -133,12 +133,12 @@ export class Neighbours {
     return item < this.#liked.length ? this.#liked[item]! : 0;
   }
 
-  /** What its popularity leaves of an item's weights as a neighbour: n^−0.2. */
+  /** The discount on an item's weights as a neighbour for its popularity: n^−0.2. */
   discount(item: number): number {
     return item < this.#discounts.length ? this.#discounts[item]! : 0;
   }
 
-  /** What one behaviour at `time` counts. Finite, however long nothing has happened. */
+  /** The weight of a behaviour at `time`; finite, however long nothing has happened. */
   unit(time: number): number {
     if (Number.isNaN(this.#origin)) return 1;
     const exponent = (this.pace.at(time) - this.#origin) / this.#halfLifeMs;

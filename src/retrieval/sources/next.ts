@@ -11,7 +11,10 @@ import type { ServedBank } from "../../bank/served_bank.ts";
 import { BANK_BEHAVIOURS } from "../../bank/bank_tables.ts";
 import type { SourceKind } from "./source.ts";
 
-/** Items that are searched for, for each that is wanted: some may not be recommended. Then so many times more, if need be. */
+/**
+ * Items searched for per item wanted, since some may not be recommended; multiplied by the second number as long as too
+ * few are found.
+ */
 const SEARCHED = 2;
 
 /** What comes next. */
@@ -63,7 +66,7 @@ export const NEXT: SourceKind = {
               found.push({ index: item.index, score: nearest.scoreAt(k) });
             }
           }
-          // Whoever has had most of what is like what they had may have none of the first.
+          // Users who already had most of the similar items may find none of the first ones allowed.
           if (found.length >= limit || nearest.size <= seen) break;
           seen = nearest.size;
         }

@@ -1,5 +1,5 @@
 /**
- * What the neighbours of the newest behaviours score, in one pass for all sources of pairs.
+ * Scores by the neighbours of the newest behaviours, in one pass for all sources of pairs.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import type { CandidateRequest } from "../signals/candidate_request.ts";
 /** Columns of {@linkcode PairScores.scores}: sums over far and near weights, the largest far one, and liked ones alone. */
 export const PAIR_COLUMNS = { far: 0, near: 1, closest: 2, liked: 3, together: 4 } as const;
 
-/** Decay per behaviour of what it says of far and near neighbours, and number of behaviours that count. */
+/** Decay per behaviour for far and near neighbours, and number of behaviours that count. */
 const FAR_STEP = 0.85;
 const NEAR_STEP = 0.9;
 const BOTH_STEP = 0.98;
 const ASKED = 20;
-/** An old behaviour still says this much. */
+/** Minimum weight of an old behaviour. */
 const FLOOR = 0.05;
 /** With this many pairs per known item, scores are scanned item by item instead of pair by pair. */
 const DENSE = 0.5;

@@ -1,6 +1,6 @@
 /**
- * Sources by pairs of items that occur together: within a while, on the same page, by the single most telling
- * behaviour, by liked ones, and liked by the same people at any time. All read what `neighbours.ts` has counted; the
+ * Sources by pairs of items that occur together: within the time `far`, on the same page, by the single most telling
+ * behaviour, by liked behaviours, and liked by the same people at any time. All read the counts of `neighbours.ts`; the
  * first one learns and scores for all of them.
  *
  * @module
@@ -48,7 +48,7 @@ export const LIKED: SourceKind = {
   create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.liked),
 };
 
-/** What is liked by people who like what the user likes, whenever. */
+/** Items liked by people who like what the user likes, at any time. */
 export const TOGETHER_LIKED: SourceKind = {
   name: "together",
   proposals: 60,

@@ -1,5 +1,5 @@
 /**
- * What sources are made of: what they share, and their options.
+ * What sources share, and their options.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export interface SettledCandidateSourceOptions extends CandidateSourceOptions {
   readonly sessions: SessionsOptions;
 }
 
-/** What a source may be made of: what more than one reads is here, what it alone needs it makes of `options`. */
+/** What more than one source reads; what a single source needs it makes from `options`. */
 export interface SourceParts {
   /** The items. */
   readonly catalogue: Catalogue;
@@ -57,7 +57,7 @@ export interface SourceParts {
   readonly returns: Returns;
   /** Which items go together. */
   readonly neighbours: Neighbours;
-  /** What they say of a request. */
+  /** Their scores for a request. */
   readonly pairs: PairScores;
   /** What is in demand now. */
   readonly trends: Trends;

@@ -1,5 +1,5 @@
 /**
- * What everybody does: positives with a long half-life, and behaviours with two short ones.
+ * What is popular with everybody: positives with a long half-life, and behaviours with two short ones.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export const TRENDING: SourceKind = {
   }),
 };
 
-/** Wanted behaviours of this hour: for news, and on the day of a release, a day is long. */
+/** Wanted behaviours of this hour, since a day is long for news, and on the day of a release. */
 export const THIS_HOUR: SourceKind = {
   name: "this-hour",
   proposals: 40,

@@ -1,5 +1,5 @@
 /**
- * All sources. A new one needs its file, and a line here.
+ * All sources. A new source needs its file and a line here.
  *
  * @module
  */

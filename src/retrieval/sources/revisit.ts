@@ -1,5 +1,5 @@
 /**
- * What the user had already, the newest first, where it may come again.
+ * Items that the user already had, newest first, where they may return.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { SourceKind } from "./source.ts";
 const STEP = 0.8;
 const BEHAVIOURS = 60;
 
-/** What the user had. */
+/** Proposes items that the user already had. */
 export const RE_VISIT: SourceKind = {
   name: "re-visit",
   proposals: BEHAVIOURS,

@@ -1,5 +1,5 @@
 /**
- * Session nearest neighbours: what others did in the sessions most like this one (VMIS-kNN of Kersbergen et al.,
+ * Session nearest neighbours: what other users did in the sessions most like this one (VMIS-kNN of Kersbergen et al.,
  * "Serenade", SIGMOD 2022).
  *
  * A session is a user's behaviours with gaps below `gapMs`, until `sessions` others have begun after it. With p the
@@ -32,7 +32,7 @@ const MAX_ITEMS = 50;
 export interface SessionsOptions {
   /** Sessions kept; 0 turns them off. @default {20000} */
   readonly sessions?: number | undefined;
-  /** A longer silence ends a session, milliseconds. @default {1800000} */
+  /** Silence after which a session ends, milliseconds. @default {1800000} */
   readonly gapMs?: number | undefined;
 }
 
@@ -59,15 +59,18 @@ export class Sessions {
   #next = 0;
   /** By user, in the order in which they began. */
   readonly #current = new Map<string, Current>();
-  /** By such a session: to ask for a map's first entry takes as long as many have left it. */
+  /** By such a session. Finding a map's first entry takes time in the number of entries that were deleted. */
   readonly #userOf = new Map<number, string>();
-  /** By item: its sessions, in the order in which they came to it; `undefined` = none. */
+  /** By item: its sessions in order of arrival; `undefined` = none. */
   readonly #byItem: (number[] | undefined)[] = [];
   /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
   readonly #similarity: Float64Array;
   readonly #places: Uint8Array;
   readonly #mask: number;
-  /** By number of sessions with an item: its weight among so many sessions, NaN where it was not asked for since. */
+  /**
+   * By number of sessions with an item: its weight among `seen` sessions, NaN where it has not been computed since that
+   * changed.
+   */
   readonly #idfs = new Float64Array(2 * NEWEST_SESSIONS);
   #idfsOf = -1;
   /** Scratch: similarities in another order. */
@@ -97,7 +100,7 @@ export class Sessions {
     if (sessions.length >= 2 * NEWEST_SESSIONS) sessions.splice(0, NEWEST_SESSIONS);
   }
 
-  /** Forgets whose sessions they were. */
+  /** Drops the name of a user. */
   forget(user: string): void {
     const current = this.#current.get(user);
     if (current === undefined) return;
@@ -105,7 +108,7 @@ export class Sessions {
     this.#userOf.delete(current.session);
   }
 
-  /** Forgets whose sessions all of them were. */
+  /** Drops all user names. */
   forgetAll(): void {
     this.#current.clear();
     this.#userOf.clear();
@@ -186,7 +189,7 @@ export class Sessions {
     this.#trim();
   }
 
-  /** Begins a session of a user, in place of the oldest one where there are too many. */
+  /** Begins a session of a user, and drops the oldest one if there are too many. */
   #begin(user: string, time: number): Current {
     this.forget(user);
     const current = { session: this.#next++, time };
@@ -211,7 +214,7 @@ export class Sessions {
     }
   }
 
-  /** Takes a session out of those of an item, unless it was cut off as one of the oldest of very many. */
+  /** Removes a session from those of an item, unless it was already cut off as one of the oldest. */
   #cut(item: number, session: number): void {
     const sessions = this.#byItem[item];
     const at = sessions?.indexOf(session) ?? -1;
@@ -226,7 +229,7 @@ export class Sessions {
     return this.#byItem[item] ??= [];
   }
 
-  /** ln(1 + sessions / (1 + seen)) of an item that was in so many sessions. */
+  /** ln(1 + sessions / (1 + seen)) of an item that was in `seen` sessions. */
   #idf(seen: number): number {
     const all = this.#next - this.#first;
     if (all !== this.#idfsOf) {

@@ -1,8 +1,8 @@
 /**
- * What proposes candidates, and scores those that others propose.
+ * Sources propose candidates, and score those that other sources propose.
  *
- * A source is a fold over signals, so that the journals of signals bring any copy of it up to date. What it knows is
- * written and read under its name, as are its weights in the blend: a source may come and go, and nothing else changes.
+ * A source is a fold over signals, so the journals of signals can bring any copy of it up to date. Its state and its
+ * weights in the blend are written under its name, so a source may be added or removed without any other change.
  *
  * @module
  */
@@ -21,37 +21,39 @@ export interface ItemOrder {
   readonly rank: Uint32Array;
 }
 
-/** What learns of signals, and is durable under its name: functions that are called alone. */
+/** Learns from signals, and is durable under its name. Its functions are called without `this`. */
 export type SignalFold =
   & { readonly name: string }
   & Pick<SourceActs, "learn" | "forget" | "encode" | "decode">
   & {
-    /** Is called with `true` before, and `false` after, the journals behind a state that does not have it are learnt. */
+    /**
+     * Called with `true` before, and `false` after, relearning the journals that follow a state without this source.
+     */
     readonly catchUp?: (begins: boolean) => void;
   };
 
 /**
- * What a source does: functions of an object without a class, as they are spread and called alone. Between two calls of
- * `ask`, everything is about the request of the first.
+ * What a source does. The functions are spread and called without `this`. Between two calls of `ask`, all others refer
+ * to the request of the first.
  */
 export interface SourceActs {
-  /** Begins with a request. Absent: another source of the same kind does. */
+  /** Prepares for a request. Absent if another source of the same kind does it. */
   ask?(request: CandidateRequest): void;
-  /** The best items, about `limit` of them, in no order: ties at the border are all in, whatever the indices. */
+  /** The best items, about `limit` of them, in no order; ties at the border are all included, whatever the indices. */
   propose(limit: number, may: (item: number) => boolean): readonly number[];
   /**
    * Puts the scores of items, at least 0, into `into`.
    *
-   * @returns The largest; without any, `into` means nothing.
+   * @returns The largest; 0 if no item has a score, and then `into` is undefined.
    */
   score(items: readonly number[], into: Float64Array): number;
   /** The list that is the same for everybody, best first, where there is one. */
   list?(): Uint32Array;
   /** Learns a signal. */
   learn?(signal: Signal): void;
-  /** Forgets whose signals they were: those of a user, or of everybody. */
+  /** Drops the name of a user, or of all users. */
   forget?(user: string | null): void;
-  /** Writes what was learnt: same signals, same bytes. */
+  /** Writes what was learnt; the same signals give the same bytes. */
   encode?(to: ByteWriter, items: ItemOrder): void;
   /** Reads what `encode` wrote. @param itemAt The item at a place of the order. */
   decode?(from: ByteReader, itemAt: (rank: number) => number): void;
@@ -61,16 +63,16 @@ export interface SourceActs {
 export interface Source extends SourceActs {
   /** Its name in answers, experiments, metrics and the blend. */
   readonly name: string;
-  /** Most items that it proposes; 0: it only scores what others propose. */
+  /** Most items that it proposes; 0 = scores candidates, proposes none. */
   readonly proposals: number;
   /** Its weight in the blend before anything was learnt. */
   readonly weight: number;
-  /** Whether its weight is for what the user had already, too, where the others begin with 0. */
+  /** Whether its initial weight also applies to items that the user already had, where others start at 0. */
   readonly judgesReturns?: true;
 }
 
 /** A source as the registry knows it. */
 export interface SourceKind extends Omit<Source, keyof SourceActs> {
-  /** Makes one that has learnt nothing. */
+  /** Creates one that has learnt nothing. */
   create(parts: SourceParts): SourceActs;
 }

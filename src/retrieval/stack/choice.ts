@@ -13,7 +13,7 @@ import { Curvature } from "../../nn/optimisers/curvature.ts";
 const PRECISION = 30;
 /** Steps whose curvature is kept: few weights need few steps, and then soon follow a part that has changed. */
 const NEWEST = 1000;
-/** The least weight: a part that orders the wrong way round is left out, not inverted, and the rest keep an order. */
+/** The smallest weight: a part that orders the wrong way round is left out, not inverted. */
 const LEAST = 1e-3;
 
 /** The mapped scores of a list, by part; only of parts that exist. */
@@ -93,7 +93,7 @@ export class Choice {
     return shares[taken]! / sum;
   }
 
-  /** How far the last step moved the weight of a part, counting only what is above a bound. */
+  /** How far the last step moved the weight of a part, counting only what is above the smallest weight. */
   moved(part: number, above = 0): number {
     const at = this.parts.indexOf(part);
     return Math.max(above, this.#weights[at]!) - Math.max(above, this.#before[at]!);
@@ -121,7 +121,7 @@ export class Choice {
   }
 }
 
-/** What was taken of a list. */
+/** Which candidate of a list was taken. */
 export interface Taken {
   /** Candidates of the list. */
   readonly size: number;

@@ -1,12 +1,12 @@
 /**
- * Scores of a part as they are added up: in units that are usual for the part, and without outliers.
+ * Scores of a part made comparable with those of other parts: in the part's usual units, and without outliers.
  *
  * ```text
  *   z = C asinh((s − median) / (C σ))        σ: how far scores of a list usually are from its median, followed slowly
  * ```
  *
- * The map is monotone, so the order of a part is kept, and nearly linear up to C units: beyond, it grows like a
- * logarithm, so that no part drowns the others by the size of its numbers.
+ * The map is monotone, so it keeps the order of a part. It is nearly linear up to C units and grows like a logarithm
+ * beyond, so that no part drowns the others by the size of its numbers.
  *
  * @module
  */
@@ -15,19 +15,22 @@
 const C = 5;
 /** Share of a new list in σ. */
 const FOLLOW = 1 / 1000;
-/** Most σ that a list counts as: a broken one moves σ by a tenth, and where all are large σ still grows fast. */
+/**
+ * Upper bound, in σ, for the scale of a list: a broken list moves σ by a tenth, and if all lists are large, σ still
+ * grows fast.
+ */
 const MOST_SPREAD = 100;
 /** Most units. */
 const MOST = 1e12;
 
 /** Maps the scores of one part. */
 export class PartScores {
-  /** σ; 0 = no list has said yet. */
+  /** σ; 0 = no list has been seen yet. */
   unit = 0;
   /** Scratch: the finite scores of a list, ascending. */
   #buffer = new Float64Array(128);
 
-  /** Maps scores of a list. What is not finite is as low as the lowest one; scores that are all the same are 0. */
+  /** Maps the scores of a list. Scores that are not finite count as the lowest one; if all are equal, they are 0. */
   map(scores: ArrayLike<number>, into: Float64Array): void {
     const sorted = this.#sorted(scores);
     const [lowest, middle] = [sorted[0] ?? 0, sorted[sorted.length >> 1] ?? 0];
@@ -57,7 +60,7 @@ export class PartScores {
   }
 }
 
-/** The mean distance from the median, of the inner half; of all where those are equal. */
+/** The mean distance of the inner half from the median; of all scores if the inner half are equal. */
 function spreadOf(sorted: Float64Array): number {
   const { length } = sorted;
   const middle = sorted[length >> 1] ?? 0;

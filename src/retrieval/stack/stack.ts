@@ -1,34 +1,34 @@
 /**
- * The order `auto`: a mixture of everything that can order candidates, in which each order counts as much as it has
+ * The order `auto`: a mixture of everything that can order candidates, in which each order counts by how well it has
  * predicted what was taken.
  *
- * *Parts* score the candidates of a list: the blend, the pair head, the bank, the click model. Each set of parts with
- * the blend, and head and bank each alone, is an order: the sum of their scores ({@linkcode PartScores}) with weights
- * learnt from what is taken ({@linkcode Choice}). Orders with the blend start out as the blend. A list is ordered by
- * the sum of all orders, each weighted by its mass q; mixing costs nothing, since weights are added up, not lists.
- * Masses follow the reciprocal rank r and the probability p that each order gave to the one of K candidates that was
- * taken, so nothing waits for a proof:
+ * *Parts* score the candidates of a list: the blend, the pair head, the bank, the click model. An *order* is a
+ * combination of parts: the blend with any of the others, or head or bank alone. It ranks by a weighted sum of their
+ * scores ({@linkcode PartScores}), with weights learnt from what is taken ({@linkcode Choice}); orders with the blend
+ * start out as the blend. A list is ranked by the sum of all orders, each weighted by its *mass* q. Mixing costs
+ * nothing, since the weights are added up, not the lists. Masses follow the reciprocal rank r and the probability p
+ * that each order gave to the candidate that was taken out of K:
  *
  * ```text
  *   q ← (1 − RENEWED) q eᵍ Σ q / Σ q eᵍ + RENEWED (mean of q)      g = 2 r + ½ ln(p + 1/K)
  * ```
  *
- * over the orders whose parts all have scores; the sum of their masses stays, so a list is no evidence about a part
- * without scores (Freund et al., "Using and combining predictors that specialize", STOC 1997). An order that is
- * better by d per choice has most of the mass after some ln(1/q)/d choices. Each additional part starts with a fifth
- * of the mass, which keeps noise out; renewal lets an order come back within ten nats (Herbster and Warmuth,
- * "Tracking the best expert", Machine Learning 1998), so past success does not save a part that fails. The order is
- * what matters, hence r; p carries more information per list. By p alone, the blend would keep its mass beside a head
- * that is less sure of itself but orders better.
+ * over the orders whose parts all have scores. The sum of their masses stays the same, so a list is no evidence about a
+ * part without scores (Freund et al., "Using and combining predictors that specialize", STOC 1997). An order that is
+ * better by d per choice has most of the mass after some ln(1/q)/d choices. Each additional part starts with a fifth of
+ * the mass, which keeps noise out; renewal lets an order come back within ten nats (Herbster and Warmuth, "Tracking the
+ * best expert", Machine Learning 1998), so past success does not protect a part that fails. The gain uses r because
+ * rank is what matters, and p because it carries more information per list. With p alone, the blend would keep its mass
+ * against a head that is less confident but ranks better.
  *
- * **The model.** Orders with the model start at the share that the learner's proof gives it (`proof.ts`), which
- * judges it on outcomes of lists: half, or all; at share 0 the model is left out. An item taken from a list that this
- * engine ordered is no evidence about the model here: users can only take what was shown, which favours whatever ordered
- * the list. Every other behaviour is evidence. On lists without the model's scores, an order with the model follows the
- * one with its other parts: the same gain, and the same step, of which the model takes its share of what the blend
- * gains. So what head and bank have gained is still theirs when the model gets its share.
+ * **The model.** An order with the model starts with the share that the learner's proof (`proof.ts`), which judges the
+ * model on outcomes of lists, gives it: a half or all. At share 0 the model is left out. An item taken from a list that
+ * this engine ordered is no evidence about the model: users can only take what was shown, which favours whatever
+ * ordered the list. Every other behaviour is evidence. On lists without the model's scores, an order with the model
+ * copies the order with its other parts: the same gain, and the same step, in which the model takes its share of the
+ * blend's part. So head and bank keep what they have gained when the model gets its share.
  *
- * Behaviours of a user with many of the newest ones count less, in what is renewed and forgotten, too, so that no single
+ * Behaviours of a user who made many of the newest ones count less, also for renewal and forgetting, so that no single
  * user decides for all.
  *
  * @module
@@ -48,12 +48,12 @@ export type Part = typeof PARTS[number];
 /** The scores of a list by part, larger is better; `null` = the part has no scores. */
 export type ScoresByPart = Readonly<Record<Part, ArrayLike<number> | null>>;
 
-/** Sets of parts are numbers, one bit per part; this one is the blend. */
+/** Sets of parts are bit masks, one bit per part; this one is the blend. */
 const BLEND = 1;
 const BLEND_PART = PARTS.indexOf("blend");
 const MODEL = PARTS.indexOf("model");
 const SETS = 2 ** PARTS.length;
-/** Shares of the model with which an order may begin. */
+/** Initial shares of the model in an order. */
 const SHARES = [1 / 2, 1];
 /** Factor of the initial mass of an order for each additional part. */
 const MORE = 1 / 5;
@@ -65,11 +65,11 @@ const WITHOUT = 1 / 1000;
 const RENEWED = 1 / 2000;
 /** Initial weight of an order, in the units of {@linkcode PartScores}. */
 const BEGIN = 0.5;
-/** A part with less than this share of the weights is left out, since asking it costs time. */
+/** A part with less than this share of the weights is left out, since computing its scores costs time. */
 const LEAST = 0.02;
-/** Behaviours among which those of one user are counted. */
+/** Number of newest behaviours among which those of a user are counted. */
 const NEWEST = 512;
-/** Times as many of them as a user has in the mean, up to which a user's say is full. */
+/** Up to this many times the mean number of them per user, a user's preferences count in full. */
 const FULL = 2;
 
 /** Which parts order a list. */
@@ -115,17 +115,17 @@ export class Stack {
   }
 
   /**
-   * What a behaviour of a user counts, in (0, 1], so that those among the newest ones count at most twice as much in all
-   * as a mean user's.
+   * The weight of a user's preferences, in (0, 1], so that those of one user count at most twice as much in total as an
+   * average user's.
    *
    * @param user A hash of the user
    */
-  sayOf(user: number): number {
+  preferenceWeightOf(user: number): number {
     const own = this.#counts.get(user);
     return own === undefined ? 1 : Math.min(1, FULL * this.#users.length / (this.#counts.size * own));
   }
 
-  /** The parts that order lists on which these are there. @param modelShare See {@linkcode Stack.scoreBut} */
+  /** The parts that order lists for which these parts have scores. @param modelShare See {@linkcode Stack.scoreBut} */
   partsOf(there: readonly Part[], modelShare: number): readonly Part[] {
     return partsOf(this.#weightsOf(setOf(there), modelShare));
   }
@@ -135,7 +135,7 @@ export class Stack {
    * {@linkcode Stack.modelScores}, times `modelWeight`.
    *
    * @param modelShare The model's share by the learner's proof, 0 to 1; 0 = its scores will not be known
-   * @param there The parts that are there: those that do not order need no scores
+   * @param there The parts that exist: those that do not order need no scores
    */
   scoreBut(
     by: ScoresByPart,
@@ -244,11 +244,14 @@ export class Stack {
     return this.#orders.filter(({ set, share }) => (set & there) === set && (share === 0 || share === begun));
   }
 
-  /** The mean weight of each part, by mass, so that scores are logits as those of an order; valid until the next call. */
+  /**
+   * The mean weight of each part, by mass, so that the scores are logits like those of a single order; valid until the
+   * next call.
+   */
   #weightsOf(there: number, modelShare: number): Float64Array {
     const weights = this.#weights.fill(0);
     const awake = this.#awake(there, modelShare);
-    const all = awake.reduce((all, { mass }) => all + mass, 0); // some have next to no mass where the model is away
+    const all = awake.reduce((all, { mass }) => all + mass, 0); // without the model, some orders have almost no mass
     for (const { choice, mass } of awake) {
       for (const [at, part] of choice.parts.entries()) {
         weights[part] = weights[part]! + mass / all * choice.weights[at]!;
@@ -271,7 +274,7 @@ export class Stack {
     return this.#mapped;
   }
 
-  /** Notes a behaviour of a user. @returns How many of the newest ones before it are theirs */
+  /** Notes a behaviour of a user. @returns How many of the newest ones before it are by the same user */
   #count(user: number): number {
     const known = this.#counts.get(user) ?? 0;
     const oldest = this.#users[this.#next];

@@ -38,7 +38,7 @@ export const SEQUENCE_OPTIONS = {
   hop: count(10, "by how many behaviours the window's start moves"),
   recent: natural(
     20,
-    "with lifelong memory, fewest of the newest behaviours that learning goes back through, from the state before them; see [state](../explanation/state.md)",
+    "with lifelong memory, minimum number of newest behaviours that learning propagates back through; see [state](../explanation/state.md)",
   ),
 } satisfies OptionsOf<SequenceOptions>;
 

@@ -32,17 +32,17 @@ export const HTTP_LIMITS = {
   maxBodyBytes: count(8_388_608, "largest body, both as sent and decompressed"),
   maxInFlightBytes: count(
     67_108_864,
-    "bytes of all bodies that are being read or worked on at a time, an eighth of them for those of at most 8 KB; one more gets 503",
+    "bytes of all bodies in progress, an eighth of them for bodies of at most 8 KB; beyond it, new ones get 503",
   ),
   maxEntries: count(10_000, "most events or items of a body"),
-  answerTimeoutMs: count(2000, "how long an answer is waited for"),
-  maxWaiting: count(1000, "requests that may wait at a time; one more gets 503"),
+  answerTimeoutMs: count(2000, "longest wait for an answer"),
+  maxWaiting: count(1000, "most requests waiting at a time; a further one gets 503"),
   maxConnections: count(
     1000,
-    "open at a time; beyond them the one that has been idle for the longest is closed",
+    "most open connections; beyond it, the one idle for longest is closed",
   ),
   maxBehind: count(
     1_000_000,
-    "on SQLite: events that may wait to be applied; senders of more wait until there are fewer, then get 503",
+    "on SQLite: most events waiting to be applied; further senders wait, then get 503",
   ),
 } satisfies OptionsOf<HttpLimits>;

@@ -49,14 +49,14 @@ const count = z.int().positive();
 export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   keys: field(
     z.array(z.strictObject({
-      name: field(z.string().min(1), "what logs call it"),
+      name: field(z.string().min(1), "name of the key in logs"),
       sha256: field(
         z.string().regex(/^[0-9a-fA-F]{64}$/, "wanted the SHA-256 of the key, 64 hexadecimal digits"),
         'SHA-256 of the key: `printf %s "$KEY" | sha256sum`; a key has at least 16 characters',
       ),
       scopes: field(z.array(z.enum(SCOPES)).min(1), "what it allows"),
     })),
-    "whom to let in; without keys, everybody",
+    "keys that grant access; without any, everybody has access",
     [],
   ),
   rateLimit: field(
@@ -84,13 +84,13 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   ),
   doors: field(
     z.array(z.enum(DOORS)),
-    "other systems whose calls are answered, too; see [migrate from Gorse or Metarank](../how-to/migrate-from-gorse-or-metarank.md)",
+    "other systems whose APIs are served, too; see [migrate from Gorse or Metarank](../how-to/migrate-from-gorse-or-metarank.md)",
     [],
   ),
   gorse: z.strictObject({
     readTypes: field(
       z.array(z.string().min(1).max(64)),
-      "types of feedback that say no more than that somebody saw the item",
+      "types of feedback that only say that somebody saw the item",
       DEFAULT_READ_TYPES,
     ),
   }).partial(),

@@ -30,7 +30,7 @@ export class KafkaClient implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #retryMs: number;
   readonly #coordinators = new Map<string, number>();
-  /** How old what is known of leaders may be, milliseconds. */
+  /** Longest time for which the known leaders are trusted, milliseconds. */
   readonly #maxAgeMs: number;
   #refreshedAt = -Infinity;
   readonly #closing = new AbortController();
@@ -52,12 +52,12 @@ export class KafkaClient implements AsyncDisposable {
 
   /** @throws Error when no broker can be reached in time, refuses the login, or is too old */
   async connect(): Promise<void> {
-    // What is wrong from the start stays so; later it may be that certificates are being replaced.
+    // At the start such an error is permanent; later, certificates may be in the middle of being replaced.
     await this.retry(() => this.#cluster.connect(), (error) => isPassing(error) && !isUntrusted(error));
     const { versions } = await this.any();
     const { api, version, kafka } = NEEDED_VERSION;
     if ((versions[api]?.maxVersion ?? 0) < version) {
-      throw new Error(`Cannot use this Kafka cluster: it is older than ${kafka}`);
+      throw new Error(`Cannot use this Kafka cluster: its brokers are older than ${kafka}`);
     }
   }
 
@@ -78,8 +78,8 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /**
-   * The number of the node that leads a partition. Asks again every while: a leader that is cut off from the others
-   * answers reads as ever, with nothing new.
+   * The number of the node that leads a partition. Looked up again at intervals, because a leader that is cut off from
+   * the others still answers reads, without anything new.
    */
   async leaderId(topic: string, partition: number): Promise<number> {
     if (performance.now() - this.#refreshedAt > this.#maxAgeMs) {
@@ -97,7 +97,7 @@ export class KafkaClient implements AsyncDisposable {
     }
   }
 
-  /** What is known of a topic's partitions; empty before the first metadata. */
+  /** The known partitions of a topic; empty before the first metadata. */
   #partitions(topic: string): ReturnType<Cluster["findTopicPartitionMetadata"]> {
     try {
       return this.#cluster.findTopicPartitionMetadata(topic);
@@ -125,7 +125,7 @@ export class KafkaClient implements AsyncDisposable {
     return await this.#cluster.findBroker(coordinator);
   }
 
-  /** Drops what is known of leaders and coordinators, and fetches metadata. */
+  /** Forgets leaders and coordinators, and fetches metadata. */
   async refresh(): Promise<void> {
     this.#coordinators.clear();
     await this.#refreshMetadata();
@@ -151,8 +151,8 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /**
-   * Connects to a broker by lot, for later refreshes. They ask one that is connected, and if that is a single one that
-   * is cut off from the others, it names the old leaders for ever.
+   * Connects to a random broker, for later refreshes. They ask a connected broker, and if the only one is cut off from
+   * the others, it names the old leaders for ever.
    */
   async #meetOne(): Promise<void> {
     const nodes = this.#cluster.brokerPool.getNodeIds();

@@ -476,8 +476,12 @@ export class KafkaLog implements Log {
   #translate(error: unknown, topic: string): unknown {
     if (!isUnknownTopic(error)) return logErrorOf(error);
     this.#topics.forget(topic);
-    return new LogError("unknown-topic", `Cannot find topic ${topic}: it is gone, or hidden from us`, {
-      cause: error,
-    });
+    return new LogError(
+      "unknown-topic",
+      `Cannot find topic ${topic}: it was deleted, or we have no right to see it`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -17,7 +17,7 @@ const kind: LogKind<KafkaSettings> = {
   options: KAFKA_SETTINGS,
   places: {},
   flags: {
-    "brokers": "Kafka brokers as host:port, with commas between",
+    "brokers": "Kafka brokers as host:port, comma-separated",
     "tls": "encrypt connections to Kafka",
     "tls.caFile": null,
     "tls.certFile": null,

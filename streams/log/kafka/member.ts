@@ -351,7 +351,7 @@ export class KafkaMember implements Membership {
         await coordinator.leaveGroup({ groupId: this.group, memberId }).catch((error) => {
           if (!OUT.has(kafkaType(error) ?? "")) throw error;
         });
-        logger.info("told group {group} that {memberId} is dead", { group: this.group, memberId });
+        logger.info("reported to group {group} that {memberId} is dead", { group: this.group, memberId });
       })
     );
     await ignore(burial, "the next heartbeat tries again");

@@ -23,7 +23,7 @@ export interface KafkaConnection {
   readonly authenticationTimeout?: number | undefined;
   /** How long before a session ends the client logs in again, milliseconds. @default {10_000} */
   readonly reauthenticationThreshold?: number | undefined;
-  /** How long a broker may be silent when it is asked, milliseconds; then we ask another. @default {10_000} */
+  /** How long a broker may take to answer, milliseconds, before another one is asked. @default {10_000} */
   readonly requestTimeout?: number | undefined;
   /** @internal Opens sockets. @default {net.connect or tls.connect} */
   readonly socketFactory?: KafkaConfig["socketFactory"];
@@ -83,14 +83,14 @@ export const KAFKA_OPTIONS = {
   compression: choice<CompressionChoice>(
     ["auto", "none", "gzip", "snappy", "lz4", "zstd"],
     "auto",
-    "how what is written is compressed; all are read. `auto`: batches below 8 KiB with lz4, others with zstd",
+    "compression of writes; reads accept all. `auto`: lz4 for batches below 8 KiB, zstd for others",
   ),
-  retryMs: count(120_000, "how long an operation is tried again while brokers cannot serve it"),
-  transactionTimeoutMs: count(10_000, "time after which brokers abort what a dead writer has begun"),
-  sessionMs: count(6000, "time without a heartbeat after which others get a member's partitions"),
+  retryMs: count(120_000, "how long an operation is retried while brokers cannot serve it"),
+  transactionTimeoutMs: count(10_000, "time after which brokers abort the transaction of a dead writer"),
+  sessionMs: count(6000, "time without a heartbeat after which a member's partitions go to others"),
   heartbeatMs: count(500, "time between heartbeats"),
   rebalanceMs: count(30_000, "how long a group waits for members that are busy"),
-  replicationFactor: integer(-1, { minimum: -1 }, "copies of each new topic; -1 = as the cluster does"),
+  replicationFactor: integer(-1, { minimum: -1 }, "copies of each new topic; -1 = the cluster's default"),
   fetchBytes: count(1_048_576, "bytes of a partition to fetch at a time"),
   bufferBytes: count(67_108_864, "bytes of records that are held for readers"),
 } satisfies OptionsOf<Omit<KafkaLogOptions, "brokers" | "kafka" | "membersFolder" | "topicConfig">>;

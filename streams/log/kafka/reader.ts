@@ -175,7 +175,7 @@ export class KafkaReader {
         const broker = await this.#client.node(cursor.node);
         cursor.topicId ??= await topicId(broker, topic);
         const from = { topic, topicId: cursor.topicId, partition, offset: asked, maxBytes: fetchBytes };
-        // Nothing is told of the partition where a quota is used up; kafkajs asks again when it may.
+        // The answer is empty while a quota is used up; kafkajs asks again when it may.
         let fetched: Fetched | undefined;
         while (fetched === undefined) {
           this.#client.throwIfClosed();
@@ -208,7 +208,7 @@ export class KafkaReader {
     return new LogError(
       "topic-mismatch",
       `Cannot read ${topic}/${partition} from ${position}: the topic was deleted and created again (its id was ` +
-        `${topicId}, and is ${id}), so that the position means nothing any more; begin at one of the new topic`,
+        `${topicId}, and is ${id}), so the position is meaningless; begin at a position of the new topic`,
     );
   }
 

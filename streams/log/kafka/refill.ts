@@ -126,7 +126,7 @@ class Filler {
       const { topic, partition } = this.#to;
       throw new LogError(
         "closed",
-        `Cannot write to offset ${this.#next} of ${topic}/${partition}: it became ${first}, so others write there; stop them, ` +
+        `Cannot write to offset ${this.#next} of ${topic}/${partition}: it became ${first}, so other programs write there; stop them, ` +
           "delete the topics, and restore again",
       );
     }

@@ -40,8 +40,8 @@ export async function review(
   if (timestamps !== "CreateTime") return remarks;
   return [...remarks, {
     what:
-      `records of ${use.events} have their producers' times: behind a quiet spell the clock of a partition waits for up ` +
-      "to 8 events of producers other than our servers, and lists are settled as much later (docs/explanation/state.md, The clock)",
+      `records of ${use.events} have their producers' times: after a quiet spell, a partition's clock waits for up ` +
+      "to 8 events of producers other than our servers, and lists are settled that much later (docs/explanation/state.md, The clock)",
     remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${use.events} ` +
       "--add-config message.timestamp.type=LogAppendTime, unless programs of yours need those times",
     isProblem: false,
@@ -75,26 +75,26 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
   const alter = "kafka-configs.sh --alter --entity-type topics --entity-name <topic> --add-config";
   const reassign = "kafka-reassign-partitions.sh with three brokers for each partition; " +
     "`kafka.replicationFactor`, or default.replication.factor of the brokers, for topics to come";
-  remark(({ copies }) => copies < 2, `on one broker of ${brokers}, and lost with it`, reassign, true);
+  remark(({ copies }) => copies < 2, `on only one of ${brokers} brokers, and lost with it`, reassign, true);
   remark(
     ({ inSync, needed }) => inSync < (needed ?? 1),
-    "cannot be written to, as too few brokers have all of it",
+    "cannot be written to, because too few brokers are in sync",
     "start the brokers that are away",
     true,
   );
   remark(
     ({ copies, inSync, needed }) => inSync < copies && inSync >= (needed ?? 1),
-    "not on all of its brokers now",
+    "not in sync on all of its brokers",
     "start the brokers that are away, or wait until they have caught up",
   );
   remark(
     ({ copies, needed }) => copies > 1 && needed !== null && needed >= copies,
     "cannot be written to while one broker is away",
-    `${alter} min.insync.replicas=<one less than its copies>`,
+    `${alter} min.insync.replicas=<one less than its replicas>`,
   );
   remark(
     ({ copies, needed }) => copies > 2 && needed === 1,
-    "counts as written on one broker, and may be lost with it",
+    "acknowledged by a single broker, and may be lost with it",
     `${alter} min.insync.replicas=2`,
   );
   return remarks;

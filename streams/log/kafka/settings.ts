@@ -77,15 +77,15 @@ export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka"
   readonly authenticationTimeoutMs?: number | undefined;
   /** How long before its end a session is renewed, milliseconds. @default {10000} */
   readonly reauthenticationThresholdMs?: number | undefined;
-  /** How long a broker may be silent when it is asked, milliseconds. @default {10000} */
+  /** How long a broker may take to answer, milliseconds. @default {10000} */
   readonly requestTimeoutMs?: number | undefined;
 }
 
 /** The message for a secret in a configuration. */
 export const SECRET_MESSAGE =
-  "a secret does not belong in this file: name a file that has it, or set the environment variable";
+  "secrets do not belong in this file: name a file that has it, or set the environment variable";
 
-/** Where secrets, and what goes with them, come from when nothing is named. */
+/** Environment variables for secrets and user names that the settings do not name. */
 export const SECRETS = {
   username: "MEANDER_SASL_USERNAME",
   password: "MEANDER_SASL_PASSWORD",
@@ -115,12 +115,12 @@ const SASL_OPTIONS = {
   ),
   username: text(
     otherwise("`MEANDER_SASL_USERNAME`"),
-    "as whom: the user, or the client that tokens are for",
+    "the user, or the client that tokens are for",
   ),
   passwordFile: text(otherwise("`MEANDER_SASL_PASSWORD`"), "file with the password, or the client's secret"),
   tokenEndpoint: text(
     otherwise("none"),
-    "URL that gives tokens for credentials of the client (`oauthbearer`)",
+    "URL that issues tokens for the client's credentials (`oauthbearer`)",
   ),
   scope: text(otherwise("the endpoint's"), "scope of these tokens"),
   tokenFile: text(otherwise("none"), "file with a token that somebody renews (`oauthbearer`)"),
@@ -132,7 +132,7 @@ const TIMES = {
   connectionTimeoutMs: count(1000, "how long a connection may take"),
   authenticationTimeoutMs: count(10_000, "how long a login may take"),
   reauthenticationThresholdMs: count(10_000, "how long before its end a login is renewed"),
-  requestTimeoutMs: count(10_000, "how long a broker may be silent; then we ask another"),
+  requestTimeoutMs: count(10_000, "how long a broker may be silent before another one is asked"),
 };
 
 /** The options of {@linkcode KafkaSettings}. */
@@ -143,7 +143,7 @@ export const KAFKA_SETTINGS = {
     ["127.0.0.1:9092"],
     "brokers to ask first, as `host:port`",
   ),
-  clientId: text(absent("kafkajs'"), "what we are called in their logs"),
+  clientId: text(absent("kafkajs'"), "our name in the brokers' logs"),
   tls: switchOf(
     { ...TLS_OPTIONS, passphrase: secret },
     false,
@@ -162,8 +162,8 @@ const AWS_IDENTITIES = [
 ];
 
 /**
- * What must be readable: the files of secrets, and the folders of certificates and tokens: what is replaced there is
- * often a link, to another file of the same folder each time.
+ * Paths that must be readable: the files of secrets, and the folders of certificates and tokens, because what is
+ * replaced there is often a link to another file of the same folder.
  */
 export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
   const replaced = [

@@ -56,7 +56,7 @@ export class KafkaTopics {
     if (known === undefined) {
       throw new LogError(
         "unknown-topic",
-        `Cannot find topic ${name}: it does not exist, or is hidden from us`,
+        `Cannot find topic ${name}: it does not exist, or we have no right to see it`,
       );
     }
     const spec = specOf(known);
@@ -153,9 +153,13 @@ export class KafkaTopics {
         const errors: readonly unknown[] = Array.isArray(all) ? all : [error];
         if (errors.some((each) => DENIED.has(kafkaType(each) ?? ""))) {
           const list = topics.map((topic) => `${topic.name} (${describeSpec(topic)})`).join(", ");
-          throw new LogError("unknown-topic", `Cannot create what is missing, as we may not: ${list}`, {
-            cause: error,
-          });
+          throw new LogError(
+            "unknown-topic",
+            `Cannot create missing topics, because we have no right to: ${list}`,
+            {
+              cause: error,
+            },
+          );
         }
         // Another process may have been faster; its spec is checked below.
         const bad = errors.find((each) => kafkaType(each) !== "TOPIC_ALREADY_EXISTS");
@@ -179,8 +183,8 @@ export class KafkaTopics {
     const other = [...(await this.list()).keys()].find((other) =>
       other !== name && flat(other) === flat(name)
     );
-    const why = other === undefined ? "" : `: there is ${other}, which differs in . and _ alone`;
-    return new LogError("topic-mismatch", `Cannot create topic ${name}, as brokers refuse its name${why}`, {
+    const why = other === undefined ? "" : `: there is ${other}, which differs only in . and _`;
+    return new LogError("topic-mismatch", `Cannot create topic ${name}: brokers refuse its name${why}`, {
       cause: error,
     });
   }

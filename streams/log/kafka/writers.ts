@@ -49,7 +49,9 @@ export class KafkaWriter implements Writer {
     } catch (cause) {
       const message = `Cannot commit with writer ${this.id}`;
       if (isFenced(cause)) {
-        this.#failure = new LogError("fenced", `${message}: another with its id was opened`, { cause });
+        this.#failure = new LogError("fenced", `${message}: another writer with its id was opened`, {
+          cause,
+        });
         throw this.#failure;
       }
       this.#failure = new LogError("closed", `${message}: an earlier commit has failed`, { cause });

@@ -179,7 +179,7 @@ export class RecordTable {
       const limit = Math.min(CHUNK, maxRecords - records.length);
       const rows = this.#select.all(next, limit) as unknown as readonly Row[]; // its columns are a row's
       for (const row of rows) {
-        if (row.offset < next) throw this.#damaged(row.offset, `it stands behind offset ${next - 1}`);
+        if (row.offset < next) throw this.#damaged(row.offset, `it comes after offset ${next - 1}`);
         if (row.offset > next && !this.isCompact) throw this.#missing(next, row.offset);
         const record = this.#record(row);
         next = row.offset + 1;
@@ -205,7 +205,7 @@ export class RecordTable {
       const rows = this.#select.all(next, CHUNK) as unknown as readonly Row[]; // its columns are a row's
       for (const row of rows) {
         if (row.offset < next) {
-          problems.push(this.#damaged(row.offset, `it stands behind offset ${next - 1}`));
+          problems.push(this.#damaged(row.offset, `it comes after offset ${next - 1}`));
           return { records, problems };
         }
         if (row.offset > next && !this.isCompact) problems.push(this.#missing(next, row.offset));
@@ -260,7 +260,7 @@ export class RecordTable {
     return new LogError(
       "corrupt",
       `Cannot read offset ${offset} of ${this.topic}/${this.partition} from the log ${this.#path}: ${what}; ` +
-        "the file is damaged: restore it from a copy, and see `check --verify` for all that is damaged",
+        "the file is damaged: restore it from a copy; `check --verify` lists all damage",
     );
   }
 }

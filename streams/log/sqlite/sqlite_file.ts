@@ -200,7 +200,7 @@ export function guarded<Result>(path: string, act: () => Result, what = "use it"
     }
     // Readers, too, share memory in a file beside it.
     const isRefused = /unable to open database file|readonly database/.test(error.message);
-    const remedy = isRefused ? "; this process must be able to write to its folder, also to read it" : "";
+    const remedy = isRefused ? "; even to read it, this process must be able to write to its folder" : "";
     throw new Error(`Cannot use the log ${path}: ${error.message}${remedy}`, { cause: error });
   }
 }

@@ -317,7 +317,7 @@ export class SqliteStore implements LogStore {
   #fail(what: string, cause: Error): Error {
     this.#failure ??= new Error(
       `Cannot write to the log ${this.#path}: ${what} (${cause.message}); ` +
-        "mend the disk and start again, which says what is lost, if anything",
+        "repair the disk and start again; the start says what is lost, if anything",
       { cause },
     );
     logger.error("{message}", { message: this.#failure.message });
@@ -363,7 +363,7 @@ export class SqliteStore implements LogStore {
     }
     const { size } = Deno.statSync(this.#path);
     if (size > CHECKED_BYTES) {
-      logger.info("{path}: is too large for its indices to be looked through; `check --verify` does", {
+      logger.info("{path} is too large to check its indices now; `check --verify` does that", {
         path: this.#path,
       });
     } else this.#file.check(this.#compactTables());

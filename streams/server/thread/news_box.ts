@@ -58,7 +58,7 @@ export class NewsBox implements MetricsListener {
     const news = { answered: this.#answered, rejected: this.#rejected };
     [this.#answered, this.#rejected] = [[], []];
     await this.#tell(news).catch((error) =>
-      logger.debug("cannot tell what was measured: {reason}", { reason: reasonOf(error) })
+      logger.debug("cannot pass measurements on: {reason}", { reason: reasonOf(error) })
     );
   }
 }

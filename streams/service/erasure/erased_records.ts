@@ -26,8 +26,8 @@ export interface Erasure {
 const decoder = new TextDecoder();
 
 /**
- * Users who are looked for all at once. Of each place in a text, the id that begins there is found by its length, bit by
- * bit: at most nine slices a place, however many users there are and whatever the text is.
+ * Searches for many users at once. At each place of a text, the id that begins there is found by its length, bit by
+ * bit: at most nine slices per place, however many users there are and whatever the text.
  *
  * ```text
  *   an id of 13 characters   ■■■■■■■■■■■■■    8 + 4 + 1
@@ -38,10 +38,10 @@ const decoder = new TextDecoder();
  */
 export class SoughtUsers {
   readonly #ids: ReadonlySet<string>;
-  /** Beginnings of the ids that do not begin with another id, which would be found in their place. */
+  /** Prefixes of the ids, except ids that begin with another id, which would be found instead. */
   readonly #marks = new Set<string>();
   readonly #firsts = new Set<number>();
-  /** Largest power of two that an id is as long as. */
+  /** Largest power of two that is not above the length of an id. */
   #longest = 0;
 
   /** @param users ids, none of them empty */
@@ -84,14 +84,17 @@ export class SoughtUsers {
   }
 }
 
-/** The erasure that a record of `events` asks for, if it does. */
+/** The erasure that a record of `events` requests, if any. */
 export function erasureOf({ value, offset }: LogRecord): Erasure | null {
   if (value === null || !mayBe(value, "forget")) return null;
   const decoded = decodeEvent(value);
   return decoded.ok && decoded.event.type === "forget" ? { user: decoded.event.user, offset } : null;
 }
 
-/** Whether a record of `events` hands something over to whom a partition had erased by then; its task has dropped it. */
+/**
+ * Whether a record of `events` hands something over to a user whom a partition had already erased; its task has dropped
+ * it.
+ */
 export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolean {
   if (value === null || !mayBe(value, "merge")) return false;
   const decoded = decodeEvent(value);
@@ -99,7 +102,10 @@ export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolea
     erased.includes(decoded.event.user, decoded.event.time);
 }
 
-/** Whom a record of `events` of another user names: who its session was, or the session that it takes over from. */
+/**
+ * The user whom a record of `events` of another user names: the user that a session was, or the session that it takes
+ * over from.
+ */
 export function namedBy({ value }: LogRecord): readonly string[] {
   if (value === null || !mayBe(value, "alias", "merge")) return [];
   const decoded = decodeEvent(value);
@@ -108,7 +114,7 @@ export function namedBy({ value }: LogRecord): readonly string[] {
   return event.type === "alias" ? [event.of] : event.type === "merge" ? [event.from] : [];
 }
 
-/** Tells which of some users a record of `state` names as what its session was. */
+/** Which of some users a record of `state` names as the user that its session was. */
 export function aliasesOf(users: readonly string[]): (record: LogRecord) => readonly string[] {
   const needles = users.map((user) => [user, latin1(new ByteWriter().string(user).toBytes())] as const);
   return ({ value }) => {
@@ -136,13 +142,13 @@ export function isEventOf({ key, value, offset }: LogRecord, until: ReadonlyMap<
   return value !== null && names(value, new SoughtUsers([...until.keys()].filter(isOld)));
 }
 
-/** Offset of the event that a record of `samples` or `recommendations` came of; `null` when it does not say. */
+/** Offset of the event that a record of `samples` or `recommendations` came from; `null` if it does not say. */
 export function inputOf({ headers }: LogRecord): number | null {
   const offset = Number(headers[INPUT]?.split("/")[1]);
   return Number.isInteger(offset) ? offset : null;
 }
 
-/** Whether a record of `rejected` holds something of one of the users: key, reason or bytes name an id. */
+/** Whether the key, reason or bytes of a record of `rejected` name one of the users. */
 export function isRejectionOf({ key, value }: LogRecord, users: SoughtUsers): boolean {
   if (key !== null && users.has(key)) return true;
   if (value === null) return false;
@@ -154,7 +160,10 @@ export function isRejectionOf({ key, value }: LogRecord, users: SoughtUsers): bo
   }
 }
 
-/** Whether a version of the parameters has rows of one of the users, or names one as gone; what cannot be read has not. */
+/**
+ * Whether a version of the parameters has rows of one of the users, or lists one as removed; an unreadable one does
+ * not.
+ */
 export function hasRowsOf(version: Uint8Array, users: SoughtUsers): boolean {
   try {
     const { tables } = decodeVersion(version);
@@ -174,7 +183,7 @@ function textsOf({ length, places }: RawKeys, bytes: Uint8Array): string[] {
   return Array.from({ length }, (_, n) => decoder.decode(bytes.subarray(places[2 * n], places[2 * n + 1])));
 }
 
-/** Whether bytes that are no record of ours have an id in them: as text, JSON-escaped, or as UTF-16. */
+/** Whether bytes that are not a record of ours contain an id: as text, JSON-escaped, or as UTF-16. */
 function names(bytes: Uint8Array, users: SoughtUsers): boolean {
   // UTF-16 may begin at an even or an odd place.
   const wide = ["utf-16le", "utf-16be"].map((encoding) => new TextDecoder(encoding));
@@ -191,7 +200,7 @@ function isIn(text: string, users: SoughtUsers): boolean {
   return text.includes("\\") && users.isIn(unescaped(text));
 }
 
-/** Whether bytes may be an event of one of some types. Cheap: text with escapes, too, is for the decoder to say. */
+/** Whether bytes may be an event of one of some types. A cheap check: for text with escapes, the decoder decides. */
 function mayBe(value: Uint8Array, ...types: readonly Event["type"][]): boolean {
   const text = decoder.decode(value);
   return text.includes("\\u") || types.some((type) => text.includes(type));

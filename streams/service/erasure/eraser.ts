@@ -69,7 +69,7 @@ import {
 export interface EraserOptions {
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
-  /** Time from one look at the log to the next, milliseconds. @default {5000} */
+  /** Time between checks of the log, milliseconds. @default {5000} */
   readonly lookMs?: number | undefined;
 }
 
@@ -79,12 +79,12 @@ export interface EraserOptions {
  */
 export type ErasureState = "under way" | "fragments" | "done";
 
-/** Erasures that were found together, and the records that are to go. */
+/** Erasures that were found together, and the records to erase. */
 interface Plan {
   readonly partition: number;
   readonly erasures: readonly Erasure[];
   readonly offsets: ReadonlyMap<string, ReadonlyMap<number, readonly number[]>>;
-  /** Ends of `signals` when all that the users did was in them, by partition. */
+  /** By partition, the end of `signals` once everything that the users did was in it. */
   readonly signalsEnds: readonly number[];
   /** Ends of the topics of parameters when all learners had erased the users; `undefined` = they have not. */
   parametersEnds: ReadonlyMap<string, number> | undefined;
@@ -106,12 +106,12 @@ export class Eraser implements AsyncDisposable {
   readonly #options: EraserOptions;
   readonly #group: string;
   readonly #repeated = new Repeated();
-  /** Up to where events were looked through, by partition. */
+  /** By partition, the offset up to which events were scanned. */
   #seen: number[] | undefined;
   #plans: Plan[] = [];
   /** Topics on which others name the user, by place of the erasure. */
   readonly #named = new Map<string, ReadonlySet<string>>();
-  /** What is left of erased records where the log is kept. */
+  /** What the storage of the log still holds of erased records. */
   #left: Scrubbed = "busy";
 
   private constructor(log: ErasableLog, deployment: Deployment, options: EraserOptions) {
@@ -121,7 +121,7 @@ export class Eraser implements AsyncDisposable {
     this.#group = `${deployment.topics.events}-erasures`;
   }
 
-  /** One for a deployment; `undefined` where the log cannot rewrite what it holds. */
+  /** An eraser for a deployment; `undefined` if the log cannot erase records. */
   static for(deployment: Deployment, options: EraserOptions): Eraser | undefined {
     const { log } = deployment;
     return canErase(log) ? new Eraser(log, deployment, options) : undefined;
@@ -138,7 +138,7 @@ export class Eraser implements AsyncDisposable {
     return this;
   }
 
-  /** How far the erasure is that the event at an offset of `events` asks for. */
+  /** How far the erasure is that the event at an offset of `events` requests. */
   stateOf(partition: number, offset: number): ErasureState {
     const isPlanned = this.#plans.some((plan) =>
       plan.partition === partition && plan.erasures.some((erasure) => erasure.offset === offset)
@@ -147,12 +147,12 @@ export class Eraser implements AsyncDisposable {
     return this.#left === "clean" ? "done" : "fragments";
   }
 
-  /** Topics on which others named the user when it was erased; `undefined` = it is not known. */
+  /** Topics on which others named the user when the user was erased; `undefined` = unknown. */
   namedOn(partition: number, offset: number): ReadonlySet<string> | undefined {
     return this.#named.get(`${partition}/${offset}`);
   }
 
-  /** Erases what may go now. @returns Whether nothing is left to be done */
+  /** Erases what may be erased now. @returns Whether nothing is left to do */
   async look(): Promise<boolean> {
     const { partitions, beside } = this.#deployment;
     if (beside?.() != null) return false; // a generation built from the same events has copies that its own eraser finds
@@ -172,7 +172,7 @@ export class Eraser implements AsyncDisposable {
     return this.#plans.length === 0 && this.#left !== "busy";
   }
 
-  /** Ends the look in progress. */
+  /** Ends the check in progress. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#repeated[Symbol.asyncDispose]();
   }
@@ -283,7 +283,7 @@ export class Eraser implements AsyncDisposable {
     plan.parametersEnds ??= await this.#parametersEnds();
     for (const [topic, end] of plan.parametersEnds) {
       const { start } = await this.#log.bounds(topic, 0);
-      // A user who came back since is named again, rightly; then the versions from before must be gone.
+      // A user who came back since is rightly named again; then only the versions from before must be gone.
       if (start < end && await this.#isNamed(topic, erasures)) return false;
     }
     return true;
@@ -316,8 +316,8 @@ export class Eraser implements AsyncDisposable {
     for (const idle of await idleModels(this.#deployment, partition, samplesEnd)) {
       await dropIdle(this.#log, topics, idle);
       logger.warn(
-        "{model} is not at work, and has learnt from users who are erased: what it has learnt is dropped, and it begins " +
-          "anew with the samples that there are when it is run again",
+        "{model} is not running, and has learnt from users who are erased: what it has learnt is dropped; it starts " +
+          "from scratch when it is run again",
         { model: idle.model },
       );
     }
@@ -342,8 +342,9 @@ export class Eraser implements AsyncDisposable {
   }
 
   /**
-   * Drops every other generation that knows one of the users, kept or half built: nothing is running that could take
-   * the users out of its samples, statistics and weights, and the events that would trigger it are about to go.
+   * Drops every other generation that knows one of the users, whether kept or half built: nothing runs that could
+   * remove the users from its samples, statistics and weights, and the events that would trigger this are about to be
+   * erased.
    */
   async #dropOthers({ erasures, offsets, partition }: Plan): Promise<void> {
     const { topics } = this.#deployment;
@@ -364,7 +365,7 @@ export class Eraser implements AsyncDisposable {
         begun = clock();
       });
       logger.warn(
-        "generation {number}, which does not serve, knows users who are erased: it is dropped, and built anew if it is " +
+        "generation {number}, which does not serve, knows users who are erased: it is dropped, and can be built " +
           "wanted",
         { number },
       );

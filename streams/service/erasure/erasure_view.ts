@@ -16,7 +16,7 @@ import type { IdleModel } from "./idle_models.ts";
 export interface Remainder {
   /** Name of the topic. */
   readonly topic: string;
-  /** What it is; `null` = nothing. */
+  /** What remains; `null` = nothing. */
   readonly remains: string | null;
   /** Until when at most, milliseconds since the epoch; `null` = nothing remains, or no end is set. */
   readonly until: number | null;
@@ -30,17 +30,17 @@ export interface ErasureView {
   readonly topics: readonly Remainder[];
 }
 
-/** How far an erasure is, as who looks after it says. */
+/** How far an erasure is, as reported by whatever carries it out. */
 export interface ErasureProgress {
   /** How far it is; `kept` as in {@linkcode ErasureView}. */
   readonly state: ErasureView["state"];
   /** Idle models that have not learnt of it. */
   readonly idle: readonly IdleModel[];
-  /** Topics on which others name the user. @default {it is not known} */
+  /** Topics on which others name the user. @default {unknown} */
   readonly named?: ReadonlySet<string> | undefined;
 }
 
-/** Where an erasure was asked for. */
+/** Where an erasure was requested. */
 export interface ErasurePlace {
   /** Partition of `events`. */
   readonly partition: number;
@@ -51,7 +51,7 @@ export interface ErasurePlace {
 const IN_RECORDS = ["events", "recommendations", "samples", "rejected", "signals"] as const;
 const REPLACED = ["parameters", "state", "lists", "statistics", "figures", "checkpoints"] as const;
 
-/** What a session keeps of the user whom it was. */
+/** What a session keeps of the user that it was. */
 const ALIASES = "the id in aliases of sessions that were the user, until these are erased, too";
 /** What `events` keep of a user. */
 const NAMING =
@@ -59,14 +59,14 @@ const NAMING =
 
 /** A broker deletes no segment that it still writes to. */
 const DROPPED_VERSIONS =
-  "versions that were dropped: no reader sees them, and brokers delete their segments once these are full or old " +
+  "dropped versions: no reader sees them, and brokers delete their segments once these are full or old " +
   "(segment.bytes, segment.ms)";
 
 /**
  * Views an erasure.
  *
- * @param progress as the service says; `null` where no process here knows: it counts as under way
- * @param now milliseconds since the epoch; what is left is reckoned from it once the event itself has gone
+ * @param progress as reported by the service; `null` if no process here knows, which counts as under way
+ * @param now milliseconds since the epoch, from which the remaining time is computed once the event itself is gone
  */
 export async function viewErasure(
   { log, topics }: { readonly log: Log; readonly topics: Topics },
@@ -82,7 +82,7 @@ export async function viewErasure(
     const naming = named ?? new Set([topics.events, topics.state]);
     const remains = (topic: string) =>
       state === "under way"
-        ? "records that are being taken out"
+        ? "records that are being removed"
         : naming.has(topic)
         ? `${maybe}${topic === topics.events ? NAMING : ALIASES}`
         : null;
@@ -125,7 +125,7 @@ export async function viewErasure(
 function checkpointNote({ model, hasCheckpoint }: IdleModel): string[] {
   if (!hasCheckpoint) return [];
   return [
-    `maybe the id in the checkpoint of ${model}, which is not at work, until ${model} is run again and has learnt of it, ` +
+    `maybe the id in the checkpoint of ${model}, which is not running, until ${model} is run again and has learnt of the erasure, ` +
     `or records without a value are appended for its keys (${model}/0, ${model}/1 and so on)`,
   ];
 }
@@ -133,8 +133,8 @@ function checkpointNote({ model, hasCheckpoint }: IdleModel): string[] {
 function versionsNote({ model, versions }: IdleModel): Remainder[] {
   if (versions === null) return [];
   const remains =
-    `maybe the id in versions of ${model}, which is not at work, until ${model} is run again and has ` +
-    "learnt of it, or the topic is deleted";
+    `maybe the id in versions of ${model}, which is not running, until ${model} is run again and has ` +
+    "learnt of the erasure, or the topic is deleted";
   return [{ topic: versions, remains, until: null }];
 }
 

@@ -1,5 +1,5 @@
 /**
- * Idle models, which were run once: what they learnt may name users who were erased since.
+ * Idle models: models that were once run, and whose weights may name users who were erased since.
  *
  * @module
  */
@@ -46,7 +46,10 @@ export async function idleModels(
   return idle;
 }
 
-/** Drops what a model has learnt, so that it begins anew when it is run again. Only the sole owner of a log may do so. */
+/**
+ * Drops what a model has learnt, so that it starts from scratch when it is run again. Only the sole owner of a log may
+ * do this.
+ */
 export async function dropIdle(
   log: Log,
   topics: Deployment["topics"],

@@ -30,13 +30,13 @@ export interface Deployment {
   readonly partitions: number;
   /** Names of the models that are trained. */
   readonly models: readonly string[];
-  /** @internal The tasks at work, by partition. */
+  /** @internal The running tasks, by partition. */
   readonly tasks: () => ReadonlyMap<number, Pick<Task, "others" | "openedAt" | "lastErasure">>;
   /** @internal The topics of a generation that is built beside from the same events; `null` = there is none. */
   readonly beside?: () => Topics | null;
 }
 
-/** The topics on which the models at work have their versions. */
+/** The topics with the versions of the running models. */
 export async function parameterTopics({ log, topics, models }: Deployment): Promise<string[]> {
   const existing = await log.topics();
   const own = models.map((model) => variantTopics(topics, model).parameters);
@@ -53,7 +53,7 @@ export async function neededEvents(
   return Math.min(...(await Promise.all(positions)).map((position) => position ?? 0));
 }
 
-/** Smallest offset of `recommendations` that figures of experiments do not have. */
+/** Smallest offset of `recommendations` that figures of experiments do not include. */
 export async function neededAnswers(deployment: Deployment, partition: number): Promise<number> {
   return await neededByMonitor(deployment, deployment.topics.recommendations, partition);
 }
@@ -112,7 +112,7 @@ export async function journalsEnd({ log, topics }: Deployment, partition: number
   }
 }
 
-/** Without experiments nothing is needed: the first one begins with what there is. */
+/** Without experiments nothing is needed: the first one starts with the records that exist. */
 async function neededByMonitor(
   { log, topics }: Deployment,
   topic: string,

@@ -33,7 +33,7 @@ export interface RetentionOptions {
   readonly clock: () => number;
 }
 
-/** What is kept, and for whom. */
+/** What is kept, and for which deployment. */
 interface Rule {
   readonly topic: string;
   readonly keepMs: number;
@@ -41,7 +41,7 @@ interface Rule {
 }
 
 const HOUR_MS = 3_600_000;
-/** Time from one look at the log to the next. */
+/** Time between checks of the log. */
 const LOOK_MS = 60_000;
 /** Pause after a portion, in times that it took. */
 const PAUSES = 9;
@@ -105,7 +105,7 @@ export class Retention implements AsyncDisposable {
     return this;
   }
 
-  /** Drops what may go now. @returns How many offsets it were. */
+  /** Drops what may be dropped now. @returns The number of offsets. */
   async look(): Promise<number> {
     let dropped = 0;
     const surfaces = await surfaceTopicsOn(this.#log, this.#topics);
@@ -117,7 +117,7 @@ export class Retention implements AsyncDisposable {
       const before = this.#options.now() - keepMs;
       for (let partition = 0; partition < this.#partitions; partition++) {
         const { start, end } = await this.#log.bounds(topic, partition);
-        // Mostly the oldest record is young, and nothing else is asked.
+        // Usually the oldest record is young enough, and nothing else has to be checked.
         const oldest = await this.#log.read(topic, partition, start, { maxRecords: 1 });
         const [first] = oldest.records;
         if ((first?.time ?? Infinity) >= before) {

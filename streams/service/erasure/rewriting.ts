@@ -68,7 +68,7 @@ export class Rewriting {
     return await clearedSignals(this.#deployment, partition) >= signals;
   }
 
-  /** Where a user is named, looked up once: one who comes back is named again, rightly. */
+  /** Where a user is named, looked up once, because a user who comes back is rightly named again. */
   async #findNamed(place: ErasurePlace): Promise<Named> {
     const id = `${place.partition}/${place.offset}`;
     const known = this.#named.get(id);

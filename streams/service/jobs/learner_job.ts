@@ -35,7 +35,7 @@ export interface LearnerSpec<N extends ModelName = ModelName> {
   readonly topics: Topics;
 }
 
-/** A learner at work, here or in another thread. */
+/** A running learner, here or in another thread. */
 export interface LearnerJob extends Job {
   /** Its figures: current, or as last reported. */
   readonly figures: LearnerFigures;
@@ -88,7 +88,7 @@ export class LearningJob implements LearnerJob {
   async step(signal: AbortSignal): Promise<void> {
     const started = this.#now?.() ?? 0;
     if (await this.#learning.step()) {
-      // A commit of a task takes many turns of the event loop: each would wait for a batch to be learnt.
+      // A commit of a task takes many turns of the event loop, each of which would wait for a batch to be learnt.
       if (this.#now) await pause(this.#now() - started, signal);
     } else await this.#learning.step({ waitMs: LEARNER_IDLE_MS, signal });
   }

@@ -7,9 +7,9 @@
  *   a guard rail is broken       ──one commit──> experiments, events (unless the experiment has changed since)
  * ```
  *
- * Figures are judged as they were written down, though an observer may have had more read by then. A crash
- * between the two finds them, and judges them again; after the second one the experiment does not run any more. So it
- * is stopped once, at the same place and for the same reason. One that has changed meanwhile is judged again.
+ * Experiments are judged by the written figures, even if more has been read by then. After a crash between the two
+ * commits the same figures are judged again; after the second commit the experiment no longer runs. So it is stopped
+ * once, at the same place and for the same reason. An experiment that has changed meanwhile is judged again.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import type { Job } from "./worker.ts";
 
 /** Records of a step: a task in the same thread waits for it. */
 const STEP_RECORDS = 32;
-/** Time between two looks at the log when there is nothing new. */
+/** Time between checks of the log when there is nothing new. */
 const IDLE_MS = 1000;
 
 const logger = getLogger(["meander", "experiments"]);
@@ -45,9 +45,9 @@ export interface MonitorStatus {
 
 /** Options of a {@linkcode MonitorJob}. */
 export interface MonitorOptions {
-  /** Time between two times that figures are written down, milliseconds. @default {5000} */
+  /** Time between writes of the figures, milliseconds. @default {5000} */
   readonly checkpointMs?: number;
-  /** Answers and samples after which they are in any case. @default {4096} */
+  /** Answers and samples after which figures are written at the latest. @default {4096} */
   readonly checkpointRecords?: number;
   /** Time between searches for pinned versions that are not needed any more, milliseconds. @default {3_600_000} */
   readonly tidyMs?: number;
@@ -156,7 +156,7 @@ export class MonitorJob implements Job {
     await unlessFenced(this.#experiments.tidy());
   }
 
-  /** Writes down what has changed. */
+  /** Writes the figures that have changed. */
   async #write(): Promise<void> {
     if (this.monitor.isChanged || this.#isOutdated) {
       const { positions } = this.monitor;

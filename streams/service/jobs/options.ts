@@ -46,7 +46,7 @@ export interface LearnerThreadOptions {
   readonly committed?: (commit: CommitReport) => void;
 }
 
-/** A generation that is in memory: what a service begins with that has nothing to restore, once it may. */
+/** A generation that is already in memory: a service starts with it, as soon as it may, without a restore. */
 export interface WarmGeneration {
   /** The model at its newest version. */
   readonly serving: ServingModel;
@@ -54,7 +54,10 @@ export interface WarmGeneration {
   readonly subscriber: ParameterSubscriber;
   /** Its pinned versions. */
   readonly pins: PinnedModels;
-  /** Its tasks, by partition, when they are to answer: until then nothing works. Whoever takes one out disposes of it. */
+  /**
+   * Resolves to its tasks, by partition, when they are to answer; until then nothing runs. Whoever removes a task
+   * disposes of it.
+   */
   readonly tasks: Promise<Map<number, Task>>;
 }
 
@@ -83,7 +86,7 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
   readonly prefix?: string | undefined;
   /** Number of the generation that it runs, whose derived topics it reads and writes. @default {1} */
   readonly generation?: number | undefined;
-  /** @internal The generation, as far as it is in memory already. @default {it is restored} */
+  /** @internal The generation, if it is already in memory. @default {it is restored} */
   readonly warm?: WarmGeneration | undefined;
   /**
    * @internal The topics of a generation that is built beside from the same events, which no record may leave before it

@@ -21,7 +21,7 @@ import type { Topics } from "../../topics/topics.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import type { Job } from "./worker.ts";
 
-/** How long a step waits for an event, and the time between two looks at what has become of the topic. */
+/** How long a step waits for an event, and the time between checks of the topic. */
 const IDLE_MS = 1000;
 
 const logger = getLogger(["meander", "service"]);
@@ -93,7 +93,7 @@ export async function sayRekeyed(
   }
   for (const topic of found) {
     logger.warn(
-      "{topic} was re-keyed to {events} before, and this process does not: what comes to it waits, unless another " +
+      "{topic} was re-keyed to {events} before, but not by this process: new records on it wait, unless another " +
         "process has --rekey-from {topic}",
       { topic, events: topics.events },
     );
@@ -108,6 +108,6 @@ function feederName(topic: string): string {
 export function checkRekey({ events }: Topics, topic: string): void {
   if (topic !== events) return;
   throw new RangeError(
-    `Cannot re-key ${topic} to itself: give the deployment another --prefix, so that its events are another topic`,
+    `Cannot re-key ${topic} to itself: give the deployment another --prefix, so that it has an events topic of its own`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * How work in slices shares a thread with what comes in from outside.
+ * Lets work in slices share a thread with requests from outside.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { setImmediate } from "node:timers";
 
 /** An idle turn of the event loop takes less. */
 const IDLE_TURN_MS = 0.1;
-/** Work of others shows after some turns: so many idle ones mean that there is none. */
+/** Other work becomes visible after some turns; this many idle turns mean that there is none. */
 const IDLE_TURNS = 3;
 /**
  * While there is work, Deno's event loop polls sockets every 61 turns only (the event interval of tokio, on which it
@@ -30,7 +30,7 @@ interface Entry {
   readonly at: number;
 }
 
-/** A thread in which work in slices goes on. */
+/** A thread that runs work in slices. */
 export class SharedThread {
   readonly #now: () => number;
   /** What is in the foreground, oldest first. */
@@ -52,7 +52,7 @@ export class SharedThread {
     return { [Symbol.dispose]: () => void this.#foreground.delete(entry) };
   }
 
-  /** Yields the thread: until others are idle, or for as long as they may have it after such a step. */
+  /** Yields the thread until others are idle, or for as long as a step of this length entitles them to. */
   giveWay(stepMs: number): Promise<void> {
     const begun = this.#now();
     const foregroundMs = Math.max(OTHERS_MS, Math.min(FOREGROUND_MS, FOREGROUND_SHARE * stepMs));

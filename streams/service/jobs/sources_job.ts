@@ -8,7 +8,7 @@
  *   clicks/0  ─┘                                    └──> positions, in the same commit
  * ```
  *
- * One process at a time does it. What keeps it, a source that cannot be read, does not keep the tasks.
+ * One process at a time does it. A source that cannot be read stops this job, not the tasks.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export interface SourcesContext {
   readonly thread: SharedThread;
 }
 
-/** How long a step waits for a record, and the time between two looks at what has become of the topics. */
+/** How long a step waits for a record, and the time between checks of the topics. */
 const IDLE_MS = 1000;
 
 const logger = getLogger(["meander", "service"]);
@@ -101,11 +101,11 @@ export class SourcesJob implements Job {
       }),
     );
     const names = followed.map(({ topic }) => topic).join(", ");
-    logger.info("takes in {names}: {lag} records wait", { names, lag: await feeder.lag() });
+    logger.info("follows the topics of {names}: {lag} records wait", { names, lag: await feeder.lag() });
     return new SourcesJob(feeder, logs.move(), now);
   }
 
-  /** How far behind each partition was a second ago: a log of others may not answer now. */
+  /** How far behind each partition was a second ago, since another cluster may not answer right now. */
   get lags(): readonly SourceLag[] {
     return this.#lags;
   }

@@ -66,7 +66,7 @@ export class TaskJob implements Job {
     return { left, share: left === 0 ? 1 : (this.task.next - begin) / (end - begin) };
   }
 
-  /** Why it cannot be relied on although it continues, for people. */
+  /** Why its results are unreliable although it continues, for people. */
   get complaint(): string | undefined {
     return this.#changes?.grown?.message;
   }

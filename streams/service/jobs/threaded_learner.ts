@@ -78,7 +78,7 @@ export class ThreadedLearner implements LearnerJob {
 
   /** As last reported by the thread. */
   get figures(): LearnerFigures {
-    if (this.#figures === undefined) throw new Error("Cannot tell of a learner that has not begun");
+    if (this.#figures === undefined) throw new Error("Cannot report on a learner that has not started");
     return this.#figures;
   }
 

@@ -1,6 +1,5 @@
 /**
- * Which topics there are, looked at again and again: an administrator may delete one, create it again, or give it more
- * partitions while we run.
+ * Watches topics: an administrator may delete one, create it again, or give it more partitions while we run.
  *
  * @module
  */
@@ -8,7 +7,7 @@
 import { ignore } from "../../log/ignore.ts";
 import type { Log, TopicIdentity } from "../../log/log.ts";
 
-/** Looks at topics in the background. */
+/** Checks topics in the background. */
 export class TopicWatch {
   readonly #log: Pick<Log, "identify">;
   readonly #topics: readonly string[];
@@ -26,7 +25,7 @@ export class TopicWatch {
     return this.#known;
   }
 
-  /** Looks, unless a look is in progress. Never rejects: while the log is away, what is known stays. */
+  /** Starts a check, unless one is in progress. Never rejects: while the log is away, the last result stays. */
   look(): Promise<void> {
     return this.#looking ??= ignore(this.#look(), "what is known stays").finally(() =>
       this.#looking = undefined

@@ -1,5 +1,5 @@
 /**
- * Work that one process of a deployment does at a time: when it dies, the next one starts over.
+ * Work that one process of a deployment does at a time; when it dies, another one takes over.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export interface TurnOptions<T> {
 
 const IDLE_MS = 1000;
 
-/** Does work once it is the turn of this process. @returns what it returns @throws what it throws, or the signal's reason */
+/** Does work once this process has the turn. @returns what it returns @throws what it throws, or the signal's reason */
 export async function inTurn<T>(log: Log, options: TurnOptions<T>): Promise<T> {
   const { group, topic, name, work, thread, signal, now, pauseMs } = options;
   const done = Promise.withResolvers<T>();

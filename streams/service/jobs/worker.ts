@@ -19,7 +19,7 @@ import type { SharedThread } from "./shared_thread.ts";
 
 /** What a {@linkcode Worker} does. */
 export interface Job extends AsyncDisposable {
-  /** Does what there is to do, or waits a second at most for something. May reject with the signal's reason. */
+  /** Does the work at hand, or waits at most a second for some. May reject with the signal's reason. */
   step(signal: AbortSignal): Promise<void>;
   /** Makes what was done durable; no step follows. */
   finish?(): Promise<void>;
@@ -29,7 +29,7 @@ export interface Job extends AsyncDisposable {
 export interface WorkerOptions<J extends Job> {
   /** What it does, for people. */
   readonly name: string;
-  /** Begins, or begins anew after a failure. May reject with the signal's reason. */
+  /** Starts, or restarts after a failure. May reject with the signal's reason. */
   readonly open: (signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
@@ -61,7 +61,7 @@ export class Worker<J extends Job> {
   readonly #stopping = new AbortController();
   #job: J | undefined;
   #fault: string | undefined;
-  /** When it last came around, and when a stall was last logged. */
+  /** When its last step ended, and when a stall was last logged. */
   #lastTurn: number;
   #reported = -Infinity;
 
@@ -73,7 +73,7 @@ export class Worker<J extends Job> {
     this.ended = this.#run();
   }
 
-  /** What it works at, unless it is still opening it. */
+  /** Its job; `undefined` while that is being opened. */
   get job(): J | undefined {
     return this.#job;
   }
@@ -83,17 +83,17 @@ export class Worker<J extends Job> {
     return this.#fault;
   }
 
-  /** What keeps it when nothing moves, for people. */
+  /** What it is waiting for, for people. */
   get state(): string {
     return this.#job === undefined ? "is opening" : "waits for the log";
   }
 
-  /** Time since it came around last, milliseconds. */
+  /** Time since its last step ended, milliseconds. */
   get stalledMs(): number {
     return this.#options.now() - this.#lastTurn;
   }
 
-  /** What keeps it, when nothing has moved for a while. */
+  /** What it is waiting for, if no step has ended for a while. */
   get stall(): string | undefined {
     const { stalledMs } = this;
     if (stalledMs < STALL_MS) return undefined;
@@ -112,7 +112,7 @@ export class Worker<J extends Job> {
     const now = this.#options.now();
     const seconds = Math.round((now - this.#lastTurn) / 1000);
     if (now - this.#lastTurn < STALL_MS) {
-      if (this.#reported !== -Infinity) logger.info("{name}: goes on", { name });
+      if (this.#reported !== -Infinity) logger.info("{name}: works again", { name });
       this.#reported = -Infinity;
     } else if (now - this.#reported >= REMIND_MS) {
       this.#reported = now;
@@ -139,17 +139,17 @@ export class Worker<J extends Job> {
         }
         this.#fault = isAtOdds ? `${name}: ${reason}` : undefined;
         if (signal.aborted) {
-          logger.warn("{name}: let go without its last commit: {reason}", { name, reason });
+          logger.warn("{name}: closed without its last commit: {reason}", { name, reason });
           return;
         }
         if (now() - begun > LONGEST_PAUSE_MS) pauseMs = firstPauseMs;
         if (isAtOdds) {
-          logger.error("{name}: stands still, and looks again in {pauseMs} ms: {reason}", {
+          logger.error("{name}: stopped, tries again in {pauseMs} ms: {reason}", {
             name,
             pauseMs,
             reason,
           });
-        } else logger.warn("{name}: begins anew in {pauseMs} ms: {reason}", { name, pauseMs, reason });
+        } else logger.warn("{name}: failed, restarts in {pauseMs} ms: {reason}", { name, pauseMs, reason });
         // When another has taken the partition over, the group takes it from us before the pause ends.
         await pause(pauseMs, signal);
         if (signal.aborted) return;

@@ -20,7 +20,7 @@ export interface WorkerGroupOptions<J extends Job> {
   readonly topic: string;
   /** Name of the worker of a partition. */
   readonly name: (partition: number) => string;
-  /** Begins the work on a partition. */
+  /** Starts the work on a partition. */
   readonly open: (partition: number, signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
@@ -64,7 +64,7 @@ export class WorkerGroup<J extends Job> {
     return this.#hasJoined;
   }
 
-  /** What has not stopped yet, for people; empty when all has. */
+  /** The workers that have not stopped yet, for people. */
   get unfinished(): readonly string[] {
     if (this.#isOver) return [];
     const workers = this.workers.map(([, { name, state }]) => `${name} (${state})`);
@@ -92,7 +92,10 @@ export class WorkerGroup<J extends Job> {
       } catch (error) {
         this.#hasJoined = false;
         if (!isTransient(error)) throw error;
-        logger.warn("lost group {group}, joins again: {reason}", { group, reason: reasonOf(error) });
+        logger.warn("lost its membership in group {group}, joins again: {reason}", {
+          group,
+          reason: reasonOf(error),
+        });
         await pause(REJOIN_MS, signal);
       }
     }

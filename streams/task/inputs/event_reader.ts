@@ -1,5 +1,5 @@
 /**
- * Reads a task's events in decoded batches; those that it has no time for wait.
+ * Reads a task's events in decoded batches; events that the task has not applied yet wait here.
  *
  * ```text
  *   events/p   ■■■■■■■■│▪▪▪▪ · ▪▪ ·│░░░░    ■ passed   ▪ waits   · no record, a gap   ░ not read
@@ -16,7 +16,7 @@ import { type Log, LogError, type LogRecord, type ReadOptions } from "../../log/
 /** An event that was read. */
 export interface EventRead {
   readonly record: LogRecord;
-  /** What it says, or why it is no event. */
+  /** The decoded event, or why it cannot be decoded. */
   readonly decoded: DecodedEvent;
 }
 
@@ -34,7 +34,7 @@ export class EventReader {
   readonly #topic: string;
   readonly #partition: number;
   #next: number;
-  /** What was read last, passed up to `#at`, and where it was read to. */
+  /** The batch that was read last, passed up to `#at`, and its end. */
   #batch: readonly EventRead[] = [];
   #at = 0;
   #readTo: number;
@@ -48,7 +48,7 @@ export class EventReader {
     this.#next = this.#readTo = from;
   }
 
-  /** Offset behind the last event that was passed. */
+  /** Offset after the last event that was passed. */
   get next(): number {
     return this.#next;
   }
@@ -73,7 +73,7 @@ export class EventReader {
     return users;
   }
 
-  /** Whether one of the events that wait hands something over. */
+  /** Whether a waiting event hands something over to another user. */
   get hasMerge(): boolean {
     return this.#batch.some(({ decoded }, n) =>
       n >= this.#at && decoded.ok && decoded.event.type === "merge"
@@ -84,7 +84,7 @@ export class EventReader {
    * Reads events, unless some wait.
    *
    * @returns Whether there may be more: some waited, or as many came as were asked for.
-   * @throws LogError `corrupt` when the log goes back: what was answered would be answered again
+   * @throws LogError `corrupt` when the log goes backwards: requests would be answered again
    */
   async read(options: ReadOptions & { readonly maxRecords: number }): Promise<boolean> {
     if (this.first !== undefined) return true;
@@ -107,7 +107,7 @@ export class EventReader {
     return records.length >= options.maxRecords;
   }
 
-  /** Offsets that the log had dropped before they were read, since the last call; the position is behind them. */
+  /** Offsets that the log had dropped before they were read, since the last call; the position is after them. */
   takeLost(): Stretch | undefined {
     const lost = this.#lost;
     this.#lost = undefined;
@@ -119,11 +119,11 @@ export class EventReader {
     const first = this.#batch[this.#at++];
     if (first === undefined) throw new RangeError(`Cannot pass an event: none waits at ${this.#next}`);
     this.#next = first.record.offset + 1;
-    // Nothing of a user who asks to be erased stays here.
+    // Clears the events of a user who is erased.
     if (this.#at === this.#batch.length) this.#batch = [];
   }
 
-  /** Passes offsets without a record up to where it was read, if no event waits. */
+  /** Passes offsets without a record, up to the end of what was read, if no event waits. */
   passGap(): void {
     if (this.first === undefined) this.#next = this.#readTo;
   }

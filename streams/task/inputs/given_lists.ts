@@ -1,6 +1,6 @@
 /**
- * The answers that the requests of a partition were given by whatever answered them: read in step with the requests, by
- * the number that each answer has of its input.
+ * The answers that the requests of a partition were given when they were first answered, read in step with the requests
+ * by the input number of each answer.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { INPUT } from "../../topics/delivery.ts";
 
 /** Answers read at once. */
 const READ = 256;
-/** Offsets before the place found, since repeated answers are not in order. */
+/** Offsets to go back from the place found, since repeated answers are not in order. */
 const BEFORE = 2000;
 
 const decoder = new TextDecoder();
@@ -53,7 +53,7 @@ export class GivenLists {
     }
   }
 
-  /** The answer to the request at an offset, the last one that was given; `null` = none is known. */
+  /** The last answer to the request at an offset; `null` = none is known. */
   take(offset: number): GivenList | null {
     const record = this.#ahead.get(offset);
     for (const input of this.#ahead.keys()) {
@@ -73,7 +73,7 @@ export class GivenLists {
     }
   }
 
-  /** Where answers to requests from an offset on begin: by bisection, as they are nearly in order. */
+  /** Where the answers to requests from an offset on begin, found by bisection, since they are nearly in order. */
   async #find(from: number): Promise<number> {
     const { start, end } = await this.#log.bounds(this.#topic, this.#partition);
     let [low, high] = [start, end];
@@ -87,7 +87,7 @@ export class GivenLists {
   }
 }
 
-/** Offset of the event that an output came from; −1 = it does not say. */
+/** Offset of the event that an output came from; −1 = unknown. */
 function inputOf({ headers }: LogRecord): number {
   const [, offset] = /^\d+\/(\d+)\/\d+$/.exec(headers[INPUT] ?? "") ?? [];
   return offset === undefined ? -1 : Number(offset);

@@ -34,18 +34,18 @@ export interface InputsPlace {
 
 /** Changes of the topics of a task. */
 export interface InputChanges {
-  /** One was deleted, or created again: what is read of it now is not what positions are of. */
+  /** A topic was deleted, or created again: positions do not refer to its present content. */
   readonly replaced: LogError | null;
-  /** One has more partitions: what stands in those that were there is as it was. */
+  /** A topic has more partitions; the content of the old ones is unchanged. */
   readonly grown: LogError | null;
 }
 
-/** Looks at the topics of a task. */
+/** Watches the topics of a task. */
 export interface InputWatch {
   /**
    * Changes of the topics since the task began.
    *
-   * @param known topics by name; those that are left out are as they were
+   * @param known topics by name; missing ones are unchanged
    */
   changesIn(known: ReadonlyMap<string, TopicIdentity | null>): InputChanges;
   /** Checks the topics now. @throws LogError `topic-mismatch` when one is not the one that the task began with */
@@ -58,7 +58,7 @@ export class TaskInputs implements InputWatch {
   readonly next: number;
   /** Whether the group's offset differs, so that a commit is due. */
   readonly isAstray: boolean;
-  /** Topics that were created again since the task's record: what was read of them is to be read again. */
+  /** Topics that were created again since the task's record, which have to be read from their start. */
   readonly anew: ReadonlySet<InputTopic>;
   readonly #log: Pick<Log, "identify">;
   readonly #topics: Topics;
@@ -118,14 +118,14 @@ export class TaskInputs implements InputWatch {
       if (name === "state") throw change;
       anew.add(name);
       logger.warn(
-        "task {partition}: {topic} was created again: it is read from its start, and what came of the old one stays",
+        "task {partition}: {topic} was created again: it is read from its start, and what was learnt from the old one stays",
         { partition, topic: topics[name] },
       );
     }
     return new TaskInputs(log, topics, { next, isAstray: remark !== null, anew }, identities);
   }
 
-  /** What the task's record says of its position when it goes on at an offset. */
+  /** The headers of the task's record that note its position, when the next event is at an offset. */
   header(next: number): string {
     return encodeInputs(next, this.#ids);
   }
@@ -163,7 +163,7 @@ export async function ownRecord(
   return await newestOf(log, statistics, partition, TASK_KEY);
 }
 
-/** What the newest record of a task says of its position; `null` when there is none. @throws LogError `corrupt` */
+/** The position in the newest record of a task; `null` when there is none. @throws LogError `corrupt` */
 export async function ownPosition(
   log: Pick<Log, "latest" | "read" | "bounds">,
   topics: Pick<Topics, "statistics">,

@@ -1,5 +1,5 @@
 /**
- * Reads the partitions of others of the topic `signals`, a little ahead and in the background.
+ * Reads the other partitions of the topic `signals`, a little ahead and in the background.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const WAIT_MS = 1000;
 
 const logger = getLogger(["meander", "signals"]);
 
-/** Records of a partition that were read, and where to read on behind them. */
+/** Records of a partition that were read, and the position after each. */
 interface Stretch {
   readonly partition: number;
   readonly records: readonly LogRecord[];
@@ -63,7 +63,7 @@ export class OthersReader implements AsyncDisposable {
       const { start, end } = await log.bounds(topic, partition);
       if (from === undefined || from >= start && from <= end) return [partition, from ?? start] as const;
       logger.warn(
-        "task {own}: {topic}/{partition} does not have what follows {from}: goes on from {start}; {end} is its end",
+        "task {own}: {topic}/{partition} no longer has offset {from}: resumes from {start}; its end is {end}",
         { own, topic, partition, from, start, end },
       );
       hasMissed = true;
@@ -84,7 +84,7 @@ export class OthersReader implements AsyncDisposable {
     return this.#ahead.size > 0;
   }
 
-  /** Whether the log has dropped something since the last call that was not read. */
+  /** Whether the log has dropped unread records since the last call. */
   takeMissed(): boolean {
     const hasMissed = this.#hasMissed;
     this.#hasMissed = false;
@@ -92,7 +92,7 @@ export class OthersReader implements AsyncDisposable {
   }
 
   /**
-   * Begins to read where nothing was read ahead; does not wait.
+   * Starts reads where nothing was read ahead, without waiting.
    *
    * @throws what a read has thrown since the last call
    */
@@ -107,9 +107,9 @@ export class OthersReader implements AsyncDisposable {
   }
 
   /**
-   * Takes what was read of the next partition that has something, in turns.
+   * Takes the records of the next partition that has some, in turn.
    *
-   * @param learn takes a record and where to read on behind it, and says whether to go on
+   * @param learn receives a record and the position after it, and returns whether to continue
    */
   take(learn: (record: LogRecord, next: number) => boolean): void {
     const partitions = [...this.#ahead.keys()].sort((a, b) => a - b);
@@ -163,7 +163,7 @@ export class OthersReader implements AsyncDisposable {
     // A hole below the start is more than a transaction marker.
     if (start <= from || start > first) return;
     this.#hasMissed = true;
-    logger.warn("{topic}/{partition} has dropped what follows {from}: goes on from {first}", {
+    logger.warn("{topic}/{partition} has dropped offset {from}: resumes from {first}", {
       topic: this.#topic,
       partition,
       from,

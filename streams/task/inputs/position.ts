@@ -16,7 +16,7 @@ import { type Bounds, LogError, type TopicIdentity } from "../../log/log.ts";
 /** Header of the task's record: see {@linkcode encodeInputs}. */
 export const INPUTS = "inputs";
 
-/** Header of the task's record: the number of partitions, on which it depends whose users are here. */
+/** Header of the task's record: the number of partitions, which decides which users are here. */
 export const PARTITIONS = "partitions";
 
 /** The topics whose ids a task's record has: what it reads, and what it is restored from. */
@@ -43,7 +43,9 @@ export function encodeInputs(next: number, ids: TopicIds): string {
   return JSON.stringify({ next, ids });
 }
 
-/** Reads the position in the headers of a task's record. @throws SyntaxError when it is damaged, or of a version before */
+/**
+ * Reads the position in the headers of a task's record. @throws SyntaxError when it is damaged, or of an older release
+ */
 export function decodePosition(headers: Readonly<Record<string, string>>): OwnPosition {
   const [inputs, partitions] = [headers[INPUTS] ?? "null", Number(headers[PARTITIONS])];
   const position: unknown = JSON.parse(inputs);
@@ -71,7 +73,7 @@ export interface PositionSides {
   readonly committed: number | null;
   /** The topic of events now. */
   readonly now: TopicIdentity;
-  /** What can be read of the partition now. */
+  /** The offsets of the partition that can be read now. */
   readonly bounds: Bounds;
 }
 
@@ -87,7 +89,7 @@ export interface Position {
  * Decides where a task continues: where its own record says. A group that says otherwise, or nothing, has lost its offset or
  * was set by hand; the record was committed with the states and the outputs, so it is right.
  *
- * @throws LogError `topic-mismatch` when what the record says cannot be gone on with; both sides are named
+ * @throws LogError `topic-mismatch` when the task cannot resume at its record; the message names both sides
  */
 export function positionOf(sides: PositionSides): Position {
   const { topic, partition, group, own, committed, now, bounds } = sides;
@@ -96,9 +98,9 @@ export function positionOf(sides: PositionSides): Position {
     if (committed === null) return { next: bounds.start, remark: null };
     throw new LogError(
       "topic-mismatch",
-      `Cannot go on with ${place} at ${committed}, as group ${group} says: ${sides.statistics}/${partition} has no ` +
-        `record of the task, so its states are gone; bring ${sides.statistics} back, or delete the group ` +
-        `(kafka-consumer-groups.sh --delete --group ${group}) to apply all that ${topic} has again, from ${bounds.start} on`,
+      `Cannot resume ${place} at ${committed}, as group ${group} says: ${sides.statistics}/${partition} has no ` +
+        `record of the task, so its states are gone; restore ${sides.statistics}, or delete the group ` +
+        `(kafka-consumer-groups.sh --delete --group ${group}) to apply all of ${topic} again, from ${bounds.start}`,
     );
   }
   const { next } = own;
@@ -107,8 +109,8 @@ export function positionOf(sides: PositionSides): Position {
   if (next > bounds.end) {
     throw new LogError(
       "topic-mismatch",
-      `Cannot go on with ${place} at ${next}, as the task's record says: it ends at ${bounds.end}, so that the log has ` +
-        `lost what was applied (a leader that was elected without it, an older copy of the data?); bring it back, or ` +
+      `Cannot resume ${place} at ${next}, as the task's record says: it ends at ${bounds.end}, so the log has ` +
+        `lost events that were applied (was a leader elected without them, or an older copy of the data restored?); bring them back, or ` +
         anew(topic),
     );
   }
@@ -116,40 +118,39 @@ export function positionOf(sides: PositionSides): Position {
   const says = committed === null ? "has no offset: it expired or was deleted" : `says ${committed}`;
   return {
     next,
-    remark:
-      `goes on with ${place} at ${next}, as its own record says; group ${group} ${says}, and is set right`,
+    remark: `resumes ${place} at ${next}, as its own record says; group ${group} ${says}, and is corrected`,
   };
 }
 
 /**
- * What is wrong with a topic that is not what it was: nothing, `null`. A topic without partitions is gone.
+ * What is wrong with a topic that has changed; `null` = nothing. A topic without partitions is gone.
  *
- * @param now what it is now; `null` when there is none of that name
+ * @param now its present state; `null` when there is none of that name
  */
 export function changeOf(topic: string, before: TopicIdentity, now: TopicIdentity | null): LogError | null {
   if (now === null) {
-    return new LogError("topic-mismatch", `Cannot go on with ${topic}: it was deleted; ${anew(topic)}`);
+    return new LogError("topic-mismatch", `Cannot resume ${topic}: it was deleted; ${anew(topic)}`);
   }
   if (before.id !== null && now.id !== null && before.id !== now.id) {
     return new LogError(
       "topic-mismatch",
-      `Cannot go on with ${topic}: it was deleted and created again (its id was ${before.id}, and is ${now.id}), so ` +
-        `that positions in it mean nothing any more; ${anew(topic)}`,
+      `Cannot resume ${topic}: it was deleted and created again (its id was ${before.id}, and is ${now.id}), so ` +
+        `positions in it are meaningless; ${anew(topic)}`,
     );
   }
   if (before.partitions === now.partitions) return null;
   return new LogError(
     "topic-mismatch",
-    `Cannot go on with ${topic} as ${before.partitions} partitions: it has ${now.partitions} now, so that other ` +
-      `producers place users elsewhere than where their states are, and what is in the new partitions is not read. ` +
-      `Kafka takes no partition away; ${anew(topic)}`,
+    `Cannot resume ${topic} with ${before.partitions} partitions: it has ${now.partitions} now, so other ` +
+      `producers put users into partitions that do not have their states, and the new partitions are not read. ` +
+      `Kafka cannot remove partitions; ${anew(topic)}`,
   );
 }
 
 /**
- * Checks that the events have as many partitions as what tasks have written.
+ * Checks that the events have as many partitions as when the tasks wrote their records.
  *
- * @throws LogError `topic-mismatch` when they got more since
+ * @throws LogError `topic-mismatch` when there are more now
  */
 export function checkCoPartitioned(
   { events, state }: Readonly<Record<"events" | "state", string>>,
@@ -163,5 +164,5 @@ export function checkCoPartitioned(
 
 /** The remedy when a task cannot continue. */
 function anew(topic: string): string {
-  return `begin anew under another --prefix, with --rekey-from ${topic} to take in all that it has`;
+  return `start afresh under another --prefix, with --rekey-from ${topic} to take in all that it has`;
 }

@@ -14,7 +14,7 @@ import { DamagedEntry } from "./record_store.ts";
 import { DamagedStore, StoreFiles } from "./store_files.ts";
 import type { UserIndex } from "./users.ts";
 
-/** Where the records of a store stand on the log. */
+/** The log positions of a store's records. */
 export interface StorePosition {
   /** Records of `state` below this offset are in the store. */
   readonly state: number;
@@ -28,7 +28,7 @@ export interface StorePosition {
 interface NotedPosition extends StorePosition {
   /** When it was noted, milliseconds since the epoch. */
   readonly notedAt?: number;
-  /** Whether files may still have what was erased. @default {false} */
+  /** Whether files may still contain erased records. @default {false} */
   readonly isPurgeDue?: boolean | undefined;
 }
 
@@ -47,7 +47,7 @@ const MAX_FOLDERS = 8;
 /** Unwritten bytes that start a write, and the time after which any do. */
 const WRITE_BYTES = 1 << 20;
 const WRITE_MS = 1000;
-/** Bytes that wait to be written, at most, while the disk takes any. */
+/** Most bytes waiting to be written while the disk accepts writes. */
 const MAX_UNWRITTEN = 32 << 20;
 /** Time to the next attempt after a failure. */
 const RETRY_MS = 5000;
@@ -123,24 +123,24 @@ export class StateStore implements UserIndex {
         const folder = n === 0 ? options.folder : `${options.folder}.${n}`;
         const files = await StoreFiles.open(folder, onProgress);
         if (files !== null) return new StateStore(folder, files, options);
-        logger.warn("{folder} is in use by another task: takes the next", { folder });
+        logger.warn("{folder} is in use by another task: tries the next one", { folder });
       }
-      logger.warn("no snapshot: all folders of {folder} are in use", { folder: options.folder });
+      logger.warn("no local snapshot: all folders of {folder} are in use", { folder: options.folder });
     } catch (error) {
       const reason = reasonOf(error);
-      logger.error("no snapshot in {folder}: {reason}", { folder: options.folder, reason });
+      logger.error("no local snapshot in {folder}: {reason}", { folder: options.folder, reason });
     }
     return null;
   }
 
-  /** Up to where it holds; `null` when it is empty. */
+  /** The position up to which it holds; `null` when it is empty. */
   get position(): StorePosition | null {
     return this.#position;
   }
 
-  /** Whether the log may have forgotten an erasure that came behind the position. */
+  /** Whether the log may have dropped an erasure that came after the position. */
   get isTooOld(): boolean {
-    // A clock that was set back says nothing, either.
+    // The same if the clock was set back.
     return this.#position !== null && !(Math.abs(this.#wallClock() - this.#notedAt) <= this.#maxAgeMs);
   }
 
@@ -207,8 +207,8 @@ export class StateStore implements UserIndex {
   }
 
   /**
-   * Removes what was replaced or deleted so far from the files, with the next sync, at most once an hour. The next
-   * position carries it over a crash.
+   * Removes replaced and deleted records from the files, with the next sync, at most once an hour. The next position
+   * makes this survive a crash.
    */
   purge(): void {
     this.#isPurgeDue = true;
@@ -304,7 +304,7 @@ export class StateStore implements UserIndex {
       if (now - this.#saidAt < REMIND_MS) return;
       this.#saidAt = now;
       logger.error(
-        "cannot write to {folder}, holds {megabytes} MB in memory and tries again: {reason}",
+        "cannot write to {folder}, keeps {megabytes} MB in memory and tries again: {reason}",
         {
           folder: this.folder,
           megabytes: Math.round(this.#files.unwritten / 1e6),

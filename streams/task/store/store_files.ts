@@ -36,7 +36,7 @@ const CHUNK_BYTES = 256 << 10;
 const SLICE_BYTES = 4 << 20;
 /** Share of bytes of replaced records above which a segment is emptied. */
 const MAX_DEAD = 0.5;
-/** Bytes to move in one go: some milliseconds. */
+/** Bytes to move at a time, which takes some milliseconds. */
 const MOVE_BYTES = 256 << 10;
 const SEGMENT_NAME = /^(\d+)\.segment$/;
 
@@ -170,7 +170,9 @@ export class StoreFiles {
     }
   }
 
-  /** Empties segments that are only in memory, while the disk takes nothing: they must not grow for ever. */
+  /**
+   * Empties segments that are only in memory while the disk accepts no writes, so that they do not grow without bound.
+   */
   async shrink(): Promise<void> {
     for (const segment of [...this.store.segments.values()]) {
       const { written, dead, length } = segment;
@@ -192,7 +194,7 @@ export class StoreFiles {
   async setAside(reason: string): Promise<void> {
     const folder = this.#folder;
     const aside = `${folder}.aside`;
-    logger.warn("sets the snapshot in {folder} aside as {aside}, the log makes it again: {reason}", {
+    logger.warn("renames the snapshot in {folder} to {aside} and makes a new one from the log: {reason}", {
       folder,
       aside,
       reason,
@@ -204,7 +206,9 @@ export class StoreFiles {
     await Deno.utime(aside, new Date(), new Date());
   }
 
-  /** Removes what was set aside before a time, milliseconds since the epoch: it has users who were erased since. */
+  /**
+   * Removes folders set aside before a time, milliseconds since the epoch, since they have users who were erased later.
+   */
   async dropAside(before: number): Promise<void> {
     const aside = `${this.#folder}.aside`;
     try {
@@ -272,7 +276,7 @@ export class StoreFiles {
     for (const [id, bytes] of safe) {
       const size = sizes.get(id) ?? 0;
       if (size < bytes) {
-        throw new DamagedStore(`${this.#path(id)} has ${size} bytes, ${bytes} were safe on disk`);
+        throw new DamagedStore(`${this.#path(id)} has ${size} bytes, but ${bytes} had been synced`);
       }
     }
     const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);

@@ -86,7 +86,7 @@ Deno.test("renewed() asks again after four fifths of a life, and lives with fail
   });
   assert.equal(await get(), 2);
   await reset();
-  assert.deepEqual(told, ["cannot renew the login to Kafka, which ends in 0 s: away"]);
+  assert.deepEqual(told, ["cannot renew the Kafka login, which expires in 0 s: away"]);
   now = 180;
   await assert.rejects(get(), /away/);
   fails = false;

@@ -16,11 +16,11 @@ Deno.test("remarksOnCopies() says which topics a cluster could lose, or stop, an
   ];
   const said = remarksOnCopies(topics, 3).map(({ what, isProblem }) => [isProblem, what]);
   assert.deepEqual(said, [
-    [true, "on one broker of 3, and lost with it: alone"],
-    [true, "cannot be written to, as too few brokers have all of it: stopped"],
-    [false, "not on all of its brokers now: behind"],
+    [true, "on only one of 3 brokers, and lost with it: alone"],
+    [true, "cannot be written to, because too few brokers are in sync: stopped"],
+    [false, "not in sync on all of its brokers: behind"],
     [false, "cannot be written to while one broker is away: strict"],
-    [false, "counts as written on one broker, and may be lost with it: loose, loose too"],
+    [false, "acknowledged by a single broker, and may be lost with it: loose, loose too"],
   ]);
   assert.deepEqual(remarksOnCopies([SOUND], 3), []);
   assert.deepEqual(remarksOnCopies(topics, 1), []);

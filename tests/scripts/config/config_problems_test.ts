@@ -73,7 +73,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     ['{"logPath": "a.sqlite"}', /logPath: there is no such field/, /^take it out: it is a flag, --log-path$/],
     [
       '{"batchRows": 1,\n"keepRows": 2,\n"batchRows": 3}',
-      /^shop\.json, line 3: batchRows: it is there already in line 1$/,
+      /^shop\.json, line 3: batchRows: it is already in line 1$/,
       /^take one of the two out: the last one would win$/,
     ],
     ["[]", /line 1: the whole: .*current value is \[\]/, /configuration\.md/],

@@ -38,7 +38,7 @@ async function told(groups: string, limit: string, ...flags: readonly string[]):
 }
 
 Deno.test("run takes memory by the limit of its control group, unless it is told otherwise or there is none", async () => {
-  const takes = /^takes (\d+) MB for states and embeddings, as it may use (\d+) MB/m;
+  const takes = /^uses (\d+) MB for states and embeddings, because its limit is (\d+) MB/m;
   for (const [name, groups] of Object.entries(GROUPS)) {
     const limited = await told(groups, `${2048 * MB}`);
     if (limited === null) {

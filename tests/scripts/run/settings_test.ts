@@ -17,7 +17,7 @@ Deno.test("readSettings() refuses what cannot be had together, before anything i
     [{ rebuild: true, roles: ["task"] }, /Cannot rebuild in this process/],
     [{ rebuild: true, serverThread: true }, /Cannot rebuild in this process/],
     [{ serverThread: true }, /Cannot give the server a thread/],
-    [{ snapshots: "there" }, /Cannot keep snapshots beside a SQLite log/],
+    [{ snapshots: "there" }, /Cannot keep snapshots with a SQLite log/],
   ];
   for (const [flags, message] of cases) {
     await assert.rejects(readSettings({ ...FLAGS, ...flags }), message, JSON.stringify(flags));

@@ -135,7 +135,7 @@ Deno.test("Task refuses events that got more partitions, and states that are gon
       new Map([[topics.events, await log.identify(topics.events)]]),
     );
     assert.equal(replaced, null);
-    assert.match(grown?.message ?? "", /as 1 partitions: it has 4 now/);
+    assert.match(grown?.message ?? "", /with 1 partitions: it has 4 now/);
   }
   await assert.rejects(open(log), hasCode("topic-mismatch"));
   log.grow(topics.events, 1);

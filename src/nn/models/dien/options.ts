@@ -51,7 +51,7 @@ export const DIEN_OPTIONS = {
   pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
   attention: choice(["bilinear", "mlp", "none"], "bilinear", "score of a state; `none` = all weigh 1"),
   attentionWidths: widths([80, 40], "hidden widths of the unit of `mlp`"),
-  norm: choice<AttentionNorm>(["sigmoid", "softmax", "maxnorm"], "sigmoid", "from scores to weights"),
+  norm: choice<AttentionNorm>(["sigmoid", "softmax", "maxnorm"], "sigmoid", "how scores become weights"),
   form: choice(
     ["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"],
     "augru",

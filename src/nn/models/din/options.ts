@@ -25,7 +25,7 @@ export interface DinConfig {
 export const DIN_OPTIONS = {
   widths: widths([64, 32], "hidden widths of the output MLP"),
   attentionWidths: widths([80, 40], "hidden widths of the activation unit"),
-  norm: choice<AttentionNorm>(["sigmoid", "softmax", "linear"], "sigmoid", "from scores to weights"),
+  norm: choice<AttentionNorm>(["sigmoid", "softmax", "linear"], "sigmoid", "how scores become weights"),
   keepPooled: flag(true, "whether the pooled history and its product join the MLP's input"),
   dotHead: flag(true, "whether ⟨pooled history, candidate⟩ is added to the logit"),
 } satisfies OptionsOf<DinConfig>;

@@ -45,7 +45,7 @@ export function renewed<Value>(
         if (held === undefined || now() >= held.until) throw error;
         const { message } = error as Error; // no other thing is thrown here
         const left = Math.round((held.until - now()) / 1000);
-        logger.warn("cannot renew the login to Kafka, which ends in {left} s: {reason}", {
+        logger.warn("cannot renew the Kafka login, which expires in {left} s: {reason}", {
           left,
           reason: message,
         });

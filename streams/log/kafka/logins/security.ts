@@ -1,5 +1,5 @@
 /**
- * What connections to brokers are encrypted and logged in with: data, but for tokens of a program.
+ * Encryption and login of connections to brokers, as plain data, except for functions that return tokens.
  *
  * @module
  */

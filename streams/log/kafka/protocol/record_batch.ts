@@ -238,8 +238,8 @@ async function unpack(batch: WireReader, code: number): Promise<WireReader> {
 /** The error of a batch that cannot be read, with a remedy. */
 function corruptBatch(place: string, cause: unknown): LogError {
   const text =
-    `Cannot read ${place}: ${reasonOf(cause)}; a disk or a program between has damaged the batch, ` +
-    "or a client has written it that Kafka's own would not read: restore the topic from a copy, or, where old " +
+    `Cannot read ${place}: ${reasonOf(cause)}; a disk or a program in between has damaged the batch, ` +
+    "or a client wrote it in a way that Kafka's own clients cannot read: restore the topic from a copy, or, if old " +
     "records may be dropped, drop those up to the batch's end with kafka-delete-records";
   return new LogError("corrupt", text, { cause });
 }

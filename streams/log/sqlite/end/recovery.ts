@@ -30,13 +30,13 @@ export function recover(
   boot: number,
 ): string | null {
   if (memory === "absent") {
-    return `there is no ${path}-end, so that nobody can tell whether its newest records are there`;
+    return `there is no ${path}-end, so lost newest records cannot be detected`;
   }
   if (memory === "damaged") {
     throw new LogError(
       "corrupt",
       `Cannot open the log ${path}: ${path}-end, which remembers its end, is damaged; ` +
-        "see `check --verify` with that file moved away, and leave it away when the log is as it should be",
+        "move that file away, and leave it away if `check --verify` finds nothing",
     );
   }
   const { acknowledged, confirmed } = memory;
@@ -54,7 +54,7 @@ export function recover(
     // A log that was closed, or that waits for the disk before each answer, has nothing to lose.
     if (hasRun || !(windowMs > 0)) return null;
     const stopped = Number.isNaN(boot)
-      ? "it was not closed, and this process may not know whether the machine has stopped since (--allow-sys=osUptime): if so, "
+      ? "it was not closed, and this process has no permission to see whether the machine has stopped since (--allow-sys=osUptime): if so, "
       : "it was not closed before the machine stopped: ";
     return stopped + unsaid(found, windowMs);
   }
@@ -64,7 +64,7 @@ export function recover(
   if (windowMs === 0) refuseWhatIsMissing(path, found, acknowledged.state, CONFIRMED);
   refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
   const lost = shortfalls.reduce((sum, { from, to }) => sum + to - from, 0);
-  return `${lost} records that were acknowledged are lost, as the machine stopped before its disk had them: ` +
+  return `${lost} acknowledged records are lost, because the machine stopped before its disk had them: ` +
     `${[...shortfalls.map(name), ...others].join(", ")}. Beside them, ${unsaid(found, windowMs)}`;
 }
 
@@ -91,7 +91,7 @@ function refuseWhatIsMissing(
     `Cannot open the log ${path}: it holds less than was ${how}: ${
       [...shortfalls.map(name), ...others].join(", ")
     }. ` +
-      `Its files are damaged, or of an older copy. Put ${path}, ${path}-wal and ${path}-end back as they belong ` +
+      `Its files are damaged, or an older copy. Put ${path}, ${path}-wal and ${path}-end back as they belong ` +
       `together; to go on without what is missing, move ${path}-end away`,
   );
 }

@@ -80,7 +80,7 @@ export class Syncer {
     if (isFirst) syncFolder(dirname(path));
     const { nlink } = await this.#file.stat();
     if (nlink === 0) {
-      throw new Error(`${path} was removed by somebody; all of it is still there until the log is closed`);
+      throw new Error(`${path} was removed while in use; its content is still there until the log is closed`);
     }
   }
 }

@@ -116,7 +116,7 @@ export class WalMover {
     if (reason !== null && !this.#broken) {
       this.#broken = true;
       logger.warn(
-        "moves the write-ahead log of {path} while others wait, as its thread has failed: {reason}",
+        "moves the write-ahead log of {path} on the main thread, because its own thread failed: {reason}",
         { path: this.#path, reason },
       );
     }
