@@ -6,6 +6,7 @@
 
 import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
+import { times } from "../values/times.ts";
 
 /** Most strings of earlier records that are kept. */
 const MAX_PLACES = 1 << 14;
@@ -84,7 +85,7 @@ export function readDictionary(
   from: ByteReader,
   decode: (value: string) => unknown = (value) => value,
 ): (index: number) => unknown {
-  const values = Array.from({ length: from.count() }, () => decode(from.string()));
+  const values = times(from.count(), () => decode(from.string()));
   return (index) => {
     const value = values[index];
     if (value === undefined) {

@@ -11,6 +11,7 @@
 
 import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
+import { times } from "../values/times.ts";
 
 /** Most prefixes: ids that end in a number by chance would have one each. */
 const MAX_PREFIXES = 8;
@@ -67,8 +68,8 @@ function numberAt(id: string, start: number): number {
  * @throws {SyntaxError} if the bytes are not ids; the look-up, if there is no such index
  */
 export function readIds(from: ByteReader): (index: number) => string {
-  const prefixes = Array.from({ length: from.count() }, () => from.string());
-  const ids = Array.from({ length: from.count() }, () => {
+  const prefixes = times(from.count(), () => from.string());
+  const ids = times(from.count(), () => {
     const place = from.uint() - 1;
     if (place < 0) return from.string();
     const prefix = prefixes[place % prefixes.length];

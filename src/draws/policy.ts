@@ -8,6 +8,7 @@
  */
 
 import { largestProbability } from "./thompson.ts";
+import { times } from "../values/times.ts";
 
 /** Default factor on the deviations of Thompson sampling. */
 export const DEFAULT_SCALE = 1;
@@ -170,7 +171,7 @@ export function draw(
       return ranked(noisy(scores, policy.temperature, random)).slice(0, count);
     case "epsilon": {
       const rest = ranked(scores);
-      return Array.from({ length: count }, () => {
+      return times(count, () => {
         const explore = policy.epsilon > 0 && random() < policy.epsilon;
         return rest.splice(explore ? Math.floor(random() * rest.length) : 0, 1)[0]!;
       });
@@ -178,7 +179,7 @@ export function draw(
     case "thompson": {
       const rest = ranked(scores);
       const deviations = deviationsOf(candidates, policy);
-      return Array.from({ length: count }, () => {
+      return times(count, () => {
         const draws = rest.map((index) => scores[index]! + deviations[index]! * normal(random));
         return rest.splice(draws.indexOf(Math.max(...draws)), 1)[0]!;
       });

@@ -28,6 +28,7 @@ import type { UserLists } from "./user_lists.ts";
 import { clearBehaviours, type UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
+import { times } from "../values/times.ts";
 
 const NO_CATEGORIES: readonly string[] = [];
 /** Bounds the strength, so that one absurd value does not dominate a history. */
@@ -233,7 +234,7 @@ export class Interactions {
     const { sequences, catalogue } = this.#state;
     const before = this.#before;
     sequences.newest(user.row, until, before);
-    const places = Array.from({ length: before.size }, (_, t) => before.size - 1 - t);
+    const places = times(before.size, (t) => before.size - 1 - t);
     out.samples.push(nextSample(user.id, item, until, {
       items: places.map((at) => catalogue.at(before.items[at]!).id),
       categories: places.map(() => NO_CATEGORIES),

@@ -7,6 +7,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { PairNames } from "../nn/models/pair_head/pair_list.ts";
+import { times } from "../values/times.ts";
 
 /** Appends names. */
 export function encodeNames(to: ByteWriter, { pairs, behaviours, candidates }: PairNames): void {
@@ -18,6 +19,6 @@ export function encodeNames(to: ByteWriter, { pairs, behaviours, candidates }: P
 
 /** Reads what {@linkcode encodeNames} wrote. */
 export function decodeNames(from: ByteReader): PairNames {
-  const list = () => Array.from({ length: from.count() }, () => from.string());
+  const list = () => times(from.count(), () => from.string());
   return { pairs: list(), behaviours: list(), candidates: list() };
 }

@@ -8,6 +8,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { PairList, PairNames } from "../nn/models/pair_head/pair_list.ts";
+import { times } from "../values/times.ts";
 
 // H behaviours, newest first; K candidates; V values of a pair, A of a behaviour, B of a candidate
 
@@ -42,7 +43,7 @@ export interface PreferenceOptions {
 export function preferenceOf(list: PairList, names: PairNames, options: PreferenceOptions): Preference {
   const { taken, random } = options;
   const K = Math.min(list.K, options.candidates);
-  const places = Array.from({ length: list.K }, (_, place) => place);
+  const places = times(list.K, (place) => place);
   if (K < list.K) {
     [places[0], places[taken]] = [taken, 0];
     for (let i = 1; i < K; i++) {

@@ -9,6 +9,7 @@
  */
 
 import type { Team } from "../assignment/interleaving.ts";
+import { times } from "../values/times.ts";
 
 /** What models read of an item. It is the same object for as long as it says the same. */
 export interface ItemFeatures {
@@ -324,7 +325,7 @@ export class Rows implements Iterable<Row> {
 
   /** Maps each row, read out, to something else. */
   map<Value>(of: (row: Row, at: number) => Value): Value[] {
-    return Array.from({ length: this.#length }, (_, row) => of(this.at(row), row));
+    return times(this.#length, (row) => of(this.at(row), row));
   }
 
   /** All rows, read out. */

@@ -17,6 +17,7 @@ import { creditCode, creditOf } from "../assignment/credit.ts";
 import type { Exposure } from "../assignment/exposure.ts";
 import { Rows } from "./rows.ts";
 import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
+import { times } from "../values/times.ts";
 
 /**
  * What a sample does not have is not written: a preference (up to format 8), the next item (7), earlier behaviours (6),
@@ -160,9 +161,9 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const at = readDictionary(record);
   const body = new ByteReader(record.bytes());
   const string = () => at(body.uint());
-  const list = () => Array.from({ length: body.count() }, string);
+  const list = () => times(body.count(), string);
   const fields = () =>
-    Array.from({ length: body.count() }, () => {
+    times(body.count(), () => {
       const index = body.uint();
       return index === 0 ? null : at(index - 1);
     });

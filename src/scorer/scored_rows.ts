@@ -7,6 +7,7 @@
 import { PRIOR_NUMERIC } from "../features/schema.ts";
 import type { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";
+import { times } from "../values/times.ts";
 
 /** A scored list. Its rows can be had until its scorer scores another one. */
 export class ScoredRows {
@@ -57,7 +58,7 @@ export class ScoredRows {
   /** Copies the rows, so that they outlive the next scored list. All have position 0 until an impression places them. */
   awaitingPlaces(): Rows {
     const { rows } = this;
-    const copy = rows.pick(Array.from({ length: rows.length }, (_, row) => row));
+    const copy = rows.pick(times(rows.length, (row) => row));
     for (let row = 0; row < copy.length; row++) copy.place(row, 0, 1);
     return copy;
   }

@@ -36,6 +36,7 @@ import {
   type UserState,
 } from "./user_state.ts";
 import { readStatistics, writeStatistics } from "./user_statistics_codec.ts";
+import { times } from "../values/times.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 11;
@@ -158,7 +159,7 @@ export class UserCodec {
     const ids = readIds(record);
     const strings = readDictionary(record);
     const lists = readDictionary(record, (list): readonly (string | null)[] => JSON.parse(list));
-    const states = Array.from({ length: record.count() }, () => readState(record));
+    const states = times(record.count(), () => readState(record));
     const body = new ByteReader(record.bytes());
 
     const { behaviours, total } = readBehaviours(body, { ids, strings, catalogue: this.#catalogue });
@@ -275,7 +276,7 @@ function writeState(to: ByteWriter, state: StoredState | null): void {
 }
 
 function readState(from: ByteReader): StoredState | null {
-  const stretches = Array.from({ length: from.count() }, () => from.uint());
+  const stretches = times(from.count(), () => from.uint());
   return stretches.length === 0 ? null : StoredState.from(from.bytes(), stretches);
 }
 
@@ -313,14 +314,14 @@ function writeAliases(to: ByteWriter, aliases: readonly Alias[]): void {
 }
 
 function readAliases(from: ByteReader): readonly Alias[] {
-  return Array.from({ length: from.count() }, () => ({ of: from.string(), until: from.int() }));
+  return times(from.count(), () => ({ of: from.string(), until: from.int() }));
 }
 
 function readShown(user: UserState, from: ByteReader, itemAt: (at: number) => number): void {
   let time = 0;
   const count = from.count();
   if (count === 0) return;
-  user.shown = Array.from({ length: count }, () => {
+  user.shown = times(count, () => {
     const item = itemAt(from.uint());
     time += from.int();
     return { item, time };
@@ -367,12 +368,9 @@ function readBehaviours(
 ): { readonly behaviours: readonly Behaviour[]; readonly total: number } {
   const total = from.uint();
   const length = from.count();
-  const pairs = Array.from(
-    { length: from.count() },
-    (): Pair => ({ action: strings(from.uint()), strength: from.f32() }),
-  );
+  const pairs = times(from.count(), (): Pair => ({ action: strings(from.uint()), strength: from.f32() }));
   let time = 0;
-  const itemsAndTimes = Array.from({ length }, () => {
+  const itemsAndTimes = times(length, () => {
     const at = from.uint();
     time += from.uint();
     return { item: catalogue.intern(ids(at), time).index, time };

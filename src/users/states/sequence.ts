@@ -13,6 +13,7 @@
 
 import { count, natural, type OptionsOf, settle } from "../../options/option.ts";
 import { ActionTable, type Behaviour, BehaviourSlab, grown, STRENGTH_BYTES } from "./behaviour_slab.ts";
+import { times } from "../../values/times.ts";
 
 export type { Behaviour } from "./behaviour_slab.ts";
 
@@ -187,7 +188,7 @@ export class SequenceSlab {
 
   /** The behaviours of a row, oldest first. */
   behaviours(row: number): Behaviour[] {
-    return Array.from({ length: this.length(row) }, (_, at) => ({
+    return times(this.length(row), (at) => ({
       item: this.item(row, at),
       action: this.action(row, at),
       time: this.time(row, at),

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { times } from "../../../../src/values/times.ts";
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** 2^32: the high halves of 64-bit integers are multiplied, never shifted. */
@@ -141,7 +143,7 @@ export class WireReader {
   /** So many items of one byte at least. */
   items<Item>(count: number, read: () => Item): Item[] {
     this.#demand(count);
-    return Array.from({ length: count }, read);
+    return times(count, read);
   }
 
   /** TAG_BUFFER, which is skipped. */
