@@ -63,9 +63,11 @@ export interface Config
   readonly models?: Partial<ModelConfigs>;
 }
 
+let jsonSchema: JsonSchema | undefined;
+
 /** The JSON Schema of a configuration file, for editors: name it there under `$schema`. */
 export function configJsonSchema(): JsonSchema {
-  return configJsonSchemaOf(configSchema);
+  return jsonSchema ??= configJsonSchemaOf(configSchema);
 }
 
 /**
