@@ -10,13 +10,13 @@ import { BREAKS, seeded } from "../events/broken_lines.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { smallReplay } from "./harness.ts";
 
-const LINES = 100_000;
+const LINES = 50_000;
 const USERS = 500;
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-Deno.test("replay() of 100,000 lines, a tenth of them broken, refuses exactly those, in flat memory", async () => {
+Deno.test("replay() of 50,000 lines, a tenth of them broken, refuses exactly those, in flat memory", async () => {
   await using folder = await temporaryFolder();
   const file = `${folder.path}/events.jsonl`;
   const broken = await writeLines(file);
@@ -45,7 +45,7 @@ Deno.test("replay() of 100,000 lines, a tenth of them broken, refuses exactly th
   assert.equal(rejections.count, broken.size);
   assert.ok(rejections.groups.every(({ examples }) => examples.length > 0 && examples.length <= 3));
 
-  // The file is 15 MB. Were its events, its refusals or its states held, the difference would be above 20 MB.
+  // The file is 7 MB. Were its events, its refusals or its states held, the difference would be above 20 MB.
   // What may grow: ten figures for each of the few batches learnt, 14 bytes a row judged, and what was gathered
   // in this test; the log holds between one batch of the feeder and two.
   const [early = 0, late = Infinity] = alive;

@@ -11,7 +11,7 @@ const CONFIG = {
   sequence: { hop: 2 },
 };
 
-for (const [model, views, kills] of [["base", 150, 12], ["dien", 120, 4]] as const) {
+for (const [model, views, kills] of [["base", 150, 8], ["dien", 120, 4]] as const) {
   Deno.test(`replay --model ${model} that is killed with -9 at ${kills} moments ends with the same bits`, async () => {
     await using folder = await temporaryFolder();
     const data = `${folder.path}/shop`;
