@@ -4,7 +4,6 @@
  * @module
  */
 
-import os from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
 import { openAt } from "../log/kinds/kinds.ts";
 import type { Log } from "../log/log.ts";
@@ -14,7 +13,7 @@ import { RemoteLog } from "../log/threads/remote_log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { ThreadLog } from "../service/jobs/thread_messages.ts";
 import type { BuildOrder, BuildReport, BuildSpec } from "./build_messages.ts";
-import { measureSpent, restAfter } from "../service/jobs/processor_share.ts";
+import { lowerPriority, measureSpent, restAfter } from "../service/jobs/processor_share.ts";
 import { Rebuild } from "./rebuild.ts";
 
 /** The thread's side of its channel. */
@@ -36,20 +35,8 @@ scope.onmessage = ({ data }) => {
   else void live(data.start, data.log, data.share);
 };
 
-/** Steps of priority below the threads that serve: where both want a processor, this one has a tenth of it. */
-const NICE = 10;
-
-/** Lets the threads that serve have the processor first. */
-function yieldProcessor(): void {
-  if (Deno.build.os !== "linux") return; // elsewhere the priority is that of the process
-  try {
-    os.setPriority(os.getPriority() + NICE);
-  } catch { // it may not, or has the lowest: its share alone bounds it
-  }
-}
-
 async function live(spec: BuildSpec, place: ThreadLog, share: number): Promise<void> {
-  yieldProcessor();
+  lowerPriority();
   unreadable.forward((leftOut) => report({ unreadable: leftOut }));
   const { signal } = ending;
   const ended = new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import os from "node:os";
 import { measureSpent, restAfter } from "../../streams/service/jobs/processor_share.ts";
 
 Deno.test("restAfter() has a thread use its share of a processor, and takes what it waited for as rest", () => {
@@ -18,4 +19,21 @@ Deno.test("measureSpent() counts what this thread uses of a processor, and not h
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
   const { processor, wall } = spent();
   assert.ok(wall >= 99 && processor < wall, `${processor} of ${wall} ms`);
+});
+
+Deno.test({
+  name: "lowerPriority() is for the thread that calls it alone",
+  ignore: Deno.build.os !== "linux", // elsewhere it does nothing
+  async fn() {
+    const before = os.getPriority();
+    const module = new URL("../../streams/service/jobs/processor_share.ts", import.meta.url);
+    const code = `import os from "node:os"; import { lowerPriority } from "${module}";
+      lowerPriority(); postMessage(os.getPriority());`;
+    const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+    const thread = new Worker(url, { type: "module" });
+    const told = await new Promise((resolve) => thread.onmessage = ({ data }) => resolve(data));
+    thread.terminate();
+    URL.revokeObjectURL(url);
+    assert.deepEqual([told, os.getPriority()], [Math.min(19, before + 10), before]);
+  },
 });

@@ -4,7 +4,11 @@
  * @module
  */
 
+import os from "node:os";
 import process from "node:process";
+
+/** Steps of priority below other threads: where both want a processor, a thread has a tenth of it. */
+const NICE = 10;
 
 /** How long work took, milliseconds. */
 interface Spent {
@@ -31,4 +35,13 @@ export function measureSpent(): () => Spent {
 function threadMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
+}
+
+/** Lets other threads of the process have a processor before this one, for good; on Linux, where that is permitted. */
+export function lowerPriority(): void {
+  if (Deno.build.os !== "linux") return; // elsewhere the priority is that of the process
+  try {
+    os.setPriority(os.getPriority() + NICE);
+  } catch { // not permitted, or the lowest already
+  }
 }
