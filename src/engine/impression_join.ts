@@ -29,10 +29,7 @@ import { idHash, type ParkedInteraction, putPending, type UserState } from "../u
 
 /** Most open impressions per user; beyond it the oldest is settled early. */
 const MAX_PENDING = 100;
-/**
- * Most items in the open impressions of a user, whose record has to fit into a Kafka record. An impression has at most
- * 1000.
- */
+/** Most items in the open impressions of a user, whose record has to fit into one of Kafka. */
 const MAX_PENDING_ROWS = 10_000;
 /** Most waiting interactions per user; beyond it the oldest is applied. */
 const MAX_PARKED = 64;

@@ -176,10 +176,7 @@ export class Interactions {
     clearBehaviours(user);
   }
 
-  /**
-   * Passes what was handed over to a user on to the user that they are an alias of. @returns whether everything was
-   * passed on
-   */
+  /** Passes what was handed over on to the user behind an alias. @returns whether everything was passed on */
   passOn(user: UserState, { from, time, behaviours, attributes }: MergeEvent, out: TaskOutputs): boolean {
     const alias = out.merges === undefined ? undefined : aliasAfter(user.aliases, time);
     if (alias === undefined) return false;
@@ -255,10 +252,7 @@ export class Interactions {
     this.#scorers.carry(user, { ...behaviour, atEnd });
   }
 
-  /**
-   * Notes the item of the behaviour that the sequence is about to drop, if lists leave out items that users already
-   * had.
-   */
+  /** Notes the item that the sequence is about to drop, if lists leave out items that users already had. */
   #keepFormer(user: UserState, { item, time }: Behaviour): void {
     const { sequences, catalogue, retrieval } = this.#state;
     const { row } = user;

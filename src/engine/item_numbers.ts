@@ -146,10 +146,7 @@ export class ItemNumbers {
     return records;
   }
 
-  /**
-   * Empties the oldest slots, as far as the number of `items` to be written allows, and adds the entries that must be
-   * kept to these.
-   */
+  /** Empties the oldest slots, as far as the number of `items` allows, and adds entries that must be kept to these. */
   #carry(items: CatalogueItem[]): void {
     const most = Math.max(MIN_ENTRIES, 2 * this.#items);
     for (let left = PACE * items.length; left > 0 && this.#entries > most;) {

@@ -186,10 +186,7 @@ export class Lists {
     return null;
   }
 
-  /**
-   * The rows of an impression event: items that we answered under its name keep prediction and outcomes; the others are
-   * scored now.
-   */
+  /** The rows of an impression event: items of our answer keep prediction and outcomes; the others are scored now. */
   #shown(
     user: UserState,
     event: ImpressionEvent & { readonly request: string },

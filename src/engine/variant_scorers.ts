@@ -105,10 +105,7 @@ export class VariantScorers {
     this.#lifelong = this.#findLifelong();
   }
 
-  /**
-   * A list with the states of the lifelong models that did not score it but learn from it. Pinned versions do not
-   * learn.
-   */
+  /** A list with the states of the lifelong models that did not score it but learn from it; not pinned ones. */
   withStates(user: UserState, pending: Pending): Pending {
     const scoredBy = pending.model ?? this.#own.serving.model;
     const otherStates = [this.#own, ...this.#lifelong].flatMap((scorer) => {

@@ -47,10 +47,7 @@ export interface Feature {
   readonly name: string;
   /** Its shared weight before anything was learnt. */
   readonly weight: number;
-  /**
-   * Whether the initial weight also applies to items that the user already had, where others start at 0. @default
-   * {false}
-   */
+  /** Whether the initial weight also holds for items that the user already had, not 0. @default {false} */
   readonly judgesReturns?: boolean;
 }
 

@@ -96,10 +96,7 @@ export class Orders {
     return pairLists === null ? null : view.order?.(pairLists.names) ?? null;
   }
 
-  /**
-   * Whether preferences are made for the pair head: until lists are requested, and then if the stack orders some of
-   * them.
-   */
+  /** Whether the pair head gets preferences: until lists are requested, and then if the stack orders some. */
   get #teachesHead(): boolean {
     const { pairLists, state } = this.#with;
     return pairLists !== null && (state.stackAsked || !state.asked);

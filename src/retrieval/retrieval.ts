@@ -301,10 +301,7 @@ export class Retrieval {
       .slice(0, this.maxCandidates);
   }
 
-  /**
-   * Blend, stack and head learn from one wanted behaviour in this many: from all of them after the first request, then
-   * from fewer and fewer.
-   */
+  /** Blend, stack and head learn from one wanted behaviour in this many: all after the first request, then fewer. */
   #learntEvery(): number {
     if (!this.state.asked) return UNASKED_EVERY;
     return Math.min(this.#learnEvery, 2 ** Math.floor(this.state.blend.steps / EAGER_STEPS));

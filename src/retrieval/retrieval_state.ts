@@ -40,10 +40,7 @@ const STACK_KEY = `${RETRIEVAL_KEY}mixture`;
 const RETURNS_KEY = `${RETRIEVAL_KEY}returns`;
 const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 
-/**
- * How much longer than the last one an encoding may be without another allocation; `ByteWriter.take` then copies
- * nothing, either.
- */
+/** How much longer than the last one an encoding may be without another allocation, or a copy by `ByteWriter.take`. */
 const GROWTH = 1.1;
 
 /** What a {@linkcode RetrievalState} keeps. */
@@ -105,10 +102,7 @@ export class RetrievalState {
   #returnsChanged = false;
   readonly #changelog = new SignalChangelog();
   #snapshotDue = false;
-  /**
-   * Room for the next encoding, and for its largest part, because growing to tens of megabytes would waste as much
-   * again.
-   */
+  /** Room for the next encoding, and for its largest part, since growing to tens of megabytes wastes as much. */
   #room = { whole: 1 << 16, part: 1 << 16 };
   /** Whether journals may name a user whom another task has erased. */
   #namesForgotten = false;

@@ -291,10 +291,7 @@ export class Rebuild implements AsyncDisposable {
     return true;
   }
 
-  /**
-   * Releases the learner and hands the tasks to a service; from now on they answer on their own. The build must have
-   * reached its end.
-   */
+  /** Releases the learner and hands the tasks, which answer from now on, to a service. The build must be at its end. */
   async lead(): Promise<Map<number, Task>> {
     const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));
     for (const task of this.#tasks) task.lead();

@@ -11,10 +11,7 @@ import { readAll } from "../log/reading.ts";
 import { servingGeneration } from "../topics/serving.ts";
 import { firstTopics, generationTopics, type Topics } from "../topics/topics.ts";
 
-/**
- * Reads the erased users of a partition. @param statistics name of the topic, which is read whole where the log has no
- * index
- */
+/** Reads the erased users of a partition. @param statistics the topic, read whole if the log has no index */
 export async function erasedOn(
   log: Log,
   statistics: string,

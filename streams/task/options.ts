@@ -55,10 +55,7 @@ export interface TaskRuntime {
    * are written. @default {false}
    */
   readonly isAnswered?: boolean | undefined;
-  /**
-   * What it must read besides its own records, up to everything committed at the moment when it fences others. @default
-   * {nothing}
-   */
+  /** What else it must read, up to everything committed when it fences others. @default {nothing} */
   readonly follows?: readonly Place[] | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -94,10 +91,7 @@ export interface StepOptions {
   readonly answerIntervalMs?: number | undefined;
   /** Events after which a commit is due at the latest. @default {1000} */
   readonly commitEvents?: number | undefined;
-  /**
-   * Time after which a step ends even if there is more to do, so that others get their turn; milliseconds. @default
-   * {none}
-   */
+  /** Time after which a step ends even if there is more to do, for others to run; milliseconds. @default {none} */
   readonly sliceMs?: number | undefined;
   /** Ends the wait: the step then rejects with the signal's reason, and nothing is lost. */
   readonly signal?: AbortSignal | undefined;

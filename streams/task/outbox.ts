@@ -43,10 +43,7 @@ export interface OutboxOptions {
   readonly partitions: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /**
-   * Whether all events were handled before, so that rejections and erasures of lists are already on the log. @default
-   * {() => false}
-   */
+  /** Whether rejections and erasures of lists are on the log from an earlier run. @default {() => false} */
   readonly isAnswered?: (() => boolean) | undefined;
   /** Endings of the topics to which answers of surfaces are copied. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
@@ -236,10 +233,7 @@ export class Outbox {
     );
   }
 
-  /**
-   * Passes the samples on, and empties the outbox. @param offsets of {@linkcode Outbox.records} on the log, in that
-   * order
-   */
+  /** Passes the samples on, and empties the outbox. @param offsets of {@linkcode Outbox.records}, in that order */
   clear(offsets: readonly number[]): void {
     const { handover } = this.#options;
     for (const [n, { sample }] of this.#samples.entries()) {

@@ -356,10 +356,7 @@ export class Task implements AsyncDisposable {
     return this.next > this.#committed || this.#isAstray;
   }
 
-  /**
-   * Counts and logs offsets that the log dropped before they were read. The task continues, since stopping would not
-   * bring them back.
-   */
+  /** Counts and logs offsets that the log dropped before they were read. Stopping would not bring them back. */
   #lose(): void {
     const lost = this.#events.takeLost();
     if (lost === undefined) return;

@@ -22,10 +22,7 @@ import { KeptPreferences } from "./kept_preferences.ts";
 
 /** New preferences of a step. */
 const BATCH = 32;
-/**
- * A step relearns at most one in this many of the kept preferences: a few that recur again and again would be
- * memorised.
- */
+/** A step relearns at most one in this many of the kept preferences: a few would be memorised. */
 const SPARED = 32;
 const RATE = 0.01;
 /** Short, because losses of preferences are all of similar size. */
@@ -107,8 +104,7 @@ export class PreferenceLearner {
   }
 
   /**
-   * Adds a preference; a step is taken after every 32. A preference with a value that is not finite is ignored, because
-   * it would spoil all means for good.
+   * Adds a preference; every 32 make a step. One with a value that is not finite is ignored: it would spoil all means.
    */
   add(preference: Preference): void {
     if (!preference.values.every((value) => Number.isFinite(value))) return;

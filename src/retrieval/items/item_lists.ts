@@ -120,10 +120,7 @@ export class ItemLists {
     this.#join(item);
   }
 
-  /**
-   * Counts a positive by a user of another task. Kept apart, because the item's own numbers are written with each
-   * change and need not be written for what others did.
-   */
+  /** Counts a positive by a user of another task. Kept apart, so that the item's own numbers need not be written. */
   raiseOthers(item: CatalogueItem, time: number): void {
     this.setOthers(item, raise(item.othersPopularity, this.pace.at(time), this.halfLifeMs));
   }

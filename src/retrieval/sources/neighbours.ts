@@ -44,10 +44,7 @@ export const TOGETHER = 2;
 
 const FAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.93 ** x);
 const NEAR_WEIGHTS = Float64Array.from({ length: LEARNT_CONTEXT }, (_, x) => 0.97 ** x);
-/**
- * Items with this many behaviours have enough data: of pairs more than `DENSE` apart, one in `THINNED` counts, with the
- * weight of all.
- */
+/** With this many behaviours per item, one in `THINNED` of the pairs beyond `DENSE` counts, with the weight of all. */
 const COMMON = 512;
 const DENSE = 8;
 const THINNED = 3;

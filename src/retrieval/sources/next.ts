@@ -11,10 +11,7 @@ import type { ServedBank } from "../../bank/served_bank.ts";
 import { BANK_BEHAVIOURS } from "../../bank/bank_tables.ts";
 import type { SourceKind } from "./source.ts";
 
-/**
- * Items searched for per item wanted, since some may not be recommended; multiplied by the second number as long as too
- * few are found.
- */
+/** Items searched for per item wanted, since some may not be recommended; the factor if too few are found. */
 const SEARCHED = 2;
 
 /** What comes next. */

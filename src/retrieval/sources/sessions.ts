@@ -67,10 +67,7 @@ export class Sessions {
   readonly #similarity: Float64Array;
   readonly #places: Uint8Array;
   readonly #mask: number;
-  /**
-   * By number of sessions with an item: its weight among `seen` sessions, NaN where it has not been computed since that
-   * changed.
-   */
+  /** By number of sessions with an item: its weight among `seen` sessions, NaN until it is computed. */
   readonly #idfs = new Float64Array(2 * NEWEST_SESSIONS);
   #idfsOf = -1;
   /** Scratch: similarities in another order. */

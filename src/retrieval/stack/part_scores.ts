@@ -15,10 +15,7 @@
 const C = 5;
 /** Share of a new list in σ. */
 const FOLLOW = 1 / 1000;
-/**
- * Upper bound, in σ, for the scale of a list: a broken list moves σ by a tenth, and if all lists are large, σ still
- * grows fast.
- */
+/** Bound, in σ, for the scale of a list: one broken list moves σ by a tenth, many still move it fast. */
 const MOST_SPREAD = 100;
 /** Most units. */
 const MOST = 1e12;

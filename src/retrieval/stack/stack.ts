@@ -245,8 +245,7 @@ export class Stack {
   }
 
   /**
-   * The mean weight of each part, by mass, so that the scores are logits like those of a single order; valid until the
-   * next call.
+   * The mean weight of each part, by mass, so that scores are logits as in a single order; valid until the next call.
    */
   #weightsOf(there: number, modelShare: number): Float64Array {
     const weights = this.#weights.fill(0);

@@ -77,10 +77,7 @@ export class KafkaClient implements AsyncDisposable {
     return await this.#cluster.findBroker({ nodeId: await this.leaderId(topic, partition) });
   }
 
-  /**
-   * The number of the node that leads a partition. Looked up again at intervals, because a leader that is cut off from
-   * the others still answers reads, without anything new.
-   */
+  /** The node that leads a partition, looked up at intervals: a leader that is cut off still answers reads. */
   async leaderId(topic: string, partition: number): Promise<number> {
     if (performance.now() - this.#refreshedAt > this.#maxAgeMs) {
       ignore(this.once(() => this.#refreshMetadata()), "there are leaders that we know");

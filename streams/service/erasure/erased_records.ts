@@ -91,10 +91,7 @@ export function erasureOf({ value, offset }: LogRecord): Erasure | null {
   return decoded.ok && decoded.event.type === "forget" ? { user: decoded.event.user, offset } : null;
 }
 
-/**
- * Whether a record of `events` hands something over to a user whom a partition had already erased; its task has dropped
- * it.
- */
+/** Whether a record of `events` hands something over to an erased user, so that the task has dropped it. */
 export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolean {
   if (value === null || !mayBe(value, "merge")) return false;
   const decoded = decodeEvent(value);
@@ -102,10 +99,7 @@ export function isErasedMerge({ value }: LogRecord, erased: ErasedUsers): boolea
     erased.includes(decoded.event.user, decoded.event.time);
 }
 
-/**
- * The user whom a record of `events` of another user names: the user that a session was, or the session that it takes
- * over from.
- */
+/** The user whom a record of another user names: the user that a session was, or the session that it takes over. */
 export function namedBy({ value }: LogRecord): readonly string[] {
   if (value === null || !mayBe(value, "alias", "merge")) return [];
   const decoded = decodeEvent(value);
@@ -160,10 +154,7 @@ export function isRejectionOf({ key, value }: LogRecord, users: SoughtUsers): bo
   }
 }
 
-/**
- * Whether a version of the parameters has rows of one of the users, or lists one as removed; an unreadable one does
- * not.
- */
+/** Whether a version of the parameters has rows of one of the users, or lists one as removed. */
 export function hasRowsOf(version: Uint8Array, users: SoughtUsers): boolean {
   try {
     const { tables } = decodeVersion(version);

@@ -46,10 +46,7 @@ export async function idleModels(
   return idle;
 }
 
-/**
- * Drops what a model has learnt, so that it starts from scratch when it is run again. Only the sole owner of a log may
- * do this.
- */
+/** Drops what a model has learnt: it starts from scratch when run again. Only the sole owner of a log may do this. */
 export async function dropIdle(
   log: Log,
   topics: Deployment["topics"],

@@ -54,10 +54,7 @@ export interface WarmGeneration {
   readonly subscriber: ParameterSubscriber;
   /** Its pinned versions. */
   readonly pins: PinnedModels;
-  /**
-   * Resolves to its tasks, by partition, when they are to answer; until then nothing runs. Whoever removes a task
-   * disposes of it.
-   */
+  /** Resolves to its tasks, by partition, when they are to answer. Whoever removes a task disposes of it. */
   readonly tasks: Promise<Map<number, Task>>;
 }
 

@@ -206,10 +206,7 @@ export class StateStore implements UserIndex {
     return this.#isPurgeDue || this.#files.store.stale !== undefined;
   }
 
-  /**
-   * Removes replaced and deleted records from the files, with the next sync, at most once an hour. The next position
-   * makes this survive a crash.
-   */
+  /** Removes replaced and deleted records from the files with the next sync, at most once an hour, despite crashes. */
   purge(): void {
     this.#isPurgeDue = true;
   }

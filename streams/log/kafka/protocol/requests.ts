@@ -9,10 +9,7 @@ import { type Broker, checkCode, requestTimeoutOf, sendRaw } from "./patch.ts";
 import type { AbortedTransaction } from "./record_batch.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
 
-/**
- * Share of the response time for which a leader may wait for the replicas of a batch: a leader that is cut off never
- * gets them.
- */
+/** Share of the response time for which a leader may wait for replicas: one that is cut off never gets them. */
 const REPLICATION_SHARE = 0.5;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
