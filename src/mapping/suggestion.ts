@@ -214,7 +214,9 @@ function actRules(roles: Roles): RuleSettings[] {
   const branches = Map.groupBy(items.slice(0, MAX_KINDS), ({ steps }) => pathOf(branchOf(steps)));
   if (kind !== undefined || branches.size < 2 || items[0]!.records >= records) {
     const item = firstOf(items, records)!;
-    const action = told ?? { value: "view" };
+    const [graded] = ranked(plain, WORDS.value);
+    const isRating = graded !== undefined && actionOf(graded.path) === "rating";
+    const action = told ?? { value: isRating ? "rating" : "view" };
     return [rule("interactions", items[0]!.path, { item, action, from: plain })];
   }
   const all = [...items.map(({ steps }) => steps), ...(list === undefined ? [] : [listOf(list)])].map(

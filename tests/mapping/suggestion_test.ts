@@ -241,6 +241,17 @@ Deno.test("suggest() makes of records with any names a mapping that compiles", (
   );
 });
 
+Deno.test("suggest() takes records with a rating for ratings, not for views of a value", () => {
+  const records = Array.from({ length: 40 }, (_, i) => ({
+    ...{ userId: `${i % 7}`, movieId: `${i % 9}`, rating: `${1 + i % 5}`, timestamp: `${964982703 + i}` },
+  }));
+  const { mapping } = suggest(survey(records), records.length);
+  assert.deepEqual(mapping.rules?.[0]?.fields, {
+    ...{ user: "userId", time: "timestamp", item: "movieId" },
+    ...{ action: { value: "rating" }, value: "rating" },
+  });
+});
+
 Deno.test("suggest() takes flat records whose names have dots", () => {
   const records = Array.from(
     { length: 30 },
