@@ -34,6 +34,8 @@ export interface NextItemReport {
   readonly speed: { readonly requests: number; readonly behaviours: number };
   /** Shared weights of the blend at the end. */
   readonly blend: Readonly<Record<string, number>>;
+  /** Those for items that the user had. */
+  readonly blendOfOwn: Readonly<Record<string, number>>;
 }
 
 /** Runs the protocol and prints what came out. @param from First behaviour of the later part; without, the half. @returns The exit code. */
@@ -81,7 +83,7 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
   const start = from ?? Math.floor(interactions / 2);
   const share = (condition: Parameters<typeof judgements.where>[0]) =>
     judgements.where(condition).length / all.length;
-  const { names, weights } = task.retrieval.state.blend;
+  const { names, weights, returnWeights } = task.retrieval.state.blend;
   return {
     stream: options.stream.name,
     ...{ behaviours: interactions, users: survey.users, items: survey.items, targets: survey.targets },
@@ -97,6 +99,7 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
       behaviours: interactions / cpuSeconds.behaviours,
     },
     blend: Object.fromEntries(names.map((name, f) => [name, weights[f]!])),
+    blendOfOwn: Object.fromEntries(names.map((name, f) => [name, returnWeights[f]!])),
   };
 }
 
@@ -137,9 +140,14 @@ function render(report: NextItemReport, { survey }: NextItemResult, count: numbe
       perSecond(report.speed.behaviours)
     } behaviours a second of ` +
     `processor time`,
-    `blend: ${Object.entries(report.blend).map(([name, w]) => `${name} ${w.toFixed(2)}`).join(", ")}`,
+    `blend: ${weightsText(report.blend)}`,
+    ...(withoutOwn ? [] : [`of what the user had: ${weightsText(report.blendOfOwn)}`]),
     "",
   ].join("\n");
+}
+
+function weightsText(weights: Readonly<Record<string, number>>): string {
+  return Object.entries(weights).map(([name, weight]) => `${name} ${weight.toFixed(2)}`).join(", ");
 }
 
 const WIDE = 24;

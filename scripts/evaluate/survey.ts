@@ -94,7 +94,7 @@ export function checkSurvey(survey: Survey, data: string, actions: ActionPolicie
       );
     }
     const why = rejected > 0
-      ? `all ${rejected} lines were rejected: is --format right?`
+      ? `all ${rejected} lines were rejected: is --format right? \`meander map --try ${data}\` suggests one`
       : "it has no interaction";
     throw new NothingToJudge(`Cannot judge ${data}: ${why}`);
   }
