@@ -64,7 +64,7 @@ export interface Candidate {
 }
 
 /** What {@linkcode Retrieval.candidates} finds. */
-export interface Found {
+export interface OrderedCandidates {
   /** The candidates, best first. */
   readonly candidates: readonly Candidate[];
   /** Which parts order them; `null` where the stack does not. */
@@ -216,7 +216,7 @@ export class Retrieval {
   candidates(
     request: CandidateRequest,
     { most = Infinity, stacked = false }: CandidateOptions = {},
-  ): Found {
+  ): OrderedCandidates {
     const features = this.#gatherer.gather(request, false);
     const blended = this.state.blend.score(features);
     const stack = stacked ? this.orders.score(request, features, blended) : null;

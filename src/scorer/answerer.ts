@@ -22,7 +22,7 @@ import type {
 } from "../events/recommendation.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
-import type { Candidate, Found, Retrieval } from "../retrieval/retrieval.ts";
+import type { Candidate, OrderedCandidates, Retrieval } from "../retrieval/retrieval.ts";
 import type { Stacked } from "../retrieval/stack/stack.ts";
 import { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";
@@ -217,7 +217,7 @@ export class Answerer {
       readonly stacked?: boolean;
       readonly itemOf?: (id: string) => CatalogueItem;
     } = {},
-  ): Found {
+  ): OrderedCandidates {
     return findCandidates(this.#state, user, event, {
       ...{ frequency: this.#options.frequency, most, stacked, itemOf },
     });

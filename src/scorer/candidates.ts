@@ -7,7 +7,7 @@
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
 import { type Context, contextOf } from "../retrieval/signals/context.ts";
-import type { Candidate, Found, Retrieval } from "../retrieval/retrieval.ts";
+import type { Candidate, OrderedCandidates, Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
 import type { UserState } from "../users/user_state.ts";
@@ -85,7 +85,7 @@ export function findCandidates(
   user: UserState,
   event: RequestEvent,
   { frequency, most, stacked, itemOf }: FindOptions,
-): Found {
+): OrderedCandidates {
   const { catalogue } = view;
   const { time } = event;
   const gates = gatesOf(view, user, event, frequency);
@@ -127,7 +127,7 @@ function retrieved(
   { filter, list = "personal", time }: RequestEvent,
   { own, query }: Gates,
   { excluded, allowed, most, stacked }: Wanted,
-): Found {
+): OrderedCandidates {
   if (list !== "personal") {
     const without = new Set(excluded);
     const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
@@ -147,7 +147,7 @@ function retrieved(
   );
 }
 
-function unstacked(candidates: readonly Candidate[]): Found {
+function unstacked(candidates: readonly Candidate[]): OrderedCandidates {
   return { candidates, stacked: null };
 }
 
