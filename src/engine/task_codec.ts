@@ -12,6 +12,7 @@ import { ValueScale } from "../features/value_scale.ts";
 import { isOneOf } from "../values/one_of.ts";
 import { createTaskCounters, TASK_COUNTERS, type TaskCounters } from "./task_counters.ts";
 import type { TaskState } from "./task_state.ts";
+import { times } from "../values/times.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 4;
@@ -84,7 +85,7 @@ export function decodeTask(bytes: Uint8Array, task: TaskState): number {
   readCounters(from, task.counters);
   task.clock.decode(from);
   task.applyExperiments(
-    Array.from({ length: from.count() }, () => from.json<ExperimentRecord>()),
+    times(from.count(), () => from.json<ExperimentRecord>()),
   );
   return itemsNext;
 }

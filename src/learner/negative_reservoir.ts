@@ -9,6 +9,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { mulberry32 } from "../draws/random.ts";
 import type { SampleHistory } from "../samples/sample.ts";
+import { times } from "../values/times.ts";
 
 /** A behaviour to draw. */
 export interface ReservoirEntry {
@@ -69,7 +70,7 @@ export class NegativeReservoir {
   decode(from: ByteReader): void {
     this.#next = from.uint();
     this.#draws = from.uint();
-    this.#entries = Array.from({ length: from.count() }, () => {
+    this.#entries = times(from.count(), () => {
       const [item, ...categories] = from.json<[string, ...string[]]>();
       return { item, categories };
     });

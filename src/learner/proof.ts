@@ -49,6 +49,7 @@ import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
 import { natural, number, type OptionsOf, settle } from "../options/option.ts";
 import type { Row } from "../samples/rows.ts";
 import type { Sample } from "../samples/sample.ts";
+import { times } from "../values/times.ts";
 
 /** Options of a {@linkcode Proof}. */
 export interface ProofOptions {
@@ -244,17 +245,17 @@ export class Proof {
     this.#rows = from.uint();
     this.#tests = from.uint();
     this.#looked = from.uint();
-    this.#changes = Array.from({ length: from.count() }, () => ({ to: orderer(), rows: from.uint() }));
+    this.#changes = times(from.count(), () => ({ to: orderer(), rows: from.uint() }));
     this.#levels.set(from.f64s(MAX_POSITION + 1));
     this.#information.set(from.f64s(MAX_POSITION + 1));
-    this.#blocks = Array.from({ length: from.count() }, () => ({
+    this.#blocks = times(from.count(), () => ({
       test: from.uint(),
       rows: from.uint(),
       gains: pair(),
       expected: pair(),
       squares: pair(),
       users: new Map(
-        Array.from({ length: from.count() }, () => [from.uint(), { rows: from.uint(), gains: pair() }]),
+        times(from.count(), () => [from.uint(), { rows: from.uint(), gains: pair() }]),
       ),
     }));
   }

@@ -8,6 +8,7 @@
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Learner } from "./learner.ts";
+import { times } from "../values/times.ts";
 
 /** Most erased users to remember before they are purged from the snapshots. */
 const MAX_ERASED = 1000;
@@ -118,7 +119,7 @@ export class Snapshots {
    * @throws SyntaxError when a snapshot is missing.
    */
   decode(from: ByteReader): Uint8Array {
-    const distinct = Array.from({ length: from.count() }, () => from.bytes().slice());
+    const distinct = times(from.count(), () => from.bytes().slice());
     const learner = (index: number): Uint8Array => {
       const bytes = distinct[index];
       if (bytes === undefined) {
@@ -130,7 +131,7 @@ export class Snapshots {
     this.#last = snapshot();
     this.#pending = snapshot();
     this.#trusted = snapshot();
-    this.#erased = Array.from({ length: from.count() }, () => from.string());
+    this.#erased = times(from.count(), () => from.string());
     return learner(0);
   }
 }

@@ -11,6 +11,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import { ProgressiveRows } from "../metrics/progressive_rows.ts";
 import type { LearnResult } from "./learner.ts";
 import type { Sample } from "../samples/sample.ts";
+import { times } from "../values/times.ts";
 
 /** Progress of learning after a batch. */
 export interface LearningMark {
@@ -153,8 +154,8 @@ export class Validation {
   decode(from: ByteReader): void {
     this.rows.decode(from.bytes());
     this.#digest = from.bytes().slice();
-    this.#setNames(Array.from({ length: from.uint() }, () => from.string()));
-    this.#marks = Array.from({ length: from.uint() }, () => ({
+    this.#setNames(times(from.uint(), () => from.string()));
+    this.#marks = times(from.uint(), () => ({
       rows: from.uint(),
       time: from.f64(),
       loss: from.f64(),

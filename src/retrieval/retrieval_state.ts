@@ -25,6 +25,7 @@ import type { ItemLists } from "./items/item_lists.ts";
 import { Returns } from "./signals/returns.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signals/signal.ts";
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
+import { times } from "../values/times.ts";
 
 const FORMAT = 1;
 /** Format 1 of the blend has no curvature. */
@@ -372,7 +373,7 @@ export class RetrievalState {
     const from = new ByteReader(bytes);
     checkFormat(from);
     this.signals = from.uint();
-    const items = Array.from({ length: from.count() }, () => this.#catalogue.intern(from.string(), 0).index);
+    const items = times(from.count(), () => this.#catalogue.intern(from.string(), 0).index);
     const itemAt = (place: number) => {
       const item = items[place];
       if (item === undefined) {

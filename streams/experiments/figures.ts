@@ -11,6 +11,7 @@ import { newestOf } from "../log/reading.ts";
 import type { Log, LogRecord } from "../log/log.ts";
 import type { RecordPlace } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
+import { times } from "../../src/values/times.ts";
 
 const FORMAT = 4;
 /** Formats of figures. */
@@ -75,7 +76,7 @@ export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topi
     );
   }
   const time = from.f64();
-  const clocks = Array.from({ length: from.count() }, (): PartitionClock => ({
+  const clocks = times(from.count(), (): PartitionClock => ({
     closed: from.f64(),
     windowMs: from.f64(),
     newest: [from.int(), from.int()],

@@ -8,6 +8,7 @@ import type { ByteReader } from "../../src/codec/byte_reader.ts";
 import type { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Formats } from "../../src/codec/formats.ts";
 import type { RailCounts } from "../../src/learner/guard_rails.ts";
+import { times } from "../../src/values/times.ts";
 
 /** The header of a checkpoint, before snapshots, guard and validation. */
 export interface CheckpointHead extends RailCounts {
@@ -44,7 +45,7 @@ export function decodeHead(from: ByteReader): CheckpointHead {
     throw new SyntaxError(`Cannot decode a checkpoint: format is ${format}, this reads ${FORMAT}`);
   }
   return {
-    positions: Array.from({ length: from.count() }, () => from.uint()),
+    positions: times(from.count(), () => from.uint()),
     version: from.uint(),
     failures: from.uint(),
     rollbacks: from.uint(),

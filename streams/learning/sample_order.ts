@@ -8,6 +8,7 @@
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Formats } from "../../src/codec/formats.ts";
+import { times } from "../../src/values/times.ts";
 
 /** Samples of one partition that were taken one after the other. */
 export interface Stretch {
@@ -76,7 +77,7 @@ export function decodeOrder(bytes: Uint8Array): Stretch[] {
     throw new SyntaxError(`Cannot decode an order of samples: format is ${format}, this reads ${FORMAT}`);
   }
   const ends = new Map<number, number>();
-  return Array.from({ length: from.count() }, () => {
+  return times(from.count(), () => {
     const partition = from.uint();
     const end = from.uint() + (ends.get(partition) ?? 0);
     ends.set(partition, end);

@@ -7,6 +7,7 @@
 
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { times } from "../../values/times.ts";
 
 /** Share of the draws that are uniform over items. */
 const EVEN = 0.5;
@@ -82,7 +83,7 @@ export class DrawnItems {
   decode(from: ByteReader): void {
     this.#numbers.clear();
     for (const list of [this.#free, this.#counts, this.#places, this.#distinct]) list.length = 0;
-    this.#ids = Array.from({ length: from.count() }, () => from.string());
+    this.#ids = times(from.count(), () => from.string());
     for (const [number, id] of this.#ids.entries()) {
       this.#numbers.set(id!, number);
       this.#counts[number] = 0;

@@ -54,6 +54,7 @@ import {
 import { count, type OptionsOf, positive, settle, type Settled } from "../../options/option.ts";
 import { correlatedVariance, evenly, mean, type Series, skewness, total } from "./series.ts";
 import type { Sample } from "../../samples/sample.ts";
+import { times } from "../../values/times.ts";
 
 /** Options of a {@linkcode Guard}. */
 export interface GuardOptions {
@@ -234,13 +235,13 @@ export class Guard {
     this.#rows = from.uint();
     this.#since = from.uint();
     this.#held = from.uint();
-    this.#changes = Array.from({ length: from.count() }, () => ({
+    this.#changes = times(from.count(), () => ({
       to: named(HEALTH, from.u8()),
       reason: named(REASONS, from.u8()),
       rows: from.uint(),
       version: from.uint(),
     }));
-    const blocks = () => Array.from({ length: from.count() }, () => [...from.f64s(FIELDS)]);
+    const blocks = () => times(from.count(), () => [...from.f64s(FIELDS)]);
     this.#recent = blocks();
     this.#reference = blocks();
   }

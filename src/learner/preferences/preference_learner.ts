@@ -19,6 +19,7 @@ import { decodeNames, encodeNames } from "../../samples/pair_names.ts";
 import { decodePreference, encodePreference, listOf, type Preference } from "../../samples/preference.ts";
 import { NumericScaler } from "../../features/numeric_scaler.ts";
 import { KeptPreferences } from "./kept_preferences.ts";
+import { times } from "../../values/times.ts";
 
 /** New preferences of a step. */
 const BATCH = 32;
@@ -157,7 +158,7 @@ export class PreferenceLearner {
     adam.decode(from.bytes());
     pairs.decode(from);
     candidates.decode(from);
-    this.#waiting = Array.from({ length: from.count() }, () => decodePreference(from, names));
+    this.#waiting = times(from.count(), () => decodePreference(from, names));
     this.#kept.decode(from, names, isPacked);
   }
 

@@ -22,6 +22,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { ItemScores } from "../items/item_scores.ts";
 import { nthLargest } from "../../vectors/nth_largest.ts";
 import type { Signal } from "../signals/signal.ts";
+import { times } from "../../values/times.ts";
 
 const NEWEST_ITEMS = 10;
 const NEWEST_SESSIONS = 500;
@@ -169,7 +170,7 @@ export class Sessions {
     this.#first = from.uint();
     this.#next = from.uint();
     for (let session = this.#first; session < this.#next; session++) {
-      this.#items.set(session, Array.from({ length: from.count() }, () => itemAt(from.uint())));
+      this.#items.set(session, times(from.count(), () => itemAt(from.uint())));
     }
     for (let n = from.count(); n > 0; n--) {
       const user = from.string(), session = from.uint(), time = from.f64();

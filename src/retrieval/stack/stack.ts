@@ -38,6 +38,7 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { Choice, type Mapped } from "./choice.ts";
 import { PartScores } from "./part_scores.ts";
+import { times } from "../../values/times.ts";
 
 /** The parts that can order. */
 export const PARTS = ["blend", "head", "bank", "model"] as const;
@@ -216,7 +217,7 @@ export class Stack {
    * @throws SyntaxError when it has other parts
    */
   decode(from: ByteReader): void {
-    const names = Array.from({ length: from.count() }, () => [from.string(), from.f64()] as const);
+    const names = times(from.count(), () => [from.string(), from.f64()] as const);
     if (names.map(([name]) => name).join() !== PARTS.join()) {
       throw new SyntaxError(
         `Cannot decode a stack: its parts are ${names.join()}, these are ${PARTS.join()}`,
