@@ -106,13 +106,14 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   const hasHead = ranking === "auto" && task.retrieval?.head === true;
   const learns = model !== undefined || hasHead || (task.learnNext ?? 0) > 0;
   const learning = new Learning(model, task, config, seed);
+  const { withoutOwn = !revisits } = options;
   const run = new Run(new TaskState(task, learning.serving), {
     ...{ isTarget, knownUsers, seed },
     ranking,
     sources: options.sources ?? true,
-    baselines: options.baselines ?? createBaselines(),
+    baselines: options.baselines ?? createBaselines(withoutOwn),
     count: options.count ?? 20,
-    withoutOwn: options.withoutOwn ?? !revisits,
+    withoutOwn,
     share: Math.min(1, (options.queries ?? 200_000) / survey.targets),
   });
   // The blend learns once lists are asked for, and here they are when all is learnt.

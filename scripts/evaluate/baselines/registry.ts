@@ -6,13 +6,14 @@
 
 import type { Baseline } from "./baseline.ts";
 import { CoVisits, Followers } from "./co_visits.ts";
+import { OwnItems } from "./own_items.ts";
 import { Popularity } from "./popularity.ts";
 import { SessionNeighbours } from "./sessions.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** All of them, having learnt nothing. */
-export function createBaselines(): readonly Baseline[] {
+/** All of them, having learnt nothing. @param withoutOwn whether lists leave out what the user had */
+export function createBaselines(withoutOwn: boolean): readonly Baseline[] {
   return [
     new Popularity("popular, 1 hour", HOUR_MS),
     new Popularity("popular, 1 day", 24 * HOUR_MS),
@@ -20,5 +21,6 @@ export function createBaselines(): readonly Baseline[] {
     new CoVisits(),
     new Followers(),
     new SessionNeighbours(),
+    ...(withoutOwn ? [] : [new OwnItems()]),
   ];
 }

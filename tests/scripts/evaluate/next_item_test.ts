@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { OwnItems } from "../../../scripts/evaluate/baselines/own_items.ts";
 import { Popularity } from "../../../scripts/evaluate/baselines/popularity.ts";
 import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
 import type { Stream } from "../../../scripts/evaluate/stream.ts";
@@ -220,4 +221,16 @@ Deno.test("nextItem(): the order is not below popularity where nothing else says
   const later = judgements.where(({ at }) => at >= interactions / 2);
   const [auto, popular] = [0, 1].map((m) => figuresOf(judgements, m, later).reciprocalRank.mean);
   assert.ok(auto! > 0.93 * popular!, `${auto} against ${popular}`);
+});
+
+Deno.test("OwnItems gives what the user took, most often first, then what was taken last", () => {
+  const own = new OwnItems();
+  for (const item of [3, 5, 3, 7, 9]) {
+    own.learn({ user: 0, item, time: 0, isTarget: item !== 9, before: [] });
+  }
+  own.learn({ user: 1, item: 4, time: 0, isTarget: true, before: [] });
+  const query = { user: 0, time: 0, before: [], count: 10 };
+  assert.deepEqual(own.recommend({ ...query, may: () => true }), [3, 7, 5]);
+  assert.deepEqual(own.recommend({ ...query, may: (item) => item !== 3, count: 1 }), [7]);
+  assert.deepEqual(own.recommend({ ...query, user: 2, may: () => true }), []);
 });

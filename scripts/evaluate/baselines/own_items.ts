@@ -1,0 +1,32 @@
+/**
+ * What the user took before, most often first; among equals what was taken last.
+ *
+ * @module
+ */
+
+import { type Baseline, type BaselineQuery, type Behaviour, best } from "./baseline.ts";
+
+/** The user's own items. */
+export class OwnItems implements Baseline {
+  /** See {@linkcode Baseline}. */
+  readonly name = "own items";
+  /** By user and item: how often it was taken, and which behaviour of all took it last. */
+  readonly #users: Map<number, { times: number; last: number }>[] = [];
+  #behaviours = 0;
+
+  /** See {@linkcode Baseline}. */
+  recommend(query: BaselineQuery): readonly number[] {
+    const own = [...this.#users[query.user] ?? []];
+    const scores = own.map(([item, { times, last }]) =>
+      [item, times + last / (this.#behaviours + 1)] as const
+    );
+    return best(scores, query);
+  }
+
+  /** See {@linkcode Baseline}. */
+  learn({ user, item, isTarget }: Behaviour): void {
+    if (!isTarget) return;
+    const own = this.#users[user] ??= new Map();
+    own.set(item, { times: (own.get(item)?.times ?? 0) + 1, last: ++this.#behaviours });
+  }
+}
