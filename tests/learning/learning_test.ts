@@ -439,7 +439,7 @@ Deno.test("Learning.open() refuses a damaged checkpoint, Learning.drain() leaves
   await log.append([{ ...sampleRecord(sample), value: damaged.with(0, 12) }]);
   await assert.rejects(learning.drain(), (error: unknown) => {
     assert.ok(corrupt(error));
-    assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end + 9} .*a newer version`));
+    assert.match((error as Error).message, new RegExp(`${topics.samples}/0@${end + 9} .*a newer release`));
     return true;
   });
 });

@@ -304,7 +304,10 @@ Deno.test("SqliteLog says what may be lost after a power cut that has taken its 
   );
   // Some were noted, and more may have been.
   const cut = new Map(late).set("-wal", early.get("-wal")!);
-  assert.match(await said(cut, NEXT_BOOT), /80 records .* are lost.* Beside them, what was acknowledged/);
+  assert.match(
+    await said(cut, NEXT_BOOT),
+    /80 acknowledged records are lost.* Beside them, what was acknowledged/,
+  );
   for (const [files, boot] of [[early, BOOT], [late, BOOT], [closed, NEXT_BOOT], [closed, NaN]] as const) {
     assert.equal(await said(files, boot), "");
   }

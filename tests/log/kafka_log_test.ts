@@ -20,7 +20,7 @@ if (broker !== undefined) {
     await log.createTopics([{ name: `${place}_lists`, partitions: 1, cleanup: "delete" }]);
     await assert.rejects(
       log.createTopics([{ name: `${place}.lists`, partitions: 1, cleanup: "delete" }]),
-      new RegExp(`Cannot create topic ${place}\\.lists, .*: there is ${place}_lists,`),
+      new RegExp(`Cannot create topic ${place}\\.lists: .*: there is ${place}_lists,`),
     );
   });
 

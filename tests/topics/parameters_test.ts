@@ -147,13 +147,13 @@ Deno.test("ParameterSubscriber.update() refuses to stay at a version that is sti
   assert.equal(await first.update(), 0, "every log begins with it");
   await assert.rejects(stayAt(2).update(), {
     name: "RangeError",
-    message: "Cannot serve version 2: the newest of p is none",
+    message: "Cannot serve version 2: the newest on p is none",
   });
   await publish(log, ...deltas.slice(0, 2));
   assert.equal(await first.update(), 1);
   await assert.rejects(stayAt(3).update(), {
     name: "RangeError",
-    message: "Cannot serve version 3: the newest of p is 2",
+    message: "Cannot serve version 3: the newest on p is 2",
   });
   await publish(log, ...deltas.slice(2));
   assert.equal(await first.update(), 1);
