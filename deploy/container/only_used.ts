@@ -1,6 +1,6 @@
 /**
- * Leaves in `deno.json` only the packages that the code beside it imports, and no folder of modules to be made: an image
- * has what runs, and nothing writes to it.
+ * Leaves in `deno.json` only the packages that the code beside it imports, and has them in the cache in place of a folder
+ * of modules: an image has what runs, and nothing writes to it.
  *
  *     deno run --no-config --allow-read=. --allow-write=deno.json only_used.ts
  *
@@ -24,4 +24,5 @@ const isUsed = (name: string) =>
   all.includes(`from "${name}`) || all.includes(`import("${name}`) || all.includes(`import "${name}`);
 manifest.imports = Object.fromEntries(Object.entries(manifest.imports).filter(([name]) => isUsed(name)));
 manifest.nodeModulesDir = "none";
+manifest.permissions.command.ffi = [".deno"]; // libraries are in the cache, DENO_DIR
 await Deno.writeTextFile("deno.json", `${JSON.stringify(manifest, null, 2)}\n`);
