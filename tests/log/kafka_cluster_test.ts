@@ -92,8 +92,9 @@ Deno.test({
       for (let p = 0; p < PARTITIONS; p++) {
         const { length } = traffic.appended[p] ?? [];
         assert.deepEqual(texts(await all(fresh, from, p)), traffic.appended[p], `appended to ${p}`);
-        // Brokers answer a commit before they mark its records, and only who made it waits for that.
-        const deadline = performance.now() + STUCK_MS;
+        // Brokers answer a commit before they mark its records, after faults more than a minute; only who made it waits.
+        await log.bounds(to, p);
+        const deadline = performance.now() + 3 * STUCK_MS;
         while ((await all(fresh, to, p)).length < length && performance.now() < deadline) await delay(20);
         assert.deepEqual(texts(await all(fresh, to, p)), traffic.appended[p], `copied of ${p}`);
         assert.equal(await fresh.committed(`${to}.group`, from, p), (await fresh.bounds(from, p)).end);
