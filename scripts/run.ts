@@ -140,7 +140,7 @@ const program = addLogFlags(
   )
   .option(
     "--rebuild",
-    "if the configuration needs a rebuild: serve the deployment as it was, build a new generation beside it, and switch",
+    "if the configuration needs a rebuild: keep serving the old generation, build a new one beside it, then switch",
   )
   .option("--roll-back", "with --rebuild: go back to a generation that has served before")
   .option(

@@ -8,8 +8,8 @@
  *
  * A handful of weights, one per source and a few for properties of items, that can be read like a table (McFadden,
  * "Conditional logit analysis of qualitative choice behavior", 1974). Requests are grouped by how much is known about
- * the user, since for a new user the best evidence is what others did in the same hour, and by the age of the newest
- * behaviour, since a user who is still on a page continues there. A group's weights start at 0, so a rare group uses
+ * the user (for a new one, the best evidence is what others did within the hour) and by the age of the newest behaviour
+ * (a user who is still on a page continues there). A group's weights start at 0, so a rare group uses
  * the shared ones. Why somebody returns to an item is a different question from why a new one is wanted, so returns
  * have weights of their own.
  *

@@ -27,7 +27,7 @@ export interface RestoreOptions {
   readonly reads: NewestFormats;
   /** Only verifies it. */
   readonly verifyOnly: boolean;
-  /** File or folder with receipts of erasures: of whom they name after the backup was made. @default {nobody} */
+  /** File or folder with receipts of erasures; whoever one names that is newer than the backup is erased again. @default {none} */
   readonly erased?: string | undefined;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;

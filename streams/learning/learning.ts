@@ -2,9 +2,9 @@
  * The runtime of the learner: reads samples in order, judges their frozen predictions, learns them in batches,
  * publishes versions, and writes checkpoints.
  *
- * After a crash the learner goes back to its last checkpoint and learns the samples since then again; versions
- * are already on the log are made again but not published twice. Partitions have no order among each other, so the order
- * in which samples were taken is written beside each version: a version made again is the same.
+ * After a crash the learner goes back to its last checkpoint and relearns the samples after it. Versions that are already
+ * on the log are made again but not published twice. Partitions have no order among each other, so the order in which
+ * samples were taken is written beside each version: a version made again is the same.
  *
  * How samples become batches is in `learning/batch_reader.ts`, which versions the log gets and when in
  * `learning/version_pace.ts`, what is written in `learning/learner_records.ts`, and what becomes of weights that
