@@ -15,6 +15,7 @@ import { type Candidates, type Fill, OWN, PROPERTIES } from "./properties.ts";
 import type { Context } from "./signals/context.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import type { ServedBank } from "../bank/served_bank.ts";
+import type { Returns } from "./signals/returns.ts";
 import type { SourceParts } from "./sources/parts.ts";
 import type { Source } from "./sources/source.ts";
 import type { UserState } from "../users/user_state.ts";
@@ -56,7 +57,7 @@ export class Gatherer {
   readonly #names: readonly string[];
   /** The feature that marks items the user already had; −1 = such items cannot be candidates. */
   readonly #own: number;
-  readonly #comesBack: SourceParts["returns"];
+  readonly #returns: Returns;
   /** By item: whether it may be recommended (1 yes, 2 no), and its place among the candidates + 1. */
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
@@ -80,7 +81,7 @@ export class Gatherer {
     this.#fills = PROPERTIES.map((property) => property.create({ ...parts, statistics }, columnOf));
     this.#names = [...sources, ...PROPERTIES].map(({ name }) => name);
     this.#own = this.#names.indexOf(OWN);
-    this.#comesBack = parts.returns;
+    this.#returns = parts.returns;
     this.#values = new Float64Array(1024 * this.#names.length);
   }
 
@@ -170,7 +171,7 @@ export class Gatherer {
     for (let c = 0; c < count; c++) categories[c] = this.#lists.categoriesOf(items[c]!);
     const candidates: Candidates = { request, count, items, categories, values, columns };
     for (const [k, fill] of this.#fills.entries()) fill(candidates, this.#sources.length + k);
-    const returns = this.#comesBack.expected ? this.#own : -1;
+    const returns = this.#returns.expected ? this.#own : -1;
     return { count, values, groups: groupsOf(request.context, request.time), returns };
   }
 }

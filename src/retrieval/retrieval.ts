@@ -162,7 +162,7 @@ export class Retrieval {
     return this.parts.returns.expected;
   }
 
-  /** Whether they were, or may be, left out: what the user had is to be known. */
+  /** Whether lists leave such items out now, or may do so later, so that they have to be remembered. */
   get leavesOut(): boolean {
     return this.parts.returns.learns || !this.revisits;
   }

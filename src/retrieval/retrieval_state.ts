@@ -22,7 +22,7 @@ import { readingChange, RETRIEVAL_KEY, type RetrievalRecord, SignalChangelog } f
 import type { SignalFold, Source } from "./sources/source.ts";
 import { type ScoresByPart, Stack } from "./stack/stack.ts";
 import type { ItemLists } from "./items/item_lists.ts";
-import { Returns } from "./signals/returns.ts";
+import type { Returns } from "./signals/returns.ts";
 import { type JournalEntry, readJournal, type Signal, SignalJournal } from "./signals/signal.ts";
 import { takenFrom, TakenJournals } from "./signals/taken_journals.ts";
 import { times } from "../values/times.ts";
@@ -56,8 +56,8 @@ export interface RetrievalStateParts {
   readonly folds?: readonly SignalFold[];
   /** Ranks what the sources propose. */
   readonly blend: Blend;
-  /** Whether people come back to items. @default {one that has learnt nothing} */
-  readonly returns?: Returns;
+  /** Whether people come back to items. */
+  readonly returns: Returns;
 }
 
 /** What changed since a commit. */
@@ -120,7 +120,7 @@ export class RetrievalState {
     this.sources = sources;
     this.#folds = folds;
     this.blend = blend;
-    this.#returns = returns ?? new Returns();
+    this.#returns = returns;
   }
 
   /** Whether candidates have ever been requested. Until then the blend, the most expensive part, learns little. */

@@ -44,6 +44,7 @@ export class VersionPace {
   #published = 0;
   /** Versions on the log since the last one that came with a full snapshot. */
   #sinceFull = 0;
+  /** Whether the newest version taken comes with a full snapshot. */
   #isFull = false;
   /** Bytes of the last full snapshot, and of the deltas since. */
   #fullBytes = 0;

@@ -334,7 +334,7 @@ async function keepingProblems(
   }
   if (kept.length === 0) return [];
   return [{
-    what: `${users} erased users have records that stay for ever on ${kept.join(", ")}`,
+    what: `erased users (${users} so far) have records that stay for ever on ${kept.join(", ")}`,
     remedy:
       "set retention.ms of these topics, longer than learners and tasks are ever away: kafka-configs.sh --alter " +
       "--entity-type topics --entity-name <topic> --add-config retention.ms=<milliseconds>; " +

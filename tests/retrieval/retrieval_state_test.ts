@@ -24,7 +24,11 @@ function state(kinds: readonly SourceKind[] = SOURCES): Kept {
   const options = settle(SOURCE_OPTIONS, { sessions: { sessions: 40 }, trendHalfLifeMs: 1e7 });
   const parts = sourceParts(catalogue, lists, options);
   const sources = createSources(parts, kinds);
-  return { catalogue, state: new RetrievalState({ catalogue, lists, sources, blend: new Blend(sources) }) };
+  const { returns } = parts;
+  return {
+    catalogue,
+    state: new RetrievalState({ catalogue, lists, sources, blend: new Blend(sources), returns }),
+  };
 }
 
 Deno.test("RetrievalState.restore() from journals and snapshots in several records gives the same bytes", () => {
