@@ -64,7 +64,6 @@ interface Flags extends LogFlags {
   readonly partitions?: number;
 }
 
-/** Flags, and the format that they name. */
 type Opened = Flags & { readonly records: RecordFormat; readonly names: NameCheck };
 
 /** Records per commit, unless there is a rate: then the events of a tenth of a second. */

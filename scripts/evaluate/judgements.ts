@@ -84,7 +84,6 @@ export class Judgements {
     return { items: this.#seen[method]!.size, novelty: this.#bits[method]! / this.#places[method]! };
   }
 
-  /** A query. */
   judged(query: number): Judged {
     return {
       at: this.#at[query]!,

@@ -29,7 +29,6 @@ export class Numbers {
     return number;
   }
 
-  /** The id of a number. */
   id(number: number): string {
     return this.#ids[number]!;
   }

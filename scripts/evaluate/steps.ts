@@ -36,7 +36,6 @@ export async function* byUserAndLine(steps: AsyncIterable<Step>): AsyncGenerator
   yield* sorted();
 }
 
-/** The steps of a source. */
 export async function* stepsOf(source: AsyncIterable<SourceRecord>): AsyncGenerator<Step> {
   let events: Event[] = [];
   let items: ItemRecord[] = [];

@@ -18,7 +18,6 @@ import { openLog } from "../flags/service_flags.ts";
 
 /** Records, and what they are as values. */
 export interface Sample {
-  /** The records. */
   readonly records: readonly TriedRecord[];
   /** Those that can be read. */
   readonly values: readonly unknown[];

@@ -22,7 +22,6 @@ console.log(out.recommendations[0].items[0].item, auc([0, 1], [0.1, 0.2]), BUCKE
 `;
 const SAYS = "stove 1 10000 0.5\n";
 
-/** A checkout. */
 export interface Checkout {
   /** Its folder. */
   readonly root: string;

@@ -59,11 +59,9 @@ import {
 import { tasksOn } from "../flags/service_flags.ts";
 import { agreementOptions } from "./agreement.ts";
 
-/** The flags of a rebuild. */
 export interface RebuildFlags {
   /** Prefix of the topics. */
   readonly prefix: string;
-  /** Name of the model. */
   readonly model: ModelName;
   /** Seed of weights and draws. */
   readonly seed: number;

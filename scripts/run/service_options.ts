@@ -31,7 +31,6 @@ export interface Made {
   readonly seed: number;
   /** Number of tasks. */
   readonly partitions: number;
-  /** Models of variants. */
   readonly variants: readonly ModelName[];
 }
 
@@ -51,7 +50,6 @@ export function memoryOf({ memory }: Pick<Flags, "memory">, generations: 1 | 2):
   return memory && Math.floor(memory / generations);
 }
 
-/** Options of a service. */
 export function serviceOptions(
   made: Made,
   run: RunSettings,

@@ -26,7 +26,6 @@ const logger = getLogger(["meander", "run"]);
 export interface RunSettings {
   readonly flags: Flags;
   readonly config: Config;
-  /** Kind of the log. */
   readonly kind: LogKind;
   /** Its roles besides HTTP. */
   readonly roles: readonly Role[];

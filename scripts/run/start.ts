@@ -25,7 +25,6 @@ const LAST_PATIENCE_MS = PATIENCE_MS + 1000;
 export interface ThreadOptions<Flags> {
   /** The first message to the thread. */
   readonly flags: Flags;
-  /** Permissions of the thread. */
   readonly permissions: Deno.PermissionOptionsObject;
   /** How long it may take to end after a signal, milliseconds. @default {9000} */
   readonly patienceMs?: number;

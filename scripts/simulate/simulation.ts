@@ -58,15 +58,11 @@ export interface SimulationOptions<N extends ModelName = ModelName> {
   readonly items?: number | undefined;
   /** Items a request asks to choose from: `all` that are on sale, or what the engine retrieves. @default {"all"} */
   readonly candidates?: "all" | "retrieved" | undefined;
-  /** The experiment. */
   readonly experiment: ExperimentDraft;
   /** Name of the deployment's model. */
   readonly model: N;
-  /** Its options. */
   readonly modelConfig: ModelConfigs[N];
-  /** Options of the task. */
   readonly task: TaskOptions;
-  /** Options of the learner. */
   readonly learner: LearnerOptions;
   /** Options of the learner's runtime. */
   readonly learning?: LearningOptions | undefined;
@@ -98,7 +94,6 @@ export interface ServedPage {
   readonly variant: number;
   /** Event time. */
   readonly time: number;
-  /** Clicks on it. */
   readonly clicks: number;
   /** Items on it. */
   readonly rows: number;

@@ -38,7 +38,6 @@ export type RowType<T> = T extends { readonly skipFirstRow: true } ? Record<stri
  */
 export class CsvParseStream<const T extends CsvParseStreamOptions | undefined = undefined>
   implements TransformStream<string, RowType<T>> {
-  /** The rows. */
   readonly readable: ReadableStream<RowType<T>>;
   /** Where the text goes in. */
   readonly writable: WritableStream<string>;

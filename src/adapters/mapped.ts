@@ -51,7 +51,6 @@ export function numberIn(record: JsonObject, field: string): number | undefined 
   throw fieldError(field, "a number", value);
 }
 
-/** The error of a field. */
 export function fieldError(field: string, wanted: string, value: unknown): SyntaxError {
   return new SyntaxError(`Cannot take field ${field} as ${wanted}: current value is ${shown(value)}`);
 }

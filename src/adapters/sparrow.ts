@@ -26,9 +26,7 @@ export const SAMPLE_COLUMNS: readonly string[] = [
 
 /** A row of samples, typed. */
 export interface SparrowSample {
-  /** Id of the movie. */
   readonly movieId: number;
-  /** Id of the user. */
   readonly userId: number;
   /** Stars, 0.5..5 in halves. */
   readonly rating: number;

@@ -26,7 +26,6 @@ export class ByteReader {
     return this.#position === this.#bytes.length;
   }
 
-  /** Bytes that were read. */
   get position(): number {
     return this.#position;
   }
@@ -117,7 +116,6 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + length);
   }
 
-  /** Reads a string. */
   string(): string {
     const bytes = this.bytes();
     const text = shortAscii(bytes);

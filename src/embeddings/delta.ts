@@ -40,7 +40,6 @@ export interface EmbeddingDelta<Keys> {
  * would be a sixth of what a server leaves for the garbage collector.
  */
 export interface RawKeys {
-  /** Number of keys. */
   readonly length: number;
   /** [start, end) of each key in the record. */
   readonly places: Uint32Array;
@@ -48,7 +47,6 @@ export interface RawKeys {
 
 /** Keys to be written into a record. */
 export interface WrittenKeys {
-  /** Number of keys. */
   readonly length: number;
   /** Appends each with its length, in UTF-8. */
   write(to: ByteWriter): void;
@@ -57,7 +55,6 @@ export interface WrittenKeys {
 /** Bytes reserved per key; records with longer keys grow while they are written. */
 const KEY_BYTES = 24;
 
-/** Encodes a delta. */
 export function encodeDelta(delta: EmbeddingDelta<WrittenKeys>): Uint8Array {
   const { name, width, full, removed, keys, values } = delta;
   const capacity = 128 + KEY_BYTES * (removed.length + keys.length) + values.byteLength;

@@ -30,7 +30,6 @@ export class GradientSums {
     return this.#sums.byteLength + this.#squares.byteLength + this.#rows.byteLength;
   }
 
-  /** The row at a place. */
   row(place: number): number {
     return this.#rows[place]!;
   }

@@ -15,7 +15,6 @@ export class KeyInHand {
   readonly bytes: Uint8Array = new Uint8Array(MAX_KEY_BYTES);
   /** Bytes of the key. */
   length = 0;
-  /** Hash of the key. */
   hash = 0;
   readonly #seed: number;
 

@@ -51,7 +51,6 @@ export class KeyIndex {
     this.#key = new KeyInHand(seed);
   }
 
-  /** Number of keys. */
   get size(): number {
     return this.#size;
   }

@@ -102,7 +102,6 @@ export class RowStore {
     return this.#index.find(key);
   }
 
-  /** The key of a row. */
   key(row: number): string {
     return this.#index.key(row);
   }

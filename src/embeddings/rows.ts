@@ -29,7 +29,6 @@ export interface RowChunk {
   readonly changed: Uint8Array;
 }
 
-/** Bytes of a chunk. */
 export function chunkBytes(width: number): number {
   return ROWS_PER_CHUNK * (4 * width + 4 + 8 + 4 + 4 + 1);
 }

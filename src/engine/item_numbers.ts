@@ -50,13 +50,11 @@ export interface NumbersRecord {
 
 /** A record that still has current numbers. */
 interface Slot {
-  /** Number of its key. */
   readonly key: number;
   /** Indices of the items in it. */
   readonly items: readonly number[];
 }
 
-/** A slot as it was read. */
 interface ReadSlot extends Slot {
   readonly sequence: number;
   /** Sequence number of the oldest slot in use. */

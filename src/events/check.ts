@@ -253,7 +253,6 @@ function fittingKind(kinds: readonly Kind[], value: unknown): Kind | undefined {
   return list;
 }
 
-/** The type of JSON of a value. */
 function jsonType(value: unknown): string {
   return Array.isArray(value) ? "list" : typeof value;
 }

@@ -9,7 +9,6 @@ import { itemField, type PlacedField } from "./item_field.ts";
 import type { FeatureSchema } from "./schema.ts";
 import type { CrossKind } from "./transitions.ts";
 
-/** Tables by what they are of. */
 export interface FeatureTables<Table extends FieldTable = FieldTable> {
   readonly item: Table;
   readonly category: Table;

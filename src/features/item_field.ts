@@ -20,7 +20,6 @@ import { attributeOf, fieldValue } from "./schema.ts";
 import { CLIP } from "./standardisation.ts";
 import { shown, stepTo, type Violation } from "../events/rejected.ts";
 
-/** A field of items. */
 export interface ItemField {
   /** Name of the attribute. */
   readonly attribute: string;

@@ -17,7 +17,6 @@ export class Keys {
     this.#start = start;
   }
 
-  /** The key of a value. */
   of(value: string): string {
     return this.#keys.get(value) ?? this.#make(value);
   }

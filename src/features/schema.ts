@@ -148,7 +148,6 @@ export function fieldValue(value: AttributeValue | undefined): string | null {
   return typeof first === "string" ? first : null;
 }
 
-/** Values of the named attributes. */
 export function fieldValues(names: readonly string[], attributes: Attributes): (string | null)[] {
   return names.map((name) => fieldValue(attributeOf(attributes, name)));
 }

@@ -70,9 +70,7 @@ const MAX_JOINED = 1 << 15;
 
 /** A key, with those that were made of it: joining two parts again makes no string, and looks up the second alone. */
 export class JoinedKey {
-  /** The key. */
   readonly text: string;
-  /** Its weight. */
   weight = 0;
   /** State of the tables that it is as of; see `LookUps`. */
   weighedAt = 0;
@@ -92,7 +90,6 @@ export class JoinedKey {
     return this.#longer?.get(end);
   }
 
-  /** Makes the key with an end. */
   make(end: string): JoinedKey {
     const key = new JoinedKey(this.text + end);
     (this.#longer ??= new Map()).set(end, key);

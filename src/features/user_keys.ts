@@ -44,7 +44,6 @@ export class UserKeys {
     this.#order = new Uint8Array(room);
   }
 
-  /** Number of keys. */
   get size(): number {
     return this.#keys.length;
   }

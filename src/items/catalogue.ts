@@ -52,7 +52,6 @@ export class CatalogueItem implements ItemFacts {
     return this.features.index;
   }
 
-  /** Its id. */
   get id(): string {
     return this.features.id;
   }

@@ -17,7 +17,6 @@ const FORMAT = 2;
 /** Formats of items. */
 export const ITEM_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
-/** The numbers of an item. */
 export type NumbersOfItem = Pick<
   CatalogueItem,
   "popularity" | "ownPopularity" | "othersPopularity" | "statistics"

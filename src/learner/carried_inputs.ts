@@ -22,7 +22,6 @@ const INPUT_BLOCK = "mlp.W1";
 export interface NamedInputs {
   /** Its dense weights. */
   readonly parameters: Parameters;
-  /** The features. */
   readonly schema: FeatureSchema;
   /** Width of an id's embedding. */
   readonly embeddingWidth: number;

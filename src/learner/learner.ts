@@ -332,7 +332,6 @@ export class Learner {
     else this.#preferences.reset();
   }
 
-  /** Rows and parts of a version. */
   #rows(kind: "delta" | "full"): Pick<ParameterVersion, "tables" | "parts"> {
     const tables = this.#tables.takeRows(kind);
     if (this.#bank === null) return { tables };

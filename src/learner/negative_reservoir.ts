@@ -17,7 +17,6 @@ export interface ReservoirEntry {
   readonly categories: readonly string[];
 }
 
-/** An entry that is kept. */
 interface KeptEntry extends ReservoirEntry {
   /** Its encoding, cached: most entries are written many times before they are overwritten. */
   words?: string;
@@ -58,7 +57,6 @@ export class NegativeReservoir {
     return PADDING;
   }
 
-  /** Writes the reservoir. */
   encode(to: ByteWriter): void {
     to.uint(this.#next).uint(this.#draws).uint(this.#entries.length);
     for (const entry of this.#entries) {

@@ -49,7 +49,6 @@ export class NameCheck {
   readonly #compare: typeof nearName;
   /** The feature that is near to a name, by what the name is of. */
   readonly #near = new Map<string, string | undefined>();
-  /** Names that were told, by what they are of. */
   readonly #told = new Set<string>();
 
   /** Begins with nothing told. @param compare finds the name that is near to another */

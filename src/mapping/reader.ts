@@ -17,7 +17,6 @@ export type ExpressionCompiler = (expression: string) => (value: unknown) => unk
 
 /** A compiled value. */
 export interface Value {
-  /** Reads it. */
   readonly read: Reader;
   /** Whether it depends on the entry of a list. */
   readonly isOfElement: boolean;

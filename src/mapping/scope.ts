@@ -20,7 +20,6 @@ export interface RecordMeta {
 
 /** What readers read from. */
 export interface Scope {
-  /** The record. */
   readonly record: unknown;
   /** The entry of the list that a rule goes through; else the record. */
   readonly element: unknown;

@@ -17,7 +17,6 @@ export interface SurveyedField {
   readonly path: string;
   /** The steps of its path. */
   readonly steps: readonly Step[];
-  /** Records that have it. */
   readonly records: number;
   /** Types of its values: `text`, `number`, `date`, `flag`, `list`; `json` is a text that is JSON, and has fields. */
   readonly types: readonly string[];
@@ -83,7 +82,6 @@ function visit(
   }
 }
 
-/** The object that a text is. */
 function jsonIn(text: string): object | undefined {
   if (!/^\s*\{|^e[\w+/-]{7}/.test(text)) return undefined;
   const parsed = parseTextJson(text, "text");

@@ -5,7 +5,6 @@
  * @module
  */
 
-/** An interval. */
 export interface Interval {
   /** Lower end. */
   readonly low: number;

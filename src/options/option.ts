@@ -145,7 +145,6 @@ export function settleAll(declared: Declared, given: object = {}): Readonly<Reco
 export interface Absent<T> {
   /** The words, in Markdown. */
   readonly words: string;
-  /** The value. */
   readonly value: T;
 }
 
@@ -164,7 +163,6 @@ function option<T>(kind: OptionKind, value: T | Absent<T>, about: string): Optio
   return (isInWords ? { kind, about, ...value } : { kind, about, value }) as Option<Widened<T>>; // 64 stands for any number
 }
 
-/** A number. */
 export function number<T extends number | undefined>(
   value: T | Absent<T>,
   bounds: Bounds,

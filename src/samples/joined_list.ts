@@ -12,7 +12,6 @@ import type { Sample } from "./sample.ts";
 
 /** A shown item with its outcome. */
 export interface JoinedItem {
-  /** The item. */
   readonly item: string;
   /** 0 is the top; absent = unknown. */
   readonly position?: number;

@@ -134,7 +134,6 @@ interface Scores {
   readonly user: UserState;
   readonly event: RequestEvent;
   readonly candidates: readonly Candidate[];
-  /** What scores are. */
   readonly kind: ScoreKind;
   /** Which parts of the stack order, where it does. */
   readonly stacked: Stacked | null;

@@ -91,7 +91,6 @@ export function diverseOf(
 export interface Choosable {
   /** Indices of the candidates. */
   readonly eligible: readonly number[];
-  /** What those are ordered by. */
   readonly ordered: Candidates;
   readonly policy: PolicyOptions;
   readonly random: () => number;

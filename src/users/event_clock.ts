@@ -122,7 +122,6 @@ export class EventClock {
     this.#jump = none();
   }
 
-  /** Writes the clock. */
   encode(to: ByteWriter): void {
     to.f64(this.#time);
     encodeWitnesses(to, this.#present ?? none());

@@ -203,7 +203,6 @@ export class UserCodec {
     return user;
   }
 
-  /** The behaviours of a row. */
   #behaviours(row: number): Behaviours {
     const sequences = this.#sequences, catalogue = this.#catalogue;
     return {

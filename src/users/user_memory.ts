@@ -26,7 +26,6 @@ export class UserMemory {
   /** Users that were restored since this process began. */
   restored = 0;
   readonly #users = new Map<string, UserState>();
-  /** By row. */
   readonly #byRow: (UserState | undefined)[] = [];
   /** In the order of activity: all, and those who may leave. Who was found waiting comes back when that has ended. */
   readonly #active = new RowOrder();
@@ -81,7 +80,6 @@ export class UserMemory {
     return record;
   }
 
-  /** Restores a user from a record. */
   restore(id: string, record: Uint8Array): UserState {
     const user = this.#codec.decode(id, record);
     this.#weigh(user, record.length);

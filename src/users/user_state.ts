@@ -13,7 +13,6 @@ import type { FormerItems } from "./states/former_items.ts";
 import type { SequenceSlab } from "./states/sequence.ts";
 import type { StoredState } from "./states/stored_state.ts";
 
-/** An item that was shown. */
 export interface ShownItem {
   /** Index in the catalogue. */
   readonly item: number;
@@ -25,7 +24,6 @@ export interface ShownItem {
 export interface ParkedInteraction {
   /** Running number in the task, which breaks ties of time. */
   readonly sequence: number;
-  /** The event. */
   readonly event: InteractionEvent;
 }
 
@@ -60,11 +58,9 @@ export interface RecurrentState {
 
 /** The state of one user, including the recurrent state of the deployment's own model. */
 export interface UserState extends RecurrentState {
-  /** Id of the user. */
   readonly id: string;
   /** Running statistics of the user. */
   readonly statistics: UserStatistics;
-  /** Attributes of the user. */
   profile: Attributes;
   /** Hashes of the newest event ids, oldest first, for de-duplication; see {@linkcode idHash}. */
   readonly recentIds: number[];

@@ -123,7 +123,6 @@ export class VectorIndex {
     return this.#size;
   }
 
-  /** Number of lists. */
   get lists(): number {
     return this.#lists.count;
   }

@@ -71,7 +71,6 @@ export class VectorLists {
     this.#free = new Uint32Array(blocks);
   }
 
-  /** Number of lists. */
   get count(): number {
     return this.#count;
   }
@@ -86,17 +85,14 @@ export class VectorLists {
     return (this.#slots[place]! - 1) * this.#d;
   }
 
-  /** The list of a place. */
   listOf(place: number): number {
     return this.#lists[(this.#slots[place]! - 1) >>> SHIFT]!;
   }
 
-  /** The place at a position of a list. */
   placeAt(list: number, position: number): number {
     return this.#places[this.#slotAt(list, position)]!;
   }
 
-  /** The place of a slot. */
   placeOf(slot: number): number {
     return this.#places[slot]!;
   }

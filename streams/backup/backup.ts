@@ -17,7 +17,6 @@ const MARK = "unfinished";
 
 /** What to back up, and where to. */
 export interface BackupOptions {
-  /** The kind of the log. */
   readonly kind: LogKind;
   /** As {@linkcode LogKind.resolve} returns them. */
   readonly options: unknown;

@@ -15,7 +15,6 @@ const FORMAT = 1;
 /** Name of the manifest. */
 export const MANIFEST = "manifest.json";
 
-/** A file of a backup. */
 export interface BackupFile {
   /** Its name in the folder. */
   readonly name: string;

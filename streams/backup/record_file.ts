@@ -29,12 +29,10 @@ export class RecordFile implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** Creates it. */
   static async create(path: string): Promise<RecordFile> {
     return new RecordFile(await Deno.open(path, { write: true, createNew: true }));
   }
 
-  /** Appends records. */
   async append(records: readonly LogRecord[]): Promise<void> {
     for (const { offset, time, key, headers, value } of records) {
       const writer = new ByteWriter().uint(offset).f64(time).optionalString(key);

@@ -25,7 +25,6 @@ export interface RestoreOptions {
   readonly prefix: string;
   /** The newest formats that this release reads. */
   readonly reads: NewestFormats;
-  /** Only verifies it. */
   readonly verifyOnly: boolean;
   /** File or folder with receipts of erasures; whoever one names that is newer than the backup is erased again. @default {none} */
   readonly erased?: string | undefined;
@@ -35,7 +34,6 @@ export interface RestoreOptions {
   readonly tell?: CopyProgress;
 }
 
-/** What was restored. */
 export interface Restored extends Manifest {
   /** Users whom the service erases again when it starts. */
   readonly erasedAgain: number;

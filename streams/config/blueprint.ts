@@ -22,9 +22,7 @@ import { reachesOf } from "./reach.ts";
 
 /** What a deployment is beside its configuration. */
 export interface DeploymentFlags {
-  /** Name of the model. */
   readonly model: ModelName;
-  /** Models of variants. */
   readonly variants: readonly ModelName[];
   /** Number of partitions of `events`. */
   readonly partitions: number;

@@ -133,7 +133,6 @@ export class Snapshots {
     this.#started = clock();
   }
 
-  /** Takes a snapshot. */
   async take(): Promise<Snapshot> {
     const service = this.#service;
     const recorder = this.#recorder;

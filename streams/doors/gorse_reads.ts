@@ -15,7 +15,6 @@ import { gorseFeedback, gorseItem, gorseUser } from "./gorse_records.ts";
 import type { ItemMirror } from "./item_mirror.ts";
 import { SCHEMAS } from "./schemas.ts";
 
-/** The endpoints that read. */
 export function gorseReads(context: ApiContext, items: ItemMirror): readonly Endpoint[] {
   const problems = ["not-found", "elsewhere", "unavailable", "answer-timeout"] as const;
   const read = sharing({ scope: "read", problems });

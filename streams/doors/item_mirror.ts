@@ -11,9 +11,7 @@ import type { ApiContext } from "../http/context.ts";
 import { InTurn } from "../log/in_turn.ts";
 import { recordsOf, take } from "./door.ts";
 
-/** A change of an item. */
 export interface ItemChange {
-  /** Its id. */
   readonly id: string;
   /** Makes the next record from the newest one; `undefined` removes the item. May throw. */
   readonly change: (item: ItemRecord | undefined) => ItemRecord | undefined;

@@ -27,7 +27,6 @@ interface ArchivePosition {
   readonly next: readonly number[];
   /** Bytes of the archive that count. */
   readonly bytes: number;
-  /** Lines in them. */
   readonly lines: number;
   /** Offsets that the log had dropped before they were read. */
   readonly lost: number;

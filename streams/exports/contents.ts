@@ -20,7 +20,6 @@ export interface ExportedLine {
 
 /** Something that can be exported. */
 export interface Content {
-  /** Its topic. */
   readonly topic: keyof Topics;
   /** Whether the key of a record is the user. */
   readonly byUser: boolean;

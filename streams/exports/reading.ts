@@ -122,7 +122,6 @@ export class TopicLines {
     this.lost += this.#lostLast;
   }
 
-  /** The lines of a partition. */
   #partition(partition: number): { next(): Promise<Head | undefined> } {
     const end = this.#ends[partition]!;
     let position = this.next[partition]!;

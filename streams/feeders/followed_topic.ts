@@ -65,7 +65,6 @@ export class FollowedTopic {
   readonly id: string;
   /** Whether its position is to be saved before anything is taken. */
   readonly isUnsaved: boolean;
-  /** Its partitions. */
   readonly partitions: readonly SourcePartition<Head>[];
   readonly #source: ForeignTopic;
   readonly #adapter: RecordAdapter;

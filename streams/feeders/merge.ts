@@ -26,7 +26,6 @@ export interface MergeHead {
   readonly cameAt: number;
 }
 
-/** A partition to merge. */
 export interface MergePartition {
   /** The next record, if there is one. */
   readonly head: MergeHead | undefined;

@@ -73,7 +73,6 @@ export async function lookAtRejected(
   return { reasons: await countRejected(found.toReversed()), records: found, isAll };
 }
 
-/** The records of [from, to). */
 async function between(
   log: Log,
   topic: string,

@@ -15,13 +15,10 @@ import { feederId } from "./feeder.ts";
 export interface RejectedRecord {
   /** Its partition of the topic. */
   readonly partition: number;
-  /** Its offset there. */
   readonly offset: number;
   /** When it was rejected, or the time of what was; milliseconds since the epoch, 0 of a file. */
   readonly time: number;
-  /** Key of what was rejected. */
   readonly key: string | null;
-  /** Headers of what was rejected. */
   readonly headers: Readonly<Record<string, string>>;
   /** What was rejected, and why. */
   readonly rejection: Rejection;
@@ -49,7 +46,6 @@ export interface RejectedCount {
   readonly rule: string | null;
   /** How many. */
   readonly count: number;
-  /** The newest of them. */
   readonly newest: RejectedRecord;
 }
 

@@ -45,7 +45,6 @@ export interface ForeignTopic {
 export interface FollowContext {
   /** The log of the deployment. */
   readonly log: Log;
-  /** Its topics. */
   readonly topics: Topics;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;

@@ -21,7 +21,6 @@ const LOOKED_AT = 7;
 
 /** A record, and what it is to the merge. */
 export interface HeldRecord extends MergeHead {
-  /** The record. */
   readonly record: LogRecord;
 }
 
@@ -31,7 +30,6 @@ export interface SourcePartitionOptions<Head extends HeldRecord> {
   readonly log: Log;
   /** Name of the topic. */
   readonly topic: string;
-  /** Number of the partition. */
   readonly partition: number;
   /** Offset to begin at. */
   readonly next: number;
@@ -66,7 +64,6 @@ export function whileThere(error: unknown, place: string): unknown {
 
 /** A partition of a topic that is fed. */
 export class SourcePartition<Head extends HeldRecord> implements MergePartition {
-  /** Number of the partition. */
   readonly partition: number;
   /** See `MergePartition.waitMs`. */
   readonly waitMs: number;

@@ -22,7 +22,6 @@ import { decoded } from "./decoded.ts";
 export interface AvroFileValue {
   /** Its number from 1. What could not be read counts, too. */
   readonly number: number;
-  /** The value. */
   readonly read: ParsedJson;
   /** Its bytes; those of a damaged block, or of a file that is none, may be the first only. */
   readonly bytes: Uint8Array;

@@ -65,14 +65,12 @@ export type OutputEncoder = (recommendation: Recommendation, topic: string) => U
 
 const encoder = new TextEncoder();
 
-/** As JSON. */
 export function encodeAsJson(recommendation: Recommendation): Uint8Array {
   return encoder.encode(JSON.stringify(recommendation));
 }
 
 /** Encoders of records for other programs. */
 export interface Outputs {
-  /** Encodes lists. */
   readonly encodeLists: OutputEncoder;
   /** Encodes samples of lists, `null` = the sample has no list; absent = samples are not written. */
   readonly encodeSamples?: ((sample: Sample) => Uint8Array | null) | undefined;

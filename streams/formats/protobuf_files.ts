@@ -16,7 +16,6 @@ export type Protobufjs = typeof protobufjs;
 export interface PlacedType {
   /** The type; that of the entries of a map is none. */
   readonly type: Type | undefined;
-  /** Those within. */
   readonly within: () => readonly PlacedType[];
 }
 

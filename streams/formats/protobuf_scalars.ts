@@ -6,11 +6,9 @@
 
 import { type ProtobufInput, WIRE } from "./protobuf_input.ts";
 
-/** A scalar. */
 export interface ProtobufScalar {
   /** Its wire type. */
   readonly wire: number;
-  /** Reads it. */
   readonly read: (input: ProtobufInput) => unknown;
   /** What it is where it is not there and has no presence. */
   readonly zero: unknown;

@@ -22,7 +22,6 @@ import type { RebuildOptions, RebuildProgress } from "./rebuild.ts";
 /** What is built; can be cloned. */
 export type BuildSpec = Omit<RebuildOptions, "service" | "giveWay">;
 
-/** To the thread. */
 export type BuildOrder =
   | { readonly start: BuildSpec; readonly log: ThreadLog; readonly share: number }
   | { readonly until: readonly number[] }

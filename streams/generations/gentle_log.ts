@@ -28,7 +28,6 @@ export interface GentleLogOptions {
 
 /** Rests between reads until told not to. */
 export class GentleLog {
-  /** The log. */
   readonly log: Log;
   /** Share of the thread that the work takes while others want it, in (0, 1]. */
   share: number;

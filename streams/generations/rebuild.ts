@@ -59,7 +59,6 @@ const EMPTY_READS = 100;
 export interface RebuildOptions {
   /** The learner of the generation, with its own topics. */
   readonly spec: LearnerSpec;
-  /** Options of its tasks. */
   readonly task: TaskOptions;
   /**
    * Offsets of events up to which it is built, by task: one task per partition, or a multiple that share partitions.

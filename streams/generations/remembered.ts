@@ -63,9 +63,7 @@ export interface RememberingOptions {
   readonly from: Topics;
   /** Topics of the generation that is built. */
   readonly topics: Topics;
-  /** Options of its tasks. */
   readonly task: TaskOptions;
-  /** Number of its tasks. */
   readonly tasks: number;
 }
 

@@ -28,7 +28,6 @@ import { checkServing } from "./check_serving.ts";
 
 /** A service, and the offsets of events at which it stops reading, by task. */
 export interface Bounded {
-  /** The service. */
   readonly service: Service;
   /** Where its tasks stop: nowhere, `Infinity`, at first. */
   readonly ends: number[];

@@ -6,7 +6,6 @@
 
 import { Problem } from "./contract/problem.ts";
 
-/** Kinds of bodies. */
 export type BodyKind = "json" | "lines" | "table";
 
 const KINDS: ReadonlyMap<string, BodyKind> = new Map([

@@ -26,7 +26,6 @@ const APPEND_TIMEOUT_MS = 15_000;
 export interface ApiContext {
   /** The log of the deployment. */
   readonly log: Log;
-  /** Its topics. */
   readonly topics: Topics;
   /** Partitions of `events`. */
   readonly partitions: number;

@@ -26,7 +26,6 @@ export interface Content {
   readonly type?: string | undefined;
 }
 
-/** A parameter. */
 export interface Parameter {
   readonly about: string;
   readonly schema: JsonSchema;
@@ -72,7 +71,6 @@ export interface Endpoint {
   readonly handle: (call: Call) => Promise<Response> | Response;
 }
 
-/** The query of a call. */
 export function queryOf({ request }: Call): URLSearchParams {
   return new URL(request.url).searchParams;
 }

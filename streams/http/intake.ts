@@ -33,7 +33,6 @@ export interface RejectedEntry {
 export interface Intake {
   /** Records to append. */
   readonly records: readonly NewRecord[];
-  /** Entries that were rejected. */
   readonly rejected: readonly RejectedEntry[];
 }
 

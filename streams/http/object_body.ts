@@ -15,7 +15,6 @@ import { Problem } from "./contract/problem.ts";
 /** Most faults that a problem lists. */
 const MAX_LISTED = 20;
 
-/** The object of a body. */
 export type BodyObject = Readonly<Record<string, unknown>>;
 
 /**

@@ -26,7 +26,6 @@ const FORMAT = 3;
 /** Formats of checkpoints. */
 export const CHECKPOINT_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
-/** Writes the header of a checkpoint. */
 export function encodeHead(to: ByteWriter, head: CheckpointHead): void {
   to.u8(FORMAT).uint(head.positions.length);
   for (const position of head.positions) to.uint(position);

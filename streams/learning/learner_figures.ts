@@ -23,7 +23,6 @@ export interface Quality {
   readonly calibration: number | null;
 }
 
-/** Figures of a learner. */
 export interface LearnerFigures {
   /** Newest version made. */
   readonly version: number;

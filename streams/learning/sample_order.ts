@@ -12,7 +12,6 @@ import { times } from "../../src/values/times.ts";
 
 /** Samples of one partition that were taken one after the other. */
 export interface Stretch {
-  /** The partition. */
   readonly partition: number;
   /** Offset behind the last of them. */
   readonly end: number;

@@ -336,7 +336,6 @@ export interface Log extends AsyncDisposable {
 export interface Place {
   /** Name of the topic. */
   readonly topic: string;
-  /** Number of the partition. */
   readonly partition: number;
 }
 

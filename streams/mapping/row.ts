@@ -43,7 +43,6 @@ export function checkHeader(place: string, [first = "", ...others]: readonly str
   );
 }
 
-/** The record of a row. */
 export function rowValue(
   columns: readonly string[],
   fields: readonly string[],

@@ -12,7 +12,6 @@ import { type RecordSource, take } from "./record_source.ts";
 
 /** A record to try. */
 export interface TriedRecord {
-  /** Its bytes. */
   readonly bytes: Uint8Array;
   /** What else is known of it. */
   readonly meta: RecordMeta;
@@ -31,7 +30,6 @@ export interface Trial {
   readonly missing: readonly string[];
 }
 
-/** Tries a source. */
 export function tryRecords(
   source: RecordSource,
   records: readonly TriedRecord[],

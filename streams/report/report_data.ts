@@ -83,7 +83,6 @@ export interface CalibrationBin {
   readonly predicted: number;
   /** Share of the bin's rows that were clicked. */
   readonly observed: number;
-  /** Rows in the bin. */
   readonly rows: number;
 }
 
@@ -109,7 +108,6 @@ export interface RejectedGroup {
 
 /** Size of one embedding table. */
 export interface TableSize {
-  /** Name of the table. */
   readonly name: string;
   /** Ids with a row. */
   readonly rows: number;
@@ -145,7 +143,6 @@ export interface ReportData {
   readonly calibration: readonly CalibrationBin[];
   /** Rejections by code, largest first. */
   readonly rejected: readonly RejectedGroup[];
-  /** Sizes of the parameters. */
   readonly parameters: {
     /** Number of dense weights. */
     readonly dense: number;

@@ -22,7 +22,6 @@ import { Problem } from "../http/contract/problem.ts";
 
 /** Options of {@linkcode createApp}. */
 export interface AppOptions {
-  /** Its endpoints. */
   readonly endpoints: readonly Endpoint[];
   /** Checks keys and rates. */
   readonly access: Access;

@@ -16,7 +16,6 @@ import type { HttpSettings } from "../http/contract/settings.ts";
 /** The queues of a server. Disposing ends the wait for recommendations. */
 export interface Queues extends Pick<ApiContext, "recommender" | "backlog">, AsyncDisposable {}
 
-/** What queues are of. */
 export interface QueueOptions extends Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping"> {
   /** The log as the tasks have it now, and how many there are. @default {the log, one for each partition} */
   readonly following?: () => { readonly log: Log; readonly partitions: number };

@@ -23,7 +23,6 @@ import { monitorGroup, tasksGroup, type Topics, topicSpecs, variantTopics } from
 
 /** An expected topic. */
 export interface TopicView {
-  /** Its name. */
   readonly name: string;
   /** Its partitions; 0 = it is missing. */
   readonly partitions: number;
@@ -33,7 +32,6 @@ export interface TopicView {
 
 /** A partition of `events`, seen from outside. */
 export interface PartitionView {
-  /** The partition. */
   readonly partition: number;
   /** Offset behind the last event. */
   readonly end: number;

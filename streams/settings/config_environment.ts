@@ -10,11 +10,8 @@ import { isRecord } from "../../src/values/record.ts";
 
 /** A field that the environment sets. */
 export interface Override {
-  /** Its path. */
   readonly path: readonly string[];
-  /** The variable that has it. */
   readonly variable: string;
-  /** Its value. */
   readonly value: unknown;
 }
 

@@ -25,7 +25,6 @@ export interface ConfigFault {
 
 /** A configuration with errors. */
 export class ConfigError extends SyntaxError {
-  /** Which file it is. */
   readonly file: string;
   /** All errors, at least one. */
   readonly faults: readonly ConfigFault[];

@@ -8,7 +8,6 @@ import type { z } from "zod";
 
 /** A default in words. */
 export class Absent {
-  /** The words. */
   readonly words: string;
 
   /** A default that JSON has no value for. */

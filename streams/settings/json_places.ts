@@ -6,7 +6,6 @@
 
 /** A value of a text. */
 export interface JsonPlace {
-  /** Its path. */
   readonly path: readonly (string | number)[];
   /** Its line, from 1. */
   readonly line: number;

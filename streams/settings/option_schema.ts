@@ -7,7 +7,6 @@
 import { z } from "zod";
 import type { Bounds, Declared, Given, Option, OptionKind, Reach } from "../../src/options/option.ts";
 
-/** The schema of options. */
 export function optionsSchema<D extends Declared>(declared: D): z.ZodObject & z.ZodType<Given<D>> {
   const shape = Object.entries(shapeOf(declared)).map(([name, schema]) => [
     name,

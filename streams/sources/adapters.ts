@@ -75,7 +75,6 @@ export interface RecordAdapter {
   readonly adapt: (bytes: Uint8Array, meta: RecordMeta & { readonly time: number }) => Adapted;
 }
 
-/** The adapter of a format of JSON. */
 export function formatAdapter(format: JsonFormat): RecordAdapter {
   const isOwn = format === "meander";
   return { name: format, isOwn, adapt: (bytes, { time }) => adaptJson(bytes, JSON_ADAPTERS[format], time) };

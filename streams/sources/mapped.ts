@@ -74,7 +74,6 @@ async function* readAvro(
   }
 }
 
-/** The values of an Avro file. */
 export async function* avroValues(file: string, signal?: AbortSignal): AsyncGenerator<AvroFileValue> {
   const { readable } = await Deno.open(file);
   yield* readAvroFile(

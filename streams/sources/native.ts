@@ -130,7 +130,6 @@ async function* readShown(
   }
 }
 
-/** Reads items. */
 function readItems(file: string, options: SourceOptions): AsyncGenerator<SourceRecord> {
   return readRecords(file, options, (bytes) => {
     const decoded = decodeItem(bytes);

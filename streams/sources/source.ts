@@ -25,7 +25,6 @@ export interface SourceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The record of a rejected line. */
 function rejectedRecord(
   file: string,
   line: Line,

@@ -30,7 +30,6 @@ export interface CommitIntervals {
 export interface CommitPaceOptions {
   readonly delivery: Delivery;
   readonly partition: number;
-  /** Number of partitions. */
   readonly partitions: number;
 }
 

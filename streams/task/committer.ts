@@ -18,7 +18,6 @@ export interface CommitterOptions extends Omit<Uncommitted, keyof Progress> {
   readonly writer: Writer;
   /** The consumer group that notes the position. */
   readonly group: string;
-  /** The table of users. */
   readonly users: Pick<UserTable, "note">;
   /** The local snapshot, if there is one. */
   readonly store: StateStore | null;

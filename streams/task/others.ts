@@ -59,7 +59,6 @@ export function decodeNote(text = ""): OthersNote {
 export interface OthersOptions {
   /** The task's partition. */
   readonly partition: number;
-  /** Number of partitions. */
   readonly partitions: number;
   /** Whether tasks share what they learn. With one partition there is nothing to share. */
   readonly shared: boolean;

@@ -41,7 +41,6 @@ export const LINEAGE = "lineage";
 /** Records to gather before applying them, so that only the newest of each key is applied. */
 const GATHERED = 20_000;
 
-/** What to restore. */
 export interface RestoreOptions {
   readonly log: Log;
   readonly topics: Topics;

@@ -41,7 +41,6 @@ export interface Followed {
   erasures: CarriedErasures | null;
 }
 
-/** The parts of a task. */
 export interface TaskParts {
   readonly partition: number;
   readonly state: TaskState;

@@ -91,7 +91,6 @@ export async function generationsOf(
   return found;
 }
 
-/** The record of a generation. */
 export function generationRecord(
   { generations }: Pick<Topics, "generations">,
   generation: Generation,

@@ -35,7 +35,6 @@ export const SURFACE_TOPICS: Option<Readonly<Record<string, string>> | undefined
     "`recommendations.<ending>`; see [topics](topics.md#lists)",
 );
 
-/** The topic of an ending. */
 export function surfaceTopic({ recommendations }: Pick<Topics, "recommendations">, ending: string): string {
   return `${recommendations}.${ending}`;
 }

@@ -25,13 +25,11 @@ export interface Drill {
   /** Prefix under which it is restored. @default {the same} */
   readonly restoredPrefix?: string;
   readonly partitions: number;
-  /** Opens the log. */
   readonly open: () => Promise<Log>;
   /** Takes a backup while the log is open. */
   readonly backUp: () => Promise<void>;
   /** Destroys the log, which is closed. */
   readonly destroy: () => Promise<void>;
-  /** Restores it. */
   readonly restore: () => Promise<void>;
 }
 

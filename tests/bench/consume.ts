@@ -134,7 +134,6 @@ async function consume(
   return { seconds, bytes };
 }
 
-/** The log, with commits that are changed and measured. */
 function measuring(log: Log, change: (commit: Commit) => Commit): Log {
   return new Proxy(log, {
     get(target, name) {

@@ -23,7 +23,6 @@ export interface Brokers extends AsyncDisposable {
   suffer(fault: BrokerFault, lastsMs: number): Promise<void>;
 }
 
-/** One broker. */
 export async function oneBroker(data: string): Promise<Brokers> {
   const broker = await RestartingBroker.start(data);
   return {

@@ -44,7 +44,6 @@ export const FAULT_KINDS = [
   "broker-leave",
 ] as const;
 
-/** Those of a broker. */
 export type BrokerFault = Extract<FaultKind, `broker${string}`>;
 
 /** Whether a broker suffers. */
@@ -55,7 +54,6 @@ export function isOfBroker(kind: FaultKind): kind is BrokerFault {
 /** One of {@linkcode FAULT_KINDS}. */
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-/** A fault. */
 export interface Fault {
   /** When it begins, milliseconds from the start. */
   readonly atMs: number;

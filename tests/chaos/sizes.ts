@@ -12,7 +12,6 @@ export interface Size {
   readonly events: number;
   /** People. */
   readonly users: number;
-  /** Faults. */
   readonly counts: Readonly<Partial<Record<FaultKind, number>>>;
   /** Processes that watch the experiments: one suffers each kill of a monitor, two take over from each other. */
   readonly monitors: number;

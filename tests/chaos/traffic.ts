@@ -37,7 +37,6 @@ const SURFACES = ["home", "detail", "cart"] as const;
 
 const encoder = new TextEncoder();
 
-/** The catalogue. */
 export function* catalogue(topics: Topics, { items = 300 }: TrafficOptions): Generator<NewRecord> {
   for (let i = 0; i < items; i++) {
     const item = `i${i}`;

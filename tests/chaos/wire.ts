@@ -9,7 +9,6 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /** See the module. */
 export class Wire implements AsyncDisposable {
-  /** The port of its own. */
   readonly port: number;
   readonly #server: Server;
   readonly #ends: Set<Socket>;

@@ -8,7 +8,6 @@ import { gunzipSync } from "node:zlib";
 
 const FOLDER = new URL("./", import.meta.url);
 
-/** A record of a release. */
 export interface ReleasedRecord {
   /** The release, or `next`. */
   readonly release: string;

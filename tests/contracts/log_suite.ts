@@ -20,7 +20,6 @@ export interface LogPlace {
   readonly onStep?: (step: string) => void;
 }
 
-/** Opens a log. */
 export type OpenLog = (place: LogPlace) => Promise<Log>;
 
 /** What not every log can show. */
@@ -108,7 +107,6 @@ export function texts(records: readonly LogRecord[]): string[] {
   return records.map(({ value }) => new TextDecoder().decode(value ?? new Uint8Array()));
 }
 
-/** A text as bytes. */
 export function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }

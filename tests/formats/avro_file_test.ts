@@ -95,7 +95,6 @@ function zigzag(value: number): readonly number[] {
 
 const MARKER = [...new Uint8Array(16).keys()];
 
-/** A file of blocks. */
 function fileOf(
   schema: string,
   blocks: readonly (readonly [count: number, data: Uint8Array])[],

@@ -40,7 +40,6 @@ export function smallReplay(model: ModelName, over: Partial<ReplayOptions> = {})
   };
 }
 
-/** Replays records on a log. */
 export function replayOn(
   log: Log,
   records: readonly SourceRecord[],

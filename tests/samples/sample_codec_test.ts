@@ -92,7 +92,6 @@ const sample: fc.Arbitrary<Sample> = fc.oneof(
   })),
 );
 
-/** What of a sample is there. */
 function given(sample: Sample): Sample {
   return Object.fromEntries(Object.entries(sample).filter(([, value]) => value !== undefined)) as
     & Sample

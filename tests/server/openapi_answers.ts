@@ -16,7 +16,6 @@ export interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> };
 }
 
-/** An operation of it. */
 export interface Operation {
   readonly operationId: string;
   readonly requestBody?: unknown;

@@ -89,7 +89,6 @@ export function syntheticRecords(options: SyntheticOptions = {}): SourceRecord[]
   return records;
 }
 
-/** The records as a source. */
 export async function* sourceOf(records: readonly SourceRecord[]): AsyncGenerator<SourceRecord> {
   for (const record of records) yield await Promise.resolve(record);
 }

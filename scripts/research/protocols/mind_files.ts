@@ -9,7 +9,6 @@ import type { ItemRecord } from "../../../src/events/event.ts";
 import { DEFAULT_ACTIONS } from "../../../src/features/actions.ts";
 import type { ActionPolicies } from "../../../src/features/actions.ts";
 
-/** A visit. */
 export interface Visit {
   readonly user: string;
   /** Milliseconds since the epoch. */
@@ -18,7 +17,6 @@ export interface Visit {
   readonly read: readonly string[];
   /** What was shown; its order says nothing. */
   readonly shown: readonly string[];
-  /** What of it was clicked. */
   readonly clicked: readonly string[];
 }
 

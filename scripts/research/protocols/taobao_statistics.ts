@@ -47,7 +47,6 @@ export class TaobaoStatistics {
     this.#categories = categories;
   }
 
-  /** The category of an item. */
   category(item: string): string {
     return this.#categories.get(item) ?? "";
   }

@@ -54,7 +54,6 @@ export const NO_KINDS: KindSums = { steps: 0, kinds: 0, common: 0 };
 /** What a statistic needs to say anything; where a stream does not have it, it is the same number for all. */
 export type Need = "items" | "categories" | "strengths" | "times";
 
-/** A statistic. */
 export interface PairStatistic {
   /** Its name among the numeric features, after `pooled:`. */
   readonly name: string;

@@ -67,7 +67,6 @@ export class PairTable {
     this.#makeRoom(MIN_BUCKETS * WAYS);
   }
 
-  /** Bytes of the table. */
   get bytes(): number {
     return ENTRY_BYTES * this.#keys.length;
   }

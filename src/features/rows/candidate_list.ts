@@ -28,7 +28,6 @@ export interface Crosses {
 
 /** What of an impression is the same for all its candidates. */
 export interface ListPart extends Crosses {
-  /** Of the logit. */
   readonly logit: number;
   /** Vectors of the context fields, one behind the other. */
   readonly context: Float32Array;

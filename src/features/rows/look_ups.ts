@@ -98,7 +98,6 @@ interface FilledParts extends CandidateParts {
 export class LookUps {
   /** Keys of cross features, remembered with their rows. */
   readonly joined: JoinedKeys = new JoinedKeys();
-  /** The tables. */
   readonly tables: FeatureTables;
   readonly #shape: CandidateShape;
   /** Whether all tables are still, see `FieldTable.isStill`. */

@@ -37,7 +37,6 @@ export interface BankLearnerOptions {
 export interface NextItem {
   /** What the user did before. */
   readonly before: Pick<SampleHistory, "items" | "strengths" | "times">;
-  /** The item. */
   readonly item: string;
   /** When it came, milliseconds since the epoch. */
   readonly time: number;

@@ -38,7 +38,6 @@ export class KeptPreferences {
     this.#budget = budgetBytes;
   }
 
-  /** Preferences that are kept. */
   get size(): number {
     return this.#kept.length;
   }

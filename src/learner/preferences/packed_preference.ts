@@ -17,7 +17,6 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { PairNames } from "../../nn/models/pair_head/pair_list.ts";
 import type { Preference } from "../../samples/preference.ts";
 
-/** A packed preference. */
 export interface PackedPreference extends Pick<Preference, "H" | "K" | "taken"> {
   /** The lo and hi of each column. */
   readonly ranges: Float16Array;
@@ -30,7 +29,6 @@ export function sizeOf({ ranges, bytes }: PackedPreference): number {
   return ranges.byteLength + bytes.length;
 }
 
-/** Packs a preference. */
 export function packed({ H, K, taken, names, values }: Preference): PackedPreference {
   const ranges: number[] = [], bytes: number[] = [];
   for (const { from, rows, columns } of columnsIn(names, H, K)) {

@@ -83,7 +83,6 @@ export class Adagrad implements Optimiser {
 export interface AdagradRows {
   /** [rows, width]. */
   readonly values: Float32Array;
-  /** [rows]. */
   readonly accumulators: Float32Array;
 }
 

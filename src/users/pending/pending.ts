@@ -22,7 +22,6 @@ import type { StoredState } from "../states/stored_state.ts";
 export interface PendingState {
   /** How many of the history's behaviours are in it. */
   readonly from: number;
-  /** The state. */
   readonly stored: StoredState;
 }
 

@@ -24,7 +24,6 @@ const PROPENSITY = 64, ORACLE = 128, REWARD = 256, POSITION = 512;
 /** Which of two teams is credited, as a `creditCode`. */
 const TEAM = 1024;
 
-/** Writes rows. */
 export function writeRows(
   to: ByteWriter,
   rows: Rows,
@@ -60,7 +59,6 @@ function marksOf(rows: Rows, row: number): number {
     TEAM * creditCode(rows.team(row));
 }
 
-/** Reads rows. */
 export function readRows(from: ByteReader, read: Pick<Read, "itemAt" | "lists">): Rows {
   const length = from.count();
   const width = from.uint();

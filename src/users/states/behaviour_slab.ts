@@ -51,7 +51,6 @@ export class ActionTable {
     return this.#names.push(name) - 1;
   }
 
-  /** Name of an action. */
   name(index: number): string {
     return this.#names[index]!;
   }

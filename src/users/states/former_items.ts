@@ -23,7 +23,6 @@ export class FormerItems {
   #size = 0;
   #behaviours = 0;
 
-  /** Number of items. */
   get size(): number {
     return this.#size;
   }

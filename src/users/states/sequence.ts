@@ -45,7 +45,6 @@ export const SEQUENCE_OPTIONS = {
 
 /** A buffer for behaviours, in parallel arrays. */
 export interface NewestBehaviours {
-  /** Number of behaviours in it. */
   size: number;
   /** Indices of the items in the catalogue. */
   readonly items: Uint32Array;
@@ -113,7 +112,6 @@ export class SequenceSlab {
     );
   }
 
-  /** Bytes of a row. */
   rowBytes(row: number): number {
     return this.#slab(row).rowBytes + ROW_BYTES;
   }
@@ -137,7 +135,6 @@ export class SequenceSlab {
     this.#begin(row);
   }
 
-  /** Releases a row. */
   release(row: number): void {
     this.#slab(row).release(this.#bases[row]!);
     this.#free.push(row);

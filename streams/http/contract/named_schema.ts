@@ -8,7 +8,6 @@ import { z } from "zod";
 import type { JsonSchema } from "../../../src/events/json_schema.ts";
 import { keysOf, recordOf } from "../../../src/values/record.ts";
 
-/** A schema with its name. */
 export interface NamedSchema {
   /** Unique in the document. */
   readonly name: string;

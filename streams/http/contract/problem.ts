@@ -51,7 +51,6 @@ export interface PlainProblem {
 
 /** An error with its HTTP response. */
 export class Problem extends Error {
-  /** Its code. */
   readonly code: ProblemCode;
   /** HTTP status. */
   readonly status: number;

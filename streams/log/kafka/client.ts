@@ -22,7 +22,6 @@ const MAX_REFRESHES = 2;
 const NEEDED_VERSION = { api: 9, version: 7, kafka: "2.5" };
 const COORDINATORS = { group: 0, transaction: 1 } as const;
 
-/** What a coordinator coordinates. */
 export type CoordinatorKind = keyof typeof COORDINATORS;
 
 /** Connections to a cluster. */
@@ -103,7 +102,6 @@ export class KafkaClient implements AsyncDisposable {
     }
   }
 
-  /** A broker by its number. */
   node(nodeId: number): Promise<Broker> {
     return this.#cluster.findBroker({ nodeId });
   }

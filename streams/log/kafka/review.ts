@@ -15,7 +15,6 @@ interface MissingRight {
   readonly operation: "Write" | "Read";
   /** To what kind of thing. */
   readonly resource: "Topic" | "Group" | "TransactionalId";
-  /** Its name. */
   readonly name: string;
 }
 

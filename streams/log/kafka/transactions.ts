@@ -33,7 +33,6 @@ export interface Transactions {
   begin(partitions: readonly TopicPartition[]): Promise<void>;
   /** Writes batches to the broker that leads their partitions. */
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
-  /** Stores offsets of a group. */
   storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
   /**
    * Makes all or none of it visible, by one request. Retrying is safe: the coordinator accepts an end that it has already

@@ -37,9 +37,7 @@ const MAX_PROBLEMS = 20;
 
 /** Which table a {@linkcode RecordTable} is. */
 export interface RecordTableOptions {
-  /** Name of the table. */
   readonly name: string;
-  /** The topic. */
   readonly topic: TopicSpec;
   /** The partition of the topic. */
   readonly partition: number;

@@ -18,7 +18,6 @@ export function placeSeed(topic: string, partition: number): number {
   return mixText(mix(0, partition), topic);
 }
 
-/** What is summed. */
 export interface SummedRow {
   readonly offset: number;
   readonly key: string | null;

@@ -98,7 +98,6 @@ export class SqliteFile {
     }
   }
 
-  /** The number of a pragma. */
   pragma(name: string): number {
     return Number(this.db.prepare(`PRAGMA ${name}`).get()?.[name]);
   }
@@ -151,7 +150,6 @@ export class SqliteFile {
     return guarded(this.path, act, what);
   }
 
-  /** Closes it. */
   close(): void {
     this.db.close();
   }

@@ -11,7 +11,6 @@ import type { LogRecord, NewRecord } from "../log.ts";
 export interface PackedRecords {
   /** Adjacent records with the same place. */
   readonly runs: readonly Run[];
-  /** By record. */
   readonly keys: readonly (string | null)[];
   /** Bytes of each value; -1 = tombstone. */
   readonly lengths: Int32Array;

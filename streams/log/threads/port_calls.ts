@@ -15,7 +15,6 @@ import { setImmediate } from "node:timers"; // our own binding: a faked clock mu
 import { isOneOf } from "../../../src/values/one_of.ts";
 import { LOG_ERROR_CODES, LogError } from "../log.ts";
 
-/** From the caller. */
 export type PortRequest =
   | { readonly call: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly cancel: number };
@@ -24,7 +23,6 @@ export type PortRequest =
 export interface PortReply {
   /** The call that it answers. */
   readonly call: number;
-  /** The result. */
   readonly result?: unknown;
   /** What was thrown. */
   readonly error?: PortError;

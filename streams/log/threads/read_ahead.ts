@@ -17,7 +17,6 @@ export interface PackedRead extends Omit<ReadResult, "records"> {
   readonly records: PackedRecords;
 }
 
-/** Limits of a read. */
 export type Limits = Pick<ReadOptions, "maxRecords" | "maxBytes">;
 
 /** Readers of one partition to read ahead for: about as many as there are tasks. */

@@ -19,7 +19,6 @@ import type { HttpSettings } from "../../http/contract/settings.ts";
 
 /** The calls of the process to the thread. */
 export interface ThreadCalls {
-  /** Opens the log. */
   open(address: LogAddress, topics: Topics): void;
   /** Serves the log to a port, under an id. @param isMetered whether the thread measures it */
   connect(id: number, port: MessagePort, isMetered: boolean): void;

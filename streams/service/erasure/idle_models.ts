@@ -15,7 +15,6 @@ import type { Deployment } from "./needed.ts";
 
 /** An idle model with records on the log. */
 export interface IdleModel {
-  /** Its name. */
   readonly model: ModelName;
   /** Topic of its versions; `null` = it has none. */
   readonly versions: string | null;

@@ -27,7 +27,6 @@ export interface LearnerSpec<N extends ModelName = ModelName> {
   readonly modelConfig: ModelConfigs[N];
   /** Which attributes are features. */
   readonly schema: FeatureSchema;
-  /** Options of the learner. */
   readonly learner: LearnerOptions;
   /** Options of its runtime. */
   readonly learning: LearningOptions;

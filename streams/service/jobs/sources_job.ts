@@ -35,7 +35,6 @@ export interface SourcesContext {
   readonly now: () => number;
   /** Ends the opening. */
   readonly signal: AbortSignal;
-  /** The thread that it shares. */
   readonly thread: SharedThread;
 }
 

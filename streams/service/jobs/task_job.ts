@@ -32,7 +32,6 @@ export function taskLimits(options: ServiceOptions, now: () => number): StepOpti
 
 /** Steps of a task, until it is released. */
 export class TaskJob implements Job {
-  /** The task. */
   readonly task: Task;
   readonly #limits: StepOptions;
   readonly #onEvents: (events: number) => void;

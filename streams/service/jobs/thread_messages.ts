@@ -30,12 +30,10 @@ export type ThreadLog =
   /** It asks the one of the process. */
   | LogChannel;
 
-/** To the thread. */
 export type ThreadOrder =
   | { readonly start: LearnerSpec; readonly log: ThreadLog }
   | { readonly end: "finish" | "let go" };
 
-/** From the thread. */
 export type ThreadReport =
   | { readonly figures: LearnerFigures }
   | { readonly unreadable: LeftOut }

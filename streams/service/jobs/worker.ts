@@ -33,7 +33,6 @@ export interface WorkerOptions<J extends Job> {
   readonly open: (signal: AbortSignal) => Promise<J>;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
-  /** The thread that it shares. */
   readonly thread: SharedThread;
   /**
    * The first pause after a failure, milliseconds; it doubles, to half a minute at most, until the work has gone on for

@@ -18,7 +18,6 @@ export interface WorkerGroupOptions<J extends Job> {
   readonly group: string;
   /** The topic whose partitions it shares. */
   readonly topic: string;
-  /** Name of the worker of a partition. */
   readonly name: (partition: number) => string;
   /** Starts the work on a partition. */
   readonly open: (partition: number, signal: AbortSignal) => Promise<J>;

@@ -13,7 +13,6 @@ import type { DecodedEvent } from "../../../src/events/check.ts";
 import { decodeEvent } from "../../../src/events/codec.ts";
 import { type Log, LogError, type LogRecord, type ReadOptions } from "../../log/log.ts";
 
-/** An event that was read. */
 export interface EventRead {
   readonly record: LogRecord;
   /** The decoded event, or why it cannot be decoded. */

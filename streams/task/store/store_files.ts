@@ -42,13 +42,11 @@ const SEGMENT_NAME = /^(\d+)\.segment$/;
 
 interface Manifest {
   readonly format: number;
-  /** By number. */
   readonly segments: Readonly<Record<string, number>>;
 }
 
 /** Keeps the entries of a store in a folder. */
 export class StoreFiles {
-  /** The records. */
   readonly store: RecordStore;
   readonly #folder: string;
   readonly #lock: Deno.FsFile;
@@ -219,7 +217,6 @@ export class StoreFiles {
     }
   }
 
-  /** Closes the files. */
   async close(): Promise<void> {
     const closed = await Promise.allSettled([...this.#handles.keys()].map((id) => this.#closeHandle(id)));
     this.#lock.close();

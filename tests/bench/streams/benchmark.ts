@@ -40,7 +40,6 @@ const WIDE = 24;
 
 /** The figures of a run. */
 interface StreamReport extends NextItemReport {
-  /** Of the stream. */
   readonly name: string;
   readonly seed: number;
   /** When the run ended. */

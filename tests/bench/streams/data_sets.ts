@@ -13,7 +13,6 @@ import type { SourceRecord } from "../../../streams/sources/source.ts";
 import { type Stream, streamOf } from "../../../scripts/evaluate/stream.ts";
 import { articlesOf, MIND_ACTIONS, visitsOf } from "../../../scripts/research/protocols/mind_files.ts";
 
-/** A stream of the benchmark. */
 export interface BenchmarkStream {
   readonly name: string;
   /** What kind of stream it is, in words. */

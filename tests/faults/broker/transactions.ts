@@ -32,7 +32,6 @@ interface Transactional {
   state: "ready" | "open" | "ending";
   /** How the last one ended. */
   committed: boolean | undefined;
-  /** The epoch that it ended with. */
   endedEpoch: number;
   places: Set<string>;
   offsets: { readonly group: string; readonly offsets: readonly GroupOffset[] }[];
@@ -111,7 +110,6 @@ export class Transactions {
     return own.state === "open" && own.places.has(place) ? CODE.ok : CODE.invalidState;
   }
 
-  /** Has offsets stored with the transaction. */
   store(
     { transactionalId, producerId, producerEpoch }: ProducerIdentity,
     group: string,

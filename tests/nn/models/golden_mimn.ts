@@ -28,7 +28,6 @@ import {
 /** Makes a model; its start weights do not matter. */
 export type MakeMimn = (sizes: ModelSizes, config: MimnConfig) => Model | Promise<Model>;
 
-/** Slots, width and controller of a case. */
 export function mimnSizes({ params }: GoldenCase): { slots: number; width: number; controller: number } {
   const slots = rows(params.M0 as Nested).length, width = flat(params.r0 as Nested).length;
   return { slots, width, controller: flat((params.controller as Tree).bu as Nested).length };

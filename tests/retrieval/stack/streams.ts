@@ -7,7 +7,6 @@
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { type Part, PARTS, type ScoresByPart, Stack } from "../../../src/retrieval/stack/stack.ts";
 
-/** A stream. */
 export interface StreamOptions {
   readonly seed: number;
   readonly choices: number;

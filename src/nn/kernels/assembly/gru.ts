@@ -89,7 +89,6 @@ function cell(
   }
 }
 
-/** Y[n,m] = Xᵀ of X [m,n]. */
 export function transpose(y: usize, x: usize, m: i32, n: i32): void {
   const column = <usize>m << 2;
   for (let i = 0; i < m; i++, y += 4) {

@@ -21,7 +21,6 @@ import { Layer } from "../../layers/layer.ts";
 export interface ReaderGradients {
   /** ∂/∂q [K, d]. */
   readonly q: Float32Array;
-  /** ∂/∂state. */
   readonly state: MemoryState;
   /** ∂/∂parameters, flat. */
   readonly parameters: Float32Array;

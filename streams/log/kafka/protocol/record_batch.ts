@@ -42,7 +42,6 @@ export interface BatchProducer {
 
 /** An aborted transaction: its records from this offset on, up to its marker, must not be read. */
 export interface AbortedTransaction {
-  /** Its producer. */
   readonly producerId: number;
   /** Its first record. */
   readonly firstOffset: number;
@@ -162,7 +161,6 @@ export async function decodeBatches(
   return { records, next };
 }
 
-/** The header of a batch. */
 interface BatchHead {
   readonly attributes: number;
   readonly baseOffset: number;

@@ -14,7 +14,6 @@ const ANY_GENERATION = -1;
 const UNKNOWN_EPOCH = -1;
 const FINALIZED_FEATURES = 2;
 
-/** The owner of a transaction. */
 export interface TransactionOwner {
   readonly transactionalId: string;
   readonly producerId: string;

@@ -21,7 +21,6 @@ const LAST_SCALE = 2 ** 63;
 export class WireReader {
   /** The next byte to read. */
   position = 0;
-  /** What it reads from. */
   readonly bytes: Uint8Array;
   readonly #isFlexible: boolean;
   readonly #view: DataView;
@@ -246,7 +245,6 @@ export class WireWriter {
     return this;
   }
 
-  /** Bytes as they are. */
   raw(bytes: Uint8Array): this {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);

@@ -145,7 +145,6 @@ export class EndFile {
     await this.confirm(state.bytes);
   }
 
-  /** Closes the file. */
   close(): void {
     this.#file.close();
   }
