@@ -27,6 +27,8 @@ export interface Arm {
   readonly value: number | null;
   /** Variance of the ratio's estimate. */
   readonly variance: number;
+  /** The users' number if all had the same denominator x, (Σx)²/Σx²: near 1 where one robot has most lists. */
+  readonly equalUsers: number;
 }
 
 /** Effect of a variant on a metric, against the control. */
@@ -103,17 +105,22 @@ interface Adjustment {
 const NO_SLOPES = [0, 0] as const;
 const NO_ADJUSTMENT: Adjustment = { slopes: NO_SLOPES, centre: [0, 0] };
 
+/** The field that a user weighs by. */
+function denominatorOf(metric: MetricName): MetricField {
+  const { per }: MetricSpec = METRICS[metric];
+  return per === "entropy" ? "rows" : per;
+}
+
 /** Indices of the pre-period's numerator and denominator in a user's vector. */
 function beforeOf(metric: MetricName): readonly [number, number] {
-  const { of, per }: MetricSpec = METRICS[metric];
   const place = (field: MetricField) => METRIC_FIELDS.indexOf(field) + METRIC_FIELDS.length;
-  return [place(of), place(per === "entropy" ? "rows" : per)];
+  return [place(METRICS[metric].of), place(denominatorOf(metric))];
 }
 
 function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJUSTMENT): Arm {
   const { users } = moments;
   const linear = linearise(metric, moments);
-  if (linear === null) return { users, value: null, variance: Infinity };
+  if (linear === null) return { users, value: null, variance: Infinity, equalUsers: 0 };
   const before = beforeOf(metric);
   // The influence minus the part explained by the pre-period, as a linear function of the user's vector.
   const weights = [...linear.slopes, ...before.map((at, s) => [at, -slopes[s]!] as const)];
@@ -127,7 +134,9 @@ function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJ
     0,
   );
   const variance = Math.max(0, square - mean * mean) / Math.max(1, users - 1);
-  return { users, value: linear.value - shift, variance };
+  const per = METRIC_FIELDS.indexOf(denominatorOf(metric));
+  const equalUsers = moments.get(per, 0) ** 2 / moments.get(per, per);
+  return { users, value: linear.value - shift, variance, equalUsers };
 }
 
 /** Pooled slopes of the influence on the pre-period's two sums, by least squares. */

@@ -64,7 +64,8 @@ export interface Figures {
 
 /**
  * Fewest effective conversions for any verdict, of the smaller arm if both were alike: with fewer, the dispersion is
- * too uncertain. In simulations 8 suffice.
+ * too uncertain. In simulations 8 suffice. No arm has more of them than equally active users: a ratio that one user
+ * dominates is close to that user's own, so the user's influence on it, and with it the variance, vanishes.
  */
 export const MIN_CONVERSIONS = 15;
 
@@ -108,17 +109,20 @@ export function compareVariant(
   const effect = effectOf(figures.moments(0, segment), figures.moments(variant, segment), metric);
   const evidence = evidenceOf(effect.control, effect.variant);
   const { ideal }: MetricSpec = METRICS[metric];
+  const { control, variant: treated } = effect;
   const known = {
     variant: shown[variant]?.name ?? "",
     metric,
     effect,
-    missingUsers: Math.max(0, minUsers - Math.min(effect.control.users, effect.variant.users)),
-    conversions: evidence === null ? 0 : fewestConversions(evidence),
+    missingUsers: Math.max(0, minUsers - Math.min(control.users, treated.users)),
+    conversions: evidence === null
+      ? 0
+      : Math.min(fewestConversions(evidence), control.equalUsers, treated.equalUsers),
   };
   if (evidence === null || known.missingUsers > 0 || known.conversions < MIN_CONVERSIONS) {
     return { ...known, interval: { low: -Infinity, high: Infinity }, p: 1, share: 0 };
   }
-  const n = effect.control.users + effect.variant.users;
+  const n = control.users + treated.users;
   const rate = alpha / Math.max(1, shown.length - 1);
   const options = { alpha: ideal === undefined ? rate : rate / 2, tunedFor: maxUsers * 2 / 3 };
   const square = criticalSquare(n, options);

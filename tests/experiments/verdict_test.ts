@@ -66,6 +66,22 @@ Deno.test("compareVariant() sees no more where tails are heavy, people very diff
   }
 });
 
+Deno.test("compareVariant() sees no difference where one robot has most lists of an arm", () => {
+  for (const [lists, clicks] of [[100_000, 5_000], [10_000, 0], [1_000, 900]] as const) {
+    const robot = { lists: () => lists, rows: () => lists, clicks: () => clicks };
+    const person = { lists: () => 2, rows: () => 20, clicks: (user: number) => user % 5 };
+    const [A, B] = [arm(1000, person), arm(1000, person)];
+    B.merge(arm(1, robot));
+    const { interval, conversions } = compareVariant(
+      figuresOf(experimentOf("clicksPerList"), [A, B]),
+      1,
+      "ctr",
+    );
+    assert.deepEqual(interval, { low: -Infinity, high: Infinity }, `${lists} lists, ${clicks} clicks`);
+    assert.ok(conversions < 15);
+  }
+});
+
 Deno.test("compareVariant() takes 1.6 times the users of a test that is looked at once for the same power", () => {
   // 1,250 users of both arms find this lift in 80 % of cases when looked at once (tests/bench/verdicts.ts power).
   const experiment = experimentOf("ctr", { stopRule: { maxUsers: 2000 } });
@@ -160,11 +176,13 @@ const counts = fc.record({
 
 Deno.test("ratioInterval() ends where the deviance reaches the critical square", () => {
   fc.assert(fc.property(counts, ({ control, variant, variance, square }) => {
-    const [a, b] = [control, variant].map((one) => ({
+    const armOf = (one: typeof control) => ({
       ...one,
       value: one.value < 1e-6 ? 0 : one.value,
       variance: variance / one.users,
-    })) as [typeof control & { variance: number }, typeof variant & { variance: number }];
+      equalUsers: one.users,
+    });
+    const [a, b] = [armOf(control), armOf(variant)];
     const evidence = evidenceOf(a, b);
     if (evidence === null) return assert.ok(a.value + b.value === 0);
     fc.pre(evidence.control.conversions + evidence.variant.conversions >= 30); // fewer are not asked for
