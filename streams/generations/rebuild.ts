@@ -25,7 +25,8 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { checkpointedSamples } from "../learning/learner_records.ts";
 import { Learning } from "../learning/learning.ts";
 import { LEARNING_OPTIONS } from "../learning/options.ts";
-import { type Log, LogError, type ReadOptions, type ReadResult } from "../log/log.ts";
+import { type Log, LogError } from "../log/log.ts";
+import { layered } from "../log/metered_log.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
@@ -374,29 +375,22 @@ async function carried(log: Log, { spec, carries }: RebuildOptions): Promise<Lea
 
 /** The log with a topic that ends at given offsets, which may move. */
 export function boundedLog(log: Log, topic: string, until: readonly number[]): Log {
-  const read = async (
-    name: string,
-    partition: number,
-    from: number,
-    options: ReadOptions = {},
-  ): Promise<ReadResult> => {
-    if (name !== topic) return await log.read(name, partition, from, options);
-    const isOpen = until[partition] === Infinity;
-    const { waitMs = 0 } = options;
-    if (from >= (until[partition] ?? 0)) {
-      if (waitMs > 0) await delay(Math.min(waitMs, END_WAIT_MS));
-      return { records: [], next: from };
-    }
-    const result = await log.read(name, partition, from, { ...options, waitMs: isOpen ? waitMs : 0 });
-    const end = Math.max(from, until[partition] ?? 0); // it may have moved before `from` during the read
-    if (result.next <= end) return result;
-    return { ...result, records: result.records.filter(({ offset }) => offset < end), next: end };
-  };
-  return new Proxy(log, {
-    get(target, name) {
-      if (name === "read") return read;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
+  return layered(log, {
+    async read(name, partition, from, options = {}) {
+      if (name !== topic) return await log.read(name, partition, from, options);
+      const endOf = () => until[partition] ?? 0;
+      const { waitMs = 0 } = options;
+      if (from >= endOf()) {
+        if (waitMs > 0) await delay(Math.min(waitMs, END_WAIT_MS));
+        return { records: [], next: from };
+      }
+      const result = await log.read(name, partition, from, {
+        ...options,
+        waitMs: endOf() === Infinity ? waitMs : 0,
+      });
+      const end = Math.max(from, endOf()); // it may have moved before `from` during the read
+      if (result.next <= end) return result;
+      return { ...result, records: result.records.filter(({ offset }) => offset < end), next: end };
     },
   });
 }

@@ -127,20 +127,11 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   problems.push(...await positionProblems(log, names, existing, partitions));
   problems.push(...await keepingProblems(log, names, existing, partitions, options.known?.kept));
   problems.push(...partitions.flatMap((view) => problemsOf(view, options.maxLag ?? Infinity)));
-  const learners: LearnerView[] = [];
-  if (existing.has(names.parameters)) {
-    const ofVariants = MODEL_NAMES.map((model) => variantTopics(names, model).parameters);
-    for (const topic of [names.parameters, ...ofVariants]) {
-      if (!existing.has(topic)) continue;
-      for (const [model, version] of await newestVersions(log, topic)) {
-        const isOwn = topic === names.parameters;
-        learners.push({ ...await lookAtLearner(log, names, existing, model, version), isOwn });
-      }
-    }
-    if (learners.length === 0) {
-      const remedy = "run a process with the role `learner`: it publishes a first version at once";
-      problems.push({ what: "no parameters are published", remedy });
-    }
+  const isPublished = existing.has(names.parameters);
+  const learners = isPublished ? await lookAtLearners(log, names, existing) : [];
+  if (isPublished && learners.length === 0) {
+    const remedy = "run a process with the role `learner`: it publishes a first version at once";
+    problems.push({ what: "no parameters are published", remedy });
   }
   const counts = {
     lost: partitions.reduce((sum, { counts }) => sum + counts.lost, 0),
@@ -150,31 +141,60 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   };
   problems.push(...countProblems(names, counts, options.known ?? {}));
   const experiments = existing.has(names.experiments) ? await experimentsOf(log, names) : [];
-  const wanted = learntModels(experiments);
-  for (const { model, members, isOwn } of learners) {
-    if (members?.length !== 0 || !isOwn && !wanted.has(model)) continue;
-    problems.push({
-      what: `no learner runs for ${model}`,
-      remedy: isOwn
-        ? `run a process with the role \`learner\` and --model ${model}`
-        : `run a process with the role \`learner\` and --variant-models ${model}`,
-    });
-  }
-  for (const model of wanted) {
-    if (learners.some((learner) => learner.model === model)) continue;
-    const remedy = `run a process with the role \`learner\` and --variant-models ${model}`;
-    problems.push({ what: `no learner has run for ${model}, which an experiment uses`, remedy });
-  }
-  if (experiments.some(({ status }) => status === "running")) {
-    const watching = await log.members?.(monitorGroup(names));
-    if (watching?.length === 0) {
-      problems.push({
-        what: "no monitor watches the guard rails of experiments",
-        remedy: "run a process with the role `monitor`",
-      });
+  problems.push(...learnerProblems(learners, learntModels(experiments)));
+  problems.push(...await monitorProblems(log, names, experiments));
+  return { topics, partitions, learners, problems };
+}
+
+/** The learners of the deployment's own model and of variants, by the versions that they have published. */
+async function lookAtLearners(
+  log: Log,
+  names: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+): Promise<readonly LearnerView[]> {
+  const learners: LearnerView[] = [];
+  const ofVariants = MODEL_NAMES.map((model) => variantTopics(names, model).parameters);
+  for (const topic of [names.parameters, ...ofVariants]) {
+    if (!existing.has(topic)) continue;
+    for (const [model, version] of await newestVersions(log, topic)) {
+      const isOwn = topic === names.parameters;
+      learners.push({ ...await lookAtLearner(log, names, existing, model, version), isOwn });
     }
   }
-  return { topics, partitions, learners, problems };
+  return learners;
+}
+
+/** Problems of models that nobody learns. @param wanted models that experiments use */
+function learnerProblems(learners: readonly LearnerView[], wanted: ReadonlySet<string>): readonly Problem[] {
+  const remedyBy = (flag: string, model: string) =>
+    `run a process with the role \`learner\` and ${flag} ${model}`;
+  const idle = learners.filter(({ model, members, isOwn }) =>
+    members?.length === 0 && (isOwn || wanted.has(model))
+  );
+  const missing = [...wanted].filter((model) => !learners.some((learner) => learner.model === model));
+  return [
+    ...idle.map(({ model, isOwn }) => ({
+      what: `no learner runs for ${model}`,
+      remedy: remedyBy(isOwn ? "--model" : "--variant-models", model),
+    })),
+    ...missing.map((model) => ({
+      what: `no learner has run for ${model}, which an experiment uses`,
+      remedy: remedyBy("--variant-models", model),
+    })),
+  ];
+}
+
+async function monitorProblems(
+  log: Log,
+  names: Topics,
+  experiments: readonly Experiment[],
+): Promise<readonly Problem[]> {
+  if (!experiments.some(({ status }) => status === "running")) return [];
+  if ((await log.members?.(monitorGroup(names)))?.length !== 0) return [];
+  return [{
+    what: "no monitor watches the guard rails of experiments",
+    remedy: "run a process with the role `monitor`",
+  }];
 }
 
 async function experimentsOf(log: Log, names: Topics): Promise<readonly Experiment[]> {

@@ -42,6 +42,7 @@ import { dropIdle, idleModels } from "./idle_models.ts";
 import { partitionOf } from "../../log/partitioner.ts";
 import { pause } from "../../log/pause.ts";
 import { newestOf } from "../../log/reading.ts";
+import type { ErasureState } from "./erasure_view.ts";
 import { erasedOn } from "../../task/erased_on.ts";
 import { ownPosition } from "../../task/inputs/inputs.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
@@ -72,12 +73,6 @@ export interface EraserOptions {
   /** Time between checks of the log, milliseconds. @default {5000} */
   readonly lookMs?: number | undefined;
 }
-
-/**
- * State of an erasure; `fragments` = no record is left, but unused parts of the file may have bytes of some until it is
- * rewritten.
- */
-export type ErasureState = "under way" | "fragments" | "done";
 
 /** Erasures that were found together, and the records to erase. */
 interface Plan {

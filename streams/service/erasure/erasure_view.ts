@@ -9,7 +9,6 @@ import type { Log } from "../../log/log.ts";
 import { surfaceTopicsOn } from "../../topics/surfaces.ts";
 import { generationsOf } from "../../topics/generations.ts";
 import { firstTopics, generationTopics, type Topics } from "../../topics/topics.ts";
-import type { ErasureState } from "./eraser.ts";
 import type { IdleModel } from "./idle_models.ts";
 
 /** What remains of a user on a topic. */
@@ -22,18 +21,23 @@ export interface Remainder {
   readonly until: number | null;
 }
 
-/** How far an erasure is; `kept` = what is ours to rewrite has been, on a log that drops records by retention only. */
+/**
+ * How far an erasure is. On a log that can erase single records it is `done`, or leaves `fragments`: no record, but bytes
+ * of some in unused parts of the file until it is rewritten. On one that drops records by its own retention only, it is
+ * `kept` once everything that is ours to rewrite has been rewritten.
+ */
+export type ErasureState = "under way" | "fragments" | "done" | "kept";
+
+/** How far an erasure is, and what remains. */
 export interface ErasureView {
-  /** How far it is. */
-  readonly state: ErasureState | "kept";
+  readonly state: ErasureState;
   /** What remains, by topic. */
   readonly topics: readonly Remainder[];
 }
 
 /** How far an erasure is, as reported by whatever carries it out. */
 export interface ErasureProgress {
-  /** How far it is; `kept` as in {@linkcode ErasureView}. */
-  readonly state: ErasureView["state"];
+  readonly state: ErasureState;
   /** Idle models that have not learnt of it. */
   readonly idle: readonly IdleModel[];
   /** Topics on which others name the user. @default {unknown} */
@@ -62,6 +66,12 @@ const DROPPED_VERSIONS =
   "dropped versions: no reader sees them, and brokers delete their segments once these are full or old " +
   "(segment.bytes, segment.ms)";
 
+/** A deployment whose erasures are viewed. */
+interface Viewed {
+  readonly log: Log;
+  readonly topics: Topics;
+}
+
 /**
  * Views an erasure.
  *
@@ -69,57 +79,63 @@ const DROPPED_VERSIONS =
  * @param now milliseconds since the epoch, from which the remaining time is computed once the event itself is gone
  */
 export async function viewErasure(
-  { log, topics }: { readonly log: Log; readonly topics: Topics },
+  deployment: Viewed,
   place: ErasurePlace,
   progress: ErasureProgress | null,
   now: number,
 ): Promise<ErasureView> {
-  const { state, idle, named } = progress ?? { state: "under way", idle: [] };
-  const pinned = await pins(log, topics);
+  const { log, topics } = deployment;
   const surfaces = await surfaceTopicsOn(log, topics);
-  if (progress !== null && state !== "kept" && canErase(log)) {
-    const maybe = named === undefined ? "maybe " : "";
-    const naming = named ?? new Set([topics.events, topics.state]);
-    const remains = (topic: string) =>
-      state === "under way"
-        ? "records that are being removed"
-        : naming.has(topic)
-        ? `${maybe}${topic === topics.events ? NAMING : ALIASES}`
-        : null;
-    const names = [...IN_RECORDS, ...REPLACED].map((name) => topics[name]);
-    const all = [...names, ...surfaces].map((topic) => ({ topic, remains: remains(topic), until: null }));
-    return { state, topics: [...all, pinned] };
-  }
-  const { events } = topics;
-  const asked = await log.read(events, place.partition, place.offset, { maxRecords: 1 });
-  const since = asked.records.find(({ offset }) => offset === place.offset)?.time ?? now;
-  const isKept = progress?.state === "kept";
-  const remainders: Remainder[] = [];
+  const names = [...[...IN_RECORDS, ...REPLACED].map((name) => topics[name]), ...surfaces];
+  const isErasing = progress !== null && progress.state !== "kept" && canErase(log);
+  const remainders = isErasing
+    ? names.map((topic) => ({ topic, remains: unerased(topics, topic, progress), until: null }))
+    : await untilDropped(deployment, names, progress, await timeOf(deployment, place) ?? now);
+  return { state: progress?.state ?? "under way", topics: [...remainders, await pins(log, topics)] };
+}
+
+/** What remains on a topic of a log that erases single records; `null` = nothing. */
+function unerased(topics: Topics, topic: string, { state, named }: ErasureProgress): string | null {
+  if (state === "under way") return "records that are being removed";
+  const naming = named ?? new Set([topics.events, topics.state]);
+  if (!naming.has(topic)) return null;
+  return `${named === undefined ? "maybe " : ""}${topic === topics.events ? NAMING : ALIASES}`;
+}
+
+/** What remains on topics whose records go by retention. @param since when the erasure was requested */
+async function untilDropped(
+  { log, topics }: Viewed,
+  names: readonly string[],
+  progress: ErasureProgress | null,
+  since: number,
+): Promise<readonly Remainder[]> {
+  const { idle = [] } = progress ?? {};
   const replaced = new Set(REPLACED.map((name) => topics[name]));
-  const names = [...IN_RECORDS, ...REPLACED].map((name) => topics[name]);
-  for (const topic of [...names, ...surfaces]) {
-    if (topic === topics.parameters && isKept) {
+  const remainders: Remainder[] = [];
+  for (const topic of names) {
+    if (topic === topics.parameters && progress?.state === "kept") {
       remainders.push({ topic, remains: DROPPED_VERSIONS, until: null });
       continue;
     }
     const keepMs = await log.keepMs?.(topic) ?? null;
-    const until = keepMs === null ? null : since + keepMs;
     const what = replaced.has(topic) ? "records that were replaced" : "records";
-    const end = until === null ? "for ever: no retention is set" : "until the broker drops them";
-    const notes = topic === topics.checkpoints
-      ? idle.flatMap(checkpointNote)
-      : topic === topics.state
-      ? [`maybe ${ALIASES}`]
-      : [];
+    const end = keepMs === null ? "for ever: no retention is set" : "until the broker drops them";
+    const notes = topic === topics.checkpoints ? idle.flatMap(checkpointNote) : [];
+    if (topic === topics.state) notes.push(`maybe ${ALIASES}`);
     // The retention of records that are yet to be replaced begins then.
-    remainders.push({
-      topic,
-      remains: [`${what}, ${end}`, ...notes].join("; "),
-      until: notes.length > 0 ? null : until,
-    });
+    const until = keepMs === null || notes.length > 0 ? null : since + keepMs;
+    remainders.push({ topic, remains: [`${what}, ${end}`, ...notes].join("; "), until });
   }
-  const others = await otherGenerations(log, topics);
-  return { state, topics: [...remainders, ...idle.flatMap(versionsNote), ...others, pinned] };
+  return [...remainders, ...idle.flatMap(versionsNote), ...await otherGenerations(log, topics)];
+}
+
+/** The time of the event that requests an erasure; `undefined` once it is gone. */
+async function timeOf(
+  { log, topics }: Viewed,
+  { partition, offset }: ErasurePlace,
+): Promise<number | undefined> {
+  const { records } = await log.read(topics.events, partition, offset, { maxRecords: 1 });
+  return records.find((record) => record.offset === offset)?.time;
 }
 
 function checkpointNote({ model, hasCheckpoint }: IdleModel): string[] {
