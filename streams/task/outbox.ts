@@ -57,13 +57,12 @@ export interface OutboxOptions {
 
 /** An output that is encoded. */
 interface Encoded {
+  readonly topic: string;
   readonly user: string;
   /** `null` = an erasure. */
   readonly value: Uint8Array | null;
   /** See {@linkcode INPUT}. */
   readonly input: string;
-  /** Other topics that get the output, each with its encoding. */
-  readonly copies?: readonly { readonly topic: string; readonly value: Uint8Array | null }[];
   /** What is handed over. */
   readonly sample?: Sample | undefined;
 }
@@ -72,13 +71,19 @@ interface Encoded {
 export class Outbox {
   /** Collects the outputs of an event, until {@linkcode Outbox.seal}. */
   readonly outputs: Required<TaskOutputs> = {
-    ...{ recommendations: [], samples: [], forgotten: [], lists: [], merges: [] },
+    recommendations: [],
+    samples: [],
+    forgotten: [],
+    lists: [],
+    merges: [],
   };
   readonly #options: OutboxOptions;
-  /** Answers that were not sent. */
+  /** Answers that were not sent, and their copies on topics of surfaces. */
   #answers: Encoded[] = [];
-  /** Samples and erasures. */
+  #answerCopies: Encoded[] = [];
+  /** Samples and erasures, and their copies for other programs. */
   #samples: Encoded[] = [];
+  #sampleCopies: Encoded[] = [];
   /** Lists of users and their erasures. */
   #lists: Encoded[] = [];
   /** Events of users to whom something is handed over. */
@@ -128,56 +133,70 @@ export class Outbox {
    * @param surface of the event, if it is a request
    */
   seal(offset: number, surface?: string): void {
-    const { recommendations, samples, forgotten, lists, merges } = this.outputs;
-    if (Object.values(this.outputs).every((of) => of.length === 0)) return;
-    const { topics, partition, handover, isAnswered, surfaceTopics, encodeSamples } = this.#options;
-    const { encodeLists = encodeAsJson } = this.#options;
+    const all = Object.values(this.outputs);
+    if (all.every((of) => of.length === 0)) return;
+    const { topics, partition, isAnswered } = this.#options;
+    const { forgotten, lists, merges } = this.outputs;
+    const isWriting = !isAnswered?.();
     let index = 0;
-    const input = () => `${partition}/${offset}/${index++}`;
-    const surfaces = copiesOf(topics, surfaceTopics, surface);
-    for (const answer of recommendations) {
-      const value = encodeAsJson(answer);
-      const copy = (topic: string) => encodeLists === encodeAsJson ? value : encodeLists(answer, topic);
-      const copies = surfaces.map((topic) => ({ topic, value: copy(topic) }));
-      this.#answers.push({ user: answer.user, value, input: input(), copies });
-    }
-    const copies = (of: Sample | null) => {
-      if (encodeSamples === undefined || isAnswered?.()) return [];
-      const value = of && encodeSamples(of);
-      return of !== null && value === null ? [] : [{ topic: surfaceTopic(topics, SAMPLES_ENDING), value }];
-    };
-    const encoded: Encoded[] = samples.map((sample) => {
-      this.#rows += sizeInBatch(sample);
-      const kept = handover === undefined ? undefined : sample;
-      return {
-        ...{ user: sample.user, value: encodeSample(sample), input: input(), sample: kept },
-        copies: copies(sample),
-      };
-    });
-    for (const [n, { user, afterSamples }] of forgotten.entries()) {
-      encoded.splice(afterSamples + n, 0, { user, value: null, input: input(), copies: copies(null) });
-      this.#erased.push(user);
-    }
-    this.#samples.push(...encoded);
+    const number = () => `${partition}/${offset}/${index++}`;
+    this.#sealAnswers(number, surface);
+    this.#sealSamples(number, isWriting);
     // Even if lists are no longer written: some may have been.
-    if (!isAnswered?.()) {
-      for (const { user } of forgotten) this.#lists.push({ user, value: null, input: input() });
+    for (const { user } of isWriting ? forgotten : []) {
+      this.#lists.push({ topic: topics.lists, user, value: null, input: number() });
     }
+    const { encodeLists = encodeAsJson } = this.#options;
     for (const list of lists) {
-      this.#lists.push({ user: list.user, value: encodeLists(list, topics.lists), input: input() });
+      const value = encodeLists(list, topics.lists);
+      this.#lists.push({ topic: topics.lists, user: list.user, value, input: number() });
     }
-    if (!isAnswered?.()) {
-      for (const merge of merges) {
-        this.#merges.push({ user: merge.user, value: ENCODER.encode(JSON.stringify(merge)), input: input() });
-      }
+    for (const merge of isWriting ? merges : []) {
+      const value = ENCODER.encode(JSON.stringify(merge));
+      this.#merges.push({ topic: topics.events, user: merge.user, value, input: number() });
     }
     if (forgotten.length > 0) forgetSampleWords();
-    recommendations.length =
-      samples.length =
-      forgotten.length =
-      lists.length =
-      merges.length =
-        0;
+    for (const of of all) of.length = 0;
+  }
+
+  #sealAnswers(number: () => string, surface: string | undefined): void {
+    const { topics, surfaceTopics, encodeLists = encodeAsJson } = this.#options;
+    const surfaces = copiesOf(topics, surfaceTopics, surface);
+    for (const answer of this.outputs.recommendations) {
+      const value = encodeAsJson(answer);
+      const own = { topic: topics.recommendations, user: answer.user, value, input: number() };
+      this.#answers.push(own);
+      for (const topic of surfaces) {
+        const copy = encodeLists === encodeAsJson ? value : encodeLists(answer, topic);
+        this.#answerCopies.push({ ...own, topic, value: copy });
+      }
+    }
+  }
+
+  #sealSamples(number: () => string, isWriting: boolean): void {
+    const { topics, handover, encodeSamples } = this.#options;
+    const { samples, forgotten } = this.outputs;
+    const topic = topics.samples;
+    const sealed = samples.map((sample) => {
+      this.#rows += sizeInBatch(sample);
+      const own = { topic, user: sample.user, value: encodeSample(sample), input: number() };
+      return { sample, own: handover === undefined ? own : { ...own, sample } };
+    });
+    const inOrder: { readonly sample: Sample | null; readonly own: Encoded }[] = sealed;
+    for (const [n, { user, afterSamples }] of forgotten.entries()) {
+      inOrder.splice(afterSamples + n, 0, {
+        sample: null,
+        own: { topic, user, value: null, input: number() },
+      });
+      this.#erased.push(user);
+    }
+    for (const { sample, own } of inOrder) {
+      this.#samples.push(own);
+      if (encodeSamples === undefined || !isWriting) continue;
+      const value = sample && encodeSamples(sample);
+      if (sample !== null && value === null) continue; // it has no list
+      this.#sampleCopies.push({ ...own, topic: surfaceTopic(topics, SAMPLES_ENDING), value });
+    }
   }
 
   /** Adds the rejection of a record, and counts it. */
@@ -199,10 +218,11 @@ export class Outbox {
   /** Sends the answers that were not sent yet. @param time of their records */
   send(time: number): void {
     if (this.#answers.length === 0) return;
-    const sending = this.#options.log.append(this.#answerRecords(time));
+    const sending = this.#options.log.append(this.#records([...this.#answers, ...this.#answerCopies], time));
     ignore(sending, "arrived() throws it");
     this.#sending.push(sending);
     this.#answers = [];
+    this.#answerCopies = [];
   }
 
   /** Resolves when all answers that were sent have arrived; rejects when one cannot. */
@@ -217,20 +237,20 @@ export class Outbox {
    * @param headers of samples, beside their input
    */
   records(time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
-    const records = this.#answerRecords(time);
-    this.#before = records.length;
-    const { topics: { samples, lists, events }, partitions } = this.#options;
-    const merges = this.#records(this.#merges, events, time).map((record) => {
+    const { partitions } = this.#options;
+    this.#before = this.#answers.length + this.#answerCopies.length;
+    const merges = this.#records(this.#merges, time).map((record) => {
       return { ...record, partition: partitionOf(record.key!, partitions) };
     });
-    const rejected = this.#rejected.map((record) => ({ ...record, time: record.time ?? time }));
-    return records.concat(
-      this.#records(this.#samples, samples, time, headers),
-      this.#records(this.#lists, lists, time),
-      this.#copies(this.#samples, time),
-      merges,
-      rejected,
-    );
+    return [
+      ...this.#records(this.#answers, time),
+      ...this.#records(this.#answerCopies, time),
+      ...this.#records(this.#samples, time, headers),
+      ...this.#records(this.#lists, time),
+      ...this.#records(this.#sampleCopies, time),
+      ...merges,
+      ...this.#rejected.map((record) => ({ ...record, time: record.time ?? time })),
+    ];
   }
 
   /** Passes the samples on, and empties the outbox. @param offsets of {@linkcode Outbox.records}, in that order */
@@ -240,7 +260,9 @@ export class Outbox {
       if (sample !== undefined) handover?.put(offsets[this.#before + n]!, sample);
     }
     this.#answers = [];
+    this.#answerCopies = [];
     this.#samples = [];
+    this.#sampleCopies = [];
     this.#lists = [];
     this.#merges = [];
     this.#erased = [];
@@ -249,29 +271,9 @@ export class Outbox {
     this.#sending = [];
   }
 
-  /** Of the answers, then of their copies on topics of surfaces. */
-  #answerRecords(time: number): NewRecord[] {
-    const { topics } = this.#options;
-    return [
-      ...this.#records(this.#answers, topics.recommendations, time),
-      ...this.#copies(this.#answers, time),
-    ];
-  }
-
-  #copies(of: readonly Encoded[], time: number): NewRecord[] {
-    return of.flatMap(({ copies = [], ...own }) =>
-      copies.flatMap(({ topic, value }) => this.#records([{ ...own, value }], topic, time))
-    );
-  }
-
-  #records(
-    of: readonly Encoded[],
-    topic: string,
-    time: number,
-    headers: NewRecord["headers"] = {},
-  ): NewRecord[] {
+  #records(of: readonly Encoded[], time: number, headers: NewRecord["headers"] = {}): NewRecord[] {
     const { partition } = this.#options;
-    return of.map(({ user: key, value, input }) => ({
+    return of.map(({ topic, user: key, value, input }) => ({
       topic,
       partition,
       key,
