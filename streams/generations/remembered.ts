@@ -175,39 +175,137 @@ interface Border {
 /** Writes what is remembered of the users of a task. */
 async function remember(
   log: Log,
-  { from, topics, task: options, tasks }: RememberingOptions,
+  options: RememberingOptions,
   task: number,
   start: number,
 ): Promise<Carried> {
+  const { from, topics, tasks } = options;
   const topic = rememberedTopic(topics);
   await log.trim(topic, task, (await log.bounds(topic, task)).end); // of a run that was killed
-  const state = new TaskState(options, PRIOR);
+  const state = new TaskState(options.task, PRIOR);
   const isOwn = (id: string) => partitionOf(id, tasks) === task;
-  const users = async (
-    see: (user: UserState) => void,
-    then?: () => Promise<void>,
-    isSeen: (id: string, value: Uint8Array) => boolean = isOwn,
-  ) => {
-    for await (const { key, value, record } of newestUsers(log, from.state)) {
-      if (!isSeen(key, value)) continue;
+  const users = () => usersOf(log, from.state, state, isOwn);
+  const border = await borderFor(log, options, task, { start, state, isOwn });
+  const experiments = await experimentsBefore(log, topics, border.since);
+  const hours = new Map<number, number>();
+  let [all, gone] = [experiments.length, 0];
+  for await (const view of users()) {
+    view((user) => {
+      gone += state.sequences.total(user.row) - state.sequences.length(user.row);
+      all += profilesOf(user, 0).length;
+      for (const { at } of rememberedOf(state, user, border)) {
+        const hour = Math.floor(at / HOUR_MS);
+        hours.set(hour, (hours.get(hour) ?? 0) + 1);
+        all++;
+      }
+    });
+  }
+  // There are only that many free offsets: the newest events are kept.
+  const events = new EventWriter(log, topic, task, Math.max(0, all - start));
+  const slices = slicesOf(hours);
+  const first = slices[0]?.from ?? Math.min(border.time, Date.UTC(2099, 0, 1));
+  for await (const view of users()) {
+    for (const event of view((user) => profilesOf(user, first)) ?? []) await events.put(event);
+  }
+  for (const { from: begin, to } of slices) {
+    const slice: Due[] = [];
+    for await (const view of users()) {
+      view((user) => {
+        for (const due of rememberedOf(state, user, border)) {
+          if (due.at >= begin && due.at < to) slice.push(due);
+        }
+      });
+    }
+    slice.sort((a, b) => a.at - b.at);
+    for (const { event } of slice) await events.put(event);
+  }
+  await events.end(experiments);
+  const carried = { start, behaviours: events.behaviours, profiles: events.profiles, gone };
+  const value = encoder.encode(JSON.stringify(carried));
+  await log.append([{ topic, partition: task, key: null, value, time: 0 }]);
+  return carried;
+}
+
+/** Looks at a user, who is not valid afterwards; `undefined` when the record cannot be read. */
+type UserView = <Seen>(see: (user: UserState) => Seen) => Seen | undefined;
+
+/** The users of a generation whose newest records are wanted. */
+async function* usersOf(
+  log: Log,
+  topic: string,
+  state: TaskState,
+  isWanted: (id: string, value: Uint8Array) => boolean,
+): AsyncGenerator<UserView> {
+  for await (const { key, value, record } of newestUsers(log, topic)) {
+    if (!isWanted(key, value)) continue;
+    yield (see) => {
       try {
-        state.viewRecord(key, value, see);
+        return state.viewRecord(key, value, see);
       } catch (cause) {
         unreadable.leaveOut(record, cause, "nothing of the user is carried over");
+        return undefined;
       }
-      await then?.();
+    };
+  }
+}
+
+/** Writes remembered events, a portion at a time. */
+class EventWriter {
+  behaviours = 0;
+  profiles = 0;
+  readonly #log: Log;
+  readonly #topic: string;
+  readonly #task: number;
+  /** Events, the oldest, for which there is no room. */
+  #surplus: number;
+  #waiting: NewRecord[] = [];
+
+  constructor(log: Log, topic: string, task: number, surplus: number) {
+    this.#log = log;
+    this.#topic = topic;
+    this.#task = task;
+    this.#surplus = surplus;
+  }
+
+  async put(event: Event): Promise<void> {
+    if (this.#surplus-- > 0) return;
+    this[event.type === "profile" ? "profiles" : "behaviours"]++;
+    const [topic, partition] = [this.#topic, this.#task];
+    this.#waiting.push({ topic, partition, key: event.user, value: encodeEvent(event), time: event.time });
+    if (this.#waiting.length >= PORTION) await this.#write();
+  }
+
+  /** Writes the rest, and changes of experiments behind it. */
+  async end(experiments: readonly LogRecord[]): Promise<void> {
+    const [topic, partition] = [this.#topic, this.#task];
+    for (const { key, value, time } of experiments) {
+      this.#waiting.push({ topic, partition, key, value, time, headers: { [EXPERIMENT]: key ?? "" } });
     }
-  };
+    while (this.#waiting.length > 0) await this.#write();
+  }
+
+  async #write(): Promise<void> {
+    await this.#log.append(this.#waiting.splice(0, PORTION));
+  }
+}
+
+/** Where the events on the log begin, and what sessions of other partitions have handed over before. */
+async function borderFor(
+  log: Log,
+  { from, topics, tasks }: RememberingOptions,
+  task: number,
+  { start, state, isOwn }: {
+    readonly start: number;
+    readonly state: TaskState;
+    readonly isOwn: (id: string) => boolean;
+  },
+): Promise<Border> {
   const sessions = new Map<string, readonly Alias[]>();
-  let handedUntil = -Infinity;
-  await users(
-    ({ id, aliases }) => {
-      sessions.set(id, aliases);
-      for (const { of, until } of aliases) if (isOwn(of)) handedUntil = Math.max(handedUntil, until);
-    },
-    undefined,
-    (_, [format]) => format === WITH_ALIASES,
-  );
+  for await (const view of usersOf(log, from.state, state, (_, [format]) => format === WITH_ALIASES)) {
+    view(({ id, aliases }) => sessions.set(id, aliases));
+  }
+  const untils = [...sessions.values()].flat().flatMap(({ of, until }) => isOwn(of) ? until : []);
+  const handedUntil = untils.reduce((newest, until) => Math.max(newest, until), -Infinity);
   const own = await borderOf(log, topics.events, task, { start, sessions });
   const before = Math.min(own.time, handedUntil + 1);
   const handed = new Map<string, Handed>();
@@ -217,57 +315,7 @@ async function remember(
       handed.set(key, by);
     }
   }
-  const border: Border = { ...own, handed };
-  const experiments = await experimentsBefore(log, topics, border.since);
-  const hours = new Map<number, number>();
-  let [all, gone] = [experiments.length, 0];
-  await users((user) => {
-    gone += state.sequences.total(user.row) - state.sequences.length(user.row);
-    all += profilesOf(user, 0).length;
-    for (const { at } of rememberedOf(state, user, border)) {
-      const hour = Math.floor(at / HOUR_MS);
-      hours.set(hour, (hours.get(hour) ?? 0) + 1);
-      all++;
-    }
-  });
-  // There are only that many free offsets: the newest events are kept.
-  let surplus = Math.max(0, all - start);
-  const counts = { behaviours: 0, profiles: 0 };
-  const waiting: NewRecord[] = [];
-  const put = (event: Event) => {
-    if (surplus-- > 0) return;
-    counts[event.type === "profile" ? "profiles" : "behaviours"]++;
-    waiting.push({ topic, partition: task, key: event.user, value: encodeEvent(event), time: event.time });
-  };
-  const write = async (least: number) => {
-    while (waiting.length >= least && waiting.length > 0) await log.append(waiting.splice(0, PORTION));
-  };
-  const slices = slicesOf(hours);
-  const first = slices[0]?.from ?? Math.min(border.time, Date.UTC(2099, 0, 1));
-  await users((user) => {
-    for (const event of profilesOf(user, first)) put(event);
-  }, () => write(PORTION));
-  for (const { from: begin, to } of slices) {
-    const slice: { readonly at: number; readonly event: Event }[] = [];
-    await users((user) => {
-      for (const one of rememberedOf(state, user, border)) {
-        if (one.at >= begin && one.at < to) slice.push(one);
-      }
-    });
-    slice.sort((a, b) => a.at - b.at);
-    for (const { event } of slice) {
-      put(event);
-      await write(PORTION);
-    }
-  }
-  for (const { key, value, time } of experiments) {
-    waiting.push({ topic, partition: task, key, value, time, headers: { [EXPERIMENT]: key ?? "" } });
-  }
-  await write(1);
-  const carried = { start, ...counts, gone };
-  const value = encoder.encode(JSON.stringify(carried));
-  await log.append([{ topic, partition: task, key: null, value, time: 0 }]);
-  return carried;
+  return { ...own, handed };
 }
 
 /** Finds where the events of the log begin. @param sessions who was somebody else for a while */
@@ -351,12 +399,18 @@ function keyOf({ user, item, action, time }: Remembered): string {
   return `${user}\0${item}\0${action}\0${time}`;
 }
 
-/** The behaviours of a user for which the log has no event, as events, and the times at which they are to come. */
+/** An event, and the time at which it is to come. */
+interface Due {
+  readonly at: number;
+  readonly event: Event;
+}
+
+/** The behaviours of a user for which the log has no event, as events. */
 function* rememberedOf(
   state: TaskState,
   { id: user, row }: UserState,
   { time: border, known, handed }: Border,
-): Generator<{ readonly at: number; readonly event: Event }> {
+): Generator<Due> {
   const { sequences, catalogue } = state;
   for (const { item: index, action, time, strength } of sequences.behaviours(row)) {
     if (time >= border) return;

@@ -152,49 +152,22 @@ async function restoreStatistics(
   options: RestoreOptions,
   store: StateStore | null,
 ): Promise<{ readonly itemsApplied: number; readonly lineage: string | null; readonly task: number }> {
-  const { state, topics, meter } = options;
-  let own: StatisticsRecord | null = null;
-  let lineage = store?.position?.lineage ?? null;
-  let task = store?.position?.task ?? 0;
-  const retrieval = new Map<string, StatisticsRecord>();
-  const { catalogue, numbers } = state;
-  // A later record may replace one that cannot be read.
-  const damaged = new Map<string, LogError>();
-  const isItem = (key: string) => key === itemKey(itemOfKey(key)) && isId(itemOfKey(key));
-  const take = (key: string, { value, record }: StatisticsRecord) => {
-    if (key === TASK_KEY) own = { value: value.slice(), record };
-    else if (isErasedKey(key)) decoding(options, record, () => state.erased.restore(key, value));
-    else if (key.startsWith(RETRIEVAL_KEY)) retrieval.set(key, { value: value.slice(), record });
-    else if (key.startsWith(NUMBERS_KEY)) decoding(options, record, () => numbers.take(key, value));
-    else if (isItem(key)) {
-      decoding(options, record, () => decodeItem(itemOfKey(key), value, catalogue));
-    } else if (record !== undefined) {
-      unreadable.leaveOut(record, `its key is ${shown(key)}`, "no task has it");
-    }
-  };
-  for (const [key, value] of store?.statistics() ?? []) take(key, { value });
-  meter.begin("statistics");
+  const restored = new RestoredStatistics(options);
+  for (const [key, value] of store?.statistics() ?? []) restored.take(key, { value });
+  options.meter.begin("statistics");
+  let { lineage = null, task = 0 } = store?.position ?? {};
   const gathered = new Map<string, StatisticsRecord>();
   const takeAll = () => {
-    for (const [key, one] of gathered) {
-      try {
-        take(key, one);
-        store?.putStatistic(key, one.value);
-      } catch (error) {
-        if (!(error instanceof LogError)) throw error;
-        damaged.set(key, error);
-      }
-    }
+    for (const [key, one] of gathered) if (restored.tryTake(key, one)) store?.putStatistic(key, one.value);
     gathered.clear();
   };
-  for await (const { records } of readBehind(options, topics.statistics, task)) {
+  for await (const { records } of readBehind(options, options.topics.statistics, task)) {
     for (const record of records) {
       const { key, value, headers, offset } = record;
       if (key === null) continue;
-      damaged.delete(key);
       if (value === null) {
-        for (const taken of [gathered, retrieval]) taken.delete(key);
-        if (key === TASK_KEY) own = null;
+        gathered.delete(key);
+        restored.remove(key);
         continue;
       }
       gathered.set(key, { value, record });
@@ -206,24 +179,73 @@ async function restoreStatistics(
     if (gathered.size >= GATHERED) takeAll();
   }
   takeAll();
-  for (const error of damaged.values()) throw error;
-  numbers.taken();
-  for (const item of catalogue.items()) state.retrieval.lists.add(item);
-  const changes = new Map([...retrieval].map(([key, { value }]) => [key, value]));
-  try {
-    state.retrieval.state.restore(changes);
-  } catch (cause) {
-    const record = cause instanceof DamagedChange ? retrieval.get(cause.key)?.record : undefined;
-    decoding(options, record, () => {
-      throw cause;
-    });
-  }
-  return { itemsApplied: restoreTask(options, own), lineage, task };
+  return { itemsApplied: restored.end(), lineage, task };
 }
 
-/** @returns The position in the catalogue topic */
-function restoreTask(options: RestoreOptions, own: StatisticsRecord | null): number {
-  return own === null ? 0 : decoding(options, own.record, () => decodeTask(own.value, options.state));
+/** Takes records of `statistics` into the state; those of the task and of retrieval only at the end, as one. */
+class RestoredStatistics {
+  readonly #options: RestoreOptions;
+  #own: StatisticsRecord | null = null;
+  readonly #retrieval = new Map<string, StatisticsRecord>();
+  /** By key. A later record may replace one that cannot be read. */
+  readonly #damaged = new Map<string, LogError>();
+
+  constructor(options: RestoreOptions) {
+    this.#options = options;
+  }
+
+  /** @throws LogError `corrupt` when a record of the log cannot be read, SyntaxError when one of the snapshot cannot */
+  take(key: string, { value, record }: StatisticsRecord): void {
+    const { state: { catalogue, erased, numbers } } = this.#options;
+    const decode = (into: () => void) => decoding(this.#options, record, into);
+    const item = itemOfKey(key);
+    if (key === TASK_KEY) this.#own = { value: value.slice(), record };
+    else if (isErasedKey(key)) decode(() => erased.restore(key, value));
+    else if (key.startsWith(RETRIEVAL_KEY)) this.#retrieval.set(key, { value: value.slice(), record });
+    else if (key.startsWith(NUMBERS_KEY)) decode(() => numbers.take(key, value));
+    else if (key === itemKey(item) && isId(item)) decode(() => decodeItem(item, value, catalogue));
+    else if (record !== undefined) unreadable.leaveOut(record, `its key is ${shown(key)}`, "no task has it");
+  }
+
+  /** Takes the newest record of a key so far. @returns whether it can be read; if not, {@linkcode end} throws */
+  tryTake(key: string, one: StatisticsRecord): boolean {
+    this.#damaged.delete(key);
+    try {
+      this.take(key, one);
+      return true;
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      this.#damaged.set(key, error);
+      return false;
+    }
+  }
+
+  /** Takes a tombstone. */
+  remove(key: string): void {
+    this.#damaged.delete(key);
+    this.#retrieval.delete(key);
+    if (key === TASK_KEY) this.#own = null;
+  }
+
+  /** @returns the position in the catalogue topic @throws as {@linkcode take} */
+  end(): number {
+    for (const error of this.#damaged.values()) throw error;
+    const { catalogue, numbers, retrieval } = this.#options.state;
+    numbers.taken();
+    for (const item of catalogue.items()) retrieval.lists.add(item);
+    try {
+      retrieval.state.restore(new Map([...this.#retrieval].map(([key, { value }]) => [key, value])));
+    } catch (cause) {
+      const record = cause instanceof DamagedChange ? this.#retrieval.get(cause.key)?.record : undefined;
+      decoding(this.#options, record, () => {
+        throw cause;
+      });
+    }
+    const own = this.#own;
+    return own === null
+      ? 0
+      : decoding(this.#options, own.record, () => decodeTask(own.value, this.#options.state));
+  }
 }
 
 /** Whether a key can be an id. */
