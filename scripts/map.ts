@@ -175,17 +175,15 @@ function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): voi
       print(Deno.stdout, `   -> ${word}${plainText(JSON.stringify(what).slice(0, 300))}\n`);
     }
   }
-  const reasons = new Map<string, number>();
-  for (const outcome of trial.outcomes) {
-    if (!outcome.ok) reasons.set(outcome.reason, (reasons.get(outcome.reason) ?? 0) + 1);
-  }
+  const rejected = trial.outcomes.filter((outcome) => !outcome.ok);
+  const alike = Map.groupBy(rejected, ({ reason }) => reason.replace(/: current value is .*/s, ""));
   const made = Array.from(trial.counts, ([what, n]) => `${n} ${what}`).join(", ") || "nothing";
   print(
     Deno.stdout,
     `\n${trial.outcomes.length} records became ${made}; ${trial.nothing} nothing, ${trial.rejected} rejected\n`,
   );
-  for (const [reason, n] of [...reasons].toSorted((a, b) => b[1] - a[1]).slice(0, 10)) {
-    print(Deno.stdout, `rejected ${n}: ${plainText(reason)}\n`);
+  for (const [first, ...others] of [...alike.values()].toSorted((a, b) => b.length - a.length).slice(0, 10)) {
+    print(Deno.stdout, `rejected ${1 + others.length}: ${plainText(first!.reason)}\n`);
   }
   for (const sentence of trial.missing) print(Deno.stdout, `missing: ${plainText(sentence)}\n`);
 }

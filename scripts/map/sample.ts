@@ -61,7 +61,7 @@ function sampled(
 ): Sample {
   const values = records.flatMap(({ bytes }) => {
     const read = format === "json"
-      ? parseJson(bytes, "record")
+      ? parseJson(bytes, "record", { keepsLongs: true })
       : readRow(bytes, columns ?? [], format === "csv" ? "," : "\t");
     return valuesIn(read);
   });

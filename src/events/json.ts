@@ -25,12 +25,16 @@ export interface ParseOptions {
   readonly maxBytes?: number;
   /** The text of the bytes, if known. @default {decoded} */
   readonly text?: string | undefined;
+  /** Whether an integer that a number cannot hold is read as its digits, like a long of Avro. @default {false} */
+  readonly keepsLongs?: boolean;
 }
 
 // A byte order mark in a record is an error; readers of files strip it from the start of a file.
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a;
+/** What an integer beyond 2^53 in a text looks like; a few texts in quotes do, too. */
+const LONG = /[:[,\s]-?\d{16,}[\s,}\]]/;
 const OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d, OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d;
 
 /**
@@ -65,13 +69,18 @@ export function parseJson(bytes: Uint8Array, what: string, options: ParseOptions
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, options.keepsLongs === true && LONG.test(text) ? longAsText : undefined);
   } catch {
     return explainJson(text, what);
   }
   const keys = countKeys(value);
   if (keys < 0) return rejectUnplain(value, what);
   return keys === scan.colons ? { ok: true, value } : explainJson(text, what);
+}
+
+function longAsText(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const { source = "" } = context ?? {};
+  return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? source : value;
 }
 
 /**

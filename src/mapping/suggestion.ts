@@ -262,7 +262,8 @@ function repeated(
   return fields.filter((field) => {
     const { types, values, isTime } = field;
     const isPlain = types.every((type) => type === "text" || type === "number");
-    return !isTime && !isUnique(field, records) && isPlain && !isFraction(values) &&
+    const isAmount = isFraction(values) || ranked([field], WORDS.value).length > 0;
+    return !isTime && !isUnique(field, records) && isPlain && !isAmount &&
       values.size >= MIN_GUESSED && values.size < field.records * 0.9;
   }).toSorted((a, b) => isId(b) - isId(a) || b.values.size - a.values.size || b.records - a.records);
 }

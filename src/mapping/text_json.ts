@@ -11,7 +11,7 @@ const BASE64 = /^[eW][\w+/-]+={0,2}$/;
 
 /** Parses a text. @param what it is, for the reason */
 export function parseTextJson(text: string, what: string): ParsedJson {
-  return parseJson(bytesIn(text) ?? new TextEncoder().encode(text), what);
+  return parseJson(bytesIn(text) ?? new TextEncoder().encode(text), what, { keepsLongs: true });
 }
 
 /** The bytes that a text is base64 of. */

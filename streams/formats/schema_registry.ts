@@ -101,7 +101,7 @@ export class SchemaRegistry implements Disposable {
         return reject("unknown-schema", `Cannot decode the record: the registry has no schema ${id}`);
       }
       const { schema: text = "", schemaType = "AVRO", references = [] } = registered;
-      if (schemaType === "JSON") return (body) => parseJson(body, "record");
+      if (schemaType === "JSON") return (body) => parseJson(body, "record", { keepsLongs: true });
       if (schemaType === "PROTOBUF") {
         const imports = await this.#named(references, text.length);
         const decode = await compileProtobufFile({ name: "it", text }, imports);

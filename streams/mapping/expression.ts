@@ -119,7 +119,9 @@ function growthOf(tree: Node, refuse: (why: string) => SyntaxError): number {
     if (type === "Field" && FORBIDDEN_KEYS.includes(name)) throw refuse(`no record may have a field ${name}`);
     if (type === "MultiSelectList" || type === "MultiSelectHash") growth *= Math.max(1, children.length);
     if (type === "Function") {
-      if (!FUNCTIONS.has(name)) throw refuse(`there is no function ${name} here`);
+      if (!FUNCTIONS.has(name)) {
+        throw refuse(`there is no function ${name} here, only ${[...FUNCTIONS].join(", ")}`);
+      }
       if (name === "to_string") growth *= 2; // quotes are escaped
       if (name === "join" && children[0]?.type !== "Literal") throw refuse("join takes a text in quotes");
       if (name === "merge" || name === "zip") growth *= Math.max(1, children.length);

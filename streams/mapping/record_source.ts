@@ -97,7 +97,7 @@ export function compileSource(
   const separator = format === "csv" ? "," : "\t";
   const read = isRow
     ? (bytes: Uint8Array) => readRow(bytes, columns ?? [], separator)
-    : (bytes: Uint8Array) => parseJson(bytes, "record");
+    : (bytes: Uint8Array) => parseJson(bytes, "record", { keepsLongs: true });
   return { name, format, columns, read, map };
 }
 

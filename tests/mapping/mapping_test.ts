@@ -4,6 +4,7 @@ import { checkEvent } from "../../src/events/check.ts";
 import { parseJson } from "../../src/events/json.ts";
 import { compileMapping, MAX_MAPPED } from "../../src/mapping/mapping.ts";
 import { MappingError } from "../../src/mapping/mapping_error.ts";
+import { compileSource } from "../../streams/mapping/record_source.ts";
 import type { MappingSettings, RuleSettings, ValueSpec } from "../../src/mapping/mapping_options.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 
@@ -151,6 +152,33 @@ Deno.test("ids may be whole numbers that keep all digits, and no others", () => 
   assert.equal(user("\ud800"), "lone-surrogate");
   assert.equal(user("a\u0000"), "control-character");
   assert.equal(user("x".repeat(257)), "string-too-long");
+});
+
+Deno.test("a source reads long integers to the digit, wherever they are", () => {
+  const source = compileSource("clicks", {
+    parse: ["inner"],
+    rules: [{
+      as: "interaction",
+      fields: {
+        ...{ user: "user", item: "inner.item", time: "at", value: "n" },
+        ...{ id: { template: "{inner.item}/{n}" }, action: { value: "view" } },
+      },
+    }],
+  });
+  const text = `{"user":9007199254740993,"at":1795773600000000001,"n":-1795773600000000001,"more":[
+    0.12345678901234567, 12345678901234567e0, "[12345678901234567]"],
+    "inner":"{\\"item\\": 9223372036854775807 }"}`;
+  const read = source.read(new TextEncoder().encode(text));
+  assert.ok(read.ok);
+  assert.deepEqual((read.value as { readonly more: unknown }).more, [
+    ...[0.12345678901234567, 12345678901234567, "[12345678901234567]"],
+  ]);
+  const mapped = source.map(read.value, {});
+  assert.ok(mapped.ok, JSON.stringify(mapped));
+  assert.deepEqual(mapped.records.map((own) => own.kind === "event" && own.event), [{
+    ...{ type: "interaction", user: "9007199254740993", item: "9223372036854775807", action: "view" },
+    ...{ time: TIME, value: -1795773600000000001, id: "9223372036854775807/-1795773600000000001" },
+  }]);
 });
 
 Deno.test("a list becomes an event per entry, with ids of their own", () => {

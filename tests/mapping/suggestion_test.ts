@@ -210,6 +210,20 @@ const word = fc.constantFrom(
 const odd = fc.constantFrom(..." .\"[]{}@#$*\\'\n\u2028é日", "[*]", "\ud800", "");
 const name = fc.oneof(word, fc.tuple(odd, word, odd).map((parts) => parts.join("")));
 
+Deno.test("suggest() takes no price for the id of a user, however it is written", () => {
+  const records = Array.from({ length: 100 }, (_, i) => ({
+    ...{
+      sku: `A${i % 9}`,
+      price: `1.${100 + i % 60},50 €`,
+      at: TIME + i,
+      who: { ids: [{ v: `u${i % 30}` }] },
+    },
+    hash: `h${i % 20}`,
+  }));
+  const { mapping } = suggest(survey(records), records.length);
+  assert.equal(mapping.rules?.[0]?.fields?.["user"], "hash");
+});
+
 Deno.test("pathOf() and stepsOf() are inverse for any names", () => {
   const any = fc.string().filter((text) => !FORBIDDEN_KEYS.includes(text));
   const step = fc.oneof(name, any, fc.constant(null), fc.nat(1000));

@@ -139,13 +139,13 @@ export function takeRecords(
       const start = line.byteOffset - bytes.byteOffset;
       const read = cut ??
         (source.format === "json"
-          ? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) })
+          ? parseJson(line, "line", { text: ascii?.slice(start, start + line.length), keepsLongs: true })
           : source.read(line));
       add(index, read.ok ? source.map(read.value, meta) : read);
     }
     return { records, rejected, entries: lines.length };
   }
-  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
+  const parsed = parseJson(bytes, "body", { maxBytes: bytes.length, keepsLongs: true });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
   const entries = check(values.length);
