@@ -195,7 +195,7 @@ function kindViolation(kind: Kind, value: unknown): Violation | undefined {
     }
     default: {
       const code = scalarCode(kind, value);
-      return code === "" ? undefined : { code, wanted: describe(kind), got: shown(value), path: "" };
+      return code === "" ? undefined : { code, wanted: wantedOf(kind, code), got: shown(value), path: "" };
     }
   }
   return { code: "wrong-type", wanted: describe(kind), got: shown(value), path: "" };
@@ -316,6 +316,14 @@ function stringCode(kind: Kind & { kind: "string" }, value: string): RejectionCo
     i++; // its two units and the two just added make the four bytes of the pair
   }
   return bytes <= kind.maxBytes ? "" : "string-too-long";
+}
+
+/** What a scalar that was refused should be: of a text, first what the rest of the words leaves open. */
+function wantedOf(kind: ScalarKind, code: RejectionCode): string {
+  const wanted = describe(kind);
+  if (kind.kind !== "string") return wanted;
+  if (code === "wrong-type") return `a string, ${wanted}`;
+  return code === "lone-surrogate" ? `valid Unicode, ${wanted}` : wanted;
 }
 
 /** A kind in words, for messages. */

@@ -114,7 +114,7 @@ Deno.test("decodeEvent() says which field is wrong and what was there", () => {
   };
   assert.equal(
     reason({ ...click, item: 5 }),
-    "Cannot take item of the interaction event as an id of 1..256 bytes without control characters: current value is 5",
+    "Cannot take item of the interaction event as a string, an id of 1..256 bytes without control characters: current value is 5",
   );
   assert.equal(
     reason({ ...forget, type: "impression", items: ["a", "b"], propensities: [0.5, 0] }),
@@ -124,6 +124,7 @@ Deno.test("decodeEvent() says which field is wrong and what was there", () => {
     reason({ ...forget, type: "profile", attributes: { age: null } }),
     /attributes\.age of the profile event as a string, a number, true, false, a list of strings or a list of numbers: current value is null$/,
   );
+  assert.match(reason({ ...click, user: "\ud800" }), /user of .* as valid Unicode, an id of/);
   assert.match(reason({ ...click, user: undefined }), /^Cannot take user of .*: it is missing$/);
   assert.match(reason({ ...click, x: { prototype: 1 } }), /^Cannot take x of the event .*the key prototype/);
   assert.match(reason({ ...click, item: "x".repeat(1000) }), /"x{60}"… \(1000 characters\)$/);
