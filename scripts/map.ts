@@ -29,7 +29,6 @@ import {
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags } from "./flags/log_flags.ts";
 import { decodedText, recordFormat } from "./flags/record_format.ts";
-import { plainText } from "./flags/plain_text.ts";
 import { registryAt } from "./map/registry.ts";
 import { type Sample, sampleOf } from "./map/sample.ts";
 import { addSource, isBlank } from "./map/write.ts";
@@ -127,7 +126,7 @@ function suggestion(
   }
   print(Deno.stdout, `A mapping that may fit, ${write ? `written to ${config}` : "for meander.json"}:\n\n`);
   print(Deno.stdout, `${JSON.stringify({ sources: { [name]: settings } }, null, 2)}\n\n`);
-  for (const sentence of open) print(Deno.stdout, `open: ${plainText(sentence)}\n`);
+  for (const sentence of open) print(Deno.stdout, `open: ${sentence}\n`);
   if (open.length > 0) print(Deno.stdout, "\n");
   return { name, settings };
 }
@@ -149,14 +148,15 @@ function fieldTable(fields: readonly SurveyedField[], records: number): string {
     [{ title: "field" }, { title: "of records", align: "right" }, { title: "values" }],
     fields.slice(0, 100).map((field) => {
       const { path, types, values, hasMore } = field;
-      const examples = [...values.keys()].slice(0, 4).map((value) => plainText(value.slice(0, 24))).join(
-        ", ",
-      );
+      const examples = [...values.keys()].slice(0, 4).map((value) =>
+        value.slice(0, 24).replaceAll(/\s/g, " ")
+      )
+        .join(", ");
       const different = values.size === 0
         ? ""
         : `, ${values.size}${hasMore ? "+" : ""} different: ${examples}`;
       return [
-        plainText(path),
+        path,
         `${Math.round(field.records / records * 100)} %`,
         `${types.join(", ")}${different}`,
       ];
@@ -166,13 +166,13 @@ function fieldTable(fields: readonly SurveyedField[], records: number): string {
 
 function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): void {
   for (const [i, outcome] of trial.outcomes.slice(0, show).entries()) {
-    print(Deno.stdout, `${i + 1}  ${plainText(texts[i]!.slice(0, 300))}\n`);
-    if (!outcome.ok) print(Deno.stdout, `   rejected (${outcome.code}): ${plainText(outcome.reason)}\n`);
+    print(Deno.stdout, `${i + 1}  ${texts[i]!.slice(0, 300)}\n`);
+    if (!outcome.ok) print(Deno.stdout, `   rejected (${outcome.code}): ${outcome.reason}\n`);
     else if (outcome.records.length === 0) print(Deno.stdout, "   nothing\n");
     for (const own of outcome.ok ? outcome.records : []) {
       const what = own.kind === "event" ? own.event : own.item;
       const word = own.kind === "event" ? "" : own.isRemoved ? "removal " : "item ";
-      print(Deno.stdout, `   -> ${word}${plainText(JSON.stringify(what).slice(0, 300))}\n`);
+      print(Deno.stdout, `   -> ${word}${JSON.stringify(what).slice(0, 300)}\n`);
     }
   }
   const rejected = trial.outcomes.filter((outcome) => !outcome.ok);
@@ -183,9 +183,9 @@ function tellTrial(trial: Trial, texts: readonly string[], { show }: Flags): voi
     `\n${trial.outcomes.length} records became ${made}; ${trial.nothing} nothing, ${trial.rejected} rejected\n`,
   );
   for (const [first, ...others] of [...alike.values()].toSorted((a, b) => b.length - a.length).slice(0, 10)) {
-    print(Deno.stdout, `rejected ${1 + others.length}: ${plainText(first!.reason)}\n`);
+    print(Deno.stdout, `rejected ${1 + others.length}: ${first!.reason}\n`);
   }
-  for (const sentence of trial.missing) print(Deno.stdout, `missing: ${plainText(sentence)}\n`);
+  for (const sentence of trial.missing) print(Deno.stdout, `missing: ${sentence}\n`);
 }
 
 const program = addLogFlags(

@@ -34,7 +34,6 @@ import {
   runCommand,
 } from "./flags/command_line.ts";
 import { addLogFlags, type LogFlags, mustExist } from "./flags/log_flags.ts";
-import { plainText } from "./flags/plain_text.ts";
 import { decodedText, recordFormat } from "./flags/record_format.ts";
 import { call } from "./flags/server_flags.ts";
 import { openLog } from "./flags/service_flags.ts";
@@ -93,11 +92,11 @@ function table(reasons: readonly RejectedCount[]): string {
     ],
     reasons.map(({ source, code, rule, newest, count }) => [
       String(count),
-      plainText(source ?? "-"),
+      source ?? "-",
       code,
-      plainText(rule ?? "-"),
+      rule ?? "-",
       `${newest.partition}/${newest.offset}`,
-      plainText(newest.rejection.reason),
+      newest.rejection.reason,
     ]),
   );
 }
@@ -134,12 +133,12 @@ function shown({ rejection, key, time, headers }: RejectedRecord, decoded?: stri
     ["time", time > 0 ? new Date(time).toISOString() : "-"],
     ["headers", JSON.stringify(headers)],
     ["bytes", `${bytes.length}${cut ? ", the beginning only" : ""}`],
-  ].map(([name = "", value = ""]) => `${name.padEnd(10)}${plainText(value)}\n`);
+  ].map(([name = "", value = ""]) => `${name.padEnd(10)}${value}\n`);
   const body = decoded !== undefined
-    ? plainText(decoded)
+    ? decoded
     : isBinary
     ? bytes.toHex().replaceAll(/(.{64})/g, "$1\n")
-    : text.split("\n").map(plainText).join("\n");
+    : text;
   return `${lines.join("")}\n${body}\n`;
 }
 

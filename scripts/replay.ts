@@ -38,6 +38,7 @@ import {
   integer,
   makeRoomFor,
   print,
+  printColoured,
   runCommand,
 } from "./flags/command_line.ts";
 import { addLogKinds, checkPlaces, type LogFlags, placeOf } from "./flags/log_flags.ts";
@@ -166,7 +167,7 @@ async function main(flags: Flags): Promise<number> {
     ],
   });
   const colour = wantsColour(Deno.stdout.isTerminal(), Deno.env.get("NO_COLOR"));
-  print(Deno.stdout, renderSummary(data, { colour }));
+  printColoured(Deno.stdout, renderSummary(data, { colour }));
   const lists = await listsOf(result, flags, config);
   if (lists !== null) print(Deno.stdout, `\n${renderShort(lists).join("\n")}\n`);
   if (flags.json !== undefined) {

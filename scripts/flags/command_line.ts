@@ -7,6 +7,7 @@
 import { dirname } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { Command, InvalidArgumentError, type ParseOptionsResult } from "commander";
+import { withoutUnseen } from "../../src/values/unseen.ts";
 import { ConfigError } from "../../streams/settings/config_fault.ts";
 
 /** How the runtime reports files: `No such file or directory (os error 2): stat 'name'`. */
@@ -103,8 +104,17 @@ export async function makeRoomFor(file: string): Promise<void> {
   if (stat?.isDirectory) throw new Error(`Cannot write ${file}: it is a folder`);
 }
 
-/** Writes text to standard output or standard error. */
-export function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+interface Output {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** Writes text to standard output or standard error; parts of it may be of others, so nothing in it moves a cursor. */
+export function print(to: Output, text: string): void {
+  printColoured(to, withoutUnseen(text));
+}
+
+/** Writes text of ours as it is. */
+export function printColoured(to: Output, text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { withoutUnseen } from "../values/unseen.ts";
+
 /** All codes of rejections. */
 export const REJECTION_CODES = [
   // the bytes
@@ -89,10 +91,7 @@ export function shown(value: unknown): string {
   if (typeof value === "object" && value !== null) return "an object";
   if (typeof value !== "string") return String(value);
   const start = value.length > MAX_SHOWN ? value.slice(0, MAX_SHOWN) : value;
-  const escaped = JSON.stringify(start).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  const escaped = withoutUnseen(JSON.stringify(start));
   return start === value ? escaped : `${escaped}… (${value.length} characters)`;
 }
 

@@ -36,6 +36,19 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     assert.match(tried.stdout, /ctx\.uid +100 % {2}text, 4 different/);
     assert.match(tried.stdout, /open: what evt .*zoom/);
     assert.match(tried.stdout, /30 records became 10 interaction; 20 nothing, 0 rejected/);
+    const odd = JSON.stringify({
+      user: "\u001b[2J",
+      item: "[a](http://[)",
+      ts: 1_795_773_600_000,
+      event: "view",
+    });
+    await Deno.writeTextFile(`${folder}/odd.jsonl`, `${odd}\n`.repeat(3));
+    const escaped = await meander(folder, "map", "--try", "odd.jsonl");
+    assert.match(
+      escaped.stdout,
+      /different: \\u001b\[2J[\s\S]*different: \[a\]\(http:\/\/\[\)/,
+      escaped.stderr,
+    );
     const [, suggested = ""] = /^(\{\n[\s\S]*?\n\})\n/m.exec(tried.stdout) ?? [];
     await Deno.writeTextFile(`${folder}/meander.json`, ""); // as the shell leaves it
     const written = await meander(folder, "map", "--try", "clicks.jsonl", "--write");

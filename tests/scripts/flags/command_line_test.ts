@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { CommanderError } from "commander";
 import assert from "node:assert/strict";
-import { createCommand } from "../../../scripts/flags/command_line.ts";
+import { createCommand, print } from "../../../scripts/flags/command_line.ts";
 
 /** What a command says of arguments: with a mandatory option `--from`, and a subcommand that has one, too. */
 function said(...args: readonly string[]): string {
@@ -33,4 +33,14 @@ test("createCommand() names an unknown option before a missing one, with the one
     ] as const
   ) assert.equal(said(...args), expected, args.join(" "));
   assert.match(said("topic", "--help"), /--from <name> +what to read/);
+});
+
+test("print() lets no record move a cursor, hide text or turn it round", () => {
+  let text = "";
+  const to = { writeSync: (bytes: Uint8Array) => (text += new TextDecoder().decode(bytes), bytes.length) };
+  print(to, '"\u001b]0;mine\u0007", \u009b2J, \r\n\tb\u00fc\u202ecba\u2066, [a](http://[) `b`\n');
+  assert.equal(
+    text,
+    '"\\u001b]0;mine\\u0007", \\u009b2J, \\u000d\n\tb\u00fc\\u202ecba\\u2066, [a](http://[) `b`\n',
+  );
 });
