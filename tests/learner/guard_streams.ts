@@ -37,6 +37,8 @@ export const CLEAN: Readonly<Record<string, GuardStream>> = {
   "ratings of one user after another": { list: 1, atOnce: 3, stay: 165, rate: 0.3, known: 0.9, mood: 1 },
   "ratings of some at a time": { list: 1, atOnce: 20, stay: 20, rate: 0.3, known: 0.9, mood: 0.7 },
   "rare positives": { list: 5, atOnce: 500, stay: 10, rate: -4.5, known: 1, mood: 0.5 },
+  "one positive in a thousand rows": { list: 10, atOnce: 5000, stay: 10, rate: -7.4, known: 1, mood: 0.5 },
+  "one in ten thousand": { list: 10, atOnce: 5000, stay: 10, rate: -9.7, known: 1, mood: 0 },
   "outcomes that are learnt at once": {
     ...{ list: 1, atOnce: 50, stay: 20, rate: 0.9, known: 0.9, mood: 0.5, isPriorAsGood: true },
   },

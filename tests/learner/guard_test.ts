@@ -4,7 +4,7 @@ import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { Guard, type GuardAction, type GuardOptions } from "../../src/learner/guard/guard.ts";
 import type { Sample } from "../../src/samples/sample.ts";
-import { correlatedVariance, evenly, skewness } from "../../src/learner/guard/series.ts";
+import { correlatedVariance, type Series, skewness } from "../../src/learner/guard/series.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { makeSamples } from "./batches.ts";
 import { CLEAN, guardBatches } from "./guard_streams.ts";
@@ -43,6 +43,11 @@ function batchMaker(seed: number): (served: Served) => Sample[] {
 }
 
 const GOOD_LOSS = 0.44;
+
+/** A series of values of weight 1. */
+function evenly(values: Float64Array): Series {
+  return { values, weights: new Float64Array(values.length).fill(1) };
+}
 
 /** The actions over `count` batches. */
 function feed(
@@ -230,5 +235,60 @@ Deno.test("Guard.update() holds the first batches of flipped labels, in streams 
       assert.equal(action, "hold", name);
       assert.ok(rows >= 20_000, `${name}: a false alarm at row ${rows}`);
     }
+  }
+});
+
+/** Probability of `k` or more of `n` with probability `p` each. */
+function upperTail(k: number, n: number, p: number): number {
+  let [mass, sum] = [(1 - p) ** n, 0];
+  for (let i = 0; i <= n; i++) {
+    if (i >= k) sum += mass;
+    mass *= (n - i) / (i + 1) * p / (1 - p);
+  }
+  return sum;
+}
+
+/** 64 users with one row each, predicted as `p` by prior and model, of whom some click. */
+function batchOf(p: number, clicks: number): Sample[] {
+  const [template] = makeSamples(1, 1, 1);
+  return Array.from({ length: 64 }, (_, u) => ({
+    ...template!,
+    user: `u${u}`,
+    rows: Rows.of([{
+      ...template!.rows.at(0),
+      ...{ label: u < clicks ? 1 : 0, prediction: p, offset: Math.log(p / (1 - p)) },
+    }]),
+  }));
+}
+
+Deno.test("Guard.update() holds what true predictions give once in a hundred million rows at most, however rare positives are", () => {
+  for (const p of [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.7]) {
+    const sound = new Guard();
+    for (let batch = 0, due = 0; batch < 160; batch++) {
+      due += 64 * p;
+      const clicks = Math.floor(due);
+      due -= clicks;
+      assert.equal(sound.update(batchOf(p, clicks), 0, 1), "publish");
+    }
+    const bytes = new ByteWriter();
+    sound.encode(bytes);
+    let perBatch = 0;
+    // So many clicks more than rows allow never come. A window of one, four or sixteen batches ends with each batch.
+    for (const batches of [1, 4, 16]) {
+      const holds = (clicks: number) => {
+        const guard = new Guard();
+        guard.decode(new ByteReader(bytes.toBytes()));
+        return Array.from({ length: batches }, (_, b) => Math.floor((clicks + b) / batches))
+          .some((own) => guard.update(batchOf(p, own), 0, 1) === "hold");
+      };
+      let [few, many] = [Math.floor(64 * batches * p), 64 * batches + 1];
+      while (many - few > 1) {
+        const clicks = (few + many) >> 1;
+        if (holds(clicks)) many = clicks;
+        else few = clicks;
+      }
+      perBatch += upperTail(many, 64 * batches, p);
+    }
+    assert.ok(perBatch < 64 / 1e8, `${p}: ${perBatch * 1e6 / 64} per million rows`);
   }
 });

@@ -20,10 +20,10 @@
  *     (mean surprise − mean surprise of the reference) / H > margin      it misjudges its own loss, or
  *     Σ p / Σ y outside [low, high], and further than the reference      calibration
  *
- * each by more than `confidence` standard errors. These are of batch means, weighted by users, from the larger variance
- * of the two windows, times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ; more are needed where the reference is
- * skewed. The variance of surprise is known up to a factor, so surprise must also be out of band in standard deviations
- * that the batch's own predictions imply. The newest quarter of the window and the newest batch are tested as well
+ * each by more than `confidence` standard errors. The predictions imply the variance of each figure up to a factor: the
+ * dispersion, that of batch means weighted by users over the implied one, which is never taken as below 1. Batch means
+ * have theirs times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. More errors are needed where figures are skewed,
+ * as where positives are rare. The newest quarter of the window and the newest batch are tested as well
  * (after ADWIN: Bifet & Gavaldà, SDM 2007). Where users come one after another, a batch has few of them, and a single
  * unusual one is far from all batches before: so the newest batch must be out of band even without the user who
  * contributes most, compared with reference batches without theirs. A batch is judged before it is published, so the
@@ -40,19 +40,20 @@ import { entropy } from "../../metrics/probability.ts";
 import {
   type Block,
   blockOf,
+  chanceOf,
   column,
   FIELDS,
+  type Figure,
   GAIN,
   newest,
   RATE,
   ROWS,
   rowsOf,
-  type TestedFields,
   TRIMMED,
   WHOLE,
 } from "./guard_block.ts";
 import { count, type OptionsOf, positive, settle, type Settled } from "../../options/option.ts";
-import { correlatedVariance, evenly, mean, type Series, skewness, total } from "./series.ts";
+import { correlatedVariance, mean, type Series, skewness, total } from "./series.ts";
 import type { Sample } from "../../samples/sample.ts";
 import { times } from "../../values/times.ts";
 
@@ -122,14 +123,16 @@ export type GuardAction = "publish" | "hold" | "roll back" | "restart" | "adopt"
 const MIN_BLOCKS = 8;
 /** Changes of health that are kept, so that a stream that keeps breaking cannot grow checkpoints. */
 const MAX_CHANGES = 256;
-const FORMAT = 3;
+const FORMAT = 4;
+/** Before it, blocks were of other numbers. */
+const OTHER_BLOCKS = 3;
 /** Formats of guards. */
-export const GUARD_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
+export const GUARD_FORMATS: Formats = { oldest: OTHER_BLOCKS, newest: FORMAT };
 
 /**
  * Watches one model.
  *
- * Memory: fifteen numbers per batch of both windows. Time per batch: linear in those.
+ * Memory: 21 numbers per batch of both windows. Time per batch: linear in those.
  *
  * @example
  * ```ts
@@ -222,13 +225,13 @@ export class Guard {
   }
 
   /**
-   * Reads what {@linkcode Guard.encode} wrote, in place of its own.
+   * Reads what {@linkcode Guard.encode} wrote, in place of its own. Of an older format the windows begin again.
    *
    * @throws SyntaxError when the bytes are not of a guard.
    */
   decode(from: ByteReader): void {
     const format = from.u8();
-    if (format !== FORMAT) {
+    if (format !== FORMAT && format !== OTHER_BLOCKS) {
       throw new SyntaxError(`Cannot decode a guard: format is ${format}, this reads ${FORMAT}`);
     }
     this.#health = named(HEALTH, from.u8());
@@ -241,7 +244,8 @@ export class Guard {
       rows: from.uint(),
       version: from.uint(),
     }));
-    const blocks = () => times(from.count(), () => [...from.f64s(FIELDS)]);
+    const width = format === FORMAT ? FIELDS : 15;
+    const blocks = () => times(from.count(), () => [...from.f64s(width)]).filter(() => width === FIELDS);
     this.#recent = blocks();
     this.#reference = blocks();
   }
@@ -353,17 +357,16 @@ export class Guard {
     const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
     const slack = margin * entropy(mean(column([...reference, ...blocks], RATE, WHOLE.users)));
     /** Whether a figure is above that of the reference, or above a floor where that is larger. */
-    const above = (name: keyof TestedFields, more: number, floor = -Infinity) => {
-      const series = (part: readonly Block[]) => {
-        const weighed = column(part, fields[name], fields.users);
-        return name === "score" ? evenly(weighed.values) : weighed;
-      };
-      const then = series(reference);
-      return meanAbove(Math.max(floor, mean(then)) + more, series(blocks), then, confidence);
+    const above = (name: Figure, more: number, floor = -Infinity) => {
+      const [now, then] = [blocks, reference].map((part) => ({
+        ...column(part, fields[name], fields.users),
+        chance: chanceOf(part, name, fields),
+      }));
+      return meanAbove(Math.max(floor, mean(then!)) + more, now!, then!, confidence);
     };
     // Without a reference the model must beat the prior and be calibrated.
     if (above("excess", slack)) return "entropy";
-    if (above("surprise", slack) && above("score", 0)) return "surprise";
+    if (above("surprise", slack)) return "surprise";
     // If calibration was out of band all along, going back would not help.
     return above("over", 0, 0) || above("under", 0, 0) ? "calibration" : null;
   }
@@ -372,22 +375,33 @@ export class Guard {
 /** Why predictions are out of band. */
 type Breakage = "entropy" | "surprise" | "calibration";
 
+/** A figure of a window's batches. */
+interface Window extends Series {
+  /** Variance and skewness of its mean that the predictions imply. */
+  readonly chance: { readonly variance: number; readonly skewness: number };
+}
+
 /**
- * Whether the mean of `now` exceeds a bound by more than chance explains: by the quantile of a distribution with the
- * skewness of `then` that corresponds to `confidence` standard errors of a normal one (Cornish and Fisher, 1938, first
- * term). With rare positives a batch has none, one or two, and nine standard errors mean no more than five normal ones.
+ * Whether the mean of `now` exceeds a bound by more than chance explains: by the quantile of a distribution with its
+ * skewness that corresponds to `confidence` standard errors of a normal one (Cornish and Fisher, 1938, first term). With
+ * rare positives a batch has none, one or two, and nine standard errors mean no more than five normal ones.
  */
-function meanAbove(bound: number, now: Series, then: Series, confidence: number): boolean {
+function meanAbove(bound: number, now: Window, then: Window, confidence: number): boolean {
   const [batches, others] = [now.values.length, then.values.length];
   if (batches === 0 || batches < MIN_BLOCKS && others === 0) return false;
   const more = mean(now) - bound;
   if (!(more > 0)) return false; // most often, and the rest takes longer
-  const enough = (series: Series) => series.values.length < MIN_BLOCKS ? 0 : correlatedVariance(series);
-  const variance = Math.max(enough(now), enough(then));
-  const error = Math.sqrt(variance * (1 / total(now) + (others === 0 ? 0 : 1 / total(then))));
-  const skew = Math.max(0, skewness(then)) / Math.sqrt(batches);
+  const dispersion = Math.max(1, dispersionOf(now), dispersionOf(then));
+  const error = Math.sqrt(dispersion * (now.chance.variance + then.chance.variance));
+  const skew = Math.max(0, skewness(then) / Math.sqrt(batches), now.chance.skewness);
   const errors = confidence + Math.max(0, confidence ** 2 - 1) * skew / 6;
   return more > errors * error;
+}
+
+/** Variance of a window's mean over that which the predictions imply; 0 of too few batches. */
+function dispersionOf(window: Window): number {
+  if (window.values.length < MIN_BLOCKS || window.chance.variance === 0) return 0;
+  return correlatedVariance(window) / total(window) / window.chance.variance;
 }
 
 function named<T extends string>(names: readonly T[], index: number): T {

@@ -18,11 +18,6 @@ export interface Series {
 /** Cap of the autocorrelation: beyond it a series is not stationary enough for the estimate to mean anything. */
 const MAX_CORRELATION = 0.9;
 
-/** A series of values of weight 1. */
-export function evenly(values: Float64Array): Series {
-  return { values, weights: new Float64Array(values.length).fill(1) };
-}
-
 /** Weighted mean; 0 of an empty series. */
 export function mean({ values, weights }: Series): number {
   let sum = 0, total = 0;
@@ -44,9 +39,10 @@ export function total({ weights }: Pick<Series, "weights">): number {
  *
  * @example
  * ```ts
- * import { correlatedVariance, evenly } from "./series.ts";
+ * import { correlatedVariance } from "./series.ts";
  * import assert from "node:assert/strict";
- * const varianceOf = (...values: number[]) => correlatedVariance(evenly(Float64Array.from(values)));
+ * const weights = new Float64Array(6).fill(1);
+ * const varianceOf = (...values: number[]) => correlatedVariance({ values: Float64Array.from(values), weights });
  * assert.equal(varianceOf(1, -1, 1, -1, 1, -1), 1.2); // ρ < 0: as if independent
  * assert.ok(varianceOf(1, 1, 1, -1, -1, -1) > 2.4);
  * ```
@@ -70,10 +66,11 @@ export function correlatedVariance(series: Series): number {
  *
  * @example
  * ```ts
- * import { evenly, skewness } from "./series.ts";
+ * import { skewness } from "./series.ts";
  * import assert from "node:assert/strict";
- * assert.equal(skewness(evenly(Float64Array.of(-1, 0, 1))), 0);
- * assert.ok(skewness(evenly(Float64Array.of(0, 0, 0, 1))) > 1);
+ * const weights = new Float64Array(4).fill(1);
+ * assert.equal(skewness({ values: Float64Array.of(-1, 0, 0, 1), weights }), 0);
+ * assert.ok(skewness({ values: Float64Array.of(0, 0, 0, 1), weights }) > 1);
  * ```
  */
 export function skewness(series: Series): number {
