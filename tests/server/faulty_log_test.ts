@@ -1,6 +1,7 @@
 /** What is said over HTTP, and when, while the log fails: every time-out that is promised, and `/ready`. */
 
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type Commit,
   LogError,
@@ -130,6 +131,20 @@ Deno.test("while the log does not answer, /ready is never 200, and what is promi
   await api.untilReady();
   const { status } = await api.post("/v1/recommend", { user: "bob", budgetMs: 60_000, count: 1 });
   assert.equal(status, 200);
+});
+
+Deno.test("a process without the user's task says so in time, whether or not the log answers", async () => {
+  const log = new FaultyLog();
+  log.heldWriter = "-tasks-"; // so restoring takes for ever
+  await using api = await start({}, {}, log);
+  const details = () =>
+    Promise.race([
+      Promise.all(["", "/explain", "/why-not/i1"].map((path) => api.get(`/v1/users/ann${path}`))),
+      delay(60_000, [], { ref: false }),
+    ]).then((answers) => answers.map(({ json }) => json.detail).join());
+  assert.match(await details(), /^(Partition \d is being restored,?){3}$/);
+  log.leave();
+  assert.match(await details(), /^(The log has not answered for [^,]+,?){3}$/);
 });
 
 Deno.test("a request to which nobody could listen in time is not put on the log later", async () => {

@@ -10,6 +10,7 @@ import type { Task } from "../../task/task.ts";
 import type { ApiContext } from "../context.ts";
 import { within } from "../deadline.ts";
 import { Problem } from "../contract/problem.ts";
+import { statusOf } from "./status.ts";
 
 const POLL_MS = 2;
 
@@ -18,7 +19,7 @@ export async function taskOf({ service, partitions }: ApiContext, user: string):
   const partition = partitionOf(user, partitions);
   const task = service?.tasks.get(partition);
   if (task !== undefined) return task;
-  const here = (await service?.status())?.partitions.some((one) => one.partition === partition) ?? false;
+  const here = (await statusOf({ service }))?.partitions.some((one) => one.partition === partition) ?? false;
   if (here) throw new Problem("unavailable", `Partition ${partition} is being restored`);
   throw new Problem("elsewhere", `Partition ${partition} is not in this process`, { more: { partition } });
 }

@@ -141,7 +141,9 @@ export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
 }
 
 /** How the service is doing. @throws Problem `unavailable` when the log does not say in time where it ends */
-async function statusOf({ service }: Pick<ApiContext, "service">): Promise<ServiceStatus | undefined> {
+export async function statusOf(
+  { service }: Pick<ApiContext, "service">,
+): Promise<ServiceStatus | undefined> {
   if (service === undefined) return undefined;
   return await within(service.status(), PROBE_MS, () => {
     const detail = `The log has not answered for ${PROBE_MS} ms; GET /ready says more`;
