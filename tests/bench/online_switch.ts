@@ -7,7 +7,8 @@
  *     deno run -A tests/bench/online_switch.ts --log kafka --processes 2 --back
  *
  * It feeds the shop, serves it with a feature less until it is at the end, then starts `run --rebuild` with that feature and
- * more tasks. With `--kill` the process that builds, or another one, is killed so many milliseconds after a record of the
+ * more tasks. `--warm` asks for some seconds before that: a broker's compiler takes half a processor of its first minute.
+ * With `--kill` the process that builds, or another one, is killed so many milliseconds after a record of the
  * switch, or after both generations were compared (`--at rows`), and started again. With `--back` process 1 is started again
  * with the old configuration once it has switched, and takes the group back.
  *
@@ -42,6 +43,7 @@ const { values } = parseArgs({
     at: { type: "string", default: "closing" },
     after: { type: "string", default: "0" },
     back: { type: "boolean", default: false },
+    warm: { type: "string", default: "0" },
   },
 });
 const [rate, seconds] = [Number(values.rate), Number(values.seconds)];
@@ -129,6 +131,18 @@ async function isReady(of: readonly string[] = urls): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Asks at the rate for some seconds, which do not count: a broker that was just started compiles what it runs. */
+async function warmUp(seconds: number): Promise<void> {
+  const begun = performance.now();
+  const pending: Promise<unknown>[] = [];
+  for (let n = 0; n < seconds * rate; n++) {
+    await delay(Math.max(0, begun + 1000 * n / rate - performance.now()));
+    const response = post(0, "/v1/recommend", { user: `u${1 + n * 7 % 400}`, count: 5 });
+    pending.push(response.then(({ body }) => body?.cancel(), () => {}));
+  }
+  await Promise.all(pending);
 }
 
 async function stop(process: Deno.ChildProcess): Promise<void> {
@@ -222,6 +236,7 @@ try {
   let isCaughtUp = false;
   const first = serve(0, configs[0], [], (line) => isCaughtUp ||= /lag 0\b/.test(line));
   await until("the shop is served to its end", () => isCaughtUp);
+  await warmUp(Number(values.warm));
   await stop(first);
   let said: string | undefined, began = 0, switched = 0, builder = 0, isKilled = values.kill === undefined;
   const pauses: string[] = [];
