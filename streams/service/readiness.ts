@@ -4,10 +4,42 @@
  * @module
  */
 
+import { pause } from "../log/pause.ts";
 import type { RestoreStatus } from "../task/restore_meter.ts";
 import type { WorkerGroup } from "./jobs/worker_group.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import type { Job } from "./jobs/worker.ts";
+
+/** Requests that wait for longer are late: commits come every 100 ms. */
+export const LATE_MS = 300;
+/** How long a service is to be ready and in time, the longest wait for that, and the time between two looks. */
+const SETTLED_MS = 3000;
+const LONGEST_MS = 60_000;
+const LOOK_MS = 50;
+
+/** A service, as far as others wait for it. */
+export interface Settling {
+  /** Why it is not ready; empty when it is. */
+  unready(): Promise<readonly string[]>;
+  /** How long requests wait for their answers, milliseconds. */
+  readonly waitedMs: number;
+}
+
+/** Waits until a service has been ready for a while, and late with no request, but not for ever. */
+export async function untilSettled(
+  service: Settling,
+  signal: AbortSignal,
+  { settledMs = SETTLED_MS, longestMs = LONGEST_MS } = {},
+): Promise<void> {
+  const begun = performance.now();
+  for (let since = begun, now = begun; now - since < settledMs && now - begun < longestMs;) {
+    const isSettled = service.waitedMs < LATE_MS && (await service.unready()).length === 0;
+    await pause(LOOK_MS, signal);
+    signal.throwIfAborted();
+    now = performance.now();
+    if (!isSettled) since = now;
+  }
+}
 
 /**
  * Why tasks are not ready: partitions are not assigned yet, being restored, behind the events from before the start, or

@@ -266,6 +266,13 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     return (this.#tasks?.workers ?? []).some(([, { job }]) => job?.task.isBehind);
   }
 
+  /** @internal How long an event that a task of this process has read has waited for its answer, milliseconds. */
+  get waitedMs(): number {
+    const now = this.#now();
+    const waits = (this.#tasks?.workers ?? []).map(([, { job }]) => job?.task.waitedMs(now) ?? 0);
+    return Math.max(0, ...waits);
+  }
+
   /** @internal The models that score here: the deployment's own first, then those of variants. */
   get models(): readonly [own: ScoringModel, ...variants: ScoringModel[]] {
     const view = ({ serving, figures }: ServedModel): ScoringModel => ({ serving, learner: figures });

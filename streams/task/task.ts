@@ -64,6 +64,8 @@ export class Task implements AsyncDisposable {
   #roundEvents = 0;
   /** Whether more events wait: the last step did not apply all, or read as many as it asked for. */
   #isBehind = false;
+  /** When the oldest event was read that is not answered, by the clock of steps. */
+  #waitingSince = Infinity;
   /** When the catalogue was last read, by the clock of steps. */
   #itemsReadAt = -Infinity;
 
@@ -146,6 +148,11 @@ export class Task implements AsyncDisposable {
   /** Whether events waited when it last looked. */
   get isBehind(): boolean {
     return this.#isBehind;
+  }
+
+  /** How long the oldest event that was read has waited for its answer, milliseconds; negative: none waits. */
+  waitedMs(now: number): number {
+    return now - this.#waitingSince;
   }
 
   /** Whether something was applied, or learnt from others, and not committed. */
@@ -241,6 +248,7 @@ export class Task implements AsyncDisposable {
       signal,
     });
     this.#lose();
+    if (waiting.first !== undefined) this.#waitingSince = Math.min(this.#waitingSince, now());
     if (now() - this.#itemsReadAt >= commitIntervalMs) {
       await catalogue.read();
       this.#itemsReadAt = now();
@@ -267,6 +275,7 @@ export class Task implements AsyncDisposable {
     else this.#isBehind = true;
     if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
     if ((this.#roundEvents > 0 || this.#passedGap) && now() >= dueAt()) await commit();
+    if (waiting.first === undefined && !this.#outbox.isAsked) this.#waitingSince = Infinity;
     return applied;
   }
 

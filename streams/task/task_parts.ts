@@ -101,7 +101,8 @@ export async function openParts(
   const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
   opened.defer(async () => await restored.store?.close());
   const erasures = new CarriedErasures(log, topics, partition, state.erased);
-  await erasures.follow();
+  // Otherwise it has those from before it began, and later ones are events that it reads.
+  if (inputs.isNew || canErase(log)) await erasures.follow();
   const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
   const shared = settle(RETRIEVAL_OPTIONS, options.retrieval).shared;
   const { othersTime: time = new TimeShare() } = runtime;

@@ -70,6 +70,26 @@ Deno.test("Task.step() commits sooner when an answer waits for it", async () => 
   assert.equal((await log.read(topics.recommendations, 0, 0)).records.length, before + 1);
 });
 
+Deno.test("Task.waitedMs() is how long what was read waits for its answer", async () => {
+  const { task } = await open();
+  await using _task = task;
+  const first = events.findIndex(({ type }, n) => type === "request" && n > 1);
+  let time = 0;
+  const options = { now: () => time, commitIntervalMs: 1000, answerIntervalMs: 10 };
+  const waited = async (maxEvents: number) => {
+    await task.step({ ...options, maxEvents });
+    return task.waitedMs(time);
+  };
+  assert.equal(task.waitedMs(time), -Infinity, "nothing was read");
+  assert.equal(await waited(1), -Infinity, "it is committed");
+  assert.equal(await waited(first - 1), -Infinity, "nobody asks");
+  assert.equal(await waited(1), 0);
+  time = 9;
+  assert.equal(task.waitedMs(time), 9);
+  time = 10;
+  assert.equal(await waited(1), -Infinity, "it is answered");
+});
+
 Deno.test("Task.step() commits its position when it has passed offsets without a record", async () => {
   const { log, task } = await open();
   await using _task = task;

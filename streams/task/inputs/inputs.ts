@@ -58,6 +58,8 @@ export class TaskInputs implements InputWatch {
   readonly next: number;
   /** Whether the group's offset differs, so that a commit is due. */
   readonly isAstray: boolean;
+  /** Whether the task has never committed. */
+  readonly isNew: boolean;
   /** Topics that were created again since the task's record, which have to be read from their start. */
   readonly anew: ReadonlySet<InputTopic>;
   readonly #log: Pick<Log, "identify">;
@@ -68,11 +70,12 @@ export class TaskInputs implements InputWatch {
   private constructor(
     log: Pick<Log, "identify">,
     topics: Topics,
-    found: { readonly next: number; readonly isAstray: boolean; readonly anew: ReadonlySet<InputTopic> },
+    found: Pick<TaskInputs, "next" | "isAstray" | "isNew" | "anew">,
     identities: ReadonlyMap<InputTopic, TopicIdentity>,
   ) {
     this.next = found.next;
     this.isAstray = found.isAstray;
+    this.isNew = found.isNew;
     this.anew = found.anew;
     this.#log = log;
     this.#topics = topics;
@@ -122,7 +125,8 @@ export class TaskInputs implements InputWatch {
         { partition, topic: topics[name] },
       );
     }
-    return new TaskInputs(log, topics, { next, isAstray: remark !== null, anew }, identities);
+    const found = { next, isAstray: remark !== null, isNew: own === null, anew };
+    return new TaskInputs(log, topics, found, identities);
   }
 
   /** The headers of the task's record that note its position, when the next event is at an offset. */
