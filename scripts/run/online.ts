@@ -17,7 +17,7 @@ import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../stre
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { snapshotFolder } from "../../streams/service/task_opener.ts";
+import { untilSettled } from "../../streams/service/readiness.ts";
 import { checkSplit } from "../../streams/log/split_log.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics, type Topics } from "../../streams/topics/topics.ts";
@@ -146,6 +146,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
     signal,
     now: () => performance.now(),
     work: async (own) => {
+      await untilSettled(succession.place.current, own); // a build beside it would slow its start
       // Another process may have begun or finished.
       const { blueprint } = plan.generation;
       const generation = await chooseGeneration(log, topics, serving, blueprint);
@@ -190,19 +191,14 @@ async function buildOnline(
       remembers: before,
       task: { ...rebuild.task, nowMicros: () => Math.round(performance.now() * 1000) },
       roundEvents: ROUND_EVENTS,
-      service: (partition) => ({
-        delivery,
-        surfaceTopics: config.surfaceTopics,
-        ...outputs,
-        snapshot: snapshots &&
-          { ...snapshots, folder: snapshotFolder(snapshots.folder, own, partition), now },
-      }),
+      snapshots,
+      service: () => ({ delivery, surfaceTopics: config.surfaceTopics, ...outputs }),
     },
     succession,
     start,
     thread: {
       share,
-      permissions: workerPermissions(kind.capabilities),
+      permissions: workerPermissions(kind.capabilities, snapshots !== undefined),
       onProgress: (figures) => progress.tell(figures, figures.version),
     },
     share: Math.min(share, SERVING_SHARE),

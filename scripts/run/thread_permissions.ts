@@ -18,7 +18,10 @@ const INHERITED: Deno.PermissionOptionsObject = {
 /** Permissions of the server with the log: it needs no variables. */
 export const SERVER_PERMISSIONS: Deno.PermissionOptions = { ...INHERITED, env: false };
 
-/** Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files. */
-export function workerPermissions({ isShared }: { readonly isShared: boolean }): Deno.PermissionOptions {
-  return isShared ? { ...INHERITED, write: false } : { sys: "inherit" };
+/** Permissions of a learner or a rebuild: it opens a shared log itself, and writes no files but snapshots. */
+export function workerPermissions(
+  { isShared }: { readonly isShared: boolean },
+  hasSnapshots = false,
+): Deno.PermissionOptions {
+  return isShared ? { ...INHERITED, write: hasSnapshots ? "inherit" : false } : { sys: "inherit" };
 }

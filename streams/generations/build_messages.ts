@@ -3,7 +3,7 @@
  *
  * ```text
  *   service                       thread
- *   { start, log, share }  ──>    opens the log and the generation
+ *   { start, log, ... }    ──>    opens the log and the generation
  *                          <──    { progress }, now and then
  *   { until }              ──>    builds up to there
  *                          <──    { built: true }
@@ -23,7 +23,13 @@ import type { RebuildOptions, RebuildProgress } from "./rebuild.ts";
 export type BuildSpec = Omit<RebuildOptions, "service" | "giveWay">;
 
 export type BuildOrder =
-  | { readonly start: BuildSpec; readonly log: ThreadLog; readonly share: number }
+  | {
+    readonly start: BuildSpec;
+    readonly log: ThreadLog;
+    readonly share: number;
+    /** Its element is 1 while the service is late. */
+    readonly late: Int32Array<SharedArrayBuffer>;
+  }
   | { readonly until: readonly number[] }
   | { readonly end: true };
 

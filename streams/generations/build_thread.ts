@@ -12,8 +12,9 @@ import { packError } from "../log/threads/port_calls.ts";
 import { RemoteLog } from "../log/threads/remote_log.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { ThreadLog } from "../service/jobs/thread_messages.ts";
-import type { BuildOrder, BuildReport, BuildSpec } from "./build_messages.ts";
+import type { BuildOrder, BuildReport } from "./build_messages.ts";
 import { lowerPriority, measureSpent, restAfter } from "../service/jobs/processor_share.ts";
+import { GentleLog } from "./gentle_log.ts";
 import { Rebuild } from "./rebuild.ts";
 
 /** The thread's side of its channel. */
@@ -24,6 +25,10 @@ interface ThreadScope {
 
 /** Time between two reports. */
 const REPORT_MS = 500;
+/** Time between two looks whether the service is still late. */
+const LOOK_MS = 10;
+/** Most records per read, as logs have it. */
+const RECORDS = 1000;
 
 const scope = self as unknown as ThreadScope; // the library types `self` as a window's
 const ending = new AbortController();
@@ -32,17 +37,30 @@ let legs = Promise.withResolvers<readonly number[]>();
 scope.onmessage = ({ data }) => {
   if ("end" in data) ending.abort();
   else if ("until" in data) legs.resolve(data.until);
-  else void live(data.start, data.log, data.share);
+  else void live(data);
 };
 
-async function live(spec: BuildSpec, place: ThreadLog, share: number): Promise<void> {
+async function live(
+  { start: spec, log: place, share, late }: Extract<BuildOrder, { start: unknown }>,
+): Promise<void> {
   lowerPriority();
   unreadable.forward((leftOut) => report({ unreadable: leftOut }));
   const { signal } = ending;
   const ended = new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));
   try {
     await using log = await openLog(place);
-    await using rebuild = await Rebuild.open(log, spec);
+    const isLate = () => Atomics.load(late, 0) === 1;
+    const gentle = new GentleLog(log, {
+      ...{ share: 1, isLate, maxRecords: RECORDS, signal },
+      clock: () => performance.now(),
+      async giveWay() {
+        if (!isLate()) return false;
+        await pause(LOOK_MS, signal);
+        return true;
+      },
+    });
+    const giveWay = () => gentle.rest();
+    await using rebuild = await Rebuild.open(gentle.log, { ...spec, giveWay });
     let told = -Infinity;
     for (let until = await Promise.race([legs.promise, ended]); until !== null && !signal.aborted;) {
       legs = Promise.withResolvers();

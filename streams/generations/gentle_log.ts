@@ -1,7 +1,7 @@
 /**
- * A log for work beside a service in its thread: before each read of it, the work rests until nobody else wants the thread,
- * or others have had their share of it; what a layer above it answers from memory does not rest. Measured by the clock, so
- * that on a busy machine, where little work takes long, others have as much longer.
+ * A log for work beside a service: before each read of it, the work rests until nobody else wants the processor, or others
+ * have had their share of it; what a layer above it answers from memory does not rest. Measured by the clock, so that on a
+ * busy machine, where little work takes long, others have as much longer.
  *
  * @module
  */
@@ -9,27 +9,31 @@
 import { layered } from "../log/metered_log.ts";
 import type { Log } from "../log/log.ts";
 
-/** Most records per read: processing them takes some milliseconds. */
-const RECORDS = 32;
+/** Share of the time that the work takes while others are late. */
+const LATE_SHARE = 0.1;
 /** Longest rest: the work may have waited for something else. */
 const LONGEST_REST_MS = 2000;
 
 /** Options of a {@linkcode GentleLog}. */
 export interface GentleLogOptions {
-  /** Share of the thread that the work takes while others want it, in (0, 1]. */
+  /** Share of the time that the work takes while others want it, in (0, 1]. */
   readonly share: number;
+  /** Whether others are late: then it takes a tenth of the time at most. */
+  readonly isLate: () => boolean;
+  /** Most records per read: they are processed without a rest. */
+  readonly maxRecords: number;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
   /** Ends rests. */
   readonly signal: AbortSignal;
-  /** Leaves the thread to others for a moment. @returns whether they want more of it */
+  /** Leaves the processor to others for a moment. @returns whether they want more of it */
   readonly giveWay: () => Promise<boolean>;
 }
 
 /** Rests between reads until told not to. */
 export class GentleLog {
   readonly log: Log;
-  /** Share of the thread that the work takes while others want it, in (0, 1]. */
+  /** See {@linkcode GentleLogOptions.share}. */
   share: number;
   /** Time that the work has rested, milliseconds. */
   restedMs = 0;
@@ -40,8 +44,9 @@ export class GentleLog {
   /** The rests so far: reads at a time rest one after the other. */
   #resting: Promise<void> = Promise.resolve();
 
-  /** Of a log in this thread. */
+  /** Of a log. */
   constructor(log: Log, options: GentleLogOptions) {
+    const { maxRecords: most } = options;
     this.#options = options;
     this.share = options.share;
     this.#since = options.clock();
@@ -49,7 +54,7 @@ export class GentleLog {
       read: async (topic, partition, from, options = {}) => {
         if (!this.#isGentle) return await log.read(topic, partition, from, options);
         await this.rest();
-        const maxRecords = Math.min(RECORDS, options.maxRecords ?? RECORDS);
+        const maxRecords = Math.min(most, options.maxRecords ?? most);
         return await log.read(topic, partition, from, { ...options, maxRecords });
       },
     });
@@ -66,9 +71,10 @@ export class GentleLog {
   }
 
   async #rest(): Promise<void> {
-    const { clock, signal, giveWay } = this.#options;
+    const { clock, signal, giveWay, isLate } = this.#options;
     const begun = clock();
-    const mostMs = Math.min(LONGEST_REST_MS, (begun - this.#since) * (1 - this.share) / this.share);
+    const share = Math.min(this.share, isLate() ? LATE_SHARE : 1);
+    const mostMs = Math.min(LONGEST_REST_MS, (begun - this.#since) * (1 - share) / share);
     while (await giveWay() && clock() - begun < mostMs && !signal.aborted);
     this.#since = clock();
     this.restedMs += this.#since - begun;

@@ -17,6 +17,7 @@
 import { type Log, LogError, type NewRecord, type Writer } from "../log/log.ts";
 import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
+import { LATE_MS } from "../service/readiness.ts";
 import type { WarmGeneration } from "../service/jobs/options.ts";
 import type { Service } from "../service/service.ts";
 import type { Task } from "../task/task.ts";
@@ -93,12 +94,15 @@ const SLOW = 0.5;
 /** Most of this thread while requests wait. */
 const MOST_SHARE = 0.5;
 
+/** Most records that this thread processes without a rest, which takes some milliseconds. */
+const SLICE_RECORDS = 32;
+
 /** Longest wait for tasks to reach the same offset, and pause before the next try. */
 const EVEN_MS = 1000;
 const CLOSE_AGAIN_MS = 5000;
 const LONGEST_CLOSE_AGAIN_MS = 300_000;
 /** Legs at the largest share that may come out no shorter. */
-const LONG_LEGS = 3;
+const LONG_LEGS = 2;
 /** Attempts to switch, each of which another process may take back. */
 const TRIES = 2;
 /** Longest wait for a group to assign partitions, and for the first task. */
@@ -107,6 +111,8 @@ const LOOK_MS = 5;
 const LAST_LEG_MS = 1000;
 /** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
+/** How long requests may be late. */
+const LATE_FOR_MS = 10_000;
 /** Most legs that may be too slow before a switch fails. */
 const SLOW_LEGS = 20;
 
@@ -121,12 +127,15 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   const found = await switchState(log, topics);
   if (found.serving !== serving) return STAYS;
   if (found.closing !== null) await notes.closing(null);
-  let until = generation.until ?? await goalOf(log, options);
+  let until: readonly number[] | null = generation.until ?? await goalOf(log, options);
   await notes.until(until);
-  if (options.thread !== undefined) until = await buildApart(log, until, notes, options);
   const { signal, succession: { place } } = options;
   const gentle = new GentleLog(log, {
     ...options,
+    // While it opens, too much rest would let more events come than can be caught up with.
+    share: MOST_SHARE,
+    isLate: () => place.current.waitedMs > LATE_MS,
+    maxRecords: SLICE_RECORDS,
     giveWay: async () => {
       const { current } = place;
       await current.thread.giveWay(0);
@@ -135,11 +144,17 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
       return true;
     },
   });
+  const mayServe = () => options.mayServe(gentle.log);
+  if (options.thread !== undefined) until = await buildApart(log, until, notes, { ...options, mayServe });
+  if (until === null) return STAYS;
   const giveWay = () => gentle.rest();
   await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until, giveWay });
+  gentle.share = options.share;
   const legs = new Legs(log, { gentle, rebuild, notes }, until, options);
-  await legs.catchUp();
-  if (!await options.mayServe(gentle.log)) return STAYS;
+  if (options.thread === undefined) {
+    await legs.catchUp();
+    if (!await mayServe()) return STAYS;
+  }
   return await switchOver(log, { gentle, rebuild, legs, notes }, options);
 }
 
@@ -206,20 +221,36 @@ async function goalOf(
   return goalFor(positions, blueprint.partitions);
 }
 
-/** Builds legs in a thread of their own until few events are left. @returns up to where it has been told to build */
+/**
+ * Builds legs in a thread of their own until few events are left; both generations are compared meanwhile.
+ *
+ * @returns up to where it has been told to build; `null` = it may not serve
+ */
 async function buildApart(
   log: Log,
   begin: readonly number[],
   notes: Notes,
-  options: OnlineOptions,
-): Promise<readonly number[]> {
+  options: Omit<OnlineOptions, "mayServe"> & { readonly mayServe: () => Promise<boolean> },
+): Promise<readonly number[] | null> {
   const { service: _, task: { nowMicros: __, ...task }, ...spec } = options.rebuild;
-  await using apart = new ThreadedBuild(log, { ...spec, until: begin, task }, options.thread!);
-  for (let until = begin, left = Infinity;;) {
-    await apart.build(until, options.signal);
+  await using apart = new ThreadedBuild(
+    ...[log, { ...spec, until: begin, task }] as const,
+    () => options.succession.place.current,
+    options.thread!,
+  );
+  let isCompared = false;
+  for (let until = begin, left = Infinity, isNear = false;;) {
+    const built = apart.build(until, options.signal);
+    if (isNear && !isCompared) {
+      const [, mayServe] = await Promise.all([built, options.mayServe()]);
+      if (!mayServe) return null;
+      [isCompared, left] = [true, Infinity]; // it may have taken longer than the leg
+    }
+    await built;
     const next = await goalOf(log, options);
     const events = distance(until, next);
-    if (events <= FEW_EVENTS || events > left * SLOW) return until;
+    isNear = events <= FEW_EVENTS || events > left * SLOW;
+    if (isNear && isCompared) return until;
     [left, until] = [events, next];
     await notes.until(until);
   }
@@ -241,6 +272,12 @@ class Legs {
     this.#options = options;
   }
 
+  /** Longest last leg, milliseconds. */
+  get #mostMs(): number {
+    const { succession: { patienceMs }, lastLegMs = LAST_LEG_MS } = this.#options;
+    return Math.min(lastLegMs, patienceMs / 2);
+  }
+
   /** Notes where the next leg ends. @returns its number of events */
   async extend(): Promise<number> {
     const next = await goalOf(this.#log, this.#options);
@@ -252,23 +289,23 @@ class Legs {
   }
 
   /**
-   * Builds legs, with a larger share of the thread when they hardly get shorter, until one can be built within a tenth of
-   * the patience of others.
+   * Builds legs until few events are left, or they hardly get shorter and the next is short enough to be the last; with a
+   * larger share of the thread where it is not.
    *
    * @throws Error when events come faster than they are built
    */
   async catchUp(): Promise<void> {
-    const { succession: { patienceMs } } = this.#options;
     const { gentle } = this.#building;
     for (let left = Infinity, long = 0;;) {
       const spentMs = await build(this.#building, this.#options);
       const events = await this.extend();
       if (events <= NEAR_EVENTS) return;
-      if (gentle.share >= MOST_SHARE && events > left * SLOW) {
-        if (events * spentMs <= left * patienceMs / 10) return;
-        if (events >= left && ++long === LONG_LEGS) throw overtaken(events, left, spentMs);
+      if (events > left * SLOW) {
+        if (events * spentMs <= left * this.#mostMs) return;
+        const isMost = gentle.share >= MOST_SHARE;
+        if (isMost && events >= left && ++long === LONG_LEGS) throw overtaken(events, left, spentMs);
+        gentle.share = Math.max(gentle.share, Math.min(MOST_SHARE, gentle.share * 2));
       }
-      if (events > left * SLOW) gentle.share = Math.max(gentle.share, Math.min(MOST_SHARE, gentle.share * 2));
       left = events;
     }
   }
@@ -279,8 +316,8 @@ class Legs {
    * @throws Error when that takes too long again and again
    */
   async hurry(): Promise<void> {
-    const { succession: { patienceMs }, lastLegMs = LAST_LEG_MS, signal } = this.#options;
-    const mostMs = Math.min(lastLegMs, patienceMs / 2);
+    const { signal } = this.#options;
+    const mostMs = this.#mostMs;
     for (let slow = 0;;) {
       await this.catchUp();
       const before = Math.max(this.#left, LEAST_EVENTS);
@@ -327,7 +364,7 @@ async function switchOver(
   const next = await options.start({ ...rebuild.warm, tasks: built.promise }, rebuild.ends, number);
   let isClosing = false;
   try {
-    await waitFor(() => next.hasJoined, options);
+    await Promise.all([waitFor(() => next.hasJoined, options), legs.catchUp()]);
     for (let evenMs = EVEN_MS, againMs = options.closeAgainMs ?? CLOSE_AGAIN_MS;;) {
       await legs.hurry();
       const begun = clock();
@@ -434,15 +471,28 @@ function evenEnds({ partitions, tasks }: Positions, ends: readonly number[]): re
   );
 }
 
-/** Builds a leg. @returns the time spent on it without rests, milliseconds */
+/**
+ * Builds a leg. @returns the time spent on it without rests, milliseconds
+ *
+ * @throws Error when requests have to wait for it too long
+ */
 async function build(
   { gentle, rebuild }: Building,
-  { signal, clock, onStep }: Pick<OnlineOptions, "signal" | "clock" | "onStep">,
+  { signal, clock, onStep, succession: { place } }: OnlineOptions,
 ): Promise<number> {
   const begun = clock() - gentle.restedMs;
-  for (let isOpen = true; isOpen;) {
+  for (let isOpen = true, inTimeAt = clock(); isOpen;) {
     signal.throwIfAborted();
     isOpen = await rebuild.step();
+    if (place.current.waitedMs < LATE_MS) inTimeAt = clock();
+    else if (clock() - inTimeAt > LATE_FOR_MS) {
+      throw new Error(
+        `Cannot build beside so many requests: they have waited for ${
+          Math.round(place.current.waitedMs)
+        } ms in the ` +
+          "last ten seconds; build when fewer come, or on more processors",
+      );
+    }
     onStep?.(rebuild.progress, rebuild);
     await pause(0, signal);
   }

@@ -27,10 +27,11 @@ import { Learning } from "../learning/learning.ts";
 import { LEARNING_OPTIONS } from "../learning/options.ts";
 import { type Log, LogError } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
-import type { WarmGeneration } from "../service/jobs/options.ts";
+import type { ServiceOptions, WarmGeneration } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
 import { ownRecord } from "../task/inputs/inputs.ts";
+import { snapshotFolder } from "../service/task_opener.ts";
 import { Task, type TaskRuntime } from "../task/task.ts";
 import { ROUND } from "../topics/delivery.ts";
 import { readChunks } from "../topics/chunks.ts";
@@ -84,6 +85,8 @@ export interface RebuildOptions {
    * @default {see TaskRuntime.maxStateBytes, and 8 MiB}
    */
   readonly stateBytes?: number | undefined;
+  /** Where the local snapshots of its tasks are. @default {it has none} */
+  readonly snapshots?: ServiceOptions["snapshots"];
   /** Most events of a round. @default {1024} */
   readonly roundEvents?: number | undefined;
   /** Yields the thread between two batches. @default {a turn} */
@@ -96,7 +99,7 @@ export interface RebuildOptions {
   readonly service?:
     | ((
       partition: number,
-    ) => Pick<TaskRuntime, "delivery" | "snapshot" | "surfaceTopics" | "encodeLists" | "encodeSamples">)
+    ) => Pick<TaskRuntime, "delivery" | "surfaceTopics" | "encodeLists" | "encodeSamples">)
     | undefined;
 }
 
@@ -172,7 +175,7 @@ export class Rebuild implements AsyncDisposable {
 
   /** Creates the topics of the generation, or resumes an earlier build. */
   static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
-    const { spec, stateBytes, service, carries, remembers, giveWay } = options;
+    const { spec, stateBytes, service, carries, remembers, snapshots, giveWay } = options;
     const { topics, schema, learner } = spec;
     const whole = await tasksLog(given, topics, options.until.length);
     await whole.createTopics(topicSpecs(topics, options.until.length));
@@ -223,6 +226,8 @@ export class Rebuild implements AsyncDisposable {
         isAnswered: true,
         handover,
         maxStateBytes,
+        snapshot: snapshots &&
+          { ...snapshots, folder: snapshotFolder(snapshots.folder, topics, partition) },
         ...(service && { ...service(partition), pins }),
       };
       const task = own.use(await Task.open(bounded, topics, partition, options.task, serving, runtime));

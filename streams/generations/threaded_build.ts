@@ -11,6 +11,7 @@ import { orAborted } from "../log/pause.ts";
 import { unpackError } from "../log/threads/port_calls.ts";
 import { connectLog } from "../log/threads/serve_log.ts";
 import { unreadable } from "../log/unreadable.ts";
+import { LATE_MS } from "../service/readiness.ts";
 import type { BuildFigures, BuildOrder, BuildReport, BuildSpec } from "./build_messages.ts";
 
 /** How the thread runs. */
@@ -23,8 +24,15 @@ export interface ThreadedBuildOptions {
   readonly onProgress: (figures: BuildFigures) => void;
 }
 
+/** The service beside which it builds. */
+export interface BuildNeighbour {
+  /** How long requests wait for their answers, milliseconds. */
+  readonly waitedMs: number;
+}
+
 /** How long the thread may take to end before it is terminated, which loses no more than a crash. */
 const PATIENCE_MS = 5000;
+const LOOK_MS = 20;
 
 /** Builds in a thread. Nothing else may run the generation until it is disposed. */
 export class ThreadedBuild implements AsyncDisposable {
@@ -32,12 +40,21 @@ export class ThreadedBuild implements AsyncDisposable {
   readonly #connection: LogConnection | undefined;
   readonly #onProgress: ThreadedBuildOptions["onProgress"];
   readonly #ended = Promise.withResolvers<void>();
+  readonly #watch: ReturnType<typeof setInterval>;
   #isOver = false;
   #built = Promise.withResolvers<void>();
 
-  /** Begins, and builds nothing yet. */
-  constructor(log: Log, spec: BuildSpec, { share, permissions, onProgress }: ThreadedBuildOptions) {
+  /** Begins, and builds nothing yet. @param neighbour rests while it is late */
+  constructor(
+    log: Log,
+    spec: BuildSpec,
+    neighbour: () => BuildNeighbour,
+    { share, permissions, onProgress }: ThreadedBuildOptions,
+  ) {
     this.#onProgress = onProgress;
+    const late = new Int32Array(new SharedArrayBuffer(4));
+    const look = () => Atomics.store(late, 0, neighbour().waitedMs > LATE_MS ? 1 : 0);
+    this.#watch = setInterval(look, LOOK_MS);
     ignore(this.#ended.promise, "the next leg throws it");
     this.#thread = new Worker(new URL("./build_thread.ts", import.meta.url), {
       type: "module",
@@ -49,11 +66,11 @@ export class ThreadedBuild implements AsyncDisposable {
       event.preventDefault();
       this.#end(new Error(`The thread that builds a generation died: ${event.message}`));
     };
-    if (isShared(log)) this.#order({ start: spec, share, log: { address: log.address } });
+    if (isShared(log)) this.#order({ start: spec, share, late, log: { address: log.address } });
     else {
       const connection = this.#connection = connectLog(log);
       connection.lost?.catch((error) => this.#end(error)); // a port does not report that its other end is gone
-      this.#order({ start: spec, share, log: connection.channel }, [connection.channel.port]);
+      this.#order({ start: spec, share, late, log: connection.channel }, [connection.channel.port]);
     }
   }
 
@@ -71,6 +88,7 @@ export class ThreadedBuild implements AsyncDisposable {
       await ignore(this.#ended.promise, "it is disposed");
       clearTimeout(patience);
     }
+    clearInterval(this.#watch);
     this.#thread.terminate();
     await this.#connection?.[Symbol.asyncDispose]();
   }

@@ -5,9 +5,11 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 Deno.test("GentleLog leaves the thread to others for as long as they want it, and to their share at most", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);
-  let now = 0, wantedMs = 0;
+  let now = 0, wantedMs = 0, isLate = false;
   const gentle = new GentleLog(log, {
     share: 0.25,
+    isLate: () => isLate,
+    maxRecords: 1000,
     clock: () => now,
     signal: new AbortController().signal,
     giveWay: async () => {
@@ -36,6 +38,9 @@ Deno.test("GentleLog leaves the thread to others for as long as they want it, an
       "three times as long as the work, where they want more",
     );
     assert.equal(await restOf(5000, Infinity, rest), 2000, "which was no work alone");
+    isLate = true;
+    assert.equal(await restOf(100, Infinity, rest), 900, "a tenth is left where they are late");
+    isLate = false;
     const both = () => Promise.all([rest(), rest()]);
     assert.equal(await restOf(100, Infinity, both), 310, "two at a time rest for the same work");
   }
@@ -43,4 +48,18 @@ Deno.test("GentleLog leaves the thread to others for as long as they want it, an
   assert.equal(await restOf(100, Infinity, read), 10, "they have a turn in any case");
   gentle.end();
   assert.equal(await restOf(100, Infinity, read), 0);
+});
+
+Deno.test("GentleLog reads no more at a time than others can wait for", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([{ name: "events", partitions: 1, cleanup: "delete" }]);
+  await log.append(Array.from({ length: 9 }, () => ({ topic: "events", key: "ann", value: null, time: 1 })));
+  const { signal } = new AbortController();
+  const giveWay = () => Promise.resolve(false);
+  const gentle = new GentleLog(log, {
+    ...{ share: 1, isLate: () => false, maxRecords: 5, clock: () => 0, signal, giveWay },
+  });
+  for (const [options, length] of [[{}, 5], [{ maxRecords: 7 }, 5], [{ maxRecords: 3 }, 3]] as const) {
+    assert.equal((await gentle.log.read("events", 0, 0, options)).records.length, length);
+  }
 });

@@ -215,6 +215,38 @@ Deno.test("rebuildOnline() gives up where events come as fast as they are built"
   assert.ok(isSwitched, "where they are built fast enough for a switch");
 });
 
+Deno.test("rebuildOnline() gives up where requests wait for what this thread builds", async () => {
+  await using log = new MemoryLog();
+  await deployment(log, [60, 60], 1);
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  Object.defineProperty(member.place.current, "waitedMs", { get: () => 700 });
+  let now = 0;
+  const clock = () => now += 1000;
+  await assert.rejects(
+    member.build(2, { clock }),
+    /Cannot build beside so many requests: they have waited for 700 ms in the last ten seconds;/,
+  );
+  assert.equal(await servingGeneration(log, topics), 1);
+});
+
+Deno.test("rebuildOnline() compares both while a thread of its own still builds", async () => {
+  await using log = new MemoryLog();
+  const { send } = await deployment(log, [60, 200], 1);
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  let steps = 0, compared = 0;
+  const { isSwitched } = await member.build(2, {
+    thread: { share: 1, onProgress: () => void send(3) },
+    onStep: () => void steps++,
+    mayServe() {
+      assert.equal(steps, 0, "nothing is built in this thread");
+      compared++;
+      return Promise.resolve(false);
+    },
+  });
+  assert.deepEqual([isSwitched, steps, compared], [false, 0, 1]);
+  assert.equal(await servingGeneration(log, topics), 1);
+});
+
 Deno.test("rebuildOnline() leaves the other one serving where the new one predicts worse", async () => {
   await using log = new MemoryLog();
   await deployment(log, [30, 30], 1);

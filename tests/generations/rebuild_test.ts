@@ -14,6 +14,7 @@ import { Service } from "../../streams/service/service.ts";
 import { generationTopics, topicSpecs } from "../../streams/topics/topics.ts";
 import { answersOn, OPTIONS, recordsOf, requestsOf, shopEvents, until } from "../service/deployment.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import { withFolder, withoutIndex } from "../task/harness.ts";
 import { build, built, digestOf, eventsAsShown, rebuildOptions, serve, topics } from "./built.ts";
 
 /** What was shown in the samples of a topic, with what became of it. */
@@ -147,6 +148,55 @@ Deno.test("Rebuild does not ask the log for what it has written", async () => {
   for (const topic of [built.samples, built.signals, built.parameters]) {
     assert.ok(asked.get(topic)! < 20, `${topic} is asked ${asked.get(topic)} times`);
   }
+});
+
+Deno.test("Rebuild reads no erasures again that it has taken over, where the log keeps their events", async () => {
+  await using memory = new MemoryLog();
+  await serve(memory, { views: 40 });
+  let reads = 0;
+  const kept = new Proxy(withoutIndex(memory), {
+    get: (below, name) => name === "erase" || name === "scrub" ? undefined : Reflect.get(below, name),
+  });
+  const log = layered(kept, {
+    read(topic, partition, from, options) {
+      if (topic === topics.statistics) reads++;
+      return memory.read(topic, partition, from, options);
+    },
+  });
+  const options = await rebuildOptions(log);
+  const lives = [];
+  for (const rounds of [2, 2]) {
+    reads = 0;
+    await using rebuild = await Rebuild.open(log, options);
+    lives.push(reads > 0);
+    for (let round = 0; round < rounds; round++) await rebuild.step();
+  }
+  assert.deepEqual(lives, [true, false]);
+});
+
+Deno.test("Rebuild goes on from the snapshots of its tasks, where the log has no index", async () => {
+  await using memory = new MemoryLog();
+  await serve(memory, { partitions: 2 });
+  let records = 0;
+  const log = layered(withoutIndex(memory), {
+    async read(topic, ...place) {
+      const read = await memory.read(topic, ...place);
+      if (topic === built.state) records += read.records.length;
+      return read;
+    },
+  });
+  await withFolder(async (folder) => {
+    const options = await rebuildOptions(log);
+    const restored: number[] = [];
+    for (const snapshots of [undefined, { folder }]) {
+      await build(log, { ...options, snapshots });
+      records = 0;
+      await build(log, { ...options, snapshots });
+      restored.push(records);
+    }
+    assert.ok(restored[0]! > 0);
+    assert.equal(restored[1], 0, "nothing came behind them");
+  });
 });
 
 Deno.test("OwnWrites reads what is older from the log, and all once others may write", async () => {
