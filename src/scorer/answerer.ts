@@ -22,7 +22,8 @@ import type {
 } from "../events/recommendation.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
-import type { Candidate, OrderedCandidates, Retrieval } from "../retrieval/retrieval.ts";
+import type { Candidate, OrderedCandidates } from "../retrieval/finder.ts";
+import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Stacked } from "../retrieval/stack/stack.ts";
 import { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";

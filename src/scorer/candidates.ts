@@ -7,7 +7,8 @@
 import type { RequestEvent } from "../events/event.ts";
 import { EMPTY_REASONS, type EmptyReason } from "../events/recommendation.ts";
 import { type Context, contextOf } from "../retrieval/signals/context.ts";
-import type { Candidate, OrderedCandidates, Retrieval } from "../retrieval/retrieval.ts";
+import type { Candidate, OrderedCandidates } from "../retrieval/finder.ts";
+import type { Retrieval } from "../retrieval/retrieval.ts";
 import type { Catalogue, CatalogueItem } from "../items/catalogue.ts";
 import { type FrequencyOptions, overshown } from "../users/shown_items.ts";
 import type { UserState } from "../users/user_state.ts";

@@ -9,7 +9,7 @@ import { listPicker, type Picker } from "../assignment/interleaving.ts";
 import { type Candidates, choose, draw, type PolicyOptions, propensitiesOf } from "../draws/policy.ts";
 import { logitDeviation } from "../draws/thompson.ts";
 import type { Boost, Diversity, RequestEvent } from "../events/event.ts";
-import type { Candidate } from "../retrieval/retrieval.ts";
+import type { Candidate } from "../retrieval/finder.ts";
 import { boostOf } from "./boosts.ts";
 import { diversify } from "./diversity.ts";
 

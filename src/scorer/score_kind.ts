@@ -7,7 +7,7 @@
 import type { ScoreKind } from "../events/recommendation.ts";
 import type { FeatureStatistics } from "../features/statistics.ts";
 import { sigmoid } from "../nn/losses/logistic.ts";
-import type { Candidate } from "../retrieval/retrieval.ts";
+import type { Candidate } from "../retrieval/finder.ts";
 import type { CandidateOrder } from "./ordering.ts";
 
 /** Final outcomes from which on a rate of positives is known to some points: ±0.1 at most, with two standard errors. */

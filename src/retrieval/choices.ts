@@ -1,0 +1,74 @@
+/**
+ * Learns from what is taken: before a wanted behaviour candidates are gathered as for a request, and blend, stack and
+ * pair head learn which of them it was.
+ *
+ * @module
+ */
+
+import { hash32 } from "../draws/random.ts";
+import type { CatalogueItem } from "../items/catalogue.ts";
+import type { Preference } from "../samples/preference.ts";
+import type { UserState } from "../users/user_state.ts";
+import type { Gatherer } from "./gatherer.ts";
+import type { Orders } from "./orders.ts";
+import type { Past } from "./past.ts";
+import { EAGER_STEPS, UNASKED_EVERY } from "./retrieval_options.ts";
+import type { RetrievalState } from "./retrieval_state.ts";
+import type { Returns } from "./signals/returns.ts";
+import type { SourceCounts } from "./source_counts.ts";
+
+/** What {@linkcode Choices} works with. */
+export interface ChoicesParts {
+  readonly state: RetrievalState;
+  readonly past: Past;
+  readonly returns: Returns;
+  readonly gatherer: Gatherer;
+  readonly orders: Orders;
+  /** Counts who had proposed what was taken. */
+  readonly counts: SourceCounts;
+  /** Once there were many steps, one wanted behaviour in this many makes one. */
+  readonly learnEvery: number;
+}
+
+/** Learns from what users choose. */
+export class Choices {
+  readonly #with: ChoicesParts;
+
+  /** Learns into the state. */
+  constructor(parts: ChoicesParts) {
+    this.#with = parts;
+  }
+
+  /** One wanted behaviour in this many makes a step: all after the first request, then fewer. */
+  get #every(): number {
+    const { state: { asked, blend }, learnEvery } = this.#with;
+    return asked ? Math.min(learnEvery, 2 ** Math.floor(blend.steps / EAGER_STEPS)) : UNASKED_EVERY;
+  }
+
+  /** Learns from an item that was taken, if a step is due. @returns The preference for the pair head */
+  learn(user: UserState, item: CatalogueItem, time: number): Preference | null {
+    const draw = drawOf(user, item, time);
+    // Not every n-th one, which would always hit the same kind of event where kinds alternate.
+    if (draw % this.#every !== 0) return null;
+    const { state, past, returns, gatherer, orders, counts } = this.#with;
+    const context = past.context(user, time);
+    const excluded = returns.expected ? new Uint32Array() : past.items(user, time);
+    if (excluded.includes(item.index) || past.hadBefore(user, item)) return null;
+    const allowed = (other: CatalogueItem) =>
+      !other.withheld && other.expires > time && !past.hadBefore(user, other);
+    const request = { user, context, time, excluded, allowed };
+    const features = gatherer.gather(request, true);
+    const place = gatherer.placeOf(item.index);
+    counts.take(gatherer.proposersOf(item.index));
+    if (place < 0) return null;
+    // Before the blend learns from it.
+    const preference = orders.learn({ request, features, place, draw });
+    state.learnBlend(features, place);
+    return preference;
+  }
+}
+
+/** 32 bits that depend on the behaviour alone. */
+function drawOf(user: UserState, item: CatalogueItem, time: number): number {
+  return hash32(`${user.id}\0${item.id}\0${time}`);
+}
