@@ -21,6 +21,13 @@ const count = z.int().positive();
 const bucket = z.int().min(0).max(10_000);
 const spans = z.array(z.array(bucket).length(2)); // not a tuple, which JSON Schema tools support less well
 
+function retrievalSchema(source: z.ZodType) {
+  return z.strictObject({
+    ranking: z.enum(RANKINGS),
+    without: z.array(source).min(1),
+  }).partial().optional();
+}
+
 const variantSchema = z.strictObject({
   name,
   weight: z.number().positive().optional(),
@@ -29,10 +36,7 @@ const variantSchema = z.strictObject({
   version: z.union([z.enum(["latest", "at-start"]), count]).optional(),
   policy: policySchema.optional(),
   maxCandidates: count.optional(),
-  retrieval: z.strictObject({
-    ranking: z.enum(RANKINGS),
-    without: z.array(z.enum([...SOURCE_NAMES, "new"])).min(1),
-  }).partial().optional(),
+  retrieval: retrievalSchema(z.enum([...SOURCE_NAMES, "new"])),
   diversity: z.strictObject({
     perCategory: z.int().min(1).max(1000),
     relevance: z.number().min(0).max(1),
@@ -66,8 +70,11 @@ export const draftSchema: z.ZodType<ExperimentDraft> = z.strictObject(fields).pa
 /** An experiment on the log, with its start version resolved. */
 export const experimentSchema: z.ZodType = z.object({
   ...fields,
-  variants: z.array(variantSchema.extend({ version: z.union([z.literal("latest"), count]).optional() }))
-    .min(1).max(32),
+  variants: z.array(variantSchema.extend({
+    version: z.union([z.literal("latest"), count]).optional(),
+    // It may name a source that an older release had.
+    retrieval: retrievalSchema(z.string()),
+  })).min(1).max(32),
   unit: z.literal("user"),
   status: z.enum(["running", "stopped", "promoted"]),
   winner: name.optional(),

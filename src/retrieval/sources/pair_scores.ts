@@ -9,10 +9,10 @@ import { ItemScores } from "../items/item_scores.ts";
 import { FAR, NEAR, type Neighbours, TOGETHER } from "./neighbours.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 
-/** Columns of {@linkcode PairScores.scores}: sums over far and near weights, the largest far one, and liked ones alone. */
-export const PAIR_COLUMNS = { far: 0, near: 1, closest: 2, liked: 3, together: 4 } as const;
+/** Columns of {@linkcode PairScores.scores}: sums over the weights of the same names. */
+export const PAIR_COLUMNS = { far: 0, near: 1, together: 2 } as const;
 
-/** Decay per behaviour for far and near neighbours, and number of behaviours that count. */
+/** Decay per behaviour for far and near neighbours and those together, and number of behaviours that count. */
 const FAR_STEP = 0.85;
 const NEAR_STEP = 0.9;
 const BOTH_STEP = 0.98;
@@ -54,12 +54,11 @@ export class PairScores {
     let bothStep = 1;
     for (let x = 0; x < asked; x++) {
       const item = context.items[x]!;
-      const isLiked = context.liked[x] === 1;
       const gap = Math.max(0, time - context.times[x]!);
       const norm = 1 / Math.sqrt(neighbours.count(item) + 1e-9);
       const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / farMs));
       const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / nearMs));
-      const c = norm * bothStep;
+      const c = context.liked[x] === 1 ? norm * bothStep : 0;
       farStep *= FAR_STEP;
       nearStep *= NEAR_STEP;
       bothStep *= BOTH_STEP;
@@ -70,13 +69,9 @@ export class PairScores {
       for (let k = 0; k < size; k++) {
         const at = slots[k]!;
         const to = Math.imul(keys[at]! - 1, columns);
-        const amount = a * weights[at + 1 + FAR]!;
-        values[to] = values[to]! + amount;
+        values[to] = values[to]! + a * weights[at + 1 + FAR]!;
         values[to + 1] = values[to + 1]! + b * weights[at + 1 + NEAR]!;
-        if (amount > values[to + 2]!) values[to + 2] = amount;
-        if (!isLiked) continue;
-        values[to + 3] = values[to + 3]! + amount;
-        values[to + 4] = values[to + 4]! + c * weights[at + 1 + TOGETHER]!;
+        values[to + 2] = values[to + 2]! + c * weights[at + 1 + TOGETHER]!;
       }
     }
     if (isDense) pairs.touchScored(bound);

@@ -1,7 +1,6 @@
 /**
- * Sources by pairs of items that occur together: within the time `far`, on the same page, by the single most telling
- * behaviour, by liked behaviours, and liked by the same people at any time. All read the counts of `neighbours.ts`; the
- * first one learns and scores for all of them.
+ * Sources by pairs of items that occur together: within the time `far`, on the same page, and liked by the same people at
+ * any time. All read the counts of `neighbours.ts`; the first one learns and scores for all of them.
  *
  * @module
  */
@@ -24,28 +23,12 @@ export const CO_VISITED: SourceKind = {
   }),
 };
 
-/** The same within `Pace.nearMs`. A subset of what is co-visited, like the next two, so they propose nothing more. */
+/** The same within `Pace.nearMs`. A subset of what is co-visited, so it proposes nothing more. */
 export const SAME_PAGE: SourceKind = {
   name: "same-page",
   proposals: 0,
   weight: 0.5,
   create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.near),
-};
-
-/** The same by the single most telling behaviour. */
-export const CLOSEST: SourceKind = {
-  name: "closest",
-  proposals: 0,
-  weight: 0,
-  create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.closest),
-};
-
-/** The same by behaviours in favour of their item. */
-export const LIKED: SourceKind = {
-  name: "liked",
-  proposals: 0,
-  weight: 0.15,
-  create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.liked),
 };
 
 /** Items liked by people who like what the user likes, at any time. */

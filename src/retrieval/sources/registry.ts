@@ -7,7 +7,7 @@
 import { CATEGORY, NEXT_CATEGORY } from "./category.ts";
 import { LIKE_SESSIONS } from "./like_sessions.ts";
 import { LINEAR } from "./linear_items.ts";
-import { CLOSEST, CO_VISITED, LIKED, SAME_PAGE, TOGETHER_LIKED } from "./pairs.ts";
+import { CO_VISITED, SAME_PAGE, TOGETHER_LIKED } from "./pairs.ts";
 import { FOLLOWS } from "./followers.ts";
 import { NEXT } from "./next.ts";
 import { POPULAR, THIS_HOUR, TRENDING } from "./popular.ts";
@@ -19,8 +19,6 @@ import type { Source, SourceKind } from "./source.ts";
 export const SOURCES: readonly SourceKind[] = [
   CO_VISITED,
   SAME_PAGE,
-  CLOSEST,
-  LIKED,
   TOGETHER_LIKED,
   FOLLOWS,
   LINEAR,
