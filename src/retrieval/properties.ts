@@ -148,18 +148,6 @@ export const PROPERTIES: readonly Property[] = [
     },
   },
   {
-    name: "same category",
-    weight: 0,
-    create: ({ lists }) => ({ request: { context }, count, categories, values, columns }, column) => {
-      if (context.size === 0) return;
-      const newest = lists.categoriesOf(context.items[0]!);
-      for (let c = 0, at = column; c < count; c++, at += columns) {
-        const own = categories[c]!;
-        for (let k = 0; k < own.length; k++) if (newest.includes(own[k]!)) values[at] = 1;
-      }
-    },
-  },
-  {
     name: "age of behaviours",
     weight: 0,
     create: ({ trends }) => {

@@ -3,7 +3,7 @@
  * and the best `maxCandidates` go on to the model.
  *
  * ```text
- *   behaviour ─▶ neighbours, linear items, sessions, transitions, trends, popularity      every signal, in order
+ *   behaviour ─▶ neighbours, linear items, sessions, trends, popularity                  every signal, in order
  *             └▶ blend: which candidate was taken?                                        a share of the wanted ones
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
