@@ -64,6 +64,8 @@ export class Blend {
   readonly #sum: Float64Array;
   readonly #gradient: Float64Array;
   readonly #outer: Float64Array;
+  /** Columns of a candidate that are not 0. */
+  readonly #known: Uint16Array;
   #scores = new Float64Array(0);
   #shares = new Float64Array(0);
   #steps = 0;
@@ -84,6 +86,7 @@ export class Blend {
     this.#sum = new Float64Array(F);
     this.#gradient = new Float64Array(F);
     this.#outer = new Float64Array(F * F);
+    this.#known = new Uint16Array(F);
   }
 
   /** Steps ever made. */
@@ -211,16 +214,27 @@ export class Blend {
   #look(features: Features, taken: number, had: boolean): boolean {
     const F = this.#features;
     const { count, values } = features;
-    const [mean, outer, shares] = [this.#gradient.fill(0), this.#outer.fill(0), this.#shares];
+    const [mean, outer, shares, known] = [
+      this.#gradient.fill(0),
+      this.#outer.fill(0),
+      this.#shares,
+      this.#known,
+    ];
     for (let c = 0; c < count; c++) {
       const at = c * F;
       if (isReturn(features, F, c) !== had) continue;
       const p = shares[c]!;
+      let size = 0;
       for (let f = 0; f < F; f++) {
         const px = p * values[at + f]!;
         if (px === 0) continue;
         mean[f] = mean[f]! + px;
-        for (let g = 0; g <= f; g++) outer[f * F + g] = outer[f * F + g]! + px * values[at + g]!;
+        known[size++] = f;
+        const row = f * F;
+        for (let k = 0; k < size; k++) {
+          const g = known[k]!;
+          outer[row + g] = outer[row + g]! + px * values[at + g]!;
+        }
       }
     }
     for (let f = 0; f < F; f++) {
