@@ -142,6 +142,6 @@ function matches(part: string | undefined, own: string | number): boolean {
 }
 
 function shown(value: unknown): string {
-  const text = value === undefined ? "missing" : JSON.stringify(value);
+  const text = value === undefined ? "missing" : JSON.stringify(value).replaceAll(/:\/\/[^\s"]*@/g, "://…@");
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
 }

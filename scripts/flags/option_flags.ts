@@ -23,7 +23,7 @@ export function optionFlag(path: string, option: Option<unknown>, about: string 
   const flag = new Flag(`--${kebab(path)}${placeOf(path, kind)}`, help);
   if (kind.kind === "choice") return flag.choices([...kind.of]);
   if (kind.kind === "number") return flag.argParser((text: string) => numberOf(text, kind));
-  if (kind.kind === "list") return flag.argParser((text: string) => text.split(","));
+  if (kind.kind === "list") return flag.argParser((text: string) => entriesOf(text, kind.of));
   return flag;
 }
 
@@ -44,6 +44,14 @@ function numberOf(
   const fits = value >= minimum && value <= maximum && value > above && value < below;
   if (fits && (!isInteger || Number.isSafeInteger(value))) return value;
   throw new InvalidArgumentError(`Not a ${isInteger ? "whole number" : "number"}${inWords(bounds)}.`);
+}
+
+function entriesOf(text: string, of: OptionKind): readonly string[] {
+  const entries = text.split(",").map((entry) => entry.trim());
+  const { source = "", message = "" } = of.kind === "text" ? of.pattern ?? {} : {};
+  const wrong = entries.find((entry) => !new RegExp(source, "u").test(entry));
+  if (wrong === undefined) return entries;
+  throw new InvalidArgumentError(`${JSON.stringify(wrong)}: ${message}.`);
 }
 
 function inWords({ minimum, maximum, above, below }: Bounds): string {

@@ -142,6 +142,14 @@ Deno.test("parseConfig() refuses a key that is there twice, and says where both 
   }
 });
 
+Deno.test("parseConfig() refuses two keys of one name or one digest, of which one would not count", () => {
+  const key = (name: string, digit: string) => ({ name, sha256: digit.repeat(64), scopes: ["read"] });
+  const parse = (...keys: readonly object[]) => parseConfig(JSON.stringify({ http: { keys } }), "a");
+  assert.equal(parse(key("a", "0"), key("b", "f")).http?.keys?.length, 2);
+  assert.throws(() => parse(key("a", "0"), key("a", "f")), /another name and another sha256/);
+  assert.throws(() => parse(key("a", "f"), key("b", "F")), /another name and another sha256/);
+});
+
 Deno.test("taskOptions() lays the configuration over the profile, field by field", () => {
   const profile = PROFILES["ml-100k"];
   const whole = { ...DEFAULT_SCHEMA, pooled: true };

@@ -55,7 +55,10 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
         'SHA-256 of the key: `printf %s "$KEY" | sha256sum`; a key has at least 16 characters',
       ),
       scopes: field(z.array(z.enum(SCOPES)).min(1), "what it allows"),
-    })),
+    })).refine(
+      (keys) => new Set(keys.flatMap((key) => [key.name, key.sha256.toLowerCase()])).size === 2 * keys.length,
+      "wanted another name and another sha256 for each key",
+    ),
     "keys that grant access; without any, everybody has access",
     [],
   ),

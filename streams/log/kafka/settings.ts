@@ -138,7 +138,7 @@ const TIMES = {
 /** The options of {@linkcode KafkaSettings}. */
 export const KAFKA_SETTINGS = {
   brokers: matching(
-    String.raw`^.+:\d+$`,
+    String.raw`^[^\s:/@,]+:\d{1,5}$`,
     "wanted host:port",
     ["127.0.0.1:9092"],
     "brokers to ask first, as `host:port`",

@@ -16,6 +16,10 @@ Deno.test("problemsOf() does not show what may be a key", () => {
     problems(JSON.stringify({ http: { keys: [{ name: "a", sha256: secret, scopes: ["read"] }] } })),
     problems(JSON.stringify({ http: { keys: [{ name: "a", sha256: 7, scopes: secret }, secret] } })),
     problems("{}", { MEANDER_HTTP_KEYS: secret }),
+    problems(
+      JSON.stringify({ sources: { a: { registry: { url: `http://me:${encodeURI("horse:/s")}@b/` } } } }),
+    ),
+    problems(JSON.stringify({ kafka: { brokers: ["kafka://me:horse@b:9092"] } })),
   ].flat();
   assert.ok(all.length >= 4);
   for (const { what, remedy } of all) assert.doesNotMatch(what + remedy, /horse/);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Command, CommanderError } from "commander";
-import { choice, count, flag, number, text, wanted } from "../../../src/options/option.ts";
+import { choice, count, flag, matching, number, text, wanted } from "../../../src/options/option.ts";
 import { optionFlag } from "../../../scripts/flags/option_flags.ts";
 
 const OPTIONS = {
@@ -8,6 +8,7 @@ const OPTIONS = {
   rows: count(64, "rows of a `batch`"),
   mode: choice(["fast", "safe"], "fast", "how"),
   isQuiet: flag(false, "says nothing"),
+  places: matching("^[a-z]+:[0-9]+$", "wanted host:port", ["a:1"], "where"),
   caFile: wanted(text("a.pem", "certificates")),
 };
 
@@ -27,6 +28,7 @@ Deno.test("optionFlag() has the name, the help and the default of its option", (
     "--rows <n>: rows of a batch (default: 64)",
     "--mode <what>: how (default: fast)",
     "--is-quiet: says nothing",
+    "--places <list>: where (default: a:1)",
     "--ca-file <file>: certificates",
   ]);
   assert.equal(optionFlag("tls.caFile", OPTIONS.caFile).flags, "--tls-ca-file <file>");
@@ -47,4 +49,8 @@ Deno.test("optionFlag() has the bounds of its option", () => {
     assert.throws(() => parsed("--rows", wrong), /Not a whole number above 0/);
   }
   assert.throws(() => parsed("--mode", "slow"), CommanderError);
+  assert.deepEqual(parsed("--places", "a:1, b:2"), { places: ["a:1", "b:2"] });
+  for (const wrong of ["a", "a:1,", "x://a:1"]) {
+    assert.throws(() => parsed("--places", wrong), /".*": wanted host:port/, wrong);
+  }
 });
