@@ -116,6 +116,10 @@ function suggestion(
     mapping: { preset },
     open: [`these look like records of ${preset}; rules of your own come before its rules`],
   };
+  const { unread } = sample;
+  if (preset === undefined && unread.length > 0) {
+    print(Deno.stdout, `${unread.length} of them cannot be read, the first: ${unread[0]}\n\n`);
+  }
   const { columns: _, ...format } = base;
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");

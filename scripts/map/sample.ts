@@ -5,9 +5,10 @@
  */
 
 import { type ParsedJson, parseJson } from "../../src/events/json.ts";
+import { reject } from "../../src/events/rejected.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";
 import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
-import { checkHeader, readRow } from "../../streams/mapping/row.ts";
+import { checkHeader, readRow, splitRow } from "../../streams/mapping/row.ts";
 import type { RecordFormat } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";
 import { JsonSplitter } from "../../streams/sources/json_values.ts";
@@ -23,7 +24,12 @@ export interface Sample {
   readonly values: readonly unknown[];
   /** The header of a file of rows. */
   readonly columns: readonly string[] | undefined;
+  /** Why others cannot be read, a sentence each. */
+  readonly unread: readonly string[];
 }
+
+/** What the first line of a file of rows is when it names columns: a date, a number, or a URL is no name. */
+const NAME = /^[\p{L}_$@#][^:/?=]*$/u;
 
 /** Reads the first records. @param flags how many, and how the brokers are reached */
 export async function sampleOf(
@@ -37,40 +43,40 @@ export async function sampleOf(
     using schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
     const records = await topicRecords(topic, flags);
     for (const { bytes } of records) await schemas.ready(bytes);
-    return {
-      records,
-      values: records.flatMap(({ bytes }) => valuesIn(schemas.read(bytes))),
-      columns: undefined,
-    };
+    return sampled(records, undefined, ({ bytes }) => schemas.read(bytes));
   }
-  if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, format);
-  if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, "json");
+  if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, readJson);
+  if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, readJson);
   const lines = await fileLines(from, format, flags.records + 1);
-  if (format === "json") return sampled(lines.slice(0, flags.records), undefined, format);
+  if (format === "json") return sampled(lines.slice(0, flags.records), undefined, readJson);
   const [header] = lines;
-  const names = new TextDecoder().decode(header?.bytes).replace(/^\ufeff/, "").split(separator);
-  checkHeader(`${from}:1`, names);
-  const isHeader = names.every((name) => /^\w[\w .-]*$/.test(name) && !/^\d/.test(name));
-  return sampled(isHeader ? lines.slice(1) : lines, isHeader ? names : undefined, format);
+  const line = new TextDecoder().decode(header?.bytes).replace(/^\ufeff/, "").trimEnd();
+  const names = splitRow(line, separator, format === "csv");
+  if (!("ok" in names)) checkHeader(`${from}:1`, names);
+  if ("ok" in names || !names.every((name) => NAME.test(name))) {
+    const why = "the first line names no columns: name them in the source";
+    return sampled(lines, undefined, () => reject("malformed-row", why));
+  }
+  return sampled(lines.slice(1), names, ({ bytes }) => readRow(bytes, names, separator));
+}
+
+function readJson({ bytes }: TriedRecord): ParsedJson {
+  return parseJson(bytes, "record", { keepsLongs: true });
 }
 
 function sampled(
   records: readonly TriedRecord[],
   columns: readonly string[] | undefined,
-  format: RecordFormat,
+  read: (record: TriedRecord) => ParsedJson,
 ): Sample {
-  const values = records.flatMap(({ bytes }) => {
-    const read = format === "json"
-      ? parseJson(bytes, "record", { keepsLongs: true })
-      : readRow(bytes, columns ?? [], format === "csv" ? "," : "\t");
-    return valuesIn(read);
-  });
-  return { records, values, columns };
-}
-
-function valuesIn(read: ParsedJson): readonly unknown[] {
-  if (!read.ok) return [];
-  return Array.isArray(read.value) ? read.value : [read.value];
+  const values: unknown[] = [], unread: string[] = [];
+  for (const record of records) {
+    const parsed = read(record);
+    if (!parsed.ok) unread.push(parsed.reason);
+    else if (Array.isArray(parsed.value)) values.push(...parsed.value);
+    else values.push(parsed.value);
+  }
+  return { records, values, columns, unread };
 }
 
 async function fileLines(file: string, format: RecordFormat, most: number): Promise<TriedRecord[]> {

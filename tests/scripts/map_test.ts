@@ -25,9 +25,9 @@ const lines = Array.from({ length: 30 }, (_, i) =>
 Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays the rest when it was mended", async () => {
   const folder = await Deno.makeTempDir({ prefix: "meander-map-" });
   try {
-    const rows = await meander(folder, "map", "--try", `${ROOT}tests/mapping/samples/snowplow.tsv`);
+    const snowplow = await meander(folder, "map", "--try", `${ROOT}tests/mapping/samples/snowplow.tsv`);
     assert.match(
-      rows.stdout,
+      snowplow.stdout,
       /"snowplow": \{\s+"format": "tsv",\s+"preset": "snowplow"\s+\}[\s\S]* 2 rejected/,
     );
     await Deno.writeTextFile(`${folder}/clicks.jsonl`, `${lines.join("\n")}\n`);
@@ -49,6 +49,13 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
       /different: \\u001b\[2J[\s\S]*different: \[a\]\(http:\/\/\[\)/,
       escaped.stderr,
     );
+    const rows = "Jürgen,Größe,2026-11-27,view\n".repeat(3);
+    await Deno.writeTextFile(`${folder}/named.csv`, `\ufeff"Käufer","Artikel-Nr.",Zeit,Aktion\r\n${rows}`);
+    assert.match((await meander(folder, "map", "--try", "named.csv")).stdout, /\nKäufer +100 % +text/);
+    const latin = Uint8Array.from(`user,item,time,action\n${rows}`, (letter) => letter.charCodeAt(0));
+    await Deno.writeFile(`${folder}/latin.csv`, latin);
+    const unread = await meander(folder, "map", "--try", "latin.csv");
+    assert.match(unread.stdout, /3 of them cannot be read, the first: .* as UTF-8/);
     const [, suggested = ""] = /^(\{\n[\s\S]*?\n\})\n/m.exec(tried.stdout) ?? [];
     await Deno.writeTextFile(`${folder}/meander.json`, ""); // as the shell leaves it
     const written = await meander(folder, "map", "--try", "clicks.jsonl", "--write");
