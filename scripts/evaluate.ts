@@ -67,7 +67,6 @@ interface Flags extends LogFlags {
   readonly data?: string;
   readonly slate: Slate;
   readonly clip?: number;
-  readonly threshold: number;
   readonly resamples: number;
   readonly seed: number;
   readonly force?: boolean;
@@ -135,7 +134,6 @@ program.optionsGroup("With --policy:")
     ),
   )
   .option("--clip <weight>", "cut weights to at most this (default: no cut)", positive)
-  .option("--threshold <weight>", "weight above which switch-dr uses only the model", positive, 10)
   .option("--resamples <n>", "resamples of the bootstrap; 0 = none", integer, 1000)
   .option("--force", "give estimates even when the log cannot support them");
 
@@ -148,11 +146,8 @@ async function main(flags: Flags): Promise<number> {
   }
   const policy = await readTargetPolicy(flags.policy);
   const lists = flags.data === undefined ? await fromLog(flags, policy) : await fromFiles(flags.data, policy);
-  const { slate, clip, threshold, resamples, seed, force } = flags;
-  const options: EvaluationOptions = {
-    ...{ slate, threshold, resamples, seed, force: force === true },
-    clip,
-  };
+  const { slate, clip, resamples, seed, force } = flags;
+  const options: EvaluationOptions = { slate, clip, resamples, seed, force: force === true };
   const evaluation = evaluatePolicy(lists, options);
   print(Deno.stdout, render(evaluation));
   if (flags.json !== undefined) {

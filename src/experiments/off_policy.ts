@@ -12,7 +12,6 @@
  *   IPS       Σ_k W_k r_k
  *   SNIPS     Σ_k (Σ_lists W_k r_k) / (Σ_lists W_k)                 Swaminathan and Joachims, NeurIPS 2015
  *   DR        Σ_k W_k (r_k − q_k) + P_{k−1} V_k                     Dudík et al., ICML 2011; Kiyohara et al., WSDM 2022
- *   Switch    DR without W_k (r_k − q_k) where W_k is above a threshold   Wang, Agarwal and Dudík, ICML 2017
  * ```
  *
  * q is any prediction of the reward given the item and those above, V_k = Σ_a π(a) q(a) its expectation for place k.
@@ -21,7 +20,6 @@
  * - IPS and DR have no bias, however bad q is: E[W_k q_k] = E_π[q_k] = E[P_{k−1} V_k], since each factor w has the mean 1
  *   given what stands above it;
  * - SNIPS is consistent: below its own end a list earns nothing, with the weight P_K;
- * - Switch has the bias −Σ_k E[W_k (r_k − q_k); W_k above the threshold], which is 0 where q is right;
  * - cut weights (`clip`) bias all of them.
  *
  * There is no estimator for independent places: its weights would be ratios of an item's marginal probabilities at a
@@ -56,7 +54,7 @@ export interface LoggedList {
 }
 
 /** The estimators. */
-export const ESTIMATORS = ["ips", "snips", "dr", "switch-dr"] as const;
+export const ESTIMATORS = ["ips", "snips", "dr"] as const;
 
 /** One of {@linkcode ESTIMATORS}. */
 export type EstimatorName = typeof ESTIMATORS[number];
@@ -77,8 +75,6 @@ export interface EvaluationOptions {
   readonly slate?: Slate | undefined;
   /** Upper bound of the weights: reduces variance for an unknown bias. @default {no cut} */
   readonly clip?: number | undefined;
-  /** Weight above which Switch uses the reward model alone. @default {10} */
-  readonly threshold?: number | undefined;
   /** Resamples of the bootstrap; 0 turns it off. @default {1000} */
   readonly resamples?: number | undefined;
   /** Seed of the bootstrap. @default {0} */
@@ -139,16 +135,15 @@ const SUPPORT_ERRORS = 4;
 
 /** Tolerance of sums of probabilities. */
 const ROUNDING = 1e-9;
-/** Fewest effective units: intervals over fewer cover less than stated. */
-const MIN_UNITS = 30;
+/** Fewest effective units, and units with a reward: intervals over fewer cover less than stated. */
+const MIN_UNITS = 30, MIN_REWARDED = 10;
 
 /** Columns of a unit's sums; Σ W_k and Σ W_k r_k of place k follow at PLACES + 2k. */
 const LISTS = 0;
 const REWARD = 1;
 const IPS = 2;
 const DR = 3;
-const SWITCHED = 4;
-const PLACES = 5;
+const PLACES = 4;
 
 /**
  * Estimates the mean reward per list of a policy from logged lists.
@@ -170,7 +165,7 @@ const PLACES = 5;
  * ```
  */
 export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOptions = {}): Evaluation {
-  const { slate = "cascade", clip = Infinity, threshold = 10, resamples = 1000, seed = 0 } = options;
+  const { slate = "cascade", clip = Infinity, resamples = 1000, seed = 0 } = options;
   const units = new Map<string, number[]>();
   const last: number[] = [];
   const lists = [...log];
@@ -186,11 +181,9 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
     places.forEach(({ reward, predicted, expected }, k) => {
       const weight = cut(slate === "cascade" ? products[k]! : whole);
       const baseline = cut(products[k - 1] ?? 1) * expected;
-      const correction = weight * (reward - predicted);
       sums[REWARD]! += reward;
       sums[IPS]! += weight * reward;
-      sums[DR]! += correction + baseline;
-      sums[SWITCHED]! += (weight <= threshold ? correction : 0) + baseline;
+      sums[DR]! += weight * (reward - predicted) + baseline;
       sums[PLACES + 2 * k]! += weight;
       sums[PLACES + 2 * k + 1]! += weight * reward;
     });
@@ -200,7 +193,7 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
   if (last.length === 0) throw new RangeError("Cannot evaluate a policy on an empty log");
   const table = new Table([...units.values()], width);
   const overlap = overlapOf(last);
-  const refusals = [...unitRefusals(table.effectiveUnits), ...refusalsOf(overlap, last.length, options)];
+  const refusals = [...refusalsOfUnits(table), ...refusalsOf(overlap, last.length, options)];
   const given = refusals.length === 0 || options.force === true ? ESTIMATORS : [];
   const resampled = given.length > 0 && resamples > 0 ? table.bootstrap(resamples, seed) : null;
   return {
@@ -223,13 +216,12 @@ export function evaluatePolicy(log: Iterable<LoggedList>, options: EvaluationOpt
   };
 }
 
-const COLUMN = { ips: IPS, dr: DR, "switch-dr": SWITCHED } as const;
+const COLUMN = { ips: IPS, dr: DR } as const;
 
 /** The estimators as functions of the log's sums. */
 const VALUE: Readonly<Record<EstimatorName, (sums: Float64Array) => number>> = {
   ips: mean(IPS),
   dr: mean(DR),
-  "switch-dr": mean(SWITCHED),
   snips: (sums) => {
     let value = 0;
     for (let at = PLACES; at < sums.length; at += 2) value += sums[at] === 0 ? 0 : sums[at + 1]! / sums[at]!;
@@ -256,9 +248,12 @@ class Table {
     this.total = this.#sum((u) => u);
   }
 
-  /** (Σ n)²/Σ n² over the units' numbers of lists: the effective number of units. */
-  get effectiveUnits(): number {
-    return (this.total[LISTS]! / this.#norm((at) => this.#rows[at + LISTS]!)) ** 2;
+  /** (Σ|x|)²/Σx² over the units' sums of a column: how many units it would be if all had as much or nothing. */
+  effectiveUnits(column: number): number {
+    const norm = this.#norm((at) => this.#rows[at + column]!);
+    let sum = 0;
+    for (let u = 0; u < this.#units; u++) sum += Math.abs(this.#rows[u * this.#width + column]!);
+    return norm === 0 ? 0 : (sum / norm) ** 2;
   }
 
   /** Standard error of a mean per list, over units (delta method). */
@@ -372,13 +367,24 @@ function overlapOf(weights: readonly number[]): Overlap {
   };
 }
 
-function unitRefusals(effective: number): string[] {
-  return effective >= MIN_UNITS ? [] : [
-    `the lists are worth ${
-      effective.toFixed(1)
-    } independent units of one size, wanted are ${MIN_UNITS}: intervals ` +
-    `over so few hold less than they say`,
-  ];
+function refusalsOfUnits(table: Table): string[] {
+  const [units, rewarded] = [LISTS, IPS].map((column) => table.effectiveUnits(column)) as [number, number];
+  const refusals: string[] = [];
+  if (units < MIN_UNITS) {
+    refusals.push(
+      `the lists are worth ${
+        units.toFixed(1)
+      } independent units of one size, wanted are ${MIN_UNITS}: intervals ` +
+        `over so few hold less than they say`,
+    );
+  }
+  if (rewarded < MIN_REWARDED) {
+    refusals.push(
+      `the rewards of this policy are worth ${rewarded.toFixed(1)} units with one of one size, wanted are ` +
+        `${MIN_REWARDED}: intervals over so few hold less than they say`,
+    );
+  }
+  return refusals;
 }
 
 function refusalsOf(
@@ -393,10 +399,15 @@ function refusalsOf(
         `${Math.ceil(minEffective * lists)}; the largest weight is ${Number(maxWeight.toPrecision(3))}`,
     );
   }
-  if (clip === undefined && 1 - meanWeight > Math.max(0.05, SUPPORT_ERRORS * meanWeightError)) {
+  if (clip === undefined && Math.abs(1 - meanWeight) > Math.max(0.05, SUPPORT_ERRORS * meanWeightError)) {
+    const average = `the weights average ${meanWeight.toFixed(3)}, not 1, so`;
     refusals.push(
-      `support is missing: the weights average ${meanWeight.toFixed(3)}, not 1, so about ` +
-        `${Math.round(100 * (1 - meanWeight))} % of what the policy would do was never logged`,
+      meanWeight < 1
+        ? `support is missing: ${average} about ${
+          Math.round(100 * (1 - meanWeight))
+        } % of what the policy would do ` +
+          `was never logged`
+        : `the logged probabilities are wrong: ${average} lists were not chosen as they say`,
     );
   }
   return refusals;

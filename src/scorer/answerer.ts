@@ -196,7 +196,7 @@ export class Answerer {
         exposures: exposures?.length === 1 ? undefined : exposures,
         shadows: shadowSlates.length === 0 ? undefined : shadowSlates,
         empty: items.length > 0 ? undefined : this.whyEmpty(user, event),
-        others: this.#options.logCandidates ? others(candidates, own.scoreOf, items) : undefined,
+        others: this.#options.logCandidates ? others(candidates, own, items) : undefined,
         tookMicros: this.#options.nowMicros() - start,
       },
     };
@@ -383,13 +383,15 @@ function slateOf(
   return { rows, items };
 }
 
+/** What else could have been chosen: not what the variant or the diversity of the list left out. */
 function others(
   candidates: readonly Candidate[],
-  scoreOf: (index: number) => number,
+  { eligible, scoreOf }: Ordered,
   items: readonly RecommendedItem[],
 ): Recommendation["others"] {
   const chosen = new Set(items.map(({ item }) => item));
-  return candidates.flatMap(({ item: { id } }, index) =>
-    chosen.has(id) ? [] : [{ item: id, score: scoreOf(index) }]
-  );
+  return eligible.flatMap((index) => {
+    const { item: { id } } = candidates[index]!;
+    return chosen.has(id) ? [] : [{ item: id, score: scoreOf(index) }];
+  });
 }

@@ -103,7 +103,9 @@ export function loggedList(
   policy: PolicyOptions,
 ): LoggedList | null {
   const rows = [...sample.rows].sort((a, b) => a.position - b.position);
-  const all = [...recommendation.items, ...recommendation.others ?? []];
+  // By id: an order that begins with what was drawn would break ties in its favour.
+  const all = [...recommendation.items, ...recommendation.others ?? []]
+    .sort((a, b) => a.item < b.item ? -1 : a.item > b.item ? 1 : 0);
   const index = new Map(all.map(({ item }, at) => [item, at]));
   const shown = rows.map(({ item }) => index.get(item) ?? -1);
   if (rows.some(({ item }, place) => recommendation.items[place]?.item !== item)) return null;

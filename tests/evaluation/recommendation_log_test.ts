@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
+import type { Recommendation } from "../../src/events/recommendation.ts";
 import { evaluatePolicy } from "../../src/experiments/off_policy.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
+import { Rows } from "../../src/samples/rows.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { readRecommendationLog } from "../../streams/evaluation/recommendation_log.ts";
+import { loggedList, readRecommendationLog } from "../../streams/evaluation/recommendation_log.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
+import { list } from "../experiments/lists.ts";
 
 const topics = topicNames();
 const POLICY = { name: "boltzmann", temperature: 0.5 } as const;
@@ -91,5 +94,28 @@ Deno.test("readRecommendationLog() leaves drafted lists out, whose scores may be
   assert.deepEqual([lists.length + drafted, skipped], [300, 0]);
   for (const { target, logged } of lists.flatMap(({ places }) => places)) {
     assert.ok(Math.abs(target - logged) < 1e-6, `${target} ${logged}`);
+  }
+});
+
+Deno.test("loggedList() breaks ties of scores by something else than what was drawn", () => {
+  const items = ["a", "b", "c", "d"].map((item) => ({ item, score: 0.3 }));
+  for (const policy of [{ name: "greedy" }, { name: "epsilon", epsilon: 0.2 }] as const) {
+    // A list of one, drawn uniformly: over all draws the weights of any policy average 1.
+    const weights = items.map((drawn) => {
+      const recommendation: Recommendation = {
+        ...{ request: "r", user: "u", time: 0, version: 1, stateVersion: 0, tookMicros: 1 },
+        ...{ model: "base", scoreKind: "probability" },
+        items: [{ ...drawn, position: 0, propensity: 0.25, source: "popular" }],
+        others: items.filter(({ item }) => item !== drawn.item),
+      };
+      const sample = {
+        ...list("u", 1, { rows: 1 }),
+        rows: Rows.of([{ item: drawn.item, propensity: 0.25 }]),
+      };
+      const [place] = loggedList(recommendation, sample, policy)!.places;
+      return place!.target / place!.logged;
+    });
+    const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+    assert.ok(Math.abs(mean - 1) < 1e-12, `${policy.name}: ${mean}`);
   }
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { propensitiesOf } from "../../src/draws/policy.ts";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import { checkRecommendation } from "../../src/events/check.ts";
 import type { Event } from "../../src/events/event.ts";
@@ -291,6 +292,39 @@ Deno.test("Task writes the candidates that were not chosen when it is told to", 
     assert.deepEqual([all.length, new Set(all).size], [12, 12]);
     const least = Math.min(...items.map(({ score }) => score));
     assert.ok(others!.every(({ score }) => score <= least));
+  }
+});
+
+Deno.test("Task writes as candidates what the user's variant could have chosen, and nothing else", async () => {
+  const log = await createLog(18);
+  await log.append(pages(0));
+  const policy = { name: "boltzmann", temperature: 0.5 } as const;
+  await registryOf(log).start({
+    name: "lists",
+    variants: [
+      { name: "mixed", policy, retrieval: { ranking: "model" }, diversity: { perCategory: 1 } },
+      { name: "known", policy, retrieval: { ranking: "model", without: ["new"] } },
+      { name: "few", policy, retrieval: { ranking: "model" }, maxCandidates: 7 },
+    ],
+  });
+  await log.append(Array.from({ length: 60 }, (_, u) => {
+    const time = START + 3_600_000 + 1000 * u;
+    const event: Event = { type: "request", user: `u${u}`, time, request: `r1-${u}`, count: 5 };
+    return { topic: topics.events, partition: 0, key: event.user, value: encodeEvent(event), time };
+  }));
+  await using task = await Task.open(log, topics, 0, { ...OPTIONS, logCandidates: true }, new FakeServing());
+  await task.round(LIMITS);
+  await task.flush();
+  const answers = (await read(log)).answers.filter(({ variant }) => variant !== undefined);
+  assert.ok(answers.length >= 60);
+  for (const { items, others = [], variant, scoreKind } of answers) {
+    const scores = [...items, ...others].map(({ score }) =>
+      Math.log(scoreKind === "share" ? score : score / (1 - score))
+    );
+    const places = [...items.keys()];
+    for (const [place, chance] of propensitiesOf({ scores }, places, policy).entries()) {
+      assert.ok(Math.abs(chance - items[place]!.propensity) < 1e-6, `${variant}, place ${place}: ${chance}`);
+    }
   }
 });
 

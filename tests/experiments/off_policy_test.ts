@@ -129,7 +129,7 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
     /^the log is worth \d+ of its 1000 lists to this policy, wanted are 100; the largest weight is 50$/,
   );
   assert.deepEqual(estimates, []);
-  assert.equal(evaluatePolicy(few, { force: true, resamples: 10 }).estimates.length, 4);
+  assert.equal(evaluatePolicy(few, { force: true, resamples: 10 }).estimates.length, 3);
   // Half of what the policy does was never logged.
   const missing = Array.from({ length: 1000 }, () => list(1, 0.5));
   assert.match(
@@ -137,6 +137,24 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
     /support is missing: the weights average 0.500, .* about 50 %/,
   );
   assert.deepEqual(evaluatePolicy(few, { clip: 2, resamples: 0 }).refusals, []);
+  // An older version said of a uniform choice of four that it was one of two.
+  const wrong = Array.from({ length: 1000 }, (_, n) => list(0.25, n % 2 === 0 ? 0.5 : 0.1));
+  assert.match(
+    evaluatePolicy(wrong).refusals[0]!,
+    /^the logged probabilities are wrong: .* average 1\.200, not 1/,
+  );
+  // Who never saw a click knows no rate, and an interval of no width would say that it does.
+  const bought = (count: number) =>
+    Array.from({ length: 1000 }, (_, n): LoggedList => {
+      const { unit, places: [place] } = list(0.5, 0.5);
+      return { unit, places: [{ ...place!, reward: n < count ? 1 : 0 }] };
+    });
+  assert.match(evaluatePolicy(bought(0)).refusals[0]!, /^the rewards of this policy are worth 0\.0 units/);
+  assert.match(
+    evaluatePolicy(bought(9)).refusals[0]!,
+    /worth 9\.0 units with one of one size, wanted are 10/,
+  );
+  assert.deepEqual(evaluatePolicy(bought(11), { resamples: 0 }).refusals, []);
   assert.throws(() => evaluatePolicy([]), /empty log/);
   assert.throws(() => evaluatePolicy([list(0, 1)]), /logged probability is 0/);
   assert.throws(() => evaluatePolicy([list(0.5, 1.5)]), /target probability is 1.5/);

@@ -8,12 +8,11 @@ from obp.ope.estimators import (
     DoublyRobust,
     InverseProbabilityWeighting,
     SelfNormalizedInverseProbabilityWeighting,
-    SwitchDoublyRobust,
 )
 from obp.ope.estimators_slate import SlateCascadeDoublyRobust, SlateRewardInteractionIPS, SlateStandardIPS
 
 
-def single(lists, threshold):
+def single(lists):
     """Lists of one place. Two actions stand for all: the logged one, and what is left of the expectation."""
     target, logged, reward, predicted, expected = (
         np.array([places[0][key] for places in lists])
@@ -28,9 +27,6 @@ def single(lists, threshold):
         "ips": InverseProbabilityWeighting().estimate_policy_value(**base),
         "snips": SelfNormalizedInverseProbabilityWeighting().estimate_policy_value(**base),
         "dr": DoublyRobust().estimate_policy_value(**base, estimated_rewards_by_reg_model=q),
-        "switch-dr": SwitchDoublyRobust(lambda_=threshold).estimate_policy_value(
-            **base, estimated_rewards_by_reg_model=q
-        ),
     }
 
 
@@ -71,7 +67,7 @@ print("| log | estimator | ours | obp | relative difference |\n| --- | --- | ---
 worst = 0.0
 for line in sys.stdin:
     log = json.loads(line)
-    theirs = single(log["lists"], log["threshold"]) if len(log["lists"][0]) == 1 else slates(log["lists"], log["slate"])
+    theirs = single(log["lists"]) if len(log["lists"][0]) == 1 else slates(log["lists"], log["slate"])
     for name, value in theirs.items():
         gap = abs(log["ours"][name] / value - 1)
         worst = max(worst, gap)

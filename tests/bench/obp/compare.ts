@@ -17,16 +17,15 @@ import { readTargetPolicy, type TablePolicy } from "../../../streams/evaluation/
 import { openSource } from "../../../streams/sources/open.ts";
 import { banditContexts, drawLog } from "../bandit.ts";
 
-const THRESHOLD = 3;
 const data = Deno.args[0];
 if (data === undefined) throw new Error("Cannot compare without data: wanted is the folder of Open Bandit");
 
 function print(name: string, slate: Slate, log: readonly LoggedList[]): void {
-  const { estimates } = evaluatePolicy(log, { slate, threshold: THRESHOLD, resamples: 0, force: true });
+  const { estimates } = evaluatePolicy(log, { slate, resamples: 0, force: true });
   const ours = Object.fromEntries(estimates.map(({ estimator, value }) => [estimator, value]));
   const lists = log.map(({ places }) => places);
   Deno.stdout.writeSync(new TextEncoder().encode(
-    `${JSON.stringify({ name, slate, threshold: THRESHOLD, ours, lists })}\n`,
+    `${JSON.stringify({ name, slate, ours, lists })}\n`,
   ));
 }
 
