@@ -175,10 +175,12 @@ for (const width of [1280, 390]) {
     const effects = page.locator("table", { hasText: "without this" }).locator("tbody tr");
     assert.equal(await effects.count(), 4);
     assert.match(await effects.first().textContent() ?? "", /^click i2.*[+−]\d/);
-    const first = await page.locator(".about", { hasText: "starts from" }).textContent();
+    const first = await page.locator(".about", { hasText: "has a share of" }).textContent();
+    // Nobody has clicked yet: a score is no probability, so it stands beside none.
+    assert.doesNotMatch(await page.locator(".items").textContent() ?? "", /prior/);
     await page.locator(".items input").first().focus();
     await page.keyboard.press("ArrowRight");
-    const second = await page.locator(".about", { hasText: "starts from" }).textContent();
+    const second = await page.locator(".about", { hasText: "has a share of" }).textContent();
     assert.notEqual(first, second, "another item has another reason");
   });
 }

@@ -214,11 +214,11 @@ function arrow([x1, y1], [x2, y2], [width, height]) {
 }
 
 /**
- * Describes the ranking while the model does not rank alone.
+ * Says that the model has no full say yet in what orders lists.
  *
  * @param {{ readonly modelShare: number } | null} learner
  */
 function orderer(learner) {
   if (learner === null || learner.modelShare === 1) return "";
-  return learner.modelShare === 0 ? "; click rates order" : "; ordered half by click rates";
+  return learner.modelShare === 0 ? "; not proved yet" : "; has half a say";
 }

@@ -227,7 +227,7 @@ async function showWhy(box, path) {
             {},
             html("b", {}, `${at + 1}. ${item.item}`),
             html("small", {}, item.categories.join(", ") || "no category"),
-            html("small", {}, `${scoreOf(view, item)}, prior\u00a0${percent(item.prior)}`),
+            html("small", {}, scoreAndPrior(view, item)),
             html("small", { class: "tag" }, item.source),
           ),
         )
@@ -264,6 +264,17 @@ function scoreOf({ scoreKind }, item) {
 }
 
 /**
+ * The score, beside the prior where that is a probability, too.
+ *
+ * @param {ExplanationView} view
+ * @param {Item} item
+ */
+function scoreAndPrior(view, item) {
+  const score = scoreOf(view, item);
+  return view.scoreKind === "share" ? score : `${score}, prior\u00a0${percent(item.prior)}`;
+}
+
+/**
  * @param {ExplanationView} view
  * @param {Item} item
  */
@@ -280,9 +291,11 @@ function explanation(view, item) {
     html(
       "p",
       { class: "muted about" },
-      `${item.item} starts from ${percent(item.prior)}, the smoothed click rates, and gets ${
-        scoreOf(view, item)
-      }. ` +
+      (view.scoreKind === "share"
+        ? `${item.item} has a share of ${percent(item.score)} in what its user is expected to take next. `
+        : `${item.item} starts from ${percent(item.prior)}, the smoothed click rates, and gets ${
+          percent(item.score)
+        }. `) +
         "Without this: by how much the log-odds would be lower had the behaviour not happened. Orange lowers.",
     ),
     looksAt !== null && !attends ? parts(looksAt, weights, panels) : null,
