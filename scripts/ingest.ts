@@ -15,10 +15,11 @@ import { pause } from "../streams/log/pause.ts";
 import type { Rejection } from "../src/events/rejection.ts";
 import { Feeder, feederId } from "../streams/feeders/feeder.ts";
 import { followedName, ingestName } from "../streams/feeders/position_names.ts";
+import { placeOf } from "../streams/feeders/rejected_records.ts";
 import type { Log } from "../streams/log/log.ts";
 import type { OwnRecord } from "../src/events/own_record.ts";
 import { NameCheck } from "../src/mapping/name_check.ts";
-import { knownNames } from "../streams/config/config.ts";
+import { type Config, knownNames } from "../streams/config/config.ts";
 import {
   formatAdapter,
   JSON_FORMATS,
@@ -64,7 +65,11 @@ interface Flags extends LogFlags {
   readonly partitions?: number;
 }
 
-type Opened = Flags & { readonly records: RecordFormat; readonly names: NameCheck };
+/** What is fed, and what is known of it. */
+interface Opened extends Flags {
+  readonly records: RecordFormat;
+  readonly names: NameCheck;
+}
 
 /** Records per commit, unless there is a rate: then the events of a tenth of a second. */
 const BATCH = 1000;
@@ -84,54 +89,82 @@ interface Feed extends AsyncDisposable {
   /** Items appended, and records rejected, so far. */
   readonly items: number;
   readonly rejected: number;
-  /** The first rejected record. */
   readonly firstRejection: Rejection | undefined;
 }
 
 async function main(flags: Flags): Promise<number> {
-  const { rate } = flags;
   const topics = topicNames(flags.prefix);
   const stopping = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => stopping.abort());
   }
-  const topic = TOPIC.exec(flags.from)?.[1];
-  if (topic !== undefined && flags.recent) {
-    throw new Error("Cannot shift the times of a topic, because it has no end: leave --recent out");
-  }
+  const { signal } = stopping;
   const config = await readConfig(flags.config);
-  const format = recordFormat(flags.format, config.sources);
-  if (topic !== undefined && typeof format === "string" && !isJson(format)) {
+  const records = recordFormat(flags.format, config.sources);
+  const topic = topicOf(flags);
+  if (topic !== undefined) checkTopic(flags, records);
+  await using log = await openPatiently(flags, config);
+  await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));
+  const opened = { ...flags, records, names: new NameCheck(knownNames(config)) };
+  await using feed = topic === undefined
+    ? await openFile(log, topics, opened)
+    : await TopicFeed.open(log, topics, topic, opened, signal);
+  await feedAll(feed, flags, signal);
+  const state = signal.aborted ? "stopped" : "done";
+  print(
+    Deno.stdout,
+    `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${besides(feed)}\n`,
+  );
+  if (topic === undefined && records === "meander" && !signal.aborted) await adopt(log, topics, flags);
+  if (signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
+  const hint = feed.firstRejection?.code === "time-out-of-range"
+    ? 'are times in milliseconds? A source of the configuration reads seconds by "unit": "s"'
+    : `is it in another format than --format ${flags.format}?`;
+  print(Deno.stderr, `no record could be accepted: ${hint}\n`);
+  return 1;
+}
+
+/** The topic that is fed; `undefined` = files are. */
+function topicOf({ from }: Flags): string | undefined {
+  return TOPIC.exec(from)?.[1];
+}
+
+/** @throws Error when a topic cannot be fed like this */
+function checkTopic({ recent }: Flags, records: RecordFormat): void {
+  if (recent) throw new Error("Cannot shift the times of a topic, because it has no end: leave --recent out");
+  if (typeof records === "string" && !isJson(records)) {
+    const formats = JSON_FORMATS.join(", ");
     throw new Error(
-      `Cannot read a topic as ${format}: its records must be in ${
-        JSON_FORMATS.join(", ")
-      }, or in the format of a source`,
+      `Cannot read a topic as ${records}: its records must be in ${formats}, or in the format of a source`,
     );
   }
-  if (topic !== undefined && typeof format === "object" && format.format === "avro") {
+  if (typeof records === "object" && records.format === "avro") {
     throw new Error(
-      `Cannot read a topic as ${format.name}: its format avro is for files; records of a topic name their schema, ` +
+      `Cannot read a topic as ${records.name}: its format avro is for files; records of a topic name their schema, ` +
         'which is "format": "registry"',
     );
   }
-  const waiting = setInterval(() => {
-    print(Deno.stderr, `waits for ${kindOf(flags.log).capabilities.isShared ? "the brokers" : "the log"}\n`);
-  }, WAITING_MS);
-  await using log = await openLog(flags, { config }).finally(() => clearInterval(waiting));
-  await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));
-  const open = topic === undefined ? openFile : openTopic;
-  const names = new NameCheck(knownNames(config));
-  await using feed = await open(log, topics, { ...flags, records: format, names }, stopping.signal);
+}
+
+/** Opens the log, and says so while it has to be waited for. */
+async function openPatiently(flags: Flags, config: Config): Promise<Log> {
+  const what = kindOf(flags.log).capabilities.isShared ? "the brokers" : "the log";
+  const waiting = setInterval(() => print(Deno.stderr, `waits for ${what}\n`), WAITING_MS);
+  return await openLog(flags, { config }).finally(() => clearInterval(waiting));
+}
+
+/** Feeds until there is no more, at the wanted rate, and reports progress. */
+async function feedAll(feed: Feed, { rate, limit = Infinity }: Flags, signal: AbortSignal): Promise<void> {
   let first: number | undefined;
   let hasRejected = false;
   let begun = performance.now(), told = begun, said = "";
-  while (!stopping.signal.aborted && (flags.limit === undefined || feed.events < flags.limit)) {
+  while (!signal.aborted && feed.events < limit) {
     const mayBeMore = await feed.feed();
     if (!hasRejected && feed.firstRejection !== undefined) {
       hasRejected = true;
       print(Deno.stderr, `first rejected: ${placeOf(feed.firstRejection)} ${feed.firstRejection.reason}\n`);
     }
-    if (!mayBeMore) break;
+    if (!mayBeMore) return;
     const now = performance.now();
     // The first batch skips what was fed before, so it does not count for the rate.
     if (first === undefined) [first, begun] = [feed.events, now];
@@ -146,22 +179,8 @@ async function main(flags: Flags): Promise<number> {
     }
     if (rate === undefined) continue;
     const aheadMs = (feed.events - first) / rate * 1000 - (now - begun);
-    if (aheadMs > 0) await pause(aheadMs, stopping.signal);
+    if (aheadMs > 0) await pause(aheadMs, signal);
   }
-  const state = stopping.signal.aborted ? "stopped" : "done";
-  print(
-    Deno.stdout,
-    `${state}: ${feed.events} events of ${flags.from} are in ${topics.events}${besides(feed)}\n`,
-  );
-  if (topic === undefined && format === "meander" && !stopping.signal.aborted) {
-    await adopt(log, topics, flags);
-  }
-  if (stopping.signal.aborted || feed.rejected === 0 || feed.events + feed.items > 0) return 0;
-  const hint = feed.firstRejection?.code === "time-out-of-range"
-    ? 'are times in milliseconds? A source of the configuration reads seconds by "unit": "s"'
-    : `is it in another format than --format ${flags.format}?`;
-  print(Deno.stderr, `no record could be accepted: ${hint}\n`);
-  return 1;
 }
 
 /** Adopts the experiments of an exported folder; they apply from here on. */
@@ -186,12 +205,6 @@ async function adopt(log: Log, topics: Topics, { from, prefix }: Flags): Promise
 
 function besides({ items, rejected }: Feed): string {
   return `, ${items} items, ${rejected} rejected`;
-}
-
-function placeOf(rejection: Rejection): string {
-  return "file" in rejection
-    ? `${rejection.file}:${rejection.line}`
-    : `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
 }
 
 async function openFile(log: Log, topics: Topics, flags: Opened): Promise<Feed> {
@@ -225,74 +238,99 @@ function tellNames(names: NameCheck, own: OwnRecord): void {
   for (const told of names.see(own)) print(Deno.stderr, `warning: ${told}\n`);
 }
 
-async function openTopic(log: Log, topics: Topics, flags: Opened, signal: AbortSignal): Promise<Feed> {
-  const { records, names, start, once = false } = flags;
-  const topic = TOPIC.exec(flags.from)?.[1] ?? "";
-  const source = flags.log === "kafka" ? log : await openLog({ ...flags, log: "kafka" });
-  const close = async () => {
-    if (source !== log) await source[Symbol.asyncDispose]();
-  };
-  try {
+/** A feed from a topic: unless it is fed once, it has no end. */
+class TopicFeed implements Feed {
+  readonly #feeder: TopicFeeder;
+  readonly #topic: string;
+  readonly #once: boolean;
+  readonly #signal: AbortSignal;
+  readonly #owned: AsyncDisposableStack;
+  /** Dropped offsets that were reported. */
+  #skipped = 0;
+
+  private constructor(
+    feeder: TopicFeeder,
+    topic: string,
+    once: boolean,
+    signal: AbortSignal,
+    owned: AsyncDisposableStack,
+  ) {
+    this.#feeder = feeder;
+    this.#topic = topic;
+    this.#once = once;
+    this.#signal = signal;
+    this.#owned = owned;
+  }
+
+  static async open(
+    log: Log,
+    topics: Topics,
+    topic: string,
+    flags: Opened,
+    signal: AbortSignal,
+  ): Promise<TopicFeed> {
+    const { records, names, start, once = false } = flags;
+    await using owned = new AsyncDisposableStack();
+    const source = flags.log === "kafka" ? log : owned.use(await openLog({ ...flags, log: "kafka" }));
     const adapter = typeof records === "string"
       ? formatAdapter(records as JsonFormat) // other formats are refused before
       : sourceAdapter(records);
-    const format = watched(adapter, (own) => tellNames(names, own));
     if (flags.name === undefined && typeof records !== "string") {
       await checkFollowed(log, topics, records.name, (await source.identify(topic))?.id);
     }
+    const format = watched(adapter, (own) => tellNames(names, own));
     const foreign = { log: source, topic, format, name: nameOf(flags), start };
-    const feeder = await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) });
-    let skipped = 0;
-    const tellSkipped = () => {
-      if (feeder.skipped === skipped) return;
-      skipped = feeder.skipped;
-      print(Deno.stderr, `warning: ${topic} has dropped ${skipped} offsets that were not fed yet\n`);
-    };
-    /** @returns records taken; `undefined` when the registry of their schemas is not there, after a while */
-    const feedOnce = async (): Promise<number | undefined> => {
-      try {
-        return await feeder.feed(once ? {} : { waitMs: WAIT_MS, signal });
-      } catch (error) {
-        if (signal.aborted) return 0;
-        if (!(error instanceof Error) || !isTemporary(error.cause)) throw error;
-        print(Deno.stderr, `waits for the schema registry: ${reasonOf(error)}\n`);
-        await pause(WAITING_MS, signal);
-        return undefined;
-      }
-    };
-    return {
-      feed: async () => {
-        const taken = await feedOnce();
-        tellSkipped();
-        if (taken === undefined) return true;
-        if (taken === 0) await feeder.check();
-        return taken > 0 || !once;
-      },
-      get events() {
-        return feeder.events;
-      },
-      get items() {
-        return feeder.items;
-      },
-      get rejected() {
-        return feeder.rejected;
-      },
-      get firstRejection() {
-        return feeder.firstRejection;
-      },
-      [Symbol.asyncDispose]: async () => {
-        await feeder[Symbol.asyncDispose]();
-        await close();
-      },
-    };
-  } catch (error) {
-    await close();
-    throw error;
+    const feeder = owned.use(await TopicFeeder.open(log, topics, foreign, { batch: batchOf(flags) }));
+    return new TopicFeed(feeder, topic, once, signal, owned.move());
   }
-}
 
-function isTemporary(cause: unknown): boolean {
-  return cause instanceof RegistryError && cause.isTemporary;
+  get events(): number {
+    return this.#feeder.events;
+  }
+
+  get items(): number {
+    return this.#feeder.items;
+  }
+
+  get rejected(): number {
+    return this.#feeder.rejected;
+  }
+
+  get firstRejection(): Rejection | undefined {
+    return this.#feeder.firstRejection;
+  }
+
+  async feed(): Promise<boolean> {
+    const taken = await this.#feedOnce();
+    const { skipped } = this.#feeder;
+    if (skipped !== this.#skipped) {
+      print(Deno.stderr, `warning: ${this.#topic} has dropped ${skipped} offsets that were not fed yet\n`);
+    }
+    this.#skipped = skipped;
+    if (taken === undefined) return true;
+    if (taken === 0) await this.#feeder.check();
+    return taken > 0 || !this.#once;
+  }
+
+  /** @returns records taken; `undefined` when the registry of their schemas is not there, after a while */
+  async #feedOnce(): Promise<number | undefined> {
+    const signal = this.#signal;
+    try {
+      return await this.#feeder.feed(this.#once ? {} : { waitMs: WAIT_MS, signal });
+    } catch (error) {
+      if (signal.aborted) return 0;
+      const isTemporary = error instanceof Error && error.cause instanceof RegistryError &&
+        error.cause.isTemporary;
+      if (!isTemporary) throw error;
+      print(Deno.stderr, `waits for the schema registry: ${reasonOf(error)}\n`);
+      await pause(WAITING_MS, signal);
+      return undefined;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#owned.disposeAsync();
+  }
 }
 
 /** What `run` follows would come twice. */

@@ -11,10 +11,11 @@
 import { suggest } from "../src/mapping/suggestion.ts";
 import { survey, type SurveyedField } from "../src/mapping/survey.ts";
 import { isOneOf } from "../src/values/one_of.ts";
-import { knownNames } from "../streams/config/config.ts";
+import { type Config, knownNames } from "../streams/config/config.ts";
 import { readConfig } from "../streams/config/read.ts";
+import type { RegistrySettings } from "../streams/formats/registry_settings.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "../streams/mapping/presets.ts";
-import { compileSource, take } from "../streams/mapping/record_source.ts";
+import { compileSource, type RecordSource, take } from "../streams/mapping/record_source.ts";
 import { type SourceSettings, withPreset } from "../streams/mapping/source_settings.ts";
 import { type Trial, tryRecords } from "../streams/mapping/trial.ts";
 import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
@@ -32,6 +33,9 @@ import { decodedText, recordFormat } from "./flags/record_format.ts";
 import { registryAt } from "./map/registry.ts";
 import { type Sample, sampleOf } from "./map/sample.ts";
 import { addSource, isBlank } from "./map/write.ts";
+
+const FILE_FORMATS = ["csv", "tsv", "avro"] as const;
+type FileFormat = (typeof FILE_FORMATS)[number];
 
 interface Flags extends LogFlags {
   readonly try?: string;
@@ -55,51 +59,75 @@ async function main(flags: Flags): Promise<number> {
   }
   const file = flags.config ?? DEFAULT_CONFIG;
   const config = await isBlank(file) ? await readConfig(undefined, null) : await readConfig(flags.config);
-  if (flags.write && flags.format !== undefined) {
-    throw new Error("Cannot write the mapping that --format names: it already exists; leave --write out");
-  }
-  const format = flags.format === undefined ? undefined : recordFormat(flags.format, config.sources);
-  if (typeof format === "string") {
-    throw new Error(
-      `Cannot try ${format}: it is built in; name a source of the configuration or a preset, or leave --format out`,
-    );
-  }
-  const [, ending] = /\.(csv|tsv)(\.gz)?$/.exec(flags.try) ?? [];
-  const rows = isOneOf(["csv", "tsv"] as const, ending) ? ending : undefined;
+  const named = sourceNamed(flags, config);
   const registry = flags.registry === undefined
     ? undefined
     : registryAt(flags.registry, flags.registryUser, config);
-  const isRegistry = format?.format === "registry" || registry !== undefined;
-  const sort = rows ?? (flags.try.endsWith(".avro") ? "avro" : undefined);
-  const how = isRegistry ? "registry" : format?.format ?? sort ?? "json";
-  const sample = await sampleOf(flags.try, how, { ...flags, registry });
+  const ofFile = formatOfFile(flags.try);
+  const format = registry === undefined ? named?.format ?? ofFile ?? "json" : "registry";
+  const sample = await sampleOf(flags.try, format, { ...flags, registry });
   if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
-  const base: SourceSettings = registry !== undefined
-    ? { format: "registry", registry }
-    : sort === undefined
-    ? {}
-    : { format: sort, ...(sample.columns === undefined ? {} : { columns: sample.columns }) };
-  let source = format;
-  if (source === undefined) {
-    const suggested = suggestion(sample, base, flags);
-    if (suggested === undefined) return 1;
-    const env = (name: string) => Deno.env.get(name);
-    source = compileSource(suggested.name, { ...base, ...suggested.settings }, { env });
-    if (flags.write) await addSource(file, suggested.name, suggested.settings);
-  }
-  const own = source.columns === undefined && sample.columns !== undefined
-    ? compileSource(source.name, {
-      ...withPreset(config.sources?.[source.name] ?? {}),
-      columns: sample.columns,
-    })
-    : source;
-  for (const { bytes } of sample.records) await own.ready?.(bytes);
-  const trial = tryRecords(own, sample.records, knownNames(config));
+  const source = named === undefined
+    ? await suggestedSource(sample, baseOf(registry, ofFile, sample), file, flags)
+    : withColumns(named, sample, config);
+  if (source === undefined) return 1;
+  for (const { bytes } of sample.records) await source.ready?.(bytes);
+  const trial = tryRecords(source, sample.records, knownNames(config));
   const shown = sample.records.slice(0, flags.show).map(async ({ bytes }) =>
-    await decodedText(own, bytes) ?? new TextDecoder().decode(bytes)
+    await decodedText(source, bytes) ?? new TextDecoder().decode(bytes)
   );
   tellTrial(trial, await Promise.all(shown), flags);
   return trial.counts.size === 0 ? 1 : 0;
+}
+
+/** The source that `--format` names. @throws Error when it cannot be tried */
+function sourceNamed({ format, write }: Flags, { sources }: Config): RecordSource | undefined {
+  if (format === undefined) return undefined;
+  if (write) {
+    throw new Error("Cannot write the mapping that --format names: it already exists; leave --write out");
+  }
+  const records = recordFormat(format, sources);
+  if (typeof records !== "string") return records;
+  throw new Error(
+    `Cannot try ${records}: it is built in; name a source of the configuration or a preset, or leave --format out`,
+  );
+}
+
+/** The format that the ending of a file's name says. */
+function formatOfFile(from: string): FileFormat | undefined {
+  const [, ending] = /\.(csv|tsv)(?:\.gz)?$/.exec(from) ?? /\.(avro)$/.exec(from) ?? [];
+  return isOneOf(FILE_FORMATS, ending) ? ending : undefined;
+}
+
+/** The settings that a suggested source begins with: how its records are read. */
+function baseOf(
+  registry: RegistrySettings | undefined,
+  format: FileFormat | undefined,
+  { columns }: Sample,
+): SourceSettings {
+  if (registry !== undefined) return { format: "registry", registry };
+  return format === undefined ? {} : { format, ...(columns && { columns }) };
+}
+
+/** A source of rows whose settings name no columns has those of the file. */
+function withColumns(source: RecordSource, { columns }: Sample, { sources }: Config): RecordSource {
+  if (source.columns !== undefined || columns === undefined) return source;
+  return compileSource(source.name, { ...withPreset(sources?.[source.name] ?? {}), columns });
+}
+
+/** A source by a mapping that may fit, which `--write` puts into the configuration; `undefined` = none does. */
+async function suggestedSource(
+  sample: Sample,
+  base: SourceSettings,
+  file: string,
+  flags: Flags,
+): Promise<RecordSource | undefined> {
+  const suggested = suggestion(sample, base, flags);
+  if (suggested === undefined) return undefined;
+  const { name, settings } = suggested;
+  const source = compileSource(name, { ...base, ...settings }, { env: (name) => Deno.env.get(name) });
+  if (flags.write) await addSource(file, name, settings);
+  return source;
 }
 
 /** Prints what the records have and a mapping that may fit. */
