@@ -13,7 +13,7 @@ import { isRecord } from "../values/record.ts";
 import { Misfit } from "./scope.ts";
 import { timeOf, type TimeUnit } from "./times.ts";
 
-/** Takes a value as another; `undefined` = there is none. Throws a {@linkcode Misfit}. */
+/** Converts a value; returns `undefined` for a missing one. Throws a {@linkcode Misfit}. */
 export type Coercion = (value: unknown) => unknown;
 
 const NUMBER = /^[-+]?\d{1,32}(?:\.\d{0,32})?(?:[eE][-+]?\d{1,3})?$/;
@@ -39,7 +39,7 @@ export function coercionTo(kind: Kind, unit: TimeUnit): Coercion {
   }
 }
 
-/** A text or a whole number as an id; an empty text is none. */
+/** A text or a whole number as an id; an empty text counts as missing. */
 function idOf(value: unknown): string | undefined {
   if (typeof value === "string") return value === "" ? undefined : value;
   if (typeof value === "bigint" || Number.isSafeInteger(value)) return String(value);
@@ -56,7 +56,7 @@ export function textOf(value: unknown): string {
   throw misfit("a text", value);
 }
 
-/** A number, or a text that is one; an empty text is none. */
+/** A number, or a text that is one; an empty text counts as missing. */
 export function numberOf(value: unknown): number | undefined {
   if (typeof value === "number") return value;
   if (value === "") return undefined;
@@ -95,7 +95,7 @@ function entryOf(of: Coercion, entry: unknown, i: number): unknown {
   throw new Misfit({ code: "missing-field", wanted: "an entry", got: "undefined", path: `[${i}]` });
 }
 
-/** The values of an object that can be attributes, of which there may be no more than so many; others are left out. */
+/** The values of an object that can be attributes, up to a limit; others are left out. */
 function attributesOf(value: unknown): Readonly<Record<string, AttributeValue>> {
   if (!isRecord(value)) throw misfit("an object", value);
   const attributes: Record<string, AttributeValue> = {};

@@ -49,7 +49,7 @@ export type MappedRecords =
 
 /** A compiled mapping. */
 export interface Mapping {
-  /** What a record, or a list of them, becomes; all of it or nothing. Does not throw. */
+  /** Maps a record, or each of a list, to events and items: all or none. Does not throw. */
   readonly map: (value: unknown, meta: RecordMeta) => MappedRecords;
 }
 
@@ -263,7 +263,7 @@ function targetsOf(as: RuleResult): Readonly<Record<string, Field | Kind>> {
   return as === "removal" ? REMOVAL_FIELDS : EVENT_FIELDS[as];
 }
 
-/** The check of what was made. @param isPlain whether it has only parts of a record that was checked, and texts */
+/** Checks a mapped record. @param isPlain whether it consists of texts and of parts of a checked record alone */
 function checkOf(as: RuleResult, isPlain: boolean): Rule["check"] {
   if (as === "item" || as === "removal") return isPlain ? checkItemFields : checkItem;
   return isPlain ? checkEventFields : checkEvent;

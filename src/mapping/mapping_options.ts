@@ -27,11 +27,11 @@ import { TIME_UNITS, type TimeUnit } from "./times.ts";
 /** A text, a number, true, false or null. */
 export type Scalar = string | number | boolean | null;
 
-/** Where a value comes from, and what is made of it. One of the first five says where. */
+/** Where a value comes from (one of the first five fields), and how it is converted. */
 export interface ValueSettings {
   /** Its path. */
   readonly path?: string | undefined;
-  /** Paths or templates, of which the first counts that is there, no empty text, and not dropped by `values`. */
+  /** Paths or templates; the first counts that gives a value, no empty text, which `values` does not drop. */
   readonly first?: readonly string[] | undefined;
   /** The same for every record. */
   readonly value?: Scalar | undefined;
@@ -41,7 +41,7 @@ export interface ValueSettings {
   readonly expression?: string | undefined;
   /** What stands for what; `*` for anything else, null for nothing. */
   readonly values?: Readonly<Record<string, Scalar>> | undefined;
-  /** What it is where there is none. */
+  /** The value where there is none. */
   readonly default?: Scalar | undefined;
   /** Unit of a time. @default {"any"} */
   readonly unit?: TimeUnit | undefined;
@@ -74,7 +74,7 @@ export interface ConditionSettings {
   readonly below?: number | undefined;
 }
 
-/** A scalar that a value has to be (null = there is none), several of which one, or more than that. */
+/** A scalar that a value must equal (`null` = it must be missing), several of which it must equal one, or further tests. */
 export type ConditionSpec = Scalar | readonly Scalar[] | ConditionSettings;
 
 /** What a rule makes of a record: a type of event, an item, the removal of one, or nothing. */
@@ -87,7 +87,7 @@ export const RULE_RESULTS: readonly RuleResult[] = [...keysOf(EVENT_FIELDS), "it
 export interface RuleSettings {
   /** What messages call it. @default {its place} */
   readonly name?: string | undefined;
-  /** What it is about, by path; all of it must hold. */
+  /** Tests by path, all of which must hold. */
   readonly when?: Readonly<Record<string, ConditionSpec>> | undefined;
   /** What a record becomes. */
   readonly as: RuleResult | undefined;
@@ -105,7 +105,7 @@ export interface RuleSettings {
 
 /** How records of a source are mapped. */
 export interface MappingSettings {
-  /** Where the record is within what came: the first of these paths that is there; a list holds several. */
+  /** Where the record is in the message: the first of these paths that exists. A list there holds several records. */
   readonly record?: readonly string[] | undefined;
   /** Paths of texts that are JSON, or base64 of it. */
   readonly parse?: readonly string[] | undefined;

@@ -22,7 +22,7 @@ export interface ConfiguredNames {
   readonly contextFields: readonly string[];
 }
 
-/** Most names that are told. */
+/** Most names that are reported. */
 const MAX_TOLD = 100;
 /** Most names that are compared with those of features; names after that are not looked at. */
 const MAX_COMPARED = 1000;
@@ -51,14 +51,14 @@ export class NameCheck {
   readonly #near = new Map<string, string | undefined>();
   readonly #told = new Set<string>();
 
-  /** Begins with nothing told. @param compare finds the name that is near to another */
+  /** Has reported nothing yet. @param compare finds the known name most like another */
   constructor(known: ConfiguredNames, compare = nearName) {
     this.#known = known;
     this.#compare = compare;
     this.#actions = new Set(known.actions);
   }
 
-  /** Sentences about the names of a record that are unknown and were not told. */
+  /** Sentences about unknown names in a record that were not reported yet. */
   see(own: OwnRecord): readonly string[] {
     if (this.#told.size >= MAX_TOLD) return [];
     if (own.kind === "item") return own.isRemoved ? [] : this.#item(own.item);

@@ -31,7 +31,7 @@ type Head = "record" | "element" | "index" | "meta";
 /**
  * Compiles a path.
  *
- * @throws SyntaxError when it is none
+ * @throws SyntaxError when it is malformed
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export function compilePath(text: string): Path {
   return { read: readerOf(head, steps), isOfElement: head === "element" || head === "index" };
 }
 
-/** The steps of a path, without what it begins at. @throws SyntaxError when it is none */
+/** The steps of a path, without its start. @throws SyntaxError when it is malformed */
 export function stepsOf(path: string): readonly Step[] {
   return parse(path).steps;
 }

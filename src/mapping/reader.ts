@@ -1,5 +1,5 @@
 /**
- * Readers of values: where each comes from and what is made of it, compiled once.
+ * Readers of values: where each comes from and how it is converted, compiled once.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { MappingError, placed } from "./mapping_error.ts";
 import { compilePath } from "./path.ts";
 import { Misfit, type Reader, type Scope } from "./scope.ts";
 
-/** Compiles an expression into a function of a value. @throws SyntaxError when it is none, or may run without bounds */
+/** Compiles an expression into a function of a value. @throws SyntaxError when it is malformed, or may run without bounds */
 export type ExpressionCompiler = (expression: string) => (value: unknown) => unknown;
 
 /** A compiled value. */

@@ -1,5 +1,5 @@
 /**
- * What a rule of a mapping reads from: a record of another system, and what is known of it besides.
+ * What a rule of a mapping reads from: a record of another system, with its metadata.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Violation } from "../events/rejected.ts";
 
 /** What is known of a record beside its content; paths reach it by `$`: `$time`, `$headers.ce_type`. */
 export interface RecordMeta {
-  /** When it was written, milliseconds since the epoch; the time of what is mapped, where no rule says another. */
+  /** When it was written, milliseconds since the epoch: the time of mapped events without another. */
   readonly time?: number | undefined;
   /** Its key. */
   readonly key?: string | null | undefined;
@@ -29,10 +29,10 @@ export interface Scope {
   readonly meta: RecordMeta;
 }
 
-/** Reads a value; `undefined` when there is none. Throws a {@linkcode Misfit}. */
+/** Reads a value; returns `undefined` for a missing one. Throws a {@linkcode Misfit}. */
 export type Reader = (scope: Scope) => unknown;
 
-/** Thrown by readers at a value that they cannot take. Not an `Error`: bad records may be many, and nobody reads a stack. */
+/** Thrown by readers at a value that they cannot convert. Not an `Error`, whose stack would cost time for each bad record. */
 export class Misfit {
   /** What is wrong. */
   readonly violation: Violation;

@@ -13,7 +13,7 @@ import type { SurveyedField } from "./survey.ts";
 export interface Suggestion {
   /** The mapping; without rules when there is no user or no item. */
   readonly mapping: MappingSettings;
-  /** What whoever knows the data has to say, one sentence each. */
+  /** What only somebody who knows the data can tell, one sentence each. */
   readonly open: readonly string[];
 }
 
@@ -45,7 +45,7 @@ const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
 ];
 /** Words for lists that were shown. */
 const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|served|render|plp/;
-/** Words for lists of what was bought. */
+/** Words for lists of bought items. */
 const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
 /** Most kinds of records that are looked at one by one. */
 const MAX_KINDS = 50;
@@ -109,7 +109,7 @@ export function suggest(fields: readonly SurveyedField[], records: number): Sugg
   return { mapping: { ...(parse.length > 0 && { parse }), rules }, open };
 }
 
-/** What fields may be; `undefined` = there is no user or no item. @param open gets what is not known */
+/** What fields may be; `undefined` = there is no user or no item. @param open receives open questions */
 function rolesOf(fields: readonly SurveyedField[], records: number, open: string[]): Roles | undefined {
   const scalars = fields.filter(({ types }) =>
     !["list", "flag", "json"].some((type) => types.includes(type))

@@ -48,7 +48,7 @@ interface Mutable {
   times: number;
 }
 
-/** Surveys records; what is no object has no fields. Time and memory are bounded by their number. */
+/** Surveys records; only objects have fields. Time and memory are bounded by the number of records. */
 export function survey(records: readonly unknown[]): readonly SurveyedField[] {
   const fields = new Map<string, Mutable>();
   for (const [i, record] of records.entries()) {

@@ -9,7 +9,7 @@ import { type ParsedJson, parseJson } from "../events/json.ts";
 /** Base64, of either alphabet, of a text that begins with a brace or a bracket. JSON itself begins with neither letter. */
 const BASE64 = /^[eW][\w+/-]+={0,2}$/;
 
-/** Parses a text. @param what it is, for the reason */
+/** Parses a text. @param what names it in the reason */
 export function parseTextJson(text: string, what: string): ParsedJson {
   return parseJson(bytesIn(text) ?? new TextEncoder().encode(text), what, { keepsLongs: true });
 }

@@ -75,7 +75,7 @@ export class ErasedUsers {
     return changed;
   }
 
-  /** Takes a record in, in place of an earlier one of its key. @throws SyntaxError when it is none */
+  /** Restores a record, in place of an earlier one of its key. @throws SyntaxError when it is malformed */
   restore(key: string, record: Uint8Array): void {
     const entries = decode(record);
     if (key === ERASED_KEY) this.#newest = new Map(entries);
@@ -83,7 +83,7 @@ export class ErasedUsers {
     for (const [hash, time] of entries) this.#remember(hash, time);
   }
 
-  /** Takes over a record of another partition, or generation. @throws SyntaxError when it is none */
+  /** Adds the users of a record of another partition or generation. @throws SyntaxError when it is malformed */
   carry(record: Uint8Array): void {
     for (const [hash, time] of decode(record)) this.#note(hash, time);
   }

@@ -17,12 +17,12 @@ export class RowOrder {
   readonly #older = [0];
   readonly #newer = [0];
 
-  /** The row that was put first; {@linkcode NO_ROW} = there is none. */
+  /** The row that was put first; {@linkcode NO_ROW} if empty. */
   get oldest(): number {
     return this.#newer[0]! - 1;
   }
 
-  /** The row that was put last; {@linkcode NO_ROW} = there is none. */
+  /** The row that was put last; {@linkcode NO_ROW} if empty. */
   get newest(): number {
     return this.#older[0]! - 1;
   }

@@ -44,7 +44,7 @@ const FORMAT = 11;
 const WITH_FORMER = 12;
 /** The format of users whose lists are given. */
 const WITH_LISTED = 13;
-/** @internal The format of users who are aliases of others. */
+/** @internal The format of users with aliases. */
 export const WITH_ALIASES = 14;
 /** Formats of users. */
 export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_ALIASES };

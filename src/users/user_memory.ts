@@ -45,7 +45,7 @@ export class UserMemory {
     return this.#users;
   }
 
-  /** The most recently active users, at most so many, least recently active first. */
+  /** The `most` most recently active users, least recently active first. */
   newest(most: number): UserState[] {
     const users: UserState[] = [];
     for (
@@ -63,7 +63,7 @@ export class UserMemory {
     return this.#bytes;
   }
 
-  /** Returns the user of an id, a new one if there is none, and makes them the most recently active. */
+  /** Returns the user of an id, a new one if unknown, and makes them the most recently active. */
   activate(id: string): UserState {
     const known = this.#users.get(id);
     if (known === undefined) return this.#add(createUser(id, this.#sequences));
@@ -132,7 +132,7 @@ export class UserMemory {
   /** Adds the most recently active user. */
   #add(user: UserState): UserState {
     this.#users.set(user.id, user);
-    // Rows are given out in order, so this has no holes but those of users who are viewed.
+    // Rows are allocated in order, so the only holes are those of viewed users.
     while (this.#byRow.length <= user.row) this.#byRow.push(undefined);
     this.#byRow[user.row] = user;
     this.#active.put(user.row);

@@ -125,7 +125,7 @@ export function createRecurrent(row: number): RecurrentState {
   return { row, hidden: NONE, anchor: null, hiddenVersion: 0, hiddenStart: 0 };
 }
 
-/** Forgets the behaviours that the user's sequence has given away, and what was computed from them. */
+/** Forgets everything computed from behaviours that the user's sequence no longer has. */
 export function clearBehaviours(user: UserState): void {
   Object.assign(user, createRecurrent(user.row), {
     variants: NO_VARIANTS,

@@ -1,5 +1,5 @@
 /**
- * What the doors share: they answer the HTTP calls of other systems.
+ * What the doors share.
  *
  * @module
  */
@@ -114,7 +114,7 @@ export async function ask(
   return JSON.parse(new TextDecoder().decode(answer));
 }
 
-/** The list for an unknown user: not logged, and shown to nobody. */
+/** The list for an unknown user: not logged, and not counted as shown. */
 export function askForNobody(context: ApiContext, asked: Asked): Preview {
   const [task] = context.service?.tasks.values() ?? [];
   if (task === undefined) {
@@ -123,7 +123,7 @@ export function askForNobody(context: ApiContext, asked: Asked): Preview {
   return task.state.previewNobody(requestOf(NOBODY, asked, timeOf(task)));
 }
 
-/** The list for a user, or an unknown one: not logged, and shown to nobody. */
+/** The list for a user, known or not: not logged, and not counted as shown. */
 export async function askSilently(context: ApiContext, user: string, asked: Asked): Promise<Preview> {
   const task = await freshTask(context, user);
   const event = requestOf(user, asked, timeOf(task));
@@ -149,7 +149,7 @@ function timeOf({ state }: Task): number {
 /** Makes a request. @throws Problem `bad-parameter` when it is invalid */
 function requestOf(user: string, asked: Asked, time: number, id: string = crypto.randomUUID()): RequestEvent {
   const event: RequestEvent = { type: "request", user, request: id, time, ...asked };
-  // Without any event yet, the time is 0, which the client cannot help.
+  // Before the first event the time is 0, for which the client is not to blame.
   const checked = checkEventFields(time < MIN_TIME_MS ? { ...event, time: MIN_TIME_MS } : event);
   if (!checked.ok) throw new Problem("bad-parameter", checked.reason);
   return event;

@@ -18,14 +18,14 @@ const PARTS: Readonly<Record<string, string>> = {
   type: "The type",
 };
 
-/** Makes an endpoint: method and path, id without its prefix, and what is its own. */
+/** Makes an endpoint from method and path, its id without prefix, and properties of its own. */
 export type MakeEndpoint = (
   route: `${Endpoint["method"]} ${string}`,
   id: string,
   own: Partial<Endpoint> & Pick<Endpoint, "summary" | "handle">,
 ) => Endpoint;
 
-/** Makes endpoints that share some properties; an endpoint's own go before. */
+/** Makes endpoints that share some properties; an endpoint's own win. */
 export function sharing(shared: Pick<Endpoint, "scope"> & Partial<Endpoint>): MakeEndpoint {
   return (route, id, own) => {
     const [method, path = ""] = route.split(" ") as [Endpoint["method"], string]; // as its type says
@@ -36,12 +36,12 @@ export function sharing(shared: Pick<Endpoint, "scope"> & Partial<Endpoint>): Ma
   };
 }
 
-/** A body of JSON: one object, or a list of them, too. */
+/** A body of JSON: one object. @param many whether it may also be a list */
 export function jsonBody(schema: NamedSchema, many = false): EndpointBody {
   return { kinds: ["json"], schema, many };
 }
 
-/** How many entries a call asks for, and how many it leaves out at the top. @throws Problem `bad-parameter` */
+/** How many entries a call asks for, and how many it skips. @throws Problem `bad-parameter` */
 export function rangeOf(call: Call): { readonly n: number; readonly offset: number } {
   const query = queryOf(call);
   return { n: numberIn(query, "n", DEFAULT_N), offset: numberIn(query, "offset", 0) };

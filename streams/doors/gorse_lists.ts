@@ -1,5 +1,5 @@
 /**
- * Gorse's calls that recommend: to a user, to a session, what is new, popular, or goes with an item.
+ * Gorse's calls that recommend: to a user, to a session, new, popular or similar items.
  *
  * @module
  */
@@ -68,7 +68,7 @@ export function gorseLists(
       "user-id": { about: "Leave out what this user had", schema: TEXT },
     },
   });
-  /** The same list for all, or without what a user had. */
+  /** A list for everybody, or without the items that a user had. */
   const listed = (asked: (call: Call) => Asked, scoreOf = modelScore) => async (call: Call) => {
     const { n, offset } = rangeOf(call);
     if (n === 0) return Response.json([]);
@@ -138,7 +138,7 @@ export function gorseLists(
   ];
 }
 
-/** Names of lists for all, and the lists of ours they are. */
+/** Our lists by Gorse's names. */
 const LISTS: ReadonlyMap<string, "popular" | "trending" | "new"> = new Map([
   ["popular", "popular"],
   ["trending", "trending"],
@@ -155,9 +155,9 @@ async function recommend(context: ApiContext, call: Call, readTypes: readonly st
   if (n === 0) return Response.json([]);
   const answer = await ask(context, user, { count: countOf(n, offset), filter: categoriesOf(call) });
   const items = answer.items.slice(offset);
-  // The task takes all of it for shown.
+  // The task counts the whole answer as shown, including skipped items.
   if (offset > 0) await take(context, impressionRecords(context, answer, items.map(({ item }) => item)));
-  // A read type says no more than that.
+  // Feedback of a read type says only that the item was shown.
   if (writeBack !== "" && !readTypes.includes(writeBack)) {
     const feedback = mapAll(context, items, ({ item }) => ({
       events: [{
@@ -208,7 +208,7 @@ async function sessionRecommend(
   return Response.json(modelScore(context, askForNobody(context, event)).slice(offset));
 }
 
-/** How many feedbacks of a session count, newest first. */
+/** The newest feedbacks of a session that count. */
 const SESSION = 100;
 
 type Score = { readonly Id: string; readonly Score: number };

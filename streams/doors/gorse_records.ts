@@ -33,7 +33,7 @@ export function gorseItem(item: ItemRecord): JsonObject {
   };
 }
 
-/** The newest behaviours of a user as feedback: one for each type and item, in the order of the first. */
+/** The newest behaviours of a user as feedback: one per type and item, ordered by the first of each. */
 export function gorseFeedback({ id, row }: UserState, { state }: Task): readonly JsonObject[] {
   const { sequences, catalogue } = state;
   const feedback = new Map<string, Record<string, unknown>>();
@@ -68,7 +68,7 @@ export function inPlaceOf(before: ItemRecord | undefined, item: ItemRecord, aske
     : Object.assign(moved, { timestamp: text });
 }
 
-/** Labels that came as a list come out as one. */
+/** Labels that were given as a list are returned as one. */
 function labelsOf(attributes: Attributes): unknown {
   const names = Object.keys(attributes);
   if (names.length === 0) return null;

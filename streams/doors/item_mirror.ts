@@ -1,6 +1,6 @@
 /**
- * The catalogue on the log, for calls that change a part of an item or read one back. Only processes that get such calls
- * hold it: the records of all items, as bytes.
+ * The catalogue on the log, for calls that change a part of an item or read one back: the records of all items, as bytes.
+ * It is read at the first such call.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export class ItemMirror {
   readonly #records = new Map<string, Uint8Array>();
   #sorted: readonly string[] | null = null;
   #next = 0;
-  /** All reads and changes come one after the other. */
+  /** Serialises reads and changes. */
   readonly #turns = new InTurn();
 
   /** Starts empty, and reads the log at the first call. */

@@ -136,7 +136,7 @@ async function features(
     : await askSilently(context, user, asked);
   const steps = explain(serving, list);
   let step = steps.next();
-  for (; !step.done; step = steps.next()) await turn(); // other requests get their turn
+  for (; !step.done; step = steps.next()) await turn(); // lets other requests in
   return new Map(step.value.map(({ item, logit, prior, effects }) => [item, [
     { name: "logit", value: logit },
     { name: "prior", value: prior },
@@ -155,7 +155,7 @@ function valuesOf(bytes: Uint8Array, maxEntries: number): readonly unknown[] {
   return lines.map((line) => {
     const parsed = line.rejected ?? parseJson(line.bytes, "line");
     if (parsed.ok) return parsed.value;
-    // A body of one broken line: the error of the whole is the better one.
+    // For a body of a single line, the error of the whole body is more precise.
     throw new Problem("bad-body", lines.length === 1 ? whole.reason : parsed.reason, {
       more: { reasonCode: parsed.code },
     });

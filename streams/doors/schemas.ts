@@ -1,5 +1,5 @@
 /**
- * Bodies of the doors. Further fields of the other systems are let in.
+ * Schemas of the doors' bodies, which may have further fields of the other systems.
  *
  * @module
  */
@@ -48,7 +48,7 @@ const ranking = z.looseObject({
 });
 
 const event = { id, timestamp, fields: fields.nullish() };
-/** Whose an event is: a user's, or a session's. */
+/** The owner of an event: a user or a session. */
 const SOMEBODY = [{ user: id, session: id.nullish() }, { user: z.null().optional(), session: id }];
 
 /** Schemas of the doors by name. */

@@ -1,5 +1,5 @@
 /**
- * A topic of another system that is fed in: what its records become, and how far behind it is.
+ * A topic of another system that is fed in: maps its records, and tells how far behind it is.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export interface SourceLag {
   readonly lagMs: number;
 }
 
-/** A record, and what becomes of it. */
+/** A record, and the events and items that it becomes. */
 interface Head extends HeldRecord {
   /** When it came, milliseconds since the epoch: no later than it was read. */
   readonly came: number;
@@ -167,7 +167,7 @@ export class FollowedTopic {
     });
   }
 
-  /** What a head becomes: records to append. */
+  /** Turns a head into the records to append. */
   take({ record, came, adapted }: Head): readonly NewRecord[] {
     if (adapted === null) return [];
     if (!adapted.ok) return [this.#reject(record, adapted, came)];
@@ -207,7 +207,7 @@ export class FollowedTopic {
     const came = Math.min(record.time < MIN_TIME_MS ? Infinity : record.time, read.time);
     const cameAt = read.at - (read.time - came);
     const adapted = value && this.#adapter.adapt(value, { topic, key, headers, time: clamp(record.time) });
-    // What has no time goes as soon as it is first of its partition.
+    // A record without a time goes as soon as it is the first of its partition.
     const times = adapted?.ok ? adapted.records.map(timeOf) : [];
     const time = times.length === 0 ? -Infinity : times.reduce((least, each) => Math.min(least, each), came);
     return { record, came, cameAt, adapted, time };
@@ -232,7 +232,7 @@ export class FollowedTopic {
   }
 }
 
-/** What makes events of the records of a format. */
+/** The adapter of a format. */
 export function adapterOf(format: JsonFormat | RecordAdapter): RecordAdapter {
   return typeof format === "string" ? formatAdapter(format) : format;
 }
@@ -247,7 +247,7 @@ function sizeOf(headers: Readonly<Record<string, string>>): number {
   return Object.entries(headers).reduce((size, [name, value]) => size + name.length + value.length, 0);
 }
 
-/** A record becomes so many events that each have so much of it. */
+/** The rejection of a record whose many events each repeat a large part of it. */
 function rejectWide(records: number): Rejected {
   const wanted = `events and items of ${MAX_MAPPED_BYTES} bytes at most`;
   return reject("too-large", `Cannot map the record to ${wanted}: the ${records} that it has are larger`);

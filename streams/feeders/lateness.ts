@@ -1,6 +1,6 @@
 /**
- * Tells what of a source comes too late. What is newest is believed as a task believes its clock (`EventClock`): a wrong
- * clock, or one record of another year, makes nothing else late.
+ * Decides which events of a source come too late. The newest time is established as a task's clock is (`EventClock`), so
+ * that one wrong clock, or one record of another year, makes nothing else late.
  *
  * @module
  */

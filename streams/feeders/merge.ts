@@ -1,5 +1,5 @@
 /**
- * Merges partitions by the time of their records, with bounded waiting. Pure: who reads and waits is the feeder.
+ * Merges partitions by the time of their records, with bounded waiting. Pure: the feeder reads and waits.
  *
  * A partition that holds records is never passed by a later one, however old they are, so that what is read from the past
  * is merged exactly. A partition that was read to its end is waited for, `waitMs` from the arrival of the first of the
@@ -13,14 +13,14 @@
  * ```
  *
  * So the merge is the sort when the records of each partition are in order and each can be read within `waitMs` of its
- * time; and no record waits for longer than `waitMs` from its arrival, whoever is idle or lags behind.
+ * time; and no record waits for longer than `waitMs` from its arrival, however idle or late other partitions are.
  *
  * @module
  */
 
 /** The next record of a partition. */
 export interface MergeHead {
-  /** Its time, milliseconds; −∞ = it has none, and waits for nobody. */
+  /** Its time, milliseconds; −∞ = it has none, and does not wait. */
   readonly time: number;
   /** When it came, by a clock in milliseconds that never goes back. */
   readonly cameAt: number;

@@ -1,6 +1,6 @@
 /**
- * A look at the newest rejected records that costs the same whatever stands on the topic, for a thread that answers
- * others meanwhile.
+ * Looks at the newest rejected records at a bounded cost, whatever is on the topic, in a thread that serves others
+ * meanwhile.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
   Replayed,
 } from "./rejected_records.ts";
 
-/** How much is looked at, of all partitions together. */
+/** Limits of a look, for all partitions together. */
 export interface LookLimits {
   /** Most offsets. */
   readonly records: number;

@@ -1,5 +1,5 @@
 /**
- * What stands on the topic of rejected records: listed, counted by reason, one looked at.
+ * Reads the topic of rejected records: all, counts by reason, or a single one.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface RejectedRecord {
   readonly rejection: Rejection;
 }
 
-/** Which records are meant; those for which all that is said holds. */
+/** Selects rejected records by all the given fields. */
 export interface RejectedFilter {
   /** Code of the reason. */
   readonly code?: string | undefined;
@@ -49,7 +49,7 @@ export interface RejectedCount {
   readonly newest: RejectedRecord;
 }
 
-/** Most reasons that are told apart. */
+/** Most reasons that are counted separately. */
 const MAX_REASONS = 1000;
 
 /** The name under which a source's rejected records are replayed. */
@@ -80,7 +80,7 @@ export async function* readRejected(
   }
 }
 
-/** Knows what was replayed, as of when a source is first asked for. */
+/** Knows which records were replayed, as of the first look-up of their source. */
 export class Replayed {
   readonly #log: Log;
   readonly #topics: Topics;
@@ -126,7 +126,7 @@ export async function countRejected(
   }).toSorted((a, b) => b.count - a.count);
 }
 
-/** The record at a place of the topic; `null` when there is none that is a rejection. */
+/** The rejection at a place of the topic; `null` if there is none. */
 export async function rejectedAt(
   log: Log,
   topics: Topics,
@@ -142,25 +142,25 @@ export async function rejectedAt(
   return record?.offset === offset ? decodeRejected(record) : null;
 }
 
-/** Topic or file where it stood. */
+/** The topic or file that had the record. */
 export function placeName(rejection: Rejection): string {
   return "file" in rejection ? rejection.file : rejection.topic;
 }
 
-/** Where it stood, in full. */
+/** The exact place of the record. */
 export function placeOf(rejection: Rejection): string {
   if ("file" in rejection) return `${rejection.file}:${rejection.line}`;
   return `${rejection.topic}/${rejection.partition}@${rejection.offset}`;
 }
 
-/** Whether a rejection is meant. */
+/** Whether a filter selects a rejection. */
 export function holds({ code, source, from }: RejectedFilter, rejection: Rejection): boolean {
   return (code === undefined || rejection.code === code) &&
     (source === undefined || rejection.source === source) &&
     (from === undefined || placeName(rejection) === from);
 }
 
-/** A record of the topic; `null` when another program has put something else there. */
+/** A record of the topic; `null` if another program wrote it. */
 export function decodeRejected(
   { partition, offset, time, key, headers, value }: LogRecord,
 ): RejectedRecord | null {

@@ -1,8 +1,8 @@
 /**
- * Takes rejected records of a source once more, after its mapping was mended.
+ * Replays the rejected records of a source after its mapping was fixed.
  *
- * Each is taken once: what it becomes and the position on the topic of rejected records are one commit. What is rejected
- * again is put there again, behind what this replay reads, so that the next one finds it.
+ * Each is replayed once: its events and the position on the topic of rejected records are one commit. A record that is
+ * rejected again is appended to the topic, beyond the end of this replay, so that the next one finds it.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export interface ReplayRejectedOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** Takes the rejected records of a source up to the end of the topic now. */
+/** Replays the rejected records of a source up to the present end of the topic. */
 export async function replayRejected(
   log: Log,
   topics: Topics,
@@ -73,7 +73,7 @@ export async function replayRejected(
   for (const [partition, end] of ends.entries()) {
     const { start } = await log.bounds(topics.rejected, partition);
     for await (const record of readAll(log, topics.rejected, partition, Math.max(start, next[partition]!))) {
-      if (record.offset >= end) break; // what this replay has rejected again
+      if (record.offset >= end) break; // rejected again by this replay
       next[partition] = record.offset + 1;
       const outcome = await again(record, topics, adapter, { from, now: now() });
       if (outcome !== null) {
@@ -96,7 +96,7 @@ interface Outcome {
   readonly records: readonly NewRecord[];
 }
 
-/** What a rejected record becomes now; `null` when it is of another source. */
+/** Maps a rejected record anew; `null` if it is of another source. */
 async function again(
   record: LogRecord,
   topics: Topics,

@@ -14,12 +14,12 @@ const logger = getLogger(["meander", "feeder"]);
 const MAX_RECORDS = 1000;
 
 /**
- * Records behind the next one that are looked at: where most of them are older, its clock is ahead, and it holds up no more
- * than these. What is late among them is in the minority.
+ * Records after the next one that are compared with it: if most of them are older, the next one's clock is ahead, and it
+ * must not hold them up. A few late ones among them do not matter.
  */
 const LOOKED_AT = 7;
 
-/** A record, and what it is to the merge. */
+/** A record as the merge sees it. */
 export interface HeldRecord extends MergeHead {
   readonly record: LogRecord;
 }
@@ -41,7 +41,7 @@ export interface SourcePartitionOptions<Head extends HeldRecord> {
   readonly now: () => number;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
-  /** What a record is to the merge. */
+  /** Makes the head of a record. */
   readonly headOf: (record: LogRecord, read: ReadTime) => Head | Promise<Head>;
 }
 
@@ -53,7 +53,7 @@ export interface ReadTime {
   readonly time: number;
 }
 
-/** The error of a read, which passes where a topic is not what it was: who looks again is told what became of it. */
+/** A failed read of a topic that has changed becomes an error that passes: a later check tells what happened to the topic. */
 export function whileThere(error: unknown, place: string): unknown {
   const isGone = error instanceof RangeError ||
     error instanceof LogError && ["unknown-topic", "unknown-partition"].includes(error.code);
@@ -70,7 +70,7 @@ export class SourcePartition<Head extends HeldRecord> implements MergePartition 
   readonly #options: SourcePartitionOptions<Head>;
   /** The next records, as the merge sees them; the first is the next. */
   readonly #held: Head[] = [];
-  /** Records that were read; those from `#at` on follow what is held. */
+  /** Records that were read; those from `#at` on follow the held ones. */
   #read: readonly LogRecord[] = [];
   #at = 0;
   #readTime: ReadTime = { at: -Infinity, time: -Infinity };

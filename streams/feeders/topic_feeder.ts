@@ -36,7 +36,7 @@ export interface TopicFeederOptions {
   readonly now?: () => number;
   /** A clock in milliseconds that never goes back. @default {performance.now} */
   readonly clock?: () => number;
-  /** Lets others have the thread, after so many milliseconds of work. @default {they wait for the whole batch} */
+  /** Yields the thread; told the milliseconds of work since the last time. @default {others wait for the whole batch} */
   readonly giveWay?: (workedMs: number) => Promise<void>;
 }
 
@@ -256,7 +256,7 @@ export class TopicFeeder implements AsyncDisposable {
   }
 
   async #commit(records: readonly NewRecord[]): Promise<void> {
-    this.#isBroken = true; // what was taken would be passed over
+    this.#isBroken = true; // if it fails, the records that were taken would be skipped
     await this.#writer.commit({
       records: [...records, ...this.#topics.map(({ position }) => position)],
       group: this.#group,

@@ -55,7 +55,7 @@ export interface ApiContext {
   readonly isStopping: () => boolean;
   /** Sources of the configuration, by name. @default {none} */
   readonly sources?: ReadonlyMap<string, RecordSource> | undefined;
-  /** Told of each event and item that callers send. @default {nothing} */
+  /** Notified of each event and item that callers send. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
   /** What is wrong with attributes that a filter asks for; `null` = nothing. @default {nothing} */
   readonly unknownAttribute?: ((names: readonly string[]) => Promise<string | null>) | undefined;

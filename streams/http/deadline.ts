@@ -52,7 +52,7 @@ const queues = new Map<number, Queue>();
 
 const logger = getLogger(["meander", "http"]);
 
-/** The value of a promise; `undefined` when it rejects or takes longer than so many milliseconds. */
+/** The value of a promise; `undefined` when it rejects or takes longer than `ms` milliseconds. */
 export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string): Promise<T | undefined> {
   try {
     return await within(promise, ms, () => new Error(`it is not there after ${ms} ms`));
@@ -62,7 +62,7 @@ export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string
   }
 }
 
-/** Like the promise, but rejects with `late()` after so many milliseconds; the work itself goes on. */
+/** Like the promise, but rejects with `late()` after `ms` milliseconds; the work itself continues. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   const queue = queues.get(ms) ?? new Queue(ms);
   queues.set(ms, queue);

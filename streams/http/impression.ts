@@ -1,5 +1,5 @@
 /**
- * Records what was really shown. Without it, a task assumes that its whole list was.
+ * Records the items that were really shown; without it, a task assumes the whole list was.
  *
  * @module
  */

@@ -44,7 +44,7 @@ export interface IntakeOptions {
   readonly now: number;
   /** Most entries of a body. */
   readonly maxEntries: number;
-  /** Told of each event and item. @default {nothing} */
+  /** Notified of each event and item. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
 }
 

@@ -32,11 +32,11 @@ export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 
 /** Receives measurements as they happen. Must not throw. */
 export interface MetricsListener {
-  /** A commit of a `task`, `learner`, `monitor` or `feeder` has succeeded after so many milliseconds. */
+  /** A commit of a `task`, `learner`, `monitor` or `feeder` has succeeded after `ms` milliseconds. */
   committed(role: string, ms: number, records: readonly NewRecord[]): void;
   /** A record was put on the topic of rejections. */
   rejected(rejection: Rejection): void;
-  /** A request over HTTP was answered after so many milliseconds. */
+  /** A request over HTTP was answered after `ms` milliseconds. */
   answered(ms: number): void;
   /** An entry of a body was rejected. */
   rejectedOverHttp(kind: "event" | "item", code: string, reason: string): void;

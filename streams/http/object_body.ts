@@ -1,5 +1,5 @@
 /**
- * Bodies that are one object. An unknown field is an error: a misspelt one would be ignored, and nobody would notice.
+ * Bodies that are one object. An unknown field is an error, since a misspelt one would silently be ignored.
  *
  * @module
  */

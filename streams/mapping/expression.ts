@@ -1,9 +1,9 @@
 /**
  * Expressions of JMESPath, for what paths cannot say: `contexts[?kind == 'product'] | [0].id`, `price * quantity`.
  *
- * An expression takes time in proportion to the record: it has no loops but over parts of what it is given, and what
- * would multiply those is refused: the root and variables within loops, long padding, texts joined by texts of the
- * record, many selections of the same thing.
+ * An expression takes time in proportion to the record: it loops only over parts of its input, and whatever would
+ * multiply those is refused: the root and variables within loops, long padding, texts joined by texts of the record,
+ * many selections of the same part.
  *
  * @module
  */
@@ -59,7 +59,7 @@ const FUNCTIONS: ReadonlySet<string> = new Set([
   ...["trim_left", "trim_right", "type", "upper", "values", "zip"],
 ]);
 
-/** A node of a syntax tree, as far as it matters here. */
+/** A node of a syntax tree. */
 interface Node {
   readonly type: string;
   readonly name?: string;
@@ -69,7 +69,7 @@ interface Node {
 /**
  * Compiles an expression; one that fails for a value has no value.
  *
- * @throws SyntaxError when it is none, or could take long
+ * @throws SyntaxError when it is malformed, or could take long
  *
  * @example
  * ```ts
@@ -108,7 +108,7 @@ export function compileExpression(expression: string): (value: unknown) => unkno
   };
 }
 
-/** How many times over the result may hold what the expression is given. @param refuse makes the error of a reason */
+/** How many copies of its input the result may hold. @param refuse makes the error of a reason */
 function growthOf(tree: Node, refuse: (why: string) => SyntaxError): number {
   let growth = 1;
   const visit = (node: Node): void => {

@@ -1,5 +1,5 @@
 /**
- * Records that are events and items of ours already.
+ * Records that already are events and items in our format.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import type { OwnRecord } from "../../src/events/own_record.ts";
 import { reject } from "../../src/events/rejected.ts";
 import { type MappedRecords, MAX_MAPPED } from "../../src/mapping/mapping.ts";
 
-/** Whether a value is meant as an item: an event has a type. */
+/** Whether a value is an item rather than an event, which has a type. */
 export function isOwnItem(value: unknown): value is ItemRecord {
   return typeof value === "object" && value !== null && !("type" in value) && "item" in value;
 }
 
-/** Takes a value, or a list of them, as it is; all of it or nothing. Does not throw. */
+/** Takes a value, or each of a list, as it is: all or none. Does not throw. */
 export function mapOwn(value: unknown): MappedRecords {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (values.length > MAX_MAPPED) {

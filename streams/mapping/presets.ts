@@ -1,5 +1,5 @@
 /**
- * Mappings for formats that many have, each a file of the same settings that a configuration has.
+ * Mappings of widespread formats, each a file of the settings that a source of the configuration has.
  *
  * @module
  */

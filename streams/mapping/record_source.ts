@@ -1,6 +1,6 @@
 /**
- * A source of the configuration, ready to take records: their bytes are read as a value, which a mapping makes events
- * and items of.
+ * A source of the configuration, compiled: it reads the bytes of a record as a value, which a mapping turns into events
+ * and items.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface RecordSource {
   readonly read: (bytes: Uint8Array) => ParsedJson;
   /** Whether its records are of our format. @default {false} */
   readonly isOwn?: boolean | undefined;
-  /** What a value that was read, or each of a list, becomes; all of it or nothing. Does not throw. */
+  /** Maps a value, or each of a list, to events and items: all or none. Does not throw. */
   readonly map: Mapping["map"];
 }
 
@@ -118,7 +118,7 @@ function checkStart(start: string): void {
   }
 }
 
-/** What the bytes of a record become. */
+/** Reads and maps the bytes of a record. */
 export function take(source: RecordSource, bytes: Uint8Array, meta: RecordMeta): MappedRecords {
   const parsed = source.read(bytes);
   return parsed.ok ? source.map(parsed.value, meta) : parsed;

@@ -1,5 +1,5 @@
 /**
- * Rows of text as records: a field is a text, and one that is empty is not there.
+ * Rows of text as records, whose fields are texts; empty ones count as missing.
  *
  * @module
  */

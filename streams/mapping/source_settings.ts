@@ -1,6 +1,6 @@
 /**
- * The section `sources` of the configuration: files, topics and callers of other systems, and what becomes of their
- * records.
+ * The section `sources` of the configuration: files, topics and callers of other systems, and how their records are
+ * mapped.
  *
  * @module
  */
@@ -28,13 +28,13 @@ export type RecordFormat = (typeof RECORD_FORMATS)[number];
 
 /** A source. */
 export interface SourceSettings extends MappingSettings {
-  /** The preset whose rules follow these, and whose other settings hold where there are none here. */
+  /** A preset: its rules follow those given here, and its other settings are defaults. */
   readonly preset?: PresetName | undefined;
   /** How the bytes of its records are read. @default {"json"} */
   readonly format?: RecordFormat | undefined;
   /** The registry whose schemas records name, where the format is `registry`. */
   readonly registry?: RegistrySettings | undefined;
-  /** The topic that `run` takes in by it. @default {none} */
+  /** The topic of it that `run` follows. @default {none} */
   readonly follow?: FollowSettings | undefined;
   /** Names of the fields of a row. @default {the header of the file} */
   readonly columns?: readonly string[] | undefined;

@@ -1,10 +1,10 @@
 /**
- * Where the reading of a topic begins that was never read.
+ * Where to begin with a topic that was never read.
  *
  * @module
  */
 
-/** Begins at the oldest record, behind the newest, at the first record of a time, or at an offset per partition. */
+/** The oldest record, the end, the first record of a time, or an offset per partition. */
 export type Start =
   | "earliest"
   | "latest"
@@ -13,10 +13,10 @@ export type Start =
   /** Offsets by partition; others begin at the oldest record. */
   | { readonly offsets: ReadonlyMap<number, number> };
 
-/** Where it begins when nobody says. */
+/** The default start. */
 export const DEFAULT_START = "earliest";
 
-/** What texts {@linkcode parseStart} takes, for people. */
+/** The texts that {@linkcode parseStart} takes, for people. */
 export const START_WORDS =
   "earliest, latest, a time (2026-11-01T00:00:00Z) or offsets by partition (0:1200,1:800)";
 

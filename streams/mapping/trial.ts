@@ -1,5 +1,5 @@
 /**
- * Tries a source on the first of its records: what each becomes, and what is missing.
+ * Tries a source on its first records: what each becomes, and what is missing.
  *
  * @module
  */
@@ -13,20 +13,20 @@ import { type RecordSource, take } from "./record_source.ts";
 /** A record to try. */
 export interface TriedRecord {
   readonly bytes: Uint8Array;
-  /** What else is known of it. */
+  /** Its metadata. */
   readonly meta: RecordMeta;
 }
 
-/** What became of the records. */
+/** The result of a trial. */
 export interface Trial {
-  /** What became of each. */
+  /** The outcome of each record. */
   readonly outcomes: readonly ({ readonly ok: true; readonly records: readonly OwnRecord[] } | Rejected)[];
   /** How many events of each type, items and removals there are. */
   readonly counts: ReadonlyMap<string, number>;
   /** Records that became nothing, and that were rejected. */
   readonly nothing: number;
   readonly rejected: number;
-  /** What is missing in what they became, one sentence each. */
+  /** What is missing in the events and items, one sentence each. */
   readonly missing: readonly string[];
 }
 

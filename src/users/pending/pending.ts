@@ -31,7 +31,7 @@ export interface Pending extends Omit<ListFeatures, "user" | "state"> {
   readonly request: string;
   /** Whether it was shown; a recommendation that was never confirmed as shown makes no sample. */
   readonly shown: boolean;
-  /** Whether it answered a request, and is no list of somebody else. @default {false} */
+  /** Whether it is our answer to a request, rather than a list of another system. @default {false} */
   readonly recommended?: boolean | undefined;
   /** Whether its labels are given, and it is kept for late clicks only. @default {false} */
   readonly settled?: boolean | undefined;

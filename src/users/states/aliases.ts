@@ -36,12 +36,12 @@ export function withAlias(aliases: readonly Alias[], alias: Alias): readonly Ali
   return all.toSpliced(Math.max(0, repeated), 1);
 }
 
-/** The alias that owns what was done at a time; `undefined` = the user does. */
+/** The alias that owns behaviours of a time; `undefined` = the user does. */
 export function aliasAt(aliases: readonly Alias[], time: number): Alias | undefined {
   return aliases.find(({ until }) => until >= time);
 }
 
-/** The alias that owns what was handed over at a time. */
+/** The alias that owns what was handed over to the user at a time. */
 export function aliasAfter(aliases: readonly Alias[], time: number): Alias | undefined {
   return aliases.find(({ until }) => until > time);
 }

@@ -1,5 +1,5 @@
 /**
- * Problems of unknown ids, with a remedy.
+ * The problem of unknown ids, with a remedy.
  *
  * @module
  */

@@ -19,7 +19,7 @@ export type Door = (typeof DOORS)[number];
 
 /** How the HTTP server behaves. docs/reference/configuration.md lists every key. */
 export interface HttpSettings extends HttpLimits {
-  /** API keys; without any, everyone is let in. @default {[]} */
+  /** API keys; without any, access is open. @default {[]} */
   readonly keys?: readonly ApiKey[] | undefined;
   /** Rate limit per key, or per address where there are no keys. @default {none} */
   readonly rateLimit?: RateLimit | undefined;

@@ -1,6 +1,5 @@
 /**
- * Whether a filter asks for attributes that there are: one that no item has would let nothing through, or everything,
- * and nobody would be told why.
+ * Checks that the attributes of a filter exist: one that no item has would silently let nothing through, or everything.
  *
  * @module
  */
@@ -11,7 +10,7 @@ import type { Catalogue } from "../../../src/items/catalogue.ts";
 /** What of a catalogue the check needs. */
 export type AttributeCatalogue = Pick<Catalogue, "items" | "size" | "schema">;
 
-/** How long what was found in the catalogue is believed to be all, milliseconds. */
+/** How long the attributes found in the catalogue count as all, milliseconds. */
 const BELIEVED_MS = 1000;
 /** Most names that are remembered; beyond that nothing is known to be absent. */
 const MAX_NAMES = 1000;
@@ -26,7 +25,7 @@ export class AttributeCheck {
   readonly #present = new Set<string>();
   #lookedAt = -Infinity;
 
-  /** Checks against a catalogue; `undefined` = there is none here, and all are taken. */
+  /** Checks against a catalogue; without one (`undefined`), every attribute is accepted. */
   constructor(catalogue: () => AttributeCatalogue | undefined, clock: () => number) {
     this.#catalogue = catalogue;
     this.#clock = clock;

@@ -11,7 +11,7 @@ import type { ApiContext } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
 
-/** What a look costs at most, whoever fills the topic. */
+/** Bounds the cost of a look, however much is on the topic. */
 const LIMITS = { records: 4000, bytes: 8 << 20 };
 /** Newest records that are given. */
 const GIVEN = 50;

@@ -31,7 +31,7 @@ export interface Inspection {
 }
 
 /**
- * The mean of users' panels, value by value, over users who have panels; `null` if nobody has.
+ * The mean of users' panels, value by value, over users who have panels; `null` if there are none.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The pair head: orders the best candidates of retrieval once more, by what is known of each pair of a behaviour and
+ * The pair head: reorders the best candidates of retrieval by features of each pair of a behaviour and
  * a candidate. It sees counts, never ids, so some 1,400 weights are enough and it pays from the first thousands of
  * behaviours on.
  *
@@ -63,7 +63,7 @@ export interface PairHeadInput {
   readonly scores: Float32Array;
 }
 
-/** Scores lists, and learns from what was taken of them. */
+/** Scores lists, and learns from the item that was taken. */
 export class PairHead {
   /** The weights; training writes into them. */
   readonly parameters: Parameters;
