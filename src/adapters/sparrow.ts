@@ -15,14 +15,13 @@ import { yearAttributes } from "./movielens.ts";
 export const MOVIE_COLUMNS = ["movieId", "title", "genres"] as const;
 
 /** Columns of a file of samples. */
-export const SAMPLE_COLUMNS: readonly string[] = [
-  ...["movieId", "userId", "rating", "timestamp", "label", "releaseYear"],
-  ...["movieGenre1", "movieGenre2", "movieGenre3"],
-  ...["movieRatingCount", "movieAvgRating", "movieRatingStddev"],
-  ...["userRatedMovie1", "userRatedMovie2", "userRatedMovie3", "userRatedMovie4", "userRatedMovie5"],
-  ...["userRatingCount", "userAvgReleaseYear", "userReleaseYearStddev", "userAvgRating", "userRatingStddev"],
-  ...["userGenre1", "userGenre2", "userGenre3", "userGenre4", "userGenre5"],
-];
+export const SAMPLE_COLUMNS: readonly string[] = (
+  "movieId userId rating timestamp label releaseYear movieGenre1 movieGenre2 movieGenre3 " +
+  "movieRatingCount movieAvgRating movieRatingStddev " +
+  "userRatedMovie1 userRatedMovie2 userRatedMovie3 userRatedMovie4 userRatedMovie5 " +
+  "userRatingCount userAvgReleaseYear userReleaseYearStddev userAvgRating userRatingStddev " +
+  "userGenre1 userGenre2 userGenre3 userGenre4 userGenre5"
+).split(" ");
 
 /** A row of samples, typed. */
 export interface SparrowSample {

@@ -24,39 +24,16 @@ const PACKAGE = "meander";
 
 /** Fields by type, in the order of their numbers in Protobuf from 1: add names at the end, and remove none. */
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {
-  Recommendation: [
-    ...["request", "user", "time", "items", "model", "version", "orderedBy", "scoreKind", "modelShare"],
-    ...[
-      "stateVersion",
-      "experiment",
-      "variant",
-      "exposures",
-      "shadows",
-      "others",
-      "empty",
-      "degraded",
-      "tookMicros",
-    ],
-  ],
+  Recommendation: (
+    "request user time items model version orderedBy scoreKind modelShare stateVersion experiment variant exposures " +
+    "shadows others empty degraded tookMicros"
+  ).split(" "),
   RecommendationItems: ["item", "score", "position", "propensity", "source", "team"],
   RecommendationExposures: ["experiment", "variant"],
   RecommendationShadows: ["variant", "model", "version", "items"],
   RecommendationShadowsItems: ["item", "score"],
   RecommendationOthers: ["item", "score"],
-  Sample: [
-    ...[
-      "request",
-      "user",
-      "time",
-      "closedTime",
-      "purpose",
-      "model",
-      "version",
-      "exposures",
-      "items",
-      "history",
-    ],
-  ],
+  Sample: "request user time closedTime purpose model version exposures items history".split(" "),
   SampleExposures: ["experiment", "variant"],
   SampleItems: ["item", "position", "propensity", "prediction", "label", "reward"],
   SampleHistory: ["item", "action", "time", "strength"],

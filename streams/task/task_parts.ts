@@ -117,18 +117,16 @@ export async function openParts(
   };
   const isAnswered = () => followed.given !== null;
   const outbox = new Outbox({
-    ...{
-      log,
-      topics,
-      partition,
-      partitions,
-      counters,
-      handover,
-      isAnswered,
-      surfaceTopics,
-      encodeLists,
-      encodeSamples,
-    },
+    log,
+    topics,
+    partition,
+    partitions,
+    counters,
+    handover,
+    isAnswered,
+    surfaceTopics,
+    encodeLists,
+    encodeSamples,
   });
   const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
   const { store, lineage: known } = restored;
