@@ -91,7 +91,6 @@ export type { Link } from "./src/nn/losses/link.ts";
 export { clipByGlobalNorm, type Optimiser } from "./src/nn/optimisers/optimiser.ts";
 export { Adagrad, type AdagradOptions } from "./src/nn/optimisers/adagrad.ts";
 export { Adam, type AdamOptions } from "./src/nn/optimisers/adam.ts";
-export { Ftrl, type FtrlOptions } from "./src/nn/optimisers/ftrl.ts";
 
 // Random numbers by seed.
 export { mulberry32 } from "./src/draws/random.ts";

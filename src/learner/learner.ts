@@ -58,10 +58,9 @@ export interface LearnResult {
 
 /**
  * State is written in the oldest format that can hold it: format 2 has neither bank nor preferences, format 3 no
- * preferences. Format 4 has them unpacked; it is read only.
+ * preferences.
  */
-const FORMAT = 5;
-const UNPACKED = 4;
+const FORMAT = 4;
 const WITHOUT_PREFERENCES = 3;
 const WITHOUT_BANK = 2;
 /** Formats of learners. */
@@ -328,7 +327,7 @@ export class Learner {
     const bank = format > WITHOUT_BANK ? from.bytes() : NO_BANK;
     if (bank.length > 0) this.#bank?.decode(new ByteReader(bank));
     else this.#bank?.reset();
-    if (format > WITHOUT_PREFERENCES) this.#preferences.decode(from, format > UNPACKED);
+    if (format > WITHOUT_PREFERENCES) this.#preferences.decode(from);
     else this.#preferences.reset();
   }
 

@@ -14,16 +14,15 @@ import { servingGeneration } from "../topics/serving.ts";
 import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
 import type { Config } from "./config.ts";
 
-/** What they were before. A record that does not name such an option was made with this. */
+/** The former defaults, which a record that does not name such an option means. */
 export const BEFORE = { features: { pooled: false }, retrieval: { head: false } } as const satisfies Config;
 
-/** Every such option with what it was before, and with what a record that does not name it means. */
-const DEFAULTS: readonly { path: readonly string[]; before: unknown; silent?: unknown }[] = [
-  ...Object.entries(BEFORE).flatMap(([part, names]) =>
-    Object.entries(names).map(([name, before]) => ({ path: [part, name], before, silent: before }))
-  ),
-  { path: ["learner", "preferences", "bytes"], before: 1 << 25 }, // no release had preferences
-];
+const DEFAULTS: readonly { readonly path: readonly string[]; readonly before: unknown }[] = Object.entries(
+  BEFORE,
+)
+  .flatMap(([part, names]) =>
+    Object.entries(names).map(([name, before]) => ({ path: [part, name], before }))
+  );
 
 /**
  * A configuration as the deployment on a log is made, where it leaves that open: an option that it does not name stays
@@ -36,9 +35,7 @@ export async function withKeptDefaults(
 ): Promise<Config> {
   const open = DEFAULTS.filter(({ path }) => valueAt(config, path) === undefined);
   const made = open.length === 0 ? null : await madeWith(log, topics);
-  const kept = open.filter(({ path, before, silent }) =>
-    made !== null && (valueAt(made, path) ?? silent) === before
-  );
+  const kept = open.filter(({ path, before }) => made !== null && (valueAt(made, path) ?? before) === before);
   return kept.reduce<Config>((whole, { path, before }) => withValue(whole, path, before), config);
 }
 

@@ -57,22 +57,13 @@ Deno.test("rebuildDeployment() adds pooled pairs when they are named, and keeps 
   assert.match((await rebuild(log, {})).said, /nothing to rebuild/);
 });
 
-Deno.test("a deployment keeps the memory for preferences that it was made with, and has 8 MB if it had none", async () => {
-  const bytes = 1 << 25;
-  await using log = await deployed({ learner: { embeddingWidth: 2, preferences: { bytes } } });
-  assert.match(
-    (await rebuild(log, {})).said,
-    /nothing to rebuild/,
-    "a default that has changed is no change",
-  );
-  const named = await rebuild(log, { learner: { embeddingWidth: 2, preferences: { bytes: 1 << 23 } } });
-  assert.match(named.said, /changed: learner\.preferences\.bytes was 33554432, is 8388608/);
+Deno.test("withKeptDefaults() keeps the old defaults of a log without a record of its options", async () => {
   await using old = new MemoryLog();
   await old.createTopics(topicSpecs(topics, 1));
   const record = { topic: topics.samples, partition: 0, key: "u", value: new Uint8Array(1), time: 0 };
   await old.append([record]);
-  const { retrieval, learner } = await withKeptDefaults(old, topics, {});
-  assert.deepEqual([retrieval, learner], [{ head: false }, undefined]);
+  const { retrieval } = await withKeptDefaults(old, topics, {});
+  assert.deepEqual(retrieval, { head: false });
 });
 
 Deno.test("rebuildDeployment() has nothing to do where the deployment is made as configured", async () => {

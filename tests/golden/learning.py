@@ -74,19 +74,6 @@ def row_adagrad(table, ids, steps, lr, epsilon):
     return {"steps": found}
 
 
-def ftrl(x, y, alpha, beta, lambda1, lambda2):
-    z, n, found = np.zeros(x.shape[1]), np.zeros(x.shape[1]), []
-    for values, label in [*zip(x, y), (0 * x[0], 0)]:
-        shrunk = -(z - np.sign(z) * lambda1) / ((beta + np.sqrt(n)) / alpha + lambda2)
-        w = np.where(np.abs(z) <= lambda1, 0, shrunk)
-        p = sigmoid(w @ values)
-        g = (p - label) * values
-        z = z + g - (np.sqrt(n + g * g) - np.sqrt(n)) / alpha * w
-        n = n + g * g
-        found.append({"w": w, "p": p, "z": z, "n": n})
-    return {"steps": found[:-1], "last": found[-1]["w"]}
-
-
 def clipped(blocks, most):
     norm = np.sqrt(sum(np.sum(g * g) for g in blocks.values()))
     scale = min(1, most / norm) if norm > 0 else 1

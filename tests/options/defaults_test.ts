@@ -108,7 +108,6 @@ const OTHERS: ReadonlySet<string> = new Set([
   "scripts/research/long_lives.ts items", // of another world
   "src/nn/optimisers/adagrad.ts learningRate", // whoever learns gives one
   "src/nn/optimisers/adam.ts learningRate",
-  "src/nn/optimisers/ftrl.ts learningRate",
   "src/nn/optimisers/adagrad.ts epsilon", // inside a root
   "src/nn/optimisers/adam.ts epsilon",
   "src/learner/calibration.ts scale", // of logits

@@ -1,14 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import assert from "node:assert/strict";
 import { lateClickLosses, logisticLosses, sampledLosses } from "./losses.ts";
-import {
-  type AdagradRows,
-  clipped,
-  type FtrlState,
-  ftrlStep,
-  ftrlWeights,
-  rowAdagradStep,
-} from "./optimisers.ts";
+import { type AdagradRows, clipped, rowAdagradStep } from "./optimisers.ts";
 import { startTensorflow } from "./tensorflow.ts";
 import { assertClose, goldenTest } from "../golden_vectors.ts";
 
@@ -89,29 +82,6 @@ goldenTest<OptimCase>("rowAdagradStep() equals the golden steps when ids repeat"
     });
   });
 }, { claims: (path) => path.startsWith("cases.adagrad.") });
-
-goldenTest<OptimCase>(
-  "ftrlStep() equals the golden steps",
-  "optim.json",
-  (cases) => {
-    for (const golden of Object.entries(cases).flatMap(([name, x]) => name.startsWith("ftrl") ? [x] : [])) {
-      const { config, inputs: { x, y }, outputs: { ftrl: { steps, last } } } = golden;
-      tf.tidy(() => {
-        let state: FtrlState = { z: tf.zeros([x[0].length]), n: tf.zeros([x[0].length]) };
-        x.forEach((values: number[], i: number) => {
-          const inputs = tf.tensor1d(values), w = ftrlWeights(state, config);
-          assertClose(w.dataSync(), steps[i].w, TOLERANCE, `w before event ${i + 1}`);
-          const p = tf.sigmoid(tf.dot(w, inputs));
-          state = ftrlStep(state, tf.mul(tf.sub(p, y[i]), inputs), config);
-          assertClose(state.z.dataSync(), steps[i].z, TOLERANCE, `z after event ${i + 1}`);
-          assertClose(state.n.dataSync(), steps[i].n, TOLERANCE, `n after event ${i + 1}`);
-        });
-        assertClose(ftrlWeights(state, config).dataSync(), last, TOLERANCE, "w at the end");
-      });
-    }
-  },
-  { claims: (path) => path.startsWith("cases.ftrl") && !path.endsWith(".p") },
-);
 
 goldenTest<OptimCase>("clipped() equals the golden cases", "optim.json", ({ clip: golden }) => {
   for (const [name, blocks] of Object.entries<object>(golden.inputs)) {

@@ -34,31 +34,3 @@ export function rowAdagradStep(
     accumulators: tf.reshape(next, [-1]),
   };
 }
-
-/** Per weight, see `optimisers/ftrl.ts`; all [n]. */
-export interface FtrlState {
-  readonly z: tf.Tensor1D;
-  readonly n: tf.Tensor1D;
-}
-
-/** Options of FTRL-Proximal. */
-export interface FtrlRates {
-  readonly alpha: number;
-  readonly beta: number;
-  readonly lambda1: number;
-  readonly lambda2: number;
-}
-
-/** The weights that a state of FTRL stands for [n]. */
-export function ftrlWeights({ z, n }: FtrlState, { alpha, beta, lambda1, lambda2 }: FtrlRates): tf.Tensor1D {
-  const shrunk = tf.mul(tf.sign(z), tf.relu(tf.sub(tf.abs(z), lambda1)));
-  return tf.neg(tf.div(shrunk, tf.add(tf.div(tf.add(beta, tf.sqrt(n)), alpha), lambda2)));
-}
-
-/** One step of FTRL by a gradient [n]. */
-export function ftrlStep(state: FtrlState, gradient: tf.Tensor1D, rates: FtrlRates): FtrlState {
-  const n: tf.Tensor1D = tf.add(state.n, tf.square(gradient));
-  const sigma = tf.div(tf.sub(tf.sqrt(n), tf.sqrt(state.n)), rates.alpha);
-  const pulled = tf.sub(gradient, tf.mul(sigma, ftrlWeights(state, rates)));
-  return { z: tf.add(state.z, pulled), n };
-}

@@ -11,7 +11,7 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { PairNames } from "../../nn/models/pair_head/pair_list.ts";
-import { decodePreference, type Preference } from "../../samples/preference.ts";
+import type { Preference } from "../../samples/preference.ts";
 import {
   decodePacked,
   encodePacked,
@@ -76,15 +76,14 @@ export class KeptPreferences {
   /**
    * Reads what {@linkcode KeptPreferences.encode} wrote, in place of its own.
    *
-   * @param isPacked Whether it was written packed, not as older builds did
    * @throws SyntaxError when it is not of these names
    */
-  decode(from: ByteReader, names: PairNames, isPacked = true): void {
+  decode(from: ByteReader, names: PairNames): void {
     this.clear();
     this.#threshold = from.f64();
     for (let n = from.count(); n > 0; n--) {
       const draw = from.f64();
-      this.#keep(isPacked ? decodePacked(from, names) : packed(decodePreference(from, names)), draw);
+      this.#keep(decodePacked(from, names), draw);
     }
   }
 

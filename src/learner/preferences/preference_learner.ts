@@ -139,12 +139,8 @@ export class PreferenceLearner {
     this.#kept.clear();
   }
 
-  /**
-   * Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own.
-   *
-   * @param isPacked Whether it was written in the packed format, not by an older build
-   */
-  decode(from: ByteReader, isPacked = true): void {
+  /** Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own. */
+  decode(from: ByteReader): void {
     const before = this.#learnt;
     this.reset();
     this.#steps = from.uint();
@@ -159,7 +155,7 @@ export class PreferenceLearner {
     pairs.decode(from);
     candidates.decode(from);
     this.#waiting = times(from.count(), () => decodePreference(from, names));
-    this.#kept.decode(from, names, isPacked);
+    this.#kept.decode(from, names);
   }
 
   #create(names: PairNames): Learnt {

@@ -15,7 +15,7 @@ import {
 import { createKernels } from "../../../src/nn/kernels/choose.ts";
 import { PairOrder } from "../../../src/nn/models/pair_head/learnt_order.ts";
 import type { PairList, PairNames } from "../../../src/nn/models/pair_head/pair_list.ts";
-import { encodePreference, listOf, type Preference, preferenceOf } from "../../../src/samples/preference.ts";
+import { listOf, type Preference, preferenceOf } from "../../../src/samples/preference.ts";
 
 const NAMES: PairNames = {
   pairs: ["far", "near"],
@@ -185,23 +185,6 @@ Deno.test("KeptPreferences are a uniform sample of all the past, within their by
   assert.ok(all > 400, `${all} kept`);
   const squares = tenths.reduce((sum, n) => sum + (n - all / 10) ** 2 / (all / 10), 0);
   assert.ok(squares < 27.9, `χ² of 9 degrees is ${squares}; 27.9 has a chance of 0.001`);
-});
-
-Deno.test("KeptPreferences read what older builds kept unpacked", () => {
-  const to = new ByteWriter().f64(1).uint(20);
-  const now = new KeptPreferences(1e6);
-  const old = new KeptPreferences(1e6);
-  for (const preference of preferences(20)) {
-    encodePreference(to.f64(0.5), preference);
-    now.add(preference, 0.5);
-  }
-  old.decode(new ByteReader(to.toBytes()), NAMES, false);
-  const bytes = ([old, now] as const).map((kept) => {
-    const to = new ByteWriter();
-    kept.encode(to);
-    return to.toBytes();
-  });
-  assert.deepEqual(bytes[0], bytes[1]);
 });
 
 Deno.test("unpacked() is off by half a 255th of a column's range, and a column of equal values takes no bytes", () => {

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { Adagrad, RowAdagrad } from "../../../src/nn/optimisers/adagrad.ts";
 import { Adam } from "../../../src/nn/optimisers/adam.ts";
-import { Ftrl } from "../../../src/nn/optimisers/ftrl.ts";
 import { clipByGlobalNorm, type Optimiser } from "../../../src/nn/optimisers/optimiser.ts";
-import { sigmoid } from "../../../src/nn/losses/logistic.ts";
 import { assertClose, goldenTest } from "../../golden_vectors.ts";
 
 type Nested = number | readonly Nested[] | { readonly [name: string]: Nested };
@@ -59,23 +57,6 @@ goldenTest<OptimCase>(
   of("adagrad"),
 );
 
-goldenTest<OptimCase>("Ftrl() equals the golden steps", "optim.json", (cases) => {
-  for (const golden of Object.entries(cases).flatMap(([name, x]) => name.startsWith("ftrl") ? [x] : [])) {
-    const { alpha, beta, lambda1, lambda2 } = golden.config;
-    const { x, y } = golden.inputs;
-    const weights = new Float32Array(x[0].length);
-    const ftrl = new Ftrl(weights.length, { learningRate: alpha, beta, lambda1, lambda2 });
-    const { steps, last } = golden.outputs.ftrl;
-    x.forEach((inputs: number[], i: number) => {
-      assertClose(weights, steps[i].w, TOLERANCE, `w before event ${i + 1}`);
-      const p = sigmoid(inputs.reduce((z, value, k) => z + value * (weights[k] ?? 0), 0));
-      assertClose([p], [steps[i].p], TOLERANCE, `p of event ${i + 1}`);
-      ftrl.step(weights, Float32Array.from(inputs, (value) => (p - y[i]) * value));
-    });
-    assertClose(weights, last, TOLERANCE, "w at the end");
-  }
-}, { claims: (path) => path.startsWith("cases.ftrl") && !/\.[zn]$/.test(path) });
-
 goldenTest<OptimCase>("clipByGlobalNorm() equals the golden cases", "optim.json", ({ clip: golden }) => {
   for (const [name, blocks] of Object.entries<Nested>(golden.inputs)) {
     const gradients = Float32Array.from(flat(blocks));
@@ -89,7 +70,6 @@ const SIZE = 5;
 const OPTIMISERS: Record<string, () => Optimiser> = {
   Adam: () => new Adam(SIZE),
   Adagrad: () => new Adagrad(SIZE, { initialAccumulator: 0.1 }),
-  Ftrl: () => new Ftrl(SIZE, { lambda1: 0.01, lambda2: 0.1 }),
 };
 
 /** A gradient of Σ(w − target)², off by a different amount at each step. */
