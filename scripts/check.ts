@@ -56,98 +56,91 @@ interface Flags extends LogFlags {
 const RETRY_MS = 10_000;
 
 async function main(flags: Flags): Promise<number> {
-  const { config, problems: configured } = await configurationOf(flags.config);
-  const { kind, settings } = chosenLog(flags, config ?? {});
-  if (config === null && kind.section !== null) {
+  const configured = await configurationOf(flags.config);
+  const { config = {} } = configured;
+  const { kind, settings } = chosenLog(flags, config);
+  if (configured.config === undefined && kind.section !== null) {
     const remedy = "correct the configuration first: it may say how to reach the log";
-    const problems = [...configured, { what: "the log was not examined", remedy }];
-    print(
-      Deno.stdout,
-      flags.json ? `${JSON.stringify({ problems }, null, 2)}\n` : `${problemLines(problems)}\n`,
-    );
-    return 1;
+    return tellProblems(flags, {
+      problems: [...configured.problems, { what: "the log was not examined", remedy }],
+    });
   }
-  const { allowedLatenessMs } = settle(TASK_OPTIONS, config ?? {});
   const processes = await Promise.all(flags.url.map(processAt));
   const unwell = processes.flatMap(({ problem }) => problem ?? []);
-  const file = kind.fileOf(settings);
-  if (file !== null) {
-    try {
-      await Deno.stat(file); // opening would create it
-    } catch (error) {
-      if (flags.url.length > 0 && error instanceof Deno.errors.NotFound) {
-        return tellOfProcesses(flags, processes, [...configured, ...unwell], "there is no such file here");
-      }
-      if (configured.length > 0) print(Deno.stdout, `${problemLines(configured)}\n`);
-      throw error;
-    }
+  const opened = await openOrWhy(flags, config, kind.fileOf(settings)).catch((error) => {
+    if (configured.problems.length > 0) print(Deno.stdout, `${problemLines(configured.problems)}\n`);
+    throw error;
+  });
+  if (typeof opened === "string") {
+    return tellOfProcesses(flags, processes, [...configured.problems, ...unwell], opened);
   }
-  let log: Log;
+  await using log = opened;
+  const verified = flags.verify ? verify(log, flags) : undefined;
+  if (verified !== undefined && verified.problems.length > 0) return tellProblems(flags, verified);
+  const found = await examine(log, flags, configured.config ?? null);
+  const problems = [...configured.problems, ...found.problems, ...unwell];
+  const look = { ...found, problems };
+  const { allowedLatenessMs } = settle(TASK_OPTIONS, config);
+  if (flags.json) {
+    const json = { ...look, processes, allowedLatenessMs, ...(verified && { verified: verified.records }) };
+    print(Deno.stdout, `${JSON.stringify(json, null, 2)}\n`);
+  } else {
+    for (const { line } of processes) if (line !== undefined) print(Deno.stdout, `${line}\n\n`);
+    if (verified !== undefined) {
+      print(Deno.stdout, `${verified.records} records were read, and are as they were written\n\n`);
+    }
+    print(Deno.stdout, render(look, allowedLatenessMs));
+  }
+  return problems.length === 0 ? 0 : 1;
+}
+
+/** Opens the log, or says why not, where its processes can be asked instead. */
+async function openOrWhy(flags: Flags, config: Config, file: string | null): Promise<Log | string> {
+  const canAsk = flags.url.length > 0;
   try {
-    log = await openLog(flags, { retryMs: RETRY_MS, config: config ?? {} });
+    if (file !== null) await Deno.stat(file); // opening would create it
+  } catch (error) {
+    if (canAsk && error instanceof Deno.errors.NotFound) return "there is no such file here";
+    throw error;
+  }
+  try {
+    return await openLog(flags, { retryMs: RETRY_MS, config });
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "locked") throw error;
-    if (flags.url.length === 0) {
-      throw new Error("another process has it open; stop that process, or ask it with --url", {
-        cause: error,
-      });
-    }
-    return tellOfProcesses(flags, processes, [...configured, ...unwell], "a process has it open");
+    if (canAsk) return "a process has it open";
+    throw new Error("another process has it open; stop that process, or ask it with --url", { cause: error });
   }
-  await using _open = log;
-  const verified = flags.verify ? verify(log, flags) : undefined;
-  if (verified !== undefined && verified.problems.length > 0) {
-    print(
-      Deno.stdout,
-      flags.json ? `${JSON.stringify(verified, null, 2)}\n` : `${problemLines(verified.problems)}\n`,
-    );
-    return 1;
-  }
-  const topics = topicNames(flags.prefix);
-  const found = await inspect(await generationLog(log, topics, await servingGeneration(log, topics)), {
-    prefix: flags.prefix,
-    whole: log,
-    maxLag: flags.maxLag,
-    known: flags.known,
-  });
+}
+
+/** Everything that is on the log. */
+async function examine(log: Log, flags: Flags, config: Config | null): Promise<Look> {
+  const { prefix, maxLag, known } = flags;
+  const topics = topicNames(prefix);
+  const ofTasks = await generationLog(log, topics, await servingGeneration(log, topics));
+  const found = await inspect(ofTasks, { prefix, whole: log, maxLag, known });
   const sources = await lookAtSources(
     log,
-    await servingTopics(log, flags.prefix),
+    await servingTopics(log, prefix),
     followedSources(flags, config ?? {}),
-    { now: Date.now, maxLag: flags.maxLag },
+    { now: Date.now, maxLag },
   );
   const remarks = [
     ...await reviewOf(log, flags),
     ...await differences(log, flags, config),
     ...idleIn(config ?? {}),
   ];
-  const wrong = remarks.filter(({ isProblem }) => isProblem);
-  const problems = [...configured, ...found.problems, ...sources.problems, ...wrong, ...unwell];
-  const inspection = {
+  return {
     ...found,
     sources: sources.lags,
-    problems,
+    problems: [...found.problems, ...sources.problems, ...remarks.filter(({ isProblem }) => isProblem)],
     notes: remarks.filter(({ isProblem }) => !isProblem),
   };
-  if (flags.json) {
-    print(
-      Deno.stdout,
-      `${
-        JSON.stringify(
-          { ...inspection, processes, allowedLatenessMs, ...(verified && { verified: verified.records }) },
-          null,
-          2,
-        )
-      }\n`,
-    );
-  } else {
-    for (const { line } of processes) if (line !== undefined) print(Deno.stdout, `${line}\n\n`);
-    if (verified !== undefined) {
-      print(Deno.stdout, `${verified.records} records were read, and are as they were written\n\n`);
-    }
-    print(Deno.stdout, render(inspection, allowedLatenessMs));
-  }
-  return problems.length === 0 ? 0 : 1;
+}
+
+/** Prints problems that keep the log from being examined. */
+function tellProblems({ json }: Flags, found: { readonly problems: readonly Problem[] }): number {
+  print(Deno.stdout, `${json ? JSON.stringify(found, null, 2) : problemLines(found.problems)}\n`);
+  return 1;
 }
 
 /** Reads every record of a log that verifies its own. */
@@ -183,15 +176,15 @@ function tellOfProcesses(
   return problems.length === 0 ? 0 : 1;
 }
 
-/** The configuration, or `null` and what is wrong with it. */
+/** The configuration, or only what is wrong with it. */
 async function configurationOf(
   file: string | undefined,
-): Promise<{ readonly config: Config | null; readonly problems: readonly Problem[] }> {
+): Promise<{ readonly config?: Config; readonly problems: readonly Problem[] }> {
   try {
     const config = await readConfig(file);
     return { config, problems: misfitsOf(config, file ?? DEFAULT_CONFIG) };
   } catch (error) {
-    return { config: null, problems: problemsOf(error) };
+    return { problems: problemsOf(error) };
   }
 }
 
