@@ -53,7 +53,9 @@ export async function startJava(command: readonly string[], options: JavaOptions
   const { what, port, log, isReady = () => accepts(port), timeoutMs } = options;
   const child = new Deno.Command("sh", {
     args: ["-c", GUARD, "sh", log, ...command],
-    ...{ stdin: "piped", stdout: "null", stderr: "null" },
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
   }).spawn();
   const input = child.stdin.getWriter();
   const signal = (name: "KILL" | "STOP" | "CONT") =>

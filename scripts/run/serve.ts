@@ -67,7 +67,9 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   const begin = async (as: Made, number: number, ends: number[], warm?: ServiceOptions["warm"]) =>
     await Service.start(boundedLog(await generationLog(log, topics, number), topics.events, ends), {
       ...serviceOptions(as, settings, parts),
-      ...{ generation: number, warm, beside: () => building },
+      generation: number,
+      warm,
+      beside: () => building,
       ...(number !== generation && { serveVersion: undefined }),
       mayWork: (signal) => mayWork(log, topics, number, signal),
     });
@@ -90,16 +92,26 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   const { service } = place;
   const { http: address, keys, config, folder } = settings;
   const server = address && await listen({
-    ...{ ...address, log, prefix: flags.prefix, service, metrics, keys },
+    ...address,
+    log,
+    prefix: flags.prefix,
+    service,
+    metrics,
+    keys,
     settings: config.http ?? {},
-    ...{ sources: config.sources, names: knownNames(config) },
+    sources: config.sources,
+    names: knownNames(config),
     checks: () => diskShortage(folder),
   }, thread);
 
   const switching = new AbortController();
   const { signal } = switching;
   const succession = new Succession(log, {
-    ...{ topics, place, ends, signal, serving: generation },
+    topics,
+    place,
+    ends,
+    signal,
+    serving: generation,
     start: async (number) => await beginCold(await madeOf(log, topics, number, config), number),
     clock: () => performance.now(),
     now: Date.now,

@@ -59,7 +59,10 @@ export async function readSettings(flags: Flags): Promise<RunSettings> {
   }
   const file = kind.fileOf(settings);
   const told = {
-    ...{ flags, config, kind, http },
+    flags,
+    config,
+    kind,
+    http,
     roles: roles.filter((role) => role !== "http"),
     keys: http === undefined ? [] : keysOf(config.http ?? {}, Deno.env.get(KEY_VARIABLE)),
     sources: sourcesOf(flags, config),

@@ -141,7 +141,11 @@ export class Lists {
     const { request, time, context, surface } = event;
     const list = {
       type: "impression",
-      ...{ user: user.id, request, time, context, surface },
+      user: user.id,
+      request,
+      time,
+      context,
+      surface,
       items: items.map(({ item }) => item),
       positions: items.map(({ position }) => position),
       propensities: items.map(({ propensity }) => propensity),

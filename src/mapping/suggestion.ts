@@ -146,7 +146,13 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   });
   const ids = plain.filter((field) => isUnique(field, records));
   return {
-    ...{ records, plain, kind, user, items, list, shown },
+    records,
+    plain,
+    kind,
+    user,
+    items,
+    list,
+    shown,
     entries: list === undefined
       ? []
       : inLists.filter((field) =>
@@ -188,11 +194,14 @@ function actRules(roles: Roles): RuleSettings[] {
       readonly from: readonly SurveyedField[];
     },
   ): RuleSettings => ({
-    ...{ name, as: "interaction" },
+    name,
+    as: "interaction",
     when: kind === undefined ? { [path]: { exists: true } } : { [kind.path]: values },
     ...(each !== undefined && { each }),
     fields: {
-      ...{ ...shared, item, action },
+      ...shared,
+      item,
+      action,
       ...fieldOf(
         "value",
         each === undefined ? from : entries.map((field) => ({ ...field, path: ofEntry(field) })),

@@ -55,7 +55,10 @@ export function survey(records: readonly unknown[]): readonly SurveyedField[] {
     if (isRecord(record)) visit(record, "", i, fields, 0);
   }
   return Array.from(fields, ([path, { last: _, types, scalars, times, ...field }]) => ({
-    ...{ path, steps: stepsOf(path), types: [...types], ...field },
+    path,
+    steps: stepsOf(path),
+    types: [...types],
+    ...field,
     isTime: times > 0 && scalars - times <= scalars * MAX_BROKEN,
   }));
 }
@@ -109,7 +112,9 @@ function note(
       last: -1,
       types: new Set(),
       values: new Map(),
-      ...{ hasMore: false, scalars: 0, times: 0 },
+      hasMore: false,
+      scalars: 0,
+      times: 0,
     };
     fields.set(path, field);
   }

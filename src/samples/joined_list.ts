@@ -120,16 +120,27 @@ export function joinedList(sample: Sample): JoinedList | null {
   const { request, user, time, closedTime, purpose, model, version, exposures = [], history, rows } = sample;
   if (rows.length === 0) return null;
   return {
-    ...{ request, user, time, closedTime, version },
+    request,
+    user,
+    time,
+    closedTime,
+    version,
     ...(purpose !== undefined && { purpose }),
     ...(model !== undefined && { model }),
     ...(exposures.length > 0 && { exposures }),
     items: rows.map(({ item, position, propensity, prediction, label, reward }) => ({
-      ...{ item, propensity, prediction, label, reward },
+      item,
+      propensity,
+      prediction,
+      label,
+      reward,
       ...(position >= 0 && { position }),
     })),
     history: history.items.map((item, t) => ({
-      ...{ item, action: history.actions[t]!, time: history.times[t]!, strength: history.strengths[t]! },
+      item,
+      action: history.actions[t]!,
+      time: history.times[t]!,
+      strength: history.strengths[t]!,
     })),
   };
 }

@@ -70,8 +70,12 @@ export function listOf({ H, K, names, values }: Preference): PairList {
   let at = 0;
   const next = (size: number) => new Float32Array(values.subarray(at, at += size));
   return {
-    ...{ H, K, pairs: next(K * H * names.pairs.length), behaviours: next(H * names.behaviours.length) },
-    ...{ candidates: next(K * names.candidates.length), scores: next(K) },
+    H,
+    K,
+    pairs: next(K * H * names.pairs.length),
+    behaviours: next(H * names.behaviours.length),
+    candidates: next(K * names.candidates.length),
+    scores: next(K),
   };
 }
 

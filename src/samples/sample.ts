@@ -26,7 +26,11 @@ export const NONE_EARLIER: EarlierBehaviours = { items: [], categories: [], acti
 
 /** No behaviours. */
 const NO_HISTORY: SampleHistory = {
-  ...{ items: [], categories: [], actions: [], times: new Float64Array(0), strengths: new Float32Array(0) },
+  items: [],
+  categories: [],
+  actions: [],
+  times: new Float64Array(0),
+  strengths: new Float32Array(0),
 };
 
 /** The behaviours before the impression, oldest first; all arrays have the same length T. */

@@ -219,7 +219,10 @@ export class Answerer {
     } = {},
   ): OrderedCandidates {
     return findCandidates(this.#state, user, event, {
-      ...{ frequency: this.#options.frequency, most, stacked, itemOf },
+      frequency: this.#options.frequency,
+      most,
+      stacked,
+      itemOf,
     });
   }
 

@@ -76,8 +76,12 @@ export async function copyRecords(
   for (let tries = 1;; tries++) {
     await copyTo(await log.endsOf(places, "readable"), false);
     const cut = await findCut(log, {
-      ...{ sources, derived, timeoutMs: CUT_MS },
-      ...{ now: () => performance.now(), pause: (ms) => delay(ms), random: Math.random },
+      sources,
+      derived,
+      timeoutMs: CUT_MS,
+      now: () => performance.now(),
+      pause: (ms) => delay(ms),
+      random: Math.random,
     });
     const ends = [...cut.sources, ...cut.derived];
     try {

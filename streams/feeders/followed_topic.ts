@@ -129,7 +129,8 @@ export class FollowedTopic {
     const { topics } = this.#context;
     const { id } = this.#identity;
     return positionRecord(topics, this.id, {
-      ...{ id, next },
+      id,
+      next,
       ...(this.#lateness === undefined ? {} : { clock: this.#lateness.toString() }),
     });
   }

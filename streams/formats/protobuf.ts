@@ -145,7 +145,11 @@ function layoutOf(type: Type, types: Map<Type, ReadFields>): Layout {
     else furtherSlots.set(field.id, { name, take });
   }
   return {
-    ...{ slots: Array.from(slots), furtherSlots, implicit, lists, maps },
+    slots: Array.from(slots),
+    furtherSlots,
+    implicit,
+    lists,
+    maps,
     implicitCount: Object.keys(implicit).length,
     required: type.fieldsArray.filter((field) => field.required).map(({ name }) => name),
     convert: WELL_KNOWN[type.fullName],

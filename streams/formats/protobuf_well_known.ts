@@ -10,8 +10,15 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const value = ({ value }: Fields) => value;
 const WRAPPED = {
-  ...{ Double: "double", Float: "float", Int64: "int64", UInt64: "uint64", Int32: "int32", UInt32: "uint32" },
-  ...{ Bool: "bool", String: "string", Bytes: "bytes" },
+  Double: "double",
+  Float: "float",
+  Int64: "int64",
+  UInt64: "uint64",
+  Int32: "int32",
+  UInt32: "uint32",
+  Bool: "bool",
+  String: "string",
+  Bytes: "bytes",
 };
 
 /** What the fields of a well-known type are as a value, by its full name. */

@@ -155,8 +155,15 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
     );
     this.#opener = new TaskOpener({
-      ...{ log, topics, partitions, options, now },
-      ...{ own: this.#own, variants: this.#variants, pins, watch: this.#topicWatch },
+      log,
+      topics,
+      partitions,
+      options,
+      now,
+      own: this.#own,
+      variants: this.#variants,
+      pins,
+      watch: this.#topicWatch,
       onEvents: (events) => this.#events += events,
     });
     const { roles = ROLES, pauseMs } = options;

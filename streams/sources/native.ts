@@ -125,7 +125,9 @@ async function* readShown(
   });
   if (unanswered > 0) {
     logger.warn("{count} requests of {events} are left out: their answers are not in {recommendations}", {
-      ...{ count: unanswered, events, recommendations },
+      count: unanswered,
+      events,
+      recommendations,
     });
   }
 }

@@ -52,7 +52,8 @@ export function asyncApi(version: string): JsonSchema {
   messages[OUTCOMES] = outcomesMessage();
   channels[OUTCOMES] = {
     ...channel("recommendations", surfaceTopic(names, SAMPLES_ENDING)),
-    ...{ title: OUTCOMES, summary: ON_OUTCOMES },
+    title: OUTCOMES,
+    summary: ON_OUTCOMES,
     messages: { [OUTCOMES]: { $ref: `#/components/messages/${OUTCOMES}` } },
   };
   const operations: Record<string, JsonSchema> = {};
@@ -138,7 +139,8 @@ function message(topic: Name): JsonSchema {
 function outcomesMessage(): JsonSchema {
   return {
     ...message("samples"),
-    ...{ name: OUTCOMES, summary: ON_OUTCOMES },
+    name: OUTCOMES,
+    summary: ON_OUTCOMES,
     payload: recordSchema(Object.entries(JOINED_FIELDS)),
   };
 }

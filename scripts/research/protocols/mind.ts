@@ -68,7 +68,8 @@ export const MIND: Protocol = {
       at += labels.length;
     }
     return {
-      ...{ rows: at, judged: rows },
+      rows: at,
+      judged: rows,
       figures: Object.assign(
         model!.figures(""),
         ...Object.keys(HALF_LIVES).map((name, c) => popular[c]!.figures(`${name}: `)),

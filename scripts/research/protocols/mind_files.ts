@@ -37,7 +37,9 @@ export function visitsOf(lines: readonly string[]): readonly Visit[] {
     const shown = list.split(" ").filter((item) => item !== "");
     const clicked = shown.filter((item) => item.endsWith("-1")).map((item) => item.slice(0, -2));
     return {
-      ...{ user, time: new Date(`${when} UTC`).getTime(), clicked },
+      user,
+      time: new Date(`${when} UTC`).getTime(),
+      clicked,
       read: history.split(" ").filter((item) => item !== "").slice(-READ),
       shown: shown.map((item) => item.slice(0, -2)),
     };

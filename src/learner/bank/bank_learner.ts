@@ -52,8 +52,10 @@ export interface BankLearnt {
 
 /** Sizes of the bank that a {@linkcode Learner} has. */
 export const BANK_SIZES: Pick<BankLearnerOptions, "width" | "drawn" | "behaviours" | "together"> = {
-  ...{ width: BANK_WIDTH, behaviours: BANK_BEHAVIOURS },
-  ...{ drawn: 1024, together: 32 },
+  width: BANK_WIDTH,
+  behaviours: BANK_BEHAVIOURS,
+  drawn: 1024,
+  together: 32,
 };
 const RATE = 0.1;
 const DENSE_RATE = 0.05;
@@ -90,7 +92,12 @@ export class BankLearner {
     this.bank = new EmaBank(d, normals(seed), kernels);
     const table = (name: string, width: number) =>
       new EmbeddingTable({
-        ...{ name, width, seed, learningRate: RATE, initScale: VECTOR_SCALE, maxBytes: tableBytes / 2 },
+        name,
+        width,
+        seed,
+        learningRate: RATE,
+        initScale: VECTOR_SCALE,
+        maxBytes: tableBytes / 2,
       });
     this.#in = table(BANK_TABLES.in, d);
     this.#out = table(BANK_TABLES.out, d + 1);

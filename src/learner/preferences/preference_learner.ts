@@ -163,7 +163,10 @@ export class PreferenceLearner {
     const head = createPairHead(names, mulberry32(this.#seed), this.#kernels);
     const size = head.parameters.values.length;
     return {
-      ...{ names, inputs, head, adam: new Adam(size, { learningRate: RATE, beta2: BETA2 }) },
+      names,
+      inputs,
+      head,
+      adam: new Adam(size, { learningRate: RATE, beta2: BETA2 }),
       gradients: this.#kernels.floats(size),
       pairs: new NumericScaler(inputs.names.length),
       candidates: new NumericScaler(names.candidates.length),

@@ -70,8 +70,10 @@ async function intake(
   const bytes = await context.bodies.read(request);
   const { records, rejected, entries } = takeRecords(bytes, kind, source, {
     topics: context.topics,
-    ...{ now: context.now(), headers: cloudEventHeaders(request.headers) },
-    ...{ maxEntries: context.maxEntries, see: context.see },
+    now: context.now(),
+    headers: cloudEventHeaders(request.headers),
+    maxEntries: context.maxEntries,
+    see: context.see,
   });
   context.metrics.taken("event", records.length, rejected);
   if (rejected.length === entries) {

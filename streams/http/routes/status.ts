@@ -71,8 +71,13 @@ const { Health, Models, Ready, Status } = named({
 });
 
 const NO_STATUS: ServiceStatus = {
-  ...{ events: 0, version: 0, partitions: [], learner: null, monitor: null },
-  ...{ rekeyLag: null, sources: null },
+  events: 0,
+  version: 0,
+  partitions: [],
+  learner: null,
+  monitor: null,
+  rekeyLag: null,
+  sources: null,
 };
 
 /** Makes the endpoints. */

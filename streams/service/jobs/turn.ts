@@ -38,7 +38,11 @@ export async function inTurn<T>(log: Log, options: TurnOptions<T>): Promise<T> {
   const { group, topic, name, work, thread, signal, now, pauseMs } = options;
   const done = Promise.withResolvers<T>();
   const workers = new WorkerGroup<Turn>(log, {
-    ...{ group, topic, thread, now, pauseMs },
+    group,
+    topic,
+    thread,
+    now,
+    pauseMs,
     name: () => name,
     open: () => Promise.resolve(new Turn(async (own) => done.resolve(await work(own)))),
   });

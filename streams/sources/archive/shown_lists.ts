@@ -59,7 +59,9 @@ export class ShownLists implements AsyncDisposable {
     return {
       type: "impression",
       ...(id !== undefined && { id }),
-      ...{ user, time, request },
+      user,
+      time,
+      request,
       ...shown,
       ...(context !== undefined && { context }),
       ...(surface !== undefined && { surface }),

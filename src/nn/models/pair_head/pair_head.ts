@@ -91,8 +91,16 @@ export class PairHead {
     const { behaviours: H, pairs: P, blend: B, pairUnits: N, sums: U, units: M } = settled;
     this.#kernels = kernels;
     this.parameters = new Parameters({
-      ...{ W1: [P, N], b1: [N], W2: [N, U], b2: [U], alpha: [H, U] },
-      ...{ W3: [B + 1 + U, M], b3: [M], w4: [M], b4: [1], w: [1] },
+      W1: [P, N],
+      b1: [N],
+      W2: [N, U],
+      b2: [U],
+      alpha: [H, U],
+      W3: [B + 1 + U, M],
+      b3: [M],
+      w4: [M],
+      b4: [1],
+      w: [1],
     }, kernels);
     this.#zeros = kernels.floats(Math.max(N, M));
     this.#weights = kernels.floats(H * N * U);

@@ -68,8 +68,11 @@ async function ofRole(sts: string, role: string, identity: string): Promise<Leas
     method: "POST",
     headers: { accept: "application/json" },
     body: new URLSearchParams({
-      ...{ Action: "AssumeRoleWithWebIdentity", Version: "2011-06-15", RoleSessionName: "meander" },
-      ...{ RoleArn: role, WebIdentityToken: identity },
+      Action: "AssumeRoleWithWebIdentity",
+      Version: "2011-06-15",
+      RoleSessionName: "meander",
+      RoleArn: role,
+      WebIdentityToken: identity,
     }),
   });
   return leaseOf(within(within(within(answer, RESPONSE), RESULT), "Credentials"), "SessionToken");
