@@ -7,7 +7,7 @@
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import { splitShares, splitVariants } from "../../src/assignment/assignment.ts";
+import { settingsOf, splitShares, splitVariants } from "../../src/assignment/assignment.ts";
 import { type Experiment, STOP_RULE } from "../../src/assignment/experiment.ts";
 import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
 import { InterleavingTotals, type Preference } from "../../src/assignment/interleaving.ts";
@@ -188,7 +188,8 @@ export class Followed {
    */
   decode(bytes: Uint8Array): boolean {
     const from = new ByteReader(bytes);
-    if (from.string() !== this.definition) return false;
+    // Settings come last: a definition of 0.2.0, which lacks them, is a prefix but for its bracket.
+    if (!this.definition.startsWith(from.string().slice(0, -1))) return false;
     for (const part of this.#parts) part.decode(from);
     return true;
   }
@@ -221,5 +222,6 @@ export class Followed {
 export function definitionOf({ salt, mode, variants, variantSpans, overrides }: Experiment): string {
   const names = variants.map(({ name, shadow = false }) => [name, shadow]);
   const credits = mode === "interleave" ? ["by picker"] : [];
-  return JSON.stringify([salt, mode, names, variantSpans, overrides, ...credits]);
+  const settings = JSON.stringify(variants.map(settingsOf));
+  return JSON.stringify([salt, mode, names, variantSpans, overrides, ...credits, settings]);
 }

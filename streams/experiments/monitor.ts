@@ -226,7 +226,11 @@ export class ExperimentMonitor {
         known.experiment = record;
         continue;
       }
-      for (const user of known?.users ?? []) this.#change(name, user);
+      // What they did under the variants that were is no past of the ones that are.
+      for (const user of known?.users ?? []) {
+        this.#prePeriod.forget(user);
+        this.#change(name, user);
+      }
       this.#followed.set(name, new Followed(record, this.#prePeriod));
     }
   }
@@ -362,7 +366,10 @@ export class ExperimentMonitor {
       const followed = known.get(from.string());
       const own = from.bytes();
       if (followed !== undefined) followed.decodeUser(own, user);
-      else this.#note(user); // its figures have restarted
+      else {
+        this.#prePeriod.forget(user); // its figures have restarted
+        this.#note(user);
+      }
     }
   }
 }

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
 import { isExperiment } from "../../src/assignment/experiment.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
-import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
+import { Followed } from "../../streams/experiments/followed.ts";
+import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { ExperimentViews, stopHarmful } from "../../streams/experiments/views.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -66,6 +70,62 @@ Deno.test("ExperimentMonitor() that only reads notes nothing that is to be writt
   );
   assert.deepEqual([monitor.isChanged, reading.isChanged], [true, false]);
   assert.throws(() => reading.takeChanges(), /Cannot write figures: this monitor only reads/);
+});
+
+Deno.test("ExperimentMonitor() counts a changed variant anew, without what its users did under the one before", async () => {
+  for (const isReopened of [false, true]) {
+    const log = new MemoryLog();
+    await log.createTopics(topicSpecs(topics, 1));
+    const registry = new ExperimentRegistry(log, topics, { models: [], now: () => 0 });
+    const start = (epsilon: number) =>
+      registry.start({
+        ...{ name: "e", metric: "clicksPerUser" },
+        variants: [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon } }],
+      });
+    const random = createRandom(5);
+    const visit = async (time: number, rates: readonly [number, number]) => {
+      const experiments = new Experiments((await registry.records()).values());
+      for (let u = 0; u < 1000; u++) {
+        const [user, taste] = [`u${u}`, u % 3]; // some click more, always
+        const [exposure] = experiments.assign(user).exposures;
+        const rate = taste * rates[exposure!.variant === "A" ? 0 : 1];
+        const clicks = Array.from({ length: 10 }).filter(() => random() < rate).length;
+        const value = encodeSample(list(user, clicks, { time, exposure: ["e", exposure!.variant] }));
+        await log.append([{ topic: topics.samples, partition: 0, key: user, value, time }]);
+      }
+    };
+    await start(0.1);
+    let monitor = await ExperimentMonitor.open(log, topics, registry);
+    await visit(HOUR, [0.1, 0.4]);
+    await monitor.update();
+    assert.equal(monitor.status()[0]!.verdicts[0]!.word, "better");
+    await log.append(monitor.takeChanges());
+    await registry.stop("e", "B explores too little");
+    await start(0.3);
+    if (isReopened) monitor = await ExperimentMonitor.open(log, topics, registry);
+    await visit(2 * HOUR, [0.2, 0.2]);
+    await monitor.update();
+    const [{ totals, verdicts: [verdict] }] = monitor.status() as [ExperimentStatus];
+    assert.equal(totals.moments(0).users + totals.moments(1).users, 1000);
+    assert.equal(verdict!.word, "undecided", verdict!.text);
+    assert.equal(verdict!.comparison.effect.explained, 0);
+  }
+});
+
+Deno.test("Followed.decode() takes figures that 0.2.0 has written, without settings, and none of other settings", () => {
+  const followed = (epsilon: number) => {
+    const variants = [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon } as const }];
+    return new Followed(
+      startExperiment({ name: "e", variants }, { records: new Map(), models: [] }),
+      new PrePeriod(),
+    );
+  };
+  const bytes = followed(0.1).encode();
+  const { definition } = followed(0.1);
+  const figures = bytes.subarray(new ByteWriter().string(definition).toBytes().length);
+  const older = new ByteWriter().string(JSON.stringify(JSON.parse(definition).slice(0, -1))).toBytes();
+  assert.equal(followed(0.1).decode(Uint8Array.of(...older, ...figures)), true);
+  assert.deepEqual([0.1, 0.3].map((epsilon) => followed(epsilon).decode(bytes)), [true, false]);
 });
 
 Deno.test("stopHarmful() stops what breaks a guard rail, once, and says why", async () => {
