@@ -1,82 +1,18 @@
-import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
-import { encodeEvent } from "../../src/events/codec.ts";
-import type { Log } from "../../streams/log/log.ts";
-import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { Service } from "../../streams/service/service.ts";
-import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { temporaryFolder } from "../scripts/command.ts";
-import { OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "../service/deployment.ts";
-import { meander } from "./meander.ts";
-
-const topics = topicNames();
-
-/** Topics that name a user. */
-async function traces(log: Log, user: string): Promise<string[]> {
-  const found = new Set<string>();
-  for (const [topic, { partitions }] of await log.topics()) {
-    for (let partition = 0; partition < partitions; partition++) {
-      for await (const { key, value } of readAll(log, topic, partition)) {
-        if (key === user || value !== null && Buffer.from(value).includes(user)) found.add(topic);
-      }
-    }
-  }
-  return [...found].sort();
-}
-
-/** Users who are long enough to be found as bytes. */
-function events() {
-  return shopEvents(120, 6).map((event) => ({ ...event, user: `person-${event.user}-7f3a9c` }));
-}
+import { checkErasedAgain, traces } from "./erased.ts";
 
 Deno.test("restore --erased erases again who was erased since the backup, and nobody who was before or not at all", async () => {
   await using folder = await temporaryFolder();
-  const path = `${folder.path}/log.sqlite`,
-    to = `${folder.path}/backup`,
-    receipts = `${folder.path}/receipts`;
-  const all = events();
-  const [gone, back, stays] = [...new Set(all.map(({ user }) => user))] as [string, string, string];
-  await Deno.mkdir(receipts);
-  const note = async (user: string, taken: number) => {
-    const userSha256 = createHash("sha256").update(user).digest("hex");
-    const receipt = { userSha256, taken: new Date(taken).toISOString(), deployment: "http://localhost" };
-    await Deno.writeTextFile(`${receipts}/${user}.json`, JSON.stringify(receipt));
-  };
-  await note(back, Date.now() - 3_600_000); // and came back
-  await note(`${stays}-2`, Date.now() + 60_000);
-  {
-    await using log = await SqliteLog.open(path);
-    await log.createTopics(topicSpecs(topics, 2));
-    await log.append(recordsOf(all));
-    await using service = await Service.start(log, OPTIONS);
-    await untilCommitted(log);
-    await until(async () => ((await service.status()).learner?.version ?? 0) > 1, "something is learnt");
-    const { code, stderr } = await meander("backup", "--log-path", path, "--to", to);
-    assert.equal(code, 0, stderr);
-    const time = Math.max(...all.map((event) => event.time));
-    const value = encodeEvent({ type: "forget", user: gone, time });
-    await log.append([{ topic: topics.events, key: gone, value, time }]);
-    await note(gone, Date.now());
-    await untilCommitted(log);
-  }
-  for (const name of ["", "-end", "-lock"]) await Deno.remove(`${path}${name}`);
-
-  const flags = ["restore", "--from", to, "--log-path", path];
-  await Deno.writeTextFile(`${folder.path}/none.json`, "{}");
-  const refused = await meander(...flags, "--erased", `${folder.path}/none.json`);
-  assert.match(refused.stderr, /none\.json as a receipt of an erasure: it does not say who was erased/);
-  const { code, stderr } = await meander(...flags, "--erased", receipts);
-  assert.equal(code, 0, stderr);
-  assert.match(stderr, /erased since: 1 of its users/);
-
-  await using log = await SqliteLog.open(path);
-  assert.ok((await traces(log, gone)).length > 3, "the backup had the user");
-  await using _service = await Service.start(log, { ...OPTIONS, eraseIntervalMs: 20 });
-  await until(async () => (await traces(log, gone)).length === 0, "the user is erased");
-  for (const user of [back, stays]) {
-    const places = await traces(log, user);
-    assert.ok([topics.events, topics.state, topics.samples].every((topic) => places.includes(topic)), user);
-  }
+  const path = `${folder.path}/log.sqlite`;
+  await checkErasedAgain({
+    prefix: "meander.",
+    restoredPrefix: "meander.",
+    open: () => SqliteLog.open(path),
+    flags: () => ["--log-path", path],
+    async destroy() {
+      for (const name of ["", "-end", "-lock"]) await Deno.remove(`${path}${name}`);
+    },
+    isErased: async (log, _topics, user) => (await traces(log, user)).length === 0,
+  });
 });

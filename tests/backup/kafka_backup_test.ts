@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
+import { partitionOf } from "../../streams/log/partitioner.ts";
+import { readAll } from "../../streams/log/reading.ts";
 import { testBroker } from "../log/kafka_broker.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { startBroker } from "../../scripts/kafka/dev_broker.ts";
 import { runDrill } from "./drill.ts";
+import { checkErasedAgain } from "./erased.ts";
 import { meander } from "./meander.ts";
 import { checkRefill } from "./refill.ts";
 
@@ -12,6 +15,22 @@ const broker = await testBroker();
 if (broker !== undefined) {
   Deno.test("refill() writes records to the offsets that they had, whatever is between them", async () => {
     await checkRefill(broker);
+  });
+
+  Deno.test("restore --erased erases again on Kafka who was erased since the backup", async () => {
+    const open = () => KafkaLog.open({ brokers: [broker.address], heartbeatMs: 50, retryMs: 20_000 });
+    await checkErasedAgain({
+      prefix: "erased.",
+      restoredPrefix: "again.",
+      open,
+      flags: (prefix) => ["--log", "kafka", "--brokers", broker.address, "--prefix", prefix],
+      destroy: () => Promise.resolve(),
+      async isErased(log, { state }, user) {
+        const partition = partitionOf(user, 2);
+        const records = await Array.fromAsync(readAll(log, state, partition));
+        return records.findLast(({ key }) => key === user)?.value === null;
+      },
+    });
   });
 
   Deno.test("backup and restore: a deployment on Kafka that is copied under load and destroyed goes on under another prefix as if nothing had been", async () => {
