@@ -31,8 +31,8 @@ import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
 
 const PROGRESS_MS = 5000;
-/** Initial share of the serving thread for the last legs. */
-const SERVING_SHARE = 0.3;
+/** Initial share of the serving thread for the last legs, while no request is late. */
+const SERVING_SHARE = 0.5;
 /** Most events of a round, whose commit requests wait for; they come in between its reads. */
 const ROUND_EVENTS = 256;
 

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { type Log, LogError, type NewRecord, type Writer } from "../log/log.ts";
 import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
@@ -111,10 +112,14 @@ const LOOK_MS = 5;
 const LAST_LEG_MS = 1000;
 /** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
+/** Attempts to hand over, as it may be quieter later. */
+const BUSY_TRIES = 10;
 /** How long requests may be late. */
 const LATE_FOR_MS = 10_000;
 /** Most legs that may be too slow before a switch fails. */
 const SLOW_LEGS = 20;
+
+const logger = getLogger(["meander", "rebuild"]);
 
 /**
  * Builds until it has caught up, then switches. An earlier builder is fenced.
@@ -127,14 +132,37 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
   const found = await switchState(log, topics);
   if (found.serving !== serving) return STAYS;
   if (found.closing !== null) await notes.closing(null);
-  let until: readonly number[] | null = generation.until ?? await goalOf(log, options);
-  await notes.until(until);
-  const { signal, succession: { place } } = options;
+  let until = generation.until ?? await goalOf(log, options);
+  for (let tries = 1;; tries++) {
+    await notes.until(until);
+    try {
+      return await buildAndSwitch(log, until, notes, options);
+    } catch (error) {
+      if (!(error instanceof TooBusy) || options.thread === undefined || tries === BUSY_TRIES) throw error;
+      logger.warn("goes on in a thread of its own: {reason}", { reason: error.message });
+    }
+    until = await goalOf(log, options);
+  }
+}
+
+/** Events come faster than the serving thread builds them, beside its requests. */
+class TooBusy extends Error {
+  override name = "TooBusy";
+}
+
+/** Builds up to where the serving generation is, and switches. @throws TooBusy */
+async function buildAndSwitch(
+  log: Log,
+  begin: readonly number[],
+  notes: Notes,
+  options: OnlineOptions,
+): Promise<OnlineResult> {
+  const { signal, thread, succession: { place } } = options;
+  let isOpened = false;
   const gentle = new GentleLog(log, {
     ...options,
     // While it opens, too much rest would let more events come than can be caught up with.
-    share: MOST_SHARE,
-    isLate: () => place.current.waitedMs > LATE_MS,
+    isLate: () => place.current.waitedMs > (isOpened ? LATE_MS : 2 * LATE_MS),
     maxRecords: SLICE_RECORDS,
     giveWay: async () => {
       const { current } = place;
@@ -145,13 +173,15 @@ export async function rebuildOnline(log: Log, options: OnlineOptions): Promise<O
     },
   });
   const mayServe = () => options.mayServe(gentle.log);
-  if (options.thread !== undefined) until = await buildApart(log, until, notes, { ...options, mayServe });
+  const until = thread === undefined
+    ? begin
+    : await buildApart(log, begin, notes, { ...options, thread, mayServe });
   if (until === null) return STAYS;
   const giveWay = () => gentle.rest();
   await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until, giveWay });
-  gentle.share = options.share;
+  isOpened = true;
   const legs = new Legs(log, { gentle, rebuild, notes }, until, options);
-  if (options.thread === undefined) {
+  if (thread === undefined) {
     await legs.catchUp();
     if (!await mayServe()) return STAYS;
   }
@@ -230,13 +260,16 @@ async function buildApart(
   log: Log,
   begin: readonly number[],
   notes: Notes,
-  options: Omit<OnlineOptions, "mayServe"> & { readonly mayServe: () => Promise<boolean> },
+  options: Omit<OnlineOptions, "mayServe"> & {
+    readonly mayServe: () => Promise<boolean>;
+    readonly thread: ThreadedBuildOptions;
+  },
 ): Promise<readonly number[] | null> {
   const { service: _, task: { nowMicros: __, ...task }, ...spec } = options.rebuild;
   await using apart = new ThreadedBuild(
     ...[log, { ...spec, until: begin, task }] as const,
     () => options.succession.place.current,
-    options.thread!,
+    options.thread,
   );
   let isCompared = false;
   for (let until = begin, left = Infinity, isNear = false;;) {
@@ -327,7 +360,7 @@ class Legs {
       signal.throwIfAborted();
       if (lastMs <= mostMs) return;
       if (++slow === SLOW_LEGS) {
-        throw new Error(
+        throw new TooBusy(
           `Cannot switch without failing requests: the last events alone take ${lastMs} ms, at most ` +
             `${mostMs} ms are allowed; build when fewer arrive, or stop and run deno task meander rebuild`,
         );
@@ -336,9 +369,9 @@ class Legs {
   }
 }
 
-function overtaken(events: number, left: number, spentMs: number): Error {
+function overtaken(events: number, left: number, spentMs: number): TooBusy {
   const rate = Math.round(left / spentMs * 1000);
-  return new Error(
+  return new TooBusy(
     `Cannot catch up: ${events} events arrived while ${left} were built, ${rate} a second; ` +
       "build when fewer arrive, with more tasks, or stop and run deno task meander rebuild",
   );
@@ -486,7 +519,7 @@ async function build(
     isOpen = await rebuild.step();
     if (place.current.waitedMs < LATE_MS) inTimeAt = clock();
     else if (clock() - inTimeAt > LATE_FOR_MS) {
-      throw new Error(
+      throw new TooBusy(
         `Cannot build beside so many requests: they have waited for ${
           Math.round(place.current.waitedMs)
         } ms in the ` +

@@ -229,6 +229,27 @@ Deno.test("rebuildOnline() gives up where requests wait for what this thread bui
   assert.equal(await servingGeneration(log, topics), 1);
 });
 
+Deno.test("rebuildOnline() goes on in its own thread where the serving one is too busy, and tries again", async () => {
+  await using log = new MemoryLog();
+  const { send, allAnswered } = await deployment(log, [60, 120], 1);
+  await using member = await Member.start(log, { tasks: { 1: 1, 2: 1 } });
+  let tries = 0, now = 0, isHere = false;
+  Object.defineProperty(member.place.current, "waitedMs", { get: () => isHere && tries < 3 ? 700 : 0 });
+  const { isSwitched } = await member.build(2, {
+    thread: { share: 1, onProgress: () => {} },
+    clock: () => now += isHere && tries < 3 ? 1000 : 1,
+    onStep: () => void (isHere = true),
+    async mayServe() {
+      isHere = false;
+      tries++;
+      await send(8);
+      return true;
+    },
+  });
+  assert.deepEqual([isSwitched, tries], [true, 3]);
+  await allAnswered();
+});
+
 Deno.test("rebuildOnline() compares both while a thread of its own still builds", async () => {
   await using log = new MemoryLog();
   const { send } = await deployment(log, [60, 200], 1);
