@@ -63,7 +63,7 @@ export class RegistryClient implements Disposable {
   readonly #wait: (ms: number) => Promise<unknown>;
   #http: Deno.HttpClient | undefined;
 
-  /** Nothing is fetched yet. @throws TypeError when the URL is none, or has a login in it */
+  /** Nothing is fetched yet. @throws TypeError when the URL is none, or has a login in it, or the token is none */
   constructor(
     { url = "", username, tls }: RegistrySettings,
     { env = () => undefined, fetch: get = fetch, wait = delay }: RegistryContext = {},
@@ -72,7 +72,10 @@ export class RegistryClient implements Disposable {
     this.#tls = tls;
     this.#fetch = get;
     this.#wait = wait;
-    const token = env("MEANDER_REGISTRY_TOKEN");
+    const token = env("MEANDER_REGISTRY_TOKEN")?.trim();
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) { // or the message of fetch() quotes it
+      throw new TypeError("Cannot send MEANDER_REGISTRY_TOKEN: it is empty, or has spaces or line ends");
+    }
     const login = token !== undefined
       ? `Bearer ${token}`
       : username === undefined

@@ -322,6 +322,17 @@ Deno.test("SchemaRegistry asks three times when the registry is not well, and te
   assert.equal(large.calls(), 1);
 });
 
+Deno.test("SchemaRegistry refuses a token that no header can carry, and does not show it", () => {
+  const open = (token: string) => new SchemaRegistry({ url: "http://127.0.0.1:1" }, { env: () => token });
+  open("abc.def\n")[Symbol.dispose]();
+  for (const token of ["hush\nhush", "hush hush", "hüsh", " "]) {
+    assert.throws(
+      () => open(token),
+      /^TypeError: Cannot send MEANDER_REGISTRY_TOKEN: it is empty, or has [a-z ]*$/,
+    );
+  }
+});
+
 Deno.test("SchemaRegistry refuses a URL with a login, and does not show it", () => {
   for (const url of ["https://ann:secret@registry:8081", "registry:8081", "ftp://registry", ""]) {
     assert.throws(() => new SchemaRegistry({ url }), (error) => {
