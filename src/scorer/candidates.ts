@@ -179,12 +179,11 @@ export function whyEmpty(
     last = Math.max(last, STEPS.indexOf(stepOf(id, item)));
     return false;
   };
-  if (candidates !== undefined) { for (const id of candidates) look(id, catalogue.get(id)); }
-  else {retrieved(view, user, event, gates, {
-      excluded: [],
-      allowed: (item) => look(item.id, item),
-      most: 1,
-      stacked: false,
-    });}
+  if (candidates === undefined) {
+    const allowed = (item: CatalogueItem) => look(item.id, item);
+    retrieved(view, user, event, gates, { excluded: [], allowed, most: 1, stacked: false });
+  } else {
+    for (const id of candidates) look(id, catalogue.get(id));
+  }
   return STEPS[last]!;
 }

@@ -14,7 +14,7 @@ import type { Preview } from "../../src/engine/lists.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import { type ApiContext, append } from "../http/context.ts";
-import { arrivedRecord, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
+import { arrivedRecord, checkEntries, MAX_AHEAD_MS, type RejectedEntry } from "../http/intake.ts";
 import { freshTask } from "../http/routes/fresh_task.ts";
 import { checkList } from "../http/json_list.ts";
 import { Problem } from "../http/contract/problem.ts";
@@ -37,16 +37,8 @@ export async function readValues(context: ApiContext, request: Request): Promise
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const values = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  checkEntries(context, values.length);
+  checkEntries(values.length, context.maxEntries);
   return values;
-}
-
-/** @throws Problem `too-large` or `bad-body` */
-export function checkEntries({ maxEntries }: ApiContext, entries: number): void {
-  if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
-  if (entries > maxEntries) {
-    throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${entries}`);
-  }
 }
 
 /** Maps all values to events and items, or none. @throws Problem `refused`, naming every rejected value */

@@ -17,9 +17,10 @@ import { isRecord } from "../../src/values/record.ts";
 import { type Call, type Endpoint, queryOf } from "../http/endpoint.ts";
 import type { ApiContext } from "../http/context.ts";
 import { beginsList, checkList, checkSequence } from "../http/json_list.ts";
+import { checkEntries } from "../http/intake.ts";
 import { Problem } from "../http/contract/problem.ts";
 import { JsonSplitter } from "../sources/json_values.ts";
-import { ask, type Asked, askForNobody, askSilently, checkEntries, mapAll, recordsOf, take } from "./door.ts";
+import { ask, type Asked, askForNobody, askSilently, mapAll, recordsOf, take } from "./door.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const DEFAULT_COUNT = 10;
@@ -69,7 +70,7 @@ async function feedback(context: ApiContext, request: Request): Promise<Response
   const begun = context.clock();
   const bytes = await context.bodies.read(request);
   const events = valuesOf(bytes, context.maxEntries);
-  checkEntries(context, events.length);
+  checkEntries(events.length, context.maxEntries);
   const records = recordsOf(context, mapAll(context, events, parseMetarank));
   await take(context, records);
   const tookMillis = Math.round(context.clock() - begun);

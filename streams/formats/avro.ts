@@ -160,9 +160,10 @@ function compile(schema: unknown, space: string, names: Map<string, ReadAvro>): 
   names.set(name, (input) => read(input)); // a record may hold itself
   if (type === "enum") read = choice(own.symbols ?? []);
   else if (type === "fixed") read = fixed(own);
-  else {read = record((own.fields ?? []).map((field) =>
-      [field.name, compile(field.type, inner, names)] as const
-    ));}
+  else {
+    const fields = own.fields ?? [];
+    read = record(fields.map((field) => [field.name, compile(field.type, inner, names)] as const));
+  }
   return read;
 }
 

@@ -114,7 +114,7 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
   if (kind === "lines") {
     const splitter = new LineSplitter(maxEntries);
     const lines = [...splitter.push(bytes), ...splitter.end()];
-    checkCount(lines.length, maxEntries, "more");
+    checkEntries(lines.length, maxEntries, "more");
     const ascii = asciiOf(bytes);
     for (const [index, { bytes: line, rejected }] of lines.entries()) {
       // A line that is not rejected is a view of the body.
@@ -128,7 +128,7 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  checkCount(values.length, maxEntries);
+  checkEntries(values.length, maxEntries);
   for (const [index, value] of values.entries()) {
     const own = parts[index];
     add(index, enter(value, own !== undefined && own.length <= MAX_RECORD_BYTES ? own : null));
@@ -136,7 +136,8 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
   return { records, rejected };
 }
 
-function checkCount(entries: number, maxEntries: number, has: number | "more" = entries): void {
+/** @throws Problem `bad-body` for a body without entries, `too-large` for one with too many */
+export function checkEntries(entries: number, maxEntries: number, has: number | "more" = entries): void {
   if (entries === 0) throw new Problem("bad-body", "The body is empty: it has no entries");
   if (entries > maxEntries) {
     throw new Problem("too-large", `A body has at most ${maxEntries} entries, this one has ${has}`);

@@ -35,11 +35,12 @@ export async function* openOpenBandit(path: string, options: SourceOptions): Asy
     );
   }
   const events = readLog(within(path, log), options);
-  if (!names.includes(ITEM_FILE)) yield* events;
-  else {yield* withCatalogue(events, (time) =>
-      readRows(within(path, ITEM_FILE), { header: true, columns: ITEM_COLUMNS, ...options }, (row) => ({
-        items: [parseItem(row, time)],
-      })));}
+  if (!names.includes(ITEM_FILE)) return yield* events;
+  const rows = { header: true, columns: ITEM_COLUMNS, ...options };
+  yield* withCatalogue(
+    events,
+    (time) => readRows(within(path, ITEM_FILE), rows, (row) => ({ items: [parseItem(row, time)] })),
+  );
 }
 
 /** Campaign folders below a folder: the data set has them as `<policy>/<campaign>`. */
