@@ -183,7 +183,8 @@ Deno.test("0.2.0: the blend and the journal of retrieval are restored", () => {
   assert.equal(state.blend.steps, 32);
   assert.equal(weights["co-visited"], 0.8183827851251426);
   assert.notEqual(weights["co-visited"], before);
-  assert.equal(weights["next-category"], undefined, "a source that is gone is skipped");
+  assert.equal(weights["next-category"], 0.2848980983495327);
+  assert.equal(weights.closest, undefined, "a source that is gone is skipped");
   assert.equal(state.signals, 40);
   assert.equal(state.asked, true);
 });

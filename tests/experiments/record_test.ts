@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decodeExperiment, encodeExperiment, parseExperiment } from "../../streams/experiments/record.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
 
-const WITHOUT = [{ name: "a" }, { name: "b", retrieval: { without: ["next-category"] } }];
+const WITHOUT = [{ name: "a" }, { name: "b", retrieval: { without: ["closest"] } }];
 
 Deno.test("an experiment on the log may name a source that is gone, a new one may not", () => {
   const draft = JSON.stringify({ name: "e", variants: WITHOUT });

@@ -205,7 +205,7 @@ Deno.test("RetrievalState.restore() takes what sources have learnt by their name
     return to.toBytes();
   };
   const kept = without.map(({ name }) => name).filter((name) => bytesOf(before, name).length > 0);
-  for (const name of ["co-visited", "follows", "sessions", "this-hour"]) {
+  for (const name of ["co-visited", "follows", "sessions", "next-category"]) {
     assert.ok(kept.includes(name), name);
   }
   for (const name of kept) assert.deepEqual(bytesOf(after, name), bytesOf(before, name), name);

@@ -3,6 +3,9 @@ import { setImmediate as turn } from "node:timers/promises";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import { CategoryTransitions } from "../../src/retrieval/sources/category_transitions.ts";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { decayedCount } from "../../src/items/popularity.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
@@ -190,6 +193,15 @@ Deno.test("Task.step() makes each task know what one over all partitions would",
       );
       near(far!, all!, 0.1, `pairs of i${n}`);
     }
+    const after = ({ retrieval: { state } }: TaskState) => {
+      const to = new ByteWriter();
+      const source = state.sources.find(({ name }) => name === "next-category");
+      source?.encode?.(to, { order: [], rank: new Uint32Array() });
+      const transitions = new CategoryTransitions(1);
+      transitions.decode(new ByteReader(to.toBytes()));
+      return transitions.after("c1", 5).map(({ category, share }) => `${category} ${share.toFixed(6)}`);
+    };
+    assert.deepEqual(after(got), after(want));
     await task[Symbol.asyncDispose]();
   }
 });

@@ -1,17 +1,21 @@
 /**
- * Popular items of the categories of the newest behaviours.
+ * Popular items of the categories of the newest behaviours, and of those that usually come next.
  *
  * @module
  */
 
 import type { ItemLists } from "../items/item_lists.ts";
 import { ItemScores } from "../items/item_scores.ts";
+import { CategoryTransitions } from "./category_transitions.ts";
 import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
 /** Weights of the newest behaviours, and number of behaviours that count. */
 const STEP = 0.5;
 const BEHAVIOURS = 5;
+/** Categories that come next, and items of each. */
+const NEXT_CATEGORIES = 6;
+const NEXT_ITEMS = 10;
 
 /** Popular items in the categories of the newest behaviours, or in those that the request names. */
 export const CATEGORY: SourceKind = {
@@ -54,8 +58,42 @@ export const CATEGORY: SourceKind = {
   },
 };
 
+/** Popular in the categories that usually follow the newest one. */
+export const NEXT_CATEGORY: SourceKind = {
+  name: "next-category",
+  proposals: 40,
+  weight: 0.1,
+  create: ({ catalogue, lists, pace }) => {
+    const transitions = new CategoryTransitions(lists.halfLifeMs);
+    const scores = new ItemScores();
+    return {
+      ...byScores(scores),
+      ask: ({ context }) => {
+        scores.clear();
+        const first = context.size === 0 ? undefined : catalogue.at(context.items[0]!).categories[0];
+        if (first === undefined) return;
+        for (const { category, share } of transitions.after(first, NEXT_CATEGORIES)) {
+          const number = lists.numberOf(category);
+          if (number !== undefined) scorePopular(lists, number, share, scores, NEXT_ITEMS);
+        }
+      },
+      learn: ({ step, time }) => {
+        if (step !== null) transitions.learn(step[0], step[1], pace.at(time));
+      },
+      encode: (to) => transitions.encode(to),
+      decode: (from) => transitions.decode(from),
+    };
+  },
+};
+
 /** Scores the popular items of a category. @returns The score per unit of popularity. */
-function scorePopular(lists: ItemLists, category: number, weight: number, into: ItemScores): number {
+function scorePopular(
+  lists: ItemLists,
+  category: number,
+  weight: number,
+  into: ItemScores,
+  limit = Infinity,
+): number {
   const items = lists.category(category);
   const { popularity } = lists;
   let all = 0;
@@ -63,8 +101,7 @@ function scorePopular(lists: ItemLists, category: number, weight: number, into: 
   // A compromise between an item's count, which favours large categories, and its share of the category, which favours
   // small ones.
   const scaled = all > 0 ? weight / Math.sqrt(all) : 0;
-  for (let rank = 0; rank < items.length; rank++) {
-    into.add(items[rank]!, scaled * popularity.count(items[rank]!));
-  }
+  const count = Math.min(limit, items.length);
+  for (let rank = 0; rank < count; rank++) into.add(items[rank]!, scaled * popularity.count(items[rank]!));
   return scaled;
 }

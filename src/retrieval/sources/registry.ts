@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CATEGORY } from "./category.ts";
+import { CATEGORY, NEXT_CATEGORY } from "./category.ts";
 import { LIKE_SESSIONS } from "./like_sessions.ts";
 import { LINEAR } from "./linear_items.ts";
 import { CO_VISITED, SAME_PAGE, TOGETHER_LIKED } from "./pairs.ts";
@@ -24,6 +24,7 @@ export const SOURCES: readonly SourceKind[] = [
   LINEAR,
   LIKE_SESSIONS,
   CATEGORY,
+  NEXT_CATEGORY,
   POPULAR,
   TRENDING,
   THIS_HOUR,
