@@ -44,6 +44,8 @@ export interface RetrievalView {
 const BEHAVIOUR_GROUPS = [1, 3, 10, 30];
 /** One more group: whose newest behaviour is younger than this. */
 const PAGE_MS = 30_000;
+/** Candidates of a request for which sources propose as many as they name. */
+const USUAL_CANDIDATES = 100;
 /** Number of all groups. */
 export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 
@@ -62,6 +64,8 @@ export class Gatherer {
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
   #places = new Uint32Array(1024);
+  /** Factor of what each source may propose. */
+  readonly #room: number;
   /** What each source proposes. */
   #proposals: readonly (readonly number[])[] = [];
   #items: number[] = [];
@@ -72,8 +76,14 @@ export class Gatherer {
   #allowed: (item: CatalogueItem) => boolean = () => true;
   readonly #may = (index: number): boolean => this.may(index);
 
-  /** Gathers what sources propose. */
-  constructor({ statistics }: RetrievalView, sources: readonly Source[], parts: SourceParts) {
+  /** Gathers what sources propose. @param maxCandidates Most candidates per request */
+  constructor(
+    { statistics }: RetrievalView,
+    sources: readonly Source[],
+    parts: SourceParts,
+    maxCandidates: number,
+  ) {
+    this.#room = Math.max(1, maxCandidates / USUAL_CANDIDATES);
     this.#catalogue = parts.catalogue;
     this.#lists = parts.lists;
     this.#sources = sources;
@@ -124,7 +134,7 @@ export class Gatherer {
     this.#reset(request);
     for (const source of this.#sources) source.ask?.(request);
     this.#proposals = this.#sources.map((source) =>
-      source.proposals === 0 ? [] : source.propose(source.proposals, this.#may)
+      source.proposals === 0 ? [] : source.propose(Math.ceil(source.proposals * this.#room), this.#may)
     );
     const items: number[] = [];
     for (const proposed of this.#proposals) {

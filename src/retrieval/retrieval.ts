@@ -3,7 +3,7 @@
  * and the best `maxCandidates` go on to the model.
  *
  * ```text
- *   behaviour ─▶ neighbours, linear items, sessions, trends, popularity                  every signal, in order
+ *   behaviour ─▶ neighbours, linear items, sessions, transitions, trends, popularity      every signal, in order
  *             └▶ blend: which candidate was taken?                                        a share of the wanted ones
  *   request   ─▶ sources propose ─▶ union ─▶ blend ─▶ best maxCandidates, some of them new items
  * ```
@@ -88,7 +88,7 @@ export class Retrieval {
       blend,
       returns: parts.returns,
     });
-    const gatherer = new Gatherer(view, sources, parts);
+    const gatherer = new Gatherer(view, sources, parts, this.maxCandidates);
     const best = new BestPlaces(catalogue);
     const past = this.past = new Past(view.sequences, parts.returns);
     const pairLists = options.head === true ? new PairLists(parts, gatherer.names) : null;

@@ -27,7 +27,7 @@ function gathered(retrieval: RetrievalOptions, before: readonly string[]) {
   view("u0", "h0");
   const { catalogue } = task;
   const { state, parts } = task.retrieval;
-  const gatherer = new Gatherer(task, state.sources, parts);
+  const gatherer = new Gatherer(task, state.sources, parts, 100);
   const context = contextOf(before.map((id) => ({ item: catalogue.get(id)!.index, time })));
   const features = gatherer.gather({ user: null, context, time, allowed: () => true }, true);
   const { names } = gatherer;
@@ -88,7 +88,7 @@ Deno.test("Gatherer.gather() has finite features for who asks for a time long be
     task.apply({ type: "interaction", user: `u${n % 2}`, item, action: "view", time: START + n }, n, out);
   }
   const { state, parts } = task.retrieval;
-  const gatherer = new Gatherer(task, state.sources, parts);
+  const gatherer = new Gatherer(task, state.sources, parts, 100);
   const index = task.catalogue.get("a")!.index;
   for (const time of [0, START / 2, START, START * 1.1]) {
     const { count, values } = gatherer.gather(
@@ -98,4 +98,20 @@ Deno.test("Gatherer.gather() has finite features for who asks for a time long be
     assert.ok(count > 0);
     assert.ok(values.subarray(0, count * gatherer.names.length).every(Number.isFinite), `at ${time}`);
   }
+});
+
+Deno.test("Gatherer.gather() asks sources for more where requests have more than 100 candidates", () => {
+  const task = new TaskState(SMALL, new FakeServing());
+  const asked = [50, 100, 250].map((maxCandidates) => {
+    let limit = 0;
+    const propose = (most: number) => {
+      limit = most;
+      return [];
+    };
+    const source = { name: "one", proposals: 40, weight: 0, propose, score: () => 0 };
+    const gatherer = new Gatherer(task, [source], task.retrieval.parts, maxCandidates);
+    gatherer.gather({ user: null, context: contextOf([]), time: START, allowed: () => true }, false);
+    return limit;
+  });
+  assert.deepEqual(asked, [40, 40, 100]);
 });

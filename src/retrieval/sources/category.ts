@@ -20,7 +20,7 @@ const NEXT_ITEMS = 10;
 /** Popular items in the categories of the newest behaviours, or in those that the request names. */
 export const CATEGORY: SourceKind = {
   name: "category",
-  proposals: 120,
+  proposals: 60,
   weight: 0.3,
   create: ({ lists }) => {
     const scores = new ItemScores();

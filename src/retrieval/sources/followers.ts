@@ -185,7 +185,7 @@ export class Followers {
 /** What follows the newest behaviours. */
 export const FOLLOWS: SourceKind = {
   name: "follows",
-  proposals: 60,
+  proposals: 40,
   weight: 0,
   create: ({ catalogue, pace, options: { neighbours } }) => {
     const { bytes, halfLifeMs } = settle(NEIGHBOURS_OPTIONS, neighbours);

@@ -12,7 +12,7 @@ import type { SourceKind } from "./source.ts";
 /** By sessions. */
 export const LIKE_SESSIONS: SourceKind = {
   name: "sessions",
-  proposals: 60,
+  proposals: 40,
   weight: 0.1,
   create: ({ options }) => {
     const sessions = new Sessions(options.sessions);

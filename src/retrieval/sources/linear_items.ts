@@ -212,7 +212,7 @@ export class LinearItems {
 /** Proposes what the user's liked items predict. */
 export const LINEAR: SourceKind = {
   name: "linear",
-  proposals: 60,
+  proposals: 40,
   weight: 0.2,
   create: ({ catalogue, neighbours }) => {
     const items = new LinearItems(neighbours);

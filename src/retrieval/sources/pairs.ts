@@ -12,7 +12,7 @@ import type { SourceKind } from "./source.ts";
 /** Items that occur together with those of the newest behaviours, within `Pace.farMs`. */
 export const CO_VISITED: SourceKind = {
   name: "co-visited",
-  proposals: 180,
+  proposals: 100,
   weight: 0.9,
   create: ({ catalogue, neighbours, pairs }) => ({
     ...byScores(pairs.scores, PAIR_COLUMNS.far),
@@ -34,7 +34,7 @@ export const SAME_PAGE: SourceKind = {
 /** Items liked by people who like what the user likes, at any time. */
 export const TOGETHER_LIKED: SourceKind = {
   name: "together",
-  proposals: 60,
+  proposals: 20,
   weight: 0.15,
   create: ({ pairs }) => byScores(pairs.scores, PAIR_COLUMNS.together),
 };

@@ -12,7 +12,7 @@ import type { SourceKind } from "./source.ts";
 /** Positives by decayed popularity. The items' own records hold it, so there is nothing to learn here. */
 export const POPULAR: SourceKind = {
   name: "popular",
-  proposals: 60,
+  proposals: 40,
   weight: 0,
   create: ({ lists }) => byCounts(() => lists.popular(), lists.popularity),
 };

@@ -63,7 +63,7 @@ export interface SourceActs {
 export interface Source extends SourceActs {
   /** Its name in answers, experiments, metrics and the blend. */
   readonly name: string;
-  /** Most items that it proposes; 0 = scores candidates, proposes none. */
+  /** Most items that it proposes where requests have up to 100 candidates; 0 = scores candidates, proposes none. */
   readonly proposals: number;
   /** Its weight in the blend before anything was learnt. */
   readonly weight: number;

@@ -229,7 +229,12 @@ Deno.test("TaskState.apply() judges the model by what follows lists of others, a
   const click = (item: string) =>
     apply({ type: "interaction", user: "u3", time: ++time, item, action: "click" });
   const recommended = apply({ type: "request", user: "u3", time: ++time, request: "r", count: 5 });
-  const others = ITEMS.filter((item) => !recommended.includes(item)).slice(0, 4);
+  const { retrieval, users } = task;
+  const user = users.get("u3")!;
+  const context = retrieval.past.context(user, time);
+  // Nothing is learnt from what no source proposes.
+  const others = retrieval.candidates({ user, context, time, allowed: () => true }, { most: 12 }).candidates
+    .map(({ item }) => item.id).filter((item) => !recommended.includes(item)).slice(0, 4);
   click(others[0]!);
   apply({ type: "impression", user: "u3", time: ++time, request: "theirs", items: others.slice(1, 3) });
   click(others[1]!);
