@@ -149,7 +149,7 @@ export class Orders {
       }
     }
     // Otherwise a robot that makes most of the behaviours would dominate the head.
-    if (list === null || mulberry32(~draw)() >= state.stack.preferenceWeightOf(person)) return null;
+    if (list === null || mulberry32(~draw)() >= state.stack.weightOf(person)) return null;
     const random = mulberry32(draw);
     return preferenceOf(list, pairLists!.names, { taken, candidates: PREFERENCE_CANDIDATES, random });
   }

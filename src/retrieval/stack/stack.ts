@@ -70,7 +70,7 @@ const BEGIN = 0.5;
 const LEAST = 0.02;
 /** Number of newest behaviours among which those of a user are counted. */
 const NEWEST = 512;
-/** Up to this many times the mean number of them per user, a user's preferences count in full. */
+/** Up to this many times the mean number of them per other user, a user's behaviours count in full. */
 const FULL = 2;
 
 /** Which parts order a list. */
@@ -116,14 +116,17 @@ export class Stack {
   }
 
   /**
-   * The weight of a user's preferences, in (0, 1], so that those of one user count at most twice as much in total as an
-   * average user's.
+   * The weight of a user's next behaviour, in (0, 1]: those of one user count at most about twice as much in total as
+   * the mean of the others' among the newest ones. Who is alone from the beginning counts in full.
    *
    * @param user A hash of the user
    */
-  preferenceWeightOf(user: number): number {
-    const own = this.#counts.get(user);
-    return own === undefined ? 1 : Math.min(1, FULL * this.#users.length / (this.#counts.size * own));
+  weightOf(user: number): number {
+    const own = this.#counts.get(user) ?? 0;
+    const others = this.#counts.size - (own > 0 ? 1 : 0);
+    if (own === 0 || (others === 0 && own < NEWEST)) return 1;
+    const usual = (1 + this.#users.length - own) / (1 + others);
+    return Math.min(1, FULL * usual / own);
   }
 
   /** The parts that order lists for which these parts have scores. @param modelShare See {@linkcode Stack.scoreBut} */
@@ -173,7 +176,8 @@ export class Stack {
   learn(by: ScoresByPart, taken: number, user: number, modelShare = by.model === null ? 0 : 1 / 2): void {
     const size = by.blend!.length;
     const mapped = this.#map(by, size);
-    const weight = 1 / (1 + this.#count(user));
+    const weight = this.weightOf(user);
+    this.#note(user);
     const awake = this.#awake(setOf(partsWith(by)), modelShare);
     for (const order of awake) {
       order.choice.score(mapped, size, this.#scores);
@@ -274,9 +278,8 @@ export class Stack {
     return this.#mapped;
   }
 
-  /** Notes a behaviour of a user. @returns How many of the newest ones before it are by the same user */
-  #count(user: number): number {
-    const known = this.#counts.get(user) ?? 0;
+  /** Notes a behaviour of a user. */
+  #note(user: number): void {
     const oldest = this.#users[this.#next];
     if (oldest !== undefined) {
       const left = this.#counts.get(oldest)! - 1;
@@ -286,7 +289,6 @@ export class Stack {
     this.#users[this.#next] = user;
     this.#next = (this.#next + 1) % NEWEST;
     this.#counts.set(user, (this.#counts.get(user) ?? 0) + 1);
-    return known;
   }
 }
 

@@ -226,6 +226,28 @@ Deno.test("Stack: 10,000 choices of a robot that takes anything leave the orders
   }
 });
 
+Deno.test("Stack.weightOf() is 1 for people, however they come, and keeps who makes most to twice the mean of others", () => {
+  const weightAfter = (users: readonly number[], user: number) => {
+    const stack = new Stack();
+    for (const each of users) stack.learn(BY, 3, each);
+    return stack.weightOf(user);
+  };
+  const times = (size: number, user: (n: number) => number) =>
+    Array.from({ length: size }, (_, n) => user(n));
+  assert.equal(weightAfter([], 1), 1);
+  assert.equal(weightAfter(times(600, (n) => n), 7), 1, "everybody comes once");
+  assert.equal(weightAfter(times(500, (n) => n % 25), 7), 1, "everybody comes often");
+  assert.equal(
+    weightAfter(times(500, (n) => Math.floor(n / 50)), 9),
+    1,
+    "one after the other, for fifty films each",
+  );
+  const robot = times(1000, (n) => n % 10 === 0 ? n : 1);
+  const [weight, others] = [weightAfter(robot, 1), weightAfter(robot, 990)];
+  assert.ok(460 * weight < 2.1 && weight > 0, `${weight}`);
+  assert.equal(others, 1);
+});
+
 Deno.test("Stack.decode() goes on as the one that was written, bit for bit", () => {
   const stream = { seed: 3, choices: 700, knows: always({ blend: 0.5, head: 0.6, model: 0.3 }) };
   const whole = play({ ...stream, user: (choice) => choice % 5 }).stack;
