@@ -135,12 +135,24 @@ export interface Preference {
   readonly interval: Interval;
 }
 
+/** What a user clicked so far. */
+interface Clicks {
+  /** Σ w d and Σ w k over the user's lists. */
+  difference: number;
+  weight: number;
+  /** Clicks by team. */
+  readonly teams: [number, number];
+}
+
 /**
- * Totals of preferences. A user's preference is (clicks on the second team's items − clicks on the first's) over both,
- * in [−1, 1], over all lists of the user: users are independent, the clicks of one user are not. Its weight is √clicks:
- * more clicks are more certain, but no heavy user dominates. The interval is that of the ratio Σ√k·p / Σ√k by
- * {@linkcode symmetricInterval}: if users are indifferent and each is counted once, the probability that it ever
- * excludes 0 is at most α, from the first user on.
+ * Totals of preferences. A list on which the user clicked k credited items, and d more of the second team than of the
+ * first, has the weight w = 1/√(clicks of the user so far, its own included), so that no heavy user dominates. The
+ * preference is Σ w d / Σ w k, in [−1, 1], with the interval of {@linkcode symmetricInterval}. Its variance is the larger
+ * of two:
+ *
+ * - over lists: if users are indifferent, the coins of each list make its w d symmetric about 0, whatever was before. So
+ *   the probability that the interval ever excludes 0 is at most α, from the first list on, however often users return;
+ * - over users: lists of one user are alike when the user does prefer something.
  *
  * @example
  * ```ts
@@ -154,18 +166,25 @@ export interface Preference {
  * ```
  */
 export class InterleavingTotals {
-  readonly #clicks = new Map<string, [number, number]>();
-  /** Over all users, with d the difference of their clicks and k the sum: Σd/√k, Σ√k, Σd²/k, Σd and Σk. */
-  #sums: [number, number, number, number, number] = [0, 0, 0, 0, 0];
+  readonly #clicks = new Map<string, Clicks>();
+  /** Over users, with s = Σ w d and t = Σ w k of a user: Σs, Σt, Σs², Σst, Σt². */
+  #users: number[] = [0, 0, 0, 0, 0];
+  /** Over lists: Σ(w d)², Σ w² d k, Σ(w k)². */
+  #lists: number[] = [0, 0, 0];
   #wins: [number, number, number] = [0, 0, 0];
 
   /** Adds a user's clicks on one list, by team. */
   update(user: string, [first, second]: readonly [number, number]): void {
     if (first + second === 0) return;
-    const clicks = this.#clicks.get(user) ?? [0, 0];
-    if (clicks[0] + clicks[1] > 0) this.#add(clicks, -1);
-    clicks[0] += first;
-    clicks[1] += second;
+    const clicks = this.#clicks.get(user) ?? { difference: 0, weight: 0, teams: [0, 0] };
+    if (clicks.weight > 0) this.#add(clicks, -1);
+    clicks.teams[0] += first;
+    clicks.teams[1] += second;
+    const root = Math.sqrt(clicks.teams[0] + clicks.teams[1]);
+    const [d, k] = [(second - first) / root, (first + second) / root];
+    clicks.difference += d;
+    clicks.weight += k;
+    for (const [i, term] of [d * d, d * k, k * k].entries()) this.#lists[i]! += term;
     this.#clicks.set(user, clicks);
     this.#add(clicks, 1);
   }
@@ -173,13 +192,12 @@ export class InterleavingTotals {
   /** The preference so far; the interval is narrowest at `tunedFor` users. */
   get(alpha: number, tunedFor = 1000): Preference {
     const users = this.#wins.reduce((sum, wins) => sum + wins, 0);
-    const [weighted, weights, squares, differences, clicks] = this.#sums;
-    const value = users === 0 ? 0 : weighted / weights;
-    const interval = symmetricInterval({
-      value,
-      weight: weights,
-      residuals: (mean) => squares - 2 * mean * differences + mean ** 2 * clicks,
-    }, { alpha, tunedFor });
+    const [weighted, weight, ...ofUsers] = this.#users as [number, number, ...number[]];
+    const value = users === 0 ? 0 : weighted / weight;
+    const squaresAt = ([s = 0, st = 0, t = 0]: readonly number[], mean: number) =>
+      s - 2 * mean * st + mean ** 2 * t;
+    const residuals = (mean: number) => Math.max(squaresAt(ofUsers, mean), squaresAt(this.#lists, mean));
+    const interval = symmetricInterval({ value, weight, residuals }, { alpha, tunedFor });
     const [first, second, ties] = this.#wins;
     return { users, wins: [first, second, ties], value, interval };
   }
@@ -191,32 +209,36 @@ export class InterleavingTotals {
 
   /** @internal Encodes the sums of all users. */
   encode(to: ByteWriter): void {
-    for (const sum of this.#sums) to.f64(sum);
+    for (const sum of this.#users) to.f64(sum);
     for (const wins of this.#wins) to.uint(wins);
+    // Absent without users, as in all figures of experiments that split them.
+    if (this.#wins.some((wins) => wins > 0)) { for (const sum of this.#lists) to.f64(sum); }
   }
 
   /** @internal Replaces its state with the output of {@linkcode InterleavingTotals.encode}. */
   decode(from: ByteReader): void {
-    this.#sums = [from.f64(), from.f64(), from.f64(), from.f64(), from.f64()];
+    this.#users = this.#users.map(() => from.f64());
     this.#wins = [from.uint(), from.uint(), from.uint()];
+    if (this.#wins.some((wins) => wins > 0)) this.#lists = this.#lists.map(() => from.f64());
   }
 
   /** @internal Encodes the clicks of a user. */
   encodeUser(to: ByteWriter, user: string): void {
-    const [first, second] = this.#clicks.get(user) ?? [0, 0];
-    to.uint(first).uint(second);
+    const clicks = this.#clicks.get(user);
+    to.uint(clicks?.teams[0] ?? 0).uint(clicks?.teams[1] ?? 0);
+    if (clicks !== undefined) to.f64(clicks.difference).f64(clicks.weight);
   }
 
   /** @internal Decodes the output of {@linkcode InterleavingTotals.encodeUser}. */
   decodeUser(from: ByteReader, user: string): void {
-    const clicks: [number, number] = [from.uint(), from.uint()];
-    if (clicks[0] + clicks[1] > 0) this.#clicks.set(user, clicks);
+    const teams: [number, number] = [from.uint(), from.uint()];
+    if (teams[0] + teams[1] > 0) {
+      this.#clicks.set(user, { difference: from.f64(), weight: from.f64(), teams });
+    }
   }
 
-  #add([first, second]: readonly [number, number], sign: 1 | -1): void {
-    const [d, k] = [second - first, first + second];
-    const terms = [d / Math.sqrt(k), Math.sqrt(k), d ** 2 / k, d, k];
-    for (const [i, term] of terms.entries()) this.#sums[i]! += sign * term;
+  #add({ difference: s, weight: t, teams: [first, second] }: Clicks, sign: 1 | -1): void {
+    for (const [i, term] of [s, t, s * s, s * t, t * t].entries()) this.#users[i]! += sign * term;
     this.#wins[first > second ? 0 : second > first ? 1 : 2] += sign;
   }
 }

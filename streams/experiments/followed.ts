@@ -221,7 +221,7 @@ export class Followed {
 /** Identifies what the figures compare and how users are assigned. Figures restart when the definition changes. */
 export function definitionOf({ salt, mode, variants, variantSpans, overrides }: Experiment): string {
   const names = variants.map(({ name, shadow = false }) => [name, shadow]);
-  const credits = mode === "interleave" ? ["by picker"] : [];
+  const credits = mode === "interleave" ? ["by picker, by list"] : [];
   const settings = JSON.stringify(variants.map(settingsOf));
   return JSON.stringify([salt, mode, names, variantSpans, overrides, ...credits, settings]);
 }

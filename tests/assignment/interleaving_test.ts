@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { creditCode, creditOf } from "../../src/assignment/credit.ts";
 import { InterleavingTotals, listPicker, type Picker, teamDraft } from "../../src/assignment/interleaving.ts";
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { weightedPicker } from "./weighted_picker.ts";
 
@@ -134,21 +136,68 @@ Deno.test("InterleavingTotals() holds the true preference in 95 % of runs, looke
   }
 });
 
-Deno.test("InterleavingTotals() counts users, not clicks", () => {
+Deno.test("InterleavingTotals() excludes 0 only where a martingale over lists allows it, so people may return", () => {
+  const [alpha, tunedFor] = [0.05, 100];
+  const twice = -2 * Math.log(alpha);
+  const rho = tunedFor / (twice + Math.log(twice + 1));
+  let excluded = 0;
+  for (let run = 0; run < 20; run++) {
+    const random = createRandom(run, 32);
+    const totals = new InterleavingTotals();
+    const counts = new Map<string, number>();
+    let [sum, squares, weights] = [0, 0, 0];
+    for (let n = 0; n < 2000; n++) {
+      const user = `u${Math.floor(60 * random() ** 2)}`;
+      const clicks = [Math.floor(2.2 * random()), Math.floor(2.4 * random())] as const;
+      totals.update(user, clicks);
+      const k = clicks[0] + clicks[1];
+      const count = (counts.get(user) ?? 0) + k;
+      if (k === 0) continue;
+      counts.set(user, count);
+      sum += (clicks[1] - clicks[0]) / Math.sqrt(count);
+      squares += (clicks[1] - clicks[0]) ** 2 / count;
+      weights += k / Math.sqrt(count);
+      if (n % 20 !== 0) continue;
+      const { value, interval } = totals.get(alpha, tunedFor);
+      assert.ok(Math.abs(value - sum / weights) < 1e-9, `${value} ${sum / weights}`);
+      if (interval.low <= 0 && interval.high >= 0) continue;
+      excluded++;
+      assert.ok(
+        sum ** 2 > (squares + rho) * (twice + Math.log1p(squares / rho)) * (1 - 1e-9),
+        `run ${run}, list ${n}`,
+      );
+    }
+  }
+  assert.ok(excluded > 50, `${excluded}`);
+});
+
+Deno.test("InterleavingTotals() does not depend on who comes between a user's lists, and counts users", () => {
   const [one, other] = [new InterleavingTotals(), new InterleavingTotals()];
-  const clicksOf = new Map<string, [number, number]>();
+  const listsOf = new Map<string, [number, number][]>();
   const random = createRandom(6);
   for (let n = 0; n < 400; n++) {
-    const user = Math.floor(random() * 50);
-    const clicks = [Math.floor(random() * 3), Math.floor(random() * 4)] as const;
-    one.update(`u${user}`, clicks);
-    const [first, second] = clicksOf.get(`u${user}`) ?? [0, 0];
-    clicksOf.set(`u${user}`, [first + clicks[0], second + clicks[1]]);
+    const user = `u${Math.floor(random() * 50)}`;
+    const clicks: [number, number] = [Math.floor(random() * 3), Math.floor(random() * 4)];
+    one.update(user, clicks);
+    listsOf.set(user, [...listsOf.get(user) ?? [], clicks]);
   }
-  for (const [user, clicks] of clicksOf) other.update(user, clicks);
+  for (const [user, lists] of listsOf) for (const clicks of lists) other.update(user, clicks);
   const [a, b] = [one.get(0.05), other.get(0.05)];
   assert.deepEqual(a.wins, b.wins);
-  assert.ok(Math.abs(a.value - b.value) < 1e-9);
+  for (const [x, y] of [[a.value, b.value], [a.interval.low, b.interval.low]] as const) {
+    assert.ok(Math.abs(x - y) < 1e-9);
+  }
   assert.equal(a.wins.reduce((sum, wins) => sum + wins, 0), a.users);
   assert.deepEqual(new InterleavingTotals().get(0.05).interval, { low: -1, high: 1 });
+  const to = new ByteWriter();
+  one.encode(to);
+  const restored = new InterleavingTotals();
+  restored.decode(new ByteReader(to.toBytes()));
+  for (const user of listsOf.keys()) {
+    const own = new ByteWriter();
+    one.encodeUser(own, user);
+    restored.decodeUser(new ByteReader(own.toBytes()), user);
+  }
+  for (const totals of [one, restored]) totals.update("u7", [2, 1]);
+  assert.deepEqual(restored.get(0.05), one.get(0.05));
 });
