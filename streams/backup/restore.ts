@@ -17,7 +17,7 @@ import { type Manifest, problemsOf, readManifest } from "./manifest.ts";
 export interface RestoreOptions {
   /** Folder of the backup. */
   readonly from: string;
-  /** The kind of the log to make. */
+  /** The kind of the log to make; it does not matter where the backup is only verified. */
   readonly kind: LogKind;
   /** As {@linkcode LogKind.resolve} returns them. */
   readonly options: unknown;
@@ -44,7 +44,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const { from, kind, verifyOnly, erased, tell = () => {} } = options;
   const receipts = erased === undefined ? [] : await readReceipts(erased);
   const manifest = await readManifest(from);
-  if (manifest.kind !== kind.kind) {
+  if (!verifyOnly && manifest.kind !== kind.kind) {
     throw new Error(
       `Cannot restore ${from} to --log ${kind.kind}: it is of a log of the kind ${manifest.kind}`,
     );

@@ -17,9 +17,9 @@ const kind = kindOf("sqlite");
 
 const backUpTo = (path: string, to: string, tell = () => {}) =>
   backUp({ kind, options: { path }, prefix: "meander.", to, by: "0.2.0", now: () => 0, tell });
-const restoreTo = (from: string, path: string) =>
+const restoreTo = (from: string, path: string, verifyOnly = false) =>
   restore({
-    ...{ from, kind, options: { path }, prefix: "meander.", reads: NEWEST_FORMATS, verifyOnly: false },
+    ...{ from, kind, options: { path }, prefix: "meander.", reads: NEWEST_FORMATS, verifyOnly },
     now: Date.now,
   });
 
@@ -139,6 +139,20 @@ Deno.test("restore() refuses a backup that is damaged, none, of another kind or 
     await Deno.remove(at("b"), { recursive: true });
     await Deno.rename(at("again"), at("b"));
   }
+});
+
+Deno.test("restore() verifies a backup of any kind of log", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  {
+    await using _log = await filled(at("log.sqlite"));
+    await backUpTo(at("log.sqlite"), at("b"));
+  }
+  const manifest = await Deno.readTextFile(at(`b/${MANIFEST}`));
+  await Deno.writeTextFile(at(`b/${MANIFEST}`), manifest.replace('"kind": "sqlite"', '"kind": "kafka"'));
+  assert.equal((await restoreTo(at("b"), at("new.sqlite"), true)).kind, "kafka");
+  await Deno.writeFile(at("b/log.sqlite"), new Uint8Array(9));
+  await assert.rejects(restoreTo(at("b"), at("new.sqlite"), true), /which is damaged/);
 });
 
 Deno.test("restore() refuses a file of a newer format, and a place where there is a log", async () => {
