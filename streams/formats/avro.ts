@@ -20,6 +20,8 @@ export type AvroDecoder = (bytes: Uint8Array) => unknown;
 
 /** Most entries of lists and maps of one record. */
 const MAX_ENTRIES = 100_000;
+/** Most fields of one record that take no bytes, and how many more each byte allows: a schema may have any number. */
+const FREE_VALUES = 10_000, VALUES_PER_BYTE = 32;
 
 /** Reads a value. */
 export type ReadAvro = (input: AvroInput) => unknown;
@@ -62,6 +64,10 @@ export function compileAvroReader(schema: unknown, references: readonly unknown[
 /** Bytes of Avro. */
 export class AvroInput extends ByteInput {
   #entries = 0;
+
+  constructor(bytes: Uint8Array) {
+    super(bytes, FREE_VALUES + VALUES_PER_BYTE * bytes.length);
+  }
 
   /** A zig-zag number; a text when it is not exact as a number. */
   long(): number | string {

@@ -34,8 +34,10 @@ export class ByteInput {
   end: number;
   #depth = 0;
   #values = 0;
+  readonly #mostValues: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, mostValues = MAX_VALUES) {
+    this.#mostValues = Math.min(mostValues, MAX_VALUES);
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.end = bytes.length;
@@ -81,7 +83,7 @@ export class ByteInput {
   /** Counts values that are made, whether or not bytes stand for them. */
   count(values: number): void {
     this.#values += values;
-    if (this.#values > MAX_VALUES) throw new DecodeError(`it has more than ${MAX_VALUES} values`);
+    if (this.#values > this.#mostValues) throw new DecodeError(`it has more than ${this.#mostValues} values`);
   }
 }
 

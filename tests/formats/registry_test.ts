@@ -122,6 +122,13 @@ Deno.test("compileAvro() takes time in proportion to the bytes, whatever they cl
   assert.throws(() => maps(Uint8Array.fromHex("feffffffffffffffff01")), DecodeError);
   const nested = compileAvro({ type: "record", name: "N", fields: [{ name: "n", type: ["null", "N"] }] });
   assert.throws(() => nested(new Uint8Array(10_000).fill(2)), /nested more than/);
+  const nulls = Array.from({ length: 30 }, (_, i) => ({ name: `f${i}`, type: "null" }));
+  let tree: object = { type: "record", name: "R0", fields: nulls };
+  for (let depth = 1; depth < 8; depth++) {
+    const again = nulls.slice(1).map(({ name }) => ({ name, type: `R${depth - 1}` }));
+    tree = { type: "record", name: `R${depth}`, fields: [{ name: "f0", type: tree }, ...again] };
+  }
+  assert.throws(() => compileAvro(tree)(new Uint8Array(2)), /more than 10064 values/);
   const texts = compileAvro("string");
   for (const bytes of ["", "feffffff0f61", "01", "0461", "02ff"]) {
     assert.throws(() => texts(Uint8Array.fromHex(bytes)), DecodeError, bytes);
