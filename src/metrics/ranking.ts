@@ -1,7 +1,7 @@
 /**
  * Ranking quality of scores: exact figures over stored rows, in natural units (0.5 is chance for AUC).
  *
- * Every function returns `null` where its figure is undefined. Only {@linkcode prAuc} depends on the order of the rows.
+ * Every function returns `null` where its figure is undefined, and none depends on the order of the rows.
  *
  * @module
  */
@@ -87,8 +87,8 @@ export function gauc(users: Numbers, labels: Numbers, scores: Numbers): number |
 }
 
 /**
- * Average precision: the mean over positives of the precision among the rows that score at least as high;
- * tied rows stand in the order given. O(n log n) time.
+ * Average precision: the mean over positives of the precision among the rows that score at least as high, tied ones
+ * included: the rate of positives where all scores are equal. O(n log n) time.
  *
  * @param labels outcomes in {0, 1}
  * @param scores any real numbers
@@ -106,10 +106,14 @@ export function prAuc(labels: Numbers, scores: Numbers): number | null {
   requirePairs(labels, scores);
   const order = new Uint32Array(scores.length);
   for (let i = 0; i < order.length; i++) order[i] = i;
-  order.sort((a, b) => scores[b]! - scores[a]! || a - b);
+  order.sort((a, b) => scores[b]! > scores[a]! ? 1 : scores[b]! < scores[a]! ? -1 : 0);
   let hits = 0, total = 0;
-  for (let rank = 0; rank < order.length; rank++) {
-    if (labels[order[rank]!] === 1) total += ++hits / (rank + 1);
+  for (let from = 0, to = 0; from < order.length; from = to) {
+    const score = scores[order[from]!]!;
+    let tied = 0;
+    for (; to < order.length && scores[order[to]!] === score; to++) tied += labels[order[to]!] === 1 ? 1 : 0;
+    hits += tied;
+    total += tied * hits / to;
   }
   return hits === 0 ? null : total / hits;
 }

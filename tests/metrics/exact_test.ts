@@ -102,11 +102,12 @@ Deno.test("auc() does not depend on order or on the scale of the scores, and mir
   }));
 });
 
-Deno.test("prAuc() takes tied rows in the order given", () => {
-  assert.equal(prAuc([1, 0], [0.5, 0.5]), 1);
+Deno.test("prAuc() does not depend on the order of tied rows, and is the rate of positives where all are", () => {
+  assert.equal(prAuc([1, 0], [0.5, 0.5]), 0.5);
   assert.equal(prAuc([0, 1], [0.5, 0.5]), 0.5);
+  assert.equal(prAuc([0, 1, 1, 0], [0.5, 0.9, 0.5, 0.1]), (1 + 2 / 3) / 2);
   assert.equal(prAuc([0, 0], [0.5, 0.4]), null);
-  assert.equal(prAuc([1, 0], [-Infinity, -Infinity]), 1);
+  assert.equal(prAuc([1, 0], [-Infinity, -Infinity]), 0.5);
 });
 
 Deno.test("metrics are null when there are no rows", () => {
