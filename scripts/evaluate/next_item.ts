@@ -13,7 +13,6 @@ import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
-import { RETURNS } from "../../src/retrieval/signals/returns.ts";
 import type { Source } from "../../src/retrieval/sources/source.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { type Config, taskOptions } from "../../streams/config/config.ts";
@@ -94,7 +93,7 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   if (survey.unordered > 0 && options.sorts === false) {
     throw new NothingToJudge(`${survey.unordered} events of ${stream.name} are out of order`);
   }
-  const revisits = profile.retrieval?.revisits ?? survey.returns >= RETURNS * survey.known;
+  const revisits = profile.retrieval?.revisits ?? survey.comesBack;
   const { ranking = TASK_OPTIONS.ranking.value } = profile;
   const task: TaskOptions = {
     maxJumpMs: REPLAY_MAX_JUMP_MS,

@@ -5,6 +5,7 @@
  */
 
 import type { ActionPolicies } from "../../src/features/actions.ts";
+import { Returns } from "../../src/retrieval/signals/returns.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
 import type { IsTarget } from "./targets.ts";
 
@@ -14,9 +15,8 @@ export interface Survey {
   readonly interactions: number;
   /** Those of them that are judged. */
   readonly targets: number;
-  /** Of these, those of users seen before; and of those, with an item on which the user had acted in the same way. */
-  readonly known: number;
-  readonly returns: number;
+  /** Whether people come back to items, by the rule of a task that has seen all of it. */
+  readonly comesBack: boolean;
   /** Users and items of the interactions. */
   readonly users: number;
   readonly items: number;
@@ -44,9 +44,10 @@ export async function surveyOf(
   { actions, isTarget, knownUsers, limit = Infinity }: SurveyOptions,
 ): Promise<Survey> {
   const unknown = new Map<string, number>();
-  const had = new Map<string, Set<string>>();
+  const had = new Map<string, { readonly acts: Set<string>; behaviours: number }>();
+  const returns = new Returns();
   const items = new Set<string>();
-  let [interactions, targets, known, returns, rejected, unordered, last] = [0, 0, 0, 0, 0, 0, -Infinity];
+  let [interactions, targets, rejected, unordered, last] = [0, 0, 0, 0, -Infinity];
   for await (const record of source) {
     if (record.kind === "rejected") rejected++;
     if (record.kind !== "event") continue;
@@ -65,14 +66,17 @@ export async function surveyOf(
     const own = had.get(event.user);
     if (isTarget(event) && !(knownUsers && own === undefined)) {
       targets++;
-      if (own !== undefined) known++;
-      if (own?.has(act) === true) returns++;
+      if (own !== undefined) returns.learn(own.acts.has(act), own.behaviours);
     }
-    if (own === undefined) had.set(event.user, new Set([act]));
-    else own.add(act);
+    if (own === undefined) had.set(event.user, { acts: new Set([act]), behaviours: 1 });
+    else {
+      own.acts.add(act);
+      own.behaviours++;
+    }
   }
   const [users, size] = [had.size, items.size];
-  return { interactions, targets, known, returns, users, items: size, rejected, unordered, unknown };
+  const { expected: comesBack } = returns;
+  return { interactions, targets, comesBack, users, items: size, rejected, unordered, unknown };
 }
 
 /** A stream without anything that could be judged. */

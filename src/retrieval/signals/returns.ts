@@ -19,7 +19,7 @@ const KEPT = 5000;
 /** Initial weight, without a return. */
 const BEGIN = 50;
 /** Share of returns above which people count as returning, and below which they no longer do. */
-export const RETURNS = 0.02;
+const RETURNS = 0.02;
 const STILL_RETURNS = 0.01;
 
 /** The share of returns, as a fold over a task's behaviours. */

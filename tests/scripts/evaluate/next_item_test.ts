@@ -4,8 +4,10 @@ import { Popularity } from "../../../scripts/evaluate/baselines/popularity.ts";
 import { nextItem, type NextItemOptions } from "../../../scripts/evaluate/next_item.ts";
 import type { Stream } from "../../../scripts/evaluate/stream.ts";
 import { figuresOf, partsOf, standingsOf } from "../../../scripts/evaluate/summary.ts";
+import { surveyOf } from "../../../scripts/evaluate/survey.ts";
 import { parsePositives } from "../../../scripts/evaluate/targets.ts";
 import { createRandom } from "../../../src/draws/random_source.ts";
+import { DEFAULT_ACTIONS } from "../../../src/features/actions.ts";
 import type { Event, InteractionEvent, ItemRecord } from "../../../src/events/event.ts";
 import type { SourceRecord } from "../../../streams/sources/source.ts";
 import { PROFILES } from "../../../streams/replay/profiles.ts";
@@ -62,6 +64,19 @@ Deno.test("nextItem() lets what the user had come again where people do that, or
   assert.ok(without.ranks.slice(8).every((rank) => rank === 0), String(without.ranks));
   const once: Line[] = Array.from({ length: 40 }, (_, n) => [`u${n % 2}`, `i${n >> 1}`]);
   assert.equal((await ranksOf(once, "auto")).withoutOwn, true);
+});
+
+Deno.test("surveyOf() does not take a robot that comes back for people who do", async () => {
+  const comesBack = async (lines: readonly Line[]) => {
+    const options = { actions: DEFAULT_ACTIONS, isTarget: () => true, knownUsers: false };
+    const survey = await surveyOf(streamOf(lines).open(), options);
+    assert.equal(survey.interactions, lines.length);
+    return survey.comesBack;
+  };
+  const people = Array.from({ length: 3600 }, (_, n): Line => [`u${n % 1200}`, `i${Math.floor(n / 1200)}`]);
+  const withRobot = [...people, ...Array.from({ length: 300 }, (): Line => ["robot", "a"])];
+  assert.equal(await comesBack(withRobot), false);
+  assert.equal(await comesBack(people.map(([user], n) => [user, n % 20 === 0 ? "i0" : `i${n}`])), true);
 });
 
 Deno.test("nextItem() judges what is held, and nothing learns it, nor what was brought from elsewhere", async () => {
