@@ -368,7 +368,7 @@ function overlapOf(weights: readonly number[]): Overlap {
 }
 
 function refusalsOfUnits(table: Table): string[] {
-  const [units, rewarded] = [LISTS, IPS].map((column) => table.effectiveUnits(column)) as [number, number];
+  const units = table.effectiveUnits(LISTS), rewarded = table.effectiveUnits(IPS);
   const refusals: string[] = [];
   if (units < MIN_UNITS) {
     refusals.push(
