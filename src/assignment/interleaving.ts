@@ -168,7 +168,7 @@ interface Clicks {
 export class InterleavingTotals {
   readonly #clicks = new Map<string, Clicks>();
   /** Over users, with s = Σ w d and t = Σ w k of a user: Σs, Σt, Σs², Σst, Σt². */
-  #users: number[] = [0, 0, 0, 0, 0];
+  #users: [number, number, number, number, number] = [0, 0, 0, 0, 0];
   /** Over lists: Σ(w d)², Σ w² d k, Σ(w k)². */
   #lists: number[] = [0, 0, 0];
   #wins: [number, number, number] = [0, 0, 0];
@@ -192,7 +192,7 @@ export class InterleavingTotals {
   /** The preference so far; the interval is narrowest at `tunedFor` users. */
   get(alpha: number, tunedFor = 1000): Preference {
     const users = this.#wins.reduce((sum, wins) => sum + wins, 0);
-    const [weighted, weight, ...ofUsers] = this.#users as [number, number, ...number[]];
+    const [weighted, weight, ...ofUsers] = this.#users;
     const value = users === 0 ? 0 : weighted / weight;
     const squaresAt = ([s = 0, st = 0, t = 0]: readonly number[], mean: number) =>
       s - 2 * mean * st + mean ** 2 * t;
@@ -217,7 +217,7 @@ export class InterleavingTotals {
 
   /** @internal Replaces its state with the output of {@linkcode InterleavingTotals.encode}. */
   decode(from: ByteReader): void {
-    this.#users = this.#users.map(() => from.f64());
+    this.#users = [from.f64(), from.f64(), from.f64(), from.f64(), from.f64()];
     this.#wins = [from.uint(), from.uint(), from.uint()];
     if (this.#wins.some((wins) => wins > 0)) this.#lists = this.#lists.map(() => from.f64());
   }
