@@ -158,11 +158,10 @@ async function buildAndSwitch(
   options: OnlineOptions,
 ): Promise<OnlineResult> {
   const { signal, thread, succession: { place } } = options;
-  let isOpened = false;
   const gentle = new GentleLog(log, {
     ...options,
-    // While it opens, too much rest would let more events come than can be caught up with.
-    isLate: () => place.current.waitedMs > (isOpened ? LATE_MS : 2 * LATE_MS),
+    // Too much rest would let more events come than can be caught up with.
+    isLate: () => place.current.waitedMs > 2 * LATE_MS,
     maxRecords: SLICE_RECORDS,
     giveWay: async () => {
       const { current } = place;
@@ -179,7 +178,6 @@ async function buildAndSwitch(
   if (until === null) return STAYS;
   const giveWay = () => gentle.rest();
   await using rebuild = await Rebuild.open(gentle.log, { ...options.rebuild, until, giveWay });
-  isOpened = true;
   const legs = new Legs(log, { gentle, rebuild, notes }, until, options);
   if (thread === undefined) {
     await legs.catchUp();
