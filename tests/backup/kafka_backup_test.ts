@@ -20,8 +20,8 @@ if (broker !== undefined) {
   Deno.test("restore --erased erases again on Kafka who was erased since the backup", async () => {
     const open = () => KafkaLog.open({ brokers: [broker.address], heartbeatMs: 50, retryMs: 20_000 });
     await checkErasedAgain({
-      prefix: "erased.",
-      restoredPrefix: "again.",
+      prefix: "erased-since.",
+      restoredPrefix: "erased-again.",
       open,
       flags: (prefix) => ["--log", "kafka", "--brokers", broker.address, "--prefix", prefix],
       destroy: () => Promise.resolve(),
