@@ -368,22 +368,18 @@ function overlapOf(weights: readonly number[]): Overlap {
 }
 
 function refusalsOfUnits(table: Table): string[] {
-  const units = table.effectiveUnits(LISTS), rewarded = table.effectiveUnits(IPS);
   const refusals: string[] = [];
-  if (units < MIN_UNITS) {
+  const demand = (column: number, least: number, what: string) => {
+    const worth = table.effectiveUnits(column);
+    if (worth >= least) return;
     refusals.push(
-      `the lists are worth ${
-        units.toFixed(1)
-      } independent units of one size, wanted are ${MIN_UNITS}: intervals ` +
-        `over so few hold less than they say`,
+      `${what} are worth ${
+        worth.toFixed(1)
+      } independent units of equal size, but intervals need ${least} or more`,
     );
-  }
-  if (rewarded < MIN_REWARDED) {
-    refusals.push(
-      `the rewards of this policy are worth ${rewarded.toFixed(1)} units with one of one size, wanted are ` +
-        `${MIN_REWARDED}: intervals over so few hold less than they say`,
-    );
-  }
+  };
+  demand(LISTS, MIN_UNITS, "the lists");
+  demand(IPS, MIN_REWARDED, "the rewards of this policy");
   return refusals;
 }
 

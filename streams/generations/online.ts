@@ -265,7 +265,8 @@ async function buildApart(
 ): Promise<readonly number[] | null> {
   const { service: _, task: { nowMicros: __, ...task }, ...spec } = options.rebuild;
   await using apart = new ThreadedBuild(
-    ...[log, { ...spec, until: begin, task }] as const,
+    log,
+    { ...spec, until: begin, task },
     () => options.succession.place.current,
     options.thread,
   );

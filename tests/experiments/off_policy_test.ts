@@ -107,7 +107,7 @@ Deno.test("evaluatePolicy() covers the truth when few users have many lists, and
     assert.ok(share > 0.91 && share <= 0.99, `${name} held ${share} of ${runs}`);
   }
   const few = evaluatePolicy(draw(createRandom(1), 20), { resamples: 0 });
-  assert.match(few.refusals[0]!, /worth \d+\.\d independent units of one size, wanted are 30/);
+  assert.match(few.refusals[0]!, /worth \d+\.\d independent units of equal size, but intervals need 30/);
   assert.deepEqual(few.estimates, []);
   const one = draw(createRandom(1), 1);
   assert.equal(evaluatePolicy(one, { resamples: 0, force: true }).estimates[0]!.normal.high, Infinity);
@@ -149,7 +149,10 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
       const { unit, places: [place] } = list(0.5, 0.5);
       return { unit, places: [{ ...place!, reward: n < count ? 1 : 0 }] };
     });
-  assert.match(evaluatePolicy(bought(0)).refusals[0]!, /^the rewards of this policy are worth 0\.0 units/);
+  assert.match(
+    evaluatePolicy(bought(0)).refusals[0]!,
+    /^the rewards of this policy are worth 0\.0 independent units/,
+  );
   assert.match(
     evaluatePolicy(bought(9)).refusals[0]!,
     /worth 9\.0 units with one of one size, wanted are 10/,

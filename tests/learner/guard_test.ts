@@ -248,7 +248,7 @@ function upperTail(k: number, n: number, p: number): number {
   return sum;
 }
 
-/** 64 users with one row each, predicted as `p` by prior and model, of whom some click. */
+/** 64 users with one row each; prior and model predict `p` for all, and some click. */
 function batchOf(p: number, clicks: number): Sample[] {
   const [template] = makeSamples(1, 1, 1);
   return Array.from({ length: 64 }, (_, u) => ({
