@@ -27,7 +27,7 @@ function commandIn(
   stdout: "piped" | "null" = "piped",
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: args.map((word) => word.replace("/tmp/", `${root}deploy/container/`)),
+    args: args.map((word) => word.replace("/tmp/only_used.ts", `${root}deploy/container/only_used.ts`)),
     cwd: folder,
     env: { DENO_DIR: `${folder}/.deno`, NO_COLOR: "1", HOME: folder },
     stdin: "null",

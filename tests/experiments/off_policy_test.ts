@@ -155,7 +155,7 @@ Deno.test("evaluatePolicy() refuses when the log says too little, and says why",
   );
   assert.match(
     evaluatePolicy(bought(9)).refusals[0]!,
-    /worth 9\.0 units with one of one size, wanted are 10/,
+    /worth 9\.0 independent units of equal size, but intervals need 10/,
   );
   assert.deepEqual(evaluatePolicy(bought(11), { resamples: 0 }).refusals, []);
   assert.throws(() => evaluatePolicy([]), /empty log/);
