@@ -32,6 +32,18 @@ function anchorOf(title: string): string {
   return title.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(" ", "-");
 }
 
+Deno.test("the number that a link to a decision shows is that of its file", async () => {
+  let links = 0;
+  for (const page of await pages()) {
+    const shown = (await readPage(page)).matchAll(/\[decision (\d+)\]\([^)]*?(\d{4})-[^)]*\)/gi);
+    for (const [link, number, file] of shown) {
+      links++;
+      assert.equal(Number(number), Number(file), `${page}: ${link}`);
+    }
+  }
+  assert.ok(links > 50);
+});
+
 Deno.test("docs name only paths of the repository that exist", async () => {
   for (const page of await pages()) {
     const paths = (await readPage(page)).matchAll(
