@@ -76,7 +76,7 @@ export type {
 } from "./streams/service/status.ts";
 export type { FollowedSource } from "./streams/service/jobs/sources_job.ts";
 export type { MonitorStatus } from "./streams/service/jobs/monitor_job.ts";
-export type { RestoreStatus } from "./streams/task/restore_meter.ts";
+export type { RestoreStatus } from "./streams/task/restoring/restore_meter.ts";
 export type { StoreStatus } from "./streams/task/store/state_store.ts";
 export type { Delivery } from "./streams/topics/delivery.ts";
 export { replay, type ReplayOptions, type ReplayResult, type ReplayView } from "./streams/replay/replay.ts";

@@ -190,10 +190,15 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
   }
 
-  /** Adds a restored user's open impressions and waiting interactions. */
-  restore(user: UserState): void {
-    for (const pending of user.pending.values()) this.#watch(user.id, pending);
-    for (const parked of user.parked) this.#watchParked(user.id, parked);
+  /** Adds a restored user's open impressions and waiting interactions. @param before the user, restored earlier */
+  restore(user: UserState, before?: UserState): void {
+    for (const pending of user.pending.values()) {
+      if (before?.pending.get(pending.request)?.sequence !== pending.sequence) this.#watch(user.id, pending);
+    }
+    const known = before?.parked.map(({ sequence }) => sequence) ?? [];
+    for (const parked of user.parked) {
+      if (!known.includes(parked.sequence)) this.#watchParked(user.id, parked);
+    }
   }
 
   /** Whether an interaction comes before the impression that it names, so that it has to wait. */

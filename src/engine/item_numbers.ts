@@ -171,9 +171,10 @@ export class ItemNumbers {
   /**
    * Adds a committed record, in any order, except that of two with the same key the newer one must come later.
    *
+   * @returns the items whose numbers it has
    * @throws SyntaxError when it is no such record.
    */
-  take(key: string, bytes: Uint8Array): void {
+  take(key: string, bytes: Uint8Array): readonly CatalogueItem[] {
     const from = new ByteReader(bytes);
     const format = from.u8();
     if (format !== FORMAT) {
@@ -181,19 +182,20 @@ export class ItemNumbers {
     }
     const sequence = from.uint();
     const oldest = from.uint();
-    const items: number[] = [];
+    const items: CatalogueItem[] = [];
     for (const entries = new ByteReader(from.bytes()); !entries.done;) {
       const item = this.#catalogue.intern(entries.string(), 0);
       const isNewest = (this.#newest[item.index] ?? NOWHERE) < sequence;
       readNumbers(entries, isNewest ? item : OLD_NUMBERS);
       if (isNewest) this.#place(item.index, sequence);
-      items.push(item.index);
+      items.push(item);
     }
     const number = Number(key.slice(NUMBERS_KEY.length));
     if (!Number.isSafeInteger(number)) {
       throw new SyntaxError(`Cannot decode numbers of items: their slot is ${number}`);
     }
-    this.#read.set(number, { key: number, sequence, oldest, items });
+    this.#read.set(number, { key: number, sequence, oldest, items: items.map(({ index }) => index) });
+    return items;
   }
 
   /** Ends a restore, after all records were added. */

@@ -427,12 +427,20 @@ export class TaskState {
     this.join.settleBefore(Infinity, out);
   }
 
-  /** @internal Restores a user from their record. */
+  /** @internal Restores a user from their record, in place of what was restored from an earlier one. */
   restoreUser(id: string, record: Uint8Array): void {
+    const before = this.users.get(id);
+    this.dropUser(id);
     const user = this.#memory.restore(id, record);
-    this.join.restore(user);
-    if (this.userLists !== null) this.userLists.restore(user);
+    this.join.restore(user, before);
+    if (this.userLists !== null) this.userLists.restore(user, before);
     else if (user.listed !== null) user.listed = { ...user.listed, due: null }; // nobody waits any more
+  }
+
+  /** @internal Drops a restored user who need not be in memory any more. */
+  dropUser(id: string): void {
+    const user = this.users.get(id);
+    if (user !== undefined) this.#memory.remove(user);
   }
 
   /** @internal Looks at a user's record without restoring it. @param view gets a state that is not valid afterwards */

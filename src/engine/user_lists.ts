@@ -129,10 +129,10 @@ export class UserLists {
     this.#watch(user.id, due);
   }
 
-  /** Adds a restored user who waits for a list. */
-  restore(user: UserState): void {
+  /** Adds a restored user who waits for a list. @param before the user, restored earlier */
+  restore(user: UserState, before?: UserState): void {
     const due = user.listed?.due ?? null;
-    if (due !== null) this.#watch(user.id, due);
+    if (due !== null && before?.listed?.due?.sequence !== due.sequence) this.#watch(user.id, due);
   }
 
   /** Makes lists that are due, after the event at an offset. */

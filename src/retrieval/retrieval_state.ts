@@ -110,6 +110,7 @@ export class RetrievalState {
   /** By partition, the position up to which they name no erased user. */
   #cleared: ReadonlyMap<number, number> = new Map();
   #shared = false;
+  #isRestored = false;
   /** What was learnt from other tasks. */
   readonly #taken = new TakenJournals();
 
@@ -293,9 +294,10 @@ export class RetrievalState {
   }
 
   /**
-   * Restores what was committed; the catalogue has its items already.
+   * Restores what was committed, or what was committed since the last call; the catalogue has its items already.
    *
-   * @param records The newest value by key, of the keys that begin with {@linkcode RETRIEVAL_KEY}.
+   * @param records The newest value by key, of the keys that begin with {@linkcode RETRIEVAL_KEY}; a snapshot only the
+   * first time.
    * @throws SyntaxError when they are no such records.
    */
   restore(records: ReadonlyMap<string, Uint8Array>): void {
@@ -310,8 +312,8 @@ export class RetrievalState {
     };
     read(EARLY_KEY, BLEND_FORMAT, (from) => {
       this.blend.decode(from);
-      this.#hasEarly = true;
     });
+    this.#hasEarly = (records.get(EARLY_KEY)?.length ?? (this.#hasEarly ? 1 : 0)) > 0;
     read(BLEND_KEY, BLEND_FORMAT, (from, format) => {
       if (format < BLEND_FORMAT) this.blend.decodeWithoutCurvature(from);
       else this.blend.decode(from);
@@ -326,7 +328,10 @@ export class RetrievalState {
     const { snapshot, journals } = this.#changelog.restore(records);
     const known = new Set<string>();
     if (snapshot !== null) readingChange(snapshot.key, () => this.#decode(snapshot.value, known));
-    const behind = this.#folds.filter(({ name, catchUp }) => catchUp !== undefined && !known.has(name));
+    const behind = this.#isRestored
+      ? []
+      : this.#folds.filter(({ name, catchUp }) => catchUp !== undefined && !known.has(name));
+    this.#isRestored = true;
     for (const { catchUp } of behind) catchUp!(true);
     const itemAt = (id: string) => this.#catalogue.intern(id, 0).index;
     for (const { key, value: journal } of journals) {

@@ -5,7 +5,7 @@
  */
 
 import type { Log } from "../log/log.ts";
-import type { RestoreStatus } from "../task/restore_meter.ts";
+import type { RestoreStatus } from "../task/restoring/restore_meter.ts";
 import type { Task } from "../task/task.ts";
 import { tasksGroup, type Topics } from "../topics/topics.ts";
 import type { PartitionStatus } from "./status.ts";

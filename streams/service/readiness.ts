@@ -5,7 +5,7 @@
  */
 
 import { pause } from "../log/pause.ts";
-import type { RestoreStatus } from "../task/restore_meter.ts";
+import type { RestoreStatus } from "../task/restoring/restore_meter.ts";
 import type { WorkerGroup } from "./jobs/worker_group.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import type { Job } from "./jobs/worker.ts";

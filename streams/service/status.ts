@@ -5,7 +5,7 @@
  */
 
 import type { SourceLag } from "../feeders/topic_feeder.ts";
-import type { RestoreStatus } from "../task/restore_meter.ts";
+import type { RestoreStatus } from "../task/restoring/restore_meter.ts";
 import type { StoreStatus } from "../task/store/state_store.ts";
 import type { MonitorStatus } from "./jobs/monitor_job.ts";
 

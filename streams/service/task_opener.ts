@@ -9,7 +9,7 @@ import type { ModelName } from "../../src/nn/models/registry.ts";
 import { ignore } from "../log/ignore.ts";
 import type { Log } from "../log/log.ts";
 import { orAborted } from "../log/pause.ts";
-import { RestoreMeter } from "../task/restore_meter.ts";
+import { RestoreMeter } from "../task/restoring/restore_meter.ts";
 import { Task } from "../task/task.ts";
 import { TimeShare } from "../task/time_share.ts";
 import { DELIVERY } from "../topics/delivery.ts";

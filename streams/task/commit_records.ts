@@ -15,7 +15,7 @@ import { CLEARED, encodeNote, NOTHING_SHARED, OTHERS, type OthersNote } from "./
 import type { Outbox } from "./outbox.ts";
 import type { TaskInputs } from "./inputs/inputs.ts";
 import { INPUTS, PARTITIONS } from "./inputs/position.ts";
-import { LINEAGE, PENDING } from "./restore.ts";
+import { LINEAGE, PENDING } from "./restoring/changelog_reader.ts";
 import { ROUND } from "../topics/delivery.ts";
 
 const WAITING = { [PENDING]: "1" };

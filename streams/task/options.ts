@@ -12,7 +12,8 @@ import type { Place } from "../log/log.ts";
 import type { PinSource } from "../topics/pinned_models.ts";
 import type { SampleHandover } from "../topics/sample_handover.ts";
 import type { Delivery } from "../topics/delivery.ts";
-import type { RestoreMeter } from "./restore_meter.ts";
+import type { Restore } from "./restoring/restore.ts";
+import type { RestoreMeter } from "./restoring/restore_meter.ts";
 import type { TimeShare } from "./time_share.ts";
 import type { StateStoreOptions } from "./store/store_options.ts";
 
@@ -57,6 +58,8 @@ export interface TaskRuntime {
   readonly isAnswered?: boolean | undefined;
   /** What else it must read, up to everything committed when it fences others. @default {nothing} */
   readonly follows?: readonly Place[] | undefined;
+  /** What was restored so far, of the same task and with the same options. @default {it is restored from its beginning} */
+  readonly restore?: Restore | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }

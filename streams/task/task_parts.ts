@@ -24,8 +24,8 @@ import { TaskInputs } from "./inputs/inputs.ts";
 import type { TaskRuntime } from "./options.ts";
 import { Others } from "./others.ts";
 import { Outbox } from "./outbox.ts";
-import { restore } from "./restore.ts";
-import { RestoreMeter } from "./restore_meter.ts";
+import { Restore } from "./restoring/restore.ts";
+import { RestoreMeter } from "./restoring/restore_meter.ts";
 import type { StateStore } from "./store/state_store.ts";
 import { TimeShare } from "./time_share.ts";
 import { UserTable } from "./user_table.ts";
@@ -77,6 +77,27 @@ export interface TaskMaking {
   readonly runtime: TaskRuntime;
 }
 
+/** Begins to restore a task. Whoever opens the task with it closes it; otherwise it is to be disposed of. */
+export async function openRestore(
+  log: Log,
+  topics: Topics,
+  partition: number,
+  { options, serving, runtime }: TaskMaking,
+): Promise<Restore> {
+  const { snapshot, meter = new RestoreMeter(), signal } = runtime;
+  const partitions = await partitionsOf(log, topics, runtime);
+  const makeState = () => new TaskState(options, serving, runtime.variants);
+  return await Restore.open({ log, topics, partition, partitions, makeState, snapshot, meter, signal });
+}
+
+async function partitionsOf(
+  log: Log,
+  { events }: Topics,
+  { partitions }: Pick<TaskRuntime, "partitions">,
+): Promise<number> {
+  return partitions ?? (await log.topics()).get(events)?.partitions ?? 1;
+}
+
 /** Takes a partition over, which fences any other owner, and restores its state. */
 export async function openParts(
   log: Log,
@@ -93,13 +114,12 @@ export async function openParts(
       ...runtime.follows ?? [],
     ]),
   );
-  const partitions = runtime.partitions ?? (await log.topics()).get(topics.events)?.partitions ?? 1;
+  const partitions = await partitionsOf(log, topics, runtime);
   const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
-  const state = new TaskState(options, serving, runtime.variants);
-  if (runtime.isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
-  const { snapshot, meter = new RestoreMeter(), signal, delivery = DELIVERY.value } = runtime;
-  const restored = await restore({ log, topics, partition, partitions, state, snapshot, meter, signal });
+  const restore = runtime.restore ?? await openRestore(log, topics, partition, { options, serving, runtime });
+  const { state, ...restored } = await restore.end();
   opened.defer(async () => await restored.store?.close());
+  if (runtime.isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
   const erasures = new CarriedErasures(log, topics, partition, state.erased);
   // Otherwise it has those from before it began, and later ones are events that it reads.
   if (inputs.isNew || canErase(log)) await erasures.follow();
@@ -108,6 +128,7 @@ export async function openParts(
   const { othersTime: time = new TimeShare() } = runtime;
   const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
   const others = opened.use(await Others.open(log, topics.signals, state, sharing));
+  const { delivery = DELIVERY.value } = runtime;
   const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
   const { counters } = state;
   const { handover, surfaceTopics, encodeLists, encodeSamples } = runtime;

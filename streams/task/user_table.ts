@@ -13,7 +13,7 @@ import type { TaskState } from "../../src/engine/task_state.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Outbox } from "./outbox.ts";
-import { PENDING, type RestoreOptions, restoring } from "./restore.ts";
+import { PENDING, type RestoreOptions, restoring } from "./restoring/changelog_reader.ts";
 import type { UserIndex } from "./store/users.ts";
 
 /** Looks at the users of a task, in memory or not, and changes nothing. */

@@ -67,6 +67,7 @@ const LAYERS = [
   "streams/experiments",
   "streams/task/store",
   "streams/task/inputs",
+  "streams/task/restoring",
   "streams/task",
   "streams/learning",
   "streams/feeders",

@@ -8,7 +8,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { Task, type TaskRuntime } from "../../streams/task/task.ts";
 import { encodeInputs, INPUTS } from "../../streams/task/inputs/position.ts";
-import { RestoreMeter } from "../../streams/task/restore_meter.ts";
+import { RestoreMeter } from "../../streams/task/restoring/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";

@@ -52,6 +52,11 @@ export function readingChange<T>(key: string, read: () => T): T {
 
 const GONE = new Uint8Array(0);
 
+/** Whether a record has a piece of a snapshot, which replaces the journals before it. */
+export function isSnapshot(key: string, value: Uint8Array): boolean {
+  return key.startsWith(SNAPSHOT_KEY) && value.length > 0;
+}
+
 /** Knows which journals and which pieces of a snapshot are on the log, and their sizes. */
 export class SignalChangelog {
   /** Keys of the journals. */
@@ -97,7 +102,7 @@ export class SignalChangelog {
   }
 
   /**
-   * Finds the snapshot and the journals among committed records.
+   * Finds the snapshot and the journals among committed records, or those without a snapshot that were committed since.
    *
    * @param records The newest value by key.
    * @returns The snapshot, `null` if there is none, and the journals to be applied to it, in order.
@@ -111,8 +116,8 @@ export class SignalChangelog {
     const pieces = inOrder(SNAPSHOT_KEY);
     const chunks = pieces.map(([, bytes]) => bytes);
     const journals = inOrder(JOURNAL_KEY);
-    this.#snapshotChunks = chunks.length;
-    this.#snapshotBytes = sizeOf(chunks);
+    this.#snapshotChunks = Math.max(this.#snapshotChunks, chunks.length);
+    this.#snapshotBytes += sizeOf(chunks);
     for (const [key, bytes] of journals) {
       this.#journals.push(key);
       this.#journalBytes += bytes.length;

@@ -1,0 +1,247 @@
+/**
+ * Restores a task's state from its local snapshot, if there is a valid one, and the changelogs after it.
+ *
+ * ```text
+ *   statistics  ░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│▓│▓▓│▓   items, and the task's own numbers: all in memory
+ *   state       ░░░░░░░░░░ snapshot ░░░░░░░░░░│▓▓ tail ▓▓│▓│▓▓│▓   users: in memory only those for whom something waits
+ *                                                        └ while another owner of the partition writes
+ * ```
+ *
+ * A restore may begin while another owner works, and follow it: then it is as far as that one but for what was committed
+ * since, whatever had to be computed for it. It ends once the partition is fenced, so that neither changelog grows any
+ * more. Takes constant memory besides what it restores.
+ *
+ * @module
+ */
+
+import type { TaskState } from "../../../src/engine/task_state.ts";
+import { TASK_KEY } from "../../../src/engine/task_codec.ts";
+import { indexesKeys } from "../../log/capabilities.ts";
+import { LogError } from "../../log/log.ts";
+import { changeOf, PARTITIONS } from "../inputs/position.ts";
+import { StateStore } from "../store/state_store.ts";
+import type { StateStoreOptions } from "../store/store_options.ts";
+import { LogUsers, PackedUsers, type UserIndex } from "../store/users.ts";
+import { GATHERED, LINEAGE, readBehind, type RestoreOptions } from "./changelog_reader.ts";
+import { RestoredStatistics } from "./restored_statistics.ts";
+import { RestoredUsers } from "./restored_users.ts";
+
+/** What a task needs of its past. */
+export interface Restored {
+  readonly state: TaskState;
+  /** Where its users are. */
+  readonly users: UserIndex;
+  /** The local snapshot, if there is one. */
+  readonly store: StateStore | null;
+  /** Position in the catalogue topic. */
+  readonly itemsApplied: number;
+  /** See {@linkcode LINEAGE}; `null` on a log without a commit. */
+  readonly lineage: string | null;
+}
+
+/** A restore, until a task takes what it has restored. */
+export class Restore implements AsyncDisposable {
+  readonly #options: RestoreOptions;
+  readonly #store: StateStore | null;
+  readonly #index: UserIndex;
+  /** Whether a local snapshot was read. */
+  readonly #isRead: boolean;
+  readonly #users: RestoredUsers;
+  #state: TaskState;
+  #statistics: RestoredStatistics;
+  /** Where to read on. */
+  readonly #next: { state: number; statistics: number };
+  /** Offset of the newest record of the task, and its mark. */
+  #task: number;
+  #lineage: string | null;
+  #isTaken = false;
+
+  private constructor(options: RestoreOptions, store: StateStore | null) {
+    const { log, topics, partition } = options;
+    const { state = 0, task = 0, lineage = null } = store?.position ?? {};
+    this.#options = options;
+    this.#store = store;
+    this.#isRead = store !== null && store.position !== null;
+    this.#index = store ??
+      (indexesKeys(log) ? new LogUsers(log.latest.bind(log), topics.state, partition) : new PackedUsers());
+    this.#users = new RestoredUsers(options, this.#index, {
+      waiting: store?.waitingIds() ?? [],
+      isRead: this.#isRead,
+    });
+    this.#next = { state, statistics: task };
+    [this.#task, this.#lineage] = [task, lineage];
+    this.#state = options.makeState();
+    this.#statistics = new RestoredStatistics(options, this.#state);
+  }
+
+  /** Opens the local snapshot. */
+  static async open(options: RestoreOptions): Promise<Restore> {
+    const { log, snapshot } = options;
+    const store = snapshot === undefined || indexesKeys(log) ? null : await openSnapshot(snapshot, options);
+    const restore = new Restore(options, store);
+    await restore.#guarded(() => restore.#takeStore());
+    return restore;
+  }
+
+  /**
+   * Takes in what the changelogs have by now.
+   *
+   * @throws LogError `corrupt` when a record on the log cannot be read
+   * @throws LogError `topic-mismatch` when the log had another number of partitions: users would be elsewhere
+   */
+  async follow(): Promise<void> {
+    await this.#guarded(async () => {
+      await this.#readStatistics();
+      await this.#readUsers();
+    });
+  }
+
+  /** Ends it. The caller has fenced the partition, and closes the store. @throws as {@linkcode follow} */
+  async end(): Promise<Restored> {
+    await this.follow();
+    return await this.#guarded(() => {
+      const itemsApplied = this.#statistics.end();
+      this.#isTaken = true;
+      return {
+        state: this.#state,
+        users: this.#index,
+        store: this.#store,
+        itemsApplied,
+        lineage: this.#lineage,
+      };
+    });
+  }
+
+  /** Closes the local snapshot, unless a task has it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isTaken) await this.#store?.close();
+  }
+
+  #takeStore(): void {
+    for (const [key, value] of this.#store?.statistics() ?? []) this.#statistics.take(key, { value });
+  }
+
+  /** Takes items, and the task's own numbers. */
+  async #readStatistics(): Promise<void> {
+    const { meter, topics } = this.#options;
+    meter.begin("statistics");
+    for await (
+      const { records, next } of readBehind(this.#options, topics.statistics, this.#next.statistics)
+    ) {
+      this.#next.statistics = next;
+      let gathered = 0;
+      for (const record of records) {
+        const { key, value, headers, offset } = record;
+        if (key === null) continue;
+        gathered = this.#statistics.gather(key, record);
+        if (key !== TASK_KEY || value === null) continue;
+        checkPartitions(headers[PARTITIONS], this.#options);
+        this.#lineage = headers[LINEAGE] ?? this.#lineage;
+        this.#task = offset;
+      }
+      if (gathered >= GATHERED) this.#statistics.takeGathered(this.#store);
+    }
+    this.#statistics.takeGathered(this.#store);
+    if (this.#statistics.settle()) return;
+    this.#state = this.#options.makeState();
+    this.#statistics = new RestoredStatistics(this.#options, this.#state);
+    this.#users.loadAgain();
+    if (this.#store === null) this.#next.statistics = 0;
+    else this.#takeStore();
+    await this.#readStatistics();
+  }
+
+  /** Takes users' records, and loads users with pending impressions. */
+  async #readUsers(): Promise<void> {
+    const { meter, topics } = this.#options;
+    meter.begin("state");
+    for await (const { records, next } of readBehind(this.#options, topics.state, this.#next.state)) {
+      this.#next.state = next;
+      let gathered = 0;
+      for (const record of records) gathered = this.#users.gather(record);
+      if (gathered >= GATHERED) await this.#keepUsers();
+    }
+    await this.#keepUsers();
+    await this.#users.load(this.#state);
+  }
+
+  async #keepUsers(): Promise<void> {
+    this.#users.takeGathered(this.#state);
+    const [store, lineage] = [this.#store, this.#lineage];
+    if (store === null || lineage === null) return;
+    store.setPosition({ state: this.#next.state, task: this.#task, lineage });
+    store.maintain();
+    await store.room();
+  }
+
+  /** Does a part of it; after a failure the local snapshot is closed, and set aside where it is to blame. */
+  async #guarded<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      const { partition } = this.#options;
+      if (cause instanceof SyntaxError && this.#isRead) {
+        // It may be of another release; the log is authoritative.
+        await this.#store?.setAside(cause.message);
+        throw new LogError("closed", `Cannot restore task ${partition} from its snapshot: ${cause.message}`, {
+          cause,
+        });
+      }
+      await this.#store?.close();
+      if (!(cause instanceof SyntaxError)) throw cause;
+      throw new LogError("corrupt", `Cannot restore task ${partition}: ${cause.message}`, { cause });
+    }
+  }
+}
+
+/** The snapshot of this log: one of another is set aside. */
+async function openSnapshot(
+  snapshot: StateStoreOptions,
+  options: RestoreOptions,
+): Promise<StateStore | null> {
+  const open = () => {
+    let before = 0;
+    return StateStore.open(snapshot, (bytes, of) => {
+      options.meter.advance(0, bytes - before, bytes / of);
+      before = bytes;
+    });
+  };
+  const store = await open();
+  if (store === null) return null;
+  try {
+    const misfit = await misfitOf(store, options);
+    if (misfit === null) return store;
+    await store.setAside(misfit);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return await open();
+}
+
+/** Why a snapshot is not of this log; `null` when it is, or is empty. */
+async function misfitOf(store: StateStore, options: RestoreOptions): Promise<string | null> {
+  const { log, topics, partition } = options;
+  const { position } = store;
+  if (position === null) return store.size > 0 ? "it has no position" : null;
+  if (store.isTooOld) return "it is so old that the log may no longer know who was erased since";
+  const ends = await Promise.all(
+    [topics.state, topics.statistics].map((topic) => log.bounds(topic, partition)),
+  );
+  if (position.state > (ends[0]?.end ?? 0) || position.task >= (ends[1]?.end ?? 0)) {
+    return "the log ends before it";
+  }
+  for await (const { records } of readBehind(options, topics.statistics, position.task)) {
+    const own = records.find(({ key }) => key === TASK_KEY);
+    if (own === undefined) continue;
+    return own.headers[LINEAGE] === position.lineage ? null : "it is of another log";
+  }
+  return "the log has no record of the task behind it";
+}
+
+function checkPartitions(before: string | undefined, { topics, partitions }: RestoreOptions): void {
+  if (before === undefined) return;
+  const id = null; // compared before
+  const change = changeOf(topics.events, { id, partitions: Number(before) }, { id, partitions });
+  if (change !== null) throw change;
+}

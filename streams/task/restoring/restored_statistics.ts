@@ -1,0 +1,125 @@
+/**
+ * What a task restores from the topic `statistics`: items and their numbers, what retrieval has learnt, erasures, and the
+ * task's own numbers.
+ *
+ * @module
+ */
+
+import { shown } from "../../../src/events/rejected.ts";
+import { DamagedChange, isSnapshot, RETRIEVAL_KEY } from "../../../src/retrieval/signals/changelog.ts";
+import { decodeItem, itemKey, itemOfKey } from "../../../src/items/item_codec.ts";
+import type { CatalogueItem } from "../../../src/items/catalogue.ts";
+import { NUMBERS_KEY } from "../../../src/engine/item_numbers.ts";
+import { decodeTask, TASK_KEY } from "../../../src/engine/task_codec.ts";
+import type { TaskState } from "../../../src/engine/task_state.ts";
+import { isErasedKey } from "../../../src/users/erased_users.ts";
+import { LogError, type LogRecord } from "../../log/log.ts";
+import { unreadable } from "../../log/unreadable.ts";
+import type { StateStore } from "../store/state_store.ts";
+import { decoding, isId, type RestoreOptions } from "./changelog_reader.ts";
+
+/** A record of the task's own numbers. */
+interface StatisticsRecord {
+  readonly value: Uint8Array;
+  /** The log record; none when it comes from the local snapshot. */
+  readonly record?: LogRecord | undefined;
+}
+
+/** Takes records of `statistics` into a state: those of the task only at the end, as one. */
+export class RestoredStatistics {
+  readonly #options: Pick<RestoreOptions, "partition">;
+  readonly #state: TaskState;
+  #own: StatisticsRecord | null = null;
+  /** Of retrieval, since the last {@linkcode RestoredStatistics.settle}. */
+  readonly #retrieval = new Map<string, StatisticsRecord>();
+  /** Items that have changed since then. */
+  readonly #items = new Set<CatalogueItem>();
+  #hasSettled = false;
+  /** Records of the log that are not taken yet. */
+  readonly #gathered = new Map<string, StatisticsRecord>();
+  /** By key. A later record may replace one that cannot be read. */
+  readonly #damaged = new Map<string, LogError>();
+
+  /** @param state is empty */
+  constructor(options: Pick<RestoreOptions, "partition">, state: TaskState) {
+    this.#options = options;
+    this.#state = state;
+  }
+
+  /** @throws LogError `corrupt` when a record of the log cannot be read, SyntaxError when one of the snapshot cannot */
+  take(key: string, { value, record }: StatisticsRecord): void {
+    const { catalogue, erased, numbers } = this.#state;
+    const decode = (into: () => void) => decoding(this.#options, record, into);
+    const item = itemOfKey(key);
+    if (key === TASK_KEY) this.#own = { value: value.slice(), record };
+    else if (isErasedKey(key)) decode(() => erased.restore(key, value));
+    else if (key.startsWith(RETRIEVAL_KEY)) this.#retrieval.set(key, { value: value.slice(), record });
+    else if (key.startsWith(NUMBERS_KEY)) {
+      decode(() => numbers.take(key, value).forEach((item) => this.#items.add(item)));
+    } else if (key === itemKey(item) && isId(item)) {
+      decode(() => this.#items.add(decodeItem(item, value, catalogue)));
+    } else if (record !== undefined) {
+      unreadable.leaveOut(record, `its key is ${shown(key)}`, "no task has it");
+    }
+  }
+
+  /** Gathers a record of the log. @returns the number of those that wait for {@linkcode takeGathered} */
+  gather(key: string, record: LogRecord): number {
+    const { value } = record;
+    if (value !== null) return this.#gathered.set(key, { value, record }).size;
+    this.#gathered.delete(key);
+    this.#damaged.delete(key);
+    this.#retrieval.delete(key);
+    if (key === TASK_KEY) this.#own = null;
+    return this.#gathered.size;
+  }
+
+  /** Takes the newest record of each key that was gathered, into a local snapshot, too, unless it cannot be read. */
+  takeGathered(store: StateStore | null): void {
+    for (const [key, one] of this.#gathered) {
+      this.#damaged.delete(key);
+      try {
+        this.take(key, one);
+        store?.putStatistic(key, one.value);
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error;
+        this.#damaged.set(key, error);
+      }
+    }
+    this.#gathered.clear();
+  }
+
+  /**
+   * Brings lists of items and retrieval up to what was taken.
+   *
+   * @returns whether it could; not where a snapshot of retrieval has replaced journals that were not read: then all is to be
+   * taken again, into an empty state
+   * @throws as {@linkcode take}
+   */
+  settle(): boolean {
+    for (const error of this.#damaged.values()) throw error;
+    const { retrieval } = this.#state;
+    const changed = [...this.#retrieval];
+    if (this.#hasSettled && changed.some(([key, { value }]) => isSnapshot(key, value))) return false;
+    this.#hasSettled = true;
+    for (const item of this.#items) retrieval.lists.add(item);
+    this.#items.clear();
+    try {
+      retrieval.state.restore(new Map(changed.map(([key, { value }]) => [key, value])));
+    } catch (cause) {
+      const record = cause instanceof DamagedChange ? this.#retrieval.get(cause.key)?.record : undefined;
+      decoding(this.#options, record, () => {
+        throw cause;
+      });
+    }
+    this.#retrieval.clear();
+    return true;
+  }
+
+  /** Ends it, once all is settled. @returns the position in the catalogue topic @throws as {@linkcode take} */
+  end(): number {
+    this.#state.numbers.taken();
+    const own = this.#own;
+    return own === null ? 0 : decoding(this.#options, own.record, () => decodeTask(own.value, this.#state));
+  }
+}
