@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { stub } from "@std/testing/mock";
+import { stub } from "../stub.ts";
 import { pages, readPage, ROOT } from "./pages.ts";
 
 /** A program beside the code or in the docs. */

@@ -72,7 +72,6 @@ function kindsOf(text: string): readonly (() => void)[] {
     () =>
       assert.ok(Array.isArray(value["refused"]) || String(value["type"]).startsWith("urn:meander:problem:")),
     () => assert.equal(value["name"], "bernoulli-thompson"),
-    () => assert.ok("@std/csv" in value),
   ];
 }
 

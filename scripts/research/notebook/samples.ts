@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CsvParseStream } from "@std/csv";
+import { readCsv } from "../../../streams/sources/csv.ts";
 
 /** Behaviours of a row: `userRatedMovie1` (the newest) to `userRatedMovie5`. */
 export const HISTORY = 5;
@@ -78,10 +78,6 @@ export interface NotebookSamples {
  * @throws Deno.errors.NotFound when there is no such file.
  */
 export async function readNotebookSamples(path: string): Promise<NotebookSamples> {
-  const file = await Deno.open(path);
-  const records = file.readable
-    .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new CsvParseStream({ skipFirstRow: true }));
   const columns: Record<Exclude<keyof NotebookSamples, "rows">, number[]> = {
     user: [],
     userGenre: [],
@@ -93,8 +89,10 @@ export async function readNotebookSamples(path: string): Promise<NotebookSamples
     labels: [],
   };
   let row = 0;
-  for await (const record of records) {
+  for await (const read of readCsv(path, { header: true, columns: [] })) {
     row++;
+    if (!read.ok) throw new RangeError(`Cannot read row ${row} of ${path}: ${read.rejected.reason}`);
+    const record = read.row;
     const number = (name: string, max = Infinity): number => {
       // Empty means "none": a user without a first rating, a history shorter than five.
       const value = Number(record[name] ?? NaN);

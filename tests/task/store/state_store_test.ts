@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type FileHandle, open as openNode } from "node:fs/promises";
-import { stub } from "@std/testing/mock";
 import fc from "fast-check";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { StateStore, type StorePosition } from "../../../streams/task/store/state_store.ts";
+import { stub } from "../../stub.ts";
 import { photograph, withFolder } from "../harness.ts";
 
 const position = (state: number): StorePosition => ({ state, task: 2 * state, lineage: "log" });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type FileHandle, open as openNode } from "node:fs/promises";
-import { stub } from "@std/testing/mock";
 import { StoreFiles } from "../../../streams/task/store/store_files.ts";
+import { stub } from "../../stub.ts";
 import { withFolder } from "../harness.ts";
 
 const open = async (folder: string) => await StoreFiles.open(folder) ?? assert.fail("in use");
