@@ -65,7 +65,7 @@ async function main(flags: Flags): Promise<number> {
     : registryAt(flags.registry, flags.registryUser, config);
   const ofFile = formatOfFile(flags.try);
   const format = registry === undefined ? named?.format ?? ofFile ?? "json" : "registry";
-  const sample = await sampleOf(flags.try, format, { ...flags, registry });
+  const sample = await sampleOf(flags.try, { format, separator: named?.separator }, { ...flags, registry });
   if (sample.records.length === 0) throw new Error(`Cannot try ${flags.try}: it has no records`);
   const source = named === undefined
     ? await suggestedSource(sample, baseOf(registry, ofFile, sample), file, flags)
@@ -103,16 +103,20 @@ function formatOfFile(from: string): FileFormat | undefined {
 function baseOf(
   registry: RegistrySettings | undefined,
   format: FileFormat | undefined,
-  { columns }: Sample,
+  { columns, separator }: Sample,
 ): SourceSettings {
   if (registry !== undefined) return { format: "registry", registry };
-  return format === undefined ? {} : { format, ...(columns && { columns }) };
+  return format === undefined ? {} : { format, ...(columns && { columns }), ...(separator && { separator }) };
 }
 
 /** A source of rows whose settings name no columns has those of the file. */
-function withColumns(source: RecordSource, { columns }: Sample, { sources }: Config): RecordSource {
+function withColumns(
+  source: RecordSource,
+  { columns, separator }: Sample,
+  { sources }: Config,
+): RecordSource {
   if (source.columns !== undefined || columns === undefined) return source;
-  return compileSource(source.name, { ...withPreset(sources?.[source.name] ?? {}), columns });
+  return compileSource(source.name, { ...withPreset(sources?.[source.name] ?? {}), columns, separator });
 }
 
 /** A source by a mapping that may fit, which `--write` puts into the configuration; `undefined` = none does. */
@@ -148,7 +152,7 @@ function suggestion(
   if (preset === undefined && unread.length > 0) {
     print(Deno.stdout, `${unread.length} of them cannot be read, the first: ${unread[0]}\n\n`);
   }
-  const { columns: _, ...format } = base;
+  const { columns: _, separator: _found, ...format } = base;
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
   const name = topic ?? (from.replace(/^.*[/\\]/, "").replace(/\..*$/, "") || "mine");
   const settings: SourceSettings = { ...format, ...mapping };

@@ -8,12 +8,13 @@ import { type ParsedJson, parseJson } from "../../src/events/json.ts";
 import { reject } from "../../src/events/rejected.ts";
 import type { RegistrySettings } from "../../streams/formats/registry_settings.ts";
 import { SchemaRegistry } from "../../streams/formats/schema_registry.ts";
-import { checkHeader, readRow, splitRow } from "../../streams/mapping/row.ts";
-import type { RecordFormat } from "../../streams/mapping/source_settings.ts";
+import { checkHeader, readRow, type Separator, separatorOf, splitRow } from "../../streams/mapping/row.ts";
+import type { SourceSettings } from "../../streams/mapping/source_settings.ts";
 import type { TriedRecord } from "../../streams/mapping/trial.ts";
 import { JsonSplitter } from "../../streams/sources/json_values.ts";
+import { readCsv } from "../../streams/sources/csv.ts";
 import { avroValues } from "../../streams/sources/mapped.ts";
-import { LineSplitter, readLines } from "../../streams/sources/lines.ts";
+import { LineSplitter, readLines, type Splitter } from "../../streams/sources/lines.ts";
 import type { LogFlags } from "../flags/log_flags.ts";
 import { openLog } from "../flags/service_flags.ts";
 
@@ -24,6 +25,8 @@ export interface Sample {
   readonly values: readonly unknown[];
   /** The header of a file of rows. */
   readonly columns: readonly string[] | undefined;
+  /** What separates the fields of its rows, where that is not the usual of the format. */
+  readonly separator?: Separator | undefined;
   /** Why others cannot be read, a sentence each. */
   readonly unread: readonly string[];
 }
@@ -34,11 +37,10 @@ const NAME = /^[\p{L}_$@#][^:/?=]*$/u;
 /** Reads the first records. @param flags how many, and how the brokers are reached */
 export async function sampleOf(
   from: string,
-  format: RecordFormat,
+  { format, separator }: Pick<SourceSettings, "format" | "separator">,
   flags: LogFlags & { readonly records: number; readonly registry?: RegistrySettings | undefined },
 ): Promise<Sample> {
   const topic = /^kafka:(.+)$/.exec(from)?.[1];
-  const separator = format === "csv" ? "," : "\t";
   if (topic !== undefined && flags.registry !== undefined) {
     using schemas = new SchemaRegistry(flags.registry, { env: (name) => Deno.env.get(name) });
     const records = await topicRecords(topic, flags);
@@ -47,17 +49,36 @@ export async function sampleOf(
   }
   if (topic !== undefined) return sampled(await topicRecords(topic, flags), undefined, readJson);
   if (format === "avro") return sampled(await avroRecords(from, flags.records), undefined, readJson);
-  const lines = await fileLines(from, format, flags.records + 1);
-  if (format === "json") return sampled(lines.slice(0, flags.records), undefined, readJson);
-  const [header] = lines;
-  const line = new TextDecoder().decode(header?.bytes).replace(/^\ufeff/, "").trimEnd();
-  const names = splitRow(line, separator, format === "csv");
+  if (format === "csv" || format === "tsv") return await rows(from, format, separator, flags.records);
+  return sampled(await fileLines(from, new JsonSplitter(), flags.records), undefined, readJson);
+}
+
+/** Rows of a file with a header. */
+async function rows(
+  from: string,
+  format: "csv" | "tsv",
+  named: Separator | undefined,
+  most: number,
+): Promise<Sample> {
+  const first = await fileLines(from, new LineSplitter(), 1);
+  const header = new TextDecoder().decode(first[0]?.bytes).replace(/^\ufeff/, "").trimEnd();
+  const quotes = format === "csv";
+  const usual = quotes ? "," : "\t";
+  const separator = named ?? (quotes ? separatorOf(header) : usual);
+  const names = splitRow(header, separator, quotes);
   if (!("ok" in names)) checkHeader(`${from}:1`, names);
   if ("ok" in names || !names.every((name) => NAME.test(name))) {
     const why = "the first line names no columns: name them in the source";
+    const lines = await fileLines(from, new LineSplitter(), most);
     return sampled(lines, undefined, () => reject("malformed-row", why));
   }
-  return sampled(lines.slice(1), names, ({ bytes }) => readRow(bytes, names, separator));
+  const records: TriedRecord[] = [];
+  for await (const { line } of readCsv(from, { header: true, columns: [], separator, quotes })) {
+    records.push({ bytes: new Uint8Array(line.bytes), meta: {} });
+    if (records.length >= most) break;
+  }
+  const sample = sampled(records, names, ({ bytes }) => readRow(bytes, names, { separator, quotes }));
+  return separator === usual ? sample : { ...sample, separator };
 }
 
 function readJson({ bytes }: TriedRecord): ParsedJson {
@@ -79,9 +100,8 @@ function sampled(
   return { records, values, columns, unread };
 }
 
-async function fileLines(file: string, format: RecordFormat, most: number): Promise<TriedRecord[]> {
+async function fileLines(file: string, splitter: Splitter, most: number): Promise<TriedRecord[]> {
   const records: TriedRecord[] = [];
-  const splitter = format === "json" ? new JsonSplitter() : new LineSplitter();
   for await (const lines of readLines(file, undefined, splitter)) {
     for (const { bytes } of lines) records.push({ bytes: new Uint8Array(bytes), meta: {} });
     if (records.length >= most) break;

@@ -15,7 +15,7 @@ import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
 import { mapOwn } from "./own_format.ts";
-import { readRow } from "./row.ts";
+import { readRow, type Separator } from "./row.ts";
 import { settle } from "../../src/options/option.ts";
 import { parseStart } from "./start.ts";
 import { type RecordFormat, SOURCE_OPTIONS, type SourceSettings, withPreset } from "./source_settings.ts";
@@ -28,6 +28,8 @@ export interface RecordSource {
   readonly format: RecordFormat;
   /** Fields of a row, where records are rows. */
   readonly columns: readonly string[] | undefined;
+  /** What separates them; `undefined` = not named. */
+  readonly separator?: Separator | undefined;
   /** Fetches what reading a record needs; `undefined` = nothing to wait for. Rejects when the registry does not answer. */
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
   /** Reads the bytes of a record; one of an Avro file is kept as JSON. Does not throw. */
@@ -64,11 +66,16 @@ export function compileSource(
   settings: SourceSettings,
   context: RegistryContext = {},
 ): RecordSource {
-  const { format, columns, registry, follow, ...mapping } = settle(SOURCE_OPTIONS, withPreset(settings));
+  const { format, columns, separator, registry, follow, ...mapping } = settle(
+    SOURCE_OPTIONS,
+    withPreset(settings),
+  );
   if (follow?.start !== undefined) checkStart(follow.start);
   const isRow = format === "csv" || format === "tsv";
-  if (!isRow && columns !== undefined) {
-    throw new MappingError(["columns"], `records of format ${format} have no columns`);
+  for (const [key, value] of Object.entries({ columns, separator })) {
+    if (!isRow && value !== undefined) {
+      throw new MappingError([key], `records of format ${format} have no ${key}`);
+    }
   }
   if ((format === "registry") !== (registry !== undefined)) {
     throw new MappingError(["registry"], "format registry has one, and no other format has");
@@ -94,11 +101,12 @@ export function compileSource(
       map,
     };
   }
-  const separator = format === "csv" ? "," : "\t";
+  const quotes = format === "csv";
+  const row = { separator: separator ?? (quotes ? "," : "\t"), quotes };
   const read = isRow
-    ? (bytes: Uint8Array) => readRow(bytes, columns ?? [], separator)
+    ? (bytes: Uint8Array) => readRow(bytes, columns ?? [], row)
     : (bytes: Uint8Array) => parseJson(bytes, "record", { keepsLongs: true });
-  return { name, format, columns, read, map };
+  return { name, format, columns, separator, read, map };
 }
 
 function registryOf(settings: RegistrySettings, context: RegistryContext): SchemaRegistry {

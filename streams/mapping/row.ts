@@ -11,9 +11,30 @@ import { reject, type Rejected } from "../../src/events/rejected.ts";
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const QUOTE = '"';
+/** Characters that separate the fields of a row. */
+export const SEPARATORS = [",", ";", "\t", "|"] as const;
 
-/** Reads one row. Fields of a row that tabs separate are not quoted. */
-export function readRow(bytes: Uint8Array, columns: readonly string[], separator: string): ParsedJson {
+/** One of {@linkcode SEPARATORS}. */
+export type Separator = (typeof SEPARATORS)[number];
+
+/** A row whose last quote is not closed. */
+export const UNCLOSED: Rejected = reject(
+  "malformed-row",
+  "Cannot parse the row as CSV: a quote is not closed",
+);
+
+/** The separator of a file, which splits its header into the most fields. */
+export function separatorOf(header: string): Separator {
+  const parts = (separator: Separator) => header.split(separator).length;
+  return SEPARATORS.reduce((best, next) => parts(next) > parts(best) ? next : best);
+}
+
+/** Reads one row. */
+export function readRow(
+  bytes: Uint8Array,
+  columns: readonly string[],
+  { separator, quotes }: { readonly separator: string; readonly quotes: boolean },
+): ParsedJson {
   if (bytes.length > MAX_RECORD_BYTES) return rejectLarge(bytes.length, "row");
   let text: string;
   try {
@@ -21,7 +42,7 @@ export function readRow(bytes: Uint8Array, columns: readonly string[], separator
   } catch {
     return reject("invalid-utf8", "Cannot decode the row as UTF-8: it has bytes that are none");
   }
-  const fields = splitRow(text.replace(/\r?\n$/, ""), separator, separator !== "\t");
+  const fields = splitRow(text.replace(/\r?\n$/, ""), separator, quotes);
   if ("ok" in fields) return fields;
   if (fields.length !== columns.length) {
     return reject(
@@ -32,14 +53,16 @@ export function readRow(bytes: Uint8Array, columns: readonly string[], separator
   return { ok: true, value: rowValue(columns, fields) };
 }
 
-/** @throws SyntaxError when the header of a file is of one column that something other than the separator divides */
+/** @throws SyntaxError when the header of a file is of one column that something other than its separator divides */
 export function checkHeader(place: string, [first = "", ...others]: readonly string[]): void {
-  const [parting] = /[;|\t,]/.exec(first) ?? [];
-  if (parting === undefined || others.length > 0) return;
+  const found = SEPARATORS.find((separator) => first.includes(separator));
+  if (found === undefined || others.length > 0) return;
   const column = JSON.stringify(first.slice(0, 60));
   throw new SyntaxError(
-    `Cannot read ${place} as the header: it is one column, ${column}; fields are separated by commas (csv) or tabs (tsv), ` +
-      `not by ${JSON.stringify(parting)}`,
+    `Cannot read ${place} as the header: it is one column, ${column}; set "separator" to ${
+      JSON.stringify(found)
+    }, ` +
+      `or "format" to "csv", which finds it`,
   );
 }
 
@@ -59,7 +82,7 @@ export function splitRow(text: string, separator: string, quotes: boolean): read
   for (let at = 0;;) {
     const isQuoted = text.startsWith(QUOTE, at);
     const end = isQuoted ? endOfQuoted(text, at + 1) : endOfPlain(text, separator, at);
-    if (end < 0) return reject("malformed-row", "Cannot parse the row as CSV: a quote is not closed");
+    if (end < 0) return UNCLOSED;
     const field = text.slice(isQuoted ? at + 1 : at, isQuoted ? end - 1 : end);
     if (!isQuoted && field.includes(QUOTE)) {
       return reject(

@@ -17,6 +17,7 @@ import {
   text,
 } from "../../src/options/option.ts";
 import { REGISTRY_OPTIONS, type RegistrySettings } from "../formats/registry_settings.ts";
+import { type Separator, SEPARATORS } from "./row.ts";
 import { FOLLOW_OPTIONS, type FollowSettings } from "./follow_settings.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
 
@@ -38,6 +39,8 @@ export interface SourceSettings extends MappingSettings {
   readonly follow?: FollowSettings | undefined;
   /** Names of the fields of a row. @default {the header of the file} */
   readonly columns?: readonly string[] | undefined;
+  /** What separates the fields of a row. @default {found in the header of a file; else a comma, or a tab for `tsv`} */
+  readonly separator?: Separator | undefined;
 }
 
 /** Sources by name. */
@@ -55,7 +58,7 @@ export const SOURCE_OPTIONS = {
   format: choice(
     RECORD_FORMATS,
     "json",
-    "how records are read; `csv` and `tsv` are one row each, `avro` is a file of Avro, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
+    "how records are read; `csv` and `tsv` are one row each, quoted only in `csv`, `avro` is a file of Avro, `registry` is Confluent's wire format of Avro, Protobuf and JSON",
   ),
   registry: orAbsent(group(REGISTRY_OPTIONS)) as unknown as Option<RegistrySettings | undefined>, // all or none
   follow: orAbsent(group(FOLLOW_OPTIONS)) as unknown as Option<FollowSettings | undefined>, // all or none
@@ -63,6 +66,13 @@ export const SOURCE_OPTIONS = {
     text<string>("", ""),
     { minimum: 1 },
     "fields of a row; in a file, the default is its header",
+  ),
+  separator: orAbsent(
+    choice(
+      SEPARATORS,
+      ",",
+      "separates the fields of a row; the default is found in the header of a file, else a comma, or a tab for `tsv`",
+    ),
   ),
   ...MAPPING_OPTIONS,
 } satisfies OptionsOf<SourceSettings>;

@@ -83,13 +83,13 @@ export async function* avroValues(file: string, signal?: AbortSignal): AsyncGene
 
 async function* readRows(
   file: string,
-  { name, format, columns, map }: RecordSource,
+  { name, format, columns, separator, map }: RecordSource,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<SourceRecord> {
   const options = {
     header: columns === undefined,
     columns: columns ?? [],
-    separator: format === "csv" ? "," : "\t",
+    separator: separator ?? (format === "tsv" ? "\t" : undefined),
     quotes: format === "csv",
     signal,
   };

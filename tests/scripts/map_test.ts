@@ -56,6 +56,26 @@ Deno.test("map suggests a mapping, ingest takes the file by it, rejected replays
     await Deno.writeFile(`${folder}/latin.csv`, latin);
     const unread = await meander(folder, "map", "--try", "latin.csv");
     assert.match(unread.stdout, /3 of them cannot be read, the first: .* as UTF-8/);
+    const notes = 'user;item;time;action;note\nann;tent;2026-11-27T10:00:00Z;view;"a; b\n\nc"\n' +
+      'bob;lamp;2026-11-27T10:00:01Z;view;""\n';
+    await Deno.writeTextFile(`${folder}/semicolons.csv`, notes);
+    await Deno.writeTextFile(`${folder}/other.json`, "");
+    const parted = await meander(
+      folder,
+      "map",
+      "--try",
+      "semicolons.csv",
+      "--config",
+      "other.json",
+      "--write",
+    );
+    assert.match(parted.stdout, /2 records became 2 interaction; 0 nothing, 0 rejected/, parted.stderr);
+    const taken = await meander(
+      folder,
+      ...["ingest", "--from", "semicolons.csv", "--format", "semicolons", "--config", "other.json"],
+      ...["--log-path", "other.sqlite"],
+    );
+    assert.match(taken.stdout, /done: 2 events .* 0 rejected/, taken.stderr);
     const [, suggested = ""] = /^(\{\n[\s\S]*?\n\})\n/m.exec(tried.stdout) ?? [];
     await Deno.writeTextFile(`${folder}/meander.json`, ""); // as the shell leaves it
     const written = await meander(folder, "map", "--try", "clicks.jsonl", "--write");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CsvParseStream } from "@std/csv";
+import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { type CsvOptions, readCsv } from "../../streams/sources/csv.ts";
 
@@ -7,7 +7,13 @@ const COLUMNS = ["a", "b", "c"];
 const field = fc.string({
   unit: fc.constantFrom("x", "é", "€", "😀", "\ufeff", " ", "\t", ";", '"', "\r", "'"),
 });
-const line = fc.array(field, { minLength: 2, maxLength: 4 }).map((fields) => fields.join(";"));
+/** A row by RFC 4180, whatever is in its fields. */
+const quotedRow = fc.array(fc.string({ unit: fc.constantFrom("x", "é", '"', ";", "\n", "'") }), {
+  minLength: 3,
+  maxLength: 3,
+}).map((fields) => fields.map((text) => `"${text.replaceAll('"', '""')}"`).join(";"));
+const line = fc.array(field, { minLength: 2, maxLength: 4 }).map((fields) => fields.join(";"))
+  .filter((text) => text.split('"').length % 2 === 1);
 const plainLine = fc.array(fc.string({ unit: fc.constantFrom("x", "é", " ", "1") }), {
   minLength: 3,
   maxLength: 3,
@@ -19,7 +25,7 @@ Deno.test("readCsv() takes the lines that the parser takes one by one, as it tak
     fc.asyncProperty(fc.array(fc.oneof(line, plainLine), { maxLength: 8 }), async (lines) => {
       const read = await readText(`first;line;x\n${lines.join("\n")}`);
       const taken = read.map((each) => each.ok ? each.row : null);
-      assert.deepEqual(taken, [{ a: "first", b: "line", c: "x" }, ...(await oneByOne(lines))]);
+      assert.deepEqual(taken, [{ a: "first", b: "line", c: "x" }, ...oneByOne(lines)]);
     }),
     { numRuns: 300, examples: [[["\ufeff\ufeff;;", ";"]], [[";;\r\r", ";;", ";;"]]] },
   );
@@ -41,25 +47,52 @@ Deno.test("readCsv() numbers the lines and takes bytes that are no UTF-8 for wha
 });
 
 /** What the parser makes of each line that is not blank; `null` = it refuses it. */
-async function oneByOne(lines: readonly string[]): Promise<unknown[]> {
-  const rows: unknown[] = [];
-  for (const text of lines) {
-    const whole = text.replace(/\r$/, "");
-    if (/^[ \t]*$/.test(whole)) continue;
-    const parser = new CsvParseStream({ fieldsPerRecord: COLUMNS.length, separator: ";" });
-    const parsed = await Array.fromAsync(
-      ReadableStream.from([whole.replace(/^\ufeff+/, "")]).pipeThrough(parser),
-    )
-      .catch(() => []);
-    const [fields] = parsed;
-    rows.push(
-      fields === undefined || parsed.length > 1
-        ? null
-        : Object.fromEntries(COLUMNS.map((column, i) => [column, fields[i]])),
-    );
-  }
-  return rows;
+function oneByOne(lines: readonly string[]): unknown[] {
+  return lines.map((text) => text.replace(/\r$/, "")).filter((text) => !/^[ \t]*$/.test(text)).map((text) => {
+    try {
+      const [row, ...more] = parsed(text.replace(/^\ufeff+/, ""));
+      return row?.length === COLUMNS.length && more.length === 0 ? rowOf(row) : null;
+    } catch {
+      return null;
+    }
+  });
 }
+
+function parsed(text: string): string[][] {
+  return parse(text, { delimiter: ";", relax_column_count: true, record_delimiter: ["\r\n", "\n"] });
+}
+
+function rowOf(fields: readonly string[]): Record<string, string | undefined> {
+  return Object.fromEntries(COLUMNS.map((column, i) => [column, fields[i]]));
+}
+
+Deno.test("readCsv() takes rows whose fields have line breaks as the parser takes them", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof(quotedRow, plainLine), { minLength: 1, maxLength: 8 }),
+      async (rows) => {
+        const text = `first;line;x\n${rows.filter((row) => row.trim() !== "").join("\n")}`;
+        const read = await readText(text);
+        assert.deepEqual(
+          read.map((each) => each.ok ? each.row : each.rejected.reason),
+          parsed(text).map(rowOf),
+        );
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("readCsv() loses one line to a quote that nobody closes, or closes too late", async () => {
+  const good = Array.from({ length: 2500 }, (_, n) => n % 7 === 0 ? `${n};"b;""c""";d` : `${n};b;c`);
+  for (const at of [0, 1, 1200, 2499]) {
+    const lines = good.toSpliced(at, 0, 'bad;"b;c');
+    const read = await readText(lines.join("\n"));
+    const refused = read.filter((each) => !each.ok);
+    assert.deepEqual(refused.map(({ line }) => line.number), [at + 1]);
+    assert.equal(read.length, lines.length);
+  }
+});
 
 Deno.test("readCsv() without quotes takes each line by its separators alone", async () => {
   const text = 'a;"b;c\n"a";1;2\nx;y\n\ufeff;q"q;\r\n';
@@ -86,19 +119,25 @@ async function readBytes(bytes: Uint8Array<ArrayBuffer>, options: Partial<CsvOpt
   }
 }
 
-Deno.test("readCsv() refuses a header whose fields something else parts, rather than each row", async () => {
-  for (const [separator, text] of [[",", "who;what\nann;tent\n"], ["\t", "who,what\n"]] as const) {
-    const file = await Deno.makeTempFile({ suffix: ".csv" });
+async function withHeader(text: string, options: Partial<CsvOptions> = {}) {
+  const file = await Deno.makeTempFile({ suffix: ".csv" });
+  try {
     await Deno.writeTextFile(file, text);
-    const read = Array.fromAsync(readCsv(file, { header: true, columns: [], separator }));
-    await assert.rejects(
-      read,
-      /as the header: it is one column, "who[;,]what"; fields are separated by commas/,
-    );
+    return await Array.fromAsync(readCsv(file, { header: true, columns: [], ...options }));
+  } finally {
     await Deno.remove(file);
   }
-  const file = await Deno.makeTempFile({ suffix: ".csv" });
-  await Deno.writeTextFile(file, "who\nann\n");
-  assert.equal((await Array.fromAsync(readCsv(file, { header: true, columns: [] }))).length, 1);
-  await Deno.remove(file);
+}
+
+Deno.test("readCsv() finds what separates fields in the header, and refuses a header that something else parts", async () => {
+  for (const separator of [",", ";", "\t", "|"]) {
+    const [read] = await withHeader(`who${separator}what\nann${separator}"a, b; c|d"\n`);
+    assert.deepEqual(read?.ok && { ...read.row }, { who: "ann", what: "a, b; c|d" });
+    const other = separator === "," ? ";" : ",";
+    await assert.rejects(
+      withHeader(`who${separator}what\n`, { separator: other }),
+      /as the header: it is one column, "who.+what"; set "separator" to ".+", or "format" to "csv"/,
+    );
+  }
+  assert.equal((await withHeader("who\nann\n")).length, 1);
 });
