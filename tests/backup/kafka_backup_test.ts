@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { testBroker } from "../log/kafka_broker.ts";
+import { ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { startBroker } from "../../scripts/kafka/dev_broker.ts";
 import { runDrill } from "./drill.ts";
@@ -17,11 +17,11 @@ if (broker !== undefined) {
     await checkRefill(broker);
   });
 
-  Deno.test("restore --erased erases again on Kafka who was erased since the backup", async () => {
+  Deno.test("restore --erased erases again on Kafka who was erased since the backup", async ({ name }) => {
     const open = () => KafkaLog.open({ brokers: [broker.address], heartbeatMs: 50, retryMs: 20_000 });
     await checkErasedAgain({
-      prefix: "erased-since.",
-      restoredPrefix: "erased-again.",
+      prefix: ownPrefix(import.meta.url, name),
+      restoredPrefix: ownPrefix(import.meta.url, `${name}, restored`),
       open,
       flags: (prefix) => ["--log", "kafka", "--brokers", broker.address, "--prefix", prefix],
       destroy: () => Promise.resolve(),
@@ -33,7 +33,9 @@ if (broker !== undefined) {
     });
   });
 
-  Deno.test("backup and restore: a deployment on Kafka that is copied under load and destroyed goes on under another prefix as if nothing had been", async () => {
+  Deno.test("backup and restore: a deployment on Kafka that is copied under load and destroyed goes on under another prefix as if nothing had been", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
+    const restoredPrefix = ownPrefix(import.meta.url, `${name}, restored`);
     await using folder = await temporaryFolder();
     const to = `${folder.path}/backup`;
     const at = (address: string, prefix: string) => [
@@ -43,24 +45,24 @@ if (broker !== undefined) {
     await using stack = new AsyncDisposableStack();
     let { address } = broker;
     const { before, after } = await runDrill({
-      prefix: "drill.",
-      restoredPrefix: "moved.",
+      prefix,
+      restoredPrefix,
       partitions: 3,
       open: () => KafkaLog.open({ brokers: [address], heartbeatMs: 50, retryMs: 20_000 }),
       backUp: async () => {
-        const { code, stdout, stderr } = await meander("backup", ...at(address, "drill."), "--to", to);
+        const { code, stdout, stderr } = await meander("backup", ...at(address, prefix), "--to", to);
         assert.deepEqual([code, /is a backup of \d+ topics/.test(stdout)], [0, true], stderr);
       },
       destroy: async () => {
         address = stack.use(await startBroker()).address; // another cluster
       },
       restore: async () => {
-        const { code, stderr } = await meander("restore", "--from", to, ...at(address, "moved."));
+        const { code, stderr } = await meander("restore", "--from", to, ...at(address, restoredPrefix));
         assert.equal(code, 0, stderr);
-        const again = await meander("restore", "--from", to, ...at(address, "moved."));
+        const again = await meander("restore", "--from", to, ...at(address, restoredPrefix));
         assert.match(
           again.stderr,
-          /Cannot restore to moved\..*: it has had records, up to offset \d+; delete/,
+          /Cannot restore to backup-kafka-backup\..*: it has had records, up to offset \d+; delete/,
         );
       },
     });

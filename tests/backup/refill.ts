@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import type { LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { openLog, type TestBroker } from "../log/kafka_broker.ts";
+import { openLog, ownPrefix, type TestBroker } from "../log/kafka_broker.ts";
 
 /** Refills partitions with holes of every kind, on a broker. */
 export async function checkRefill(broker: TestBroker): Promise<void> {
@@ -25,7 +25,7 @@ export async function checkRefill(broker: TestBroker): Promise<void> {
   ];
   for (const cleanup of ["delete", "compact"] as const) {
     for (const [n, { offsets, start, end }] of cases.entries()) {
-      const topic = `refill-${cleanup}-${n}`;
+      const topic = `${ownPrefix(import.meta.url, cleanup)}${n}`;
       await log.createTopics([{ name: topic, partitions: 1, cleanup }]);
       const records = offsets.map((offset): LogRecord => ({
         ...{

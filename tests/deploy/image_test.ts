@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { readPage, ROOT } from "../docs/pages.ts";
-import { testBroker } from "../log/kafka_broker.ts";
+import { ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { freePort } from "../../scripts/kafka/java_process.ts";
 import { temporaryFolder } from "../scripts/command.ts";
 import { until } from "../service/deployment.ts";
@@ -74,7 +74,14 @@ if (broker !== undefined) {
     await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify({ ...manifest, imports }));
     await runIn(path, cache);
     const [entry = []] = commandsOf("ENTRYPOINT");
-    const place = ["--log", "kafka", "--brokers", broker.address, "--prefix", "image."];
+    const place = [
+      "--log",
+      "kafka",
+      "--brokers",
+      broker.address,
+      "--prefix",
+      ownPrefix(import.meta.url, "image"),
+    ];
     const told = await runIn(path, [
       ...[...entry, "scripts/ingest.ts", ...place],
       ...["--from", `${root}fixtures/shop`, "--limit", "50"],

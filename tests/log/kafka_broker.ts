@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import {
   type DevBroker,
   type DevBrokerOptions,
@@ -17,12 +18,24 @@ import type { KafkaLogOptions } from "../../streams/log/kafka/options.ts";
 /** What a test needs of its broker. */
 export type TestBroker = Pick<DevBroker, "address" | "jars">;
 
+/**
+ * Prefix of topics and groups that no other test has on the broker that all share.
+ *
+ * @param file URL of the test's module
+ * @param test name of the test, or what tells two prefixes of a test apart
+ */
+export function ownPrefix(file: string, test: string): string {
+  const [, path = ""] = /tests\/(.+?)(?:_test)?\.ts$/.exec(file) ?? [];
+  const digest = createHash("sha256").update(test).digest("hex");
+  return `${path.replaceAll(/[/_]/g, "-")}.${digest.slice(0, 8)}.`;
+}
+
 /** Has the address of a broker for all processes of tests, where scripts/test.ts has started one. */
 const COMMON = "BROKER_OF_TESTS";
 let common: Promise<TestBroker | undefined> | undefined;
 
 /**
- * A broker for the test files of all processes, whose topics and groups have prefixes of their own; or, with options, for
+ * A broker for the test files of all processes, whose topics and groups carry an {@linkcode ownPrefix}; or, with options, for
  * one file. It starts when the first test does, so that a filter that leaves none costs nothing. Tells loudly, and gives
  * nothing, when there cannot be one here.
  */

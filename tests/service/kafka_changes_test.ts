@@ -8,7 +8,7 @@ import { inspect } from "../../streams/service/inspection.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { testSources } from "./kafka_sources.ts";
 import {
   answersOn,
@@ -46,8 +46,8 @@ if (broker !== undefined) {
   const requested = async (log: KafkaLog, prefix: string) =>
     (await answersOn(log, prefix)).map(({ request }) => request).sort();
 
-  Deno.test("Service on Kafka answers nothing twice when the offsets of its group are gone", async () => {
-    const prefix = "expired.";
+  Deno.test("Service on Kafka answers nothing twice when the offsets of its group are gone", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const topics = topicNames(prefix);
     const events = shopEvents(60, 10);
     await using log = await openLog(broker);
@@ -67,8 +67,8 @@ if (broker !== undefined) {
     assert.deepEqual(await requested(log, prefix), requestsOf(events).sort());
   });
 
-  Deno.test("Service on Kafka counts what was dropped before it was applied, and goes on", async () => {
-    const prefix = "dropped.";
+  Deno.test("Service on Kafka counts what was dropped before it was applied, and goes on", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const { events: topic } = topicNames(prefix);
     await using log = await openLog(broker);
     {
@@ -90,8 +90,8 @@ if (broker !== undefined) {
     assert.ok(problems.some(({ what }) => what.includes("were dropped before they were applied")));
   });
 
-  Deno.test("Service on Kafka stands still, unready, when its events are created again, running or not", async () => {
-    const prefix = "recreated.";
+  Deno.test("Service on Kafka stands still, unready, when its events are created again, running or not", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const { events: topic } = topicNames(prefix);
     const events = shopEvents(20, 6);
     await using log = await openLog(broker);
@@ -127,8 +127,8 @@ if (broker !== undefined) {
     );
   });
 
-  Deno.test("Service on Kafka says that its events got more partitions, and does not start with them", async () => {
-    const prefix = "grown.";
+  Deno.test("Service on Kafka says that its events got more partitions, and does not start with them", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const { events: topic } = topicNames(prefix);
     const events = shopEvents(30, 6);
     await using log = await openLog(broker);
@@ -141,19 +141,20 @@ if (broker !== undefined) {
     const asked = requestsOf(events).sort();
     await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
     await using other = await openLog(broker);
-    await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+--rekey-from grown\.events/);
+    await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+--rekey-from \S+\.events/);
   });
 
-  Deno.test("Service on Kafka re-keys each event once over kills and more partitions", async () => {
-    const prefix = "rekeyed.";
+  Deno.test("Service on Kafka re-keys each event once over kills and more partitions", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const topics = topicNames(prefix);
     await using log = await openLog(broker);
-    const spec = { name: "shop", partitions: 3, cleanup: "delete" } as const;
+    const shop = `${prefix}shop`;
+    const spec = { name: shop, partitions: 3, cleanup: "delete" } as const;
     await log.createTopics([...topicSpecs(topics, PARTITIONS), spec]);
     const events = shopEvents(400, 30);
     const all = recordsOf(events, prefix);
     const records = all.filter(({ topic }) => topic === topics.events)
-      .map((record, n) => ({ ...record, topic: "shop", partition: n % 3, key: `session-${n % 7}` }));
+      .map((record, n) => ({ ...record, topic: shop, partition: n % 3, key: `session-${n % 7}` }));
     await log.append(all.filter(({ topic }) => topic !== topics.events));
     const quarter = Math.ceil(records.length / 4);
     const fed = async () =>
@@ -163,18 +164,18 @@ if (broker !== undefined) {
       const before = await fed();
       await log.append(records.slice(part * quarter, (part + 1) * quarter));
       const worker = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-check", WORKER, broker.address, prefix, "shop"],
+        args: ["run", "-A", "--no-check", WORKER, broker.address, prefix, shop],
         stderr: "inherit",
       }).spawn();
       await until(async () => await fed() > before, "some of it is re-keyed");
       worker.kill("SIGKILL");
       await worker.status;
     }
-    await administer((admin) => admin.createPartitions({ topicPartitions: [{ topic: "shop", count: 5 }] }));
+    await administer((admin) => admin.createPartitions({ topicPartitions: [{ topic: shop, count: 5 }] }));
     await using later = await openLog(broker); // which knows of all five
     await later.append(records.slice(3 * quarter).map((record, n) => ({ ...record, partition: n % 5 })));
     await using service = await Service.start(later, {
-      ...{ ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"], rekeyFrom: "shop" },
+      ...{ ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"], rekeyFrom: shop },
     });
     const asked = requestsOf(events).sort();
     await until(async () => (await requested(later, prefix)).length >= asked.length, "all is answered");

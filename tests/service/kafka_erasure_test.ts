@@ -10,12 +10,12 @@ import { readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { type ErasureView, viewErasure } from "../../streams/service/erasure/erasure_view.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
-import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
 import { badRecords, formsIn, formsInRecord, formsOn, GONE, shop } from "./forms.ts";
 
 const broker = await testBroker();
-const PREFIX = "erased.";
+const PREFIX = ownPrefix(import.meta.url, "erased");
 const PARTITIONS = 2;
 const topics = topicNames(PREFIX);
 const YEARS = 100 * 365 * 86_400_000;

@@ -16,11 +16,11 @@ import { readAll } from "../../streams/log/reading.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames, type Topics, topicSpecs } from "../../streams/topics/topics.ts";
-import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, recordsOf, requestsOf, shopEvents, until, untilCommitted } from "./deployment.ts";
 
 const broker = await testBroker();
-const PREFIX = "poison.";
+const PREFIX = ownPrefix(import.meta.url, "poison");
 const PARTITIONS = 2;
 const topics = topicNames(PREFIX);
 const random = mulberry32(24);
@@ -184,7 +184,8 @@ if (broker !== undefined) {
     }
 
     // A record of a user whose lists are open, as its header says, is read at the start, and stops it.
-    assert.match(await failureOf(log), /poison\.state\/\d@\d+ cannot be read .*key \"poison\" and no value/);
+    const remedy = new RegExp(`${topics.state}/\\d@\\d+ cannot be read .*key "poison" and no value`);
+    assert.match(await failureOf(log), remedy);
     assert.ok(leftOut("statistics") > 0 && leftOut("state") > 0);
     for (let p = 0; p < PARTITIONS; p++) await produce(topics.state, [{ key: "poison", value: null }], p);
     for (const [topic, key] of [[topics.statistics, /^i/], [topics.checkpoints, /^/]] as const) {

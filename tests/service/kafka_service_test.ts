@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { openLog, testBroker } from "../log/kafka_broker.ts";
+import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { Learning } from "../../streams/learning/learning.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { type Log, LogError } from "../../streams/log/log.ts";
@@ -33,8 +33,8 @@ const WORKER = fileURLToPath(new URL("kafka_worker.ts", import.meta.url));
 const PARTITIONS = 4;
 
 if (broker !== undefined) {
-  Deno.test("Service on Kafka hears of the commits of a learner whose thread has connections of its own", async () => {
-    const prefix = "threaded.";
+  Deno.test("Service on Kafka hears of the commits of a learner whose thread has connections of its own", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const topics = topicNames(prefix);
     const commits: CommitReport[] = [];
     await using log = await openLog(broker);
@@ -60,8 +60,8 @@ if (broker !== undefined) {
     }
   });
 
-  Deno.test("Service on Kafka answers each request once when one of two processes is killed", async () => {
-    const prefix = "killed.";
+  Deno.test("Service on Kafka answers each request once when one of two processes is killed", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const topics = topicNames(prefix);
     await using log = await openLog(broker);
     await log.createTopics(topicSpecs(topics, PARTITIONS));
@@ -159,8 +159,8 @@ if (broker !== undefined) {
     assert.deepEqual((await answersOn(log)).map(({ request }) => request).sort(), asked);
   });
 
-  Deno.test("Service on Kafka is upgraded process by process: nothing stops, and the older release ends where it cannot read", async () => {
-    const prefix = "rolled.";
+  Deno.test("Service on Kafka is upgraded process by process: nothing stops, and the older release ends where it cannot read", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const topics = topicNames(prefix);
     await using log = await openLog(broker);
     await log.createTopics(topicSpecs(topics, PARTITIONS));

@@ -16,7 +16,7 @@ import { partitionOf } from "../../streams/log/partitioner.ts";
 import { offsetSince, readAll } from "../../streams/log/reading.ts";
 import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
-import { openLog, type TestBroker } from "../log/kafka_broker.ts";
+import { openLog, ownPrefix, type TestBroker } from "../log/kafka_broker.ts";
 import { OPTIONS, until } from "./deployment.ts";
 
 const WORKER = fileURLToPath(new URL("sources_worker.ts", import.meta.url));
@@ -76,8 +76,8 @@ async function killed(args: readonly string[], ms: number): Promise<void> {
 /** Registers the tests. */
 export function testSources(broker: TestBroker): void {
   for (const place of ["kafka", "sqlite"]) {
-    Deno.test(`topics that are keyed by anything come to ${place} once each, in the order of time, over kills`, async () => {
-      const prefix = `into-${place}.`;
+    Deno.test(`topics that are keyed by anything come to ${place} once each, in the order of time, over kills`, async ({ name }) => {
+      const prefix = ownPrefix(import.meta.url, name);
       const folder = await Deno.makeTempDir();
       const file = place === "sqlite" ? [`${folder}/log.sqlite`] : [];
       await using brokers = await openLog(broker);
@@ -126,8 +126,8 @@ export function testSources(broker: TestBroker): void {
     });
   }
 
-  Deno.test("a topic of a source may get partitions, and go, while it is followed", async () => {
-    const prefix = "growing.";
+  Deno.test("a topic of a source may get partitions, and go, while it is followed", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
     const topic = `${prefix}shop.views`;
     await using log = await openLog(broker);
     for (const name of [topic, `${prefix}shop.clicks`]) {
@@ -173,9 +173,9 @@ export function testSources(broker: TestBroker): void {
     }
   });
 
-  Deno.test("offsetSince() finds the first record of a time on a broker, as it does on other logs", async () => {
+  Deno.test("offsetSince() finds the first record of a time on a broker, as it does on other logs", async ({ name }) => {
     await using log = await openLog(broker);
-    const topic = "dated";
+    const topic = `${ownPrefix(import.meta.url, name)}dated`;
     await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
     await log.append([0, 10, 20, 30].map((ms) => ({ topic, key: null, value: null, time: TIME + ms })));
     const found = (ms: number) => offsetSince(log, topic, 0, TIME + ms);
