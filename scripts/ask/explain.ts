@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printable } from "../../streams/report/format.ts";
 import { renderTable } from "../../streams/report/table.ts";
 import type { ExplanationView } from "../../streams/http/routes/explain.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "../flags/command_line.ts";
@@ -26,7 +27,7 @@ function render({ user, model, version, variant, behaviours, items, empty }: Exp
   const head =
     `${user}: ${model}, version ${version}${variant === undefined ? "" : `, variant ${variant}`}, ` +
     `${behaviours.length} behaviours\n\n`;
-  const rows = items.map(({ item, source, score, prior, effects }, place) => {
+  const rows = items.map(({ item, title = "", source, score, prior, effects }, place) => {
     const named = effects.map((effect, at) => ({ effect: effect ?? 0, at }))
       .filter(({ effect }) => effect !== 0)
       .sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, NAMED)
@@ -34,11 +35,20 @@ function render({ user, model, version, variant, behaviours, items, empty }: Exp
         const { action = "", item = "" } = behaviours[at] ?? {};
         return `${effect > 0 ? "+" : ""}${effect.toFixed(2)} ${action} ${item}`;
       });
-    return [String(place + 1), item, source, score.toFixed(4), prior.toFixed(4), named.join(", ")];
+    return [
+      String(place + 1),
+      item,
+      printable(title),
+      source,
+      score.toFixed(4),
+      prior.toFixed(4),
+      named.join(", "),
+    ];
   });
   const table = renderTable([
     { title: "", align: "right" },
     { title: "item" },
+    { title: "title" },
     { title: "from" },
     { title: "score", align: "right" },
     { title: "prior", align: "right" },

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printable } from "../../streams/report/format.ts";
 import { renderFacts, renderTable } from "../../streams/report/table.ts";
 import type { UserView } from "../../streams/http/routes/users.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "../flags/command_line.ts";
@@ -30,14 +31,19 @@ function render(view: UserView, last: number): string {
     ["offset of the last event", String(lastOffset)],
   ]);
   const done = renderTable(
-    [{ title: "time" }, { title: "action" }, { title: "item" }, { title: "categories" }, {
-      title: "strength",
-      align: "right",
-    }],
-    behaviours.slice(-last).reverse().map(({ time, action, item, categories, strength }) => [
+    [
+      { title: "time" },
+      { title: "action" },
+      { title: "item" },
+      { title: "title" },
+      { title: "categories" },
+      { title: "strength", align: "right" },
+    ],
+    behaviours.slice(-last).reverse().map(({ time, action, item, title = "", categories, strength }) => [
       when(time),
       action,
       item,
+      printable(title),
       categories.join(", "),
       String(Number(strength.toFixed(3))),
     ]),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printable } from "../../streams/report/format.ts";
 import type { WhyNotView } from "../../streams/http/routes/why_not.ts";
 import { commandArguments, commandName, count, createCommand, runCommand } from "../flags/command_line.ts";
 import { addServerFlags, call, part, type ServerFlags, tell } from "../flags/server_flags.ts";
@@ -18,13 +19,14 @@ async function main([user = "", item = ""]: readonly string[], flags: Flags): Pr
 }
 
 function render(
-  { user, item, recommended, place, candidates, count, score, lowest, reasons }: WhyNotView,
+  { user, item, title, recommended, place, candidates, count, score, lowest, reasons }: WhyNotView,
 ): string {
+  const named = title === undefined ? item : `${item} (${printable(title)})`;
   const figure = (value: number | null) => value === null ? "none" : value.toFixed(4);
   const lines = recommended
-    ? [`${item} is recommended to ${user}, at place ${(place ?? 0) + 1} of ${count}`]
+    ? [`${named} is recommended to ${user}, at place ${(place ?? 0) + 1} of ${count}`]
     : [
-      `${item} is not recommended to ${user}:`,
+      `${named} is not recommended to ${user}:`,
       ...reasons.map(({ code, reason }) => `  ${code}: ${reason}`),
     ];
   const rank = place === null ? "" : `place ${place + 1} of ${candidates} candidates; `;

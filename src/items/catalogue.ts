@@ -12,6 +12,7 @@ import type { ItemFacts } from "../features/statistics.ts";
 import type { ItemFeatures } from "../samples/rows.ts";
 import { type ItemField, itemField, itemFieldTexts, itemFieldViolation } from "../features/item_field.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
+import { titleOf } from "./title.ts";
 
 /** One item. */
 export class CatalogueItem implements ItemFacts {
@@ -19,6 +20,8 @@ export class CatalogueItem implements ItemFacts {
   features: ItemFeatures;
   /** Whether a catalogue record was seen, or only events that name it. */
   listed = false;
+  /** What people call it; `null` where the catalogue does not say. */
+  title: string | null = null;
   /** Everything else that the catalogue record says, by name; for filters. */
   attributes: Attributes = {};
   /** Values of the schema's crosses. */
@@ -246,6 +249,7 @@ export class Catalogue {
       ...new Set(record.categories ?? (record.category === undefined ? [] : [record.category])),
     ];
     item.describe(categories, itemFieldTexts(this.#itemFields, attributes));
+    item.title = titleOf(record);
     item.attributes = { ...record.attributes };
     item.crosses = fieldValues(this.schema.crosses, attributes);
     item.withheld = record.hidden ?? false;

@@ -11,6 +11,7 @@ import type { Formats } from "../codec/formats.ts";
 import type { Attributes } from "../events/event.ts";
 import type { Catalogue, CatalogueItem } from "./catalogue.ts";
 import { joined } from "./popularity.ts";
+import { titleOf } from "./title.ts";
 
 /** The one before it was never deployed. */
 const FORMAT = 2;
@@ -34,11 +35,12 @@ export function itemOfKey(key: string): string {
 
 /** Encodes what the catalogue says of an item. */
 export function encodeItem(item: CatalogueItem): Uint8Array {
-  const { categories, fields, crosses, attributes } = item;
+  const { categories, fields, crosses, attributes, title } = item;
+  const own = title === titleOf({ attributes }) ? [] : [title];
   return new ByteWriter()
     .u8(FORMAT)
     .u8((item.listed ? 1 : 0) | (item.withheld ? 2 : 0))
-    .string(JSON.stringify([categories, fields, crosses, attributes]))
+    .string(JSON.stringify([categories, fields, crosses, attributes, ...own]))
     .f64(item.expires).f64(item.firstTime).f64(item.recordTime)
     .toBytes();
 }
@@ -55,13 +57,16 @@ export function decodeItem(id: string, bytes: Uint8Array, catalogue: Catalogue):
     throw new SyntaxError(`Cannot decode item ${id}: format is ${format}, this reads ${FORMAT}`);
   }
   const flags = from.u8();
-  const [categories, fields, crosses, attributes] = from.json<[string[], string[], string[], Attributes]>();
+  const [categories, fields, crosses, attributes, title = titleOf({ attributes })] = from.json<
+    [string[], string[], string[], Attributes, string?]
+  >();
   const item = catalogue.intern(id, 0);
   if ((flags & 1) !== 0) catalogue.list(item);
   item.withheld = (flags & 2) !== 0;
   item.describe(categories, fields);
   item.crosses = crosses;
   item.attributes = attributes;
+  item.title = title;
   item.expires = from.f64();
   item.firstTime = from.f64();
   item.recordTime = from.f64();

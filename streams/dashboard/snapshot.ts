@@ -16,6 +16,8 @@ import type { SeriesView } from "./series.ts";
 /** A currently popular item. */
 export interface TopItem {
   readonly item: string;
+  /** What people call it. */
+  readonly title: string | null;
   readonly categories: readonly string[];
   /** Decayed positives relative to the most popular item. */
   readonly popularity: number;
@@ -228,10 +230,11 @@ export class Snapshots {
     const all = tasks.flatMap(({ state }) => best(state.catalogue.items(), TOP_ITEMS));
     const highest = all.reduce((most, { popularity }) => Math.max(most, popularity), -Infinity);
     const found = new Map<string, TopItem>();
-    for (const { id, categories, popularity, statistics } of all) {
+    for (const { id, title, categories, popularity, statistics } of all) {
       const before = found.get(id);
       found.set(id, {
         item: id,
+        title,
         categories,
         popularity: (before?.popularity ?? 0) + 2 ** (popularity - highest),
         outcomes: (before?.outcomes ?? 0) + statistics.outcomes,

@@ -8,6 +8,7 @@ import { topicNames } from "../../streams/topics/topics.ts";
 import { encodeRejection, rejectionOf } from "../../src/events/rejection.ts";
 import { matches } from "../events/schema_checker.ts";
 import { type Api, NOW, startApi } from "../server/deployment.ts";
+import { until } from "../service/deployment.ts";
 
 const executablePath = await findChromium("the dashboard");
 const KEY = { name: "people", sha256: digestOf("secret-of-a-test"), scopes: ["read", "events"] as const };
@@ -165,7 +166,14 @@ look("a server with keys asks for one, and the tab keeps it", { path: "/", keys:
 
 for (const width of [1280, 390]) {
   const name = `the page of a user, ${width} pixels wide, is found by the search and tells why`;
-  look(name, { path: "/users", width, dark: width === 390 }, async ({ page }) => {
+  look(name, { path: "/users", width, dark: width === 390 }, async ({ page, api }) => {
+    const title = "A tent for two persons, <b>red</b>, with a name of more than a line";
+    await api.post(
+      "/v1/items",
+      ["i0", "i2"].map((item) => ({ item, title, category: "tents", time: Date.UTC(2025, 0, 1) })),
+    );
+    const { href } = new URL("/v1/users/ann%2F%3Cb%3E", api.url);
+    await until(async () => (await (await fetch(href)).text()).includes("tent for two"), "titles are known");
     await page.locator("#user").fill("ann/<b>");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/users/ann%2F%3Cb%3E");
@@ -174,7 +182,15 @@ for (const width of [1280, 390]) {
     assert.equal(await page.locator(".timeline .act").count(), 4);
     const effects = page.locator("table", { hasText: "without this" }).locator("tbody tr");
     assert.equal(await effects.count(), 4);
-    assert.match(await effects.first().textContent() ?? "", /^click i2.*[+−]\d/);
+    assert.match(
+      await effects.first().textContent() ?? "",
+      /^click i2A tent for two persons, <b>red.*…tents.*[+−]\d/,
+    );
+    assert.match(await page.locator(".items").textContent() ?? "", /i0A tent for two persons/);
+    const shot = Deno.env.get("MEANDER_SCREENSHOT");
+    if (shot !== undefined) {
+      await page.screenshot({ path: `${shot}-user-${width}.png`, fullPage: true, caret: "initial" });
+    }
     const first = await page.locator(".about", { hasText: "has a share of" }).textContent();
     // Nobody has clicked yet: a score is no probability, so it stands beside none.
     assert.doesNotMatch(await page.locator(".items").textContent() ?? "", /prior/);

@@ -77,6 +77,7 @@ Deno.test("meander init writes a configuration once", async () => {
 Deno.test("meander asks a running deployment: inspect, explain, why-not, models, forget", async () => {
   await using api = await startApi();
   await using folder = await temporaryFolder();
+  await api.post("/v1/items", { item: "i1", title: "A tent\u001b[2J", time: Date.UTC(2025, 0, 1) });
   await api.post("/v1/events", [
     { type: "profile", user: "ann/1", attributes: { city: "Oslo" } },
     { type: "interaction", user: "ann/1", item: "i1", action: "click" },
@@ -84,11 +85,14 @@ Deno.test("meander asks a running deployment: inspect, explain, why-not, models,
   await api.post("/v1/recommend", { user: "ann/1", count: 2 });
   const at = ["--url", api.url];
   const inspected = await meander("inspect", "ann/1", ...at);
-  assert.match(inspected.stdout, /city":"Oslo"[\s\S]*click +i1/, inspected.stderr);
+  assert.match(inspected.stdout, /city":"Oslo"[\s\S]*click +i1 +A tent \[2J +/, inspected.stderr);
   const explained = await meander("explain", "ann/1", ...at, "--count", "3");
   assert.match(explained.stdout, /^ann\/1: base, version \d+, 1 behaviours\n[\s\S]*\n3 /m);
   const hidden = await meander("why-not", "ann/1", "i1", ...at);
-  assert.match(hidden.stdout, /i1 is not recommended to ann\/1:\n {2}seen: The user had it: click at/);
+  assert.match(
+    hidden.stdout,
+    /i1 \(A tent \[2J\) is not recommended to ann\/1:\n {2}seen: The user had it: click at/,
+  );
   const unknown = await meander("why-not", "ann/1", "nothing", ...at);
   assert.equal(unknown.code, 1);
   assert.match(unknown.stderr, /^error: item "nothing" is not known: .* add it by POST \/v1\/items.*\n$/);

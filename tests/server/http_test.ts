@@ -280,12 +280,23 @@ Deno.test("an answer that does not come in time is a problem, and comes on the l
 Deno.test("GET /v1/users/{user}/explain tells what would be recommended, and leaves no trace", async () => {
   await using api = await startApi({}, 1);
   for (const item of ["i1", "i2", "i3"]) await api.post("/v1/events", click("ann", item));
+  await api.post("/v1/items", { item: "i2", title: "Tent", time: Date.UTC(2025, 0, 1) });
   await api.post("/v1/recommend", { user: "ann", count: 3 });
+  const isTitled = ({ item, title }: { item: string; title?: string }) =>
+    title === (item === "i2" ? "Tent" : undefined);
+  await until(
+    async () => (await api.get("/v1/users/ann")).json.behaviours[1].title === "Tent",
+    "it is known",
+  );
   const before = await api.get("/v1/users/ann");
+  assert.ok(before.json.behaviours.every(isTitled));
+  assert.ok(before.json.pending.every(({ items }: { items: [] }) => items.every(isTitled)));
+  assert.equal((await api.get("/v1/users/ann/why-not/i2")).json.title, "Tent");
   const { status, json } = await api.get("/v1/users/ann/explain?count=2");
   assert.equal(status, 200);
   assert.deepEqual([json.user, json.model, json.time, json.items.length], ["ann", "base", NOW, 2]);
   assert.deepEqual(json.behaviours.map(({ item }: { item: string }) => item), ["i1", "i2", "i3"]);
+  assert.ok([...json.behaviours, ...json.items].every(isTitled));
   for (const { score, prior, effects, looksAt } of json.items) {
     assert.ok(score > 0 && score < 1 && prior > 0 && prior < 1);
     assert.deepEqual([effects.length, looksAt], [3, null]);

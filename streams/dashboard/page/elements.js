@@ -62,6 +62,16 @@ export function setText(element, text) {
 }
 
 /**
+ * The id of an item, with its title.
+ *
+ * @param {{ item: string, title?: string | null | undefined }} named
+ * @returns {HTMLElement}
+ */
+export function itemName({ item, title }) {
+  return html("span", {}, item, title && html("small", { class: "name" }, title));
+}
+
+/**
  * A table with a caption for screen readers, in a box that scrolls sideways.
  *
  * @param {string} caption

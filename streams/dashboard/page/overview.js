@@ -7,7 +7,7 @@
  */
 
 import { Chart } from "./charts.js";
-import { card, empty, html, setText, table } from "./elements.js";
+import { card, empty, html, itemName, setText, table } from "./elements.js";
 import { bytes, clock, count, duration, fixed, ms, percent, rate } from "./figures.js";
 import { Loop } from "./loop.js";
 
@@ -319,8 +319,8 @@ function itemTable({ topItems }) {
       { title: "shown", number: true },
       { title: "click rate", number: true },
     ],
-    topItems.map(({ item, categories, popularity, outcomes, positives }) => [
-      item,
+    topItems.map(({ item, title, categories, popularity, outcomes, positives }) => [
+      itemName({ item, title }),
       categories.join(", "),
       bar(popularity / most, 2),
       count(outcomes),

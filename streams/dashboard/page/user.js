@@ -6,7 +6,7 @@
  * @module
  */
 
-import { card, empty, html, svg, table } from "./elements.js";
+import { card, empty, html, itemName, svg, table } from "./elements.js";
 import { count, duration, fixed, moment, percent, signed } from "./figures.js";
 import { getJson, ServerError } from "./server.js";
 
@@ -138,7 +138,9 @@ function timeline({ behaviours }) {
       svg(
         "title",
         {},
-        `${one.action} ${one.item} (${one.categories.join(", ") || "no category"}), ${moment(one.time)}`,
+        `${one.action} ${one.item}${one.title === undefined ? "" : `, ${one.title}`} (${
+          one.categories.join(", ") || "no category"
+        }), ${moment(one.time)}`,
       ),
       svg("line", { x1: x, x2: x, y1: TALL, y2: TALL - height }),
       svg("circle", { cx: x, cy: TALL - height, r: 4.5 }),
@@ -226,6 +228,7 @@ async function showWhy(box, path) {
             "span",
             {},
             html("b", {}, `${at + 1}. ${item.item}`),
+            item.title && html("small", { class: "name" }, item.title),
             html("small", {}, item.categories.join(", ") || "no category"),
             html("small", {}, scoreAndPrior(view, item)),
             html("small", { class: "tag" }, item.source),
@@ -312,7 +315,7 @@ function explanation(view, item) {
           ...(attends ? [{ title: "attention" }, { title: "", number: true }] : []),
         ],
         rows.reverse().map(({ one, effect, weight }) => [
-          `${one.action} ${one.item}`,
+          html("span", {}, `${one.action} `, itemName(one)),
           one.categories.join(", "),
           html(
             "span",
@@ -405,7 +408,9 @@ function openLists({ pending }) {
         html(
           "span",
           { class: "tags" },
-          ...items.map(({ item, label }) => html("span", { class: label === 1 ? "tag good" : "tag" }, item)),
+          ...items.map(({ item, title, label }) =>
+            html("span", { class: label === 1 ? "tag good" : "tag", title }, item)
+          ),
         ),
       ]),
     ),

@@ -19,7 +19,7 @@ import { notKnown } from "../contract/not_known.ts";
 import { Problem } from "../contract/problem.ts";
 import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
 import { taskOf } from "./fresh_task.ts";
-import { behaviourSchema } from "./users.ts";
+import { behaviourSchema, titleSchema } from "./users.ts";
 
 const DEFAULT_COUNT = 5;
 const MAX_COUNT = 20;
@@ -52,6 +52,7 @@ const { Explanation } = named({
     })).describe("What the model shows of the user's state; none where it shows nothing."),
     items: z.array(z.object({
       item: z.string(),
+      title: titleSchema,
       categories: z.array(z.string()),
       source: z.string(),
       score: z.number().describe(
@@ -119,7 +120,9 @@ async function explainUser(context: ApiContext, call: Call): Promise<Response> {
   const steps = explain(serving, list);
   let step = steps.next();
   for (; !step.done; step = steps.next()) await turn(); // there may be fifty: other requests get their turn
-  return Response.json(view(seen.preview, step.value, panels));
+  return Response.json(
+    view(seen.preview, step.value, panels, (id) => state.catalogue.get(id)?.title ?? undefined),
+  );
 }
 
 /** A list and why, as JSON. */
@@ -129,6 +132,7 @@ function view(
   { recommendation, list }: Preview,
   why: readonly ExplainedItem[],
   panels: readonly Panel[],
+  titleOf: (item: string) => string | undefined,
 ) {
   const { items, categories, actions, times, strengths } = list.history;
   const { user, time, model, version, orderedBy, scoreKind, modelShare = 1, variant, empty } = recommendation;
@@ -144,6 +148,7 @@ function view(
     empty: empty === undefined ? null : { code: empty, reason: EMPTY_REASONS[empty] },
     behaviours: items.map((item, i) => ({
       item,
+      title: titleOf(item),
       categories: categories[i] ?? [],
       action: actions[i] ?? "",
       time: times[i] ?? 0,
@@ -153,6 +158,7 @@ function view(
       return { name, title, about, unit, per, values };
     }),
     items: why.map(({ prior, ...rest }, i) => ({
+      title: titleOf(rest.item),
       categories: list.rows.items[i]?.categories ?? [],
       source: recommendation.items[i]?.source ?? "",
       score: recommendation.items[i]?.score ?? sigmoid(rest.logit),

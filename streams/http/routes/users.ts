@@ -16,9 +16,15 @@ import { taskOf } from "./fresh_task.ts";
 const count = z.int().min(0);
 const time = count.describe("Milliseconds since the epoch.");
 
+/** What people call an item. */
+export const titleSchema = z.string().optional().describe(
+  "The item's title, or its attribute `title` or `name`, at most 60 characters; absent where it has none.",
+);
+
 /** A behaviour of a user. */
 export const behaviourSchema = z.object({
   item: z.string(),
+  title: titleSchema,
   categories: z.array(z.string()),
   action: z.string(),
   time,
@@ -38,6 +44,7 @@ const { User } = named({
       deadline: time,
       items: z.array(z.object({
         item: z.string(),
+        title: titleSchema,
         label: z.union([z.literal(0), z.literal(1), z.null()]),
         position: count,
       })),
@@ -75,9 +82,16 @@ export function userEndpoint(context: ApiContext): Endpoint {
 /** The behaviours that are kept of a user, oldest first. */
 export function behavioursOf({ sequences, catalogue }: TaskState, row: number) {
   return Array.from({ length: sequences.length(row) }, (_, i) => {
-    const { id, categories } = catalogue.at(sequences.item(row, i));
+    const { id, title, categories } = catalogue.at(sequences.item(row, i));
     const [time, strength] = [sequences.time(row, i), sequences.strength(row, i)];
-    return { item: id, categories, action: sequences.action(row, i), time, strength };
+    return {
+      item: id,
+      title: title ?? undefined,
+      categories,
+      action: sequences.action(row, i),
+      time,
+      strength,
+    };
   });
 }
 
@@ -85,7 +99,7 @@ export function behavioursOf({ sequences, catalogue }: TaskState, row: number) {
 export type UserView = ReturnType<typeof viewUser>;
 
 function viewUser(state: TaskState, user: UserState) {
-  const { sequences } = state;
+  const { sequences, catalogue } = state;
   return {
     user: user.id,
     profile: user.profile,
@@ -98,6 +112,7 @@ function viewUser(state: TaskState, user: UserState) {
       deadline,
       items: rows.map(({ item, label, position }, row) => ({
         item,
+        title: catalogue.get(item)?.title ?? undefined,
         label: rows.isOpen(row) ? null : label,
         position,
       })),

@@ -16,12 +16,14 @@ import { notKnown } from "../contract/not_known.ts";
 import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
 import { countOf } from "./explain.ts";
 import { taskOf } from "./fresh_task.ts";
+import { titleSchema } from "./users.ts";
 
 const count = z.int().min(0);
 
 const whyNotSchema = z.object({
   user: z.string(),
   item: z.string(),
+  title: titleSchema,
   count: count.describe("Length of the list."),
   recommended: z.boolean().describe("Whether it is on the list all the same."),
   place: count.nullable().describe("Among all candidates, 0 is the top; null = it is none of them."),
@@ -117,6 +119,7 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
   return {
     user: user.id,
     item: id,
+    title: item.title ?? undefined,
     count,
     recommended: place >= 0 && place < count,
     place: place < 0 ? null : place,

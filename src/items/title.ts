@@ -1,0 +1,34 @@
+/**
+ * What people call an item.
+ *
+ * @module
+ */
+
+import type { ItemRecord } from "../events/event.ts";
+import { attributeOf } from "../features/schema.ts";
+
+/** Most characters of a title that are kept: it is there to tell items apart. */
+const MOST = 60;
+/** What is shown as one space: white space, control characters, and what turns the direction of the text around it. */
+const BLANK = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
+
+/**
+ * The title of an item: that of its record, else its attribute `title` or `name`; `null` where it has none. A long
+ * one is cut.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { titleOf } from "./title.ts";
+ *
+ * assert.equal(titleOf({ attributes: { name: "Tent,\n two persons" } }), "Tent, two persons");
+ * assert.equal(titleOf({ title: " " }), null);
+ * ```
+ */
+export function titleOf({ title, attributes = {} }: Pick<ItemRecord, "title" | "attributes">): string | null {
+  const texts = [title, attributeOf(attributes, "title"), attributeOf(attributes, "name")];
+  const [found] = texts.map((text) => typeof text === "string" ? text.replaceAll(BLANK, " ").trim() : "")
+    .filter((text) => text !== "");
+  if (found === undefined) return null;
+  const characters = [...found];
+  return characters.length <= MOST ? found : `${characters.slice(0, MOST - 1).join("")}…`;
+}
