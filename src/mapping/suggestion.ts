@@ -47,6 +47,8 @@ const ACTIONS: readonly (readonly [part: RegExp, action: string])[] = [
 const SHOWN = /impression|exposure|shown|displayed|list[ _-]?view|view.*list|served|render|plp/;
 /** Words for lists of bought items. */
 const BOUGHT = /line|order|basket|cart|purchase|bought|qty|quantity/;
+/** Words for "no user". */
+const NOBODY = /^(n\/?a|null|none|nil|nan|\\n|undefined|unknown|anonymous|guest)$/i;
 /** Most kinds of records that are looked at one by one. */
 const MAX_KINDS = 50;
 /** Most values of what a record may depend on, to be asked about. */
@@ -136,7 +138,7 @@ function rolesOf(fields: readonly SurveyedField[], records: number, open: string
   const timed = plain.filter(({ isTime }) => isTime);
   const time = ranked(timed, WORDS.time)[0] ?? timed[0];
   if (time === undefined) open.push("no field looks like a time; in a topic, that of the record counts");
-  const user = firstOf(users, records);
+  const user = userOf(users, records, open);
   if (user === undefined || (items.length === 0 && list === undefined)) return undefined;
   const words = kind === undefined ? [] : [...kind.values.keys()];
   const shown = words.filter(isShown);
@@ -293,6 +295,27 @@ function firstOf(fields: readonly SurveyedField[], records: number): ValueSpec |
   const whole = fields.findIndex((field) => field.records >= records);
   const first = fields.slice(0, whole < 0 ? fields.length : whole + 1).map(({ path }) => path).slice(0, 5);
   return first.length > 1 ? { first } : first[0];
+}
+
+/** Who did it. Where a word stands for nobody, it is whoever the next field names. @param open receives what that means */
+function userOf(
+  users: readonly SurveyedField[],
+  records: number,
+  open: string[],
+): ValueSpec | undefined {
+  const [field, other] = users;
+  const nobody = [...field?.values ?? []].filter(([word]) => NOBODY.test(word));
+  if (field === undefined || nobody.length === 0) return firstOf(users, records);
+  const { path } = field;
+  const words = nobody.map(([word]) => word);
+  const times = nobody.reduce((sum, [, count]) => sum + count, 0);
+  open.push(
+    `${path} is ${words.join(" or ")} in ${times} records, taken as nobody: ` +
+      (other === undefined ? "they are rejected" : `their user is ${other.path}`),
+  );
+  const values = Object.fromEntries(words.map((word) => [word, null]));
+  // Ids of two kinds may be equal.
+  return other === undefined ? { path, values } : { first: [path, `${other.path}-{${other.path}}`], values };
 }
 
 /** The steps to what a field is in, or to itself where that is the record. */

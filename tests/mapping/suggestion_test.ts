@@ -52,6 +52,26 @@ Deno.test("suggest() finds the mapping of the issue's clicks by names, types and
   assert.deepEqual(made(records).counts, { interaction: 38 });
 });
 
+Deno.test("suggest() takes no word for nobody as a user: it is the session, or nobody", () => {
+  const records = Array.from({ length: 40 }, (_, i) => ({
+    user_id: i % 2 === 0 ? "NA" : `${i % 5}`,
+    session_id: `${i % 9}`,
+    item_id: `A${i % 7}`,
+    at: TIME + i,
+  }));
+  const { mapping, open } = suggest(survey(records), records.length);
+  const { map } = compileMapping(mapping);
+  const usersOf = (record: object) => {
+    const mapped = map(record, {});
+    return mapped.ok ? mapped.records.map((own) => own.kind === "event" ? own.event.user : "") : mapped.code;
+  };
+  assert.deepEqual(records.slice(0, 2).map(usersOf), [["session_id-0"], ["1"]]);
+  assert.match(open.join(), /user_id is NA in 20 records, taken as nobody: their user is session_id/);
+  const alone = records.map(({ session_id: _, ...record }) => record);
+  assert.deepEqual(made(alone).counts, { "missing-field": 20, interaction: 20 });
+  assert.match(made(alone).open, /user_id is NA in 20 records, taken as nobody: they are rejected/);
+});
+
 Deno.test("suggest() takes lists for impressions, epochs for times, and what differs everywhere for an id", () => {
   const records = Array.from(
     { length: 40 },
