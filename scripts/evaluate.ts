@@ -12,7 +12,7 @@
 import { optionFlag } from "./flags/option_flags.ts";
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { RETRIEVAL_OPTIONS } from "../src/retrieval/retrieval_options.ts";
-import { readConfig } from "../streams/config/read.ts";
+import { configBeside, readConfig } from "../streams/config/read.ts";
 import { InvalidArgumentError, Option } from "commander";
 import {
   evaluatePolicy,
@@ -28,7 +28,6 @@ import { readTargetPolicy, type TargetPolicy } from "../streams/evaluation/targe
 import { openSource } from "../streams/sources/open.ts";
 import { MODEL_NAMES, type ModelName } from "../src/nn/models/registry.ts";
 import type { CandidateOrder } from "../src/scorer/ordering.ts";
-import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { servingTopics } from "../streams/topics/serving.ts";
 import {
   commandArguments,
@@ -85,7 +84,7 @@ const program = createCommand(commandName("evaluate"))
   .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md")
   .option(
     "--data <path>",
-    "the stream to judge on; with --policy, Open Bandit files in place of a deployment's log",
+    "the stream to judge on, by meander.json beside it; with --policy, Open Bandit files in place of a log",
   )
   .option(
     "--seed <n>",
@@ -159,7 +158,7 @@ async function main(flags: Flags): Promise<number> {
 async function protocol(flags: Flags): Promise<number> {
   const { data, format, learnEvery } = flags;
   if (data === undefined) throw new Error("Cannot run a protocol without data: give --data <path>");
-  const config = await readConfig(flags.config, `${data}/${DEFAULT_CONFIG}`);
+  const config = await readConfig(flags.config, await configBeside(data));
   const stream = streamOf(recordFormat(format, config.sources), data);
   const ranking = flags.ranking ?? config.ranking ?? TASK_OPTIONS.ranking.value;
   const retrieval = {

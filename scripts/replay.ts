@@ -6,8 +6,7 @@
 
 import type { Config } from "../streams/config/config.ts";
 import { DEFAULT_PREFIX } from "../streams/topics/topics.ts";
-import { readConfig } from "../streams/config/read.ts";
-import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
+import { configBeside, readConfig } from "../streams/config/read.ts";
 import { Option } from "commander";
 import { type KernelChoice, resolveKernels } from "../src/nn/kernels/choose.ts";
 import { KERNEL_NAMES } from "../src/nn/kernels/kernels.ts";
@@ -94,7 +93,7 @@ addLogKinds(program, LOG_KINDS, { places: { logPath: ".data/replay.sqlite" } });
 
 async function main(flags: Flags): Promise<number> {
   checkPlaces(program, flags);
-  const config = await readConfig(flags.config, `${flags.data}/${DEFAULT_CONFIG}`);
+  const config = await readConfig(flags.config, await configBeside(flags.data));
   const profile = PROFILES[flags.format];
   const options = taskOptions(profile, config, flags.model);
   const { isDurable, isShared } = kindOf(flags.log).capabilities;

@@ -29,6 +29,13 @@ export async function readConfig(
   });
 }
 
+/** The configuration beside data: in the folder that the data is, or that the file is in. */
+export async function configBeside(data: string): Promise<string> {
+  const isFile = await Deno.stat(data).then((info) => info.isFile, () => false);
+  const folder = isFile ? /^(.*)[/\\]/.exec(data)?.[1] ?? "." : data;
+  return `${folder}/${DEFAULT_CONFIG}`;
+}
+
 /** The text of a file; `null` when there is none. */
 async function textOf(path: string): Promise<string | null> {
   try {

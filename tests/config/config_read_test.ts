@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readConfig } from "../../streams/config/read.ts";
+import { configBeside, readConfig } from "../../streams/config/read.ts";
 
 const SCRIPTS = fileURLToPath(new URL("../../scripts", import.meta.url));
 
@@ -33,6 +33,15 @@ Deno.test("readConfig() does without the usual file, also below a file, and refu
       readConfig(`${folder}/none.json`),
       /Cannot read the configuration .*none.json: no such file/,
     );
+  }));
+
+Deno.test("configBeside() is in the folder of the data, whether that is a file or a folder", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/data.csv`, "");
+    for (const data of [folder, `${folder}/data.csv`]) {
+      assert.equal(await configBeside(data), `${folder}/meander.json`);
+    }
+    assert.equal(await configBeside("deno.json"), "./meander.json");
   }));
 
 /** All commands with a configuration, those of folders included. */

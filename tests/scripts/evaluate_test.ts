@@ -109,7 +109,7 @@ Deno.test("evaluate --format takes a source of the configuration, and judges it 
     return stdout.replaceAll(data, "").replace(/.* of processor time/, "");
   };
   assert.match(await judged("own.jsonl"), /lists may contain items that the user already had: \d/);
-  const mapped = await judged("rows.csv", "--format", "shop", "--config", `${folder.path}/meander.json`);
+  const mapped = await judged("rows.csv", "--format", "shop");
   assert.match(mapped, /300 behaviours judged/);
   assert.equal(mapped, await judged("own.jsonl"));
   const { code, stderr } = await evaluate("--data", folder.path, "--format", "nope");
