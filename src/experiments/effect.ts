@@ -29,6 +29,8 @@ export interface Arm {
   readonly variance: number;
   /** The users' number if all had the same denominator x, (Σx)²/Σx²: near 1 where one robot has most lists. */
   readonly equalUsers: number;
+  /** Users whose reward is cut; 0 for other metrics. */
+  readonly cut: number;
 }
 
 /** Effect of a variant on a metric, against the control. */
@@ -120,7 +122,7 @@ function beforeOf(metric: MetricName): readonly [number, number] {
 function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJUSTMENT): Arm {
   const { users } = moments;
   const linear = linearise(metric, moments);
-  if (linear === null) return { users, value: null, variance: Infinity, equalUsers: 0 };
+  if (linear === null) return { users, value: null, variance: Infinity, equalUsers: 0, cut: 0 };
   const before = beforeOf(metric);
   // The influence minus the part explained by the pre-period, as a linear function of the user's vector.
   const weights = [...linear.slopes, ...before.map((at, s) => [at, -slopes[s]!] as const)];
@@ -136,7 +138,8 @@ function armOf(moments: Moments, metric: MetricName, { slopes, centre } = NO_ADJ
   const variance = Math.max(0, square - mean * mean) / Math.max(1, users - 1);
   const per = METRIC_FIELDS.indexOf(denominatorOf(metric));
   const equalUsers = moments.get(per, 0) ** 2 / moments.get(per, per);
-  return { users, value: linear.value - shift, variance, equalUsers };
+  const cut = METRICS[metric].of === "reward" ? moments.cut : 0;
+  return { users, value: linear.value - shift, variance, equalUsers, cut };
 }
 
 /** Pooled slopes of the influence on the pre-period's two sums, by least squares. */

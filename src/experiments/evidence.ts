@@ -13,6 +13,9 @@ import { softplus } from "../nn/losses/logistic.ts";
 import type { Interval } from "../metrics/confidence_sequence.ts";
 import type { Arm } from "./effect.ts";
 
+/** What is counted of an arm. */
+type Counted = Pick<Arm, "users" | "value" | "variance">;
+
 /** An arm as an equivalent count of equal, independent conversions. */
 export interface Count {
   /** Conversions; the metric is proportional to them over `exposure`. */
@@ -35,7 +38,7 @@ export interface Evidence {
  * With the variance v of the value r of n users, the dispersion is φ = n v / r, and the exposure n / φ. An arm uses the
  * larger of its own and the pooled dispersion: the variance of a small arm may still be underestimated.
  */
-export function evidenceOf(control: Arm, variant: Arm): Evidence | null {
+export function evidenceOf(control: Counted, variant: Counted): Evidence | null {
   const [a, b] = [control.value, variant.value];
   if (a === null || b === null || a < 0 || b < 0 || a + b === 0) return null;
   const users = control.users + variant.users;
@@ -43,7 +46,7 @@ export function evidenceOf(control: Arm, variant: Arm): Evidence | null {
     users;
   const pooled = variance * users / (control.users * a + variant.users * b);
   if (!(pooled > 0 && Number.isFinite(pooled))) return null;
-  const countOf = (arm: Arm, value: number): Count => {
+  const countOf = (arm: Counted, value: number): Count => {
     const own = value > 0 ? arm.users * arm.variance / value : 0;
     const exposure = arm.users / Math.max(own, pooled);
     return { conversions: exposure * value, exposure };

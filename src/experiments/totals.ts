@@ -9,6 +9,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../samples/sample.ts";
 import { splitVariants } from "../assignment/assignment.ts";
 import type { Experiment } from "../assignment/experiment.ts";
+import { GroupedMoments, type GroupMember } from "./grouped_moments.ts";
 import { PrePeriod } from "./pre_period.ts";
 import { addSample, Moments } from "./user_metrics.ts";
 import { METRIC_FIELDS } from "../assignment/metrics.ts";
@@ -19,13 +20,10 @@ export const USER_SEGMENTS = ["new", "returning"] as const;
 /** One of {@linkcode USER_SEGMENTS}. */
 export type UserSegment = typeof USER_SEGMENTS[number];
 
-interface Member {
+interface Member extends GroupMember {
   readonly variant: number;
   /** Whether the user had a behaviour before the first exposure. */
   readonly segment: UserSegment;
-  readonly sums: Float64Array;
-  /** Sums of the pre-period; `undefined` without any. */
-  readonly before: Float64Array | undefined;
 }
 
 /** Options of {@linkcode ExperimentTotals}. */
@@ -41,7 +39,8 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
 
 /**
  * Totals of an experiment. A user counts in the first variant seen; lists of another variant, after a change of the
- * split, are excluded and counted as `moved`. Users with an override are excluded.
+ * split, are excluded and counted as `moved`. Users with an override are excluded. Extreme rewards are cut, see
+ * {@linkcode GroupedMoments}.
  *
  * Memory: 18 numbers per user of the experiment, 9 per user seen before it. O(1) per sample.
  *
@@ -75,7 +74,7 @@ export class ExperimentTotals {
   readonly #members = new Map<string, Member>();
   readonly #prePeriod: PrePeriod;
   readonly #ownsPrePeriod: boolean;
-  readonly #moments: Readonly<Record<UserSegment, readonly Moments[]>>;
+  readonly #moments: GroupedMoments;
   readonly #onUser: (variant: number) => void;
 
   /** Makes totals without users. */
@@ -85,8 +84,7 @@ export class ExperimentTotals {
     this.#prePeriod = prePeriod ?? new PrePeriod();
     this.#ownsPrePeriod = prePeriod === undefined;
     this.#variants = splitVariants(experiment).map(({ name }) => name);
-    const none = () => this.#variants.map(() => new Moments());
-    this.#moments = { new: none(), returning: none() };
+    this.#moments = new GroupedMoments(USER_SEGMENTS.length * this.#variants.length);
   }
 
   /** Adds a sample, whether or not of the experiment: samples before a user's first exposure form the pre-period. */
@@ -106,24 +104,25 @@ export class ExperimentTotals {
       return;
     }
     const known = member ?? this.#join(sample, variant);
-    const moments = this.#moments[known.segment][variant]!;
-    if (member !== undefined) moments.update(known.sums, known.before, -1);
+    if (member !== undefined) this.#moments.remove(known);
     addSample(known.sums, sample);
-    moments.update(known.sums, known.before);
+    this.#moments.add(known);
   }
 
   /** Moments of a variant, by its index among those with users, for one segment or all users. */
   moments(variant: number, segment?: UserSegment): Moments {
     const moments = new Moments();
+    if (this.#variants[variant] === undefined) return moments;
     for (const name of segment === undefined ? USER_SEGMENTS : [segment]) {
-      const of = this.#moments[name][variant];
-      if (of !== undefined) moments.merge(of);
+      moments.merge(this.#moments.get(this.#groupOf(name, variant)));
     }
     return moments;
   }
 
   /** Forgets a user; the totals keep counting them. */
   forget(user: string): void {
+    const member = this.#members.get(user);
+    if (member !== undefined) this.#moments.release(member);
     this.#members.delete(user);
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
   }
@@ -131,17 +130,18 @@ export class ExperimentTotals {
   /** @internal Encodes the figures of all users. */
   encode(to: ByteWriter): void {
     to.uint(this.moved);
-    for (const segment of USER_SEGMENTS) {
-      for (const { sums } of this.#moments[segment]) to.f64s(sums);
-    }
+    this.#moments.encode(to);
   }
 
   /** @internal Replaces its state with the output of {@linkcode ExperimentTotals.encode} for the same variants. */
   decode(from: ByteReader): void {
     this.moved = from.uint();
-    for (const segment of USER_SEGMENTS) {
-      for (const { sums } of this.#moments[segment]) sums.set(from.f64s(sums.length));
-    }
+    this.#moments.decode(from);
+  }
+
+  /** @internal Drops the rewards of forgotten users, see {@linkcode GroupedMoments.dropReleased}. */
+  dropForgottenRewards(): void {
+    this.#moments.dropReleased();
   }
 
   /** @internal Encodes the sums of a user. */
@@ -162,21 +162,26 @@ export class ExperimentTotals {
     const flags = from.u8();
     if (flags === 0) return;
     const width = METRIC_FIELDS.length;
-    this.#members.set(user, {
-      variant: from.uint(),
-      segment: flags & RETURNING ? "returning" : "new",
-      sums: from.f64s(width),
-      before: flags & WITH_PAST ? from.f64s(width) : undefined,
-    });
+    const [variant, segment] = [from.uint(), flags & RETURNING ? "returning" : "new"] as const;
+    const sums = from.f64s(width);
+    const before = flags & WITH_PAST ? from.f64s(width) : undefined;
+    const member = { variant, segment, group: this.#groupOf(segment, variant), sums, before };
+    this.#members.set(user, member);
+    this.#moments.note(member);
   }
 
   #join({ user, time, newUser }: Sample, variant: number): Member {
     const before = this.#prePeriod.before(user, time);
     if (this.#ownsPrePeriod) this.#prePeriod.forget(user);
     const segment = newUser ? "new" as const : "returning" as const;
-    const member = { variant, segment, sums: new Float64Array(METRIC_FIELDS.length), before };
+    const group = this.#groupOf(segment, variant);
+    const member = { variant, segment, group, sums: new Float64Array(METRIC_FIELDS.length), before };
     this.#members.set(user, member);
     this.#onUser(variant);
     return member;
+  }
+
+  #groupOf(segment: UserSegment, variant: number): number {
+    return USER_SEGMENTS.indexOf(segment) * this.#variants.length + variant;
   }
 }

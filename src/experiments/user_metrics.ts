@@ -15,6 +15,9 @@ import {
 } from "../assignment/metrics.ts";
 import type { Sample } from "../samples/sample.ts";
 
+/** Place of the reward in a user's sums. */
+export const REWARD: number = METRIC_FIELDS.indexOf("reward");
+
 /** Adds a sample to a user's sums. */
 export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): void {
   sums[0] = 1;
@@ -25,7 +28,7 @@ export function addSample(sums: Float64Array, { rows }: Pick<Sample, "rows">): v
     sums[3]! += label;
     sums[4]! += discount;
     sums[5]! += discount * label;
-    sums[6]! += reward;
+    sums[REWARD] = finite(sums[REWARD]! + reward);
     sums[7]! += rowLogLoss(label, prediction);
     sums[8]! += prediction;
   }
@@ -58,6 +61,9 @@ export class Moments {
     return this.sums[0]!;
   }
 
+  /** Users whose reward is cut in these sums. */
+  cut = 0;
+
   /** Adds a user's vector, or removes it with `sign` −1. */
   update(sums: Float64Array, before: Float64Array | undefined, sign: 1 | -1 = 1): void {
     const n = METRIC_FIELDS.length;
@@ -76,6 +82,7 @@ export class Moments {
   /** Adds the moments of other users. */
   merge(other: Moments): void {
     for (let i = 0; i < this.sums.length; i++) this.sums[i]! += other.sums[i]!;
+    this.cut += other.cut;
   }
 
   /** Σ vᵢ vⱼ. */
@@ -87,6 +94,11 @@ export class Moments {
   total(field: MetricField): number {
     return this.get(METRIC_FIELDS.indexOf(field), 0);
   }
+}
+
+/** The nearest finite number; 0 for NaN. */
+function finite(value: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value)) || 0;
 }
 
 /** A metric linearised around the totals, for the delta method. */

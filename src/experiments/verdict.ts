@@ -279,8 +279,10 @@ function railRule({ stopRule, guardRails }: Experiment): Experiment["stopRule"] 
   return { ...stopRule, alpha: alpha / Math.max(1, guardRails.length) };
 }
 
-function change({ effect, interval }: Comparison): string {
-  return `${percent(effect.lift ?? 0)} [${points(interval.low)}, ${points(interval.high)}]`;
+function change({ effect: { lift, control, variant }, interval }: Comparison): string {
+  const cut = control.cut + variant.cut;
+  const of = cut === 0 ? "" : ` with ${cut} ${cut === 1 ? "reward" : "rewards"} cut`;
+  return `${percent(lift ?? 0)} [${points(interval.low)}, ${points(interval.high)}]${of}`;
 }
 
 function points(share: number): string {

@@ -217,7 +217,8 @@ export class Rows implements Iterable<Row> {
     const now = label === 1 || before === 1 ? 1 : 0;
     this.#mark(row, now - before);
     if (explicit) this.close(row);
-    this.numbers[row * NUMBERS + REWARD]! += reward;
+    const sum = this.reward(row) + reward;
+    this.setReward(row, Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, sum)));
   }
 
   /** Says that the outcome of a row is final. */

@@ -13,9 +13,11 @@ import type { RecordPlace } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
 import { times } from "../../src/values/times.ts";
 
-const FORMAT = 4;
+const FORMAT = 5;
+/** The moments of these have the rewards of all users, uncut. */
+const UNCUT = 4;
 /** Formats of figures. */
-export const FIGURES_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
+export const FIGURES_FORMATS: Formats = { oldest: UNCUT, newest: FORMAT };
 /** Keys on the topic `figures`: the monitor, experiments, users. */
 export const MONITOR_KEY = "monitor", EXPERIMENT_KEY = "experiment/", USER_KEY = "user/";
 
@@ -49,11 +51,13 @@ export interface MonitorHead {
   readonly positions: ReadonlyMap<string, number>;
   /** Offsets dropped before they were counted. */
   readonly lost: number;
+  /** Whether the figures beside it are of a format without cut rewards. */
+  readonly isUncut: boolean;
 }
 
 /** Encodes the state of the monitor itself. @param positions of each partition of recommendations, then of samples */
 export function encodeHead(
-  { time, clocks, positions, lost }: Omit<MonitorHead, "positions"> & {
+  { time, clocks, positions, lost }: Omit<MonitorHead, "positions" | "isUncut"> & {
     readonly positions: readonly number[];
   },
 ): Uint8Array {
@@ -70,10 +74,8 @@ export function encodeHead(
 export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topics): MonitorHead {
   const from = new ByteReader(bytes);
   const format = from.u8();
-  if (format !== FORMAT) {
-    throw new SyntaxError(
-      `Cannot decode figures: format is ${format}, this reads ${FORMAT}`,
-    );
+  if (format !== FORMAT && format !== UNCUT) {
+    throw new SyntaxError(`Cannot decode figures: format is ${format}, this reads ${UNCUT} to ${FORMAT}`);
   }
   const time = from.f64();
   const clocks = times(from.count(), (): PartitionClock => ({
@@ -85,7 +87,7 @@ export function decodeHead(bytes: Uint8Array, { recommendations, samples }: Topi
   for (const topic of [recommendations, samples]) {
     for (let p = 0; p < clocks.length; p++) positions.set(`${topic}/${p}`, from.uint());
   }
-  return { time, clocks, positions, lost: from.uint() };
+  return { time, clocks, positions, lost: from.uint(), isUncut: format === UNCUT };
 }
 
 /** Ids of topics, by name; absent where none were written. @throws SyntaxError when corrupt */

@@ -208,9 +208,10 @@ export class Followed {
     this.#users.add(user);
   }
 
-  /** Completes decoding, after the last user. */
-  settle(): void {
+  /** Completes decoding, after the last user. @param isUncut See `MonitorHead`. */
+  settle(isUncut: boolean): void {
     this.#loss.settle();
+    if (isUncut) this.#totals.dropForgottenRewards();
   }
 
   get #parts() {

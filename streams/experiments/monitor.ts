@@ -356,7 +356,10 @@ export class ExperimentMonitor {
         this.#forget(user);
       }
     }
-    for (const followed of known.values()) followed.settle();
+    for (const [name, followed] of known) {
+      followed.settle(head.isUncut);
+      if (head.isUncut && !this.#isReadOnly) this.#changedExperiments.add(name); // for a head of the newest format
+    }
   }
 
   #decodeUser(user: string, bytes: Uint8Array, known: ReadonlyMap<string, Followed>): void {

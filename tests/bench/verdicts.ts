@@ -11,6 +11,7 @@
  */
 
 import { startExperiment } from "../../src/assignment/changes.ts";
+import { GroupedMoments } from "../../src/experiments/grouped_moments.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
 import type { Experiment, StopRule } from "../../src/assignment/experiment.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
@@ -78,16 +79,15 @@ export function firstVerdict(
   { split, end, lift = 0, past = false, allLooks = CHECKS_ALL }: RunOptions,
   random: Random,
 ): { users: number; comparison: Comparison | undefined } {
-  const arms = [new Moments(), new Moments()] as const;
-  const figures = { experiment, moments: (variant: number) => arms[variant]! };
-  const [sums, before] = [newSums(), past ? newSums() : undefined];
+  const arms = new GroupedMoments(2);
+  const figures = { experiment, moments: (variant: number) => arms.get(variant) };
   for (let users = 1; users <= end; users++) {
     const arm = random() < split ? 0 : 1;
-    sums.fill(0);
-    before?.fill(0);
+    const [sums, before] = [newSums(), past ? newSums() : undefined];
     world.draw(sums, random, arm * lift, before);
-    arms[arm].update(sums, before);
-    if (users % LOOK_EVERY !== 0 || !allLooks && isClear(arms, world.metric)) continue;
+    arms.add({ group: arm, sums, before });
+    if (users % LOOK_EVERY !== 0) continue;
+    if (!allLooks && isClear([arms.get(0), arms.get(1)], world.metric)) continue;
     const comparison = compareVariant(figures, 1, world.metric);
     if (comparison.interval.low > 0 || comparison.interval.high < 0) return { users, comparison };
   }

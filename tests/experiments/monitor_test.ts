@@ -128,6 +128,21 @@ Deno.test("Followed.decode() takes figures that 0.2.0 has written, without setti
   assert.deepEqual([0.1, 0.3].map((epsilon) => followed(epsilon).decode(bytes)), [true, false]);
 });
 
+Deno.test("ExperimentMonitor() writes figures of format 4 anew, all of them", async () => {
+  const { log, registry, monitor } = await deployment([0.1, 0.2]);
+  await monitor.update();
+  await log.append(
+    monitor.takeChanges().map((record) => {
+      return record.key === "monitor"
+        ? { ...record, value: Uint8Array.of(4, ...record.value!.slice(1)) }
+        : record;
+    }),
+  );
+  const restored = await ExperimentMonitor.open(log, topics, registry);
+  assert.deepEqual(restored.status()[0]!.verdicts, monitor.status()[0]!.verdicts);
+  assert.deepEqual(restored.takeChanges().map(({ key }) => key), ["experiment/e", "monitor"]);
+});
+
 Deno.test("stopHarmful() stops what breaks a guard rail, once, and says why", async () => {
   const { log, registry } = await deployment([0.2, 0.1]);
   const views = new ExperimentViews(log, topics, () => 0);

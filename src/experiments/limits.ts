@@ -1,0 +1,48 @@
+/**
+ * Winsorised rewards: of the users with a reward above 0, the highest 1 %, one user at least, count as the next lower one
+ * (0 after the only one); of those below 0, the lowest 1 % as the next higher one. It is the usual cap of metrics with
+ * outliers (Kohavi, Tang and Xu, "Trustworthy Online Controlled Experiments", 2020, chapter 18).
+ *
+ * The limits come from the users of all arms together: where arms are alike, they cut both alike.
+ *
+ * @module
+ */
+
+/** Share of the users with a reward on one side of 0 whose reward is cut. */
+const CUT_SHARE = 0.01;
+
+/**
+ * The range that rewards are cut to.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Limits } from "./limits.ts";
+ *
+ * const limits = new Limits([5, 1e200, 7, 0, -3, -2]);
+ * assert.deepEqual([1e200, 7, 2, -3].map((reward) => limits.cut(reward)), [7, 7, 2, -2]);
+ * ```
+ */
+export class Limits {
+  /** At most 0. */
+  readonly low: number;
+  /** At least 0. */
+  readonly high: number;
+
+  /** The range for these rewards, one per user. O(n log n). */
+  constructor(rewards: readonly number[]) {
+    const sorted = Float64Array.from(rewards).sort();
+    this.low = limitOf(sorted.filter((reward) => reward < 0));
+    this.high = limitOf(sorted.filter((reward) => reward > 0).reverse());
+  }
+
+  /** The reward within the range. */
+  cut(reward: number): number {
+    return Math.max(this.low, Math.min(this.high, reward));
+  }
+}
+
+/** The first value that is not cut, of values that begin with the most extreme one. */
+function limitOf(values: Float64Array): number {
+  return values[Math.ceil(CUT_SHARE * values.length)] ?? 0;
+}
