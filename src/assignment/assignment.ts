@@ -130,6 +130,17 @@ export function settingsOf(variant: Omit<Variant, "name">): VariantSettings {
   return model === undefined ? settings : { ...settings, model };
 }
 
+/** Identifies what the figures of an experiment compare and how users are assigned. A change of it begins a phase. */
+export function definitionOf(
+  { salt, mode, variants, variantSpans, overrides, phase = 0 }: Omit<Experiment, "revision" | "spans">,
+): string {
+  const names = variants.map(({ name, shadow = false }) => [name, shadow]);
+  const credits = mode === "interleave" ? ["by picker, by list"] : [];
+  const settings = JSON.stringify(variants.map(settingsOf));
+  const head = phase === 0 ? [] : [phase]; // in front, so that no definition is the beginning of one of another phase
+  return JSON.stringify([...head, salt, mode, names, variantSpans, overrides, ...credits, settings]);
+}
+
 /** Variants with users, in order. */
 export function splitVariants({ variants }: Pick<Experiment, "variants">): readonly Variant[] {
   return variants.filter(({ shadow }) => shadow !== true);
@@ -143,7 +154,7 @@ export function splitShares(experiment: Experiment): number[] {
 }
 
 function compile(experiment: Experiment, promoted: VariantSettings): Compiled {
-  const { name, salt, variants, variantSpans, overrides, mode } = experiment;
+  const { name, salt, variants, variantSpans, overrides, mode, phase = 0 } = experiment;
   const variant = new Uint8Array(BUCKETS);
   variantSpans.forEach((spans, v) => {
     for (const [from, to] of spans) variant.fill(v, from, to);
@@ -158,7 +169,11 @@ function compile(experiment: Experiment, promoted: VariantSettings): Compiled {
       Object.entries(overrides).map(([user, name]) => [user, variants.findIndex((v) => v.name === name)]),
     ),
     assignments: variants.map((one) => ({
-      exposures: [{ experiment: name, variant: interleaved === null ? one.name : INTERLEAVED }],
+      exposures: [{
+        experiment: name,
+        variant: interleaved === null ? one.name : INTERLEAVED,
+        ...(phase > 0 && { phase }),
+      }],
       settings: { ...promoted, ...(interleaved === null ? settingsOf(one) : {}) },
       shadows,
       interleaved,

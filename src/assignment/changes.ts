@@ -5,7 +5,7 @@
  * @module
  */
 
-import { settingsOf, splitVariants } from "./assignment.ts";
+import { definitionOf, settingsOf, splitVariants } from "./assignment.ts";
 import { BUCKETS, proportions, shareOut } from "./buckets.ts";
 import {
   type Experiment,
@@ -75,7 +75,8 @@ export class ExperimentError extends Error {
 }
 
 /**
- * Starts an experiment, or restarts a stopped one, whose users keep their variants.
+ * Starts an experiment, or restarts a stopped one, whose users keep their variants. With other settings, it begins a new
+ * phase.
  *
  * @throws ExperimentError naming everything that is wrong.
  *
@@ -126,11 +127,15 @@ export function startExperiment(
     before.variants.map((v) => v.name).join("\0") === variants.map((v) => v.name).join("\0");
   const wanted = variantSizes(variants);
   const free = variants.map(() => []);
-  return {
+  const started: Experiment = {
     ...experiment,
     spans: layerSpans(name, experiment.layer, experiment.traffic, before?.spans ?? [], records),
     variantSpans: shareOut(sameVariants ? before.variantSpans : free, wanted),
   };
+  if (before === undefined) return started;
+  const { phase = 0 } = before;
+  const isSame = definitionOf({ ...started, phase }) === definitionOf(before);
+  return isSame && phase === 0 ? started : { ...started, phase: isSame ? phase : phase + 1 };
 }
 
 /**

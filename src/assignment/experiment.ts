@@ -130,6 +130,8 @@ export interface Experiment {
   readonly variantSpans: readonly (readonly Span[])[];
   /** Revision, from 1. */
   readonly revision: number;
+  /** How often it was started again with other settings: lists and figures of earlier phases do not count. @default {0} */
+  readonly phase?: number;
 }
 
 /** Users held out of all experiments, to measure their joint gain. */

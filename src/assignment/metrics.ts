@@ -49,7 +49,12 @@ export const METRICS = {
     per: "discountedRows",
     better: "up",
   },
-  reward: { about: "value of positive interactions a user, extremes cut", of: "reward", per: "users", better: "up" },
+  reward: {
+    about: "value of positive interactions a user, extremes cut",
+    of: "reward",
+    per: "users",
+    better: "up",
+  },
   logLoss: { about: "log loss of the served predictions", of: "loss", per: "rows", better: "down" },
   ne: { about: "log loss / that of the mean click rate", of: "loss", per: "entropy", better: "down" },
   calibration: {

@@ -47,6 +47,17 @@ export interface RecommendationExposure {
   readonly experiment: string;
   /** Name of the user's variant in it. */
   readonly variant: string;
+  /** How often the experiment had been started again with other settings. @default {0} */
+  readonly phase?: number;
+}
+
+/** The experiments that a recommendation is part of. */
+export function exposuresOf(
+  { experiment, variant, phase = 0, exposures }: Recommendation,
+): readonly RecommendationExposure[] {
+  if (exposures !== undefined) return exposures;
+  if (experiment === undefined || variant === undefined) return [];
+  return [{ experiment, variant, ...(phase > 0 && { phase }) }];
 }
 
 /** A candidate with its score. */
@@ -117,6 +128,8 @@ export interface Recommendation {
   readonly experiment?: string | undefined;
   /** Name of the user's variant in it. */
   readonly variant?: string | undefined;
+  /** How often the experiment had been started again with other settings. @default {0} */
+  readonly phase?: number | undefined;
   /** All experiments it is part of, when there are several. */
   readonly exposures?: readonly RecommendationExposure[] | undefined;
   /** The lists of shadow variants. */

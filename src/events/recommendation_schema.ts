@@ -33,9 +33,16 @@ const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
   },
 };
 
+const PHASE = {
+  ...counter,
+  optional: true,
+  about: "How often the experiment had been started again with other settings; absent = never.",
+} as const;
+
 const EXPOSURE_FIELDS: Fields<RecommendationExposure> = {
   experiment: { ...name, about: "Name of the experiment." },
   variant: { ...name, about: "Name of the user's variant in it." },
+  phase: PHASE,
 };
 
 const SCORED_ITEM_FIELDS: Fields<ScoredItem> = {
@@ -106,6 +113,7 @@ export const RECOMMENDATION_FIELDS: Fields<Recommendation> = {
   stateVersion: { ...counter, about: "Number of behaviours that the user's state had folded." },
   experiment: { ...name, optional: true, about: "Name of the experiment." },
   variant: { ...name, optional: true, about: "Name of the user's variant in it." },
+  phase: PHASE,
   exposures: {
     kind: "list",
     of: { kind: "object", fields: Object.entries(EXPOSURE_FIELDS) },

@@ -9,6 +9,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Sample } from "../samples/sample.ts";
 import { splitVariants } from "../assignment/assignment.ts";
 import type { Experiment } from "../assignment/experiment.ts";
+import { isCurrent } from "../assignment/exposure.ts";
 import { GroupedMoments, type GroupMember } from "./grouped_moments.ts";
 import { PrePeriod } from "./pre_period.ts";
 import { addSample, Moments } from "./user_metrics.ts";
@@ -93,6 +94,7 @@ export class ExperimentTotals {
     // Its outcome is not final: the impression comes again.
     if (sample.purpose === "learn" || Object.hasOwn(this.experiment.overrides, user)) return;
     const exposure = exposures.find(({ experiment }) => experiment === this.experiment.name);
+    if (exposure !== undefined && !isCurrent(exposure, this.experiment)) return;
     const variant = exposure === undefined ? -1 : this.#variants.indexOf(exposure.variant);
     const member = this.#members.get(user);
     if (variant < 0) {

@@ -20,10 +20,11 @@ import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
 import { times } from "../values/times.ts";
 
 /**
- * What a sample does not have is not written: a preference (up to format 8), the next item (7), earlier behaviours (6),
- * states of other models (5). Formats before these were never deployed.
+ * What a sample does not have is not written: phases of experiments (up to format 9), a preference (8), the next item (7),
+ * earlier behaviours (6), states of other models (5). Formats before these were never deployed.
  */
-const FORMAT = 9;
+const FORMAT = 10;
+const WITHOUT_PHASES = 9;
 const WITHOUT_PREFERENCE = 8;
 const WITHOUT_NEXT = 7;
 const WITHOUT_EARLIER = 6;
@@ -104,14 +105,18 @@ export function encodeSample(sample: Sample): Uint8Array {
   }
   const exposures = sample.exposures ?? [];
   body.uint(exposures.length);
-  for (const { experiment, variant } of exposures) body.uint(string(experiment)).uint(string(variant));
+  const hasPhases = exposures.some(({ phase = 0 }) => phase > 0);
+  for (const { experiment, variant, phase = 0 } of exposures) {
+    body.uint(string(experiment)).uint(string(variant));
+    if (hasPhases) body.uint(phase);
+  }
   body.uint(sample.model === undefined ? 0 : 1 + string(sample.model));
 
   const others = sample.otherStates ?? [];
   const { earlier = NONE_EARLIER } = sample.history;
   const { preference } = sample;
   const hasEarlier = earlier.items.length > 0;
-  const hasNext = sample.next !== undefined || preference !== undefined;
+  const hasNext = hasPhases || sample.next !== undefined || preference !== undefined;
   if (others.length > 0 || hasEarlier || hasNext) body.uint(others.length);
   for (const { model, from, values } of others) {
     body.uint(string(model)).uint(from).uint(values.length).f32s(values);
@@ -123,14 +128,17 @@ export function encodeSample(sample: Sample): Uint8Array {
     body.uint(string(earlier.actions[t]!)).int(sample.time - earlier.times[t]!);
   }
 
+  const hasChoice = hasPhases || preference !== undefined;
+  if (hasChoice) body.uint(sample.next === undefined ? 0 : 1 + string(sample.next));
+  else if (sample.next !== undefined) body.uint(string(sample.next));
+  if (hasPhases) body.u8(preference === undefined ? 0 : 1);
   if (preference !== undefined) {
-    body.uint(sample.next === undefined ? 0 : 1 + string(sample.next));
     const { pairs, behaviours, candidates } = preference.names;
     for (const names of [pairs, behaviours, candidates]) list(names);
     encodePreference(body, preference);
-  } else if (sample.next !== undefined) body.uint(string(sample.next));
+  }
 
-  const newest = preference === undefined ? WITHOUT_PREFERENCE : FORMAT;
+  const newest = hasPhases ? FORMAT : hasChoice ? WITHOUT_PHASES : WITHOUT_PREFERENCE;
   const format = hasEarlier ? WITHOUT_NEXT : others.length === 0 ? WITHOUT_OTHERS : WITHOUT_EARLIER;
   record.u8(hasNext ? newest : format);
   strings.encode(record);
@@ -196,7 +204,9 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const rows = readRows(body, { string, list, fields });
   const exposures: Exposure[] = [];
   for (let n = body.count(); n > 0; n--) {
-    exposures.push({ experiment: string(), variant: string() });
+    const exposure = { experiment: string(), variant: string() };
+    const phase = format > WITHOUT_PHASES ? body.uint() : 0;
+    exposures.push(phase === 0 ? exposure : { ...exposure, phase });
   }
   const model = body.uint();
   const otherStates: ModelState[] = [];
@@ -214,9 +224,8 @@ export function decodeSample(bytes: Uint8Array): Sample {
     earlier.times[t] = time - body.int();
   }
   const word = format > WITHOUT_NEXT ? body.uint() + (format > WITHOUT_PREFERENCE ? 0 : 1) : 0;
-  const names = format > WITHOUT_PREFERENCE
-    ? { pairs: list(), behaviours: list(), candidates: list() }
-    : null;
+  const hasPreference = format > WITHOUT_PHASES ? body.u8() === 1 : format > WITHOUT_PREFERENCE;
+  const names = hasPreference ? { pairs: list(), behaviours: list(), candidates: list() } : null;
   const preference = names === null ? undefined : decodePreference(body, names);
   if (!body.done || !record.done) {
     throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");

@@ -6,7 +6,8 @@
  *          pending impressions have), body
  * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was
  *          shown, states of variants' models; in format 12, what was had before the behaviours; in format 13 that or
- *          nothing, and the list that was given last; in format 14 both or nothing of each, and aliases
+ *          nothing, and the list that was given last; in format 14 both or nothing of each, and aliases;
+ *          format 15 is the same, with phases in pending impressions
  * ```
  *
  * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
@@ -23,7 +24,7 @@ import { ListDictionary } from "../codec/list_dictionary.ts";
 import type { InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
 import type { Behaviours, Read } from "./pending/impression_context.ts";
-import { readPending, writePending } from "./pending/pending_codec.ts";
+import { hasPhase, readPending, writePending } from "./pending/pending_codec.ts";
 import type { Alias } from "./states/aliases.ts";
 import { FormerItems } from "./states/former_items.ts";
 import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
@@ -46,8 +47,10 @@ const WITH_FORMER = 12;
 const WITH_LISTED = 13;
 /** @internal The format of users with aliases. */
 export const WITH_ALIASES = 14;
+/** The format of users with lists of experiments that were started again. */
+const WITH_PHASES = 15;
 /** Formats of users. */
-export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_ALIASES };
+export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_PHASES };
 /** Values of half a byte. */
 const HALF_BYTE = 16;
 
@@ -121,7 +124,9 @@ export class UserCodec {
         .uint(1 + at);
     }
     const { former, listed, aliases } = user;
-    const format = aliases.length > 0
+    const format = [...user.pending.values()].some(hasPhase)
+      ? WITH_PHASES
+      : aliases.length > 0
       ? WITH_ALIASES
       : listed !== null
       ? WITH_LISTED
@@ -130,9 +135,9 @@ export class UserCodec {
       : WITH_FORMER;
     if (format >= WITH_LISTED) body.u8(former === null ? 0 : 1);
     former?.encode(body);
-    if (format === WITH_ALIASES) body.u8(listed === null ? 0 : 1);
+    if (format >= WITH_ALIASES) body.u8(listed === null ? 0 : 1);
     if (listed !== null) writeListed(body, listed);
-    if (format === WITH_ALIASES) writeAliases(body, aliases);
+    if (format >= WITH_ALIASES) writeAliases(body, aliases);
     record.u8(format).int(user.lastOffset);
     writeIds(record, this.#items.map((index) => this.#catalogue.idOf(index)));
     strings.encode(record);
@@ -150,9 +155,9 @@ export class UserCodec {
   decode(id: string, bytes: Uint8Array): UserState {
     const record = new ByteReader(bytes);
     const format = record.u8();
-    if (format < FORMAT || format > WITH_ALIASES) {
+    if (format < FORMAT || format > WITH_PHASES) {
       throw new SyntaxError(
-        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_ALIASES}`,
+        `Cannot decode the state of user ${id}: format is ${format}, this reads ${FORMAT} to ${WITH_PHASES}`,
       );
     }
     const lastOffset = record.int();
@@ -194,9 +199,9 @@ export class UserCodec {
     user.variants = readVariants(user.row, body, strings, states);
     const hasFormer = format >= WITH_LISTED ? body.u8() === 1 : format === WITH_FORMER;
     if (hasFormer) user.former = FormerItems.decode(body);
-    const hasListed = format === WITH_ALIASES ? body.u8() === 1 : format === WITH_LISTED;
+    const hasListed = format >= WITH_ALIASES ? body.u8() === 1 : format === WITH_LISTED;
     if (hasListed) user.listed = readListed(body);
-    if (format === WITH_ALIASES) user.aliases = readAliases(body);
+    if (format >= WITH_ALIASES) user.aliases = readAliases(body);
     if (!body.done || !record.done) {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);
     }

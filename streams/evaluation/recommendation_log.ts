@@ -6,7 +6,7 @@
  */
 
 import { decodeRecommendation } from "../../src/events/codec.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
+import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
 import { INTERLEAVED } from "../../src/assignment/assignment.ts";
 import type { LoggedList, LoggedPlace } from "../../src/experiments/off_policy.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -92,8 +92,8 @@ export async function readRecommendationLog(
 }
 
 /** Whether two variants drafted the list. Who gets such lists does not depend on outcomes. */
-function isDrafted({ variant, exposures }: Recommendation): boolean {
-  return variant === INTERLEAVED || exposures?.some(({ variant }) => variant === INTERLEAVED) === true;
+function isDrafted(recommendation: Recommendation): boolean {
+  return exposuresOf(recommendation).some(({ variant }) => variant === INTERLEAVED);
 }
 
 /** The list as logged and as `policy` would have chosen it; `null` when the items shown are not those recommended. */

@@ -6,9 +6,10 @@
 
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
-import type { Recommendation } from "../../src/events/recommendation.ts";
-import { settingsOf, splitShares, splitVariants } from "../../src/assignment/assignment.ts";
+import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
+import { definitionOf, splitShares, splitVariants } from "../../src/assignment/assignment.ts";
 import { type Experiment, STOP_RULE } from "../../src/assignment/experiment.ts";
+import { type Exposure, isCurrent } from "../../src/assignment/exposure.ts";
 import { ExposureLoss } from "../../src/experiments/exposure_loss.ts";
 import { InterleavingTotals, type Preference } from "../../src/assignment/interleaving.ts";
 import type { PrePeriod } from "../../src/experiments/pre_period.ts";
@@ -119,11 +120,11 @@ export class Followed {
   }
 
   /** Counts a recommendation. @returns Whether it changed anything. */
-  recommended({ user, time, tookMicros, experiment, variant, exposures }: Recommendation, partition: number) {
-    const own = exposures ??
-      (experiment === undefined || variant === undefined ? [] : [{ experiment, variant }]);
-    const name = own.find((one) => one.experiment === this.experiment.name)?.variant;
-    const arm = name === undefined ? -1 : this.#variants.indexOf(name);
+  recommended(recommendation: Recommendation, partition: number): boolean {
+    const { user, time, tookMicros } = recommendation;
+    const own = this.#exposureIn(exposuresOf(recommendation));
+    if (own === undefined || !isCurrent(own, this.experiment)) return false;
+    const arm = this.#variants.indexOf(own.variant);
     if (arm < 0) return false;
     this.#took[arm]!.update(tookMicros / 1000);
     if (!Object.hasOwn(this.experiment.overrides, user)) {
@@ -135,15 +136,21 @@ export class Followed {
 
   /** Counts a sample. @returns Whether it changed anything. */
   sampled(sample: Sample, partition: number): boolean {
-    const { user, exposures } = sample;
+    const { user } = sample;
     this.#totals.update(sample);
-    if (exposures?.some(({ experiment }) => experiment === this.experiment.name) !== true) return false;
+    if (this.#exposureIn(sample.exposures) === undefined || this.isFormer(sample)) return false;
     this.#loss.seen(user, partition);
     const clicks: [number, number] = [0, 0];
     for (const { team, label } of sample.rows) if (team !== undefined) clicks[team] += label;
     this.#interleaving.update(user, clicks);
     this.#users.add(user);
     return true;
+  }
+
+  /** Whether a sample is of an earlier phase. */
+  isFormer({ exposures }: Sample): boolean {
+    const own = this.#exposureIn(exposures);
+    return own !== undefined && !isCurrent(own, this.experiment);
   }
 
   /** Expires users of a partition without samples. @returns The expired users. */
@@ -214,15 +221,11 @@ export class Followed {
     if (isUncut) this.#totals.dropForgottenRewards();
   }
 
+  #exposureIn(exposures: readonly Exposure[] = []): Exposure | undefined {
+    return exposures.find(({ experiment }) => experiment === this.experiment.name);
+  }
+
   get #parts() {
     return [this.#totals, this.#ratio, this.#loss, this.#interleaving, ...this.#took];
   }
-}
-
-/** Identifies what the figures compare and how users are assigned. Figures restart when the definition changes. */
-export function definitionOf({ salt, mode, variants, variantSpans, overrides }: Experiment): string {
-  const names = variants.map(({ name, shadow = false }) => [name, shadow]);
-  const credits = mode === "interleave" ? ["by picker, by list"] : [];
-  const settings = JSON.stringify(variants.map(settingsOf));
-  return JSON.stringify([salt, mode, names, variantSpans, overrides, ...credits, settings]);
 }

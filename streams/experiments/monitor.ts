@@ -25,6 +25,7 @@ import { getLogger } from "@logtape/logtape";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { isNewerFormat } from "../../src/codec/formats.ts";
+import { definitionOf } from "../../src/assignment/assignment.ts";
 import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { MAX_TIME_MS } from "../../src/events/limits.ts";
@@ -35,7 +36,7 @@ import { lagOf } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { INPUT } from "../topics/delivery.ts";
 import type { Topics } from "../topics/topics.ts";
-import { definitionOf, type ExperimentStatus, Followed } from "./followed.ts";
+import { type ExperimentStatus, Followed } from "./followed.ts";
 import {
   decodeHead,
   decodeIds,
@@ -260,8 +261,11 @@ export class ExperimentMonitor {
     for (const [name, one] of this.#followed) {
       if (one.sampled(sample, partition)) this.#change(name, sample.user);
     }
-    this.#prePeriod.update(sample);
-    this.#note(sample.user);
+    // What they did under settings that were is no past, either.
+    if (![...this.#followed.values()].some((one) => one.isFormer(sample))) {
+      this.#prePeriod.update(sample);
+      this.#note(sample.user);
+    }
     if (sample.closedTime <= time) {
       clock.closed = Math.max(clock.closed, sample.closedTime);
       clock.windowMs = Math.max(clock.windowMs, sample.closedTime - sample.time);

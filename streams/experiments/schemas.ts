@@ -82,6 +82,7 @@ export const experimentSchema: z.ZodType = z.object({
   spans,
   variantSpans: z.array(spans),
   revision: count,
+  phase: count.optional(),
 });
 
 /** The holdout on the log. */

@@ -26,15 +26,15 @@ const PACKAGE = "meander";
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {
   Recommendation: (
     "request user time items model version orderedBy scoreKind modelShare stateVersion experiment variant exposures " +
-    "shadows others empty degraded tookMicros"
+    "shadows others empty degraded tookMicros phase"
   ).split(" "),
   RecommendationItems: ["item", "score", "position", "propensity", "source", "team"],
-  RecommendationExposures: ["experiment", "variant"],
+  RecommendationExposures: ["experiment", "variant", "phase"],
   RecommendationShadows: ["variant", "model", "version", "items"],
   RecommendationShadowsItems: ["item", "score"],
   RecommendationOthers: ["item", "score"],
   Sample: "request user time closedTime purpose model version exposures items history".split(" "),
-  SampleExposures: ["experiment", "variant"],
+  SampleExposures: ["experiment", "variant", "phase"],
   SampleItems: ["item", "position", "propensity", "prediction", "label", "reward"],
   SampleHistory: ["item", "action", "time", "strength"],
 };

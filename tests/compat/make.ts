@@ -57,11 +57,12 @@ function written(encode: (to: unknown) => void): Uint8Array {
 }
 
 /** A task that 5 people have used, with all its records kept. @returns What is learnt from it */
-function task(options: Readonly<Record<string, unknown>>) {
+function task(options: Readonly<Record<string, unknown>>, experiment?: object) {
   const state = new TaskState(
     { schema: SCHEMA, outcomeWindowMs: 1000, allowedLatenessMs: 0, ...options },
     PRIOR,
   );
+  if (experiment !== undefined) state.applyExperiments([experiment]);
   const outputs = { recommendations: [], samples: [] as unknown[], forgotten: [], merges: [] };
   let offset = 0;
   const apply = (event: object) => state.apply(event, offset++, outputs);
@@ -71,6 +72,7 @@ function task(options: Readonly<Record<string, unknown>>) {
     apply({ type: "request", user, request, count: 3, time });
     apply({ type: "interaction", user, item: `i${(n * 3) % 8}`, action: "click", request, time: time + 100 });
   }
+  if (experiment !== undefined) { for (const user of state.dirtyUsers) keep("user", state.record(user)); }
   state.flush(outputs);
   for (const user of state.dirtyUsers) keep("user", state.record(user));
   // Releases without aliases do not know the event.
@@ -144,6 +146,12 @@ if (generations !== undefined) {
 const schema = { ...SCHEMA, pooled: true };
 const next = task({ schema, learnNext: 1, retrieval: { head: true }, sequence: SHORT });
 task({ learnNext: 1 });
+const { startExperiment } = await from("src/assignment/changes.ts");
+const started = startExperiment({ name: "e", variants: [{ name: "A" }, { name: "B" }] }, {
+  records: new Map(),
+  models: [],
+});
+task({}, { ...started, phase: 1 });
 task({ userLists: { everyMs: 10 } });
 const names = { pairs: ["a"], behaviours: ["b"], candidates: ["c"] };
 const scale = { mean: new Float32Array(1), inverseDeviation: new Float32Array(1) };

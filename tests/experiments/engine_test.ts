@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { startExperiment } from "../../src/assignment/changes.ts";
+import type { Experiment } from "../../src/assignment/experiment.ts";
+import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
 import { propensitiesOf } from "../../src/draws/policy.ts";
 import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import { checkRecommendation } from "../../src/events/check.ts";
@@ -7,6 +10,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
+import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -351,4 +355,55 @@ Deno.test("Task states exact propensities of a list that two exploring variants 
     const gap = Math.abs(mean - (12 - place)) / Math.sqrt(variance / inverse.length);
     assert.ok(gap < 4, `place ${place}: ${mean}, ${gap} standard errors`);
   }
+});
+
+Deno.test("a list that is open when its experiment starts again belongs to the settings it was made with", async () => {
+  const log = await createLog();
+  const registry = registryOf(log);
+  const start = (weight: number) =>
+    registry.start({ name: "rank", variants: [{ name: "A", weight }, VARIANTS[1]] });
+  await start(1);
+  await log.append(pages(0));
+  await registry.stop("rank", "more of A");
+  const { phase } = await start(3);
+  assert.equal(phase, 1);
+  {
+    await using task = await openTask(log); // it stops with lists open, of both phases
+    await task.round(LIMITS);
+  }
+  await log.append(pages(1));
+  const { answers, bytes } = await play(log);
+  assert.deepEqual(
+    new Set(answers.map(({ request, phase }) => `${request.slice(0, 2)} ${phase}`)),
+    new Set(["r0 undefined", "r1 1"]),
+  );
+  const samples = bytes.map(decodeSample);
+  assert.deepEqual(
+    [...new Set(samples.map(({ request, exposures }) => `${request.slice(0, 2)} ${exposures?.[0]?.phase}`))]
+      .sort(),
+    ["r0 undefined", "r1 1"],
+  );
+  const monitor = await ExperimentMonitor.open(log, topics, registry);
+  await monitor.update();
+  const [{ totals, took }] = monitor.status() as [ExperimentStatus];
+  const counted = [0, 1].map((v) => totals.moments(v).total("lists"));
+  assert.deepEqual(
+    counted,
+    ["A", "B"].map((name) => answers.filter(({ variant, phase }) => variant === name && phase === 1).length),
+  );
+  assert.equal(totals.moved, 0);
+  assert.ok(took.every(({ mean }) => mean !== null));
+  const before = METRIC_FIELDS.length + METRIC_FIELDS.indexOf("lists");
+  assert.deepEqual([0, 1].map((v) => totals.moments(v).get(before, 0)), [0, 0]);
+});
+
+Deno.test("startExperiment() begins a phase with other settings only", () => {
+  const records = new Map<string, Experiment>();
+  const phases = [1, 1, 3, 3, 1].map((weight) => {
+    const variants = [{ name: "A", weight }, { name: "B" }];
+    const experiment = startExperiment({ name: "e", variants }, { records, models: [] });
+    records.set("e", { ...experiment, status: "stopped" });
+    return experiment.phase ?? 0;
+  });
+  assert.deepEqual(phases, [0, 0, 1, 1, 2]);
 });

@@ -1,11 +1,19 @@
 import { Rows } from "../../src/samples/rows.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 
+function exposureOf([experiment, variant, phase = 0]: readonly [string, string, number?]) {
+  return { experiment, variant, ...(phase > 0 && { phase }) };
+}
+
 /** A sample of `rows` items with the first `clicks` of them clicked. */
 export function list(
   user: string,
   clicks: number,
-  { rows = 10, time = 0, exposure }: { rows?: number; time?: number; exposure?: [string, string] } = {},
+  { rows = 10, time = 0, exposure }: {
+    rows?: number;
+    time?: number;
+    exposure?: readonly [string, string, number?];
+  } = {},
 ): Sample {
   const nothing = { items: [], categories: [], actions: [] };
   return {
@@ -15,6 +23,6 @@ export function list(
     rows: Rows.of(Array.from({ length: rows }, (_, position) => {
       return { item: `i${position}`, prediction: 0.3, label: position < clicks ? 1 : 0 };
     })),
-    ...(exposure === undefined ? {} : { exposures: [{ experiment: exposure[0], variant: exposure[1] }] }),
+    ...(exposure === undefined ? {} : { exposures: [exposureOf(exposure)] }),
   };
 }

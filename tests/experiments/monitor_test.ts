@@ -83,14 +83,16 @@ Deno.test("ExperimentMonitor() counts a changed variant anew, without what its u
         variants: [{ name: "A" }, { name: "B", policy: { name: "epsilon", epsilon } }],
       });
     const random = createRandom(5);
-    const visit = async (time: number, rates: readonly [number, number]) => {
-      const experiments = new Experiments((await registry.records()).values());
+    const visit = async (time: number, rates: readonly [number, number], records = registry.records()) => {
+      const experiments = new Experiments((await records).values());
       for (let u = 0; u < 1000; u++) {
         const [user, taste] = [`u${u}`, u % 3]; // some click more, always
         const [exposure] = experiments.assign(user).exposures;
         const rate = taste * rates[exposure!.variant === "A" ? 0 : 1];
         const clicks = Array.from({ length: 10 }).filter(() => random() < rate).length;
-        const value = encodeSample(list(user, clicks, { time, exposure: ["e", exposure!.variant] }));
+        const value = encodeSample(
+          list(user, clicks, { time, exposure: ["e", exposure!.variant, exposure!.phase ?? 0] }),
+        );
         await log.append([{ topic: topics.samples, partition: 0, key: user, value, time }]);
       }
     };
@@ -100,8 +102,10 @@ Deno.test("ExperimentMonitor() counts a changed variant anew, without what its u
     await monitor.update();
     assert.equal(monitor.status()[0]!.verdicts[0]!.word, "better");
     await log.append(monitor.takeChanges());
+    const former = await registry.records();
     await registry.stop("e", "B explores too little");
     await start(0.3);
+    await visit(HOUR + 1, [0.1, 0.4], Promise.resolve(former)); // lists that were open then
     if (isReopened) monitor = await ExperimentMonitor.open(log, topics, registry);
     await visit(2 * HOUR, [0.2, 0.2]);
     await monitor.update();

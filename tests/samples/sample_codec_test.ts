@@ -70,7 +70,11 @@ const plainSample = fc.record({
   contextFields: fields,
   rows,
 }, { noNullPrototype: true });
-const exposures = fc.array(fc.record({ experiment: text, variant: text }, { noNullPrototype: true }), {
+const exposure = fc.record({ experiment: text, variant: text, phase: fc.integer({ min: 1, max: 300 }) }, {
+  requiredKeys: ["experiment", "variant"],
+  noNullPrototype: true,
+});
+const exposures = fc.array(exposure, {
   minLength: 1,
   maxLength: 2,
 });

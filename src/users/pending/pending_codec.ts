@@ -13,11 +13,17 @@ import type { Read, Written } from "./impression_context.ts";
 import { readRows, writeRows } from "./pending_rows_codec.ts";
 import type { StoredState } from "../states/stored_state.ts";
 
+/** Whether an impression belongs to an experiment that was started again, so that its record has phases. */
+export function hasPhase({ exposures = [] }: Pick<Pending, "exposures">): boolean {
+  return exposures.some(({ phase = 0 }) => phase > 0);
+}
+
 /** Writes an impression. */
 export function writePending(to: ByteWriter, pending: Pending, written: Written): void {
   const { strings, lists, states } = written;
   const { shown, settled, recommended } = pending;
-  const flags = (shown ? 1 : 0) + (settled ? 2 : 0) + (recommended ? 4 : 0);
+  const isPhased = hasPhase(pending);
+  const flags = (shown ? 1 : 0) + (settled ? 2 : 0) + (recommended ? 4 : 0) + (isPhased ? 8 : 0);
   to.string(pending.request).u8(flags).f64(pending.time).f64(pending.deadline);
   to.uint(pending.sequence).uint(pending.version).u8(pending.newUser ? 1 : 0);
   to.uint(lists.index(pending.userFields)).uint(lists.index(pending.contextFields));
@@ -31,8 +37,9 @@ export function writePending(to: ByteWriter, pending: Pending, written: Written)
   writeRows(to, pending.rows, written);
   const exposures = pending.exposures ?? [];
   to.uint(exposures.length);
-  for (const { experiment, variant } of exposures) {
+  for (const { experiment, variant, phase = 0 } of exposures) {
     to.uint(strings.index(experiment)).uint(strings.index(variant));
+    if (isPhased) to.uint(phase);
   }
   to.uint(pending.model === undefined ? 0 : 1 + strings.index(pending.model));
   const others = pending.otherStates ?? [];
@@ -69,7 +76,9 @@ export function readPending(from: ByteReader, read: Read): Pending {
   const rows = readRows(from, read);
   const exposures: Exposure[] = [];
   for (let n = from.count(); n > 0; n--) {
-    exposures.push({ experiment: strings(from.uint()), variant: strings(from.uint()) });
+    const exposure = { experiment: strings(from.uint()), variant: strings(from.uint()) };
+    const phase = (flags & 8) === 0 ? 0 : from.uint();
+    exposures.push(phase === 0 ? exposure : { ...exposure, phase });
   }
   const model = from.uint();
   const otherStates: (PendingState & { readonly model: string })[] = [];

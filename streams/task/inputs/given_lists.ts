@@ -6,7 +6,7 @@
  */
 
 import type { GivenList } from "../../../src/engine/lists.ts";
-import type { Recommendation } from "../../../src/events/recommendation.ts";
+import { exposuresOf, type Recommendation } from "../../../src/events/recommendation.ts";
 import type { Log, LogRecord } from "../../log/log.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import { INPUT } from "../../topics/delivery.ts";
@@ -62,11 +62,9 @@ export class GivenLists {
     }
     if (record === undefined || record.value === null) return null;
     try {
-      const { items, experiment, variant, exposures }: Recommendation = JSON.parse(
-        decoder.decode(record.value),
-      );
-      const one = experiment === undefined || variant === undefined ? undefined : [{ experiment, variant }];
-      return { items, exposures: exposures ?? one };
+      const recommendation: Recommendation = JSON.parse(decoder.decode(record.value));
+      const exposures = exposuresOf(recommendation);
+      return { items: recommendation.items, exposures: exposures.length === 0 ? undefined : exposures };
     } catch (cause) {
       unreadable.leaveOut(record, cause, "its request counts as not answered");
       return null;
