@@ -19,7 +19,7 @@ import type { Past } from "./past.ts";
 import type { RetrievalState } from "./retrieval_state.ts";
 import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { NEXT } from "./sources/next.ts";
-import { type Part, PARTS, type ScoresByPart, type Stacked } from "./stack/stack.ts";
+import { type Part, PARTS, partsWith, type ScoresByPart, type Stacked } from "./stack/stack.ts";
 
 /** Candidates of a preference: in the same bytes, more preferences are worth as much as more candidates. */
 const PREFERENCE_CANDIDATES = 16;
@@ -139,11 +139,11 @@ export class Orders {
     const { user, time } = request;
     const person = hashString(user.id, 0);
     if (state.stackAsked) {
-      const model = this.#isRecommended(user, gatherer.items[place]!)
-        ? null
-        : this.#logits(user, places, time);
       const head = list === null ? null : this.#scorePairs?.(list) ?? null;
-      const by = { ...this.#scoresByPart(features, scores, places), head, model };
+      const others = { ...this.#scoresByPart(features, scores, places), head };
+      const isJudge = state.stack.judgesModel(partsWith(others), this.#modelShare, draw) &&
+        !this.#isRecommended(user, gatherer.items[place]!);
+      const by = { ...others, model: isJudge ? this.#logits(user, places, time) : null };
       if (by.head !== null || by.bank !== null || by.model !== null) {
         state.learnStack(by, taken, person, this.#with.view.modelShare);
       }
@@ -164,7 +164,6 @@ export class Orders {
   }
 
   #logits(user: UserState, places: readonly number[], time: number): Float64Array | null {
-    if (this.#modelShare === 0) return null;
     const { view, gatherer: { items } } = this.#with;
     return view.logits?.(user, places.map((place) => this.#itemAt(items[place]!)), time) ?? null;
   }

@@ -24,7 +24,8 @@
  * **The model.** An order with the model starts with the share that the learner's proof (`proof.ts`), which judges the
  * model on outcomes of lists, gives it: a half or all. At share 0 the model is left out. An item taken from a list that
  * this engine ordered is no evidence about the model: users can only take what was shown, which favours whatever
- * ordered the list. Every other behaviour is evidence. On lists without the model's scores, an order with the model
+ * ordered the list. Every other behaviour is evidence while the model has a weight, and one in eight while it has none
+ * ({@linkcode Stack.judgesModel}). On lists without the model's scores, an order with the model
  * copies the order with its other parts: the same gain, and the same step, in which the model takes its share of the
  * blend's part. So head and bank keep what they have gained when the model gets its share.
  *
@@ -68,6 +69,8 @@ const RENEWED = 1 / 2000;
 const BEGIN = 0.5;
 /** A part with less than this share of the weights is left out, since computing its scores costs time. */
 const LEAST = 0.02;
+/** One list in this many is evidence about a model without a weight: its scores cost more than all the rest. */
+const UNWEIGHED = 8;
 /** Number of newest behaviours among which those of a user are counted. */
 const NEWEST = 512;
 /** Up to this many times the mean number of them per other user, a user's behaviours count in full. */
@@ -127,6 +130,19 @@ export class Stack {
     if (own === 0 || (others === 0 && own < NEWEST)) return 1;
     const usual = (1 + this.#users.length - own) / (1 + others);
     return Math.min(1, FULL * usual / own);
+  }
+
+  /**
+   * Whether a list is to be evidence about the model: each one while it orders lists for which these parts have scores,
+   * otherwise one in {@linkcode UNWEIGHED}, so that it can come back.
+   *
+   * @param there The parts with scores
+   * @param modelShare See {@linkcode Stack.scoreBut}
+   * @param draw 32 bits of the list
+   */
+  judgesModel(there: readonly Part[], modelShare: number, draw: number): boolean {
+    if (modelShare === 0) return false;
+    return (draw >>> 16) % UNWEIGHED === 0 || this.partsOf([...there, "model"], modelShare).includes("model");
   }
 
   /** The parts that order lists for which these parts have scores. @param modelShare See {@linkcode Stack.scoreBut} */
@@ -333,7 +349,7 @@ function hasModel(set: number): boolean {
 }
 
 /** The parts that have scores. */
-function partsWith(by: ScoresByPart): readonly Part[] {
+export function partsWith(by: ScoresByPart): readonly Part[] {
   return PARTS.filter((part) => by[part] !== null);
 }
 

@@ -9,6 +9,7 @@ import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { PartScores } from "../../../src/retrieval/stack/part_scores.ts";
 import { type Part, PARTS, Stack } from "../../../src/retrieval/stack/stack.ts";
+import { hash32 } from "../../../src/draws/random.ts";
 import { play, type StreamOptions } from "./streams.ts";
 
 type Known = Partial<Record<Part, number>>;
@@ -142,6 +143,12 @@ const STREAMS: Readonly<Record<string, { readonly behind: number } & Omit<Stream
     behind: 0,
   },
   "the model alone is good": { choices: 1500, knows: always({ blend: 0, head: 0, model: 0.7 }), behind: 6 },
+  "the model says nothing for long": {
+    choices: 2000,
+    knows: (choice, part) => part === "blend" ? 0.5 : part === "model" ? (choice < 1000 ? 0 : 0.7) : null,
+    counts: (choice) => choice >= 1000,
+    behind: 12,
+  },
   "a part turns to noise": {
     choices: 2500,
     knows: (choice, part) => part === "blend" ? 0.5 : part === "head" ? (choice < 1500 ? 0.7 : 0) : null,
@@ -212,6 +219,17 @@ for (const [name, { behind, ...stream }] of Object.entries(STREAMS)) {
     }
   });
 }
+
+Deno.test("Stack.judgesModel() asks for a model that orders on each list, for one left out on one in eight", () => {
+  const judged = (stack: Stack, share: number) => {
+    const lists = Array.from({ length: 4000 }, (_, n) => stack.judgesModel(["blend"], share, hash32(`${n}`)));
+    return lists.filter(Boolean).length;
+  };
+  const { stack: useless } = play({ seed: 1, choices: 400, knows: always({ blend: 0.7, model: 0 }) });
+  const { stack: useful } = play({ seed: 1, choices: 400, knows: always({ blend: 0.5, model: 0.5 }) });
+  assert.deepEqual([judged(useful, 1 / 2), judged(useful, 0)], [4000, 0]);
+  assert.ok(Math.abs(judged(useless, 1 / 2) - 500) < 80);
+});
 
 Deno.test("Stack: 10,000 choices of a robot that takes anything leave the orders of others", () => {
   for (const winner of ["head", "bank"] as const) {

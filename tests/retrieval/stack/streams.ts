@@ -4,8 +4,8 @@
  * @module
  */
 
-import { mulberry32 } from "../../../src/draws/random.ts";
-import { type Part, PARTS, type ScoresByPart, Stack } from "../../../src/retrieval/stack/stack.ts";
+import { hash32, mulberry32 } from "../../../src/draws/random.ts";
+import { type Part, PARTS, partsWith, type ScoresByPart, Stack } from "../../../src/retrieval/stack/stack.ts";
 
 export interface StreamOptions {
   readonly seed: number;
@@ -74,7 +74,9 @@ export function play(options: StreamOptions, stack: Stack = new Stack()): Stream
       for (const part of PARTS) ranks[part]! += reciprocalRank(list[part] ?? list.blend!, taken);
     }
     parts.push(stack.scoreBut({ ...list, model: null }, list.model === null ? 0 : 1 / 2).parts);
-    stack.learn(list, taken, user?.(choice, random) ?? choice);
+    const others = { ...list, model: null };
+    const isJudge = list.model !== null && stack.judgesModel(partsWith(others), 1 / 2, hash32(`${choice}`));
+    stack.learn(isJudge ? list : others, taken, user?.(choice, random) ?? choice);
   }
   return { stack, parts, ranks: ranks as StreamResult["ranks"] };
 }
