@@ -197,7 +197,7 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
   }
   await mustExist(flags);
   await using log = await openLog(flags);
-  const { lists, skipped, withoutCandidates, drafted } = await readRecommendationLog(
+  const { lists, skipped, withoutCandidates, drafted, chosenBy } = await readRecommendationLog(
     log,
     await servingTopics(log, flags.prefix),
     policy,
@@ -219,6 +219,16 @@ async function fromLog(flags: Flags, policy: TargetPolicy): Promise<readonly Log
   }
   if (lists.length === 0) {
     throw new Error("Cannot evaluate: no answer on the log has both candidates and an outcome");
+  }
+  const by = [...chosenBy].map(([name, count]) => `${name} in ${count}`).join(", ");
+  print(Deno.stdout, `the policy chooses by what ordered the lists: ${by}\n`);
+  if (chosenBy.has("score")) {
+    print(
+      Deno.stderr,
+      `${
+        chosenBy.get("score")
+      } lists are of 0.2.0: the policy chooses by their scores, whatever ordered them\n`,
+    );
   }
   return lists;
 }

@@ -31,6 +31,8 @@ export interface RecommendedItem {
   readonly item: string;
   /** A probability or a share, in [0, 1]; see `scoreKind`. */
   readonly score: number;
+  /** What the policy chose by, boosts included, as log-odds but for a constant; only where candidates are logged. */
+  readonly order?: number | undefined;
   /** Position in the list; 0 is the top. */
   readonly position: number;
   /** Probability with which the policy chose the item at its position, in (0, 1]. */
@@ -66,6 +68,8 @@ export interface ScoredItem {
   readonly item: string;
   /** As in the list, see `scoreKind`; larger is better. */
   readonly score: number;
+  /** As in the list; absent in those of shadows. */
+  readonly order?: number | undefined;
 }
 
 /** The list of a shadow variant. */

@@ -17,9 +17,16 @@ import {
   type ShadowSlate,
 } from "./recommendation.ts";
 
+const ORDER = {
+  kind: "number",
+  optional: true,
+  about: "What the policy chose by, as log-odds but for a constant; only where candidates are logged.",
+} as const;
+
 const RECOMMENDED_ITEM_FIELDS: Fields<RecommendedItem> = {
   item: { ...id, about: "The item." },
   score: { kind: "number", about: "A probability or a share, in [0, 1]: scoreKind says which." },
+  order: ORDER,
   position: { ...position, about: "0 is the top." },
   propensity: {
     ...probability,
@@ -48,6 +55,7 @@ const EXPOSURE_FIELDS: Fields<RecommendationExposure> = {
 const SCORED_ITEM_FIELDS: Fields<ScoredItem> = {
   item: { ...id, about: "The item." },
   score: { kind: "number", about: "As in the list: scoreKind says what it is; larger is better." },
+  order: ORDER,
 };
 
 const SHADOW_FIELDS: Fields<ShadowSlate> = {

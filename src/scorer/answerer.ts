@@ -104,6 +104,8 @@ interface Ordered extends Choosable {
   readonly scored: ScoredRows;
   /** The score of a candidate, by its index. */
   readonly scoreOf: (index: number) => number;
+  /** What orders a candidate, by its index, where candidates are logged. */
+  readonly orderOf: (index: number) => number | undefined;
   /** Share of the model in them. */
   readonly share: number;
   readonly orderedBy: OrderedBy;
@@ -300,7 +302,8 @@ export class Answerer {
     const orderedBy = this.#orderedBy(event, settings, share, scores.stacked);
     const ordered = subset(all, eligible);
     const scoreOf = scoreIn(kind, { candidates, logits, ranking, scores: own, isModelled });
-    return { scorer, scored, scoreOf, share, orderedBy, eligible, ordered, policy, random };
+    const orderOf = (index: number) => this.#options.logCandidates ? all.scores[index] : undefined;
+    return { scorer, scored, scoreOf, orderOf, share, orderedBy, eligible, ordered, policy, random };
   }
 
   /** Who orders. @param share of the model in what scores */
@@ -368,7 +371,7 @@ function slateOf(
 ): Pick<Slate, "rows" | "items"> {
   const rows = new Rows(chosen.length, chosen[0]?.by.scored.rows.width ?? 0);
   const items = chosen.map(({ index, propensity, by, team }, position): RecommendedItem => {
-    const { scorer, scored, scoreOf } = by;
+    const { scorer, scored, scoreOf, orderOf } = by;
     const row = rows.copy(scored.rows, index);
     rows.setLogit(row, scorer.placedLogit(scored.logits[index]!, position));
     rows.place(row, position, propensity);
@@ -377,6 +380,7 @@ function slateOf(
     return {
       item: item.id,
       score: scoreOf(index),
+      order: orderOf(index),
       position,
       propensity,
       source,
@@ -389,12 +393,12 @@ function slateOf(
 /** What else could have been chosen: not what the variant or the diversity of the list left out. */
 function others(
   candidates: readonly Candidate[],
-  { eligible, scoreOf }: Ordered,
+  { eligible, scoreOf, orderOf }: Ordered,
   items: readonly RecommendedItem[],
 ): Recommendation["others"] {
   const chosen = new Set(items.map(({ item }) => item));
   return eligible.flatMap((index) => {
     const { item: { id } } = candidates[index]!;
-    return chosen.has(id) ? [] : [{ item: id, score: scoreOf(index) }];
+    return chosen.has(id) ? [] : [{ item: id, score: scoreOf(index), order: orderOf(index) }];
   });
 }

@@ -6,7 +6,7 @@
  */
 
 import { decodeRecommendation } from "../../src/events/codec.ts";
-import { exposuresOf, type Recommendation } from "../../src/events/recommendation.ts";
+import { exposuresOf, type OrderedBy, type Recommendation } from "../../src/events/recommendation.ts";
 import { INTERLEAVED } from "../../src/assignment/assignment.ts";
 import type { LoggedList, LoggedPlace } from "../../src/experiments/off_policy.ts";
 import type { Sample } from "../../src/samples/sample.ts";
@@ -30,13 +30,15 @@ export interface RecommendationLog {
   skipped: number;
   /** Recommendations without candidates: the deployment does not set `logCandidates`. */
   withoutCandidates: number;
-  /** Recommendations of interleaving experiments, left out because their scores come from two models. */
+  /** Recommendations of interleaving experiments, left out because two models order them. */
   drafted: number;
+  /** Lists by what the policy chooses by: what ordered them, or scores where that is not on the log (0.2.0). */
+  readonly chosenBy: Map<OrderedBy | "score", number>;
 }
 
 /**
- * Reads recommendations and samples. The reward is the label and the unit the user. The reward model of DR is the
- * model's own score without the position effect, which was fixed before the outcome.
+ * Reads recommendations and samples. The reward is the label and the unit the user. The policy chooses by what the list
+ * was ordered by. The reward model of DR is the score without the position effect, which was fixed before the outcome.
  *
  * Memory: the recommendations of a partition without a sample so far.
  *
@@ -56,7 +58,13 @@ export async function readRecommendationLog(
   topics: Topics,
   policy: PolicyOptions,
 ): Promise<RecommendationLog> {
-  const result: RecommendationLog = { lists: [], skipped: 0, withoutCandidates: 0, drafted: 0 };
+  const result: RecommendationLog = {
+    lists: [],
+    skipped: 0,
+    withoutCandidates: 0,
+    drafted: 0,
+    chosenBy: new Map(),
+  };
   const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const recommendations = new Map<string, Recommendation>();
@@ -83,8 +91,13 @@ export async function readRecommendationLog(
       else if (recommendation.others === undefined) result.withoutCandidates++;
       else {
         const list = loggedList(recommendation, sample, policy);
-        if (list === null) result.skipped++;
-        else result.lists.push(list);
+        if (list === null) {
+          result.skipped++;
+          continue;
+        }
+        result.lists.push(list);
+        const by = hasOrder(recommendation) ? recommendation.orderedBy ?? "score" : "score";
+        result.chosenBy.set(by, (result.chosenBy.get(by) ?? 0) + 1);
       }
     }
   }
@@ -94,6 +107,11 @@ export async function readRecommendationLog(
 /** Whether two variants drafted the list. Who gets such lists does not depend on outcomes. */
 function isDrafted(recommendation: Recommendation): boolean {
   return exposuresOf(recommendation).some(({ variant }) => variant === INTERLEAVED);
+}
+
+/** Whether a recommendation says what it is ordered by. */
+function hasOrder({ items }: Recommendation): boolean {
+  return items.every(({ order }) => order !== undefined);
 }
 
 /** The list as logged and as `policy` would have chosen it; `null` when the items shown are not those recommended. */
@@ -109,10 +127,11 @@ export function loggedList(
   const index = new Map(all.map(({ item }, at) => [item, at]));
   const shown = rows.map(({ item }) => index.get(item) ?? -1);
   if (rows.some(({ item }, place) => recommendation.items[place]?.item !== item)) return null;
-  // What the list was ordered by, but for a constant: log-odds of probabilities, or logarithms of shares.
   const isShare = recommendation.scoreKind === "share";
   const candidates: Candidates = {
-    scores: all.map(({ score }) => isShare ? Math.log(Math.max(score, LEAST_SHARE)) : logitOf(score)),
+    scores: all.map(({ score, order }) =>
+      order ?? (isShare ? Math.log(Math.max(score, LEAST_SHARE)) : logitOf(score))
+    ),
   };
   const places = rows.map(({ label, propensity }, place): LoggedPlace => {
     const chances = placeDistribution(candidates, shown.slice(0, place), policy);

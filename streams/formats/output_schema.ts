@@ -28,11 +28,11 @@ const NUMBERED: Readonly<Record<string, readonly string[]>> = {
     "request user time items model version orderedBy scoreKind modelShare stateVersion experiment variant exposures " +
     "shadows others empty degraded tookMicros phase"
   ).split(" "),
-  RecommendationItems: ["item", "score", "position", "propensity", "source", "team"],
+  RecommendationItems: ["item", "score", "position", "propensity", "source", "team", "order"],
   RecommendationExposures: ["experiment", "variant", "phase"],
   RecommendationShadows: ["variant", "model", "version", "items"],
-  RecommendationShadowsItems: ["item", "score"],
-  RecommendationOthers: ["item", "score"],
+  RecommendationShadowsItems: ["item", "score", "order"],
+  RecommendationOthers: ["item", "score", "order"],
   Sample: "request user time closedTime purpose model version exposures items history".split(" "),
   SampleExposures: ["experiment", "variant", "phase"],
   SampleItems: ["item", "position", "propensity", "prediction", "label", "reward"],

@@ -11,6 +11,7 @@ import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
+import { Story } from "../engine/story.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
 import { list } from "../experiments/lists.ts";
 
@@ -94,6 +95,31 @@ Deno.test("readRecommendationLog() leaves drafted lists out, whose scores may be
   assert.deepEqual([lists.length + drafted, skipped], [300, 0]);
   for (const { target, logged } of lists.flatMap(({ places }) => places)) {
     assert.ok(Math.abs(target - logged) < 1e-6, `${target} ${logged}`);
+  }
+});
+
+Deno.test("loggedList() has the probabilities that lists were chosen with, whatever ordered them", () => {
+  for (const ranking of ["auto", "blend", "both", "model"] as const) {
+    for (const policy of [POLICY, { name: "epsilon", epsilon: 0.3 }] as const) {
+      const boosts = [{ by: 3, categories: ["c1"] }];
+      const story = new Story({ ...{ ranking, policy, boosts, logCandidates: true, impressions: "served" } });
+      for (let i = 0; i < 9; i++) story.item(`i${i}`, { category: `c${i % 2}` });
+      for (let n = 0; n < 200; n++) {
+        story.click(10 * n, `i${(n * n + n % 4) % 9}`, { user: n % 2 === 0 ? "u" : "v" });
+      }
+      const answers = Array.from({ length: 20 }, (_, n) => {
+        return story.ask(2100 + 100 * n, `r${n}`, { count: 4 });
+      });
+      story.task.flush(story.out);
+      const places = answers.flatMap((answer) => {
+        const sample = story.samples.find(({ request }) => request === answer.request)!;
+        return loggedList(answer, sample, policy)!.places;
+      });
+      assert.equal(places.length, 80);
+      for (const { target, logged } of places) {
+        assert.ok(Math.abs(target - logged) < 1e-9, `${ranking}, ${policy.name}: ${target}, not ${logged}`);
+      }
+    }
   }
 });
 
