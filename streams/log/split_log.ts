@@ -18,13 +18,16 @@ import {
   LogError,
   type LogRecord,
   type NewRecord,
+  type Place,
   type ReadOptions,
   type ReadResult,
+  type TopicSpec,
+  type Writer,
 } from "./log.ts";
 import { layered } from "./metered_log.ts";
 import { partitionOf } from "./partitioner.ts";
 
-/** Records that are read at once, however few of a part are wanted. */
+/** Fewest records to read at once, however few of a part are wanted. */
 const LEAST_RECORDS = 256;
 
 /** How a log is split. */
@@ -36,8 +39,8 @@ export interface SplitOptions {
   /** Whether a topic is split. */
   readonly isSplit: (topic: string) => boolean;
   /**
-   * A topic that has as many partitions: positions in topics that are split stand there, and groups share its partitions
-   * in their place.
+   * A topic with as many partitions: positions in split topics are stored under it, and groups share its partitions in
+   * place of theirs.
    */
   readonly shared: string;
   /** Whether a record is in all parts of its partition. */
@@ -61,105 +64,129 @@ export function checkSplit(partitions: number, into: number): void {
  * @throws LogError `topic-mismatch` when it cannot be split so
  */
 export function splitLog(log: Log, options: SplitOptions): Log {
-  const { partitions, into, isSplit, shared, isForAll } = options;
-  checkSplit(partitions, into);
-  const trimmed = new Map<string, number>();
-  const placeOf = (topic: string, part: number) => isSplit(topic) ? part % partitions : part;
-  const isIn = (record: LogRecord, part: number) => {
+  checkSplit(options.partitions, options.into);
+  const split = new Split(log, options);
+  const { latest, erase, refill } = log;
+  return layered(log, {
+    read: (topic, part, from, limits) => split.read(topic, part, from, limits),
+    trim: (topic, part, before) => split.trim(topic, part, before),
+    append: (records) => log.append(split.placed(records)),
+    bounds: (topic, part) => log.bounds(topic, split.placeOf(topic, part)),
+    committed: (group, topic, part) => log.committed(group, split.positionsOf(topic), part),
+    join: (group, topics, handlers) =>
+      log.join(group, topics.map((topic) => split.positionsOf(topic)), handlers),
+    createTopics: (specs) => log.createTopics(specs.map((spec) => split.whole(spec))),
+    topics: async () =>
+      new Map([...await log.topics()].map(([name, spec]) => [name, split.parts(name, spec)])),
+    async identify(topic) {
+      const identity = await log.identify(topic);
+      return identity && split.parts(topic, identity);
+    },
+    writer: (id, places) => split.writer(id, places),
+    ...(latest && { latest: (topic, part, key) => latest.call(log, topic, split.placeOf(topic, part), key) }),
+    ...(erase &&
+      { erase: (topic, part, offsets) => erase.call(log, topic, split.placeOf(topic, part), offsets) }),
+    ...(refill && { refill: () => Promise.reject(new TypeError("Cannot refill a log that is split")) }),
+  });
+}
+
+/** Parts of partitions, and where they are on the log below. */
+class Split {
+  readonly #log: Log;
+  readonly #options: SplitOptions;
+  /** By topic and part, the offset before which it needs nothing. */
+  readonly #trimmed = new Map<string, number>();
+
+  constructor(log: Log, options: SplitOptions) {
+    this.#log = log;
+    this.#options = options;
+  }
+
+  /** The partition that has a part. */
+  placeOf(topic: string, part: number): number {
+    const { isSplit, partitions } = this.#options;
+    return isSplit(topic) ? part % partitions : part;
+  }
+
+  /** The topic that positions in a topic are kept under, as it has a partition for each of them. */
+  positionsOf(topic: string): string {
+    const { isSplit, shared } = this.#options;
+    return isSplit(topic) ? shared : topic;
+  }
+
+  placed(records: readonly NewRecord[]): NewRecord[] {
+    return records.map((record) => {
+      const { topic, partition } = record;
+      return partition === undefined ? record : { ...record, partition: this.placeOf(topic, partition) };
+    });
+  }
+
+  /** A topic as the log above sees it; one that has gained partitions has more parts than it is split into. */
+  parts<T extends { readonly partitions: number }>(topic: string, of: T): T {
+    const { isSplit, partitions, into } = this.#options;
+    return isSplit(topic) ? { ...of, partitions: of.partitions * into / partitions } : of;
+  }
+
+  /** A topic as the log below has it. */
+  whole(spec: TopicSpec): TopicSpec {
+    const { isSplit, partitions, into } = this.#options;
+    return isSplit(spec.name) && spec.partitions === into ? { ...spec, partitions } : spec;
+  }
+
+  async read(topic: string, part: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
+    if (!this.#options.isSplit(topic)) return await this.#log.read(topic, part, from, options);
+    const { maxRecords = Infinity, waitMs = 0 } = options;
+    const until = performance.now() + waitMs;
+    // A reader of one record at a time would look through the records of other parts one by one.
+    const atOnce = maxRecords < Infinity ? { maxRecords: Math.max(maxRecords, LEAST_RECORDS) } : {};
+    let dropped = 0;
+    for (let next = from;;) {
+      const leftMs = Math.max(0, until - performance.now());
+      const limits = { ...options, ...atOnce, waitMs: leftMs };
+      const result = await this.#log.read(topic, this.placeOf(topic, part), next, limits);
+      dropped += result.dropped ?? 0;
+      const own = result.records.filter((record) => this.#isIn(record, part));
+      const records = own.slice(0, maxRecords).map((record) => ({ ...record, partition: part }));
+      next = records.length < own.length ? records.at(-1)!.offset + 1 : result.next;
+      if (records.length === 0 && result.records.length > 0) continue;
+      return { records, next, ...(dropped > 0 && { dropped }) };
+    }
+  }
+
+  #isIn(record: LogRecord, part: number): boolean {
+    const { partitions, into, isForAll } = this.#options;
     const { key } = record;
     const own = key === null ? 0 : Math.floor(partitionOf(key, into) / partitions);
     return own === Math.floor(part / partitions) || isForAll(record);
-  };
-  const placed = <R extends NewRecord>(records: readonly R[]): R[] =>
-    records.map((record) =>
-      record.partition === undefined
-        ? record
-        : { ...record, partition: placeOf(record.topic, record.partition) }
-    );
-
-  async function read(
-    topic: string,
-    part: number,
-    from: number,
-    read: ReadOptions = {},
-  ): Promise<ReadResult> {
-    if (!isSplit(topic)) return await log.read(topic, part, from, read);
-    const until = performance.now() + (read.waitMs ?? 0);
-    const most = read.maxRecords ?? Infinity;
-    // Of one record at a time, a part that has few would be looked for record by record.
-    const bounds = read.maxRecords === undefined ? {} : { maxRecords: Math.max(most, LEAST_RECORDS) };
-    let dropped = 0;
-    for (let next = from;;) {
-      const waitMs = Math.max(0, until - performance.now());
-      const result = await log.read(topic, part % partitions, next, { ...read, ...bounds, waitMs });
-      dropped += result.dropped ?? 0;
-      const own = result.records.flatMap((record) =>
-        isIn(record, part) ? [{ ...record, partition: part }] : []
-      );
-      const records = own.slice(0, most);
-      const isAtEnd = result.next === next && result.records.length === 0;
-      next = records.length < own.length ? records.at(-1)!.offset + 1 : result.next;
-      if (records.length > 0 || isAtEnd || result.records.length === 0) {
-        return { records, next, ...(dropped > 0 && { dropped }) };
-      }
-    }
   }
 
-  async function trim(topic: string, part: number, before: number): Promise<void> {
-    if (!isSplit(topic)) return await log.trim(topic, part, before);
-    trimmed.set(`${topic}/${part}`, before);
-    const place = part % partitions;
+  /** Drops what no part of the partition needs. */
+  async trim(topic: string, part: number, before: number): Promise<void> {
+    const { isSplit, partitions, into } = this.#options;
+    if (!isSplit(topic)) return await this.#log.trim(topic, part, before);
+    this.#trimmed.set(`${topic}/${part}`, before);
+    const place = this.placeOf(topic, part);
     let all = Infinity;
     for (let other = place; other < into; other += partitions) {
-      all = Math.min(all, trimmed.get(`${topic}/${other}`) ?? 0);
+      all = Math.min(all, this.#trimmed.get(`${topic}/${other}`) ?? 0);
     }
-    if (all > (await log.bounds(topic, place)).start) await log.trim(topic, place, all);
+    if (all > (await this.#log.bounds(topic, place)).start) await this.#log.trim(topic, place, all);
   }
 
-  const { latest, erase, refill } = log;
-  return layered(log, {
-    read,
-    trim,
-    append: (records) => log.append(placed(records)),
-    bounds: (topic, part) => log.bounds(topic, placeOf(topic, part)),
-    committed: (group, topic, part) => log.committed(group, isSplit(topic) ? shared : topic, part),
-    join: (group, topics, handlers) =>
-      log.join(group, topics.map((topic) => isSplit(topic) ? shared : topic), handlers),
-    async createTopics(specs) {
-      await log.createTopics(
-        specs.map((spec) => isSplit(spec.name) && spec.partitions === into ? { ...spec, partitions } : spec),
-      );
-    },
-    async topics() {
-      return new Map([...await log.topics()].map(([name, spec]) => [name, withParts(name, spec)]));
-    },
-    async identify(topic) {
-      const identity = await log.identify(topic);
-      return identity === null ? null : withParts(topic, identity);
-    },
-    async writer(id, places) {
-      const writer = await log.writer(
-        id,
-        places?.map(({ topic, partition }) => ({ topic, partition: placeOf(topic, partition) })),
-      );
-      return {
-        id,
-        commit: ({ records, group, offsets }) =>
-          writer.commit({
-            records: placed(records),
-            group,
-            offsets: offsets.map((at) => isSplit(at.topic) ? { ...at, topic: shared } : at),
-          }),
-        [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
-      };
-    },
-    ...(latest && { latest: (topic, part, key) => latest.call(log, topic, placeOf(topic, part), key) }),
-    ...(erase && { erase: (topic, part, offsets) => erase.call(log, topic, placeOf(topic, part), offsets) }),
-    ...(refill && { refill: () => Promise.reject(new TypeError("Cannot refill a log that is split")) }),
-  });
-
-  /** What a topic that is split says of itself: one that has got more partitions has more than it is split into. */
-  function withParts<T extends { readonly partitions: number }>(topic: string, of: T): T {
-    return isSplit(topic) ? { ...of, partitions: of.partitions * into / partitions } : of;
+  async writer(id: string, places?: readonly Place[]): Promise<Writer> {
+    const writer = await this.#log.writer(
+      id,
+      places?.map(({ topic, partition }) => ({ topic, partition: this.placeOf(topic, partition) })),
+    );
+    return {
+      id,
+      commit: ({ records, group, offsets }) =>
+        writer.commit({
+          records: this.placed(records),
+          group,
+          offsets: offsets.map((at) => ({ ...at, topic: this.positionsOf(at.topic) })),
+        }),
+      [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+    };
   }
 }
