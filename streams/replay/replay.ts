@@ -149,91 +149,134 @@ export async function replay<N extends ModelName>(
   const topics = topicNames(options.prefix);
   await log.createTopics(specs(topics));
   await checkManifest(log, topics, options.manifest);
+  await using lockstep = await Lockstep.open(log, topics, source, options);
+  const resumedFrom = lockstep.view.events;
+  await lockstep.run();
+  const { view, inspections, rejections } = lockstep;
+  return { ...view, inspections, resumedFrom, rejections, digests: await lockstep.digests() };
+}
 
-  const k = learnerSettings(options.learner).embeddingWidth;
-  const serving = new ServingModel(makeModel(options, k), options.task.schema, k);
-  const retain = options.retain ?? true;
-  const handover = new SampleHandover();
-  await using learning = await Learning.open(
-    log,
-    topics,
-    new Learner(makeModel(options, k), options.learner),
-    {
-      trimSamples: !retain,
-      handover,
-      ...options.learning,
-    },
-  );
-  const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
-  await using task = await Task.open(
-    log,
-    topics,
-    0,
-    { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task },
-    serving,
-    { handover, maxStateBytes: options.stateBytes },
-  );
-  await using feeder = await Feeder.open(
-    log,
-    topics,
-    source,
-    { limit: options.limit },
-  );
-  const resumedFrom = eventsRead(task.state);
-  const rejections = new RejectionSummary();
-  const limits = {
-    rows: settle(LEARNING_OPTIONS, options.learning).batchRows,
-    events: options.roundEvents ?? 1024,
-  };
+/** What a replay runs, in turn. */
+interface Parts {
+  readonly log: Log;
+  readonly topics: Topics;
+  readonly serving: ServingModel;
+  readonly learning: Learning;
+  readonly subscriber: ParameterSubscriber;
+  readonly task: Task;
+  readonly feeder: Feeder;
+  /** Whether consumed records stay. */
+  readonly retain: boolean;
+  readonly owned: AsyncDisposableStack;
+}
 
-  const inspections: InspectionMark[] = [];
-  const look = () => {
-    const { state } = task;
-    const found = inspectUsers(state.newestUsers(INSPECTED_USERS), serving, {
-      stateOf: (user) => state.recurrentState(user),
-    });
-    if (found !== null) inspections.push({ rows: learning.validation.judged, ...found });
-  };
-  let batches = 0;
+/** Runs the parts of a replay one after another. */
+class Lockstep<N extends ModelName> implements AsyncDisposable {
+  readonly rejections = new RejectionSummary();
+  readonly inspections: InspectionMark[] = [];
+  readonly #parts: Parts;
+  readonly #options: ReplayOptions<N>;
 
-  await learning.drain();
-  await subscriber.update();
-  for (;;) {
-    options.signal?.throwIfAborted();
-    const { complete } = await task.round(limits);
-    if (!complete) {
-      await rejections.update(log, topics.rejected, !retain);
-      if (!retain) await trimConsumed(log, topics, task);
-      if (await feeder.feed()) continue;
-      if (!task.hasMerges) break;
-      await task.commit();
-      continue;
-    }
-    await learning.drain();
-    await subscriber.update();
-    if (batches++ % INSPECTION_BATCHES === 0) look();
-    options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
+  private constructor(parts: Parts, options: ReplayOptions<N>) {
+    this.#parts = parts;
+    this.#options = options;
   }
-  await task.flush();
-  await learning.drain(true);
-  await subscriber.update();
-  await rejections.update(log, topics.rejected, !retain);
-  look();
-  options.onRound?.({ task: task.state, learning, events: eventsRead(task.state), users: task.users.size });
-  return {
-    inspections,
-    task: task.state,
-    learning,
-    events: eventsRead(task.state),
-    resumedFrom,
-    users: task.users.size,
-    rejections,
-    digests: {
+
+  static async open<N extends ModelName>(
+    log: Log,
+    topics: Topics,
+    source: AsyncIterable<SourceRecord>,
+    options: ReplayOptions<N>,
+  ): Promise<Lockstep<N>> {
+    const { retain = true, limit, stateBytes } = options;
+    const k = learnerSettings(options.learner).embeddingWidth;
+    const serving = new ServingModel(makeModel(options, k), options.task.schema, k);
+    const learner = new Learner(makeModel(options, k), options.learner);
+    const handover = new SampleHandover();
+    const learningOptions = { trimSamples: !retain, handover, ...options.learning };
+    const taskOptions = { maxJumpMs: REPLAY_MAX_JUMP_MS, ...options.task };
+    const runtime = { handover, maxStateBytes: stateBytes };
+    await using opened = new AsyncDisposableStack();
+    const learning = opened.use(await Learning.open(log, topics, learner, learningOptions));
+    const task = opened.use(await Task.open(log, topics, 0, taskOptions, serving, runtime));
+    const feeder = opened.use(await Feeder.open(log, topics, source, { limit }));
+    const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
+    const owned = opened.move();
+    return new Lockstep({ log, topics, serving, learning, subscriber, task, feeder, retain, owned }, options);
+  }
+
+  get view(): ReplayView {
+    const { task, learning } = this.#parts;
+    return { task: task.state, learning, events: eventsRead(task.state), users: task.users.size };
+  }
+
+  /** Replays all that the log and the source have. */
+  async run(): Promise<void> {
+    const { task } = this.#parts;
+    const limits = {
+      rows: settle(LEARNING_OPTIONS, this.#options.learning).batchRows,
+      events: this.#options.roundEvents ?? 1024,
+    };
+    await this.#learn();
+    for (let batches = 0;;) {
+      this.#options.signal?.throwIfAborted();
+      if (!(await task.round(limits)).complete) {
+        if (await this.#feed()) continue;
+        break;
+      }
+      await this.#learn();
+      if (batches++ % INSPECTION_BATCHES === 0) this.#inspect();
+      this.#options.onRound?.(this.view);
+    }
+    await task.flush();
+    await this.#learn(true);
+    await this.#noteRejections();
+    this.#inspect();
+    this.#options.onRound?.(this.view);
+  }
+
+  async digests(): Promise<ReplayResult["digests"]> {
+    const { task, learning } = this.#parts;
+    return {
       states: await stateDigest(task),
       samples: learning.validation.digest,
       parameters: createHash("sha256").update(learning.learner.encode()).digest("hex"),
-    },
-  };
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.owned.disposeAsync();
+  }
+
+  /** Learns the samples that there are, and applies the versions made. @param isLast whether a partial batch counts */
+  async #learn(isLast = false): Promise<void> {
+    await this.#parts.learning.drain(isLast);
+    await this.#parts.subscriber.update();
+  }
+
+  /** Puts more events on the log. @returns whether there are any */
+  async #feed(): Promise<boolean> {
+    const { log, topics, task, feeder, retain } = this.#parts;
+    await this.#noteRejections();
+    if (!retain) await trimConsumed(log, topics, task);
+    if (await feeder.feed()) return true;
+    if (!task.hasMerges) return false;
+    await task.commit(); // which writes them
+    return true;
+  }
+
+  async #noteRejections(): Promise<void> {
+    const { log, topics, retain } = this.#parts;
+    await this.rejections.update(log, topics.rejected, !retain);
+  }
+
+  #inspect(): void {
+    const { task: { state }, serving, learning } = this.#parts;
+    const found = inspectUsers(state.newestUsers(INSPECTED_USERS), serving, {
+      stateOf: (user) => state.recurrentState(user),
+    });
+    if (found !== null) this.inspections.push({ rows: learning.validation.judged, ...found });
+  }
 }
 
 function eventsRead({ counters }: TaskState): number {
