@@ -9,7 +9,7 @@
 import process from "node:process";
 import { REPLAY_MAX_JUMP_MS } from "../../src/users/event_clock.ts";
 import type { InteractionEvent, ItemRecord, MergeEvent } from "../../src/events/event.ts";
-import { DEFAULT_ACTIONS } from "../../src/features/actions.ts";
+import { type ActionPolicies, DEFAULT_ACTIONS } from "../../src/features/actions.ts";
 import { TaskState } from "../../src/engine/task_state.ts";
 import { TASK_OPTIONS, type TaskOptions } from "../../src/engine/task_options.ts";
 import type { TaskOutputs } from "../../src/engine/task_outputs.ts";
@@ -83,58 +83,11 @@ export interface NextItemResult {
 
 /** Runs the protocol. @throws NothingToJudge */
 export async function nextItem(options: NextItemOptions): Promise<NextItemResult> {
-  const { stream, config = {}, model, limit = Infinity, seed = 0 } = options;
-  const profile = taskOptions(stream.profile, config, model ?? "base");
-  const actions = profile.actions ?? DEFAULT_ACTIONS;
-  const isTarget = stream.isHeld ?? targetsOf(actions, options.positives ?? stream.positives);
-  const knownUsers = options.knownUsers ?? stream.knownUsers ?? false;
-  const survey = await surveyOf(stream.open(), { actions, isTarget, knownUsers, limit });
-  checkSurvey(survey, stream.name, actions);
-  if (survey.unordered > 0 && options.sorts === false) {
-    throw new NothingToJudge(`${survey.unordered} events of ${stream.name} are out of order`);
-  }
-  const revisits = profile.retrieval?.revisits ?? survey.comesBack;
-  const { ranking = TASK_OPTIONS.ranking.value } = profile;
-  const task: TaskOptions = {
-    maxJumpMs: REPLAY_MAX_JUMP_MS,
-    ...profile,
-    // What is asked here was never shown.
-    impressions: "logged",
-  };
-  // The bank and the pair head are learnt beside, too.
-  const hasHead = ranking === "auto" && task.retrieval?.head === true;
-  const learns = model !== undefined || hasHead || (task.learnNext ?? 0) > 0;
-  const learning = new Learning(model, task, config, seed);
-  const { withoutOwn = !revisits } = options;
-  const run = new Run(new TaskState(task, learning.serving), {
-    ...{ isTarget, knownUsers, seed },
-    ranking,
-    sources: options.sources ?? true,
-    baselines: options.baselines ?? createBaselines(withoutOwn),
-    count: options.count ?? 20,
-    withoutOwn,
-    share: Math.min(1, (options.queries ?? 200_000) / survey.targets),
-  });
-  // The blend learns once lists are asked for, and here they are when all is learnt.
-  const { state } = run.task.retrieval;
-  if (stream.isHeld !== undefined) state.ask();
-  if (stream.isHeld !== undefined && ranking === "auto") state.askStack();
-  const source = stream.open();
-  const steps = stepsOf(survey.unordered > 0 ? sortByTime(source) : source);
+  const protocol = protocolOf(options);
+  const survey = await surveyed(options, protocol);
+  const run = begin(options, protocol, survey);
   const begun = { wall: performance.now(), cpu: process.cpuUsage() };
-  for await (const step of stream.tiesByUser === true ? byUserAndLine(steps) : steps) {
-    for (const item of step.items) run.know(item);
-    const { interaction } = step;
-    const isKnown = interaction !== null && Object.hasOwn(actions, interaction.action);
-    if (isKnown && run.behaviours >= limit) break;
-    if (isKnown) run.judge(interaction);
-    const isHeld = interaction !== null && stream.isHeld?.(interaction) === true;
-    run.apply(isHeld ? step.events.slice(0, -1) : step.events, learns ? learning : null);
-    if (isKnown && !isHeld) run.learn(interaction);
-    if (run.behaviours % 2000 === 0) {
-      options.onProgress?.(run.behaviours, survey.interactions, run.judgements);
-    }
-  }
+  await goThrough(options, protocol, survey, run);
   const { user, system } = process.cpuUsage(begun.cpu);
   const busy = (user + system) / 1e6 / (performance.now() - begun.wall);
   return {
@@ -147,11 +100,98 @@ export async function nextItem(options: NextItemOptions): Promise<NextItemResult
   };
 }
 
+/** What follows from the stream and its configuration. */
+interface Protocol {
+  /** Options of the task. */
+  readonly task: TaskOptions;
+  /** What orders lists. */
+  readonly ranking: string;
+  readonly actions: ActionPolicies;
+  readonly isTarget: IsTarget;
+  readonly knownUsers: boolean;
+}
+
+function protocolOf({ stream, config = {}, model = "base", ...options }: NextItemOptions): Protocol {
+  const profile = taskOptions(stream.profile, config, model);
+  const { actions = DEFAULT_ACTIONS, ranking = TASK_OPTIONS.ranking.value } = profile;
+  return {
+    // What is asked here was never shown.
+    task: { maxJumpMs: REPLAY_MAX_JUMP_MS, ...profile, impressions: "logged" },
+    ranking,
+    actions,
+    isTarget: stream.isHeld ?? targetsOf(actions, options.positives ?? stream.positives),
+    knownUsers: options.knownUsers ?? stream.knownUsers ?? false,
+  };
+}
+
+/** @throws NothingToJudge */
+async function surveyed(
+  { stream, limit = Infinity, sorts }: NextItemOptions,
+  { actions, isTarget, knownUsers }: Protocol,
+): Promise<Survey> {
+  const survey = await surveyOf(stream.open(), { actions, isTarget, knownUsers, limit });
+  checkSurvey(survey, stream.name, actions);
+  if (survey.unordered > 0 && sorts === false) {
+    throw new NothingToJudge(`${survey.unordered} events of ${stream.name} are out of order`);
+  }
+  return survey;
+}
+
+/** A run that has learnt nothing. */
+function begin(
+  { stream, config = {}, model, seed = 0, queries = 200_000, ...options }: NextItemOptions,
+  { task, ranking, isTarget, knownUsers }: Protocol,
+  survey: Survey,
+): Run {
+  const revisits = task.retrieval?.revisits ?? survey.comesBack;
+  const { withoutOwn = !revisits } = options;
+  // The bank and the pair head are learnt beside, too.
+  const hasHead = ranking === "auto" && task.retrieval?.head === true;
+  const learns = model !== undefined || hasHead || (task.learnNext ?? 0) > 0;
+  const learning = new Learning(model, task, config, seed);
+  const run = new Run(new TaskState(task, learning.serving), {
+    ...{ isTarget, knownUsers, seed, ranking, withoutOwn },
+    learning: learns ? learning : null,
+    sources: options.sources ?? true,
+    baselines: options.baselines ?? createBaselines(withoutOwn),
+    count: options.count ?? 20,
+    share: Math.min(1, queries / survey.targets),
+  });
+  // The blend learns once lists are asked for, and here they are when all is learnt.
+  const { state } = run.task.retrieval;
+  if (stream.isHeld !== undefined) state.ask();
+  if (stream.isHeld !== undefined && ranking === "auto") state.askStack();
+  return run;
+}
+
+/** Judges and learns the stream, behaviour by behaviour. */
+async function goThrough(
+  { stream, limit = Infinity, onProgress }: NextItemOptions,
+  { actions }: Protocol,
+  survey: Survey,
+  run: Run,
+): Promise<void> {
+  const source = stream.open();
+  const steps = stepsOf(survey.unordered > 0 ? sortByTime(source) : source);
+  for await (const { items, events, interaction } of stream.tiesByUser ? byUserAndLine(steps) : steps) {
+    for (const item of items) run.know(item);
+    const known = interaction !== null && Object.hasOwn(actions, interaction.action) ? interaction : null;
+    if (known !== null && run.behaviours >= limit) break;
+    if (known !== null) run.judge(known);
+    const isHeld = interaction !== null && stream.isHeld?.(interaction) === true;
+    run.apply(isHeld ? events.slice(0, -1) : events);
+    if (known !== null && !isHeld) run.learn(known);
+    if (run.behaviours % 2000 === 0) onProgress?.(run.behaviours, survey.interactions, run.judgements);
+  }
+}
+
 interface RunOptions {
   readonly isTarget: IsTarget;
   /** What orders, by which the engine's own lists are called. */
   readonly ranking: string;
   readonly knownUsers: boolean;
+  /** What is learnt beside; `null` = nothing. */
+  readonly learning: Learning | null;
   readonly sources: boolean;
   readonly baselines: readonly Baseline[];
   readonly withoutOwn: boolean;
@@ -228,7 +268,7 @@ class Run {
   }
 
   /** Applies what happened up to a behaviour, with it. */
-  apply(events: readonly Parameters<TaskState["apply"]>[0][], learning: Learning | null): void {
+  apply(events: readonly Parameters<TaskState["apply"]>[0][]): void {
     const { task } = this;
     const started = performance.now();
     for (const event of events) {
@@ -240,7 +280,7 @@ class Run {
       }
       task.apply(event, this.#offset++, this.#out);
     }
-    learning?.learn(this.#out);
+    this.#options.learning?.learn(this.#out);
     this.#clear();
     this.wall.behaviours += performance.now() - started;
   }
