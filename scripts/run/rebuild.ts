@@ -81,6 +81,23 @@ export interface RebuildFlags {
 
 const PROGRESS_MS = 5000;
 
+/** What is to be built. */
+interface Plan {
+  readonly config: Config;
+  /** Topics of the first generation. */
+  readonly topics: Topics;
+  /** Number of the generation that serves, and what is recorded of it. */
+  readonly serving: number;
+  readonly recorded: Generation | null;
+  /** How far the tasks of that one are. */
+  readonly positions: Positions;
+  readonly generation: Generation;
+  /** Whether it was begun before. */
+  readonly isBegun: boolean;
+  /** The generation whose weights it begins with, if any. */
+  readonly from: Generation | undefined;
+}
+
 /** Rebuilds a deployment whose configuration differs from what serves. @returns the exit code */
 export async function rebuildDeployment(
   log: Log,
@@ -88,67 +105,11 @@ export async function rebuildDeployment(
   flags: RebuildFlags,
   say: (line: string) => void,
 ): Promise<number> {
-  const topics = topicNames(flags.prefix);
-  const config = await withKeptDefaults(log, topics, given);
-  const existing = await log.topics();
-  if (!existing.has(topics.events)) {
-    throw new Error(`Cannot rebuild ${flags.prefix}*: there is no topic ${topics.events} on this log`);
-  }
-  const { model, seed } = flags;
-  const partitions = flags.partitions ?? await tasksOn(log, topics);
-  checkSplit(existing.get(topics.events)!.partitions, partitions);
-  const options = agreementOptions(config, { model, variants: [], partitions, seed });
-  const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
-  const wanted = changes.filter(({ name }) => name !== "variants");
-  if (misfit === null && wanted.length === 0) {
-    say(`generation ${serving}, which serves, is made as configured: there is nothing to rebuild`);
-    return 0;
-  }
-  for (const line of misfit === null ? wanted.map(valuesText) : [misfit]) say(`changed: ${line}`);
-  const before = generationTopics(topics, serving);
-  const positions = await positionsOf(log, before);
-  if (isUneven(positions, partitions)) {
-    throw new Error(
-      `Cannot replace ${positions.tasks.length} tasks by ${partitions}: they have stopped at different offsets ` +
-        "of the events; switch while they serve: deno task run --rebuild",
-    );
-  }
-  const until = goalFor(positions, partitions);
-  const all = await generationsOf(log, topics);
-  const chosen = {
-    ...await chooseGeneration(log, topics, serving, options.blueprint),
-    sources: positions.partitions,
-    until,
-  };
-  if (flags.keepWeights) checkCarried(recorded, options.blueprint);
-  const keeps = flags.keepWeights && !all.has(chosen.number);
-  const generation = keeps ? { ...chosen, carries: serving } : chosen;
-  const { number } = generation;
-  say(
-    all.has(number) ? `goes on with generation ${number}` : `builds generation ${number} beside ${serving}`,
-  );
-  const now = Date.now();
-  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
-  await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now });
-  await log.append([generationRecord(topics, generation, now)]);
-  if (recorded === null) {
-    say(`generation ${serving} has no record of its options: only its weights were compared`);
-  }
-
-  const own = generationTopics(topics, number);
-  const from = generation.carries === undefined ? undefined : all.get(generation.carries);
-  await buildGeneration(log, config, flags, { ...generation, serving }, say, from);
-  if (from !== undefined) {
-    await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
-  }
-  const comparison = await compareSamples(log, before, own);
-  say(comparisonText(comparison, { serving, number }));
-  if (from !== undefined) {
-    say(
-      "its weights have already learnt these rows: this shows that they were carried over, not how good they will be",
-    );
-  }
-  const isGood = mayFollow(config, comparison);
+  const plan = await planRebuild(log, given, flags, say);
+  if (plan === null) return 0;
+  await noteGeneration(log, plan, say);
+  const isGood = await buildPlanned(log, plan, flags, say);
+  const { serving, generation: { number } } = plan;
   if (!flags.switch) {
     say(
       `generation ${number} is built up to here; the same command without --no-switch adds the rest, and switches`,
@@ -161,7 +122,98 @@ export async function rebuildDeployment(
     );
     return 1;
   }
-  if (await isServing(log, before, positions)) {
+  return await switchTo(log, plan, say);
+}
+
+/** Decides what to build; `null` = nothing. @throws Error when it cannot be built */
+async function planRebuild(
+  log: Log,
+  given: Config,
+  { prefix, model, seed, keepWeights, ...flags }: RebuildFlags,
+  say: (line: string) => void,
+): Promise<Plan | null> {
+  const topics = topicNames(prefix);
+  const config = await withKeptDefaults(log, topics, given);
+  const events = (await log.topics()).get(topics.events);
+  if (events === undefined) {
+    throw new Error(`Cannot rebuild ${prefix}*: there is no topic ${topics.events} on this log`);
+  }
+  const partitions = flags.partitions ?? await tasksOn(log, topics);
+  checkSplit(events.partitions, partitions);
+  const options = agreementOptions(config, { model, variants: [], partitions, seed });
+  const { blueprint } = options;
+  const { number: serving, recorded, changes, misfit } = await compareWith(log, topics, options);
+  const wanted = changes.filter(({ name }) => name !== "variants");
+  if (misfit === null && wanted.length === 0) {
+    say(`generation ${serving}, which serves, is made as configured: there is nothing to rebuild`);
+    return null;
+  }
+  for (const line of misfit === null ? wanted.map(valuesText) : [misfit]) say(`changed: ${line}`);
+  const positions = await positionsOf(log, generationTopics(topics, serving));
+  if (isUneven(positions, partitions)) {
+    throw new Error(
+      `Cannot replace ${positions.tasks.length} tasks by ${partitions}: they have stopped at different offsets ` +
+        "of the events; switch while they serve: deno task run --rebuild",
+    );
+  }
+  if (keepWeights) checkCarried(recorded, blueprint);
+  const all = await generationsOf(log, topics);
+  const chosen = await chooseGeneration(log, topics, serving, blueprint);
+  const isBegun = all.has(chosen.number);
+  const carries = keepWeights && !isBegun ? serving : chosen.carries;
+  const until = goalFor(positions, partitions);
+  const generation = { ...chosen, sources: positions.partitions, until, carries };
+  const from = carries === undefined ? undefined : all.get(carries);
+  return { config, topics, serving, recorded, positions, generation, isBegun, from };
+}
+
+/** Records on the log what is built. */
+async function noteGeneration(
+  log: Log,
+  { topics, serving, recorded, generation, isBegun }: Plan,
+  say: (line: string) => void,
+): Promise<void> {
+  const { number } = generation;
+  say(isBegun ? `goes on with generation ${number}` : `builds generation ${number} beside ${serving}`);
+  const now = Date.now();
+  await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
+  await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now });
+  await log.append([generationRecord(topics, generation, now)]);
+  if (recorded === null) {
+    say(`generation ${serving} has no record of its options: only its weights were compared`);
+  }
+}
+
+/** Builds it, and compares it with the one that serves. @returns whether it predicts well enough to serve */
+async function buildPlanned(
+  log: Log,
+  { config, topics, serving, generation, from }: Plan,
+  flags: RebuildFlags,
+  say: (line: string) => void,
+): Promise<boolean> {
+  const { number } = generation;
+  await buildGeneration(log, config, flags, { ...generation, serving }, say, from);
+  if (from !== undefined) {
+    await log.append([generationRecord(topics, { ...generation, carries: undefined }, Date.now())]);
+  }
+  const [before, own] = [serving, number].map((of) => generationTopics(topics, of));
+  const comparison = await compareSamples(log, before!, own!);
+  say(comparisonText(comparison, { serving, number }));
+  if (from !== undefined) {
+    say(
+      "its weights have already learnt these rows: this shows that they were carried over, not how good they will be",
+    );
+  }
+  return mayFollow(config, comparison);
+}
+
+/** Has it serve from the next start on, unless the other one has got further. @returns the exit code */
+async function switchTo(
+  log: Log,
+  { topics, serving, recorded, positions, generation: { number } }: Plan,
+  say: (line: string) => void,
+): Promise<number> {
+  if (await isServing(log, generationTopics(topics, serving), positions)) {
     say(
       `generation ${serving} has applied events meanwhile: stop the processes with tasks, and run the same command again`,
     );
