@@ -8,9 +8,10 @@
  *   v = (U − 1) / U · Σ_u ((S_u − m·n_u) / (1 − n_u/N))² / N²
  * ```
  *
- * (Cochran, "Sampling Techniques", 1977, §6.17). The interval is m ± t·√v with N²/Σ n_u² − 1 degrees of freedom: where
- * few users have most of the queries, these users determine the interval. Effects common to users, such as a week in
- * which everybody watches the same film, are not included.
+ * (Cochran, "Sampling Techniques", 1977, §6.17). The interval is m ± t·√v with min(N²/Σ n_u², (Σ|S_u|)²/Σ S_u²) − 1
+ * degrees of freedom: where few users have most of the queries, or most of the sum, these users determine the interval.
+ * Without a value other than 0 there is none. Effects common to users, such as a week in which everybody watches the same
+ * film, are not included.
  *
  * @module
  */
@@ -21,7 +22,7 @@ import { studentQuantile } from "./student.ts";
 export interface Estimate {
   /** The mean; NaN without values. */
   readonly mean: number;
-  /** Half of the interval's width; Infinity with fewer than two users. */
+  /** Half of the interval's width; Infinity with fewer than two users whose values are not 0. */
   readonly margin: number;
 }
 
@@ -50,15 +51,18 @@ export function clusteredMean(
   for (let u = 0; u < count; u++) total += sums[u]!;
   const mean = total / values.length;
   let squares = 0;
+  let [absolute, ownSquares] = [0, 0];
   let spread = 0;
   let present = 0;
   for (let u = 0; u < count; u++) {
     if (sizes[u] === 0) continue;
     present++;
     squares += sizes[u]! ** 2;
+    absolute += Math.abs(sums[u]!);
+    ownSquares += sums[u]! ** 2;
     spread += ((sums[u]! - mean * sizes[u]!) / (1 - sizes[u]! / values.length)) ** 2;
   }
-  const effective = values.length ** 2 / squares;
+  const effective = Math.min(values.length ** 2 / squares, absolute ** 2 / ownSquares);
   if (!(effective >= 2)) return { mean, margin: values.length === 0 ? NaN : Infinity };
   const variance = (present - 1) / present * spread / values.length ** 2;
   return { mean, margin: studentQuantile((1 + confidence) / 2, effective - 1) * Math.sqrt(variance) };

@@ -22,12 +22,12 @@ Deno.test("studentQuantile() agrees with tables", () => {
   assert.throws(() => studentQuantile(1, 3), RangeError);
 });
 
-Deno.test("clusteredMean() is the mean, and with one value a user its usual interval", () => {
+Deno.test("clusteredMean() is the mean, and with one value a user the interval of as many as are not 0", () => {
   const values = [1, 0, 0, 1, 1, 0, 0, 0];
   const { mean, margin } = clusteredMean(values, values.map((_, u) => u), 8);
   assert.equal(mean, 3 / 8);
   const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 7);
-  assert.ok(Math.abs(margin - studentQuantile(0.975, 7) * deviation / Math.sqrt(8)) < 1e-12);
+  assert.ok(Math.abs(margin - studentQuantile(0.975, 2) * deviation / Math.sqrt(8)) < 1e-12);
 });
 
 Deno.test("clusteredMean() says that it cannot tell when one user has nearly all values", () => {
@@ -37,6 +37,23 @@ Deno.test("clusteredMean() says that it cannot tell when one user has nearly all
     Infinity,
   );
   assert.ok(Number.isNaN(clusteredMean([], [], 0).mean));
+});
+
+Deno.test("clusteredMean() has no interval of no width for queries without a hit, and covers a rate with few", () => {
+  const queries = Array.from({ length: 500 }, (_, q) => q);
+  assert.equal(clusteredMean(queries.map(() => 0), queries.map((q) => q % 50), 50).margin, Infinity);
+  // 20 users with ten queries; one in ten of them has most hits.
+  const random = mulberry32(6);
+  let [covered, runs] = [0, 0];
+  for (let run = 0; run < 600; run++) {
+    const rates = Array.from({ length: 20 }, () => random() < 0.1 ? 0.3 * random() : 0.02 * random());
+    const values = queries.slice(0, 200).map((q) => random() < rates[q % 20]! ? 1 : 0);
+    const { mean, margin } = clusteredMean(values, queries.slice(0, 200).map((q) => q % 20), 20);
+    if (margin === Infinity) continue;
+    runs++;
+    if (Math.abs(mean - 0.024) <= margin) covered++;
+  }
+  assert.ok(runs > 250 && covered / runs > 0.93, `${covered} of ${runs}`); // with 19 degrees of freedom 75 %
 });
 
 Deno.test("clusteredMean() covers the truth as often as it says, with heavy users and users who differ", () => {
