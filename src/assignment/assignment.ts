@@ -147,10 +147,10 @@ export function splitVariants({ variants }: Pick<Experiment, "variants">): reado
 }
 
 /** Intended share of the experiment's users by variant, in the order of {@linkcode splitVariants}. */
-export function splitShares(experiment: Experiment): number[] {
-  return experiment.variants.flatMap(({ shadow }, v) =>
-    shadow === true ? [] : [spanSize(experiment.variantSpans[v] ?? []) / BUCKETS]
-  );
+export function splitShares({ variants, variantSpans }: Experiment): number[] {
+  const sizes = variants.flatMap(({ shadow }, v) => shadow === true ? [] : [spanSize(variantSpans[v] ?? [])]);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  return sizes.map((size) => size / total);
 }
 
 function compile(experiment: Experiment, promoted: VariantSettings): Compiled {

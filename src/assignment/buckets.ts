@@ -99,8 +99,9 @@ export function shareOut(
 
 /** Integers in proportion to weights, with the sum `total`, by largest remainder. */
 export function proportions(weights: readonly number[], total: number): number[] {
-  const sum = weights.reduce((sum, weight) => sum + weight, 0);
-  const exact = weights.map((weight) => weight / sum * total);
+  const most = weights.reduce((most, weight) => Math.max(most, weight), 0); // the sum itself may be Infinity
+  const sum = weights.reduce((sum, weight) => sum + weight / most, 0);
+  const exact = weights.map((weight) => weight / most / sum * total);
   const sizes = exact.map(Math.floor);
   let left = total - sizes.reduce((sum, size) => sum + size, 0);
   const byRemainder = [...exact.keys()].sort((a, b) => exact[b]! % 1 - exact[a]! % 1 || a - b);

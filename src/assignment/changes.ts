@@ -315,8 +315,8 @@ export function variantFaults(
 function layerFaults(experiment: Experiment, records: ReadonlyMap<string, ExperimentRecord>): string[] {
   const { name, layer, traffic, variants } = experiment;
   const faults: string[] = [];
-  if (!(traffic > 0 && traffic <= 1)) {
-    return [`traffic must be above 0 % and at most 100 %: current value is ${percent(traffic)}`];
+  if (!(Math.round(traffic * BUCKETS) > 0 && traffic <= 1)) {
+    return [`traffic must be from 0.01 % to 100 %: current value is ${percent(traffic)}`];
   }
   const others = [...records.values()].filter(isExperiment)
     .filter((other) => other.name !== name && other.status === "running");

@@ -191,7 +191,8 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
       small({ traffic: 0.4 }),
       /layer default has 30 % of its users left, and the experiment needs 40 % \(other has 70 %\)/,
     ],
-    [small({ traffic: 1.2 }), /traffic must be above 0 % and at most 100 %: current value is 120 %/],
+    [small({ traffic: 1.2 }), /traffic must be from 0.01 % to 100 %: current value is 120 %/],
+    [small({ traffic: 1e-5 }), /traffic must be from 0.01 % to 100 %: current value is 0 %/],
     [small({ layer: "ui" }), /layers ui and default overlap: other changes policy too/],
     [
       small({ variants: [{ name: "A" }, { name: "B", model: "gpt" }] }),
@@ -213,6 +214,14 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     );
   }
   assert.throws(() => stopExperiment("x", "", among()), /no such experiment/);
-  assert.throws(() => changeTraffic("other", 2, among(other)), /at most 100 %/);
+  assert.throws(() => changeTraffic("other", 2, among(other)), /from 0.01 % to 100 %/);
   assert.throws(() => promoteVariant("other", "Z", among(other)), /its shown variants are A, B/);
+});
+
+Deno.test("startExperiment() shares all buckets out, however large the weights are", () => {
+  for (const weight of [1e308, Number.MAX_VALUE, 5e-324]) {
+    const variants = ["A", "B", "C"].map((name) => ({ name, weight }));
+    const { variantSpans } = startExperiment(draft({ name: "e", variants }), among());
+    assert.deepEqual(variantSpans.map(spanSize), [3334, 3333, 3333]);
+  }
 });

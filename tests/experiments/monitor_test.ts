@@ -4,10 +4,11 @@ import { startExperiment } from "../../src/assignment/changes.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { encodeSample } from "../../src/samples/sample_codec.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
-import { isExperiment } from "../../src/assignment/experiment.ts";
+import { type ExperimentRecord, isExperiment } from "../../src/assignment/experiment.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { Followed } from "../../streams/experiments/followed.ts";
 import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experiments/monitor.ts";
+import { encodeExperiment } from "../../streams/experiments/record.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import { ExperimentViews, stopHarmful } from "../../streams/experiments/views.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -145,6 +146,15 @@ Deno.test("ExperimentMonitor() writes figures of format 4 anew, all of them", as
   const restored = await ExperimentMonitor.open(log, topics, registry);
   assert.deepEqual(restored.status()[0]!.verdicts, monitor.status()[0]!.verdicts);
   assert.deepEqual(restored.takeChanges().map(({ key }) => key), ["experiment/e", "monitor"]);
+});
+
+Deno.test("ExperimentMonitor() survives an experiment whose variants share few buckets", async () => {
+  const { log, registry, monitor } = await deployment([0.1, 0.2]);
+  const record = (await registry.records()).get("e")!;
+  const value = encodeExperiment({ ...record, variantSpans: [[[0, 1]], [[1, 2]]] } as ExperimentRecord);
+  await log.append([{ topic: topics.experiments, partition: 0, key: "e", value, time: 0 }]);
+  await monitor.update();
+  assert.equal(monitor.status().length, 1);
 });
 
 Deno.test("stopHarmful() stops what breaks a guard rail, once, and says why", async () => {
