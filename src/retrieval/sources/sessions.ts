@@ -28,6 +28,7 @@ const NEWEST_ITEMS = 10;
 const NEWEST_SESSIONS = 500;
 const NEIGHBOURS = 100;
 const MAX_ITEMS = 50;
+const NO_ITEMS: number[] = [];
 
 /** Options of {@linkcode Sessions}. */
 export interface SessionsOptions {
@@ -45,7 +46,7 @@ export const SESSIONS_OPTIONS = {
 
 /** The session that a user is in. */
 interface Current {
-  readonly session: number;
+  session: number;
   /** Event time of its newest behaviour. */
   time: number;
 }
@@ -54,14 +55,14 @@ interface Current {
 export class Sessions {
   readonly #capacity: number;
   readonly #gapMs: number;
-  /** Items of each session, oldest first; `#first` is the number of the oldest session kept. */
-  readonly #items = new Map<number, number[]>();
+  /** By the last bits of a session's number: its items, oldest first, and the user who is in it. */
+  readonly #items: number[][];
+  readonly #userOf: (string | undefined)[];
+  /** Number of the oldest session kept, and of the next one. */
   #first = 0;
   #next = 0;
-  /** By user, in the order in which they began. */
+  /** By user. */
   readonly #current = new Map<string, Current>();
-  /** By such a session. Finding a map's first entry takes time in the number of entries that were deleted. */
-  readonly #userOf = new Map<number, string>();
   /** By item: its sessions in order of arrival; `undefined` = none. */
   readonly #byItem: (number[] | undefined)[] = [];
   /** Scratch, by the last bits of a session's number: its similarity, and the place of the newest common item. */
@@ -80,6 +81,8 @@ export class Sessions {
     this.#capacity = sessions;
     this.#gapMs = gapMs;
     const places = 2 ** Math.ceil(Math.log2(Math.max(1, this.#capacity)));
+    this.#items = new Array<number[]>(places).fill(NO_ITEMS);
+    this.#userOf = new Array<string | undefined>(places).fill(undefined);
     this.#similarity = new Float64Array(places);
     this.#places = new Uint8Array(places);
     this.#mask = places - 1;
@@ -88,11 +91,17 @@ export class Sessions {
   /** Appends a signal to the user's session. */
   learn({ user, item, time }: Signal): void {
     if (this.#capacity === 0) return;
-    const current = this.#currentOf(user, time) ?? this.#begin(user, time);
+    const current = this.#currentOf(user, time);
+    if (current === undefined) return this.#note(item, this.#begin(user, time, item));
     current.time = time;
-    const { session } = current, items = this.#items.get(session)!;
+    const items = this.#itemsOf(current.session);
     if (items.length === MAX_ITEMS || items.includes(item)) return;
     items.push(item);
+    this.#note(item, current.session);
+  }
+
+  /** Appends a session to those of an item. */
+  #note(item: number, session: number): void {
     const sessions = this.#sessionsOf(item);
     sessions.push(session);
     if (sessions.length >= 2 * NEWEST_SESSIONS) sessions.splice(0, NEWEST_SESSIONS);
@@ -103,20 +112,20 @@ export class Sessions {
     const current = this.#current.get(user);
     if (current === undefined) return;
     this.#current.delete(user);
-    this.#userOf.delete(current.session);
+    this.#userOf[current.session & this.#mask] = undefined;
   }
 
   /** Drops all user names. */
   forgetAll(): void {
     this.#current.clear();
-    this.#userOf.clear();
+    this.#userOf.fill(undefined);
   }
 
   /** Adds the items of the sessions most like the user's current one. */
   score(user: string, time: number, into: ItemScores): void {
     const current = this.#currentOf(user, time);
-    const mine = current && this.#items.get(current.session);
-    if (current === undefined || mine === undefined) return;
+    if (current === undefined) return;
+    const mine = this.#itemsOf(current.session);
     const newest = mine.slice(-NEWEST_ITEMS);
     const touched: number[] = [];
     const [similarity, places, mask] = [this.#similarity, this.#places, this.#mask];
@@ -135,7 +144,7 @@ export class Sessions {
     for (const session of this.#best(touched)) {
       const at = session & mask;
       const weight = similarity[at]! * (1 - 0.1 * Math.min(9, newest.length - 1 - places[at]!));
-      into.addAll(this.#items.get(session)!, weight);
+      into.addAll(this.#itemsOf(session), weight);
     }
     for (const session of touched) similarity[session & mask] = 0;
     into.scaleAll((item) => this.#idf(this.#byItem[item]?.length ?? 0));
@@ -145,12 +154,15 @@ export class Sessions {
   encode(to: ByteWriter, rank: Uint32Array): void {
     to.uint(this.#first).uint(this.#next);
     for (let session = this.#first; session < this.#next; session++) {
-      const items = this.#items.get(session)!;
+      const items = this.#itemsOf(session);
       to.uint(items.length);
       for (const item of items) to.uint(rank[item]!);
     }
     to.uint(this.#current.size);
-    for (const [user, { session, time }] of this.#current) to.string(user).uint(session).f64(time);
+    for (let session = this.#first; session < this.#next; session++) {
+      const user = this.#userOf[session & this.#mask];
+      if (user !== undefined) to.string(user).uint(session).f64(this.#current.get(user)!.time);
+    }
     const items = [...this.#byItem.keys()].filter((item) => this.#byItem[item] !== undefined)
       .sort((a, b) => rank[a]! - rank[b]!);
     to.uint(items.length);
@@ -167,14 +179,18 @@ export class Sessions {
 
   /** Reads what {@linkcode Sessions.encode} wrote. @param itemAt The item at a place of the order. */
   decode(from: ByteReader, itemAt: (rank: number) => number): void {
-    this.#first = from.uint();
+    const first = from.uint();
     this.#next = from.uint();
-    for (let session = this.#first; session < this.#next; session++) {
-      this.#items.set(session, times(from.count(), () => itemAt(from.uint())));
+    this.#first = Math.max(first, this.#next - this.#capacity);
+    for (let session = first; session < this.#next; session++) {
+      const items = times(from.count(), () => itemAt(from.uint()));
+      if (session >= this.#first) this.#items[session & this.#mask] = items;
     }
     for (let n = from.count(); n > 0; n--) {
       const user = from.string(), session = from.uint(), time = from.f64();
-      if (session >= this.#first) this.#enter(user, { session, time }); // in those of 0.2.0 some are gone
+      if (session < this.#first) continue; // there is less room now, or it is of 0.2.0
+      this.#current.set(user, { session, time });
+      this.#userOf[session & this.#mask] = user;
     }
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
@@ -184,32 +200,35 @@ export class Sessions {
         if (last >= this.#first) this.#sessionsOf(item).push(last);
       }
     }
-    this.#trim();
   }
 
-  /** Begins a session of a user, and drops the oldest one if there are too many. */
-  #begin(user: string, time: number): Current {
-    this.forget(user);
-    const current = { session: this.#next++, time };
-    this.#items.set(current.session, []);
-    this.#enter(user, current);
-    this.#trim();
-    return current;
+  #itemsOf(session: number): number[] {
+    return this.#items[session & this.#mask]!;
   }
 
-  #enter(user: string, current: Current): void {
-    this.#current.set(user, current);
-    this.#userOf.set(current.session, user);
-  }
-
-  /** Drops the oldest sessions where there are too many. */
-  #trim(): void {
-    for (; this.#next - this.#first > this.#capacity; this.#first++) {
-      for (const item of this.#items.get(this.#first)!) this.#cut(item, this.#first);
-      this.#items.delete(this.#first);
-      const user = this.#userOf.get(this.#first);
-      if (user !== undefined) this.forget(user);
+  /** Begins a session of a user with an item, in the place of the oldest one where all are taken. @returns Its number */
+  #begin(user: string, time: number, item: number): number {
+    if (this.#next - this.#first === this.#capacity) this.#drop();
+    const [session, mask] = [this.#next++, this.#mask];
+    this.#items[session & mask] = [item];
+    const current = this.#current.get(user);
+    if (current === undefined) this.#current.set(user, { session, time });
+    else {
+      this.#userOf[current.session & mask] = undefined;
+      current.session = session;
+      current.time = time;
     }
+    this.#userOf[session & mask] = user;
+    return session;
+  }
+
+  /** Drops the oldest session. */
+  #drop(): void {
+    const session = this.#first++;
+    for (const item of this.#itemsOf(session)) this.#cut(item, session);
+    this.#items[session & this.#mask] = NO_ITEMS;
+    const user = this.#userOf[session & this.#mask];
+    if (user !== undefined) this.forget(user);
   }
 
   /** Removes a session from those of an item, unless it was already cut off as one of the oldest. */
@@ -218,6 +237,7 @@ export class Sessions {
     const at = sessions?.indexOf(session) ?? -1;
     if (at < 0) return;
     if (sessions!.length === 1) this.#byItem[item] = undefined;
+    else if (at === 0) sessions!.shift();
     else sessions!.splice(at, 1);
   }
 
