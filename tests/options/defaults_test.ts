@@ -126,8 +126,6 @@ const OTHERS: ReadonlySet<string> = new Set([
   "scripts/research/label_bias/delayed_clicks.ts everyMs", // between two lists
   "scripts/evaluate/next_item.ts sources", // of candidates
   "src/metrics/clustered_mean.ts confidence", // of an interval, not of a verdict
-  "scripts/research/notebook/keras_adam.ts learningRate", // Keras' own
-  "scripts/research/notebook/din.ts outputs", // of a layer
 ]);
 
 /** Names of options, without those of parts of lists, such as conditions. */
