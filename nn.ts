@@ -83,8 +83,8 @@ export { ServingTable } from "./src/embeddings/serving_table.ts";
 
 // Losses.
 export { logisticLoss, type RowLoss, sigmoid, softplus } from "./src/nn/losses/logistic.ts";
-export { fakeNegativeLoss, lateClickLoss, lateClickWeight } from "./src/nn/losses/delayed.ts";
-export { sampledLoss, samplingOffset, servedProbability } from "./src/nn/losses/log_odds.ts";
+export { lateClickWeight } from "./src/nn/losses/delayed.ts";
+export { samplingOffset } from "./src/nn/losses/log_odds.ts";
 export type { Link } from "./src/nn/losses/link.ts";
 
 // Optimisers.

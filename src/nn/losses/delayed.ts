@@ -13,7 +13,7 @@
  * @module
  */
 
-import { logisticLoss, type RowLoss, sigmoid } from "./logistic.ts";
+import { sigmoid } from "./logistic.ts";
 
 /**
  * Weight of a row where clicks may come after the window.
@@ -39,34 +39,4 @@ export function lateClickWeight(z: number, y: number, late: number): number {
   // 1 − σ(z) as σ(−z), which is 0 only on underflow; there the quotient tends to 0 for any late > 0.
   const rest = sigmoid(-z);
   return rest === 0 ? (late === 0 ? 1 : 0) : rest * positive / (rest + p * late);
-}
-
-/**
- * The logistic loss with {@linkcode lateClickWeight}.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { lateClickLoss, logisticLoss } from "@meander/meander/nn";
- *
- * assert.deepEqual(lateClickLoss(0.5, 1, 0), logisticLoss(0.5, 1)); // no click is late
- * ```
- */
-export function lateClickLoss(z: number, y: number, late: number): RowLoss {
-  return logisticLoss(z, y, lateClickWeight(z, y, late));
-}
-
-/**
- * The fake-negative weighted loss: every impression is emitted at once as a negative (φ = 1).
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { fakeNegativeLoss, lateClickLoss } from "@meander/meander/nn";
- *
- * assert.deepEqual(fakeNegativeLoss(0.5, 1), lateClickLoss(0.5, 1, 1)); // every click is late
- * ```
- */
-export function fakeNegativeLoss(z: number, y: number): RowLoss {
-  return lateClickLoss(z, y, 1);
 }
