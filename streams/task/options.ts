@@ -100,7 +100,7 @@ export interface StepOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The options of {@linkcode StepOptions}; defaults are read where they are used, as that is at every step. */
+/** The options of {@linkcode StepOptions}. */
 export const STEP_OPTIONS = {
   maxEvents: count(256, "events to read at most"),
   waitMs: natural(0, "how long to wait for a first event"),

@@ -217,43 +217,63 @@ export class Task implements AsyncDisposable {
    * @returns Events applied.
    */
   async step(options: StepOptions): Promise<number> {
-    const {
-      now,
-      maxEvents = STEP_OPTIONS.maxEvents.value,
-      waitMs = STEP_OPTIONS.waitMs.value,
-      commitIntervalMs = STEP_OPTIONS.commitIntervalMs.value,
-      commitEvents = STEP_OPTIONS.commitEvents.value,
-      answerIntervalMs = commitIntervalMs,
-      sliceMs = STEP_OPTIONS.sliceMs.value,
-      signal,
-    } = options;
-    const { delivery, others, catalogue, users, pace, store } = this.#parts;
-    if (store?.isPurgeDue) store.maintain();
+    const limits = limitsOf(options);
+    const { delivery, store } = this.#parts;
     const waiting = this.#events;
-    const dueAt = () => pace.dueAt(this.#outbox.isAsked, { commitIntervalMs, answerIntervalMs });
-    const commit = async () => {
-      await this.commit();
-      pace.committed(now());
-      this.#learnSome(now);
-    };
-    if (this.#roundEvents === 0) {
-      this.#learnSome(now);
-      others.eraseNames(now());
-      if (others.mustCommit(now())) await this.commit();
-    } else others.eraseNames(now());
-    const untilDue = this.#roundEvents > 0 ? dueAt() - now() : others.idleMs(waitMs);
-    this.#isBehind = await waiting.read({
+    if (store?.isPurgeDue) store.maintain();
+    await this.#learnFirst(limits.now);
+    await this.#readSome(limits);
+    await this.#prepare();
+    const applied = await this.#applySome(limits);
+    if (waiting.first === undefined) waiting.passGap();
+    else this.#isBehind = true;
+    if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
+    const isLeft = this.#roundEvents > 0 || this.#passedGap;
+    if (isLeft && limits.now() >= this.#dueAt(limits)) await this.#commitInStep(limits.now);
+    if (waiting.first === undefined && !this.#outbox.isAsked) this.#waitingSince = Infinity;
+    return applied;
+  }
+
+  /** When the next commit is due. */
+  #dueAt(limits: StepLimits): number {
+    return this.#parts.pace.dueAt(this.#outbox.isAsked, limits);
+  }
+
+  async #commitInStep(now: () => number): Promise<void> {
+    await this.commit();
+    this.#parts.pace.committed(now());
+    this.#learnSome(now);
+  }
+
+  /** Learns from others, if no own event waits for a commit, and removes the names of users whom they have erased. */
+  async #learnFirst(now: () => number): Promise<void> {
+    const { others } = this.#parts;
+    if (this.#roundEvents === 0) this.#learnSome(now);
+    others.eraseNames(now());
+    if (this.#roundEvents === 0 && others.mustCommit(now())) await this.commit();
+  }
+
+  /** Reads events, or waits for some until a commit is due, then items. */
+  async #readSome(limits: StepLimits): Promise<void> {
+    const { now, maxEvents, waitMs, commitIntervalMs, signal } = limits;
+    const { others, catalogue } = this.#parts;
+    const untilDue = this.#roundEvents > 0 ? this.#dueAt(limits) - now() : others.idleMs(waitMs);
+    this.#isBehind = await this.#events.read({
       maxRecords: maxEvents,
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
       signal,
     });
     this.#lose();
-    if (waiting.first !== undefined) this.#waitingSince = Math.min(this.#waitingSince, now());
-    if (now() - this.#itemsReadAt >= commitIntervalMs) {
-      await catalogue.read();
-      this.#itemsReadAt = now();
-    }
-    await this.#prepare();
+    if (this.#events.first !== undefined) this.#waitingSince = Math.min(this.#waitingSince, now());
+    if (now() - this.#itemsReadAt < commitIntervalMs) return;
+    await catalogue.read();
+    this.#itemsReadAt = now();
+  }
+
+  /** Applies waiting events until the slice is over, and commits where that is due. @returns how many */
+  async #applySome({ now, sliceMs, commitEvents, commitIntervalMs }: StepLimits): Promise<number> {
+    const { delivery, others, users, pace } = this.#parts;
+    const waiting = this.#events;
     const begun = now();
     let applied = 0;
     for (let event = waiting.first; event !== undefined; event = waiting.first) {
@@ -267,15 +287,10 @@ export class Task implements AsyncDisposable {
       applied++;
       pace.applied(now());
       if (this.#roundEvents >= commitEvents || now() >= pace.latestAt(commitIntervalMs)) {
-        await commit();
+        await this.#commitInStep(now);
         await users.warm(waiting.users); // the commit may have evicted some of them
       }
     }
-    if (waiting.first === undefined) waiting.passGap();
-    else this.#isBehind = true;
-    if (delivery === "at-least-once") this.#outbox.send(recordTime(this.state));
-    if ((this.#roundEvents > 0 || this.#passedGap) && now() >= dueAt()) await commit();
-    if (waiting.first === undefined && !this.#outbox.isAsked) this.#waitingSince = Infinity;
     return applied;
   }
 
@@ -308,8 +323,8 @@ export class Task implements AsyncDisposable {
     const { catalogue, experiments } = this.#parts;
     const { record } = event;
     catalogue.applyBefore(record.offset);
-    const refusal = TaskExperiments.isChange(record) ? experiments.apply(record) : this.#applyToState(event);
-    if (refusal !== null) this.#outbox.reject(record, refusal);
+    const rejected = TaskExperiments.isChange(record) ? experiments.apply(record) : this.#applyToState(event);
+    if (rejected !== null) this.#outbox.reject(record, rejected);
     this.#events.pass();
     this.#roundEvents++;
   }
@@ -334,10 +349,10 @@ export class Task implements AsyncDisposable {
     }
     const given = this.#parts.followed.given?.take(record.offset);
     const { erasedMerges } = this.state.counters;
-    const refusal = this.state.apply(event, record.offset, this.#outbox.outputs, arrival, given);
+    const rejected = this.state.apply(event, record.offset, this.#outbox.outputs, arrival, given);
     if (this.state.counters.erasedMerges > erasedMerges) this.lastErasure = record.offset;
     this.#outbox.seal(record.offset, event.type === "request" ? event.surface : undefined);
-    return refusal;
+    return rejected;
   }
 
   /** Counts an event in another partition than its user's, and logs the first. It is applied here. */
@@ -424,4 +439,22 @@ export class Task implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.owned.disposeAsync();
   }
+}
+
+type StepLimits = ReturnType<typeof limitsOf>;
+
+/** The limits of a step; defaults are read here, as that is at every step. */
+function limitsOf(
+  {
+    now,
+    signal,
+    maxEvents = STEP_OPTIONS.maxEvents.value,
+    waitMs = STEP_OPTIONS.waitMs.value,
+    commitIntervalMs = STEP_OPTIONS.commitIntervalMs.value,
+    commitEvents = STEP_OPTIONS.commitEvents.value,
+    answerIntervalMs = commitIntervalMs,
+    sliceMs = STEP_OPTIONS.sliceMs.value,
+  }: StepOptions,
+) {
+  return { now, signal, maxEvents, waitMs, commitIntervalMs, commitEvents, answerIntervalMs, sliceMs };
 }
