@@ -27,12 +27,13 @@ import { ignore } from "../log/ignore.ts";
 import type { Log } from "../log/log.ts";
 import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
-import { WorkerGroup } from "./jobs/worker_group.ts";
+import type { Job } from "./jobs/worker.ts";
+import { WorkerGroup, type WorkerGroupOptions } from "./jobs/worker_group.ts";
 import { Eraser } from "./erasure/eraser.ts";
 import type { ErasureProgress } from "./erasure/erasure_view.ts";
 import { Rewriting } from "./erasure/rewriting.ts";
 import { MonitorJob } from "./jobs/monitor_job.ts";
-import { checkVariants, ROLES, type ServiceOptions } from "./jobs/options.ts";
+import { checkVariants, type Role, ROLES, type ServiceOptions } from "./jobs/options.ts";
 import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./jobs/rekey_job.ts";
 import { checkFollowed, sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
@@ -141,86 +142,104 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#partitions = partitions;
     this.#options = options;
     this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
-    this.#hasBegun = options.warm !== undefined; // what was before it was ready
+    this.#hasBegun = options.warm !== undefined; // the service before it was ready
     const now = this.#now = options.now ?? (() => performance.now());
     const thread = this.thread = new SharedThread(now);
     this.#own = new ServedModel(log, topics, options, now, thread);
     this.#variants = (options.variants ?? []).map((variant) =>
       new ServedModel(log, topics, options, now, thread, variant)
     );
-    const models = [this.#own, ...this.#variants];
-    const pins = options.warm?.pins ?? new PinnedModels(
-      log,
-      topics,
-      (name, key) => models.find(({ serving }) => serving.model === name)?.make(key),
-    );
-    this.#opener = new TaskOpener({
-      log,
-      topics,
-      partitions,
-      options,
-      now,
-      own: this.#own,
-      variants: this.#variants,
-      pins,
-      watch: this.#topicWatch,
-      onEvents: (events) => this.#events += events,
-    });
-    const { roles = ROLES, pauseMs } = options;
-    const common = { now, thread, pauseMs };
-    const names = models.map(({ serving }) => serving.model);
-    const { beside } = options;
-    const tasks = () => this.tasks;
-    const deployment = { log, topics, partitions, models: names, tasks, ...(beside && { beside }) };
-    this.deployment = deployment;
-    if (!canErase(log)) this.#rewriting = new Rewriting(deployment);
-    if (roles.includes("task")) {
-      this.#eraser = Eraser.for(deployment, { clock: now, lookMs: options.eraseIntervalMs });
-      this.#eraser?.start();
-      this.#tasks = new WorkerGroup(log, {
-        ...common,
-        group: tasksGroup(topics),
-        topic: topics.events,
-        name: (partition) => `task ${partition}`,
-        open: (partition, signal) => this.#opener.open(partition, signal),
-      });
+    this.#opener = this.#makeOpener();
+    this.deployment = this.#makeDeployment();
+    const { roles = ROLES, rekeyFrom, sources = [] } = options;
+    if (!canErase(log)) this.#rewriting = new Rewriting(this.deployment);
+    else if (roles.includes("task")) {
+      this.#eraser = Eraser.for(this.deployment, { clock: now, lookMs: options.eraseIntervalMs })?.start();
     }
-    const { rekeyFrom } = options;
-    if (roles.includes("task") && rekeyFrom !== undefined) {
-      this.#rekeyers = new WorkerGroup(log, {
-        ...common,
+    this.#tasks = this.#join("task", {
+      group: tasksGroup(topics),
+      topic: topics.events,
+      name: (partition) => `task ${partition}`,
+      open: (partition, signal) => this.#opener.open(partition, signal),
+    });
+    if (rekeyFrom !== undefined) {
+      this.#rekeyers = this.#join("task", {
         group: rekeyGroup(topics),
         topic: topics.positions,
         name: () => `re-keying of ${rekeyFrom}`,
         open: () => RekeyJob.open(log, topics, rekeyFrom, { now, thread }),
       });
     }
-    const { sources = [] } = options;
-    if (roles.includes("task") && sources.length > 0) {
-      this.#sources = new WorkerGroup(log, {
-        ...common,
+    if (sources.length > 0) {
+      this.#sources = this.#join("task", {
         group: sourcesGroup(topics),
         topic: topics.positions,
         name: () => "sources",
         open: (_, signal) => SourcesJob.open(log, topics, sources, { now, signal, thread }),
       });
     }
-    if (roles.includes("monitor")) {
-      this.#monitors = new WorkerGroup(log, {
-        ...common,
-        group: monitorGroup(topics),
-        topic: topics.experiments,
-        name: () => "monitor",
-        open: () => MonitorJob.open(log, topics, { now }),
-      });
-    }
-    const parts = [
-      ...[this.#tasks, this.#rekeyers, this.#sources, this.#monitors],
-      ...[this.#own, ...this.#variants],
-    ];
-    this.ended = Promise.all([this.#stopping.promise, ...parts.map((part) => part?.ended)]).then(() => {});
+    this.#monitors = this.#join("monitor", {
+      group: monitorGroup(topics),
+      topic: topics.experiments,
+      name: () => "monitor",
+      open: () => MonitorJob.open(log, topics, { now }),
+    });
+    const ends = [...this.#groups, ...this.#models].map(({ ended }) => ended);
+    this.ended = Promise.all([this.#stopping.promise, ...ends]).then(() => {});
     ignore(this.ended, "stopping goes on without a watcher");
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
+  }
+
+  #makeOpener(): TaskOpener<N> {
+    const [log, topics, options] = [this.#log, this.#topics, this.#options];
+    const models = this.#models;
+    const makeModel = (name: string, key: string) =>
+      models.find(({ serving }) => serving.model === name)?.make(key);
+    return new TaskOpener({
+      log,
+      topics,
+      partitions: this.#partitions,
+      options,
+      now: this.#now,
+      own: this.#own,
+      variants: this.#variants,
+      pins: options.warm?.pins ?? new PinnedModels(log, topics, makeModel),
+      watch: this.#topicWatch,
+      onEvents: (events) => this.#events += events,
+    });
+  }
+
+  #makeDeployment(): Deployment {
+    const { beside } = this.#options;
+    return {
+      log: this.#log,
+      topics: this.#topics,
+      partitions: this.#partitions,
+      models: this.#models.map(({ serving }) => serving.model),
+      tasks: () => this.tasks,
+      ...(beside && { beside }),
+    };
+  }
+
+  /** Joins a group, if this process has the role. */
+  #join<J extends Job>(
+    role: Role,
+    group: Omit<WorkerGroupOptions<J>, "now" | "thread" | "pauseMs">,
+  ): WorkerGroup<J> | undefined {
+    const { roles = ROLES, pauseMs } = this.#options;
+    if (!roles.includes(role)) return undefined;
+    return new WorkerGroup(this.#log, { now: this.#now, thread: this.thread, pauseMs, ...group });
+  }
+
+  /** The models that score here. */
+  get #models(): readonly [own: ServedModel, ...variants: ServedModel[]] {
+    return [this.#own, ...this.#variants];
+  }
+
+  /** The groups of this process's workers, apart from learners'. */
+  get #groups(): readonly WorkerGroup<Job>[] {
+    const groups = [this.#rekeyers, this.#sources, this.#tasks, this.#monitors];
+    return groups.filter((group) => group !== undefined);
   }
 
   /**
@@ -283,7 +302,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   /** @internal The models that score here: the deployment's own first, then those of variants. */
   get models(): readonly [own: ScoringModel, ...variants: ScoringModel[]] {
     const view = ({ serving, figures }: ServedModel): ScoringModel => ({ serving, learner: figures });
-    return [view(this.#own), ...this.#variants.map(view)];
+    const [own, ...variants] = this.#models;
+    return [view(own), ...variants.map(view)];
   }
 
   /** The deployment's own model. */
@@ -335,33 +355,28 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * since they answer while a learner catches up.
    */
   async unready(): Promise<readonly string[]> {
-    if (this.#tasks !== undefined) {
-      const reasons = tasksUnready(this.#tasks, (partition) => this.#opener.meters.get(partition)?.status);
-      if (this.#tasks.workers.length > 0 && this.serving.version === 0) {
-        reasons.push("there are no parameters yet");
-      }
-      if (this.#rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#rekeyers));
-      const models = [this.#own, ...this.#variants];
-      const beside = [
-        ...models.flatMap((model) => model.opening),
-        ...this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors),
-      ];
-      // A start is complete when all roles have begun; a role that cannot begin ends the process.
-      if (!this.#hasBegun) reasons.push(...beside);
-      this.#hasBegun ||= reasons.length === 0;
-      // Later a role may stand by or restart without affecting answers, unless it stalls.
-      if (this.#hasBegun) {
-        const idle = [
-          ...models.flatMap((model) => model.stalls(IDLE_MS)),
-          ...stallsOf(this.#monitors, IDLE_MS),
-        ];
-        reasons.push(...idle);
-      }
-      return reasons;
+    if (this.#tasks !== undefined) return this.#tasksUnready(this.#tasks);
+    const models = await Promise.all(this.#models.map((model) => model.unready()));
+    return [...models.flat(), ...this.#monitorUnready()];
+  }
+
+  #tasksUnready(tasks: WorkerGroup<TaskJob>): readonly string[] {
+    const reasons = tasksUnready(tasks, (partition) => this.#opener.meters.get(partition)?.status);
+    if (tasks.workers.length > 0 && this.serving.version === 0) reasons.push("there are no parameters yet");
+    if (this.#rekeyers !== undefined) reasons.push(...loneUnready("re-keying", this.#rekeyers));
+    // A start is complete when all roles have begun; a role that cannot begin ends the process.
+    if (!this.#hasBegun) {
+      reasons.push(...this.#models.flatMap((model) => model.opening), ...this.#monitorUnready());
     }
-    const models = await Promise.all([this.#own, ...this.#variants].map((model) => model.unready()));
-    const monitor = this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors);
-    return [...models.flat(), ...monitor];
+    this.#hasBegun ||= reasons.length === 0;
+    if (!this.#hasBegun) return reasons;
+    // Later a role may stand by or restart without affecting answers, unless it stalls.
+    const stalls = this.#models.flatMap((model) => model.stalls(IDLE_MS));
+    return [...reasons, ...stalls, ...stallsOf(this.#monitors, IDLE_MS)];
+  }
+
+  #monitorUnready(): readonly string[] {
+    return this.#monitors === undefined ? [] : loneUnready("monitor", this.#monitors);
   }
 
   /**
@@ -379,11 +394,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
 
   /** @internal What has not stopped yet, for people: what a stop that is cut short abandons. */
   get unfinished(): readonly string[] {
-    const parts = [
-      ...[this.#rekeyers, this.#sources, this.#tasks, this.#monitors],
-      ...[this.#own, ...this.#variants],
-    ];
-    return parts.flatMap((part) => part?.unfinished ?? []);
+    return [...this.#groups, ...this.#models].flatMap(({ unfinished }) => unfinished);
   }
 
   /**
@@ -411,7 +422,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     await this.#eraser?.[Symbol.asyncDispose]();
     // The tasks first: the learner may still take what they commit.
     await Promise.all([this.#rekeyers?.stop(), this.#sources?.stop(), this.#tasks?.stop()]);
-    await Promise.all([this.#monitors, this.#own, ...this.#variants].map((part) => part?.stop()));
+    await Promise.all([this.#monitors, ...this.#models].map((part) => part?.stop()));
     clearInterval(this.#watch);
   }
 
@@ -431,10 +442,8 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#topicWatch.look(); // never rejects
       this.#complain();
     }
-    for (const group of [this.#tasks, this.#monitors, this.#rekeyers, this.#sources]) {
-      for (const [, worker] of group?.workers ?? []) worker.watch();
-    }
-    for (const model of [this.#own, ...this.#variants]) model.watch();
+    for (const { workers } of this.#groups) for (const [, worker] of workers) worker.watch();
+    for (const model of this.#models) model.watch();
     for (const [partition, meter] of this.#opener.meters) meter.report(`task ${partition}`);
   }
 
