@@ -86,7 +86,7 @@ interface Plan {
 }
 
 const LOOK_MS = 5000;
-/** Pause after a portion, in times that it took. */
+/** Pause after a portion, as a multiple of the time that it took. */
 const PAUSES = 4;
 
 const logger = getLogger(["meander", "log"]);
@@ -361,7 +361,7 @@ export class Eraser implements AsyncDisposable {
       });
       logger.warn(
         "generation {number}, which does not serve, knows users who are erased: it is dropped, and can be built " +
-          "wanted",
+          "again",
         { number },
       );
     }
