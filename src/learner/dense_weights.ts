@@ -65,7 +65,7 @@ export class DenseWeights {
   /**
    * Takes single weights over, with the optimisers' state.
    *
-   * @param places where each weight of the model was in `from`; −1 = it begins anew
+   * @param places where each weight of the model was in `from`; −1 = it starts from scratch
    * @param headPlaces the same of the wide part
    */
   carry(from: DenseWeights, places: Int32Array, headPlaces: Int32Array): void {

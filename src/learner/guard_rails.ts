@@ -114,7 +114,7 @@ export class GuardRails {
     this.#snapshots.erase(users, this.#learner);
   }
 
-  /** Gives the learner sound weights that may be published while its own may not. @returns puts its own back */
+  /** Gives the learner sound weights that may be published while its own may not. @returns a function that puts its own back */
   lend(): () => void {
     const own = this.#learner.encode();
     this.#snapshots.restore(this.#learner, this.guard.publishes ? "last" : "trusted");

@@ -64,7 +64,7 @@ export class Snapshots {
   /**
    * Makes sure that going back does not bring users back.
    *
-   * @param learner used to purge the snapshots if there are many users to remember; ends as it was
+   * @param learner used to purge the snapshots if there are many users to remember; unchanged afterwards
    */
   erase(users: readonly string[], learner: Learner): void {
     this.#erased.push(...users);
@@ -74,7 +74,7 @@ export class Snapshots {
   /**
    * Rewrites the snapshots without erased users, so nothing kept contains their ids.
    *
-   * @param learner used to rewrite them; ends as it was
+   * @param learner used to rewrite them; unchanged afterwards
    */
   purge(learner: Learner): void {
     if (this.#erased.length === 0) return;

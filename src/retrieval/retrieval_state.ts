@@ -1,5 +1,5 @@
 /**
- * What retrieval has learnt, kept durable as a snapshot at intervals and a journal of the signals since
+ * What retrieval has learnt, kept durably as a snapshot at intervals and a journal of the signals since
  * (`changelog.ts`).
  *
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit

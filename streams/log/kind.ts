@@ -44,7 +44,7 @@ export interface LogNeeds {
 export interface LogKind<Settings = LogSettings> {
   /** Its name, as `--log` takes it and {@linkcode Log.address} carries it. */
   readonly kind: string;
-  /** The section of the configuration that holds its options; `null` = they stand at the top. */
+  /** The section of the configuration that holds its options; `null` = they are at its top level. */
   readonly section: string | null;
   /** Its options in the configuration. */
   readonly options: Declared;

@@ -10,7 +10,7 @@ import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../src/values/reason.ts";
 import { LogError, type LogRecord } from "./log.ts";
 
-/** Where a record stands. */
+/** Where a record is. */
 export type RecordPlace = Pick<LogRecord, "topic" | "partition" | "offset">;
 
 /** What was left out, and why. */

@@ -111,6 +111,7 @@ export interface InspectionOptions {
 /** Those of {@linkcode COUNT_NAMES} that are counted while running. */
 const LOSSES = ["lost", "misplaced", "unlearnt", "uncounted"] as const satisfies readonly CountName[];
 type Lost = (typeof LOSSES)[number];
+const NO_REMEDY = "see docs/explanation/exactly-once.md, positions and identity";
 const NO_COUNTS = { lost: 0, misplaced: 0, forgotten: 0 };
 
 /** Inspects a deployment. */
@@ -325,10 +326,7 @@ async function positionProblems(
       }
     } catch (error) {
       if (!(error instanceof LogError) || error.code !== "topic-mismatch") throw error;
-      const [what = "", remedy = "see docs/explanation/exactly-once.md, positions and identity"] = error
-        .message.split(
-          "; ",
-        );
+      const [what = "", remedy = NO_REMEDY] = error.message.split("; ");
       problems.push({ what: `task ${partition} has stopped: ${what}`, remedy });
       if (now.partitions !== partitions) break; // the same of all
     }

@@ -1,5 +1,5 @@
 /**
- * Why a part of a service cannot work yet, or now, in words for people.
+ * Why a part of a service cannot work yet, or has stopped working, for people.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const SETTLED_MS = 3000;
 const LONGEST_MS = 60_000;
 const LOOK_MS = 50;
 
-/** A service, as far as others wait for it. */
+/** What of a service others wait for. */
 export interface Settling {
   /** Why it is not ready; empty when it is. */
   unready(): Promise<readonly string[]>;

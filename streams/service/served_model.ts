@@ -52,7 +52,7 @@ export class ServedModel {
   readonly #follower: Worker<FollowJob> | undefined;
 
   /**
-   * Begins to learn and to follow, as the roles say.
+   * Starts learning and following versions, depending on the roles.
    *
    * @param topics those of the deployment
    * @param variant the model, when it is not the deployment's own

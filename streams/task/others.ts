@@ -27,7 +27,7 @@ export const OTHERS = "others";
 
 /** Header of a task's own record: positions up to which it no longer names users whom others erased; see {@linkcode OTHERS}. */
 export const CLEARED = "cleared";
-/** Its value where nothing is learnt from others. */
+/** Value of {@linkcode CLEARED} where nothing is learnt from others. */
 export const NOTHING_SHARED = "none";
 
 /** Shortest time between snapshots that remove names, each of which costs 0.2 s. */

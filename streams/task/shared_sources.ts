@@ -11,7 +11,7 @@ import { splitLog } from "../log/split_log.ts";
 import type { Topics } from "../topics/topics.ts";
 
 /**
- * The log as the tasks of a generation have it.
+ * The log as the tasks of a generation see it.
  *
  * @param tasks how many there are, of a generation without topics. @default {as many as its states have partitions}
  * @throws LogError `topic-mismatch` when they are no multiple of the partitions of events

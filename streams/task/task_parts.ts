@@ -70,7 +70,7 @@ export interface TaskParts {
   readonly owned: AsyncDisposableStack;
 }
 
-/** How a task is made. */
+/** What a task is made of. */
 export interface TaskMaking {
   readonly options: TaskOptions;
   readonly serving: Serving;

@@ -225,7 +225,7 @@ export class Guard {
   }
 
   /**
-   * Reads what {@linkcode Guard.encode} wrote, in place of its own. Of an older format the windows begin again.
+   * Reads what {@linkcode Guard.encode} wrote, in place of its own. With an older format, the windows start empty.
    *
    * @throws SyntaxError when the bytes are not of a guard.
    */

@@ -311,7 +311,7 @@ export class KafkaReader {
   }
 }
 
-/** The id of a topic, where the broker can be asked by it. */
+/** The id of a topic; `null` if the broker fetches by name only. */
 async function topicId(broker: Broker, topic: string): Promise<string | null> {
   if ((broker.versions[FETCH]?.maxVersion ?? 0) < FETCH_BY_ID) return null;
   return (await identifyTopic(broker, topic)).id;

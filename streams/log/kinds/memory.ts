@@ -1,5 +1,5 @@
 /**
- * The log in memory as a kind, for commands that need none to stay.
+ * The log in memory as a kind, for commands whose records need not outlive them.
  *
  * @module
  */

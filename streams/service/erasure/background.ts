@@ -13,7 +13,7 @@ import type { Log, ReadResult } from "../../log/log.ts";
 export const PORTION = 500;
 const PORTION_BYTES = 256 << 10;
 
-/** Repeats work until it is disposed; a failure is logged, and tried again. */
+/** Repeats work until disposed; a failure is logged, and the work tried again. */
 export class Repeated implements AsyncDisposable {
   readonly #closing = new AbortController();
   #ended: Promise<void> | undefined;
@@ -23,7 +23,7 @@ export class Repeated implements AsyncDisposable {
     return this.#closing.signal;
   }
 
-  /** Starts, once. @param what is done, for the log */
+  /** Starts, once. @param what what the work does, for the log */
   start(work: () => Promise<unknown>, everyMs: number, what: string, logger: Logger): void {
     this.#ended ??= this.#run(work, everyMs, what, logger);
   }
@@ -56,7 +56,7 @@ export interface Portions {
   readonly to: number;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;
-  /** Pause after a portion, in times that it took. */
+  /** Pause after a portion, as a multiple of the time that it took. */
   readonly pauses: number;
   /** Ends the reading, without an error. */
   readonly signal: AbortSignal;

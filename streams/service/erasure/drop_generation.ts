@@ -12,7 +12,7 @@ import { generationsOf } from "../../topics/generations.ts";
 import { SERVING_KEY, servingGeneration } from "../../topics/serving.ts";
 import { DERIVED, generationTopics, rememberedTopic, type Topics } from "../../topics/topics.ts";
 
-/** Records that are dropped in one go. */
+/** Records dropped at a time. */
 const BATCH = 1000;
 
 /** Waits between two portions. */

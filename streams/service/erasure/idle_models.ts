@@ -34,7 +34,7 @@ export async function idleModels(
     if (models.includes(model)) continue;
     const topic = variantTopics(topics, model).parameters;
     const { start, end } = existing.has(topic) ? await log.bounds(topic, 0) : { start: 0, end: 0 };
-    // It comes with each checkpoint, and is cheaper to find.
+    // Written with each checkpoint, and cheaper to find.
     const position = await feederPosition(log, topics, writerOf(topics, model));
     const newest = position === null ? null : await newestOf(log, topics.checkpoints, 0, `${model}/0`);
     const hasCheckpoint = newest !== null && newest.value !== null;

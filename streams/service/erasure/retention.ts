@@ -33,7 +33,7 @@ export interface RetentionOptions {
   readonly clock: () => number;
 }
 
-/** What is kept, and for which deployment. */
+/** How long the records of a topic are kept, and from which offset on they are needed. */
 interface Rule {
   readonly topic: string;
   readonly keepMs: number;
@@ -43,7 +43,7 @@ interface Rule {
 const HOUR_MS = 3_600_000;
 /** Time between checks of the log. */
 const LOOK_MS = 60_000;
-/** Pause after a portion, in times that it took. */
+/** Pause after a portion, as a multiple of the time that it took. */
 const PAUSES = 9;
 
 const logger = getLogger(["meander", "log"]);

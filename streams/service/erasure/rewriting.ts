@@ -30,13 +30,12 @@ interface Named {
   readonly signals: number;
 }
 
-/** Checks on request. */
+/** Looks up how far erasures are. */
 export class Rewriting {
   readonly #deployment: Deployment;
   /** What names the user, once checkpoints had the erasure; by place. */
   readonly #named = new Map<string, Named>();
 
-  /** Of a deployment. */
   constructor(deployment: Deployment) {
     this.#deployment = deployment;
   }

@@ -12,8 +12,7 @@ const TIMEOUT_MS = 10_000;
 const TOO_MANY = 429;
 const SERVER_ERROR = 500;
 
-/**
- * Asks an endpoint. @param what is asked for, for messages @throws LoginError */
+/** Asks an endpoint. @param what what is asked for, for messages @throws LoginError */
 export async function askEndpoint(
   what: string,
   url: string,
