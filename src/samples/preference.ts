@@ -12,6 +12,13 @@ import { times } from "../values/times.ts";
 
 // H behaviours, newest first; K candidates; V values of a pair, A of a behaviour, B of a candidate
 
+/** Bits of a number in half precision: its sign, and its exponent, all 1 where it is not finite. */
+const SIGN = 0x8000;
+const EXPONENT = 0x7c00;
+/** Mantissas of single precision have more bits, exponents are larger by another number. */
+const MORE_BITS = 13;
+const MORE = 2 ** 112;
+
 /** One preference. */
 export interface Preference {
   /** Behaviours H. */
@@ -65,10 +72,20 @@ export function preferenceOf(list: PairList, names: PairNames, options: Preferen
   return { H, K, taken: K < list.K ? 0 : taken, names, values };
 }
 
-/** The list that a preference was made from, as far as the preference has it. */
+/** The list that a preference of finite values was made from, as far as the preference has it. */
 export function listOf({ H, K, names, values }: Preference): PairList {
+  const words = wordsOf(values);
   let at = 0;
-  const next = (size: number) => new Float32Array(values.subarray(at, at += size));
+  const next = (size: number) => {
+    const floats = new Float32Array(size), bits = new Uint32Array(floats.buffer);
+    // Several times as fast as reading halves.
+    for (let n = 0; n < size; n++) {
+      const word = words[at++]!;
+      bits[n] = (word & SIGN) << 16 | (word & ~SIGN) << MORE_BITS;
+      floats[n] = MORE * floats[n]!;
+    }
+    return floats;
+  };
   return {
     H,
     K,
@@ -77,6 +94,18 @@ export function listOf({ H, K, names, values }: Preference): PairList {
     candidates: next(K * names.candidates.length),
     scores: next(K),
   };
+}
+
+/** Whether all values are finite. */
+export function isFinite({ values }: Preference): boolean {
+  const words = wordsOf(values);
+  let most = 0;
+  for (let n = 0; n < words.length; n++) most = Math.max(most, words[n]! & EXPONENT);
+  return most < EXPONENT;
+}
+
+function wordsOf({ buffer, byteOffset, length }: Float16Array): Uint16Array {
+  return new Uint16Array(buffer, byteOffset, length);
 }
 
 /** Appends a preference without its names. */

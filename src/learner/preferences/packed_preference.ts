@@ -30,20 +30,24 @@ export function sizeOf({ ranges, bytes }: PackedPreference): number {
 }
 
 export function packed({ H, K, taken, names, values }: Preference): PackedPreference {
-  const ranges: number[] = [], bytes: number[] = [];
-  for (const { from, rows, columns } of columnsIn(names, H, K)) {
-    let [lo, hi] = [Infinity, -Infinity];
+  const all = columnsIn(names, H, K);
+  const ranges = new Float16Array(2 * all.length), bytes = new Uint8Array(values.length);
+  let size = 0;
+  for (let column = 0; column < all.length; column++) {
+    const { from, rows, columns } = all[column]!;
+    let lo = rows === 0 ? 0 : Infinity, hi = rows === 0 ? 0 : -Infinity;
     for (let row = 0, at = from; row < rows; row++, at += columns) {
       lo = Math.min(lo, values[at]!);
       hi = Math.max(hi, values[at]!);
     }
-    ranges.push(rows === 0 ? 0 : lo, rows === 0 ? 0 : hi);
+    ranges[2 * column] = lo;
+    ranges[2 * column + 1] = hi;
     if (!(hi > lo)) continue;
     for (let row = 0, at = from; row < rows; row++, at += columns) {
-      bytes.push(Math.round((values[at]! - lo) / (hi - lo) * 255));
+      bytes[size++] = Math.round((values[at]! - lo) / (hi - lo) * 255);
     }
   }
-  return { H, K, taken, ranges: Float16Array.from(ranges), bytes: Uint8Array.from(bytes) };
+  return { H, K, taken, ranges, bytes: bytes.slice(0, size) };
 }
 
 /** The preference, with the values that packing has rounded. */
@@ -51,12 +55,15 @@ export function unpacked({ H, K, taken, ranges, bytes }: PackedPreference, names
   const values = new Float16Array(
     K * H * names.pairs.length + H * names.behaviours.length + K * (names.candidates.length + 1),
   );
+  const all = columnsIn(names, H, K);
   let next = 0;
-  for (const [column, { from, rows, columns }] of columnsIn(names, H, K).entries()) {
-    const lo = ranges[2 * column]!, hi = ranges[2 * column + 1]!;
-    const step = (hi - lo) / 255;
-    for (let row = 0, at = from; row < rows; row++, at += columns) {
-      values[at] = step > 0 ? lo + step * bytes[next++]! : lo;
+  for (let column = 0; column < all.length; column++) {
+    const { from, rows, columns } = all[column]!;
+    const lo = ranges[2 * column]!, step = (ranges[2 * column + 1]! - lo) / 255;
+    if (step > 0) {
+      for (let row = 0, at = from; row < rows; row++, at += columns) values[at] = lo + step * bytes[next++]!;
+    } else {
+      for (let row = 0, at = from; row < rows; row++, at += columns) values[at] = lo;
     }
   }
   return { H, K, taken, names, values };

@@ -16,7 +16,13 @@ import { type PairNames, sameNames } from "../../nn/models/pair_head/pair_list.t
 import { Adam } from "../../nn/optimisers/adam.ts";
 import { count, natural, type OptionsOf, settle } from "../../options/option.ts";
 import { decodeNames, encodeNames } from "../../samples/pair_names.ts";
-import { decodePreference, encodePreference, listOf, type Preference } from "../../samples/preference.ts";
+import {
+  decodePreference,
+  encodePreference,
+  isFinite,
+  listOf,
+  type Preference,
+} from "../../samples/preference.ts";
 import { NumericScaler } from "../../features/numeric_scaler.ts";
 import { KeptPreferences } from "./kept_preferences.ts";
 import { times } from "../../values/times.ts";
@@ -108,7 +114,7 @@ export class PreferenceLearner {
    * Adds a preference; every 32 make a step. One with a value that is not finite is ignored: it would spoil all means.
    */
   add(preference: Preference): void {
-    if (!preference.values.every((value) => Number.isFinite(value))) return;
+    if (!isFinite(preference)) return;
     if (this.#learnt === null || !sameNames(this.#learnt.names, preference.names)) {
       this.#adopt(preference.names);
     }
@@ -159,7 +165,7 @@ export class PreferenceLearner {
   }
 
   #create(names: PairNames): Learnt {
-    const inputs = new PairInputs(names);
+    const inputs = new PairInputs(names, this.#kernels);
     const head = createPairHead(names, mulberry32(this.#seed), this.#kernels);
     const size = head.parameters.values.length;
     return {

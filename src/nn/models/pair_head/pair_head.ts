@@ -253,7 +253,9 @@ export class PairHead {
 
   /** df becomes the gradient before the ReLU whose result is f [m, n]. */
   #reluBackward(df: Float32Array, f: Float32Array, m: number, n: number): void {
-    for (let o = 0; o < m * n; o++) if (f[o] === 0) df[o] = 0;
+    // Without a branch, because which units are off is unpredictable. What is left of a 0 without its sign is 0.
+    const [bits, off] = [bitsOf(df, m * n), bitsOf(f, m * n)];
+    for (let o = 0; o < m * n; o++) bits[o] = bits[o]! & -Math.min(1, off[o]! << 1 >>> 0);
   }
 
   /** Matrices Glorot uniform, α falls with age, w is 1, and the rest is 0. */
@@ -268,4 +270,9 @@ export class PairHead {
     this.parameters.block("alpha").forEach((_, o, alpha) => alpha[o] = -AGE_DECAY * Math.floor(o / U));
     this.parameters.block("w")[0] = 1;
   }
+}
+
+/** The words of the first floats. */
+function bitsOf({ buffer, byteOffset }: Float32Array, length: number): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length);
 }
