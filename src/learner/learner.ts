@@ -71,6 +71,26 @@ const NO_BANK = new Uint8Array(0);
 /** Largest magnitude of a sound weight. Products of a few of this size are still finite in float32. */
 const LARGEST_WEIGHT = 1e6;
 
+/** Sums over the samples of a batch. Losses in nats. */
+interface Sums {
+  rows: number;
+  loss: number;
+  histories: number;
+  historyLoss: number;
+  aux: number;
+  /** Samples with an auxiliary loss. */
+  auxCount: number;
+  readonly judged: { rows: number; loss: number };
+  readonly nexts: NextItem[];
+}
+
+function emptySums(): Sums {
+  return {
+    ...{ rows: 0, loss: 0, histories: 0, historyLoss: 0, aux: 0, auxCount: 0 },
+    ...{ judged: { rows: 0, loss: 0 }, nexts: [] },
+  };
+}
+
 /** Gradients of the rows of a sample. */
 interface LearntRows {
   readonly gradients: InputGradients;
@@ -149,59 +169,12 @@ export class Learner {
   learn(samples: readonly Sample[]): LearnResult {
     this.#dense.clear();
     const standardisation = this.#scaler.freeze();
-    const judged = { rows: 0, loss: 0 };
-    let rows = 0;
-    let histories = 0;
-    let loss = 0;
-    let historyLoss = 0;
-    let aux = 0;
-    let auxCount = 0;
-    const nexts: NextItem[] = [];
-    for (const whole of samples) {
-      this.#tables.time = whole.time;
-      if (whole.preference !== undefined) {
-        this.#preferences.add(whole.preference);
-        continue;
-      }
-      if (whole.purpose === "judge") {
-        this.#served.judge(whole.rows, this.#logits(whole, standardisation), judged);
-        continue;
-      }
-      if (whole.next !== undefined) {
-        if (this.#bank !== null) {
-          nexts.push({ before: whole.history, item: whole.next, time: whole.time });
-        }
-        continue;
-      }
-      const sample = keepRows(whole, this.#served.negativeRate, this.#options.seed);
-      if (sample.rows.length === 0) {
-        const learnt = this.#learnHistory(sample);
-        if (learnt === null) continue;
-        histories++;
-        historyLoss += learnt.loss;
-        aux += learnt.aux;
-        auxCount++;
-        continue;
-      }
-      const { gradients, negatives } = this.#learnRows(sample, standardisation);
-      rows += sample.rows.length;
-      loss += gradients.loss;
-      if (whole.purpose !== "learn") this.#served.judge(sample.rows, gradients.logits, judged);
-      if (negatives.vectors.length > 0) {
-        aux += gradients.aux;
-        auxCount++;
-      }
-    }
+    const sums = emptySums();
+    for (const sample of samples) this.#add(sample, standardisation, sums);
+    const { rows, histories, loss, nexts, judged } = sums;
     const next = this.#bank?.learn(nexts, LARGEST_WEIGHT) ?? { loss: 0, isSound: true };
-    const usable = this.#step(rows + histories, loss + historyLoss) && next.isSound;
-    for (const sample of samples) {
-      if (sample.purpose === "judge") continue;
-      const { rows } = sample;
-      for (let row = 0; row < rows.length; row++) this.#scaler.update(rows.numericsOf(row));
-      // The history before a next item has no categories, which a negative needs.
-      if (sample.next === undefined) this.#reservoir.update(sample.history);
-      this.dataTime = Math.max(this.dataTime, sample.time);
-    }
+    const usable = this.#step(rows + histories, loss + sums.historyLoss) && next.isSound;
+    for (const sample of samples) this.#remember(sample);
     this.steps++;
     return {
       rows,
@@ -210,9 +183,54 @@ export class Learner {
       logLoss: judged.loss / Math.max(1, judged.rows),
       nexts: nexts.length,
       nextLoss: next.loss / Math.max(1, nexts.length),
-      aux: aux / Math.max(1, auxCount),
+      aux: sums.aux / Math.max(1, sums.auxCount),
       usable,
     };
+  }
+
+  /** Adds the gradients of a sample, or judges it. */
+  #add(sample: Sample, standardisation: Standardisation, sums: Sums): void {
+    this.#tables.time = sample.time;
+    if (sample.preference !== undefined) this.#preferences.add(sample.preference);
+    else if (sample.purpose === "judge") {
+      this.#served.judge(sample.rows, this.#logits(sample, standardisation), sums.judged);
+    } else if (sample.next !== undefined) {
+      if (this.#bank === null) return;
+      sums.nexts.push({ before: sample.history, item: sample.next, time: sample.time });
+    } else {
+      const kept = keepRows(sample, this.#served.negativeRate, this.#options.seed);
+      if (kept.rows.length === 0) this.#addHistory(kept, sums);
+      else this.#addRows(kept, standardisation, sums);
+    }
+  }
+
+  #addRows(sample: Sample, standardisation: Standardisation, sums: Sums): void {
+    const { gradients, negatives } = this.#learnRows(sample, standardisation);
+    sums.rows += sample.rows.length;
+    sums.loss += gradients.loss;
+    if (sample.purpose !== "learn") this.#served.judge(sample.rows, gradients.logits, sums.judged);
+    if (negatives.vectors.length === 0) return;
+    sums.aux += gradients.aux;
+    sums.auxCount++;
+  }
+
+  #addHistory(sample: Sample, sums: Sums): void {
+    const learnt = this.#learnHistory(sample);
+    if (learnt === null) return;
+    sums.histories++;
+    sums.historyLoss += learnt.loss;
+    sums.aux += learnt.aux;
+    sums.auxCount++;
+  }
+
+  /** What later batches need of a sample: the scale of its numbers, items for negatives, its time. */
+  #remember(sample: Sample): void {
+    const { purpose, rows, next, history, time } = sample;
+    if (purpose === "judge") return;
+    for (let row = 0; row < rows.length; row++) this.#scaler.update(rows.numericsOf(row));
+    // The history before a next item has no categories, which a negative needs.
+    if (next === undefined) this.#reservoir.update(history);
+    this.dataTime = Math.max(this.dataTime, time);
   }
 
   /** Bytes of all tables, including those of a bank. */
