@@ -68,6 +68,7 @@ export {
 
 // The topics of a deployment.
 export { topicNames, type Topics, topicSpecs } from "./streams/topics/topics.ts";
+export { RepeatFilter } from "./streams/topics/repeats.ts";
 
 // Files and topics of others onto them.
 export { Feeder, type FeederOptions } from "./streams/feeders/feeder.ts";

@@ -14,9 +14,10 @@ const WINDOW = 100_000;
  * Recognises outputs that were read before, among the newest `window` offsets of each input partition. A repeat comes
  * within a commit of its task, 1000 events by default.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { RepeatFilter } from "./repeats.ts";
+ * import { RepeatFilter } from "@meander/meander/log";
  *
  * const filter = new RepeatFilter();
  * const record = { topic: "recommendations", headers: { input: "0/17/0" } };
