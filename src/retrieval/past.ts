@@ -10,20 +10,21 @@ import type { UserState } from "../users/user_state.ts";
 import type { Returns } from "./signals/returns.ts";
 import { type Context, ContextBuffer } from "./signals/context.ts";
 
-/** Newest behaviours of a user that a request looks at. */
-const MAX_CONTEXT = 100;
+/** Most behaviours of a user, of those that are kept, that a request looks at: the newest ones. */
+const MAX_CONTEXT = 1000;
 
 /** Reads users' behaviours for requests. */
 export class Past {
   readonly #sequences: SequenceSlab;
   readonly #returns: Returns;
   /** Scratch. */
-  readonly #context = new ContextBuffer(MAX_CONTEXT);
+  readonly #context: ContextBuffer;
 
   /** Of the users with these behaviours. @param returns Whether their items may be recommended again */
   constructor(sequences: SequenceSlab, returns: Returns) {
     this.#sequences = sequences;
     this.#returns = returns;
+    this.#context = new ContextBuffer(Math.min(MAX_CONTEXT, sequences.capacity));
   }
 
   /** What a user did up to `time`, newest first; valid until the next call. */
