@@ -130,13 +130,13 @@ export interface Evaluation {
 }
 
 const Z95 = 1.959963984540054;
-/** Deviation of the mean weight from 1, in standard errors, above which support counts as missing. */
-const SUPPORT_ERRORS = 4;
+/** Deviation of the mean weight from 1, absolute and in standard errors, above which support counts as missing. */
+const SUPPORT_MISSING = 0.01, SUPPORT_ERRORS = 4;
 
 /** Tolerance of sums of probabilities. */
 const ROUNDING = 1e-9;
-/** Fewest effective units, and units with a reward: intervals over fewer cover less than stated. */
-const MIN_UNITS = 30, MIN_REWARDED = 10;
+/** Fewest effective units, and units that carry a spread: intervals over fewer cover less than stated. */
+const MIN_UNITS = 30, MIN_CARRIERS = 10;
 
 /** Columns of a unit's sums; Σ W_k and Σ W_k r_k of place k follow at PLACES + 2k. */
 const LISTS = 0;
@@ -256,6 +256,16 @@ class Table {
     return norm === 0 ? 0 : (sum / norm) ** 2;
   }
 
+  /**
+   * (Σd²)²/Σd⁴ over the deviations d of the units' weights of the last place from 1 per list: how many units the spread of
+   * the weights rests on. Infinity without any.
+   */
+  get weightCarriers(): number {
+    const deviation = (at: number) => this.#rows[at + this.#width - 2]! - this.#rows[at]!;
+    const fourth = this.#norm((at) => deviation(at) ** 2);
+    return fourth === 0 ? Infinity : (this.#norm(deviation) ** 2 / fourth) ** 2;
+  }
+
   /** Standard error of a mean per list, over units (delta method). */
   error(column: number): number {
     const value = this.total[column]! / this.total[LISTS]!;
@@ -369,17 +379,17 @@ function overlapOf(weights: readonly number[]): Overlap {
 
 function refusalsOfUnits(table: Table): string[] {
   const refusals: string[] = [];
-  const demand = (column: number, least: number, what: string) => {
-    const worth = table.effectiveUnits(column);
+  const demand = (worth: number, least: number, what: string) => {
     if (worth >= least) return;
     refusals.push(
-      `${what} are worth ${
+      `${what} worth ${
         worth.toFixed(1)
       } independent units of equal size, but intervals need ${least} or more`,
     );
   };
-  demand(LISTS, MIN_UNITS, "the lists");
-  demand(IPS, MIN_REWARDED, "the rewards of this policy");
+  demand(table.effectiveUnits(LISTS), MIN_UNITS, "the lists are");
+  demand(table.effectiveUnits(IPS), MIN_CARRIERS, "the rewards of this policy are");
+  demand(table.weightCarriers, MIN_CARRIERS, "the spread of the weights is");
   return refusals;
 }
 
@@ -395,7 +405,10 @@ function refusalsOf(
         `${Math.ceil(minEffective * lists)}; the largest weight is ${Number(maxWeight.toPrecision(3))}`,
     );
   }
-  if (clip === undefined && Math.abs(1 - meanWeight) > Math.max(0.05, SUPPORT_ERRORS * meanWeightError)) {
+  if (
+    clip === undefined &&
+    Math.abs(1 - meanWeight) > Math.max(SUPPORT_MISSING, SUPPORT_ERRORS * meanWeightError)
+  ) {
     const average = `the weights average ${meanWeight.toFixed(3)}, not 1, so`;
     refusals.push(
       meanWeight < 1

@@ -172,3 +172,44 @@ Deno.test("bernoulliThompson() ranks two arms as the Beta distributions do", () 
   assert.ok(Math.abs(table[1]![0]! - 2 / 3) < 4 * Math.sqrt(2 / 9 / 40_000));
   assert.ok(Math.abs(table[0]![0]! + table[0]![1]! - 1) < 1e-12);
 });
+
+Deno.test("evaluatePolicy() refuses, or holds the truth, where propensities are small or the log is of two policies", () => {
+  const rates = [0.05, 0.05, 0.3];
+  const target = (share: number) => [0.4, 0.6 - share, share];
+  const worlds: readonly [
+    name: string,
+    logged: (random: Random) => readonly number[],
+    target: readonly number[],
+  ][] = [
+    ["5 % logged", () => [0.5, 0.45, 0.05], target(0.2)],
+    ["0.1 % logged", () => [0.5, 0.499, 0.001], target(0.05)],
+    ["0.03 % logged", () => [0.5, 0.4997, 0.0003], target(0.05)],
+    ["20 % or 0.2 % logged", (random) => random() < 0.5 ? [0.5, 0.3, 0.2] : [0.5, 0.498, 0.002], target(0.2)],
+    [
+      "20 % in a twentieth of the log",
+      (random) => random() < 0.05 ? [0.5, 0.3, 0.2] : [0.5, 0.5, 0],
+      target(0.04),
+    ],
+  ];
+  for (const [name, logged, chances] of worlds) {
+    const truth = chances.reduce((sum, chance, a) => sum + chance * rates[a]!, 0);
+    let [held, given] = [0, 0];
+    for (let run = 0; run < 12; run++) {
+      const random = createRandom(run, 13);
+      const log = Array.from({ length: 2000 }, (_, n): LoggedList => {
+        const shares = logged(random);
+        const draw = random();
+        const a = draw < shares[0]! ? 0 : draw < shares[0]! + shares[1]! ? 1 : 2;
+        const reward = random() < rates[a]! ? 1 : 0;
+        const place = { target: chances[a]!, logged: shares[a]!, reward, predicted: 0.1, expected: 0.1 };
+        return { unit: `u${n >> 1}`, places: [place] };
+      });
+      for (const { normal } of evaluatePolicy(log, { resamples: 0 }).estimates) {
+        given++;
+        held += Number(normal.low <= truth && truth <= normal.high);
+      }
+    }
+    assert.ok(held >= 0.8 * given, `${name}: held ${held} of ${given}`);
+    assert.equal(given > 0, name === "5 % logged", `${name}: ${given} given`);
+  }
+});
