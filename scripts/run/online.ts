@@ -13,7 +13,12 @@ import { compareWith } from "../../streams/generations/agreement.ts";
 import { type Change, valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples } from "../../streams/generations/comparison.ts";
 import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
-import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../streams/generations/online.ts";
+import {
+  type OnlineOptions,
+  type OnlineResult,
+  rebuildOnline,
+} from "../../streams/generations/online/online.ts";
+import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -31,7 +36,7 @@ import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
 
 const PROGRESS_MS = 5000;
-/** Initial share of the serving thread for the last legs, while no request is late. */
+/** Share of the serving thread for comparing both and restoring, while requests wait. */
 const SERVING_SHARE = 0.5;
 /** Most events of a round, whose commit requests wait for; they come in between its reads. */
 const ROUND_EVENTS = 256;
@@ -192,21 +197,21 @@ async function buildOnline(
       task: { ...rebuild.task, nowMicros: () => Math.round(performance.now() * 1000) },
       roundEvents: ROUND_EVENTS,
       snapshots,
-      service: () => ({ delivery, surfaceTopics: config.surfaceTopics, ...outputs }),
     },
+    service: { delivery, surfaceTopics: config.surfaceTopics, ...outputs },
     succession,
     start,
-    thread: {
-      share,
-      permissions: workerPermissions(kind.capabilities, snapshots !== undefined),
-      onProgress: (figures) => progress.tell(figures, figures.version),
-    },
+    apart: (log, spec) =>
+      new ThreadedBuild(log, spec, () => succession.place.current, {
+        share,
+        permissions: workerPermissions(kind.capabilities, snapshots !== undefined),
+        onProgress: (figures) => progress.tell(figures, figures.version),
+      }),
     share: Math.min(share, SERVING_SHARE),
     lastLegMs: settle(HTTP_LIMITS, config.http).answerTimeoutMs / 2,
     signal,
     clock: now,
     now: Date.now,
-    onStep: (now, { learning }) => progress.tell(now, learning.version),
     async mayServe(gentle) {
       const comparison = await compareSamples(gentle, before, own);
       logger.info("{text}", { text: comparisonText(comparison, { serving, number }) });

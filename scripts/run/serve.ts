@@ -10,7 +10,7 @@ import { type Config, knownNames } from "../../streams/config/config.ts";
 import { checkServing } from "../../streams/generations/check_serving.ts";
 import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";
-import type { OnlineOptions } from "../../streams/generations/online.ts";
+import type { OnlineOptions } from "../../streams/generations/online/online.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { mayWork, Succession } from "../../streams/generations/succession.ts";
 import { Metrics } from "../../streams/http/metrics.ts";

@@ -155,6 +155,14 @@ export class UserMemory {
   }
 }
 
+/** Event time from which on the user must be in memory, since something of theirs may be due; `Infinity` = nothing is. */
+export function dueTime({ pending, parked, listed }: UserState): number {
+  let due = listed?.due?.time ?? Infinity;
+  for (const { deadline } of pending.values()) due = Math.min(due, deadline);
+  for (const { event } of parked) due = Math.min(due, event.time);
+  return due;
+}
+
 /** Whether the user has to stay in memory for a deadline. */
 export function isWaiting({ pending, parked, listed }: UserState): boolean {
   return pending.size + parked.length > 0 || listed !== null && listed.due !== null;

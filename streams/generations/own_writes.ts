@@ -16,14 +16,13 @@ import { layered } from "../log/metered_log.ts";
 const RECORD_BYTES = 100;
 const NO_HEADERS = {};
 
-/** Keeps what the writers of a log write, until it {@linkcode end}s. */
+/** Keeps what the writers of a log write. */
 export class OwnWrites {
   /** The log. A read of what is kept does not wait. */
   readonly log: Log;
   readonly #tails = new Map<string, Tail>();
   readonly #maxBytes: number;
   #bytes = 0;
-  #isOver = false;
 
   /**
    * @param topics to which only writers that are opened here write
@@ -39,7 +38,7 @@ export class OwnWrites {
           id,
           commit: async (commit) => {
             const offsets = await writer.commit(commit);
-            for (const [n, record] of this.#isOver ? [] : commit.records.entries()) {
+            for (const [n, record] of commit.records.entries()) {
               if (topics.has(record.topic)) this.#keep(record, offsets[n]!);
             }
             return offsets;
@@ -63,12 +62,6 @@ export class OwnWrites {
         if (tail !== undefined) tail.start = undefined;
       },
     });
-  }
-
-  /** From now on reads go to the log, since others may write. */
-  end(): void {
-    this.#isOver = true;
-    this.#tails.clear();
   }
 
   #keep(record: NewRecord, offset: number): void {

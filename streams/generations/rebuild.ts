@@ -27,16 +27,15 @@ import { Learning } from "../learning/learning.ts";
 import { LEARNING_OPTIONS } from "../learning/options.ts";
 import { type Log, LogError } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
-import type { ServiceOptions, WarmGeneration } from "../service/jobs/options.ts";
+import type { ServiceOptions } from "../service/jobs/options.ts";
 import { type LearnerSpec, makeModel, openLearning } from "../service/jobs/learner_job.ts";
 import { tasksLog } from "../task/shared_sources.ts";
 import { ownRecord } from "../task/inputs/inputs.ts";
 import { snapshotFolder } from "../service/task_opener.ts";
-import { Task, type TaskRuntime } from "../task/task.ts";
+import { Task } from "../task/task.ts";
 import { ROUND } from "../topics/delivery.ts";
 import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
-import { PinnedModels } from "../topics/pinned_models.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
 import { type Topics, topicSpecs } from "../topics/topics.ts";
 import { OwnWrites } from "./own_writes.ts";
@@ -91,16 +90,6 @@ export interface RebuildOptions {
   readonly roundEvents?: number | undefined;
   /** Yields the thread between two batches. @default {a turn} */
   readonly giveWay?: (() => Promise<unknown>) | undefined;
-  /**
-   * How its tasks run when they are to serve afterwards, in this thread.
-   *
-   * @default {they are only built}
-   */
-  readonly service?:
-    | ((
-      partition: number,
-    ) => Pick<TaskRuntime, "delivery" | "surfaceTopics" | "encodeLists" | "encodeSamples">)
-    | undefined;
 }
 
 /** How far a rebuild is. */
@@ -121,16 +110,12 @@ export class Rebuild implements AsyncDisposable {
   readonly #options: RebuildOptions;
   readonly #tasks: readonly Task[];
   readonly #remembered: readonly Carried[];
-  readonly #writes: OwnWrites;
+  readonly #subscriber: ParameterSubscriber;
   /** Rounds so far, of all tasks. */
   #rounds: number;
-  /** What a service takes over in addition to the tasks. */
-  readonly warm: Omit<WarmGeneration, "tasks">;
-  /** Where each task stops; nowhere, `Infinity`, once its tasks lead. */
-  readonly ends: number[];
+  /** Where each task stops. */
+  readonly #ends: number[];
   readonly #open: AsyncDisposableStack;
-  /** Its tasks, until a service takes them. */
-  readonly #own: AsyncDisposableStack;
   readonly #starts: readonly number[];
   /** Tasks that have an event, and those that have none before their end. */
   readonly #waiting = new Set<Task>();
@@ -146,37 +131,33 @@ export class Rebuild implements AsyncDisposable {
     parts: {
       readonly learning: Learning;
       readonly tasks: readonly Task[];
-      readonly warm: Omit<WarmGeneration, "tasks">;
+      readonly subscriber: ParameterSubscriber;
       readonly until: number[];
       readonly starts: readonly number[];
       readonly sharing: number;
       readonly remembered: readonly Carried[];
-      readonly writes: OwnWrites;
       readonly rounds: number;
     },
     open: AsyncDisposableStack,
-    own: AsyncDisposableStack,
   ) {
     this.#log = log;
     this.#options = options;
     this.learning = parts.learning;
     this.#tasks = parts.tasks;
-    this.warm = parts.warm;
-    this.ends = parts.until;
+    this.#subscriber = parts.subscriber;
+    this.#ends = parts.until;
     this.#starts = parts.starts;
     this.#sharing = parts.sharing;
     this.#remembered = parts.remembered;
-    this.#writes = parts.writes;
     this.#rounds = parts.rounds;
     this.#open = open;
-    this.#own = own;
     this.#others = parts.tasks.map(({ others }) => new Map(others.committed));
   }
 
   /** Creates the topics of the generation, or resumes an earlier build. */
   static async open(given: Log, options: RebuildOptions): Promise<Rebuild> {
-    const { spec, stateBytes, service, carries, remembers, snapshots, giveWay } = options;
-    const { topics, schema, learner } = spec;
+    const { spec, stateBytes, carries, remembers, snapshots, giveWay } = options;
+    const { topics, learner } = spec;
     const whole = await tasksLog(given, topics, options.until.length);
     await whole.createTopics(topicSpecs(topics, options.until.length));
     // Remembered events replace everything that the log has dropped, including since an end was noted.
@@ -188,16 +169,11 @@ export class Rebuild implements AsyncDisposable {
       ? { log: whole, carried: [] }
       : await rememberingLog(whole, remembering);
     const keptBytes = Math.min(KEPT_BYTES, (stateBytes ?? Infinity) / 8);
-    const writes = new OwnWrites(
-      read,
-      new Set([topics.samples, topics.signals, topics.parameters]),
-      keptBytes,
-    );
-    const { log } = writes;
+    const own = new Set([topics.samples, topics.signals, topics.parameters]);
+    const { log } = new OwnWrites(read, own, keptBytes);
     const bounded = boundedLog(log, topics.events, until);
-    await using open = new AsyncDisposableStack(), own = new AsyncDisposableStack();
-    const isHanded = until.length === 1 && carries === undefined && service === undefined;
-    const handover = isHanded ? new SampleHandover() : undefined;
+    await using open = new AsyncDisposableStack();
+    const handover = until.length === 1 && carries === undefined ? new SampleHandover() : undefined;
     const learns = new Learner(makeModel(spec), learner);
     const before = await carried(log, options);
     if (before !== null) learns.carry(before.learner);
@@ -208,10 +184,7 @@ export class Rebuild implements AsyncDisposable {
       await learning.goOnFrom(before);
       await before[Symbol.asyncDispose]();
     }
-    const make = (name?: string) =>
-      new ServingModel(makeModel(spec), schema, learnerSettings(learner).embeddingWidth, name);
-    const serving = make();
-    const pins = new PinnedModels(log, topics, (model, key) => model === spec.model ? make(key) : undefined);
+    const serving = servingModel(spec);
     const subscriber = new ParameterSubscriber(log, topics.parameters, serving);
     let rounds = carries === undefined ? await learning.drainRounds() : 0;
     await subscriber.update();
@@ -228,21 +201,18 @@ export class Rebuild implements AsyncDisposable {
         maxStateBytes,
         snapshot: snapshots &&
           { ...snapshots, folder: snapshotFolder(snapshots.folder, topics, partition) },
-        ...(service && { ...service(partition), pins }),
       };
-      const task = own.use(await Task.open(bounded, topics, partition, options.task, serving, runtime));
+      const task = open.use(await Task.open(bounded, topics, partition, options.task, serving, runtime));
       if (round > 0) task.buildRound = round; // a commit between rounds keeps it
       tasks.push(task);
       starts.push((await log.bounds(topics.events, partition)).start);
     }
-    const warm = { serving, subscriber, pins };
     const sharing = until.length / ((await given.identify(topics.events))?.partitions ?? until.length);
     return new Rebuild(
       log,
       options,
-      { learning, tasks, warm, until, starts, sharing, remembered, writes, rounds },
+      { learning, tasks, subscriber, until, starts, sharing, remembered, rounds },
       open.move(),
-      own.move(),
     );
   }
 
@@ -250,7 +220,7 @@ export class Rebuild implements AsyncDisposable {
   get progress(): RebuildProgress {
     let [done, of] = [0, 0];
     for (const [partition, task] of this.#tasks.entries()) {
-      const start = this.#starts[partition]!, end = this.ends[partition]!;
+      const start = this.#starts[partition]!, end = this.#ends[partition]!;
       done += Math.max(0, Math.min(task.next, end) - start);
       of += Math.max(0, end - start);
     }
@@ -264,23 +234,23 @@ export class Rebuild implements AsyncDisposable {
 
   /** Extends the build. @param until offsets of events up to which it is then built, by task */
   extend(until: readonly number[]): void {
-    for (const [partition, end] of until.entries()) this.ends[partition] = end;
+    for (const [partition, end] of until.entries()) this.#ends[partition] = end;
     this.#done.clear();
   }
 
   /**
    * Does a round. @returns whether there is more to do; if not, everything is committed
    *
-   * @param isLast whether a learner goes on elsewhere, so that its last checkpoint is good enough. @default {false}
+   * @param isShort whether the learner's last checkpoint is good enough at the end. @default {false}
    */
-  async step(isLast = false): Promise<boolean> {
+  async step(isShort = false): Promise<boolean> {
     const task = await this.#furthestBehind();
     const { spec, carries, roundEvents = ROUND_EVENTS } = this.#options;
     if (task === undefined) {
       for (const each of this.#tasks) await each.carryErased();
       if (this.#remembered.length > 0) await forgetRemembered(this.#log, this.#options.spec.topics);
       if (carries !== undefined) await this.learning.pass();
-      else if (!isLast && !await this.#isCheckpointed()) await this.learning.checkpoint();
+      else if (!isShort && !await this.#isCheckpointed()) await this.learning.checkpoint();
       return false;
     }
     await this.#learnOthers(task);
@@ -292,24 +262,18 @@ export class Rebuild implements AsyncDisposable {
     if (!complete) await task.commit(); // it has come to its end
     if (carries !== undefined) return true;
     await this.learning.drainRound();
-    await this.warm.subscriber.update();
+    await this.#subscriber.update();
     return true;
   }
 
-  /** Releases the learner and hands the tasks, which answer from now on, to a service. The build must be at its end. */
-  async lead(): Promise<Map<number, Task>> {
-    const tasks = new Map(this.#tasks.map((task) => [task.partition, task]));
-    for (const task of this.#tasks) task.lead();
-    this.ends.fill(Infinity);
-    this.#writes.end();
-    this.#own.move();
-    await this.#open.disposeAsync();
-    return tasks;
+  /** Copies the local snapshots of its tasks, as they are, to where those of a service are. @param to their folder */
+  async copySnapshots(to: string): Promise<void> {
+    const { topics } = this.#options.spec;
+    for (const task of this.#tasks) await task.copySnapshot(snapshotFolder(to, topics, task.partition));
   }
 
   /** Releases everything; work that is not committed is done again. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#own.disposeAsync();
     await this.#open.disposeAsync();
   }
 
@@ -330,7 +294,7 @@ export class Rebuild implements AsyncDisposable {
 
   /** Whether a task has an event before its end. @throws LogError `unreachable` when it has none, and is not there */
   async #hasEvent(task: Task): Promise<boolean> {
-    const end = this.ends[task.partition]!;
+    const end = this.#ends[task.partition]!;
     for (let reads = 1; !await task.hasEvent(); reads++) {
       if (task.next >= end) return false;
       if (reads === EMPTY_READS) {
@@ -369,6 +333,11 @@ export class Rebuild implements AsyncDisposable {
       }
     }
   }
+}
+
+/** A model of a learner's kind at version 0. */
+export function servingModel(spec: LearnerSpec, name?: string): ServingModel {
+  return new ServingModel(makeModel(spec), spec.schema, learnerSettings(spec.learner).embeddingWidth, name);
 }
 
 /** The learner whose weights a generation starts from; `null` = it has started, or starts from scratch. */

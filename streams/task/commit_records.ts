@@ -7,7 +7,7 @@
 import { encodeItem, itemKey } from "../../src/items/item_codec.ts";
 import { encodeTask, TASK_KEY } from "../../src/engine/task_codec.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
-import { isWaiting } from "../../src/users/user_memory.ts";
+import { dueTime } from "../../src/users/user_memory.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 import { BEFORE_EVENT } from "./catalogue_reader.ts";
@@ -18,7 +18,6 @@ import { INPUTS, PARTITIONS } from "./inputs/position.ts";
 import { LINEAGE, PENDING } from "./restoring/changelog_reader.ts";
 import { ROUND } from "../topics/delivery.ts";
 
-const WAITING = { [PENDING]: "1" };
 const NO_HEADERS = {};
 const NO_SIGNALS = new Uint8Array(0);
 
@@ -78,7 +77,9 @@ export function commitRecords(of: Uncommitted): CommitRecords {
   const users = outbox.erased.map((user) => record(topics.state, user, null));
   const statistics: NewRecord[] = [];
   for (const user of state.dirtyUsers) {
-    users.push(record(topics.state, user.id, state.record(user), isWaiting(user) ? WAITING : NO_HEADERS));
+    const due = dueTime(user);
+    const headers = due === Infinity ? NO_HEADERS : { [PENDING]: `${due}` };
+    users.push(record(topics.state, user.id, state.record(user), headers));
   }
   for (const item of state.dirtyItems) {
     statistics.push(record(topics.statistics, itemKey(item.id), encodeItem(item)));

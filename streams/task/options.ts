@@ -60,6 +60,8 @@ export interface TaskRuntime {
   readonly follows?: readonly Place[] | undefined;
   /** What was restored so far, of the same task and with the same options. @default {it is restored from its beginning} */
   readonly restore?: Restore | undefined;
+  /** Yields the thread during the restore. @default {it does not} */
+  readonly giveWay?: (() => Promise<unknown>) | undefined;
   /** Ends the restore: opening then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }

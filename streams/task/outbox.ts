@@ -43,8 +43,8 @@ export interface OutboxOptions {
   readonly partitions: number;
   /** Where rejections are counted. */
   readonly counters: Pick<TaskCounters, "rejected">;
-  /** Whether rejections and erasures of lists are on the log from an earlier run. @default {() => false} */
-  readonly isAnswered?: (() => boolean) | undefined;
+  /** Whether rejections and erasures of lists are on the log from an earlier run. @default {false} */
+  readonly isAnswered?: boolean | undefined;
   /** Endings of the topics to which answers of surfaces are copied. @default {none} */
   readonly surfaceTopics?: Readonly<Record<string, string>> | undefined;
   /** Encodes lists of users and copies on topics of surfaces. @default {as JSON} */
@@ -137,7 +137,7 @@ export class Outbox {
     if (all.every((of) => of.length === 0)) return;
     const { topics, partition, isAnswered } = this.#options;
     const { forgotten, lists, merges } = this.outputs;
-    const isWriting = !isAnswered?.();
+    const isWriting = !isAnswered;
     let index = 0;
     const number = () => `${partition}/${offset}/${index++}`;
     this.#sealAnswers(number, surface);
@@ -205,7 +205,7 @@ export class Outbox {
     const at = { topic, partition, offset };
     const rejection = rejectionOf(at, { ok: false, code, reason }, value ?? new Uint8Array(0));
     this.#options.counters.rejected++;
-    if (this.#options.isAnswered?.()) return;
+    if (this.#options.isAnswered) return;
     this.#rejected.push({
       topic: this.#options.topics.rejected,
       partition: this.#options.partition,

@@ -133,16 +133,9 @@ export class Task implements AsyncDisposable {
     return this.#parts.others;
   }
 
-  /**
-   * From now on the task answers requests, rejects, and writes lists by itself.
-   *
-   * @throws RangeError when something is not committed
-   */
-  lead(): void {
-    if (this.isDirty) throw new RangeError(`Cannot have task ${this.partition} lead: commit it before`);
-    this.#parts.followed.given = this.#parts.followed.erasures = null;
-    this.buildRound = undefined;
-    if (this.state.userLists !== null) this.state.userLists.isFollowing = false;
+  /** Copies the local snapshot, if there is one, as of the last commit. @param to a folder, which it replaces */
+  async copySnapshot(to: string): Promise<void> {
+    await this.#parts.store?.copy(to);
   }
 
   /** Whether events waited when it last looked. */
@@ -180,7 +173,7 @@ export class Task implements AsyncDisposable {
   async hasEvent(): Promise<boolean> {
     await this.#events.read({ maxRecords: READ_EVENTS });
     if (this.#events.first !== undefined) return true;
-    this.#lose();
+    await this.#lose();
     this.#events.passGap();
     if (this.next > this.#committed) await this.commit();
     return false;
@@ -193,7 +186,7 @@ export class Task implements AsyncDisposable {
     let events = 0;
     for (;;) {
       await waiting.read({ maxRecords: Math.min(limits.events - this.#roundEvents, READ_EVENTS) });
-      this.#lose();
+      await this.#lose();
       if (waiting.first === undefined) {
         waiting.passGap();
         return { events, complete: false };
@@ -263,7 +256,7 @@ export class Task implements AsyncDisposable {
       waitMs: Math.max(0, Math.min(waitMs, untilDue)),
       signal,
     });
-    this.#lose();
+    await this.#lose();
     if (this.#events.first !== undefined) this.#waitingSince = Math.min(this.#waitingSince, now());
     if (now() - this.#itemsReadAt < commitIntervalMs) return;
     await catalogue.read();
@@ -315,6 +308,7 @@ export class Task implements AsyncDisposable {
     if (last !== undefined) await given?.readTo(records[0]!.offset, last.offset);
     // Erasures whose events were gone when these were read are known by now.
     if (this.#events.hasMerge) await erasures?.follow();
+    await this.#parts.users.warmDue(this.#events.newestTime);
     await this.#parts.users.warm(this.#events.users);
   }
 
@@ -381,10 +375,11 @@ export class Task implements AsyncDisposable {
   }
 
   /** Counts and logs offsets that the log dropped before they were read. Stopping would not bring them back. */
-  #lose(): void {
+  async #lose(): Promise<void> {
     const lost = this.#events.takeLost();
     if (lost === undefined) return;
     const { from, to } = lost;
+    await this.#parts.users.warmAll();
     this.state.lose(to - from);
     logger.error(
       "task {partition} has lost {count} offsets of {place}, {from} to {last}: the log dropped them before they were " +
@@ -406,6 +401,7 @@ export class Task implements AsyncDisposable {
 
   /** Settles what is open at the end of a finite stream, and commits. */
   async flush(): Promise<void> {
+    await this.#parts.users.warmAll();
     this.state.flush(this.#outbox.outputs);
     this.#outbox.seal(this.next);
     await this.commit();

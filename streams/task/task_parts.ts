@@ -33,12 +33,12 @@ import { UserTable } from "./user_table.ts";
 /** Memory of users as objects, where the log has no index; others stay as bytes, a fraction of the size. */
 const OBJECT_BYTES = 64 << 20;
 
-/** What a task takes over from the generation that answers its events, as long as there is one. */
+/** What a task takes over from the generation that answers its events. */
 export interface Followed {
   /** The answers that requests were given; `null` = they are answered here. */
-  given: GivenLists | null;
+  readonly given: GivenLists | null;
   /** The users whom it erases; `null` = nobody, or every erasure is an event that is still there. */
-  erasures: CarriedErasures | null;
+  readonly erasures: CarriedErasures | null;
 }
 
 export interface TaskParts {
@@ -64,7 +64,7 @@ export interface TaskParts {
   readonly place: string;
   /** Number of partitions of the events. */
   readonly partitions: number;
-  /** The answers that requests were given before, until it leads. */
+  /** Of a build. */
   readonly followed: Followed;
   /** Disposed with it: the writer, the local snapshot, the hold on pinned versions, the reader of others. */
   readonly owned: AsyncDisposableStack;
@@ -84,10 +84,20 @@ export async function openRestore(
   partition: number,
   { options, serving, runtime }: TaskMaking,
 ): Promise<Restore> {
-  const { snapshot, meter = new RestoreMeter(), signal } = runtime;
+  const { snapshot, meter = new RestoreMeter(), giveWay, signal } = runtime;
   const partitions = await partitionsOf(log, topics, runtime);
   const makeState = () => new TaskState(options, serving, runtime.variants);
-  return await Restore.open({ log, topics, partition, partitions, makeState, snapshot, meter, signal });
+  return await Restore.open({
+    log,
+    topics,
+    partition,
+    partitions,
+    makeState,
+    snapshot,
+    meter,
+    giveWay,
+    signal,
+  });
 }
 
 async function partitionsOf(
@@ -123,7 +133,6 @@ export async function openParts(
   const erasures = new CarriedErasures(log, topics, partition, state.erased);
   // Otherwise it has those from before it began, and later ones are events that it reads.
   if (inputs.isNew || canErase(log)) await erasures.follow();
-  const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
   const shared = settle(RETRIEVAL_OPTIONS, options.retrieval).shared;
   const { othersTime: time = new TimeShare() } = runtime;
   const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
@@ -136,20 +145,21 @@ export async function openParts(
     given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
     erasures: runtime.isAnswered && canErase(log) ? erasures : null,
   };
-  const isAnswered = () => followed.given !== null;
-  const outbox = new Outbox({
+  const outbox: Outbox = new Outbox({
     log,
     topics,
     partition,
     partitions,
     counters,
     handover,
-    isAnswered,
+    isAnswered: runtime.isAnswered,
     surfaceTopics,
     encodeLists,
     encodeSamples,
   });
-  const users = new UserTable(state, restored.users, outbox, { log, topics, partition });
+  const users = new UserTable(state, restored, outbox, { log, topics, partition });
+  if (state.experiments.size > 0) await users.warmAll(); // their open impressions need versions
+  const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
   const { store, lineage: known } = restored;
   const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
   const lineage = known ?? crypto.randomUUID();

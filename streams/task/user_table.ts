@@ -40,22 +40,29 @@ export class UserTable implements UserReader {
   readonly #outbox: Pick<Outbox, "erased" | "isForgotten">;
 
   readonly #place: Pick<RestoreOptions, "log" | "topics" | "partition">;
+  /** Users who are only records, and the event time from which on each must be in memory. */
+  readonly #late: Map<string, number>;
+  /** The earliest of these times. */
+  #lateFrom: number;
 
   /**
    * The users of a state, and those that are in the index.
    *
+   * @param restored the index, and users who have to be loaded later
    * @param outbox tells who was forgotten
    * @param place where the records of the index are
    */
   constructor(
     state: TaskState,
-    index: UserIndex,
+    { users, late = new Map() }: { readonly users: UserIndex; readonly late?: ReadonlyMap<string, number> },
     outbox: Pick<Outbox, "erased" | "isForgotten">,
     place: Pick<RestoreOptions, "log" | "topics" | "partition">,
   ) {
     this.#place = place;
     this.#state = state;
-    this.#index = index;
+    this.#index = users;
+    this.#late = new Map(late);
+    this.#lateFrom = earliest(late);
     this.#outbox = outbox;
   }
 
@@ -100,6 +107,20 @@ export class UserTable implements UserReader {
     }
   }
 
+  /** Loads the users of whom something may be due by an event time. */
+  async warmDue(time: number): Promise<void> {
+    if (time < this.#lateFrom) return;
+    const due = [...this.#late].filter(([, from]) => from <= time).map(([id]) => id);
+    await this.warm(due);
+    for (const id of due) this.#late.delete(id);
+    this.#lateFrom = earliest(this.#late);
+  }
+
+  /** Loads all users for whom something waits. */
+  async warmAll(): Promise<void> {
+    await this.warmDue(Infinity);
+  }
+
   /** Notes the users' records of a commit. */
   note(records: readonly NewRecord[]): void {
     for (const { key, value, headers } of records) {
@@ -108,4 +129,10 @@ export class UserTable implements UserReader {
       else this.#index.put(key, value, headers?.[PENDING] !== undefined);
     }
   }
+}
+
+function earliest(late: ReadonlyMap<string, number>): number {
+  let earliest = Infinity;
+  for (const from of late.values()) earliest = Math.min(earliest, from);
+  return earliest;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { GentleLog } from "../../streams/generations/gentle_log.ts";
+import { GentleLog } from "../../streams/generations/online/gentle_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 
 Deno.test("GentleLog leaves the thread to others for as long as they want it, and to their share at most", async () => {

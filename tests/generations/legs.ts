@@ -93,7 +93,7 @@ export async function buildAtRest(copy: Log, log: Log, legs: readonly (readonly 
       }
     }
   }
-  const options: RebuildOptions = { ...await rebuildOptions(copy), until: legs[0]!, service: () => ({}) };
+  const options: RebuildOptions = { ...await rebuildOptions(copy), until: legs[0]! };
   await using rebuild = await Rebuild.open(copy, options);
   for (const [n, leg] of legs.entries()) {
     rebuild.extend(leg);
@@ -126,7 +126,7 @@ export async function builtWhole(log: Log, legs: readonly (readonly number[])[])
       await copy.append([{ topic: topics.recommendations, partition, key, value, time, headers: { input } }]);
     }
   }
-  const options: RebuildOptions = { ...await rebuildOptions(copy), until: counts[0]!, service: () => ({}) };
+  const options: RebuildOptions = { ...await rebuildOptions(copy), until: counts[0]! };
   await using rebuild = await Rebuild.open(copy, options);
   for (const [n, leg] of counts.entries()) {
     rebuild.extend(leg);

@@ -4,8 +4,15 @@
  * @module
  */
 
-import { type OnlineOptions, type OnlineResult, rebuildOnline } from "../../streams/generations/online.ts";
-import { boundedLog } from "../../streams/generations/rebuild.ts";
+import type { BuildSpec } from "../../streams/generations/online/build_messages.ts";
+import type { ApartBuild, LegOptions } from "../../streams/generations/online/legs.ts";
+import {
+  type OnlineOptions,
+  type OnlineResult,
+  rebuildOnline,
+} from "../../streams/generations/online/online.ts";
+import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
+import { boundedLog, Rebuild } from "../../streams/generations/rebuild.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
 import { mayWork, Succession } from "../../streams/generations/succession.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
@@ -19,6 +26,7 @@ import { tasksLog } from "../../streams/task/shared_sources.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
 import { generationTopics } from "../../streams/topics/topics.ts";
+import { setImmediate as turn } from "node:timers/promises";
 import { Crash } from "../replay/crashing_log.ts";
 import { OPTIONS } from "../service/deployment.ts";
 import { rebuildOptions, topics } from "./built.ts";
@@ -151,6 +159,36 @@ export interface MembersOptions {
   readonly onStep?: () => void;
 }
 
+/** Builds in this thread, where a log can crash or tell of what is done; a thread of its own does the same. */
+class BuildHere implements ApartBuild {
+  readonly #onStep: () => void;
+  readonly #begin: () => Promise<Rebuild>;
+  #rebuild: Promise<Rebuild> | undefined;
+
+  constructor(log: Log, spec: BuildSpec, onStep: () => void) {
+    this.#begin = () => Rebuild.open(log, spec);
+    this.#onStep = onStep;
+  }
+
+  async build(until: readonly number[], { isShort, signal }: LegOptions): Promise<void> {
+    const rebuild = await (this.#rebuild ??= this.#begin());
+    rebuild.extend(until);
+    for (let isOpen = true; isOpen;) {
+      signal.throwIfAborted();
+      isOpen = await rebuild.step(isShort);
+      this.#onStep();
+      await turn();
+    }
+  }
+
+  async copySnapshots(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const [opened] = await Promise.allSettled([this.#rebuild]);
+    if (opened.status === "fulfilled") await opened.value?.[Symbol.asyncDispose]();
+  }
+}
+
 /** A process of the deployment. */
 export class Member implements AsyncDisposable {
   readonly connection: Connection;
@@ -212,14 +250,20 @@ export class Member implements AsyncDisposable {
         ...{ number, blueprint, since: 0, isAdopted: false },
         until: (await generationsOf(log, topics)).get(number)?.until,
       },
-      rebuild: { ...rebuild, service: () => ({ delivery: this.#options.delivery }) },
+      rebuild,
+      service: { delivery: this.#options.delivery },
+      apart: (log, spec) => new BuildHere(log, spec, () => this.#options.onStep?.()),
       start: (warm, ends, generation) => begin(log, this.#options, { generation, ends, warm }),
       mayServe: () => Promise.resolve(true),
       ...{ share: 1, closeAgainMs: 50 },
       clock: () => performance.now(),
       now: () => 0,
-      onStep: () => this.#options.onStep?.(),
     };
+  }
+
+  /** Builds in a thread of its own. @param onProgress told now and then */
+  threaded(onProgress: () => void): OnlineOptions["apart"] {
+    return (log, spec) => new ThreadedBuild(log, spec, () => this.place.current, { share: 1, onProgress });
   }
 
   /** Builds a generation when it is its turn. */

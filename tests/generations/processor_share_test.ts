@@ -34,6 +34,6 @@ Deno.test({
     const told = await new Promise((resolve) => thread.onmessage = ({ data }) => resolve(data));
     thread.terminate();
     URL.revokeObjectURL(url);
-    assert.deepEqual([told, os.getPriority()], [Math.min(19, before + 10), before]);
+    assert.deepEqual([told, os.getPriority()], [Math.min(19, before + 5), before]);
   },
 });

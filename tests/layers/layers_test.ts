@@ -76,6 +76,7 @@ const LAYERS = [
   "streams/service/erasure",
   "streams/service",
   "streams/generations",
+  "streams/generations/online",
   "streams/report",
   "streams/evaluation",
   "streams/replay",

@@ -68,7 +68,11 @@ function createTable(wrap: (index: UserIndex) => UserIndex = (index) => index) {
   return {
     state,
     outbox,
-    table: new UserTable(state, wrap(index), outbox, { log: new MemoryLog(), topics, partition: 0 }),
+    table: new UserTable(state, { users: wrap(index) }, outbox, {
+      log: new MemoryLog(),
+      topics,
+      partition: 0,
+    }),
   };
 }
 

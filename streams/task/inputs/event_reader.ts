@@ -72,6 +72,16 @@ export class EventReader {
     return users;
   }
 
+  /** The newest event time of those that wait; −∞ without any. */
+  get newestTime(): number {
+    let newest = -Infinity;
+    for (let at = this.#at; at < this.#batch.length; at++) {
+      const { decoded } = this.#batch[at]!;
+      if (decoded.ok) newest = Math.max(newest, decoded.event.time);
+    }
+    return newest;
+  }
+
   /** Whether a waiting event hands something over to another user. */
   get hasMerge(): boolean {
     return this.#batch.some(({ decoded }, n) =>

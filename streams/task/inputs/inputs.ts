@@ -101,7 +101,11 @@ export class TaskInputs implements InputWatch {
     const { events, statistics } = topics;
     const now = identities.get("events");
     if (now === undefined) throw changeOf(events, { id: null, partitions }, null);
-    const own = await ownPosition(log, topics, partition);
+    const [own, committed, bounds] = await Promise.all([
+      ownPosition(log, topics, partition),
+      log.committed(group, events, partition),
+      log.bounds(events, partition),
+    ]);
     const { next, remark } = positionOf({
       topic: events,
       partition,
@@ -109,8 +113,8 @@ export class TaskInputs implements InputWatch {
       group,
       own,
       now,
-      committed: await log.committed(group, events, partition),
-      bounds: await log.bounds(events, partition),
+      committed,
+      bounds,
     });
     if (remark !== null) logger.warn("task {partition} {remark}", { partition, remark });
     const anew = new Set<InputTopic>();

@@ -16,7 +16,10 @@ import type { Topics } from "../../topics/topics.ts";
 import type { StateStoreOptions } from "../store/store_options.ts";
 import type { RestoreMeter } from "./restore_meter.ts";
 
-/** Header of a user's record that has open impressions: such a user must be in memory. */
+/**
+ * Header of a user's record for whom something waits: the event time from which on the user must be in memory; "1" in
+ * records of older releases.
+ */
 export const PENDING = "pending";
 
 /** Header of the task's record: the mark of the log that it is on, from the task's first commit on. */
@@ -36,6 +39,8 @@ export interface RestoreOptions {
   /** Where the local snapshot is; not used on logs that have an index of their own. */
   readonly snapshot?: StateStoreOptions | undefined;
   readonly meter: RestoreMeter;
+  /** Yields the thread now and then. @default {it does not} */
+  readonly giveWay?: (() => Promise<unknown>) | undefined;
   /** Ends it. */
   readonly signal?: AbortSignal | undefined;
 }

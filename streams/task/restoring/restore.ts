@@ -8,7 +8,8 @@
  * ```
  *
  * A restore may begin while another owner works, and follow it: then it is as far as that one but for what was committed
- * since, whatever had to be computed for it. It ends once the partition is fenced, so that neither changelog grows any
+ * since, whatever had to be computed for it. Users who change meanwhile are loaded when their task needs them: active
+ * ones change faster than they can be decoded. It ends once the partition is fenced, so that neither changelog grows any
  * more. Takes constant memory besides what it restores.
  *
  * @module
@@ -37,6 +38,8 @@ export interface Restored {
   readonly itemsApplied: number;
   /** See {@linkcode LINEAGE}; `null` on a log without a commit. */
   readonly lineage: string | null;
+  /** Users for whom something waits and who are not in memory, and the event time from which on each must be. */
+  readonly late: ReadonlyMap<string, number>;
 }
 
 /** A restore, until a task takes what it has restored. */
@@ -54,6 +57,8 @@ export class Restore implements AsyncDisposable {
   /** Offset of the newest record of the task, and its mark. */
   #task: number;
   #lineage: string | null;
+  /** Whether users have been loaded into the state. */
+  #isLoaded = false;
   #isTaken = false;
 
   private constructor(options: RestoreOptions, store: StateStore | null) {
@@ -108,6 +113,7 @@ export class Restore implements AsyncDisposable {
         store: this.#store,
         itemsApplied,
         lineage: this.#lineage,
+        late: this.#users.late,
       };
     });
   }
@@ -145,7 +151,8 @@ export class Restore implements AsyncDisposable {
     if (this.#statistics.settle()) return;
     this.#state = this.#options.makeState();
     this.#statistics = new RestoredStatistics(this.#options, this.#state);
-    this.#users.loadAgain();
+    this.#users.dropAll();
+    this.#isLoaded = false;
     if (this.#store === null) this.#next.statistics = 0;
     else this.#takeStore();
     await this.#readStatistics();
@@ -162,7 +169,9 @@ export class Restore implements AsyncDisposable {
       if (gathered >= GATHERED) await this.#keepUsers();
     }
     await this.#keepUsers();
+    if (this.#isLoaded) return;
     await this.#users.load(this.#state);
+    this.#isLoaded = true;
   }
 
   async #keepUsers(): Promise<void> {

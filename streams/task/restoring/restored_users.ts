@@ -13,26 +13,27 @@ import { decoding, isId, PENDING, type RestoreOptions, restoring } from "./chang
 
 /** Takes records of `state` into an index and a state. */
 export class RestoredUsers {
-  readonly #options: Pick<RestoreOptions, "log" | "topics" | "partition">;
+  readonly #options: Pick<RestoreOptions, "log" | "topics" | "partition" | "giveWay">;
   readonly #index: UserIndex;
   /** Whether records may come from a local snapshot, which may be to blame. */
   readonly #isRead: boolean;
-  readonly #waiting: Set<string>;
-  /** Those of them who have changed since they were loaded. */
-  readonly #due: Set<string>;
+  /** Users for whom something waits, and the event time from which on each must be in memory. */
+  readonly #waiting: Map<string, number>;
+  /** Those of them who are not. */
+  readonly #late: Map<string, number>;
   readonly #gathered = new Map<string, LogRecord>();
 
   /** @param waiting users of the index for whom something waits */
   constructor(
-    options: Pick<RestoreOptions, "log" | "topics" | "partition">,
+    options: Pick<RestoreOptions, "log" | "topics" | "partition" | "giveWay">,
     index: UserIndex,
     { waiting, isRead }: { readonly waiting: Iterable<string>; readonly isRead: boolean },
   ) {
     this.#options = options;
     this.#index = index;
     this.#isRead = isRead;
-    this.#waiting = new Set(waiting);
-    this.#due = new Set(this.#waiting);
+    this.#waiting = new Map(Array.from(waiting, (id) => [id, -Infinity]));
+    this.#late = new Map(this.#waiting);
   }
 
   /** Gathers a record of the log. @returns the number of those that wait for {@linkcode takeGathered} */
@@ -50,29 +51,33 @@ export class RestoredUsers {
   /** Takes the newest record of each user who was gathered into the index. */
   takeGathered(state: TaskState): void {
     for (const [id, { value, headers }] of this.#gathered) {
-      const waits = value !== null && headers[PENDING] !== undefined;
+      const due = value === null ? undefined : headers[PENDING];
       if (value === null) this.#index.delete(id);
-      else this.#index.put(id, value, waits);
-      if (waits) {
-        this.#waiting.add(id);
-        this.#due.add(id);
-      } else {
-        this.#waiting.delete(id);
-        this.#due.delete(id);
-        state.dropUser(id);
+      else this.#index.put(id, value, due !== undefined);
+      state.dropUser(id);
+      for (const users of [this.#waiting, this.#late]) {
+        if (due === undefined) users.delete(id);
+        else users.set(id, Number(due));
       }
     }
     this.#gathered.clear();
   }
 
-  /** Loads all users for whom something waits, with the next {@linkcode load}: for another state. */
-  loadAgain(): void {
-    for (const id of this.#waiting) this.#due.add(id);
+  /** Users for whom something waits and who are not loaded, and the event time from which on each must be. */
+  get late(): ReadonlyMap<string, number> {
+    return this.#late;
+  }
+
+  /** Notes that nobody is in memory. */
+  dropAll(): void {
+    for (const [id, due] of this.#waiting) this.#late.set(id, due);
   }
 
   /** Loads users for whom something waits. @throws LogError `corrupt`, or SyntaxError, when a record cannot be read */
   async load(state: TaskState): Promise<void> {
-    for (const id of this.#due) {
+    const { giveWay } = this.#options;
+    for (const id of this.#late.keys()) {
+      await giveWay?.();
       const found = this.#index.get(id);
       const record = found instanceof Promise ? await found : found;
       if (record === null) continue;
@@ -80,6 +85,6 @@ export class RestoredUsers {
       if (this.#isRead) decoding(this.#options, undefined, restoreUser);
       else await restoring(this.#options, id, restoreUser);
     }
-    this.#due.clear();
+    this.#late.clear();
   }
 }

@@ -250,6 +250,12 @@ export class StateStore implements UserIndex {
     await this.#begin(true);
   }
 
+  /** Copies it as it is. Nothing may be put into it meanwhile. @param to a folder that nobody uses, which it replaces */
+  async copy(to: string): Promise<void> {
+    await this.sync();
+    if (this.#failure === null) await this.#files.copy(to);
+  }
+
   /** Closes it and sets it aside: it is rebuilt from the log. */
   async setAside(reason: string): Promise<void> {
     this.#damaged = reason;

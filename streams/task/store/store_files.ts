@@ -188,6 +188,19 @@ export class StoreFiles {
     if (this.#handles.has(segment.id)) this.#emptied.push(segment); // otherwise there is no file
   }
 
+  /** Copies what is on disk. @param to a folder that nobody uses, which it replaces */
+  async copy(to: string): Promise<void> {
+    const half = `${to}.half`;
+    for (const folder of [half, to]) await removed(folder);
+    await Deno.mkdir(half, { recursive: true });
+    for (const { id, written } of this.store.segments.values()) {
+      const path = this.#path(id);
+      if (written > 0) await Deno.copyFile(path, half + path.slice(this.#folder.length));
+    }
+    await Deno.copyFile(`${this.#folder}/manifest`, `${half}/manifest`);
+    await Deno.rename(half, to);
+  }
+
   /** Renames the folder to `<folder>.aside`. Keeps the lock until it is closed. */
   async setAside(reason: string): Promise<void> {
     const folder = this.#folder;
@@ -197,9 +210,7 @@ export class StoreFiles {
       aside,
       reason,
     });
-    await Deno.remove(aside, { recursive: true }).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    await removed(aside);
     await Deno.rename(folder, aside);
     await Deno.utime(aside, new Date(), new Date());
   }
@@ -369,4 +380,10 @@ export class StoreFiles {
       await folder.close();
     }
   }
+}
+
+async function removed(folder: string): Promise<void> {
+  await Deno.remove(folder, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
 }

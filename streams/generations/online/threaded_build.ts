@@ -4,15 +4,16 @@
  * @module
  */
 
-import { isShared } from "../log/capabilities.ts";
-import { ignore } from "../log/ignore.ts";
-import type { Log, LogConnection } from "../log/log.ts";
-import { orAborted } from "../log/pause.ts";
-import { unpackError } from "../log/threads/port_calls.ts";
-import { connectLog } from "../log/threads/serve_log.ts";
-import { unreadable } from "../log/unreadable.ts";
-import { LATE_MS } from "../service/readiness.ts";
-import type { BuildFigures, BuildOrder, BuildReport, BuildSpec } from "./build_messages.ts";
+import { isShared } from "../../log/capabilities.ts";
+import { ignore } from "../../log/ignore.ts";
+import type { Log, LogConnection } from "../../log/log.ts";
+import { orAborted } from "../../log/pause.ts";
+import { unpackError } from "../../log/threads/port_calls.ts";
+import { connectLog } from "../../log/threads/serve_log.ts";
+import { unreadable } from "../../log/unreadable.ts";
+import { LATE_MS } from "../../service/readiness.ts";
+import type { BuildFigures, BuildOrder, BuildReport, BuildSpec, BuildWork } from "./build_messages.ts";
+import type { ApartBuild, LegOptions } from "./legs.ts";
 
 /** How the thread runs. */
 export interface ThreadedBuildOptions {
@@ -34,26 +35,41 @@ export interface BuildNeighbour {
 const PATIENCE_MS = 5000;
 const LOOK_MS = 20;
 
-/** Builds in a thread. Nothing else may run the generation until it is disposed. */
-export class ThreadedBuild implements AsyncDisposable {
+/**
+ * Builds in a thread. Nothing else may run the generation until its last leg is built, or it is disposed. It has local
+ * snapshots of its own beside those of the service, until then.
+ */
+export class ThreadedBuild implements ApartBuild {
   readonly #thread: Worker;
   readonly #connection: LogConnection | undefined;
   readonly #onProgress: ThreadedBuildOptions["onProgress"];
   readonly #ended = Promise.withResolvers<void>();
   readonly #watch: ReturnType<typeof setInterval>;
+  /** Folders of the snapshots of the service, and of its own. */
+  readonly #snapshots: { readonly service: string; readonly own: string } | undefined;
+  #haste = 1;
   #isOver = false;
-  #built = Promise.withResolvers<void>();
+  #isBuilt = false;
+  #done = Promise.withResolvers<void>();
 
   /** Begins, and builds nothing yet. @param neighbour rests while it is late */
   constructor(
     log: Log,
-    spec: BuildSpec,
+    given: BuildSpec,
     neighbour: () => BuildNeighbour,
     { share, permissions, onProgress }: ThreadedBuildOptions,
   ) {
     this.#onProgress = onProgress;
+    const { snapshots } = given;
+    const service = snapshots?.folder;
+    if (service !== undefined) this.#snapshots = { service, own: `${service}/build` };
+    const spec = {
+      ...given,
+      ...(this.#snapshots && { snapshots: { ...snapshots, folder: this.#snapshots.own } }),
+    };
     const late = new Int32Array(new SharedArrayBuffer(4));
-    const look = () => Atomics.store(late, 0, neighbour().waitedMs > LATE_MS ? 1 : 0);
+    const look = () =>
+      Atomics.store(late, 0, neighbour().waitedMs > LATE_MS * Math.min(this.#haste, 2) ? 1 : 0);
     this.#watch = setInterval(look, LOOK_MS);
     ignore(this.#ended.promise, "the next leg throws it");
     this.#thread = new Worker(new URL("./build_thread.ts", import.meta.url), {
@@ -74,11 +90,20 @@ export class ThreadedBuild implements AsyncDisposable {
     }
   }
 
-  /** Builds a leg. @throws what building throws, or the signal's reason */
-  async build(until: readonly number[], signal: AbortSignal): Promise<void> {
-    this.#built = Promise.withResolvers();
-    this.#order({ until });
-    await orAborted(Promise.race([this.#built.promise, this.#ended.promise]), signal);
+  async build(until: readonly number[], { signal, ...how }: LegOptions): Promise<void> {
+    this.#haste = how.haste;
+    await this.#do({ until, ...how }, signal);
+    this.#isBuilt = how.isLast;
+  }
+
+  async copySnapshots(): Promise<void> {
+    if (this.#snapshots !== undefined) await this.#do({ copyTo: this.#snapshots.service });
+  }
+
+  async #do(work: BuildWork, signal?: AbortSignal): Promise<void> {
+    this.#done = Promise.withResolvers();
+    this.#order(work);
+    await orAborted(Promise.race([this.#done.promise, this.#ended.promise]), signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,6 +116,11 @@ export class ThreadedBuild implements AsyncDisposable {
     clearInterval(this.#watch);
     this.#thread.terminate();
     await this.#connection?.[Symbol.asyncDispose]();
+    if (!this.#isBuilt || this.#snapshots === undefined) return;
+    await ignore(
+      Deno.remove(this.#snapshots.own, { recursive: true }),
+      "on a log with an index there are none",
+    );
   }
 
   #order(order: BuildOrder, transfer: Transferable[] = []): void {
@@ -99,7 +129,7 @@ export class ThreadedBuild implements AsyncDisposable {
 
   #hear(report: BuildReport): void {
     if ("progress" in report) this.#onProgress(report.progress);
-    else if ("built" in report) this.#built.resolve();
+    else if ("done" in report) this.#done.resolve();
     else if ("unreadable" in report) {
       const { place, reason, effect } = report.unreadable;
       unreadable.leaveOut(place, reason, effect);

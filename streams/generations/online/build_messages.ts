@@ -6,7 +6,9 @@
  *   { start, log, ... }    ──>    opens the log and the generation
  *                          <──    { progress }, now and then
  *   { until }              ──>    builds up to there
- *                          <──    { built: true }
+ *                          <──    { done: true }
+ *   { copyTo }             ──>    copies its snapshots
+ *                          <──    { done: true }
  *   { end: true }          ──>    ends
  *                          <──    { ended: null }, or { ended: error } at any time
  * ```
@@ -14,13 +16,23 @@
  * @module
  */
 
-import type { LeftOut } from "../log/unreadable.ts";
-import type { PortError } from "../log/threads/port_calls.ts";
-import type { ThreadLog } from "../service/jobs/thread_messages.ts";
-import type { RebuildOptions, RebuildProgress } from "./rebuild.ts";
+import type { LeftOut } from "../../log/unreadable.ts";
+import type { PortError } from "../../log/threads/port_calls.ts";
+import type { ThreadLog } from "../../service/jobs/thread_messages.ts";
+import type { RebuildOptions, RebuildProgress } from "../rebuild.ts";
 
 /** What is built; can be cloned. */
-export type BuildSpec = Omit<RebuildOptions, "service" | "giveWay">;
+export type BuildSpec = Omit<RebuildOptions, "giveWay">;
+
+/** What it does, one after the other. */
+export type BuildWork =
+  | {
+    readonly until: readonly number[];
+    readonly haste: number;
+    readonly isShort: boolean;
+    readonly isLast: boolean;
+  }
+  | { readonly copyTo: string };
 
 export type BuildOrder =
   | {
@@ -30,7 +42,7 @@ export type BuildOrder =
     /** Its element is 1 while the service is late. */
     readonly late: Int32Array<SharedArrayBuffer>;
   }
-  | { readonly until: readonly number[] }
+  | BuildWork
   | { readonly end: true };
 
 /** How far it is. */
@@ -42,6 +54,6 @@ export interface BuildFigures extends RebuildProgress {
 /** From the thread. */
 export type BuildReport =
   | { readonly progress: BuildFigures }
-  | { readonly built: true }
+  | { readonly done: true }
   | { readonly unreadable: LeftOut }
   | { readonly ended: PortError | null };

@@ -6,8 +6,8 @@
  * @module
  */
 
-import { layered } from "../log/metered_log.ts";
-import type { Log } from "../log/log.ts";
+import { layered } from "../../log/metered_log.ts";
+import type { Log } from "../../log/log.ts";
 
 /** Share of the time that the work takes while others are late. */
 const LATE_SHARE = 0.1;

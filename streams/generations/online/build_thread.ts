@@ -5,17 +5,17 @@
  */
 
 import { setImmediate as turn } from "node:timers/promises";
-import { openAt } from "../log/kinds/kinds.ts";
-import type { Log } from "../log/log.ts";
-import { pause } from "../log/pause.ts";
-import { packError } from "../log/threads/port_calls.ts";
-import { RemoteLog } from "../log/threads/remote_log.ts";
-import { unreadable } from "../log/unreadable.ts";
-import type { ThreadLog } from "../service/jobs/thread_messages.ts";
-import type { BuildOrder, BuildReport } from "./build_messages.ts";
-import { lowerPriority, measureSpent, restAfter } from "../service/jobs/processor_share.ts";
+import { openAt } from "../../log/kinds/kinds.ts";
+import type { Log } from "../../log/log.ts";
+import { pause } from "../../log/pause.ts";
+import { packError } from "../../log/threads/port_calls.ts";
+import { RemoteLog } from "../../log/threads/remote_log.ts";
+import { unreadable } from "../../log/unreadable.ts";
+import type { ThreadLog } from "../../service/jobs/thread_messages.ts";
+import type { BuildOrder, BuildReport, BuildWork } from "./build_messages.ts";
+import { lowerPriority, measureSpent, restAfter } from "../../service/jobs/processor_share.ts";
 import { GentleLog } from "./gentle_log.ts";
-import { Rebuild } from "./rebuild.ts";
+import { Rebuild } from "../rebuild.ts";
 
 /** The thread's side of its channel. */
 interface ThreadScope {
@@ -32,12 +32,12 @@ const RECORDS = 1000;
 
 const scope = self as unknown as ThreadScope; // the library types `self` as a window's
 const ending = new AbortController();
-let legs = Promise.withResolvers<readonly number[]>();
+let work = Promise.withResolvers<BuildWork>();
 
 scope.onmessage = ({ data }) => {
   if ("end" in data) ending.abort();
-  else if ("until" in data) legs.resolve(data.until);
-  else void live(data);
+  else if ("start" in data) void live(data);
+  else work.resolve(data);
 };
 
 async function live(
@@ -62,22 +62,27 @@ async function live(
     const giveWay = () => gentle.rest();
     await using rebuild = await Rebuild.open(gentle.log, { ...spec, giveWay });
     let told = -Infinity;
-    for (let until = await Promise.race([legs.promise, ended]); until !== null && !signal.aborted;) {
-      legs = Promise.withResolvers();
-      rebuild.extend(until);
-      for (let isOpen = true; isOpen && !signal.aborted;) {
-        const spent = measureSpent();
-        isOpen = await rebuild.step();
-        const now = performance.now();
-        if (!isOpen || now - told >= REPORT_MS) {
-          told = now;
-          report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
+    for (let next = await Promise.race([work.promise, ended]); next !== null && !signal.aborted;) {
+      work = Promise.withResolvers();
+      if ("copyTo" in next) await rebuild.copySnapshots(next.copyTo);
+      else {
+        const { until, haste, isShort, isLast } = next;
+        if (isLast) gentle.end();
+        rebuild.extend(until);
+        for (let isOpen = true; isOpen && !signal.aborted;) {
+          const spent = measureSpent();
+          isOpen = await rebuild.step(isShort);
+          const now = performance.now();
+          if (!isOpen || now - told >= REPORT_MS) {
+            told = now;
+            report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
+          }
+          if (!isLast) await pause(restAfter(spent(), Math.min(1, haste * share)), signal);
+          await turn(); // a log in memory never yields, so orders would not be heard
         }
-        await pause(restAfter(spent(), share), signal);
-        await turn(); // a log in memory never yields, so orders would not be heard
       }
-      if (!signal.aborted) report({ built: true });
-      until = await Promise.race([legs.promise, ended]);
+      if (!signal.aborted) report({ done: true });
+      next = await Promise.race([work.promise, ended]);
     }
     report({ ended: null });
   } catch (error) {

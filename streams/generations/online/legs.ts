@@ -1,0 +1,194 @@
+/**
+ * The legs of a build, each up to where the serving generation has committed by then: shorter and shorter ones, as events
+ * keep coming. Where a leg ends is noted before it begins, so that after a kill at any moment the same legs give the same
+ * bytes.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { ignore } from "../../log/ignore.ts";
+import type { Log } from "../../log/log.ts";
+import { pause } from "../../log/pause.ts";
+import type { Generation } from "../../topics/generations.ts";
+import { generationTopics, type Topics } from "../../topics/topics.ts";
+import { distance, goalFor, positionsOf } from "../positions.ts";
+import type { Notes } from "./notes.ts";
+
+/** A build that goes on apart from the service. */
+export interface ApartBuild extends AsyncDisposable {
+  /** Builds a leg. @throws what building throws, or the signal's reason */
+  build(until: readonly number[], how: LegOptions): Promise<void>;
+  /** Copies the local snapshots of its tasks to where those of the service are. */
+  copySnapshots(): Promise<void>;
+}
+
+/** How a leg is built. */
+export interface LegOptions {
+  /** Factor of its share of a processor; above 1, requests may be later before it rests for them. */
+  readonly haste: number;
+  /** Whether it is so short that it needs no checkpoint at its end. */
+  readonly isShort: boolean;
+  /** Whether requests wait for it: it rests no more. */
+  readonly isLast: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What is built, and how fast it has to be. */
+export interface LegsOptions {
+  /** Topics of the first generation. */
+  readonly topics: Topics;
+  /** Number of the generation that serves. */
+  readonly serving: number;
+  readonly generation: Generation;
+  /** Longest last leg, milliseconds. */
+  readonly mostMs: number;
+  readonly signal: AbortSignal;
+  /** A clock in milliseconds that never goes back. */
+  readonly clock: () => number;
+}
+
+/** Most events left for the last leg, if they get fewer. */
+const NEAR_EVENTS = 128;
+/** Events left when those who are to take over are opened. */
+const FEW_EVENTS = 1000;
+/** If a leg leaves more than this share of the previous one, legs get no shorter. */
+const SLOW = 0.5;
+/** Minimum number of events assumed for the duration of a leg. */
+const LEAST_EVENTS = 16;
+/** Legs that are too slow before it is said, and before it gives up; the first ones each double its share. */
+const SLOW_LEGS = 20;
+const MOST_SLOW_LEGS = 200;
+const LOOK_MS = 5;
+const IDLE_MS = 50;
+
+const logger = getLogger(["meander", "rebuild"]);
+
+/** Builds a generation until it has caught up. */
+export class Legs {
+  readonly #log: Log;
+  readonly #apart: ApartBuild;
+  readonly #notes: Notes;
+  readonly #options: LegsOptions;
+  #built: readonly number[] = [];
+  /** Time per event of the last leg, milliseconds. */
+  #eventMs = Infinity;
+  #haste = 1;
+
+  constructor(log: Log, apart: ApartBuild, notes: Notes, options: LegsOptions) {
+    this.#log = log;
+    this.#apart = apart;
+    this.#notes = notes;
+    this.#options = options;
+  }
+
+  /** Builds the first leg. @param until as it is noted */
+  async begin(until: readonly number[]): Promise<void> {
+    await this.#build(until);
+  }
+
+  /** Builds until few events are left, or legs get no shorter. */
+  async approach(): Promise<void> {
+    for (let left = Infinity;;) {
+      const { goal, events } = await this.#look();
+      if (events <= FEW_EVENTS || events > left * SLOW) return;
+      await this.#build(goal);
+      left = events;
+    }
+  }
+
+  /** Goes on while something else is done. @returns what that returns */
+  async beside<T>(work: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = work.finally(() => isOver = true);
+    ignore(over, "it is awaited below");
+    while (!isOver) {
+      const { goal, events } = await this.#look();
+      if (events > NEAR_EVENTS) await this.#build(goal);
+      else await Promise.race([over, pause(IDLE_MS, this.#options.signal)]);
+    }
+    return await over;
+  }
+
+  /**
+   * Builds until what is left is little, or gets no less, and requests can wait for it.
+   *
+   * @param follow has others follow each leg, which takes time in the last one, too
+   * @throws Error when that takes too long again and again
+   */
+  async catchUp(follow: () => Promise<void>): Promise<void> {
+    const { mostMs, clock } = this.#options;
+    let followMs = Infinity;
+    for (let left = Infinity, slow = 0;;) {
+      const { goal, events } = await this.#look();
+      const isShort = events <= NEAR_EVENTS || events > left * SLOW;
+      const lastMs = this.#eventMs * Math.max(events, LEAST_EVENTS) + followMs;
+      if (isShort && lastMs <= mostMs) return;
+      if (isShort && left < Infinity) this.#hurry(++slow, { lastMs, events });
+      if (events > 0 || this.#eventMs === Infinity) await this.#build(goal);
+      const begun = clock();
+      await follow();
+      followMs = clock() - begun;
+      left = events;
+    }
+  }
+
+  /** Builds the last leg, for which requests wait. */
+  async finish(): Promise<void> {
+    await this.#build(await goalOf(this.#log, this.#options), true);
+  }
+
+  #hurry(slow: number, { lastMs, events }: { readonly lastMs: number; readonly events: number }): void {
+    this.#haste = Math.min(this.#haste * 2, 1024);
+    if (slow % SLOW_LEGS > 0) return;
+    const what = `the last ${events} events alone take ${Math.round(lastMs)} ms, at most ` +
+      `${this.#options.mostMs} ms are allowed`;
+    if (slow < MOST_SLOW_LEGS) {
+      return logger.warn("cannot switch yet without failing requests: {what}", { what });
+    }
+    throw new Error(
+      `Cannot switch without failing requests: ${what}; build when fewer arrive, on more processors, or stop and run ` +
+        "deno task meander rebuild",
+    );
+  }
+
+  async #build(until: readonly number[], isLast = false): Promise<void> {
+    const { clock, signal } = this.#options;
+    const events = this.#built.length === 0 ? Infinity : distance(this.#built, until);
+    if (this.#built.length > 0) await this.#notes.until(until);
+    const begun = clock();
+    const isShort = isLast || events <= FEW_EVENTS;
+    await this.#apart.build(until, { haste: this.#haste, isShort, isLast, signal });
+    signal.throwIfAborted();
+    this.#built = until;
+    this.#eventMs = events === Infinity ? Infinity : (clock() - begun) / Math.max(events, LEAST_EVENTS);
+  }
+
+  async #look(): Promise<{ readonly goal: readonly number[]; readonly events: number }> {
+    this.#options.signal.throwIfAborted();
+    const goal = await goalOf(this.#log, this.#options);
+    return { goal, events: distance(this.#built, goal) };
+  }
+}
+
+/** Offsets that the serving generation has reached, by task of the new one. */
+export async function goalOf(
+  log: Log,
+  { topics, serving, generation: { blueprint }, signal }: Omit<LegsOptions, "mostMs" | "clock">,
+): Promise<readonly number[]> {
+  const positions = await positionsOf(log, generationTopics(topics, serving));
+  await untilReadable(log, topics.recommendations, signal); // the answers that were committed with them
+  return goalFor(positions, blueprint.partitions);
+}
+
+/** Waits until all that is written to a topic can be read: what is committed together can be read one after the other. */
+async function untilReadable(log: Log, topic: string, signal: AbortSignal): Promise<void> {
+  if (log.endsOf === undefined) return;
+  const { partitions = 0 } = await log.identify(topic) ?? {};
+  const places = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  const written = await log.endsOf(places, "written");
+  while (!(await log.endsOf(places, "readable")).every((end, place) => end >= written[place]!)) {
+    signal.throwIfAborted();
+    await pause(LOOK_MS, signal);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * The tasks of a generation that is built in another thread, as far as that one has committed, and its model: ready to
+ * answer once that one has stopped. They apply what it has computed, which takes a fraction of the time.
+ *
+ * @module
+ */
+
+import type { Log } from "../../log/log.ts";
+import type { WarmGeneration } from "../../service/jobs/options.ts";
+import type { LearnerSpec } from "../../service/jobs/learner_job.ts";
+import { snapshotFolder } from "../../service/task_opener.ts";
+import type { Restore } from "../../task/restoring/restore.ts";
+import { tasksLog } from "../../task/shared_sources.ts";
+import { Task, type TaskRuntime } from "../../task/task.ts";
+import { openRestore } from "../../task/task_parts.ts";
+import { ParameterSubscriber } from "../../topics/parameters.ts";
+import { PinnedModels } from "../../topics/pinned_models.ts";
+import { boundedLog, type RebuildOptions, servingModel } from "../rebuild.ts";
+
+/** What stands by. */
+export interface StandbyOptions extends Pick<RebuildOptions, "task" | "stateBytes" | "snapshots"> {
+  readonly spec: LearnerSpec;
+  /** Number of tasks. */
+  readonly tasks: number;
+  /** How they run when they answer. */
+  readonly service: Pick<TaskRuntime, "delivery" | "surfaceTopics" | "encodeLists" | "encodeSamples">;
+  /** Lets others have the thread in between. */
+  readonly giveWay: () => Promise<unknown>;
+}
+
+/** Tasks that follow their changelogs until they take over. */
+export class Standby implements AsyncDisposable {
+  /** What a service takes over in addition to the tasks. */
+  readonly warm: Omit<WarmGeneration, "tasks">;
+  /** Where each task stops, once it answers: nowhere, `Infinity`. */
+  readonly ends: number[];
+  readonly #log: Log;
+  readonly #options: StandbyOptions;
+  readonly #restores: { readonly runtime: TaskRuntime; readonly restore: Restore }[] = [];
+  readonly #open = new AsyncDisposableStack();
+
+  private constructor(log: Log, options: StandbyOptions) {
+    const { spec, tasks } = options;
+    const { topics, model } = spec;
+    const serving = servingModel(spec);
+    this.ends = new Array<number>(tasks).fill(Infinity);
+    this.#log = boundedLog(log, topics.events, this.ends);
+    this.#options = options;
+    this.warm = {
+      serving,
+      subscriber: new ParameterSubscriber(log, topics.parameters, serving),
+      pins: new PinnedModels(
+        log,
+        topics,
+        (name, key) => name === model ? servingModel(spec, key) : undefined,
+      ),
+    };
+  }
+
+  /** Restores the tasks as far as they are. */
+  static async open(log: Log, options: StandbyOptions): Promise<Standby> {
+    const { tasks, spec: { topics }, stateBytes, snapshots, service } = options;
+    const standby = new Standby(await tasksLog(log, topics, tasks), options);
+    await using open = new AsyncDisposableStack();
+    open.use(standby);
+    const { pins, serving } = standby.warm;
+    for (const partition of standby.ends.keys()) {
+      const runtime = {
+        ...service,
+        pins,
+        giveWay: options.giveWay,
+        maxStateBytes: stateBytes && stateBytes / tasks,
+        snapshot: snapshots &&
+          { ...snapshots, folder: snapshotFolder(snapshots.folder, topics, partition) },
+      };
+      const making = { options: options.task, serving, runtime };
+      const restore = standby.#open.use(await openRestore(standby.#log, topics, partition, making));
+      standby.#restores.push({ runtime, restore });
+    }
+    await standby.follow();
+    open.move();
+    return standby;
+  }
+
+  /** Applies what was committed since. */
+  async follow(): Promise<void> {
+    const { giveWay } = this.#options;
+    await this.warm.subscriber.update({ giveWay });
+    for (const { restore } of this.#restores) {
+      await restore.follow();
+      await giveWay();
+    }
+  }
+
+  /** Fences whoever has built it. @returns the tasks, which nobody has to dispose of but the caller */
+  async takeOver(): Promise<Map<number, Task>> {
+    const { spec: { topics }, task: options } = this.#options;
+    const { serving, subscriber } = this.warm;
+    await subscriber.update();
+    const opening = await Promise.allSettled(
+      this.#restores.map(({ runtime, restore }, partition) =>
+        Task.open(this.#log, topics, partition, options, serving, { ...runtime, restore })
+      ),
+    );
+    await using open = new AsyncDisposableStack();
+    const tasks = new Map<number, Task>();
+    for (const [partition, one] of opening.entries()) {
+      if (one.status === "fulfilled") tasks.set(partition, open.use(one.value));
+    }
+    for (const one of opening) if (one.status === "rejected") throw one.reason;
+    open.move();
+    return tasks;
+  }
+
+  /** Closes what no task has. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#open.disposeAsync();
+  }
+}
