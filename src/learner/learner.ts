@@ -72,23 +72,16 @@ const NO_BANK = new Uint8Array(0);
 const LARGEST_WEIGHT = 1e6;
 
 /** Sums over the samples of a batch. Losses in nats. */
-interface Sums {
-  rows: number;
-  loss: number;
-  histories: number;
-  historyLoss: number;
-  aux: number;
+class Sums {
+  rows = 0;
+  loss = 0;
+  histories = 0;
+  historyLoss = 0;
+  aux = 0;
   /** Samples with an auxiliary loss. */
-  auxCount: number;
-  readonly judged: { rows: number; loss: number };
-  readonly nexts: NextItem[];
-}
-
-function emptySums(): Sums {
-  return {
-    ...{ rows: 0, loss: 0, histories: 0, historyLoss: 0, aux: 0, auxCount: 0 },
-    ...{ judged: { rows: 0, loss: 0 }, nexts: [] },
-  };
+  auxCount = 0;
+  readonly judged = { rows: 0, loss: 0 };
+  readonly nexts: NextItem[] = [];
 }
 
 /** Gradients of the rows of a sample. */
@@ -169,7 +162,7 @@ export class Learner {
   learn(samples: readonly Sample[]): LearnResult {
     this.#dense.clear();
     const standardisation = this.#scaler.freeze();
-    const sums = emptySums();
+    const sums = new Sums();
     for (const sample of samples) this.#add(sample, standardisation, sums);
     const { rows, histories, loss, nexts, judged } = sums;
     const next = this.#bank?.learn(nexts, LARGEST_WEIGHT) ?? { loss: 0, isSound: true };

@@ -251,46 +251,61 @@ export class Guard {
   }
 
   #decide(version: number): GuardAction {
-    const { windowRows, patienceRows } = this.#options;
-    const full = rowsOf(this.#recent) >= windowRows;
     switch (this.#health) {
-      case "healthy": {
-        const broken = this.#brokenNow();
-        if (broken === null) return "publish";
-        this.#become("suspect", broken, version);
-        this.#held = 0;
-        return "hold";
-      }
-      case "suspect": {
-        if (this.#held < windowRows / 4) return "hold";
-        const lasting = this.#broken(newest(this.#recent, this.#held));
-        if (lasting !== null) return this.#giveUp(lasting, version);
-        if (this.#held < windowRows) return "hold";
-        // The dip is over, but what was learnt during it may be wrong.
-        if (this.#worse()) return this.#giveUp("entropy", version);
-        this.#become("healthy", "in band", version);
-        return "publish";
-      }
-      case "rolled back": {
-        if (!full) return "hold";
-        // The burden of proof is reversed now: no allowance for chance.
-        if (this.#broken(this.#recent, 0) === null) {
-          const action = this.#worse() ? "restart" : "adopt";
-          this.#resume("in band", version);
-          return action;
-        }
-        if (this.#held < patienceRows || this.#worse()) return "hold";
-        this.#reference = [];
-        this.#resume("patience", version);
-        return "adopt";
-      }
-      case "recovering": {
-        const broken = this.#brokenNow();
-        if (broken !== null) return this.#giveUp(broken, version);
-        if (full) this.#become("healthy", "in band", version);
-        return "publish";
-      }
+      case "healthy":
+        return this.#whileHealthy(version);
+      case "suspect":
+        return this.#whileSuspect(version);
+      case "rolled back":
+        return this.#whileRolledBack(version);
+      case "recovering":
+        return this.#whileRecovering(version);
     }
+  }
+
+  #whileHealthy(version: number): GuardAction {
+    const broken = this.#brokenNow();
+    if (broken === null) return "publish";
+    this.#become("suspect", broken, version);
+    this.#held = 0;
+    return "hold";
+  }
+
+  #whileSuspect(version: number): GuardAction {
+    const { windowRows } = this.#options;
+    if (this.#held < windowRows / 4) return "hold";
+    const lasting = this.#broken(newest(this.#recent, this.#held));
+    if (lasting !== null) return this.#giveUp(lasting, version);
+    if (this.#held < windowRows) return "hold";
+    // The dip is over, but what was learnt during it may be wrong.
+    if (this.#worse()) return this.#giveUp("entropy", version);
+    this.#become("healthy", "in band", version);
+    return "publish";
+  }
+
+  /** The burden of proof is reversed: no allowance for chance. */
+  #whileRolledBack(version: number): GuardAction {
+    if (!this.#isFull) return "hold";
+    if (this.#broken(this.#recent, 0) === null) {
+      const action = this.#worse() ? "restart" : "adopt";
+      this.#resume("in band", version);
+      return action;
+    }
+    if (this.#held < this.#options.patienceRows || this.#worse()) return "hold";
+    this.#reference = [];
+    this.#resume("patience", version);
+    return "adopt";
+  }
+
+  #whileRecovering(version: number): GuardAction {
+    const broken = this.#brokenNow();
+    if (broken !== null) return this.#giveUp(broken, version);
+    if (this.#isFull) this.#become("healthy", "in band", version);
+    return "publish";
+  }
+
+  get #isFull(): boolean {
+    return rowsOf(this.#recent) >= this.#options.windowRows;
   }
 
   #giveUp(reason: HealthChange["reason"], version: number): GuardAction {
