@@ -160,15 +160,11 @@ export class SignalJournal {
   /** Appends a signal. @param idOf The id of an item. */
   add(signal: Signal, idOf: (item: number) => string): void {
     const { user, item, time, liked, wanted, context, step, detail } = signal;
-    let ring = this.#newest.get(user);
-    const goesOn = ring !== undefined && ring.equals(context, detail !== undefined);
+    const known = this.#newest.get(user);
+    const goesOn = known !== undefined && known.equals(context, detail !== undefined);
     const isGraded = !goesOn && detail !== undefined && hasGrades(context);
     this.#isDetailed ||= detail !== undefined;
-    if (ring === undefined) {
-      ring = this.#rings.pop() ?? new Ring();
-      ring.user = this.#strings.index(user);
-      this.#newest.set(user, ring);
-    }
+    const ring = known ?? this.#begin(user);
     const body = this.#body;
     const kinds = (liked ? LIKED : 0) | (wanted ? 0 : ASIDE) | (detail === undefined ? 0 : DETAILED) |
       (isGraded ? GRADED_CONTEXT : 0);
@@ -179,19 +175,36 @@ export class SignalJournal {
       body.f32(detail.strength).uint(detail.category === null ? 0 : 1 + this.#strings.index(detail.category));
     }
     if (!goesOn) {
-      body.uint(context.size);
-      let newer = time;
-      for (let x = 0; x < context.size; x++) {
-        body.uint(2 * this.#numberOf(context.items[x]!, idOf) + context.liked[x]!);
-        body.int(newer - context.times[x]!);
-        newer = context.times[x]!;
-        if (isGraded) body.f32(context.strengths[x]!);
-      }
+      this.#writeContext(context, time, isGraded, idOf);
       ring.set(context);
     }
     ring.push(item, time, liked ? 1 : 0, detail?.strength ?? gradeOf(liked));
     this.#time = time;
     this.#entries++;
+  }
+
+  /** The ring of a user who has none yet. */
+  #begin(user: string): Ring {
+    const ring = this.#rings.pop() ?? new Ring();
+    ring.user = this.#strings.index(user);
+    this.#newest.set(user, ring);
+    return ring;
+  }
+
+  #writeContext(
+    context: Signal["context"],
+    time: number,
+    isGraded: boolean,
+    idOf: (item: number) => string,
+  ): void {
+    const body = this.#body.uint(context.size);
+    let newer = time;
+    for (let x = 0; x < context.size; x++) {
+      body.uint(2 * this.#numberOf(context.items[x]!, idOf) + context.liked[x]!);
+      body.int(newer - context.times[x]!);
+      newer = context.times[x]!;
+      if (isGraded) body.f32(context.strengths[x]!);
+    }
   }
 
   /** Appends the erasure of a user. */
