@@ -147,6 +147,16 @@ export class Cursor {
     const isGap = gap !== undefined && gap.from <= from;
     // A read that reaches a gap ends before it, so the next one begins with it.
     const until = gap === undefined || isGap ? Infinity : gap.from;
+    const records = this.#collect(maxRecords, maxBytes, until);
+    const behind = this.isEmpty ? this.position : (records.at(-1)?.offset ?? from - 1) + 1;
+    this.#start = isGap ? Math.max(behind, gap.to) : Math.min(behind, until);
+    this.#forget();
+    const result = { records, next: this.#start };
+    return isGap ? { ...result, dropped: gap.to - from } : result;
+  }
+
+  /** The next records below an offset. */
+  #collect(maxRecords: number, maxBytes: number, until: number): LogRecord[] {
     const records: LogRecord[] = [];
     let bytes = 0;
     // One record at least, however few bytes are wanted: a read makes progress.
@@ -162,11 +172,7 @@ export class Cursor {
       }
       if (this.#index >= chunk.records.length) [this.#chunk, this.#index] = [this.#chunk + 1, 0];
     }
-    const behind = this.isEmpty ? this.position : (records.at(-1)?.offset ?? from - 1) + 1;
-    this.#start = isGap ? Math.max(behind, gap.to) : Math.min(behind, until);
-    this.#forget();
-    const result = { records, next: this.#start };
-    return isGap ? { ...result, dropped: gap.to - from } : result;
+    return records;
   }
 
   /** Calls every listener. */

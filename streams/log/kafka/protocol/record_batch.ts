@@ -123,11 +123,9 @@ export async function decodeBatches(
   aborted: readonly AbortedTransaction[],
 ): Promise<DecodedBatches> {
   const reader = new WireReader(bytes);
-  const begun = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
-  const open = new Set<number>();
+  const transactions = new AbortedTransactions(aborted);
   const records: LogRecord[] = [];
   let next = from;
-  let seen = 0;
   while (reader.left > 12) {
     const baseOffset = reader.int64();
     const length = reader.int32();
@@ -135,15 +133,7 @@ export async function decodeBatches(
     try {
       const batch = new WireReader(bytes.subarray(reader.position, reader.position + Math.max(0, length)));
       const head = readHead(batch, baseOffset);
-      for (; (begun[seen]?.firstOffset ?? Infinity) <= head.lastOffset; seen++) {
-        open.add(begun[seen]?.producerId ?? -1);
-      }
-      if (head.attributes & CONTROL) {
-        // Compaction may leave an empty batch of a dropped marker.
-        if (head.count > 0 && isAbort(batch)) open.delete(head.producerId);
-      } else if (
-        head.lastOffset >= from && !((head.attributes & TRANSACTIONAL) && open.has(head.producerId))
-      ) {
+      if (transactions.isCommitted(head, batch) && head.lastOffset >= from) {
         for (const record of await decodeRecords(batch, head, topic, partition)) {
           if (record.offset >= from) records.push(record);
         }
@@ -159,6 +149,31 @@ export async function decodeBatches(
     throw corruptBatch(`${topic}/${partition}@${from}`, cause);
   }
   return { records, next };
+}
+
+/** The aborted transactions of a fetch, followed from batch to batch. */
+class AbortedTransactions {
+  readonly #begun: readonly AbortedTransaction[];
+  #seen = 0;
+  /** Producers whose transaction has begun, and is going to be aborted. */
+  readonly #open = new Set<number>();
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.#begun = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  }
+
+  /** Whether the next batch has records that count; markers have none. */
+  isCommitted({ attributes, count, lastOffset, producerId }: BatchHead, batch: WireReader): boolean {
+    for (; (this.#begun[this.#seen]?.firstOffset ?? Infinity) <= lastOffset; this.#seen++) {
+      this.#open.add(this.#begun[this.#seen]?.producerId ?? -1);
+    }
+    if ((attributes & CONTROL) === 0) {
+      return (attributes & TRANSACTIONAL) === 0 || !this.#open.has(producerId);
+    }
+    // Compaction may leave an empty batch of a dropped marker.
+    if (count > 0 && isAbort(batch)) this.#open.delete(producerId);
+    return false;
+  }
 }
 
 interface BatchHead {
