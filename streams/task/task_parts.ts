@@ -115,54 +115,37 @@ export async function openParts(
   partition: number,
   { options, serving, runtime }: TaskMaking,
 ): Promise<TaskParts> {
+  const { isAnswered = false, handover, surfaceTopics, encodeLists, encodeSamples } = runtime;
+  const { delivery = DELIVERY.value, othersTime: time = new TimeShare() } = runtime;
   const group = tasksGroup(topics);
   await using opened = new AsyncDisposableStack();
-  const writer = opened.use(
-    await log.writer(`${group}-${partition}`, [
-      { topic: topics.statistics, partition },
-      { topic: topics.state, partition },
-      ...runtime.follows ?? [],
-    ]),
-  );
+  const owned = [topics.statistics, topics.state].map((topic) => ({ topic, partition }));
+  const writer = opened.use(await log.writer(`${group}-${partition}`, [...owned, ...runtime.follows ?? []]));
   const partitions = await partitionsOf(log, topics, runtime);
   const inputs = await TaskInputs.open(log, topics, { partition, partitions, group });
   const restore = runtime.restore ?? await openRestore(log, topics, partition, { options, serving, runtime });
-  const { state, ...restored } = await restore.end();
-  opened.defer(async () => await restored.store?.close());
-  if (runtime.isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
+  const { state, store, ...restored } = await restore.end();
+  opened.defer(async () => await store?.close());
+  if (isAnswered && state.userLists !== null) state.userLists.isFollowing = true;
   const erasures = new CarriedErasures(log, topics, partition, state.erased);
   // Otherwise it has those from before it began, and later ones are events that it reads.
   if (inputs.isNew || canErase(log)) await erasures.follow();
   const shared = settle(RETRIEVAL_OPTIONS, options.retrieval).shared;
-  const { othersTime: time = new TimeShare() } = runtime;
   const sharing = { partition, partitions, shared, time, anew: inputs.anew.has("signals") };
   const others = opened.use(await Others.open(log, topics.signals, state, sharing));
-  const { delivery = DELIVERY.value } = runtime;
   const repeatsUntil = delivery === "at-least-once" ? (await log.bounds(topics.events, partition)).end : 0;
   const { counters } = state;
-  const { handover, surfaceTopics, encodeLists, encodeSamples } = runtime;
   const followed: Followed = {
-    given: runtime.isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
-    erasures: runtime.isAnswered && canErase(log) ? erasures : null,
+    given: isAnswered ? new GivenLists(log, topics.recommendations, partition) : null,
+    erasures: isAnswered && canErase(log) ? erasures : null,
   };
-  const outbox: Outbox = new Outbox({
-    log,
-    topics,
-    partition,
-    partitions,
-    counters,
-    handover,
-    isAnswered: runtime.isAnswered,
-    surfaceTopics,
-    encodeLists,
-    encodeSamples,
-  });
+  const outputs = { counters, handover, isAnswered, surfaceTopics, encodeLists, encodeSamples };
+  const outbox = new Outbox({ log, topics, partition, partitions, ...outputs });
   const users = new UserTable(state, restored, outbox, { log, topics, partition });
   if (state.experiments.size > 0) await users.warmAll(); // their open impressions need versions
   const experiments = opened.use(await TaskExperiments.open(state, partition, runtime.pins));
-  const { store, lineage: known } = restored;
+  const lineage = restored.lineage ?? crypto.randomUUID();
   const itemsApplied = inputs.anew.has("items") ? 0 : restored.itemsApplied;
-  const lineage = known ?? crypto.randomUUID();
   const common = { partition, partitions, state, outbox, users, store, inputs };
   return {
     ...common,
