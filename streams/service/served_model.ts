@@ -65,18 +65,8 @@ export class ServedModel {
     thread: SharedThread,
     variant?: VariantModel,
   ) {
-    const { roles = ROLES, pauseMs, serveVersion, learner } = options;
-    const { model, modelConfig } = variant ?? options;
-    const { schema } = options.task;
-    const spec: LearnerSpec = {
-      model,
-      modelConfig,
-      schema,
-      // Retrieval asks the bank of the own model alone.
-      learner: variant === undefined ? learner : { ...learner, learnsNext: false },
-      learning: { keepRows: SERVICE_ROWS, ...options.learning, variant: variant?.model },
-      topics: variant === undefined ? topics : variantTopics(topics, model),
-    };
+    const { roles = ROLES, pauseMs, serveVersion } = options;
+    const spec = specOf(topics, options, variant), { model } = spec;
     this.#log = log;
     this.#spec = spec;
     const { samples, parameters } = spec.topics;
@@ -175,6 +165,20 @@ export class ServedModel {
     await this.#follower?.stop();
     await this.#learners?.stop();
   }
+}
+
+function specOf(topics: Topics, options: ServiceOptions, variant?: VariantModel): LearnerSpec {
+  const { model, modelConfig } = variant ?? options;
+  const { learner, task: { schema } } = options;
+  return {
+    model,
+    modelConfig,
+    schema,
+    // Retrieval asks the bank of the own model alone.
+    learner: variant === undefined ? learner : { ...learner, learnsNext: false },
+    learning: { keepRows: SERVICE_ROWS, ...options.learning, variant: variant?.model },
+    topics: variant === undefined ? topics : variantTopics(topics, model),
+  };
 }
 
 async function openLearner(
