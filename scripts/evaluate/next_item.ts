@@ -150,7 +150,11 @@ function begin(
   const learns = model !== undefined || hasHead || (task.learnNext ?? 0) > 0;
   const learning = new Learning(model, task, config, seed);
   const run = new Run(new TaskState(task, learning.serving), {
-    ...{ isTarget, knownUsers, seed, ranking, withoutOwn },
+    isTarget,
+    knownUsers,
+    seed,
+    ranking,
+    withoutOwn,
     learning: learns ? learning : null,
     sources: options.sources ?? true,
     baselines: options.baselines ?? createBaselines(withoutOwn),
@@ -249,7 +253,7 @@ class Run {
     else this.task.applyItem(record);
   }
 
-  /** Asks everybody before a behaviour, if it is one that is judged. */
+  /** Asks every method for a list before a behaviour is learnt, if it is judged. */
   judge(event: InteractionEvent): void {
     const { isTarget, knownUsers, share, seed } = this.#options;
     const user = this.#users.of(event.user);
@@ -258,7 +262,10 @@ class Run {
     if (share < 1 && drawn(this.#targets++, seed) >= share) return;
     const item = this.#items.get(event.item) ?? -1;
     const query = this.judgements.add({
-      ...{ at: this.behaviours, user, userAge: past.count, itemAge: this.#counts[item] ?? 0 },
+      at: this.behaviours,
+      user,
+      userAge: past.count,
+      itemAge: this.#counts[item] ?? 0,
       isReturn: past.items.has(item),
     });
     const own = this.withoutOwn ? [...past.items] : [];
@@ -326,7 +333,10 @@ class Run {
     const target = this.#items.get(item) ?? -1;
     for (const [b, baseline] of this.#options.baselines.entries()) {
       const list = baseline.recommend({
-        ...{ user: number, time, before: newest, count },
+        user: number,
+        time,
+        before: newest,
+        count,
         may: (other) => this.#may(other, query),
       });
       this.judgements.list(query, 1 + sources.length + b, list, target, this.#bits);

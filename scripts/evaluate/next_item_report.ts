@@ -86,11 +86,15 @@ export function reportOf(options: NextItemOptions, result: NextItemResult, from?
   const { names, weights, returnWeights } = task.retrieval.state.blend;
   return {
     stream: options.stream.name,
-    ...{ behaviours: interactions, users: survey.users, items: survey.items, targets: survey.targets },
+    behaviours: interactions,
+    users: survey.users,
+    items: survey.items,
+    targets: survey.targets,
     judged: all.length,
     impossible: share(({ itemAge }) => itemAge === 0),
     returns: share(({ isReturn }) => isReturn),
-    ...{ withoutOwn, from: start },
+    withoutOwn,
+    from: start,
     all: standingsOf(judgements, all, survey.items),
     later: standingsOf(judgements, judgements.where(({ at }) => at >= start), survey.items),
     parts: partsOf(judgements, interactions),

@@ -28,7 +28,7 @@ export interface ShortSummary {
   readonly standings: readonly Standing[];
 }
 
-/** Judges some of the behaviours of a stream, retrieval alone. @throws NothingToJudge */
+/** Judges retrieval by a sample of the behaviours of a stream. @throws NothingToJudge */
 export async function shortSummary(
   stream: Stream,
   { config, limit = Infinity, seed }: {
@@ -38,8 +38,14 @@ export async function shortSummary(
   },
 ): Promise<ShortSummary> {
   const { judgements, survey, interactions } = await nextItem({
-    ...{ stream, config: { ...config, ranking: "blend" }, seed, count: COUNT },
-    ...{ queries: QUERIES, limit: Math.min(limit, BEHAVIOURS), sources: false, sorts: false },
+    stream,
+    config: { ...config, ranking: "blend" },
+    seed,
+    count: COUNT,
+    queries: QUERIES,
+    limit: Math.min(limit, BEHAVIOURS),
+    sources: false,
+    sorts: false,
     baselines: [new Popularity("popular, 1 day", DAY_MS), new CoVisits()],
   });
   const standings = standingsOf(judgements, judgements.where(() => true), survey.items);
@@ -49,10 +55,8 @@ export async function shortSummary(
 /** The same in lines. */
 export function renderShort({ behaviours, judged, standings }: ShortSummary): readonly string[] {
   return [
-    `The next item: ${formatCount(judged)} of the first ${
-      formatCount(behaviours)
-    } behaviours judged before they ` +
-    `were learnt`,
+    `The next item: ${formatCount(judged)} of the first ${formatCount(behaviours)} behaviours ` +
+    "judged before they were learnt",
     ...standings.map(({ method, hitRate, reciprocalRank, behind }) =>
       `  ${method.padEnd(16)}HR@${COUNT} ${fixed(hitRate.mean)} ±${fixed(hitRate.margin)}   ` +
       `MRR@${COUNT} ${fixed(reciprocalRank.mean)} ±${fixed(reciprocalRank.margin)}   ` +

@@ -64,15 +64,18 @@ export function standingsOf(
   const confidence = 1 - 0.05 / Math.max(1, methods.length - 1);
   return methods.map((method, m): Standing => {
     const behind = m === 0 ? null : byMetric((metric) => {
-      const worth = METRICS[metric];
+      const score = METRICS[metric];
       const difference = (query: number) =>
-        worth(judgements.rank(0, query)) - worth(judgements.rank(m, query));
+        score(judgements.rank(0, query)) - score(judgements.rank(m, query));
       return meanOf(judgements, queries, difference, confidence);
     });
     const variety = judgements.varietyOf(m);
     return {
-      ...{ method, ...figuresOf(judgements, m, queries), behind },
-      ...{ coverage: variety.items / items, novelty: variety.novelty },
+      method,
+      ...figuresOf(judgements, m, queries),
+      behind,
+      coverage: variety.items / items,
+      novelty: variety.novelty,
     };
   }).filter(({ coverage, behind }) => behind === null || coverage > 0) // a source that knows nothing of such data
     .sort((a, b) => b.reciprocalRank.mean - a.reciprocalRank.mean);
