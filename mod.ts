@@ -71,6 +71,7 @@ export {
 export type {
   LearnerStatus,
   PartitionStatus,
+  RebuildStatus,
   ServiceStatus,
   SourcesStatus,
 } from "./streams/service/status.ts";

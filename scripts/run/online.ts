@@ -38,6 +38,8 @@ import { workerPermissions } from "./thread_permissions.ts";
 const PROGRESS_MS = 5000;
 /** Share of the serving thread for comparing both and restoring, while requests wait. */
 const SERVING_SHARE = 0.5;
+/** Share of the time in which answers come that the last leg may take: tasks stop before it, and are opened after it. */
+const LAST_LEG = 0.25;
 /** Most events of a round, whose commit requests wait for; they come in between its reads. */
 const ROUND_EVENTS = 256;
 
@@ -208,7 +210,7 @@ async function buildOnline(
         onProgress: (figures) => progress.tell(figures, figures.version),
       }),
     share: Math.min(share, SERVING_SHARE),
-    lastLegMs: settle(HTTP_LIMITS, config.http).answerTimeoutMs / 2,
+    lastLegMs: settle(HTTP_LIMITS, config.http).answerTimeoutMs * LAST_LEG,
     signal,
     clock: now,
     now: Date.now,

@@ -64,12 +64,14 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   let building = plan && generationTopics(topics, plan.generation.number);
+  let rebuild = plan && { generation: plan.generation.number, failure: null as string | null };
   const begin = async (as: Made, number: number, ends: number[], warm?: ServiceOptions["warm"]) =>
     await Service.start(boundedLog(await generationLog(log, topics, number), topics.events, ends), {
       ...serviceOptions(as, settings, parts),
       generation: number,
       warm,
       beside: () => building,
+      rebuild: () => rebuild,
       ...(number !== generation && { serveVersion: undefined }),
       mayWork: (signal) => mayWork(log, topics, number, signal),
     });
@@ -83,12 +85,13 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   onWork(() => place.service.unfinished);
 
   await using dropping = new AsyncDisposableStack();
-  const drop = (as: Config, isNewest: boolean) => {
+  const drop = (as: Config, isNewest: boolean, failure: string | null) => {
     building = null;
+    rebuild = isNewest ? null : rebuild && { ...rebuild, failure };
     dropping.use(dropOld(place.current, as));
     if (isNewest) dropping.use(dropReplaced(log, topics, flags.keep));
   };
-  if (plan === null) drop(made.config, true);
+  if (plan === null) drop(made.config, true, null);
   const { service } = place;
   const { http: address, keys, config, folder } = settings;
   const server = address && await listen({
@@ -222,24 +225,24 @@ async function agreeWith(
  * Builds beside the serving generation, and switches. A failure before the switch is logged, and the old generation
  * goes on serving.
  *
- * @param drop starts dropping old data, once it is known which configuration counts
+ * @param drop starts dropping old data, once it is known which configuration counts; gets why the new one does not serve
  * @throws a failure after the old tasks have stopped
  */
 async function buildBeside(
   plan: OnlinePlan,
   run: Parameters<typeof runOnline>[1],
-  drop: (as: Config, isNewest: boolean) => void,
+  drop: (as: Config, isNewest: boolean, failure: string | null) => void,
 ): Promise<void> {
-  let isSwitched = false;
+  let isSwitched = false, failure = "it was not good enough to serve: the log of the process says why";
   try {
     isSwitched = await runOnline(plan, run);
   } catch (error) {
     if (run.signal.aborted) return;
     if (run.succession.place.isReleased) throw error;
-    const { message } = error as Error; // nothing else is thrown here
-    logger.error("cannot build a new generation; the old one keeps serving: {reason}", { reason: message });
+    failure = (error as Error).message; // nothing else is thrown here
+    logger.error("cannot build a new generation; the old one keeps serving: {reason}", { reason: failure });
   }
-  drop(isSwitched ? plan.makes.config : plan.serves.config, isSwitched);
+  drop(isSwitched ? plan.makes.config : plan.serves.config, isSwitched, failure);
 }
 
 /** Resolves when the service in a place has ended without being replaced. */

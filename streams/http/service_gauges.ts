@@ -91,6 +91,7 @@ export class ServiceGauges {
   readonly #sourceLag: Gauge<"source" | "partition">;
   readonly #sourceLagSeconds: Gauge<"source" | "partition">;
   readonly #sourcesReading: Gauge;
+  readonly #rebuildFailed: Gauge;
   readonly #resident: Gauge;
   readonly #cpu: Counter;
 
@@ -161,6 +162,10 @@ export class ServiceGauges {
       "meander_sources_reading",
       "Whether this process, which has the sources, reads them",
     );
+    this.#rebuildFailed = gauge(
+      "meander_rebuild_failed",
+      "Whether this process has given up a generation that it was started to build",
+    );
     this.#resident = gauge("process_resident_memory_bytes", "Resident memory");
     this.#cpu = counter("process_cpu_seconds_total", "User and system time");
   }
@@ -170,7 +175,8 @@ export class ServiceGauges {
     this.#collectProcess();
     const own = [this.#version, this.#ordering, ...this.#panels.values()];
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
-    for (const gauge of [...this.#monitor.values(), this.#rekeyLag, this.#sourcesReading]) gauge.remove();
+    const absent = [this.#rekeyLag, this.#sourcesReading, this.#rebuildFailed];
+    for (const gauge of [...this.#monitor.values(), ...absent]) gauge.remove();
     for (const gauge of [this.#sourceLag, this.#sourceLagSeconds]) gauge.reset();
     for (
       const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken, this.#signals]
@@ -180,7 +186,8 @@ export class ServiceGauges {
     if (service === undefined) return;
     const status = await tryWithin(service.status(), STATUS_MS, "the lags of the service");
     if (status === undefined) return;
-    const { partitions, version, learner, monitor, rekeyLag, sources } = status;
+    const { partitions, version, learner, monitor, rekeyLag, sources, rebuild } = status;
+    if (rebuild !== null) this.#rebuildFailed.set(rebuild.failure === null ? 0 : 1);
     if (rekeyLag !== null) this.#rekeyLag.set(rekeyLag);
     if (sources !== null) this.#sourcesReading.set(sources.isReading ? 1 : 0);
     for (const { source, partition, lag, lagMs } of sources?.lags ?? []) {

@@ -347,6 +347,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       monitor: await this.#monitors?.workers[0]?.[1].job?.status() ?? null,
       rekeyLag: await this.#rekeyers?.workers[0]?.[1].job?.lag() ?? null,
       sources: this.#sourcesStatus,
+      rebuild: this.#options.rebuild?.() ?? null,
     };
   }
 

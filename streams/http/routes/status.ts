@@ -67,6 +67,10 @@ const { Health, Models, Ready, Status } = named({
         lagMs: z.number().min(0).describe("How long ago the oldest of them came."),
       })),
     }).nullable().describe("Topics that are taken in. Null when there are none, or another process does it."),
+    rebuild: z.object({
+      generation: count,
+      failure: z.string().nullable().describe("Why it was given up. Null while it is built."),
+    }).nullable().describe("The generation that this process was started to build. Null when there is none."),
   }),
 });
 
@@ -78,6 +82,7 @@ const NO_STATUS: ServiceStatus = {
   monitor: null,
   rekeyLag: null,
   sources: null,
+  rebuild: null,
 };
 
 /** Makes the endpoints. */
