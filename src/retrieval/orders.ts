@@ -186,8 +186,9 @@ export class Orders {
 
   /** Scores of the best candidates by part, except those of head and model. */
   #scoresByPart({ values }: Features, scores: Float64Array, places: readonly number[]): ScoresByPart {
-    const { names } = this.#with.gatherer;
+    const { view, gatherer: { names } } = this.#with;
     const blend = Float64Array.from(places, (place) => scores[place]!);
+    if ((view.bank ?? null) === null) return { blend, head: null, bank: null, model: null };
     const [F, next] = [names.length, names.indexOf(NEXT.name)];
     // Features are ln(1 + s/mean); scores of the bank are ln s up to a constant.
     const bank = Float64Array.from(places, (place) => Math.log(Math.expm1(values[place * F + next]!)));
