@@ -84,7 +84,7 @@ export class DenseWeights {
   }
 
   /**
-   * Reads what {@linkcode DenseWeights.encode} wrote, in place of its own.
+   * Reads what {@linkcode DenseWeights.encode} wrote; it replaces the present state.
    *
    * @throws SyntaxError when the sizes differ
    */

@@ -223,7 +223,7 @@ export class Proof {
   }
 
   /**
-   * Reads what {@linkcode Proof.encode} wrote, in place of its own.
+   * Reads what {@linkcode Proof.encode} wrote; it replaces the present state.
    *
    * @throws SyntaxError when the bytes are not of a proof
    */

@@ -113,7 +113,7 @@ export class Snapshots {
   }
 
   /**
-   * Reads what {@linkcode Snapshots.encode} wrote, in place of its own.
+   * Reads what {@linkcode Snapshots.encode} wrote; it replaces the present state.
    *
    * @returns the encoded learner
    * @throws SyntaxError when a snapshot is missing.

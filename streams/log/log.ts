@@ -61,7 +61,7 @@ export interface LogRecord {
   readonly value: Uint8Array | null;
   /** As appended, milliseconds since the epoch. */
   readonly time: number;
-  /** Whether the log stamped the time on arrival, in place of the producer's. @default {false} */
+  /** Whether the log stamped the time on arrival, instead of the producer's. @default {false} */
   readonly isLogTime?: boolean;
   /** As appended; empty when there were none. */
   readonly headers: Readonly<Record<string, string>>;

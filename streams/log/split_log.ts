@@ -39,8 +39,8 @@ export interface SplitOptions {
   /** Whether a topic is split. */
   readonly isSplit: (topic: string) => boolean;
   /**
-   * A topic with as many partitions: positions in split topics are stored under it, and groups share its partitions in
-   * place of theirs.
+   * A topic with as many partitions: positions in split topics are stored under it, and groups share its partitions
+   * instead of those of a split topic.
    */
   readonly shared: string;
   /** Whether a record is in all parts of its partition. */

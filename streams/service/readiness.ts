@@ -25,7 +25,7 @@ export interface Settling {
   readonly waitedMs: number;
 }
 
-/** Waits until a service has been ready for a while, and late with no request, but not for ever. */
+/** Waits until a service has been ready, and no request late, for `settledMs`; `longestMs` at most. */
 export async function untilSettled(
   service: Settling,
   signal: AbortSignal,

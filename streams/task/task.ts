@@ -287,7 +287,7 @@ export class Task implements AsyncDisposable {
     return applied;
   }
 
-  /** Learns from others for a while, but not before events that the previous run may have answered. */
+  /** Learns some of what others did, but not before events that the previous run may have answered. */
   #learnSome(now: () => number): void {
     const { others, repeatsUntil } = this.#parts;
     if (this.next >= repeatsUntil) others.learnSome(now, this.#isBehind);

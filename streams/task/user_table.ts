@@ -107,7 +107,7 @@ export class UserTable implements UserReader {
     }
   }
 
-  /** Loads the users of whom something may be due by an event time. */
+  /** Loads the users who may have something due by an event time. */
   async warmDue(time: number): Promise<void> {
     if (time < this.#lateFrom) return;
     const due = [...this.#late].filter(([, from]) => from <= time).map(([id]) => id);

@@ -239,7 +239,7 @@ export class BankLearner {
   }
 
   /**
-   * Reads what {@linkcode BankLearner.encode} wrote, in place of its own.
+   * Reads what {@linkcode BankLearner.encode} wrote; it replaces the present state.
    *
    * @throws SyntaxError when it is of other sizes
    */

@@ -76,7 +76,7 @@ export class DrawnItems {
   }
 
   /**
-   * Reads what {@linkcode DrawnItems.encode} wrote, in place of its own.
+   * Reads what {@linkcode DrawnItems.encode} wrote; it replaces the present state.
    *
    * @throws SyntaxError when it is of another capacity
    */

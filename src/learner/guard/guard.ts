@@ -225,7 +225,8 @@ export class Guard {
   }
 
   /**
-   * Reads what {@linkcode Guard.encode} wrote, in place of its own. With an older format, the windows start empty.
+   * Reads what {@linkcode Guard.encode} wrote; it replaces the present state. With an older format, the windows start
+   * empty.
    *
    * @throws SyntaxError when the bytes are not of a guard.
    */

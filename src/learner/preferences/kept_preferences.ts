@@ -74,7 +74,7 @@ export class KeptPreferences {
   }
 
   /**
-   * Reads what {@linkcode KeptPreferences.encode} wrote, in place of its own.
+   * Reads what {@linkcode KeptPreferences.encode} wrote; it replaces the present state.
    *
    * @throws SyntaxError when it is not of these names
    */

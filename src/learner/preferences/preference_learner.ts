@@ -145,7 +145,7 @@ export class PreferenceLearner {
     this.#kept.clear();
   }
 
-  /** Reads what {@linkcode PreferenceLearner.encode} wrote, in place of its own. */
+  /** Reads what {@linkcode PreferenceLearner.encode} wrote; it replaces the present state. */
   decode(from: ByteReader): void {
     const before = this.#learnt;
     this.reset();

@@ -55,7 +55,7 @@ export interface SaslSettings {
   readonly tokenEndpoint?: string | undefined;
   /** What these are to be for. @default {as the endpoint does} */
   readonly scope?: string | undefined;
-  /** File with a token that somebody renews. @default {none} */
+  /** File with a token that is renewed from outside. @default {none} */
   readonly tokenFile?: string | undefined;
   /** Region of Amazon MSK. @default {AWS_REGION} */
   readonly region?: string | undefined;
@@ -123,7 +123,7 @@ const SASL_OPTIONS = {
     "URL that issues tokens for the client's credentials (`oauthbearer`)",
   ),
   scope: text(otherwise("the endpoint's"), "scope of these tokens"),
-  tokenFile: text(otherwise("none"), "file with a token that somebody renews (`oauthbearer`)"),
+  tokenFile: text(otherwise("none"), "file with a token that is renewed from outside (`oauthbearer`)"),
   region: text(otherwise("`AWS_REGION`"), "region of the cluster (`aws-msk-iam`)"),
 } satisfies OptionsOf<SaslSettings>;
 

@@ -35,7 +35,7 @@ export class SqliteFile {
   /**
    * Opens or creates it; {@linkcode SqliteFile.initialise} must follow.
    *
-   * @param readOnly opens a file that is there, which another process may have; {@linkcode SqliteFile.checkOurs} must
+   * @param readOnly opens an existing file, which another process may have; {@linkcode SqliteFile.checkOurs} must
    * follow
    */
   constructor(path: string, readOnly = false) {

@@ -28,7 +28,7 @@ const MAX_BYTES = 4 << 20;
 export class SqliteReader implements ReadableLog {
   readonly #file: SqliteFile;
 
-  /** Opens a file that is there. @throws LogError `corrupt` when it is not a log that this version reads */
+  /** Opens an existing file. @throws LogError `corrupt` when it is not a log that this version reads */
   constructor(path: string) {
     Deno.statSync(path);
     this.#file = new SqliteFile(path, true);

@@ -25,7 +25,7 @@ type Rest = () => Promise<void>;
  * @param now wall clock, milliseconds since the epoch
  * @param rest called after each portion, for others to have the log
  * @returns how many offsets were dropped
- * @throws RangeError when that generation serves, or there is none of that number
+ * @throws RangeError when that generation serves, or there is no such generation
  */
 export async function dropGeneration(
   log: Log,

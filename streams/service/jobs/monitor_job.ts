@@ -7,7 +7,7 @@
  *   a guard rail is broken       ──one commit──> experiments, events (unless the experiment has changed since)
  * ```
  *
- * Experiments are judged by the written figures, even if more has been read by then. After a crash between the two
+ * Experiments are judged by the written figures, even if more has been read since. After a crash between the two
  * commits the same figures are judged again; after the second commit the experiment no longer runs. So it is stopped
  * once, at the same place and for the same reason. An experiment that has changed meanwhile is judged again.
  *

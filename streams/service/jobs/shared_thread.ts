@@ -11,8 +11,8 @@ const IDLE_TURN_MS = 0.1;
 /** Other work becomes visible after some turns; this many idle turns mean that there is none. */
 const IDLE_TURNS = 3;
 /**
- * While there is work, Deno's event loop polls sockets every 61 turns only (the event interval of tokio, on which it
- * runs). A worker's turn may take milliseconds, so once in a while that many turns are run through.
+ * While there is work, Deno's event loop polls sockets only every 61 turns (the event interval of tokio, on which it
+ * runs). A worker's turn may take milliseconds, so that many turns are run through now and then.
  */
 const LOOK_TURNS = 64;
 /** Least time between polls of the sockets; the turns cost some tenths of a millisecond. */

@@ -125,7 +125,7 @@ export function positionOf(sides: PositionSides): Position {
 /**
  * What is wrong with a topic that has changed; `null` = nothing. A topic without partitions is gone.
  *
- * @param now its present state; `null` when there is none of that name
+ * @param now its present state; `null` when there is no such topic
  */
 export function changeOf(topic: string, before: TopicIdentity, now: TopicIdentity | null): LogError | null {
   if (now === null) {

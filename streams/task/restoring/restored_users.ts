@@ -68,7 +68,7 @@ export class RestoredUsers {
     return this.#late;
   }
 
-  /** Notes that nobody is in memory. */
+  /** Notes that no user is in memory. */
   dropAll(): void {
     for (const [id, due] of this.#waiting) this.#late.set(id, due);
   }

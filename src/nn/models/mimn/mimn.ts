@@ -1,5 +1,5 @@
 /**
- * MIMN: a memory of constant size in place of a history (Pi et al. 2019, "Practice on Long Sequential User
+ * MIMN: a memory of constant size instead of a history (Pi et al. 2019, "Practice on Long Sequential User
  * Behavior Modeling for Click-Through Rate Prediction"), with its user interest centre: `step` folds a
  * behaviour into the user's state when it happens; `score` needs the state and no history.
  *

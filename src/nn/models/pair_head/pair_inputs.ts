@@ -14,7 +14,7 @@ import type { PairList, PairNames } from "./pair_list.ts";
 const OF_CANDIDATE: readonly string[] = ["count"];
 /** Products of a value of the pair and one of its behaviour. */
 const PRODUCTS: readonly (readonly [pair: string, behaviour: string])[] = [["far", "strength"]];
-/** A count relative to how often both items are met: its logarithm less shares of theirs. */
+/** A count relative to how often each of the two items occurs: its logarithm minus shares of theirs. */
 const RELATIVE = { pair: "far", behaviour: 0.5, candidate: 0.2 } as const;
 /** Standardised values are cut off beyond ± this. */
 const CLIP = 5;

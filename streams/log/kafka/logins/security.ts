@@ -18,7 +18,7 @@ export interface KafkaTls {
   readonly servername?: string | undefined;
   /** Whether a certificate that no trusted authority signed is refused. @default {true} */
   readonly rejectUnauthorized?: boolean | undefined;
-  /** PEM files in place of the texts, read again for each connection: they may be replaced. @default {none} */
+  /** PEM files instead of texts, read again for each connection: they may be replaced. @default {none} */
   readonly files?: KafkaTlsFiles | undefined;
 }
 
@@ -49,7 +49,7 @@ export type KafkaLogin =
     readonly oauthBearerProvider: () => Promise<{ readonly value: string }>;
   }
   | {
-    /** A token in a file that somebody renews. */
+    /** A token in a file that is renewed from outside. */
     readonly mechanism: "oauthbearer";
     /** Path of the file, read at each login. */
     readonly tokenFile: string;

@@ -14,7 +14,7 @@ const WITH_IDS = 10;
 const ID_BYTES = 16;
 const UNKNOWN_TOPIC = 3;
 
-/** The id and the partitions of a topic. @throws as the broker does, when there is none of that name. Metadata 10 */
+/** The id and the partitions of a topic. @throws as the broker does, when there is no such topic. Metadata 10 */
 export async function identifyTopic(broker: Broker, name: string): Promise<TopicIdentity> {
   if ((broker.versions[METADATA]?.maxVersion ?? 0) < WITH_IDS) {
     const { topicMetadata } = await broker.metadata([name]);

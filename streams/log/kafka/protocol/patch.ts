@@ -19,7 +19,7 @@
  *    TypeError, which is not retried. **Patched here.**
  * 7. *A request that is not answered in time leaves its connection as it is*: others wait behind it, and metadata is
  *    asked of a broker that is silent. **Patched here**: the connection is given up, so the next request goes to
- *    another broker or opens it anew.
+ *    another broker or reopens it.
  * 8. *A login is renewed a fixed time before the session ends*, at once where sessions are shorter, as those of a token
  *    that is about to expire: brokers refuse a second login within a second, and kafkajs goes on to use the connection.
  *    **Patched here**: four fifths of a session are used at least, and such a connection is given up, too.
