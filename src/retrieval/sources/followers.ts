@@ -79,6 +79,7 @@ export class Followers {
     const unit = this.#unit(time) * repeatWeight(context, item);
     const rows = this.#rows;
     rows.turn(this.#touches, unit);
+    rows.warm(item, items, Math.min(WINDOW, size));
     for (let x = 0; x < Math.min(WINDOW, size); x++) {
       const other = items[x]!;
       if (other === item || items.indexOf(other) < x) continue;
