@@ -14,8 +14,10 @@
  * The mix is half of each, in log-odds. An untrained model gives nearly the same logit to all items and changes the
  * order little; one that is confidently wrong loses so much that a few lists expose it.
  *
- * **Gain** of a row: log loss of the prior minus that of the mix or the model. The prior is corrected to the rate seen
- * so far at each position, so knowing the overall rate, or how far people look, gains nothing.
+ * **Gain** of a list: log likelihood of which rows are positive, given how many are, by the mix or the model, less that by
+ * the prior ({@linkcode listLikelihood}). So knowing who clicks much, or when, gains nothing, only the order of a list
+ * does. A row that is alone in its list, such as a rating, gains what its log loss is less. The prior is corrected to the
+ * rate seen so far at each position, so knowing how far people look gains nothing either.
  *
  * **Test.** Rows come in blocks of {@linkcode BLOCK_ROWS}. Each block starts a test of its own, so what a model did when
  * it was new is forgotten; the last {@linkcode BLOCKS} are running. With G the sum of the gains since the start of a test
@@ -48,6 +50,7 @@ import { logCapital } from "../metrics/capital.ts";
 import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
 import { natural, number, type OptionsOf, settle } from "../options/option.ts";
 import type { Row } from "../samples/rows.ts";
+import { type ListLikelihood, listLikelihood } from "./list_likelihood.ts";
 import type { Sample } from "../samples/sample.ts";
 import { times } from "../values/times.ts";
 
@@ -192,8 +195,7 @@ export class Proof {
       if (rows.length === 0) continue;
       let block = this.#blocks.at(-1);
       if (block === undefined || block.rows >= BLOCK_ROWS) block = this.#begin();
-      const gains: Gains = [0, 0];
-      for (const row of rows) this.#judge(row, gains, block.expected);
+      const gains = this.#judge(rows, block.expected);
       take(block, hashString(user, 0), { rows: rows.length, gains });
       this.#rows += rows.length;
     }
@@ -274,19 +276,29 @@ export class Proof {
     return block;
   }
 
-  /** Adds the gain of a row and the variance that it expects, then updates the level of its position. */
-  #judge({ label, prediction, numerics, position }: Row, gains: Gains, expected: Gains): void {
-    const place = Math.min(Math.max(position, 0), MAX_POSITION);
-    const prior = (numerics[PRIOR_NUMERIC] ?? 0) + this.#levels[place]!;
-    const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
-    const apart = Math.log(p / (1 - p)) - prior;
-    const q = sigmoid(prior);
-    SHARES.forEach((share, s) => {
-      const step = share * apart;
-      const r = sigmoid(prior + step);
-      gains[s]! += softplus(prior) - softplus(prior + step) + label * step;
-      expected[s]! += Math.max(q * (1 - q), r * (1 - r)) * step * step;
+  /** The gains of a list. Adds the variance that they are expected to have, then updates the levels of positions. */
+  #judge(rows: Sample["rows"], expected: Gains): Gains {
+    const list = [...rows];
+    const labels = list.map(({ label }) => label);
+    const prior = list.map((row) => (row.numerics[PRIOR_NUMERIC] ?? 0) + this.#levels[placeOf(row)]!);
+    const steps = list.map(({ prediction }, i) => {
+      const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
+      return Math.log(p / (1 - p)) - prior[i]!;
     });
+    const likelihood = list.length === 1 ? rowLikelihood : listLikelihood;
+    const without = likelihood(prior, labels);
+    const gains = SHARES.map((share, s) => {
+      const by = likelihood(prior.map((logit, i) => logit + share * steps[i]!), labels);
+      const spread = list.length === 1 ? plainSpread : centredSpread;
+      expected[s]! += share * share *
+        Math.max(spread(steps, without.variances), spread(steps, by.variances));
+      return by.value - without.value;
+    });
+    for (const [i, row] of list.entries()) this.#level(placeOf(row), labels[i]!, sigmoid(prior[i]!));
+    return [gains[MIX]!, gains[MODEL]!];
+  }
+
+  #level(place: number, label: number, q: number): void {
     const information = this.#information[place]! + q * (1 - q);
     this.#levels[place]! += (label - q) / information;
     this.#information[place] = Math.min(information, LEVEL_MEMORY);
@@ -323,6 +335,29 @@ export class Proof {
     if (this.#changes.length > MAX_CHANGES) this.#changes.shift();
     if (!isStart) this.#blocks = [];
   }
+}
+
+function placeOf({ position }: Row): number {
+  return Math.min(Math.max(position, 0), MAX_POSITION);
+}
+
+/** The likelihood of a row that is alone. */
+function rowLikelihood([logit = 0]: readonly number[], [label = 0]: readonly number[]): ListLikelihood {
+  const p = sigmoid(logit);
+  return { value: label * logit - softplus(logit), variances: Float64Array.of(p * (1 - p)) };
+}
+
+/** Σ v x². */
+function plainSpread(values: readonly number[], variances: Float64Array): number {
+  return values.reduce((sum, x, i) => sum + variances[i]! * x * x, 0);
+}
+
+/** Σ v (x − m)², m the mean by v: the variance of a sum over rows whose number of positives is given. */
+function centredSpread(values: readonly number[], variances: Float64Array): number {
+  const weight = variances.reduce((sum, v) => sum + v, 0);
+  if (weight === 0) return 0;
+  const mean = values.reduce((sum, x, i) => sum + variances[i]! * x, 0) / weight;
+  return plainSpread(values.map((x) => x - mean), variances);
 }
 
 /** Adds the gains of a list to a block. */

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { createRandom, normal } from "../../src/draws/random_source.ts";
+import { PRIOR_NUMERIC } from "../../src/features/schema.ts";
+import { sigmoid } from "../../src/nn/losses/logistic.ts";
 import { Rows } from "../../src/samples/rows.ts";
 import { ByteReader } from "../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
@@ -68,6 +71,34 @@ Deno.test("Proof.update() proves nothing by the level alone, or by rare positive
     };
   };
   assert.notEqual(judge(new Proof(), noisy, 10_000).orderer, "model");
+});
+
+Deno.test("Proof.update() proves nothing by knowing who clicks much, or when, with an order of noise", () => {
+  const LEVELS: Readonly<Record<string, (user: number, rows: number) => number>> = {
+    "who": (user) => 1.5 * Math.sin(user),
+    "when": (_, rows) => 0.8 * Math.sin(rows / 600),
+  };
+  for (const [what, levelOf] of Object.entries(LEVELS)) {
+    const random = createRandom(9);
+    const next = proofLists({ rate: RATE, spread: 0, truth: 0, users: 200 }, 5);
+    let judged = 0;
+    const proof = judge(new Proof(), () => {
+      const { rows, ...list } = next();
+      const level = levelOf(Number(list.user.slice(1)), judged += LIST);
+      // The prior has the order of the list right.
+      return {
+        ...list,
+        rows: Rows.of(rows.map((row) => {
+          const prior = RATE + 0.7 * normal(random);
+          const numerics = row.numerics.slice();
+          numerics[PRIOR_NUMERIC] = prior;
+          const label = random() < sigmoid(prior + level) ? 1 as const : 0 as const;
+          return { ...row, numerics, label, prediction: sigmoid(prior + level + 0.3 * normal(random)) };
+        })),
+      };
+    }, 16_000);
+    assert.notEqual(proof.orderer, "model", what);
+  }
 });
 
 // tests/bench/proof.ts does it more often, with all of them.
