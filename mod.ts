@@ -71,7 +71,6 @@ export {
 export type {
   LearnerStatus,
   PartitionStatus,
-  RebuildStatus,
   ServiceStatus,
   SourcesStatus,
 } from "./streams/service/status.ts";

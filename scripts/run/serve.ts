@@ -20,7 +20,7 @@ import { meteredLog } from "../../streams/log/metered_log.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
-import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Service, type ServiceOptions, type ServiceStatus } from "../../streams/service/service.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
@@ -64,7 +64,7 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
   let building = plan && generationTopics(topics, plan.generation.number);
-  let rebuild = plan && { generation: plan.generation.number, failure: null as string | null };
+  let rebuild: ServiceStatus["rebuild"] = plan && { generation: plan.generation.number, failure: null };
   const begin = async (as: Made, number: number, ends: number[], warm?: ServiceOptions["warm"]) =>
     await Service.start(boundedLog(await generationLog(log, topics, number), topics.events, ends), {
       ...serviceOptions(as, settings, parts),

@@ -57,14 +57,6 @@ export interface SourcesStatus {
   readonly lags: readonly SourceLag[];
 }
 
-/** A generation that is built beside the one that serves. */
-export interface RebuildStatus {
-  /** Its number. */
-  readonly generation: number;
-  /** Why it was given up, for people; `null` while it is built. */
-  readonly failure: string | null;
-}
-
 /** Status of a `Service`. */
 export interface ServiceStatus {
   /** Events applied by this process. */
@@ -81,6 +73,6 @@ export interface ServiceStatus {
   readonly rekeyLag: number | null;
   /** The topics of sources, when this process takes them in. */
   readonly sources: SourcesStatus | null;
-  /** The generation that this process was started to build, unless it serves. */
-  readonly rebuild: RebuildStatus | null;
+  /** The generation that this process was started to build, unless it serves, and why it was given up, for people. */
+  readonly rebuild: { readonly generation: number; readonly failure: string | null } | null;
 }
