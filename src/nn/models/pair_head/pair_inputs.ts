@@ -44,8 +44,6 @@ export class PairInputs {
   readonly #kernels: Kernels;
   readonly #products: readonly (readonly [pair: number, behaviour: number])[];
   readonly #relative: readonly [pair: number, behaviour: number, candidate: number];
-  /** Leaves values as they are. */
-  readonly #unscaled: Scales;
   #pairs: Float32Array = new Float32Array(0);
   #blend: Float32Array = new Float32Array(0);
 
@@ -65,30 +63,67 @@ export class PairInputs {
       ...PRODUCTS.map((names) => names.join(" × ")),
       `relative ${RELATIVE.pair}`,
     ];
-    const length = Math.max(this.names.length, candidates.length);
-    this.#unscaled = {
-      mean: new Float32Array(length),
-      inverseDeviation: new Float32Array(length).fill(1),
-    };
   }
 
-  /** Inputs of a list as they are; valid until the next call. */
-  raw(list: PairList): PairHeadInput {
-    return this.of(list, { pairs: this.#unscaled, candidates: this.#unscaled }, Infinity);
+  /** Inputs of a list as they are; valid until the next call. Half the work of {@linkcode PairInputs.of}. */
+  raw({ H, K, pairs, behaviours, candidates, scores }: PairList): PairHeadInput {
+    const P = this.names.length;
+    const [V, A, B] = this.#sizes;
+    const length = K * H * P;
+    if (this.#pairs.length < length) this.#pairs = this.#kernels.floats(2 * length);
+    const values = this.#pairs;
+    // Column by column, in tight loops. What is not there says nothing.
+    const rows = K * H;
+    let column = 0;
+    for (let v = 0; v < V; v++, column++) {
+      for (let row = 0, to = column; row < rows; row++, to += P) values[to] = pairs[row * V + v]!;
+    }
+    for (let a = 0; a < A; a++, column++) {
+      for (let j = 0; j < H; j++) {
+        const x = behaviours[j * A + a]!;
+        for (let i = 0, to = j * P + column; i < K; i++, to += H * P) values[to] = x;
+      }
+    }
+    for (const own of this.#candidates) {
+      for (let i = 0, to = column; i < K; i++) {
+        const x = own < 0 ? 0 : candidates[i * B + own]!;
+        for (let j = 0; j < H; j++, to += P) values[to] = x;
+      }
+      column++;
+    }
+    for (const [pair, behaviour] of this.#products) {
+      for (let i = 0, row = 0, to = column; i < K; i++) {
+        for (let j = 0; j < H; j++, row++, to += P) {
+          values[to] = pair < 0 || behaviour < 0
+            ? 0
+            : pairs[row * V + pair]! * behaviours[j * A + behaviour]!;
+        }
+      }
+      column++;
+    }
+    const [far, count, own] = this.#relative;
+    for (let i = 0, row = 0, to = column; i < K; i++) {
+      const candidate = own < 0 ? 0 : RELATIVE.candidate * candidates[i * B + own]!;
+      for (let j = 0; j < H; j++, row++, to += P) {
+        const behaviour = count < 0 ? 0 : RELATIVE.behaviour * behaviours[j * A + count]!;
+        values[to] = (far < 0 ? 0 : pairs[row * V + far]!) - behaviour - candidate;
+      }
+    }
+    return { H, K, pairs: values.subarray(0, length), blend: candidates, scores };
   }
 
-  /** Inputs of a list, standardised and cut off beyond ± `limit`; valid until the next call. */
-  of(list: PairList, scales: PairScales, limit = CLIP): PairHeadInput {
+  /** Inputs of a list, standardised and cut off; valid until the next call. */
+  of(list: PairList, scales: PairScales): PairHeadInput {
     const { H, K, scores } = list;
     const length = K * H * this.names.length;
     if (this.#pairs.length < length) this.#pairs = this.#kernels.floats(2 * length);
-    this.#writePairs(list, scales.pairs, limit);
-    this.#writeCandidates(list, scales.pairs, limit);
+    this.#writePairs(list, scales.pairs);
+    this.#writeCandidates(list, scales.pairs);
     return {
       H,
       K,
       pairs: this.#pairs.subarray(0, length),
-      blend: this.#blendOf(list, scales.candidates, limit),
+      blend: this.#blendOf(list, scales.candidates),
       scores,
     };
   }
@@ -97,7 +132,6 @@ export class PairInputs {
   #writePairs(
     { H, K, pairs, behaviours, candidates }: PairList,
     { mean, inverseDeviation }: Scales,
-    limit: number,
   ): void {
     const [V, A, B] = this.#sizes;
     const values = this.#pairs, P = this.names.length;
@@ -108,7 +142,7 @@ export class PairInputs {
     const shares = new Float64Array(H);
     for (let j = 0; j < H; j++) {
       for (let a = 0; a < A; a++) {
-        theirs[j * A + a] = scaled(behaviours[j * A + a]!, mean[V + a]!, inverseDeviation[V + a]!, limit);
+        theirs[j * A + a] = scaled(behaviours[j * A + a]!, mean[V + a]!, inverseDeviation[V + a]!);
       }
       shares[j] = count < 0 ? 0 : RELATIVE.behaviour * behaviours[j * A + count]!;
     }
@@ -116,7 +150,7 @@ export class PairInputs {
       const candidate = own < 0 ? 0 : RELATIVE.candidate * candidates[i * B + own]!;
       for (let j = 0; j < H; j++, row++, to += P) {
         for (let v = 0; v < V; v++) {
-          values[to + v] = scaled(pairs[row * V + v]!, mean[v]!, inverseDeviation[v]!, limit);
+          values[to + v] = scaled(pairs[row * V + v]!, mean[v]!, inverseDeviation[v]!);
         }
         for (let a = 0; a < A; a++) values[to + V + a] = theirs[j * A + a]!;
         for (let n = 0; n < products.length; n++) {
@@ -127,17 +161,16 @@ export class PairInputs {
             product,
             mean[productAt + n]!,
             inverseDeviation[productAt + n]!,
-            limit,
           );
         }
         const relative = Math.fround((far < 0 ? 0 : pairs[row * V + far]!) - shares[j]! - candidate);
-        values[to + relativeAt] = scaled(relative, mean[relativeAt]!, inverseDeviation[relativeAt]!, limit);
+        values[to + relativeAt] = scaled(relative, mean[relativeAt]!, inverseDeviation[relativeAt]!);
       }
     }
   }
 
   /** Writes what is the same for all pairs of a candidate. */
-  #writeCandidates({ H, K, candidates }: PairList, { mean, inverseDeviation }: Scales, limit: number): void {
+  #writeCandidates({ H, K, candidates }: PairList, { mean, inverseDeviation }: Scales): void {
     const [V, A, B] = this.#sizes;
     const values = this.#pairs, P = this.names.length;
     for (const [n, place] of this.#candidates.entries()) {
@@ -147,20 +180,19 @@ export class PairInputs {
           place < 0 ? 0 : candidates[i * B + place]!,
           mean[column]!,
           inverseDeviation[column]!,
-          limit,
         );
         for (let j = 0; j < H; j++, to += P) values[to] = x;
       }
     }
   }
 
-  #blendOf({ K, candidates }: PairList, { mean, inverseDeviation }: Scales, limit: number): Float32Array {
+  #blendOf({ K, candidates }: PairList, { mean, inverseDeviation }: Scales): Float32Array {
     const B = this.#sizes[2];
     if (this.#blend.length < K * B) this.#blend = this.#kernels.floats(2 * K * B);
     const blend = this.#blend.subarray(0, K * B);
     for (let i = 0, at = 0; i < K; i++) {
       for (let b = 0; b < B; b++, at++) {
-        blend[at] = scaled(candidates[at]!, mean[b]!, inverseDeviation[b]!, limit);
+        blend[at] = scaled(candidates[at]!, mean[b]!, inverseDeviation[b]!);
       }
     }
     return blend;
@@ -171,7 +203,7 @@ function placesOf(names: readonly string[], wanted: readonly string[]): number[]
   return wanted.map((name) => names.indexOf(name));
 }
 
-function scaled(value: number, mean: number, inverseDeviation: number, limit: number): number {
+function scaled(value: number, mean: number, inverseDeviation: number): number {
   const x = (value - mean) * inverseDeviation;
-  return Math.max(-limit, Math.min(x, limit)); // no branches: twice as fast
+  return x > CLIP ? CLIP : x < -CLIP ? -CLIP : x;
 }
