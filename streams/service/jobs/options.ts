@@ -9,7 +9,6 @@ import type { ModelConfigs, ModelName } from "../../../src/nn/models/registry.ts
 import type { Recommendation } from "../../../src/events/recommendation.ts";
 import type { Sample } from "../../../src/samples/sample.ts";
 import type { TaskOptions } from "../../../src/engine/task_options.ts";
-import type { ServiceStatus } from "../status.ts";
 import type { LearningOptions } from "../../learning/options.ts";
 import type { Delivery } from "../../topics/delivery.ts";
 import type { FollowedSource } from "./sources_job.ts";
@@ -92,7 +91,9 @@ export interface ServiceOptions<N extends ModelName = ModelName> {
    */
   readonly beside?: (() => Topics | null) | undefined;
   /** @internal What is built beside it, for its status. */
-  readonly rebuild?: (() => ServiceStatus["rebuild"]) | undefined;
+  readonly rebuild?:
+    | (() => { readonly generation: number; readonly failure: string | null } | null)
+    | undefined;
   /**
    * @internal Called by a task before it restores, and again before it works, once it has fenced all others of its
    * partition. Rejects when another generation has taken over.
