@@ -15,7 +15,7 @@ import { MappingError } from "../../src/mapping/mapping_error.ts";
 import type { RecordMeta } from "../../src/mapping/scope.ts";
 import { compileExpression } from "./expression.ts";
 import { mapOwn } from "./own_format.ts";
-import { readRow, type Separator } from "./row.ts";
+import { readRow } from "./row.ts";
 import { settle } from "../../src/options/option.ts";
 import { parseStart } from "./start.ts";
 import { type RecordFormat, SOURCE_OPTIONS, type SourceSettings, withPreset } from "./source_settings.ts";
@@ -29,7 +29,7 @@ export interface RecordSource {
   /** Fields of a row, where records are rows. */
   readonly columns: readonly string[] | undefined;
   /** What separates them; `undefined` = not named. */
-  readonly separator?: Separator | undefined;
+  readonly separator?: SourceSettings["separator"];
   /** Fetches what reading a record needs; `undefined` = nothing to wait for. Rejects when the registry does not answer. */
   readonly ready?: ((bytes: Uint8Array) => Promise<void> | undefined) | undefined;
   /** Reads the bytes of a record; one of an Avro file is kept as JSON. Does not throw. */

@@ -17,7 +17,7 @@ import {
   text,
 } from "../../src/options/option.ts";
 import { REGISTRY_OPTIONS, type RegistrySettings } from "../formats/registry_settings.ts";
-import { type Separator, SEPARATORS } from "./row.ts";
+import { SEPARATORS } from "./row.ts";
 import { FOLLOW_OPTIONS, type FollowSettings } from "./follow_settings.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
 
@@ -40,7 +40,7 @@ export interface SourceSettings extends MappingSettings {
   /** Names of the fields of a row. @default {the header of the file} */
   readonly columns?: readonly string[] | undefined;
   /** What separates the fields of a row. @default {found in the header of a file; else a comma, or a tab for `tsv`} */
-  readonly separator?: Separator | undefined;
+  readonly separator?: "," | ";" | "\t" | "|" | undefined;
 }
 
 /** Sources by name. */
