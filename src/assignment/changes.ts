@@ -117,6 +117,7 @@ export function startExperiment(
   } as const;
   const faults = [
     ...before?.status === "running" ? ["it is running already"] : [],
+    ...before?.status === "promoted" ? [`${before.winner} is promoted: roll it back first`] : [],
     ...name === "holdout" ? ["its name is taken by the holdout"] : [],
     ...variantFaults(experiment, models),
     ...versionFaults,

@@ -174,6 +174,8 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   const settings = { policy: { name: "epsilon", epsilon: 0.1 } };
   const all = { exposures: [], settings, shadows: [], interleaved: null };
   for (const user of USERS.slice(0, 100)) assert.deepEqual(new Experiments([promoted]).assign(user), all);
+  const start = () => startExperiment(draft({ name: "e", traffic: 0.1 }), among(promoted));
+  assert.throws(start, /Cannot start experiment e: B is promoted: roll it back first/);
   const stopped = stopExperiment("e", "not needed", among(promoted));
   assert.deepEqual(new Experiments([stopped]).assign("u1").settings, {});
   const again = new Experiments([startExperiment(draft({ name: "e", traffic: 0.1 }), among(stopped))]);
