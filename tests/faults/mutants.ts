@@ -41,8 +41,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seed: 101,
     edits: [{
       file: "streams/task/task.ts",
-      from: "  #lose(): void {\n",
-      to: "  #lose(): void {\n    if (this.partition >= 0) return;\n",
+      from: "  async #lose(): Promise<void> {\n",
+      to: "  async #lose(): Promise<void> {\n    if (this.partition >= 0) return;\n",
     }],
   },
   "position-of-the-group": {

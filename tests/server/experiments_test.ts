@@ -92,7 +92,12 @@ const REFUSED = [
     says: /^variants\[1\]\.policy\.temprature: there is no such field; did you mean temperature\?$/,
   },
   { path: "", body: "{", status: 400, says: /Cannot parse the body as JSON/ },
-  { path: "", body: { ...DRAFT, traffic: 1.5 }, status: 409, says: /at most 100 %: current value is 150 %/ },
+  {
+    path: "",
+    body: { ...DRAFT, traffic: 1.5 },
+    status: 409,
+    says: /from 0.01 % to 100 %: current value is 150 %/,
+  },
   {
     path: "",
     body: { ...DRAFT, variants: [{ name: "A", model: "gpt" }, { name: "B" }] },
