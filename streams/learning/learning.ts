@@ -102,6 +102,8 @@ export class Learning implements AsyncDisposable {
   #sinceCheckpoint = 0;
   /** The encoded learner when nothing was learnt since it was kept, and it was not written. */
   #kept: Uint8Array | undefined;
+  /** Whether it lists changes that a version has by now. */
+  #isKeptOld = false;
   /** Whether the newest checkpoint names a user who was erased since. */
   #isErasing = false;
 
@@ -282,7 +284,13 @@ export class Learning implements AsyncDisposable {
   /** @internal Publishes pending versions and writes a checkpoint, atomically. */
   async checkpoint(): Promise<void> {
     const versions = this.#hasPending ? this.#takeVersions() : [];
-    await this.#write(this.#kept ?? this.#rails.keep(this.validation.judged), versions);
+    await this.#write(this.#encoded(), versions);
+  }
+
+  /** The learner as it is now; where it was kept, that stays the point to go back to. */
+  #encoded(): Uint8Array {
+    if (this.#kept === undefined) return this.#rails.keep(this.validation.judged);
+    return this.#isKeptOld ? this.#rails.take() : this.#kept;
   }
 
   /**
@@ -386,6 +394,7 @@ export class Learning implements AsyncDisposable {
     // The point of a rollback must not depend on the clock; what is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
     this.#kept = learner;
+    this.#isKeptOld = false;
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
     // Under constant load no step finds the time.
@@ -425,6 +434,7 @@ export class Learning implements AsyncDisposable {
 
   /** The newest version in the forms to publish. */
   #takeVersions(): ParameterVersion[] {
+    this.#isKeptOld = this.#kept !== undefined;
     const { published } = this.#versions;
     const share = this.proof?.share ?? 1;
     return this.#versions.take().map((kind) => (
