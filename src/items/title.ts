@@ -16,6 +16,7 @@ const BLANK = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
  * The title of an item: that of its record, else its attribute `title` or `name`; `null` where it has none. A long
  * one is cut.
  *
+ * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { titleOf } from "./title.ts";

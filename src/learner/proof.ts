@@ -285,11 +285,12 @@ export class Proof {
       const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
       return Math.log(p / (1 - p)) - prior[i]!;
     });
-    const likelihood = list.length === 1 ? rowLikelihood : listLikelihood;
+    const [likelihood, spread] = list.length === 1
+      ? [rowLikelihood, plainSpread] as const
+      : [listLikelihood, centredSpread] as const;
     const without = likelihood(prior, labels);
     const gains = SHARES.map((share, s) => {
       const by = likelihood(prior.map((logit, i) => logit + share * steps[i]!), labels);
-      const spread = list.length === 1 ? plainSpread : centredSpread;
       expected[s]! += share * share *
         Math.max(spread(steps, without.variances), spread(steps, by.variances));
       return by.value - without.value;

@@ -97,7 +97,7 @@ export function listOf({ H, K, names, values }: Preference): PairList {
 }
 
 /** Whether all values are finite. */
-export function isFinite({ values }: Preference): boolean {
+export function hasFiniteValues({ values }: Preference): boolean {
   const words = wordsOf(values);
   let most = 0;
   for (let n = 0; n < words.length; n++) most = Math.max(most, words[n]! & EXPONENT);

@@ -19,7 +19,7 @@ import { decodeNames, encodeNames } from "../../samples/pair_names.ts";
 import {
   decodePreference,
   encodePreference,
-  isFinite,
+  hasFiniteValues,
   listOf,
   type Preference,
 } from "../../samples/preference.ts";
@@ -114,7 +114,7 @@ export class PreferenceLearner {
    * Adds a preference; every 32 make a step. One with a value that is not finite is ignored: it would spoil all means.
    */
   add(preference: Preference): void {
-    if (!isFinite(preference)) return;
+    if (!hasFiniteValues(preference)) return;
     if (this.#learnt === null || !sameNames(this.#learnt.names, preference.names)) {
       this.#adopt(preference.names);
     }
