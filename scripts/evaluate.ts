@@ -84,7 +84,7 @@ const program = createCommand(commandName("evaluate"))
   .option("--policy <file>", "the policy to evaluate, as JSON; see docs/explanation/off-policy.md")
   .option(
     "--data <path>",
-    "the stream to judge on, by meander.json beside it; with --policy, Open Bandit files in place of a log",
+    "the stream to judge on, with meander.json beside it; with --policy, Open Bandit files in place of a log",
   )
   .option(
     "--seed <n>",

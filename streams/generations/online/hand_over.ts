@@ -20,33 +20,22 @@ import { pause } from "../../log/pause.ts";
 import type { WarmGeneration } from "../../service/jobs/options.ts";
 import type { Service } from "../../service/service.ts";
 import type { Task } from "../../task/task.ts";
+import { generationTopics } from "../../topics/topics.ts";
 import { generationsOf } from "../../topics/generations.ts";
-import { generationTopics, type Topics } from "../../topics/topics.ts";
-import type { Generation } from "../../topics/generations.ts";
 import { isUneven, type Positions, positionsOf } from "../positions.ts";
 import type { Succession } from "../succession.ts";
-import type { Legs } from "./legs.ts";
+import type { Legs, LegsOptions } from "./legs.ts";
 import type { Notes } from "./notes.ts";
 import type { Standby } from "./standby.ts";
 
 /** What is handed over to what. */
-export interface HandOverOptions {
-  /** Topics of the first generation. */
-  readonly topics: Topics;
-  /** Number of the generation that serves. */
-  readonly serving: number;
-  /** The generation to build, as in its record. */
-  readonly generation: Generation;
+export interface HandOverOptions extends Omit<LegsOptions, "mostMs"> {
   /** Keeps this process, like all others, on the generation that serves. */
   readonly succession: Succession;
   /** Starts the service of a generation, which waits for its tasks. @param ends where tasks stop, by task */
   readonly start: (warm: WarmGeneration, ends: number[], generation: number) => Promise<Service>;
   /** Pause before another try to stop tasks at one place, doubled each time, milliseconds. @default {5000} */
   readonly closeAgainMs?: number | undefined;
-  /** Ends it between two steps. */
-  readonly signal: AbortSignal;
-  /** A clock in milliseconds that never goes back. */
-  readonly clock: () => number;
 }
 
 /** The result of a rebuild. */

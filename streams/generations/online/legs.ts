@@ -40,9 +40,11 @@ export interface LegsOptions {
   readonly topics: Topics;
   /** Number of the generation that serves. */
   readonly serving: number;
+  /** The generation to build, as in its record. */
   readonly generation: Generation;
   /** Longest last leg, milliseconds. */
   readonly mostMs: number;
+  /** Ends it between two steps. */
   readonly signal: AbortSignal;
   /** A clock in milliseconds that never goes back. */
   readonly clock: () => number;

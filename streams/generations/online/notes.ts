@@ -56,7 +56,8 @@ export class Notes implements AsyncDisposable {
     const { topics, generation, now } = this.#options;
     await this.#write(
       ...(old === undefined ? [] : [generationRecord(topics, { ...old, hasServed: true }, now())]),
-      ...[servingRecord(topics, generation.number, now()), closingRecord(topics, null, now())],
+      servingRecord(topics, generation.number, now()),
+      closingRecord(topics, null, now()),
     );
   }
 
