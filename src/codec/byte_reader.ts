@@ -139,6 +139,15 @@ export class ByteReader {
     return length;
   }
 
+  /** Skips what stands at `[start, end)` if it follows once more. @returns whether it did */
+  again(start: number, end: number): boolean {
+    const bytes = this.#bytes, to = this.#position;
+    if (end - start > this.left) return false;
+    for (let at = start; at < end; at++) if (bytes[at] !== bytes[to + at - start]) return false;
+    this.#position += end - start;
+    return true;
+  }
+
   /** Reads a string or `null`. */
   optionalString(): string | null {
     return this.u8() === 0 ? null : this.string();

@@ -143,6 +143,14 @@ export class ByteWriter {
     return this;
   }
 
+  /** Appends once more what was written at `[start, end)`. */
+  again(start: number, end: number): this {
+    this.#reserve(end - start);
+    this.#bytes.copyWithin(this.#length, start, end);
+    this.#length += end - start;
+    return this;
+  }
+
   /** Appends a string, from UTF-16 unit `start` on, as UTF-8 with its length; a lone surrogate becomes U+FFFD. */
   string(value: string, start = 0): this {
     return this.#shortAscii(value, start) ? this : this.bytes(encoder.encode(value.slice(start)));

@@ -95,12 +95,12 @@ export class Rows implements Iterable<Row> {
   numbers: Float64Array;
   #length = 0;
 
-  /** No rows, and room for some. @param width numeric features of a row */
-  constructor(room: number, width: number) {
+  /** No rows, and room for some. @param width numeric features of a row @param numerics those of all rows, if they are known */
+  constructor(room: number, width: number, numerics: Float32Array = new Float32Array(room * width)) {
     this.width = width;
     // Of just that size: an array that grows has room for as many again.
     this.items = new Array<ItemFeatures>(room);
-    this.numerics = new Float32Array(room * width);
+    this.numerics = numerics;
     this.numbers = new Float64Array(room * NUMBERS);
   }
 

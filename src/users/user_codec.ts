@@ -107,9 +107,10 @@ export class UserCodec {
     body.uint(user.parked.length);
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
     body.uint(user.pending.size);
-    const behaviours = this.#behaviours(user.row);
-    for (const pending of user.pending.values()) {
-      writePending(body, pending, { numberOf, strings, lists, behaviours, states });
+    if (user.pending.size > 0) {
+      const behaviours = behavioursOf(this.#sequences.behaviours(user.row), this.#catalogue);
+      const written = { numberOf, strings, lists, behaviours, states, last: null };
+      for (const pending of user.pending.values()) writePending(body, pending, written);
     }
     body.uint(user.shown.length);
     let before = 0;
@@ -188,12 +189,11 @@ export class UserCodec {
       user.parked = [...user.parked, parked];
     }
     // The record may have more behaviours than the row, if the capacity was reduced since it was written.
-    const own = behavioursOf(behaviours, this.#catalogue);
-    for (let n = body.count(); n > 0; n--) {
-      putPending(
-        user,
-        readPending(body, { itemAt: featuresAt, strings, lists, behaviours: own, states }),
-      );
+    const open = body.count();
+    if (open > 0) {
+      const own = behavioursOf(behaviours, this.#catalogue);
+      const read = { itemAt: featuresAt, strings, lists, behaviours: own, states, last: null };
+      for (let n = open; n > 0; n--) putPending(user, readPending(body, read));
     }
     readShown(user, body, (at) => itemAt(at).index);
     user.variants = readVariants(user.row, body, strings, states);
@@ -206,17 +206,6 @@ export class UserCodec {
       throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);
     }
     return user;
-  }
-
-  #behaviours(row: number): Behaviours {
-    const sequences = this.#sequences, catalogue = this.#catalogue;
-    return {
-      length: sequences.length(row),
-      item: (at) => catalogue.at(sequences.item(row, at)).id,
-      action: (at) => sequences.action(row, at),
-      time: (at) => sequences.time(row, at),
-      strength: (at) => sequences.strength(row, at),
-    };
   }
 
   /** Writes behaviours; their few distinct pairs of action and strength are written once. */
@@ -351,11 +340,10 @@ function readVariants(
 
 function behavioursOf(behaviours: readonly Behaviour[], catalogue: Catalogue): Behaviours {
   return {
-    length: behaviours.length,
-    item: (at) => catalogue.at(behaviours[at]!.item).id,
-    action: (at) => behaviours[at]!.action,
-    time: (at) => behaviours[at]!.time,
-    strength: (at) => behaviours[at]!.strength,
+    items: behaviours.map(({ item }) => catalogue.idOf(item)),
+    actions: behaviours.map(({ action }) => action),
+    times: new Float64Array(behaviours.map(({ time }) => time)),
+    strengths: new Float32Array(behaviours.map(({ strength }) => strength)),
   };
 }
 

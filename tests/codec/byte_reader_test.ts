@@ -140,3 +140,28 @@ Deno.test("ByteReader.skipString() stops where string() does", () => {
     assert.equal(reader.u8(), 7);
   }));
 });
+
+Deno.test("ByteReader.again() skips what ByteWriter.again() wrote, and nothing that differs or is cut", () => {
+  fc.assert(fc.property(fc.uint8Array({ minLength: 1 }), fc.nat(), (part, at) => {
+    const writer = new ByteWriter(1).u8(9);
+    for (const byte of part) writer.u8(byte);
+    const end = writer.length;
+    const bytes = writer.again(1, end).u8(7).toBytes();
+    assert.deepEqual(bytes, Uint8Array.of(9, ...part, ...part, 7));
+    const readerAt = (of: Uint8Array): ByteReader => {
+      const reader = new ByteReader(of);
+      for (let n = 0; n < end; n++) reader.u8();
+      return reader;
+    };
+    const reader = readerAt(bytes);
+    assert.ok(reader.again(1, end));
+    assert.equal(reader.u8(), 7);
+    const cut = readerAt(bytes.subarray(0, -2));
+    const other = bytes.slice();
+    other[end + at % part.length]! ^= 1;
+    for (const unlike of [cut, readerAt(other)]) {
+      assert.ok(!unlike.again(1, end));
+      assert.equal(unlike.position, end);
+    }
+  }));
+});

@@ -5,6 +5,7 @@ import { Catalogue } from "../../src/items/catalogue.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { UserCodec } from "../../src/users/user_codec.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
+import type { UserState } from "../../src/users/user_state.ts";
 import { anyStream, run, SMALL } from "../engine/streams.ts";
 
 Deno.test("UserCodec.decode() gives a user of the same bytes when users come from any stream", () => {
@@ -20,6 +21,7 @@ Deno.test("UserCodec.decode() gives a user of the same bytes when users come fro
       const plain = { row: 0, bytes: 0, pending: null, shown: null };
       assert.deepEqual({ ...copy, ...plain }, { ...user, ...plain });
       assert.deepEqual([...copy.pending.keys()], [...user.pending.keys()]);
+      assert.deepEqual(historiesOf(copy), historiesOf(user));
     }
   }));
 });
@@ -48,6 +50,10 @@ Deno.test("UserCodec.decode() throws a SyntaxError when the record is cut anywhe
   }
 });
 
+function historiesOf({ pending }: UserState) {
+  return [...pending.values()].map(({ history }) => history);
+}
+
 const START = 1_700_000_000_000;
 const at = (ms: number) => ({ user: "ann", time: START + ms } as const);
 Deno.test("UserCodec.encode() gives the same bytes when a history has left the behaviours that are kept, and was read back", () => {
@@ -57,18 +63,20 @@ Deno.test("UserCodec.encode() gives the same bytes when a history has left the b
       (_, n) => ({ type: "interaction", ...at(n), item: `i${n}`, action: "click" } as const),
     ),
     { type: "impression", ...at(6), request: "r1", items: ["i1"] },
+    { type: "impression", ...at(7), request: "r2", items: ["i1"] },
     ...Array.from(
       { length: 9 },
-      (_, n) => ({ type: "interaction", ...at(7 + n), item: "i7", action: "click" } as const),
+      (_, n) => ({ type: "interaction", ...at(8 + n), item: "i7", action: "click" } as const),
     ),
   ];
-  const whole = run(events.slice(0, 7).map((event) => ({ kind: "event", event } as const)));
+  const whole = run(events.slice(0, 8).map((event) => ({ kind: "event", event } as const)));
   const { task } = run(events.map((event) => ({ kind: "event", event } as const)));
   const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
   for (const state of [whole.task, task]) {
     const bytes = state.record(state.users.get("ann")!);
     const copy = codec.decode("ann", bytes);
-    assert.deepEqual(copy.pending.get("r1")?.history, state.users.get("ann")!.pending.get("r1")!.history);
+    assert.equal(copy.pending.size, 2);
+    assert.deepEqual(historiesOf(copy), historiesOf(state.users.get("ann")!));
     assert.deepEqual(codec.encode(copy), bytes);
   }
 });
@@ -130,4 +138,23 @@ Deno.test("UserCodec.decode() gives histories as they were when fewer behaviours
     assert.deepEqual(copy.pending.get("r1")?.history, user.pending.get("r1")!.history);
     assert.deepEqual(codec.encode(codec.decode("ann", codec.encode(copy))), codec.encode(copy));
   }
+});
+
+Deno.test("UserCodec.decode() gives lists one history in common when no behaviour came between them", () => {
+  const clicks = (from: number): Event[] =>
+    [0, 1, 2].map((n) => ({ type: "interaction", ...at(from + n), item: `i${n}`, action: "click" }));
+  const list = (request: string, ms: number): Event => ({
+    ...{ type: "impression", ...at(ms), request, items: ["i5", "i6"] },
+  });
+  const events = [...clicks(0), list("a", 4), list("b", 5), ...clicks(6), list("c", 9), list("d", 10)];
+  const { task } = run(events.map((event) => ({ kind: "event", event } as const)));
+  const user = task.users.get("ann")!;
+  const codec = new UserCodec(new SequenceSlab(SMALL.sequence), new Catalogue(SMALL.schema));
+  const [a, b, c, d] = [...codec.decode("ann", task.record(user)).pending.values()].map((list) =>
+    list.history
+  );
+  assert.equal(a, b);
+  assert.equal(c, d);
+  assert.notDeepEqual(b, c);
+  assert.deepEqual([a, c], ["a", "c"].map((request) => user.pending.get(request)!.history));
 });

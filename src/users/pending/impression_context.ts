@@ -7,17 +7,17 @@
 import type { Dictionary } from "../../codec/dictionary.ts";
 import type { ListDictionary } from "../../codec/list_dictionary.ts";
 import type { ItemFeatures } from "../../samples/rows.ts";
+import type { SampleHistory } from "../../samples/sample.ts";
 import type { StoredState } from "../states/stored_state.ts";
 
 /** Behaviours of a user, oldest first. */
-export interface Behaviours {
-  readonly length: number;
-  /** Id of the item that was acted upon. */
-  item(at: number): string;
-  action(at: number): string;
-  /** Event time. */
-  time(at: number): number;
-  strength(at: number): number;
+export type Behaviours = Pick<SampleHistory, "items" | "actions" | "times" | "strengths">;
+
+/** A history within the bytes of the record, `[start, end)`: the lists between two behaviours share it. */
+export interface HistoryBytes {
+  readonly history: SampleHistory;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Context for writing impressions: repeated ids and lists are written once. */
@@ -30,6 +30,8 @@ export interface Written {
   readonly behaviours: Behaviours;
   /** Collects states to be written: one that several impressions share, once. */
   readonly states: (StoredState | null)[];
+  /** The history that was written last, if it refers to the behaviours. */
+  last: HistoryBytes | null;
 }
 
 /** Context for reading impressions. */
@@ -46,4 +48,6 @@ export interface Read {
   readonly behaviours: Behaviours;
   /** The states that {@linkcode Written} collected. */
   readonly states: readonly (StoredState | null)[];
+  /** The history that was read last, if it refers to the behaviours. */
+  last: HistoryBytes | null;
 }

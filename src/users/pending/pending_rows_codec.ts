@@ -63,8 +63,7 @@ export function readRows(from: ByteReader, read: Pick<Read, "itemAt" | "lists">)
   const length = from.count();
   const width = from.uint();
   const numerics = from.f32s(length * width);
-  const rows = new Rows(length, width);
-  rows.numerics.set(numerics);
+  const rows = new Rows(length, width, numerics);
   for (let row = 0; row < length; row++) {
     const item = readItem(from, read);
     const marks = from.uint();
