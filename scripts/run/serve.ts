@@ -28,6 +28,7 @@ import { generationTopics, topicNames, type Topics } from "../../streams/topics/
 import { placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf, refuseNewerRelease, tasksOn } from "../flags/service_flags.ts";
 import { agreeOn } from "./agreement.ts";
+import { buildBeside } from "./build_beside.ts";
 import { dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
@@ -85,13 +86,13 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   onWork(() => place.service.unfinished);
 
   await using dropping = new AsyncDisposableStack();
-  const drop = (as: Config, isNewest: boolean, failure: string | null) => {
+  const drop = (as: Config, isNewest: boolean) => {
     building = null;
-    rebuild = isNewest ? null : rebuild && { ...rebuild, failure };
+    if (isNewest) rebuild = null;
     dropping.use(dropOld(place.current, as));
     if (isNewest) dropping.use(dropReplaced(log, topics, flags.keep));
   };
-  if (plan === null) drop(made.config, true, null);
+  if (plan === null) drop(made.config, true);
   const { service } = place;
   const { http: address, keys, config, folder } = settings;
   const server = address && await listen({
@@ -120,9 +121,16 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
     now: Date.now,
   });
   const start: OnlineOptions["start"] = (warm, ends, number) => begin(made, number, ends, warm);
-  const built = plan === null
-    ? stopped
-    : buildBeside(plan, { log, topics, settings, parts, succession, start, signal }, drop);
+  const build = async (plan: OnlinePlan) => {
+    const isSwitched = await buildBeside({
+      build: () => runOnline(plan, { log, topics, settings, parts, succession, start, signal }),
+      isReleased: () => place.isReleased,
+      onFailure: (failure) => rebuild = { generation: plan.generation.number, failure },
+      signal,
+    });
+    if (!signal.aborted) drop((isSwitched ? plan.makes : plan.serves).config, isSwitched);
+  };
+  const built = plan === null ? stopped : build(plan);
   using _status = logStatus(service);
   const parallel = [
     thread?.ended ?? stopped,
@@ -219,30 +227,6 @@ async function agreeWith(
     await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
   }
   return { plan, made, generation, outputs };
-}
-
-/**
- * Builds beside the serving generation, and switches. A failure before the switch is logged, and the old generation
- * goes on serving.
- *
- * @param drop starts dropping old data, once it is known which configuration counts; gets why the new one does not serve
- * @throws a failure after the old tasks have stopped
- */
-async function buildBeside(
-  plan: OnlinePlan,
-  run: Parameters<typeof runOnline>[1],
-  drop: (as: Config, isNewest: boolean, failure: string | null) => void,
-): Promise<void> {
-  let isSwitched = false, failure = "it was not good enough to serve: the log of the process says why";
-  try {
-    isSwitched = await runOnline(plan, run);
-  } catch (error) {
-    if (run.signal.aborted) return;
-    if (run.succession.place.isReleased) throw error;
-    failure = (error as Error).message; // nothing else is thrown here
-    logger.error("cannot build a new generation; the old one keeps serving: {reason}", { reason: failure });
-  }
-  drop(isSwitched ? plan.makes.config : plan.serves.config, isSwitched, failure);
 }
 
 /** Resolves when the service in a place has ended without being replaced. */

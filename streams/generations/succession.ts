@@ -70,8 +70,6 @@ export class Succession {
   readonly ended: Promise<void>;
   /** Longest time that a switch may stay open, milliseconds. */
   readonly patienceMs: number;
-  /** How often other processes have taken back a switch of this one. */
-  takenBack = 0;
   readonly #log: Log;
   readonly #options: SuccessionOptions;
   #serving: number;

@@ -164,7 +164,7 @@ export class ServiceGauges {
     );
     this.#rebuildFailed = gauge(
       "meander_rebuild_failed",
-      "Whether this process has given up a generation that it was started to build",
+      "Whether the last try of this process to switch to the generation that it builds has failed",
     );
     this.#resident = gauge("process_resident_memory_bytes", "Resident memory");
     this.#cpu = counter("process_cpu_seconds_total", "User and system time");

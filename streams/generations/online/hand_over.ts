@@ -24,7 +24,7 @@ import { generationTopics } from "../../topics/topics.ts";
 import { generationsOf } from "../../topics/generations.ts";
 import { isUneven, type Positions, positionsOf } from "../positions.ts";
 import type { Succession } from "../succession.ts";
-import type { Legs, LegsOptions } from "./legs.ts";
+import { CannotSwitchYet, type Legs, type LegsOptions } from "./legs.ts";
 import type { Notes } from "./notes.ts";
 import type { Standby } from "./standby.ts";
 
@@ -59,13 +59,15 @@ export interface HandOver {
 const EVEN_MS = 1000;
 const CLOSE_AGAIN_MS = 5000;
 const LONGEST_CLOSE_AGAIN_MS = 300_000;
-/** Attempts to switch, each of which another process may take back. */
-const TRIES = 2;
 /** Longest wait for a group to assign partitions, and for the first task. */
 const JOIN_MS = 10_000;
 const LOOK_MS = 5;
 
-/** Stops the serving tasks, has the last leg built, and lets the standby tasks answer. */
+/**
+ * Stops the serving tasks, has the last leg built, and lets the standby tasks answer.
+ *
+ * @throws {CannotSwitchYet} when events come too fast, or another process has taken the switch back
+ */
 export async function handOver(
   log: Log,
   { legs, standby, notes, hurry }: HandOver,
@@ -111,12 +113,10 @@ export async function handOver(
     await ignore(notes.closing(null), "whoever has fenced it decides");
     await succession.look();
     const isTakenBack = isClosing && error instanceof LogError && error.code === "fenced";
-    if (!isTakenBack || ++succession.takenBack < TRIES) throw error;
-    throw new Error(
-      `Cannot switch within ${patienceMs} ms, after ${TRIES} attempts: start again when fewer events arrive, or stop ` +
-        "the processes and run deno task meander rebuild",
-      { cause: error },
-    );
+    if (!isTakenBack) throw error;
+    throw new CannotSwitchYet(`Cannot switch within ${patienceMs} ms: another process took it back`, {
+      cause: error,
+    });
   }
 }
 

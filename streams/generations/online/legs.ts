@@ -15,6 +15,11 @@ import { generationTopics, type Topics } from "../../topics/topics.ts";
 import { distance, goalFor, positionsOf } from "../positions.ts";
 import type { Notes } from "./notes.ts";
 
+/** Why a generation cannot take over at present; a later try may succeed. */
+export class CannotSwitchYet extends Error {
+  override readonly name = "CannotSwitchYet";
+}
+
 /** A build that goes on apart from the service. */
 export interface ApartBuild extends AsyncDisposable {
   /** Builds a leg. @throws what building throws, or the signal's reason */
@@ -58,7 +63,7 @@ const FEW_EVENTS = 1000;
 const SLOW = 0.5;
 /** Minimum number of events assumed for the duration of a leg. */
 const LEAST_EVENTS = 16;
-/** Legs that are too slow before it is said, and before it gives up; the first ones each double its share. */
+/** Legs that are too slow before it is said, and before it stops trying; the first ones each double its share. */
 const SLOW_LEGS = 20;
 const MOST_SLOW_LEGS = 200;
 const LOOK_MS = 5;
@@ -116,7 +121,7 @@ export class Legs {
    * Builds until what is left is little, or gets no less, and requests can wait for it.
    *
    * @param follow has others follow each leg, which takes time in the last one, too
-   * @throws Error when that takes too long again and again
+   * @throws {CannotSwitchYet} when that takes too long again and again
    */
   async catchUp(follow: () => Promise<void>): Promise<void> {
     const { mostMs, clock } = this.#options;
@@ -148,10 +153,7 @@ export class Legs {
     if (slow < MOST_SLOW_LEGS) {
       return logger.warn("cannot switch yet without failing requests: {what}", { what });
     }
-    throw new Error(
-      `Cannot switch without failing requests: ${what}; build when fewer arrive, on more processors, or stop and run ` +
-        "deno task meander rebuild",
-    );
+    throw new CannotSwitchYet(`Cannot switch without failing requests: ${what}`);
   }
 
   async #build(until: readonly number[], isLast = false): Promise<void> {

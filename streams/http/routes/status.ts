@@ -69,7 +69,9 @@ const { Health, Models, Ready, Status } = named({
     }).nullable().describe("Topics that are taken in. Null when there are none, or another process does it."),
     rebuild: z.object({
       generation: count,
-      failure: z.string().nullable().describe("Why it was given up. Null while it is built."),
+      failure: z.string().nullable().describe(
+        "Why the last try to switch to it failed. Null before one has.",
+      ),
     }).nullable().describe("The generation that this process was started to build. Null when there is none."),
   }),
 });
