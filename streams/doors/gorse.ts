@@ -8,7 +8,9 @@
  */
 
 import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
-import { type JsonObject, objectOf, requiredIn } from "../../src/adapters/mapped.ts";
+import { type JsonObject, type Mapped, objectOf, requiredIn } from "../../src/adapters/mapped.ts";
+import type { ItemRecord } from "../../src/events/event.ts";
+import type { OwnRecord } from "../../src/events/own_record.ts";
 import { isRecord } from "../../src/values/record.ts";
 import type { ApiContext } from "../http/context.ts";
 import { Problem } from "../http/contract/problem.ts";
@@ -25,8 +27,11 @@ import { SCHEMAS } from "./schemas.ts";
 /** The endpoints of the door. */
 export function gorseEndpoints(context: ApiContext, settings: GorseSettings = {}): readonly Endpoint[] {
   const items = new ItemMirror(context);
+  const intake = new Intake(context, items, settings);
   return [
-    ...writes(context, items, settings),
+    ...userWrites(intake),
+    ...itemWrites(intake),
+    ...feedbackWrites(intake),
     ...gorseReads(context, items),
     ...gorseLists(context, settings),
   ];
@@ -39,146 +44,193 @@ const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   item: ["ItemId"],
   feedback: ["FeedbackType", "UserId", "ItemId"],
 };
+/** The keys by which the adapter tells other kinds apart. */
+const WITHOUT: Readonly<Record<Kind, JsonObject>> = {
+  user: { FeedbackType: undefined, ItemId: undefined },
+  item: { FeedbackType: undefined },
+  feedback: {},
+};
 
-function writes(context: ApiContext, items: ItemMirror, settings: GorseSettings): Endpoint[] {
-  const { readTypes = DEFAULT_READ_TYPES } = settings;
-  const map = (kind: Kind) => (value: unknown) => {
-    const record = objectOf(value, `the ${kind}`);
-    const own = Object.fromEntries(KEYS[kind].map((key) => [key, requiredIn(record, key)]));
-    // The adapter tells kinds apart by the keys of the others.
-    const others: JsonObject = kind === "feedback"
-      ? {}
-      : kind === "user"
-      ? { FeedbackType: undefined, ItemId: undefined }
-      : { FeedbackType: undefined };
-    return parseGorse({ ...record, ...own, ...others }, { time: context.now(), readTypes });
-  };
-  const post = (kind: "user" | "feedback") => async ({ request }: Call) => {
-    const values = await readValues(context, request);
-    await take(context, recordsOf(context, mapAll(context, values, map(kind))));
-    return success(values.length);
-  };
-  const postItems = async ({ request }: Call) => {
-    const values = await readValues(context, request);
-    const own = mapAll(context, values, map("item")).filter((one) => one.kind === "item");
-    await items.change(own.map(({ item }, index) => ({
-      id: item.item,
-      change: (before) => inPlaceOf(before, item, values[index] as JsonObject), // or it would be no item,
-    })));
-    return success(values.length);
-  };
-  const changeItem = async (id: string, patchOf: (before: JsonObject) => JsonObject) => {
-    await items.change([{
-      id,
-      change: (before) => {
-        if (before === undefined) throw new Problem("not-found", "The item is not in the catalogue");
-        const known = gorseItem(before);
-        const value = patched(known, patchOf(known));
-        const [own] = mapAll(context, [value], map("item"));
-        if (own?.kind !== "item") throw new Error("Cannot change an item: the patch made none");
-        return inPlaceOf(before, own.item, value);
-      },
-    }]);
-    return success(1);
-  };
-  const categories = (before: JsonObject) => before["Categories"] as readonly string[]; // as `gorseItem` makes it
-  const write = sharing({
-    scope: "events",
-    answers: { 200: { description: "All of it is durable", schema: SCHEMAS.GorseSuccess } },
-    problems: ["unavailable"],
-  });
+const write = sharing({
+  scope: "events",
+  answers: { 200: { description: "All of it is durable", schema: SCHEMAS.GorseSuccess } },
+  problems: ["unavailable"],
+});
+
+function userWrites(intake: Intake): readonly Endpoint[] {
+  const post = async ({ request }: Call) => await intake.post("user", request);
   return [
     write("POST /api/user", "InsertUser", {
       summary: "sets labels of a user",
       body: jsonBody(SCHEMAS.GorseUser),
       local: true,
-      handle: post("user"),
+      handle: post,
     }),
     write("POST /api/users", "InsertUsers", {
       summary: "sets labels of users",
       body: jsonBody(SCHEMAS.GorseUser, true),
       local: true,
-      handle: post("user"),
+      handle: post,
     }),
     write("PATCH /api/user/:user", "PatchUser", {
       summary: "changes labels of a user",
       body: jsonBody(SCHEMAS.GorseUserPatch),
-      handle: async ({ request, parameters: { user } }) => {
-        const [value] = await readValues(context, request);
-        const own = mapAll(
-          context,
-          [value],
-          (patch) => map("user")({ ...objectOf(patch, "the patch"), UserId: user }),
-        );
-        await take(context, recordsOf(context, own));
-        return success(1);
-      },
+      handle: async ({ request, parameters: { user = "" } }) => await intake.patchUser(user, request),
     }),
     write("DELETE /api/user/:user", "DeleteUser", {
       summary: "erases a user",
       scope: "admin",
       problems: ["refused", "unavailable"],
-      handle: async ({ parameters: { user = "" } }) => {
-        const event = { type: "forget", user, time: context.now() } as const;
-        await take(context, recordsOf(context, mapAll(context, [event], () => ({ events: [event] }))));
-        return success(1);
-      },
+      handle: async ({ parameters: { user = "" } }) => await intake.forget(user),
     }),
+  ];
+}
+
+function itemWrites(intake: Intake): readonly Endpoint[] {
+  const post = async ({ request }: Call) => await intake.postItems(request);
+  const categories = (before: JsonObject) => before["Categories"] as readonly string[]; // as `gorseItem` makes it
+  return [
     write("POST /api/item", "InsertItem", {
       summary: "adds or replaces an item",
       body: jsonBody(SCHEMAS.GorseItem),
-      handle: postItems,
+      handle: post,
     }),
     write("POST /api/items", "InsertItems", {
       summary: "adds or replaces items",
       body: jsonBody(SCHEMAS.GorseItem, true),
-      handle: postItems,
+      handle: post,
     }),
     write("PATCH /api/item/:item", "PatchItem", {
       summary: "changes fields of an item",
       body: jsonBody(SCHEMAS.GorseItemPatch),
       problems: ["not-found", "unavailable"],
-      handle: async ({ request, parameters: { item = "" } }) => {
-        const [value] = await readValues(context, request);
-        if (isRecord(value)) return await changeItem(item, () => value);
-        throw new Problem("bad-body", "The body is no object");
-      },
+      handle: async ({ request, parameters: { item = "" } }) => await intake.patchItem(item, request),
     }),
     write("DELETE /api/item/:item", "DeleteItem", {
       summary: "removes an item",
-      handle: async ({ parameters: { item = "" } }) => {
-        await items.change([{ id: item, change: () => undefined }]);
-        return success(1);
-      },
+      handle: async ({ parameters: { item = "" } }) => await intake.removeItem(item),
     }),
     write("PUT /api/item/:item/category/:category", "InsertItemCategory", {
       summary: "puts an item into a category",
       problems: ["not-found", "refused", "unavailable"],
-      handle: ({ parameters: { item = "", category = "" } }) =>
-        changeItem(item, (before) => ({ Categories: [...new Set([...categories(before), category])] })),
+      handle: async ({ parameters: { item = "", category = "" } }) =>
+        await intake.changeItem(item, (before) => ({
+          Categories: [...new Set([...categories(before), category])],
+        })),
     }),
     write("DELETE /api/item/:item/category/:category", "DeleteItemCategory", {
       summary: "takes an item out of a category",
       problems: ["not-found", "refused", "unavailable"],
-      handle: ({ parameters: { item = "", category = "" } }) =>
-        changeItem(
-          item,
-          (before) => ({ Categories: categories(before).filter((each) => each !== category) }),
-        ),
-    }),
-    write("POST /api/feedback", "InsertFeedback", {
-      summary: "adds feedback",
-      body: jsonBody(SCHEMAS.GorseFeedback, true),
-      local: true,
-      handle: post("feedback"),
-    }),
-    write("PUT /api/feedback", "UpsertFeedback", {
-      summary: "adds feedback; what was there stays",
-      body: jsonBody(SCHEMAS.GorseFeedback, true),
-      local: true,
-      handle: post("feedback"),
+      handle: async ({ parameters: { item = "", category = "" } }) =>
+        await intake.changeItem(item, (before) => ({
+          Categories: categories(before).filter((each) => each !== category),
+        })),
     }),
   ];
+}
+
+function feedbackWrites(intake: Intake): readonly Endpoint[] {
+  const shared = {
+    body: jsonBody(SCHEMAS.GorseFeedback, true),
+    local: true,
+    handle: async ({ request }: Call) => await intake.post("feedback", request),
+  } as const;
+  return [
+    write("POST /api/feedback", "InsertFeedback", { summary: "adds feedback", ...shared }),
+    write("PUT /api/feedback", "UpsertFeedback", {
+      summary: "adds feedback; what was there stays",
+      ...shared,
+    }),
+  ];
+}
+
+/** Takes what clients write; answers with the number of rows. */
+class Intake {
+  readonly #context: ApiContext;
+  readonly #items: ItemMirror;
+  readonly #readTypes: readonly string[];
+
+  constructor(
+    context: ApiContext,
+    items: ItemMirror,
+    { readTypes = DEFAULT_READ_TYPES }: GorseSettings,
+  ) {
+    this.#context = context;
+    this.#items = items;
+    this.#readTypes = readTypes;
+  }
+
+  /** Takes users or feedback. */
+  async post(kind: "user" | "feedback", request: Request): Promise<Response> {
+    const values = await readValues(this.#context, request);
+    await this.#take(this.#mapAll(kind, values));
+    return success(values.length);
+  }
+
+  async patchUser(user: string, request: Request): Promise<Response> {
+    const [value] = await readValues(this.#context, request);
+    const patch = (given: unknown) => this.#map("user", { ...objectOf(given, "the patch"), UserId: user });
+    await this.#take(mapAll(this.#context, [value], patch));
+    return success(1);
+  }
+
+  /** Erases a user. */
+  async forget(user: string): Promise<Response> {
+    const event = { type: "forget", user, time: this.#context.now() } as const;
+    await this.#take(mapAll(this.#context, [event], () => ({ events: [event] })));
+    return success(1);
+  }
+
+  /** Adds or replaces items. */
+  async postItems(request: Request): Promise<Response> {
+    const values = await readValues(this.#context, request);
+    const own = this.#mapAll("item", values).filter((one) => one.kind === "item");
+    await this.#items.change(own.map(({ item }, index) => ({
+      id: item.item,
+      change: (before) => inPlaceOf(before, item, values[index] as JsonObject), // or it would be no item
+    })));
+    return success(values.length);
+  }
+
+  async patchItem(id: string, request: Request): Promise<Response> {
+    const [value] = await readValues(this.#context, request);
+    if (isRecord(value)) return await this.changeItem(id, () => value);
+    throw new Problem("bad-body", "The body is no object");
+  }
+
+  async removeItem(id: string): Promise<Response> {
+    await this.#items.change([{ id, change: () => undefined }]);
+    return success(1);
+  }
+
+  /** Changes fields of an item in the catalogue. @throws Problem `not-found` */
+  async changeItem(id: string, patchOf: (before: JsonObject) => JsonObject): Promise<Response> {
+    const change = (before: ItemRecord | undefined) => {
+      if (before === undefined) throw new Problem("not-found", "The item is not in the catalogue");
+      const known = gorseItem(before);
+      const value = patched(known, patchOf(known));
+      const [own] = this.#mapAll("item", [value]);
+      if (own?.kind !== "item") throw new Error("Cannot change an item: the patch made none");
+      return inPlaceOf(before, own.item, value);
+    };
+    await this.#items.change([{ id, change }]);
+    return success(1);
+  }
+
+  async #take(own: readonly OwnRecord[]): Promise<void> {
+    await take(this.#context, recordsOf(this.#context, own));
+  }
+
+  #mapAll(kind: Kind, values: readonly unknown[]): readonly OwnRecord[] {
+    return mapAll(this.#context, values, (value) => this.#map(kind, value));
+  }
+
+  #map(kind: Kind, value: unknown): Mapped {
+    const record = objectOf(value, `the ${kind}`);
+    const own = Object.fromEntries(KEYS[kind].map((key) => [key, requiredIn(record, key)]));
+    const context = { time: this.#context.now(), readTypes: this.#readTypes };
+    return parseGorse({ ...record, ...own, ...WITHOUT[kind] }, context);
+  }
 }
 
 function success(rows: number): Response {

@@ -33,18 +33,23 @@ const CATEGORY = { about: "Only items of this category; may be there several tim
 /** Go's durations, such as `1h30m`. */
 const DURATION = /^([-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$|^[-+]?0$/;
 
+const SHARED = {
+  scope: "recommend",
+  answers: { 200: { description: "Items, best first", schema: SCHEMAS.GorseScores } },
+  problems: ["bad-parameter", "elsewhere", "unavailable", "answer-timeout"],
+} as const;
+
 /** The endpoints that recommend. */
 export function gorseLists(
   context: ApiContext,
   { readTypes = DEFAULT_READ_TYPES }: GorseSettings,
 ): readonly Endpoint[] {
-  const shared = {
-    scope: "recommend",
-    answers: { 200: { description: "Items, best first", schema: SCHEMAS.GorseScores } },
-    problems: ["bad-parameter", "elsewhere", "unavailable", "answer-timeout"],
-  } as const;
+  return [...personalLists(context, readTypes), ...sessionLists(context, readTypes), ...commonLists(context)];
+}
+
+function personalLists(context: ApiContext, readTypes: readonly string[]): readonly Endpoint[] {
   const personal = sharing({
-    ...shared,
+    ...SHARED,
     answers: { 200: { description: "Items, best first", schema: SCHEMAS.GorseList } },
     query: {
       ...PAGE,
@@ -59,50 +64,48 @@ export function gorseLists(
       },
     },
   });
-  const session = sharing({ ...shared, body: jsonBody(SCHEMAS.GorseSession, true), query: PAGE });
+  const handle = (call: Call) => recommend(context, call, readTypes);
+  return [
+    personal("GET /api/recommend/:user", "Recommend", { summary: "recommends to a user", handle }),
+    personal("GET /api/recommend/:user/:category", "RecommendInCategory", {
+      summary: "the same in a category",
+      handle,
+    }),
+  ];
+}
+
+function sessionLists(context: ApiContext, readTypes: readonly string[]): readonly Endpoint[] {
+  const session = sharing({ ...SHARED, body: jsonBody(SCHEMAS.GorseSession, true), query: PAGE });
+  const handle = (call: Call) => sessionRecommend(context, call, readTypes);
+  return [
+    session("POST /api/session/recommend", "SessionRecommend", {
+      summary: "recommends to somebody who did only what the body says; nothing is kept",
+      handle,
+    }),
+    session("POST /api/session/recommend/:category", "SessionRecommendInCategory", {
+      summary: "the same in a category",
+      handle,
+    }),
+  ];
+}
+
+/** Lists that are no personal recommendation, and one that is only looked at. */
+function commonLists(context: ApiContext): readonly Endpoint[] {
   const list = sharing({
-    ...shared,
+    ...SHARED,
     query: {
       ...PAGE,
       category: CATEGORY,
       "user-id": { about: "Leave out what this user had", schema: TEXT },
     },
   });
-  /** A list for everybody, or without the items that a user had. */
-  const listed = (asked: (call: Call) => Asked, scoreOf = modelScore) => async (call: Call) => {
-    const { n, offset } = rangeOf(call);
-    if (n === 0) return Response.json([]);
-    const reader = queryOf(call).get("user-id") ?? "";
-    const filter = { ...categoriesOf(call), seen: reader === "" };
-    const event = { ...asked(call), filter, count: countOf(n, offset) };
-    const preview = reader === "" ? askForNobody(context, event) : await askSilently(context, reader, event);
-    return Response.json(scoreOf(context, preview).slice(offset, offset + n));
-  };
-  const latest = listed(() => ({ list: "new", count: 1 }), firstSeen);
-  const similar = listed(({ parameters: { item = "" } }) => ({ item, count: 1 }));
-  const popular = listed(({ parameters: { name = "popular" } }) => ({
+  const latest = listed(context, () => ({ list: "new", count: 1 }), firstSeen);
+  const similar = listed(context, ({ parameters: { item = "" } }) => ({ item, count: 1 }));
+  const popular = listed(context, ({ parameters: { name = "popular" } }) => ({
     list: LISTS.get(name) ?? "popular",
     count: 1,
   }));
-  const recommended = (call: Call) => recommend(context, call, readTypes);
-  const inSession = (call: Call) => sessionRecommend(context, call, readTypes);
   return [
-    personal("GET /api/recommend/:user", "Recommend", {
-      summary: "recommends to a user",
-      handle: recommended,
-    }),
-    personal("GET /api/recommend/:user/:category", "RecommendInCategory", {
-      summary: "the same in a category",
-      handle: recommended,
-    }),
-    session("POST /api/session/recommend", "SessionRecommend", {
-      summary: "recommends to somebody who did only what the body says; nothing is kept",
-      handle: inSession,
-    }),
-    session("POST /api/session/recommend/:category", "SessionRecommendInCategory", {
-      summary: "the same in a category",
-      handle: inSession,
-    }),
     list("GET /api/collaborative-filtering/:user", "Collaborative", {
       summary: "what a user would be recommended; nothing is kept",
       handle: (call) => collaborative(context, call),
@@ -136,6 +139,19 @@ export function gorseLists(
       handle: similar,
     }),
   ];
+}
+
+/** Answers with a list for everybody, or without the items that a user had. */
+function listed(context: ApiContext, asked: (call: Call) => Asked, scoreOf = modelScore): Endpoint["handle"] {
+  return async (call) => {
+    const { n, offset } = rangeOf(call);
+    if (n === 0) return Response.json([]);
+    const reader = queryOf(call).get("user-id") ?? "";
+    const filter = { ...categoriesOf(call), seen: reader === "" };
+    const event = { ...asked(call), filter, count: countOf(n, offset) };
+    const preview = reader === "" ? askForNobody(context, event) : await askSilently(context, reader, event);
+    return Response.json(scoreOf(context, preview).slice(offset, offset + n));
+  };
 }
 
 /** Our lists by Gorse's names. */
