@@ -183,73 +183,99 @@ export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
  */
 export async function kafkaOptions(
   settings: KafkaSettings,
-  { readFile, env }: SettingsReader,
+  reader: SettingsReader,
 ): Promise<KafkaLogOptions> {
   const { brokers = KAFKA_SETTINGS.brokers.value, clientId, tls = KAFKA_SETTINGS.tls.value, sasl } = settings;
   const times = settle(TIMES, settings);
-  const read = async (what: string, path: string | undefined) => {
-    if (path === undefined) return undefined;
-    try {
-      return await readFile(path);
-    } catch (cause) {
-      throw new Error(`Cannot read ${what} from ${path}: ${reasonOf(cause)}`, { cause });
-    }
-  };
-  const secretOf = async (what: keyof typeof SECRETS, path?: string) =>
-    (await read(`the ${what}`, path))?.replace(/\r?\n$/, "") ?? env(SECRETS[what]);
-  const sslOf = async ({ caFile, certFile, keyFile, ...tls }: TlsSettings): Promise<KafkaTls> => {
-    // They are read for each connection; what cannot be read is told now.
-    await read("the CA certificates", caFile);
-    await read("the certificate", certFile);
-    await read("the key", keyFile);
-    return {
-      files: { ca: caFile, cert: certFile, key: keyFile },
-      passphrase: await secretOf("passphrase", tls.passphraseFile),
-      servername: tls.serverName,
-      rejectUnauthorized: tls.rejectUnauthorized,
-    };
-  };
-  const loginOf = async ({ mechanism, passwordFile, ...given }: SaslSettings): Promise<KafkaLogin> => {
-    const required = (
-      what: "username" | "password" | "region",
-      value: string | undefined,
-      variable: string,
-    ) => {
-      if (value !== undefined) return value;
-      throw new Error(`Cannot log in by ${mechanism}: there is no ${what}, neither set nor in ${variable}`);
-    };
-    if (mechanism === "aws-msk-iam") {
-      return { mechanism, region: required("region", given.region ?? env(SECRETS.region), SECRETS.region) };
-    }
-    const { tokenFile, tokenEndpoint, scope } = given;
-    if (mechanism === "oauthbearer" && tokenFile !== undefined) {
-      await read("the token", tokenFile);
-      return { mechanism, tokenFile };
-    }
-    const account = async () => ({
-      username: required("username", given.username ?? env(SECRETS.username), SECRETS.username),
-      password: required("password", await secretOf("password", passwordFile), SECRETS.password),
-    });
-    if (mechanism !== "oauthbearer") return { mechanism, ...await account() };
-    if (tokenEndpoint === undefined) {
-      throw new Error("Cannot log in by oauthbearer: there is neither tokenEndpoint nor tokenFile");
-    }
-    return { mechanism, tokenEndpoint, scope, ...await account() };
-  };
   return {
     ...given(settings, keysOf(KAFKA_OPTIONS)),
     topicConfig: settings.topicConfig,
     brokers,
     kafka: {
       clientId,
-      ssl: typeof tls === "boolean" ? tls : defined(await sslOf(tls)),
-      sasl: sasl && await loginOf(sasl),
+      ssl: typeof tls === "boolean" ? tls : defined(await tlsOf(tls, reader)),
+      sasl: sasl && await loginOf(sasl, reader),
       connectionTimeout: times.connectionTimeoutMs,
       authenticationTimeout: times.authenticationTimeoutMs,
       reauthenticationThreshold: times.reauthenticationThresholdMs,
       requestTimeout: times.requestTimeoutMs,
     },
   };
+}
+
+async function tlsOf(
+  { caFile, certFile, keyFile, passphraseFile, ...tls }: TlsSettings,
+  reader: SettingsReader,
+): Promise<KafkaTls> {
+  // They are read for each connection; what cannot be read is told now.
+  await read(reader, "the CA certificates", caFile);
+  await read(reader, "the certificate", certFile);
+  await read(reader, "the key", keyFile);
+  return {
+    files: { ca: caFile, cert: certFile, key: keyFile },
+    passphrase: await secretOf(reader, "passphrase", passphraseFile),
+    servername: tls.serverName,
+    rejectUnauthorized: tls.rejectUnauthorized,
+  };
+}
+
+async function loginOf(settings: SaslSettings, reader: SettingsReader): Promise<KafkaLogin> {
+  const { mechanism, tokenFile, tokenEndpoint, scope } = settings;
+  if (mechanism === "aws-msk-iam") {
+    return { mechanism, region: required(settings, "region", settings.region ?? reader.env(SECRETS.region)) };
+  }
+  if (mechanism !== "oauthbearer") return { mechanism, ...await accountOf(settings, reader) };
+  if (tokenFile !== undefined) {
+    await read(reader, "the token", tokenFile);
+    return { mechanism, tokenFile };
+  }
+  if (tokenEndpoint === undefined) {
+    throw new Error("Cannot log in by oauthbearer: there is neither tokenEndpoint nor tokenFile");
+  }
+  return { mechanism, tokenEndpoint, scope, ...await accountOf(settings, reader) };
+}
+
+async function accountOf(
+  settings: SaslSettings,
+  reader: SettingsReader,
+): Promise<{ readonly username: string; readonly password: string }> {
+  const username = settings.username ?? reader.env(SECRETS.username);
+  const password = await secretOf(reader, "password", settings.passwordFile);
+  return {
+    username: required(settings, "username", username),
+    password: required(settings, "password", password),
+  };
+}
+
+function required(
+  { mechanism }: SaslSettings,
+  what: "username" | "password" | "region",
+  value: string | undefined,
+): string {
+  if (value !== undefined) return value;
+  throw new Error(`Cannot log in by ${mechanism}: there is no ${what}, neither set nor in ${SECRETS[what]}`);
+}
+
+/** A secret from its file, if one is named, otherwise from the environment. */
+async function secretOf(
+  reader: SettingsReader,
+  what: keyof typeof SECRETS,
+  path: string | undefined,
+): Promise<string | undefined> {
+  return (await read(reader, `the ${what}`, path))?.replace(/\r?\n$/, "") ?? reader.env(SECRETS[what]);
+}
+
+async function read(
+  { readFile }: SettingsReader,
+  what: string,
+  path: string | undefined,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new Error(`Cannot read ${what} from ${path}: ${reasonOf(cause)}`, { cause });
+  }
 }
 
 /** Without absent fields: `tls.connect` takes a name that is `undefined` for the broker's own. */
