@@ -12,7 +12,7 @@ import { NEWEST_FORMATS } from "../../streams/generations/formats.ts";
 import { generationLog } from "../../streams/generations/generation_log.ts";
 import type { OnlineOptions } from "../../streams/generations/online/online.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
-import { mayWork, Succession } from "../../streams/generations/succession.ts";
+import { type Bounded, mayWork, Succession } from "../../streams/generations/succession.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -64,31 +64,15 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   const { plan, made, outputs, generation } = agreed;
   serving.follow(generationTopics(topics, generation)); // another may have taken over since it was opened
   const parts: RunParts = { metrics, outputs, memory: memoryOf(flags, plan === null ? 1 : 2) };
-  let building = plan && generationTopics(topics, plan.generation.number);
-  let rebuild: ServiceStatus["rebuild"] = plan && { generation: plan.generation.number, failure: null };
-  const begin = async (as: Made, number: number, ends: number[], warm?: ServiceOptions["warm"]) =>
-    await Service.start(boundedLog(await generationLog(log, topics, number), topics.events, ends), {
-      ...serviceOptions(as, settings, parts),
-      generation: number,
-      warm,
-      beside: () => building,
-      rebuild: () => rebuild,
-      ...(number !== generation && { serveVersion: undefined }),
-      mayWork: (signal) => mayWork(log, topics, number, signal),
-    });
-  const beginCold = async (as: Made, number: number) => {
-    const ends = new Array<number>(as.partitions).fill(Infinity);
-    return { ends, service: await begin(as, number, ends) };
-  };
-  const { service: first, ends } = await beginCold(plan?.serves ?? made, generation);
+  const services = new Services(log, { topics, settings, parts, first: generation, plan });
+  const { service: first, ends } = await services.start(plan?.serves ?? made, generation);
   const place = new Replaceable(first, serving);
   await using _service = { [Symbol.asyncDispose]: () => place.current.stop() };
   onWork(() => place.service.unfinished);
 
   await using dropping = new AsyncDisposableStack();
   const drop = (as: Config, isNewest: boolean) => {
-    building = null;
-    if (isNewest) rebuild = null;
+    services.buildIsOver(isNewest);
     dropping.use(dropOld(place.current, as));
     if (isNewest) dropping.use(dropReplaced(log, topics, flags.keep));
   };
@@ -116,16 +100,17 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
     ends,
     signal,
     serving: generation,
-    start: async (number) => await beginCold(await madeOf(log, topics, number, config), number),
+    start: async (number) => await services.start(await madeOf(log, topics, number, config), number),
     clock: () => performance.now(),
     now: Date.now,
   });
-  const start: OnlineOptions["start"] = (warm, ends, number) => begin(made, number, ends, warm);
+  const start: OnlineOptions["start"] = (warm, ends, number) =>
+    services.startWarm(made, number, { ends, warm });
   const build = async (plan: OnlinePlan) => {
     const isSwitched = await buildBeside({
       build: () => runOnline(plan, { log, topics, settings, parts, succession, start, signal }),
       isReleased: () => place.isReleased,
-      onFailure: (failure) => rebuild = { generation: plan.generation.number, failure },
+      onFailure: (failure) => services.buildHasFailed(failure),
       signal,
     });
     if (!signal.aborted) drop((isSwitched ? plan.makes : plan.serves).config, isSwitched);
@@ -145,6 +130,69 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
   await place.current.ended;
   logger.info("stopped");
   return 0;
+}
+
+/** What all services of the process have in common. */
+interface ServicesParts {
+  /** Topics of the first generation. */
+  readonly topics: Topics;
+  readonly settings: RunSettings;
+  readonly parts: RunParts;
+  /** Number of the generation that serves at the start. */
+  readonly first: number;
+  readonly plan: OnlinePlan | null;
+}
+
+/** Starts services of generations, which know what is built beside them. */
+class Services {
+  readonly #log: Log;
+  readonly #with: ServicesParts;
+  /** Topics of what is built. */
+  #building: Topics | null;
+  #rebuild: ServiceStatus["rebuild"];
+
+  constructor(log: Log, parts: ServicesParts) {
+    const { topics, plan } = parts;
+    this.#log = log;
+    this.#with = parts;
+    this.#building = plan && generationTopics(topics, plan.generation.number);
+    this.#rebuild = plan && { generation: plan.generation.number, failure: null };
+  }
+
+  /** Starts a service that restores its tasks. */
+  async start(as: Made, generation: number): Promise<Bounded> {
+    const ends = new Array<number>(as.partitions).fill(Infinity);
+    return { ends, service: await this.startWarm(as, generation, { ends }) };
+  }
+
+  /** Starts a service whose tasks are given. */
+  async startWarm(
+    as: Made,
+    generation: number,
+    { ends, warm }: { readonly ends: number[]; readonly warm?: ServiceOptions["warm"] },
+  ): Promise<Service> {
+    const { topics, settings, parts, first } = this.#with;
+    const own = await generationLog(this.#log, topics, generation);
+    return await Service.start(boundedLog(own, topics.events, ends), {
+      ...serviceOptions(as, settings, parts),
+      generation,
+      warm,
+      beside: () => this.#building,
+      rebuild: () => this.#rebuild,
+      ...(generation !== first && { serveVersion: undefined }),
+      mayWork: (signal) => mayWork(this.#log, topics, generation, signal),
+    });
+  }
+
+  buildHasFailed(failure: string): void {
+    this.#rebuild = this.#rebuild && { ...this.#rebuild, failure };
+  }
+
+  /** Nothing is built any more. @param isNewest whether the newest generation serves */
+  buildIsOver(isNewest: boolean): void {
+    this.#building = null;
+    if (isNewest) this.#rebuild = null;
+  }
 }
 
 /** An open deployment. */
