@@ -115,11 +115,12 @@ command("status [name]", "figures and verdicts; with a name, every metric and se
     choose(self, async ({ views }) => {
       const { experiments } = await views();
       const known = experiments.filter((one) => name === undefined || one.name === name);
-      if (known.length === 0) throw new Error(`Cannot find experiment ${name ?? ""}: there is none`);
+      if (known.length === 0 && name !== undefined) {
+        throw new Error(`Cannot find experiment ${name}: there are ${listed(experiments.map((one) => one.name))}`);
+      }
       if (json) return `${JSON.stringify(known, null, 2)}\n`;
-      return known.map((one) => renderStatus(one) + (name === undefined ? "" : renderDetails(one))).join(
-        "\n",
-      );
+      const rendered = known.map((one) => renderStatus(one) + (name === undefined ? "" : renderDetails(one)));
+      return rendered.join("\n") || "none\n";
     })
   );
 command("watch", "print verdicts, and stop experiments that break a guard rail, until interrupted")
@@ -196,6 +197,10 @@ function segmentText({ users, value, lift, low, high }: SegmentView): string {
   return `${figure(value)} of ${users}${change}`;
 }
 
+function listed(names: readonly string[]): string {
+  return names.join(", ") || "none";
+}
+
 function figure(value: number | null): string {
   return value === null ? "-" : value.toPrecision(4);
 }
@@ -206,7 +211,7 @@ function milliseconds(ms: number | null): string {
 
 function share(text: string): number {
   const value = Number(text.replace(/\s*%$/, ""));
-  if (!Number.isFinite(value)) throw new InvalidArgumentError("Not a percentage.");
+  if (!Number.isFinite(value)) throw new InvalidArgumentError(`Cannot read ${text} as a percentage.`);
   return value / 100;
 }
 

@@ -18,6 +18,7 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   );
   const call = (command: string, ...args: string[]) =>
     runScript("experiment", command, "--log-path", path, ...args);
+  assert.equal((await call("status")).stdout, "none\n");
   assert.equal((await call("start", file)).stdout, "e: running; 20 % of layer default, A and B\n");
   const again = await call("start", file);
   assert.deepEqual([again.code, again.stderr], [
@@ -26,6 +27,7 @@ Deno.test("experiment starts, lists, changes, promotes and stops, and says what 
   ]);
   assert.equal((await call("traffic", "e", "50")).stdout, "e: running; 50 % of layer default, A and B\n");
   assert.match((await call("status")).stdout, /cannot say yet: there are no outcomes to compare/);
+  assert.equal((await call("status", "f")).stderr, "error: Cannot find experiment f: there are e\n");
   assert.match((await call("promote", "e", "B")).stdout, /^e: promoted: B for everybody/);
   assert.match((await call("stop", "e", "too", "slow")).stdout, /^e: stopped: too slow/);
   assert.equal((await call("holdout", "2")).stdout, "holdout: 2 % of all users\n");
