@@ -33,9 +33,14 @@ export interface Assignment {
   readonly shadows: readonly Variant[];
   /** The two variants to interleave, with their settings. */
   readonly interleaved: readonly [Variant, Variant] | null;
+  /**
+   * Models of all variants with users, by key. Where one of them is missing, nobody is in the experiment: were it only the
+   * users of that variant, the others would not be their peers.
+   */
+  readonly models: readonly string[];
 }
 
-const NOBODY: Assignment = { exposures: [], settings: {}, shadows: [], interleaved: null };
+const NOBODY: Assignment = { exposures: [], settings: {}, shadows: [], interleaved: null, models: [] };
 
 /** The variant's name in the exposures of interleaving experiments. */
 export const INTERLEAVED = "interleaved";
@@ -87,7 +92,7 @@ export class Experiments {
         settingsOf(variants.find(({ name }) => name === winner) ?? {})
       ),
     );
-    this.#nobody = { ...NOBODY, settings: promoted };
+    this.#nobody = { ...NOBODY, settings: promoted, models: modelsOf([promoted]) };
     const layers = new Map<string, Layer>();
     for (const experiment of experiments) {
       if (experiment.status !== "running") continue;
@@ -162,6 +167,7 @@ function compile(experiment: Experiment, promoted: VariantSettings): Compiled {
   const shadows = variants.filter(({ shadow }) => shadow === true);
   const [a, b] = splitVariants(experiment);
   const interleaved = mode === "interleave" && a !== undefined && b !== undefined ? [a, b] as const : null;
+  const models = modelsOf([promoted, ...splitVariants(experiment).map(settingsOf)]);
   return {
     seed: saltSeed(salt),
     variant,
@@ -177,8 +183,13 @@ function compile(experiment: Experiment, promoted: VariantSettings): Compiled {
       settings: { ...promoted, ...(interleaved === null ? settingsOf(one) : {}) },
       shadows,
       interleaved,
+      models,
     })),
   };
+}
+
+function modelsOf(settings: readonly VariantSettings[]): string[] {
+  return [...new Set(settings.flatMap(({ model }) => model ?? []))];
 }
 
 function assignIn(layer: Layer, user: string): Assignment | undefined {
@@ -197,5 +208,6 @@ function merge(a: Assignment, b: Assignment): Assignment {
     settings: { ...a.settings, ...b.settings },
     shadows: [...a.shadows, ...b.shadows],
     interleaved: a.interleaved ?? b.interleaved,
+    models: [...a.models, ...b.models],
   };
 }

@@ -75,7 +75,7 @@ export interface Recommended {
   scored(): Pending;
   /** The chosen ones, placed. */
   readonly chosen: Pending;
-  /** Whether the user's variant needs a model that this task does not have, so that the variant was ignored. */
+  /** Whether a variant of the user's experiment needs a model that this task does not have, so that it was ignored. */
   readonly unserved: boolean;
   /** Whether a list was to be ordered by the stack. */
   readonly stacked: boolean;
@@ -159,8 +159,7 @@ export class Answerer {
     const start = this.#options.nowMicros();
     const assigned = this.#state.assign(user.id);
     const { settings, interleaved, shadows } = assigned;
-    const wanted = [settings, ...(interleaved ?? []).map(settingsOf)].map(({ model }) => model);
-    const unserved = wanted.some((model) => this.#scorer(model) === undefined);
+    const unserved = assigned.models.some((model) => this.#scorer(model) === undefined);
     const stacked = this.isStacked(user, event, assigned);
     const found = this.candidates(user, event, { most: this.#needed(event, assigned), stacked });
     const { candidates } = found;

@@ -172,7 +172,7 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   const running = startExperiment(draft({ name: "e", traffic: 0.1 }), among());
   const promoted = promoteVariant("e", "B", among(running));
   const settings = { policy: { name: "epsilon", epsilon: 0.1 } };
-  const all = { exposures: [], settings, shadows: [], interleaved: null };
+  const all = { exposures: [], settings, shadows: [], interleaved: null, models: [] };
   for (const user of USERS.slice(0, 100)) assert.deepEqual(new Experiments([promoted]).assign(user), all);
   const start = () => startExperiment(draft({ name: "e", traffic: 0.1 }), among(promoted));
   assert.throws(start, /Cannot start experiment e: B is promoted: roll it back first/);
@@ -204,6 +204,7 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     [small({ variants: [{ name: "A" }, { name: "A" }] }), /two variants are called A/],
     [small({ variants: [{ name: "A", weight: 1e6 }, { name: "B" }] }), /B gets less than 0.01 %/],
     [small({ mode: "interleave", variants: [{ name: "A" }, { name: "B", shadow: true }] }), /interleaves 1/],
+    [small({ mode: "interleave", guardRails: [{ metric: "ctr" }] }), /guard rails see nothing/],
     [small({ overrides: { ann: "C" } }), /user ann is to get variant C/],
     [small({ name: "other" }), /running already/],
     [small({ name: "holdout" }), /taken by the holdout/],
