@@ -20,6 +20,12 @@ export const METRIC_FIELDS = [
 /** One of {@linkcode METRIC_FIELDS}. */
 export type MetricField = typeof METRIC_FIELDS[number];
 
+/** What a user may have more of than all others together. */
+export const SIZES = ["lists", "rows", "clicks"] as const satisfies readonly MetricField[];
+
+/** One of {@linkcode SIZES}. */
+export type Size = typeof SIZES[number];
+
 /** A metric: sum of `of` over sum of `per`, and its direction. */
 export interface MetricSpec {
   /** A description for people. */
@@ -68,3 +74,10 @@ export const METRICS = {
 
 /** One of {@linkcode METRICS}. */
 export type MetricName = keyof typeof METRICS;
+
+/** By what a metric cuts its largest users: by its numerator a user, or else by what its ratio is of. */
+export function sizeOf(metric: MetricName): Size | "reward" {
+  const { of, per } = METRICS[metric];
+  if (per === "users") return of;
+  return per === "lists" ? "lists" : "rows";
+}

@@ -1,34 +1,30 @@
 /**
- * Moments of groups of users, with the most extreme rewards of all groups cut.
+ * Moments of groups of users, in which the largest users of all groups count as the next largest.
  *
  * @module
  */
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
+import { type GroupMember, Largest } from "./largest.ts";
 import { Limits } from "./limits.ts";
 import { Moments, REWARD } from "./user_metrics.ts";
-import { METRIC_FIELDS } from "../assignment/metrics.ts";
+import { METRIC_FIELDS, type Size, SIZES } from "../assignment/metrics.ts";
+import { recordOf } from "../values/record.ts";
 import { times } from "../values/times.ts";
 
 /** Places of the rewards in a user's vector: of the experiment, and of the pre-period. */
 const REWARDS: readonly number[] = [REWARD, METRIC_FIELDS.length + REWARD];
 
-/** A user's sums. */
-export interface GroupMember {
-  /** Index of the group. */
-  readonly group: number;
-  /** Sums of the experiment. */
-  readonly sums: Float64Array;
-  /** Sums of the pre-period; `undefined` without any. */
-  readonly before: Float64Array | undefined;
-}
-
 /**
- * Moments by group. Rewards join the sums of the other fields when moments are asked for, cut to the {@linkcode Limits}
- * as of then, so the result does not depend on the order of users, but for rounding.
+ * Moments by group, for metrics of one size of users. They are cut when they are asked for, to the limits as of then, so
+ * the result does not depend on the order of users, but for rounding:
  *
- * O(1) per change; moments after one take O(n log n) for n users with a reward.
+ * - of lists, rows or clicks, a user above the limit of {@linkcode Largest} counts in proportion: all sums are
+ *   multiplied by limit / size, so that a user's ratios stay;
+ * - rewards are cut to the {@linkcode Limits}, since none may be larger than all others together.
+ *
+ * O(1) per change; moments after one take O(n log n) for the rewards of n users, and O(users above the limit).
  *
  * @example
  * ```ts
@@ -46,20 +42,27 @@ export interface GroupMember {
  * ```
  */
 export class GroupedMoments {
-  /** Without the rewards of members. */
+  /** Uncut, without the rewards of members. */
   readonly #others: readonly Moments[];
+  readonly #members = new Set<GroupMember>();
   readonly #rewarded = new Set<GroupMember>();
-  #complete: readonly Moments[] | null = null;
+  readonly #largest: Readonly<Record<Size, Largest>> = recordOf(SIZES, (size) => new Largest(size));
+  /** What was asked for since the last change. */
+  readonly #cut = new Map<Size | "reward", readonly Moments[]>();
 
   /** Makes groups without members. */
   constructor(groups: number) {
     this.#others = times(groups, () => new Moments());
   }
 
-  /** The moments of a group. */
-  get(group: number): Moments {
-    this.#complete ??= this.#withRewards();
-    return this.#complete[group]!;
+  /** The moments of a group, cut by a size; by rewards, all other sums are as they were. */
+  get(group: number, size: Size | "reward" = "reward"): Moments {
+    let moments = this.#cut.get(size);
+    if (moments === undefined) {
+      moments = size === "reward" ? this.#withRewards() : this.#cutBy(size);
+      this.#cut.set(size, moments);
+    }
+    return moments[group]!;
   }
 
   /** Adds a member. */
@@ -71,23 +74,30 @@ export class GroupedMoments {
   /** Removes a member before its sums change. */
   remove(member: GroupMember): void {
     this.#update(member, -1);
-    this.#rewarded.delete(member);
+    this.#take(member);
   }
 
-  /** Restores the reward of a member whose other sums are part of what was decoded. */
+  /** Restores a member whose sums but the reward are part of what was decoded. */
   note(member: GroupMember): void {
-    this.#complete = null;
+    this.#members.add(member);
     if (hasReward(member)) this.#rewarded.add(member);
+    this.#count(member, 1);
   }
 
-  /** Lets go of a member, who stays part of the moments with the reward as it is cut now. */
+  /** Lets go of a member, who stays part of the moments as it is cut now: by the strictest limit. */
   release(member: GroupMember): void {
-    if (!this.#rewarded.has(member)) return;
-    const rewards = new Moments();
-    addReward(rewards, member, this.#limits());
-    this.#others[member.group]!.merge(rewards);
-    this.#rewarded.delete(member);
-    this.#complete = null;
+    if (!this.#members.has(member)) return;
+    const { group, sums, before } = member;
+    const weights = SIZES.map((size) => this.#largest[size].weightsOf(member));
+    const strictest = (of: 0 | 1) => Math.min(...weights.map((pair) => pair[of]));
+    const others = this.#others[group]!;
+    this.#update(member, -1);
+    others.update(
+      scaled(withReward(sums, 0), strictest(0)),
+      before && scaled(withReward(before, 0), strictest(1)),
+    );
+    if (hasReward(member)) addReward(others, member, this.#rewardLimits());
+    this.#take(member);
   }
 
   /** Drops the rewards of members who were let go of. Up to format 4 of the figures, those of all were there, uncut. */
@@ -97,7 +107,7 @@ export class GroupedMoments {
         for (let j = 0; j <= i; j++, at++) if (REWARDS.includes(i) || REWARDS.includes(j)) sums[at] = 0;
       }
     }
-    this.#complete = null;
+    this.#cut.clear();
   }
 
   /** Encodes all but the rewards of members. */
@@ -108,15 +118,36 @@ export class GroupedMoments {
   /** Decodes the output of {@linkcode GroupedMoments.encode}; members follow by {@linkcode GroupedMoments.note}. */
   decode(from: ByteReader): void {
     for (const { sums } of this.#others) sums.set(from.f64s(sums.length));
-    this.#complete = null;
+    this.#cut.clear();
+  }
+
+  #take(member: GroupMember): void {
+    this.#members.delete(member);
+    this.#rewarded.delete(member);
+    this.#count(member, -1);
+  }
+
+  #count(member: GroupMember, sign: 1 | -1): void {
+    for (const size of SIZES) this.#largest[size].update(member, sign);
+    this.#cut.clear();
   }
 
   #update({ group, sums, before }: GroupMember, sign: 1 | -1): void {
     this.#others[group]!.update(withReward(sums, 0), before && withReward(before, 0), sign);
   }
 
+  #cutBy(size: Size): readonly Moments[] {
+    const complete = this.#others.map(copyOf);
+    for (const [{ group, sums, before }, [now, past]] of this.#largest[size].above(this.#members)) {
+      const [own, ownPast] = [withReward(sums, 0), before && withReward(before, 0)];
+      complete[group]!.update(own, ownPast, -1);
+      complete[group]!.update(scaled(own, now), ownPast && scaled(ownPast, past));
+    }
+    return complete;
+  }
+
   #withRewards(): readonly Moments[] {
-    const limits = this.#limits();
+    const limits = this.#rewardLimits();
     const complete = this.#others.map(() => new Moments());
     for (const member of this.#rewarded) {
       const [moments, reward] = [complete[member.group]!, member.sums[REWARD]!];
@@ -128,13 +159,24 @@ export class GroupedMoments {
   }
 
   /** Limits of the rewards in the experiment, and of those before it. */
-  #limits(): readonly [Limits, Limits] {
+  #rewardLimits(): readonly [Limits, Limits] {
     const members = [...this.#rewarded];
     return [
       new Limits(members.map(({ sums }) => sums[REWARD]!)),
       new Limits(members.map(({ before }) => before?.[REWARD] ?? 0)),
     ];
   }
+}
+
+function copyOf(moments: Moments): Moments {
+  const copy = new Moments();
+  copy.merge(moments);
+  return copy;
+}
+
+/** The sums of a user who counts in part; the first one is the user and stays 1. */
+function scaled(sums: Float64Array, weight: number): Float64Array {
+  return weight === 1 ? sums : sums.map((sum, field) => field === 0 ? sum : weight * sum);
 }
 
 /** Adds what the rewards of a member contribute once they are cut; entries that are 0 and have no reward stay 0. */

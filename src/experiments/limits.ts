@@ -8,11 +8,11 @@
  * @module
  */
 
-/** Share of the users with a reward on one side of 0 whose reward is cut. */
-const CUT_SHARE = 0.01;
+/** Share of the users with a number on one side of 0 that is cut. */
+export const CUT_SHARE = 0.01;
 
 /**
- * The range that rewards are cut to.
+ * The range that rewards are cut to, at one moment.
  *
  * @example
  * ```ts

@@ -10,10 +10,11 @@ import type { Sample } from "../samples/sample.ts";
 import { splitVariants } from "../assignment/assignment.ts";
 import type { Experiment } from "../assignment/experiment.ts";
 import { isCurrent } from "../assignment/exposure.ts";
-import { GroupedMoments, type GroupMember } from "./grouped_moments.ts";
+import { GroupedMoments } from "./grouped_moments.ts";
+import type { GroupMember } from "./largest.ts";
 import { PrePeriod } from "./pre_period.ts";
 import { addSample, Moments } from "./user_metrics.ts";
-import { METRIC_FIELDS } from "../assignment/metrics.ts";
+import { METRIC_FIELDS, type MetricName, sizeOf } from "../assignment/metrics.ts";
 
 /** User segments with separate figures. */
 export const USER_SEGMENTS = ["new", "returning"] as const;
@@ -40,7 +41,7 @@ const MEMBER = 1, RETURNING = 2, WITH_PAST = 4;
 
 /**
  * Totals of an experiment. A user counts in the first variant seen; lists of another variant, after a change of the
- * split, are excluded and counted as `moved`. Users with an override are excluded. Extreme rewards are cut, see
+ * split, are excluded and counted as `moved`. Users with an override are excluded. The largest users are cut, see
  * {@linkcode GroupedMoments}.
  *
  * Memory: 18 numbers per user of the experiment, 9 per user seen before it. O(1) per sample.
@@ -111,12 +112,15 @@ export class ExperimentTotals {
     this.#moments.add(known);
   }
 
-  /** Moments of a variant, by its index among those with users, for one segment or all users. */
-  moments(variant: number, segment?: UserSegment): Moments {
+  /**
+   * Moments of a variant, by its index among those with users, for one segment or all users, with the largest users cut
+   * as the metric has it; without one, only rewards are cut.
+   */
+  moments(variant: number, segment?: UserSegment, metric: MetricName = "reward"): Moments {
     const moments = new Moments();
     if (this.#variants[variant] === undefined) return moments;
     for (const name of segment === undefined ? USER_SEGMENTS : [segment]) {
-      moments.merge(this.#moments.get(this.#groupOf(name, variant)));
+      moments.merge(this.#moments.get(this.#groupOf(name, variant), sizeOf(metric)));
     }
     return moments;
   }

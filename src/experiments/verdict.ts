@@ -58,8 +58,8 @@ export interface Verdict {
 export interface Figures {
   /** The experiment. */
   readonly experiment: Experiment;
-  /** Moments of a variant, by its index among those with users. */
-  moments(variant: number, segment?: UserSegment): Moments;
+  /** Moments of a variant, by its index among those with users, as a metric has them. */
+  moments(variant: number, segment?: UserSegment, metric?: MetricName): Moments;
 }
 
 /**
@@ -106,7 +106,11 @@ export function compareVariant(
   const { experiment } = figures;
   const shown = splitVariants(experiment);
   const { alpha, minUsers, maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
-  const effect = effectOf(figures.moments(0, segment), figures.moments(variant, segment), metric);
+  const effect = effectOf(
+    figures.moments(0, segment, metric),
+    figures.moments(variant, segment, metric),
+    metric,
+  );
   const evidence = evidenceOf(effect.control, effect.variant);
   const { ideal }: MetricSpec = METRICS[metric];
   const { control, variant: treated } = effect;
@@ -187,7 +191,7 @@ export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRati
     const comparison = compareVariant(figures, at + 1, experiment.metric);
     const rails = { ...experiment, stopRule: railRule(experiment) };
     const guardRails = experiment.guardRails.map(({ metric }) =>
-      compareVariant({ experiment: rails, moments: (v, s) => figures.moments(v, s) }, at + 1, metric)
+      compareVariant({ experiment: rails, moments: figures.moments.bind(figures) }, at + 1, metric)
     );
     return {
       ...invalidity(ratio, lost) ?? judge(experiment, comparison, guardRails),

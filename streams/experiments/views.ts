@@ -10,7 +10,7 @@ import { type Experiment, type ExperimentRecord, isExperiment } from "../../src/
 import type { Preference } from "../../src/assignment/interleaving.ts";
 import { type SampleRatio, seenLoss } from "../../src/experiments/sample_ratio.ts";
 import { USER_SEGMENTS, type UserSegment } from "../../src/experiments/totals.ts";
-import { type Moments, valueOf } from "../../src/experiments/user_metrics.ts";
+import { valueOf } from "../../src/experiments/user_metrics.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import { keysOf, recordOf } from "../../src/values/record.ts";
@@ -234,7 +234,7 @@ function viewOf(
   const variants = shown.map((variant, place): VariantView => {
     const moments = totals.moments(place);
     const segmentOf = (segment?: UserSegment): SegmentView => {
-      const own = segment === undefined ? moments : totals.moments(place, segment);
+      const own = totals.moments(place, segment, metric);
       const compared = place === 0 ? undefined : compareVariant(totals, place, metric, segment);
       return {
         users: own.users,
@@ -252,7 +252,10 @@ function viewOf(
       lists: moments.total("lists"),
       rows: moments.total("rows"),
       ctr: finite(valueOf("ctr", moments)),
-      metrics: metricsOf(moments),
+      metrics: recordOf(
+        keysOf(METRICS),
+        (name) => finite(valueOf(name, totals.moments(place, undefined, name))),
+      ),
       segments: recordOf(USER_SEGMENTS, segmentOf),
       word: verdicts.find((one) => one.variant === variant)?.word ?? null,
       tookMs: times.mean,
@@ -291,10 +294,6 @@ export function namesOf({ variants }: Pick<Experiment, "variants">): string[] {
     ];
     return marks.length === 0 ? name : `${name} (${marks.join(", ")})`;
   });
-}
-
-function metricsOf(moments: Moments): Record<MetricName, number | null> {
-  return recordOf(keysOf(METRICS), (name) => finite(valueOf(name, moments)));
 }
 
 function preferenceText({ users, value, interval, wins }: Preference, variants: readonly string[]): string {

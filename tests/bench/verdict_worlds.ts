@@ -105,6 +105,19 @@ function forecast(off: number): World["draw"] {
   };
 }
 
+/** The people of a world, and robots: such a share of all, each with so many lists of ten, all or none of them clicked. */
+function withRobots(world: World, share: number, lists: number): World {
+  return {
+    ...world,
+    name: `${world.name}, ${100 * share} % robots of ${lists} lists`,
+    draw: (sums, random, lift, before) => {
+      if (random() >= share) return world.draw(sums, random, lift, before);
+      const robot = [1, lists, 10 * lists, random() < 0.5 ? 10 * lists : 0];
+      robot.forEach((sum, field) => sums[field] = sum);
+    },
+  };
+}
+
 const heavy = (random: Random) => 1 + Math.floor(Math.exp(1.5 * normal(random)));
 
 /** The worlds of the grid. */
@@ -128,6 +141,13 @@ export const HARD_WORLDS = {
   "calibration": { name: "calibration", metric: "calibration", draw: forecast(1.5) },
   "calibration of 1": { name: "calibration of 1", metric: "calibration", draw: forecast(1) },
 } as const satisfies Readonly<Record<string, World>>;
+
+const CLICKS_PER_USER = { ...WORLDS.CTR, name: "clicks a user", metric: "clicksPerUser" } as const;
+
+/** Those with robots. */
+export const ROBOT_WORLDS: readonly World[] = [WORLDS["lists a user"], CLICKS_PER_USER, WORLDS.CTR].flatMap(
+  (world) => [withRobots(world, 0.001, 10_000), withRobots(world, 0.005, 300)],
+);
 
 /** Those of them who also know a past: the same rates and, of the reward, half of what is spent. */
 export const WITH_PAST = {

@@ -15,18 +15,27 @@ import { GroupedMoments } from "../../src/experiments/grouped_moments.ts";
 import { effectOf } from "../../src/experiments/effect.ts";
 import type { Experiment, StopRule } from "../../src/assignment/experiment.ts";
 import { SampleRatio } from "../../src/experiments/sample_ratio.ts";
+import type { UserSegment } from "../../src/experiments/totals.ts";
 import { Moments } from "../../src/experiments/user_metrics.ts";
-import { METRIC_FIELDS, METRICS, type MetricSpec } from "../../src/assignment/metrics.ts";
+import {
+  METRIC_FIELDS,
+  type MetricName,
+  METRICS,
+  type MetricSpec,
+  sizeOf,
+} from "../../src/assignment/metrics.ts";
 import { compareVariant, type Comparison, verdicts } from "../../src/experiments/verdict.ts";
 import { normalQuantile } from "../../src/metrics/normal.ts";
 import { createRandom, normal, type Random } from "../../src/draws/random_source.ts";
-import { HARD_WORLDS, newSums, WITH_PAST, type World, WORLDS } from "./verdict_worlds.ts";
+import { HARD_WORLDS, newSums, ROBOT_WORLDS, WITH_PAST, type World, WORLDS } from "./verdict_worlds.ts";
 
 const print = (line = "") => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const runsAt = Deno.args.indexOf("--runs");
 const RUNS = runsAt < 0 ? 1000 : Number(Deno.args[runsAt + 1]);
 const LOOK_EVERY = 20;
+/** From here on looks are rarer: whenever there are 1 % more users. */
+const OFTEN = 2000;
 /** The one maxUsers of the grids, instead of all. */
 const sizeAt = Deno.args.indexOf("--size");
 const SIZE = sizeAt < 0 ? undefined : Number(Deno.args[sizeAt + 1]);
@@ -72,7 +81,7 @@ function isClear([a, b]: readonly [Moments, Moments], metric: World["metric"]): 
   return z * z < 3 * variance * (a.users / (ax * ax) + b.users / (bx * bx));
 }
 
-/** Runs an experiment, looks after every 20 users, and returns at the first interval that leaves 0 out. */
+/** Runs an experiment, looks after every 20 users (see above), and returns at the first interval without 0. */
 export function firstVerdict(
   world: World,
   experiment: Experiment,
@@ -80,14 +89,17 @@ export function firstVerdict(
   random: Random,
 ): { users: number; comparison: Comparison | undefined } {
   const arms = new GroupedMoments(2);
-  const figures = { experiment, moments: (variant: number) => arms.get(variant) };
+  const moments = (variant: number) => arms.get(variant, sizeOf(world.metric));
+  let next = LOOK_EVERY;
+  const figures = { experiment, moments };
   for (let users = 1; users <= end; users++) {
     const arm = random() < split ? 0 : 1;
     const [sums, before] = [newSums(), past ? newSums() : undefined];
     world.draw(sums, random, arm * lift, before);
     arms.add({ group: arm, sums, before });
-    if (users % LOOK_EVERY !== 0) continue;
-    if (!allLooks && isClear([arms.get(0), arms.get(1)], world.metric)) continue;
+    if (users < next && users < end) continue;
+    next = users < OFTEN ? users + LOOK_EVERY : Math.ceil(1.01 * users);
+    if (!allLooks && isClear([moments(0), moments(1)], world.metric)) continue;
     const comparison = compareVariant(figures, 1, world.metric);
     if (comparison.interval.low > 0 || comparison.interval.high < 0) return { users, comparison };
   }
@@ -97,10 +109,10 @@ export function firstVerdict(
 const SPLITS = [0.5, 0.9, 0.98] as const;
 const named = (split: number) => `${Math.round(100 * split)}:${Math.round(100 - 100 * split)}`;
 
-function grid(worlds: Readonly<Record<string, World>>, ends: readonly number[], past = false): void {
+function grid(worlds: Iterable<World>, ends: readonly number[], past = false): void {
   print(`| metric | split | ${ends.map((end) => end.toLocaleString("en")).join(" | ")} |`);
   print(`| --- | --- | ${ends.map(() => "---").join(" | ")} |`);
-  for (const world of Object.values(worlds)) {
+  for (const world of worlds) {
     const { name } = world;
     if (!name.includes(ONLY)) continue;
     for (const split of SPLITS) {
@@ -254,15 +266,15 @@ function rails(): void {
 }
 
 function firstWord(experiment: Experiment, split: number, end: number, random: Random): string | undefined {
-  const arms = [new Moments(), new Moments()] as const;
-  const figures = { experiment, moments: (variant: number) => arms[variant]! };
+  const arms = new GroupedMoments(2);
+  const moments = (variant: number, _?: UserSegment, metric: MetricName = "reward") =>
+    arms.get(variant, sizeOf(metric));
+  const figures = { experiment, moments };
   const ratio = new SampleRatio([split, 1 - split]);
-  const sums = newSums();
   for (let users = 1; users <= end; users++) {
-    const arm = random() < split ? 0 : 1;
-    sums.fill(0);
+    const sums = newSums();
     HARD_WORLDS["calibration of 1"].draw(sums, random, 0);
-    arms[arm].update(sums, undefined);
+    arms.add({ group: random() < split ? 0 : 1, sums, before: undefined });
     if (users % LOOK_EVERY !== 0) continue;
     const { word } = verdicts(figures, ratio)[0]!;
     if (word === "harmful" || word === "better" || word === "worse") return word;
@@ -272,9 +284,10 @@ function firstWord(experiment: Experiment, split: number, end: number, random: R
 
 const SIZES = [2000, 5000, 50_000];
 const PARTS: Readonly<Record<string, () => void>> = {
-  grid: () => grid(WORLDS, SIZES.filter((size) => SIZE === undefined || size === SIZE)),
-  hard: () => grid(HARD_WORLDS, SIZES.filter((size) => SIZE === undefined || size === SIZE)),
-  past: () => grid(WITH_PAST, [2000, 5000], true),
+  grid: () => grid(Object.values(WORLDS), SIZES.filter((size) => SIZE === undefined || size === SIZE)),
+  hard: () => grid(Object.values(HARD_WORLDS), SIZES.filter((size) => SIZE === undefined || size === SIZE)),
+  robots: () => grid(ROBOT_WORLDS, [2000, 5000]),
+  past: () => grid(Object.values(WITH_PAST), [2000, 5000], true),
   power,
   returning,
   rails,

@@ -1,0 +1,137 @@
+/**
+ * The users with the most lists, rows or clicks, who count as the next largest: like rewards (`limits.ts`), of the users
+ * of all arms together the highest 1 %, one at least.
+ *
+ * @module
+ */
+
+import { METRIC_FIELDS, type Size } from "../assignment/metrics.ts";
+import { CUT_SHARE } from "./limits.ts";
+
+/** A user's sums. */
+export interface GroupMember {
+  /** Index of the group. */
+  readonly group: number;
+  /** Sums of the experiment. */
+  readonly sums: Float64Array;
+  /** Sums of the pre-period; `undefined` without any. */
+  readonly before: Float64Array | undefined;
+}
+
+/** What the sums of a user, and those of the pre-period, are multiplied by, in (0, 1]. */
+export type Weights = readonly [now: number, past: number];
+
+/**
+ * Finds the users above the limit of a size. O(1) per change. The limit after one takes O(k log k) for k different sizes;
+ * the users above it, a little more than their number, or that of all users when it has fallen.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { METRIC_FIELDS } from "../assignment/metrics.ts";
+ * import { Largest } from "./largest.ts";
+ *
+ * const users = [2, 1, 10_000, 4].map((lists) => {
+ *   const sums = Float64Array.from(METRIC_FIELDS, (field) => field === "lists" ? lists : 1);
+ *   return { group: 0, sums, before: undefined };
+ * });
+ * const largest = new Largest("lists");
+ * for (const user of users) largest.update(user, 1);
+ * assert.deepEqual([...largest.above(users)], [[users[2], [4 / 10_000, 1]]]);
+ * ```
+ */
+export class Largest {
+  readonly #place: number;
+  readonly #now = new Sizes();
+  readonly #past = new Sizes();
+  /** Those above a floor that is no higher than the limit. */
+  #large = new Set<GroupMember>();
+
+  /** Finds nobody yet. */
+  constructor(size: Size) {
+    this.#place = METRIC_FIELDS.indexOf(size);
+  }
+
+  /** Adds a user, or removes one with `sign` −1, before the sums change. */
+  update(member: GroupMember, sign: 1 | -1): void {
+    const [now, past] = this.#sizesOf(member);
+    this.#now.update(now, sign);
+    this.#past.update(past, sign);
+    if (sign === -1) this.#large.delete(member);
+    else if (this.#isLarge(member)) this.#large.add(member);
+  }
+
+  /** The weights of a user. */
+  weightsOf(member: GroupMember): Weights {
+    const [now, past] = this.#sizesOf(member);
+    return [this.#now.weight(now), this.#past.weight(past)];
+  }
+
+  /** Those above a limit, with their weights. @param members all of them */
+  *above(members: Iterable<GroupMember>): Generator<[GroupMember, Weights]> {
+    if (this.#now.hasFallen || this.#past.hasFallen || this.#large.size > this.#now.total / 10) {
+      this.#now.lowerFloor();
+      this.#past.lowerFloor();
+      this.#large = new Set([...members].filter((member) => this.#isLarge(member)));
+    }
+    for (const member of this.#large) {
+      const weights = this.weightsOf(member);
+      if (weights[0] < 1 || weights[1] < 1) yield [member, weights];
+    }
+  }
+
+  #sizesOf({ sums, before }: GroupMember): readonly [number, number] {
+    return [sums[this.#place]!, before?.[this.#place] ?? 0];
+  }
+
+  #isLarge(member: GroupMember): boolean {
+    const [now, past] = this.#sizesOf(member);
+    return now > this.#now.floor || past > this.#past.floor;
+  }
+}
+
+/** How many users there are of each size above 0. */
+class Sizes {
+  readonly #users = new Map<number, number>();
+  /** Users with a size. */
+  total = 0;
+  floor = 0;
+  #limit: number | null = null;
+
+  /** Where users are cut; `Infinity` for the only one. */
+  get limit(): number {
+    return this.#limit ??= this.#find();
+  }
+
+  /** Whether users may be above the limit without being above the floor. */
+  get hasFallen(): boolean {
+    return this.limit < this.floor;
+  }
+
+  update(size: number, sign: 1 | -1): void {
+    if (!(size > 0)) return;
+    const users = (this.#users.get(size) ?? 0) + sign;
+    if (users === 0) this.#users.delete(size);
+    else this.#users.set(size, users);
+    this.total += sign;
+    this.#limit = null;
+  }
+
+  weight(size: number): number {
+    return size > this.limit ? this.limit / size : 1;
+  }
+
+  /** Puts the floor below the limit by so much that it need not follow each fall. */
+  lowerFloor(): void {
+    this.floor = Math.ceil(0.9 * this.limit);
+  }
+
+  #find(): number {
+    let above = Math.ceil(CUT_SHARE * this.total);
+    for (const size of [...this.#users.keys()].sort((a, b) => b - a)) {
+      above -= this.#users.get(size)!;
+      if (above < 0) return size;
+    }
+    return Infinity;
+  }
+}
