@@ -116,7 +116,8 @@ command("status [name]", "figures and verdicts; with a name, every metric and se
       const { experiments } = await views();
       const known = experiments.filter((one) => name === undefined || one.name === name);
       if (known.length === 0 && name !== undefined) {
-        throw new Error(`Cannot find experiment ${name}: there are ${listed(experiments.map((one) => one.name))}`);
+        const names = experiments.map((one) => one.name).join(", ") || "none";
+        throw new Error(`Cannot find experiment ${name}: there are ${names}`);
       }
       if (json) return `${JSON.stringify(known, null, 2)}\n`;
       const rendered = known.map((one) => renderStatus(one) + (name === undefined ? "" : renderDetails(one)));
@@ -195,10 +196,6 @@ function segmentText({ users, value, lift, low, high }: SegmentView): string {
     ? ""
     : `, ${percentOf(lift)} [${percentOf(low)}, ${percentOf(high)}]`;
   return `${figure(value)} of ${users}${change}`;
-}
-
-function listed(names: readonly string[]): string {
-  return names.join(", ") || "none";
 }
 
 function figure(value: number | null): string {

@@ -121,7 +121,7 @@ export function startExperiment(
     ...name === "holdout" ? ["its name is taken by the holdout"] : [],
     ...variantFaults(experiment, models),
     ...experiment.mode === "interleave" && experiment.guardRails.length > 0
-      ? ["it interleaves, so nobody's figures are those of one variant, and guard rails see nothing: leave them out"]
+      ? ["it interleaves, so that guard rails see nothing: leave them out"]
       : [],
     ...versionFaults,
     ...layerFaults({ ...experiment, spans: [], variantSpans: [] }, records),
