@@ -122,7 +122,7 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
     log,
     await servingTopics(log, prefix),
     followedSources(flags, config ?? {}),
-    { now: Date.now, maxLag },
+    { now: Date.now, maxLag, knownUnfed: known?.unfed },
   );
   const remarks = [
     ...await reviewOf(log, flags),
@@ -374,10 +374,10 @@ function render(
     "",
     ...(sources.length === 0 ? [] : [
       table([
-        ["source", "topic", "partition", "lag", "seconds"],
+        ["source", "topic", "partition", "lag", "seconds", "lost"],
         ...sources.map((
           one,
-        ) => [one.source, one.topic, one.partition, one.lag, Math.round(one.lagMs / 1000)]),
+        ) => [one.source, one.topic, one.partition, one.lag, Math.round(one.lagMs / 1000), one.lost]),
       ]),
       "",
     ]),
@@ -423,7 +423,7 @@ const program = addLogFlags(
   .option("--max-lag <n>", "lag in events that a partition may have", count)
   .option(
     "--known <list>",
-    "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,kept=2",
+    "counts that are already known and accepted, such as lost=12,misplaced=7,unlearnt=3,uncounted=5,unfed=4,kept=2",
     known,
   )
   .option("--url <list>", "URLs of processes to ask as well, such as http://127.0.0.1:8080", urls, [])

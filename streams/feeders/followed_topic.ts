@@ -49,6 +49,8 @@ export interface SourceLag {
   readonly lag: number;
   /** How long ago the oldest of them came, milliseconds; 0 without one. */
   readonly lagMs: number;
+  /** Offsets that the topic dropped before they were fed, since it was first followed. */
+  readonly lost: number;
 }
 
 /** A record, and the events and items that it becomes. */
@@ -71,6 +73,8 @@ export class FollowedTopic {
   readonly #context: FollowContext;
   readonly #identity: TopicIdentity;
   readonly #lateness: Lateness | undefined;
+  /** Offsets dropped before it was opened, by partition. */
+  readonly #unfedBefore: readonly number[];
   #events = 0;
   #items = 0;
   #rejected = 0;
@@ -79,9 +83,10 @@ export class FollowedTopic {
   private constructor(
     source: ForeignTopic,
     context: FollowContext,
-    { id, identity, clock: reached, nexts, isUnsaved }: ResumedPosition,
+    { id, identity, clock: reached, nexts, unfed, isUnsaved }: ResumedPosition,
   ) {
     this.id = id;
+    this.#unfedBefore = unfed;
     this.isUnsaved = isUnsaved;
     this.#source = source;
     this.#context = context;
@@ -118,7 +123,7 @@ export class FollowedTopic {
     return { events, items, rejected, firstRejection: this.#firstRejection };
   }
 
-  /** Offsets that the topic dropped before they were fed. */
+  /** Offsets that the topic dropped before they were fed, since this was opened. */
   get skipped(): number {
     return this.partitions.reduce((sum, { skipped }) => sum + skipped, 0);
   }
@@ -128,9 +133,11 @@ export class FollowedTopic {
     const next = this.partitions.map((partition) => partition.next);
     const { topics } = this.#context;
     const { id } = this.#identity;
+    const unfed = this.partitions.map((partition) => this.#lostOf(partition));
     return positionRecord(topics, this.id, {
       id,
       next,
+      ...(unfed.some((count) => count > 0) ? { unfed } : {}),
       ...(this.#lateness === undefined ? {} : { clock: this.#lateness.toString() }),
     });
   }
@@ -161,11 +168,16 @@ export class FollowedTopic {
     const ends = await endsOfTopic(log, topic, this.partitions.length).catch((error) => {
       throw whileThere(error, topic);
     });
-    return this.partitions.map(({ partition, next, head }) => {
+    return this.partitions.map((one) => {
+      const { partition, next, head } = one;
       const lag = Math.max(0, (ends[partition] ?? 0) - next);
       const lagMs = head === undefined || lag === 0 ? 0 : Math.max(0, this.#context.now() - head.came);
-      return { source: this.#adapter.name, topic, partition, lag, lagMs };
+      return { source: this.#adapter.name, topic, partition, lag, lagMs, lost: this.#lostOf(one) };
     });
+  }
+
+  #lostOf({ partition, skipped }: SourcePartition<Head>): number {
+    return (this.#unfedBefore[partition] ?? 0) + skipped;
   }
 
   /** Turns a head into the records to append. */

@@ -64,6 +64,8 @@ export interface ResumedPosition {
   readonly clock: TopicPosition["clock"];
   /** Offsets to read next, by partition. */
   readonly nexts: readonly number[];
+  /** See `SourceLag.lost`, by partition; none where there is no number. */
+  readonly unfed: readonly number[];
   /** Whether to save it before anything is read: otherwise a restart before the first record would start elsewhere. */
   readonly isUnsaved: boolean;
 }
@@ -106,7 +108,7 @@ export async function resumedPosition(
     throw whileThere(error, topic); // it has new partitions that not all brokers know yet
   }
   const isUnsaved = saved === null && (own !== null || start !== "earliest" && before.length === 0);
-  return { id, identity, clock: own?.clock, nexts, isUnsaved };
+  return { id, identity, clock: own?.clock, nexts, unfed: own?.unfed ?? [], isUnsaved };
 }
 
 /** The error of a topic that is not the one that was fed. */
@@ -116,7 +118,7 @@ export function anotherTopic(topic: string, name: string, { message }: LogError)
 }
 
 /** @throws LogError `topic-mismatch` when a topic ends before the position of its feeder */
-function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
+export function checkEnd(topic: string, partition: number, next: number, { end }: Bounds): void {
   if (next <= end) return;
   throw new LogError(
     "topic-mismatch",

@@ -90,6 +90,7 @@ export class ServiceGauges {
   readonly #rekeyLag: Gauge;
   readonly #sourceLag: Gauge<"source" | "partition">;
   readonly #sourceLagSeconds: Gauge<"source" | "partition">;
+  readonly #sourceLost: Gauge<"source" | "partition">;
   readonly #sourcesReading: Gauge;
   readonly #rebuildFailed: Gauge;
   readonly #resident: Gauge;
@@ -158,6 +159,12 @@ export class ServiceGauges {
       "source",
       "partition",
     );
+    this.#sourceLost = gauge(
+      "meander_source_lost",
+      "Offsets of a source's topic that it dropped before they were taken in, since it was first followed",
+      "source",
+      "partition",
+    );
     this.#sourcesReading = gauge(
       "meander_sources_reading",
       "Whether this process, which has the sources, reads them",
@@ -177,7 +184,7 @@ export class ServiceGauges {
     for (const gauge of [...this.#partitions.values(), ...this.#learner.values(), ...own]) gauge.reset();
     const absent = [this.#rekeyLag, this.#sourcesReading, this.#rebuildFailed];
     for (const gauge of [...this.#monitor.values(), ...absent]) gauge.remove();
-    for (const gauge of [this.#sourceLag, this.#sourceLagSeconds]) gauge.reset();
+    for (const gauge of [this.#sourceLag, this.#sourceLagSeconds, this.#sourceLost]) gauge.reset();
     for (
       const counter of [...this.#counters.values(), ...this.#sources.values(), this.#taken, this.#signals]
     ) {
@@ -190,9 +197,11 @@ export class ServiceGauges {
     if (rebuild !== null) this.#rebuildFailed.set(rebuild.failure === null ? 0 : 1);
     if (rekeyLag !== null) this.#rekeyLag.set(rekeyLag);
     if (sources !== null) this.#sourcesReading.set(sources.isReading ? 1 : 0);
-    for (const { source, partition, lag, lagMs } of sources?.lags ?? []) {
-      this.#sourceLag.set({ source, partition: String(partition) }, lag);
-      this.#sourceLagSeconds.set({ source, partition: String(partition) }, lagMs / 1000);
+    for (const { source, partition, lag, lagMs, lost } of sources?.lags ?? []) {
+      const labels = { source, partition: String(partition) };
+      this.#sourceLag.set(labels, lag);
+      this.#sourceLagSeconds.set(labels, lagMs / 1000);
+      this.#sourceLost.set(labels, lost);
     }
     for (const [name, gauge] of this.#monitor) if (monitor !== null) gauge.set(monitor[name]);
     for (const partition of partitions) this.#collectPartition(partition);

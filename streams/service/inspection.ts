@@ -91,7 +91,7 @@ export interface Inspection {
  * Counts of what ought not to happen, and of erased users whom topics keep for ever. They cannot be undone, or are meant,
  * so an operator can acknowledge them.
  */
-export const COUNT_NAMES = ["lost", "misplaced", "unlearnt", "uncounted", "kept"] as const;
+export const COUNT_NAMES = ["lost", "misplaced", "unlearnt", "uncounted", "unfed", "kept"] as const;
 
 /** One of {@linkcode COUNT_NAMES}. */
 export type CountName = (typeof COUNT_NAMES)[number];

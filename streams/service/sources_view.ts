@@ -7,6 +7,7 @@
 import { reasonOf } from "../../src/values/reason.ts";
 import { adapterOf, type SourceLag } from "../feeders/topic_feeder.ts";
 import { feederId } from "../feeders/feeder.ts";
+import { checkEnd } from "../feeders/resumed_position.ts";
 import type { Log } from "../log/log.ts";
 import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -19,6 +20,8 @@ export interface SourcesLook {
   readonly now: () => number;
   /** Records that a partition may be behind. @default {Infinity} */
   readonly maxLag?: number | undefined;
+  /** Offsets that topics dropped before they were fed, as far as acknowledged. @default {0} */
+  readonly knownUnfed?: number | undefined;
 }
 
 /** How far behind the partitions of sources are, and what is wrong. */
@@ -26,7 +29,7 @@ export async function lookAtSources(
   log: Log,
   topics: Topics,
   sources: readonly FollowedSource[],
-  { now, maxLag = Infinity }: SourcesLook,
+  { now, maxLag = Infinity, knownUnfed = 0 }: SourcesLook,
 ): Promise<{ readonly lags: readonly SourceLag[]; readonly problems: readonly Problem[] }> {
   const lags: SourceLag[] = [];
   const problems: Problem[] = [];
@@ -49,6 +52,17 @@ export async function lookAtSources(
       remedy: "see that a process with the role `task` runs, and what it logs about sources",
     });
   }
+  const unfed = lags.filter(({ lost }) => lost > 0);
+  const count = unfed.reduce((sum, { lost }) => sum + lost, 0);
+  if (count > knownUnfed) {
+    const names = [...new Set(unfed.map(({ topic }) => topic))].join(", ");
+    problems.push({
+      what: `${count} offsets of ${names} were dropped before they were fed`,
+      remedy:
+        "bring their records in another way, and let the topic keep them for longer than `run` may be away; " +
+        `then accept it: --known unfed=${count}`,
+    });
+  }
   return { lags, problems };
 }
 
@@ -68,11 +82,14 @@ async function lagsOf(
   const lags: SourceLag[] = [];
   for (let partition = 0; partition < identity.partitions; partition++) {
     const { start, end } = await from.bounds(topic, partition);
-    const next = Math.max(position?.next[partition] ?? start, start);
+    const saved = position?.next[partition] ?? start;
+    checkEnd(topic, partition, saved, { start, end });
+    const next = Math.max(saved, start);
+    const lost = (position?.unfed?.[partition] ?? 0) + next - saved;
     const { records: [oldest] } = await from.read(topic, partition, Math.min(next, end), { maxRecords: 1 });
     const lag = Math.max(0, end - next);
     const lagMs = oldest === undefined ? 0 : Math.max(0, now() - oldest.time);
-    lags.push({ source: adapterOf(format).name, topic, partition, lag, lagMs });
+    lags.push({ source: adapterOf(format).name, topic, partition, lag, lagMs, lost });
   }
   return lags;
 }

@@ -28,6 +28,8 @@ export interface TopicPosition {
   readonly next: readonly number[];
   /** Of a learner: offsets that the log had dropped before they were learnt. @default {0} */
   readonly lost?: number;
+  /** Of a source: the same, before they were fed, by partition. @default {none} */
+  readonly unfed?: readonly number[];
   /** Of a source that rejects what is too late: its newest time and what confirms it, Base64. */
   readonly clock?: string;
 }

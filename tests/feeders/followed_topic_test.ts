@@ -186,7 +186,7 @@ Deno.test("TopicFeeder.lags() says per partition how many records wait, and sinc
   await feeder.feed();
   const of = { source: "meander", topic: "clicks" };
   assert.deepEqual(await feeder.lags(), [
-    { ...of, partition: 0, lag: 2, lagMs: 4000 },
-    { ...of, partition: 1, lag: 0, lagMs: 0 },
+    { ...of, partition: 0, lag: 2, lagMs: 4000, lost: 0 },
+    { ...of, partition: 1, lag: 0, lagMs: 0, lost: 0 },
   ]);
 });

@@ -11,6 +11,9 @@ import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Service } from "../../streams/service/service.ts";
+import { feederId } from "../../streams/feeders/feeder.ts";
+import { lookAtSources } from "../../streams/service/sources_view.ts";
+import { feederPosition, type TopicPosition } from "../../streams/topics/feeder_position.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { AdministeredLog } from "../log/administered_log.ts";
 import { CrashingLog } from "../replay/crashing_log.ts";
@@ -130,6 +133,42 @@ Deno.test("Service takes each record in once while processes come and go", async
   assert.deepEqual(found.toSorted(), want.toSorted());
 });
 
+Deno.test("Service counts what a source's topic drops before it is taken in, over restarts, and an inspection says so", async () => {
+  await using log = new MemoryLog();
+  await log.createTopics([...topicSpecs(topics, 1), { name: "clicks", partitions: 2, cleanup: "delete" }]);
+  const sources = [source("clicks")];
+  const click = { type: "interaction", user: "ann", item: "tent", action: "click", time: 0 } as const;
+  const feed = (count: number) =>
+    log.append(Array.from({ length: count }, (_, n) => {
+      const time = Date.now();
+      return { topic: "clicks", partition: n % 2, key: null, value: encodeEvent({ ...click, time }), time };
+    }));
+  const look = async (knownUnfed?: number) => {
+    const { lags, problems } = await lookAtSources(log, topics, sources, { now: Date.now, knownUnfed });
+    return [lags.map(({ lost }) => lost), problems.map(({ what }) => what)];
+  };
+  const taken = async (ends: readonly number[], want: readonly number[]) => {
+    await using service = await Service.start(log, { ...options, roles: ["task"], sources });
+    await until(async () => {
+      const found = await feederPosition<TopicPosition>(log, topics, feederId(topics, "source:clicks"));
+      return String(found?.next) === String(ends);
+    }, `it is taken in up to ${ends}`);
+    const lost = async () => (await service.status()).sources?.lags.map(({ lost }) => lost);
+    await until(async () => String(await lost()) === String(want), `it says that ${want} are lost`);
+  };
+  await feed(10);
+  await taken([5, 5], [0, 0]);
+  await feed(10);
+  await log.trim("clicks", 0, 8);
+  assert.deepEqual(await look(), [[3, 0], ["3 offsets of clicks were dropped before they were fed"]]);
+  await taken([10, 10], [3, 0]);
+  await feed(10);
+  await log.trim("clicks", 1, 11);
+  await taken([15, 15], [3, 1]);
+  assert.deepEqual(await look(), [[3, 1], ["4 offsets of clicks were dropped before they were fed"]]);
+  assert.deepEqual(await look(4), [[3, 1], []]);
+});
+
 Deno.test("Service stays ready while a topic of a source is not there, says so, and takes it in when it comes", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "views", partitions: 1, cleanup: "delete" }]);
@@ -159,6 +198,7 @@ Deno.test("Service stays ready while a topic of a source is not there, says so, 
     "it knows how far behind it is",
   );
   assert.match(await metrics(), /^meander_source_lag_seconds\{source="meander",partition="0"\} 0$/m);
+  assert.match(await metrics(), /^meander_source_lost\{source="meander",partition="0"\} 0$/m);
 });
 
 Deno.test("Service does not follow a topic of its own", async () => {

@@ -65,6 +65,7 @@ const { Health, Models, Ready, Status } = named({
         partition: count,
         lag: count.describe("Records that are not taken in, holes of the log included."),
         lagMs: z.number().min(0).describe("How long ago the oldest of them came."),
+        lost: count.describe("Offsets that the topic dropped before they were taken in."),
       })),
     }).nullable().describe("Topics that are taken in. Null when there are none, or another process does it."),
     rebuild: z.object({
