@@ -12,7 +12,7 @@ import { ignore } from "../log/ignore.ts";
 import { pause } from "../log/pause.ts";
 import type { RequestEvent } from "../../src/events/event.ts";
 import { ARRIVED_HEADERS } from "../topics/arrival.ts";
-import type { Log } from "../log/log.ts";
+import { isTransient, type Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { unreadable } from "../log/unreadable.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -29,7 +29,9 @@ export interface RecommenderOptions {
 }
 
 const WAIT_MS = 1000;
+/** The first pause after a failed read; it doubles, to this at most, until a read succeeds. */
 const RETRY_MS = 200;
+const LONGEST_RETRY_MS = 5000;
 
 /** What a late request waits for, by its state. */
 const LATE = {
@@ -183,13 +185,14 @@ class Follower {
     onStart: () => void,
   ): Promise<never> {
     let next: number | undefined;
-    for (;;) {
+    for (let retryMs = RETRY_MS;;) {
       signal.throwIfAborted();
       try {
         next ??= (await log.bounds(topic, partition)).end;
         onStart();
         const read = await log.read(topic, partition, next, { waitMs: WAIT_MS, signal });
         next = read.next;
+        retryMs = RETRY_MS;
         for (const record of read.records) {
           const { key, value } = record;
           if (key === null || value === null || this.#expected.size === 0) continue;
@@ -205,7 +208,10 @@ class Follower {
           partition,
           reason: reasonOf(error),
         });
-        await pause(RETRY_MS, signal);
+        // The topic was created again, or has lost its end: the position means nothing in it.
+        if (!isTransient(error)) next = undefined;
+        await pause(retryMs, signal);
+        retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
       }
     }
   }

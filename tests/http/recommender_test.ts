@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
+import { AdministeredLog } from "../log/administered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { Recommender } from "../../streams/http/recommender.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
@@ -43,4 +45,36 @@ Deno.test("Recommender.ask() gives each the bytes of its own answer, whatever th
     ),
     { numRuns: 50 },
   );
+});
+
+Deno.test("Recommender.ask() goes on with answers on a topic that was created again", async () => {
+  await using log = new AdministeredLog();
+  await log.createTopics([
+    { name: topics.events, partitions: 1, cleanup: "delete" },
+    { name: topics.recommendations, partitions: 1, cleanup: "delete" },
+  ]);
+  const answer = async (request: string) => {
+    while (!asked.has(request)) await delay(1);
+    const value = encode({ request });
+    await log.append([{ topic: topics.recommendations, key: "ann", value, time: TIME }]);
+  };
+  const asked = new Set<string>();
+  await using answers = new Recommender(log, topics, 1, { timeoutMs: 500 });
+  const ask = async (request: string) => {
+    const { end } = await log.bounds(topics.events, 0);
+    const asking = answers.ask({ type: "request", user: "ann", request, time: TIME, count: 1 }, TIME);
+    while ((await log.bounds(topics.events, 0)).end === end) await delay(1);
+    asked.add(request);
+    return await asking;
+  };
+  asked.add("none");
+  for (let n = 0; n < 100; n++) await answer("none");
+  await Promise.all([ask("first"), answer("first")]);
+  await log.recreate(topics.recommendations);
+  const ids = Array.from({ length: 20 }, (_, n) => `later-${n}`);
+  for (const id of ids) {
+    const [outcome] = await Promise.allSettled([ask(id), answer(id)]);
+    if (outcome.status === "fulfilled") return;
+  }
+  assert.fail("nothing is answered any more");
 });
