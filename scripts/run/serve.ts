@@ -14,6 +14,7 @@ import type { OnlineOptions } from "../../streams/generations/online/online.ts";
 import { boundedLog } from "../../streams/generations/rebuild.ts";
 import { type Bounded, mayWork, Succession } from "../../streams/generations/succession.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
+import { reasonOf } from "../../src/values/reason.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
@@ -50,10 +51,12 @@ export interface Stopping {
   readonly stopped: Promise<void>;
   /** Receives a function that lists the work left before it has stopped. */
   readonly onWork: (unfinished: () => readonly string[]) => void;
+  /** Told that the service has failed for good, and ends. */
+  readonly onFailure: () => void;
 }
 
 /** Serves until it is stopped. @returns the exit code */
-export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promise<number> {
+export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stopping): Promise<number> {
   await configureLogging(levelOf(flags));
   const settings = await readSettings(flags);
   const opened = await open(settings, stopped);
@@ -121,7 +124,11 @@ export async function serve(flags: Flags, { stopped, onWork }: Stopping): Promis
     thread?.ended ?? stopped,
     ...[built, succession.ended].map((one) => one.then(() => stopped)),
   ];
-  await Promise.race([stopped, lastOf(place), ...parallel]);
+  await Promise.race([stopped, lastOf(place), ...parallel]).catch((error) => {
+    logger.error("fails, and ends: {reason}", { reason: reasonOf(error) });
+    onFailure();
+    throw error;
+  });
   switching.abort();
   await ignore(built, "the next start resumes where it was");
   await ignore(succession.ended, "the race has it");

@@ -26,7 +26,11 @@ let unfinished = (): readonly string[] => ["opening the log"];
 
 scope.onmessage = async ({ data: order }) => {
   if ("stop" in order) return stopOn(order.stop);
-  const stopping = { stopped: stop.promise, onWork: (work: typeof unfinished) => void (unfinished = work) };
+  const stopping = {
+    stopped: stop.promise,
+    onWork: (work: typeof unfinished) => void (unfinished = work),
+    onFailure: () => endAfterPatience(1), // what failed may keep the rest from ending
+  };
   scope.postMessage(await exitCodeOf(() => serve(order.flags, stopping)));
 };
 scope.postMessage("ready");
@@ -34,11 +38,15 @@ scope.postMessage("ready");
 function stopOn(signal: Deno.Signal): void {
   logger.info("stops on {signal}", { signal });
   stop.resolve();
+  endAfterPatience(0);
+}
+
+function endAfterPatience(code: number): void {
   setTimeout(() => {
     logger.warn(
       "ends after {ms} ms without waiting for {what}: the next owner redoes what was not committed",
       { ms: PATIENCE_MS, what: unfinished().join(", ") },
     );
-    scope.postMessage(0);
+    scope.postMessage(code);
   }, PATIENCE_MS);
 }
