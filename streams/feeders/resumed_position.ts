@@ -4,15 +4,18 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { type Bounds, type Log, LogError, type TopicIdentity } from "../log/log.ts";
 import { DEFAULT_START, type Start } from "../mapping/start.ts";
 import type { JsonFormat, RecordAdapter } from "../sources/adapters.ts";
 import { changeOf } from "../task/inputs/position.ts";
-import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
+import { feederPosition, isFed, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
 import { feederGroup, feederId } from "./feeder.ts";
 import { whileThere } from "./source_partition.ts";
 import { startOffset } from "./start_offset.ts";
+
+const logger = getLogger(["meander", "feeder"]);
 
 /** A topic of another system. */
 export interface ForeignTopic {
@@ -46,6 +49,8 @@ export interface FollowContext {
   /** The log of the deployment. */
   readonly log: Log;
   readonly topics: Topics;
+  /** The group that stores the offsets of all topics. */
+  readonly group: string;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
   /** A clock in milliseconds that never goes back. */
@@ -95,7 +100,7 @@ export async function resumedPosition(
   const own = saved ?? await positionAfter(source, context);
   const change = own && changeOf(topic, { ...identity, id: own.id }, identity);
   if (change) throw anotherTopic(topic, name, change);
-  const before = own?.next ?? await committedBefore(source, context, name, identity.partitions);
+  const before = own?.next ?? await committedBefore(source, context, name, identity);
   const nexts: number[] = [];
   try {
     for (let partition = 0; partition < identity.partitions; partition++) {
@@ -139,18 +144,39 @@ async function positionAfter(
   return await feederPosition<TopicPosition>(log, topics, id);
 }
 
-/** Offsets committed to the group, where earlier releases kept the position. */
+/**
+ * Offsets of a topic without a record: those of the group of its name, where earlier releases kept the position. Otherwise
+ * those of the feeder's group, if no feeder of whatever name has a record of the topic: then the records are lost.
+ */
 async function committedBefore(
   source: ForeignTopic,
-  { log, topics }: FollowContext,
+  { log, topics, group }: FollowContext,
   name: string,
+  { id, partitions }: TopicIdentity,
+): Promise<readonly number[]> {
+  const own = feederGroup(topics, name);
+  const topic = source.log === log ? source.topic : `${topics.events}-from-${source.topic}`;
+  const before = await offsetsOf(log, own, topic, partitions);
+  if (before.length > 0 || group === own || source.log !== log) return before;
+  const next = await offsetsOf(log, group, topic, partitions);
+  if (next.length === 0 || id === null || await isFed(log, topics, id)) return [];
+  logger.warn(
+    "{positions} has lost how far {topic} was fed: resumes at {next}, as group {group} says; to feed it again, delete that group",
+    { positions: topics.positions, topic, next: next.join(","), group },
+  );
+  return next;
+}
+
+async function offsetsOf(
+  log: Log,
+  group: string,
+  topic: string,
   partitions: number,
 ): Promise<readonly number[]> {
-  const topic = source.log === log ? source.topic : `${topics.events}-from-${source.topic}`;
   const known = (await log.identify(topic))?.partitions ?? 0;
   const next: number[] = [];
   for (let partition = 0; partition < Math.min(known, partitions); partition++) {
-    const committed = await log.committed(feederGroup(topics, name), topic, partition);
+    const committed = await log.committed(group, topic, partition);
     if (committed !== null) next[partition] = committed;
   }
   return next;

@@ -116,12 +116,13 @@ export class TopicFeeder implements AsyncDisposable {
     if (name === undefined) throw new RangeError("Cannot feed topics: there are none");
     await using opened = new AsyncDisposableStack();
     const writer = opened.use(await log.writer(feederId(topics, name)));
-    const context = { log, topics, now, clock, maxBytes: HELD_BYTES / sources.length };
+    const group = feederGroup(topics, name);
+    const context = { log, topics, group, now, clock, maxBytes: HELD_BYTES / sources.length };
     const followed: FollowedTopic[] = [];
     for (const [i, one] of sources.entries()) {
       followed.push(await FollowedTopic.open(one, names[i] ?? name, context));
     }
-    const feeder = new TopicFeeder(followed, writer, feederGroup(topics, name), options);
+    const feeder = new TopicFeeder(followed, writer, group, options);
     if (followed.some(({ isUnsaved }) => isUnsaved)) await feeder.#commit([]);
     opened.move();
     return feeder;

@@ -6,7 +6,7 @@
  */
 
 import type { Log, NewRecord } from "../log/log.ts";
-import { newestOf } from "../log/reading.ts";
+import { newestOf, readAll } from "../log/reading.ts";
 import { corruptRecord, remedyByCopy } from "../log/unreadable.ts";
 import type { Topics } from "./topics.ts";
 
@@ -52,6 +52,19 @@ export async function feederPosition<Position extends FilePosition | TopicPositi
   } catch (cause) {
     throw corruptRecord(`find where ${feeder} goes on`, record, cause, remedyByCopy(record));
   }
+}
+
+/** Whether any feeder has a position in a topic. @param id of the topic */
+export async function isFed(
+  log: Pick<Log, "read" | "bounds">,
+  { positions }: Pick<Topics, "positions">,
+  id: string,
+): Promise<boolean> {
+  const needle = JSON.stringify(id);
+  for await (const { value } of readAll(log, positions, 0)) {
+    if (value !== null && new TextDecoder().decode(value).includes(needle)) return true;
+  }
+  return false;
 }
 
 /** The record of a feeder, to be committed with what it appends. */

@@ -169,6 +169,34 @@ Deno.test("Service counts what a source's topic drops before it is taken in, ove
   assert.deepEqual(await look(4), [[3, 1], []]);
 });
 
+Deno.test("Service takes no record in twice where the topic of positions was created again, and starts over under another name", async () => {
+  await using log = new AdministeredLog();
+  await log.createTopics([
+    ...topicSpecs(topics, 1),
+    ...["clicks", "views"].map((name) => ({ name, partitions: 2, cleanup: "delete" as const })),
+  ]);
+  const records = events.slice(0, 40).map((event, n) => ({
+    ...{ topic: n % 2 === 0 ? "clicks" : "views", partition: (n >> 1) % 2, key: null },
+    ...{ value: encodeEvent(event), time: event.time },
+  }));
+  const takeIn = async (count: number, ...sources: FollowedSource[]) => {
+    await using service = await Service.start(log, { ...options, roles: ["task"], sources });
+    const lags = async () => (await service.status()).sources?.lags ?? [];
+    await until(async () => {
+      const all = await lags();
+      return all.length === 2 * sources.length && all.every(({ lag }) => lag === 0);
+    }, "all is taken in");
+    assert.equal((await log.bounds(topics.events, 0)).end, count);
+  };
+  await log.append(records.slice(0, 20));
+  await takeIn(20, source("clicks"), source("views"));
+  await log.recreate(topics.positions);
+  await log.append(records.slice(20));
+  await takeIn(40, source("clicks"), source("views"));
+  await takeIn(40, source("clicks"), source("views"));
+  await takeIn(60, { ...source("clicks"), name: "source:clicks-again" }, source("views"));
+});
+
 Deno.test("Service stays ready while a topic of a source is not there, says so, and takes it in when it comes", async () => {
   await using log = new MemoryLog();
   await log.createTopics([{ name: "views", partitions: 1, cleanup: "delete" }]);
