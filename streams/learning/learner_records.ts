@@ -75,11 +75,20 @@ export class LearnerRecords implements AsyncDisposable {
     return new LearnerRecords(log, topics, model, writer, samplesId);
   }
 
-  /** What goes with the checkpoint: whether the topic of samples was created again since, and how much was lost before. */
-  async atCheckpoint(): Promise<{ readonly areSamplesNew: boolean; readonly lost: number }> {
+  /**
+   * What goes with the checkpoint: whether there ever was one, whether the topic of samples was created again since, and
+   * how much was lost before.
+   */
+  async atCheckpoint(): Promise<
+    { readonly areSamplesNew: boolean; readonly lost: number; readonly hadOne: boolean }
+  > {
     const before = await feederPosition<TopicPosition>(this.#log, this.#topics, this.#writer.id);
     const [was, is] = [before?.id ?? null, this.#samplesId];
-    return { areSamplesNew: was !== null && is !== null && was !== is, lost: before?.lost ?? 0 };
+    return {
+      areSamplesNew: was !== null && is !== null && was !== is,
+      lost: before?.lost ?? 0,
+      hadOne: before !== null,
+    };
   }
 
   /** The versions that were not dropped, oldest first, with the bytes of their records; `null` for one that cannot be read. */

@@ -171,8 +171,15 @@ export class Learning implements AsyncDisposable {
     }
     // Later versions build on one that cannot be read.
     if (isDamaged) learning.#versions.needsFull = true;
-    const { areSamplesNew, lost } = await records.atCheckpoint();
+    const { areSamplesNew, lost, hadOne } = await records.atCheckpoint();
     if (checkpoint !== null) learning.#reader.lost = lost;
+    else if (hadOne) {
+      logger.error(
+        "{topic} has lost the checkpoint of {model}: it learns again, from its first weights, what {samples} still has; " +
+          "the newest version serves until it has made as many",
+        { topic: topics.checkpoints, model: learner.model.name, samples: topics.samples },
+      );
+    }
     if (checkpoint !== null && areSamplesNew) {
       logger.warn(
         "{topic} was created again: {model} learns it from its start, on top of what it has learnt",

@@ -257,8 +257,10 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       await sayRekeyed(log, topics);
     }
     const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
+    const specs = topicSpecs(topics, partitions);
+    sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
     await log.createTopics([
-      ...topicSpecs(topics, partitions),
+      ...specs,
       ...variantTopicSpecs(topics, checkVariants(options)),
       ...surfaceTopicSpecs(topics, partitions, {
         ...options.surfaceTopics,
@@ -457,4 +459,15 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#complainedAt = this.#now();
     logger.error("{complaint}", { complaint });
   }
+}
+
+/** Says which topics a deployment lacks that has others. @param all how many it is to have */
+function sayMissing(missing: readonly string[], all: number): void {
+  // The topic of generations comes before all others.
+  if (missing.length === 0 || missing.length >= all - 1) return;
+  logger.warn(
+    "creates {missing}, which this deployment lacks: new in this release; or deleted, and what was there is lost " +
+      "(docs/explanation/exactly-once.md, Positions and identity)",
+    { missing: missing.join(", ") },
+  );
 }

@@ -137,6 +137,45 @@ Deno.test("Service that begins without re-keying where a topic was re-keyed says
   const options = { ...OPTIONS, partitions: PARTITIONS, roles: ["task"] } as const;
   const [record] = recordsOf(events).filter(({ topic }) => topic === topics.events);
   await log.append([{ ...record!, topic: "shop", partition: 0 }]);
+  await saying(async (tells) => {
+    {
+      await using service = await Service.start(log, { ...options, rekeyFrom: "shop" });
+      await until(async () => (await log.bounds(topics.positions, 0)).end > 0, "it is re-keyed");
+      assert.equal((await service.status()).rekeyLag, 0);
+    }
+    assert.deepEqual(tells(/was re-keyed to/), []);
+    await using _service = await Service.start(log, options);
+    assert.equal(tells(/was re-keyed to/).length, 1);
+  });
+});
+
+Deno.test("Service says what it creates of a deployment that is there, and that a checkpoint is lost", async () => {
+  await using log = new AdministeredLog();
+  await saying(async (tells) => {
+    const specs = topicSpecs(topics, PARTITIONS);
+    const { lists, rejected } = topics;
+    await log.createTopics(specs.filter(({ name }) => name !== lists && name !== rejected));
+    await (await start(log)).stop();
+    assert.match(
+      tells(/creates/).join(),
+      /creates meander\.lists, meander\.rejected, which this deployment lacks/,
+    );
+    assert.deepEqual(tells(/has lost the checkpoint/), []);
+    await log.recreate(topics.checkpoints);
+    await (await start(log)).stop();
+    assert.match(
+      tells(/has lost the checkpoint/).join(),
+      /^meander\.checkpoints has lost the checkpoint of base: /,
+    );
+    assert.equal(tells(/creates/).length, 1);
+    await using other = new AdministeredLog();
+    await (await start(other)).stop();
+    assert.equal(tells(/creates/).length, 1, "a new deployment lacks nothing");
+  });
+});
+
+/** Runs a test that looks at what is logged. */
+async function saying(test: (tells: (about: RegExp) => string[]) => Promise<void>): Promise<void> {
   const said: LogRecord[] = [];
   await configure({
     sinks: { said: (record) => void said.push(record) },
@@ -146,16 +185,10 @@ Deno.test("Service that begins without re-keying where a topic was re-keyed says
     ],
   });
   try {
-    {
-      await using service = await Service.start(log, { ...options, rekeyFrom: "shop" });
-      await until(async () => (await log.bounds(topics.positions, 0)).end > 0, "it is re-keyed");
-      assert.equal((await service.status()).rekeyLag, 0);
-    }
-    const tells = () => said.filter(({ message }) => /was re-keyed to/.test(message.join("")));
-    assert.deepEqual(tells(), []);
-    await using _service = await Service.start(log, options);
-    assert.equal(tells().length, 1);
+    await test((about) =>
+      said.map(({ message }) => message.join("")).filter((message) => about.test(message))
+    );
   } finally {
     await reset();
   }
-});
+}
