@@ -35,7 +35,7 @@ export async function review(
       `${ACL_OPTIONS[resource]} ${use.prefix} --resource-pattern-type prefixed`,
     isProblem: true,
   }));
-  remarks.push(...await copiesOf(client, use.topics));
+  remarks.push(...await remarksOnTopics(client, use.topics));
   if (timestamps !== "CreateTime") return remarks;
   return [...remarks, {
     what:
@@ -58,12 +58,46 @@ export interface TopicCopies {
   readonly needed: number | null;
 }
 
-/** What a cluster of several brokers could bear better. @param brokers how many there are */
-export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number): LogRemark[] {
-  if (brokers < 2) return [];
+const ALTER = "kafka-configs.sh --alter --entity-type topics --entity-name <topic> --add-config";
+
+/** What the settings of topics cost. */
+export interface TopicSettings {
+  readonly topic: string;
+  /** `cleanup.policy`, `retention.ms`, `retention.bytes`, `max.message.bytes`, as far as we may ask. */
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+/** Topics that lose what they are for by their settings, or do not take what is written to them. */
+export function remarksOnSettings(topics: readonly TopicSettings[]): LogRemark[] {
+  const { remarks, remark } = remarksOn(topics);
+  remark(
+    ({ settings }) => isBounded(settings) && /compact/.test(settings.get(CLEANUP) ?? ""),
+    "drop what is old or too much although the newest record of each key is to stay, so that states, positions and " +
+      "checkpoints go unnoticed",
+    `${ALTER} cleanup.policy=compact`,
+    true,
+  );
+  remark(
+    ({ settings }) => Number(settings.get(LARGEST) ?? Infinity) < LARGEST_BYTES,
+    `take no records of more than ${
+      LARGEST_BYTES >> 20
+    } MiB, as versions of large models are, and whoever writes one ends`,
+    `${ALTER} ${LARGEST}=${LARGEST_BYTES}`,
+  );
+  return remarks;
+}
+
+/** Whether a topic drops records by age or by size. */
+function isBounded(settings: ReadonlyMap<string, string>): boolean {
+  const isDropping = settings.get(CLEANUP)?.includes("delete") === true;
+  return isDropping && RETENTION.some((name) => Number(settings.get(name) ?? -1) >= 0);
+}
+
+/** Gathers remarks, each on the topics that it is about. */
+function remarksOn<Topic extends { readonly topic: string }>(topics: readonly Topic[]) {
   const remarks: LogRemark[] = [];
   const remark = (
-    isMeant: (topic: TopicCopies) => boolean,
+    isMeant: (topic: Topic) => boolean,
     what: string,
     remedy: string,
     isProblem = false,
@@ -71,12 +105,24 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
     const names = topics.filter(isMeant).map(({ topic }) => topic);
     if (names.length > 0) remarks.push({ what: `${what}: ${names.join(", ")}`, remedy, isProblem });
   };
-  const alter = "kafka-configs.sh --alter --entity-type topics --entity-name <topic> --add-config";
+  return { remarks, remark };
+}
+
+/** What a cluster could bear better. @param brokers how many there are */
+export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number): LogRemark[] {
+  const { remarks, remark } = remarksOn(topics);
+  remark(
+    ({ copies, needed }) => (needed ?? 1) > copies,
+    "can never be written to, because min.insync.replicas is above the number of replicas",
+    `${ALTER} min.insync.replicas=<one less than its replicas, or 1>`,
+    true,
+  );
+  if (brokers < 2) return remarks;
   const reassign = "kafka-reassign-partitions.sh with three brokers for each partition; " +
     "`kafka.replicationFactor`, or default.replication.factor of the brokers, for topics to come";
   remark(({ copies }) => copies < 2, `on only one of ${brokers} brokers, and lost with it`, reassign, true);
   remark(
-    ({ inSync, needed }) => inSync < (needed ?? 1),
+    ({ copies, inSync, needed }) => inSync < (needed ?? 1) && (needed ?? 1) <= copies,
     "cannot be written to, because too few brokers are in sync",
     "start the brokers that are away",
     true,
@@ -87,14 +133,14 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
     "start the brokers that are away, or wait until they have caught up",
   );
   remark(
-    ({ copies, needed }) => copies > 1 && needed !== null && needed >= copies,
+    ({ copies, needed }) => copies > 1 && needed === copies,
     "cannot be written to while one broker is away",
-    `${alter} min.insync.replicas=<one less than its replicas>`,
+    `${ALTER} min.insync.replicas=<one less than its replicas>`,
   );
   remark(
     ({ copies, needed }) => copies > 2 && needed === 1,
     "acknowledged by a single broker, and may be lost with it",
-    `${alter} min.insync.replicas=2`,
+    `${ALTER} min.insync.replicas=2`,
   );
   return remarks;
 }
@@ -103,34 +149,45 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
 const INTERNAL = ["__consumer_offsets", "__transaction_state"];
 const TOPIC = 2;
 const NEEDED = "min.insync.replicas";
+const CLEANUP = "cleanup.policy";
+const RETENTION = ["retention.ms", "retention.bytes"];
+const LARGEST = "max.message.bytes";
+/** What topics that we create take. */
+const LARGEST_BYTES = 8 << 20;
 
-async function copiesOf(client: KafkaClient, names: readonly string[]): Promise<LogRemark[]> {
+async function remarksOnTopics(client: KafkaClient, names: readonly string[]): Promise<LogRemark[]> {
   return await client.retry(async () => {
     const broker = await client.any();
     // Of all, since Kafka's own may not be there yet.
     const { brokers, topicMetadata } = await broker.metadata([]);
     const wanted = new Set([...names, ...INTERNAL]);
     const found = topicMetadata.filter(({ topic }) => wanted.has(topic));
-    const needed = await neededOf(broker, found.map(({ topic }) => topic));
+    const settings = await settingsOf(broker, found.map(({ topic }) => topic));
     const topics = found.map(({ topic, partitionMetadata }) => ({
       topic,
       copies: Math.min(...partitionMetadata.map(({ replicas }) => replicas.length)),
       inSync: Math.min(...partitionMetadata.map(({ isr }) => isr.length)),
-      needed: needed.get(topic) ?? null,
+      needed: Number(settings.get(topic)?.get(NEEDED) ?? NaN) || null,
     }));
-    return remarksOnCopies(topics, brokers.length);
+    const own = names.map((topic) => ({ topic, settings: settings.get(topic) ?? new Map() }));
+    return [...remarksOnCopies(topics, brokers.length), ...remarksOnSettings(own)];
   });
 }
 
-async function neededOf(broker: Broker, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+/** Settings of topics, by name; none of those that we may not ask for. */
+async function settingsOf(
+  broker: Broker,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
   if (names.length === 0) return new Map();
+  const configNames = [NEEDED, CLEANUP, ...RETENTION, LARGEST];
   try {
     const { resources } = await broker.describeConfigs({
-      resources: names.map((name) => ({ type: TOPIC, name, configNames: [NEEDED] })),
+      resources: names.map((name) => ({ type: TOPIC, name, configNames })),
     });
-    return new Map(resources.map(({ resourceName, configEntries: [entry] }) => [
+    return new Map(resources.map(({ resourceName, configEntries }) => [
       resourceName,
-      Number(entry?.configValue ?? NaN),
+      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
     ]));
   } catch (error) {
     if (kafkaType(error)?.endsWith("AUTHORIZATION_FAILED")) return new Map();

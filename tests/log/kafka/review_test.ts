@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { remarksOnCopies } from "../../../streams/log/kafka/review.ts";
+import { remarksOnCopies, remarksOnSettings } from "../../../streams/log/kafka/review.ts";
 
 const SOUND = { topic: "sound", copies: 3, inSync: 3, needed: 2 };
 
@@ -12,16 +12,53 @@ Deno.test("remarksOnCopies() says which topics a cluster could lose, or stop, an
     { topic: "strict", copies: 3, inSync: 3, needed: 3 },
     { topic: "loose", copies: 3, inSync: 3, needed: 1 },
     { topic: "loose too", copies: 3, inSync: 3, needed: 1 },
+    { topic: "impossible", copies: 1, inSync: 1, needed: 2 },
     { topic: "unknown", copies: 3, inSync: 3, needed: null },
   ];
   const said = remarksOnCopies(topics, 3).map(({ what, isProblem }) => [isProblem, what]);
   assert.deepEqual(said, [
-    [true, "on only one of 3 brokers, and lost with it: alone"],
+    [
+      true,
+      "can never be written to, because min.insync.replicas is above the number of replicas: impossible",
+    ],
+    [true, "on only one of 3 brokers, and lost with it: alone, impossible"],
     [true, "cannot be written to, because too few brokers are in sync: stopped"],
     [false, "not in sync on all of its brokers: behind"],
     [false, "cannot be written to while one broker is away: strict"],
     [false, "acknowledged by a single broker, and may be lost with it: loose, loose too"],
   ]);
   assert.deepEqual(remarksOnCopies([SOUND], 3), []);
-  assert.deepEqual(remarksOnCopies(topics, 1), []);
+  assert.deepEqual(remarksOnCopies(topics, 1).map(({ what }) => what), [
+    "can never be written to, because min.insync.replicas is above the number of replicas: impossible",
+  ]);
+});
+
+Deno.test("remarksOnSettings() says which changelogs drop records, and which topics do not take large ones", () => {
+  const topic = (topic: string, settings: Record<string, string>) => ({
+    topic,
+    settings: new Map(Object.entries(settings)),
+  });
+  const WEEK = "604800000";
+  const said = remarksOnSettings([
+    topic("as we make it", {
+      "cleanup.policy": "compact",
+      "retention.ms": "-1",
+      "max.message.bytes": "8388608",
+    }),
+    topic("not dropping", { "cleanup.policy": "compact", "retention.ms": WEEK, "retention.bytes": "-1" }),
+    topic("by age", { "cleanup.policy": "compact,delete", "retention.ms": WEEK, "retention.bytes": "-1" }),
+    topic("by size", { "cleanup.policy": "delete,compact", "retention.ms": "-1", "retention.bytes": "9" }),
+    topic("without a bound", {
+      "cleanup.policy": "compact,delete",
+      "retention.ms": "-1",
+      "retention.bytes": "-1",
+    }),
+    topic("no changelog", { "cleanup.policy": "delete", "retention.ms": WEEK, "retention.bytes": "-1" }),
+    topic("small", { "cleanup.policy": "delete", "max.message.bytes": "1048588" }),
+    topic("not ours to ask", {}),
+  ]);
+  assert.deepEqual(said.map(({ what, isProblem }) => [isProblem, what.split(": ")[1]]), [
+    [true, "by age, by size"],
+    [false, "small"],
+  ]);
 });
