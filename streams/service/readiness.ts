@@ -51,9 +51,10 @@ export function tasksUnready(
   tasks: WorkerGroup<TaskJob>,
   restoreOf: (partition: number) => RestoreStatus | undefined,
 ): string[] {
-  if (!tasks.hasJoined) return ["it waits to be assigned partitions"];
-  return tasks.workers.flatMap(([partition, { job, stall, fault }]) => {
+  if (!tasks.hasJoined) return [`it waits to be assigned partitions${because(tasks.failure)}`];
+  return tasks.workers.flatMap(([partition, { job, stall, fault, failure }]) => {
     if (fault !== undefined) return [fault];
+    if (job === undefined && failure !== undefined) return [`partition ${partition} waits: ${failure}`];
     if (job === undefined) {
       return [`partition ${partition} is being restored${progressOf(restoreOf(partition))}`];
     }
@@ -72,10 +73,10 @@ export function tasksUnready(
 
 /** Why a learner or a monitor that is not on standby is not ready: it is being opened, or waits for the log. */
 export function loneUnready<J extends Job>(what: string, group: WorkerGroup<J>): string[] {
-  if (!group.hasJoined) return [`the ${what} waits for its consumer group`];
-  return group.workers.flatMap(([, { job, stall, fault }]) => {
+  if (!group.hasJoined) return [`the ${what} waits for its consumer group${because(group.failure)}`];
+  return group.workers.flatMap(([, { job, stall, fault, failure }]) => {
     if (fault !== undefined) return [fault];
-    if (job === undefined) return [`the ${what} is being opened`];
+    if (job === undefined) return [`the ${what} is being opened${because(failure)}`];
     return stall === undefined ? [] : [stall];
   });
 }
@@ -83,6 +84,10 @@ export function loneUnready<J extends Job>(what: string, group: WorkerGroup<J>):
 /** Says that a learner or a monitor has made no progress for a time, milliseconds. */
 export function stallsOf<J extends Job>(group: WorkerGroup<J> | undefined, ms: number): string[] {
   return (group?.workers ?? []).flatMap(([, worker]) => worker.stalledMs < ms ? [] : worker.stall ?? []);
+}
+
+function because(failure: string | undefined): string {
+  return failure === undefined ? "" : `: ${failure}`;
 }
 
 function progressOf(restore: RestoreStatus | undefined): string {

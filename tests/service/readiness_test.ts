@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { untilSettled } from "../../streams/service/readiness.ts";
+import { LogError } from "../../streams/log/log.ts";
+import { MemoryLog } from "../../streams/log/memory_log.ts";
+import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
+import { WorkerGroup } from "../../streams/service/jobs/worker_group.ts";
+import { loneUnready, untilSettled } from "../../streams/service/readiness.ts";
+import { until } from "./deployment.ts";
 
 const { signal } = new AbortController();
 
@@ -28,4 +33,39 @@ Deno.test("untilSettled() does not wait for ever, nor for what is stopped", asyn
   await untilSettled(never, signal, { longestMs: 60 });
   assert.ok(never.looks >= 1);
   await assert.rejects(untilSettled(never, AbortSignal.abort(new Error("it stops"))), /it stops/);
+});
+
+Deno.test("loneUnready() says why a job could not be opened, and a group not joined, when last tried", async () => {
+  const log = new MemoryLog();
+  await log.createTopics([{ name: "samples", partitions: 1, cleanup: "delete" }]);
+  const denied = new LogError(
+    "unreachable",
+    "Cannot open writer base: Transactional Id authorization failed",
+  );
+  const now = () => performance.now();
+  let mayOpen = false, mayJoin = false;
+  const barred = new Proxy(log, {
+    get: (_, name) => {
+      if (name === "join" && !mayJoin) return () => Promise.reject(new LogError("unreachable", "no right"));
+      const value = Reflect.get(log, name);
+      return typeof value === "function" ? value.bind(log) : value;
+    },
+  });
+  const job = {
+    step: () => new Promise<void>((done) => setTimeout(done, 1)),
+    [Symbol.asyncDispose]: async () => {},
+  };
+  const group = new WorkerGroup(barred, {
+    ...{ group: "g", topic: "samples", now, thread: new SharedThread(now), pauseMs: 1 },
+    name: () => "learner",
+    open: () => mayOpen ? Promise.resolve(job) : Promise.reject(denied),
+  });
+  const says = (reasons: string[], what: string) =>
+    until(() => Promise.resolve(loneUnready("learner", group).join() === reasons.join()), what);
+  await says(["the learner waits for its consumer group: no right"], "it says why it has not joined");
+  mayJoin = true;
+  await says([`the learner is being opened: ${denied.message}`], "it says why it is not open");
+  mayOpen = true;
+  await says([], "it is ready");
+  await group.stop();
 });

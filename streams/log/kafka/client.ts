@@ -5,6 +5,7 @@
  */
 
 import type { KafkaConfig } from "kafkajs";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../ignore.ts";
 import { pause } from "../pause.ts";
 import { LogError } from "../log.ts";
@@ -89,7 +90,9 @@ export class KafkaClient implements AsyncDisposable {
       if (tries > MAX_REFRESHES) { // also where others are known: a topic may get more
         throw new LogError("unknown-topic", `Cannot find ${topic}/${partition}: it is gone`);
       }
-      await this.#refreshMetadata(topic);
+      await this.#refreshMetadata(topic).catch((error) => {
+        throw isUnknownTopic(error) ? about(`find topic ${topic}`, error) : error;
+      });
     }
   }
 
@@ -112,9 +115,9 @@ export class KafkaClient implements AsyncDisposable {
     const known = this.#coordinators.get(key);
     if (known !== undefined) return await this.#cluster.findBroker({ nodeId: known });
     const broker = await this.any();
-    const { coordinator } = await broker.findGroupCoordinator({
-      groupId: id,
-      coordinatorType: COORDINATORS[kind],
+    const asked = { groupId: id, coordinatorType: COORDINATORS[kind] };
+    const { coordinator } = await broker.findGroupCoordinator(asked).catch((error) => {
+      throw about(`find the coordinator of ${kind} ${id}`, error);
     });
     this.#coordinators.set(key, coordinator.nodeId);
     return await this.#cluster.findBroker(coordinator);
@@ -275,6 +278,13 @@ function isUntrusted(error: unknown): boolean {
 /** The same for partitions: a broker may not know yet that a topic exists, or that it leads it. */
 export function isPassingForPartitions(error: unknown): boolean {
   return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+}
+
+/** The same error, saying what it is about: kafkajs names neither topics nor ids. */
+export function about(what: string, cause: unknown): Error {
+  const error = new Error(`Cannot ${what}: ${reasonOf(cause)}`, { cause });
+  if (cause instanceof Error) error.name = cause.name;
+  return error;
 }
 
 /** An error of kafkajs as one of the log, with the same message: brokers are away, or refuse. Others stay as they are. */

@@ -10,7 +10,7 @@
  */
 
 import type { GroupOffset } from "../log.ts";
-import { isPassingForPartitions, type KafkaClient } from "./client.ts";
+import { about, isPassingForPartitions, type KafkaClient } from "./client.ts";
 import type { Broker } from "./protocol/patch.ts";
 import { type Produce, produce, type Produced, type TopicPartition } from "./protocol/requests.ts";
 import {
@@ -50,9 +50,9 @@ export async function openTransactions(
   return await client.retry(async () => {
     const coordinator = await client.coordinator("transaction", transactionalId);
     const level = await finalizedLevel(coordinator, "transaction.version");
-    const { producerId, producerEpoch } = await coordinator.initProducerId({
-      transactionalId,
-      transactionTimeout,
+    const identity = { transactionalId, transactionTimeout };
+    const { producerId, producerEpoch } = await coordinator.initProducerId(identity).catch((error) => {
+      throw about(`open writer ${transactionalId}`, error);
     });
     const owner = { transactionalId, producerId, producerEpoch };
     return level >= IMPLICIT_LEVEL

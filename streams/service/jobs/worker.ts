@@ -60,6 +60,7 @@ export class Worker<J extends Job> {
   readonly #stopping = new AbortController();
   #job: J | undefined;
   #fault: string | undefined;
+  #failure: string | undefined;
   /** When its last step ended, and when a stall was last logged. */
   #lastTurn: number;
   #reported = -Infinity;
@@ -80,6 +81,11 @@ export class Worker<J extends Job> {
   /** Why it is stuck until the log is repaired, for people. */
   get fault(): string | undefined {
     return this.#fault;
+  }
+
+  /** Why it could not be opened, or was closed again, when last tried; for people. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   /** What it is waiting for, for people. */
@@ -136,6 +142,7 @@ export class Worker<J extends Job> {
           logger.error("{name}: failed: {reason}", { name, reason });
           throw error;
         }
+        this.#failure = reason;
         this.#fault = isAtOdds ? `${name}: ${reason}` : undefined;
         if (signal.aborted) {
           logger.warn("{name}: closed without its last commit: {reason}", { name, reason });
@@ -161,7 +168,7 @@ export class Worker<J extends Job> {
     const { open, now, thread } = this.#options;
     await using job = await open(signal);
     this.#job = job;
-    this.#fault = undefined;
+    this.#fault = this.#failure = undefined;
     try {
       while (!signal.aborted) {
         const begun = now();

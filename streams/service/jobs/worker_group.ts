@@ -29,7 +29,9 @@ export interface WorkerGroupOptions<J extends Job> {
   readonly pauseMs?: number | undefined;
 }
 
+/** The first pause before it joins again; it doubles, to this at most, until it has joined. */
 const REJOIN_MS = 1000;
+const LONGEST_REJOIN_MS = 8000;
 
 const logger = getLogger(["meander", "service"]);
 
@@ -44,6 +46,7 @@ export class WorkerGroup<J extends Job> {
   readonly #failed = Promise.withResolvers<never>();
   #isOver = false;
   #hasJoined = false;
+  #failure: string | undefined;
 
   /** Joins the group. */
   constructor(log: Log, options: WorkerGroupOptions<J>) {
@@ -63,6 +66,11 @@ export class WorkerGroup<J extends Job> {
     return this.#hasJoined;
   }
 
+  /** Why it could not join, or lost its membership, when last tried; for people. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
   /** The workers that have not stopped yet, for people. */
   get unfinished(): readonly string[] {
     if (this.#isOver) return [];
@@ -80,22 +88,27 @@ export class WorkerGroup<J extends Job> {
     const { group, topic } = this.#options;
     const { signal } = this.#stopping;
     const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-    while (!signal.aborted) {
+    for (let pauseMs = REJOIN_MS; !signal.aborted;) {
       try {
         await using member = await this.#log.join(group, [topic], {
           assigned: (partitions) => Promise.resolve(this.#assign(partitions)),
           revoked: (partitions) => this.#revoke(partitions),
         });
         this.#hasJoined = true;
+        this.#failure = undefined;
+        pauseMs = REJOIN_MS;
         await Promise.race([stopped, member.ended, this.#failed.promise]);
       } catch (error) {
         this.#hasJoined = false;
         if (!isTransient(error)) throw error;
-        logger.warn("lost its membership in group {group}, joins again: {reason}", {
+        const reason = this.#failure = reasonOf(error);
+        logger.warn("is no member of group {group}, joins again in {pauseMs} ms: {reason}", {
           group,
-          reason: reasonOf(error),
+          pauseMs,
+          reason,
         });
-        await pause(REJOIN_MS, signal);
+        await pause(pauseMs, signal);
+        pauseMs = Math.min(2 * pauseMs, LONGEST_REJOIN_MS);
       }
     }
   }
