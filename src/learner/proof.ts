@@ -49,7 +49,7 @@ import { sigmoid, softplus } from "../nn/losses/logistic.ts";
 import { logCapital } from "../metrics/capital.ts";
 import { PROBABILITY_FLOOR } from "../metrics/probability.ts";
 import { natural, number, type OptionsOf, settle } from "../options/option.ts";
-import type { Row } from "../samples/rows.ts";
+import type { Rows } from "../samples/rows.ts";
 import { type ListLikelihood, listLikelihood } from "./list_likelihood.ts";
 import type { Sample } from "../samples/sample.ts";
 import { times } from "../values/times.ts";
@@ -277,26 +277,32 @@ export class Proof {
   }
 
   /** The gains of a list. Adds the variance that they are expected to have, then updates the levels of positions. */
-  #judge(rows: Sample["rows"], expected: Gains): Gains {
-    const list = [...rows];
-    const labels = list.map(({ label }) => label);
-    const prior = list.map((row) => (row.numerics[PRIOR_NUMERIC] ?? 0) + this.#levels[placeOf(row)]!);
-    const steps = list.map(({ prediction }, i) => {
-      const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
-      return Math.log(p / (1 - p)) - prior[i]!;
+  #judge(rows: Rows, expected: Gains): Gains {
+    const { length, width, numerics } = rows;
+    const places = times(length, (row) => Math.min(Math.max(rows.position(row), 0), MAX_POSITION));
+    const labels = times(length, (row) => rows.label(row));
+    const hasPrior = PRIOR_NUMERIC < width;
+    const prior = times(length, (row) => {
+      return (hasPrior ? numerics[row * width + PRIOR_NUMERIC]! : 0) + this.#levels[places[row]!]!;
     });
-    const [likelihood, spread] = list.length === 1
+    const steps = times(length, (row) => {
+      const p = Math.min(Math.max(rows.prediction(row), PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
+      return Math.log(p / (1 - p)) - prior[row]!;
+    });
+    const [likelihood, spread] = length === 1
       ? [rowLikelihood, plainSpread] as const
       : [listLikelihood, centredSpread] as const;
     const without = likelihood(prior, labels);
-    const gains = SHARES.map((share, s) => {
+    const gains: Gains = [0, 0];
+    for (const s of [MIX, MODEL] as const) {
+      const share = SHARES[s];
       const by = likelihood(prior.map((logit, i) => logit + share * steps[i]!), labels);
-      expected[s]! += share * share *
+      expected[s] += share * share *
         Math.max(spread(steps, without.variances), spread(steps, by.variances));
-      return by.value - without.value;
-    });
-    for (const [i, row] of list.entries()) this.#level(placeOf(row), labels[i]!, sigmoid(prior[i]!));
-    return [gains[MIX]!, gains[MODEL]!];
+      gains[s] = by.value - without.value;
+    }
+    for (let row = 0; row < length; row++) this.#level(places[row]!, labels[row]!, sigmoid(prior[row]!));
+    return gains;
   }
 
   #level(place: number, label: number, q: number): void {
@@ -336,10 +342,6 @@ export class Proof {
     if (this.#changes.length > MAX_CHANGES) this.#changes.shift();
     if (!isStart) this.#blocks = [];
   }
-}
-
-function placeOf({ position }: Row): number {
-  return Math.min(Math.max(position, 0), MAX_POSITION);
 }
 
 /** The likelihood of a row that is alone. */

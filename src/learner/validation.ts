@@ -97,14 +97,10 @@ export class Validation {
       this.#users.set(sample.user, user);
       this.#names.push(sample.user);
     }
-    for (const row of sample.rows) {
-      this.rows.update({
-        user,
-        label: row.label,
-        prediction: row.prediction,
-        oracle: row.oracle,
-        newUser: sample.newUser,
-      });
+    const { rows, newUser } = sample;
+    for (let row = 0; row < rows.length; row++) {
+      const [label, prediction, oracle] = [rows.label(row), rows.prediction(row), rows.oracle(row)];
+      this.rows.update({ user, label, prediction, oracle, newUser });
     }
   }
 

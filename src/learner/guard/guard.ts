@@ -45,6 +45,7 @@ import {
   FIELDS,
   type Figure,
   GAIN,
+  meanOf,
   newest,
   RATE,
   ROWS,
@@ -53,7 +54,7 @@ import {
   WHOLE,
 } from "./guard_block.ts";
 import { count, type OptionsOf, positive, settle, type Settled } from "../../options/option.ts";
-import { correlatedVariance, mean, type Series, skewness, total } from "./series.ts";
+import { correlatedVariance, type Series, skewness, total } from "./series.ts";
 import type { Sample } from "../../samples/sample.ts";
 import { times } from "../../values/times.ts";
 
@@ -334,7 +335,7 @@ export class Guard {
 
   /** Whether the learner's own weights did worse than the served ones on the newest window. */
   #worse(): boolean {
-    return mean(column(this.#recent, GAIN, ROWS)) > 0;
+    return meanOf([this.#recent], GAIN, ROWS) > 0;
   }
 
   /** Advances both windows. Batches judged while unhealthy never become part of the reference. */
@@ -371,14 +372,17 @@ export class Guard {
     const { margin, warmUpRows } = this.#options;
     if (this.#rows < warmUpRows || blocks.length === 0) return null;
     const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
-    const slack = margin * entropy(mean(column([...reference, ...blocks], RATE, WHOLE.users)));
+    const slack = margin * entropy(meanOf([reference, blocks], RATE, WHOLE.users));
+    const windowOf = (part: readonly Block[], name: Figure): Window => ({
+      ...column(part, fields[name], fields.users),
+      chance: chanceOf(part, name, fields),
+    });
     /** Whether a figure is above that of the reference, or above a floor where that is larger. */
-    const above = (name: Figure, more: number, floor = -Infinity) => {
-      const [now, then] = [blocks, reference].map((part) => ({
-        ...column(part, fields[name], fields.users),
-        chance: chanceOf(part, name, fields),
-      }));
-      return meanAbove(Math.max(floor, mean(then!)) + more, now!, then!, confidence);
+    const above = (name: Figure, allowed: number, floor = -Infinity) => {
+      const [now, then] = [blocks, reference].map((part) => meanOf([part], fields[name], fields.users));
+      const more = now! - (Math.max(floor, then!) + allowed);
+      // Most often it is not, and the rest takes longer.
+      return more > 0 && isBeyondChance(more, windowOf(blocks, name), windowOf(reference, name), confidence);
     };
     // Without a reference the model must beat the prior and be calibrated.
     if (above("excess", slack)) return "entropy";
@@ -398,15 +402,13 @@ interface Window extends Series {
 }
 
 /**
- * Whether the mean of `now` exceeds a bound by more than chance explains: by the quantile of a distribution with its
+ * Whether the mean of `now` exceeds a bound by `more` than chance explains: by the quantile of a distribution with its
  * skewness that corresponds to `confidence` standard errors of a normal one (Cornish and Fisher, 1938, first term). With
  * rare positives a batch has none, one or two, and nine standard errors mean no more than five normal ones.
  */
-function meanAbove(bound: number, now: Window, then: Window, confidence: number): boolean {
+function isBeyondChance(more: number, now: Window, then: Window, confidence: number): boolean {
   const [batches, others] = [now.values.length, then.values.length];
   if (batches === 0 || batches < MIN_BLOCKS && others === 0) return false;
-  const more = mean(now) - bound;
-  if (!(more > 0)) return false; // most often, and the rest takes longer
   const dispersion = Math.max(1, dispersionOf(now), dispersionOf(then));
   const error = Math.sqrt(dispersion * (now.chance.variance + then.chance.variance));
   const skew = Math.max(0, skewness(then) / Math.sqrt(batches), now.chance.skewness);

@@ -8,7 +8,7 @@
 
 import { logisticLoss } from "../../nn/losses/logistic.ts";
 import { entropy, PROBABILITY_FLOOR, rowLogLoss } from "../../metrics/probability.ts";
-import type { Row } from "../../samples/rows.ts";
+import type { Rows } from "../../samples/rows.ts";
 import type { Sample } from "../../samples/sample.ts";
 import type { Series } from "./series.ts";
 
@@ -47,11 +47,17 @@ const CHANCE: Readonly<Record<Figure, number>> = { excess: 13, surprise: 15, ove
 /** Numbers of a block. */
 export const FIELDS = 21;
 
+/** Of a user, by place in {@linkcode FIGURES}. */
+type Figures = readonly number[];
+
 /** Means over the rows of a user. */
-interface UserMeans extends Readonly<Record<Figure, number>> {
+interface UserMeans {
   readonly rate: number;
-  /** Second and third central moment of each figure, if the predictions were true and rows independent. */
-  readonly chance: Readonly<Record<Figure, readonly [number, number]>>;
+  readonly figures: Figures;
+  /** Second central moment of each figure, if the predictions were true and rows independent. */
+  readonly squares: Figures;
+  /** The third. */
+  readonly cubes: Figures;
 }
 
 /**
@@ -61,29 +67,29 @@ interface UserMeans extends Readonly<Record<Figure, number>> {
  * @param band smallest and largest Σ predictions / Σ labels
  */
 export function blockOf(samples: readonly Sample[], logLoss: number, band: readonly [number, number]): Block {
-  const users = new Map<string, Row[]>();
+  const users = new Map<string, Rows[]>();
   let rows = 0, served = 0;
   for (const { user, rows: own } of samples) {
     if (own.length === 0) continue;
     const all = users.get(user);
-    if (all === undefined) users.set(user, [...own]);
-    else all.push(...own);
+    if (all === undefined) users.set(user, [own]);
+    else all.push(own);
     rows += own.length;
-    for (const { label, prediction } of own) served += rowLogLoss(label, prediction);
+    for (let row = 0; row < own.length; row++) served += rowLogLoss(own.label(row), own.prediction(row));
   }
   const means = [...users.values()].map((own) => meansOf(own, band));
   const block = new Array<number>(FIELDS).fill(0);
   block[ROWS] = rows;
-  block[RATE] = meanOf(means, ({ rate }) => rate);
+  block[RATE] = meanOver(means, ({ rate }) => rate);
   block[GAIN] = logLoss - served / rows;
   block[WHOLE.users] = means.length;
   block[TRIMMED.users] = Math.max(0, means.length - 1);
-  for (const name of FIGURES) {
-    block[WHOLE[name]] = meanOf(means, (user) => user[name]);
-    block[TRIMMED[name]] = meanOf(withoutMost(means, name), (user) => user[name]);
-    for (const { chance } of means) {
-      block[CHANCE[name]]! += chance[name][0];
-      block[CHANCE[name] + 1]! += chance[name][1];
+  for (const [f, name] of FIGURES.entries()) {
+    block[WHOLE[name]] = meanOver(means, ({ figures }) => figures[f]!);
+    block[TRIMMED[name]] = meanOver(withoutMost(means, f), ({ figures }) => figures[f]!);
+    for (const { squares, cubes } of means) {
+      block[CHANCE[name]]! += squares[f]!;
+      block[CHANCE[name] + 1]! += cubes[f]!;
     }
   }
   return block;
@@ -99,6 +105,20 @@ export function newest(blocks: readonly Block[], rows: number): Block[] {
 /** Rows of all blocks. */
 export function rowsOf(blocks: readonly Block[]): number {
   return blocks.reduce((sum, block) => sum + block[ROWS]!, 0);
+}
+
+/** Weighted mean of a figure of blocks, part after part; 0 of none. It is that of their {@linkcode column}. */
+export function meanOf(parts: readonly (readonly Block[])[], field: number, weight: number): number {
+  let sum = 0, total = 0;
+  for (const blocks of parts) {
+    for (const block of blocks) {
+      const own = block[weight]!;
+      if (!(own > 0)) continue;
+      sum += own * block[field]!;
+      total += own;
+    }
+  }
+  return total === 0 ? 0 : sum / total;
 }
 
 /** A figure of each block, with its weight. */
@@ -130,44 +150,50 @@ export function chanceOf(blocks: readonly Block[], name: Figure, fields: TestedF
     : { variance: 0, skewness: 0 };
 }
 
-function meansOf(rows: readonly Row[], [least, most]: readonly [number, number]): UserMeans {
-  const n = rows.length;
+function meansOf(lists: readonly Rows[], [least, most]: readonly [number, number]): UserMeans {
+  const n = lists.reduce((sum, { length }) => sum + length, 0);
+  const squares = [0, 0, 0, 0], cubes = [0, 0, 0, 0];
   let excess = 0, surprise = 0, predicted = 0, positives = 0;
-  const chance = { excess: [0, 0], surprise: [0, 0], over: [0, 0], under: [0, 0] } satisfies Record<
-    Figure,
-    [number, number]
-  >;
-  for (const { label, prediction, offset } of rows) {
-    const loss = rowLogLoss(label, prediction);
-    const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
-    const logit = Math.log(p / (1 - p));
-    excess += loss - logisticLoss(offset, label).value;
-    surprise += loss - entropy(p);
-    predicted += p;
-    positives += label;
-    // What a positive adds to each figure.
-    const steps = { excess: offset - logit, surprise: -logit, over: -most, under: least };
-    for (const name of FIGURES) {
-      const square = p * (1 - p) * (steps[name] / n) ** 2;
-      chance[name][0] += square;
-      chance[name][1] += square * (1 - 2 * p) * steps[name] / n;
+  for (const rows of lists) {
+    for (let row = 0; row < rows.length; row++) {
+      const label = rows.label(row), prediction = rows.prediction(row), offset = rows.offset(row);
+      const loss = rowLogLoss(label, prediction);
+      const p = Math.min(Math.max(prediction, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR);
+      const logit = Math.log(p / (1 - p));
+      excess += loss - logisticLoss(offset, label).value;
+      surprise += loss - entropy(p);
+      predicted += p;
+      positives += label;
+      // What a positive adds to each figure.
+      const steps = [offset - logit, -logit, -most, least];
+      for (let f = 0; f < steps.length; f++) {
+        const square = p * (1 - p) * (steps[f]! / n) ** 2;
+        squares[f]! += square;
+        cubes[f]! += square * (1 - 2 * p) * steps[f]! / n;
+      }
     }
   }
   return {
     rate: positives / n,
-    excess: excess / n,
-    surprise: surprise / n,
-    over: (predicted - most * positives) / n,
-    under: (least * positives - predicted) / n,
-    chance,
+    figures: [
+      excess / n,
+      surprise / n,
+      (predicted - most * positives) / n,
+      (least * positives - predicted) / n,
+    ],
+    squares,
+    cubes,
   };
 }
 
-function withoutMost(means: readonly UserMeans[], name: Figure): readonly UserMeans[] {
-  const most = means.reduce((most, user) => user[name] > most[name] ? user : most, means[0]!);
+function withoutMost(means: readonly UserMeans[], figure: number): readonly UserMeans[] {
+  const most = means.reduce(
+    (most, user) => user.figures[figure]! > most.figures[figure]! ? user : most,
+    means[0]!,
+  );
   return means.filter((user) => user !== most);
 }
 
-function meanOf(means: readonly UserMeans[], of: (user: UserMeans) => number): number {
+function meanOver(means: readonly UserMeans[], of: (user: UserMeans) => number): number {
   return means.length === 0 ? 0 : means.reduce((sum, user) => sum + of(user), 0) / means.length;
 }
