@@ -21,7 +21,7 @@ import {
   type Violation,
   within,
 } from "./rejected.ts";
-import { ATTRIBUTE, ATTRIBUTE_NAME, type Field, type Kind, type NamedFields } from "./field.ts";
+import { ATTRIBUTE, ATTRIBUTE_NAME, type Field, id, type Kind, type NamedFields } from "./field.ts";
 import { MAX_ATTRIBUTES, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
 import { RECOMMENDATION_FIELDS } from "./recommendation_schema.ts";
 import { EVENT_FIELDS, ITEM_FIELDS } from "./schema.ts";
@@ -101,6 +101,11 @@ export function checkRecommendation(value: unknown): DecodedRecommendation {
 export function isAttribute(name: string, value: unknown): value is AttributeValue {
   return value !== undefined && countKeys({ [name]: value }) > 0 &&
     attributeViolation(name, value) === undefined;
+}
+
+/** What an id should be, in words, where a text cannot be one; `null` where it can. */
+export function idProblem(text: string): string | null {
+  return stringCode(id, text) === "" ? null : describe(id);
 }
 
 /** Like {@linkcode checkEvent}, for a value that {@linkcode countKeys} has found plain. */

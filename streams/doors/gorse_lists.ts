@@ -5,7 +5,7 @@
  */
 
 import { DEFAULT_READ_TYPES, parseGorse } from "../../src/adapters/gorse.ts";
-import { objectOf } from "../../src/adapters/mapped.ts";
+import { objectOf, requiredIn } from "../../src/adapters/mapped.ts";
 import type { Preview } from "../../src/engine/lists.ts";
 import { checkEventFields } from "../../src/events/check.ts";
 import type { RequestFilter } from "../../src/events/event.ts";
@@ -207,8 +207,9 @@ async function sessionRecommend(
   const { n, offset } = rangeOf(call);
   const values = await readValues(context, call.request);
   const feedback = mapAll(context, values, (value) => {
-    const record: { readonly UserId?: unknown } = objectOf(value, "the feedback");
-    return parseGorse({ ...record, UserId: record.UserId || "anonymous" }, {
+    const record = objectOf(value, "the feedback");
+    const done = { FeedbackType: requiredIn(record, "FeedbackType"), ItemId: requiredIn(record, "ItemId") };
+    return parseGorse({ ...record, ...done, UserId: record["UserId"] || "anonymous" }, {
       time: context.now(),
       readTypes,
     });

@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
+import { idProblem } from "../../src/events/check.ts";
 import { noSuch } from "../../src/events/keys/near_name.ts";
 import { shown } from "../../src/events/rejected.ts";
 import { reasonOf } from "../../src/values/reason.ts";
@@ -102,7 +103,9 @@ async function answer(
     access.admit(context.req.raw.headers, endpoint.scope, context.env?.address ?? "");
     checkType(context.req.raw.headers, endpoint);
     checkQuery(context.req.raw.url, endpoint);
-    response = await endpoint.handle({ request: context.req.raw, parameters: context.req.param() });
+    const parameters: Readonly<Record<string, string>> = context.req.param();
+    checkParts(parameters, endpoint);
+    response = await endpoint.handle({ request: context.req.raw, parameters });
     if (endpoint.scope === "events" && response.ok) health.written();
     // Hono drops the body of a HEAD without cancelling it.
     if (context.req.raw.method === "HEAD") await response.body?.cancel();
@@ -142,6 +145,14 @@ function checkPath(path: string): void {
     decodeURIComponent(path);
   } catch (cause) {
     throw new Problem("bad-parameter", "The path is not percent-encoded UTF-8", { cause });
+  }
+}
+
+/** Parts of a path that only a text describes are ids or names. @throws Problem `bad-parameter` */
+function checkParts(parts: Readonly<Record<string, string>>, { parameters = {} }: Endpoint): void {
+  for (const [name, part] of Object.entries(parts)) {
+    const wanted = typeof parameters[name] === "string" ? idProblem(part) : null;
+    if (wanted !== null) throw new Problem("bad-parameter", `${name} in the path must be ${wanted}`);
   }
 }
 

@@ -90,7 +90,7 @@ function operation(endpoint: Endpoint, { maxEntries }: ApiInfo): JsonSchema {
     ...["bad-host", "foreign-host"] as const,
     ...scope === null ? [] : GUARDED,
     ...body === undefined ? [] : WITH_BODY,
-    ...isOwn(endpoint) ? ["bad-parameter"] as const : [],
+    ...isOwn(endpoint) || Object.keys(parameters).length > 0 ? ["bad-parameter"] as const : [],
     ...isOwn(endpoint) && body !== undefined && !body.many ? ["unknown-field"] as const : [],
     ...problems,
   ]);

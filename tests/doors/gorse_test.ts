@@ -120,6 +120,14 @@ Deno.test("what Gorse's door takes is durable as a whole, or refused as a whole"
   assert.equal(records.length, 0);
 });
 
+Deno.test("a session is feedback, and nothing else", async () => {
+  await using api = await startApi({ doors: ["gorse"] });
+  for (const entry of [{ ItemId: "i1" }, { FeedbackType: "click" }, { UserId: "ann" }]) {
+    const { status, json } = await api.post("/api/session/recommend", [entry]);
+    assert.deepEqual([status, json.code], [422, "refused"], JSON.stringify(entry));
+  }
+});
+
 Deno.test("of a list with an offset, what is below it counts as shown, and nothing above", async () => {
   await using api = await startApi(settings);
   const whole = (await api.get("/api/recommend/bob?n=5")).json;

@@ -146,6 +146,22 @@ Deno.test("a parameter that there is not is told, but to clients of other system
   }
 });
 
+Deno.test("a part of a path that cannot be an id is refused, and leaves nothing on the log", async () => {
+  await using api = await startApi({ doors: ["gorse"] });
+  const end = async () => (await api.log.bounds(topics.items, 0)).end;
+  const before = await end();
+  for (const id of ["x".repeat(257), "é".repeat(129), "a%00b", "%ED%A0%80"]) {
+    for (
+      const [method, path] of [["DELETE", `/api/item/${id}`], ["GET", `/v1/users/${id}/explain`]] as const
+    ) {
+      const { status, json } = await api.request(path, { method });
+      assert.deepEqual([status, json.code], [400, "bad-parameter"], path);
+    }
+  }
+  assert.equal(await end(), before);
+  assert.equal((await api.request(`/api/item/${"x".repeat(256)}`, { method: "DELETE" })).status, 200);
+});
+
 Deno.test("a cursor of another request, or none of ours, is refused", async () => {
   await using api = await startApi();
   const { json } = await api.post("/v1/recommend", { user: "ann", count: 2, cursor: "" });
