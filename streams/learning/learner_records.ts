@@ -75,6 +75,11 @@ export class LearnerRecords implements AsyncDisposable {
     return new LearnerRecords(log, topics, model, writer, samplesId);
   }
 
+  /** The topic of versions. */
+  get topic(): string {
+    return this.#topics.parameters;
+  }
+
   /**
    * What goes with the checkpoint: whether there ever was one, whether the topic of samples was created again since, and
    * how much was lost before.
@@ -108,6 +113,12 @@ export class LearnerRecords implements AsyncDisposable {
     const { parameters } = this.#topics;
     const { start } = await this.#log.bounds(parameters, 0);
     if (start < this.#neededFrom) await this.#log.trim(parameters, 0, this.#neededFrom);
+  }
+
+  /** Whether the newest full snapshot is there: retention or an administrator may have dropped it. */
+  async hasSnapshot(): Promise<boolean> {
+    const { start, end } = await this.#log.bounds(this.#topics.parameters, 0);
+    return start <= this.#neededFrom && this.#neededFrom < end;
   }
 
   /** The newest checkpoint, or `null`. @throws LogError `corrupt` when it is damaged */
@@ -168,11 +179,12 @@ export class LearnerRecords implements AsyncDisposable {
       orderBytes = value.length;
       records.push({ topic: checkpoints, partition: 0, key: orderKey(this.#model), value, time });
     }
-    await this.#writer.commit({
+    const offsets = await this.#writer.commit({
       records,
       group: writerOf(this.#topics, this.#model),
       offsets: positions.map((offset, partition) => ({ topic: samples, partition, offset })),
     });
+    if (forms.some(({ kind }) => kind === "full")) this.#neededFrom = offsets[0] ?? 0;
     if (supersedes) await this.#log.trim(parameters, 0, before);
     return { forms, orderBytes };
   }

@@ -37,6 +37,9 @@ const logger = getLogger(["meander", "learner"]);
 /** In lockstep a larger checkpoint is due when the samples since the last one weigh as much. */
 const LIGHT_BYTES = 4 << 20;
 
+/** Time between two looks whether the newest snapshot is still on the log. */
+const LOOK_MS = 10_000;
+
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
   /** Samples to take at most. @default {8} */
@@ -97,6 +100,8 @@ export class Learning implements AsyncDisposable {
   readonly #now: () => number;
   /** When a checkpoint was written, or this was opened, by the clock. */
   #checkpointAt: number;
+  /** When the log was last asked for the newest snapshot. */
+  #lookedAt = -Infinity;
   /** Bytes of the newest checkpoint, and what was read and written to have an order since. */
   #checkpointBytes = 0;
   #sinceCheckpoint = 0;
@@ -239,6 +244,7 @@ export class Learning implements AsyncDisposable {
   async step({ maxSamples = 8, waitMs = 0, signal }: LearningStepOptions = {}): Promise<boolean> {
     this.#versions.isPaced = true;
     if (await this.#reader.read(maxSamples)) return true;
+    if (this.#now() - this.#lookedAt >= LOOK_MS && await this.#replaceDropped()) return true;
     const untilDue = this.#hasPending ? this.#versions.untilDue : Infinity;
     if (untilDue <= 0) {
       await this.#commit(this.#takeVersions());
@@ -328,6 +334,20 @@ export class Learning implements AsyncDisposable {
   /** Closes without a checkpoint. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#records[Symbol.asyncDispose]();
+  }
+
+  /** Publishes the newest version once more, as a snapshot, if the log has dropped what nobody can begin without. */
+  async #replaceDropped(): Promise<boolean> {
+    this.#lookedAt = this.#now();
+    if (this.#hasPending || !this.#mayPublish || await this.#records.hasSnapshot()) return false;
+    logger.warn("{topic} has dropped the newest snapshot of {model}: publishes another", {
+      topic: this.#records.topic,
+      model: this.learner.model.name,
+    });
+    this.#versions.needsFull = true;
+    this.#makeVersion();
+    await this.#writeClean(); // with a checkpoint: a version made again must be the same
+    return true;
   }
 
   /** Publishes the initial parameters, unless the previous run has: its order of samples must stay. */

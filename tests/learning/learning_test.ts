@@ -267,6 +267,48 @@ Deno.test("Learning.step() with intervals comes to the same end as without, afte
   }
 });
 
+Deno.test("Learning.step() publishes a snapshot again when the log has dropped it, and goes on from any crash the same", async () => {
+  const log = await createLog();
+  const samples = makeSamples(40);
+  const options = { ...OPTIONS, publishIntervalMs: 0, snapshotVersions: 100 };
+  let now = 0;
+  const open = () => Learning.open(log, topics, makeLearner("base"), options, () => now);
+  const served = async () => {
+    const serving = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+    await new ParameterSubscriber(log, topics.parameters, serving).update();
+    return serving;
+  };
+  const learnAll = async (learning: Learning) => {
+    for (let idle = 0; idle < 3; now += 1000) idle = await learning.step() ? 0 : idle + 1;
+  };
+  await log.append(samples.slice(0, 16).map(sampleRecord));
+  let version: number;
+  {
+    await using learning = await open();
+    await learnAll(learning);
+    version = (await served()).version;
+    await log.trim(topics.parameters, 0, (await log.bounds(topics.parameters, 0)).end);
+    assert.equal((await served()).version, 0, "nobody can begin");
+    now += 60_000;
+    await learnAll(learning);
+    assert.equal((await served()).version, version + 1);
+    assert.equal(learning.version, version + 1);
+    await log.append(samples.slice(16, 24).map(sampleRecord));
+    await learnAll(learning);
+    // It is killed: no checkpoint.
+  }
+  await log.append(samples.slice(24).map(sampleRecord));
+  await using again = await open();
+  await learnAll(again);
+  await again.checkpoint();
+  const serving = await served();
+  assert.ok(serving.version > version + 1);
+  assert.equal(again.version, serving.version);
+  const whole = new ServingModel(makeModel("base"), SCHEMA, WIDTH);
+  whole.apply(again.learner.version("full", again.version, 0));
+  for (const sample of samples) assert.deepEqual(serving.score(sample), whole.score(sample));
+});
+
 Deno.test("Learning.drain() writes a large checkpoint again only when it has learnt as much, and resumes to the same state", async () => {
   const samples = makeSamples(8 * 12, 3);
   const start = async () => {
