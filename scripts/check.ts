@@ -26,7 +26,7 @@ import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
 import type { ServiceStatus } from "../streams/service/service.ts";
 import type { PartitionStatus } from "../streams/service/status.ts";
 import { servingGeneration, servingTopics } from "../streams/topics/serving.ts";
-import { tasksGroup, topicNames, topicSpecs } from "../streams/topics/topics.ts";
+import { keptTopics, tasksGroup, topicNames, topicSpecs } from "../streams/topics/topics.ts";
 import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/config/blueprint.ts";
 import type { Config } from "../streams/config/config.ts";
 import { withKeptDefaults } from "../streams/config/kept_defaults.ts";
@@ -272,6 +272,7 @@ async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly L
     events: existing.has(names.events) ? names.events : null,
     triesRights: rights === true,
     topics: topicSpecs(names, 1).map(({ name }) => name).filter((name) => existing.has(name)),
+    kept: keptTopics(names),
     group: tasksGroup(names),
   }) ?? [];
 }

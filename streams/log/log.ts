@@ -345,6 +345,8 @@ export interface LogUse {
   readonly prefix: string;
   /** Topics that it writes to, which exist. */
   readonly topics: readonly string[];
+  /** Those of them that must not drop records by age or size. */
+  readonly kept: readonly string[];
   /** The topic to which others write events; `null` where it does not exist, or is hidden. */
   readonly events: string | null;
   /** A group whose offsets it stores. */

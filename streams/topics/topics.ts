@@ -201,6 +201,12 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   });
 }
 
+/** Topics whose records are dropped by us alone, once something newer has replaced them. */
+export function keptTopics(topics: Topics): readonly string[] {
+  const compact = NAMES.filter((name) => TOPICS[name].cleanup === "compact");
+  return [...compact, "parameters" as const].map((name) => topics[name]);
+}
+
 /** Topics that tasks, learners and monitor derive from the others: each generation has its own. */
 export const DERIVED = [
   "samples",

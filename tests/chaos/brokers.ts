@@ -64,7 +64,7 @@ const VERBS = {
  * @throws Error after so long, with what is behind
  */
 export async function wholeAgain(log: Log, topics: readonly string[], longestMs: number): Promise<void> {
-  const use: LogUse = { prefix: "", topics, events: null, group: "none", triesRights: false };
+  const use: LogUse = { prefix: "", topics, kept: [], events: null, group: "none", triesRights: false };
   const since = performance.now();
   for (let times = 0; times < CERTAIN_TIMES; await delay(CERTAIN_MS)) {
     const remarks = await log.review?.(use) ?? [];

@@ -35,7 +35,7 @@ export async function review(
       `${ACL_OPTIONS[resource]} ${use.prefix} --resource-pattern-type prefixed`,
     isProblem: true,
   }));
-  remarks.push(...await remarksOnTopics(client, use.topics));
+  remarks.push(...await remarksOnTopics(client, use));
   if (timestamps !== "CreateTime") return remarks;
   return [...remarks, {
     what:
@@ -63,6 +63,8 @@ const ALTER = "kafka-configs.sh --alter --entity-type topics --entity-name <topi
 /** What the settings of topics cost. */
 export interface TopicSettings {
   readonly topic: string;
+  /** Whether it must not drop records by age or size. */
+  readonly isKept: boolean;
   /** `cleanup.policy`, `retention.ms`, `retention.bytes`, `max.message.bytes`, as far as we may ask. */
   readonly settings: ReadonlyMap<string, string>;
 }
@@ -71,10 +73,9 @@ export interface TopicSettings {
 export function remarksOnSettings(topics: readonly TopicSettings[]): LogRemark[] {
   const { remarks, remark } = remarksOn(topics);
   remark(
-    ({ settings }) => isBounded(settings) && /compact/.test(settings.get(CLEANUP) ?? ""),
-    "drop what is old or too much although the newest record of each key is to stay, so that states, positions and " +
-      "checkpoints go unnoticed",
-    `${ALTER} cleanup.policy=compact`,
+    ({ isKept, settings }) => isKept && isBounded(settings),
+    "drop records by age or size, so that states, positions, checkpoints or versions go unnoticed",
+    `${ALTER} retention.ms=-1,retention.bytes=-1`,
     true,
   );
   remark(
@@ -155,7 +156,10 @@ const LARGEST = "max.message.bytes";
 /** What topics that we create take. */
 const LARGEST_BYTES = 8 << 20;
 
-async function remarksOnTopics(client: KafkaClient, names: readonly string[]): Promise<LogRemark[]> {
+async function remarksOnTopics(
+  client: KafkaClient,
+  { topics: names, kept }: LogUse,
+): Promise<LogRemark[]> {
   return await client.retry(async () => {
     const broker = await client.any();
     // Of all, since Kafka's own may not be there yet.
@@ -169,7 +173,9 @@ async function remarksOnTopics(client: KafkaClient, names: readonly string[]): P
       inSync: Math.min(...partitionMetadata.map(({ isr }) => isr.length)),
       needed: Number(settings.get(topic)?.get(NEEDED) ?? NaN) || null,
     }));
-    const own = names.map((topic) => ({ topic, settings: settings.get(topic) ?? new Map() }));
+    const own = names.map((topic) => {
+      return { topic, isKept: kept.includes(topic), settings: settings.get(topic) ?? new Map() };
+    });
     return [...remarksOnCopies(topics, brokers.length), ...remarksOnSettings(own)];
   });
 }

@@ -33,9 +33,10 @@ Deno.test("remarksOnCopies() says which topics a cluster could lose, or stop, an
   ]);
 });
 
-Deno.test("remarksOnSettings() says which changelogs drop records, and which topics do not take large ones", () => {
+Deno.test("remarksOnSettings() says which topics drop what is to stay, and which topics do not take large ones", () => {
   const topic = (topic: string, settings: Record<string, string>) => ({
     topic,
+    isKept: topic !== "not kept",
     settings: new Map(Object.entries(settings)),
   });
   const WEEK = "604800000";
@@ -53,12 +54,13 @@ Deno.test("remarksOnSettings() says which changelogs drop records, and which top
       "retention.ms": "-1",
       "retention.bytes": "-1",
     }),
-    topic("no changelog", { "cleanup.policy": "delete", "retention.ms": WEEK, "retention.bytes": "-1" }),
+    topic("versions", { "cleanup.policy": "delete", "retention.ms": WEEK }),
+    topic("not kept", { "cleanup.policy": "delete", "retention.ms": WEEK, "retention.bytes": "-1" }),
     topic("small", { "cleanup.policy": "delete", "max.message.bytes": "1048588" }),
     topic("not ours to ask", {}),
   ]);
   assert.deepEqual(said.map(({ what, isProblem }) => [isProblem, what.split(": ")[1]]), [
-    [true, "by age, by size"],
+    [true, "by age, by size, versions"],
     [false, "small"],
   ]);
 });
