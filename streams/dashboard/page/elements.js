@@ -72,7 +72,8 @@ export function itemName({ item, title }) {
 }
 
 /**
- * A table with a caption for screen readers, in a box that scrolls sideways.
+ * A table with a caption for screen readers, in a box that scrolls sideways. A column without a title shares that of the
+ * one before.
  *
  * @param {string} caption
  * @param {readonly { title: string, number?: boolean }[]} columns
@@ -94,7 +95,11 @@ export function table(caption, columns, rows) {
         html(
           "tr",
           {},
-          ...columns.map(({ title }, at) => html("th", { scope: "col", class: kind(at) }, title)),
+          ...columns.flatMap(({ title }, at) => {
+            if (at === 0 && title === "") return [html("td", {}, "")];
+            if (title === "") return [];
+            return [html("th", { scope: "col", class: kind(at), colspan: spanAt(columns, at) }, title)];
+          }),
         ),
       ),
       html(
@@ -142,4 +147,15 @@ export function card(title, about, ...children) {
  */
 export function empty(text) {
   return html("p", { class: "empty" }, text);
+}
+
+/**
+ * How many columns share a title.
+ *
+ * @param {readonly { title: string }[]} columns
+ * @param {number} at
+ */
+function spanAt(columns, at) {
+  const next = columns.findIndex(({ title }, other) => other > at && title !== "");
+  return (next < 0 ? columns.length : next) - at;
 }
