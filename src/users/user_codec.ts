@@ -23,11 +23,12 @@ import { readIds, writeIds } from "../codec/ids.ts";
 import { ListDictionary } from "../codec/list_dictionary.ts";
 import type { InteractionEvent } from "../events/event.ts";
 import type { Catalogue } from "../items/catalogue.ts";
-import type { Behaviours, Read } from "./pending/impression_context.ts";
+import type { Behaviours, Read, Written } from "./pending/impression_context.ts";
+import type { Pending } from "./pending/pending.ts";
 import { hasPhase, readPending, writePending } from "./pending/pending_codec.ts";
 import type { Alias } from "./states/aliases.ts";
 import { FormerItems } from "./states/former_items.ts";
-import type { Behaviour, SequenceSlab } from "./states/sequence.ts";
+import { type Behaviour, BehaviourColumns, type SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
 import {
   createUser,
@@ -62,6 +63,8 @@ export class UserCodec {
   readonly #body = new ByteWriter(4096);
   readonly #strings = new Dictionary();
   readonly #lists = new ListDictionary();
+  /** Those of the user in hand. */
+  readonly #behaviours: BehaviourColumns;
   /** By index in the catalogue: the last record that has the item, and its number there. */
   #seenIn = new Uint32Array(64);
   #numbers = new Uint32Array(64);
@@ -73,6 +76,7 @@ export class UserCodec {
   constructor(sequences: SequenceSlab, catalogue: Catalogue) {
     this.#sequences = sequences;
     this.#catalogue = catalogue;
+    this.#behaviours = new BehaviourColumns(sequences.capacity);
   }
 
   /** Drops the words that are cached from one record to the next, which may be those of an erased user. */
@@ -94,9 +98,9 @@ export class UserCodec {
     lists.reset();
     const variants = [...user.variants];
     const states = [user.anchor, ...variants.map(([, { anchor }]) => anchor)];
-    const numberOf = (index: number) => this.#numberOf(index);
 
-    this.#writeBehaviours(body, user.row, strings);
+    this.#sequences.read(user.row, this.#behaviours);
+    this.#writeBehaviours(body, this.#sequences.total(user.row));
     writeStatistics(body, user.statistics, strings);
     const profile = JSON.stringify(user.profile);
     body.string(profile === "{}" ? "" : profile);
@@ -106,16 +110,12 @@ export class UserCodec {
       .uint(user.sampledBehaviours);
     body.uint(user.parked.length);
     for (const { sequence, event } of user.parked) body.uint(sequence).string(JSON.stringify(event));
-    body.uint(user.pending.size);
-    if (user.pending.size > 0) {
-      const behaviours = behavioursOf(this.#sequences.behaviours(user.row), this.#catalogue);
-      const written = { numberOf, strings, lists, behaviours, states, last: null };
-      for (const pending of user.pending.values()) writePending(body, pending, written);
-    }
+    const pending = [...user.pending.values()];
+    this.#writePending(body, pending, states);
     body.uint(user.shown.length);
     let before = 0;
     for (const { item, time } of user.shown) {
-      body.uint(numberOf(item)).int(time - before);
+      body.uint(this.#numberOf(item)).int(time - before);
       before = time;
     }
 
@@ -125,7 +125,7 @@ export class UserCodec {
         .uint(1 + at);
     }
     const { former, listed, aliases } = user;
-    const format = [...user.pending.values()].some(hasPhase)
+    const format = pending.some(hasPhase)
       ? WITH_PHASES
       : aliases.length > 0
       ? WITH_ALIASES
@@ -208,30 +208,44 @@ export class UserCodec {
     return user;
   }
 
-  /** Writes behaviours; their few distinct pairs of action and strength are written once. */
-  #writeBehaviours(to: ByteWriter, row: number, strings: Dictionary): void {
-    const sequences = this.#sequences;
-    const length = sequences.length(row);
-    to.uint(sequences.total(row)).uint(length);
+  /** Writes the behaviours of the user in hand; their few distinct pairs of action and strength are written once. */
+  #writeBehaviours(to: ByteWriter, total: number): void {
+    const { length, items, actions, times, strengths } = this.#behaviours;
+    to.uint(total).uint(length);
     const pairs: Pair[] = [];
     const places: number[] = [];
     for (let i = 0; i < length; i++) {
-      const action = sequences.action(row, i);
-      const strength = sequences.strength(row, i);
+      const action = actions[i]!, strength = strengths[i]!;
       let pair = 0;
       while (pair < pairs.length && !isPair(pairs[pair]!, action, strength)) pair++;
       if (pair === pairs.length) pairs.push({ action, strength });
       places.push(pair);
     }
     to.uint(pairs.length);
-    for (const { action, strength } of pairs) to.uint(strings.index(action)).f32(strength);
+    for (const { action, strength } of pairs) to.uint(this.#strings.index(action)).f32(strength);
     let time = 0;
     for (let i = 0; i < length; i++) {
-      const next = sequences.time(row, i);
-      to.uint(this.#numberOf(sequences.item(row, i))).uint(next - time);
-      time = next;
+      to.uint(this.#numberOf(items[i]!)).uint(times[i]! - time);
+      time = times[i]!;
     }
     writePlaces(to, places, pairs.length);
+  }
+
+  #writePending(to: ByteWriter, pending: readonly Pending[], states: (StoredState | null)[]): void {
+    to.uint(pending.length);
+    if (pending.length === 0) return;
+    const { length, items, actions, times, strengths } = this.#behaviours;
+    const ids: string[] = [];
+    for (let i = 0; i < length; i++) ids.push(this.#catalogue.idOf(items[i]!));
+    const written: Written = {
+      numberOf: (index) => this.#numberOf(index),
+      strings: this.#strings,
+      lists: this.#lists,
+      behaviours: { length, items: ids, actions, times, strengths },
+      states,
+      last: null,
+    };
+    for (const list of pending) writePending(to, list, written);
   }
 
   #beginItems(): void {
@@ -340,6 +354,7 @@ function readVariants(
 
 function behavioursOf(behaviours: readonly Behaviour[], catalogue: Catalogue): Behaviours {
   return {
+    length: behaviours.length,
     items: behaviours.map(({ item }) => catalogue.idOf(item)),
     actions: behaviours.map(({ action }) => action),
     times: new Float64Array(behaviours.map(({ time }) => time)),

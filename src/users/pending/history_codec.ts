@@ -68,7 +68,7 @@ function startOf({ items, actions, times, strengths }: SampleHistory, behaviours
     return true;
   };
   // Few behaviours follow it.
-  for (let start = behaviours.items.length - items.length; start >= 0; start--) if (isAt(start)) return start;
+  for (let start = behaviours.length - items.length; start >= 0; start--) if (isAt(start)) return start;
   return -1;
 }
 
@@ -88,9 +88,9 @@ function readWindow(from: ByteReader, time: number, read: Read): SampleHistory {
   const length = from.count();
   const start = from.uint() - 1;
   const end = start + length;
-  if (start >= 0 && end > behaviours.items.length) {
+  if (start >= 0 && end > behaviours.length) {
     throw new SyntaxError(
-      `Cannot decode a history of ${length} behaviours from ${start} on: there are ${behaviours.items.length}`,
+      `Cannot decode a history of ${length} behaviours from ${start} on: there are ${behaviours.length}`,
     );
   }
   if (start < 0) {

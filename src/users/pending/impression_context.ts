@@ -11,7 +11,10 @@ import type { SampleHistory } from "../../samples/sample.ts";
 import type { StoredState } from "../states/stored_state.ts";
 
 /** Behaviours of a user, oldest first. */
-export type Behaviours = Pick<SampleHistory, "items" | "actions" | "times" | "strengths">;
+export interface Behaviours extends Pick<SampleHistory, "items" | "actions" | "times" | "strengths"> {
+  /** How many there are; the columns may have room for more. */
+  readonly length: number;
+}
 
 /** A history within the bytes of the record, `[start, end)`: the lists between two behaviours share it. */
 export interface HistoryBytes {

@@ -56,6 +56,26 @@ export interface NewestBehaviours {
   readonly strengths: Float32Array;
 }
 
+/** A buffer for all behaviours of a row, oldest first, in parallel arrays. */
+export class BehaviourColumns {
+  length = 0;
+  /** Indices of the items in the catalogue. */
+  readonly items: Uint32Array;
+  readonly actions: string[];
+  /** Event times, milliseconds since the epoch. */
+  readonly times: Float64Array;
+  /** Signed strengths. */
+  readonly strengths: Float32Array;
+
+  /** An empty buffer. @param capacity behaviours that there is room for */
+  constructor(capacity: number) {
+    this.items = new Uint32Array(capacity);
+    this.actions = new Array(capacity);
+    this.times = new Float64Array(capacity);
+    this.strengths = new Float32Array(capacity);
+  }
+}
+
 /** Capacities below N. A full row moves to the next one, so that users with few behaviours take little memory. */
 const CAPACITIES = [8, 24, 56];
 const ROW_BYTES = 15;
@@ -191,6 +211,20 @@ export class SequenceSlab {
       time: this.time(row, at),
       strength: this.strength(row, at),
     }));
+  }
+
+  /** Fills `into`, which has room for N, with the behaviours of a row. */
+  read(row: number, into: BehaviourColumns): void {
+    const slab = this.#slab(row);
+    const base = this.#bases[row]!;
+    const length = this.#lengths[row]!;
+    for (let i = 0; i < length; i++) {
+      into.items[i] = slab.items[base + i]!;
+      into.actions[i] = this.#actions.name(slab.action(base + i));
+      into.times[i] = slab.time(base + i);
+      into.strengths[i] = slab.strength(base + i);
+    }
+    into.length = length;
   }
 
   /** Fills `into` with the newest behaviours up to a time, newest first. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Behaviour, SequenceSlab } from "../../../src/users/states/sequence.ts";
+import { type Behaviour, BehaviourColumns, SequenceSlab } from "../../../src/users/states/sequence.ts";
 
 const sizes = fc.integer({ min: 1, max: 12 }).chain((capacity) =>
   fc.integer({ min: 1, max: capacity }).chain((window) =>
@@ -130,4 +130,24 @@ Deno.test("SequenceSlab() keeps rows apart while they grow from slab to slab and
     );
   }
   assert.ok(slab.rowBytes(people[299]?.row ?? NaN) < slab.rowBytes(people[0]?.row ?? NaN));
+});
+
+Deno.test("SequenceSlab.read() gives what behaviours() does, in a buffer that had others", () => {
+  fc.assert(fc.property(sizes, fc.array(behaviour), fc.array(behaviour), (options, first, second) => {
+    const slab = new SequenceSlab(options);
+    const columns = new BehaviourColumns(slab.capacity);
+    for (const behaviours of [first, second]) {
+      const row = slab.allocate();
+      for (const each of behaviours) slab.insert(row, each);
+      slab.read(row, columns);
+      const { length, items, actions, times, strengths } = columns;
+      const read = Array.from({ length }, (_, i): Behaviour => ({
+        item: items[i]!,
+        action: actions[i]!,
+        time: times[i]!,
+        strength: strengths[i]!,
+      }));
+      assert.deepEqual(read, slab.behaviours(row));
+    }
+  }));
 });
