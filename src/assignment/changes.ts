@@ -317,7 +317,7 @@ export function variantFaults(
 
 /** Conflicts of an experiment with other running ones. */
 function layerFaults(experiment: Experiment, records: ReadonlyMap<string, ExperimentRecord>): string[] {
-  const { name, layer, traffic, variants } = experiment;
+  const { name, layer, salt, traffic, variants } = experiment;
   const faults: string[] = [];
   if (!(Math.round(traffic * BUCKETS) > 0 && traffic <= 1)) {
     return [`traffic must be from 0.01 % to 100 %: current value is ${percent(traffic)}`];
@@ -336,6 +336,11 @@ function layerFaults(experiment: Experiment, records: ReadonlyMap<string, Experi
   }
   const own = changed(variants);
   for (const other of others.filter((one) => one.layer !== layer)) {
+    if (other.salt === salt) {
+      faults.push(
+        `salt ${salt} is that of ${other.name}: both would split users alike, and their effects would mix`,
+      );
+    }
     const both = changed(other.variants).filter((setting) => own.includes(setting));
     if (both.length === 0) continue;
     faults.push(

@@ -78,7 +78,7 @@ export interface StopRule {
   /** Fewest users per arm before any verdict. @default {100} */
   readonly minUsers?: number;
   /**
-   * Users at which an undecided experiment ends; intervals are narrowest near two thirds of them. @default {50000}
+   * Users after which `undecided` becomes `no difference`; intervals are narrowest near two thirds of them. @default {50000}
    */
   readonly maxUsers?: number;
 }

@@ -196,6 +196,7 @@ Deno.test("startExperiment() and the other changes say all that is wrong", () =>
     [small({ traffic: 1.2 }), /traffic must be from 0.01 % to 100 %: current value is 120 %/],
     [small({ traffic: 1e-5 }), /traffic must be from 0.01 % to 100 %: current value is 0 %/],
     [small({ layer: "ui" }), /layers ui and default overlap: other changes policy too/],
+    [small({ layer: "ui", salt: "other" }), /salt other is that of other: both would split users alike/],
     [
       small({ variants: [{ name: "A" }, { name: "B", model: "gpt" }] }),
       /model gpt: this deployment runs prior/,
