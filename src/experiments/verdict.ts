@@ -193,8 +193,9 @@ export function verdicts(figures: Figures, ratio: SampleRatio, lost?: SampleRati
     const guardRails = experiment.guardRails.map(({ metric }) =>
       compareVariant({ experiment: rails, moments: figures.moments.bind(figures) }, at + 1, metric)
     );
+    const invalid = invalidity(ratio, lost);
     return {
-      ...invalidity(ratio, lost) ?? judge(experiment, comparison, guardRails),
+      ...harm(experiment, guardRails, invalid) ?? invalid ?? judge(experiment, comparison),
       variant: comparison.variant,
       comparison,
       guardRails,
@@ -220,20 +221,24 @@ function invalidity(ratio: SampleRatio, lost: SampleRatio | undefined): Judgemen
   };
 }
 
-function judge(
+/**
+ * The broken guard rail. It comes before invalidity: a variant that loses users is one to stop, and the default, to which
+ * a stop returns, is safe whatever the figures are worth.
+ */
+function harm(
   experiment: Experiment,
-  comparison: Comparison,
   guardRails: readonly Comparison[],
-): Judgement {
+  invalid: Judgement | undefined,
+): Judgement | undefined {
+  const broken = guardRails.find((rail, at) => harms(rail, experiment.guardRails[at]!));
+  if (broken === undefined) return undefined;
+  const text = `stop: ${broken.variant} makes ${nameOf(broken.metric)} worse: ${change(broken)}`;
+  return { word: "harmful", text: invalid === undefined ? text : `${text}; ${invalid.text}` };
+}
+
+function judge(experiment: Experiment, comparison: Comparison): Judgement {
   const { variant, effect, interval, metric, missingUsers, conversions } = comparison;
   const { maxUsers } = { ...STOP_RULE, ...experiment.stopRule };
-  const broken = guardRails.find((rail, at) => harms(rail, experiment.guardRails[at]!));
-  if (broken !== undefined) {
-    return {
-      word: "harmful",
-      text: `stop: ${variant} makes ${nameOf(broken.metric)} worse: ${change(broken)}`,
-    };
-  }
   if (interval.low > 0 || interval.high < 0) {
     const word = (METRICS[metric].better === "up") === interval.low > 0 ? "better" : "worse";
     return { word, text: `${variant} is ${word}: ${change(comparison)} ${nameOf(metric)}` };

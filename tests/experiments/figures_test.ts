@@ -172,9 +172,10 @@ Deno.test("verdicts() speaks plainly", () => {
     rates: readonly [number, number],
     users: number,
     lists: readonly [number, number] = [1, 1],
+    intended = 0.5,
   ) => {
     const random = createRandom(2);
-    const ratio = new SampleRatio([0.5, 0.5]);
+    const ratio = new SampleRatio([intended, 1 - intended]);
     const totals = new ExperimentTotals(experiment, { onUser: (variant) => ratio.update(variant) });
     for (let u = 0; u < users; u++) {
       const arm = u % 2;
@@ -200,6 +201,10 @@ Deno.test("verdicts() speaks plainly", () => {
   assert.match(tell([0.1, 0.1], 4200), /^no difference found in 4200 users/);
   assert.equal(tell([1, 1], 4200), "no difference found in 4200 users: +0.0 % [−∞, ∞] ctr");
   assert.match(tell([0.1, 0.2], 2000, [2, 1]), /^stop: B makes listsPerUser worse: −\d+\.\d %/);
+  assert.match(
+    tell([0.1, 0.2], 2000, [2, 1], 0.9),
+    /^stop: B makes listsPerUser worse: −\d+\.\d % .*; invalid: users are split 50:50 /,
+  );
   const skewed = new SampleRatio([0.5, 0.5]);
   for (let u = 0; u < 10_000; u++) skewed.update(u % 100 < 48 ? 0 : 1);
   const [verdict] = verdicts(new ExperimentTotals(experiment), skewed);
