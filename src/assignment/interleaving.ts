@@ -135,6 +135,9 @@ export interface Preference {
   readonly interval: Interval;
 }
 
+/** Clicks of a user on credited items that count, for robots have no end of them. */
+const MOST_CLICKS = 100;
+
 /** What a user clicked so far. */
 interface Clicks {
   /** Σ w d and Σ w k over the user's lists. */
@@ -146,9 +149,9 @@ interface Clicks {
 
 /**
  * Totals of preferences. A list on which the user clicked k credited items, and d more of the second team than of the
- * first, has the weight w = 1/√(clicks of the user so far, its own included), so that no heavy user dominates. The
- * preference is Σ w d / Σ w k, in [−1, 1], with the interval of {@linkcode symmetricInterval}. Its variance is the larger
- * of two:
+ * first, has the weight w = 1/√(clicks of the user so far, its own included), and 0 once there were 100 before, so that no
+ * robot dominates. The preference is Σ w d / Σ w k, in [−1, 1], with the interval of {@linkcode symmetricInterval}. Its
+ * variance is the larger of two:
  *
  * - over lists: if users are indifferent, the coins of each list make its w d symmetric about 0, whatever was before. So
  *   the probability that the interval ever excludes 0 is at most α, from the first list on, however often users return;
@@ -177,6 +180,7 @@ export class InterleavingTotals {
   update(user: string, [first, second]: readonly [number, number]): void {
     if (first + second === 0) return;
     const clicks = this.#clicks.get(user) ?? { difference: 0, weight: 0, teams: [0, 0] };
+    if (clicks.teams[0] + clicks.teams[1] >= MOST_CLICKS) return;
     if (clicks.weight > 0) this.#add(clicks, -1);
     clicks.teams[0] += first;
     clicks.teams[1] += second;
