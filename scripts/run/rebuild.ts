@@ -258,7 +258,8 @@ export async function buildGeneration(
 function checkCarried(recorded: Generation | null, blueprint: Blueprint): void {
   const { model } = blueprint;
   const was = recorded?.blueprint;
-  const shapes = ({ options }: Blueprint) => ({
+  const shapes = ({ options, seed }: Blueprint) => ({
+    seed,
     embeddingWidth: valueAt(options, ["learner", "embeddingWidth"]),
     optimiser: valueAt(options, ["learner", "optimiser"]),
     admitAfter: valueAt(options, ["learner", "admitAfter"]),

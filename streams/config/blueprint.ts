@@ -121,5 +121,5 @@ const BESIDE: Readonly<Record<string, Reach>> = {
   model: "rebuild",
   partitions: "rebuild",
   variants: "at-once",
-  seed: "onward",
+  seed: "rebuild",
 };
