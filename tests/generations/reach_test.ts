@@ -58,7 +58,11 @@ Deno.test("blueprintChanges() names what differs, and how far it reaches", () =>
     'features.itemFields was [], is ["brand"]: needs a rebuild: what the log holds was made with the old value',
   );
   const seeded = blueprintChanges(before, blueprintOf({}, { ...FLAGS, seed: 5 }));
-  assert.deepEqual(seeded.map(({ name, reach }) => [name, reach]), [["seed", "rebuild"]], "a checkpoint has it");
+  assert.deepEqual(
+    seeded.map(({ name, reach }) => [name, reach]),
+    [["seed", "rebuild"]],
+    "a checkpoint has it",
+  );
   const other = blueprintChanges(before, blueprintOf({}, { ...FLAGS, model: "base" }));
   assert.deepEqual(other.map(({ name }) => name), ["model", "features.transitions"]);
 });

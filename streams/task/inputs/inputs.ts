@@ -18,6 +18,7 @@ import {
   type InputTopic,
   type OwnPosition,
   positionOf,
+  statesGone,
   type TopicIds,
 } from "./position.ts";
 
@@ -122,7 +123,7 @@ export class TaskInputs implements InputWatch {
       const before = { id: own?.ids[name] ?? null, partitions: identity.partitions };
       const change = changeOf(topics[name], before, identity);
       if (change === null) continue;
-      if (name === "state") throw change;
+      if (isChangelog(name)) throw statesGone(change, events);
       anew.add(name);
       logger.warn(
         "task {partition}: {topic} was created again: it is read from its start, and what was learnt from the old one stays",
@@ -146,7 +147,10 @@ export class TaskInputs implements InputWatch {
       if (now === undefined) continue;
       const change = changeOf(topic, before, now);
       if (change === null) continue;
-      if (now === null || before.id !== now.id) return { replaced: change, grown: null };
+      if (now === null || before.id !== now.id) {
+        const replaced = isChangelog(name) ? statesGone(change, this.#topics.events) : change;
+        return { replaced, grown: null };
+      }
       grown ??= change;
     }
     return { replaced: null, grown };
@@ -160,6 +164,11 @@ export class TaskInputs implements InputWatch {
     const { replaced } = this.changesIn(new Map(await Promise.all(known)));
     if (replaced !== null) throw replaced;
   }
+}
+
+/** Whether a task is restored from a topic. */
+function isChangelog(name: InputTopic): boolean {
+  return name === "state" || name === "statistics";
 }
 
 /** The newest record of a task, which is the last of each of its commits. */

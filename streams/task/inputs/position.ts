@@ -20,7 +20,7 @@ export const INPUTS = "inputs";
 export const PARTITIONS = "partitions";
 
 /** The topics whose ids a task's record has: what it reads, and what it is restored from. */
-export const INPUT_TOPICS = ["events", "items", "signals", "state"] as const;
+export const INPUT_TOPICS = ["events", "items", "signals", "state", "statistics"] as const;
 
 /** One of {@linkcode INPUT_TOPICS}. */
 export type InputTopic = (typeof INPUT_TOPICS)[number];
@@ -145,6 +145,12 @@ export function changeOf(topic: string, before: TopicIdentity, now: TopicIdentit
       `producers put users into partitions that do not have their states, and the new partitions are not read. ` +
       `Kafka cannot remove partitions; ${anew(topic)}`,
   );
+}
+
+/** The change of a changelog, from which no task can begin again: only the events can. */
+export function statesGone({ message }: LogError, events: string): LogError {
+  const [what] = message.split("; ");
+  return new LogError("topic-mismatch", `${what}; restore it from a copy, or ${anew(events)}`);
 }
 
 /**

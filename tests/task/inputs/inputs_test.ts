@@ -146,6 +146,22 @@ Deno.test("Task refuses events that got more partitions, and states that are gon
   await assert.rejects(open(log), /has no record of the task/);
 });
 
+Deno.test("Task refuses statistics that were created again while it ran, which have what it has written since alone", async () => {
+  await using log = await createLog();
+  await log.append(records.slice(0, HALF));
+  {
+    await using running = await open(log);
+    await running.step({ now: () => 0 });
+    await running.commit();
+    await log.recreate(topics.statistics);
+    await assert.rejects(running.inputs.check(), /meander\.statistics: it was deleted and created again/);
+    await log.append(records.slice(HALF));
+    await running.step({ now: () => 0 });
+    await running.commit(); // it has not looked yet
+  }
+  await assert.rejects(open(log), /meander\.statistics: it was deleted and created again/);
+});
+
 Deno.test("Task reads a catalogue that was created again from its start", async () => {
   await using log = await createLog();
   const item = (item: string, category: string): NewRecord => ({
@@ -238,7 +254,7 @@ Deno.test("Task.commit() writes its position and what it is of into its own reco
   const { next, ids } = JSON.parse(headers[INPUTS] ?? "");
   assert.equal(next, 7);
   assert.equal(ids.events, (await log.identify(topics.events))?.id);
-  assert.deepEqual(Object.keys(ids).sort(), ["events", "items", "signals", "state"]);
+  assert.deepEqual(Object.keys(ids).sort(), ["events", "items", "signals", "state", "statistics"]);
 });
 
 Deno.test("Task counts events whose users belong to other partitions, and applies them where they came", async () => {
