@@ -65,7 +65,7 @@ export interface TopicSettings {
   readonly topic: string;
   /** Whether it must not drop records by age or size. */
   readonly isKept: boolean;
-  /** `cleanup.policy`, `retention.ms`, `retention.bytes`, `max.message.bytes`, as far as we may ask. */
+  /** Those that cost something, as far as we may ask. */
   readonly settings: ReadonlyMap<string, string>;
 }
 
@@ -84,6 +84,13 @@ export function remarksOnSettings(topics: readonly TopicSettings[]): LogRemark[]
       LARGEST_BYTES >> 20
     } MiB, as versions of large models are, and whoever writes one ends`,
     `${ALTER} ${LARGEST}=${LARGEST_BYTES}`,
+  );
+  remark(
+    ({ settings }) =>
+      Number(settings.get(OLDEST) ?? Infinity) < NO_BOUND_MS && settings.get(TIMESTAMPS) !== "LogAppendTime",
+    "take no records of old events, at which their partition stands still",
+    `${ALTER} ${OLDEST}=9223372036854775807`,
+    true,
   );
   return remarks;
 }
@@ -153,6 +160,10 @@ const NEEDED = "min.insync.replicas";
 const CLEANUP = "cleanup.policy";
 const RETENTION = ["retention.ms", "retention.bytes"];
 const LARGEST = "max.message.bytes";
+const OLDEST = "message.timestamp.before.max.ms";
+const TIMESTAMPS = "message.timestamp.type";
+/** The time since the oldest event that there may be is less. */
+const NO_BOUND_MS = 1e13;
 /** What topics that we create take. */
 const LARGEST_BYTES = 8 << 20;
 
@@ -186,7 +197,7 @@ async function settingsOf(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
   if (names.length === 0) return new Map();
-  const configNames = [NEEDED, CLEANUP, ...RETENTION, LARGEST];
+  const configNames = [NEEDED, CLEANUP, ...RETENTION, LARGEST, OLDEST, TIMESTAMPS];
   try {
     const { resources } = await broker.describeConfigs({
       resources: names.map((name) => ({ type: TOPIC, name, configNames })),

@@ -57,10 +57,17 @@ Deno.test("remarksOnSettings() says which topics drop what is to stay, and which
     topic("versions", { "cleanup.policy": "delete", "retention.ms": WEEK }),
     topic("not kept", { "cleanup.policy": "delete", "retention.ms": WEEK, "retention.bytes": "-1" }),
     topic("small", { "cleanup.policy": "delete", "max.message.bytes": "1048588" }),
+    topic("recent", {
+      "message.timestamp.before.max.ms": "86400000",
+      "message.timestamp.type": "CreateTime",
+    }),
+    topic("any", { "message.timestamp.before.max.ms": `${2n ** 63n - 1n}` }),
+    topic("arrival", { "message.timestamp.before.max.ms": "9", "message.timestamp.type": "LogAppendTime" }),
     topic("not ours to ask", {}),
   ]);
   assert.deepEqual(said.map(({ what, isProblem }) => [isProblem, what.split(": ")[1]]), [
     [true, "by age, by size, versions"],
     [false, "small"],
+    [true, "recent"],
   ]);
 });
