@@ -7,8 +7,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { decodeVersion, type ParameterVersion, versionNumber } from "../../src/serving/version.ts";
 import type { ServingModel } from "../../src/serving/serving_model.ts";
-import { type Log, LogError, type LogRecord } from "../log/log.ts";
+import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../src/values/reason.ts";
+import { type Log, LogError, type LogRecord, type ReadResult } from "../log/log.ts";
 import { unreadable } from "../log/unreadable.ts";
+
+const logger = getLogger(["meander", "service"]);
 
 /** Options of {@linkcode ParameterSubscriber.update}. */
 export interface UpdateOptions {
@@ -56,10 +60,7 @@ export class ParameterSubscriber {
         if (wait > 0) await delay(wait, undefined, options).catch(() => options.signal?.throwIfAborted());
         return this.#last;
       }
-      const { records, next } = await this.#log.read(this.#topic, 0, this.#next, {
-        waitMs: wait,
-        ...options,
-      });
+      const { records, next } = await this.#read({ waitMs: wait, ...options });
       for (const record of records) {
         if (record.value === null || this.#serving.version === this.#last) continue;
         for (const _portion of this.#apply(record, record.value)) if (giveWay !== undefined) await giveWay();
@@ -68,6 +69,27 @@ export class ParameterSubscriber {
       if (records.length > 0) continue;
       this.#checkThere();
       return this.#serving.version;
+    }
+  }
+
+  /** Reads on; a topic that was created again, or has lost its end, from its start. */
+  async #read(options: Omit<UpdateOptions, "giveWay">): Promise<ReadResult> {
+    try {
+      return await this.#log.read(this.#topic, 0, this.#next, options);
+    } catch (error) {
+      const isAnother = error instanceof RangeError ||
+        error instanceof LogError && error.code === "topic-mismatch";
+      if (!isAnother || this.#next === 0) throw error;
+      logger.warn(
+        "{topic} is read from its start, and version {version} serves until there is a newer one: {reason}",
+        {
+          topic: this.#topic,
+          version: this.#serving.version,
+          reason: reasonOf(error),
+        },
+      );
+      this.#next = 0;
+      return await this.#log.read(this.#topic, 0, 0, options);
     }
   }
 

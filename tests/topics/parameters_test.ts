@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { encodeVersion, type ParameterVersion } from "../../src/serving/version.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { unreadable } from "../../streams/log/unreadable.ts";
+import type { Log } from "../../streams/log/log.ts";
+import { AdministeredLog } from "../log/administered_log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { ParameterSubscriber } from "../../streams/topics/parameters.ts";
 import { batches, makeLearner, makeModel, makeSamples, SCHEMA, WIDTH } from "../learner/batches.ts";
@@ -14,7 +16,7 @@ async function createLog(): Promise<MemoryLog> {
   return log;
 }
 
-const publish = (log: MemoryLog, ...values: (ParameterVersion | Uint8Array | null)[]) =>
+const publish = (log: Log, ...values: (ParameterVersion | Uint8Array | null)[]) =>
   log.append(values.map((value) => ({
     topic: "p",
     key: "base",
@@ -66,6 +68,20 @@ Deno.test("ParameterSubscriber.update() lets others have the thread between port
   });
   assert.deepEqual([...new Set(seen)], [0, 1, 2, 3]);
   assert.equal(serving.version, 4);
+});
+
+Deno.test("ParameterSubscriber.update() goes on where the topic was created again", async () => {
+  const { deltas } = makeVersions(6);
+  await using log = new AdministeredLog();
+  await log.createTopics([{ name: "p", partitions: 1, cleanup: "delete" }]);
+  const serving = serve();
+  const subscriber = new ParameterSubscriber(log, "p", serving);
+  await publish(log, ...deltas.slice(0, 4));
+  assert.equal(await subscriber.update(), 4);
+  await log.recreate("p");
+  assert.equal(await subscriber.update(), 4);
+  await publish(log, ...deltas.slice(4));
+  assert.equal(await subscriber.update(), 6);
 });
 
 Deno.test("ParameterSubscriber.update() passes a gap over until the next full snapshot", async () => {
