@@ -12,6 +12,7 @@ import type { ItemFacts } from "../features/statistics.ts";
 import type { ItemFeatures } from "../samples/rows.ts";
 import { type ItemField, itemField, itemFieldTexts, itemFieldViolation } from "../features/item_field.ts";
 import { type FeatureSchema, fieldValues } from "../features/schema.ts";
+import { SharedLists } from "./shared_lists.ts";
 import { titleOf } from "./title.ts";
 
 /** One item. */
@@ -44,9 +45,9 @@ export class CatalogueItem implements ItemFacts {
   readonly statistics: ItemStatistics = new ItemStatistics();
 
   /** An item without events and without a catalogue record. */
-  constructor(index: number, id: string, time: number, schema: FeatureSchema) {
-    this.features = { index, id, categories: [], fields: schema.itemFields.map(() => null) };
-    this.crosses = schema.crosses.map(() => null);
+  constructor(features: ItemFeatures, crosses: readonly (string | null)[], time: number) {
+    this.features = features;
+    this.crosses = crosses;
     this.firstTime = time;
   }
 
@@ -100,6 +101,9 @@ export class Catalogue {
   readonly #items: CatalogueItem[] = [];
   /** By index. */
   readonly #ids: string[] = [];
+  readonly #lists = new SharedLists();
+  /** What is known of an item of which the catalogue says nothing. */
+  readonly #unsaid: Pick<CatalogueItem, "categories" | "fields" | "crosses">;
   readonly #maxUnlisted: number;
   #unlisted = 0;
   /**
@@ -120,6 +124,11 @@ export class Catalogue {
     this.schema = schema;
     this.#itemFields = schema.itemFields.map(itemField);
     this.#maxUnlisted = maxUnlisted;
+    this.#unsaid = {
+      categories: this.#lists.of([]),
+      fields: this.#lists.of(schema.itemFields.map(() => null)),
+      crosses: schema.crosses.map(() => null),
+    };
   }
 
   /** How many more unlisted items events may introduce. */
@@ -216,14 +225,14 @@ export class Catalogue {
 
   /** An item that is not in the catalogue, with nothing known of it. */
   unknown(id: string, time: number): CatalogueItem {
-    return new CatalogueItem(-1, id, time, this.schema);
+    return this.#create(-1, id, time);
   }
 
   /** The item, known from now on. */
   intern(id: string, time: number): CatalogueItem {
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
-    const item = new CatalogueItem(this.#items.length, id, time, this.schema);
+    const item = this.#create(this.#items.length, id, time);
     this.#byId.set(id, item);
     this.#items.push(item);
     this.#ids.push(id);
@@ -248,13 +257,23 @@ export class Catalogue {
     const categories = [
       ...new Set(record.categories ?? (record.category === undefined ? [] : [record.category])),
     ];
-    item.describe(categories, itemFieldTexts(this.#itemFields, attributes));
+    this.describe(item, categories, itemFieldTexts(this.#itemFields, attributes));
     item.title = titleOf(record);
     item.attributes = { ...record.attributes };
     item.crosses = fieldValues(this.schema.crosses, attributes);
     item.withheld = record.hidden ?? false;
     item.expires = record.expires ?? Infinity;
     return item;
+  }
+
+  /** Says what models read of an item from now on, with the lists of other items that say the same. */
+  describe(item: CatalogueItem, categories: readonly string[], fields: readonly (string | null)[]): void {
+    item.describe(this.#lists.of(categories), this.#lists.of(fields));
+  }
+
+  #create(index: number, id: string, time: number): CatalogueItem {
+    const { categories, fields, crosses } = this.#unsaid;
+    return new CatalogueItem({ index, id, categories, fields }, crosses, time);
   }
 
   /** Marks an item as removed: it stays in histories and is never recommended. */

@@ -63,7 +63,7 @@ export function decodeItem(id: string, bytes: Uint8Array, catalogue: Catalogue):
   const item = catalogue.intern(id, 0);
   if ((flags & 1) !== 0) catalogue.list(item);
   item.withheld = (flags & 2) !== 0;
-  item.describe(categories, fields);
+  catalogue.describe(item, categories, fields);
   item.crosses = crosses;
   item.attributes = attributes;
   item.title = title;
