@@ -45,7 +45,7 @@ export class Largest {
   readonly #now = new Sizes();
   readonly #past = new Sizes();
   /** Those above a floor that is no higher than the limit. */
-  #large = new Set<GroupMember>();
+  readonly #large = new Set<GroupMember>();
 
   /** Finds nobody yet. */
   constructor(size: Size) {
@@ -54,17 +54,18 @@ export class Largest {
 
   /** Adds a user, or removes one with `sign` −1, before the sums change. */
   update(member: GroupMember, sign: 1 | -1): void {
-    const [now, past] = this.#sizesOf(member);
+    const [now, past] = [member.sums[this.#place]!, member.before?.[this.#place] ?? 0];
     this.#now.update(now, sign);
     this.#past.update(past, sign);
-    if (sign === -1) this.#large.delete(member);
-    else if (this.#isLarge(member)) this.#large.add(member);
+    if (!this.#isLarge(now, past)) return;
+    if (sign === 1) this.#large.add(member);
+    else this.#large.delete(member);
   }
 
   /** The weights of a user. */
   weightsOf(member: GroupMember): Weights {
-    const [now, past] = this.#sizesOf(member);
-    return [this.#now.weight(now), this.#past.weight(past)];
+    const { sums, before } = member;
+    return [this.#now.weight(sums[this.#place]!), this.#past.weight(before?.[this.#place] ?? 0)];
   }
 
   /** Those above a limit, with their weights. @param members all of them */
@@ -72,7 +73,11 @@ export class Largest {
     if (this.#now.hasFallen || this.#past.hasFallen || this.#large.size > this.#now.total / 10) {
       this.#now.lowerFloor();
       this.#past.lowerFloor();
-      this.#large = new Set([...members].filter((member) => this.#isLarge(member)));
+      this.#large.clear();
+      for (const member of members) {
+        const { sums, before } = member;
+        if (this.#isLarge(sums[this.#place]!, before?.[this.#place] ?? 0)) this.#large.add(member);
+      }
     }
     for (const member of this.#large) {
       const weights = this.weightsOf(member);
@@ -80,12 +85,7 @@ export class Largest {
     }
   }
 
-  #sizesOf({ sums, before }: GroupMember): readonly [number, number] {
-    return [sums[this.#place]!, before?.[this.#place] ?? 0];
-  }
-
-  #isLarge(member: GroupMember): boolean {
-    const [now, past] = this.#sizesOf(member);
+  #isLarge(now: number, past: number): boolean {
     return now > this.#now.floor || past > this.#past.floor;
   }
 }
@@ -95,7 +95,7 @@ class Sizes {
   readonly #users = new Map<number, number>();
   /** Users with a size. */
   total = 0;
-  floor = 0;
+  floor = Infinity;
   #limit: number | null = null;
 
   /** Where users are cut; `Infinity` for the only one. */
