@@ -118,6 +118,11 @@ Deno.test("metrics are null when there are no rows", () => {
   assert.equal(constantLogLoss([]), null);
 });
 
+Deno.test("accuracy() is the share of rows on the right side of a half, which counts as positive", () => {
+  assert.equal(accuracy([1, 0, 1, 0], [0.5, 0.49, 0.2, 0.9]), 0.5);
+  assert.equal(accuracy([0], [0.5]), 0);
+});
+
 Deno.test("logLoss() is finite when a certain prediction is wrong", () => {
   assert.ok(Math.abs((logLoss([1, 0], [0, 1]) ?? 0) + Math.log(1e-7)) < 1e-8);
 });
