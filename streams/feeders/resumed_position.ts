@@ -116,9 +116,12 @@ export async function resumedPosition(
   return { id, identity, clock: own?.clock, nexts, unfed: own?.unfed ?? [], isUnsaved };
 }
 
+/** What another name is for those who feed. */
+const OTHER_NAME = "of a source in the configuration; --name of `ingest`";
+
 /** The error of a topic that is not the one that was fed. */
 export function anotherTopic(topic: string, name: string, { message }: LogError): LogError {
-  const way = "feed the new one under another --name, or another --prefix";
+  const way = `feed the new one under another name (${OTHER_NAME}), or another --prefix`;
   return new LogError("topic-mismatch", `Cannot feed ${topic} as ${name}: ${message.split("; ")[0]}; ${way}`);
 }
 
@@ -128,7 +131,7 @@ export function checkEnd(topic: string, partition: number, next: number, { end }
   throw new LogError(
     "topic-mismatch",
     `Cannot feed ${topic}/${partition} from ${next}, up to which it was fed: it ends at ${end}; it is another topic, or ` +
-      "has lost its end: feed it under another --name",
+      `has lost its end: feed it under another name (${OTHER_NAME})`,
   );
 }
 

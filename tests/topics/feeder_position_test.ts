@@ -123,7 +123,7 @@ Deno.test("TopicFeeder refuses a topic that was created again, open or not, and 
   await assert.rejects(feeder.check(), hasCode("topic-mismatch"));
   await assert.rejects(
     TopicFeeder.open(log, topics, source, { name: "shop" }),
-    /created again.+another --name/,
+    /created again.+another name/,
   );
 });
 
