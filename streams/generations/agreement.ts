@@ -101,7 +101,12 @@ export async function agree(
   const agreement = await compareWith(log, topics, options);
   const { number, recorded, changes, misfit, isThere } = agreement;
   const breaking = changes.filter(({ reach }) => reach === "rebuild");
-  if (misfit !== null) throw new GenerationError([], [misfit]);
+  if (misfit !== null) {
+    const unknown =
+      `${topics.generations} has no record of its options: if that topic was deleted, name those whose ` +
+      "defaults have changed since 0.2.0 (features.pooled, retrieval.head), which count as left out";
+    throw new GenerationError([], [misfit, unknown]);
+  }
   if (breaking.length > 0) throw new GenerationError(breaking, breaking.map(changeText));
   if (recorded !== null && changes.length === 0) return agreement;
   const { blueprint } = options;

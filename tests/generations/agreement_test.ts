@@ -113,7 +113,10 @@ Deno.test("agree() takes over a deployment without a record by its weights, or s
     sizes = { dense: dense.length, head: head.length };
   }
   const dien = options({}, { model: "dien" as never }, sizes);
-  await assert.rejects(agree(log, topics, dien, NOW), /model was base, is dien/);
+  await assert.rejects(
+    agree(log, topics, dien, NOW),
+    /model was base, is dien[^]+has no record of its options: if that topic was deleted/,
+  );
   const wider = options({}, {}, { ...sizes, dense: sizes.dense + 320 });
   await assert.rejects(
     agree(log, topics, wider, NOW),
