@@ -43,7 +43,7 @@ import { SharedThread } from "./jobs/shared_thread.ts";
 import { partitionStatus } from "./partition_status.ts";
 import type { ServiceStatus, SourcesStatus } from "./status.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
-import { TopicWatch } from "./jobs/topic_watch.ts";
+import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
 import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
@@ -124,6 +124,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   readonly #watch: ReturnType<typeof setInterval>;
   readonly #opener: TaskOpener<N>;
   readonly #topicWatch: TopicWatch;
+  readonly #goneTopics: GoneTopics;
   /** Set on a log that erases records. */
   readonly #eraser: Eraser | undefined;
   /** Set on any other log. */
@@ -144,6 +145,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#topicWatch = new TopicWatch(log, INPUT_TOPICS.map((name) => topics[name]));
     this.#hasBegun = options.warm !== undefined; // the service before it was ready
     const now = this.#now = options.now ?? (() => performance.now());
+    this.#goneTopics = new GoneTopics(log, Object.values(topics), now);
     const thread = this.thread = new SharedThread(now);
     this.#own = new ServedModel(log, topics, options, now, thread);
     this.#variants = (options.variants ?? []).map((variant) =>
@@ -360,7 +362,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
   async unready(): Promise<readonly string[]> {
     if (this.#tasks !== undefined) return this.#tasksUnready(this.#tasks);
     const models = await Promise.all(this.#models.map((model) => model.unready()));
-    return [...models.flat(), ...this.#monitorUnready()];
+    return [...models.flat(), ...this.#monitorUnready(), ...this.#goneTopics.reasons];
   }
 
   #tasksUnready(tasks: WorkerGroup<TaskJob>): readonly string[] {
@@ -375,7 +377,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     if (!this.#hasBegun) return reasons;
     // Later a role may stand by or restart without affecting answers, unless it stalls.
     const stalls = this.#models.flatMap((model) => model.stalls(IDLE_MS));
-    return [...reasons, ...stalls, ...stallsOf(this.#monitors, IDLE_MS)];
+    return [...reasons, ...stalls, ...stallsOf(this.#monitors, IDLE_MS), ...this.#goneTopics.reasons];
   }
 
   #monitorUnready(): readonly string[] {
@@ -445,8 +447,12 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
       this.#topicWatch.look(); // never rejects
       this.#complain();
     }
-    for (const { workers } of this.#groups) for (const [, worker] of workers) worker.watch();
+    const workers = this.#groups.flatMap(({ workers }) => workers);
+    for (const [, worker] of workers) worker.watch();
     for (const model of this.#models) model.watch();
+    const isWaiting = workers.some(([, { stall }]) => stall !== undefined) ||
+      this.#models.some((model) => model.stalls(0).length > 0);
+    this.#goneTopics.look(isWaiting);
     for (const [partition, meter] of this.#opener.meters) meter.report(`task ${partition}`);
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SharedThread } from "../../streams/service/jobs/shared_thread.ts";
+import { GoneTopics } from "../../streams/service/jobs/topic_watch.ts";
 import { WorkerGroup } from "../../streams/service/jobs/worker_group.ts";
 import { loneUnready, untilSettled } from "../../streams/service/readiness.ts";
 import { until } from "./deployment.ts";
@@ -68,4 +69,29 @@ Deno.test("loneUnready() says why a job could not be opened, and a group not joi
   mayOpen = true;
   await says([], "it is ready");
   await group.stop();
+});
+
+Deno.test("GoneTopics says what is gone while something waits, looks again at intervals, and says nothing afterwards", async () => {
+  const log = new MemoryLog();
+  const create = (name: string) => log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);
+  await create("events");
+  let now = 0, looks = 0;
+  const counted = { topics: () => (looks++, log.topics()) };
+  const topics = new GoneTopics(counted, ["events", "state", "samples"], () => now);
+  topics.look(false);
+  assert.equal(looks, 0, "nothing waits");
+  topics.look(true);
+  topics.look(true);
+  await until(() => Promise.resolve(topics.reasons.length === 1), "it has looked");
+  assert.equal(looks, 1);
+  assert.match(topics.reasons.join(), /^the log has no state, samples any more/);
+  await create("state");
+  now += 60_000;
+  topics.look(true);
+  await until(
+    () => Promise.resolve(/no samples any more/.test(topics.reasons.join())),
+    "it has looked again",
+  );
+  topics.look(false);
+  assert.deepEqual(topics.reasons, []);
 });

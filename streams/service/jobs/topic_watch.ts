@@ -4,8 +4,14 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { ignore } from "../../log/ignore.ts";
 import type { Log, TopicIdentity } from "../../log/log.ts";
+
+/** Time between two looks for topics that are gone. */
+const LOOK_MS = 10_000;
+
+const logger = getLogger(["meander", "service"]);
 
 /** Checks topics in the background. */
 export class TopicWatch {
@@ -35,5 +41,44 @@ export class TopicWatch {
   async #look(): Promise<void> {
     const found = this.#topics.map(async (topic) => [topic, await this.#log.identify(topic)] as const);
     this.#known = new Map(await Promise.all(found));
+  }
+}
+
+/** Finds out whether something waits because a topic is gone: what is written to one is tried again for two minutes. */
+export class GoneTopics {
+  readonly #log: Pick<Log, "topics">;
+  readonly #names: readonly string[];
+  readonly #now: () => number;
+  #gone: readonly string[] = [];
+  #lookedAt = -Infinity;
+
+  /** Nothing is gone yet. @param now a clock in milliseconds */
+  constructor(log: Pick<Log, "topics">, names: readonly string[], now: () => number) {
+    this.#log = log;
+    this.#names = names;
+    this.#now = now;
+  }
+
+  /** What is gone, for people. */
+  get reasons(): readonly string[] {
+    if (this.#gone.length === 0) return [];
+    const names = this.#gone.join(", ");
+    return [
+      `the log has no ${names} any more, or hides it from us: a start creates it, without what was there`,
+    ];
+  }
+
+  /** Looks again, if it is time to. @param isWaiting whether anything waits for the log */
+  look(isWaiting: boolean): void {
+    if (!isWaiting) this.#gone = [];
+    if (!isWaiting || this.#now() - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = this.#now();
+    ignore(this.#look(), "the brokers are away, which is said");
+  }
+
+  async #look(): Promise<void> {
+    const existing = await this.#log.topics();
+    this.#gone = this.#names.filter((name) => !existing.has(name));
+    for (const reason of this.reasons) logger.error("{reason}", { reason });
   }
 }
