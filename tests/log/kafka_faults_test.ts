@@ -242,3 +242,30 @@ async function setQuota(clientId: string, bytesPerSecond: number): Promise<void>
     },
   });
 }
+
+test("a topic that was deleted does not hide others, whoever asks for which", async (broker) => {
+  await using log = await openLog(broker, { retryMs: 3000 });
+  const [deleted, ...others] = Array.from({ length: 40 }, () => newPlace());
+  assert.ok(deleted);
+  const specs = [deleted, ...others].map((name) => ({ name, partitions: 1, cleanup: "delete" as const }));
+  await log.createTopics(specs);
+  await log.append([record(deleted, 0, "a")]);
+  await log.read(deleted, 0, 0);
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [deleted] });
+  await admin.disconnect();
+  let isOver = false;
+  const asking = Array.from({ length: 4 }, async () => {
+    while (!isOver) await Promise.allSettled([log.bounds(deleted, 0), log.read(deleted, 0, 0)]);
+  });
+  try {
+    for (const other of others) {
+      await Promise.all([log.bounds(other, 0), log.read(other, 0, 0), log.since(other, 0, 0)]);
+    }
+  } finally {
+    isOver = true;
+    await Promise.all(asking);
+  }
+  await assert.rejects(log.bounds(deleted, 0), new RegExp(`Cannot find topic ${deleted}`));
+});

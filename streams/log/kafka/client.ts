@@ -82,7 +82,6 @@ export class KafkaClient implements AsyncDisposable {
     if (performance.now() - this.#refreshedAt > this.#maxAgeMs) {
       ignore(this.once(() => this.#refreshMetadata()), "there are leaders that we know");
     }
-    this.#cluster.targetTopics.add(topic);
     for (let tries = 0;; tries++) {
       const partitions = this.#partitions(topic);
       const found = partitions.find(({ partitionId }) => partitionId === partition);
@@ -132,7 +131,11 @@ export class KafkaClient implements AsyncDisposable {
   async #refreshMetadata(...topics: readonly string[]): Promise<void> {
     const { targetTopics } = this.#cluster;
     this.#refreshedAt = performance.now();
-    for (const topic of topics) targetTopics.add(topic);
+    for (const topic of topics) {
+      // kafkajs refuses all topics where one is unknown, whoever asked for it: no such one may become a target.
+      if (!targetTopics.has(topic)) await (await this.any()).metadata([topic]);
+      targetTopics.add(topic);
+    }
     ignore(
       this.once(() => this.#meetOne()),
       "there are brokers that answer, or the request says that there is none",
@@ -141,11 +144,21 @@ export class KafkaClient implements AsyncDisposable {
       await this.#cluster.refreshMetadata();
     } catch (error) {
       if (!isUnknownTopic(error)) throw error;
-      // One deleted topic makes kafkajs refuse them all; the others return when they are used again.
-      targetTopics.clear();
-      for (const topic of topics) targetTopics.add(topic);
+      await this.#forgetUnknown();
+      if (topics.some((topic) => !targetTopics.has(topic))) throw error;
       await this.#cluster.refreshMetadata();
     }
+  }
+
+  /** Leaves out target topics that were deleted or hidden from us. */
+  async #forgetUnknown(): Promise<void> {
+    const { targetTopics } = this.#cluster;
+    const broker = await this.any();
+    await Promise.all([...targetTopics].map(async (topic) => {
+      await broker.metadata([topic]).catch((error) => {
+        if (isUnknownTopic(error)) targetTopics.delete(topic);
+      });
+    }));
   }
 
   /**
