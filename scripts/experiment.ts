@@ -151,9 +151,8 @@ type Head = Pick<ExperimentView, "name" | "status" | "layer" | "traffic" | "name
 
 function headLine({ name, status, layer, traffic, names, winner, reason }: Head): string {
   const more = [winner && `${winner} for everybody`, reason].filter(Boolean).map((text) => `: ${text}`);
-  return `${name}: ${status}${more.join("")}; ${percentOf(traffic)} of layer ${layer}, ${
-    names.join(" and ")
-  }\n`;
+  const share = status === "promoted" ? "" : `${percentOf(traffic)} of `; // everybody has the winner
+  return `${name}: ${status}${more.join("")}; ${share}layer ${layer}, ${names.join(" and ")}\n`;
 }
 
 function renderStatus(view: ExperimentView): string {
