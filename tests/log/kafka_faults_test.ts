@@ -269,3 +269,29 @@ test("a topic that was deleted does not hide others, whoever asks for which", as
   }
   await assert.rejects(log.bounds(deleted, 0), new RegExp(`Cannot find topic ${deleted}`));
 });
+
+test("an append that brokers refuse harms none of those that go with it", async (broker) => {
+  await using log = await openLog(broker, { topicConfig: { "max.message.bytes": "20000" } });
+  const topic = newPlace();
+  await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+  const large = () => crypto.getRandomValues(new Uint8Array(40_000));
+  const sending = Array.from({ length: 200 }, (_, n) => {
+    const own = record(topic, n % 2, `${n}`);
+    if (n % 20 === 7) return [{ ...own, value: large() }];
+    return n % 20 === 8 ? [own, record(topic, 1 - n % 2, `${n}`)] : [own]; // to both partitions: a transaction
+  });
+  const outcomes = await Promise.allSettled(sending.map((records) => log.append(records)));
+  const refused = outcomes.flatMap(({ status }, n) => status === "rejected" ? [n] : []);
+  assert.deepEqual(refused, sending.flatMap((_, n) => n % 20 === 7 ? [n] : []));
+  const written = [...await all(log, topic, 0), ...await all(log, topic, 1)];
+  const want = sending.flatMap((records, n) => refused.includes(n) ? [] : records.map(({ key }) => key));
+  assert.deepEqual(written.map(({ key }) => key).sort(), want.sort());
+  for (const [n, outcome] of outcomes.entries()) {
+    if (outcome.status === "rejected") continue;
+    const places = outcome.value.map((offset, i) => {
+      const { partition } = sending[n]![i]!;
+      return written.find((one) => one.partition === partition && one.offset === offset)?.key;
+    });
+    assert.deepEqual(places, sending[n]!.map(({ key }) => key), "each has its own offsets");
+  }
+});

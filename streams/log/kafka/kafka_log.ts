@@ -130,11 +130,11 @@ export class KafkaLog implements Log {
     this.#appenders = {
       plain: new Appender(
         () => this.#producer(this.#appends),
-        (producer, records) => producer.write(records),
+        (producer, records) => producer.tryWrite(records),
       ),
       atomic: new Appender(
         () => this.#producer(this.#appends, `append-${crypto.randomUUID()}`),
-        (producer, records) => producer.commit(records, "", []),
+        async (producer, records) => ({ offsets: await producer.commit(records, "", []) }),
       ),
     };
   }

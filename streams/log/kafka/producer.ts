@@ -51,6 +51,14 @@ interface Part {
   bytes: number;
 }
 
+/** What a write has come to. */
+export interface Written {
+  /** Of the records; -1 for those that were not written, or may not have been. */
+  readonly offsets: readonly number[];
+  /** Why there are some. */
+  readonly failure?: unknown;
+}
+
 /** Identifies a producer to brokers. */
 interface Identity {
   readonly producerId: string;
@@ -96,6 +104,17 @@ export class Producer {
   /** Appends records, each durable by itself; returns their offsets. Records of one batch are written together. */
   async write(records: readonly PlacedRecord[]): Promise<number[]> {
     return await this.#write(split(records, this.#options.batchBytes), records.length);
+  }
+
+  /** The same, but tells what was written before a failure: the offsets of all other records are -1. */
+  async tryWrite(records: readonly PlacedRecord[]): Promise<Written> {
+    const offsets = new Array<number>(records.length).fill(-1);
+    try {
+      await this.#write(split(records, this.#options.batchBytes), records.length, offsets);
+      return { offsets };
+    } catch (failure) {
+      return { offsets, failure };
+    }
   }
 
   /** Whether {@linkcode Producer.write} writes these all or nothing, because one batch holds them. */
@@ -156,18 +175,25 @@ export class Producer {
     if (transactions.countsAnew) this.#sequences.clear();
   }
 
-  /** Writes the parts in order; parts of different partitions together. */
-  async #write(parts: readonly Part[], count: number): Promise<number[]> {
-    const offsets = new Array<number>(count).fill(-1);
+  /** Writes the parts in order; parts of different partitions together. @param offsets receives those of what is written */
+  async #write(
+    parts: readonly Part[],
+    count: number,
+    offsets = new Array<number>(count).fill(-1),
+  ): Promise<number[]> {
     const waiting = Map.groupBy(parts, ({ topic, partition }) => `${topic}/${partition}`);
     for (let wave = 0;; wave++) {
       const now = [...waiting.values()].flatMap((parts) => parts[wave] ?? []);
       if (now.length === 0) return offsets;
       const batches = await Promise.all(now.map((part) => this.#encode(part)));
-      const bases = await this.#send(batches);
-      for (const { topic, partition, places } of now) {
-        const base = bases.get(`${topic}/${partition}`) ?? -1;
-        for (const [i, place] of places.entries()) offsets[place] = base + i;
+      const bases = new Map<string, number>();
+      try {
+        await this.#send(batches, bases);
+      } finally {
+        for (const { topic, partition, places } of now) {
+          const base = bases.get(`${topic}/${partition}`);
+          if (base !== undefined) { for (const [i, place] of places.entries()) offsets[place] = base + i; }
+        }
       }
     }
   }
@@ -186,9 +212,8 @@ export class Producer {
     return { topic, partition, batch };
   }
 
-  /** Sends each batch to its leader until it is written; brokers drop repeats. */
-  async #send(batches: readonly Produce[]): Promise<Map<string, number>> {
-    const bases = new Map<string, number>();
+  /** Sends each batch to its leader until it is written; brokers drop repeats. @param bases receives their first offsets */
+  async #send(batches: readonly Produce[], bases: Map<string, number>): Promise<void> {
     let left = batches;
     await this.#client.retry(async () => {
       const leaders = await Promise.all(
@@ -214,7 +239,6 @@ export class Producer {
       const lasting = failures.find((error) => !isPassingForPartitions(error));
       if (failures.length > 0) throw lasting ?? failures[0];
     }, isPassingForPartitions);
-    return bases;
   }
 }
 
@@ -228,6 +252,11 @@ const LASTING: ReadonlySet<string> = new Set([
   "UNSUPPORTED_COMPRESSION_TYPE",
   "INVALID_RECORD",
 ]);
+
+/** Whether brokers refuse what was to be written for what it is. */
+export function isRefused(error: unknown): boolean {
+  return LASTING.has(kafkaType(error) ?? "");
+}
 
 /** The error of a rejected batch; with kafkajs' name when brokers may accept it from another producer. */
 export function producedError(code: number, topic: string, partition: number): Error {

@@ -6,7 +6,7 @@
 
 import { InTurn } from "../in_turn.ts";
 import { type Commit, LogError, type Writer } from "../log.ts";
-import { isFenced, type Producer, sizeOf } from "./producer.ts";
+import { isFenced, isRefused, type Producer, sizeOf, type Written } from "./producer.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
 
 /** Bytes of a batch. A single record may be larger; the topic's `max.message.bytes` limits it. */
@@ -77,12 +77,15 @@ interface PendingAppend {
 
 /**
  * Appends with a producer that is opened on demand. Appends that arrive while one is in progress go together in the
- * next, up to a batch, so that what fits one batch stays one.
+ * next, up to a batch, so that what fits one batch stays one. If brokers refuse what has gone together, each goes alone:
+ * a record that is too large harms no others.
  */
 export class Appender {
   readonly #open: () => Promise<Producer>;
-  readonly #send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<number[]>;
+  readonly #send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<Written>;
   readonly #pending: PendingAppend[] = [];
+  /** Those that go alone. */
+  readonly #apart: PendingAppend[] = [];
   #producer: Promise<Producer> | undefined;
   #isSending = false;
 
@@ -92,7 +95,7 @@ export class Appender {
    */
   constructor(
     open: () => Promise<Producer>,
-    send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<number[]>,
+    send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<Written>,
   ) {
     this.#open = open;
     this.#send = send;
@@ -108,20 +111,36 @@ export class Appender {
 
   async #sendAll(): Promise<void> {
     this.#isSending = true;
-    while (this.#pending.length > 0) {
-      let bytes = 0;
-      const beyond = this.#pending.findIndex((one, i) => (bytes += one.bytes) > BATCH_BYTES && i > 0);
-      const sent = this.#pending.splice(0, beyond < 0 ? Infinity : beyond);
+    for (let sent = this.#next(); sent.length > 0; sent = this.#next()) {
+      const records = sent.flatMap(({ records }) => records);
+      let written: Written;
       try {
-        const producer = await (this.#producer ??= this.#open());
-        const offsets = await this.#send(producer, sent.flatMap(({ records }) => records));
-        let start = 0;
-        for (const { records, resolve } of sent) resolve(offsets.slice(start, start += records.length));
-      } catch (error) {
-        this.#producer = undefined; // a producer is good until its first failure
-        for (const { reject } of sent) reject(error);
+        written = await this.#send(await (this.#producer ??= this.#open()), records);
+      } catch (failure) {
+        written = { offsets: [], failure };
       }
+      this.#settle(sent, written);
     }
     this.#isSending = false;
+  }
+
+  /** The appends to send next. */
+  #next(): PendingAppend[] {
+    const apart = this.#apart.shift();
+    if (apart !== undefined) return [apart];
+    let bytes = 0;
+    const beyond = this.#pending.findIndex((one, i) => (bytes += one.bytes) > BATCH_BYTES && i > 0);
+    return this.#pending.splice(0, beyond < 0 ? Infinity : beyond);
+  }
+
+  #settle(sent: readonly PendingAppend[], { offsets, failure }: Written): void {
+    if (failure !== undefined) this.#producer = undefined; // a producer is good until its first failure
+    let start = 0;
+    for (const one of sent) {
+      const own = offsets.slice(start, start += one.records.length);
+      if (own.length === one.records.length && own.every((offset) => offset >= 0)) one.resolve(own);
+      else if (sent.length > 1 && isRefused(failure)) this.#apart.push(one);
+      else one.reject(failure);
+    }
   }
 }
