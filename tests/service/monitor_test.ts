@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { configure, reset } from "@logtape/logtape";
 import { Rows } from "../../src/samples/rows.ts";
 import type { Experiment } from "../../src/assignment/experiment.ts";
 import { Experiments } from "../../src/assignment/assignment.ts";
@@ -162,6 +163,27 @@ Deno.test("MonitorJob goes on after a crash at any operation as if there had bee
     assert.deepEqual(await writtenOn(log), written, `crash at ${at}`);
     for (let p = 0; p < PARTITIONS; p++) assert.deepEqual(await changesOn(log, p), changes);
   }
+});
+
+Deno.test("MonitorJob warns once of an experiment whose split is invalid", async () => {
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(topics, PARTITIONS));
+  await registryOf(log).start({ name: "lost", variants: [{ name: "A" }, { name: "B", maxCandidates: 5 }] });
+  const experiments = new Experiments((await registryOf(log).records()).values());
+  const isLost = ({ topic, key }: NewRecord) =>
+    topic === topics.samples && experiments.assign(key!).exposures[0]!.variant === "B";
+  await log.append(recordsOf(experiments, 200, 3).filter((record) => !isLost(record)));
+  const said: string[] = [];
+  await configure({
+    sinks: { said: ({ message }) => void said.push(message.join("")) },
+    loggers: [
+      { category: "meander", sinks: ["said"], lowestLevel: "warning" },
+      { category: ["logtape", "meta"], lowestLevel: "warning" },
+    ],
+  });
+  await work(log).finally(reset);
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /^experiment lost can no longer tell anything: invalid: users/);
 });
 
 Deno.test("MonitorJob has the same figures however much it reads and writes at a time", async () => {

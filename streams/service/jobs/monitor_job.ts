@@ -17,7 +17,7 @@
 import { getLogger } from "@logtape/logtape";
 import { pause } from "../../log/pause.ts";
 import { type Experiment, isExperiment } from "../../../src/assignment/experiment.ts";
-import { ExperimentMonitor } from "../../experiments/monitor.ts";
+import { ExperimentMonitor, type ExperimentStatus } from "../../experiments/monitor.ts";
 import { ExperimentRegistry } from "../../experiments/registry.ts";
 import { harmOf } from "../../experiments/views.ts";
 import { type Log, LogError, type Writer } from "../../log/log.ts";
@@ -73,7 +73,9 @@ export class MonitorJob implements Job {
   #tidiedAt: number;
   /** Harms in the last written figures that were not handled yet. */
   #harms: readonly Harm[];
-  /** Whether one is of an experiment that changed meanwhile. */
+  /** Experiments that are known to be invalid, each with its phase. */
+  readonly #invalid = new Set<string>();
+  /** Whether a harm is of an experiment that changed meanwhile. */
   #isOutdated = false;
   #stopped = 0;
 
@@ -88,7 +90,7 @@ export class MonitorJob implements Job {
     this.#writer = writer;
     this.#options = options;
     this.#writtenAt = this.#tidiedAt = options.now();
-    this.#harms = harmsOf(monitor);
+    this.#harms = harmsOf(monitor.status());
   }
 
   /** Fences any other monitor, then continues from the written figures. */
@@ -151,6 +153,16 @@ export class MonitorJob implements Job {
     }
   }
 
+  /** Says once that a running experiment is invalid, since nobody may be looking. */
+  #warnOf({ experiment, verdicts }: ExperimentStatus): void {
+    const { name, status, phase } = experiment;
+    const text = verdicts.find(({ word }) => word === "invalid")?.text;
+    const key = JSON.stringify([name, phase]);
+    if (status !== "running" || text === undefined || this.#invalid.has(key)) return;
+    this.#invalid.add(key);
+    logger.warn("experiment {name} can no longer tell anything: {text}", { name, text });
+  }
+
   async #tidy(): Promise<void> {
     this.#tidiedAt = this.#options.now();
     await unlessFenced(this.#experiments.tidy());
@@ -160,7 +172,9 @@ export class MonitorJob implements Job {
   async #write(): Promise<void> {
     if (this.monitor.isChanged || this.#isOutdated) {
       const { positions } = this.monitor;
-      const harms = harmsOf(this.monitor);
+      const all = this.monitor.status();
+      const harms = harmsOf(all);
+      for (const one of all) this.#warnOf(one);
       await this.#writer.commit({
         records: this.monitor.takeChanges(),
         group: this.#writer.id,
@@ -174,8 +188,8 @@ export class MonitorJob implements Job {
   }
 }
 
-function harmsOf(monitor: ExperimentMonitor): Harm[] {
-  return monitor.status().flatMap((status) => {
+function harmsOf(all: readonly ExperimentStatus[]): Harm[] {
+  return all.flatMap((status) => {
     const harm = harmOf(status);
     return harm === null ? [] : [{ experiment: status.experiment, harm }];
   });
