@@ -102,14 +102,14 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends 32-bit floats without their count. */
-  f32s(values: Float32Array): this {
-    const size = 4 * values.length;
+  /** Appends 32-bit floats, those of `[start, end)`, without their count. */
+  f32s(values: Float32Array, start = 0, end: number = values.length): this {
+    const count = end - start, size = 4 * count;
     this.#reserve(size);
-    if (values.length > FEW) {
-      this.#bytes.set(new Uint8Array(values.buffer, values.byteOffset, size), this.#length);
+    if (count > FEW) {
+      this.#bytes.set(new Uint8Array(values.buffer, values.byteOffset + 4 * start, size), this.#length);
     } else {
-      for (let i = 0; i < values.length; i++) this.#view.setFloat32(this.#length + 4 * i, values[i]!, true);
+      for (let i = 0; i < count; i++) this.#view.setFloat32(this.#length + 4 * i, values[start + i]!, true);
     }
     this.#length += size;
     return this;

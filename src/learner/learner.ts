@@ -27,6 +27,7 @@ import { NegativeReservoir } from "./negative_reservoir.ts";
 import { NumericScaler } from "../features/numeric_scaler.ts";
 import { keepRows } from "./row_sampling.ts";
 import type { Rows } from "../samples/rows.ts";
+import { times } from "../values/times.ts";
 import type { Sample } from "../samples/sample.ts";
 import { ServedLink } from "./served_link.ts";
 import { type LearnerOptions, type LearnerSettings, learnerSettings } from "./learner_options.ts";
@@ -419,5 +420,5 @@ export class Learner {
 }
 
 function labelsOf(rows: Rows): Float32Array {
-  return Float32Array.from({ length: rows.length }, (_, row) => rows.label(row));
+  return new Float32Array(times(rows.length, (row) => rows.label(row)));
 }

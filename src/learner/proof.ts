@@ -321,7 +321,7 @@ export class Proof {
         squares[s] += block.squares[s];
         expected[s] += block.expected[s];
       }
-      for (const [user, cluster] of block.users) join(users, user, cluster, squares);
+      block.users.forEach((cluster, user) => join(users, user, cluster, squares));
       const needed = Math.log(block.test * (block.test + 1) / this.#alpha);
       const proved = (s: typeof MIX | typeof MODEL, sign: 1 | -1) =>
         logCapital(sign * gains[s], Math.max(squares[s], expected[s]), RHO) > needed;

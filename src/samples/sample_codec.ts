@@ -93,13 +93,14 @@ export function encodeSample(sample: Sample): Uint8Array {
   body.uint(values.length).f32s(values).uint(from);
   body.u8(sample.purpose === undefined ? 0 : 1 + PURPOSES.indexOf(sample.purpose)).f64(sample.lateShare ?? 0);
   const { rows } = sample;
+  const { width, numerics } = rows;
   body.uint(rows.length);
   for (let row = 0; row < rows.length; row++) {
     const item = rows.items[row]!;
     body.uint(string(item.id));
     list(item.categories);
     fields(item.fields);
-    body.uint(rows.width).f32s(rows.numericsOf(row)).f64(rows.offset(row));
+    body.uint(width).f32s(numerics, row * width, (row + 1) * width).f64(rows.offset(row));
     body.u8(rows.label(row)).uint(rows.position(row)).f64(rows.propensity(row)).f64(rows.prediction(row));
     body.f64(rows.oracle(row)).f64(rows.reward(row)).u8(creditCode(rows.team(row)));
   }

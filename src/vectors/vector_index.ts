@@ -208,7 +208,7 @@ export class VectorIndex {
     const lists = this.#lists;
     lists.encode(to);
     if (!this.#clustered) return to.toBytes();
-    to.f32s(this.#means.subarray(0, lists.count * this.#d));
+    to.f32s(this.#means, 0, lists.count * this.#d);
     to.f64s(this.#halves.subarray(0, lists.count)).f64s(this.#deviations.subarray(0, lists.count));
     for (let list = 0; list < lists.count; list++) {
       for (let p = 0; p < lists.sizeOf(list); p++) to.u8(this.#changes[lists.placeAt(list, p)]!);

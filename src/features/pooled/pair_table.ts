@@ -151,7 +151,7 @@ export class PairTable {
     for (let slot = 0; slot < keys.length; slot++) {
       if (keys[slot] === 0) continue;
       const at = WORDS * slot;
-      to.uint(slot - before).uint(keys[slot]!).f32s(this.#numbers.subarray(at, at + WORDS));
+      to.uint(slot - before).uint(keys[slot]!).f32s(this.#numbers, at, at + WORDS);
       before = slot;
     }
   }
@@ -207,7 +207,8 @@ export class PairTable {
     for (let slot = 0; slot < keys.length; slot++) {
       // Two buckets take what one had: there is room.
       if (keys[slot] === 0) continue;
-      this.#numbers.set(numbers.subarray(WORDS * slot, WORDS * (slot + 1)), this.add(keys[slot]!));
+      const to = this.add(keys[slot]!);
+      for (let i = 0; i < WORDS; i++) this.#numbers[to + i] = numbers[WORDS * slot + i]!;
     }
   }
 }

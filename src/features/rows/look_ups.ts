@@ -239,11 +239,11 @@ export class LookUps {
     item.addRow(read.read(item, id), 1, q, 0);
     read.addMean(category, categories, 1, q, this.#shape.k);
     parts.weight = valueAt(first.item, read.read(first.item, id));
-    traits.length = 0;
+    let size = 0;
     for (let i = 0; i < n; i++) {
       const key = categories[i]!;
       categoryWeights[i] = valueAt(first.category, read.read(first.category, key)) / n;
-      traits.push(this.#categories.get(key) ?? traitIn(this.#categories, key, categorySuffix(key)));
+      traits[size++] = this.#categories.get(key) ?? traitIn(this.#categories, key, categorySuffix(key));
     }
     for (let f = 0; f < itemFields.length; f++) {
       const { field, tables, at } = itemFields[f]!;
@@ -254,8 +254,10 @@ export class LookUps {
       const value = fields[index] ?? null;
       if (value === null) continue;
       const suffix = fieldSuffix(index, value);
-      traits.push(this.#values.get(suffix) ?? traitIn(this.#values, suffix, suffix));
+      traits[size++] = this.#values.get(suffix) ?? traitIn(this.#values, suffix, suffix);
     }
+    // Not emptied before: an array of no length gives its room away.
+    traits.length = size;
   }
 }
 

@@ -30,7 +30,7 @@ export function writeRows(
   { numberOf, lists }: Pick<Written, "numberOf" | "lists">,
 ): void {
   const { length, width, numerics } = rows;
-  to.uint(length).uint(width).f32s(numerics.subarray(0, length * width));
+  to.uint(length).uint(width).f32s(numerics, 0, length * width);
   for (let row = 0; row < length; row++) {
     const { index, categories, fields } = rows.items[row]!;
     to.uint(numberOf(index)).uint(lists.index(categories)).uint(lists.index(fields));
