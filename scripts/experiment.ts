@@ -187,7 +187,9 @@ function renderDetails({ variants, metric }: ExperimentView): string {
       variants.map((one) => `${one.name} ${segmentText(one.segments[segment])}`).join(", ")
     }\n`
   );
-  return [...metrics, ...segments].join("");
+  return ["  by metric, the largest 1 % of users counting as the next one:\n", ...metrics, ...segments].join(
+    "",
+  );
 }
 
 function segmentText({ users, value, lift, low, high }: SegmentView): string {
