@@ -145,12 +145,10 @@ export class TaskInputs implements InputWatch {
       const topic = this.#topics[name];
       const now = known.get(topic);
       if (now === undefined) continue;
-      const change = changeOf(topic, before, now);
-      if (change === null) continue;
-      if (now === null || before.id !== now.id) {
-        const replaced = isChangelog(name) ? statesGone(change, this.#topics.events) : change;
-        return { replaced, grown: null };
-      }
+      const found = changeOf(topic, before, now);
+      if (found === null) continue;
+      const change = isChangelog(name) ? statesGone(found, this.#topics.events) : found;
+      if (now === null || before.id !== now.id) return { replaced: change, grown: null };
       grown ??= change;
     }
     return { replaced: null, grown };

@@ -136,6 +136,14 @@ Deno.test("Task refuses events that got more partitions, and states that are gon
     );
     assert.equal(replaced, null);
     assert.match(grown?.message ?? "", /with 1 partitions: it has 4 now/);
+    const states = new Map([[topics.state, {
+      id: (await log.identify(topics.state))?.id ?? null,
+      partitions: 4,
+    }]]);
+    assert.match(
+      running.inputs.changesIn(states).grown?.message ?? "",
+      /state with 1 .+--rekey-from meander\.events/,
+    );
   }
   await assert.rejects(open(log), hasCode("topic-mismatch"));
   log.grow(topics.events, 1);
