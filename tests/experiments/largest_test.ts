@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
+import { type GroupMember, Largest } from "../../src/experiments/largest.ts";
+
+/** A user with so many lists, and so many before, 0 = without a past. */
+function user([lists, past]: readonly [number, number]): GroupMember {
+  const sums = (count: number) => Float64Array.from(METRIC_FIELDS, (field) => field === "lists" ? count : 1);
+  return { group: 0, sums: sums(lists), before: past === 0 ? undefined : sums(past) };
+}
+
+const size = fc.oneof(fc.nat(4), fc.nat(300));
+const step = fc.record({ join: fc.array(fc.tuple(size, size), { maxLength: 40 }), leave: fc.nat(30) });
+
+Deno.test("Largest.above() finds whom one finds who sees all users for the first time, whoever came and went", () => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+    const largest = new Largest("lists");
+    const users: GroupMember[] = [];
+    for (const { join, leave } of steps) {
+      for (const gone of users.splice(0, leave)) largest.update(gone, -1);
+      for (const sizes of join) {
+        const one = user(sizes);
+        users.push(one);
+        largest.update(one, 1);
+      }
+      const fresh = new Largest("lists");
+      for (const one of users) fresh.update(one, 1);
+      const found = new Map(largest.above(users));
+      assert.equal(found.size, [...fresh.above(users)].length);
+      for (const one of users) assert.deepEqual(found.get(one) ?? [1, 1], fresh.weightsOf(one));
+    }
+  }));
+});
+
+Deno.test("Largest.weightsOf() cuts one user in a hundred at least, and nobody who is alone", () => {
+  const weights = (lists: readonly number[]) => {
+    const largest = new Largest("lists");
+    const users = lists.map((count) => user([count, 0]));
+    for (const one of users) largest.update(one, 1);
+    return users.map((one) => largest.weightsOf(one)[0]);
+  };
+  assert.deepEqual(weights([7]), [1]);
+  assert.deepEqual(weights([7, 14]), [1, 0.5]);
+  assert.deepEqual(weights([5, 5, 5]), [1, 1, 1]);
+  const many = weights(Array.from({ length: 300 }, (_, at) => at + 1));
+  assert.equal(many.filter((weight) => weight < 1).length, 3);
+});
