@@ -161,6 +161,47 @@ Deno.test("verdicts() compares how far calibrations are from 1", () => {
   assert.match(tell(0.03, 0.2), /^B is better: −40\.0 %/);
 });
 
+Deno.test("compareVariant() has an interval without 0 just where p is at most α, of calibrations, too", () => {
+  const clicks = (user: number) => Number(user % 10 === 0);
+  const seen = { excludes: 0, holds: 0 };
+  for (const metric of ["calibration", "clicksPerUser"] as const) {
+    const experiment = experimentOf(metric, { stopRule: { alpha: 0.05, maxUsers: 20_000 } });
+    for (let run = 0; run < 60; run++) {
+      const random = createRandom(run, 77);
+      const arms = [0, 1].map(() => {
+        const [predicted, share] = [0.03 + 0.3 * random(), 8 + Math.floor(4 * random())];
+        return arm(1500, {
+          predicted: () => predicted,
+          clicks: metric === "calibration" ? clicks : (u) => Number(u % share === 0),
+        });
+      });
+      const { interval, p } = compareVariant(figuresOf(experiment, arms), 1, metric);
+      const excludes = interval.low > 0 || interval.high < 0;
+      assert.equal(p <= 0.05, excludes, `${metric}, ${run}: p = ${p}, [${interval.low}, ${interval.high}]`);
+      seen[excludes ? "excludes" : "holds"]++;
+    }
+  }
+  assert.ok(Math.min(seen.excludes, seen.holds) > 10, JSON.stringify(seen));
+});
+
+Deno.test("verdicts() judges each of several guard rails at its share of the error rate", () => {
+  const arms = [1, 1.05].map((more) => {
+    return arm(3000, { clicks: (u) => Number(u % 9 === 0) * more, lists: (u) => 1 + u % 3 });
+  });
+  const rails = (["ctr", "listsPerUser", "clicksPerUser"] as const).map((metric) => ({ metric }));
+  for (const count of [1, 2, 3]) {
+    const experiment = experimentOf("reward", {
+      stopRule: { alpha: 0.06 },
+      guardRails: rails.slice(0, count),
+    });
+    const [verdict] = verdicts(figuresOf(experiment, arms), new SampleRatio([0.5, 0.5]));
+    const own = experimentOf("reward", { stopRule: { alpha: 0.06 / count } });
+    for (const { metric, interval } of verdict!.guardRails) {
+      assert.deepEqual(interval, compareVariant(figuresOf(own, arms), 1, metric).interval);
+    }
+  }
+});
+
 const counts = fc.record({
   control: fc.record({
     users: fc.integer({ min: 2, max: 5000 }),
