@@ -227,18 +227,21 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
     const names = splitVariants(experiment).map((one) => one.name).join(", ");
     throw new ExperimentError(what, [`its shown variants are ${names}`]);
   }
+  const settings = changed([chosen]);
   const rival = [...records.values()].filter(isExperiment).find((other) =>
-    other.name !== name && other.status === "promoted" &&
-    changed([chosen]).some((setting) =>
-      changed(other.variants.filter((v) => v.name === other.winner)).includes(setting)
-    )
+    other.name !== name && changed(activeOf(other)).some((setting) => settings.includes(setting))
   );
   if (rival !== undefined) {
-    throw new ExperimentError(what, [
-      `${rival.name} is promoted and changes the same settings: stop it first`,
-    ]);
+    const { name, status } = rival;
+    throw new ExperimentError(what, [`${name} is ${status} and changes the same settings: stop it first`]);
   }
   return { ...experiment, status: "promoted", winner: variant, revision: experiment.revision + 1 };
+}
+
+/** The variants that users get: all while it runs, since another default would change what its control is. */
+function activeOf({ status, variants, winner }: Experiment): readonly Variant[] {
+  if (status === "running") return variants;
+  return variants.filter(({ name }) => status === "promoted" && name === winner);
 }
 
 /**

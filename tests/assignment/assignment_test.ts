@@ -185,6 +185,22 @@ Deno.test("promoteVariant() gives everybody the variant, stopExperiment() takes 
   }
 });
 
+Deno.test("promoteVariant() does not change the control of an experiment that runs, nor what another has promoted", () => {
+  const own = startExperiment(draft({ name: "e", traffic: 0.3 }), among());
+  const rival = startExperiment(draft({ name: "rival", traffic: 0.3 }), among(own));
+  const refuses = (status: string) =>
+    new RegExp(`rival is ${status} and changes the same settings: stop it first`);
+  assert.throws(() => promoteVariant("e", "B", among(own, rival)), refuses("running"));
+  assert.equal(promoteVariant("e", "A", among(own, rival)).winner, "A", "which changes nothing");
+  const promoted = promoteVariant("rival", "B", among(rival));
+  assert.throws(() => promoteVariant("e", "B", among(own, promoted)), refuses("promoted"));
+  const free = [stopExperiment("rival", "", among(rival)), promoteVariant("rival", "A", among(rival))];
+  for (const other of free) assert.equal(promoteVariant("e", "B", among(own, other)).winner, "B");
+  const variants = [{ name: "A" }, { name: "B", maxCandidates: 50 }];
+  const elsewhere = startExperiment({ name: "ui", layer: "ui", variants }, among(own));
+  assert.equal(promoteVariant("e", "B", among(own, elsewhere)).winner, "B");
+});
+
 Deno.test("startExperiment() and the other changes say all that is wrong", () => {
   const other = startExperiment(draft({ name: "other", traffic: 0.7 }), among());
   const small = (over: Partial<ExperimentDraft>) => draft({ name: "e", traffic: 0.1, ...over });
