@@ -46,6 +46,7 @@ Deno.test("teamDraft() states the probability of each pick given those above", (
     lists(["a", "b", "c"], ["a", "c", "d"]),
     lists(["a", "b"], ["b", "a"]),
     lists(["a", "b", "c"], ["d", "e", "f"]),
+    lists(["a", "b", "c", "d"], ["e", "f"]),
     lists(["a", "b", "c", "d"], ["b", "a", "d", "c"]),
     [drawn({ a: 5, b: 2, c: 1, d: 1 }), drawn({ a: 1, b: 1, d: 6 })],
     [drawn({ a: 5, b: 2, c: 1 }), listPicker(["b", "c", "a", "d"])],
