@@ -18,8 +18,8 @@ import {
   type InputTopic,
   type OwnPosition,
   positionOf,
-  statesGone,
   type TopicIds,
+  withoutStates,
 } from "./position.ts";
 
 const logger = getLogger(["meander", "task"]);
@@ -121,9 +121,9 @@ export class TaskInputs implements InputWatch {
     const anew = new Set<InputTopic>();
     for (const [name, identity] of identities) {
       const before = { id: own?.ids[name] ?? null, partitions: identity.partitions };
-      const change = changeOf(topics[name], before, identity);
+      const change = inputChangeOf(topics, name, before, identity);
       if (change === null) continue;
-      if (isChangelog(name)) throw statesGone(change, events);
+      if (isChangelog(name)) throw change;
       anew.add(name);
       logger.warn(
         "task {partition}: {topic} was created again: it is read from its start, and what was learnt from the old one stays",
@@ -145,9 +145,8 @@ export class TaskInputs implements InputWatch {
       const topic = this.#topics[name];
       const now = known.get(topic);
       if (now === undefined) continue;
-      const found = changeOf(topic, before, now);
-      if (found === null) continue;
-      const change = isChangelog(name) ? statesGone(found, this.#topics.events) : found;
+      const change = inputChangeOf(this.#topics, name, before, now);
+      if (change === null) continue;
       if (now === null || before.id !== now.id) return { replaced: change, grown: null };
       grown ??= change;
     }
@@ -162,6 +161,16 @@ export class TaskInputs implements InputWatch {
     const { replaced } = this.changesIn(new Map(await Promise.all(known)));
     if (replaced !== null) throw replaced;
   }
+}
+
+/** {@linkcode changeOf} for an input, with what helps where it is a changelog. */
+function inputChangeOf(
+  topics: Topics,
+  name: InputTopic,
+  before: TopicIdentity,
+  now: TopicIdentity | null,
+): LogError | null {
+  return changeOf(topics[name], before, now, isChangelog(name) ? withoutStates(topics.events) : undefined);
 }
 
 /** Whether a task is restored from a topic. */

@@ -126,16 +126,22 @@ export function positionOf(sides: PositionSides): Position {
  * What is wrong with a topic that has changed; `null` = nothing. A topic without partitions is gone.
  *
  * @param now its present state; `null` when there is no such topic
+ * @param remedy what helps
  */
-export function changeOf(topic: string, before: TopicIdentity, now: TopicIdentity | null): LogError | null {
+export function changeOf(
+  topic: string,
+  before: TopicIdentity,
+  now: TopicIdentity | null,
+  remedy: string = anew(topic),
+): LogError | null {
   if (now === null) {
-    return new LogError("topic-mismatch", `Cannot resume ${topic}: it was deleted; ${anew(topic)}`);
+    return new LogError("topic-mismatch", `Cannot resume ${topic}: it was deleted; ${remedy}`);
   }
   if (before.id !== null && now.id !== null && before.id !== now.id) {
     return new LogError(
       "topic-mismatch",
       `Cannot resume ${topic}: it was deleted and created again (its id was ${before.id}, and is ${now.id}), so ` +
-        `positions in it are meaningless; ${anew(topic)}`,
+        `positions in it are meaningless; ${remedy}`,
     );
   }
   if (before.partitions === now.partitions) return null;
@@ -143,14 +149,13 @@ export function changeOf(topic: string, before: TopicIdentity, now: TopicIdentit
     "topic-mismatch",
     `Cannot resume ${topic} with ${before.partitions} partitions: it has ${now.partitions} now, so other ` +
       `producers put users into partitions that do not have their states, and the new partitions are not read. ` +
-      `Kafka cannot remove partitions; ${anew(topic)}`,
+      `Kafka cannot remove partitions; ${remedy}`,
   );
 }
 
-/** The change of a changelog, from which no task can begin again: only the events can. */
-export function statesGone({ message }: LogError, events: string): LogError {
-  const [what] = message.split("; ");
-  return new LogError("topic-mismatch", `${what}; restore it from a copy, or ${anew(events)}`);
+/** What helps where a changelog was lost, from which no task can begin again: only the events can. */
+export function withoutStates(events: string): string {
+  return `restore it from a copy, or ${anew(events)}`;
 }
 
 /**
