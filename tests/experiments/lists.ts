@@ -1,3 +1,6 @@
+import { ByteReader } from "../../src/codec/byte_reader.ts";
+import { ByteWriter } from "../../src/codec/byte_writer.ts";
+import type { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { Rows } from "../../src/samples/rows.ts";
 import type { Sample } from "../../src/samples/sample.ts";
 
@@ -25,4 +28,21 @@ export function list(
     })),
     ...(exposure === undefined ? {} : { exposures: [exposureOf(exposure)] }),
   };
+}
+
+/** Reads into `copy` what `totals` and these users have come to. @returns `copy` */
+export function restored(
+  totals: ExperimentTotals,
+  copy: ExperimentTotals,
+  users: readonly string[],
+): ExperimentTotals {
+  const head = new ByteWriter();
+  totals.encode(head);
+  copy.decode(new ByteReader(head.toBytes()));
+  for (const user of users) {
+    const to = new ByteWriter();
+    totals.encodeUser(to, user);
+    copy.decodeUser(new ByteReader(to.toBytes()), user);
+  }
+  return copy;
 }

@@ -8,7 +8,7 @@ import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
 import { compareVariant } from "../../src/experiments/verdict.ts";
 import { Rows } from "../../src/samples/rows.ts";
-import { list } from "./lists.ts";
+import { list, restored } from "./lists.ts";
 
 const VARIANTS = [{ name: "A" }, { name: "B" }];
 const NAMES = ["A", "B"] as const;
@@ -126,18 +126,6 @@ Deno.test("ExperimentTotals() has the same rewards in any order of users, and af
     assertSame(figuresOf(whole), figuresOf(restarted));
   }));
 });
-
-function restored(totals: ExperimentTotals, copy: ExperimentTotals, users: readonly string[]) {
-  const head = new ByteWriter();
-  totals.encode(head);
-  copy.decode(new ByteReader(head.toBytes()));
-  for (const user of users) {
-    const to = new ByteWriter();
-    totals.encodeUser(to, user);
-    copy.decodeUser(new ByteReader(to.toBytes()), user);
-  }
-  return copy;
-}
 
 Deno.test("ExperimentTotals() keeps the reward of a forgotten user, cut", () => {
   const totals = newTotals();

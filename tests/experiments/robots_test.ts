@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { startExperiment } from "../../src/assignment/changes.ts";
 import { type MetricName, METRICS } from "../../src/assignment/metrics.ts";
-import { ByteReader } from "../../src/codec/byte_reader.ts";
-import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { createRandom } from "../../src/draws/random_source.ts";
 import { PrePeriod } from "../../src/experiments/pre_period.ts";
 import { ExperimentTotals } from "../../src/experiments/totals.ts";
@@ -11,7 +9,7 @@ import { compareVariant } from "../../src/experiments/verdict.ts";
 import { keysOf } from "../../src/values/record.ts";
 import { experimentOf, firstVerdict } from "../bench/verdicts.ts";
 import { ROBOT_WORLDS } from "../bench/verdict_worlds.ts";
-import { list } from "./lists.ts";
+import { list, restored } from "./lists.ts";
 
 Deno.test("compareVariant() decides in spite of robots, in the right direction", () => {
   for (const world of ROBOT_WORLDS) {
@@ -91,18 +89,6 @@ Deno.test("ExperimentTotals() cuts the same users in any order, and after a rest
     assertSame(figuresOf(whole), figuresOf(restarted));
   }));
 });
-
-function restored(totals: ExperimentTotals, copy: ExperimentTotals, users: readonly string[]) {
-  const head = new ByteWriter();
-  totals.encode(head);
-  copy.decode(new ByteReader(head.toBytes()));
-  for (const user of users) {
-    const to = new ByteWriter();
-    totals.encodeUser(to, user);
-    copy.decodeUser(new ByteReader(to.toBytes()), user);
-  }
-  return copy;
-}
 
 Deno.test("ExperimentTotals() keeps a robot cut that is forgotten", () => {
   const totals = newTotals(new PrePeriod());
