@@ -29,7 +29,12 @@ const NOT_GOOD_ENOUGH = "it was not good enough to serve: the log of the process
 
 const logger = getLogger(["meander", "rebuild"]);
 
-/** Builds beside the serving generation, which keeps serving after a failure. @returns whether the new one serves @throws a failure after the old tasks have stopped */
+/**
+ * Builds beside the serving generation, which keeps serving after a failure.
+ *
+ * @returns whether the new one serves
+ * @throws a failure after the old tasks have stopped
+ */
 export async function buildBeside(options: BesideOptions): Promise<boolean> {
   const { build, isReleased, onFailure, signal } = options;
   for (let againMs = options.againMs ?? AGAIN_MS; !signal.aborted;) {

@@ -232,8 +232,8 @@ export function promoteVariant(name: string, variant: string, { records }: Surro
     other.name !== name && changed(activeOf(other)).some((setting) => settings.includes(setting))
   );
   if (rival !== undefined) {
-    const { name, status } = rival;
-    throw new ExperimentError(what, [`${name} is ${status} and changes the same settings: stop it first`]);
+    const fault = `${rival.name} is ${rival.status} and changes the same settings: stop it first`;
+    throw new ExperimentError(what, [fault]);
   }
   return { ...experiment, status: "promoted", winner: variant, revision: experiment.revision + 1 };
 }

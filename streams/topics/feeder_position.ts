@@ -60,7 +60,7 @@ export async function isFed(
   { positions }: Pick<Topics, "positions">,
   id: string,
 ): Promise<boolean> {
-  const needle = JSON.stringify(id);
+  const needle = JSON.stringify(id); // no record is parsed: a damaged one of another feeder harms nobody here
   for await (const { value } of readAll(log, positions, 0)) {
     if (value !== null && new TextDecoder().decode(value).includes(needle)) return true;
   }
