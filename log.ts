@@ -38,6 +38,7 @@ export {
   type LogConnection,
   LogError,
   type LogErrorCode,
+  type LogErrorOptions,
   type LogRecord,
   type Membership,
   type NewRecord,

@@ -7,7 +7,7 @@
 import type { RequestEvent } from "../../src/events/event.ts";
 import type { OwnRecord } from "../../src/events/own_record.ts";
 import type { Recommendation } from "../../src/events/recommendation.ts";
-import type { Log, NewRecord } from "../log/log.ts";
+import { type Log, LogError, type NewRecord } from "../log/log.ts";
 import type { RecordSource } from "../mapping/record_source.ts";
 import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -15,6 +15,7 @@ import type { Recommender } from "./recommender.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Bodies } from "./bodies.ts";
 import { within } from "./deadline.ts";
+import type { Intake, RejectedEntry } from "./intake.ts";
 import type { LogHealth } from "./log_health.ts";
 import type { Metrics } from "./metrics.ts";
 import { Problem } from "./contract/problem.ts";
@@ -72,4 +73,25 @@ export async function append(
     const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
     return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
   });
+}
+
+/** Appends what the log takes; an entry is rejected when a record of it is too large. @returns what it came to */
+export async function appendTaken(context: Pick<ApiContext, "log">, taken: Intake): Promise<Intake> {
+  const { records, entries, rejected } = taken;
+  if (records.length === 0) return taken;
+  try {
+    await append(context, records);
+    return taken;
+  } catch (error) {
+    if (!(error instanceof LogError) || error.records.length === 0) throw error;
+    const { message: reason } = error;
+    const large = new Set(error.records.map((at) => entries[at] ?? -1));
+    const others = <T>(of: readonly T[]) => of.filter((_, at) => !large.has(entries[at] ?? -1));
+    const refused = Array.from(large, (index): RejectedEntry => ({ index, code: "too-large", reason }));
+    return await appendTaken(context, {
+      records: others(records),
+      entries: others(entries),
+      rejected: [...rejected, ...refused].toSorted((a, b) => a.index - b.index),
+    });
+  }
 }

@@ -33,6 +33,8 @@ export interface RejectedEntry {
 export interface Intake {
   /** Records to append. */
   readonly records: readonly NewRecord[];
+  /** For each of them, the index of the entry that it is of. */
+  readonly entries: readonly number[];
   readonly rejected: readonly RejectedEntry[];
 }
 
@@ -47,6 +49,9 @@ export interface IntakeOptions {
   /** Notified of each event and item. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
 }
+
+/** Most rejected entries that a problem lists. */
+const MAX_LISTED = 100;
 
 /** How far an event's time may be ahead of our clock, as in a task, where it then counts as now. */
 export const MAX_AHEAD_MS = 3_600_000;
@@ -100,10 +105,13 @@ type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Rejected;
 function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
   const { now, maxEntries } = options;
   const records: NewRecord[] = [];
+  const entries: number[] = [];
   const rejected: RejectedEntry[] = [];
   const add = (index: number, taken: NewRecord | Rejected) => {
-    if (!("ok" in taken)) records.push(taken);
-    else rejected.push({ index, code: taken.code, reason: taken.reason });
+    if (!("ok" in taken)) {
+      records.push(taken);
+      entries.push(index);
+    } else rejected.push({ index, code: taken.code, reason: taken.reason });
   };
   const enter = (value: unknown, own: Uint8Array | null) => {
     if (!isUntimed(value)) return entry(value, own);
@@ -122,7 +130,7 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
       const parsed = rejected ?? parseJson(line, "line", { text: ascii?.slice(start, start + line.length) });
       add(index, parsed.ok ? enter(parsed.value, line) : parsed);
     }
-    return { records, rejected };
+    return { records, entries, rejected };
   }
   const parts = checkList(bytes, maxEntries);
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length });
@@ -133,7 +141,17 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
     const own = parts[index];
     add(index, enter(value, own !== undefined && own.length <= MAX_RECORD_BYTES ? own : null));
   }
-  return { records, rejected };
+  return { records, entries, rejected };
+}
+
+/** The problem of a body of which nothing was taken. */
+export function noneTaken(rejected: readonly RejectedEntry[]): Problem {
+  const [first] = rejected;
+  const detail = rejected.length === 1
+    ? first?.reason ?? ""
+    : `None of ${rejected.length} entries could be taken`;
+  const code = rejected.every(({ code }) => code === "too-large") ? "too-large" : "refused";
+  return new Problem(code, detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
 }
 
 /** @throws Problem `bad-body` for a body without entries, `too-large` for one with too many */

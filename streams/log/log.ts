@@ -230,6 +230,7 @@ export interface Log extends AsyncDisposable {
    * Appends in order, all or nothing, and resolves with the offsets once durable.
    *
    * @throws TypeError or RangeError when a key, header or time is not as {@linkcode NewRecord} says
+   * @throws LogError `too-large` when a record is larger than its topic takes
    */
   append(records: readonly NewRecord[]): Promise<readonly number[]>;
   /**
@@ -392,6 +393,7 @@ export const LOG_ERROR_CODES = [
   "unknown-topic",
   "unknown-partition",
   "topic-mismatch",
+  "too-large",
   "fenced",
   "locked",
   "closed",
@@ -401,6 +403,12 @@ export const LOG_ERROR_CODES = [
 
 /** One of {@linkcode LOG_ERROR_CODES}. */
 export type LogErrorCode = (typeof LOG_ERROR_CODES)[number];
+
+/** Options of a {@linkcode LogError}. */
+export interface LogErrorOptions extends ErrorOptions {
+  /** See {@linkcode LogError.records}. @default {[]} */
+  readonly records?: readonly number[] | undefined;
+}
 
 /**
  * An error of a log, with a code that callers can tell it by.
@@ -418,12 +426,15 @@ export type LogErrorCode = (typeof LOG_ERROR_CODES)[number];
 export class LogError extends Error {
   /** Which kind of failure it is. */
   readonly code: LogErrorCode;
+  /** Of `too-large`: indexes of the records that are, among those of the call; empty when the log cannot tell. */
+  readonly records: readonly number[];
 
-  /** Makes an error with a code, a message and an optional cause. */
-  constructor(code: LogErrorCode, message: string, options?: ErrorOptions) {
+  /** Makes an error with a code and a message. */
+  constructor(code: LogErrorCode, message: string, { records = [], ...options }: LogErrorOptions = {}) {
     super(message, options);
     this.name = "LogError";
     this.code = code;
+    this.records = records;
   }
 }
 

@@ -212,6 +212,9 @@ function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof LogError && error.code === "closed") {
     return new Problem("unavailable", "The server stops", { cause: error });
   }
+  if (error instanceof LogError && error.code === "too-large") {
+    return new Problem("too-large", reason, { cause: error });
+  }
   if (error instanceof LogError && error.code === "unreachable") {
     logger.warn("request {requestId} failed because of the log: {reason}", { requestId, reason });
     const headers = { "retry-after": "5" };

@@ -5,13 +5,14 @@
 
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import { Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
+import { ConfigResourceTypes, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 import { KafkaClient } from "../../streams/log/kafka/client.ts";
 import { checkCode, checkVersion, sendRaw } from "../../streams/log/kafka/protocol/patch.ts";
 import { fetchBatches } from "../../streams/log/kafka/protocol/requests.ts";
 import { WireReader, WireWriter } from "../../streams/log/kafka/protocol/wire.ts";
+import { LogError, type NewRecord } from "../../streams/log/log.ts";
 import { all, newPlace, record, texts } from "../contracts/log_suite.ts";
 import { openLog, type TestBroker, testBroker } from "./kafka_broker.ts";
 
@@ -294,4 +295,63 @@ test("an append that brokers refuse harms none of those that go with it", async 
     });
     assert.deepEqual(places, sending[n]!.map(({ key }) => key), "each has its own offsets");
   }
+});
+
+test("append() and commit() name the records that are larger than their topic takes, and take nothing", async (broker) => {
+  await using log = await openLog(broker, { topicConfig: { "max.message.bytes": "20000" } });
+  const topic = newPlace();
+  await log.createTopics([{ name: topic, partitions: 2, cleanup: "delete" }]);
+  const sized = (n: number, bytes: number) => ({
+    ...record(topic, n % 2, `${n}`),
+    value: crypto.getRandomValues(new Uint8Array(bytes)),
+  });
+  const records = [sized(0, 100), sized(1, 40_000), sized(2, 100), sized(3, 30_000)];
+  const isNamed = (error: unknown) => {
+    assert.ok(error instanceof LogError);
+    assert.equal(error.code, "too-large");
+    assert.deepEqual(error.records, [1, 3]);
+    assert.match(
+      error.message,
+      new RegExp(`^Cannot append to ${topic}: .* 20000 bytes \\(max.message.bytes\\)`),
+    );
+    return true;
+  };
+  await assert.rejects(log.append(records), isNamed);
+  await using writer = await log.writer(`${topic}-writer`);
+  const commit = (records: readonly NewRecord[]) => writer.commit({ records, group: topic, offsets: [] });
+  await assert.rejects(commit(records), isNamed);
+  await commit([records[0]!]); // the writer goes on
+  await log.append([records[2]!]);
+  // Many that fit, and more than a message together.
+  const many = Array.from({ length: 30 }, (_, n) => sized(n + 4, 5000));
+  await log.append(many);
+  await commit(many);
+  // What is small enough once compressed is taken.
+  await log.append([{ ...record(topic, 0, "zeros"), value: new Uint8Array(100_000) }]);
+  const written = [...await all(log, topic, 0), ...await all(log, topic, 1)].map(({ key }) => key);
+  const twice = many.flatMap(({ key }) => [key, key]);
+  assert.deepEqual(written.toSorted(), ["0", "2", ...twice, "zeros"].toSorted());
+});
+
+test("append() follows a topic whose largest message changes", async (broker) => {
+  await using log = await openLog(broker, { topicConfig: { "max.message.bytes": "20000" } });
+  const topic = newPlace();
+  await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
+  const large = { ...record(topic, 0, "a"), value: crypto.getRandomValues(new Uint8Array(15_000)) };
+  const admin = kafka.admin();
+  await admin.connect();
+  const setTo = async (bytes: number) => {
+    const configEntries = [{ name: "max.message.bytes", value: `${bytes}` }];
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }],
+    });
+  };
+  await log.append([large]);
+  await setTo(10_000);
+  const isNamed = (error: unknown) => error instanceof LogError && error.records?.join() === "0";
+  await assert.rejects(log.append([large]), isNamed);
+  await setTo(40_000);
+  await log.append([large]);
+  await admin.disconnect();
 });

@@ -27,6 +27,8 @@ class FaultyLog extends MemoryLog {
   #away: PromiseWithResolvers<void> | undefined;
   /** What appends and commits fail with. */
   refusal: Error | undefined;
+  /** Most bytes of a record's value. */
+  largest = Infinity;
   /** Topics whose reads fail with an error that does not pass. */
   readonly broken = new Set<string>();
   /** Whether nobody gets a writer by an id that has this in it. */
@@ -46,6 +48,10 @@ class FaultyLog extends MemoryLog {
   override async append(records: readonly NewRecord[]): Promise<readonly number[]> {
     await this.#away?.promise;
     if (this.refusal !== undefined) throw this.refusal;
+    const large = records.flatMap(({ value }, i) => (value?.length ?? 0) > this.largest ? [i] : []);
+    if (large.length > 0) {
+      throw new LogError("too-large", `at most ${this.largest} bytes`, { records: large });
+    }
     return await super.append(records);
   }
 
@@ -230,4 +236,31 @@ Deno.test("diskShortage() names the folder and what is left, and nothing of one 
   assert.match(reason, new RegExp(`the disk of ${folder} has \\d+ MB left`));
   assert.deepEqual(await diskShortage(`${folder}/none`, 2 ** 60), []);
   await Deno.remove(folder);
+});
+
+Deno.test("what is too large for the log is refused by name, and harms nothing that came with it", async () => {
+  await using api = await start();
+  await api.untilReady();
+  api.log.largest = 300;
+  const click = (item: string) => ({ type: "interaction", user: "ann", action: "click", item });
+  const [small, large] = [click("i1"), { ...click("i2"), context: { note: "n".repeat(400) } }];
+  const bad = { ...small, type: "nothing" };
+  const reason = "at most 300 bytes";
+  const some = await api.post("/v1/events", [bad, small, large, small, large]);
+  assert.equal(some.status, 200);
+  assert.equal(some.json.accepted, 2);
+  assert.deepEqual(
+    some.json.refused.map(({ index, code }: { index: number; code: string }) => [index, code]),
+    [[0, "unknown-type"], [2, "too-large"], [4, "too-large"]],
+  );
+  assert.equal(some.json.refused[1].reason, reason);
+  const none = await api.post("/v1/events", large);
+  assert.deepEqual([none.status, none.json.code, none.json.detail], [413, "too-large", reason]);
+  assert.deepEqual(none.json.errors, [{ index: 0, code: "too-large", reason }]);
+  const asked = { user: "ann", count: 1, candidates: Array.from({ length: 50 }, (_, n) => `item-${n}`) };
+  const request = await api.post("/v1/recommend", asked);
+  assert.deepEqual([request.status, request.json.code, request.json.detail], [413, "too-large", reason]);
+  const metrics = (await api.get("/metrics")).text;
+  assert.match(metrics, /meander_http_entries_total\{kind="event"\} 2\n/);
+  assert.match(metrics, /meander_http_refusals_total\{code="too-large"\} 3\n/);
 });

@@ -9,17 +9,15 @@ import { checkItem } from "../../../src/events/check.ts";
 import { REJECTION_CODES } from "../../../src/events/rejected.ts";
 import type { Service } from "../../service/service.ts";
 import { bodyKind } from "../body.ts";
-import { type ApiContext, append } from "../context.ts";
+import { type ApiContext, append, appendTaken } from "../context.ts";
 import { named, type NamedSchema } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import { EVENT, ITEM } from "../contract/record_schemas.ts";
 import type { Call, Endpoint } from "../endpoint.ts";
-import { type Intake, takeEvents, takeItems } from "../intake.ts";
+import { noneTaken, takeEvents, takeItems } from "../intake.ts";
 
 /** Kinds of a body of many entries. */
 const MANY = ["json", "lines"] as const;
-/** Most rejected entries that a problem lists. */
-const MAX_LISTED = 100;
 
 /** An entry that was rejected. */
 export const rejectedSchema = z.object({
@@ -93,19 +91,11 @@ async function intake(context: ApiContext, request: Request, kind: "event" | "it
   using _underWay = service?.thread.enter();
   const bytes = await bodies.read(request);
   const take = kind === "event" ? takeEvents : takeItems;
-  const taken = take(bytes, bodyIs, { topics, maxEntries, see, now: context.now() });
-  context.metrics.taken(kind, taken.records.length, taken.rejected);
-  if (taken.records.length === 0) throw noneTaken(taken);
-  await append(context, taken.records);
-  return Response.json({ accepted: taken.records.length, refused: taken.rejected });
-}
-
-function noneTaken({ rejected }: Intake): Problem {
-  const [first] = rejected;
-  const detail = rejected.length === 1
-    ? first?.reason ?? ""
-    : `None of ${rejected.length} entries could be taken`;
-  return new Problem("refused", detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
+  const found = take(bytes, bodyIs, { topics, maxEntries, see, now: context.now() });
+  const { records, rejected } = await appendTaken(context, found);
+  context.metrics.taken(kind, records.length, rejected);
+  if (records.length === 0) throw noneTaken(rejected);
+  return Response.json({ accepted: records.length, refused: rejected });
 }
 
 async function removeItem(context: ApiContext, item: string): Promise<Response> {

@@ -14,16 +14,14 @@ import type { RecordSource } from "../../mapping/record_source.ts";
 import { LineSplitter } from "../../sources/lines.ts";
 import type { Topics } from "../../topics/topics.ts";
 import { type BodyKind, bodyKind } from "../body.ts";
-import { type ApiContext, append } from "../context.ts";
+import { type ApiContext, appendTaken } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Call, Endpoint } from "../endpoint.ts";
-import { arrivedRecord, MAX_AHEAD_MS, type RejectedEntry } from "../intake.ts";
+import { arrivedRecord, type Intake, MAX_AHEAD_MS, noneTaken, type RejectedEntry } from "../intake.ts";
 import { takenSchema } from "./events.ts";
 
 const KINDS = ["json", "lines", "table"] as const;
-/** Most rejected entries that a problem lists. */
-const MAX_LISTED = 100;
 /** Most bytes of the events and items that a body becomes: rules may make many of one record. */
 const MAX_MADE_BYTES = 64 << 20;
 
@@ -68,21 +66,16 @@ async function intake(
   await context.backlog?.room();
   using _underWay = context.service?.thread.enter();
   const bytes = await context.bodies.read(request);
-  const { records, rejected, entries } = takeRecords(bytes, kind, source, {
+  const found = takeRecords(bytes, kind, source, {
     topics: context.topics,
     now: context.now(),
     headers: cloudEventHeaders(request.headers),
     maxEntries: context.maxEntries,
     see: context.see,
   });
+  const { records, rejected } = await appendTaken(context, found);
   context.metrics.taken("event", records.length, rejected);
-  if (rejected.length === entries) {
-    const detail = rejected.length === 1
-      ? rejected[0]?.reason ?? ""
-      : `None of ${entries} entries could be taken`;
-    throw new Problem("refused", detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
-  }
-  if (records.length > 0) await append(context, records);
+  if (rejected.length === found.count) throw noneTaken(rejected);
   return Response.json({ accepted: records.length, refused: rejected });
 }
 
@@ -112,19 +105,16 @@ export function takeRecords(
   kind: BodyKind,
   source: RecordSource,
   { topics, now, headers, maxEntries, see }: TakeOptions,
-): {
-  readonly records: readonly NewRecord[];
-  readonly rejected: readonly RejectedEntry[];
-  readonly entries: number;
-} {
+): Intake & { readonly count: number } {
   const records: NewRecord[] = [];
+  const entries: number[] = [];
   const rejected: RejectedEntry[] = [];
   const meta = { time: now, headers };
   let made = 0;
   const add = (index: number, taken: MappedRecords) => {
     const own = taken.ok ? recordsOf(taken, topics, now, (bytes) => made += bytes) : taken;
     if ("ok" in own) rejected.push({ index, code: own.code, reason: own.reason });
-    else records.push(...own);
+    else for (const record of own) records.push(record), entries.push(index);
     for (const record of taken.ok ? taken.records : []) see?.(record);
   };
   const check = (entries: number) => {
@@ -145,14 +135,14 @@ export function takeRecords(
           : source.read(line));
       add(index, read.ok ? source.map(read.value, meta) : read);
     }
-    return { records, rejected, entries: lines.length };
+    return { records, entries, rejected, count: lines.length };
   }
   const parsed = parseJson(bytes, "body", { maxBytes: bytes.length, keepsLongs: true });
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const values: readonly unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  const entries = check(values.length);
+  const count = check(values.length);
   for (const [index, value] of values.entries()) add(index, source.map(value, meta));
-  return { records, rejected, entries };
+  return { records, entries, rejected, count };
 }
 
 function recordsOf(

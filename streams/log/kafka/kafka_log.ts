@@ -26,8 +26,8 @@ import {
 } from "./protocol/requests.ts";
 import { LONG_TRANSACTION_MS, refill } from "./refill.ts";
 import { review } from "./review.ts";
-import { KafkaTopics } from "./topics.ts";
-import { Appender, BATCH_BYTES, KafkaWriter } from "./writers.ts";
+import { KafkaTopics, LARGEST } from "./topics.ts";
+import { Appender, fittingBytes, KafkaWriter, tooLarge } from "./writers.ts";
 import {
   type Bounds,
   type Commit,
@@ -106,6 +106,7 @@ export class KafkaLog implements Log {
   readonly #ownEnds = new Map<string, number>();
   /** For appends to one partition, and to several. */
   readonly #appenders: { readonly plain: Appender; readonly atomic: Appender };
+  readonly #batchBytesOf = (topic: string) => fittingBytes(this.#topics.largest(topic));
   #closing: Promise<void> | undefined;
 
   private constructor(options: KafkaLogOptions) {
@@ -124,17 +125,19 @@ export class KafkaLog implements Log {
     const { replicationFactor } = this.#options;
     this.#topics = new KafkaTopics(this.#client, {
       replicationFactor,
-      topicConfig: { "max.message.bytes": `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
+      topicConfig: { [LARGEST]: `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
     });
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
     this.#appenders = {
       plain: new Appender(
         () => this.#producer(this.#appends),
         (producer, records) => producer.tryWrite(records),
+        this.#batchBytesOf,
       ),
       atomic: new Appender(
         () => this.#producer(this.#appends, `append-${crypto.randomUUID()}`),
         async (producer, records) => ({ offsets: await producer.commit(records, "", []) }),
+        this.#batchBytesOf,
       ),
     };
   }
@@ -170,8 +173,18 @@ export class KafkaLog implements Log {
   /** See {@linkcode Log.append}. */
   async append(records: readonly NewRecord[]): Promise<readonly number[]> {
     const placed = await this.#place(records);
+    try {
+      return await this.#append(placed);
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== "too-large") throw error;
+      // The topic takes less than it did.
+      return await this.#append(await this.#place(records));
+    }
+  }
+
+  async #append(placed: readonly PlacedRecord[]): Promise<readonly number[]> {
     return await this.#write(async () => {
-      const appender = Producer.isOneBatch(placed, BATCH_BYTES) ? "plain" : "atomic";
+      const appender = Producer.isOneBatch(placed, this.#batchBytesOf) ? "plain" : "atomic";
       const offsets = await this.#appenders[appender].append(placed);
       this.#remember(placed, offsets);
       return offsets;
@@ -423,7 +436,7 @@ export class KafkaLog implements Log {
     transactionTimeoutMs = this.#options.transactionTimeoutMs,
   ): Promise<Producer> {
     const { compression } = this.#options;
-    const options: ProducerOptions = { transactionTimeoutMs, compression, batchBytes: BATCH_BYTES };
+    const options: ProducerOptions = { transactionTimeoutMs, compression, batchBytesOf: this.#batchBytesOf };
     return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
   }
 
@@ -437,7 +450,29 @@ export class KafkaLog implements Log {
     return spec;
   }
 
+  /** @throws LogError `too-large` naming the records that are larger than their topics take, even now */
   async #place(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
+    const placed = await this.#placed(records);
+    const [first] = await this.#tooLarge(placed);
+    if (first === undefined) return placed;
+    const topics = new Set(records.map(({ topic }) => topic));
+    for (const topic of topics) this.#topics.forget(topic);
+    for (const topic of topics) await this.#topics.spec(topic);
+    const large = await this.#tooLarge(placed);
+    const topic = records[large[0] ?? -1]?.topic;
+    if (topic === undefined) return placed;
+    throw new LogError(
+      "too-large",
+      `Cannot append to ${topic}: its records have at most ${this.#topics.largest(topic)} bytes (${LARGEST})`,
+      { records: large },
+    );
+  }
+
+  #tooLarge(placed: readonly PlacedRecord[]): Promise<number[]> {
+    return tooLarge(placed, (topic) => this.#topics.largest(topic), this.#options.compression);
+  }
+
+  async #placed(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
     const specs = new Map<string, TopicSpec>();
     for (const { topic } of records) {
       if (!specs.has(topic)) specs.set(topic, await this.#topics.spec(topic));
@@ -459,6 +494,7 @@ export class KafkaLog implements Log {
     try {
       return await writing;
     } catch (error) {
+      if (error instanceof LogError && error.code === "too-large") this.#topics.forgetAll();
       throw logErrorOf(error);
     } finally {
       this.#writes.delete(writing);

@@ -10,13 +10,16 @@
  */
 
 import { ignore } from "../ignore.ts";
-import type { GroupOffset } from "../log.ts";
+import { type GroupOffset, LogError } from "../log.ts";
 import { isPassingForPartitions, type KafkaClient, kafkaType } from "./client.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import { protocolError } from "./protocol/patch.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
 import { type PlacedRecord, type Produce, produce } from "./protocol/requests.ts";
 import { openTransactions, type Transactions } from "./transactions.ts";
+
+/** Most bytes of a batch of a topic, as {@linkcode sizeOf} counts. */
+export type BatchBytesOf = (topic: string) => number;
 
 /** Options of {@linkcode Producer.open}. */
 export interface ProducerOptions {
@@ -26,8 +29,8 @@ export interface ProducerOptions {
   readonly transactionTimeoutMs: number;
   /** How to compress. */
   readonly compression: CompressionChoice;
-  /** Size of a batch, about; one record at least. */
-  readonly batchBytes: number;
+  /** Size of a batch of a topic, about; one record at least. */
+  readonly batchBytesOf: BatchBytesOf;
 }
 
 const MAX_SEQUENCE = 2 ** 31;
@@ -103,14 +106,14 @@ export class Producer {
 
   /** Appends records, each durable by itself; returns their offsets. Records of one batch are written together. */
   async write(records: readonly PlacedRecord[]): Promise<number[]> {
-    return await this.#write(split(records, this.#options.batchBytes), records.length);
+    return await this.#write(split(records, this.#options.batchBytesOf), records.length);
   }
 
   /** The same, but tells what was written before a failure: the offsets of all other records are -1. */
   async tryWrite(records: readonly PlacedRecord[]): Promise<Written> {
     const offsets = new Array<number>(records.length).fill(-1);
     try {
-      await this.#write(split(records, this.#options.batchBytes), records.length, offsets);
+      await this.#write(split(records, this.#options.batchBytesOf), records.length, offsets);
       return { offsets };
     } catch (failure) {
       return { offsets, failure };
@@ -118,8 +121,8 @@ export class Producer {
   }
 
   /** Whether {@linkcode Producer.write} writes these all or nothing, because one batch holds them. */
-  static isOneBatch(records: readonly PlacedRecord[], batchBytes: number): boolean {
-    return split(records, batchBytes).length <= 1;
+  static isOneBatch(records: readonly PlacedRecord[], batchBytesOf: BatchBytesOf): boolean {
+    return split(records, batchBytesOf).length <= 1;
   }
 
   /**
@@ -136,7 +139,7 @@ export class Producer {
     if (transactions === undefined) throw new TypeError("Cannot commit: the producer is not transactional");
     if (records.length === 0 && offsets.length === 0) return [];
     try {
-      const parts = split(records, this.#options.batchBytes);
+      const parts = split(records, this.#options.batchBytesOf);
       const write = async () => {
         await transactions.begin(parts);
         return await this.#write(parts, records.length);
@@ -162,7 +165,7 @@ export class Producer {
 
   /** Writes records that no reader of committed records will see, and leaves the transaction open. */
   async writeUnseen(records: readonly PlacedRecord[]): Promise<number[]> {
-    const parts = split(records, this.#options.batchBytes);
+    const parts = split(records, this.#options.batchBytesOf);
     await this.#transactions?.begin(parts);
     return await this.#write(parts, records.length);
   }
@@ -242,10 +245,11 @@ export class Producer {
   }
 }
 
+const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+
 /** Errors that another producer would meet as well. A time ahead of the broker's is not among them: that passes. */
 const LASTING: ReadonlySet<string> = new Set([
-  "MESSAGE_TOO_LARGE",
-  "RECORD_LIST_TOO_LARGE",
+  ...TOO_LARGE,
   "TOPIC_AUTHORIZATION_FAILED",
   "UNSUPPORTED_FOR_MESSAGE_FORMAT",
   "POLICY_VIOLATION",
@@ -261,13 +265,15 @@ export function isRefused(error: unknown): boolean {
 /** The error of a rejected batch; with kafkajs' name when brokers may accept it from another producer. */
 export function producedError(code: number, topic: string, partition: number): Error {
   const cause = protocolError(code);
-  const error = new Error(`Cannot append to ${topic}/${partition}: ${cause.message}`, { cause });
+  const message = `Cannot append to ${topic}/${partition}: ${cause.message}`;
+  if (TOO_LARGE.has(kafkaType(cause) ?? "")) return new LogError("too-large", message, { cause });
+  const error = new Error(message, { cause });
   if (!LASTING.has(kafkaType(cause) ?? "")) error.name = cause.name;
   return error;
 }
 
 /** Splits records by partition, and each partition's into batches, in order. */
-function split(records: readonly PlacedRecord[], batchBytes: number): Part[] {
+function split(records: readonly PlacedRecord[], batchBytesOf: BatchBytesOf): Part[] {
   const parts: Part[] = [];
   const open = new Map<string, Part>();
   for (const [place, placed] of records.entries()) {
@@ -275,7 +281,7 @@ function split(records: readonly PlacedRecord[], batchBytes: number): Part[] {
     const bytes = sizeOf([placed]);
     const key = `${topic}/${partition}`;
     let part = open.get(key);
-    if (part === undefined || part.bytes + bytes > batchBytes) {
+    if (part === undefined || part.bytes + bytes > batchBytesOf(topic)) {
       part = { topic, partition, records: [], places: [], bytes: 0 };
       open.set(key, part);
       parts.push(part);
@@ -287,12 +293,15 @@ function split(records: readonly PlacedRecord[], batchBytes: number): Part[] {
   return parts;
 }
 
-/** About the bytes that records take. */
+/** Most bytes that a character of a text takes. */
+const CHARACTER_BYTES = 3;
+
+/** The bytes that records take, or a few more. */
 export function sizeOf(records: readonly PlacedRecord[]): number {
   let bytes = 0;
   for (const { record: { key, value, headers } } of records) {
-    bytes += 32 + (key?.length ?? 0) + (value?.length ?? 0);
-    for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0) + 4;
+    bytes += 32 + CHARACTER_BYTES * (key?.length ?? 0) + (value?.length ?? 0);
+    for (const name in headers) bytes += CHARACTER_BYTES * (name.length + (headers[name]?.length ?? 0)) + 8;
   }
   return bytes;
 }

@@ -8,6 +8,7 @@
 import type { LogRemark, LogUse } from "../log.ts";
 import { type KafkaClient, kafkaType } from "./client.ts";
 import type { Broker } from "./protocol/patch.ts";
+import { LARGEST } from "./topics.ts";
 
 /** A right that is missing, as Kafka's ACLs name it. */
 interface MissingRight {
@@ -159,7 +160,6 @@ const TOPIC = 2;
 const NEEDED = "min.insync.replicas";
 const CLEANUP = "cleanup.policy";
 const RETENTION = ["retention.ms", "retention.bytes"];
-const LARGEST = "max.message.bytes";
 const OLDEST = "message.timestamp.before.max.ms";
 const TIMESTAMPS = "message.timestamp.type";
 /** The time since the oldest event that there may be is less. */

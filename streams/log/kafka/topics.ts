@@ -20,6 +20,8 @@ export interface TopicDefaults {
 
 const TOPIC_RESOURCE = 2;
 const CLEANUP = "cleanup.policy";
+/** Most bytes of a message, which is a batch of records. */
+export const LARGEST = "max.message.bytes";
 const KEEPING = ["retention.ms", "segment.ms", "max.compaction.lag.ms", "delete.retention.ms"] as const;
 const TIMESTAMPS = "message.timestamp.type";
 /** Brokers' value for no bound. */
@@ -27,19 +29,21 @@ const NO_BOUND_MS = 1e15;
 const TIMEOUT_MS = 30_000;
 const DENIED: ReadonlySet<string> = new Set(["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"]);
 
-/** A topic as brokers describe it; its cleanup only when we may ask. */
+/** A topic as brokers describe it; its settings only when we may ask. */
 interface Described {
   readonly name: string;
   readonly partitions: number;
   readonly cleanup: Cleanup | undefined;
+  /** Most bytes of a message. */
+  readonly largest: number | undefined;
 }
 
 /** The topics of a cluster. */
 export class KafkaTopics {
   readonly #client: KafkaClient;
   readonly #defaults: TopicDefaults;
-  /** Specs that were asked for; in practice neither partitions nor cleanup change. */
-  readonly #specs = new Map<string, TopicSpec>();
+  /** Topics that were asked for; they seldom change. */
+  readonly #known = new Map<string, Described>();
 
   /** Knows nothing yet. */
   constructor(client: KafkaClient, defaults: TopicDefaults) {
@@ -50,23 +54,30 @@ export class KafkaTopics {
   /** The spec of a topic; asked for once. @throws LogError `unknown-topic` */
   async spec(name: string): Promise<TopicSpec> {
     this.#client.throwIfClosed();
-    const cached = this.#specs.get(name);
-    if (cached !== undefined) return cached;
-    const known = await this.#find(name);
+    const known = this.#known.get(name) ?? await this.#find(name);
     if (known === undefined) {
       throw new LogError(
         "unknown-topic",
         `Cannot find topic ${name}: it does not exist, or we have no right to see it`,
       );
     }
-    const spec = specOf(known);
-    this.#specs.set(name, spec);
-    return spec;
+    this.#known.set(name, known);
+    return specOf(known);
+  }
+
+  /** Most bytes of a message of a topic whose spec is known; infinite where we may not ask. */
+  largest(name: string): number {
+    return this.#known.get(name)?.largest ?? Infinity;
   }
 
   /** Asks again next time. */
   forget(name: string): void {
-    this.#specs.delete(name);
+    this.#known.delete(name);
+  }
+
+  /** The same for all. */
+  forgetAll(): void {
+    this.#known.clear();
   }
 
   /** The identity of the topic that has a name now. */
@@ -207,22 +218,32 @@ async function describe(broker: Broker, names: readonly string[]): Promise<Descr
   const { topicMetadata } = await broker.metadata(names);
   const topics = topicMetadata.filter(({ isInternal }) => !isInternal);
   if (topics.length === 0) return [];
-  const cleanups = await describeCleanups(broker, topics.map(({ topic }) => topic));
+  const settings = await describeSettings(broker, topics.map(({ topic }) => topic));
   return topics.map(({ topic, partitionMetadata }) => ({
     name: topic,
     partitions: partitionMetadata.length,
-    cleanup: cleanups.get(topic),
+    cleanup: settings.get(topic)?.cleanup,
+    largest: settings.get(topic)?.largest,
   }));
 }
 
-async function describeCleanups(broker: Broker, names: readonly string[]): Promise<Map<string, Cleanup>> {
+type TopicSettings = Required<Pick<Described, "cleanup" | "largest">>;
+
+async function describeSettings(
+  broker: Broker,
+  names: readonly string[],
+): Promise<Map<string, TopicSettings>> {
+  const configNames = [CLEANUP, LARGEST];
   try {
     const { resources } = await broker.describeConfigs({
-      resources: names.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: [CLEANUP] })),
+      resources: names.map((name) => ({ type: TOPIC_RESOURCE, name, configNames })),
     });
     return new Map(resources.map(({ resourceName, configEntries }) => {
-      const policy = configEntries.find(({ configName }) => configName === CLEANUP)?.configValue ?? "";
-      return [resourceName, policy.includes("compact") ? "compact" : "delete"];
+      const [policy = "", largest] = configNames.map((name) =>
+        configEntries.find(({ configName }) => configName === name)?.configValue
+      );
+      const cleanup = policy.includes("compact") ? "compact" : "delete";
+      return [resourceName, { cleanup, largest: largest === undefined ? undefined : Number(largest) }];
     }));
   } catch (error) {
     if (DENIED.has(kafkaType(error) ?? "")) return new Map();

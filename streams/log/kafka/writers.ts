@@ -6,11 +6,39 @@
 
 import { InTurn } from "../in_turn.ts";
 import { type Commit, LogError, type Writer } from "../log.ts";
-import { isFenced, isRefused, type Producer, sizeOf, type Written } from "./producer.ts";
+import { type BatchBytesOf, isFenced, isRefused, type Producer, sizeOf, type Written } from "./producer.ts";
+import type { CompressionChoice } from "./protocol/codecs.ts";
+import { encodeBatch } from "./protocol/record_batch.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
 
-/** Bytes of a batch. A single record may be larger; the topic's `max.message.bytes` limits it. */
+/** Bytes of a batch, unless its topic takes less. A single record may be larger, up to what the topic takes. */
 export const BATCH_BYTES = 900_000;
+/** Bytes of a batch beside its records. */
+const BATCH_HEAD_BYTES = 64;
+/** What compression may add to bytes that it cannot make fewer. */
+const GROWTH = 1.02;
+
+/** Bytes of records that fit a message for certain. @param message most bytes of a message */
+export function fittingBytes(message: number): number {
+  return Math.min(BATCH_BYTES, (message - BATCH_HEAD_BYTES) / GROWTH);
+}
+
+/** The indexes of records that are larger than a message may be, compressed. @param largestOf bytes of a topic's message */
+export async function tooLarge(
+  records: readonly PlacedRecord[],
+  largestOf: (topic: string) => number,
+  compression: CompressionChoice,
+): Promise<number[]> {
+  const found: number[] = [];
+  for (const [index, placed] of records.entries()) {
+    const { record } = placed;
+    const largest = largestOf(record.topic);
+    if (sizeOf([placed]) <= fittingBytes(largest) || largest === Infinity) continue;
+    const batch = await encodeBatch([record], { id: 0, epoch: 0, transactional: false }, 0, compression);
+    if (batch.length > largest) found.push(index);
+  }
+  return found;
+}
 
 /** A writer over a transactional producer. */
 export class KafkaWriter implements Writer {
@@ -70,7 +98,8 @@ export class KafkaWriter implements Writer {
 /** An append that waits for its turn. */
 interface PendingAppend {
   readonly records: readonly PlacedRecord[];
-  readonly bytes: number;
+  /** How much of a batch it fills. */
+  readonly share: number;
   readonly resolve: (offsets: number[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -82,6 +111,7 @@ interface PendingAppend {
  */
 export class Appender {
   readonly #open: () => Promise<Producer>;
+  readonly #batchBytesOf: BatchBytesOf;
   readonly #send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<Written>;
   readonly #pending: PendingAppend[] = [];
   /** Those that go alone. */
@@ -92,19 +122,23 @@ export class Appender {
   /**
    * @param open opens a producer: at first, and after a failure
    * @param send appends with it
+   * @param batchBytesOf as of the producer
    */
   constructor(
     open: () => Promise<Producer>,
     send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<Written>,
+    batchBytesOf: BatchBytesOf,
   ) {
     this.#open = open;
+    this.#batchBytesOf = batchBytesOf;
     this.#send = send;
   }
 
   /** Appends records and returns their offsets. */
   append(records: readonly PlacedRecord[]): Promise<number[]> {
     const { promise, resolve, reject } = Promise.withResolvers<number[]>();
-    this.#pending.push({ records, bytes: sizeOf(records), resolve, reject });
+    const share = records.reduce((sum, one) => sum + sizeOf([one]) / this.#batchBytesOf(one.record.topic), 0);
+    this.#pending.push({ records, share, resolve, reject });
     if (!this.#isSending) this.#sendAll();
     return promise;
   }
@@ -128,8 +162,8 @@ export class Appender {
   #next(): PendingAppend[] {
     const apart = this.#apart.shift();
     if (apart !== undefined) return [apart];
-    let bytes = 0;
-    const beyond = this.#pending.findIndex((one, i) => (bytes += one.bytes) > BATCH_BYTES && i > 0);
+    let filled = 0;
+    const beyond = this.#pending.findIndex(({ share }, i) => (filled += share) > 1 && i > 0);
     return this.#pending.splice(0, beyond < 0 ? Infinity : beyond);
   }
 

@@ -34,6 +34,8 @@ export interface PortError {
   readonly message: string;
   readonly stack: string | undefined;
   readonly code: unknown;
+  /** Of a `LogError`. */
+  readonly records?: readonly number[];
 }
 
 /** The calls that a port carries: what a method takes and returns, by its name. */
@@ -235,13 +237,14 @@ export function packError(error: unknown): PortError {
     return { name: "Error", message: String(error), stack: undefined, code: undefined };
   }
   const { name, message, stack } = error;
+  if (error instanceof LogError) return { name, message, stack, code: error.code, records: error.records };
   return { name, message, stack, code: "code" in error ? error.code : undefined };
 }
 
 /** The error that was thrown on the other side, of its class if callers tell that apart. */
-export function unpackError({ name, message, stack, code }: PortError): Error {
+export function unpackError({ name, message, stack, code, records }: PortError): Error {
   const error = name === "LogError" && isOneOf(LOG_ERROR_CODES, code)
-    ? new LogError(code, message)
+    ? new LogError(code, message, { records })
     : name === "RangeError"
     ? new RangeError(message)
     : name === "TypeError"
