@@ -18,26 +18,23 @@
 
 import { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import { decodeEvent, encodeEvent } from "../../src/events/codec.ts";
+import { encodeEvent } from "../../src/events/codec.ts";
 import type { Event } from "../../src/events/event.ts";
 import { MAX_ATTRIBUTES } from "../../src/events/limits.ts";
-import { type Alias, aliasAfter, aliasAt } from "../../src/users/states/aliases.ts";
-import { WITH_ALIASES } from "../../src/users/user_codec.ts";
 import type { UserState } from "../../src/users/user_state.ts";
 import { PRIOR } from "../../src/serving/prior_serving.ts";
 import type { Log, LogRecord, NewRecord, ReadOptions, ReadResult } from "../log/log.ts";
 import { layered } from "../log/metered_log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { readAll } from "../log/reading.ts";
-import { unreadable } from "../log/unreadable.ts";
 import { EXPERIMENT } from "../experiments/record.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
 import { rememberedTopic, type Topics } from "../topics/topics.ts";
+import { type Border, borderFor, keyOf } from "./border.ts";
+import { usersOf } from "./newest_users.ts";
 
 /** Behaviours sorted at a time; more only if a single hour has more. */
 const SLICE = 500_000;
-/** First events of the log that are compared with the states: as many as may be out of order. */
-const BORDER_EVENTS = 4096;
 const HOUR_MS = 3_600_000;
 /** Records that are written in one append. */
 const PORTION = 1000;
@@ -144,34 +141,6 @@ async function completeIn(log: Log, topic: string, task: number): Promise<Carrie
   return last?.value == null || last.key !== null ? null : JSON.parse(decoder.decode(last.value));
 }
 
-/** A behaviour that is remembered. */
-interface Remembered {
-  readonly user: string;
-  readonly item: string;
-  readonly action: string;
-  readonly time: number;
-}
-
-/** The session that handed a behaviour over, if the log still has its event. */
-interface Handed {
-  /** Id of the session. */
-  readonly from: string;
-  /** Event time of the alias. */
-  readonly until: number;
-}
-
-/** Where the events on the log begin, in time. */
-interface Border {
-  /** Behaviours of this time and later are events of the log. */
-  readonly time: number;
-  /** Earlier behaviours that are events of the log, too, by {@linkcode keyOf}. */
-  readonly known: ReadonlySet<string>;
-  /** Behaviours that are events of sessions in other partitions: counted there, and not here. */
-  readonly handed: ReadonlyMap<string, Handed>;
-  /** The time of the log's first record. */
-  readonly since: number;
-}
-
 /** Writes what is remembered of the users of a task. */
 async function remember(
   log: Log,
@@ -226,29 +195,6 @@ async function remember(
   return carried;
 }
 
-/** Looks at a user, who is not valid afterwards; `undefined` when the record cannot be read. */
-type UserView = <Seen>(see: (user: UserState) => Seen) => Seen | undefined;
-
-/** The users of a generation whose newest records are wanted. */
-async function* usersOf(
-  log: Log,
-  topic: string,
-  state: TaskState,
-  isWanted: (id: string, value: Uint8Array) => boolean,
-): AsyncGenerator<UserView> {
-  for await (const { key, value, record } of newestUsers(log, topic)) {
-    if (!isWanted(key, value)) continue;
-    yield (see) => {
-      try {
-        return state.viewRecord(key, value, see);
-      } catch (cause) {
-        unreadable.leaveOut(record, cause, "nothing of the user is carried over");
-        return undefined;
-      }
-    };
-  }
-}
-
 /** Writes remembered events, a portion at a time. */
 class EventWriter {
   behaviours = 0;
@@ -289,114 +235,12 @@ class EventWriter {
   }
 }
 
-/** Where the events on the log begin, and what sessions of other partitions have handed over before. */
-async function borderFor(
-  log: Log,
-  { from, topics, tasks }: RememberingOptions,
-  task: number,
-  { start, state, isOwn }: {
-    readonly start: number;
-    readonly state: TaskState;
-    readonly isOwn: (id: string) => boolean;
-  },
-): Promise<Border> {
-  const sessions = new Map<string, readonly Alias[]>();
-  for await (const view of usersOf(log, from.state, state, (_, [format]) => format === WITH_ALIASES)) {
-    view(({ id, aliases }) => sessions.set(id, aliases));
-  }
-  const untils = [...sessions.values()].flat().flatMap(({ of, until }) => isOwn(of) ? until : []);
-  const handedUntil = untils.reduce((newest, until) => Math.max(newest, until), -Infinity);
-  const own = await borderOf(log, topics.events, task, { start, sessions });
-  const before = Math.min(own.time, handedUntil + 1);
-  const handed = new Map<string, Handed>();
-  for (let other = 0; other < tasks && before > -Infinity; other++) {
-    if (other === task) continue;
-    for (const [key, by] of await handedIn(log, topics.events, other, { before, sessions, isOwn })) {
-      handed.set(key, by);
-    }
-  }
-  return { ...own, handed };
-}
-
-/** Finds where the events of the log begin. @param sessions who was somebody else for a while */
-async function borderOf(
-  log: Log,
-  topic: string,
-  task: number,
-  { start, sessions }: { readonly start: number; readonly sessions: ReadonlyMap<string, readonly Alias[]> },
-): Promise<Omit<Border, "handed">> {
-  const known = new Set<string>();
-  const times: number[] = [];
-  let since = Infinity;
-  for await (const { value, time } of readAll(log, topic, task, start)) {
-    if (since === Infinity) since = time;
-    const decoded = decodeEvent(value ?? new Uint8Array(0));
-    if (!decoded.ok) continue;
-    const { event } = decoded;
-    times.push(event.time);
-    if (event.type === "interaction") {
-      known.add(keyOf(event));
-      // What was handed over is in a `merge` behind it.
-      for (const { of } of ownersOf(event, sessions)) known.add(keyOf({ ...event, user: of }));
-    }
-    if (event.type === "merge") {
-      for (const one of event.behaviours) known.add(keyOf({ user: event.user, ...one }));
-    }
-    if (times.length === BORDER_EVENTS) break;
-  }
-  times.sort((a, b) => a - b);
-  const time = times.length < BORDER_EVENTS ? (times.at(-1) ?? Infinity) + 1 : times[BORDER_EVENTS / 2]!;
-  return { time, known, since };
-}
-
-/** The users that a session's behaviour was handed over to, one after the other. */
-function* ownersOf(
-  { user, time }: Pick<Remembered, "user" | "time">,
-  sessions: ReadonlyMap<string, readonly Alias[]>,
-): Generator<Alias> {
-  let alias = aliasAt(sessions.get(user) ?? [], time);
-  while (alias !== undefined) {
-    yield alias;
-    alias = aliasAfter(sessions.get(alias.of) ?? [], alias.until);
-  }
-}
-
-/** What sessions of another partition have handed over to users of this one, and did before a time. */
-async function handedIn(
-  log: Log,
-  topic: string,
-  other: number,
-  { before, sessions, isOwn }: {
-    readonly before: number;
-    readonly sessions: ReadonlyMap<string, readonly Alias[]>;
-    readonly isOwn: (id: string) => boolean;
-  },
-): Promise<ReadonlyMap<string, Handed>> {
-  const handed = new Map<string, Handed>();
-  let later = 0;
-  for await (const { value } of readAll(log, topic, other)) {
-    const decoded = decodeEvent(value ?? new Uint8Array(0));
-    if (!decoded.ok) continue;
-    const { event } = decoded;
-    if (event.time >= before && ++later === BORDER_EVENTS) break;
-    if (event.type !== "interaction") continue;
-    for (const { of, until } of ownersOf(event, sessions)) {
-      if (isOwn(of)) handed.set(keyOf({ ...event, user: of }), { from: event.user, until });
-    }
-  }
-  return handed;
-}
-
 /** Experiments whose newest change the log has dropped. */
 async function experimentsBefore(log: Log, { experiments }: Topics, since: number): Promise<LogRecord[]> {
   if (await log.identify(experiments) === null) return [];
   const newest = new Map<string, LogRecord>();
   for await (const record of readAll(log, experiments, 0)) newest.set(record.key ?? "", record);
   return [...newest.values()].filter(({ time, value }) => time < since && value !== null);
-}
-
-function keyOf({ user, item, action, time }: Remembered): string {
-  return `${user}\0${item}\0${action}\0${time}`;
 }
 
 /** An event, and the time at which it is to come. */
@@ -453,30 +297,4 @@ function slicesOf(hours: ReadonlyMap<number, number>): { readonly from: number; 
     }
   }
   return slices;
-}
-
-/** Each user's newest record, once, while others may write more. */
-async function* newestUsers(
-  log: Log,
-  topic: string,
-): AsyncGenerator<{ readonly key: string; readonly value: Uint8Array; readonly record: LogRecord }> {
-  const partitions = (await log.identify(topic))?.partitions ?? 0;
-  for (let partition = 0; partition < partitions; partition++) {
-    const newest = new Map<string, number>();
-    for await (const { key, offset } of readAll(log, topic, partition)) {
-      if (key !== null) newest.set(key, offset);
-    }
-    for (let next = 0;;) {
-      const result = await log.read(topic, partition, next);
-      for (const record of result.records) {
-        const { key, value, offset } = record;
-        // A later record has replaced it.
-        if (key === null || offset < (newest.get(key) ?? 0)) continue;
-        newest.set(key, Infinity);
-        if (value !== null) yield { key, value, record };
-      }
-      if (result.next === next) break;
-      next = result.next;
-    }
-  }
 }
