@@ -31,7 +31,7 @@ import { EXPERIMENT } from "../experiments/record.ts";
 import { ownPosition } from "../task/inputs/inputs.ts";
 import { rememberedTopic, type Topics } from "../topics/topics.ts";
 import { type Border, borderFor, keyOf } from "./border.ts";
-import { usersOf } from "./newest_users.ts";
+import { usersOf, type UserView } from "./newest_users.ts";
 
 /** Behaviours sorted at a time; more only if a single hour has more. */
 const SLICE = 500_000;
@@ -64,6 +64,9 @@ export interface RememberingOptions {
   readonly tasks: number;
 }
 
+/** What a task has carried over, and the offset behind its remembered events. */
+type Placed = Carried & { readonly end: number };
+
 /**
  * The log with remembered events in place of dropped ones, for tasks that have not passed them yet; for a task that
  * has not started, they are written first.
@@ -74,9 +77,19 @@ export async function rememberingLog(
   log: Log,
   options: RememberingOptions,
 ): Promise<{ readonly log: Log; readonly carried: readonly Carried[] }> {
+  const found = await carriedOver(log, options);
+  if (found.size === 0) return { log, carried: [] };
+  return {
+    log: inPlace(log, options.topics, found),
+    carried: [...found.values()].map(({ end: _, ...carried }) => carried),
+  };
+}
+
+/** What is remembered for tasks that have not passed it yet, by task. */
+async function carriedOver(log: Log, options: RememberingOptions): Promise<ReadonlyMap<number, Placed>> {
   const { topics, tasks } = options;
   const topic = rememberedTopic(topics);
-  const found = new Map<number, Carried & { readonly end: number }>();
+  const found = new Map<number, Placed>();
   for (let task = 0; task < tasks; task++) {
     const { start } = await log.bounds(topics.events, task);
     if (start === 0) continue;
@@ -88,14 +101,20 @@ export async function rememberingLog(
     if (carried === null || (own?.next ?? 0) >= carried.start) continue;
     found.set(task, { ...carried, end: (await lastOf(log, topic, task))!.offset });
   }
-  if (found.size === 0) return { log, carried: [] };
+  return found;
+}
+
+/** The log with remembered events at the last of the dropped offsets. */
+function inPlace(log: Log, topics: Topics, found: ReadonlyMap<number, Placed>): Log {
+  const topic = rememberedTopic(topics);
+  const carriedIn = (name: string, task: number) => name === topics.events ? found.get(task) : undefined;
   const read = async (
     name: string,
     task: number,
     from: number,
     limits: ReadOptions = {},
   ): Promise<ReadResult> => {
-    const carried = name === topics.events ? found.get(task) : undefined;
+    const carried = carriedIn(name, task);
     if (carried === undefined || from >= carried.start) return await log.read(name, task, from, limits);
     const shift = carried.start - carried.end;
     const result = await log.read(topic, task, Math.max(0, from - shift), { ...limits, waitMs: 0 });
@@ -107,15 +126,12 @@ export async function rememberingLog(
   };
   const bounds = async (name: string, task: number) => {
     const known = await log.bounds(name, task);
-    const carried = name === topics.events ? found.get(task) : undefined;
+    const carried = carriedIn(name, task);
     if (carried === undefined) return known;
     const first = (await log.bounds(topic, task)).start;
     return { ...known, start: carried.start - carried.end + first };
   };
-  return {
-    log: layered(log, { read, bounds }),
-    carried: [...found.values()].map(({ end: _, ...carried }) => carried),
-  };
+  return layered(log, { read, bounds });
 }
 
 /** Drops remembered events, once all tasks have read them. */
@@ -156,21 +172,9 @@ async function remember(
   const users = () => usersOf(log, from.state, state, isOwn);
   const border = await borderFor(log, options, task, { start, state, isOwn });
   const experiments = await experimentsBefore(log, topics, border.since);
-  const hours = new Map<number, number>();
-  let [all, gone] = [experiments.length, 0];
-  for await (const view of users()) {
-    view((user) => {
-      gone += state.sequences.total(user.row) - state.sequences.length(user.row);
-      all += profilesOf(user, 0).length;
-      for (const { at } of rememberedOf(state, user, border)) {
-        const hour = Math.floor(at / HOUR_MS);
-        hours.set(hour, (hours.get(hour) ?? 0) + 1);
-        all++;
-      }
-    });
-  }
+  const { hours, count, gone } = await survey(users(), state, border);
   // There are only that many free offsets: the newest events are kept.
-  const events = new EventWriter(log, topic, task, Math.max(0, all - start));
+  const events = new EventWriter(log, topic, task, Math.max(0, count + experiments.length - start));
   const slices = slicesOf(hours);
   const first = slices[0]?.from ?? Math.min(border.time, Date.UTC(2099, 0, 1));
   for await (const view of users()) {
@@ -193,6 +197,28 @@ async function remember(
   const value = encoder.encode(JSON.stringify(carried));
   await log.append([{ topic, partition: task, key: null, value, time: 0 }]);
   return carried;
+}
+
+/** Counts remembered events, also by hour of a behaviour, and the behaviours that sequences have dropped. */
+async function survey(
+  users: AsyncIterable<UserView>,
+  state: TaskState,
+  border: Border,
+): Promise<{ readonly hours: ReadonlyMap<number, number>; readonly count: number; readonly gone: number }> {
+  const hours = new Map<number, number>();
+  let [count, gone] = [0, 0];
+  for await (const view of users) {
+    view((user) => {
+      gone += state.sequences.total(user.row) - state.sequences.length(user.row);
+      count += profilesOf(user, 0).length;
+      for (const { at } of rememberedOf(state, user, border)) {
+        const hour = Math.floor(at / HOUR_MS);
+        hours.set(hour, (hours.get(hour) ?? 0) + 1);
+        count++;
+      }
+    });
+  }
+  return { hours, count, gone };
 }
 
 /** Writes remembered events, a portion at a time. */
