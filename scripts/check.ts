@@ -12,34 +12,20 @@ import { DEFAULT_CONFIG } from "../streams/settings/config_file.ts";
 import { settle } from "../src/options/option.ts";
 import { TASK_OPTIONS } from "../src/engine/task_options.ts";
 import { InvalidArgumentError } from "commander";
-import {
-  behind,
-  COUNT_NAMES,
-  type CountName,
-  inspect,
-  type Inspection,
-  type Problem,
-} from "../streams/service/inspection.ts";
+import { behind, COUNT_NAMES, type CountName, inspect, type Problem } from "../streams/service/inspection.ts";
 import { canVerify } from "../streams/log/capabilities.ts";
 import { type Log, LogError, type LogRemark } from "../streams/log/log.ts";
-import { KEY_VARIABLE } from "../streams/http/contract/settings.ts";
-import type { ServiceStatus } from "../streams/service/service.ts";
-import type { PartitionStatus } from "../streams/service/status.ts";
 import { servingGeneration, servingTopics } from "../streams/topics/serving.ts";
 import { keptTopics, tasksGroup, topicNames, topicSpecs } from "../streams/topics/topics.ts";
-import { blueprintChanges, blueprintOf, type DeploymentFlags } from "../streams/config/blueprint.ts";
 import type { Config } from "../streams/config/config.ts";
-import { withKeptDefaults } from "../streams/config/kept_defaults.ts";
-import { changeText } from "../streams/generations/changes.ts";
-import { valueAt } from "../streams/settings/config_fault.ts";
 import { generationLog } from "../streams/generations/generation_log.ts";
-import { generationsOf } from "../streams/topics/generations.ts";
+import { differences } from "./check/differences.ts";
+import { type Process, processAt } from "./check/processes.ts";
+import { type Look, problemLines, render } from "./check/report.ts";
 import { commandArguments, commandName, count, createCommand, print } from "./flags/command_line.ts";
 import { idleIn, misfitsOf, problemsOf } from "./config/config_problems.ts";
-import { keyHeaders } from "./flags/server_flags.ts";
 import { addLogFlags, chosenLog, type LogFlags, placeOf } from "./flags/log_flags.ts";
 import { lookAtSources } from "../streams/service/sources_view.ts";
-import type { SourceLag } from "../streams/feeders/topic_feeder.ts";
 import { followedSources } from "./flags/followed_sources.ts";
 import { openLog } from "./flags/service_flags.ts";
 
@@ -126,7 +112,7 @@ async function examine(log: Log, flags: Flags, config: Config | null): Promise<L
   );
   const remarks = [
     ...await reviewOf(log, flags),
-    ...await differences(log, flags, config),
+    ...await differences(log, prefix, config),
     ...idleIn(config ?? {}),
   ];
   return {
@@ -188,81 +174,6 @@ async function configurationOf(
   }
 }
 
-function problemLines(problems: readonly Problem[], kind: "PROBLEM" | "NOTE" = "PROBLEM"): string {
-  return problems.map(({ what, remedy }) => `${kind}: ${what}\n      -> ${remedy}`).join("\n");
-}
-
-interface Process {
-  readonly line?: string;
-  readonly problem?: Problem | undefined;
-  readonly lags?: readonly Pick<PartitionStatus, "partition" | "lag">[];
-}
-
-/** The status of a process over HTTP, which alone knows the progress of a restore. */
-async function processAt(url: string): Promise<Process> {
-  try {
-    const response = await fetch(new URL("/v1/status", url), {
-      signal: AbortSignal.timeout(RETRY_MS),
-      headers: keyHeaders(),
-    });
-    if (!response.ok) throw new Error(`it answers ${response.status}`);
-    const unready = await unreadiness(url);
-    const { partitions, version, sources }: ServiceStatus = await response.json();
-    const held = partitions.map(({ partition, restoring, restore }) => {
-      if (!restoring) return String(partition);
-      const left = restore?.secondsLeft ?? null;
-      const share = restore === null
-        ? "waits"
-        : `${Math.round(restore.share * 100)} % of its ${restore.source}`;
-      return `${partition} (${share}${left === null ? "" : `, ${Math.round(left)} s left`})`;
-    });
-    const unlearnt = partitions.reduce((sum, { othersLag }) => sum + othersLag, 0);
-    const signals = unlearnt === 0 ? "" : `, ${unlearnt} records of other partitions' signals not learnt yet`;
-    const lag = partitions.reduce((sum, one) => sum + one.lag, 0);
-    const behindBy = partitions.length === 0 ? "" : `, lag ${lag}`;
-    return {
-      line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${behindBy}${signals}${
-        sourcesText(sources)
-      }`,
-      lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
-      problem: unready ?? undefined,
-    };
-  } catch (error) {
-    const reason = reasonOf(error);
-    const remedy =
-      `start it with --http, make it reachable from here, and set ${KEY_VARIABLE} if it needs a key`;
-    return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
-  }
-}
-
-/** How a process is with the topics that it takes in. Releases before 0.3 do not say. */
-function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
-  if (!sources) return "";
-  if (sources.fault !== null) return `; ${sources.fault}`;
-  const lags = Map.groupBy(sources.lags, ({ source }) => source);
-  const behind = [...lags].map(([source, own]) => {
-    const [lag, ms] = [
-      own.reduce((sum, { lag }) => sum + lag, 0),
-      Math.max(...own.map(({ lagMs }) => lagMs)),
-    ];
-    return `${source} ${lag} records, ${Math.round(ms / 1000)} s behind`;
-  });
-  return `; sources: ${behind.join(", ") || "are being opened"}`;
-}
-
-/** Why a process is not ready to answer, if it is not. */
-async function unreadiness(url: string): Promise<Problem | null> {
-  const response = await fetch(new URL("/ready", url), { signal: AbortSignal.timeout(RETRY_MS) });
-  const { ready, reasons }: { readonly ready: boolean; readonly reasons: readonly string[] } = await response
-    .json();
-  if (ready) return null;
-  return {
-    what: `the process at ${url} is not ready: ${reasons.join("; ")}`,
-    remedy:
-      "wait while it starts or restores; otherwise mend what it names (docs/reference/http.md, Live and ready)",
-  };
-}
-
 /** Remarks on the setup of the log: problems and notes. */
 async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly LogRemark[]> {
   const names = await servingTopics(log, prefix);
@@ -275,126 +186,6 @@ async function reviewOf(log: Log, { prefix, rights }: Flags): Promise<readonly L
     kept: keptTopics(names),
     group: tasksGroup(names),
   }) ?? [];
-}
-
-/** What those who keep a default from before may have, where it has an effect. */
-const GAINS = [
-  {
-    path: ["features", "pooled"],
-    counts: () => true,
-    says: "predict better",
-    remedy: '`"features": {"pooled": true}` and `deno task meander rebuild --keep-weights`',
-  },
-  {
-    path: ["retrieval", "head"],
-    counts: (config: Config) =>
-      settle(TASK_OPTIONS, config).ranking === "auto" && config.retrieval?.learn !== false,
-    says: "order better where lists come from retrieval",
-    remedy: '`"retrieval": {"head": true}`, which `run` adopts when it starts',
-  },
-] as const;
-
-/** What is configured otherwise than the deployment is made, by its record; flags of `run` are not known here. */
-async function differences(
-  log: Log,
-  { prefix }: Flags,
-  config: Config | null,
-): Promise<readonly LogRemark[]> {
-  const topics = topicNames(prefix);
-  const recorded = (await generationsOf(log, topics)).get(await servingGeneration(log, topics));
-  if (config === null) return [];
-  const kept = await withKeptDefaults(log, topics, config);
-  const isKept = (path: readonly string[]) => valueAt(kept, path) !== valueAt(config, path);
-  const gain = GAINS.filter(({ path, counts }) => isKept(path) && counts(config)).map((
-    { path, says, remedy },
-  ) => ({
-    what: `${path.join(".")} is false here, the former default: new deployments have it on, and ${says}`,
-    remedy: `${remedy}; or leave it`,
-    isProblem: false,
-  }));
-  // Without a file nobody says what it is to be.
-  if (recorded === undefined || Object.keys(config).length === 0) return gain;
-  const now = blueprintOf(kept, recorded.blueprint as DeploymentFlags); // of names that this release has
-  const changes = blueprintChanges(recorded.blueprint, now).map((change) => ({
-    what: `the configuration differs from the deployment: ${changeText(change)}`,
-    remedy: change.reach === "rebuild"
-      ? "put it back, or `deno task meander rebuild`: `run` does not start like this"
-      : "nothing, or put it back; `run` adopts it when it starts",
-    isProblem: change.reach === "rebuild",
-  }));
-  const dropped = changes.some(({ isProblem }) => isProblem) ? await droppedEvents(log, topics.events) : 0;
-  const loss = dropped === 0 ? [] : [{
-    what:
-      `${dropped} offsets of events are no longer on the log: a rebuild carries over the behaviours that sequences ` +
-      "have, and profiles; lists with outcomes, values and rates from before are lost",
-    remedy: "nothing, or `ingest` those events from an archive under another --prefix",
-    isProblem: false,
-  }];
-  return [...gain, ...changes, ...loss];
-}
-
-/** How many offsets of a topic the log has dropped. */
-async function droppedEvents(log: Log, topic: string): Promise<number> {
-  const partitions = (await log.identify(topic))?.partitions ?? 0;
-  const starts = Array.from({ length: partitions }, async (_, p) => (await log.bounds(topic, p)).start);
-  return (await Promise.all(starts)).reduce((sum, start) => sum + start, 0);
-}
-
-type Look = Inspection & { readonly sources: readonly SourceLag[]; readonly notes: readonly Problem[] };
-
-function render(
-  { topics, partitions, learners, sources, problems, notes }: Look,
-  latenessMs: number,
-): string {
-  const time = (ms: number | null) => ms === null ? "-" : new Date(ms).toISOString();
-  const member = (host: string | undefined | null) => host === undefined ? "" : host ?? "nobody";
-  return [
-    table([
-      ["topic", "partitions", "offsets"],
-      ...topics.map((one) => [one.name, one.partitions, one.records]),
-    ]),
-    "",
-    table([
-      ["partition", "end", "committed", "lag", "lost", "misplaced", "watermark", "member"],
-      ...partitions.map((one) => [
-        one.partition,
-        one.end,
-        one.next ?? one.committed ?? "-",
-        one.lag,
-        one.counts.lost,
-        one.counts.misplaced,
-        time(one.eventTime === null ? null : one.eventTime - latenessMs),
-        member(one.member === null ? null : one.member && `${one.member.host} ${one.member.id.slice(-8)}`),
-      ]),
-    ]),
-    "",
-    table([
-      ["model", "version", "samples waiting", "lost", "learners"],
-      ...learners.map((one) => [one.model, one.version, one.lag, one.lost, one.members?.length ?? ""]),
-    ]),
-    "",
-    ...(sources.length === 0 ? [] : [
-      table([
-        ["source", "topic", "partition", "lag", "seconds", "lost"],
-        ...sources.map((
-          one,
-        ) => [one.source, one.topic, one.partition, one.lag, Math.round(one.lagMs / 1000), one.lost]),
-      ]),
-      "",
-    ]),
-    ...(notes.length === 0 ? [] : [problemLines(notes, "NOTE")]),
-    ...(problems.length === 0 ? [] : [problemLines(problems)]),
-    problems.length === 0 ? "all is well" : "something is wrong or missing",
-    "",
-  ].join("\n");
-}
-
-/** Rows in columns: the first left-aligned, the others right-aligned. */
-function table(rows: readonly (readonly (string | number)[])[]): string {
-  const widths = (rows[0] ?? []).map((_, c) => Math.max(...rows.map((row) => String(row[c]).length)));
-  const cell = (value: string | number, c: number) =>
-    c === 0 ? String(value).padEnd(widths[c] ?? 0) : String(value).padStart(widths[c] ?? 0);
-  return rows.map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
 }
 
 function known(text: string): Readonly<Partial<Record<CountName, number>>> {

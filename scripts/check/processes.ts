@@ -1,0 +1,86 @@
+/**
+ * Asks the processes of a deployment over HTTP how they are.
+ *
+ * @module
+ */
+
+import { reasonOf } from "../../src/values/reason.ts";
+import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";
+import type { Problem } from "../../streams/service/inspection.ts";
+import type { PartitionStatus, ServiceStatus } from "../../streams/service/status.ts";
+import { keyHeaders } from "../flags/server_flags.ts";
+
+/** Short, because somebody waits for the answer. */
+const TIMEOUT_MS = 10_000;
+
+/** What a process says about itself, or why it cannot be asked. */
+export interface Process {
+  readonly line?: string;
+  readonly problem?: Problem | undefined;
+  readonly lags?: readonly Pick<PartitionStatus, "partition" | "lag">[];
+}
+
+/** The status of a process over HTTP, which alone knows the progress of a restore. */
+export async function processAt(url: string): Promise<Process> {
+  try {
+    const response = await fetch(new URL("/v1/status", url), {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: keyHeaders(),
+    });
+    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    const unready = await unreadiness(url);
+    const { partitions, version, sources }: ServiceStatus = await response.json();
+    const held = partitions.map(({ partition, restoring, restore }) => {
+      if (!restoring) return String(partition);
+      const left = restore?.secondsLeft ?? null;
+      const share = restore === null
+        ? "waits"
+        : `${Math.round(restore.share * 100)} % of its ${restore.source}`;
+      return `${partition} (${share}${left === null ? "" : `, ${Math.round(left)} s left`})`;
+    });
+    const unlearnt = partitions.reduce((sum, { othersLag }) => sum + othersLag, 0);
+    const signals = unlearnt === 0 ? "" : `, ${unlearnt} records of other partitions' signals not learnt yet`;
+    const lag = partitions.reduce((sum, one) => sum + one.lag, 0);
+    const behindBy = partitions.length === 0 ? "" : `, lag ${lag}`;
+    return {
+      line: `${url}: version ${version}, partitions ${held.join(", ") || "-"}${behindBy}${signals}${
+        sourcesText(sources)
+      }`,
+      lags: partitions.map(({ partition, lag }) => ({ partition, lag })),
+      problem: unready ?? undefined,
+    };
+  } catch (error) {
+    const reason = reasonOf(error);
+    const remedy =
+      `start it with --http, make it reachable from here, and set ${KEY_VARIABLE} if it needs a key`;
+    return { problem: { what: `the process at ${url} cannot be asked: ${reason}`, remedy } };
+  }
+}
+
+/** How a process is with the topics that it takes in. Releases before 0.3 do not say. */
+function sourcesText(sources: ServiceStatus["sources"] | undefined): string {
+  if (!sources) return "";
+  if (sources.fault !== null) return `; ${sources.fault}`;
+  const lags = Map.groupBy(sources.lags, ({ source }) => source);
+  const behind = [...lags].map(([source, own]) => {
+    const [lag, ms] = [
+      own.reduce((sum, { lag }) => sum + lag, 0),
+      Math.max(...own.map(({ lagMs }) => lagMs)),
+    ];
+    return `${source} ${lag} records, ${Math.round(ms / 1000)} s behind`;
+  });
+  return `; sources: ${behind.join(", ") || "are being opened"}`;
+}
+
+/** Why a process is not ready to answer, if it is not. */
+async function unreadiness(url: string): Promise<Problem | null> {
+  const response = await fetch(new URL("/ready", url), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const { ready, reasons }: { readonly ready: boolean; readonly reasons: readonly string[] } = await response
+    .json();
+  if (ready) return null;
+  return {
+    what: `the process at ${url} is not ready: ${reasons.join("; ")}`,
+    remedy:
+      "wait while it starts or restores; otherwise mend what it names (docs/reference/http.md, Live and ready)",
+  };
+}
