@@ -26,7 +26,8 @@ import { counterNotes, replayJson, reportData } from "../streams/replay/replay_r
 import { formatCount, formatFixed, formatPercent } from "../streams/report/format.ts";
 import { Progress, type ProgressStatus } from "../streams/report/progress.ts";
 import { renderReport } from "../streams/report/report.ts";
-import { renderSummary, wantsColour } from "../streams/report/table.ts";
+import { renderSummary } from "../streams/report/summary.ts";
+import { wantsColour } from "../streams/report/table.ts";
 import { countEvents } from "../streams/sources/count.ts";
 import { type Format, FORMATS, openSource } from "../streams/sources/open.ts";
 import {

@@ -9,7 +9,7 @@ import { figure, renderDocument, type Tile } from "./document.ts";
 import { DASH, formatBytes, formatCount, formatFixed, formatPercent, formatSeconds } from "./format.ts";
 import { escapeHtml, htmlTable, type TableData } from "./html.ts";
 import type { ReportData } from "./report_data.ts";
-import { METRIC_COLUMNS, segments, summaryFacts } from "./table.ts";
+import { METRIC_COLUMNS, segments, summaryFacts } from "./summary.ts";
 
 /** Characters shown of a rejected record. */
 const SHOWN_CHARACTERS = 300;

@@ -3,7 +3,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { ReplayResult } from "../../streams/replay/replay.ts";
 import { replayJson, reportData } from "../../streams/replay/replay_report.ts";
 import { reportCharts } from "../../streams/report/charts.ts";
-import { renderSummary } from "../../streams/report/table.ts";
+import { renderSummary } from "../../streams/report/summary.ts";
 import { replayOn, smallReplay } from "./harness.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
 

@@ -1,13 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import {
-  renderMetrics,
-  renderRejected,
-  renderSummary,
-  renderTable,
-  textWidth,
-  wantsColour,
-} from "../../streams/report/table.ts";
+import { renderMetrics, renderRejected, renderSummary } from "../../streams/report/summary.ts";
+import { renderTable, textWidth, wantsColour } from "../../streams/report/table.ts";
 import { EXAMPLE, HOSTILE, UNKNOWN } from "./example_report.ts";
 
 Deno.test("textWidth() counts terminal cells", () => {
