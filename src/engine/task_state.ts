@@ -85,7 +85,12 @@ export class TaskState {
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Counters since the start. */
   readonly counters: TaskCounters = createTaskCounters();
-  /** @internal Users in memory. */
+  /**
+   * @internal Users in memory, their order and their records. Evict only right after a commit: evicted users must be on
+   * the log, and be restored before their next event.
+   */
+  readonly memory: UserMemory;
+  /** @internal Users in memory, by id. */
   readonly users: ReadonlyMap<string, UserState>;
   /** @internal Users changed since the last commit. */
   readonly dirtyUsers: Set<UserState> = new Set();
@@ -101,7 +106,6 @@ export class TaskState {
   readonly userLists: UserLists | null;
 
   readonly #latenessMs: number;
-  readonly #memory: UserMemory;
   readonly #scorers: VariantScorers;
   #experiments = new Experiments([]);
   readonly #interactions: Interactions;
@@ -122,8 +126,8 @@ export class TaskState {
     this.catalogue = new Catalogue(options.schema, settled.maxUnlistedItems);
     this.numbers = new ItemNumbers(this.catalogue);
     this.sequences = new SequenceSlab(settled.sequence);
-    this.#memory = new UserMemory(this.sequences, this.catalogue);
-    this.users = this.#memory.users;
+    this.memory = new UserMemory(this.sequences, this.catalogue);
+    this.users = this.memory.users;
     this.statistics = new FeatureStatistics(options.schema);
     const pooled = pooledOptions(options.schema);
     this.pooled = pooled === null ? null : new PooledPairs((index) => this.catalogue.at(index), pooled);
@@ -336,7 +340,7 @@ export class TaskState {
       this.counters.erasedMerges++;
       return null;
     }
-    const user = this.#memory.activate(event.user);
+    const user = this.memory.activate(event.user);
     if (offset <= user.lastOffset) {
       this.counters.reapplied++;
       return null;
@@ -390,7 +394,7 @@ export class TaskState {
 
   /** @internal The list for a user without a past; see {@linkcode TaskState.preview}. */
   previewNobody(event: RequestEvent): Preview {
-    return this.#memory.viewNobody(event.user, (nobody) => this.#lists.preview(nobody, event));
+    return this.memory.viewNobody(event.user, (nobody) => this.#lists.preview(nobody, event));
   }
 
   /**
@@ -399,7 +403,7 @@ export class TaskState {
    */
   withoutModel(event: RequestEvent, user?: UserState): Unscored {
     if (user !== undefined) return this.#lists.withoutModel(user, event);
-    return this.#memory.viewNobody(event.user, (nobody) => this.#lists.withoutModel(nobody, event));
+    return this.memory.viewNobody(event.user, (nobody) => this.#lists.withoutModel(nobody, event));
   }
 
   /**
@@ -431,7 +435,7 @@ export class TaskState {
   restoreUser(id: string, record: Uint8Array): void {
     const before = this.users.get(id);
     this.dropUser(id);
-    const user = this.#memory.restore(id, record);
+    const user = this.memory.restore(id, record);
     this.join.restore(user, before);
     if (this.userLists !== null) this.userLists.restore(user, before);
     else if (user.listed !== null) user.listed = { ...user.listed, due: null }; // nobody waits any more
@@ -440,53 +444,17 @@ export class TaskState {
   /** @internal Drops a restored user who need not be in memory any more. */
   dropUser(id: string): void {
     const user = this.users.get(id);
-    if (user !== undefined) this.#memory.remove(user);
-  }
-
-  /** @internal Looks at a user's record without restoring it. @param view gets a state that is not valid afterwards */
-  viewRecord<View>(id: string, record: Uint8Array, view: (user: UserState) => View): View {
-    return this.#memory.view(id, record, view);
+    if (user !== undefined) this.memory.remove(user);
   }
 
   /** @internal The record of a user for the changelog. */
   record(user: UserState): Uint8Array {
-    return this.#memory.record(user);
-  }
-
-  /** @internal The most recently active users in memory, at most `most`, least recently active first. */
-  newestUsers(most: number): UserState[] {
-    return this.#memory.newest(most);
-  }
-
-  /** @internal Estimated bytes of the users in memory. */
-  get userBytes(): number {
-    return this.#memory.bytes;
-  }
-
-  /** @internal Users that left memory since this process began. */
-  get evicted(): number {
-    return this.#memory.evicted;
-  }
-
-  /** @internal Users that were restored since this process began. */
-  get restored(): number {
-    return this.#memory.restored;
-  }
-
-  /**
-   * Evicts the least recently active users until those in memory fit into `maxBytes`. Call it only right after a
-   * commit: evicted users must be on the log, and be restored before their next event. Users with an open impression
-   * stay.
-   *
-   * @internal
-   */
-  evict(maxBytes: number): void {
-    this.#memory.evict(maxBytes);
+    return this.memory.record(user);
   }
 
   #forget(user: UserState, out: TaskOutputs): void {
     this.retrieval.state.forget(user.id);
-    this.#memory.forget(user);
+    this.memory.forget(user);
     this.dirtyUsers.delete(user);
     this.#scorers.forgetUsers();
     this.counters.forgotten++;

@@ -143,11 +143,11 @@ export class Snapshots {
     let users = 0, items = 0, states = 0;
     const running = new Set<string>();
     for (const [, task] of service?.tasks ?? []) {
-      const { counters, catalogue, userBytes, experiments } = task.state;
+      const { counters, catalogue, memory, experiments } = task.state;
       for (const name of keysOf(totals)) totals[name] += counters[name];
       users += task.users.size;
       items = Math.max(items, catalogue.size);
-      states += userBytes;
+      states += memory.bytes;
       for (const record of experiments.values()) {
         if ("status" in record && record.status === "running") running.add(record.name);
       }

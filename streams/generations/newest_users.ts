@@ -24,7 +24,7 @@ export async function* usersOf(
     if (!isWanted(key, value)) continue;
     yield (see) => {
       try {
-        return state.viewRecord(key, value, see);
+        return state.memory.view(key, value, see);
       } catch (cause) {
         unreadable.leaveOut(record, cause, "nothing of the user is carried over");
         return undefined;

@@ -207,11 +207,11 @@ export class ServiceGauges {
     for (const partition of partitions) this.#collectPartition(partition);
     let states = 0;
     for (const [partition, { state }] of service.tasks) {
-      states += state.userBytes;
+      states += state.memory.bytes;
       for (const [name, counter] of this.#counters) {
         counter.inc({ partition: String(partition) }, state.counters[name]);
       }
-      const inspection = inspectUsers(state.newestUsers(LOOKED_AT), service.serving, {
+      const inspection = inspectUsers(state.memory.newest(LOOKED_AT), service.serving, {
         stateOf: (user) => state.recurrentState(user),
       });
       for (const panel of inspection?.panels ?? []) this.#collectPanel(String(partition), panel);

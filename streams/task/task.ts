@@ -427,7 +427,7 @@ export class Task implements AsyncDisposable {
     this.#roundEvents = 0;
     catalogue.keep();
     others.keep();
-    state.evict(this.#parts.maxStateBytes);
+    state.memory.evict(this.#parts.maxStateBytes);
     await store?.room();
   }
 

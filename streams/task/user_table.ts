@@ -94,7 +94,7 @@ export class UserTable implements UserReader {
     const meanwhile = users.get(id);
     if (meanwhile !== undefined) return view(meanwhile);
     if (record === null || this.#outbox.isForgotten(id)) return undefined;
-    return this.#state.viewRecord(id, record, view);
+    return this.#state.memory.view(id, record, view);
   }
 
   /** Loads the users among these that have a record and are not in memory. */

@@ -55,7 +55,7 @@ for (const [offset, event] of events.entries()) {
 const user = task.users.get("busy")!;
 const record = task.record(user);
 const encoding = leastMicros(() => task.record(user));
-const decoding = leastMicros(() => task.viewRecord("busy", record, () => {}));
+const decoding = leastMicros(() => task.memory.view("busy", record, () => {}));
 const line = `${user.pending.size} open lists, ${record.length} bytes: ` +
   `${encoding.toFixed(0)} µs to encode, ${decoding.toFixed(0)} µs to decode\n`;
 Deno.stdout.writeSync(new TextEncoder().encode(line));

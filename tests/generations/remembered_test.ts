@@ -64,7 +64,7 @@ async function usersOf(log: Log, of: typeof topics): Promise<Record<string, unkn
   for (let p = 0; p < partitions; p++) {
     for await (const { key, value } of readAll(log, of.state, p)) {
       if (key === null || value === null) continue;
-      users[key] = state.viewRecord(key, value, ({ row, profile }) => {
+      users[key] = state.memory.view(key, value, ({ row, profile }) => {
         const { sequences, catalogue } = state;
         const done = Array.from({ length: sequences.length(row) }, (_, at) => [
           ...[catalogue.at(sequences.item(row, at)).id, sequences.action(row, at), sequences.time(row, at)],

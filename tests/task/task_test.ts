@@ -128,7 +128,7 @@ Deno.test("Task holds the users that fit into its memory, with the same outputs"
     assert.ok(idle === 0, "only users with an open impression stay");
   }
   await task.flush();
-  assert.ok(task.state.restored > 0);
+  assert.ok(task.state.memory.restored > 0);
   assert.deepEqual(await outputsOf(log, task), want);
 });
 

@@ -201,7 +201,7 @@ Deno.test("a state of a window, also of an older version, is no anchor of a life
   goOn(false, 25, () => {});
   goOn(true, 25, isSound);
   goOn(false, 1, () => {});
-  assert.equal(new TaskState(OPTIONS, serving).viewRecord("u", record!, ({ anchor }) => anchor), null);
+  assert.equal(new TaskState(OPTIONS, serving).memory.view("u", record!, ({ anchor }) => anchor), null);
   goOn(false, 5, () => {});
   goOn(true, 25, isSound);
 });
