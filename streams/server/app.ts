@@ -215,6 +215,10 @@ function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof LogError && error.code === "too-large") {
     return new Problem("too-large", reason, { cause: error });
   }
+  if (error instanceof LogError && error.code === "unknown-topic") {
+    logger.error("request {requestId} failed because of the log: {reason}", { requestId, reason });
+    return new Problem("unavailable", reason, { cause: error, headers: { "retry-after": "5" } });
+  }
   if (error instanceof LogError && error.code === "unreachable") {
     logger.warn("request {requestId} failed because of the log: {reason}", { requestId, reason });
     const headers = { "retry-after": "5" };

@@ -355,3 +355,41 @@ test("append() follows a topic whose largest message changes", async (broker) =>
   await log.append([large]);
   await admin.disconnect();
 });
+
+test("appends go at once though one that was sent with them is for a topic that is gone", async (broker) => {
+  await using log = await openLog(broker, { retryMs: 120_000 });
+  const [gone, there] = [newPlace(), newPlace()];
+  const specs = [gone, there].map((name) => ({ name, partitions: 2, cleanup: "delete" as const }));
+  const both = (n: number) => [record(there, 0, `${n}`), record(there, 1, `${n}`)];
+  const ofBoth = [record(there, 0, "a"), record(gone, 0, "a")];
+  await log.createTopics(specs);
+  await log.append(ofBoth);
+  await log.append([record(gone, 0, "a")]);
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [gone] });
+  const begun = performance.now();
+  const ended: string[] = [];
+  const send = async (name: string, records: readonly NewRecord[]) => {
+    try {
+      await log.append(records);
+      ended.push(`${name} went`);
+    } catch (error) {
+      ended.push(`${name}: ${error instanceof LogError ? error.code : error}`);
+    }
+  };
+  await Promise.all([
+    send("gone", [record(gone, 0, "b")]),
+    ...Array.from({ length: 20 }, (_, n) => send("there", [record(there, n % 2, `${n}`)])),
+    send("both", ofBoth),
+    ...Array.from({ length: 20 }, (_, n) => send("there", both(n))),
+  ]);
+  assert.deepEqual(ended.slice(0, 40), Array.from({ length: 40 }, () => "there went"));
+  assert.deepEqual(ended.slice(40).toSorted(), ["both: unknown-topic", "gone: unknown-topic"]);
+  assert.ok(performance.now() - begun < 60_000);
+  await log.createTopics(specs);
+  await admin.disconnect();
+  await log.append(ofBoth);
+  await log.append([record(gone, 0, "a")]);
+  assert.deepEqual((await all(log, gone, 0)).length, 2);
+});

@@ -180,6 +180,11 @@ Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken 
   api.log.refusal = undefined;
   assert.equal((await api.post("/v1/events", event)).status, 200);
   await api.untilReady();
+  api.log.refusal = new LogError("unknown-topic", "Cannot find topic events");
+  const gone = await api.post("/v1/events", event);
+  assert.deepEqual([gone.status, gone.json.detail], [503, "Cannot find topic events"]);
+  api.log.refusal = undefined;
+  await api.post("/v1/events", event);
   api.log.refusal = new TypeError("one record is no record");
   await api.post("/v1/events", event);
   assert.equal((await api.get("/ready")).status, 200, "one client's record says nothing of the log");

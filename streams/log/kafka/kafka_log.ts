@@ -5,11 +5,12 @@
  */
 
 import { settle, type Settled } from "../../../src/options/option.ts";
+import { reasonOf } from "../../../src/values/reason.ts";
 import { KAFKA_OPTIONS, type KafkaLogOptions } from "./options.ts";
 import { type KafkaConfig, logLevel } from "kafkajs";
 import { ignore } from "../ignore.ts";
 import { checkOffset, checkPartition, checkTrim, coPartitions, placeOf } from "../checks.ts";
-import { isUnknownTopic, KafkaClient, logErrorOf } from "./client.ts";
+import { about, isUnknownTopic, KafkaClient, logErrorOf } from "./client.ts";
 import { decodeShare } from "./assigner.ts";
 import { saslOptions } from "./logins/login.ts";
 import { tlsOptions } from "./logins/tls.ts";
@@ -17,6 +18,7 @@ import { KafkaMember } from "./member.ts";
 import { MemberNotes } from "./member_notes.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { KafkaReader, ownMissing } from "./reader.ts";
+import type { Broker } from "./protocol/patch.ts";
 import {
   endsOf,
   offsetSince,
@@ -55,6 +57,9 @@ import {
  */
 const MAX_AHEAD_MS = 3_300_000;
 
+/** How long an append to a topic that no broker knows waits: a new one is known within a second. */
+const UNKNOWN_MS = 5000;
+
 /** Default of `requestTimeout`: half a minute without an answer, as kafkajs has it, is half a minute without lists. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -65,7 +70,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
  *   only. Values are views of what was fetched: copy what you keep for long.
  * - **Own writes are seen**: a read, a bound or a committed offset asked of this log after a commit of this log
  *   has resolved includes it, although the brokers finish transactions a moment later.
- * - **Appending** to one partition is one idempotent write; to several, or more than a batch, one transaction.
+ * - **Appending** to one partition is one idempotent write; to several, or more than a batch, one transaction. Appends
+ *   to the same topics go together; those to others do not wait for them.
  * - **Writers and appends have their own connections**: a broker answers the requests of a connection in order, and a
  *   write must not wait until another one has been replicated.
  * - **A failed writer** refuses every later commit: open another with its id, if it is still yours.
@@ -104,8 +110,8 @@ export class KafkaLog implements Log {
   readonly #writes = new Set<Promise<unknown>>();
   /** End of our own newest records, by partition. */
   readonly #ownEnds = new Map<string, number>();
-  /** For appends to one partition, and to several. */
-  readonly #appenders: { readonly plain: Appender; readonly atomic: Appender };
+  /** By the topics that they append to: what one of them waits for harms no other. */
+  readonly #appenders = new Map<string, Appender>();
   readonly #batchBytesOf = (topic: string) => fittingBytes(this.#topics.largest(topic));
   #closing: Promise<void> | undefined;
 
@@ -128,18 +134,6 @@ export class KafkaLog implements Log {
       topicConfig: { [LARGEST]: `${8 << 20}`, "retention.ms": "-1", ...topicConfig },
     });
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
-    this.#appenders = {
-      plain: new Appender(
-        () => this.#producer(this.#appends),
-        (producer, records) => producer.tryWrite(records),
-        this.#batchBytesOf,
-      ),
-      atomic: new Appender(
-        () => this.#producer(this.#appends, `append-${crypto.randomUUID()}`),
-        async (producer, records) => ({ offsets: await producer.commit(records, "", []) }),
-        this.#batchBytesOf,
-      ),
-    };
   }
 
   /** Connects. @throws Error when no broker can be reached within `retryMs`, refuses the login, or is too old */
@@ -184,11 +178,32 @@ export class KafkaLog implements Log {
 
   async #append(placed: readonly PlacedRecord[]): Promise<readonly number[]> {
     return await this.#write(async () => {
-      const appender = Producer.isOneBatch(placed, this.#batchBytesOf) ? "plain" : "atomic";
-      const offsets = await this.#appenders[appender].append(placed);
+      const offsets = await this.#appenderOf(placed).append(placed).catch((error) => {
+        if (!isUnknownTopic(error)) throw error;
+        this.#topics.forgetAll();
+        throw new LogError("unknown-topic", reasonOf(error), { cause: error });
+      });
       this.#remember(placed, offsets);
       return offsets;
     });
+  }
+
+  #appenderOf(placed: readonly PlacedRecord[]): Appender {
+    const isOne = Producer.isOneBatch(placed, this.#batchBytesOf);
+    const topics = new Set(placed.map(({ record }) => record.topic));
+    const name = [isOne ? "plain" : "atomic", ...[...topics].toSorted()].join(" ");
+    const known = this.#appenders.get(name);
+    if (known !== undefined) return known;
+    const open = (id?: string) => this.#producer(this.#appends, { id, unknownMs: UNKNOWN_MS });
+    const appender = isOne
+      ? new Appender(open, (producer, records) => producer.tryWrite(records), this.#batchBytesOf)
+      : new Appender(
+        () => open(`append-${crypto.randomUUID()}`),
+        async (producer, records) => ({ offsets: await producer.commit(records, "", []) }),
+        this.#batchBytesOf,
+      );
+    this.#appenders.set(name, appender);
+    return appender;
   }
 
   /** See {@linkcode Log.read}. */
@@ -216,9 +231,7 @@ export class KafkaLog implements Log {
     await this.#check(topic, partition);
     const until = performance.now() + this.#options.retryMs;
     for (;;) {
-      const bounds = await this.#client.retry(async () =>
-        partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
-      );
+      const bounds = await this.#askLeader({ topic, partition }, partitionBounds);
       const ownEnd = this.#ownEnds.get(`${topic}/${partition}`) ?? 0;
       if (bounds.end >= ownEnd) return bounds;
       if (performance.now() >= until) throw ownMissing(topic, partition, ownEnd);
@@ -229,9 +242,18 @@ export class KafkaLog implements Log {
   /** See {@linkcode Log.since}. */
   async since(topic: string, partition: number, time: number): Promise<number | null> {
     await this.#check(topic, partition);
-    return await this.#client.retry(async () =>
-      offsetSince(await this.#client.leader(topic, partition), { topic, partition }, time)
-    );
+    return await this.#askLeader({ topic, partition }, (leader, place) => offsetSince(leader, place, time));
+  }
+
+  /** Asks the leader of a partition; where there is none any more, the error names the topic. */
+  #askLeader<Answer>(place: Place, ask: (leader: Broker, place: Place) => Promise<Answer>): Promise<Answer> {
+    const { topic, partition } = place;
+    return this.#client.retry(async () => {
+      const leader = await this.#client.leader(topic, partition);
+      return await ask(leader, place).catch((error) => {
+        throw isUnknownTopic(error) ? about(`find topic ${topic}`, error) : error;
+      });
+    });
   }
 
   /** See {@linkcode Log.committed}. Waits for the end of a transaction that moves it. */
@@ -253,7 +275,7 @@ export class KafkaLog implements Log {
     };
     try {
       await client.connect();
-      const producer = await this.#producer(client, id);
+      const producer = await this.#producer(client, { id });
       if (places.length > 0) await this.#overtake(producer, places);
       return new KafkaWriter(id, (commit) => this.#prepare(commit, producer), close);
     } catch (error) {
@@ -387,7 +409,10 @@ export class KafkaLog implements Log {
       await client.connect();
       const [seen, unseen] = await Promise.all([
         this.#producer(client),
-        this.#producer(client, `refill-${crypto.randomUUID()}`, LONG_TRANSACTION_MS),
+        this.#producer(client, {
+          id: `refill-${crypto.randomUUID()}`,
+          transactionTimeoutMs: LONG_TRANSACTION_MS,
+        }),
       ]);
       const endsAt = async (offset: number) => {
         while (((await this.endsOf([{ topic, partition }], "readable"))[0] ?? NaN) < offset) {
@@ -432,11 +457,12 @@ export class KafkaLog implements Log {
 
   #producer(
     client: KafkaClient,
-    transactionalId?: string,
-    transactionTimeoutMs = this.#options.transactionTimeoutMs,
+    { id: transactionalId, ...own }: Pick<Partial<ProducerOptions>, "transactionTimeoutMs" | "unknownMs"> & {
+      readonly id?: string | undefined;
+    } = {},
   ): Promise<Producer> {
-    const { compression } = this.#options;
-    const options: ProducerOptions = { transactionTimeoutMs, compression, batchBytesOf: this.#batchBytesOf };
+    const { compression, transactionTimeoutMs } = this.#options;
+    const options = { transactionTimeoutMs, compression, batchBytesOf: this.#batchBytesOf, ...own };
     return Producer.open(client, transactionalId === undefined ? options : { ...options, transactionalId });
   }
 

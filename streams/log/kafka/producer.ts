@@ -11,7 +11,7 @@
 
 import { ignore } from "../ignore.ts";
 import { type GroupOffset, LogError } from "../log.ts";
-import { isPassingForPartitions, type KafkaClient, kafkaType } from "./client.ts";
+import { isPassing, isPassingForPartitions, type KafkaClient, kafkaType } from "./client.ts";
 import type { CompressionChoice } from "./protocol/codecs.ts";
 import { protocolError } from "./protocol/patch.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
@@ -31,6 +31,8 @@ export interface ProducerOptions {
   readonly compression: CompressionChoice;
   /** Size of a batch of a topic, about; one record at least. */
   readonly batchBytesOf: BatchBytesOf;
+  /** How long brokers may not know a topic: they learn of a new one in turn. @default {as long as anything is retried} */
+  readonly unknownMs?: number;
 }
 
 const MAX_SEQUENCE = 2 ** 31;
@@ -141,7 +143,7 @@ export class Producer {
     try {
       const parts = split(records, this.#options.batchBytesOf);
       const write = async () => {
-        await transactions.begin(parts);
+        await transactions.begin(parts, this.#passes());
         return await this.#write(parts, records.length);
       };
       // Both must end before an abort: a late arrival would begin another transaction.
@@ -166,7 +168,7 @@ export class Producer {
   /** Writes records that no reader of committed records will see, and leaves the transaction open. */
   async writeUnseen(records: readonly PlacedRecord[]): Promise<number[]> {
     const parts = split(records, this.#options.batchBytesOf);
-    await this.#transactions?.begin(parts);
+    await this.#transactions?.begin(parts, this.#passes());
     return await this.#write(parts, records.length);
   }
 
@@ -215,9 +217,16 @@ export class Producer {
     return { topic, partition, batch };
   }
 
+  /** Whether a failure may pass, from now on. */
+  #passes(): (error: unknown) => boolean {
+    const until = performance.now() + (this.#options.unknownMs ?? Infinity);
+    return (error) => isPassing(error) || isPassingForPartitions(error) && performance.now() < until;
+  }
+
   /** Sends each batch to its leader until it is written; brokers drop repeats. @param bases receives their first offsets */
   async #send(batches: readonly Produce[], bases: Map<string, number>): Promise<void> {
     let left = batches;
+    const passes = this.#passes();
     await this.#client.retry(async () => {
       const leaders = await Promise.all(
         left.map(({ topic, partition }) => this.#client.leaderId(topic, partition)),
@@ -239,9 +248,9 @@ export class Producer {
         }
       }
       left = left.filter(({ topic, partition }) => !bases.has(`${topic}/${partition}`));
-      const lasting = failures.find((error) => !isPassingForPartitions(error));
+      const lasting = failures.find((error) => !passes(error));
       if (failures.length > 0) throw lasting ?? failures[0];
-    }, isPassingForPartitions);
+    }, passes);
   }
 }
 

@@ -23,14 +23,17 @@ import {
 /** Level of `transaction.version` from which transactions are implicit. */
 const IMPLICIT_LEVEL = 2;
 
+/** Whether a failure may pass. */
+type Passes = (error: unknown) => boolean;
+
 /** The transactions of one transactional id, one after another. */
 export interface Transactions {
   /** The owner of the current or next transaction. */
   readonly owner: TransactionOwner;
   /** Whether sequence numbers begin at 0 with each transaction. */
   readonly countsAnew: boolean;
-  /** Announces the partitions to write to, where that is needed. */
-  begin(partitions: readonly TopicPartition[]): Promise<void>;
+  /** Announces the partitions to write to, where that is needed. @param passes after which failures to go on */
+  begin(partitions: readonly TopicPartition[], passes?: Passes): Promise<void>;
   /** Writes batches to the broker that leads their partitions. */
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
   storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
@@ -102,7 +105,7 @@ class ExplicitTransactions implements Transactions {
     this.owner = owner;
   }
 
-  async begin(partitions: readonly TopicPartition[]): Promise<void> {
+  async begin(partitions: readonly TopicPartition[], passes: Passes = isPassingForPartitions): Promise<void> {
     if (partitions.length === 0) return;
     const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, added]) => ({
       topic,
@@ -111,7 +114,7 @@ class ExplicitTransactions implements Transactions {
     await this.#client.retry(async () => {
       const coordinator = await this.#coordinator();
       await coordinator.addPartitionsToTxn({ ...this.owner, topics });
-    }, isPassingForPartitions);
+    }, passes);
   }
 
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]> {
