@@ -6,9 +6,9 @@
  * on the log are made again but not published twice. Partitions have no order among each other, so the order in which
  * samples were taken is written beside each version: a version made again is the same.
  *
- * How samples become batches is in `learning/batch_reader.ts`, which versions the log gets and when in
- * `learning/version_pace.ts`, what is written in `learning/learner_records.ts`, and what becomes of weights that
- * cannot be trusted in `src/learner/guard_rails.ts`.
+ * `batch_reader.ts` makes batches of samples, `version_pace.ts` decides which versions the log gets and when,
+ * `checkpoint_pace.ts` when a checkpoint is written, `learner_records.ts` writes them, and `src/learner/guard_rails.ts`
+ * decides what becomes of weights that cannot be trusted.
  *
  * @module
  */
@@ -26,6 +26,7 @@ import { settle } from "../../src/options/option.ts";
 import type { ParameterVersion } from "../../src/serving/version.ts";
 import { type Batch, BatchReader } from "./batch_reader.ts";
 import { decodeHead, encodeHead } from "./checkpoint_head.ts";
+import { CheckpointPace } from "./checkpoint_pace.ts";
 import { LearnerRecords } from "./learner_records.ts";
 import { LEARNING_OPTIONS, type LearningOptions } from "./options.ts";
 import { VersionPace } from "./version_pace.ts";
@@ -33,9 +34,6 @@ import type { UngroupedLog } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
-
-/** In lockstep a larger checkpoint is due when the samples since the last one weigh as much. */
-const LIGHT_BYTES = 4 << 20;
 
 /** Time between two looks whether the newest snapshot is still on the log. */
 const LOOK_MS = 10_000;
@@ -90,38 +88,30 @@ export class Learning implements AsyncDisposable {
   readonly #reader: BatchReader;
   readonly #rails: GuardRails;
   readonly #versions: VersionPace;
+  readonly #checkpoints: CheckpointPace;
   readonly #records: LearnerRecords;
   readonly #options: {
     readonly checkpointBatches: number;
-    readonly checkpointIntervalMs: number;
     readonly trimSamples: boolean;
     readonly giveWay: () => Promise<unknown>;
   };
   readonly #now: () => number;
-  /** When a checkpoint was written, or this was opened, by the clock. */
-  #checkpointAt: number;
   /** When the log was last asked for the newest snapshot. */
   #lookedAt = -Infinity;
-  /** Bytes of the newest checkpoint, and what was read and written to have an order since. */
-  #checkpointBytes = 0;
-  #sinceCheckpoint = 0;
   /** The encoded learner when nothing was learnt since it was kept, and it was not written. */
   #kept: Uint8Array | undefined;
   /** Whether it lists changes that a version has by now. */
   #isKeptOld = false;
-  /** Whether the newest checkpoint names a user who was erased since. */
-  #isErasing = false;
 
   private constructor(opened: Opened, learner: Learner, options: LearningOptions, now: () => number) {
     const { log, topics, records, partitions } = opened;
     this.learner = learner;
     this.#records = records;
     this.#now = now;
-    this.#checkpointAt = now();
     const settled = settle(LEARNING_OPTIONS, options);
     const { checkpointBatches, checkpointIntervalMs, batchRows, keepRows, guard, proof } = settled;
     const { trimSamples = false, giveWay = turn } = options;
-    this.#options = { checkpointBatches, checkpointIntervalMs, trimSamples, giveWay };
+    this.#options = { checkpointBatches, trimSamples, giveWay };
     this.#reader = new BatchReader(log, topics.samples, (batch) => this.#learn(batch), {
       partitions,
       batchRows,
@@ -136,6 +126,7 @@ export class Learning implements AsyncDisposable {
       recoveryBatches: options.recoveryBatches ?? 5,
     });
     this.#versions = new VersionPace(settled, now);
+    this.#checkpoints = new CheckpointPace(checkpointIntervalMs, now);
   }
 
   /**
@@ -250,7 +241,7 @@ export class Learning implements AsyncDisposable {
       await this.#commit(this.#takeVersions());
       return true;
     }
-    const untilClean = this.#isErasing ? this.#untilCheckpoint : Infinity;
+    const { untilClean } = this.#checkpoints;
     if (untilClean <= 0) {
       await this.#writeClean();
       return true;
@@ -387,14 +378,14 @@ export class Learning implements AsyncDisposable {
     this.#rails.erase(users);
     this.validation.erase(users);
     this.#versions.mustReplace = true;
-    this.#isErasing = true;
+    this.#checkpoints.isErasing = true;
   }
 
   #learnSamples(taken: Batch["taken"]): void {
     this.#kept = undefined;
     for (const { sample, bytes } of taken) {
       this.validation.update(sample, bytes);
-      this.#sinceCheckpoint += bytes.length;
+      this.#checkpoints.note(bytes.length);
     }
     const samples = taken.map(({ sample }) => sample);
     const result = this.learner.learn(samples);
@@ -416,7 +407,8 @@ export class Learning implements AsyncDisposable {
   async #save(hasLearnt: boolean): Promise<void> {
     const { checkpointBatches } = this.#options;
     const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
-    const writes = keeps && this.#isCheckpointDue;
+    const pace = this.#checkpoints;
+    const writes = keeps && (this.#versions.isPaced ? pace.untilDue <= 0 : pace.isWorthwhile);
     const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
     // The point of a rollback must not depend on the clock; what is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
@@ -425,19 +417,7 @@ export class Learning implements AsyncDisposable {
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
     // Under constant load no step finds the time.
-    if (this.#isErasing && this.#versions.isPaced && this.#untilCheckpoint <= 0) await this.#writeClean();
-  }
-
-  /** Whether a checkpoint may be written: in lockstep, when to learn again what came since would cost as much. */
-  get #isCheckpointDue(): boolean {
-    if (this.#versions.isPaced) return this.#untilCheckpoint <= 0;
-    return this.#isErasing || this.#checkpointBytes < LIGHT_BYTES ||
-      this.#sinceCheckpoint >= this.#checkpointBytes;
-  }
-
-  /** Time until a checkpoint may be written again, milliseconds. */
-  get #untilCheckpoint(): number {
-    return this.#checkpointAt + this.#options.checkpointIntervalMs - this.#now();
+    if (this.#versions.isPaced && this.#checkpoints.untilClean <= 0) await this.#writeClean();
   }
 
   /** Replaces a checkpoint that names an erased user. The point of a rollback stays. */
@@ -473,11 +453,8 @@ export class Learning implements AsyncDisposable {
   async #write(learner: Uint8Array, versions: readonly ParameterVersion[]): Promise<void> {
     const checkpoint = this.#encode(learner);
     await this.#commit(versions, checkpoint);
-    this.#checkpointAt = this.#now();
-    this.#checkpointBytes = checkpoint.length;
-    this.#sinceCheckpoint = 0;
+    this.#checkpoints.written(checkpoint.length);
     this.#kept = undefined;
-    this.#isErasing = false;
     // Only now, so that the order has no hole in the topic's history, for audits.
     this.#reader.forgetOrder();
     if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);
@@ -494,7 +471,7 @@ export class Learning implements AsyncDisposable {
       supersedes: publishes && this.#versions.isSuperseding,
       checkpoint,
     });
-    this.#sinceCheckpoint += orderBytes;
+    this.#checkpoints.note(orderBytes);
     if (publishes) this.#versions.arrived(forms);
   }
 
@@ -514,7 +491,7 @@ export class Learning implements AsyncDisposable {
   }
 
   #decode(bytes: Uint8Array): void {
-    this.#checkpointBytes = bytes.length;
+    this.#checkpoints.found(bytes.length);
     const from = new ByteReader(bytes);
     const head = decodeHead(from);
     this.#reader.seek(head.positions);
