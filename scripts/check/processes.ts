@@ -6,7 +6,7 @@
 
 import { reasonOf } from "../../src/values/reason.ts";
 import { KEY_VARIABLE } from "../../streams/http/contract/settings.ts";
-import type { Problem } from "../../streams/service/inspection.ts";
+import type { Problem } from "../../streams/service/problem.ts";
 import type { PartitionStatus, ServiceStatus } from "../../streams/service/status.ts";
 import { keyHeaders } from "../flags/server_flags.ts";
 

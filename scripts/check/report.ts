@@ -5,7 +5,8 @@
  */
 
 import type { SourceLag } from "../../streams/feeders/topic_feeder.ts";
-import type { Inspection, Problem } from "../../streams/service/inspection.ts";
+import type { Inspection } from "../../streams/service/inspection.ts";
+import type { Problem } from "../../streams/service/problem.ts";
 
 /** Everything that was found on the log. */
 export type Look = Inspection & {

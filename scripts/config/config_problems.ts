@@ -12,7 +12,7 @@ import type { Config } from "../../streams/config/config.ts";
 import { ConfigError, type ConfigFault } from "../../streams/settings/config_fault.ts";
 import type { LogRemark } from "../../streams/log/log.ts";
 import { SECRET_MESSAGE } from "../../streams/log/kafka/settings.ts";
-import type { Problem } from "../../streams/service/inspection.ts";
+import type { Problem } from "../../streams/service/problem.ts";
 import { plainText } from "../flags/plain_text.ts";
 import { type ConfigRow, configRows } from "../generate/configuration_page.ts";
 

@@ -5,30 +5,23 @@
  */
 
 import { decodeTaskCounters } from "../../src/engine/task_codec.ts";
-import { type Experiment, isExperiment } from "../../src/assignment/experiment.ts";
-import { MODEL_NAMES } from "../../src/nn/models/registry.ts";
-import { PRIOR } from "../../src/serving/prior_serving.ts";
-import { decodeVersion } from "../../src/serving/version.ts";
 import { lostFigures } from "../experiments/figures.ts";
-import { ExperimentRegistry } from "../experiments/registry.ts";
 import { hasRetention } from "../log/capabilities.ts";
 import { type GroupMember, type Log, LogError, type TopicSpec } from "../log/log.ts";
-import { readAll } from "../log/reading.ts";
-import { unreadable } from "../log/unreadable.ts";
-import { lostSamples, writerOf } from "../learning/learner_records.ts";
 import { ownPosition, ownRecord } from "../task/inputs/inputs.ts";
 import { positionOf } from "../task/inputs/position.ts";
 import { servingTopics } from "../topics/serving.ts";
-import { monitorGroup, tasksGroup, type Topics, topicSpecs, variantTopics } from "../topics/topics.ts";
-
-/** An expected topic. */
-export interface TopicView {
-  readonly name: string;
-  /** Its partitions; 0 = it is missing. */
-  readonly partitions: number;
-  /** Offsets from the first record that can be read to the end, of all partitions; holes of the log included. */
-  readonly records: number;
-}
+import { tasksGroup, type Topics } from "../topics/topics.ts";
+import {
+  experimentsOf,
+  learnerProblems,
+  type LearnerView,
+  learntModels,
+  lookAtLearners,
+  monitorProblems,
+} from "./learners_view.ts";
+import type { Problem } from "./problem.ts";
+import { lookAtTopics, type TopicView } from "./topics_view.ts";
 
 /** A partition of `events`, seen from outside. */
 export interface PartitionView {
@@ -49,30 +42,6 @@ export interface PartitionView {
   readonly eventTime: number | null;
   /** The member of the group that has it; `null` = no member, `undefined` = unknown to the log. */
   readonly member: GroupMember | null | undefined;
-}
-
-/** The learner of a model, seen from outside. */
-export interface LearnerView {
-  /** Name of the model. */
-  readonly model: string;
-  /** Whether it is the deployment's own, and not that of variants of experiments. */
-  readonly isOwn: boolean;
-  /** Newest version on the log. */
-  readonly version: number;
-  /** Samples that are in no checkpoint yet, holes of the log included. */
-  readonly lag: number;
-  /** Offsets of samples that were dropped before they were learnt, by its last checkpoint. */
-  readonly lost: number;
-  /** Who learns, and who stands by; `undefined` = the log cannot tell. */
-  readonly members: readonly GroupMember[] | undefined;
-}
-
-/** Something that is wrong. */
-export interface Problem {
-  /** What is wrong. */
-  readonly what: string;
-  /** What to do about it. */
-  readonly remedy: string;
 }
 
 /** A deployment, seen from outside. */
@@ -145,117 +114,6 @@ export async function inspect(log: Log, options: InspectionOptions = {}): Promis
   problems.push(...learnerProblems(learners, learntModels(experiments)));
   problems.push(...await monitorProblems(log, names, experiments));
   return { topics, partitions, learners, problems };
-}
-
-/** The learners of the deployment's own model and of variants, by the versions that they have published. */
-async function lookAtLearners(
-  log: Log,
-  names: Topics,
-  existing: ReadonlyMap<string, TopicSpec>,
-): Promise<readonly LearnerView[]> {
-  const learners: LearnerView[] = [];
-  const ofVariants = MODEL_NAMES.map((model) => variantTopics(names, model).parameters);
-  for (const topic of [names.parameters, ...ofVariants]) {
-    if (!existing.has(topic)) continue;
-    for (const [model, version] of await newestVersions(log, topic)) {
-      const isOwn = topic === names.parameters;
-      learners.push({ ...await lookAtLearner(log, names, existing, model, version), isOwn });
-    }
-  }
-  return learners;
-}
-
-/** Problems of models that nobody learns. @param wanted models that experiments use */
-function learnerProblems(learners: readonly LearnerView[], wanted: ReadonlySet<string>): readonly Problem[] {
-  const remedyBy = (flag: string, model: string) =>
-    `run a process with the role \`learner\` and ${flag} ${model}`;
-  const idle = learners.filter(({ model, members, isOwn }) =>
-    members?.length === 0 && (isOwn || wanted.has(model))
-  );
-  const missing = [...wanted].filter((model) => !learners.some((learner) => learner.model === model));
-  return [
-    ...idle.map(({ model, isOwn }) => ({
-      what: `no learner runs for ${model}`,
-      remedy: remedyBy(isOwn ? "--model" : "--variant-models", model),
-    })),
-    ...missing.map((model) => ({
-      what: `no learner has run for ${model}, which an experiment uses`,
-      remedy: remedyBy("--variant-models", model),
-    })),
-  ];
-}
-
-async function monitorProblems(
-  log: Log,
-  names: Topics,
-  experiments: readonly Experiment[],
-): Promise<readonly Problem[]> {
-  if (!experiments.some(({ status }) => status === "running")) return [];
-  if ((await log.members?.(monitorGroup(names)))?.length !== 0) return [];
-  return [{
-    what: "no monitor watches the guard rails of experiments",
-    remedy: "run a process with the role `monitor`",
-  }];
-}
-
-async function experimentsOf(log: Log, names: Topics): Promise<readonly Experiment[]> {
-  const records = await new ExperimentRegistry(log, names, { models: [], now: () => 0 }).records();
-  return [...records.values()].filter(isExperiment);
-}
-
-/** The models whose newest versions experiments give to users; a pinned version needs no learner. */
-function learntModels(experiments: readonly Experiment[]): Set<string> {
-  const variants = experiments.flatMap(({ status, variants, winner }) => {
-    if (status === "stopped") return [];
-    return status === "running" ? variants : variants.filter(({ name }) => name === winner);
-  });
-  const models = variants.filter(({ version }) => typeof version !== "number").map(({ model }) => model);
-  return new Set(models.filter((model) => model !== undefined).filter((model) => model !== PRIOR.model));
-}
-
-async function lookAtTopics(
-  log: Log,
-  names: Topics,
-  existing: ReadonlyMap<string, TopicSpec>,
-  problems: Problem[],
-): Promise<readonly TopicView[]> {
-  const events = existing.get(names.events)?.partitions;
-  const views: TopicView[] = [];
-  for (const { name, cleanup, partitions: wanted } of topicSpecs(names, events ?? 1)) {
-    const spec = existing.get(name);
-    if (spec === undefined) {
-      const size = events === undefined ? "" : ` with ${wanted} partitions`;
-      problems.push({
-        what: `topic ${name} is missing`,
-        remedy:
-          `start \`deno task run\`, which creates it; or create it${size}, cleanup.policy=${cleanup}; ` +
-          "or, if it exists, grant us DESCRIBE on it",
-      });
-      views.push({ name, partitions: 0, records: 0 });
-      continue;
-    }
-    if (spec.cleanup !== cleanup) {
-      problems.push({
-        what: `topic ${name} has cleanup ${spec.cleanup}, not ${cleanup}`,
-        remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${name} ` +
-          `--add-config cleanup.policy=${cleanup}`,
-      });
-    }
-    if (spec.partitions !== wanted) {
-      problems.push({
-        what: `topic ${name} has ${spec.partitions} partitions, not ${wanted}`,
-        remedy: `${names.events} and it must have the same number: start afresh under another --prefix`,
-      });
-    }
-    const partitions = (await log.identify(name))?.partitions ?? 0;
-    let records = 0;
-    for (let p = 0; p < partitions; p++) {
-      const { start, end } = await log.bounds(name, p);
-      records += end - start;
-    }
-    views.push({ name, partitions, records });
-  }
-  return views;
 }
 
 async function lookAtPartition(
@@ -416,41 +274,4 @@ function problemsOf({ partition, committed, end, lag, member }: PartitionView, m
     problems.push({ what: `no process has partition ${partition}`, remedy });
   }
   return problems;
-}
-
-async function newestVersions(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
-  const versions = new Map<string, number>();
-  for await (const record of readAll(log, topic, 0)) {
-    const { key, value } = record;
-    if (key === null || value === null) continue;
-    try {
-      versions.set(key, decodeVersion(value).version);
-    } catch (cause) {
-      unreadable.leaveOut(record, cause, "nobody serves it");
-    }
-  }
-  return versions;
-}
-
-async function lookAtLearner(
-  log: Log,
-  topics: Topics,
-  existing: ReadonlyMap<string, TopicSpec>,
-  model: string,
-  version: number,
-): Promise<Omit<LearnerView, "isOwn">> {
-  const { samples } = topics;
-  const group = writerOf(topics, model);
-  let lag = 0;
-  for (let p = 0; p < (existing.get(samples)?.partitions ?? 0); p++) {
-    const { start, end } = await log.bounds(samples, p);
-    lag += Math.max(0, end - (await log.committed(group, samples, p) ?? start));
-  }
-  return {
-    model,
-    version,
-    lag,
-    lost: await lostSamples(log, topics, model),
-    members: await log.members?.(group),
-  };
 }

@@ -11,7 +11,7 @@ import { checkEnd } from "../feeders/resumed_position.ts";
 import type { Log } from "../log/log.ts";
 import { feederPosition, type TopicPosition } from "../topics/feeder_position.ts";
 import type { Topics } from "../topics/topics.ts";
-import type { Problem } from "./inspection.ts";
+import type { Problem } from "./problem.ts";
 import type { FollowedSource } from "./jobs/sources_job.ts";
 
 /** Options of {@linkcode lookAtSources}. */

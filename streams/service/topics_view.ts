@@ -1,0 +1,64 @@
+/**
+ * The topics of a deployment, seen from outside.
+ *
+ * @module
+ */
+
+import type { Log, TopicSpec } from "../log/log.ts";
+import { type Topics, topicSpecs } from "../topics/topics.ts";
+import type { Problem } from "./problem.ts";
+
+/** An expected topic. */
+export interface TopicView {
+  readonly name: string;
+  /** Its partitions; 0 = it is missing. */
+  readonly partitions: number;
+  /** Offsets from the first record that can be read to the end, of all partitions; holes of the log included. */
+  readonly records: number;
+}
+
+/** Looks at the topics that a deployment has. @param problems takes what is wrong with them */
+export async function lookAtTopics(
+  log: Log,
+  names: Topics,
+  existing: ReadonlyMap<string, TopicSpec>,
+  problems: Problem[],
+): Promise<readonly TopicView[]> {
+  const events = existing.get(names.events)?.partitions;
+  const views: TopicView[] = [];
+  for (const { name, cleanup, partitions: wanted } of topicSpecs(names, events ?? 1)) {
+    const spec = existing.get(name);
+    if (spec === undefined) {
+      const size = events === undefined ? "" : ` with ${wanted} partitions`;
+      problems.push({
+        what: `topic ${name} is missing`,
+        remedy:
+          `start \`deno task run\`, which creates it; or create it${size}, cleanup.policy=${cleanup}; ` +
+          "or, if it exists, grant us DESCRIBE on it",
+      });
+      views.push({ name, partitions: 0, records: 0 });
+      continue;
+    }
+    if (spec.cleanup !== cleanup) {
+      problems.push({
+        what: `topic ${name} has cleanup ${spec.cleanup}, not ${cleanup}`,
+        remedy: `kafka-configs.sh --alter --entity-type topics --entity-name ${name} ` +
+          `--add-config cleanup.policy=${cleanup}`,
+      });
+    }
+    if (spec.partitions !== wanted) {
+      problems.push({
+        what: `topic ${name} has ${spec.partitions} partitions, not ${wanted}`,
+        remedy: `${names.events} and it must have the same number: start afresh under another --prefix`,
+      });
+    }
+    const partitions = (await log.identify(name))?.partitions ?? 0;
+    let records = 0;
+    for (let p = 0; p < partitions; p++) {
+      const { start, end } = await log.bounds(name, p);
+      records += end - start;
+    }
+    views.push({ name, partitions, records });
+  }
+  return views;
+}
