@@ -39,7 +39,7 @@ import { hasPins, readExported } from "../streams/experiments/exported.ts";
 import { adoptionFaults, deployedModels, ExperimentRegistry } from "../streams/experiments/registry.ts";
 import { feederPosition, type TopicPosition } from "../streams/topics/feeder_position.ts";
 import { servingTopics } from "../streams/topics/serving.ts";
-import { topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
+import { grown, topicNames, type Topics, topicSpecs } from "../streams/topics/topics.ts";
 import {
   commandArguments,
   commandName,
@@ -104,7 +104,8 @@ async function main(flags: Flags): Promise<number> {
   const topic = topicOf(flags);
   if (topic !== undefined) checkTopic(flags, records);
   await using log = await openPatiently(flags, config);
-  await log.createTopics(topicSpecs(topics, await partitionsOf(log, flags)));
+  const specs = topicSpecs(topics, await partitionsOf(log, flags));
+  await log.createTopics(grown(topics, specs, await log.topics()));
   const opened = { ...flags, records, names: new NameCheck(knownNames(config)) };
   await using feed = topic === undefined
     ? await openFile(log, topics, opened)

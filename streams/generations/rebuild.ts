@@ -37,7 +37,7 @@ import { ROUND } from "../topics/delivery.ts";
 import { readChunks } from "../topics/chunks.ts";
 import { ParameterSubscriber } from "../topics/parameters.ts";
 import { SampleHandover } from "../topics/sample_handover.ts";
-import { type Topics, topicSpecs } from "../topics/topics.ts";
+import { grown, type Topics, topicSpecs } from "../topics/topics.ts";
 import { OwnWrites } from "./own_writes.ts";
 import { type Carried, forgetRemembered, rememberingLog } from "./remembered.ts";
 
@@ -159,7 +159,8 @@ export class Rebuild implements AsyncDisposable {
     const { spec, stateBytes, carries, remembers, snapshots, giveWay } = options;
     const { topics, learner } = spec;
     const whole = await tasksLog(given, topics, options.until.length);
-    await whole.createTopics(topicSpecs(topics, options.until.length));
+    const specs = topicSpecs(topics, options.until.length);
+    await whole.createTopics(grown(topics, specs, await whole.topics()));
     // Remembered events replace everything that the log has dropped, including since an end was noted.
     const until = await Promise.all(
       options.until.map(async (end, task) => Math.max(end, (await whole.bounds(topics.events, task)).start)),

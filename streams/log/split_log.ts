@@ -130,7 +130,8 @@ class Split {
   /** A topic as the log below has it. */
   whole(spec: TopicSpec): TopicSpec {
     const { isSplit, partitions, into } = this.#options;
-    return isSplit(spec.name) && spec.partitions === into ? { ...spec, partitions } : spec;
+    const whole = spec.partitions * partitions / into;
+    return isSplit(spec.name) && Number.isInteger(whole) ? { ...spec, partitions: whole } : spec;
   }
 
   async read(topic: string, part: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {

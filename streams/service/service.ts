@@ -49,6 +49,7 @@ import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
   generationTopics,
+  grown,
   monitorGroup,
   tasksGroup,
   topicNames,
@@ -261,14 +262,15 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
     const specs = topicSpecs(topics, partitions);
     sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
-    await log.createTopics([
+    const all = [
       ...specs,
       ...variantTopicSpecs(topics, checkVariants(options)),
       ...surfaceTopicSpecs(topics, partitions, {
         ...options.surfaceTopics,
         ...(options.encodeSamples && { [""]: SAMPLES_ENDING }),
       }),
-    ]);
+    ];
+    await log.createTopics(grown(topics, all, existing));
     return new Service(log, topics, partitions, options);
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { Log, TopicSpec } from "../log/log.ts";
-import { type Topics, topicSpecs } from "../topics/topics.ts";
+import { grown, type Topics, topicSpecs } from "../topics/topics.ts";
 import type { Problem } from "./problem.ts";
 
 /** An expected topic. */
@@ -26,7 +26,8 @@ export async function lookAtTopics(
 ): Promise<readonly TopicView[]> {
   const events = existing.get(names.events)?.partitions;
   const views: TopicView[] = [];
-  for (const { name, cleanup, partitions: wanted } of topicSpecs(names, events ?? 1)) {
+  const specs = grown(names, topicSpecs(names, events ?? 1), existing);
+  for (const { name, cleanup, partitions: wanted } of specs) {
     const spec = existing.get(name);
     if (spec === undefined) {
       const size = events === undefined ? "" : ` with ${wanted} partitions`;

@@ -8,7 +8,7 @@
 import { EXPERIMENT } from "../experiments/record.ts";
 import type { Log } from "../log/log.ts";
 import { splitLog } from "../log/split_log.ts";
-import type { Topics } from "../topics/topics.ts";
+import { isOutput, type Topics } from "../topics/topics.ts";
 
 /**
  * The log as the tasks of a generation see it.
@@ -23,13 +23,11 @@ export async function tasksLog(log: Log, topics: Topics, tasks?: number): Promis
   // Fewer tasks than partitions: events have grown, which the service says.
   if (partitions === undefined || into === undefined || into <= partitions && tasks === undefined) return log;
   if (into === partitions) return log;
-  const { events, recommendations, rejected, lists, state } = topics;
-  const whole = new Set([events, recommendations, rejected, lists]);
   return splitLog(log, {
     partitions,
     into,
-    isSplit: (topic) => whole.has(topic) || topic.startsWith(`${recommendations}.`),
-    shared: state,
+    isSplit: (topic) => topic === topics.events || isOutput(topics, topic),
+    shared: topics.state,
     isForAll: ({ headers }) => headers[EXPERIMENT] !== undefined,
   });
 }

@@ -64,11 +64,11 @@ export function surfaceTopicSpecs(
 /** The topics of surfaces on a log, including those of surfaces that are no longer configured. */
 export async function surfaceTopicsOn(
   log: Pick<Log, "topics">,
-  { recommendations }: Pick<Topics, "recommendations">,
+  { events, recommendations }: Pick<Topics, "events" | "recommendations">,
 ): Promise<string[]> {
   const existing = await log.topics();
-  const partitions = existing.get(recommendations)?.partitions;
+  const least = existing.get(events)?.partitions ?? Infinity;
   return [...existing]
-    .filter(([name, topic]) => name.startsWith(`${recommendations}.`) && topic.partitions === partitions)
+    .filter(([name, { partitions }]) => name.startsWith(`${recommendations}.`) && partitions >= least)
     .map(([name]) => name).sort();
 }

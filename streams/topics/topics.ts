@@ -201,6 +201,26 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   });
 }
 
+/** Whether we only write to a topic, each task to the partition of its number: it may have more than those. */
+export function isOutput(
+  { recommendations, rejected, lists }: Pick<Topics, "recommendations" | "rejected" | "lists">,
+  topic: string,
+): boolean {
+  return [recommendations, rejected, lists].includes(topic) || topic.startsWith(`${recommendations}.`);
+}
+
+/** Specifications that outputs which got more partitions fit as well. @param existing topics on the log */
+export function grown(
+  topics: Topics,
+  specs: readonly TopicSpec[],
+  existing: ReadonlyMap<string, Pick<TopicSpec, "partitions">>,
+): TopicSpec[] {
+  return specs.map((spec) => {
+    const { partitions } = existing.get(spec.name) ?? spec;
+    return isOutput(topics, spec.name) && partitions > spec.partitions ? { ...spec, partitions } : spec;
+  });
+}
+
 /** Topics whose records are dropped by us alone, once something newer has replaced them. */
 export function keptTopics(topics: Topics): readonly string[] {
   const compact = NAMES.filter((name) => TOPICS[name].cleanup === "compact");

@@ -7,6 +7,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { inspect } from "../../streams/service/inspection.ts";
 import type { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { Service } from "../../streams/service/service.ts";
+import { surfaceTopicsOn } from "../../streams/topics/surfaces.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
 import { testSources } from "./kafka_sources.ts";
@@ -142,6 +143,46 @@ if (broker !== undefined) {
     await until(async () => (await requested(log, prefix)).length === asked.length, "what it has it answers");
     await using other = await openLog(broker);
     await assert.rejects(start(other, prefix), /with 2 partitions: it has 4 now.+--rekey-from \S+\.events/);
+  });
+
+  Deno.test("Service on Kafka goes on where outputs got more partitions, and not where what it reads did", async ({ name }) => {
+    const prefix = ownPrefix(import.meta.url, name);
+    const { recommendations, rejected, lists, samples } = topicNames(prefix);
+    const surface = `${recommendations}.home`;
+    const events = shopEvents(60, 10);
+    await using log = await openLog(broker);
+    const open = (log: KafkaLog) =>
+      Service.start(log, {
+        ...{ ...OPTIONS, prefix, partitions: PARTITIONS, roles: ["task", "learner"] },
+        surfaceTopics: { home: "home" },
+      });
+    {
+      await using _service = await open(log);
+      await log.append(recordsOf(events.slice(0, 80), prefix));
+      await untilCommitted(log, prefix);
+    }
+    const grow = (topics: readonly string[]) =>
+      administer((admin) =>
+        admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: 3 })) })
+      );
+    const outputs = [recommendations, rejected, lists, surface];
+    await grow(outputs);
+    {
+      await using other = await openLog(broker);
+      await using _again = await open(other);
+      await other.append(recordsOf(events.slice(80), prefix));
+      await untilCommitted(other, prefix);
+      assert.deepEqual(await requested(other, prefix), requestsOf(events).sort());
+      const problems = (await inspect(other, { prefix })).problems.map(({ what }) => what);
+      assert.deepEqual(problems.filter((what) => outputs.some((topic) => what.includes(topic))), []);
+      assert.ok((await surfaceTopicsOn(other, topicNames(prefix))).includes(surface));
+    }
+    await grow([samples]);
+    await using last = await openLog(broker);
+    await assert.rejects(open(last), {
+      code: "topic-mismatch",
+      message: new RegExp(`${samples} with 2.+ exists with 3`),
+    });
   });
 
   Deno.test("Service on Kafka re-keys each event once over kills and more partitions", async ({ name }) => {
