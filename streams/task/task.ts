@@ -9,16 +9,13 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { reject, type Rejected } from "../../src/events/rejected.ts";
 import type { Serving } from "../../src/features/serving.ts";
 import type { TaskState } from "../../src/engine/task_state.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import { arrivalOf } from "../topics/arrival.ts";
 import type { Log, LogRecord } from "../log/log.ts";
-import { partitionOf } from "../log/partitioner.ts";
 import { recordTime } from "./commit_records.ts";
+import { EventApplier } from "./event_applier.ts";
 import type { EventRead, EventReader } from "./inputs/event_reader.ts";
-import { TaskExperiments } from "./experiments.ts";
 import {
   type RoundLimits,
   type RoundResult,
@@ -37,9 +34,6 @@ export { BEFORE_EVENT } from "./catalogue_reader.ts";
 export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
 export type { UserReader } from "./user_table.ts";
 
-/** How far an event's time may be ahead of its arrival; further ahead means a wrong unit or a broken clock. */
-const MAX_AHEAD_MS = 3_600_000;
-
 /** Events that a round reads at once. */
 const READ_EVENTS = 256;
 
@@ -56,10 +50,10 @@ export class Task implements AsyncDisposable {
   readonly #parts: TaskParts;
   readonly #events: EventReader;
   readonly #outbox: Outbox;
+  readonly #applier: EventApplier;
   #committed: number;
   /** Whether the group's offset differs from the task's own record. */
   #isAstray: boolean;
-  #hasMisplaced = false;
   /** Events passed since the last commit. */
   #roundEvents = 0;
   /** Whether more events wait: the last step did not apply all, or read as many as it asked for. */
@@ -73,8 +67,6 @@ export class Task implements AsyncDisposable {
   buildRound: number | undefined;
   /** Offset of the first event that it has read. */
   readonly openedAt: number;
-  /** Offset of the newest event since then that requests an erasure, or belongs to a user erased earlier; −1 = none. */
-  lastErasure: number = -1;
 
   private constructor(parts: TaskParts) {
     this.#parts = parts;
@@ -83,6 +75,7 @@ export class Task implements AsyncDisposable {
     this.users = parts.users;
     this.#events = parts.events;
     this.#outbox = parts.outbox;
+    this.#applier = new EventApplier(parts);
     this.#committed = parts.events.next;
     this.openedAt = parts.events.next;
     this.#isAstray = parts.inputs.isAstray;
@@ -98,6 +91,11 @@ export class Task implements AsyncDisposable {
     runtime: TaskRuntime = {},
   ): Promise<Task> {
     return new Task(await openParts(log, topics, partition, { options, serving, runtime }));
+  }
+
+  /** Offset of the newest event since it was opened that requests an erasure, or belongs to a user erased earlier; −1 = none. */
+  get lastErasure(): number {
+    return this.#applier.lastErasure;
   }
 
   /** Offset of the next event to read. */
@@ -314,55 +312,9 @@ export class Task implements AsyncDisposable {
 
   /** Applies the first event that waits. */
   #apply(event: EventRead): void {
-    const { catalogue, experiments } = this.#parts;
-    const { record } = event;
-    catalogue.applyBefore(record.offset);
-    const rejected = TaskExperiments.isChange(record) ? experiments.apply(record) : this.#applyToState(event);
-    if (rejected !== null) this.#outbox.reject(record, rejected);
+    this.#applier.apply(event);
     this.#events.pass();
     this.#roundEvents++;
-  }
-
-  #applyToState({ record, decoded }: EventRead): Pick<Rejected, "code" | "reason"> | null {
-    if (!decoded.ok) return decoded;
-    const { event } = decoded;
-    if (event.type === "forget") this.lastErasure = record.offset;
-    this.#checkPlace(event.user, record);
-    const arrival = arrivalOf(record);
-    if (arrival === null) {
-      const reason =
-        `Cannot date the event by its record's time: current value is ${record.time}, which is not in ` +
-        "milliseconds of 1990-01-01..2100-01-01; have the producer set one, or the topic " +
-        "(message.timestamp.type=LogAppendTime)";
-      return reject("time-out-of-range", reason);
-    }
-    const ahead = event.time - Math.max(arrival.time, this.state.maxTime);
-    if (ahead > MAX_AHEAD_MS) {
-      const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
-      return reject("in-the-future", reason);
-    }
-    const given = this.#parts.followed.given?.take(record.offset);
-    const { erasedMerges } = this.state.counters;
-    const rejected = this.state.apply(event, record.offset, this.#outbox.outputs, arrival, given);
-    if (this.state.counters.erasedMerges > erasedMerges) this.lastErasure = record.offset;
-    this.#outbox.seal(record.offset, event.type === "request" ? event.surface : undefined);
-    return rejected;
-  }
-
-  /** Counts an event in another partition than its user's, and logs the first. It is applied here. */
-  #checkPlace(user: string, { offset }: LogRecord): void {
-    const { partitions, place } = this.#parts;
-    const rightful = partitionOf(user, partitions);
-    if (rightful === this.partition) return;
-    this.state.counters.misplaced++;
-    if (this.#hasMisplaced) return;
-    this.#hasMisplaced = true;
-    logger.error(
-      "{place}@{offset} is an event of a user who belongs to partition {rightful} of {partitions}: its producer does not key " +
-        "events by user, or not as Kafka does, so states and lists see only part of what a user did. Key by user, or " +
-        "start afresh under another --prefix, with --rekey-from. Further ones are only counted (misplaced)",
-      { place, offset, rightful, partitions },
-    );
   }
 
   /**

@@ -1,0 +1,83 @@
+/**
+ * Applies a task's events to its state.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { reject, type Rejected } from "../../src/events/rejected.ts";
+import type { LogRecord } from "../log/log.ts";
+import { partitionOf } from "../log/partitioner.ts";
+import { arrivalOf } from "../topics/arrival.ts";
+import { TaskExperiments } from "./experiments.ts";
+import type { EventRead } from "./inputs/event_reader.ts";
+import type { TaskParts } from "./task_parts.ts";
+
+/** How far an event's time may be ahead of its arrival; further ahead means a wrong unit or a broken clock. */
+const MAX_AHEAD_MS = 3_600_000;
+
+const logger = getLogger(["meander", "task"]);
+
+/** Applies events, and rejects those that cannot be: invalid, undated or from the future. */
+export class EventApplier {
+  /** Offset of the newest event that requests an erasure, or belongs to a user erased earlier; −1 = none. */
+  lastErasure = -1;
+  readonly #parts: TaskParts;
+  #hasMisplaced = false;
+
+  constructor(parts: TaskParts) {
+    this.#parts = parts;
+  }
+
+  /** Applies a record of `events`, behind the items that come before it: an event, or a change of an experiment. */
+  apply(read: EventRead): void {
+    const { catalogue, experiments, outbox } = this.#parts;
+    const { record } = read;
+    catalogue.applyBefore(record.offset);
+    const rejected = TaskExperiments.isChange(record) ? experiments.apply(record) : this.#applyToState(read);
+    if (rejected !== null) outbox.reject(record, rejected);
+  }
+
+  #applyToState({ record, decoded }: EventRead): Pick<Rejected, "code" | "reason"> | null {
+    if (!decoded.ok) return decoded;
+    const { event } = decoded;
+    if (event.type === "forget") this.lastErasure = record.offset;
+    this.#checkPlace(event.user, record);
+    const arrival = arrivalOf(record);
+    if (arrival === null) {
+      const reason =
+        `Cannot date the event by its record's time: current value is ${record.time}, which is not in ` +
+        "milliseconds of 1990-01-01..2100-01-01; have the producer set one, or the topic " +
+        "(message.timestamp.type=LogAppendTime)";
+      return reject("time-out-of-range", reason);
+    }
+    const { state, outbox, followed } = this.#parts;
+    const ahead = event.time - Math.max(arrival.time, state.maxTime);
+    if (ahead > MAX_AHEAD_MS) {
+      const reason = `event time is ${ahead} ms after the record's, allowed are ${MAX_AHEAD_MS} ms`;
+      return reject("in-the-future", reason);
+    }
+    const given = followed.given?.take(record.offset);
+    const { erasedMerges } = state.counters;
+    const rejected = state.apply(event, record.offset, outbox.outputs, arrival, given);
+    if (state.counters.erasedMerges > erasedMerges) this.lastErasure = record.offset;
+    outbox.seal(record.offset, event.type === "request" ? event.surface : undefined);
+    return rejected;
+  }
+
+  /** Counts an event in another partition than its user's, and logs the first. It is applied here. */
+  #checkPlace(user: string, { offset }: LogRecord): void {
+    const { state, partition, partitions, place } = this.#parts;
+    const rightful = partitionOf(user, partitions);
+    if (rightful === partition) return;
+    state.counters.misplaced++;
+    if (this.#hasMisplaced) return;
+    this.#hasMisplaced = true;
+    logger.error(
+      "{place}@{offset} is an event of a user who belongs to partition {rightful} of {partitions}: its producer does not key " +
+        "events by user, or not as Kafka does, so states and lists see only part of what a user did. Key by user, or " +
+        "start afresh under another --prefix, with --rekey-from. Further ones are only counted (misplaced)",
+      { place, offset, rightful, partitions },
+    );
+  }
+}
