@@ -73,12 +73,9 @@ export { RepeatFilter } from "./streams/topics/repeats.ts";
 
 // Files and topics of others onto them.
 export { Feeder, type FeederOptions } from "./streams/feeders/feeder.ts";
-export {
-  type ForeignTopic,
-  type SourceLag,
-  TopicFeeder,
-  type TopicFeederOptions,
-} from "./streams/feeders/topic_feeder.ts";
+export type { SourceLag } from "./streams/feeders/followed_topic.ts";
+export type { ForeignTopic } from "./streams/feeders/resumed_position.ts";
+export { TopicFeeder, type TopicFeederOptions } from "./streams/feeders/topic_feeder.ts";
 export type { FollowSettings } from "./streams/mapping/follow_settings.ts";
 export { parseStart, type Start } from "./streams/mapping/start.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { renderTable } from "../../streams/report/table.ts";
-import type { LearnerStatus } from "../../streams/service/service.ts";
+import type { LearnerStatus } from "../../streams/service/status.ts";
 import { commandArguments, commandName, createCommand, runCommand } from "../flags/command_line.ts";
 import { addServerFlags, call, type ServerFlags, tell } from "../flags/server_flags.ts";
 

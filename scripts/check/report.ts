@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SourceLag } from "../../streams/feeders/topic_feeder.ts";
+import type { SourceLag } from "../../streams/feeders/followed_topic.ts";
 import type { Inspection } from "../../streams/service/inspection.ts";
 import type { Problem } from "../../streams/service/problem.ts";
 

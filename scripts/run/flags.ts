@@ -6,7 +6,7 @@
 
 import { STEP_OPTIONS } from "../../streams/task/options.ts";
 import type { ModelName } from "../../src/nn/models/registry.ts";
-import type { Role } from "../../streams/service/service.ts";
+import type { Role } from "../../streams/service/jobs/options.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
 import type { LogFlags } from "../flags/log_flags.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import type { Service, ServiceStatus } from "../../streams/service/service.ts";
+import type { Service } from "../../streams/service/service.ts";
+import type { ServiceStatus } from "../../streams/service/status.ts";
 
 const STATUS_MS = 10_000;
 

@@ -13,11 +13,7 @@ import { compareWith } from "../../streams/generations/agreement.ts";
 import { type Change, valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples } from "../../streams/generations/comparison.ts";
 import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
-import {
-  type OnlineOptions,
-  type OnlineResult,
-  rebuildOnline,
-} from "../../streams/generations/online/online.ts";
+import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online/online.ts";
 import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
 import { inTurn } from "../../streams/service/jobs/turn.ts";
@@ -34,6 +30,7 @@ import { carriedText, chooseGeneration, comparisonText, mayFollow, rebuildOption
 import type { Made, RunParts } from "./service_options.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";
+import type { OnlineResult } from "../../streams/generations/online/hand_over.ts";
 
 const PROGRESS_MS = 5000;
 /** Share of the serving thread for comparing both and restoring, while requests wait. */

@@ -21,7 +21,7 @@ import { meteredLog } from "../../streams/log/metered_log.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
-import { Service, type ServiceOptions, type ServiceStatus } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
 import { noteFormats } from "../../streams/topics/format_notes.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
@@ -39,6 +39,8 @@ import { outputsOf } from "./outputs.ts";
 import { type Made, memoryOf, type RunParts, serviceOptions } from "./service_options.ts";
 import { levelOf, readSettings, type RunSettings } from "./settings.ts";
 import { SERVER_PERMISSIONS } from "./thread_permissions.ts";
+import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
+import type { ServiceStatus } from "../../streams/service/status.ts";
 
 /** Interval between messages while the log cannot be opened. */
 const WAITING_MS = 5000;

@@ -16,7 +16,7 @@ import {
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import type { Outputs } from "../../streams/formats/output_settings.ts";
 import type { Metrics } from "../../streams/http/metrics.ts";
-import type { LearnerThreadOptions, ServiceOptions } from "../../streams/service/service.ts";
+import type { LearnerThreadOptions, ServiceOptions } from "../../streams/service/jobs/options.ts";
 import { COMMIT_INTERVAL_MS, type Flags } from "./flags.ts";
 import type { RunSettings } from "./settings.ts";
 import { workerPermissions } from "./thread_permissions.ts";

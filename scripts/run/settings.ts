@@ -14,7 +14,7 @@ import type { ApiKey } from "../../streams/http/contract/access.ts";
 import { KEY_VARIABLE, keysOf } from "../../streams/http/contract/settings.ts";
 import type { LogKind } from "../../streams/log/kind.ts";
 import type { FollowedSource } from "../../streams/service/jobs/sources_job.ts";
-import { type Role, ROLES, type ServiceOptions } from "../../streams/service/service.ts";
+import { type Role, ROLES, type ServiceOptions } from "../../streams/service/jobs/options.ts";
 import { DELIVERY, type Delivery } from "../../streams/topics/delivery.ts";
 import { followedSources } from "../flags/followed_sources.ts";
 import { chosenLog } from "../flags/log_flags.ts";

@@ -21,7 +21,7 @@ import { aliasAfter, aliasAt, withAlias } from "../users/states/aliases.ts";
 import { handedOver } from "../users/states/handover.ts";
 import { newBehaviours } from "../users/states/merge.ts";
 import { FormerItems } from "../users/states/former_items.ts";
-import type { Behaviour, SequenceSlab } from "../users/states/sequence.ts";
+import type { SequenceSlab } from "../users/states/sequence.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import type { TaskOutputs, TaskRejection } from "./task_outputs.ts";
 import type { UserLists } from "./user_lists.ts";
@@ -29,6 +29,7 @@ import { clearBehaviours, type UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 import { times } from "../values/times.ts";
+import type { Behaviour } from "../users/states/behaviour_slab.ts";
 
 const NO_CATEGORIES: readonly string[] = [];
 /** Bounds the strength, so that one absurd value does not dominate a history. */

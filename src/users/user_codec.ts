@@ -28,7 +28,7 @@ import type { Pending } from "./pending/pending.ts";
 import { hasPhase, readPending, writePending } from "./pending/pending_codec.ts";
 import type { Alias } from "./states/aliases.ts";
 import { FormerItems } from "./states/former_items.ts";
-import { type Behaviour, BehaviourColumns, type SequenceSlab } from "./states/sequence.ts";
+import { BehaviourColumns, type SequenceSlab } from "./states/sequence.ts";
 import { StoredState } from "./states/stored_state.ts";
 import {
   createUser,
@@ -39,6 +39,7 @@ import {
 } from "./user_state.ts";
 import { readStatistics, writeStatistics } from "./user_statistics_codec.ts";
 import { times } from "../values/times.ts";
+import type { Behaviour } from "./states/behaviour_slab.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 11;

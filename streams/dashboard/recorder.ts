@@ -13,10 +13,11 @@ import type { TaskCounters } from "../../src/engine/task_counters.ts";
 import type { LearnerFigures, Quality } from "../learning/learner_figures.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { MetricsListener } from "../http/metrics.ts";
-import type { Service, ServiceStatus } from "../service/service.ts";
+import type { Service } from "../service/service.ts";
 import type { Topics } from "../topics/topics.ts";
 import { LatencyWindow } from "../experiments/latency.ts";
 import { type Point, Series, type TimedPoint } from "./series.ts";
+import type { ServiceStatus } from "../service/status.ts";
 
 /** The figures of a point. */
 export const COLUMNS = [

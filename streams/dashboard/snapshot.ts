@@ -9,9 +9,10 @@ import type { CatalogueItem } from "../../src/items/catalogue.ts";
 import { keysOf } from "../../src/values/record.ts";
 import type { Quality } from "../learning/learner_figures.ts";
 import { tryWithin } from "../http/deadline.ts";
-import type { PartitionStatus, Service, ServiceStatus } from "../service/service.ts";
+import type { Service } from "../service/service.ts";
 import { type Column, COLUMNS, type Mark, type News, type Recorder, type RejectedView } from "./recorder.ts";
 import type { SeriesView } from "./series.ts";
+import type { PartitionStatus, ServiceStatus } from "../service/status.ts";
 
 /** A currently popular item. */
 export interface TopItem {

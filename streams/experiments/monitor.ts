@@ -55,8 +55,6 @@ import { MergedReader, type Place } from "./merged_reader.ts";
 import { asOf, isRepeat, ofNewerVersion, readRecommendation, readSample } from "./monitor_inputs.ts";
 import type { ExperimentRegistry } from "./registry.ts";
 
-export type { ExperimentStatus, LatencyView } from "./followed.ts";
-
 const logger = getLogger(["meander", "experiments"]);
 
 /** Options of {@linkcode ExperimentMonitor.open}. */

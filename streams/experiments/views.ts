@@ -16,8 +16,9 @@ import { compareVariant } from "../../src/experiments/verdict.ts";
 import { keysOf, recordOf } from "../../src/values/record.ts";
 import type { Log } from "../log/log.ts";
 import type { Topics } from "../topics/topics.ts";
-import { ExperimentMonitor, type ExperimentStatus, type LatencyView } from "./monitor.ts";
+import { ExperimentMonitor } from "./monitor.ts";
 import { ExperimentRegistry } from "./registry.ts";
+import type { ExperimentStatus, LatencyView } from "./followed.ts";
 
 /** Fewest users for which a detectable loss is reported. */
 const TELLING_USERS = 5000;

@@ -14,9 +14,6 @@ import { adapterOf, FollowedTopic, type SourceLag } from "./followed_topic.ts";
 import type { ForeignTopic } from "./resumed_position.ts";
 import { turnOf } from "./merge.ts";
 
-export { adapterOf, type SourceLag } from "./followed_topic.ts";
-export type { ForeignTopic } from "./resumed_position.ts";
-
 /** Bytes of records to hold, of all topics together. */
 const HELD_BYTES = 32 << 20;
 

@@ -12,8 +12,9 @@ import { TASK_COUNTERS, type TaskCounter } from "../../src/engine/task_counters.
 import type { Panel } from "../../src/nn/models/core/panel.ts";
 import { keysOf } from "../../src/values/record.ts";
 import type { LearnerFigures } from "../learning/learner_figures.ts";
-import type { PartitionStatus, Service } from "../service/service.ts";
+import type { Service } from "../service/service.ts";
 import { tryWithin } from "./deadline.ts";
+import type { PartitionStatus } from "../service/status.ts";
 
 /** Longest wait for the ends of the log. */
 const STATUS_MS = 1000;

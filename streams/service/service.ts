@@ -58,16 +58,6 @@ import {
   variantTopicSpecs,
 } from "../topics/topics.ts";
 
-export {
-  type LearnerThreadOptions,
-  type Role,
-  ROLES,
-  type ServiceOptions,
-  type VariantModel,
-} from "./jobs/options.ts";
-export type { MonitorStatus } from "./jobs/monitor_job.ts";
-export type { LearnerStatus, PartitionStatus, ServiceStatus, SourcesStatus } from "./status.ts";
-
 /** A model that scores in this process. */
 export interface ScoringModel {
   /** The model with its newest version. */

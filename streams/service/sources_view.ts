@@ -5,7 +5,7 @@
  */
 
 import { reasonOf } from "../../src/values/reason.ts";
-import { adapterOf, type SourceLag } from "../feeders/topic_feeder.ts";
+import { adapterOf, type SourceLag } from "../feeders/followed_topic.ts";
 import { feederId } from "../feeders/feeder.ts";
 import { checkEnd } from "../feeders/resumed_position.ts";
 import type { Log } from "../log/log.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SourceLag } from "../feeders/topic_feeder.ts";
+import type { SourceLag } from "../feeders/followed_topic.ts";
 import type { RestoreStatus } from "../task/restoring/restore_meter.ts";
 import type { StoreStatus } from "../task/store/state_store.ts";
 import type { MonitorStatus } from "./jobs/monitor_job.ts";

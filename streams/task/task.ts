@@ -30,10 +30,6 @@ import { openParts, type TaskParts } from "./task_parts.ts";
 import type { UserReader } from "./user_table.ts";
 import type { Topics } from "../topics/topics.ts";
 
-export { BEFORE_EVENT } from "./catalogue_reader.ts";
-export type { RoundLimits, RoundResult, StepOptions, TaskRuntime } from "./options.ts";
-export type { UserReader } from "./user_table.ts";
-
 /** Events that a round reads at once. */
 const READ_EVENTS = 256;
 

@@ -8,13 +8,14 @@
 import { isExperiment } from "../../src/assignment/experiment.ts";
 import { USER_SEGMENTS } from "../../src/experiments/totals.ts";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
-import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experiments/monitor.ts";
+import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { decodeExperiment, EXPERIMENT } from "../../streams/experiments/record.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OverlayLog } from "./overlay_log.ts";
+import type { ExperimentStatus } from "../../streams/experiments/followed.ts";
 
 /** A change as text; `null` of what is none, which tasks refuse. */
 function changeOf(value: Uint8Array): string | null {

@@ -10,7 +10,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import { DEFAULT_SCHEMA } from "../../src/features/schema.ts";
 import type { TaskOptions } from "../../src/engine/task_options.ts";
-import { ExperimentMonitor, type ExperimentStatus } from "../../streams/experiments/monitor.ts";
+import { ExperimentMonitor } from "../../streams/experiments/monitor.ts";
 import { ExperimentRegistry } from "../../streams/experiments/registry.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
@@ -18,6 +18,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
+import type { ExperimentStatus } from "../../streams/experiments/followed.ts";
 
 const topics = topicNames();
 const START = Date.UTC(2026, 0, 1);

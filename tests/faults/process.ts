@@ -7,15 +7,17 @@
 import type { ModelName } from "../../src/nn/models/registry.ts";
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import type { Log } from "../../streams/log/log.ts";
-import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import type { SqliteLogOptions } from "../../streams/log/sqlite/sqlite_store.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpSettings } from "../../streams/http/contract/settings.ts";
-import { type Role, Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { serversHere } from "./servers.ts";
 import type { Owner, World } from "./world.ts";
+import type { Role, ServiceOptions } from "../../streams/service/jobs/options.ts";
 
 /** What a process is started with. */
 export interface ProcessOptions {

@@ -17,7 +17,8 @@ import {
 import { KafkaLog } from "../../streams/log/kafka/kafka_log.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { SQLITE_OPTIONS } from "../../streams/log/sqlite/durability.ts";
-import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import type { SqliteLogOptions } from "../../streams/log/sqlite/sqlite_store.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { encodeEvent } from "../../src/events/codec.ts";
 import { monitorGroup, topicNames, topicSpecs } from "../../streams/topics/topics.ts";

@@ -6,7 +6,7 @@ import { LogError } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import type { SourceRecord } from "../../streams/sources/source.ts";
-import { BEFORE_EVENT } from "../../streams/task/task.ts";
+import { BEFORE_EVENT } from "../../streams/task/catalogue_reader.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { countEvents, sourceOf, syntheticRecords } from "../sources/synthetic.ts";

@@ -1,11 +1,7 @@
 /** Where a topic begins, what is too late, and what happens when it goes. */
 
 import assert from "node:assert/strict";
-import {
-  type ForeignTopic,
-  TopicFeeder,
-  type TopicFeederOptions,
-} from "../../streams/feeders/topic_feeder.ts";
+import { TopicFeeder, type TopicFeederOptions } from "../../streams/feeders/topic_feeder.ts";
 import { isTransient, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
@@ -13,6 +9,7 @@ import { parseStart } from "../../streams/mapping/start.ts";
 import { formatAdapter } from "../../streams/sources/adapters.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { hasCode } from "../contracts/log_suite.ts";
+import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;

@@ -5,9 +5,10 @@ import fc from "fast-check";
 import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { type ForeignTopic, TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
+import { TopicFeeder } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;

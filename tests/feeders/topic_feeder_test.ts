@@ -4,13 +4,10 @@ import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import {
-  type ForeignTopic,
-  TopicFeeder,
-  type TopicFeederOptions,
-} from "../../streams/feeders/topic_feeder.ts";
+import { TopicFeeder, type TopicFeederOptions } from "../../streams/feeders/topic_feeder.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
+import type { ForeignTopic } from "../../streams/feeders/resumed_position.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;

@@ -6,11 +6,7 @@
 
 import type { BuildSpec } from "../../streams/generations/online/build_messages.ts";
 import type { ApartBuild, LegOptions } from "../../streams/generations/online/legs.ts";
-import {
-  type OnlineOptions,
-  type OnlineResult,
-  rebuildOnline,
-} from "../../streams/generations/online/online.ts";
+import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online/online.ts";
 import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
 import { boundedLog, Rebuild } from "../../streams/generations/rebuild.ts";
 import { generationsOf } from "../../streams/topics/generations.ts";
@@ -19,9 +15,9 @@ import { inTurn } from "../../streams/service/jobs/turn.ts";
 import { ignore } from "../../streams/log/ignore.ts";
 import { type Commit, type Log, LogError, type Membership, type NewRecord } from "../../streams/log/log.ts";
 import { layered } from "../../streams/log/metered_log.ts";
-import type { WarmGeneration } from "../../streams/service/jobs/options.ts";
+import type { Role, WarmGeneration } from "../../streams/service/jobs/options.ts";
 import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
-import { type Role, Service } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { tasksLog } from "../../streams/task/shared_sources.ts";
 import type { Delivery } from "../../streams/topics/delivery.ts";
 import { servingGeneration } from "../../streams/topics/serving.ts";
@@ -30,6 +26,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Crash } from "../replay/crashing_log.ts";
 import { OPTIONS } from "../service/deployment.ts";
 import { rebuildOptions, topics } from "./built.ts";
+import type { OnlineResult } from "../../streams/generations/online/hand_over.ts";
 
 /** When a commit is seen. */
 export type When = "before" | "after";

@@ -3,7 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { configure, reset } from "@logtape/logtape";
 import { mulberry32 } from "../../src/draws/random.ts";
 import { readMemory } from "../../streams/log/sqlite/end/end_file.ts";
-import { SqliteLog, type SqliteLogOptions } from "../../streams/log/sqlite/sqlite_log.ts";
+import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
+import type { SqliteLogOptions } from "../../streams/log/sqlite/sqlite_store.ts";
 import { all, hasCode, record } from "../contracts/log_suite.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-damage-" });

@@ -12,9 +12,10 @@ import { startHttp } from "../../streams/server/http.ts";
 import type { SourcesSettings } from "../../streams/mapping/source_settings.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpSettings } from "../../streams/http/contract/settings.ts";
-import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf } from "../service/deployment.ts";
+import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 
 /** Time of the server, whatever the clock on the wall says: that of the small shop's first events and a little more. */
 export const NOW = 1_700_000_000_000;

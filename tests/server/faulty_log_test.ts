@@ -14,11 +14,12 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
 import { ask } from "./deployment.ts";
+import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 
 const topics = topicNames();
 

@@ -5,9 +5,10 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { ReadOptions, ReadResult } from "../../streams/log/log.ts";
 import { startHttp } from "../../streams/server/http.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
-import { type Role, Service } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, shopEvents, until, untilCommitted } from "../service/deployment.ts";
+import type { Role } from "../../streams/service/jobs/options.ts";
 
 const topics = topicNames();
 const PARTITIONS = 2;

@@ -5,11 +5,12 @@ import { meteredLog } from "../../streams/log/metered_log.ts";
 import { Metrics } from "../../streams/http/metrics.ts";
 import type { HttpSettings } from "../../streams/http/contract/settings.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
-import { type Role, ROLES, Service } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { OPTIONS, recordsOf, until } from "../service/deployment.ts";
 import { ask, startApi } from "./deployment.ts";
+import { type Role, ROLES } from "../../streams/service/jobs/options.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "meander-server-thread-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

@@ -12,7 +12,7 @@ import type { Recommendation } from "../../src/events/recommendation.ts";
 import { decodeSample } from "../../src/samples/sample_codec.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import type { ServiceOptions } from "../../streams/service/service.ts";
+import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 import { topicNames } from "../../streams/topics/topics.ts";
 import { SCHEMA, WIDTH } from "../learner/batches.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";

@@ -7,7 +7,7 @@ import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
 import { Eraser } from "../../streams/service/erasure/eraser.ts";
 import { viewErasure } from "../../streams/service/erasure/erasure_view.ts";
-import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { surfaceTopic } from "../../streams/topics/surfaces.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { ownRecord } from "../../streams/task/inputs/inputs.ts";
@@ -15,6 +15,7 @@ import { tasksLog } from "../../streams/task/shared_sources.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { OPTIONS, recordsOf, until, untilCommitted } from "./deployment.ts";
 import { badRecords, FORMS, formsIn, formsOn, GONE, shop } from "./forms.ts";
+import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 
 const topics = topicNames();
 const FAST: ServiceOptions<"base"> = {

@@ -4,7 +4,7 @@ import { MemoryLog } from "../../streams/log/memory_log.ts";
 import type { Log, LogRecord } from "../../streams/log/log.ts";
 import { readAll } from "../../streams/log/reading.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { ThreadedLearner } from "../../streams/service/jobs/threaded_learner.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import {
@@ -16,6 +16,7 @@ import {
   until,
   untilCommitted,
 } from "./deployment.ts";
+import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 
 const topics = topicNames();
 

@@ -5,7 +5,7 @@ import { mulberry32 } from "../../src/draws/random.ts";
 import type { Log } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { SqliteLog } from "../../streams/log/sqlite/sqlite_log.ts";
-import { Service, type ServiceOptions } from "../../streams/service/service.ts";
+import { Service } from "../../streams/service/service.ts";
 import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
@@ -20,6 +20,7 @@ import {
   until,
   untilCommitted,
 } from "./deployment.ts";
+import type { ServiceOptions } from "../../streams/service/jobs/options.ts";
 
 const topics = topicNames();
 const PARTITIONS = 4;

@@ -8,13 +8,14 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { Task, type TaskRuntime } from "../../streams/task/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { openRestore } from "../../streams/task/task_parts.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { inventory } from "../engine/streams.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
 import { withFolder, withoutIndex } from "./harness.ts";
+import type { TaskRuntime } from "../../streams/task/options.ts";
 
 const topics = topicNames();
 const options = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;

@@ -5,9 +5,10 @@ import { modelSizes } from "../../src/features/rows/assembler.ts";
 import { createModel } from "../../src/nn/models/registry.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
-import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
+import { BEFORE_EVENT } from "../../streams/task/catalogue_reader.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;

@@ -14,7 +14,7 @@ import type { Log, NewRecord, ReadOptions } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { partitionOf } from "../../streams/log/partitioner.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { type StepOptions, Task } from "../../streams/task/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { ownRecord } from "../../streams/task/inputs/inputs.ts";
 import { CLEARED, decodeNote, encodeNote, NOTHING_SHARED, OTHERS } from "../../streams/task/others.ts";
 import { TimeShare } from "../../streams/task/time_share.ts";
@@ -25,6 +25,7 @@ import { SCHEMA } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { FakeServing } from "../engine/fake_serving.ts";
 import { inventory } from "../engine/streams.ts";
+import type { StepOptions } from "../../streams/task/options.ts";
 
 const topics = topicNames();
 const PARTITIONS = 3;

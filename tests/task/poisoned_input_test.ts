@@ -5,10 +5,11 @@ import { encodeEvent, encodeItem } from "../../src/events/codec.ts";
 import type { Rejection } from "../../src/events/rejection.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { type Twist, TwistedLog } from "../log/twisted_log.ts";
+import { BEFORE_EVENT } from "../../streams/task/catalogue_reader.ts";
 
 const topics = topicNames();
 const TIME = 1_700_000_000_000;

@@ -6,7 +6,7 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import type { Log, NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { Task, type TaskRuntime } from "../../streams/task/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { encodeInputs, INPUTS } from "../../streams/task/inputs/position.ts";
 import { RestoreMeter } from "../../streams/task/restoring/restore_meter.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
@@ -14,6 +14,7 @@ import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
 import { photograph, withFolder, withoutIndex } from "./harness.ts";
+import type { TaskRuntime } from "../../streams/task/options.ts";
 
 const topics = topicNames();
 const OPTIONS = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;

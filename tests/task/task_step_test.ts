@@ -3,10 +3,11 @@ import { encodeEvent } from "../../src/events/codec.ts";
 import { ServingModel } from "../../src/serving/serving_model.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { type StepOptions, Task } from "../../streams/task/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
+import type { StepOptions } from "../../streams/task/options.ts";
 
 const topics = topicNames();
 const events = syntheticRecords({ views: 26, users: 6, seed: 2 }).flatMap((record) =>

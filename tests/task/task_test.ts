@@ -7,11 +7,12 @@ import { ServingModel } from "../../src/serving/serving_model.ts";
 import { type Log, LogError, type NewRecord } from "../../streams/log/log.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
 import { readAll } from "../../streams/log/reading.ts";
-import { BEFORE_EVENT, Task } from "../../streams/task/task.ts";
+import { Task } from "../../streams/task/task.ts";
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { makeModel, SCHEMA, WIDTH } from "../learner/batches.ts";
 import { Crash, CrashingLog } from "../replay/crashing_log.ts";
 import { syntheticRecords } from "../sources/synthetic.ts";
+import { BEFORE_EVENT } from "../../streams/task/catalogue_reader.ts";
 
 const topics = topicNames();
 const OPTIONS = { schema: SCHEMA, impressions: "logged", outcomeWindowMs: 300_000 } as const;

@@ -15,8 +15,6 @@ import { count, natural, type OptionsOf, settle } from "../../options/option.ts"
 import { ActionTable, type Behaviour, BehaviourSlab, grown, STRENGTH_BYTES } from "./behaviour_slab.ts";
 import { times } from "../../values/times.ts";
 
-export type { Behaviour } from "./behaviour_slab.ts";
-
 /** Sizes of the sequences. */
 export interface SequenceOptions {
   /** Behaviours kept per user, N. @default {100} */

@@ -11,11 +11,12 @@ import type { LearnerSpec } from "../../service/jobs/learner_job.ts";
 import { snapshotFolder } from "../../service/task_opener.ts";
 import type { Restore } from "../../task/restoring/restore.ts";
 import { tasksLog } from "../../task/shared_sources.ts";
-import { Task, type TaskRuntime } from "../../task/task.ts";
+import { Task } from "../../task/task.ts";
 import { openRestore } from "../../task/task_parts.ts";
 import { ParameterSubscriber } from "../../topics/parameters.ts";
 import { PinnedModels } from "../../topics/pinned_models.ts";
 import { boundedLog, type RebuildOptions, servingModel } from "../rebuild.ts";
+import type { TaskRuntime } from "../../task/options.ts";
 
 /** What stands by. */
 export interface StandbyOptions extends Pick<RebuildOptions, "task" | "stateBytes" | "snapshots"> {

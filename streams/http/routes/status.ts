@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import type { ServiceStatus } from "../../service/service.ts";
+import type { ServiceStatus } from "../../service/status.ts";
 import type { ApiContext } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { Problem } from "../contract/problem.ts";

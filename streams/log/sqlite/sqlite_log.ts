@@ -10,8 +10,6 @@ import { LocalLog } from "../local_log.ts";
 import type { Verified } from "../log.ts";
 import { type SqliteLogOptions, SqliteStore } from "./sqlite_store.ts";
 
-export type { SqliteLogOptions };
-
 /**
  * A {@linkcode Log} in a SQLite file (`node:sqlite`, write-ahead log).
  *

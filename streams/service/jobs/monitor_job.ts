@@ -17,12 +17,13 @@
 import { getLogger } from "@logtape/logtape";
 import { pause } from "../../log/pause.ts";
 import { type Experiment, isExperiment } from "../../../src/assignment/experiment.ts";
-import { ExperimentMonitor, type ExperimentStatus } from "../../experiments/monitor.ts";
+import { ExperimentMonitor } from "../../experiments/monitor.ts";
 import { ExperimentRegistry } from "../../experiments/registry.ts";
 import { harmOf } from "../../experiments/views.ts";
 import { type Log, LogError, type Writer } from "../../log/log.ts";
 import { monitorGroup, type Topics } from "../../topics/topics.ts";
 import type { Job } from "./worker.ts";
+import type { ExperimentStatus } from "../../experiments/followed.ts";
 
 /** Records of a step: a task in the same thread waits for it. */
 const STEP_RECORDS = 32;

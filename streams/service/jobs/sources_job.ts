@@ -18,10 +18,12 @@ import { reasonOf } from "../../../src/values/reason.ts";
 import { ignore } from "../../log/ignore.ts";
 import { type Log, LogError } from "../../log/log.ts";
 import { orAborted } from "../../log/pause.ts";
-import { type ForeignTopic, type SourceLag, TopicFeeder } from "../../feeders/topic_feeder.ts";
+import { TopicFeeder } from "../../feeders/topic_feeder.ts";
 import type { Topics } from "../../topics/topics.ts";
 import type { SharedThread } from "./shared_thread.ts";
 import type { Job } from "./worker.ts";
+import type { ForeignTopic } from "../../feeders/resumed_position.ts";
+import type { SourceLag } from "../../feeders/followed_topic.ts";
 
 /** A topic to take in. */
 export interface FollowedSource extends Omit<ForeignTopic, "log"> {

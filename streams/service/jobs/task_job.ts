@@ -5,11 +5,12 @@
  */
 
 import { isTransient } from "../../log/log.ts";
-import type { StepOptions, Task } from "../../task/task.ts";
+import type { Task } from "../../task/task.ts";
 import type { InputChanges } from "../../task/inputs/inputs.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { TopicWatch } from "./topic_watch.ts";
 import type { Job } from "./worker.ts";
+import type { StepOptions } from "../../task/options.ts";
 
 /** How long a step waits when there is nothing to do. */
 const IDLE_MS = 1000;

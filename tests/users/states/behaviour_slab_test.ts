@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Behaviour, SequenceSlab } from "../../../src/users/states/sequence.ts";
+import { SequenceSlab } from "../../../src/users/states/sequence.ts";
+import type { Behaviour } from "../../../src/users/states/behaviour_slab.ts";
 
 function stored(slab: SequenceSlab, row: number): Behaviour[] {
   return Array.from({ length: slab.length(row) }, (_, i) => ({

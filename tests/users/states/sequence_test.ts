@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Behaviour, BehaviourColumns, SequenceSlab } from "../../../src/users/states/sequence.ts";
+import { BehaviourColumns, SequenceSlab } from "../../../src/users/states/sequence.ts";
+import type { Behaviour } from "../../../src/users/states/behaviour_slab.ts";
 
 const sizes = fc.integer({ min: 1, max: 12 }).chain((capacity) =>
   fc.integer({ min: 1, max: capacity }).chain((window) =>
