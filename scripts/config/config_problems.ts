@@ -107,7 +107,10 @@ function remedyOfUnknown(path: readonly (string | number)[], rows: readonly Conf
   const near = nearName(own, names);
   const where = before.length === 0 ? "the top" : before.join(".");
   const known = names.length === 0 ? "" : `; ${where} has ${names.join(", ")}`;
-  return near === undefined ? `take it out${known}` : `did you mean ${[...before, near].join(".")}?`;
+  if (near !== undefined) return `did you mean ${[...before, near].join(".")}?`;
+  const [elsewhere, another] = rows.filter(({ key }) => partsOf(key).at(-1) === own);
+  if (elsewhere === undefined || another !== undefined) return `take it out${known}`;
+  return `move it: it is ${elsewhere.key}${elsewhere.key === own ? ", at the top" : ""}`;
 }
 
 /** The name right under a path that a key of the page has, if it is under it. */

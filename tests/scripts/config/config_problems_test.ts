@@ -43,6 +43,12 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
       /take it out; the top has .*features, .*models/,
     ],
     [
+      '{"retrieval": {"learnNext": 1}}',
+      /retrieval\.learnNext: there is no such field/,
+      /^move it: it is learnNext, at the top$/,
+    ],
+    ['{"trendHalfLifeMs": 1}', /there is no such field/, /^move it: it is retrieval\.trendHalfLifeMs$/],
+    [
       '{"http": {"keys": [{"name": "a",\n"sha256": "x", "scopes": ["read"]}]}}',
       /line 2: http\.keys\.0\.sha256: .*64 hex/,
       /no default/,
