@@ -29,13 +29,14 @@ import type { ExperimentMonitor } from "../experiments/monitor.ts";
 import { PinnedModels } from "../topics/pinned_models.ts";
 import type { Job } from "./jobs/worker.ts";
 import { WorkerGroup, type WorkerGroupOptions } from "./jobs/worker_group.ts";
+import { createTopics } from "./create_topics.ts";
 import { Eraser } from "./erasure/eraser.ts";
 import type { ErasureProgress } from "./erasure/erasure_view.ts";
 import { Rewriting } from "./erasure/rewriting.ts";
 import { MonitorJob } from "./jobs/monitor_job.ts";
-import { checkVariants, type Role, ROLES, type ServiceOptions } from "./jobs/options.ts";
-import { checkRekey, rekeyGroup, RekeyJob, sayRekeyed } from "./jobs/rekey_job.ts";
-import { checkFollowed, sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
+import { type Role, ROLES, type ServiceOptions } from "./jobs/options.ts";
+import { rekeyGroup, RekeyJob } from "./jobs/rekey_job.ts";
+import { sourcesGroup, SourcesJob } from "./jobs/sources_job.ts";
 import { loneUnready, stallsOf, tasksUnready } from "./readiness.ts";
 import { ServedModel } from "./served_model.ts";
 import { TaskOpener } from "./task_opener.ts";
@@ -45,18 +46,8 @@ import type { ServiceStatus, SourcesStatus } from "./status.ts";
 import type { TaskJob } from "./jobs/task_job.ts";
 import { GoneTopics, TopicWatch } from "./jobs/topic_watch.ts";
 import type { Task } from "../task/task.ts";
-import { checkCoPartitioned, INPUT_TOPICS } from "../task/inputs/position.ts";
-import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
-import {
-  generationTopics,
-  grown,
-  monitorGroup,
-  tasksGroup,
-  topicNames,
-  type Topics,
-  topicSpecs,
-  variantTopicSpecs,
-} from "../topics/topics.ts";
+import { INPUT_TOPICS } from "../task/inputs/position.ts";
+import { monitorGroup, tasksGroup, type Topics } from "../topics/topics.ts";
 
 /** A model that scores in this process. */
 export interface ScoringModel {
@@ -241,26 +232,7 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
    * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
    */
   static async start<N extends ModelName>(log: Log, options: ServiceOptions<N>): Promise<Service<N>> {
-    const topics = generationTopics(topicNames(options.prefix), options.generation ?? 1);
-    if (options.rekeyFrom !== undefined) checkRekey(topics, options.rekeyFrom);
-    checkFollowed(topics, options.sources ?? []);
-    const existing = await log.topics();
-    checkCoPartitioned(topics, existing);
-    if (options.rekeyFrom === undefined && (options.roles ?? ROLES).includes("task")) {
-      await sayRekeyed(log, topics);
-    }
-    const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
-    const specs = topicSpecs(topics, partitions);
-    sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
-    const all = [
-      ...specs,
-      ...variantTopicSpecs(topics, checkVariants(options)),
-      ...surfaceTopicSpecs(topics, partitions, {
-        ...options.surfaceTopics,
-        ...(options.encodeSamples && { [""]: SAMPLES_ENDING }),
-      }),
-    ];
-    await log.createTopics(grown(topics, all, existing));
+    const { topics, partitions } = await createTopics(log, options);
     return new Service(log, topics, partitions, options);
   }
 
@@ -457,15 +429,4 @@ export class Service<N extends ModelName = ModelName> implements AsyncDisposable
     this.#complainedAt = this.#now();
     logger.error("{complaint}", { complaint });
   }
-}
-
-/** Says which topics a deployment lacks that has others. @param all how many it is to have */
-function sayMissing(missing: readonly string[], all: number): void {
-  // The topic of generations comes before all others.
-  if (missing.length === 0 || missing.length >= all - 1) return;
-  logger.warn(
-    "creates {missing}, which this deployment lacks: new in this release; or deleted, and what was there is lost " +
-      "(docs/explanation/exactly-once.md, Positions and identity)",
-    { missing: missing.join(", ") },
-  );
 }

@@ -1,0 +1,67 @@
+/**
+ * Creates the topics that a deployment needs and the log lacks.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { ModelName } from "../../src/nn/models/registry.ts";
+import type { Log } from "../log/log.ts";
+import { checkCoPartitioned } from "../task/inputs/position.ts";
+import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
+import {
+  generationTopics,
+  grown,
+  topicNames,
+  type Topics,
+  topicSpecs,
+  variantTopicSpecs,
+} from "../topics/topics.ts";
+import { checkVariants, ROLES, type ServiceOptions } from "./jobs/options.ts";
+import { checkRekey, sayRekeyed } from "./jobs/rekey_job.ts";
+import { checkFollowed } from "./jobs/sources_job.ts";
+
+const logger = getLogger(["meander", "service"]);
+
+/**
+ * Checks that the topics of a deployment fit together and its options, then creates those that are missing.
+ *
+ * @returns the topics, and the number of partitions of `events`
+ * @throws LogError `topic-mismatch` when topics exist with other partitions than the options say, or are another's
+ */
+export async function createTopics<N extends ModelName>(
+  log: Log,
+  options: ServiceOptions<N>,
+): Promise<{ readonly topics: Topics; readonly partitions: number }> {
+  const { prefix, generation = 1, rekeyFrom, sources = [], roles = ROLES, encodeSamples } = options;
+  const topics = generationTopics(topicNames(prefix), generation);
+  if (rekeyFrom !== undefined) checkRekey(topics, rekeyFrom);
+  checkFollowed(topics, sources);
+  const existing = await log.topics();
+  checkCoPartitioned(topics, existing);
+  if (rekeyFrom === undefined && roles.includes("task")) await sayRekeyed(log, topics);
+  const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
+  const specs = topicSpecs(topics, partitions);
+  sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
+  const all = [
+    ...specs,
+    ...variantTopicSpecs(topics, checkVariants(options)),
+    ...surfaceTopicSpecs(topics, partitions, {
+      ...options.surfaceTopics,
+      ...(encodeSamples && { [""]: SAMPLES_ENDING }),
+    }),
+  ];
+  await log.createTopics(grown(topics, all, existing));
+  return { topics, partitions };
+}
+
+/** Says which topics a deployment lacks that has others. @param all how many it is to have */
+function sayMissing(missing: readonly string[], all: number): void {
+  // The topic of generations comes before all others.
+  if (missing.length === 0 || missing.length >= all - 1) return;
+  logger.warn(
+    "creates {missing}, which this deployment lacks: new in this release; or deleted, and what was there is lost " +
+      "(docs/explanation/exactly-once.md, Positions and identity)",
+    { missing: missing.join(", ") },
+  );
+}
