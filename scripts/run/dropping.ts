@@ -1,11 +1,12 @@
 /**
- * What `run` drops in the background: old records, and generations that were replaced.
+ * What `run` drops in the background: old records, generations that were replaced, and what builds left.
  *
  * @module
  */
 
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../../streams/config/config.ts";
+import { dropBuildSnapshots } from "../../streams/generations/online/build_snapshots.ts";
 import { dropKept } from "../../streams/service/erasure/drop_generation.ts";
 import { isShared } from "../../streams/log/capabilities.ts";
 import type { Log } from "../../streams/log/log.ts";
@@ -32,6 +33,18 @@ export function dropOld({ deployment }: Service, config: Config): Retention | un
   }
   const clocks = { now: Date.now, clock: () => performance.now() };
   return new Retention(deployment, { settings, outcomeWindowMs, ...clocks }).start();
+}
+
+/** Removes the snapshots that a build left which was killed or given up. */
+export function dropLeftBuild(log: Log, topics: Topics, snapshots: string | undefined): Repeated | undefined {
+  if (snapshots === undefined) return undefined;
+  const repeated = new Repeated();
+  const work = async () => {
+    const names = await dropBuildSnapshots(log, topics, snapshots);
+    if (names.length > 0) logger.info("removed what a build has left: {names}", { names: names.join(", ") });
+  };
+  repeated.start(work, HOUR_MS, "remove the snapshots of a build", logger);
+  return repeated;
 }
 
 /** Drops generations that were replaced `days` ago or earlier. */

@@ -13,6 +13,7 @@ import { compareWith } from "../../streams/generations/agreement.ts";
 import { type Change, valuesText } from "../../streams/generations/changes.ts";
 import { compareSamples } from "../../streams/generations/comparison.ts";
 import { type Blueprint, type Generation, generationsOf } from "../../streams/topics/generations.ts";
+import { builderGroup } from "../../streams/generations/online/build_snapshots.ts";
 import { type OnlineOptions, rebuildOnline } from "../../streams/generations/online/online.ts";
 import { ThreadedBuild } from "../../streams/generations/online/threaded_build.ts";
 import type { RebuildProgress } from "../../streams/generations/rebuild.ts";
@@ -143,7 +144,7 @@ export async function runOnline(plan: OnlinePlan, run: OnlineRun): Promise<boole
   for (const change of changes) logger.info("changed: {text}", { text: valuesText(change) });
   await log.createTopics([{ name: topics.generations, partitions: 1, cleanup: "compact" }]);
   const { number, isSwitched, pauseMs } = await inTurn(log, {
-    group: `${topics.generations}-builder`,
+    group: builderGroup(topics),
     topic: topics.generations,
     name: "rebuild",
     thread: succession.place.current.thread,

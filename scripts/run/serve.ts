@@ -30,7 +30,7 @@ import { placeOf } from "../flags/log_flags.ts";
 import { logAddressOf, openLog, partitionsOf, refuseNewerRelease, tasksOn } from "../flags/service_flags.ts";
 import { agreeOn } from "./agreement.ts";
 import { buildBeside } from "./build_beside.ts";
-import { dropOld, dropReplaced } from "./dropping.ts";
+import { dropLeftBuild, dropOld, dropReplaced } from "./dropping.ts";
 import type { Flags } from "./flags.ts";
 import { listen } from "./listen.ts";
 import { logStatus } from "./meter.ts";
@@ -79,6 +79,7 @@ export async function serve(flags: Flags, { stopped, onWork, onFailure }: Stoppi
   const drop = (as: Config, isNewest: boolean) => {
     services.buildIsOver(isNewest);
     dropping.use(dropOld(place.current, as));
+    dropping.use(dropLeftBuild(log, topics, settings.snapshots?.folder));
     if (isNewest) dropping.use(dropReplaced(log, topics, flags.keep));
   };
   if (plan === null) drop(made.config, true);

@@ -12,6 +12,7 @@ import { unpackError } from "../../log/threads/port_calls.ts";
 import { connectLog } from "../../log/threads/serve_log.ts";
 import { unreadable } from "../../log/unreadable.ts";
 import { LATE_MS } from "../../service/readiness.ts";
+import { buildFolder } from "./build_snapshots.ts";
 import type { BuildFigures, BuildOrder, BuildReport, BuildSpec, BuildWork } from "./build_messages.ts";
 import type { ApartBuild, LegOptions } from "./legs.ts";
 
@@ -62,7 +63,7 @@ export class ThreadedBuild implements ApartBuild {
     this.#onProgress = onProgress;
     const { snapshots } = given;
     const service = snapshots?.folder;
-    if (service !== undefined) this.#snapshots = { service, own: `${service}/build` };
+    if (service !== undefined) this.#snapshots = { service, own: buildFolder(service) };
     const spec = {
       ...given,
       ...(this.#snapshots && { snapshots: { ...snapshots, folder: this.#snapshots.own } }),
