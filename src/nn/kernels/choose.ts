@@ -12,7 +12,7 @@ import { SimdKernels } from "./simd.ts";
 export type KernelChoice = "auto" | KernelName;
 
 /**
- * Resolves a choice to an implementation of this machine.
+ * Resolves `auto` to the fastest implementation that this machine runs, and a name to itself.
  *
  * @example
  * ```ts
@@ -30,7 +30,7 @@ export function resolveKernels(choice: KernelChoice): KernelName {
 /**
  * Makes kernels for one model, with their own memory.
  *
- * @throws RangeError when an implementation is named that this machine cannot run, or there is no room for its
+ * @throws RangeError when this machine cannot run the implementation that is named, or has no room for its
  * memory.
  *
  * @example

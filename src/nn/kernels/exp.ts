@@ -12,7 +12,7 @@ const STEP = Math.LN2 / PARTS;
 const FRACTIONS = Float64Array.from({ length: PARTS }, (_, i) => 2 ** (i / PARTS));
 /** 2^(i−1024). */
 const POWERS = Float64Array.from({ length: 2048 }, (_, i) => 2 ** (i - 1024));
-/** Where the tables end; σ and tanh are 0 or ±1 in float32 long before. */
+/** Where the tables end; σ and tanh saturate in float32 long before. */
 const LIMIT = 700;
 
 /**

@@ -3,7 +3,7 @@
  *
  * All arrays are row-major. A matrix is a flat array with the offset of its first element, because a view per call
  * would cost more than a small product. Every element is one sum in double precision, in the order of the inner
- * index, rounded once: the tiling changes no bit of the result, so rows together equal rows one by one. The 4×4 tiles
+ * index, rounded once, whatever the tiling: rows computed together or one by one have the same bits. The 4×4 tiles
  * live in registers; V8 does not vectorise, and with 16 accumulators loads are no longer the bottleneck.
  *
  * @module

@@ -33,7 +33,7 @@ export interface GruSteps {
   readonly K: number;
   /** Hidden width H. */
   readonly H: number;
-  /** Whether every step is kept; else states hold two slots, used in turn, gates and products one. */
+  /** Whether every step is kept; if not, states hold two slots, used alternately, gates and products one. */
   readonly keep: boolean;
   /** How the write gate is made. */
   readonly gate: Gate;
@@ -67,7 +67,7 @@ export interface GruBackSteps extends GruSteps {
   readonly dattention: Float32Array;
   /** Working memory [T, K, 3H]. */
   readonly back: Float32Array;
-  /** Gains ∂/∂U and ∂/∂b, in the layout of the weights. */
+  /** ∂/∂U and ∂/∂b are added here, in the layout of the weights. */
   readonly gradients: Float32Array;
 }
 
@@ -103,7 +103,7 @@ function takeInput(
   for (let j = 0; j < input.length; j++) input[j] = scale * xw[xo + j]! + values[b + j]!;
 }
 
-/** One lane's step; from 3p, `gates` holds h·U and receives u, r, c; `products` what r multiplies. */
+/** One lane's step; from 3p, `gates` holds h·U and receives u, r, c; `products` receives what r multiplies. */
 function cell(
   a: number,
   input: Float64Array,

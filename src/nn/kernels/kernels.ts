@@ -1,10 +1,10 @@
 /**
- * The arithmetic of the layers behind one interface: plain TypeScript ({@linkcode PLAIN}, the readable oracle) and
- * SIMD WebAssembly ({@linkcode SimdKernels}). The formulas stand beside the plain functions.
+ * The arithmetic of the layers behind one interface: plain TypeScript ({@linkcode PLAIN}, the readable reference) and
+ * SIMD WebAssembly ({@linkcode SimdKernels}). The formulas are next to the plain functions.
  *
  * A matrix is a flat row-major array and the offset of its first element. Each element of a product is one
- * chain of sums that does not depend on the number of rows: rows together equal rows one by one, bit for bit,
- * on every implementation. Two implementations differ in rounding.
+ * chain of sums that does not depend on the number of rows, so on every implementation rows computed together or
+ * one by one have the same bits. Implementations differ from each other in rounding.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { GruBackSteps, GruSteps } from "./gru_steps.ts";
 export interface Kernels {
   /** The name of the implementation. Digests of results are comparable within one name. */
   readonly name: KernelName;
-  /** Allocates zeros where this implementation works without copying. It accepts other arrays, too. */
+  /** Allocates zeros where this implementation works without copying. Other arrays are accepted, too. */
   floats(length: number): Float32Array;
   /** Y[m,n] += X[m,k] · W[k,n]. */
   addXW: Product;
@@ -26,7 +26,7 @@ export interface Kernels {
   /** dW[k,n] += X[m,k]ᵀ · dY[m,n]. */
   addXtY: Product;
   /**
-   * Y[m,n] = X[m,k] · W[k,n] + b[n] in each row; equals a filled Y and `addXW`. With a `step` of n, b is [m,n].
+   * Y[m,n] = X[m,k] · W[k,n] + b[n] in each row, as if Y were filled with b before `addXW`. With `step` n, b is [m,n].
    */
   affine(
     y: Float32Array,
@@ -53,7 +53,7 @@ export interface Kernels {
     m: number,
     n: number,
   ): void;
-  /** Each of the m rows of Y[m,n] gains scale·x[n]. */
+  /** Adds scale·x[n] to each of the m rows of Y[m,n]. */
   addRows(y: Float32Array, x: Float32Array, scale: number, m: number, n: number): void;
   /** f[m,n] = s where s > 0, else α[n]·s. */
   prelu(f: Float32Array, s: Float32Array, alpha: Float32Array, ao: number, m: number, n: number): void;
@@ -98,7 +98,7 @@ export interface Kernels {
   ): void;
   /** Folds the steps of a GRU. */
   gruForward(steps: GruSteps): void;
-  /** Backward through kept steps. */
+  /** Backward through the steps that `gruForward` kept. */
   gruBackward(steps: GruBackSteps): void;
 }
 

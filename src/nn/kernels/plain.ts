@@ -1,5 +1,5 @@
 /**
- * The kernels in plain TypeScript: the oracle of the others, and the fallback where WebAssembly has no SIMD.
+ * The kernels in plain TypeScript: the reference for the others, and the fallback where WebAssembly has no SIMD.
  *
  * @module
  */

@@ -8,8 +8,8 @@ import type { Kernels } from "./kernels.ts";
 import { PLAIN } from "./plain.ts";
 
 /**
- * A reusable array that grows to the largest length requested: once the longest history was seen, nothing is allocated
- * any more.
+ * A reusable array that grows to the largest length requested: once the longest history has been seen, nothing more is
+ * allocated.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ export class Scratch {
   #all: Float32Array;
   #view: Float32Array;
 
-  /** Empty memory of these kernels. */
+  /** Creates an empty array in the memory of these kernels. */
   constructor(kernels: Kernels = PLAIN) {
     this.#kernels = kernels;
     this.#all = this.#view = kernels.floats(0);

@@ -6,8 +6,8 @@
  * ({@linkcode SimdKernels.floats}), so calls pass addresses and copy nothing; arrays from elsewhere are copied in and
  * out. The memory is collected when kernels and arrays are unreachable.
  *
- * The memory grows on demand. It is a shared one, so earlier views stay valid: each growth makes another buffer of the
- * same bytes.
+ * The memory grows on demand. It is a shared memory, so earlier views stay valid: each growth yields a new buffer over
+ * the same bytes.
  *
  * @module
  */
@@ -20,15 +20,15 @@ import { PLAIN } from "./plain.ts";
 
 const PAGE_BYTES = 1 << 16;
 /**
- * 16 MiB, enough for most models. The maximum is not allocated at once, because V8 counts it all as memory in use, and
- * collects garbage less often the more there is.
+ * 16 MiB, enough for most models. The maximum is not allocated at once, because V8 would count it all as memory in use,
+ * and the more is in use, the less often it collects garbage.
  */
 const FIRST_PAGES = 1 << 8;
 /** 1 GiB. */
 const MAX_PAGES = 1 << 14;
-/** Instead of an address: no array. */
+/** Stands for "no array" where an address is expected. */
 const NONE = -1;
-/** Arrays begin at multiples of this, so a vector that overlaps the end of one stays within its room. */
+/** Arrays begin at multiples of this, so a vector access past the end of one stays within its allocation. */
 const ALIGNMENT = 64;
 
 interface Exports {
@@ -61,7 +61,7 @@ function moduleOf(base64: string): WebAssembly.Module | null {
   return compiled;
 }
 
-/** Kernels on a memory of their own. */
+/** Kernels with a memory of their own. */
 export class SimdKernels implements Kernels {
   readonly name: "simd" | "relaxed-simd";
   readonly #exports: Exports;
@@ -70,9 +70,9 @@ export class SimdKernels implements Kernels {
   readonly #first: ArrayBufferLike;
   readonly #grown: ArrayBufferLike[] = [];
   #top: number;
-  /** Working memory of calls with arrays from elsewhere. */
+  /** Holds copies of arrays from outside this memory during a call. */
   #stage: Float32Array;
-  /** An input row while a GRU goes forward, Uᵀ while it goes back. */
+  /** Holds an input row in the forward pass of a GRU, Uᵀ in its backward pass. */
   #work: Float32Array;
 
   /**
@@ -100,15 +100,15 @@ export class SimdKernels implements Kernels {
     this.#work = this.floats(0);
   }
 
-  /** Allocates zeros in this memory, which are never freed one by one. @throws RangeError when it is full */
+  /** Allocates zeros in this memory; no array is freed on its own. @throws RangeError when it is full */
   floats(length: number): Float32Array {
     const at = this.#top;
     const top = at + Math.ceil((4 * length + 16) / ALIGNMENT) * ALIGNMENT;
     const limit = MAX_PAGES * PAGE_BYTES;
     if (top > limit - ALIGNMENT) {
       throw new RangeError(
-        `Cannot take ${length} floats of the kernels' memory: ${at} of its ${limit} bytes are in use; ` +
-          `plain kernels have no such bound`,
+        `Cannot allocate ${length} floats in the kernels' memory: ${at} of its ${limit} bytes are in use; ` +
+          `plain kernels have no such limit`,
       );
     }
     if (top > this.#buffer.byteLength - ALIGNMENT) this.#grow(top + ALIGNMENT);
@@ -255,7 +255,7 @@ export class SimdKernels implements Kernels {
     this.#exports.mixRowsBackward(into, dby, from, second, by, m, n);
   };
 
-  /** Forms that scale the input or reset before the product serve comparisons only, and run in plain TypeScript. */
+  /** Forms that scale the input or reset before the product are for comparison only, and run in plain TypeScript. */
   gruForward(steps: GruSteps): void {
     const { gate, T, K, H, keep, xw, attention, values, u, b, states, gates, products } = steps;
     if (!compiled(steps)) return PLAIN.gruForward(steps);
@@ -337,7 +337,7 @@ export class SimdKernels implements Kernels {
    */
   #at(array: Float32Array, offset: number, length: number): number {
     if (!(offset >= 0 && length >= 0 && offset + length <= array.length)) {
-      throw new RangeError(`Cannot take ${length} floats from ${offset} on: the array has ${array.length}`);
+      throw new RangeError(`Cannot take ${length} floats at offset ${offset}: the array has ${array.length}`);
     }
     return this.#owns(array) ? array.byteOffset + 4 * offset : 0;
   }
@@ -346,7 +346,7 @@ export class SimdKernels implements Kernels {
     return buffer === this.#first || this.#grown.length > 0 && this.#grown.includes(buffer);
   }
 
-  /** Calls with copies of the arrays from elsewhere, and copies them back. */
+  /** Calls with copies of the arrays from outside this memory, and copies them back. */
   #staged<T extends readonly Float32Array[]>(arrays: readonly [...T], call: (...own: T) => void): void {
     const foreign = arrays.filter((array) => !this.#owns(array));
     const length = foreign.reduce((sum, array) => sum + padded(array), 0);

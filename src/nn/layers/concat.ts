@@ -18,12 +18,12 @@ export class Part {
   readonly shared: boolean;
   /** [K, width], or [width] when shared. */
   values: Float32Array = new Float32Array(0);
-  /** The shape of `values`. */
+  /** Has the shape of `values`. */
   gradient: Float32Array = new Float32Array(0);
   readonly #values: Scratch;
   readonly #gradient: Scratch;
 
-  /** A part of a width. @param shared whether all rows share one vector */
+  /** Creates a part of this width. @param shared whether all rows share one vector */
   constructor(width: number, shared: boolean, kernels: Kernels = PLAIN) {
     this.#values = new Scratch(kernels);
     this.#gradient = new Scratch(kernels);
@@ -31,26 +31,26 @@ export class Part {
     this.shared = shared;
   }
 
-  /** Uses the values of the caller, and zeroes the gradient. */
+  /** Uses the caller's values, and zeroes the gradient. */
   bind(values: Float32Array): void {
     this.values = values;
     this.gradient = this.#gradient.zeros(values.length);
   }
 
-  /** Copies the values of the caller to where the kernels work without copying, and zeroes the gradient. */
+  /** Copies the caller's values into the kernels' memory, and zeroes the gradient. */
   copy(values: Float32Array): void {
     this.#values.take(values.length).set(values);
     this.bind(this.#values.current);
   }
 
-  /** Zeroes values of its own for K rows, and the gradient. @returns the values, to be written */
+  /** Provides zeroed values for K rows, and zeroes the gradient. @returns the values, to be written */
   clear(K: number): Float32Array {
     this.bind(this.#values.zeros(this.shared ? this.width : K * this.width));
     return this.values;
   }
 }
 
-/** A part, or the element-wise product of two parts of one width. */
+/** A part, or the element-wise product of two parts of equal width. */
 export type Column = Part | readonly [Part, Part];
 
 /** Sum of the widths of the columns. */

@@ -13,7 +13,7 @@
  * | --- | --- | --- | --- |
  * | gru | u | after | |
  * | augru | a·u | after | the DIEN paper: a = 0 keeps h, a = 1 is the GRU |
- * | agru | a | after | Wu, Uu, bu take no part |
+ * | agru | a | after | Wu, Uu, bu are unused |
  * | aigru | u | after | the input is a·x |
  * | gruResetBefore, augruResetBefore | u, a·u | before | TF1's cell |
  * | official | 1−(1−a)u | before | the authors' code: u keeps; a = 0 still writes |
@@ -77,7 +77,7 @@ export interface GruRun {
   readonly xw: Float32Array;
   /** Start states [K, H]; zeros when absent. */
   readonly start?: Float32Array;
-  /** Attention [K, T]; needed by the attentional forms only. */
+  /** Attention [K, T]; only the attentional forms need it. */
   readonly attention?: Float32Array;
   /** Whether to keep every step for `backward`, or only the newest state. */
   readonly keep: boolean;
@@ -95,7 +95,7 @@ export interface GruGradients {
 
 const NONE = new Float32Array(0);
 
-/** A GRU over the blocks of {@linkcode gruShapes}. `backward` belongs to the kept `run` before it. */
+/** A GRU over the blocks of {@linkcode gruShapes}. `backward` follows a `run` with `keep`. */
 export class Gru extends Layer {
   /** Hidden width H. */
   readonly hidden: number;

@@ -1,5 +1,5 @@
 /**
- * What all layers have: blocks of parameters, the kernels that compute with them, and working memory.
+ * The base of all layers: blocks of parameters, the kernels that compute with them, and working memory.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { Kernels } from "../kernels/kernels.ts";
 import type { Parameters } from "../kernels/parameters.ts";
 import { Scratch } from "../kernels/scratch.ts";
 
-/** A layer over blocks of parameters. Its working memory grows to the largest call and stays. */
+/** A layer over blocks of parameters. Its working memory grows to the largest call and stays that large. */
 export abstract class Layer {
-  /** The weights, among them those of this layer. */
+  /** The weights of the model, which include those of this layer. */
   protected readonly parameters: Parameters;
-  /** What computes with them. */
+  /** The kernels that compute with them. */
   protected readonly kernels: Kernels;
 
-  /** A layer over blocks of these parameters. */
+  /** Creates a layer over blocks of these parameters. */
   constructor(parameters: Parameters) {
     this.parameters = parameters;
     this.kernels = parameters.kernels;

@@ -17,7 +17,7 @@ const NONE = new Float32Array(0);
 
 // H hidden, n inputs; gates in the order u, r, c
 
-/** A GRU over blocks as `gruShapes` makes them. What `forward` wrote into a row, `backward` reads. */
+/** A GRU over the blocks of `gruShapes`. `backward` reads what `forward` stored for a row. */
 export class RowGru extends Layer {
   /** Hidden width H. */
   readonly hidden: number;
@@ -120,7 +120,7 @@ export class RowGru extends Layer {
     this.kernels.addRowSum(gradients, this.#blocks.b, this.#dxw.current, 0, rows, 3 * H);
   }
 
-  /** Backward of {@linkcode RowGru.addInput} to W, from row 0 on. */
+  /** Backward of {@linkcode RowGru.addInput} to W, for the first `rows` rows. */
   addWeightGradient(
     rows: number,
     x: Float32Array,
@@ -132,7 +132,7 @@ export class RowGru extends Layer {
     this.kernels.addXtY(gradients, this.#w + first * width, x, 0, this.#dxw.current, 0, rows, n, width);
   }
 
-  /** Backward of {@linkcode RowGru.addInput} to x: adds to dx [rows, n] from its beginning. */
+  /** Backward of {@linkcode RowGru.addInput} to x: adds to dx [rows, n]. */
   addInputGradient(row: number, rows: number, dx: Float32Array, first: number, n: number): void {
     const width = 3 * this.hidden, w = this.#w + first * width;
     const { values } = this.parameters;

@@ -54,7 +54,7 @@ interface Stage {
 
 /**
  * An MLP over the blocks of {@linkcode mlpShapes}. Write rows into {@linkcode Mlp.input}, then call `forward`;
- * `backward` belongs to the forward pass before it.
+ * `backward` uses the forward pass before it.
  */
 export class Mlp extends Layer {
   readonly #layers: readonly Stage[];
@@ -104,7 +104,7 @@ export class Mlp extends Layer {
     return x;
   }
 
-  /** From ∂/∂output [m, last width] adds to the gradients and returns ∂/∂input [m, widths[0]]. */
+  /** Given ∂/∂output [m, last width], adds to the gradients and returns ∂/∂input [m, widths[0]]. */
   backward(dy: Float32Array, m: number, gradients: Float32Array): Float32Array {
     const values = this.parameters.values;
     let ds = dy;

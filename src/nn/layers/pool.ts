@@ -34,7 +34,7 @@ export function pool(kernels: Kernels, p: Float32Array, e: Float32Array, T: numb
   for (let j = 0; j < p.length; j++) p[j]! *= scale;
 }
 
-/** Backward of {@linkcode pool}: each row of de [T,d] gains scale·dp [d]. */
+/** Backward of {@linkcode pool}: adds scale·dp [d] to each row of de [T,d]. */
 export function poolBackward(
   kernels: Kernels,
   de: Float32Array,

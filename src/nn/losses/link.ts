@@ -2,7 +2,7 @@
  * From learnt logits to the logits of served probabilities.
  *
  * ```text
- * u = z                     or, if learnt from fake negatives as such:  e^u/(1+e^u) = p = b/(1−b) = e^z, at most 1
+ * u = z                     or, if z was learnt with fake negatives:  e^u/(1+e^u) = p = b/(1−b) = e^z, at most 1
  * served = scale · u + bias                                              Platt's calibration
  * ```
  *

@@ -16,7 +16,7 @@ import { DIEN } from "./dien/dien.ts";
 import { DIN } from "./din/din.ts";
 import { MIMN } from "./mimn/mimn.ts";
 
-/** All models by name, simplest first. Outside its folder a new one needs a line here, and the type of its options in `nn.ts`. */
+/** All models by name, simplest first. Outside its folder, a new one needs this line and its config type in `nn.ts`. */
 export const MODELS = { base: BASE, din: DIN, dien: DIEN, mimn: MIMN } as const;
 
 /** Name of a model in the registry. */
@@ -39,25 +39,25 @@ export function modelsThat(has: (capabilities: Capabilities) => boolean, word = 
   return [names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(` ${word} `);
 }
 
-/** The kind of a name; a kind is returned as it is. @throws RangeError when there is no such name */
+/** The kind with this name; a kind is returned as is. @throws RangeError when there is no such name */
 export function kindOf(model: ModelName | ModelKind): ModelKind {
   return typeof model === "string" ? MODELS[modelName(model)] : model;
 }
 
-/** A name as that of a model. @throws RangeError when there is no such model */
+/** Narrows a name to that of a model. @throws RangeError when there is no such model */
 export function modelName(model: string): ModelName {
   if (isOneOf(MODEL_NAMES, model)) return model;
-  throw new RangeError(`Cannot take ${model} as the name of a model: known are ${MODEL_NAMES.join(", ")}`);
+  throw new RangeError(`Cannot take ${model} as the name of a model: names are ${MODEL_NAMES.join(", ")}`);
 }
 
 /**
- * Makes a model with fresh weights: Glorot uniform matrices, zero biases, PReLU slopes 0.1; the bilinear
+ * Creates a model with fresh weights: Glorot uniform matrices, zero biases, PReLU slopes 0.1; the bilinear
  * attention starts as the identity where it is square, MIMN's rebalancing Wg as −4 times the identity.
  *
  * @param sizes widths of its inputs; for a feature schema, those of `modelSizes()`
  * @param config its options; `{}` takes all defaults
  * @param random uniform in [0, 1); the same numbers give the same weights, bit for bit
- * @param kernels what computes it: by default the fastest that this machine runs, with the model's own memory
+ * @param kernels its arithmetic: by default the fastest that this machine runs, with a memory of the model's own
  * @throws RangeError when there is no such model, or options do not fit the sizes
  *
  * @example

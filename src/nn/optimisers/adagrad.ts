@@ -14,8 +14,8 @@ export interface AdagradOptions {
 /** Options of a {@linkcode RowAdagrad}. */
 export interface RowAdagradOptions extends AdagradOptions {
   /**
-   * a in [0.5, 1]. With ½, Adagrad, steps shrink as 1/√n. With 1 they shrink as 1/n, as for a posterior mean with prior
-   * precision `initialAccumulator` to which each use adds the information g². @default {0.5}
+   * Exponent a in [0.5, 1]. At 0.5 (Adagrad), steps shrink as 1/√n. At 1 they shrink as 1/n, like a posterior mean with
+   * prior precision `initialAccumulator` to which each use adds information g². @default {0.5}
    */
   readonly exponent?: number;
 }
@@ -38,7 +38,7 @@ export class Adagrad implements Optimiser {
   readonly #epsilon: number;
   readonly #accumulators: Float32Array;
 
-  /** Makes the state for `size` weights. */
+  /** Creates the state for `size` weights. */
   constructor(size: number, options: AdagradOptions = {}) {
     this.learningRate = options.learningRate ?? 0.05;
     this.#epsilon = options.epsilon ?? 1e-8;
@@ -58,7 +58,7 @@ export class Adagrad implements Optimiser {
     return true;
   }
 
-  /** Takes the state of single weights over. @param places where each was in `from`; −1 = it begins anew */
+  /** Copies the state of weights from another optimiser. @param places index of each in `from`; −1 = a fresh start */
   carry(from: Adagrad, places: Int32Array): void {
     for (const [i, place] of places.entries()) {
       if (place >= 0) this.#accumulators[i] = from.#accumulators[place]!;
@@ -88,7 +88,7 @@ export interface AdagradRows {
 
 /**
  * Row-wise Adagrad: one accumulator per row, `G += mean(g²)`, `w −= η g/(G+ε)^a` with a = ½. The caller owns the rows.
- * The step size of a row does not depend on how often others are touched, which is what rare ids need.
+ * The step size of a row does not depend on how often other rows are touched, which is what rare ids need.
  */
 export class RowAdagrad {
   /** η; may be changed between steps. */
@@ -100,12 +100,12 @@ export class RowAdagrad {
   readonly #epsilon: number;
   readonly #exponent: number;
 
-  /** Makes the rule for rows of `width` weights. @throws RangeError when the exponent is outside [0.5, 1]. */
+  /** Creates an optimiser for rows of `width` weights. @throws RangeError when the exponent is outside [0.5, 1]. */
   constructor(width: number, options: RowAdagradOptions = {}) {
     this.#exponent = options.exponent ?? 0.5;
     if (!(this.#exponent >= 0.5 && this.#exponent <= 1)) {
       throw new RangeError(
-        `Cannot use an exponent as within [0.5, 1]: current value is ${options.exponent}`,
+        `Cannot use an exponent outside [0.5, 1]: current value is ${options.exponent}`,
       );
     }
     this.width = width;
@@ -120,8 +120,8 @@ export class RowAdagrad {
    * @param rows changed in place
    * @param row index of the row
    * @param gradient [width], the sum over all uses of the row in this step
-   * @param information Σ mean(g²) over the uses, which exponent 1 adds to G instead of the square of the sum
-   * @returns whether the row moved, which a zero gradient does not cause
+   * @param information Σ mean(g²) over the uses, which exponent 1 adds to G instead of the mean square of the sum
+   * @returns whether the row changed; a zero gradient changes nothing
    */
   step(rows: AdagradRows, row: number, gradient: Float32Array, information?: number): boolean {
     const width = this.width, values = rows.values;

@@ -40,7 +40,7 @@ export class Adam implements Optimiser {
   readonly #square: Float32Array;
   #steps = 0;
 
-  /** Makes the state for `size` weights. */
+  /** Creates the state for `size` weights. */
   constructor(size: number, options: AdamOptions = {}) {
     this.learningRate = options.learningRate ?? 0.001;
     this.#beta1 = options.beta1 ?? 0.9;
@@ -72,7 +72,7 @@ export class Adam implements Optimiser {
     return true;
   }
 
-  /** Takes the state of single weights over. @param places where each was in `from`; −1 = it begins anew */
+  /** Copies the state of weights from another optimiser. @param places index of each in `from`; −1 = a fresh start */
   carry(from: Adam, places: Int32Array): void {
     this.#steps = from.#steps;
     for (const [i, place] of places.entries()) {

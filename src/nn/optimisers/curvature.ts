@@ -1,5 +1,5 @@
 /**
- * How sharply the likelihood of past choices falls off around a set of weights, and the Newton step that follows.
+ * The curvature of the likelihood of past choices around a set of weights, and the Newton step from it.
  *
  * @module
  */
@@ -7,22 +7,22 @@
 import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 
-/** H of a set of weights, with the prior. O(F²) memory, O(F³/6) a step. */
+/** The curvature H of F weights, including the prior. O(F²) memory, O(F³/6) per step. */
 export class Curvature {
   readonly #features: number;
   readonly #precision: number;
   readonly #forget: number;
-  /** The lower triangle row by row, single precision: what is written is what there is. */
+  /** The lower triangle row by row, in single precision, so that encoding loses nothing. */
   readonly #h: Float32Array;
   /** Scratch: the Cholesky factor, and the solution. */
   readonly #factor: Float64Array;
   readonly #solution: Float64Array;
 
   /**
-   * The prior alone.
+   * Starts from the prior alone.
    *
-   * @param precision Of each weight
-   * @param steps How many of the newest steps are kept
+   * @param precision Prior precision of each weight
+   * @param steps Memory in steps: each forgets 1/steps of H
    */
   constructor(features: number, precision: number, steps: number) {
     this.#features = features;
@@ -35,10 +35,10 @@ export class Curvature {
   }
 
   /**
-   * Learns the curvature at a choice, the lower triangle of F × F, and solves H d = gradient.
+   * Adds the curvature `outer` of a choice, the lower triangle of F × F, and solves H d = gradient.
    *
-   * @param share Weight of the step, in (0, 1], which also scales how much is forgotten
-   * @returns d, valid until the next call; `null` when numbers are too large to say.
+   * @param share Weight of the choice in (0, 1], by which forgetting is scaled here, the other two by the caller
+   * @returns d, valid until the next call; `null` unless H is finite and positive definite
    */
   step(gradient: Float64Array, outer: Float64Array, share = 1): Float64Array | null {
     const F = this.#features;
@@ -54,15 +54,15 @@ export class Curvature {
     return this.#solve(gradient);
   }
 
-  /** Writes all of it. */
+  /** Writes the lower triangle. */
   encode(to: ByteWriter): void {
     to.f32s(this.#h);
   }
 
   /**
-   * Reads what {@linkcode Curvature.encode} wrote of other features.
+   * Reads what {@linkcode Curvature.encode} wrote, possibly for other features.
    *
-   * @param columns By feature that was written: the feature here, −1 = none.
+   * @param columns For each feature written, its index here; −1 = none
    */
   decode(from: ByteReader, columns: readonly number[]): void {
     for (const [f, to] of columns.entries()) {
@@ -74,7 +74,7 @@ export class Curvature {
     }
   }
 
-  /** By Cholesky's factor. */
+  /** Solves H d = gradient by Cholesky decomposition. */
   #solve(gradient: Float64Array): Float64Array | null {
     const F = this.#features;
     const [h, l, x] = [this.#h, this.#factor, this.#solution];
@@ -101,7 +101,7 @@ export class Curvature {
   }
 }
 
-/** Where an entry of the lower triangle is, g ≤ f. */
+/** Index of the entry (f, g) in the lower triangle, g ≤ f. */
 function place(f: number, g: number): number {
   return (f * (f + 1) >>> 1) + g;
 }

@@ -15,7 +15,7 @@ export interface Optimiser {
    * @param gradients ∂loss/∂weights, of the same length
    * @returns `false`, with nothing changed, if a gradient is not {@linkcode usable}, so that a bad batch cannot poison
    * the state
-   * @throws {RangeError} if a length is not that of the state
+   * @throws {RangeError} if a length differs from that of the state
    */
   step(values: Float32Array, gradients: Float32Array): boolean;
   /** Encodes the state without the options: same state, same bytes. */
@@ -23,7 +23,7 @@ export interface Optimiser {
   /**
    * Replaces the state by an encoded one, from which it continues bit for bit.
    *
-   * @throws {SyntaxError} if the bytes are no state of this kind and length; nothing is changed then
+   * @throws {SyntaxError} if the bytes do not encode a state of this kind and length; nothing is changed then
    */
   decode(bytes: Uint8Array): void;
 }

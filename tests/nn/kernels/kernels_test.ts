@@ -196,7 +196,8 @@ Deno.test("SimdKernels.floats() refuses more than its memory, and says what is i
   const kernels = new SimdKernels("simd");
   assert.throws(() => kernels.floats(1 << 28), {
     name: "RangeError",
-    message: /^Cannot take 268435456 floats of the kernels' memory: \d+ of its 1073741824 bytes are in use/,
+    message:
+      /^Cannot allocate 268435456 floats in the kernels' memory: \d+ of its 1073741824 bytes are in use/,
   });
   assert.equal(kernels.floats(3).length, 3);
 });

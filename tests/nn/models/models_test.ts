@@ -111,7 +111,7 @@ Deno.test("createModel() refuses a name that is not in the registry", () => {
     const make = () => createModel(name as "din", { d: 2, user: 1, context: 0 }, {}, Math.random);
     assert.throws(
       make,
-      new RegExp(`RangeError: Cannot take ${name} as the name of a model: known are base, din`),
+      new RegExp(`RangeError: Cannot take ${name} as the name of a model: names are base, din`),
     );
   }
 });

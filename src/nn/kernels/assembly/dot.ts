@@ -1,4 +1,4 @@
-/** Products with a transpose: rows with rows. */
+/** Products with a transposed matrix: inner products of rows. */
 
 import { fma, laneMask, storePart, sums } from "./vector";
 
@@ -34,7 +34,7 @@ export function dot(c: usize, a: usize, b: usize, m: i32, q: i32, n: i32): void 
         x3 = fma(u, w, x3), y3 = fma(v, w, y3);
       }
       if (p < row) {
-        // What lies behind a row may be anything, NaN too: both factors are masked.
+        // The bytes after a row may hold anything, even NaN, so both factors are masked.
         const u = v128.and(v128.load(a0 + p), mask), v = v128.and(v128.load(a1 + p), mask);
         let w = v128.and(v128.load(b0 + p), mask);
         x0 = fma(u, w, x0), y0 = fma(v, w, y0);

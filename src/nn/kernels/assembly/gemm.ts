@@ -1,6 +1,6 @@
 /**
- * Matrix products. Each element is one chain of sums in the order of the inner index, starting from its start
- * value: which tile computes it changes no bit, so rows together equal rows one by one.
+ * Matrix products. Each element is one chain of sums in the order of the inner index, beginning with its start
+ * value, whichever tile computes it: rows computed together or one by one have the same bits.
  */
 
 import { fma, spread, storePart } from "./vector";
@@ -123,7 +123,7 @@ function four(
   }
 }
 
-/** {@link four} of a transpose, where the elements of four rows are neighbours: one load in place of four. */
+/** {@link four} for a transpose, where the elements of four rows are adjacent: one load instead of four. */
 function fourBeside(
   c: usize, s: usize, startStep: usize,
   a: usize, innerStep: usize,
@@ -191,7 +191,7 @@ function storeWide(
   v128.store(to, x3), v128.store(to, y3, 16);
 }
 
-/** Stores the first `left` lanes, all from 4 on, of a tile of four rows. */
+/** Stores the first `left` lanes (all if 4 or more) of a tile of four rows. */
 @inline
 function storeFour(to: usize, row: usize, left: i32, x0: v128, x1: v128, x2: v128, x3: v128): void {
   if (left >= 4) {
@@ -206,7 +206,7 @@ function storeFour(to: usize, row: usize, left: i32, x0: v128, x1: v128, x2: v12
 function one(c: usize, s: usize, a: usize, innerStep: usize, b: usize, k: i32, n: i32): void {
   const row = <usize>n << 2;
   let j: usize = 0;
-  // 36 columns at a time where that leaves none over: the width of the published models is 36.
+  // 36 columns at a time if that leaves no remainder: the published models are 36 wide.
   if (row % 144 == 0) {
     for (; j < row; j += 144) nine(c + j, s + j, a, innerStep, b + j, k, row);
     return;

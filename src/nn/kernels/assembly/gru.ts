@@ -16,9 +16,9 @@ function weight(attention: usize, t: i32, k: i32, T: i32): f32 {
 }
 
 /**
- * Folds T steps. `states` holds the start [K,H] first; with `keep` every step stays behind it [T+1,K,H], with
- * gates [T,K,3H] and products [T,K,H], else two slots and one of each are used in turn. `input` [3H] is working
- * memory.
+ * Folds T steps. `states` begins with the start [K,H]. With `keep`, every step is stored after it [T+1,K,H], with
+ * its gates [T,K,3H] and products [T,K,H]; without, two slots of states alternate, and one of gates and products
+ * is reused. `input` [3H] is working memory.
  */
 export function gruForward(
   T: i32, K: i32, H: i32, keep: bool,
@@ -58,7 +58,7 @@ function begin(input: usize, x: usize, bias: usize, row: usize): void {
   for (at = products; at < end; at += 16) v128.store(at, f32x4.splat(0));
 }
 
-/** One lane: from `z`, gates' sums become u, r, c; `products` receives h·Uc. */
+/** One lane's step: the gates' sums from `z` on become u, r, c; `products` receives h·Uc. */
 @inline
 function cell(
   x: usize, bias: usize, from: usize, to: usize, z: usize, products: usize, row: usize,
@@ -99,8 +99,8 @@ export function transpose(y: usize, x: usize, m: i32, n: i32): void {
 
 /**
  * Backward through the kept steps. `dstate` [K,H] is ∂/∂(final states) and becomes ∂/∂start; `dstates`
- * [T,K,H], or 0, reach the states from outside. Writes dxw [T,3H] and dattention [K,T], adds to dU and db;
- * `back` [T,K,3H] and `ut` [3H,H] are working memory.
+ * [T,K,H], or 0 for none, are gradients from outside the GRU. Writes dxw [T,3H] and dattention [K,T], adds to dU
+ * and db; `back` [T,K,3H] and `ut` [3H,H] are working memory.
  */
 export function gruBackward(
   T: i32, K: i32, H: i32,
@@ -139,7 +139,7 @@ function addAll(y: usize, x: usize, bytes: usize): void {
   if (y < end) storePart(y, f32x4.add(v128.load(y), v128.load(x)), <i32>((end - y) >> 2));
 }
 
-/** One lane back: ∂/∂h' in `dstate` becomes the direct part of ∂/∂h; returns ∂/∂a. */
+/** One lane's step back: ∂/∂h' in `dstate` becomes the direct part of ∂/∂h; returns ∂/∂a. */
 @inline
 function cellBackward(
   states: usize, gates: usize, products: usize,

@@ -1,6 +1,6 @@
-/** All that the compiled module exports. */
+/** The exports of the compiled module. */
 
-/** Where the memory is free of the module's own data. */
+/** Where free memory begins, after the module's own data. */
 export const heapBase: usize = __heap_base;
 
 export { dot } from "./dot";

@@ -1,8 +1,8 @@
-/** What is done to rows of numbers between the matrix products. */
+/** Row-wise operations between the matrix products. */
 
 import { fma, laneMask, sigmoid as sigmoid4, storePart, sum, tanh as tanh4 } from "./vector";
 
-/** y = 0 of n numbers. */
+/** y = 0, for n numbers. */
 export function clear(y: usize, n: i32): void {
   memory.fill(y, 0, <usize>n << 2);
 }
@@ -57,21 +57,21 @@ export function preluBackward(df: usize, s: usize, alpha: usize, dalpha: usize, 
   }
 }
 
-/** y = σ(x) of n numbers. */
+/** y = σ(x), for n numbers. */
 export function sigmoid(y: usize, x: usize, n: i32): void {
   const end = y + (<usize>n << 2);
   for (; y + 16 <= end; y += 16, x += 16) v128.store(y, sigmoid4(v128.load(x)));
   if (y < end) storePart(y, sigmoid4(v128.load(x)), n & 3);
 }
 
-/** y = tanh(x) of n numbers. */
+/** y = tanh(x), for n numbers. */
 export function tanh(y: usize, x: usize, n: i32): void {
   const end = y + (<usize>n << 2);
   for (; y + 16 <= end; y += 16, x += 16) v128.store(y, tanh4(v128.load(x)));
   if (y < end) storePart(y, tanh4(v128.load(x)), n & 3);
 }
 
-/** ds·f·(1−f) in place of ds, for n numbers f = σ(s). */
+/** ds ∘= f(1−f), for n numbers f = σ(s). */
 export function sigmoidBackward(ds: usize, f: usize, n: i32): void {
   const end = ds + (<usize>n << 2);
   const unit = f32x4.splat(1);
@@ -83,7 +83,7 @@ export function sigmoidBackward(ds: usize, f: usize, n: i32): void {
   }
 }
 
-/** Each of the m rows of Y [m,n] gains scale·x [n]. */
+/** Adds scale·x [n] to each of the m rows of Y [m,n]. */
 export function addRows(y: usize, x: usize, scale: f32, m: i32, n: i32): void {
   const row = <usize>n << 2;
   const f = f32x4.splat(scale);

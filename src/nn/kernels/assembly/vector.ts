@@ -4,14 +4,14 @@
  * This folder is AssemblyScript, compiled by `deno task kernels` into ../binary.ts. All pointers are bytes.
  */
 
-/** a·b + c: rounded once where the build may use relaxed SIMD and the machine can, else twice. */
+/** a·b + c: rounded once if the build uses relaxed SIMD and the machine fuses, otherwise twice. */
 @inline
 export function fma(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** One lane in all four. */
+/** Copies one lane to all four. */
 @inline
 export function spread(v: v128, lane: i32): v128 {
   if (lane == 0) return v128.shuffle<f32>(v, v, 0, 0, 0, 0);
@@ -20,7 +20,7 @@ export function spread(v: v128, lane: i32): v128 {
   return v128.shuffle<f32>(v, v, 3, 3, 3, 3);
 }
 
-/** Stores the first `count` of 1 to 3 lanes. */
+/** Stores the first `count` lanes, 1 to 3. */
 @inline
 export function storePart(at: usize, v: v128, count: i32): void {
   if (count & 2) {
@@ -31,7 +31,7 @@ export function storePart(at: usize, v: v128, count: i32): void {
   }
 }
 
-/** All bits in the first `count` of 0 to 3 lanes. */
+/** All bits set in the first `count` lanes, 0 to 3. */
 @inline
 export function laneMask(count: i32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
@@ -63,7 +63,7 @@ function constant(index: usize): v128 {
 }
 
 /**
- * 2^x for x clamped to ±126: x = n + f by adding and taking away 1.5·2²³, whose low bits then hold n; 2^f by a
+ * 2^x for x clamped to ±126: x = n + f by adding and subtracting 1.5·2²³, whose low bits then hold n; 2^f by a
  * polynomial that is exact at 0, with a relative error below 2e-7; n is added to the exponent. NaN stays NaN.
  */
 @inline

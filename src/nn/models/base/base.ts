@@ -42,7 +42,7 @@ export class Base implements Model {
   readonly #p: Part;
   readonly #head: Head;
 
-  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: BaseConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { widths, pooling, product, dotHead } = settle(BASE_OPTIONS, config);
     this.sizes = sizes;
@@ -62,7 +62,7 @@ export class Base implements Model {
     return new Float32Array(0);
   }
 
-  /** Nothing to fold. */
+  /** Does nothing: there is no state. */
   step(_state: Float32Array, _e: Float32Array): void {}
 
   score(input: ModelInput): Float32Array {

@@ -1,5 +1,5 @@
 /**
- * What a model can do. Code outside the models asks this, never which model it is.
+ * What a model can do. Code outside the models checks capabilities, never which model it is.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface Capabilities {
   readonly looks: string | null;
 }
 
-/** Capabilities of a function of the set of behaviours. */
+/** Capabilities of a model that is a function of the set of behaviours. */
 export const OF_A_SET: Capabilities = {
   state: false,
   lifelong: false,

@@ -116,7 +116,7 @@ interface HistoryZeros {
 function check(name: string, array: Float32Array, length: number): void {
   if (array.length !== length) {
     throw new TypeError(
-      `Cannot read ${name} as model input: its length is ${array.length}, the sizes ask for ${length}`,
+      `Cannot read ${name} as model input: its length is ${array.length}, the sizes require ${length}`,
     );
   }
 }

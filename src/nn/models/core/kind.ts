@@ -9,7 +9,7 @@ import type { Kernels } from "../../kernels/kernels.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Model, ModelSizes } from "./model.ts";
 
-/** A model as the registry knows it. @typeParam C its options */
+/** A model as the registry describes it. @typeParam C its options */
 export interface ModelKind<N extends string = string, C extends object = object> {
   /** Its name in the configuration, on the log and in URLs: lower case. */
   readonly name: N;
@@ -17,8 +17,8 @@ export interface ModelKind<N extends string = string, C extends object = object>
   readonly options: OptionsOf<C>;
   /** What it can do. */
   readonly capabilities: Capabilities;
-  /** What a run with these options should say, such as that they are for parity alone. Absent: nothing. */
+  /** Warnings to print for these options, such as that they are for parity only. Absent: none. */
   remarks?(config: C): readonly string[];
-  /** Makes a model with initial values drawn from `random`, uniform in [0, 1). */
+  /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   create(sizes: ModelSizes, config: C, random: () => number, kernels: Kernels): Model;
 }

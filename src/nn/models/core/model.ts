@@ -2,7 +2,7 @@
  * The interface of models, with their inputs and outputs.
  *
  * A model is the dense part: it sees vectors, not ids. Embedding rows are gathered before a call and their gradients
- * scattered after it, elsewhere. One call handles one impression: a history of T behaviours shared by K candidates.
+ * scattered after it by the caller. One call handles one impression: a history of T behaviours shared by K candidates.
  * Masked (padded) behaviours are not passed at all, which is equivalent to carrying the state over masked steps.
  *
  * Letters: T behaviours, K candidates, d item vector (id ⊕ category), H hidden, U user input, C candidate
@@ -40,8 +40,8 @@ export interface ModelInput {
   /** Candidate and context input [K, C]. */
   readonly xc: Float32Array;
   /**
-   * The state of the user before e_1, for lifelong models; others ignore it. A constant without gradient. Absent: the
-   * start state.
+   * The user's state before e_1, for lifelong models; others ignore it. A constant without gradient. Absent: the
+   * initial state.
    */
   readonly state?: Float32Array | undefined;
 }
@@ -111,18 +111,18 @@ export interface Model {
   /**
    * Logits [K] without the wide part. Pure: changes neither input nor parameters.
    *
-   * @throws TypeError when an array does not have the length that the sizes ask for
+   * @throws TypeError when an array does not have the length that the sizes require
    */
   score(input: ModelInput): Float32Array;
   /** How much each candidate weighs each behaviour [K, T] or each part of the state [K, m], as `looks` says. Pure. */
   look?(input: ModelInput): Float32Array;
-  /** Panels of a state; none of a start state. Absent: the model has none. */
+  /** Panels of a state; none for an initial state. Absent: the model has none. */
   inspect?(state: Float32Array): readonly Panel[];
   /**
-   * Weighted logistic loss of the impression. Adds ∂loss/∂parameters into `gradients` (same layout as
+   * Weighted logistic loss of the impression. Adds ∂loss/∂parameters to `gradients` (same layout as
    * {@linkcode Model.parameters}) and returns the gradients with respect to the inputs.
    *
-   * @throws TypeError when an array does not have the length that the sizes ask for
+   * @throws TypeError when an array does not have the length that the sizes require
    */
   loss(input: TrainingInput, gradients: Float32Array): InputGradients;
   /**

@@ -7,7 +7,7 @@
  * ```
  *
  * s is one shared MLP on [h ; e] with logistic hidden layers, or the inner product (needs H = d). The MLP's
- * first layer never builds [h ; e]: h Wh + b is computed once for both pairs of a step, e We is added to it.
+ * first layer never builds [h ; e]: h Wh + b is computed once per step, and e We of both behaviours is added to it.
  *
  * @module
  */
@@ -50,7 +50,7 @@ interface FirstLayer {
   readonly last: boolean;
 }
 
-/** The auxiliary loss; the MLP has its blocks under `prefix`. */
+/** The auxiliary loss; the MLP's blocks are under `prefix`. */
 export class Auxiliary extends Layer {
   readonly #first: FirstLayer | null;
   readonly #rest: Mlp;
@@ -131,7 +131,7 @@ export class Auxiliary extends Layer {
     kernels.addXtY(gradients, we, negatives, d, dsums, size, pairs, d, width);
     kernels.addYWt(de, d, dsums, 0, values, we, pairs, d, width);
     kernels.addYWt(dnegatives, d, dsums, size, values, we, pairs, d, width);
-    kernels.addRowSum(dsums, 0, dsums, size, 1, size); // the state saw both
+    kernels.addRowSum(dsums, 0, dsums, size, 1, size); // the state is in both
     kernels.addXtY(gradients, w, h, 0, dsums, 0, pairs, H, width);
     kernels.addYWt(dh, 0, dsums, 0, values, w, pairs, H, width);
   }

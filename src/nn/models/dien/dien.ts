@@ -88,7 +88,7 @@ export class Dien implements Model {
   readonly #dh: Scratch;
   readonly #weights: Scratch;
 
-  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: DienConfig, random: () => number, kernels: Kernels = PLAIN) {
     const settled = settle(DIEN_OPTIONS, config);
     const { hidden, widths, pooling, norm, form, attention, attentionWidths } = settled;
@@ -147,7 +147,7 @@ export class Dien implements Model {
     return new Float32Array(this.stateSize);
   }
 
-  /** One step of the extractor: equal to the batch forward bit for bit. */
+  /** One step of the extractor: bit for bit equal to the batch forward pass. */
   step(state: Float32Array, e: Float32Array): void {
     const xw = this.#extractor.project(this.#scale(e), 1);
     state.set(this.#extractor.run({ T: 1, K: 1, xw, start: state, keep: false }));
@@ -185,7 +185,7 @@ export class Dien implements Model {
     return this.#inputs.gradients(head, aux, auxWeight);
   }
 
-  /** See {@linkcode Model.historyLoss}: the extractor and its auxiliary loss, nothing of the candidates' part. */
+  /** See {@linkcode Model.historyLoss}: the extractor and its auxiliary loss, without the candidates' part. */
   historyLoss(input: HistoryInput, gradients: Float32Array): HistoryGradients {
     const { T, auxWeight } = input;
     this.#inputs.bindBehaviours(input);

@@ -50,7 +50,7 @@ export class Din implements Model {
   readonly #weights: Scratch;
   readonly #dweights: Scratch;
 
-  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: DinConfig, random: () => number, kernels: Kernels = PLAIN) {
     const { widths, attentionWidths, norm, keepPooled, dotHead } = settle(DIN_OPTIONS, config);
     this.sizes = sizes;
@@ -76,7 +76,7 @@ export class Din implements Model {
     return new Float32Array(0);
   }
 
-  /** Nothing to fold. */
+  /** Does nothing: there is no state. */
   step(_state: Float32Array, _e: Float32Array): void {}
 
   score(input: ModelInput): Float32Array {
@@ -127,7 +127,7 @@ export class Din implements Model {
     return scores;
   }
 
-  /** Weights that do not sum to one would let v grow with T. */
+  /** Factor of v, which would grow with T where the weights do not sum to one. */
   #scale(T: number): number {
     return this.#norm === "softmax" ? 1 : poolScale("sqrt", T);
   }

@@ -15,7 +15,7 @@ export interface DinConfig {
   readonly attentionWidths?: readonly number[] | undefined;
   /** From scores to weights. @default {"sigmoid"} */
   readonly norm?: AttentionNorm | undefined;
-  /** Whether p = Σe/√max(1,T) and q∘p join the MLP's input beside v. @default {true} */
+  /** Whether p = Σe/√max(1,T) and q∘p join the MLP's input alongside v. @default {true} */
   readonly keepPooled?: boolean | undefined;
   /** Whether ⟨p, q⟩ + ⟨v, q⟩ is added to the logit. @default {true} */
   readonly dotHead?: boolean | undefined;

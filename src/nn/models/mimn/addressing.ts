@@ -19,10 +19,10 @@ import { Layer } from "../../layers/layer.ts";
 
 // m slots, D slot width, n rows (keys) of a call
 
-/** A shorter vector has no direction: its cosines are 0 and carry no gradient. */
+/** A vector shorter than this has no direction: its cosines are 0 and carry no gradient. */
 const NO_DIRECTION = 1e-6;
 
-/** Keys that look into one memory. */
+/** Keys to look up in one memory. */
 export interface AddressInput {
   /** First of the n rows, among those that `begin` made. */
   readonly row: number;
@@ -50,7 +50,7 @@ export interface AddressGradients {
   readonly parameters: Float32Array;
 }
 
-/** Addressing over the block `slotKeys` [m, D]. What `forward` wrote into a row, `backward` reads. */
+/** Addressing over the block `slotKeys` [m, D]. `backward` reads what `forward` stored for a row. */
 export class Addressing extends Layer {
   readonly #slots = this.sizesOf("slotKeys")[0];
   readonly #width = this.sizesOf("slotKeys")[1];
@@ -67,7 +67,7 @@ export class Addressing extends Layer {
     this.#slotKeyWeight = slotKeyWeight;
   }
 
-  /** Makes rows whose added logits b, in {@linkcode Addressing.weights}, are 0. */
+  /** Allocates rows whose added logits b, in {@linkcode Addressing.weights}, are 0. */
   begin(rows: number): void {
     this.#weights.zeros(rows * this.#slots);
     this.#cosines.take(rows * 2 * this.#slots);
@@ -134,7 +134,7 @@ export class Addressing extends Layer {
         const slot = cosines[2 * (at + j)]!, content = cosines[2 * (at + j) + 1]!;
         dw[d + j] = dz;
         dkeys[dkey + D]! += dz * (s * slot + (1 - s) * content);
-        // cos = ⟨k, v⟩/(|k||v|): ∂cos/∂k = v/(|k||v|) − cos·k/|k|², and with k and v exchanged.
+        // cos = ⟨k, v⟩/(|k||v|): ∂cos/∂k = v/(|k||v|) − cos·k/|k|², and likewise for v.
         const slotLength = this.#slotKeyLengths[j]!, length = this.#lengths[j]!;
         const ds = s * beta * dz, dc = (1 - s) * beta * dz;
         const crossSlot = ds * inverse * slotLength, crossContent = dc * inverse * length;

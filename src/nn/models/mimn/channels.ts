@@ -12,7 +12,7 @@ import { Layer } from "../../layers/layer.ts";
 
 // K candidates, m channels, n of them touched, d width
 
-/** Attention over channels, with the block `reader.W` [d, d]. `backward` belongs to the `forward` before it. */
+/** Attention over channels, with the block `reader.W` [d, d]. `backward` follows a `forward`. */
 export class ChannelReader extends Layer {
   readonly #width: number;
   readonly #bilinear: Bilinear;
@@ -51,7 +51,7 @@ export class ChannelReader extends Layer {
     this.kernels.addXW(v, 0, weights, 0, h, 0, K, n, d);
   }
 
-  /** From dv [K, d] adds to dq [K, d], dchannels [m, d] and the parameters' gradients. */
+  /** Given dv [K, d], adds to dq [K, d], dchannels [m, d] and the parameters' gradients. */
   backward(
     dv: Float32Array,
     K: number,

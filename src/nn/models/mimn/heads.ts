@@ -16,7 +16,7 @@ import { Layer } from "../../layers/layer.ts";
 
 // Hc controller width, m slots, D slot width, P = 4D+2 numbers of the heads
 
-/** Outputs are clipped to ±LIMIT; what is clipped carries no gradient. */
+/** Outputs are clipped to ±LIMIT; clipped ones carry no gradient. */
 export const LIMIT = 20;
 
 /** Blocks `Wp` [Hc+m, 4D+2] and `bp`. */
@@ -24,7 +24,7 @@ export function headShapes(controller: number, slots: number, width: number): Re
   return { Wp: [controller + slots, 4 * width + 2], bp: [4 * width + 2] };
 }
 
-/** Heads over the blocks of {@linkcode headShapes}. What `forward` wrote into a row, `backward` reads. */
+/** Heads over the blocks of {@linkcode headShapes}. `backward` reads what `forward` stored for a row. */
 export class Heads extends Layer {
   /** Numbers of a row: read key, βr, write key, βw, erase, add. */
   readonly size: number = this.sizesOf("Wp")[1];
@@ -32,7 +32,7 @@ export class Heads extends Layer {
   /** Where erase begins in a row; add follows it. */
   readonly contentAt: number = 2 * this.#width + 2;
   readonly #inputs = this.sizesOf("Wp")[0];
-  /** Width of the controller's state, which the shares of the slots follow in a row of the input. */
+  /** Width of the controller's state; in an input row, the shares of the slots follow it. */
   readonly #controller = this.#inputs - this.sizesOf("slotKeys")[0];
   readonly #w = this.parameters.offset("Wp");
   readonly #b = this.parameters.offset("bp");
@@ -41,7 +41,7 @@ export class Heads extends Layer {
   readonly #values = this.scratch();
   readonly #dtheta = this.scratch();
 
-  /** Makes rows. */
+  /** Allocates rows. */
   begin(rows: number): void {
     this.#x.take(rows * this.#inputs);
     this.#theta.take(rows * this.size);
@@ -73,12 +73,12 @@ export class Heads extends Layer {
     for (const beta of [at + D, at + 2 * D + 1]) values[beta] = 2 * (1 + softplus(theta[beta]!));
   }
 
-  /** Makes room for the gradients of the rows of `begin`. */
+  /** Allocates the gradients of the rows of `begin`. */
   beginBackward(): void {
     this.#dtheta.take(this.#theta.current.length);
   }
 
-  /** One row back: from dvalues [4D+2] adds to dcontroller [Hc] at `at`. */
+  /** Backward of one row: given dvalues [4D+2], adds to dcontroller [Hc] at `at`. */
   backward(row: number, dvalues: Float32Array, dcontroller: Float32Array, at: number): void {
     const P = this.size, D = this.#width, o = row * P;
     const theta = this.#theta.current, values = this.#values.current, dtheta = this.#dtheta.current;
@@ -89,7 +89,7 @@ export class Heads extends Layer {
       else if (j >= this.contentAt && j < this.contentAt + D) slope = y * (1 - y);
       dtheta[o + j] = Math.abs(x) < LIMIT ? slope * dvalues[j]! : 0;
     }
-    // The shares behind the controller's state in a row get no gradient.
+    // The shares, which follow the controller's state in a row, get no gradient.
     this.kernels.addYWt(dcontroller, at, dtheta, o, this.parameters.values, this.#w, 1, this.#controller, P);
   }
 

@@ -12,8 +12,8 @@ import type { MimnLayout } from "./state.ts";
 /** Result of {@linkcode slotHealth} for one user. */
 export interface SlotHealth {
   /**
-   * Mean cosine of pairs of slots, in [−1, 1]. Near 1 all slots are the same; above 0.999 after training something is
-   * wrong. `NaN` for a single slot; a slot of zeros counts as 0.
+   * Mean cosine of pairs of slots, in [−1, 1]. Near 1 all slots are the same; above 0.999 after training, something is
+   * wrong. `NaN` for a single slot; the cosine with a slot of zeros is 0.
    */
   readonly cosine: number;
   /** Share of the write mass that each slot has received [m]; they sum to 1, or are all 0 before a write. */
@@ -64,10 +64,10 @@ export function slotPanels({ cosine, usage, mass }: SlotHealth): readonly Panel[
   return [
     {
       name: "slot_cosine",
-      title: "Likeness of the memory slots",
+      title: "Similarity of the memory slots",
       about:
-        "Mean cosine of the pairs of slots. At 1 all slots hold the same, and the memory is one vector: above " +
-        "0.999 something is wrong.",
+        "Mean cosine of pairs of slots. At 1 all slots hold the same vector, so there is in effect only one; " +
+        "above 0.999 something is wrong.",
       unit: "number",
       reference: { name: "one slot", value: 1 },
       values: [Number.isFinite(cosine) ? cosine : null],
@@ -75,7 +75,7 @@ export function slotPanels({ cosine, usage, mass }: SlotHealth): readonly Panel[
     {
       name: "slot_usage_ratio",
       title: "Use of the memory slots",
-      about: "Share of what was written that each slot has.",
+      about: "Share of the write mass that each slot has received.",
       unit: "share",
       per: "slot",
       reference: { name: "even", value: 1 / usage.length },
@@ -84,7 +84,7 @@ export function slotPanels({ cosine, usage, mass }: SlotHealth): readonly Panel[
     {
       name: "slot_write_mass",
       title: "Write mass of the memory",
-      about: "Behaviours that a memory holds, each shrunk by the decay at every later one.",
+      about: "Number of behaviours in the memory, each discounted by the decay at every later one.",
       unit: "count",
       values: [mass],
     },

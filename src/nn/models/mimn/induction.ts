@@ -16,7 +16,7 @@ import { gruShapes } from "../../layers/gru.ts";
 import { RowGru } from "../../layers/memory_gru.ts";
 import { Layer } from "../../layers/layer.ts";
 
-// T steps, m channels, d width of slots, behaviours and channels; κ rows a step
+// T steps, m channels, d width of slots, behaviours and channels; κ rows per step
 
 /** Blocks of the GRU `miu` [2d → d]. */
 export function inductionShapes(width: number): Record<string, Shape> {
@@ -35,7 +35,7 @@ export interface InductionInput {
   readonly weights: Float32Array;
 }
 
-/** The unit over the blocks of {@linkcode inductionShapes}. `backward` belongs to the `run` before it. */
+/** The unit over the blocks of {@linkcode inductionShapes}. `backward` follows a `run`. */
 export class InductionUnit extends Layer {
   /** Channels [m, d], after the last step. */
   readonly channels: Float32Array;
@@ -55,7 +55,7 @@ export class InductionUnit extends Layer {
     this.#gru = new RowGru(parameters, "miu");
   }
 
-  /** Channels chosen at each step, largest read weight first, the lowest index among equals [T, κ]. */
+  /** Channels chosen at each step [T, κ], largest read weight first; ties by lowest index. */
   get chosen(): Uint8Array {
     return this.#chosen;
   }
@@ -97,7 +97,7 @@ export class InductionUnit extends Layer {
     }
   }
 
-  /** From dchannels [m, d], which become ∂/∂start, adds to de [T, d] and to the parameters' gradients. */
+  /** Given dchannels [m, d], which become ∂/∂start, adds to de [T, d] and to the parameters' gradients. */
   backward(dchannels: Float32Array, de: Float32Array, gradients: Float32Array): void {
     const d = this.#width, rows = this.#chosen.length;
     this.#gru.beginBackward();

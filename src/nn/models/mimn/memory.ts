@@ -7,7 +7,7 @@
 
 // m slots, D slot width, g [m] the write mass that each slot has received
 
-/** Sizes and places of one write. */
+/** Operands of one write. */
 export interface WriteInput {
   /** M [m, D] before, from `memoryAt`. */
   readonly memory: Float32Array;
@@ -17,7 +17,7 @@ export interface WriteInput {
   readonly weight: Float32Array;
   /** Where the weights begin. */
   readonly weightAt: number;
-  /** What is erased [D] and, behind it, what is added [D], from `contentAt`. */
+  /** The erase vector [D], followed by the add vector [D], from `contentAt`. */
   readonly content: Float32Array;
   /** Where erase and add begin. */
   readonly contentAt: number;
@@ -42,11 +42,11 @@ export function write(next: Float32Array, nextAt: number, input: WriteInput): vo
 export interface WriteGradients {
   /** ∂/∂M' [m, D] on entry, ∂/∂M of this write afterwards. */
   readonly memory: Float32Array;
-  /** Gains ∂/∂weight [m], from `weightAt`. */
+  /** ∂/∂weight [m] is added here, from `weightAt`. */
   readonly weight: Float32Array;
   /** Where the gradients of the weights begin. */
   readonly weightAt: number;
-  /** Gains ∂/∂erase [D] and ∂/∂add [D], from `contentAt`. */
+  /** ∂/∂erase [D] and ∂/∂add [D] are added here, from `contentAt`. */
   readonly content: Float32Array;
   /** Where the gradients of erase and add begin. */
   readonly contentAt: number;
@@ -92,7 +92,7 @@ export function usageShares(
   for (let i = 0; i < slots; i++) shares[at + i] = scale * usage[usageAt + i]!;
 }
 
-/** Backward of {@linkcode usageShares}: adds to dusage [m] from dshares [m]. */
+/** Backward of {@linkcode usageShares}: given dshares [m], adds to dusage [m]. */
 export function usageSharesBackward(
   dusage: Float32Array,
   dshares: Float32Array,
@@ -108,8 +108,8 @@ export function usageSharesBackward(
 }
 
 /**
- * The utilisation regularisation Σ_i (g_i/Σg − 1/m)², and `weight` times its gradient, added to dusage [m].
- * On shares and not on the paper's sums, so that it does not grow with the history; 0 before any write.
+ * Returns the utilisation regularisation Σ_i (g_i/Σg − 1/m)² and adds `weight` times its gradient to dusage [m].
+ * It uses shares, not the paper's sums, so that it does not grow with the history; 0 before any write.
  *
  * ```ts
  * import assert from "node:assert/strict";

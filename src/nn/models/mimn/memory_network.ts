@@ -1,6 +1,6 @@
 /**
  * The left net of MIMN without its induction unit: a controller that reads from and writes to a memory of m
- * slots once per behaviour, whatever the candidate (Pi et al. 2019, "Practice on Long Sequential User Behavior
+ * slots once per behaviour, before any candidate (Pi et al. 2019, "Practice on Long Sequential User Behavior
  * Modeling for Click-Through Rate Prediction"), forward and backward through time.
  *
  * ```text
@@ -13,7 +13,7 @@
  * ```
  *
  * P damps the slots that were written most. w is renormalised so that every behaviour writes a mass of one; it
- * is computed as softmax(ln ww + shares·Wg), which is the same.
+ * is computed in the equivalent form softmax(ln ww + shares·Wg).
  *
  * @module
  */
@@ -40,7 +40,7 @@ export function memoryShapes(slots: number, width: number, controller: number): 
   };
 }
 
-/** The part of a user's state that the memory network folds, as rows of arrays. */
+/** The part of a user's state that the memory network updates. */
 export interface MemoryState {
   /** M [m, D]. */
   readonly memory: Float32Array;
@@ -50,7 +50,7 @@ export interface MemoryState {
   readonly controller: Float32Array;
   /** Write mass g [m]. */
   readonly usage: Float32Array;
-  /** Sum A of all that was added [D]. */
+  /** Sum A of all add vectors [D]. */
   readonly added: Float32Array;
 }
 
@@ -58,11 +58,11 @@ export interface MemoryState {
 export interface MemoryOptions {
   /** Share of the slot keys in addressing, s in [0, 1]. */
   readonly slotKeyWeight: number;
-  /** What the write mass keeps per step, ρ in (0, 1]. */
+  /** Share of the write mass that is kept per step, ρ in (0, 1]. */
   readonly decay: number;
 }
 
-/** The memory network over the blocks of {@linkcode memoryShapes}. `backward` belongs to the `run` before it. */
+/** The memory network over the blocks of {@linkcode memoryShapes}. `backward` follows a `run`. */
 export class MemoryNetwork extends Layer {
   readonly #slots = this.sizesOf("slotKeys")[0];
   readonly #width = this.sizesOf("slotKeys")[1];
@@ -155,8 +155,8 @@ export class MemoryNetwork extends Layer {
   }
 
   /**
-   * From the gradients of the final state, which become those of the start, adds to de [T, d] and to the
-   * parameters' gradients, except for those of M0 and r0, which the caller adds where it started from them.
+   * Given the gradients of the final state, which become those of the start, adds to de [T, d] and to the
+   * parameters' gradients, except for those of M0 and r0, which the caller adds if it started from them.
    */
   backward(e: Float32Array, dstate: MemoryState, de: Float32Array, gradients: Float32Array): void {
     const T = this.#T, D = this.#width;

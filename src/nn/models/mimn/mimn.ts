@@ -8,7 +8,7 @@
  * S = induction unit                                                 see induction.ts
  * rq = read of M for q    v = attention of q over S
  * p = √min(50, w)/(Jw) · Σ ρ^age e    w = Σ ρ^age, for each of J traces ρ
- * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keep pooled: and [p ; q∘p] of each
+ * z = MLP([xu ; q ; rq ; v ; q∘A/max(1,n) ; q∘v ; xc])               keepPooled: and each [p ; q∘p]
  * dot head: z += Σ ⟨p, q⟩
  * loss += Σ weights · λ·Σ_i (g_i/Σg − 1/m)²                          utilisation regularisation
  * ```
@@ -17,7 +17,7 @@
  * gradient (mode S); without one it starts from the trained M0 and r0 (mode R). Left out: the authors' shift
  * and sharpening of the write weight (P rebalances it, as in the paper), their way of reading (a candidate goes
  * through the controller as one more behaviour), their bug that forgets the channels
- * which the last behaviour did not choose, and DIEN's auxiliary loss, which they try.
+ * that the last behaviour did not choose, and DIEN's auxiliary loss, which they also try.
  *
  * @module
  */
@@ -45,9 +45,9 @@ import type { Capabilities } from "../core/capabilities.ts";
 import type { ModelKind } from "../core/kind.ts";
 import { settle } from "../../../options/option.ts";
 
-/** Behaviours after which a pooled history stops growing: those of a window. */
+/** Number of behaviours, that of a window, at which a pooled history stops growing. */
 const FULL = 50;
-/** Steps that `score` folds at a time, which bounds the memory that a long history takes. */
+/** Steps that `score` folds at a time, to bound the memory that a long history takes. */
 const CHUNK = 128;
 
 const CAPABILITIES: Capabilities = {
@@ -89,7 +89,7 @@ export class Mimn implements Model {
   readonly #scaled: Scratch;
   readonly #dscaled: Scratch;
 
-  /** Makes a model with start values drawn from `random`, uniform in [0, 1). */
+  /** Creates a model with initial weights drawn from `random`, uniform in [0, 1). */
   constructor(sizes: ModelSizes, config: MimnConfig, random: () => number, kernels: Kernels = PLAIN) {
     const settled = settle(MIMN_OPTIONS, config);
     const { slots, hidden, topK, slotKeyWeight, decay, regularisation } = settled;
@@ -153,7 +153,7 @@ export class Mimn implements Model {
     return state;
   }
 
-  /** Folds one behaviour into the memory: equal to the batch forward bit for bit. */
+  /** Folds one behaviour into the memory: bit for bit equal to the batch forward pass. */
   step(state: Float32Array, e: Float32Array): void {
     this.#start(state);
     this.#fold(1, e);
@@ -227,7 +227,7 @@ export class Mimn implements Model {
     }
   }
 
-  /** Sets the state to start from. */
+  /** Sets the state to start from: the given one, else M0, r0 and zeros. */
   #start(state: Float32Array | undefined): void {
     if (state !== undefined) {
       this.layout.check(state);
@@ -245,7 +245,7 @@ export class Mimn implements Model {
     for (let o = 0; o < r0.length; o++) r0[o]! += read[o]!;
   }
 
-  /** Folds T behaviours into the current state. @returns the behaviours as the memory saw them */
+  /** Folds T behaviours into the current state. @returns the scaled behaviours */
   #fold(T: number, e: Float32Array): Float32Array {
     const state = this.#state;
     const x = this.#scale(e);
@@ -301,8 +301,8 @@ export const MIMN: ModelKind<"mimn", MimnConfig> = {
 };
 
 /**
- * √min(50, w)/w with w = Σ ρ^age over n behaviours: like a sum over √n while there are few, like a mean when there are
- * many. Over √n alone it would grow with the life, and so would the steps of all vectors that it is multiplied with.
+ * √min(50, w)/w with w = Σ ρ^age over n behaviours: divides by √n while there are few, like a mean when there are many.
+ * Divided by √n alone, p would grow over a lifetime, and so would the steps of all vectors that it is multiplied with.
  */
 function traceScale(trace: number, n: number): number {
   const weight = Math.max(1, trace === 1 ? n : (1 - trace ** n) / (1 - trace));

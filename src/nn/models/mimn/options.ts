@@ -34,7 +34,7 @@ export interface MimnConfig {
    * @default {26}
    */
   readonly sharpness?: number | undefined;
-  /** What the write mass of the slots keeps per step, ρ in (0, 1]. @default {0.999} */
+  /** Share of the slots' write mass kept per step, ρ in (0, 1]. @default {0.999} */
   readonly decay?: number | undefined;
   /** Factor λ of the utilisation regularisation. @default {0.1} */
   readonly regularisation?: number | undefined;
@@ -43,8 +43,8 @@ export interface MimnConfig {
   /** Factor of the behaviours at the memory's input. @default {1} */
   readonly inputGain?: number | undefined;
   /**
-   * What each pooled history p keeps per behaviour, ρ in (0, 1]: 1 is the plain sum of the whole life, 0.98 follows the
-   * newest 50 behaviours, 0.999 the newest 1,000. @default {[0.98, 0.999]}
+   * Share that each pooled history p keeps per behaviour, ρ in (0, 1]: 1 is the plain sum of all behaviours, 0.98
+   * follows the newest 50, 0.999 the newest 1,000. @default {[0.98, 0.999]}
    */
   readonly traces?: readonly number[] | undefined;
   /** Whether each p and q∘p join the MLP's input. @default {true} */

@@ -1,5 +1,5 @@
 /**
- * How a candidate reads MIMN's memory: by a key of its own. Forward and backward.
+ * How a candidate reads MIMN's memory, by its own key. Forward and backward.
  *
  * ```text
  * kq = tanh(q·Wq + bq)    βq = 1 + softplus(b)    wq = address(kq, βq)    rq = Σ wq_i M_i
@@ -31,7 +31,7 @@ export function keyReaderShapes(width: number): Record<string, Shape> {
   return { "reader.Wq": [width, width], "reader.bq": [width], "reader.beta": [1] };
 }
 
-/** Reads by a key of each candidate, over the blocks of {@linkcode keyReaderShapes}. */
+/** Reads the memory by each candidate's key, over the blocks of {@linkcode keyReaderShapes}. */
 export class KeyReader extends Layer {
   readonly #slots = this.sizesOf("slotKeys")[0];
   readonly #width = this.sizesOf("slotKeys")[1];
@@ -50,7 +50,7 @@ export class KeyReader extends Layer {
     this.#addressing = new Addressing(parameters, slotKeyWeight);
   }
 
-  /** How much each q of the last `forward` read of each slot [K, m]. */
+  /** The weight [K, m] that each q of the last `forward` gave each slot. */
   get weights(): Float32Array {
     return this.#addressing.weights;
   }
@@ -74,7 +74,7 @@ export class KeyReader extends Layer {
     this.kernels.addXW(rq, 0, this.#addressing.weights, 0, memory, 0, K, m, d);
   }
 
-  /** Adds the gradients of the `forward` before it, from drq [K, d]. */
+  /** Given drq [K, d], adds the gradients of the `forward` before it. */
   backward(drq: Float32Array, q: Float32Array, { memory }: MemoryState, into: ReaderGradients): void {
     const d = this.#width, m = this.#slots, K = drq.length / d;
     const values = this.parameters.values, gradients = into.parameters;

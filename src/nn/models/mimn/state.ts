@@ -38,7 +38,7 @@ export interface MimnSizes {
  * import { MimnLayout } from "./state.ts";
  *
  * const layout = new MimnLayout({ slots: 4, width: 32, controller: 32, traces: 1 });
- * assert.equal(4 * layout.size, 1556); // bytes a user
+ * assert.equal(4 * layout.size, 1556); // bytes per user
  * ```
  */
 export class MimnLayout implements MimnSizes {
@@ -63,8 +63,8 @@ export class MimnLayout implements MimnSizes {
   }
 
   /**
-   * Stretches in half and single precision, alternately: M, r, c; g, A; S; n, Σ. Sums over a life stay single: once a
-   * sum is 2,000 times its increments, a half would not grow.
+   * Stretches in half and single precision, alternately: M, r, c; g, A; S; n, Σ. Lifelong sums are single: in half
+   * precision, a sum stops growing once it is 2,000 times its increments.
    */
   get stretches(): readonly number[] {
     const { slots, width, controller, traces } = this;
@@ -75,7 +75,7 @@ export class MimnLayout implements MimnSizes {
   check(state: Float32Array): void {
     if (state.length !== this.size) {
       throw new TypeError(
-        `Cannot read a state of MIMN: its length is ${state.length}, the layout asks for ${this.size}`,
+        `Cannot read a state of MIMN: its length is ${state.length}, the layout requires ${this.size}`,
       );
     }
   }

@@ -1,5 +1,5 @@
 /**
- * A pair head with what it was learnt from, as a version carries it.
+ * A pair head with the names and scales of its inputs, as a version carries it.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { type PairNames, sameNames, type ScoreList } from "./pair_list.ts";
 /** Most behaviours of a list, H. */
 export const MAX_BEHAVIOURS = 16;
 
-/** An order that was learnt. */
+/** A learnt order. */
 export interface LearntOrder {
   /** Names of the values that it reads. */
   readonly names: PairNames;
@@ -23,29 +23,29 @@ export interface LearntOrder {
   readonly weights: Float32Array;
 }
 
-/** A head for lists with values of these names. */
+/** Creates a head for lists with values of these names. */
 export function createPairHead(names: PairNames, random: () => number, kernels: Kernels): PairHead {
   const sizes = { pairs: new PairInputs(names).names.length, blend: names.candidates.length };
   return new PairHead({ behaviours: MAX_BEHAVIOURS, ...sizes }, random, kernels);
 }
 
-/** Orders lists as was learnt. */
+/** Orders lists by a learnt order. */
 export class PairOrder {
   readonly #kernels: Kernels;
   #order: LearntOrder | null = null;
   #head: PairHead | null = null;
   #inputs: PairInputs | null = null;
 
-  /** Knows no order yet. */
+  /** Starts without an order. */
   constructor(kernels: Kernels) {
     this.#kernels = kernels;
   }
 
   /**
-   * Makes ready for another order, or for none.
+   * Prepares to take another order, or none.
    *
-   * @returns What takes it
-   * @throws SyntaxError when its sizes are not those of its names
+   * @returns A function that takes it
+   * @throws SyntaxError when its sizes do not match its names
    */
   prepare(order: LearntOrder | null): () => void {
     if (order === null) return () => this.#order = null;
@@ -56,7 +56,7 @@ export class PairOrder {
     const got = [weights.length, scales.pairs.mean.length, scales.candidates.mean.length];
     const wanted = [head.parameters.values.length, inputs.names.length, order.names.candidates.length];
     if (got.join() !== wanted.join()) {
-      throw new SyntaxError(`Cannot take an order: its weights and scales are ${got}, wanted are ${wanted}`);
+      throw new SyntaxError(`Cannot take an order: its weights and scales have sizes ${got}, not ${wanted}`);
     }
     return () => {
       head.parameters.values.set(weights);
@@ -64,7 +64,7 @@ export class PairOrder {
     };
   }
 
-  /** What scores lists of values with these names; `null` where nothing was learnt about them. */
+  /** Returns the scoring of lists with values of these names; `null` when no order was learnt for them. */
   of(names: PairNames): ScoreList | null {
     const order = this.#order;
     if (order === null || !sameNames(order.names, names)) return null;
@@ -73,8 +73,8 @@ export class PairOrder {
 }
 
 /**
- * Copies weights of one head into another: rows of inputs by their names, all else as it is. Inputs that the other head
- * does not have keep what it has for them.
+ * Copies the weights of one head into another: input rows by name, everything else as is. Rows of inputs that `from`
+ * does not have keep their weights.
  */
 export function copyByName(from: LearntOrder, names: PairNames, to: Parameters): void {
   const before = new Parameters(Object.fromEntries(

@@ -1,7 +1,7 @@
 /**
  * The pair head: reorders the best candidates of retrieval by features of each pair of a behaviour and
- * a candidate. It sees counts, never ids, so some 1,400 weights are enough and it pays from the first thousands of
- * behaviours on.
+ * a candidate. It sees counts, never ids, so some 1,400 weights are enough and it pays off after a few thousand
+ * behaviours.
  *
  * ```text
  *   v_ij    = W2ᵀ relu(W1ᵀ f_ij + b1) + b2                     f_ij [P] pair inputs of behaviour j and candidate i
@@ -11,11 +11,11 @@
  *   loss    = −ln softmax(score)_target                        over the K candidates of a list
  * ```
  *
- * w starts at 1 and w4, b4 at 0: the first order is the blend's. A sum over behaviours with learned weights of their
- * pairs is DIN's local activation (Zhou et al., "Deep Interest Network", KDD 2018) with the network in place of the
- * product; the listwise loss is ListNet's for one relevant item (Cao et al., ICML 2007). Left out: embeddings.
+ * w starts at 1 and w4, b4 at 0, so the initial order is the blend's. A sum over behaviours with learnt weights of
+ * their pairs is DIN's local activation (Zhou et al., "Deep Interest Network", KDD 2018) with the network in place of
+ * the product; the listwise loss is ListNet's for one relevant item (Cao et al., ICML 2007). Left out: embeddings.
  *
- * What comes second in the network is linear, so W2 and exp(α) are one matrix [H·N, U], and no v is ever written.
+ * The second layer of the network is linear, so W2 and exp(α) fold into one matrix [H·N, U], and v is never computed.
  *
  * @module
  */
@@ -25,15 +25,15 @@ import { Parameters } from "../../kernels/parameters.ts";
 import { PLAIN } from "../../kernels/plain.ts";
 import { Scratch } from "../../kernels/scratch.ts";
 
-// H behaviours, K candidates, P pair inputs, B blend features, N hidden units a pair, U sums, M hidden units a candidate
+// H behaviours, K candidates, P pair inputs, B blend features, N hidden units of a pair, U sums, M of a candidate
 
 const BLEND_SCALE = 0.5;
 const SCORE_SCALE = 0.2;
 const SUM_SCALE = 0.3;
-/** α of age a before anything was learnt is −0.15 a. */
+/** The initial α of age a is −0.15 a. */
 const AGE_DECAY = 0.15;
 
-/** What a head is built for. */
+/** Sizes of a {@linkcode PairHead}. */
 export interface PairHeadSizes {
   /** Most behaviours H of a list. */
   readonly behaviours: number;
@@ -51,7 +51,7 @@ export interface PairHeadSizes {
 
 /** A list to be ordered. */
 export interface PairHeadInput {
-  /** Behaviours there are, 0 to the head's H. */
+  /** Number of behaviours, 0 to the head's H. */
   readonly H: number;
   /** Candidates K, at least 1. */
   readonly K: number;
@@ -69,7 +69,7 @@ export class PairHead {
   readonly parameters: Parameters;
   readonly #kernels: Kernels;
   readonly #sizes: Required<PairHeadSizes>;
-  /** Slopes of a ReLU. */
+  /** PReLU slopes of 0, which make it a ReLU. */
   readonly #zeros: Float32Array;
   /** .3 exp(α) ∘ W2 [H·N, U], and its gradient. */
   readonly #weights: Float32Array;
@@ -85,7 +85,7 @@ export class PairHead {
   readonly #dx: Scratch;
   readonly #dHidden: Scratch;
 
-  /** A head that keeps the blend's order. @param random uniform in [0, 1) */
+  /** Creates a head that keeps the blend's order. @param random uniform in [0, 1) */
   constructor(sizes: PairHeadSizes, random: () => number, kernels: Kernels = PLAIN) {
     const settled = this.#sizes = { pairUnits: 16, sums: 4, units: 32, ...sizes };
     const { behaviours: H, pairs: P, blend: B, pairUnits: N, sums: U, units: M } = settled;
@@ -211,7 +211,7 @@ export class PairHead {
     kernels.addXtY(gradients, at("W1"), pairs, 0, dHidden, 0, K * H, P, N);
   }
 
-  /** Puts .3 exp(α) ∘ W2 of H ages into the weights. @returns .3 Σ exp(α) ∘ b2 [U] */
+  /** Writes .3 exp(α) ∘ W2 of H ages into `#weights`. @returns .3 Σ exp(α) ∘ b2 [U] */
   #foldAges(H: number): Float32Array {
     const { pairUnits: N, sums: U } = this.#sizes;
     const block = (name: string) => this.parameters.block(name);
@@ -227,7 +227,7 @@ export class PairHead {
     return bias;
   }
 
-  /** From the gradient of the weights of H ages adds those of W2, b2 and α. */
+  /** Given the gradient of `#weights` for H ages, adds those of W2, b2 and α. */
   #unfoldAges(H: number, K: number, dSums: Float32Array, gradients: Float32Array): void {
     const { pairUnits: N, sums: U } = this.#sizes;
     const dWeights = this.#weightGradients;
@@ -253,7 +253,7 @@ export class PairHead {
 
   /** df becomes the gradient before the ReLU whose result is f [m, n]. */
   #reluBackward(df: Float32Array, f: Float32Array, m: number, n: number): void {
-    // Without a branch, because which units are off is unpredictable. What is left of a 0 without its sign is 0.
+    // Branch-free, because which units are off is unpredictable. The shift drops the sign, so −0 counts as 0, too.
     const [bits, off] = [bitsOf(df, m * n), bitsOf(f, m * n)];
     for (let o = 0; o < m * n; o++) bits[o] = bits[o]! & -Math.min(1, off[o]! << 1 >>> 0);
   }
@@ -272,7 +272,7 @@ export class PairHead {
   }
 }
 
-/** The words of the first floats. */
+/** The bits of the first `length` floats. */
 function bitsOf({ buffer, byteOffset }: Float32Array, length: number): Uint32Array {
   return new Uint32Array(buffer, byteOffset, length);
 }

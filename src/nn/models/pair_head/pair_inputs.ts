@@ -1,6 +1,6 @@
 /**
- * What the network reads of each pair: values of the pair, of its behaviour and of its candidate, and what is made of
- * several of them. Counts of a quiet shop and of a busy one differ by orders of magnitude, so all of it is standardised.
+ * What the network reads of each pair: values of the pair, its behaviour and its candidate, and combinations of them.
+ * Counts differ by orders of magnitude between a quiet shop and a busy one, so all inputs are standardised.
  *
  * @module
  */
@@ -10,20 +10,20 @@ import { PLAIN } from "../../kernels/plain.ts";
 import type { PairHeadInput } from "./pair_head.ts";
 import type { PairList, PairNames } from "./pair_list.ts";
 
-/** Values of candidates that are an input of each of their pairs. */
+/** Values of a candidate that are inputs of each of its pairs. */
 const OF_CANDIDATE: readonly string[] = ["count"];
 /** Products of a value of the pair and one of its behaviour. */
 const PRODUCTS: readonly (readonly [pair: string, behaviour: string])[] = [["far", "strength"]];
-/** A count relative to how often each of the two items occurs: its logarithm minus shares of theirs. */
+/** A count relative to how often each of the two items occurs: its logarithm minus fractions of theirs. */
 const RELATIVE = { pair: "far", behaviour: 0.5, candidate: 0.2 } as const;
-/** Standardised values are cut off beyond ± this. */
+/** Standardised values are clipped to ± this. */
 const CLIP = 5;
 
 /** Maps values to (x − mean) · inverseDeviation. */
 export interface Scales {
   /** By value. */
   readonly mean: Float32Array;
-  /** By value; 0 maps all to 0. */
+  /** By value; 0 maps every x to 0. */
   readonly inverseDeviation: Float32Array;
 }
 
@@ -35,7 +35,7 @@ export interface PairScales {
   readonly candidates: Scales;
 }
 
-/** Makes inputs of values. */
+/** Computes the inputs of the network from the values of a list. */
 export class PairInputs {
   /** Names of the inputs of a pair, P. */
   readonly names: readonly string[];
@@ -47,7 +47,7 @@ export class PairInputs {
   #pairs: Float32Array = new Float32Array(0);
   #blend: Float32Array = new Float32Array(0);
 
-  /** Inputs of lists with values of these names. */
+  /** Computes inputs for lists with values of these names. */
   constructor({ pairs, behaviours, candidates }: PairNames, kernels: Kernels = PLAIN) {
     this.#kernels = kernels;
     this.#sizes = [pairs.length, behaviours.length, candidates.length];
@@ -65,14 +65,14 @@ export class PairInputs {
     ];
   }
 
-  /** Inputs of a list as they are; valid until the next call. Half the work of {@linkcode PairInputs.of}. */
+  /** Unscaled inputs of a list; valid until the next call. Half the work of {@linkcode PairInputs.of}. */
   raw({ H, K, pairs, behaviours, candidates, scores }: PairList): PairHeadInput {
     const P = this.names.length;
     const [V, A, B] = this.#sizes;
     const length = K * H * P;
     if (this.#pairs.length < length) this.#pairs = this.#kernels.floats(2 * length);
     const values = this.#pairs;
-    // Column by column, in tight loops. What is not there says nothing.
+    // Column by column, in tight loops. A missing value counts as 0.
     const rows = K * H;
     let column = 0;
     for (let v = 0; v < V; v++, column++) {
@@ -112,7 +112,7 @@ export class PairInputs {
     return { H, K, pairs: values.subarray(0, length), blend: candidates, scores };
   }
 
-  /** Inputs of a list, standardised and cut off; valid until the next call. */
+  /** Inputs of a list, standardised and clipped; valid until the next call. */
   of(list: PairList, scales: PairScales): PairHeadInput {
     const { H, K, scores } = list;
     const length = K * H * this.names.length;
@@ -128,7 +128,7 @@ export class PairInputs {
     };
   }
 
-  /** Writes what differs by pair. A value that is missing counts as 0. */
+  /** Writes all inputs of pairs but the candidates' values. A missing value counts as 0. */
   #writePairs(
     { H, K, pairs, behaviours, candidates }: PairList,
     { mean, inverseDeviation }: Scales,
@@ -137,7 +137,7 @@ export class PairInputs {
     const values = this.#pairs, P = this.names.length;
     const products = this.#products, productAt = V + A + this.#candidates.length, relativeAt = P - 1;
     const [far, count, own] = this.#relative;
-    // What all candidates have in common of a behaviour.
+    // The parts of a behaviour that all candidates share.
     const theirs = new Float64Array(H * A);
     const shares = new Float64Array(H);
     for (let j = 0; j < H; j++) {
@@ -169,7 +169,7 @@ export class PairInputs {
     }
   }
 
-  /** Writes what is the same for all pairs of a candidate. */
+  /** Writes the inputs that all pairs of a candidate share. */
   #writeCandidates({ H, K, candidates }: PairList, { mean, inverseDeviation }: Scales): void {
     const [V, A, B] = this.#sizes;
     const values = this.#pairs, P = this.names.length;

@@ -1,8 +1,8 @@
 /**
- * The best candidates of a request beside the newest behaviours, as the pair head reads them.
+ * The best candidates of a request with the user's newest behaviours, as the pair head reads them.
  *
- * Values are kept once where they are: a pair's, a behaviour's, a candidate's. What the network reads of a pair is made
- * of them by `pair_inputs.ts`.
+ * Each value is stored once, with its pair, behaviour or candidate; `pair_inputs.ts` computes from them what the
+ * network reads of a pair.
  *
  * @module
  */
@@ -35,10 +35,10 @@ export interface PairNames {
   readonly candidates: readonly string[];
 }
 
-/** Gives scores [K] of the candidates of a list, larger is better; valid until the next call. */
+/** Scores the candidates of a list [K], larger is better; valid until the next call. */
 export type ScoreList = (list: PairList) => Float32Array;
 
-/** Whether lists of two places have the same values. */
+/** Whether lists with these names have the same values, in the same order. */
 export function sameNames(one: PairNames, other: PairNames): boolean {
   const same = (some: readonly string[], others: readonly string[]) =>
     some.length === others.length && some.every((name, place) => name === others[place]);
