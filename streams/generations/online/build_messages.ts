@@ -1,5 +1,6 @@
 /**
- * Messages between a service and the thread that builds a generation beside it.
+ * Messages between a service and the thread that builds a generation beside it, besides those of every thread
+ * (`log_thread.ts`).
  *
  * ```text
  *   service                       thread
@@ -10,15 +11,12 @@
  *   { copyTo }             ──>    copies its snapshots
  *                          <──    { done: true }
  *   { end: true }          ──>    ends
- *                          <──    { ended: null }, or { ended: error } at any time
  * ```
  *
  * @module
  */
 
-import type { LeftOut } from "../../log/unreadable.ts";
-import type { PortError } from "../../log/threads/port_calls.ts";
-import type { ThreadLog } from "../../service/jobs/thread_messages.ts";
+import type { CommonReport, ThreadLog } from "../../log/threads/log_thread.ts";
 import type { RebuildOptions, RebuildProgress } from "../rebuild.ts";
 
 /** What is built; can be cloned. */
@@ -51,9 +49,9 @@ export interface BuildFigures extends RebuildProgress {
   readonly version: number;
 }
 
-/** From the thread. */
-export type BuildReport =
+/** What a build reports of its work. */
+export type WorkReport =
   | { readonly progress: BuildFigures }
-  | { readonly done: true }
-  | { readonly unreadable: LeftOut }
-  | { readonly ended: PortError | null };
+  | { readonly done: true };
+
+export type BuildReport = WorkReport | CommonReport;

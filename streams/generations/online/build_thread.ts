@@ -8,10 +8,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { openAt } from "../../log/kinds/kinds.ts";
 import type { Log } from "../../log/log.ts";
 import { pause } from "../../log/pause.ts";
-import { packError } from "../../log/threads/port_calls.ts";
+import { type ThreadLog, workInThread } from "../../log/threads/log_thread.ts";
 import { RemoteLog } from "../../log/threads/remote_log.ts";
-import { unreadable } from "../../log/unreadable.ts";
-import type { ThreadLog } from "../../service/jobs/thread_messages.ts";
 import type { BuildOrder, BuildReport, BuildWork } from "./build_messages.ts";
 import { lowerPriority, measureSpent, restAfter } from "../../service/jobs/processor_share.ts";
 import { GentleLog } from "./gentle_log.ts";
@@ -33,10 +31,12 @@ const RECORDS = 1000;
 const scope = self as unknown as ThreadScope; // the library types `self` as a window's
 const ending = new AbortController();
 let work = Promise.withResolvers<BuildWork>();
+/** When progress was last reported, by the clock. */
+let toldAt = -Infinity;
 
 scope.onmessage = ({ data }) => {
   if ("end" in data) ending.abort();
-  else if ("start" in data) void live(data);
+  else if ("start" in data) void workInThread(report, () => live(data));
   else work.resolve(data);
 };
 
@@ -44,49 +44,52 @@ async function live(
   { start: spec, log: place, share, late }: Extract<BuildOrder, { start: unknown }>,
 ): Promise<void> {
   lowerPriority();
-  unreadable.forward((leftOut) => report({ unreadable: leftOut }));
   const { signal } = ending;
   const ended = new Promise<null>((resolve) => signal.addEventListener("abort", () => resolve(null)));
-  try {
-    await using log = await openLog(place);
-    const isLate = () => Atomics.load(late, 0) === 1;
-    const gentle = new GentleLog(log, {
-      ...{ share: 1, isLate, maxRecords: RECORDS, signal },
-      clock: () => performance.now(),
-      async giveWay() {
-        if (!isLate()) return false;
-        await pause(LOOK_MS, signal);
-        return true;
-      },
-    });
-    const giveWay = () => gentle.rest();
-    await using rebuild = await Rebuild.open(gentle.log, { ...spec, giveWay });
-    let told = -Infinity;
-    for (let next = await Promise.race([work.promise, ended]); next !== null && !signal.aborted;) {
-      work = Promise.withResolvers();
-      if ("copyTo" in next) await rebuild.copySnapshots(next.copyTo);
-      else {
-        const { until, haste, isShort, isLast } = next;
-        if (isLast) gentle.end();
-        rebuild.extend(until);
-        for (let isOpen = true; isOpen && !signal.aborted;) {
-          const spent = measureSpent();
-          isOpen = await rebuild.step(isShort);
-          const now = performance.now();
-          if (!isOpen || now - told >= REPORT_MS) {
-            told = now;
-            report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
-          }
-          if (!isLast) await pause(restAfter(spent(), Math.min(1, haste * share)), signal);
-          await turn(); // a log in memory never yields, so orders would not be heard
-        }
-      }
-      if (!signal.aborted) report({ done: true });
-      next = await Promise.race([work.promise, ended]);
+  await using log = await openLog(place);
+  const isLate = () => Atomics.load(late, 0) === 1;
+  const gentle = new GentleLog(log, {
+    ...{ share: 1, isLate, maxRecords: RECORDS, signal },
+    clock: () => performance.now(),
+    async giveWay() {
+      if (!isLate()) return false;
+      await pause(LOOK_MS, signal);
+      return true;
+    },
+  });
+  const giveWay = () => gentle.rest();
+  await using rebuild = await Rebuild.open(gentle.log, { ...spec, giveWay });
+  for (let next = await Promise.race([work.promise, ended]); next !== null && !signal.aborted;) {
+    work = Promise.withResolvers();
+    if ("copyTo" in next) await rebuild.copySnapshots(next.copyTo);
+    else {
+      if (next.isLast) gentle.end();
+      await buildLeg(rebuild, next, share);
     }
-    report({ ended: null });
-  } catch (error) {
-    report({ ended: packError(error) });
+    if (!signal.aborted) report({ done: true });
+    next = await Promise.race([work.promise, ended]);
+  }
+  report({ ended: null });
+}
+
+/** Builds up to the positions of a leg, and takes no more than a share of the processor until the last. */
+async function buildLeg(
+  rebuild: Rebuild,
+  { until, haste, isShort, isLast }: Extract<BuildWork, { until: unknown }>,
+  share: number,
+): Promise<void> {
+  const { signal } = ending;
+  rebuild.extend(until);
+  for (let isOpen = true; isOpen && !signal.aborted;) {
+    const spent = measureSpent();
+    isOpen = await rebuild.step(isShort);
+    const now = performance.now();
+    if (!isOpen || now - toldAt >= REPORT_MS) {
+      toldAt = now;
+      report({ progress: { ...rebuild.progress, version: rebuild.learning.version } });
+    }
+    if (!isLast) await pause(restAfter(spent(), Math.min(1, haste * share)), signal);
+    await turn(); // a log in memory never yields, so orders would not be heard
   }
 }
 

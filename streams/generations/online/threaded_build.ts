@@ -4,16 +4,12 @@
  * @module
  */
 
-import { isShared } from "../../log/capabilities.ts";
 import { ignore } from "../../log/ignore.ts";
-import type { Log, LogConnection } from "../../log/log.ts";
-import { orAborted } from "../../log/pause.ts";
-import { unpackError } from "../../log/threads/port_calls.ts";
-import { connectLog } from "../../log/threads/serve_log.ts";
-import { unreadable } from "../../log/unreadable.ts";
+import type { Log } from "../../log/log.ts";
+import { LogThread } from "../../log/threads/log_thread.ts";
 import { LATE_MS } from "../../service/readiness.ts";
 import { buildFolder } from "./build_snapshots.ts";
-import type { BuildFigures, BuildOrder, BuildReport, BuildSpec, BuildWork } from "./build_messages.ts";
+import type { BuildFigures, BuildOrder, BuildSpec, BuildWork, WorkReport } from "./build_messages.ts";
 import type { ApartBuild, LegOptions } from "./legs.ts";
 
 /** How the thread runs. */
@@ -32,7 +28,6 @@ export interface BuildNeighbour {
   readonly waitedMs: number;
 }
 
-/** How long the thread may take to end before it is terminated, which loses no more than a crash. */
 const PATIENCE_MS = 5000;
 const LOOK_MS = 20;
 
@@ -41,15 +36,12 @@ const LOOK_MS = 20;
  * snapshots of its own beside those of the service, until then.
  */
 export class ThreadedBuild implements ApartBuild {
-  readonly #thread: Worker;
-  readonly #connection: LogConnection | undefined;
+  readonly #thread: LogThread<BuildOrder, WorkReport>;
   readonly #onProgress: ThreadedBuildOptions["onProgress"];
-  readonly #ended = Promise.withResolvers<void>();
   readonly #watch: ReturnType<typeof setInterval>;
   /** Folders of the snapshots of the service, and of its own. */
   readonly #snapshots: { readonly service: string; readonly own: string } | undefined;
   #haste = 1;
-  #isOver = false;
   #isBuilt = false;
   #done = Promise.withResolvers<void>();
 
@@ -72,23 +64,14 @@ export class ThreadedBuild implements ApartBuild {
     const look = () =>
       Atomics.store(late, 0, neighbour().waitedMs > LATE_MS * Math.min(this.#haste, 2) ? 1 : 0);
     this.#watch = setInterval(look, LOOK_MS);
-    ignore(this.#ended.promise, "the next leg throws it");
-    this.#thread = new Worker(new URL("./build_thread.ts", import.meta.url), {
-      type: "module",
-      name: "build of a generation",
-      ...(permissions === undefined ? {} : { deno: { permissions } }),
+    this.#thread = new LogThread<BuildOrder, WorkReport>(log, {
+      module: new URL("./build_thread.ts", import.meta.url),
+      ...{ permissions, name: "build of a generation" },
+      start: (place) => ({ start: spec, share, late, log: place }),
+      last: { end: true },
+      patienceMs: PATIENCE_MS,
+      onReport: (report) => this.#hear(report),
     });
-    this.#thread.onmessage = ({ data }: MessageEvent<BuildReport>) => this.#hear(data);
-    this.#thread.onerror = (event) => {
-      event.preventDefault();
-      this.#end(new Error(`The thread that builds a generation died: ${event.message}`));
-    };
-    if (isShared(log)) this.#order({ start: spec, share, late, log: { address: log.address } });
-    else {
-      const connection = this.#connection = connectLog(log);
-      connection.lost?.catch((error) => this.#end(error)); // a port does not report that its other end is gone
-      this.#order({ start: spec, share, late, log: connection.channel }, [connection.channel.port]);
-    }
   }
 
   async build(until: readonly number[], { signal, ...how }: LegOptions): Promise<void> {
@@ -103,20 +86,16 @@ export class ThreadedBuild implements ApartBuild {
 
   async #do(work: BuildWork, signal?: AbortSignal): Promise<void> {
     this.#done = Promise.withResolvers();
-    this.#order(work);
-    await orAborted(Promise.race([this.#done.promise, this.#ended.promise]), signal);
+    this.#thread.order(work);
+    await this.#thread.wait(this.#done.promise, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isOver) {
-      this.#order({ end: true });
-      const patience = setTimeout(() => this.#end(), PATIENCE_MS);
-      await ignore(this.#ended.promise, "it is disposed");
-      clearTimeout(patience);
+    try {
+      await this.#thread[Symbol.asyncDispose]();
+    } finally {
+      clearInterval(this.#watch);
     }
-    clearInterval(this.#watch);
-    this.#thread.terminate();
-    await this.#connection?.[Symbol.asyncDispose]();
     if (!this.#isBuilt || this.#snapshots === undefined) return;
     await ignore(
       Deno.remove(this.#snapshots.own, { recursive: true }),
@@ -124,22 +103,8 @@ export class ThreadedBuild implements ApartBuild {
     );
   }
 
-  #order(order: BuildOrder, transfer: Transferable[] = []): void {
-    this.#thread.postMessage(order, transfer);
-  }
-
-  #hear(report: BuildReport): void {
+  #hear(report: WorkReport): void {
     if ("progress" in report) this.#onProgress(report.progress);
-    else if ("done" in report) this.#done.resolve();
-    else if ("unreadable" in report) {
-      const { place, reason, effect } = report.unreadable;
-      unreadable.leaveOut(place, reason, effect);
-    } else this.#end(report.ended === null ? undefined : unpackError(report.ended));
-  }
-
-  #end(error?: Error): void {
-    this.#isOver = true;
-    if (error === undefined) this.#ended.resolve();
-    else this.#ended.reject(error);
+    else this.#done.resolve();
   }
 }

@@ -10,12 +10,11 @@ import { FigureTaker } from "../../learning/learner_figures.ts";
 import type { Learning } from "../../learning/learning.ts";
 import { openAt } from "../../log/kinds/kinds.ts";
 import type { UngroupedLog } from "../../log/log.ts";
-import { packError } from "../../log/threads/port_calls.ts";
-import { unreadable } from "../../log/unreadable.ts";
+import { type ThreadLog, workInThread } from "../../log/threads/log_thread.ts";
 import { RemoteLog } from "../../log/threads/remote_log.ts";
 import { meteredLog, sizesOf } from "../../log/metered_log.ts";
 import { LEARNER_IDLE_MS, type LearnerSpec, openLearning } from "./learner_job.ts";
-import type { ThreadLog, ThreadOrder, ThreadReport } from "./thread_messages.ts";
+import type { ThreadOrder, ThreadReport } from "./thread_messages.ts";
 
 /** The thread's side of its channel. */
 interface ThreadScope {
@@ -39,20 +38,15 @@ scope.onmessage = ({ data }) => {
   if ("end" in data) {
     finishes = data.end === "finish";
     ending.abort();
-  } else void live(data.start, data.log);
+  } else void workInThread(report, () => live(data.start, data.log));
 };
 
 async function live(spec: LearnerSpec, place: ThreadLog): Promise<void> {
-  unreadable.forward((leftOut) => report({ unreadable: leftOut }));
-  try {
-    await using log = await openLog(place);
-    await using learning = await openLearning(log, spec, undefined, ending.signal);
-    await work(learning);
-    if (finishes) await learning.checkpoint();
-    report({ ended: null });
-  } catch (error) {
-    report({ ended: packError(error) });
-  }
+  await using log = await openLog(place);
+  await using learning = await openLearning(log, spec, undefined, ending.signal);
+  await work(learning);
+  if (finishes) await learning.checkpoint();
+  report({ ended: null });
 }
 
 async function work(learning: Learning): Promise<void> {
