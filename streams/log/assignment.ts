@@ -1,5 +1,5 @@
 /**
- * Who gets which partitions when a group changes.
+ * Assigns partitions to the members of a group when it changes.
  *
  * @module
  */
@@ -9,7 +9,7 @@
  * member keeps what it holds as far as balance allows, so few states have to be restored elsewhere).
  * Deterministic: the order of `held` decides ties. Costs O(partitions × members).
  *
- * @param held what each member holds now; of a partition claimed twice, the first claim counts
+ * @param held what each member holds now; if several claim a partition, the first with room for it keeps it
  * @returns the share of each member, ascending; members beyond the number of partitions get none
  *
  * ```ts

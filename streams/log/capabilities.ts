@@ -1,6 +1,6 @@
 /**
- * What some logs can do and others cannot. Callers that depend on a capability ask for it here, never for the kind of
- * a log.
+ * What some logs can do and others cannot. Callers that depend on a capability test for it here, never for the kind
+ * of log.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export type IndexedLog = Log & Required<Pick<Log, "latest">>;
 /** A log that erases single records. */
 export type ErasableLog = Log & Required<Pick<Log, "erase" | "scrub">>;
 
-/** A log that several processes use at a time, each with connections of its own. */
+/** A log that several processes can use at once, each over its own connections. */
 export type SharedLog = Log & Required<Pick<Log, "address">>;
 
 /** A log that drops old records by itself. */
@@ -32,7 +32,7 @@ export function canErase(log: Log): log is ErasableLog {
   return log.erase !== undefined && log.scrub !== undefined;
 }
 
-/** Whether processes share a log. */
+/** Whether several processes can use a log at once. */
 export function isShared(log: Log): log is SharedLog {
   return log.address !== undefined;
 }
@@ -63,7 +63,7 @@ export interface LogCapabilities {
   readonly isDurable: boolean;
 }
 
-/** What a log can do, except whether it is durable, which only its kind knows. */
+/** What a log can do, except whether it is durable, which only its kind declares. */
 export function capabilitiesOf(log: Log): Omit<LogCapabilities, "isDurable"> {
   return {
     indexesKeys: indexesKeys(log),

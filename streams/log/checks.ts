@@ -1,5 +1,5 @@
 /**
- * Checks that all logs share, with the same messages.
+ * Argument checks that all logs share, so that their messages agree.
  *
  * @module
  */
@@ -18,22 +18,22 @@ export function checkSpec({ name, partitions, cleanup }: TopicSpec): void {
   }
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
     throw new RangeError(
-      `Cannot create topic ${name}: ${partitions} is not a number of partitions, 1 to ${MAX_PARTITIONS}`,
+      `Cannot create topic ${name} with ${partitions} partitions: the number has to be 1 to ${MAX_PARTITIONS}`,
     );
   }
   if (cleanup !== "delete" && cleanup !== "compact") {
-    throw new RangeError(`Cannot create topic ${name}: ${cleanup} is not a cleanup, delete or compact`);
+    throw new RangeError(`Cannot create topic ${name}: its cleanup is ${cleanup}, not delete or compact`);
   }
 }
 
-/** Checks a topic that exists. @throws LogError `topic-mismatch` when it has another spec */
+/** Checks that an existing topic has the wanted spec. @throws LogError `topic-mismatch` when it differs */
 export function checkSame(existing: TopicSpec, wanted: TopicSpec): void {
   if (existing.partitions === wanted.partitions && existing.cleanup === wanted.cleanup) return;
   throw new LogError(
     "topic-mismatch",
     `Cannot create topic ${wanted.name} with ${describeSpec(wanted)}: it exists with ${
       describeSpec(existing)
-    }; keep to that, or take another prefix or log`,
+    }; use that, or choose another prefix or log`,
   );
 }
 
@@ -42,7 +42,7 @@ export function describeSpec({ partitions, cleanup }: TopicSpec): string {
   return `${partitions} partition${partitions === 1 ? "" : "s"}, cleanup ${cleanup}`;
 }
 
-/** Checks a partition of a topic. @throws LogError `unknown-partition` when there is no such partition */
+/** Checks that a topic has a partition. @throws LogError `unknown-partition` when it does not */
 export function checkPartition({ name, partitions }: TopicSpec, partition: number): void {
   if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return;
   throw new LogError(
@@ -51,16 +51,16 @@ export function checkPartition({ name, partitions }: TopicSpec, partition: numbe
   );
 }
 
-/** Whether a number can be the time of a record, milliseconds since the epoch. Kafka has -1 for none. */
+/** Whether a number can be the time of a record, milliseconds since the epoch. Kafka uses -1 for none. */
 export function isRecordTime(time: number): boolean {
   return Number.isSafeInteger(time) && time >= 0;
 }
 
 /**
- * The partition of a valid record.
+ * Validates a record and returns its partition.
  *
  * @param spec of the record's topic
- * @throws TypeError or RangeError when the record is not as {@linkcode NewRecord} says
+ * @throws TypeError or RangeError when the record is not as {@linkcode NewRecord} requires
  * @throws LogError `unknown-partition`
  */
 export function placeOf({ topic, key, time, headers, partition }: NewRecord, spec: TopicSpec): number {
@@ -90,7 +90,7 @@ export function checkOffset(group: string, { topic, partition, offset }: GroupOf
 }
 
 /**
- * The number of partitions that co-partitioned topics have.
+ * The number of partitions that co-partitioned topics share.
  *
  * @throws TypeError when there are no topics
  * @throws LogError `topic-mismatch` when they differ
@@ -102,11 +102,11 @@ export function coPartitions(group: string, specs: readonly TopicSpec[]): number
   if (odd === undefined) return first.partitions;
   throw new LogError(
     "topic-mismatch",
-    `Cannot co-partition ${odd.name} as ${first.name}: it has ${odd.partitions} partitions, not ${first.partitions}`,
+    `Cannot co-partition ${odd.name} with ${first.name}: it has ${odd.partitions} partitions, not ${first.partitions}`,
   );
 }
 
-/** Checks where to trim. @throws RangeError or LogError `topic-mismatch` when that is not possible */
+/** Checks that a partition can be trimmed there. @throws RangeError or LogError `topic-mismatch` when it cannot */
 export function checkTrim(spec: TopicSpec, partition: number, before: number, end: number): void {
   if (spec.cleanup !== "delete") {
     throw new LogError("topic-mismatch", `Cannot trim ${spec.name}: its cleanup is ${spec.cleanup}`);

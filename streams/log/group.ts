@@ -1,7 +1,7 @@
 /**
  * A consumer group whose members live in this process.
  *
- * A change of membership is one rebalance, and rebalances of a group run one after another:
+ * Each change of membership causes a rebalance, and the rebalances of a group run one after another:
  * ```text
  *   join or leave ──> plan ──> revoked() of all who lose something ──> assigned() of all who gain ──> done
  *                      ^               | all settled                        | one failed
@@ -22,7 +22,7 @@ import { type GroupHandlers, LogError, type Membership, type TopicSpec } from ".
 export class LocalGroups {
   readonly #groups = new Map<string, LocalGroup>();
 
-  /** Joins a group, which begins with its first member; see {@linkcode Log.join}. */
+  /** Joins a group, which its first member creates; see {@linkcode Log.join}. */
   join(group: string, topics: readonly TopicSpec[], handlers: GroupHandlers): Promise<Membership> {
     const partitions = coPartitions(group, topics);
     const joined = this.#groups.get(group) ?? new LocalGroup(group);
@@ -30,7 +30,7 @@ export class LocalGroups {
     return joined.join(topics.map(({ name }) => name), partitions, handlers);
   }
 
-  /** Revokes what members hold; rejects when a handler did. */
+  /** Revokes what members hold; rejects if a handler does. */
   async close(): Promise<void> {
     const outcomes = await Promise.allSettled([...this.#groups.values()].map((group) => group.close()));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
@@ -52,9 +52,9 @@ class LocalGroup {
   }
 
   /**
-   * Adds a member and reassigns the partitions; resolves when its `assigned` has.
+   * Adds a member and reassigns the partitions; resolves once its `assigned` has.
    *
-   * @throws what the member's own handler threw; it is then out, and its partitions are reassigned
+   * @throws what the member's own handler threw; the member is then expelled and its partitions reassigned
    * @throws LogError `topic-mismatch` when the group reads other topics
    */
   join(topics: readonly string[], partitions: number, handlers: GroupHandlers): Promise<Membership> {
@@ -77,7 +77,7 @@ class LocalGroup {
     });
   }
 
-  /** Revokes what every member holds and ends all memberships; rejects when a handler did. */
+  /** Revokes what every member holds and ends all memberships; rejects if a handler does. */
   close(): Promise<void> {
     return this.#changes.run(async () => {
       const members = [...this.#members];
@@ -92,7 +92,7 @@ class LocalGroup {
     const left = this.#changes.run(async () => {
       if (this.#members.delete(member)) await member.end();
     });
-    // Members that gain from it need not be awaited; their handlers' errors reach their own `ended`.
+    // The members that gain partitions need not be awaited; errors of their handlers reject their own `ended`.
     this.#changes.run(() => this.#rebalance());
     return left;
   }
@@ -106,7 +106,7 @@ class LocalGroup {
     }
   }
 
-  /** Waits for all and expels members that failed. @returns Whether none did */
+  /** Waits for all steps and expels the members whose step failed. @returns Whether none failed */
   async #all(steps: readonly (readonly [Member, Promise<void>])[]): Promise<boolean> {
     const outcomes = await Promise.allSettled(steps.map(([, step]) => step));
     const failed = steps.flatMap(([member], i) => {
@@ -172,7 +172,7 @@ class Member implements Membership {
     }
   }
 
-  /** Releases everything and settles `ended`, with the reasons of an expulsion if there are any. */
+  /** Releases everything and settles `ended`: rejects it if there are reasons for an expulsion. */
   async end(...reasons: readonly unknown[]): Promise<void> {
     const errors = [...reasons];
     await this.release([]).catch((error) => errors.push(error));

@@ -10,9 +10,9 @@ import { reasonOf } from "../../src/values/reason.ts";
 const logger = getLogger(["meander", "log"]);
 
 /**
- * Settles with the promise and never rejects: a failure is logged at debug level.
+ * Resolves when the promise settles and never rejects: a failure is logged at debug level.
  *
- * @param why why it does not matter, such as "the caller has the result"
+ * @param why why a failure does not matter, such as "the caller has the result"
  */
 export async function ignore(promise: Promise<unknown> | undefined, why: string): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 /**
- * A kind of log: how it is opened, what it can do, and its options. Configuration, its page and schema, flags of
- * commands, permissions and `check` derive from what is declared here, so that a new log is a folder, a line in
- * `kinds/kinds.ts` and a run of the contract suite.
+ * A kind of log: how it is opened, what it can do, and its options. The configuration with its page and schema, flags,
+ * permissions and `check` derive from this declaration, so a new log takes a folder, a line in `kinds/kinds.ts` and a
+ * run of the contract suite.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import type { LogCapabilities } from "./capabilities.ts";
 import type { Log, ReadableLog } from "./log.ts";
 import type { TopicExtent } from "./reading.ts";
 
-/** Settings of a log by name, as configuration and flags give them together. */
+/** Settings of a log by name, merged from configuration and flags. */
 export type LogSettings = Readonly<Record<string, unknown>>;
 
-/** Reads what settings name. */
+/** Reads the files and environment variables that settings name. */
 export interface SettingsReader {
   /** The text of a file. */
   readonly readFile: (path: string) => Promise<string>;
@@ -22,9 +22,9 @@ export interface SettingsReader {
   readonly env: (name: string) => string | undefined;
 }
 
-/** What a command knows besides the settings. */
+/** What a command provides in addition to the settings. */
 export interface OpenContext extends SettingsReader {
-  /** How long to wait for an unreachable log, if the settings do not say, milliseconds. @default {the log's own} */
+  /** How long to wait for an unreachable log unless the settings say, milliseconds. @default {the log's own} */
   readonly retryMs?: number | undefined;
   /** Folder in which processes of this machine register. @default {none} */
   readonly membersFolder?: string | undefined;
@@ -42,29 +42,29 @@ export interface LogNeeds {
 
 /** A kind of log. `Settings` are those that its options declare. */
 export interface LogKind<Settings = LogSettings> {
-  /** Its name, as `--log` takes it and {@linkcode Log.address} carries it. */
+  /** Its name, in `--log` and in {@linkcode Log.address}. */
   readonly kind: string;
   /** The section of the configuration that holds its options; `null` = they are at its top level. */
   readonly section: string | null;
   /** Its options in the configuration. */
   readonly options: Declared;
-  /** Options that only flags set: where the log is. */
+  /** Options that only flags can set: where the log is. */
   readonly places: Declared;
-  /** Options that are flags too, by path such as `tls.caFile`; the value replaces their help where it is not `null`. */
+  /** Options that are also flags, by path such as `tls.caFile`; a value other than `null` replaces their help. */
   readonly flags: Readonly<Record<string, string | null>>;
   /** What its logs can do. */
   readonly capabilities: LogCapabilities;
-  /** Partitions of a new deployment. */
+  /** Default number of partitions of a new deployment. */
   readonly partitions: number;
-  /** Time between commits while an answer waits, milliseconds: the price of a commit decides. */
+  /** Time between commits while an answer waits, milliseconds; longer if a commit costs more. */
   readonly answerIntervalMs: number;
-  /** The file that holds it, which opening creates; `null` = it is not in a file. */
+  /** The file that holds it, created on opening; `null` = it is not in a file. */
   fileOf(settings: Settings): string | null;
   /** Where it is, for messages. */
   placeOf(settings: Settings): string;
   /** Permissions that opening it needs, besides those for its file. */
   needsOf(settings: Settings): LogNeeds;
-  /** The options that {@linkcode LogKind.open} takes, which can be cloned; reads the files and variables that settings name. */
+  /** Options for {@linkcode LogKind.open}, which can be cloned; reads the files and variables that settings name. */
   resolve(settings: Settings, context: OpenContext): Promise<unknown>;
   /** Opens a log. @param options as {@linkcode LogKind.resolve} returns them */
   open(options: unknown): Promise<Log>;
@@ -77,26 +77,26 @@ export interface LogKind<Settings = LogSettings> {
 /** Copies of a log that is a file. */
 export interface LogCopies {
   /**
-   * Copies a log as of one moment into a folder, checks the copy, and leaves nothing else there. Another process may have
-   * the log open, and goes on.
+   * Copies a log as of one moment into a folder, checks the copy, and leaves nothing else there. Another process may
+   * keep using the log.
    *
    * @param options as {@linkcode LogKind.resolve} returns them
-   * @returns What is in the copy
+   * @returns The topics in the copy
    * @throws LogError `corrupt` when the log or the copy is damaged
    */
   copy(options: unknown, folder: string, tell: CopyProgress): Promise<readonly TopicExtent[]>;
   /**
-   * Puts a copy in the place of a log that does not exist.
+   * Restores a copy to where there is no log yet.
    *
-   * @throws Error when there is one; LogError `corrupt` when the copy is damaged, or of a format that is not read here
+   * @throws Error when there is one; LogError `corrupt` when the copy is damaged or in a format that is not supported
    */
   putBack(folder: string, options: unknown): Promise<void>;
-  /** The folder in which it puts that. */
+  /** The folder that {@linkcode LogCopies.putBack} writes to. */
   folderOf(options: unknown): string;
 }
 
-/** Told how far a copy is: how much is done of how much, bytes or offsets. */
+/** Receives the progress of a copy: bytes or offsets done, and their total. */
 export type CopyProgress = (done: number, all: number) => void;
 
-/** Needs of a log that is in this process or in a file. */
+/** Needs of a log in this process or in a file. */
 export const NO_NEEDS: LogNeeds = { net: false, ffi: false, reads: [] };

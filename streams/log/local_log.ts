@@ -1,6 +1,6 @@
 /**
- * What the logs inside one process share: checks, grouped writes, waiting readers, fencing, groups. The
- * {@linkcode LogStore} below them only stores, synchronously.
+ * What logs inside one process share: checks, grouped writes, waiting readers, fencing, groups. The underlying
+ * {@linkcode LogStore} only stores, synchronously.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export interface LogWrite {
 export interface LogStore {
   /** The topics that exist, by name. */
   readonly topics: ReadonlyMap<string, TopicSpec>;
-  /** Identity of an existing topic: another topic of the same name has another. */
+  /** Identity of an existing topic, different from that of any other topic of the same name. */
   id(topic: string): string;
   /** Creates topics that do not exist, all or none. */
   createTopics(topics: readonly TopicSpec[]): void;
@@ -67,7 +67,7 @@ export interface LogStore {
   erase(topic: string, partition: number, offsets: readonly number[]): void;
   /** Overwrites some remains of erased records. @returns What remains; `more` = call again */
   scrub(): Scrubbed | "more";
-  /** Frees its resources; no call follows. */
+  /** Frees its resources; the last call. */
   close(): Promise<void> | void;
 }
 
@@ -220,7 +220,7 @@ export class LocalLog implements Log {
   join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     return Promise.try(() => {
       if (this.#closing !== undefined) {
-        throw new LogError("closed", `Cannot join group ${group}: the log closes`);
+        throw new LogError("closed", `Cannot join group ${group}: the log is closing`);
       }
       return this.#groups.join(group, topics.map((topic) => this.#spec(topic)), handlers);
     });
@@ -248,7 +248,7 @@ export class LocalLog implements Log {
     for (;;) {
       const state = this.#open().scrub();
       if (state !== "more") return state;
-      await turn(); // others write in between
+      await turn(); // lets others write in between
     }
   }
 
@@ -314,7 +314,7 @@ export class LocalLog implements Log {
     } catch (error) {
       for (const { reject } of pending) reject(error);
     } finally {
-      // Also after an error: the store may have failed after its last step, and waking is cheap.
+      // Also after an error: the store may have failed after its last step, and waking readers is cheap.
       if (this.#waiting.size > 0) this.#wake(pending.map(({ write }) => write));
     }
   }
@@ -334,7 +334,7 @@ export class LocalLog implements Log {
     for (const { records, partitions } of writes) {
       for (let i = 0; i < records.length; i++) {
         const { topic } = records[i]!;
-        // Adjacent records mostly share a place, and comparing is cheaper than building its name.
+        // Adjacent records usually share a partition, and comparing is cheaper than building its name.
         if (i > 0 && topic === records[i - 1]!.topic && partitions[i] === partitions[i - 1]) continue;
         places.add(`${topic}/${partitions[i]}`);
       }

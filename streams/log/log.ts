@@ -1,21 +1,21 @@
 /**
- * The log port: what meander asks of a partitioned, append-only log. Kafka's semantics are the model; the
- * memory and SQLite logs offer the same ones, and one contract suite (`tests/contracts/log_contract.ts`)
- * holds them all to it.
+ * The log port: what meander requires of a partitioned, append-only log. Kafka's semantics are the model; the
+ * memory and SQLite logs have the same semantics, and one contract suite (`tests/contracts/log_contract.ts`)
+ * holds all logs to them.
  *
- * Offsets are integers that grow within a partition, not necessarily without gaps (Kafka's transaction
- * markers and compaction leave holes): "the next record" is the one with the smallest offset at or above a
- * position, never `offset + 1`. Readers see committed records only.
+ * Offsets are integers that increase within a partition, possibly with gaps (Kafka's transaction markers and
+ * compaction leave holes): "the next record" is the one with the smallest offset at or above a position, never
+ * `offset + 1`. Readers see committed records only.
  *
- * What a reader of a `compact` topic may rely on, as in Kafka: it sees at least the final record of every key
- * that is at or above its position, in offset order, and offsets are never reused. Earlier records of a key may
- * be gone. A tombstone goes too, after a while (Kafka: `delete.retention.ms`; embedded logs: some number of
- * newer tombstones later): a reader that may have fallen further behind starts again from the start.
+ * A reader of a `compact` topic, as in Kafka, sees in offset order at least the final record of every key, if that
+ * is at or above its position; offsets are never reused. Earlier records of a key may be missing. Tombstones are
+ * removed as well, after a while (Kafka: after `delete.retention.ms`; embedded logs: after some number of newer
+ * tombstones): a reader that may have fallen further behind has to start over.
  *
  * @module
  */
 
-/** Whether old records may be dropped by position (`delete`) or all but the newest of each key (`compact`). */
+/** What may be dropped: old records by position (`delete`), or all but the newest of each key (`compact`). */
 export type Cleanup = "delete" | "compact";
 
 /** A topic to create. */
@@ -53,7 +53,7 @@ export interface LogRecord {
   readonly topic: string;
   /** Partition it was read from. */
   readonly partition: number;
-  /** Its place in the partition. */
+  /** Its position in the partition. */
   readonly offset: number;
   /** As appended. */
   readonly key: string | null;
@@ -61,7 +61,7 @@ export interface LogRecord {
   readonly value: Uint8Array | null;
   /** As appended, milliseconds since the epoch. */
   readonly time: number;
-  /** Whether the log stamped the time on arrival, instead of the producer's. @default {false} */
+  /** Whether the time is when the log received the record, not the producer's. @default {false} */
   readonly isLogTime?: boolean;
   /** As appended; empty when there were none. */
   readonly headers: Readonly<Record<string, string>>;
@@ -71,7 +71,7 @@ export interface LogRecord {
 export interface Bounds {
   /** Smallest offset that can still be read. */
   readonly start: number;
-  /** Least offset of the next record; a reader that reached it has read everything. */
+  /** Smallest offset that the next record can have; a reader that has reached it has read everything. */
   readonly end: number;
 }
 
@@ -87,24 +87,24 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A batch of records and where to go on. */
+/** A batch of records and the position to continue from. */
 export interface ReadResult {
   /** In offset order. */
   readonly records: readonly LogRecord[];
-  /** Position to read from next: past the last record and past any hole behind it. */
+  /** Position to read from next: past the last record and past any hole after it. */
   readonly next: number;
   /**
-   * Number of offsets at and above `from` that the log dropped before this read, by {@linkcode Log.trim} or retention;
-   * the records follow them. Absent when there were none, and on `compact` topics.
+   * Number of offsets from `from` on that the log dropped before this read, by {@linkcode Log.trim} or retention;
+   * `records` come after them. Absent when there were none, and on `compact` topics.
    */
   readonly dropped?: number;
 }
 
-/** Tells a topic from another one of the same name. */
+/** Distinguishes a topic from earlier and later ones of the same name. */
 export interface TopicIdentity {
-  /** Unique among all topics that ever have this name; `null` where the log does not number topics. */
+  /** Unique among all topics that ever have this name; `null` if the log gives topics no ids. */
   readonly id: string | null;
-  /** Number of partitions now; a topic may get more. */
+  /** Current number of partitions, which can grow. */
   readonly partitions: number;
 }
 
@@ -137,16 +137,17 @@ export interface Writer extends AsyncDisposable {
   readonly id: string;
   /**
    * Appends the records and stores the group's offsets atomically; resolves with the records' offsets when both
-   * are durable. One at a time. When it rejects with anything but `fenced`, {@linkcode Log.committed} tells whether it took place.
+   * are durable. One call at a time. When it rejects with anything but `fenced`, {@linkcode Log.committed} shows
+   * whether it succeeded.
    */
   commit(commit: Commit): Promise<readonly number[]>;
 }
 
 /**
- * Called, and awaited, by a group membership; never with an empty list, and never two at a time. A log may
- * revoke more than it takes away and assign it again. A handler that throws ends the membership: what it
- * was called for counts as released, the rest is revoked, and the group continues without it. Handlers must not
- * wait for their own group to join or leave.
+ * Callbacks that a membership awaits; never called with an empty list, nor two at a time. A log may revoke more
+ * partitions than it takes away and then assign the others again. A handler that throws ends the membership: its
+ * partitions count as released, all others are revoked, and the group continues without the member. Handlers must
+ * not wait for a join or leave of their own group.
  */
 export interface GroupHandlers {
   /** These partitions (of every joined topic) are now ours alone. */
@@ -162,14 +163,14 @@ export interface Membership extends AsyncDisposable {
   /** The partitions held now, ascending: from the call of `assigned` until `revoked` has settled. */
   readonly partitions: readonly number[];
   /**
-   * Resolves when the membership ended by {@linkcode Membership.leave}. Rejects when it ended otherwise: with
-   * what a handler threw, or why the log lost it. Watch it: an unhandled rejection ends the process.
+   * Resolves when the membership ends by {@linkcode Membership.leave}. Rejects when it ends otherwise: with what
+   * a handler threw, or why the log lost it. Handle it: an unhandled rejection ends the process.
    */
   readonly ended: Promise<void>;
   /**
    * Revokes what is held, then leaves; resolves when others may take over.
    *
-   * @throws what `revoked` threw; it has left all the same
+   * @throws what `revoked` threw; the member has left all the same
    */
   leave(): Promise<void>;
 }
@@ -184,7 +185,7 @@ export interface GroupMember {
   readonly partitions: readonly number[];
 }
 
-/** How another thread opens a log by itself; can be cloned. */
+/** How another thread opens a log itself; can be cloned. */
 export interface LogAddress {
   /** The kind of log. */
   readonly kind: string;
@@ -194,7 +195,7 @@ export interface LogAddress {
 
 /** A channel to a log in another thread of the process; its port is transferred. */
 export interface LogChannel {
-  /** The client's end; the other one is served. */
+  /** The client's end; the owner of the log serves the other end. */
   readonly port: MessagePort;
   /** Whether the log indexes its keys. */
   readonly hasLatest: boolean;
@@ -211,7 +212,7 @@ export interface LogConnection extends AsyncDisposable {
 /** A partitioned, durable, append-only log. */
 export interface Log extends AsyncDisposable {
   /**
-   * How another thread opens the log by itself. Absent on a log with one owner, which is served to the thread instead.
+   * How another thread opens the log itself. Absent on a log with one owner, which serves it to other threads instead.
    */
   readonly address?: LogAddress;
   /** Connects another thread to the one that owns the log. Only logs that live in a thread have it. */
@@ -229,8 +230,8 @@ export interface Log extends AsyncDisposable {
   /**
    * Appends in order, all or nothing, and resolves with the offsets once durable.
    *
-   * @throws TypeError or RangeError when a key, header or time is not as {@linkcode NewRecord} says
-   * @throws LogError `too-large` when a record is larger than its topic takes
+   * @throws TypeError or RangeError when a key, header or time is not as {@linkcode NewRecord} requires
+   * @throws LogError `too-large` when a record is larger than its topic allows
    */
   append(records: readonly NewRecord[]): Promise<readonly number[]>;
   /**
@@ -247,7 +248,7 @@ export interface Log extends AsyncDisposable {
   /** The readable range of a partition. */
   bounds(topic: string, partition: number): Promise<Bounds>;
   /**
-   * The first offset whose record has a time of `time` or later, milliseconds since the epoch; `null` = there is none. Only
+   * The first offset whose record has a time of `time` or later, milliseconds since the epoch; `null` = none. Only
    * logs with an index of times have it.
    */
   since?(topic: string, partition: number, time: number): Promise<number | null>;
@@ -256,8 +257,8 @@ export interface Log extends AsyncDisposable {
   /**
    * Opens a transactional writer, fencing any other with this id.
    *
-   * @param places partitions where reads and bounds of this log from now on include all that the fenced writers have
-   * committed, even if a broker that is cut off from the others answers otherwise
+   * @param places partitions whose reads and bounds on this log must from now on include all that the fenced writers
+   * have committed, even when a broker that is cut off from the others answers
    */
   writer(
     id: string,
@@ -267,7 +268,7 @@ export interface Log extends AsyncDisposable {
    * Joins a group; `assigned` has resolved when this resolves. All members join the same topics. Partitions
    * are shared in a balanced and sticky way; members beyond the number of partitions get none.
    *
-   * @throws what this member's own handlers threw; it is not a member then
+   * @throws what this member's own handlers threw; it is then not a member
    * @throws LogError `topic-mismatch` when the topics differ in their number of partitions
    */
   join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
@@ -283,17 +284,17 @@ export interface Log extends AsyncDisposable {
    * How long the topic's own retention keeps a record; on a `compact` topic, a replaced or deleted one. Only logs with
    * their own retention have it.
    *
-   * @returns Milliseconds from the record's time; `null` = forever, or we may not ask
+   * @returns Milliseconds from the record's time; `null` = forever, or we lack the right to ask
    */
   keepMs?(topic: string): Promise<number | null>;
   /**
-   * Erases single records; their offsets become holes, no other offset changes. On a `compact` topic, erases only what
-   * no reader needs. Offsets without a record are ignored. Only logs that can rewrite their records have it.
+   * Erases single records; their offsets become holes, and no other offset changes. On a `compact` topic, erase only
+   * what no reader needs. Offsets without a record are ignored. Only logs that can rewrite their records have it.
    */
   erase?(topic: string, partition: number, offsets: readonly number[]): Promise<void>;
   /**
-   * Overwrites what erased records left on disk. Free when nothing was erased since the last call. Present with
-   * {@linkcode Log.erase}.
+   * Overwrites what erased records left on disk. Costs nothing if nothing was erased since the last call. Present
+   * whenever {@linkcode Log.erase} is.
    */
   scrub?(): Promise<Scrubbed>;
   /**
@@ -304,29 +305,28 @@ export interface Log extends AsyncDisposable {
    */
   verify?(tell?: (topic: string, partition: number) => void): Verified;
   /**
-   * Ends of partitions: of what can be read (`readable`), or of all that was written, in open transactions too (`written`).
-   * Only logs whose copies are made of records have it.
+   * Ends of partitions: of what can be read (`readable`), or of everything written, including open transactions
+   * (`written`). Only logs that are copied record by record have it.
    *
    * @internal
    */
   endsOf?(places: readonly Place[], of: "readable" | "written"): Promise<readonly number[]>;
   /**
-   * Writes records to the offsets that they had, into a partition that has never had any; what is between them stays
-   * without a record. It then starts at `start`, and ends at `end` or one behind it. Present with
-   * {@linkcode Log.endsOf}.
+   * Writes records at their original offsets, into a partition that has never had any; other offsets stay empty. The
+   * partition then starts at `start`, and ends at `end` or one after it. Present whenever {@linkcode Log.endsOf} is.
    *
    * @internal
    */
   refill?(topic: string, partition: number, records: AsyncIterable<LogRecord>, bounds: Bounds): Promise<void>;
   /**
-   * Tells a listener, the last one that was given, each time that quotas make the log wait, and for how long. Only logs
+   * Calls a listener, which replaces any earlier one, whenever a quota makes the log wait, with the duration. Only logs
    * with quotas have it.
    *
    * @internal
    */
   watchThrottling?(listener: (ms: number) => void): void;
   /**
-   * Reviews how the log is set up for a deployment. Only logs that administrators set up have it.
+   * Reviews how the log is configured for a deployment. Only logs that administrators configure have it.
    *
    * @internal
    */
@@ -340,7 +340,7 @@ export interface Place {
   readonly partition: number;
 }
 
-/** @internal What a deployment does on a log. */
+/** @internal How a deployment uses a log. */
 export interface LogUse {
   /** Prefix of its topics. */
   readonly prefix: string;
@@ -348,21 +348,21 @@ export interface LogUse {
   readonly topics: readonly string[];
   /** Those of them that must not drop records by age or size. */
   readonly kept: readonly string[];
-  /** The topic to which others write events; `null` where it does not exist, or is hidden. */
+  /** The topic to which others write events; `null` if it does not exist, or is hidden. */
   readonly events: string | null;
   /** A group whose offsets it stores. */
   readonly group: string;
-  /** Whether to try every right, in a transaction that is aborted. */
+  /** Whether to test every right, in a transaction that is then aborted. */
   readonly triesRights: boolean;
 }
 
-/** @internal Something about how a log is set up. */
+/** @internal A finding about how a log is configured. */
 export interface LogRemark {
   /** What is wrong, or worth knowing. */
   readonly what: string;
   /** What to do about it. */
   readonly remedy: string;
-  /** Whether it is wrong. */
+  /** Whether it is a problem, rather than a note. */
   readonly isProblem: boolean;
 }
 
@@ -370,17 +370,17 @@ export interface LogRemark {
 export interface Verified {
   /** Number of records read. */
   readonly records: number;
-  /** Problems of records or of the file, a sentence each. */
+  /** Problems of records or of the file, one sentence each. */
   readonly problems: readonly string[];
 }
 
 /**
  * What is left of erased records: nothing (`clean`); fragments in unused parts of the file until it is rewritten
- * (`fragments`); or everything, because a reader is in the way and it must be called again (`busy`).
+ * (`fragments`); or everything, because a reader blocks the rewriting, so try again later (`busy`).
  */
 export type Scrubbed = "clean" | "fragments" | "busy";
 
-/** A log without consumer groups: all that a thread which does not own it can use. */
+/** A log without consumer groups: the part that threads other than its owner can use. */
 export type UngroupedLog = Omit<Log, "join" | "members" | "address" | "connect">;
 
 /** @internal What can be read of a log, also of one that belongs to another process. */
@@ -411,7 +411,7 @@ export interface LogErrorOptions extends ErrorOptions {
 }
 
 /**
- * An error of a log, with a code that callers can tell it by.
+ * An error of a log, with a code by which callers can handle it.
  *
  * @example
  * ```ts
@@ -426,7 +426,7 @@ export interface LogErrorOptions extends ErrorOptions {
 export class LogError extends Error {
   /** Which kind of failure it is. */
   readonly code: LogErrorCode;
-  /** Of `too-large`: indexes of the records that are, among those of the call; empty when the log cannot tell. */
+  /** For `too-large`: indexes of the records that are too large, in the call; empty when the log cannot tell. */
   readonly records: readonly number[];
 
   /** Makes an error with a code and a message. */
@@ -439,7 +439,7 @@ export class LogError extends Error {
 }
 
 /**
- * Whether an error may go away by itself: a writer that was fenced or broke, a log that is closed or cannot be reached.
+ * Whether an error may be temporary: a writer that was fenced or broke, a log that is closed or cannot be reached.
  *
  * @example
  * ```ts

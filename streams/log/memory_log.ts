@@ -9,7 +9,7 @@ import type { Cleanup, LogRecord, NewRecord, ReadResult, TopicSpec } from "./log
 
 /** Options of {@linkcode MemoryLog}. */
 export interface MemoryLogOptions {
-  /** Newest tombstones of a compact partition that stay readable. @default {10_000} */
+  /** Number of the newest tombstones of a compact partition that stay readable. @default {10_000} */
   readonly tombstones?: number;
   /** Called between the steps of a write; throwing there is a crash. For tests. */
   readonly onStep?: (step: string) => void;
@@ -19,8 +19,8 @@ export interface MemoryLogOptions {
  * A {@linkcode Log} in memory.
  *
  * Appending and reading cost O(1) amortised per record. A `delete` topic takes memory for what
- * {@linkcode Log.trim} has left; a `compact` topic for its live keys, its newest tombstones, and at most as
- * many superseded records' offsets again.
+ * {@linkcode Log.trim} has left; a `compact` topic for its live keys, its newest tombstones, and the offsets of
+ * at most as many superseded records.
  *
  * @example
  * ```ts
@@ -132,7 +132,7 @@ class MemoryStore implements LogStore {
     this.#offsets.clear();
   }
 
-  /** Copies a record: the caller may use its bytes and headers again. */
+  /** Copies a record, because the caller may reuse its bytes and headers. */
   #keep({ topic, key, value, time, headers }: NewRecord, partition: number): KeptRecord {
     const own = headers === undefined ? NO_HEADERS : { ...headers };
     const room = this.topics.get(topic)?.cleanup === "delete" ? this.#room : null;
@@ -227,7 +227,7 @@ class Partition {
     }
   }
 
-  /** Remembers a tombstone, and forgets the oldest beyond the limit. */
+  /** Adds a tombstone, and drops the oldest once they exceed the limit by an eighth. */
   #bury(offset: number): void {
     this.#tombstones.push(offset);
     const excess = this.#tombstones.length - this.#maxTombstones;

@@ -1,5 +1,5 @@
 /**
- * Measures what goes through a log: how long commits and appends take, how much is written, what groups do.
+ * Measures the traffic of a log: how long commits and appends take, how much is written, what groups assign.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface CommitReport {
   readonly ms: number;
   /** Whether it succeeded. */
   readonly ok: boolean;
-  /** What it writes. */
+  /** Number and bytes of its records, by topic. */
   readonly sizes: readonly TopicSize[];
 }
 
@@ -47,17 +47,17 @@ export interface LogObserver {
   committed(writer: string, ms: number, commit: Commit, ok: boolean): void;
   /** Called after each append, with its duration. */
   appended(records: readonly NewRecord[], ms: number, ok: boolean): void;
-  /** Called when the log itself failed, not the content of a commit or append, nor its writer. */
+  /** Called when the log itself failed, not because of a record or a fenced writer. */
   failed?(error: unknown): void;
-  /** Called when a quota of the log makes it wait, with how long, milliseconds. */
+  /** Called when a quota of the log makes it wait, with the duration in milliseconds. */
   throttled?(ms: number): void;
   /** Called when a group assigns or revokes partitions. */
   rebalanced(group: string, what: "assigned" | "revoked", partitions: readonly number[]): void;
 }
 
 /**
- * A log that reports its traffic to an observer. It can do what the underlying log can. A log opened at its address,
- * or a thread connected to it, is not measured.
+ * A log that reports its traffic to an observer, with the capabilities of the underlying log. Neither a log opened at
+ * its address nor a thread connected to it is measured.
  *
  * @param now a monotonic clock in milliseconds
  *
@@ -137,7 +137,7 @@ export function layered(below: Log, own: Partial<Log>): Log {
   });
 }
 
-/** Whether other writes may fail as well: brokers that cannot be reached, a disk that is full. */
+/** Whether other writes may fail as well, as with unreachable brokers or a full disk. */
 function isFailing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof LogError) return error.code === "corrupt" || error.code === "unreachable";

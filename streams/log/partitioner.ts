@@ -1,6 +1,6 @@
 /**
- * Which partition a key belongs to: Kafka's own rule, so that every producer of a topic, ours or the team's
- * in any language, puts a user in the same place.
+ * The partition of a key by Kafka's own rule, so that every producer of a topic, ours or a team's own in any
+ * language, puts a user in the same partition.
  *
  * @module
  */
@@ -52,7 +52,7 @@ export function murmur2(bytes: Uint8Array): number {
   return h ^ (h >>> 15);
 }
 
-/** The bytes of a key, in a shared buffer if they fit for certain: a UTF-16 unit makes three bytes at most. */
+/** The UTF-8 bytes of a key, in a shared buffer if they are sure to fit: a UTF-16 unit takes at most three bytes. */
 function utf8(key: string): Uint8Array {
   if (key.length * 3 > scratch.length) return encoder.encode(key);
   return scratch.subarray(0, encoder.encodeInto(key, scratch).written);

@@ -1,5 +1,5 @@
 /**
- * Waits that a signal ends.
+ * Waits that a signal can end.
  *
  * @module
  */

@@ -7,9 +7,9 @@
 import { type Bounds, type Log, LogError, type LogRecord, type ReadableLog, type TopicSpec } from "./log.ts";
 
 /**
- * Yields every record of a partition from `from` to the end it had when the reading began.
+ * Yields every record of a partition from `from` to the end it had when reading began.
  *
- * @throws LogError `closed` when the log ends before that now
+ * @throws LogError `closed` when the log now ends before that
  */
 export async function* readAll(
   log: Pick<Log, "bounds" | "read">,
@@ -26,14 +26,17 @@ export async function* readAll(
   }
 }
 
-/** The error of a log without records before the end that it reported: another broker, which lags behind, is read. */
+/** The error when a log ends before the end that it reported: another broker, which lags behind, answers now. */
 export function endsEarly(topic: string, partition: number, next: number, end: number): LogError {
-  return new LogError("closed", `Cannot read ${topic}/${partition} from ${next} to its end at ${end} now`);
+  return new LogError(
+    "closed",
+    `Cannot read ${topic}/${partition} to its end at ${end}: it now ends at ${next}`,
+  );
 }
 
 /**
- * The newest record of a key, which may be a tombstone, or `null`. On a log without an index it is searched from the
- * end: cheap for keys that are written often.
+ * The newest record of a key, which may be a tombstone, or `null`. A log without an index is searched from the end:
+ * cheap for keys that are written often.
  */
 export async function newestOf(
   log: Pick<Log, "latest" | "read" | "bounds">,
@@ -43,7 +46,7 @@ export async function newestOf(
 ): Promise<LogRecord | null> {
   if (log.latest !== undefined) return await log.latest(topic, partition, key);
   const { start, end } = await log.bounds(topic, partition);
-  // Offsets have holes, such as the marker that ends a transaction.
+  // Two offsets at first, because the last may be a hole, such as the marker that ends a transaction.
   for (let back = 2;; back *= 4) {
     const from = Math.max(start, end - back);
     let last: LogRecord | null = null;
@@ -72,7 +75,7 @@ export async function offsetSince(
   return end;
 }
 
-/** Ends of the first partitions of a topic: in one request per broker where the log has that. */
+/** Ends of the first `partitions` partitions of a topic: in one request per broker if the log supports that. */
 export async function endsOfTopic(
   log: Pick<Log, "bounds" | "endsOf">,
   topic: string,
@@ -84,7 +87,7 @@ export async function endsOfTopic(
   return bounds.map(({ end }) => end);
 }
 
-/** Number of offsets at or above a reader's positions, one per partition; includes holes of the log. */
+/** Number of offsets at or above a reader's positions, of which there is one per partition; includes holes. */
 export async function lagOf(
   log: Pick<Log, "bounds">,
   topic: string,
@@ -94,11 +97,11 @@ export async function lagOf(
   return ends.reduce((sum, { end }, partition) => sum + Math.max(0, end - (positions[partition] ?? 0)), 0);
 }
 
-/** A topic, with the ranges that can be read. */
+/** A topic, with its readable ranges. */
 export interface TopicExtent extends TopicSpec {
   /** See `TopicIdentity.id`. */
   readonly id: string | null;
-  /** Of each partition. */
+  /** The range of each partition. */
   readonly bounds: readonly Bounds[];
 }
 

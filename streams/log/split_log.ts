@@ -1,14 +1,14 @@
 /**
- * A log on which more tasks than a topic has partitions share it: each partition appears as several, by key.
+ * Shows each partition of a topic as several, by key, so that more tasks than it has partitions can share it.
  *
  * ```text
  *   events/0     a d b a c d        split in 3     events/0  a . . a . .      keys whose partition among 6 is 0
  *                                                  events/2  . d . . . d      ... is 2
- *                                                  events/4  . . b . c .      ... is 4: what is left out are gaps
+ *                                                  events/4  . . b . c .      ... is 4; the rest are gaps
  * ```
  *
- * Partition t of n is what the records of partition t mod m have there, where m divides n: a key that is in partition
- * h mod n of n is in h mod m of m. Offsets stay what they are; nothing is copied.
+ * Partition t of n has those records of partition t mod m whose key is in partition t of n, where m divides n: a key
+ * with hash h is in partition h mod n of n and in h mod m of m. Offsets stay the same; nothing is copied.
  *
  * @module
  */
@@ -27,41 +27,41 @@ import {
 import { layered } from "./metered_log.ts";
 import { partitionOf } from "./partitioner.ts";
 
-/** Fewest records to read at once, however few of a part are wanted. */
+/** Fewest records to read at once, however few the caller wants. */
 const LEAST_RECORDS = 256;
 
 /** How a log is split. */
 export interface SplitOptions {
-  /** Partitions that the topics have. */
+  /** Number of partitions that the topics have. */
   readonly partitions: number;
-  /** Into how many they are split; a multiple. */
+  /** Number of parts that they are split into, a multiple of `partitions`. */
   readonly into: number;
   /** Whether a topic is split. */
   readonly isSplit: (topic: string) => boolean;
   /**
-   * A topic with as many partitions: positions in split topics are stored under it, and groups share its partitions
+   * A topic with `into` partitions: positions in split topics are stored under it, and groups share its partitions
    * instead of those of a split topic.
    */
   readonly shared: string;
-  /** Whether a record is in all parts of its partition. */
+  /** Whether a record belongs to all parts of its partition. */
   readonly isForAll: (record: LogRecord) => boolean;
 }
 
-/** @throws LogError `topic-mismatch` when partitions cannot be split into so many */
+/** @throws LogError `topic-mismatch` when `into` is not a multiple of `partitions` */
 export function checkSplit(partitions: number, into: number): void {
   if (into % partitions === 0) return;
   const below = Math.max(1, Math.floor(into / partitions)) * partitions;
   throw new LogError(
     "topic-mismatch",
-    `Cannot have ${into} tasks share ${partitions} partitions of events: wanted is a multiple, such as ${below} or ` +
-      `${below + partitions}; for any other number take another --prefix with --rekey-from`,
+    `Cannot have ${into} tasks share ${partitions} partitions of events: use a multiple, such as ${below} or ` +
+      `${below + partitions}; for any other number use another --prefix with --rekey-from`,
   );
 }
 
 /**
  * Splits topics of a log. Records without a key are in the first part of their partition.
  *
- * @throws LogError `topic-mismatch` when it cannot be split so
+ * @throws LogError `topic-mismatch` as {@linkcode checkSplit} does
  */
 export function splitLog(log: Log, options: SplitOptions): Log {
   checkSplit(options.partitions, options.into);
@@ -90,11 +90,11 @@ export function splitLog(log: Log, options: SplitOptions): Log {
   });
 }
 
-/** Parts of partitions, and where they are on the log below. */
+/** Maps parts to the partitions of the underlying log. */
 class Split {
   readonly #log: Log;
   readonly #options: SplitOptions;
-  /** By topic and part, the offset before which it needs nothing. */
+  /** The offset before which a part needs nothing, by topic and part. */
   readonly #trimmed = new Map<string, number>();
 
   constructor(log: Log, options: SplitOptions) {
@@ -102,13 +102,13 @@ class Split {
     this.#options = options;
   }
 
-  /** The partition that has a part. */
+  /** The partition that contains a part. */
   placeOf(topic: string, part: number): number {
     const { isSplit, partitions } = this.#options;
     return isSplit(topic) ? part % partitions : part;
   }
 
-  /** The topic that positions in a topic are kept under, as it has a partition for each of them. */
+  /** The topic under which positions in a topic are stored: one with a partition for each part. */
   positionsOf(topic: string): string {
     const { isSplit, shared } = this.#options;
     return isSplit(topic) ? shared : topic;
@@ -121,13 +121,13 @@ class Split {
     });
   }
 
-  /** A topic as the log above sees it; one that has gained partitions has more parts than it is split into. */
+  /** A topic as users of the split log see it; a topic that has gained partitions has more than `into` parts. */
   parts<T extends { readonly partitions: number }>(topic: string, of: T): T {
     const { isSplit, partitions, into } = this.#options;
     return isSplit(topic) ? { ...of, partitions: of.partitions * into / partitions } : of;
   }
 
-  /** A topic as the log below has it. */
+  /** A topic as the underlying log has it. */
   whole(spec: TopicSpec): TopicSpec {
     const { isSplit, partitions, into } = this.#options;
     const whole = spec.partitions * partitions / into;
@@ -138,7 +138,7 @@ class Split {
     if (!this.#options.isSplit(topic)) return await this.#log.read(topic, part, from, options);
     const { maxRecords = Infinity, waitMs = 0 } = options;
     const until = performance.now() + waitMs;
-    // A reader of one record at a time would look through the records of other parts one by one.
+    // A reader of one record at a time would otherwise skip the records of other parts one by one.
     const atOnce = maxRecords < Infinity ? { maxRecords: Math.max(maxRecords, LEAST_RECORDS) } : {};
     let dropped = 0;
     for (let next = from;;) {

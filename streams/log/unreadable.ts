@@ -1,7 +1,7 @@
 /**
  * Records that cannot be read, on topics that only meander writes: another program wrote there, or a disk lost bits.
- * Where only the record is lost it is left out, logged and counted; where state would be lost for good, work stops with
- * an error that names the record and a remedy.
+ * If only the record is lost, it is left out, logged and counted; if state would be lost for good, work stops with an
+ * error that names the record and a remedy.
  *
  * @module
  */
@@ -66,11 +66,11 @@ export class UnreadableRecords {
   }
 }
 
-/** The records of this thread. */
+/** The counter of this thread. */
 export const unreadable = new UnreadableRecords();
 
 /**
- * The error of a record that must not be left out.
+ * The error for a record that must not be left out.
  *
  * @param what cannot be done, such as "restore task 0"
  * @param cause the error of reading it

@@ -164,10 +164,10 @@ Deno.test("restore() refuses a file of a newer format, and a place where there i
   }
   await assert.rejects(
     restoreTo(at("b"), at("log.sqlite")),
-    /log\.sqlite: it is there already; move it away/,
+    /log\.sqlite: it exists already; move it away/,
   );
   await Deno.writeTextFile(at("new.sqlite-wal"), "");
-  await assert.rejects(restoreTo(at("b"), at("new.sqlite")), /new\.sqlite-wal: it is there already/);
+  await assert.rejects(restoreTo(at("b"), at("new.sqlite")), /new\.sqlite-wal: it exists already/);
   await Deno.remove(at("new.sqlite-wal"));
   const db = new DatabaseSync(at("b/log.sqlite"));
   db.exec("PRAGMA user_version = 3");

@@ -82,7 +82,7 @@ Deno.test("planOnline() and rebuildDeployment() refuse a number of tasks that ca
   const flags = { ...FLAGS, partitions: 2 };
   await agreeOn(log, topics, configured({}), flags);
   const wrong = { ...flags, partitions: 3 };
-  const refusal = /Cannot have 3 tasks share 2 partitions of events: wanted is a multiple, such as 2 or 4/;
+  const refusal = /Cannot have 3 tasks share 2 partitions of events: use a multiple, such as 2 or 4/;
   await assert.rejects(planOnline(log, topics, { ...wrong, config: configured({}) }), refusal);
   const rebuild = { ...wrong, prefix: "meander.", share: 1, switch: true };
   await assert.rejects(rebuildDeployment(log, configured({}), rebuild, () => {}), refusal);

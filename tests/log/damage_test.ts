@@ -161,13 +161,13 @@ Deno.test("SqliteLog refuses a write-ahead log that ends too soon, and names wha
     const message = await outcome(changed(files, "-wal", (bytes) => bytes.slice(0, end)), content);
     assert.match(
       message,
-      /holds less than was acknowledged.*offset.* of events\/[01] (is|are) not there/,
+      /holds less than was acknowledged.*offset.* of events\/[01] (is|are) missing/,
       `cut at ${end}`,
     );
   }
   const without = new Map(files);
   without.delete("-wal");
-  assert.match(await outcome(without, content), /offsets 100 to 199 of events\/0 are not there/);
+  assert.match(await outcome(without, content), /offsets 100 to 199 of events\/0 are missing/);
 });
 
 Deno.test("SqliteLog refuses a database that is cut off, or of which a page was not written", async () => {
@@ -225,8 +225,7 @@ Deno.test("SqliteLog refuses an older copy, whatever came with it", async () => 
     await fill(log, 100, 200);
   }
   await Deno.writeFile(path, backup.get("")!);
-  const message =
-    /holds less than .*offsets 50 to 99 of events\/0 are not there.*older copy.*move .*-end away/;
+  const message = /holds less than .*offsets 50 to 99 of events\/0 are missing.*older copy.*move .*-end away/;
   for (const boot of [BOOT, NEXT_BOOT, NaN]) {
     await assert.rejects(open(path, { boot }), { code: "corrupt", message });
   }
@@ -263,7 +262,7 @@ Deno.test("SqliteLog starts after a power cut, says what is lost, and refuses wh
     });
     assert.match(
       said.join(),
-      /80 acknowledged records are lost.*offsets 50 to 69 of events\/0 are not there/,
+      /80 acknowledged records are lost.*offsets 50 to 69 of events\/0 are missing/,
     );
     // Once.
     assert.deepEqual(
@@ -307,7 +306,7 @@ Deno.test("SqliteLog says what may be lost after a power cut that has taken its 
   const cut = new Map(late).set("-wal", early.get("-wal")!);
   assert.match(
     await said(cut, NEXT_BOOT),
-    /80 acknowledged records are lost.* Beside them, what was acknowledged/,
+    /80 acknowledged records are lost.* In addition, what was acknowledged/,
   );
   for (const [files, boot] of [[early, BOOT], [late, BOOT], [closed, NEXT_BOOT], [closed, NaN]] as const) {
     assert.equal(await said(files, boot), "");
@@ -355,13 +354,13 @@ Deno.test("SqliteLog goes on when the file beside it was torn as the power was c
   const { files } = await killed();
   // Neither of the acknowledged states can be read, and what the disk has confirmed can.
   const torn = changed(files, "-end", (bytes) => bytes.fill(0xa5, 4096, 4096 + 2 * 16384));
-  await assert.rejects(open(placed(torn), { boot: BOOT }), /-end, which remembers its end, is damaged/);
+  await assert.rejects(open(placed(torn), { boot: BOOT }), /-end, which records its end, is damaged/);
   const said = await warnings(async () =>
     void await (await open(placed(torn), { boot: NEXT_BOOT }))[Symbol.asyncDispose]()
   );
   assert.match(
     said.join(),
-    /its end was being noted when .* may be lost; the log ends at offsets 200, 200 of events$/,
+    /its end was being recorded when .* may be lost; the log ends at offsets 200, 200 of events$/,
   );
 });
 
@@ -386,7 +385,7 @@ Deno.test("SqliteLog says once that nobody can tell, when there is no file besid
   db.close();
   await using log = await open(path);
   assert.equal((await log.read("events", 0, 0, { maxRecords: 200 })).records.length, 200);
-  await assert.rejects(all(log, "events", 0, 200), /offset 200 of events\/0 .*its checksum does not fit/);
+  await assert.rejects(all(log, "events", 0, 200), /offset 200 of events\/0 .*its checksum does not match/);
   assert.match(log.verify().problems.join(), /offset 200 of events\/0/);
 });
 
@@ -401,7 +400,7 @@ Deno.test("SqliteLog refuses rows that are swapped, moved, missing or put back, 
       'DELETE FROM records_1_0 WHERE "offset" BETWEEN 20 AND 29',
       /offset 20 of events\/0 .* all up to 29 are missing/,
     ],
-    ['DELETE FROM records_1_0 WHERE "offset" > 189', /offsets 190 to 199 of events\/0 are not there/],
+    ['DELETE FROM records_1_0 WHERE "offset" > 189', /offsets 190 to 199 of events\/0 are missing/],
     [
       'INSERT OR REPLACE INTO records_1_0 SELECT * FROM records_1_1 WHERE "offset" = 31',
       /offset 31 of events\/0 /,
@@ -411,10 +410,10 @@ Deno.test("SqliteLog refuses rows that are swapped, moved, missing or put back, 
       'UPDATE positions SET "offset" = 3',
       /the position of group g in events\/0 has changed since it was written/,
     ],
-    ["DELETE FROM positions", /the position of group g in events\/0 is not there/],
-    ["INSERT INTO trims VALUES ('events', 0, 50)", /events\/0 has offset 0, and was trimmed up to 50/],
-    ["UPDATE topics SET name = 'other' WHERE name = 'state'", /topic state is not there/],
-    ["UPDATE identities SET id = 'x'", /topic events is another one/],
+    ["DELETE FROM positions", /the position of group g in events\/0 is missing/],
+    ["INSERT INTO trims VALUES ('events', 0, 50)", /events\/0 has offset 0, but was trimmed up to 50/],
+    ["UPDATE topics SET name = 'other' WHERE name = 'state'", /topic state is missing/],
+    ["UPDATE identities SET id = 'x'", /topic events was replaced/],
   ];
   const path = `${folder}/${copies++}.db`;
   {

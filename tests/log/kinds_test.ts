@@ -70,7 +70,7 @@ Deno.test("a kind that is registered has its flags, which win over its section, 
   assert.equal(kindOf("notes", kinds).partitions, 3);
   assert.throws(
     () => kindOf("notes"),
-    /Cannot open a log of the kind "notes": there are memory, sqlite, kafka/,
+    /Cannot open a log of the kind "notes": the kinds are memory, sqlite, kafka/,
   );
 });
 

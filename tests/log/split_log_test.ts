@@ -114,6 +114,6 @@ Deno.test("splitLog() refuses what is no multiple, and says what is", async () =
   await using log = new MemoryLog();
   await assert.rejects(
     split(log, 2, 5),
-    /5 tasks share 2 partitions of events: wanted is a multiple, such as 4 or 6/,
+    /5 tasks share 2 partitions of events: use a multiple, such as 4 or 6/,
   );
 });

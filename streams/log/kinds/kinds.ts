@@ -1,5 +1,5 @@
 /**
- * The kinds of logs: a new one adds its line to {@linkcode LOG_KINDS}.
+ * The registry of log kinds: a new kind is added to {@linkcode LOG_KINDS}.
  *
  * @module
  */
@@ -18,10 +18,10 @@ export function kindOf(name: string, kinds: readonly LogKind[] = LOG_KINDS): Log
   const found = kinds.find(({ kind }) => kind === name);
   if (found !== undefined) return found;
   const names = kinds.map(({ kind }) => kind).join(", ");
-  throw new TypeError(`Cannot open a log of the kind ${JSON.stringify(name)}: there are ${names}`);
+  throw new TypeError(`Cannot open a log of the kind ${JSON.stringify(name)}: the kinds are ${names}`);
 }
 
-/** Opens the log at an address. @throws TypeError when no kind of log has such addresses */
+/** Opens the log at an address. @throws TypeError when its kind is unknown */
 export async function openAt({ kind, options }: LogAddress): Promise<Log> {
   return await kindOf(kind).open(options);
 }

@@ -1,9 +1,9 @@
 /**
- * Copies a SQLite log while its owner serves, and puts a copy back.
+ * Copies a SQLite log while its owner is using it, and restores a copy.
  *
- * SQLite's online backup reads the file page by page in one read transaction: the copy is the log as of the moment at
- * which that began, and writers do not wait. Until it ends the write-ahead log cannot restart, so it grows by what is
- * written meanwhile.
+ * SQLite's online backup reads the file page by page in one read transaction: the copy is the log as of the start of
+ * that transaction, and writers do not wait. Until it ends, the write-ahead log cannot restart, so it grows by whatever
+ * is written in the meantime.
  *
  * @module
  */
@@ -18,9 +18,9 @@ import { own } from "./ownership.ts";
 import { guarded, SqliteFile } from "./sqlite_file.ts";
 import { SqliteLog } from "./sqlite_log.ts";
 
-/** Name of the file in a copy; its end is beside it. */
+/** Name of the file in a copy; its end file is next to it. */
 const NAME = "log.sqlite";
-/** Pages of 4 KiB between two reports. */
+/** Pages of 4 KiB between two reports of progress. */
 const STEP_PAGES = 4096;
 
 /** See `LogCopies.copy`. */
@@ -54,7 +54,7 @@ async function copyPages(path: string, to: string, tell: CopyProgress): Promise<
   try {
     file.guard(() => file.checkOurs());
     const pageBytes = file.pragma("page_size");
-    // A transaction around all steps: without it each write of the owner has the copy start again.
+    // One transaction around all steps: without it, each write by the owner would restart the copy.
     file.db.exec("BEGIN");
     file.db.prepare("SELECT count(*) FROM topics").get();
     await backup(file.db, to, {
@@ -81,7 +81,7 @@ export async function putBack(folder: string, path: string): Promise<void> {
     await removePart(part);
     try {
       for (const name of ["", "-end"]) await Deno.copyFile(join(folder, `${NAME}${name}`), `${part}${name}`);
-      // Reads what it must before it is in its place.
+      // Opening it checks it before it is moved into place.
       await (await SqliteLog.open(part))[Symbol.asyncDispose]();
       syncFile(part);
     } catch (error) {
@@ -110,7 +110,7 @@ function refuseExisting(path: string): void {
     return ignoreMissing(error);
   }
   throw new Error(
-    `Cannot restore a log to ${path}: it is there already; move it away, or name another by --log-path`,
+    `Cannot restore a log to ${path}: it exists already; move it away, or choose another with --log-path`,
   );
 }
 

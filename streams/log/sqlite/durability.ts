@@ -1,5 +1,5 @@
 /**
- * What a log in a file survives.
+ * Durability of a log in a file.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { choice, number, type OptionsOf } from "../../../src/options/option.ts";
 
 /**
- * What an acknowledged append survives: the death of the process, kill -9 included (`process`), or a power cut as well
+ * What an acknowledged append survives: the death of the process, even by kill -9 (`process`), or also a power cut
  * (`power`).
  */
 export type Durability = "process" | "power";
@@ -15,14 +15,14 @@ export type Durability = "process" | "power";
 /** All of {@linkcode Durability}. */
 export const DURABILITIES = ["process", "power"] as const satisfies readonly Durability[];
 
-/** An hour. */
+/** Maximum of {@linkcode DurabilityOptions.syncMs}: an hour. */
 export const LONGEST_SYNC_MS = 3_600_000;
 
 /** How durable a log in a file is. */
 export interface DurabilityOptions {
   /**
-   * What an acknowledged append or commit survives. `process`: the death of the process, kill -9 included. `power`:
-   * also the death of the machine, at the price of one fsync per write. @default {"process"}
+   * What an acknowledged append or commit survives. `process`: the death of the process, even by kill -9. `power`:
+   * also the death of the machine, at the cost of one fsync per write. @default {"process"}
    */
   readonly durability?: Durability | undefined;
   /**

@@ -1,6 +1,6 @@
 /**
- * Ownership of a SQLite log. The write-ahead log stands beside the name by which the database is opened, so a database
- * under two names is two logs that destroy each other: links are followed to one name, and hard links are refused.
+ * Ownership of a SQLite log. SQLite names the write-ahead log after the name by which a database is opened, so under
+ * two names it is two logs that destroy each other: symbolic links are resolved to one name, and hard links refused.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogError } from "../log.ts";
 
-/** The one name of a database, which need not exist. @throws LogError `locked` when it has others */
+/** The only name of a database, which need not exist. @throws LogError `locked` when it has others */
 export function oneName(path: string): string {
   try {
     const real = Deno.realPathSync(path);
@@ -17,8 +17,8 @@ export function oneName(path: string): string {
     if (isFile && nlink !== null && nlink > 1) {
       throw new LogError(
         "locked",
-        `Cannot open the log ${real}: the file has ${nlink} names (hard links), and a log has one, beside which its newest ` +
-          `records are; remove the others (find -samefile ${real}), or copy the file`,
+        `Cannot open the log ${real}: the file has ${nlink} names (hard links), and its newest records are in a file ` +
+          `named after only one of them; remove the others (find -samefile ${real}), or copy the file`,
       );
     }
     return real;
@@ -55,8 +55,8 @@ export function own(path: string): DatabaseSync {
 }
 
 /**
- * Creates the file if needed and locks it, under whatever name it is reached, such as another mount. On Linux only,
- * where the lock does not interfere with SQLite's.
+ * Creates the file if needed and locks it against use under any other name, such as another mount. On Linux only, where
+ * the lock does not interfere with SQLite's.
  *
  * @returns The file; closing it frees all locks of this process on it, SQLite's too
  */
@@ -67,7 +67,7 @@ export function ownFile(path: string): Deno.FsFile | undefined {
   file.close();
   throw new LogError(
     "locked",
-    `Cannot open the log ${path}: another process has the same file open, by another name; stop that one, or give this ` +
-      "one a file of its own",
+    `Cannot open the log ${path}: another process has the same file open under another name; stop that process, or ` +
+      "give this one a file of its own",
   );
 }

@@ -3,12 +3,12 @@
  *
  * ```text
  * records_<topic id>_<partition>   offset → key, value, time, headers (with checksum, see row_sum.ts)
- *   compact: unique index on key, by which the predecessor of a record is deleted; partial index on tombstones
+ *   compact: unique index on key, for deleting the predecessor of a record; partial index on tombstones
  * ```
- * The next offset is the larger of the trimmed start and the last record's offset + 1: trimming and compaction keep it,
- * since the last record goes only when a newer one comes or it is trimmed; where records were erased, `ends` has it. A
- * `delete` partition has a row for each offset between its start and its end, so a missing row is damage. An erased
- * record leaves a row whose time is -1. A key with U+0000 is stored as bytes, because SQLite reads texts up to it.
+ * The next offset is the larger of the trimmed start and the last record's offset + 1. Trimming and compaction preserve
+ * it, since they remove the last record only when it is superseded or trimmed; erasing does not, so `ends` stores it
+ * then. A `delete` partition has a row for each offset between its start and its end, so a missing row is damage. An
+ * erased record leaves a row whose time is -1. A key with U+0000 is stored as bytes: SQLite ends a text there.
  *
  * @module
  */
@@ -28,20 +28,20 @@ import { decodeRest, placeSeed, rowSum } from "./row_sum.ts";
 import { RowWriter, storedKey } from "./row_writer.ts";
 import { Tail } from "./tail.ts";
 
-/** Records that a read fetches before it counts their bytes. */
+/** Records that a read fetches at once, before it counts their bytes. */
 const CHUNK = 128;
 /** Time of a row in place of an erased record; no record has it. */
 const HOLE = -1;
-/** Problems of a partition after which verification stops. */
+/** Verification of a partition stops after this many problems. */
 const MAX_PROBLEMS = 20;
 
-/** Which table a {@linkcode RecordTable} is. */
+/** Options of a {@linkcode RecordTable}. */
 export interface RecordTableOptions {
   readonly name: string;
   readonly topic: TopicSpec;
   /** The partition of the topic. */
   readonly partition: number;
-  /** How many of the newest tombstones stay. */
+  /** Number of the newest tombstones that stay. */
   readonly tombstones: number;
   /** Where the log is, for errors. */
   readonly path: string;
@@ -61,7 +61,7 @@ export class RecordTable {
   readonly #maxTombstones: number;
   readonly #path: string;
   readonly #seed: number;
-  /** Holds no rows outside a transaction. */
+  /** Empty outside a transaction. */
   readonly #rows: RowWriter;
   readonly #select: StatementSync;
   readonly #first: StatementSync;
@@ -69,11 +69,11 @@ export class RecordTable {
   readonly #eraseAt: StatementSync;
   readonly #forget: StatementSync | undefined;
   readonly #latest: StatementSync | undefined;
-  /** The newest records; a compact partition has holes, and keeps none. */
+  /** The newest records; `undefined` in a compact partition, because it has holes. */
   readonly #tail: Tail | undefined;
   /** Records of the open transaction, for the tail. */
   #fresh: NewRecord[] = [];
-  /** Tombstones written since old ones were last deleted; unknown at first. */
+  /** Tombstones written since old ones were last deleted; `Infinity` = unknown. */
   #tombstones = Infinity;
 
   /** Opens the table of a partition. */
@@ -109,7 +109,7 @@ export class RecordTable {
     ({ start: this.trimmed, end: this.end } = boundsOf(db, name, topic.name, partition));
   }
 
-  /** Whether a record takes the place of the one before it with its key. */
+  /** Whether a record replaces the previous record with its key. */
   get isCompact(): boolean {
     return this.#cleanup === "compact";
   }
@@ -119,7 +119,7 @@ export class RecordTable {
     return this.#cleanup === "delete" ? this.trimmed : Number(this.#first.get()?.["first"] ?? this.end);
   }
 
-  /** Takes a record into the open transaction; {@linkcode RecordTable.flush} must follow. */
+  /** Adds a record to the open transaction; {@linkcode RecordTable.flush} must follow. */
   append(record: NewRecord): number {
     const offset = this.end++;
     if (this.#tail !== undefined) this.#fresh.push(record);
@@ -137,13 +137,13 @@ export class RecordTable {
     }
   }
 
-  /** Notes that the transaction was committed. */
+  /** To be called after the transaction was committed. */
   committed(): void {
     this.#tail?.push(this.#fresh, this.end - this.#fresh.length);
     this.#fresh = [];
   }
 
-  /** Undoes the appends of a transaction that was rolled back. */
+  /** Undoes the appends of a transaction that was rolled back. @param end the next offset before it */
   rewind(end: number): void {
     this.end = end;
     this.#rows.clear();
@@ -151,7 +151,7 @@ export class RecordTable {
     this.#tombstones = Infinity;
   }
 
-  /** Deletes the records below an offset. @returns How many. */
+  /** Deletes the records below an offset. @returns How many there were */
   deleteBelow(offset: number): number {
     return Number(this.#deleteBelow.run(offset).changes);
   }
@@ -194,7 +194,7 @@ export class RecordTable {
     return { records, next };
   }
 
-  /** Verifies every row. @returns Problems of some of them */
+  /** Verifies every row. @returns The number of records read, and the first problems */
   verify(): { readonly records: number; readonly problems: readonly LogError[] } {
     const problems: LogError[] = [];
     let records = 0;
@@ -228,7 +228,7 @@ export class RecordTable {
     const row = this.#latest?.get(storedKey(key));
     if (row === undefined) return null;
     const record = this.#record(row as unknown as Row); // its columns are selected
-    if (record.key !== key) throw this.#damaged(record.offset, "the index of keys leads to another one");
+    if (record.key !== key) throw this.#damaged(record.offset, "the index of keys is wrong");
     return record;
   }
 
@@ -238,12 +238,12 @@ export class RecordTable {
       !isBytes(value) || !(isBytes(stored) || typeof stored === "string") ||
       typeof headers === "object" && headers !== null
     ) {
-      throw this.#damaged(offset, "it has columns of other types");
+      throw this.#damaged(offset, "its columns have the wrong types");
     }
     const key = typeof stored === "string" || stored === null ? stored : Buffer.from(stored).toString();
     const { sum, json } = decodeRest(headers);
     if (sum !== rowSum(this.#seed, { offset, key, value, time }, json)) {
-      throw this.#damaged(offset, "its checksum does not fit");
+      throw this.#damaged(offset, "its checksum does not match");
     }
     const { topic, partition } = this;
     return { topic, partition, offset, key, value, time, headers: json === "" ? {} : JSON.parse(json) };
@@ -267,7 +267,7 @@ function isBytes(value: unknown): value is Uint8Array | null {
   return value === null || value instanceof Uint8Array;
 }
 
-/** The start and the end of the partition of a table. */
+/** The start and the end of the partition that a table stores. */
 export function boundsOf(
   db: DatabaseSync,
   name: string,

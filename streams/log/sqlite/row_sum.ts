@@ -1,11 +1,11 @@
 /**
- * The checksum of a record in a SQLite file. It covers place, key, time, headers and value, so it detects a changed
- * record as well as a misplaced one.
+ * The checksum of a record in a SQLite file. It covers topic, partition, offset, key, time, headers and value, so it
+ * detects changed records and misplaced ones.
  *
  * ```text
- * sum   = crc32(value, mix(place, offset, time, key, headers, length of the value))    int32
- * rest  = sum                           of a record without headers
- *       | sum JSON                      of one with headers: one text
+ * sum   = crc32(value, mix(partition, topic, offset, time, key, headers, length of the value))    int32
+ * rest  = sum                           for a record without headers
+ *       | sum JSON                      for one with headers, as one text
  * ```
  *
  * @module
@@ -41,12 +41,12 @@ export function sumOf(fields: readonly (string | number)[]): number {
   );
 }
 
-/** The column of a row: its checksum, and its headers if it has any. */
+/** The column `headers` of a row: its checksum, and its headers if it has any. */
 export function encodeRest(sum: number, json: string): number | string {
   return json === "" ? sum : `${sum}${json}`;
 }
 
-/** What a column holds; `sum` is NaN where there is none, which is damage. */
+/** Decodes the column `headers`; `sum` is NaN where it is missing, which is damage. */
 export function decodeRest(rest: string | number | null): { readonly sum: number; readonly json: string } {
   if (rest === null) return { sum: NaN, json: "" };
   if (typeof rest === "number") return { sum: rest, json: "" };

@@ -1,9 +1,9 @@
 /**
  * Writes rows of a record table, several per statement.
  *
- * In a compact table the predecessors of the rows are deleted, then the rows inserted, by statements that end the
- * transaction when they fail. `INSERT OR REPLACE`, and an `INSERT` of several rows that can be undone alone, make SQLite
- * copy each page before it changes it, into a file beyond 16 pages: they take twice as long.
+ * In a compact table the predecessors of the rows are deleted, then the rows inserted, by statements that abort the
+ * transaction when they fail. With `INSERT OR REPLACE`, or an `INSERT` of several rows that can be undone by itself,
+ * SQLite copies each page before changing it, to a file beyond 16 pages: these take twice as long.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { NewRecord } from "../log.ts";
 import { encodeRest, rowSum } from "./row_sum.ts";
 
 const COLUMNS = 5;
-/** Rows per statement: a third faster than one, and more gain nothing. */
+/** Rows per statement: a third faster than one row, and more rows gain nothing. */
 const ROWS = 8;
 
 /** Writes rows within a transaction, which must be rolled back when it throws. */
@@ -23,18 +23,18 @@ export class RowWriter {
   readonly #table: string;
   readonly #isCompact: boolean;
   readonly #seed: number;
-  /** By number of rows. */
+  /** Statements, by their number of rows. */
   readonly #inserts: StatementSync[] = [];
   readonly #deletes: StatementSync[] = [];
-  /** Values of pending rows, and in a compact table their keys, without repeats. */
+  /** Values of pending rows and, in a compact table, their keys, which are distinct. */
   readonly #values: SQLInputValue[] = [];
   readonly #keys: string[] = [];
 
   /**
    * Writes to a table.
    *
-   * @param isCompact whether a row takes the place of the one with its key
-   * @param seed of the checksums of its partition
+   * @param isCompact whether a row replaces the one with its key
+   * @param seed of the checksums of the partition
    */
   constructor(db: DatabaseSync, table: string, isCompact: boolean, seed: number) {
     this.#db = db;
@@ -88,7 +88,7 @@ export class RowWriter {
   }
 }
 
-/** A key as stored: SQLite reads texts up to U+0000. */
+/** A key as stored: as bytes if it contains U+0000, at which SQLite ends a text. */
 export function storedKey(key: string): string | Uint8Array {
   return key.includes("\0") ? Buffer.from(key) : key;
 }

@@ -9,17 +9,17 @@ import { recordTableSchema } from "./record_table.ts";
 import type { SqliteFile } from "./sqlite_file.ts";
 import type { WalMover } from "./wal/wal_mover.ts";
 
-/** Row of `scrubs` while fragments of erased records are left. */
+/** The id in `scrubs` while fragments of erased records are left. */
 const FRAGMENTS = 2;
-/** The records of a file of 64 MiB are moved in a second. */
+/** Largest file whose records are moved, 64 MiB: it takes a second. */
 const SMALL_PAGES = 16_384;
-/** Free pages that are overwritten per call, and the bytes of a large value that fit a page. */
+/** Free pages that are overwritten per call, and the bytes of a large value that fit in a page. */
 const SCRUB_PAGES = 1024;
 const OVERFLOW_BYTES = 4092;
 /**
- * Removes all that erased records left, one step per call. Dropped and superseded records leave free pages that are not
- * overwritten, and the ends of pages that larger records used: free pages are overwritten, and in a small file all records
- * are moved. Then the write-ahead log, which has the pages as they were, is emptied.
+ * Removes all that erased records left, one step per call. Dropped and superseded records leave content in free pages
+ * and in unused parts of other pages: free pages are overwritten, and in a small file all records are moved. Then the
+ * write-ahead log, which holds earlier versions of the pages, is emptied.
  */
 export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote">): Scrubbed | "more" {
   const { db } = file;
@@ -47,8 +47,8 @@ export function scrub(file: SqliteFile, wal: Pick<WalMover, "wrote">): Scrubbed 
 }
 
 /**
- * Moves all records to new pages and zeroes the old ones. `VACUUM` would do the same, but attaches a database, which Deno
- * allows only to a process with all permissions.
+ * Moves all records to new pages and zeroes the old ones. `VACUUM` would do the same, but it attaches a database, which
+ * Deno allows only with all permissions.
  */
 function moveRecords(file: SqliteFile): void {
   const { db } = file;

@@ -5,9 +5,9 @@
  * topics     id, name, partitions, cleanup
  * positions  "group", topic, partition → offset, sum   committed group offsets
  * trims      topic, partition → start                  start of a partition that was trimmed
- * identities topic → id                                 tells a topic from one of its name in another file
+ * identities topic → id                                 distinguishes topics of the same name in different files
  * ends       topic, partition → end                     end of a partition when records of it were erased
- * scrubs     id                                         1 while all is left of erased records, 2 fragments
+ * scrubs     id                                         what is left of erased records: 1 everything, 2 fragments
  * records_<topic id>_<partition>                       see record_table.ts
  * ```
  *
@@ -19,7 +19,7 @@ import type { Durability } from "./durability.ts";
 import { type Cleanup, LogError, type TopicSpec } from "../log.ts";
 import { MAX_WAL_BYTES } from "./wal/wal_mover.ts";
 
-/** "mndr": tells our files from other SQLite files. */
+/** "mndr": distinguishes our files from other SQLite files. */
 const APPLICATION_ID = 0x6d6e6472;
 const FORMAT = 2;
 
@@ -35,8 +35,8 @@ export class SqliteFile {
   /**
    * Opens or creates it; {@linkcode SqliteFile.initialise} must follow.
    *
-   * @param readOnly opens an existing file, which another process may have; {@linkcode SqliteFile.checkOurs} must
-   * follow
+   * @param readOnly opens an existing file, which another process may have open; {@linkcode SqliteFile.checkOurs} must
+   * follow instead
    */
   constructor(path: string, readOnly = false) {
     this.path = path;
@@ -55,7 +55,7 @@ export class SqliteFile {
   }
 
   #initialise(durability: Durability): boolean {
-    // Takes the lock before anything is read, and looks before anything is written.
+    // Locks before reading, and checks before writing.
     this.db.prepare("BEGIN EXCLUSIVE").run();
     const empty = this.db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
     if (empty) this.db.exec(SCHEMA);
@@ -63,14 +63,14 @@ export class SqliteFile {
     this.db.exec("COMMIT");
     this.db.prepare("PRAGMA journal_mode = WAL").get();
     this.db.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
-    // Zeroes what is deleted in pages that are written anyway: free, where zeroing all of it costs 2.6 times.
+    // Zeroes deleted content in pages that are written anyway, at no cost; zeroing all of it takes 2.6 times as long.
     this.db.exec("PRAGMA secure_delete = FAST");
     // fullfsync: on macOS a plain fsync leaves the data in the drive's cache.
     this.db.exec(`PRAGMA fullfsync = 1; PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
     return empty;
   }
 
-  /** @throws LogError `corrupt` when it is not ours, or this version does not read it */
+  /** @throws LogError `corrupt` when the file is not ours, or of a format that this version does not read */
   checkOurs(): void {
     const refuse = (what: string) => {
       throw new LogError("corrupt", `Cannot open ${this.path} as a log: ${what}`);
@@ -85,7 +85,7 @@ export class SqliteFile {
     if (old !== undefined) refuse(`it has records of format 1, ${known}`);
   }
 
-  /** The topics that there are, with their numbers. */
+  /** The existing topics, with their ids in this file. */
   *topicRows(): Iterable<TopicSpec & { readonly id: number }> {
     for (const row of this.db.prepare("SELECT id, name, partitions, cleanup FROM topics").all()) {
       const cleanup: Cleanup = row["cleanup"] === "compact" ? "compact" : "delete";
@@ -137,7 +137,7 @@ export class SqliteFile {
     });
   }
 
-  /** An error that says what is damaged. */
+  /** An error about a damaged file. */
   corrupt(what: string): LogError {
     return new LogError(
       "corrupt",
@@ -145,7 +145,7 @@ export class SqliteFile {
     );
   }
 
-  /** Translates SQLite's errors that callers can act on. */
+  /** See {@linkcode guarded}. */
   guard<Result>(act: () => Result, what?: string): Result {
     return guarded(this.path, act, what);
   }
@@ -155,8 +155,8 @@ export class SqliteFile {
   }
 
   /**
-   * Closes a file that was refused and leaves it as it is: the last connection to close moves the write-ahead log into it,
-   * unless it is read only.
+   * Closes a file that was refused, without changing it: the last connection to close would move the write-ahead log
+   * into it, unless that connection is read-only.
    */
   letGo(): void {
     if (this.db.isTransaction) this.db.exec("ROLLBACK");
@@ -164,20 +164,20 @@ export class SqliteFile {
     try {
       last.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get();
     } catch {
-      // Damaged, or another program's: it is open all the same.
+      // Damaged, or another program's file: the connection is open all the same.
     }
     this.db.close();
     last.close();
   }
 }
 
-/** Translates SQLite's errors that callers can act on. */
-export function guarded<Result>(path: string, act: () => Result, what = "use it"): Result {
+/** Runs an action on a file; explains errors of SQLite, and gives those that callers can act on a code. */
+export function guarded<Result>(path: string, act: () => Result, what = "access it"): Result {
   try {
     return act();
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error)) throw error;
-    // A number that no column of ours has.
+    // A column holds a number larger than we ever store.
     const isStrange = error.code === "ERR_OUT_OF_RANGE";
     if (error.code !== "ERR_SQLITE_ERROR" && !isStrange) throw error;
     const code = "errcode" in error ? Number(error.errcode) & 0xff : undefined;
@@ -185,25 +185,25 @@ export function guarded<Result>(path: string, act: () => Result, what = "use it"
       throw new LogError(
         "locked",
         `Cannot open the log ${path}: it is open already, here or in another process; ` +
-          "stop that one, or give this one a file of its own",
+          "stop that process, or give this one a file of its own",
         { cause: error },
       );
     }
     if (code === 11 || code === 26 || isStrange || /^no such (table|column)/.test(error.message)) {
       throw new LogError(
         "corrupt",
-        `Cannot use ${path} as a log, to ${what}: ${error.message}; the file is damaged: restore it from a copy`,
+        `Cannot use ${path} as a log: failed to ${what}: ${error.message}; the file is damaged: restore it from a copy`,
         { cause: error },
       );
     }
-    // Readers, too, share memory in a file beside it.
+    // Even readers share memory with the owner, in a file next to it.
     const isRefused = /unable to open database file|readonly database/.test(error.message);
     const remedy = isRefused ? "; even to read it, this process must be able to write to its folder" : "";
     throw new Error(`Cannot use the log ${path}: ${error.message}${remedy}`, { cause: error });
   }
 }
 
-/** Gives an identity to each topic that has none. */
+/** Assigns an identity to each topic without one. */
 export const IDENTIFY =
   "INSERT OR IGNORE INTO identities SELECT name, lower(hex(randomblob(16))) FROM topics;";
 const SCHEMA = `
@@ -216,6 +216,6 @@ const SCHEMA = `
   CREATE TABLE identities (topic TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE ends (topic TEXT, partition INTEGER, end INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
   CREATE TABLE scrubs (id INTEGER PRIMARY KEY);
-  -- Empty: 0.2.0, which has the same format, reads it.
+  -- Always empty, but release 0.2.0, which has the same format, reads it.
   CREATE TABLE unsummed (topic TEXT, partition INTEGER, before INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
 `;

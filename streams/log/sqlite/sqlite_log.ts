@@ -13,19 +13,19 @@ import { type SqliteLogOptions, SqliteStore } from "./sqlite_store.ts";
 /**
  * A {@linkcode Log} in a SQLite file (`node:sqlite`, write-ahead log).
  *
- * - **Durability.** The death of the process, even by kill -9, loses nothing that was acknowledged, with either setting:
- *   it is in the system's page cache. The death of the machine loses nothing with `power`, and with `process` what was
- *   acknowledged since the last completed sync began: `syncMs` and the time of a sync, newest first and never half of a
- *   write. The next open logs which offsets those were.
- * - **Damage** is detected: every record has a checksum, and the file `<path>-end` holds what was acknowledged and what
- *   the disk has confirmed.
+ * - **Durability.** The death of the process, even by kill -9, loses nothing that was acknowledged: with either setting
+ *   it is in the system's page cache. The death of the machine loses nothing with `power`. With `process` it loses what
+ *   was acknowledged since the last completed sync began, so within `syncMs` plus the duration of a sync: the newest
+ *   writes, and never half of one. The next open logs which offsets are lost.
+ * - **Damage** is detected: every record has a checksum, and the file `<path>-end` records how far the log was
+ *   acknowledged, and how far confirmed by the disk.
  * - **Writes** that are issued in the same turn of the event loop become one SQLite transaction, in order.
  * - **Compact** topics keep exactly the newest record of each key: its predecessor is deleted in the same
  *   transaction.
- * - **No wait for the disk.** A thread moves the write-ahead log into the database at 16 MB; a writer that never pauses
- *   does the rest itself at 64 MB.
- * - **One owner.** The log is locked while open, by locks that the kernel frees when the process ends, whatever name it was
- *   reached by.
+ * - **No wait for the disk.** A thread moves the write-ahead log into the database every 16 MB; a writer that never
+ *   pauses does it itself at 64 MB.
+ * - **One owner.** The log is locked while open, whatever name it was opened by, with locks that the kernel frees when
+ *   the process ends.
  *
  * @example
  * ```ts
@@ -55,11 +55,11 @@ export class SqliteLog extends LocalLog {
   }
 
   /**
-   * Opens the log in a file, and creates the file and its folder when they do not exist.
+   * Opens the log in a file, and creates the file and its folder if they do not exist.
    *
    * @throws LogError `locked` when it is open already, in this process or another
-   * @throws LogError `corrupt` when the file is damaged, not a log of ours, or of a newer format, or when
-   * something is not there that was acknowledged
+   * @throws LogError `corrupt` when the file is damaged, not a log of ours, or of another format, or when
+   * something is missing that was acknowledged
    */
   static async open(path: string, options: SqliteLogOptions = {}): Promise<SqliteLog> {
     await Deno.mkdir(dirname(path), { recursive: true });

@@ -22,8 +22,8 @@ const MAX_RECORDS = 1000;
 const MAX_BYTES = 4 << 20;
 
 /**
- * A log in a SQLite file, read only. Each call sees the file as of one moment, and keeps its owner from shortening the
- * write-ahead log only while it runs, however slow its caller is.
+ * A log in a SQLite file, read-only. Each call sees the file as of one moment. Its owner cannot shorten the write-ahead
+ * log during a call, but can between calls, however slow the caller is.
  */
 export class SqliteReader implements ReadableLog {
   readonly #file: SqliteFile;
@@ -104,7 +104,7 @@ export class SqliteReader implements ReadableLog {
     return Promise.try(() => this.#file.snapshot(look));
   }
 
-  /** The table of a partition as it is now: its owner appends and trims meanwhile. */
+  /** Opens the table of a partition anew: since the last call, its owner may have appended and trimmed. */
   #table(topic: string, partition: number): RecordTable {
     const spec = [...this.#file.topicRows()].find(({ name }) => name === topic);
     if (spec === undefined) {

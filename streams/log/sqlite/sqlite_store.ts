@@ -1,5 +1,5 @@
 /**
- * The store under a `SqliteLog`: reads and writes its file, and the end file beside it.
+ * The store under a `SqliteLog`: reads and writes its file, and the end file next to it.
  *
  * @module
  */
@@ -23,12 +23,12 @@ import { guarded, IDENTIFY, SqliteFile } from "./sqlite_file.ts";
 import { Syncer } from "./end/syncer.ts";
 import { WalMover } from "./wal/wal_mover.ts";
 
-/** Largest file whose compact tables are checked on opening: about 3 s. */
+/** Largest file whose compact tables are checked on opening, which takes about 3 s. */
 const CHECKED_BYTES = 1 << 30;
-/** Pages that a record of a compact topic changes apart from its own: that of its predecessor, and of the index of keys. */
+/** Pages that a record of a compact topic changes beyond its own: its predecessor's, and one of the index of keys. */
 const SCATTERED_PAGES = 2;
 
-/** Records per page, about; a deletion writes the whole page. */
+/** Approximate records per page; a deletion writes the whole page. */
 const ROWS_PER_PAGE = 8;
 
 const logger = getLogger(["meander", "log"]);
@@ -37,11 +37,11 @@ const logger = getLogger(["meander", "log"]);
 export interface SqliteLogOptions extends DurabilityOptions {
   /** How many of the newest tombstones of a compact partition stay readable, at least 1. @default {10_000} */
   readonly tombstones?: number | undefined;
-  /** Called between the steps of a write; throwing is a crash there. For tests. */
+  /** Called between the steps of a write; throwing there simulates a crash. For tests. */
   readonly onStep?: (step: string) => void;
-  /** Whether it is a copy that was just made, so that there is nothing beside it yet. @default {false} */
+  /** Whether it is a copy that was just made, so that it has no end file yet. @default {false} */
   readonly isCopy?: boolean | undefined;
-  /** When the machine was started, milliseconds since the epoch. For tests. @default {as the system says} */
+  /** When the machine was started, milliseconds since the epoch. For tests. @default {as the system reports} */
   readonly boot?: number | undefined;
 }
 
@@ -51,10 +51,10 @@ export class SqliteStore implements LogStore {
   readonly topics = new Map<string, TopicSpec>();
   /** Identity of each topic. */
   readonly #identities = new Map<string, string>();
-  /** The number of each topic in the file. */
+  /** The id of each topic in the file. */
   readonly #ids = new Map<string, number>();
   readonly #path: string;
-  /** Holds the lock of the log: the file itself is shared with the thread that moves the write-ahead log. */
+  /** Holds the lock of the log, in a file of its own, because another thread opens the log's file, too. */
   readonly #owner: DatabaseSync;
   readonly #held: Deno.FsFile | undefined;
   readonly #file: SqliteFile;
@@ -81,7 +81,7 @@ export class SqliteStore implements LogStore {
     }
     if (!(syncMs > 0 && syncMs <= LONGEST_SYNC_MS)) {
       throw new RangeError(
-        `Cannot sync after ${syncMs} ms: more than 0 and at most ${LONGEST_SYNC_MS} are wanted`,
+        `Cannot sync after ${syncMs} ms: it has to be more than 0 and at most ${LONGEST_SYNC_MS}`,
       );
     }
     this.#path = oneName(path);
@@ -111,7 +111,7 @@ export class SqliteStore implements LogStore {
       logger.warn("opens the log {path}: {found}", { path: this.#path, found });
     }
     const wal = `${this.#path}-wal`;
-    syncFile(wal); // what an earlier process wrote and no disk confirmed
+    syncFile(wal); // an earlier process may have written to it without syncing
     const windowMs = durability === "power" ? 0 : syncMs;
     const opening = new EndFile(end, this.#state, { boot, windowMs });
     this.#memory = opened.adopt(opening, (memory) => memory.close());
@@ -294,7 +294,7 @@ export class SqliteStore implements LogStore {
     await this.#syncer.close();
     await this.#wal.close();
     this.#file.close();
-    // SQLite has moved all to the database, which the disk has confirmed, and removed the write-ahead log.
+    // SQLite has then moved everything into the database, synced it, and removed the write-ahead log.
     if (this.#failure === undefined && !exists(`${this.#path}-wal`)) {
       await this.#memory.seal(this.#state);
     }
@@ -304,12 +304,12 @@ export class SqliteStore implements LogStore {
     this.#owner.close();
   }
 
-  /** Writes down what is acknowledged when this returns. */
+  /** Records the state that is acknowledged when this returns. */
   #remember(): void {
     try {
       this.#memory.acknowledge(this.#state);
     } catch (error) {
-      throw this.#fail("its end cannot be noted", errorOf(error));
+      throw this.#fail("its end cannot be recorded", errorOf(error));
     }
     this.#syncer.wrote();
   }
@@ -317,7 +317,7 @@ export class SqliteStore implements LogStore {
   #fail(what: string, cause: Error): Error {
     this.#failure ??= new Error(
       `Cannot write to the log ${this.#path}: ${what} (${cause.message}); ` +
-        "repair the disk and start again; the start says what is lost, if anything",
+        "repair the disk and start again, which reports what is lost, if anything",
       { cause },
     );
     logger.error("{message}", { message: this.#failure.message });
@@ -328,7 +328,7 @@ export class SqliteStore implements LogStore {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Reads everything but records, and checks the indices. */
+  /** Reads everything except records, and checks the indices. */
   #load(): CommittedState {
     this.#identify();
     const state = new CommittedState();
@@ -342,7 +342,7 @@ export class SqliteStore implements LogStore {
         const first = this.#file.db.prepare(`SELECT min("offset") AS first FROM ${table}`).get()?.["first"] ??
           start;
         if (cleanup === "delete" && Number(first) < start) {
-          throw this.#file.corrupt(`${name}/${p} has offset ${first}, and was trimmed up to ${start}`);
+          throw this.#file.corrupt(`${name}/${p} has offset ${first}, but was trimmed up to ${start}`);
         }
         state.setBounds(name, p, start, end);
       }
@@ -363,14 +363,14 @@ export class SqliteStore implements LogStore {
     }
     const { size } = Deno.statSync(this.#path);
     if (size > CHECKED_BYTES) {
-      logger.info("{path} is too large to check its indices now; `check --verify` does that", {
+      logger.info("{path} is too large to check its indices on opening; `check --verify` does that", {
         path: this.#path,
       });
     } else this.#file.check(this.#compactTables());
     return state;
   }
 
-  /** Tables in which records are found by an index. */
+  /** Tables whose records are looked up by an index. */
   #compactTables(): string[] {
     const compact = [...this.topics.values()].filter(({ cleanup }) => cleanup === "compact");
     return compact.flatMap(({ name, partitions }) =>

@@ -1,5 +1,5 @@
 /**
- * The newest records of a partition in memory, so that a reader that keeps up costs no read of the file.
+ * The newest records of a partition in memory, so that readers that keep up do not read the file.
  *
  * @module
  */
@@ -7,18 +7,18 @@
 import type { ReadLimits } from "../local_log.ts";
 import type { LogRecord, NewRecord, ReadResult } from "../log.ts";
 
-/** Bytes of half a tail; the older half is dropped when the younger one is full or old. */
+/** Maximum bytes of half a tail; the older half is dropped when the younger one is full or old. */
 const HALF_BYTES = 1 << 20;
 /**
- * Age of half a tail, milliseconds: a reader that keeps up has read older records. Records that outlive two collections
- * of the young generation move to the old one; they were half of what went there.
+ * Maximum age of half a tail, milliseconds: readers that keep up have already read older records. Records kept for
+ * longer survive the young generation's garbage collections; they were half of what moved to the old generation.
  */
 const HALF_MS = 100;
-/** What a record takes beside its value, about. */
+/** Approximate bytes that a record takes in addition to its value. */
 const RECORD_BYTES = 200;
 
 /**
- * The newest records of a partition whose offsets have no holes: at most some 3 MB, of the last 200 ms with appends. A
+ * The newest records of a partition whose offsets have no holes: at most some 3 MB, and 200 ms as of the last append. A
  * batch that is too large empties it.
  */
 export class Tail {
@@ -28,10 +28,10 @@ export class Tail {
   #younger: LogRecord[] = [];
   #bytes = 0;
   readonly #now: () => number;
-  /** When the first of the younger ones came. */
+  /** When the younger half began. */
   #since = 0;
 
-  /** An empty tail. @param now a clock in milliseconds */
+  /** Makes an empty tail. @param now a clock in milliseconds */
   constructor(topic: string, partition: number, now: () => number = () => performance.now()) {
     this.#topic = topic;
     this.#partition = partition;
@@ -39,9 +39,9 @@ export class Tail {
   }
 
   /**
-   * Adds committed records. Copies values, which are the caller's.
+   * Adds committed records. Copies their values, which belong to the caller.
    *
-   * @param first offset of the first one
+   * @param first offset of the first record
    */
   push(records: readonly NewRecord[], first: number): void {
     const size = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
@@ -65,7 +65,7 @@ export class Tail {
     }
   }
 
-  /** Empties it, as there are holes now. */
+  /** Empties it, because there are now holes. */
   clear(): void {
     this.#older = [];
     this.#younger = [];
@@ -80,7 +80,7 @@ export class Tail {
     this.#since = now;
   }
 
-  /** Reads from an offset on, which is not above the end; `undefined` when it is not all here. */
+  /** Reads from an offset that is not above the end; `undefined` when some of the records are not in the tail. */
   read(from: number, { maxRecords, maxBytes }: ReadLimits): ReadResult | undefined {
     const older = this.#older;
     const younger = this.#younger;

@@ -1,6 +1,6 @@
 /**
- * The committed state of a SQLite log without its records: topics, start and end of each partition, positions of groups.
- * A few kilobytes, kept beside the log to detect one that has lost records; see `end_file.ts`.
+ * The committed state of a SQLite log without its records: topics, bounds of partitions, positions of groups. A few
+ * kilobytes, kept next to the log to detect lost records; see `end_file.ts`.
  *
  * ```text
  * JSON of {topics, positions}, U+0000, then float64: start and end of each partition, offset of each position
@@ -13,7 +13,7 @@ import type { GroupOffset, TopicSpec } from "../../log.ts";
 
 /** A topic as the file has it. */
 export interface StatedTopic extends TopicSpec {
-  /** Unique among the topics that ever have its name. */
+  /** Unique among all topics that ever have its name. */
   readonly id: string;
 }
 
@@ -34,7 +34,7 @@ interface Place {
 
 interface Encoded {
   readonly bytes: Uint8Array;
-  /** The part after the names. */
+  /** The part after the JSON. */
   readonly cells: DataView;
 }
 
@@ -42,11 +42,11 @@ interface Encoded {
 export class CommittedState {
   readonly #topics: StatedTopic[] = [];
   readonly #positions: (readonly [group: string, topic: string, partition: number])[] = [];
-  /** First cell of a topic's partitions, and the cell of a position. */
+  /** First cell of a topic's partitions, by topic; the cell of a position, by its name. */
   readonly #at = new Map<string, number>();
   readonly #partitionCells: number[] = [];
   readonly #positionCells: number[] = [];
-  /** The encoded state, kept up to date from its first use until a topic or position is added. */
+  /** The encoded state, which is updated in place until a topic or position is added. */
   #encoded: Encoded | undefined;
 
   /** Adds a topic; each partition starts and ends at 0 until {@linkcode CommittedState.setBounds} says otherwise. */
@@ -57,7 +57,7 @@ export class CommittedState {
     this.#encoded = undefined;
   }
 
-  /** Notes where a partition starts and ends. */
+  /** Sets the start and end of a partition. */
   setBounds(topic: string, partition: number, start: number, end: number): void {
     const at = (this.#at.get(topic) ?? NaN) + 2 * partition;
     this.#partitionCells[at] = start;
@@ -66,7 +66,7 @@ export class CommittedState {
     this.#encoded?.cells.setFloat64(8 * at + 8, end, true);
   }
 
-  /** Notes the position of a group. */
+  /** Sets the position of a group. */
   setPosition(group: string, { topic, partition, offset }: GroupOffset): void {
     const name = positionName(group, topic, partition);
     let at = this.#at.get(name);
@@ -79,7 +79,7 @@ export class CommittedState {
     this.#encoded?.cells.setFloat64(8 * (this.#partitionCells.length + at), offset, true);
   }
 
-  /** Encoded; valid until the next change. */
+  /** The encoded state; valid until the next change. */
   get bytes(): Uint8Array {
     return (this.#encoded ??= this.#encode()).bytes;
   }
@@ -96,7 +96,7 @@ export class CommittedState {
     return { bytes, cells };
   }
 
-  /** Decodes what {@linkcode CommittedState.bytes} gave. */
+  /** Decodes {@linkcode CommittedState.bytes}. */
   static from(bytes: Uint8Array): CommittedState {
     const length = bytes.indexOf(0);
     const { topics, positions }: {
@@ -117,7 +117,7 @@ export class CommittedState {
     return state;
   }
 
-  /** What this state has and another lacks. Positions only have to exist. */
+  /** What this state has and another one lacks. Positions are only compared for existence. */
   missingIn(
     other: CommittedState,
   ): { readonly shortfalls: readonly Shortfall[]; readonly others: readonly string[] } {
@@ -125,9 +125,9 @@ export class CommittedState {
     const others: string[] = [];
     for (const { name, id, partitions, cleanup } of this.#topics) {
       const found = other.#topics.find((topic) => topic.name === name);
-      if (found === undefined) others.push(`topic ${name} is not there`);
+      if (found === undefined) others.push(`topic ${name} is missing`);
       else if (found.id !== id || found.partitions !== partitions || found.cleanup !== cleanup) {
-        others.push(`topic ${name} is another one`);
+        others.push(`topic ${name} was replaced`);
       }
       for (let p = 0; p < partitions; p++) {
         const here = this.#bounds(name, p);
@@ -137,13 +137,13 @@ export class CommittedState {
         if (there.end < here.end) {
           shortfalls.push({ topic: name, partition: p, from: Math.max(there.end, here.start), to: here.end });
         } else if (there.start < here.start) {
-          others.push(`${name}/${p} starts at ${there.start}, which was trimmed up to ${here.start}`);
+          others.push(`${name}/${p} starts at ${there.start}, but was trimmed up to ${here.start}`);
         }
       }
     }
     for (const [group, topic, partition] of this.#positions) {
       if (other.#at.has(positionName(group, topic, partition))) continue;
-      others.push(`the position of group ${group} in ${topic}/${partition} is not there`);
+      others.push(`the position of group ${group} in ${topic}/${partition} is missing`);
     }
     return { shortfalls, others };
   }
@@ -162,7 +162,7 @@ export class CommittedState {
   }
 }
 
-/** No name of a topic has a space. */
+/** Unambiguous, because names of topics contain no spaces. */
 function positionName(group: string, topic: string, partition: number): string {
   return `${topic} ${partition} ${group}`;
 }

@@ -1,16 +1,16 @@
 /**
- * The file beside a SQLite log that remembers its end: `<path>-end`.
+ * The file next to a SQLite log that records its end: `<path>-end`.
  *
- * SQLite reads a write-ahead log up to the first byte that does not fit and ignores the rest: right after a power cut, but
- * after damage it silently loses what was acknowledged. So the {@linkcode CommittedState} is kept in a file of its own,
- * twice: as acknowledged, written after each commit before its caller hears of it, and as confirmed by the disk, written
- * after each sync. The death of the process loses neither. A power cut may take what was acknowledged and not yet
- * confirmed, and what was written here since the last sync: so the file also holds for how long before a power cut
- * acknowledged records may be missing without a trace.
+ * SQLite reads a write-ahead log up to the first invalid byte and ignores the rest: right after a power cut, but after
+ * damage it silently loses acknowledged records. So the {@linkcode CommittedState} is kept in a file of its own, twice:
+ * as acknowledged, written after each commit before its caller learns of it, and as confirmed by the disk, written
+ * after each sync. The death of the process loses neither. A power cut may lose whatever was acknowledged but not
+ * confirmed, and what was written to this file since the last sync: so the file also holds for how long before a power
+ * cut acknowledged records may be missing without a trace.
  *
  * ```text
  * header   "mndrend2", slot size uint32                                                              4096 bytes
- * slots    acknowledged, acknowledged, confirmed, confirmed; each pair is written in turns
+ * slots    acknowledged, acknowledged, confirmed, confirmed; the slots of a pair are written alternately
  * slot     crc32 of what follows, length uint32, sequence float64, boot float64, window float64, CommittedState
  *          little-endian
  * ```
@@ -28,32 +28,32 @@ const WINDOW_AT = 24;
 const SLOT_HEAD_BYTES = 32;
 const FIRST_SLOT_BYTES = 16 << 10;
 
-/** A state that was remembered. */
+/** A recorded state. */
 export interface Remembered {
   readonly state: CommittedState;
   /** When the machine that wrote it was started, milliseconds since the epoch; NaN = unknown. */
   readonly boot: number;
   /**
-   * Records acknowledged within so many milliseconds before the machine stopped may be lost; 0 = none: the log was
-   * closed, or waits for the disk before it answers; NaN = unknown.
+   * Records acknowledged within this many milliseconds before the machine stopped may be lost; 0 = none: the log was
+   * closed, or waits for the disk before it acknowledges; NaN = unknown.
    */
   readonly windowMs: number;
 }
 
-/** The content of a file. */
+/** The content of an end file. */
 export interface Memory {
-  /** The state that was acknowledged last; `undefined` when it cannot be read. */
+  /** The last acknowledged state; `undefined` when it cannot be read. */
   readonly acknowledged: Remembered | undefined;
-  /** The state that the disk confirmed last; `undefined` when it cannot be read. */
+  /** The last state that the disk confirmed; `undefined` when it cannot be read. */
   readonly confirmed: Remembered | undefined;
 }
 
-/** Which pair of slots. */
+/** A pair of slots, by the index of its first. */
 type Pair = 0 | 2;
 const ACKNOWLEDGED: Pair = 0;
 const CONFIRMED: Pair = 2;
 
-/** Reads a file. */
+/** Reads an end file. */
 export function readMemory(path: string): Memory | "absent" | "damaged" {
   let bytes: Uint8Array;
   try {
@@ -101,7 +101,7 @@ export interface EndFileOptions {
   readonly windowMs: number;
 }
 
-/** The file, open for writing. */
+/** An end file, open for writing. */
 export class EndFile {
   readonly #path: string;
   readonly #boot: number;
@@ -111,13 +111,13 @@ export class EndFile {
   #sequence = 0;
   /** Newest slot of each pair. */
   readonly #slots = new Map<Pair, Uint8Array>();
-  /** Which slot of each pair has the newest: the other one is written next, and torn at worst. */
+  /** Which slot of each pair is the newest; the other is written next, so a torn write never destroys the newest. */
   readonly #newest = new Map<Pair, 0 | 1>();
 
   /**
-   * Replaces the file by a new one.
+   * Replaces the file with a new one.
    *
-   * @param state what the disk has confirmed
+   * @param state the state that the disk has confirmed
    */
   constructor(path: string, state: CommittedState, { boot, windowMs }: EndFileOptions) {
     this.#path = path;
@@ -149,7 +149,7 @@ export class EndFile {
     this.#file.close();
   }
 
-  /** The slot of a pair for a state; reuses its buffer. */
+  /** Encodes a state as a slot of a pair; reuses the pair's buffer. */
   #slot(pair: Pair, state: Uint8Array): Uint8Array {
     const length = SLOT_HEAD_BYTES + state.length;
     let slot = this.#slots.get(pair);
@@ -177,7 +177,7 @@ export class EndFile {
     put(this.#file, slot, HEADER_BYTES + (pair + turn) * this.#slotBytes);
   }
 
-  /** Replaces the file by one whose slots hold so many bytes. */
+  /** Replaces the file with one whose slots hold at least this many bytes. */
   #replace(bytes: number): Deno.FsFile {
     while (this.#slotBytes < bytes) this.#slotBytes *= 2;
     const path = `${this.#path}.new`;
@@ -215,7 +215,7 @@ export function syncFile(path: string): void {
   opened.syncDataSync();
 }
 
-/** Syncs the entries of a folder, where the system can. */
+/** Syncs the entries of a folder, except on Windows, which cannot. */
 export function syncFolder(path: string): void {
   if (Deno.build.os === "windows") return;
   using folder = Deno.openSync(path);

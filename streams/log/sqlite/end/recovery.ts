@@ -4,8 +4,8 @@
  * ```text
  *            confirmed by the disk            acknowledged
  * ───────────────────┼──────────────────────────────┼─────── offsets
- *  less: refused     │ less: lost by a power cut    │ as much, or what was not acknowledged: all is well,
- *                    │ refused if there was none    │ but for what a power cut has taken along with the note of it
+ *  less: refused     │ less: lost in a power cut;   │ as much or more: nothing is known to be lost; a power cut
+ *                    │ refused if there was none    │ may have taken records together with the note of them
  * ```
  *
  * @module
@@ -17,11 +17,11 @@ import type { Memory } from "./end_file.ts";
 import { LogError } from "../../log.ts";
 
 /**
- * Compares what is found with what is remembered.
+ * Compares the log with its end file.
  *
  * @param boot when the machine was started, see `boot.ts`
- * @throws LogError `corrupt` when something is gone that no power cut can have taken
- * @returns A notice, if any: what is lost, or that it cannot be told
+ * @throws LogError `corrupt` when something is missing that no power cut can have taken
+ * @returns A notice of what is or may be lost, or `null`
  */
 export function recover(
   path: string,
@@ -30,12 +30,12 @@ export function recover(
   boot: number,
 ): string | null {
   if (memory === "absent") {
-    return `there is no ${path}-end, so lost newest records cannot be detected`;
+    return `there is no ${path}-end, so a loss of the newest records cannot be detected`;
   }
   if (memory === "damaged") {
     throw new LogError(
       "corrupt",
-      `Cannot open the log ${path}: ${path}-end, which remembers its end, is damaged; ` +
+      `Cannot open the log ${path}: ${path}-end, which records its end, is damaged; ` +
         "move that file away, and leave it away if `check --verify` finds nothing",
     );
   }
@@ -46,12 +46,12 @@ export function recover(
     refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
     const before = confirmed?.windowMs ?? NaN;
     if (before === 0) return null;
-    return `its end was being noted when the machine stopped: ${unsaid(found, before)}`;
+    return `its end was being recorded when the machine stopped: ${unsaid(found, before)}`;
   }
   const { windowMs } = acknowledged;
   const { shortfalls, others } = acknowledged.state.missingIn(found);
   if (shortfalls.length === 0 && others.length === 0) {
-    // A log that was closed, or that waits for the disk before each answer, has nothing to lose.
+    // A log that was closed, or that waits for the disk before it acknowledges, has lost nothing.
     if (hasRun || !(windowMs > 0)) return null;
     const stopped = Number.isNaN(boot)
       ? "it was not closed, and this process has no permission to see whether the machine has stopped since (--allow-sys=osUptime): if so, "
@@ -65,10 +65,10 @@ export function recover(
   refuseWhatIsMissing(path, found, confirmed?.state, CONFIRMED);
   const lost = shortfalls.reduce((sum, { from, to }) => sum + to - from, 0);
   return `${lost} acknowledged records are lost, because the machine stopped before its disk had them: ` +
-    `${[...shortfalls.map(name), ...others].join(", ")}. Beside them, ${unsaid(found, windowMs)}`;
+    `${[...shortfalls.map(name), ...others].join(", ")}. In addition, ${unsaid(found, windowMs)}`;
 }
 
-/** The notice for records acknowledged so late that neither file may have them. */
+/** The notice about records acknowledged so late that both files may lack them. */
 function unsaid(found: CommittedState, windowMs: number): string {
   const late = windowMs > 0
     ? `within ${windowMs} ms, and the time of a sync, before that`
@@ -91,14 +91,14 @@ function refuseWhatIsMissing(
     `Cannot open the log ${path}: it holds less than was ${how}: ${
       [...shortfalls.map(name), ...others].join(", ")
     }. ` +
-      `Its files are damaged, or an older copy. Put ${path}, ${path}-wal and ${path}-end back as they belong ` +
-      `together; to go on without what is missing, move ${path}-end away`,
+      `Its files are damaged, or an older copy. Put matching versions of ${path}, ${path}-wal and ${path}-end ` +
+      `back; to go on without what is missing, move ${path}-end away`,
   );
 }
 
 function name({ topic, partition, from, to }: Shortfall): string {
   const last = to - 1;
   return last === from
-    ? `offset ${from} of ${topic}/${partition} is not there`
-    : `offsets ${from} to ${last} of ${topic}/${partition} are not there`;
+    ? `offset ${from} of ${topic}/${partition} is missing`
+    : `offsets ${from} to ${last} of ${topic}/${partition} are missing`;
 }

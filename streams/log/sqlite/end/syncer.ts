@@ -13,17 +13,17 @@ import { syncFolder } from "./end_file.ts";
 export interface SyncerOptions {
   /** The write-ahead log. */
   readonly path: string;
-  /** Time from a write until the disk is asked to confirm it, milliseconds. */
+  /** Time from a write until it is synced, milliseconds. */
   readonly periodMs: number;
-  /** What a sync that begins now confirms. */
+  /** The state that a sync beginning now confirms. */
   readonly snapshot: () => Uint8Array;
-  /** Notes what a sync has confirmed. */
+  /** Records the state that a sync has confirmed. */
   readonly confirm: (snapshot: Uint8Array) => Promise<void>;
-  /** Called when a sync failed: what the disk holds is unknown then. */
+  /** Called when a sync failed, after which it is unknown what the disk holds. */
   readonly fail: (error: Error) => void;
 }
 
-/** Syncs after writes, off the thread. */
+/** Syncs after writes, without blocking the thread. */
 export class Syncer {
   readonly #options: SyncerOptions;
   #file: Deno.FsFile | undefined;

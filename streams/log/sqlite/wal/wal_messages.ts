@@ -15,6 +15,6 @@ export interface WalOrder {
 export interface WalReport {
   /** Pages in the log. */
   readonly pages: number;
-  /** Why it has failed, or `null`. */
+  /** Why the order failed, or `null`. */
   readonly reason: string | null;
 }

@@ -1,10 +1,10 @@
 /**
  * Keeps the write-ahead log of a SQLite file short without stopping its writer.
  *
- * The log is moved into the database now and then, and both are synced: tens of milliseconds for some MB. A thread does
- * that. Under a load that never pauses the log would never restart, as writes stay in it meanwhile; at
- * {@linkcode LONG_PAGES} the thread repeats at once, with less each time, until little is left, which the writer moves
- * itself. The thread has synced the database by then, so the writer waits for milliseconds.
+ * The log is moved into the database from time to time, and both are synced, which takes tens of milliseconds for some
+ * MB. A thread does that. Under a load that never pauses the log would never restart, because new writes arrive during
+ * each move; beyond {@linkcode LONG_PAGES} the thread moves again at once, less each time, until little is left. The
+ * writer moves that itself, in milliseconds, because the thread has synced the database by then.
  *
  * @module
  */
@@ -15,17 +15,17 @@ import type { WalOrder, WalReport } from "./wal_messages.ts";
 /** Bytes written after which the thread begins. */
 const MOVE_BYTES = 16 << 20;
 /**
- * The log restarts in its file, which is not truncated up to this size: giving 64 MB back took 50 to 100 ms, a restart
- * 8.
+ * A file up to this size is not truncated when the log restarts: truncating 64 MB took 50 to 100 ms, a restart
+ * without it 8.
  */
 export const MAX_WAL_BYTES = 64 << 20;
 /** Pages of 4 KiB after which the log must restart, with room for what is written until it does. */
 const LONG_PAGES = 12_288;
-/** A shorter move has left little enough for the writer. */
+/** A move shorter than this leaves little enough for the writer. */
 const SHORT_MS = 10;
-/** Most moves in a row, for a fast writer or a slow disk. */
+/** Most moves in a row, in case the writer is too fast or the disk too slow. */
 const MAX_MOVES = 8;
-/** A page is written whole, however little of it has changed. */
+/** Size of a page, which is written whole, however little of it has changed. */
 const PAGE_BYTES = 4096;
 
 const logger = getLogger(["meander", "log"]);
@@ -36,12 +36,12 @@ export class WalMover {
   readonly #finish: () => void;
   readonly #module: URL;
   #thread: Worker | undefined;
-  /** Written since the thread was last asked. */
+  /** Bytes written since the last order to move. */
   #bytes = 0;
   /** Unanswered orders. */
   #orders = 0;
   #orderedAt = 0;
-  /** Moves in a row since the log has been long. */
+  /** Consecutive moves since the log became long. */
   #moves = 0;
   /** Whether the thread has failed. */
   #broken = false;
@@ -52,8 +52,8 @@ export class WalMover {
   /**
    * Watches the write-ahead log of a database.
    *
-   * @param finish moves the rest and restarts the log
-   * @param module of the thread
+   * @param finish moves the rest and restarts the log, on this thread
+   * @param module that the thread runs
    */
   constructor(path: string, finish: () => void, module = new URL("./wal_thread.ts", import.meta.url)) {
     this.#path = path;
@@ -61,10 +61,10 @@ export class WalMover {
     this.#module = module;
   }
 
-  /** Notes a transaction: the bytes of its records, and how many pages it has changed beside those, about. */
+  /** Counts a transaction. @param pages approximate number of pages that it changed beyond those of its records */
   wrote(bytes: number, pages: number): void {
     this.#bytes += bytes + pages * PAGE_BYTES;
-    // A writer that never yields does not hear that a move is done.
+    // A writer that never yields never receives the report of a move.
     if (this.#bytes >= MAX_WAL_BYTES) return this.#finishNow();
     if (this.#bytes < MOVE_BYTES || this.#orders > 0) return;
     if (this.#broken) this.#finishNow();
@@ -98,7 +98,7 @@ export class WalMover {
     thread.onerror = (event) => {
       event.preventDefault();
       this.#dead = true;
-      this.#orders = 1; // it answers none of them
+      this.#orders = 1; // as it will not answer any
       this.#hear({ pages: 0, reason: event.message });
     };
     return thread;
@@ -116,7 +116,7 @@ export class WalMover {
     if (reason !== null && !this.#broken) {
       this.#broken = true;
       logger.warn(
-        "moves the write-ahead log of {path} on the main thread, because its own thread failed: {reason}",
+        "moves the write-ahead log of {path} on the main thread from now on, because its thread failed: {reason}",
         { path: this.#path, reason },
       );
     }

@@ -40,7 +40,7 @@ function move(path: string): WalReport {
     file = Deno.openSync(path, { read: true, write: true });
   }
   const { log } = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get() as { readonly log: number }; // its columns
-  // SQLite has the connection that moves the last page wait for the disk: that would be the writer.
+  // In SQLite, the connection that moves the last page waits for the disk: that would be the writer.
   file?.syncDataSync();
   return { pages: log, reason: null };
 }
