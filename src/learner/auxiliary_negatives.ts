@@ -1,6 +1,6 @@
 /**
- * The negatives of DIEN's auxiliary loss: another behaviour is drawn for each one but the first, and its vector is
- * gathered like a behaviour's, with strength 1. Gradients go back the same way.
+ * The negatives of DIEN's auxiliary loss: for each behaviour but the first, another one is drawn from the reservoir.
+ * Its vector is gathered like a behaviour's, with strength 1, and its gradient is scattered the same way.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Platt's calibration, learnt online: `p = σ(scale·u + bias)` for the logit u that the corrections give, by gradient
- * descent on final labels. Each row is predicted before it is learnt, so over-confidence shows.
+ * Platt's calibration, learnt online: `p = σ(scale·u + bias)` for the corrected logit u, by gradient descent on final
+ * labels. Each row is predicted before it is learnt, so over-confidence shows.
  *
  * @module
  */
@@ -16,14 +16,14 @@ const MOST = 4;
 export class Calibration {
   /** Factor of the logit. */
   scale = 1;
-  /** Added after the factor. */
+  /** Added to the scaled logit. */
   bias = 0;
   readonly #rate: number;
 
   /** @param rate learning rate per row; 0 leaves logits as they are @throws RangeError when it is below 0 */
   constructor(rate: number) {
     if (!(rate >= 0)) {
-      throw new RangeError(`Cannot calibrate with rate as 0 or more: current value is ${rate}`);
+      throw new RangeError(`Cannot calibrate at a rate below 0: current value is ${rate}`);
     }
     this.#rate = rate;
   }
@@ -42,12 +42,12 @@ export class Calibration {
     this.scale = Math.min(MOST, Math.max(1 / MOST, this.scale - step * u));
   }
 
-  /** Writes both. */
+  /** Writes scale and bias. */
   encode(to: ByteWriter): void {
     to.f64(this.scale).f64(this.bias);
   }
 
-  /** Reads both. */
+  /** Reads scale and bias. */
   decode(from: ByteReader): void {
     this.scale = from.f64();
     this.bias = from.f64();

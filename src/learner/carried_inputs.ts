@@ -1,5 +1,5 @@
 /**
- * Maps dense weights that belong to an input to their place before inputs were added or removed, by name of the input.
+ * Maps dense weights to their indices before inputs were added or removed, by the names of the inputs.
  *
  * ```text
  *   rows of mlp.W1   [ user | user fields | what the model makes of history and candidate | numerics | context | item fields ]
@@ -18,7 +18,7 @@ import { size } from "../nn/kernels/parameters.ts";
 /** The block whose rows are the inputs of a model's MLP. */
 const INPUT_BLOCK = "mlp.W1";
 
-/** A model's weights, and what its inputs are. */
+/** A model's weights, and what names its inputs. */
 export interface NamedInputs {
   /** Its dense weights. */
   readonly parameters: Parameters;
@@ -28,9 +28,9 @@ export interface NamedInputs {
 }
 
 /**
- * By index of a dense weight: where it was before; −1 = nowhere, it starts from scratch.
+ * For each dense weight, its index before; −1 = none, so it starts from scratch.
  *
- * @throws RangeError when what the model makes between its inputs has another width
+ * @throws RangeError when a model has fewer inputs than its schema names
  */
 export function carriedPlaces(from: NamedInputs, to: NamedInputs): Int32Array {
   const places = new Int32Array(to.parameters.values.length).fill(-1);
@@ -52,13 +52,13 @@ export function carriedPlaces(from: NamedInputs, to: NamedInputs): Int32Array {
   return places;
 }
 
-/** Where each name was before; −1 = nowhere. */
+/** The index of each name before; −1 = none. */
 export function carriedRows(before: readonly string[], now: readonly string[]): Int32Array {
   const places = new Map(before.map((name, place) => [name, place]));
   return Int32Array.from(now, (name) => places.get(name) ?? -1);
 }
 
-/** Names of the rows of the input block. @param rows how many there are */
+/** Names of the rows of the input block. @param rows number of rows */
 function rowNames({ schema, embeddingWidth }: NamedInputs, rows: number): readonly string[] {
   const { userFields, contextFields, itemFields } = schema;
   const wide = (name: string, width: number) => Array.from({ length: width }, (_, i) => `${name}[${i}]`);

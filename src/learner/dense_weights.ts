@@ -55,7 +55,7 @@ export class DenseWeights {
     return Number.isFinite(norm) && Number.isFinite(headNorm);
   }
 
-  /** Steps along the gradients. @returns whether no weight exceeds `largest` in magnitude; NaN does */
+  /** Takes a step of both optimisers. @returns whether no weight exceeds `largest` in magnitude; NaN does */
   step(largest: number): boolean {
     this.#optimiser.step(this.#values, this.gradients);
     this.#headOptimiser.step(this.#headValues, this.headGradients);
@@ -63,10 +63,10 @@ export class DenseWeights {
   }
 
   /**
-   * Takes single weights over, with the optimisers' state.
+   * Copies weights from another learner, with the optimisers' state.
    *
-   * @param places where each weight of the model was in `from`; −1 = it starts from scratch
-   * @param headPlaces the same of the wide part
+   * @param places index of each weight of the model in `from`; −1 = it starts from scratch
+   * @param headPlaces the same for the wide part
    */
   carry(from: DenseWeights, places: Int32Array, headPlaces: Int32Array): void {
     copyFrom(from.#values, places, this.#values);

@@ -1,7 +1,7 @@
 /**
- * The guard rails of a learner. After a step that breaks the weights it goes back to the last snapshot; when the guard
- * finds served predictions out of their band, it goes back to weights that were served for a while without complaint.
- * Until it is trusted again, only weights that the guard chose are published.
+ * The guard rails of a learner. After a step that breaks the weights, they restore the last snapshot; when the guard
+ * finds served predictions out of band, they restore weights that were served for a while without complaint. Until the
+ * learner is trusted again, only weights that the guard chose are published.
  *
  * @module
  */
@@ -49,7 +49,7 @@ export interface LearntBatch {
  */
 export type WeightsOrigin = "learnt" | "restored" | "chosen";
 
-/** Watches over the weights of one learner and withdraws bad ones. */
+/** Watches the weights of one learner and withdraws bad ones. */
 export class GuardRails {
   /** Watches the served predictions. */
   readonly guard: Guard;
@@ -83,7 +83,7 @@ export class GuardRails {
     return !this.isRecovering && this.guard.publishes;
   }
 
-  /** Judges a batch that the learner has just learnt, and withdraws its weights if need be. */
+  /** Judges a batch that the learner has just learnt, and withdraws its weights if necessary. */
   update({ samples, result, judged, version }: LearntBatch): WeightsOrigin {
     const { failures, rollbacks, recovery } = this.#counts;
     if (!result.usable) {
@@ -114,7 +114,7 @@ export class GuardRails {
     this.#snapshots.erase(users, this.#learner);
   }
 
-  /** Gives the learner sound weights that may be published while its own may not. @returns a function that puts its own back */
+  /** Lends the learner sound weights to publish while its own may not be. @returns a function that restores its own */
   lend(): () => void {
     const own = this.#learner.encode();
     this.#snapshots.restore(this.#learner, this.guard.publishes ? "last" : "trusted");
@@ -150,7 +150,7 @@ export class GuardRails {
   /**
    * Restores what {@linkcode GuardRails.encode} wrote, and the learner with it.
    *
-   * @throws SyntaxError when the bytes are not of guard rails, or of another learner's
+   * @throws SyntaxError when the bytes do not encode guard rails, or those of another learner
    */
   decode(from: ByteReader, { failures, rollbacks, recovery }: RailCounts): void {
     this.#counts = { failures, rollbacks, recovery };

@@ -1,6 +1,6 @@
 /**
  * The online learner: trains dense weights and embedding rows on batches of samples in order, and makes parameter
- * versions. `streams/learning/learning.ts` reads, publishes and checkpoints.
+ * versions. `streams/learning/learning.ts` reads samples, publishes versions and takes checkpoints.
  *
  * A batch's loss is the *sum* over its rows, so that the row-wise Adagrad of the tables sees the same gradients
  * however samples are grouped; Adam and Adagrad on the dense weights do not depend on that scale.
@@ -42,9 +42,9 @@ export interface LearnResult {
   readonly histories: number;
   /** Mean loss per row, nats; 0 without rows. */
   readonly loss: number;
-  /** Mean log loss of the judged rows as served by the weights before the step, nats. */
+  /** Mean log loss of the judged rows, as the weights before the step would serve them, nats. */
   readonly logLoss: number;
-  /** Number of items that came next, learnt by the bank. */
+  /** Number of next items that the bank learnt. */
   readonly nexts: number;
   /** Their mean loss, nats; 0 without. */
   readonly nextLoss: number;
@@ -52,7 +52,7 @@ export interface LearnResult {
   readonly aux: number;
   /**
    * Whether the weights may be used. A batch with a non-finite loss or gradient changes no weight. A step that drives a
-   * weight out of bounds is only detected afterwards: go back to an earlier state then.
+   * weight out of bounds is only detected afterwards: restore an earlier state then.
    */
   readonly usable: boolean;
 }
@@ -64,9 +64,9 @@ export interface LearnResult {
 const FORMAT = 4;
 const WITHOUT_PREFERENCES = 3;
 const WITHOUT_BANK = 2;
-/** Formats of learners. */
+/** Versions of the encoding that {@linkcode Learner} reads and writes. */
 export const LEARNER_FORMATS: Formats = { oldest: WITHOUT_BANK, newest: FORMAT };
-/** Share of the bytes of tables that a bank takes. */
+/** Share of `tableBytes` that a bank takes. */
 const BANK_SHARE = 1 / 4;
 const NO_BANK = new Uint8Array(0);
 /** Largest magnitude of a sound weight. Products of a few of this size are still finite in float32. */
@@ -107,7 +107,7 @@ interface LearntRows {
  * assert.equal(rows, 0);
  *
  * const other = new Learner(newModel(), { schema, embeddingWidth: width });
- * other.decode(learner.encode()); // continues where that was, bit for bit
+ * other.decode(learner.encode()); // continues where `learner` is, bit for bit
  * assert.equal(other.steps, 1);
  * ```
  */
@@ -130,13 +130,13 @@ export class Learner {
   readonly #scaler: NumericScaler;
   readonly #reservoir: NegativeReservoir;
   readonly #served: ServedLink;
-  /** Learns which item comes next, if configured. */
+  /** Learns which item comes next; `null` if not configured. */
   readonly #bank: BankLearner | null;
   readonly #preferences: PreferenceLearner;
-  /** Capacity to encode into. */
+  /** Capacity of the buffer for the next encoding. */
   #encodedBytes = 1 << 16;
 
-  /** Makes a learner of `model`, which must have the sizes that `modelSizes()` gives for the schema. */
+  /** Creates a learner of `model`, which must have the sizes that `modelSizes()` gives for the schema. */
   constructor(model: Model, options: LearnerOptions) {
     const settings = this.#options = learnerSettings(options);
     const { schema, embeddingWidth, seed, learnsNext } = settings;
@@ -266,11 +266,11 @@ export class Learner {
   }
 
   /**
-   * Takes over what a learner of the same model and other inputs has learnt: embeddings by field, dense weights and
-   * optimisers by name of the input. What has no counterpart keeps its initial values.
+   * Takes over what a learner of the same model with other inputs has learnt: embeddings by field, dense weights and
+   * optimiser states by name of the input. What has no counterpart keeps its initial values.
    *
    * @returns the names of the tables that start from scratch
-   * @throws RangeError when it is of another model
+   * @throws RangeError when `from` learns another model
    */
   carry(from: Learner): readonly string[] {
     if (from.model.name !== this.model.name) {
@@ -310,7 +310,7 @@ export class Learner {
     this.#tables.encode(to);
     if (format > WITHOUT_BANK) to.bytes(this.#bank?.encoded() ?? NO_BANK);
     if (hasPreferences) this.#preferences.encode(to);
-    // It grows little between two calls: with some spare room, writing it never reallocates.
+    // It grows little between two calls, so with some spare room writing rarely reallocates.
     this.#encodedBytes = Math.ceil(to.length * 1.05);
     return to.take();
   }
@@ -318,7 +318,7 @@ export class Learner {
   /**
    * Restores an encoded learner, bit for bit.
    *
-   * @throws SyntaxError when the bytes are not of a learner of these sizes.
+   * @throws SyntaxError when the bytes do not encode a learner of these sizes
    */
   decode(bytes: Uint8Array): void {
     const from = new ByteReader(bytes);
@@ -335,7 +335,7 @@ export class Learner {
     this.#served.decode(from);
     this.#reservoir.decode(from);
     this.#tables.decode(from);
-    // The configuration decides whether there is a bank: one that is no longer wanted is dropped.
+    // The configuration decides whether there is a bank: one that is no longer configured is dropped.
     const bank = format > WITHOUT_BANK ? from.bytes() : NO_BANK;
     if (bank.length > 0) this.#bank?.decode(new ByteReader(bank));
     else this.#bank?.reset();
@@ -358,7 +358,7 @@ export class Learner {
     return this.model.score(input).map((z, c) => z + wide[c]! + this.#served.offset);
   }
 
-  /** Weights of the rows in the loss, which differ from 1 where labels were given before all clicks had come. */
+  /** Weights of the rows in the loss, which differ from 1 where labels were given before all clicks had arrived. */
   #weights(sample: Sample, standardisation: Standardisation): Float32Array {
     const { rows, lateShare = 0 } = sample;
     if (lateShare === 0) return new Float32Array(rows.length).fill(1);
@@ -385,7 +385,7 @@ export class Learner {
     return { gradients, negatives };
   }
 
-  /** Learns the auxiliary loss of a history alone. @returns `null` when the model has none, or too few behaviours. */
+  /** Learns the auxiliary loss of a history alone. @returns `null` when there is none, or too few behaviours */
   #learnHistory(sample: Sample): HistoryGradients | null {
     const { history } = sample;
     const negatives = this.#negatives(sample);

@@ -71,7 +71,7 @@ export interface LearnerOptions {
   readonly calibrationRate?: number | undefined;
   /** How the order of retrieved candidates is learnt. */
   readonly preferences?: PreferencesOptions | undefined;
-  /** Whether a bank learns from samples of what came next, in a quarter of `tableBytes`. @default {false} */
+  /** Whether a bank learns from samples of next items, within a quarter of `tableBytes`. @default {false} */
   readonly learnsNext?: boolean | undefined;
   /** Seed of new rows and of drawn negatives. @default {0} */
   readonly seed?: number | undefined;
@@ -79,7 +79,7 @@ export interface LearnerOptions {
 
 const DEVIATIONS = recordOf(
   WEIGHT_KINDS,
-  () => positive<number | undefined>(absent("none"), "of weights of that kind"),
+  () => positive<number | undefined>(absent("none"), "standard deviation of weights of that kind"),
 );
 
 /** The options of {@linkcode LearnerOptions} that a configuration may set. */
@@ -93,13 +93,13 @@ export const LEARNER_OPTIONS = allReach(
     ),
     learningRate: positive<number | undefined>(
       absent(`${LEARNING_RATES.adagrad}; ${LEARNING_RATES.adam} for adam`),
-      "its rate",
+      "learning rate of that optimiser",
     ),
     headLearningRate: positive(0.1, "learning rate of bias and numeric weights"),
     embeddingLearningRate: positive(0.1, "learning rate of embedding rows"),
     firstOrderLearningRate: positive(0.05, "learning rate of first-order weights"),
     pairLearningRate: positive(0.05, "learning rate of the weights of pairs"),
-    crossLearningRate: positive(0.2, "learning rate of the weights of transitions"),
+    crossLearningRate: positive(0.2, "learning rate of the weights of transitions and ages"),
     deviations: group(
       DEVIATIONS,
       "prior standard deviations of first-order weights, in logits: kinds named here are learnt as posterior means; see [features](../explanation/features.md#first-order-weights-as-posterior-means)",

@@ -1,25 +1,25 @@
 /**
- * What a list says about an order: which of its rows were positive, given how many were.
+ * The evidence of a list about an order: which of its rows were positive, given how many were.
  *
- * With logits z of n rows and k positives, the conditional likelihood (Cox, "The regression analysis of binary sequences",
- * JRSS B 1958) is
+ * With logits z of n rows and k positives, the conditional log likelihood (Cox, "The regression analysis of binary
+ * sequences", JRSS B 1958) is
  *
  *     Σ over positives of z − ln e_k(exp z),
  *
- * e_k the elementary symmetric polynomial. A constant added to all z of a list changes nothing. With p = σ(z + δ), e_k is
- * the probability that k of independent rows are positive times Π (1 + exp(z + δ)) exp(−kδ), for any δ; that with Σ p = k
- * keeps it from underflow.
+ * e_k the elementary symmetric polynomial. A constant added to all z of a list changes nothing. With p = σ(z + δ), e_k
+ * is the probability that k of independent rows are positive times Π (1 + exp(z + δ)) exp(−kδ), for any δ; choosing it
+ * such that Σ p = k avoids underflow.
  *
  * @module
  */
 
 import { sigmoid, softplus } from "../nn/losses/logistic.ts";
 
-/** A list as logits say it. */
+/** Result of {@linkcode listLikelihood}. */
 export interface ListLikelihood {
   /** Logarithm of the conditional likelihood; 0 when all labels are the same. */
   readonly value: number;
-  /** Variance p (1 − p) of each row, about; all 0 when all labels are the same. */
+  /** Approximate variance p (1 − p) of each row; all 0 when all labels are the same. */
   readonly variances: Float64Array;
 }
 
@@ -37,7 +37,7 @@ export function listLikelihood(logits: ArrayLike<number>, labels: ArrayLike<numb
   const variances = new Float64Array(n);
   if (positives === 0 || positives === n) return { value: 0, variances };
   const shift = shiftFor(logits, positives);
-  // The chances of 0 to k positives among the rows so far.
+  // The probabilities of 0 to k positives among the rows so far.
   const chances = new Float64Array(positives + 1);
   chances[0] = 1;
   let scale = -positives * shift;

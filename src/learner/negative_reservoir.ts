@@ -11,7 +11,7 @@ import { mulberry32 } from "../draws/random.ts";
 import type { SampleHistory } from "../samples/sample.ts";
 import { times } from "../values/times.ts";
 
-/** A behaviour to draw. */
+/** A behaviour that may be drawn. */
 export interface ReservoirEntry {
   readonly item: string;
   readonly categories: readonly string[];
@@ -33,7 +33,7 @@ export class NegativeReservoir {
   #next = 0;
   #draws = 0;
 
-  /** An empty reservoir. */
+  /** Creates an empty reservoir. */
   constructor(capacity: number, seed: number) {
     this.#capacity = capacity;
     this.#seed = seed;
@@ -64,7 +64,7 @@ export class NegativeReservoir {
     }
   }
 
-  /** Reads a reservoir of {@linkcode NegativeReservoir.encode} into this one. */
+  /** Reads what {@linkcode NegativeReservoir.encode} wrote; it replaces the present state. */
   decode(from: ByteReader): void {
     this.#next = from.uint();
     this.#draws = from.uint();

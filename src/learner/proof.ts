@@ -14,27 +14,27 @@
  * The mix is half of each, in log-odds. An untrained model gives nearly the same logit to all items and changes the
  * order little; one that is confidently wrong loses so much that a few lists expose it.
  *
- * **Gain** of a list: log likelihood of which rows are positive, given how many are, by the mix or the model, less that by
- * the prior ({@linkcode listLikelihood}). So knowing who clicks much, or when, gains nothing, only the order of a list
- * does. A row that is alone in its list, such as a rating, gains what its log loss is less. The prior is corrected to the
- * rate seen so far at each position, so knowing how far people look gains nothing either.
+ * **Gain** of a list: the log likelihood of which rows are positive, given how many are, under the mix or the model,
+ * minus that under the prior ({@linkcode listLikelihood}). So only a better order gains; knowing who clicks often, or
+ * when, does not. A row that is alone in its list, such as a rating, gains the decrease in its log loss. The prior is
+ * corrected to the rate seen so far at each position, so knowing how far people look gains nothing either.
  *
- * **Test.** Rows come in blocks of {@linkcode BLOCK_ROWS}. Each block starts a test of its own, so what a model did when
- * it was new is forgotten; the last {@linkcode BLOCKS} are running. With G the sum of the gains since the start of a test
- * and V their variance, the mixture martingale of half a normal distribution (Robbins 1970)
+ * **Test.** Rows are grouped in blocks of {@linkcode BLOCK_ROWS}. Each block starts a new test, so that how a model did
+ * when it was new is forgotten; the last {@linkcode BLOCKS} tests are running. With G the sum of the gains since the
+ * start of a test and V their variance, the half-normal mixture martingale (Robbins 1970)
  *
  *     M = 2 Φ(ρG/s) exp(ρ²G²/2s²) / s,   s = √(1 + ρ²V)
  *
- * ever exceeds 1/α with probability at most α if there is no true gain, however often one looks. Test j uses
- * α/j(j + 1), so chance changes anything in the whole life of a model with probability at most α per direction: it does
- * not flap. Evidence restarts after each change.
+ * ever exceeds 1/α with probability at most α if there is no true gain, however often it is checked. Test j uses
+ * α/(j(j + 1)), so over the whole life of a model chance causes a change with probability at most α per direction: it
+ * does not flap. Evidence restarts after each change.
  *
  * **Variance.** Rows of a list and lists of a user are correlated, so V is the sum of squared gains of *users*, not
  * of rows. Their mean is not subtracted, which makes M exact for any symmetric distribution, however heavy its tails
- * (de la Peña 1999). After {@linkcode CLUSTER_ROWS} rows a user counts as a new one, so a few users can prove something
- * too, only more slowly. A user's gain grows over time; positively correlated increments cross a boundary less often
- * than independent ones of the same variance (Slepian 1962). Where positives are rare, few rows carry most of the loss
- * and may not have come yet, so V is at least the variance that the two predictions themselves expect, Σ max(p₀(1 − p₀), p₁(1 − p₁)) (z₁ − z₀)², p probabilities and z logits.
+ * (de la Peña 1999). After {@linkcode CLUSTER_ROWS} rows a user counts as a new one, so that a few users can also be
+ * proof, only more slowly. A user's gain grows over time; positively correlated increments cross a boundary less often
+ * than independent ones of the same variance (Slepian 1962). If positives are rare, few rows carry most of the loss and
+ * may be yet to come, so V is at least what both predictions expect, Σ max(p₀(1 − p₀), p₁(1 − p₁)) (z₁ − z₀)².
  *
  * @module
  */
@@ -56,7 +56,7 @@ import { times } from "../values/times.ts";
 
 /** Options of a {@linkcode Proof}. */
 export interface ProofOptions {
-  /** Probability that chance ever changes who orders, per direction. @default {0.05} */
+  /** Probability that chance alone ever changes who orders lists, per direction. @default {0.05} */
   readonly alpha?: number | undefined;
   /** Judged rows before a new model is mixed with the prior; 0: at once. @default {64} */
   readonly mixRows?: number | undefined;
@@ -90,27 +90,27 @@ export interface ProofChange {
 const BLOCK_ROWS = 1024;
 /** Tests that run at a time. */
 const BLOCKS = 8;
-/** Rows between two looks. */
+/** Rows between two checks. */
 const LOOK_ROWS = 256;
 /** Rows after which a user counts as a new one. */
 const CLUSTER_ROWS = 128;
-/** Deviation of the mixture: best for a model that is right where the two differ, which gains V/2. */
+/** Deviation ρ of the mixture: best for a model that is right where it differs from the prior, whose gain is V/2. */
 const RHO = 0.5;
 /** Information p(1 − p) that the level of a position starts with, and the most that it accumulates. */
 const LEVEL_START = 4, LEVEL_MEMORY = 1000;
-/** Changes that are kept. */
+/** Most changes that are kept. */
 const MAX_CHANGES = 64;
 const FORMAT = 1;
-/** Formats of proofs. */
+/** Versions of the encoding that {@linkcode Proof} reads and writes. */
 export const PROOF_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
-/** Shares of the model in what is tested against the prior. */
+/** Shares of the model in the two orders that are tested against the prior. */
 const SHARES = [0.5, 1] as const;
 const MIX = 0, MODEL = 1;
 
-/** Of rows, users or blocks: gains by {@linkcode SHARES}. */
+/** Gains of a list, user or block, by {@linkcode SHARES}. */
 type Gains = [mix: number, model: number];
 
-/** Gains of a user in a block, until they count as another one. */
+/** Gains of a user in a block, until the user counts as a new one. */
 interface Cluster {
   rows: number;
   readonly gains: Gains;
@@ -126,7 +126,7 @@ interface Block {
   readonly expected: Gains;
   /** Squared gains of completed clusters. */
   readonly squares: Gains;
-  /** Open clusters by a hash of the user, so no id is kept. */
+  /** Open clusters by a hash of the user, so that no id is kept. */
   readonly users: Map<number, Cluster>;
 }
 
@@ -139,7 +139,7 @@ interface Block {
  * ```ts
  * import assert from "node:assert/strict";
  * import { Proof } from "./proof.ts";
- * assert.equal(new Proof().share, 0); // a model that was never judged
+ * assert.equal(new Proof().share, 0); // for a model that was never judged
  * ```
  */
 export class Proof {
@@ -151,7 +151,7 @@ export class Proof {
   #looked = 0;
   #blocks: Block[] = [];
   #changes: ProofChange[] = [];
-  /** Logit that is added to the prior at each position, and the information that it is made of. */
+  /** Logit that is added to the prior at each position, and the information behind it. */
   readonly #levels = new Float64Array(MAX_POSITION + 1);
   readonly #information = new Float64Array(MAX_POSITION + 1).fill(LEVEL_START);
 
@@ -159,10 +159,10 @@ export class Proof {
   constructor(options: ProofOptions = {}) {
     const { alpha, mixRows } = settle(PROOF_OPTIONS, options);
     if (!(alpha > 0 && alpha < 1)) {
-      throw new RangeError(`Cannot take alpha as in (0, 1): current value is ${alpha}`);
+      throw new RangeError(`Cannot use alpha outside (0, 1): current value is ${alpha}`);
     }
     if (!(mixRows >= 0)) {
-      throw new RangeError(`Cannot take mixRows as 0 or more: current value is ${mixRows}`);
+      throw new RangeError(`Cannot use mixRows below 0: current value is ${mixRows}`);
     }
     this.#alpha = alpha;
     this.#mixRows = mixRows;
@@ -184,7 +184,7 @@ export class Proof {
     return this.#changes;
   }
 
-  /** Takes the model as proved, because it ordered lists before proofs were required. */
+  /** Treats the model as proved, because it ordered lists before proofs were required. */
   trust(): void {
     this.#orderer = "model";
   }
@@ -227,7 +227,7 @@ export class Proof {
   /**
    * Reads what {@linkcode Proof.encode} wrote; it replaces the present state.
    *
-   * @throws SyntaxError when the bytes are not of a proof
+   * @throws SyntaxError when the bytes do not encode a proof
    */
   decode(from: ByteReader): void {
     const format = from.u8();
@@ -276,7 +276,7 @@ export class Proof {
     return block;
   }
 
-  /** The gains of a list. Adds the variance that they are expected to have, then updates the levels of positions. */
+  /** The gains of a list. Adds their expected variance to `expected`, then updates the levels of positions. */
   #judge(rows: Rows, expected: Gains): Gains {
     const { length, width, numerics } = rows;
     const places = times(length, (row) => Math.min(Math.max(rows.position(row), 0), MAX_POSITION));
@@ -311,7 +311,7 @@ export class Proof {
     this.#information[place] = Math.min(information, LEVEL_MEMORY);
   }
 
-  /** Who should order, by the running tests, of which each includes the rows of the newer ones. */
+  /** Who should order lists, by the running tests; each includes the rows of the newer ones. */
   #next(): Orderer {
     const users = new Map<number, Cluster>();
     const gains: Gains = [0, 0], squares: Gains = [0, 0], expected: Gains = [0, 0];
@@ -344,7 +344,7 @@ export class Proof {
   }
 }
 
-/** The likelihood of a row that is alone. */
+/** The likelihood of a row that is alone in its list. */
 function rowLikelihood([logit = 0]: readonly number[], [label = 0]: readonly number[]): ListLikelihood {
   const p = sigmoid(logit);
   return { value: label * logit - softplus(logit), variances: Float64Array.of(p * (1 - p)) };
@@ -355,7 +355,7 @@ function plainSpread(values: readonly number[], variances: Float64Array): number
   return values.reduce((sum, x, i) => sum + variances[i]! * x * x, 0);
 }
 
-/** Σ v (x − m)², m the mean by v: the variance of a sum over rows whose number of positives is given. */
+/** Σ v (x − m)², m the mean weighted by v: the variance of a sum over rows whose number of positives is given. */
 function centredSpread(values: readonly number[], variances: Float64Array): number {
   const weight = variances.reduce((sum, v) => sum + v, 0);
   if (weight === 0) return 0;
@@ -383,7 +383,7 @@ function take(block: Block, user: number, list: Cluster): void {
   cluster.rows = isFull ? list.rows : cluster.rows + list.rows;
 }
 
-/** Adds the gains of a user in one more block, and the change of the sum of squares. */
+/** Adds a user's gains in one more block, and updates the sum of squares. */
 function join(users: Map<number, Cluster>, user: number, { rows, gains }: Cluster, squares: Gains): void {
   const known = users.get(user);
   const isOther = known === undefined || known.rows >= CLUSTER_ROWS;

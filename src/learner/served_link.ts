@@ -21,7 +21,7 @@ export type ServedLinkOptions = Pick<LearnerSettings, "negativeRate" | "fakeNega
 
 /** Log loss of judged rows. */
 export interface JudgedLoss {
-  /** Number of rows; a sampled negative counts for those that were left out. */
+  /** Number of rows; a sampled negative also counts for those that were left out. */
   rows: number;
   /** Their log loss, summed. */
   loss: number;
@@ -51,9 +51,9 @@ export class ServedLink {
   }
 
   /**
-   * Loss weights of rows whose labels were given before all clicks had come.
+   * Loss weights of rows whose labels were given before all clicks had arrived.
    *
-   * @param logits in the loss, by row
+   * @param logits as the loss sees them, by row
    */
   lateWeights({ rows, lateShare = 0 }: Sample, logits: Float32Array): Float32Array {
     return logits.map((logit, c) => lateClickWeight(logit - this.offset, rows.label(c), lateShare));
@@ -62,7 +62,7 @@ export class ServedLink {
   /**
    * Adds the log loss of final labels, as served, to `judged`, and calibrates on them.
    *
-   * @param logits in the loss, by row
+   * @param logits as the loss sees them, by row
    */
   judge(rows: Rows, logits: Float32Array, judged: JudgedLoss): void {
     const link = { fakeNegatives: this.#fakeNegatives };

@@ -18,7 +18,7 @@ interface Snapshot {
   readonly bytes: Uint8Array;
   /** Rows judged until then. */
   readonly rows: number;
-  /** Users erased until then, since the beginning. */
+  /** Number of users erased until then, since the last purge. */
   readonly erased: number;
 }
 
@@ -62,7 +62,7 @@ export class Snapshots {
   }
 
   /**
-   * Makes sure that going back does not bring users back.
+   * Ensures that no later restore brings these users back.
    *
    * @param learner used to purge the snapshots if there are many users to remember; unchanged afterwards
    */
@@ -72,7 +72,7 @@ export class Snapshots {
   }
 
   /**
-   * Rewrites the snapshots without erased users, so nothing kept contains their ids.
+   * Rewrites the snapshots without erased users, so that nothing kept contains their ids.
    *
    * @param learner used to rewrite them; unchanged afterwards
    */
@@ -92,7 +92,7 @@ export class Snapshots {
     learner.decode(current);
   }
 
-  /** Takes a learner back to the last or the trusted snapshot, except for its count of batches. */
+  /** Restores a learner to the last or the trusted snapshot, except for its count of batches. */
   restore(learner: Learner, which: "last" | "trusted"): void {
     const { bytes, erased } = which === "last" ? this.#last : this.#trusted;
     const { steps } = learner;
@@ -123,7 +123,7 @@ export class Snapshots {
     const learner = (index: number): Uint8Array => {
       const bytes = distinct[index];
       if (bytes === undefined) {
-        throw new SyntaxError(`Cannot decode snapshots: there is none numbered ${index}`);
+        throw new SyntaxError(`Cannot decode snapshots: there is no learner numbered ${index}`);
       }
       return bytes;
     };

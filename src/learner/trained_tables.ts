@@ -34,9 +34,9 @@ export class TrainedTables {
   time = 0;
 
   /**
-   * Empty tables for the fields of a schema, which share the bytes evenly.
+   * Creates empty tables for the fields of a schema, which share `tableBytes` evenly.
    *
-   * @throws {RangeError} if a share of `tableBytes` does not hold an empty table
+   * @throws {RangeError} if a share of `tableBytes` is too small for an empty table
    */
   constructor(options: TrainedTablesOptions) {
     const { schema, embeddingWidth, tableBytes, admitAfter, expireAfterMs, seed } = options;

@@ -51,14 +51,14 @@ export class Validation {
   readonly rows: ProgressiveRows = new ProgressiveRows();
   readonly #keep: number;
   #dropped = 0;
-  /** Places of users in `#names`. */
+  /** Indices of users in `#names`. */
   #users = new Map<string, number>();
-  /** Ids of the users of rows, by place; empty = erased. */
+  /** Ids of the users of rows, by index; empty = erased. */
   #names: string[] = [];
   #marks: LearningMark[] = [];
   #digest: Uint8Array = new Uint8Array(32);
 
-  /** Makes a validation without rows. */
+  /** Starts without rows. */
   constructor({ rows = Infinity }: ValidationOptions = {}) {
     this.#keep = rows;
   }
@@ -146,7 +146,7 @@ export class Validation {
     to.uint(this.#dropped);
   }
 
-  /** @internal Reads what {@linkcode Validation.encode} wrote into this empty one. */
+  /** @internal Reads what {@linkcode Validation.encode} wrote; this one must be empty. */
   decode(from: ByteReader): void {
     this.rows.decode(from.bytes());
     this.#digest = from.bytes().slice();

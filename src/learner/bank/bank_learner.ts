@@ -33,12 +33,12 @@ export interface BankLearnerOptions {
   readonly seed: number;
 }
 
-/** An item that came next, and what came before it. */
+/** An item that came next, with the history before it. */
 export interface NextItem {
   /** What the user did before. */
   readonly before: Pick<SampleHistory, "items" | "strengths" | "times">;
   readonly item: string;
-  /** When it came, milliseconds since the epoch. */
+  /** Event time of the item, milliseconds since the epoch. */
   readonly time: number;
 }
 
@@ -67,7 +67,7 @@ const DRAWN_FROM = 65_536;
 export class BankLearner {
   /** The dense part. */
   readonly bank: EmaBank;
-  /** By the values of {@linkcode BANK_TABLES}. */
+  /** Tables by name, as in {@linkcode BANK_TABLES}. */
   readonly tables: ReadonlyMap<string, EmbeddingTable>;
   /** Number of steps learnt. */
   steps = 0;
@@ -82,10 +82,10 @@ export class BankLearner {
   readonly #logExpected: Float32Array;
   readonly #inRows: Uint32Array;
   readonly #outRows: Uint32Array;
-  /** Its encoding before it has learnt anything. */
+  /** The encoding of the untrained learner. */
   readonly #initial: Uint8Array;
 
-  /** Makes a learner that has learnt nothing. */
+  /** Creates an untrained learner. */
   constructor(options: BankLearnerOptions, kernels: Kernels) {
     const { width: d, drawn: K, behaviours: T, together: B, tableBytes, seed } = options;
     this.#options = options;
@@ -114,7 +114,7 @@ export class BankLearner {
   }
 
   /**
-   * Learns some steps, {@linkcode BankLearnerOptions.together} at a time; a gradient that is not finite changes no weight.
+   * Learns steps, {@linkcode BankLearnerOptions.together} at a time; a gradient that is not finite changes no weight.
    *
    * @param largest bound of the magnitude of a weight
    */
@@ -217,7 +217,7 @@ export class BankLearner {
     }));
   }
 
-  /** Puts an item at place `c` of the scored ones. */
+  /** Copies the output row of an item to place `c` of the items to be scored. */
   #score(c: number, item: string, time: number): void {
     const row = this.#outRows[c] = this.#out.use(item, time);
     this.#out.copyRow(row, this.#outputs, c * this.#out.width);

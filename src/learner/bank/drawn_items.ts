@@ -12,7 +12,7 @@ import { times } from "../../values/times.ts";
 /** Share of the draws that are uniform over items. */
 const EVEN = 0.5;
 
-/** The newest items, and how often each occurred. Memory: 4 bytes per occurrence, about 100 per distinct item. */
+/** The newest items, with how often each occurred. Memory: 4 bytes per occurrence, about 100 per distinct item. */
 export class DrawnItems {
   /** Ring of the numbers of the newest items. */
   readonly #ring: Uint32Array;
@@ -37,7 +37,7 @@ export class DrawnItems {
     return this.#distinct.length;
   }
 
-  /** Adds an item that came. */
+  /** Adds the newest item, in place of the oldest once there are `capacity`. */
   update(id: string): void {
     if (this.#size === this.#ring.length) this.#drop(this.#ring[this.#next]!);
     else this.#size++;
@@ -46,7 +46,7 @@ export class DrawnItems {
   }
 
   /**
-   * Draws the number of an item, with replacement; there must be one.
+   * Draws the number of an item, with replacement; there must be at least one item.
    *
    * @param random uniform in [0, 1)
    */
@@ -91,7 +91,7 @@ export class DrawnItems {
     }
     [this.#size, this.#next] = [from.uint(), from.uint()];
     if (this.#size > this.#ring.length || this.#next >= this.#ring.length) {
-      throw new SyntaxError(`Cannot decode drawn items: there are ${this.#size} for ${this.#ring.length}`);
+      throw new SyntaxError(`Cannot decode drawn items: ${this.#size} exceed a ring of ${this.#ring.length}`);
     }
     for (let n = 0; n < this.#size; n++) {
       const number = this.#ring[n] = from.uint();

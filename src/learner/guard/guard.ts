@@ -13,22 +13,22 @@
  * The band. Hard rows must not look like a bad model, so the log loss of a row's frozen prediction p is compared with
  * its expectation in two ways. Its excess is the loss above that of the causal prior that the model starts from. Its
  * surprise is the loss above the entropy of p, which is the loss that p expects of itself (Spiegelhalter, Statistics in
- * Medicine 5, 1986): where outcomes are learnt at once, prior and model fail together, and only the surprise shows it.
+ * Medicine 5, 1986): if outcomes are learnt at once, prior and model fail together, and only the surprise shows it.
  * With H the entropy of the label rate, the newest window is out of band when
  *
  *     (mean excess − mean excess of the reference) / H > margin          normalised entropy got worse, or
  *     (mean surprise − mean surprise of the reference) / H > margin      it misjudges its own loss, or
  *     Σ p / Σ y outside [low, high], and further than the reference      calibration
  *
- * each by more than `confidence` standard errors. The predictions imply the variance of each figure up to a factor: the
- * dispersion, that of batch means weighted by users over the implied one, which is never taken as below 1. Batch means
- * have theirs times (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. More errors are needed where figures are skewed,
- * as where positives are rare. The newest quarter of the window and the newest batch are tested as well
- * (after ADWIN: Bifet & Gavaldà, SDM 2007). Where users come one after another, a batch has few of them, and a single
- * unusual one is far from all batches before: so the newest batch must be out of band even without the user who
- * contributes most, compared with reference batches without theirs. A batch is judged before it is published, so the
- * first batch of a coarse fault is never served: a learner adapts to wrong labels within a few batches, and then looks
- * sound for as long as they last.
+ * each by more than `confidence` standard errors. The predictions imply the variance of each figure up to a factor, the
+ * dispersion: the variance of batch means, weighted by users, divided by the implied one, and at least 1. The variance
+ * of batch means is multiplied by (1 + ρ)/(1 − ρ) for their lag-one autocorrelation ρ. More standard errors are
+ * required where figures are skewed, as when positives are rare. The newest quarter of the window and the newest batch
+ * are tested as well (after ADWIN: Bifet & Gavaldà, SDM 2007). If users arrive one after another, a batch has few of
+ * them, and one unusual user sets it apart from all earlier batches; so the newest batch must be out of band even
+ * without the user who contributes most, compared with reference batches without theirs. A batch is judged before it is
+ * published, so that even the first batch of a gross fault is never served: a learner adapts to wrong labels within a
+ * few batches, and then looks sound for as long as they last.
  *
  * @module
  */
@@ -88,7 +88,7 @@ export const GUARD_OPTIONS = {
     "largest excess of normalised entropy over the reference, relative to the prior or to what predictions expect",
   ),
   minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
-  maxCalibration: positive(2, "largest one"),
+  maxCalibration: positive(2, "largest Σ predictions / Σ labels"),
   confidence: positive(5, "standard errors outside the band before it acts"),
   patienceRows: count(8192, "rows after which a lasting change becomes the new reference"),
 } satisfies OptionsOf<GuardOptions>;
@@ -99,7 +99,7 @@ export const HEALTH = ["healthy", "suspect", "rolled back", "recovering"] as con
 /** One of {@linkcode HEALTH}. */
 export type Health = (typeof HEALTH)[number];
 
-/** Why the health changed. */
+/** Reasons for a change of health. */
 export const REASONS = ["entropy", "calibration", "in band", "patience", "surprise"] as const;
 
 /** A change of health. */
@@ -125,9 +125,9 @@ const MIN_BLOCKS = 8;
 /** Changes of health that are kept, so that a stream that keeps breaking cannot grow checkpoints. */
 const MAX_CHANGES = 256;
 const FORMAT = 4;
-/** Before it, blocks were of other numbers. */
+/** The format before, whose blocks held other numbers. */
 const OTHER_BLOCKS = 3;
-/** Formats of guards. */
+/** Versions of the encoding that {@linkcode Guard} reads and writes. */
 export const GUARD_FORMATS: Formats = { oldest: OTHER_BLOCKS, newest: FORMAT };
 
 /**
@@ -149,7 +149,7 @@ export class Guard {
   #health: Health = "healthy";
   #changes: HealthChange[] = [];
   #rows = 0;
-  /** Oldest version whose predictions count; older ones are of withdrawn weights. */
+  /** Oldest version whose predictions count; older ones are from withdrawn weights. */
   #since = 0;
   /** Rows since publishing stopped. */
   #held = 0;
@@ -157,19 +157,19 @@ export class Guard {
   #reference: Block[] = [];
 
   /**
-   * A guard without history.
+   * Starts without history.
    *
    * @throws RangeError when an option is not above 0, or the band of calibration is empty
    */
   constructor(options: GuardOptions = {}) {
     this.#options = settle(GUARD_OPTIONS, options);
     for (const [name, value] of Object.entries(this.#options)) {
-      if (!(value > 0)) throw new RangeError(`Cannot take ${name} as above 0: current value is ${value}`);
+      if (!(value > 0)) throw new RangeError(`Cannot use ${name} of 0 or less: current value is ${value}`);
     }
     const { minCalibration, maxCalibration } = this.#options;
     if (!(minCalibration < maxCalibration)) {
       throw new RangeError(
-        `Cannot take a band of calibration: current value is [${minCalibration}, ${maxCalibration}]`,
+        `Cannot use an empty band of calibration: current value is [${minCalibration}, ${maxCalibration}]`,
       );
     }
   }
@@ -189,7 +189,7 @@ export class Guard {
     return this.#changes;
   }
 
-  /** Rows after which published weights without complaint are trusted. */
+  /** Rows after which weights that were served without complaint are trusted. */
   get trustRows(): number {
     return 2 * this.#options.windowRows;
   }
@@ -199,7 +199,7 @@ export class Guard {
    *
    * @param samples the batch, with the predictions that were served
    * @param logLoss mean log loss per row of the learner's own weights, before it learnt the batch
-   * @param version newest version made; whatever the guard asks to publish must become `version + 1`
+   * @param version newest version made; whatever the guard asks to publish must be `version + 1`
    */
   update(samples: readonly Sample[], logLoss: number, version: number): GuardAction {
     const rows = samples.reduce((sum, sample) => sum + sample.rows.length, 0);
@@ -229,7 +229,7 @@ export class Guard {
    * Reads what {@linkcode Guard.encode} wrote; it replaces the present state. With an older format, the windows start
    * empty.
    *
-   * @throws SyntaxError when the bytes are not of a guard.
+   * @throws SyntaxError when the bytes do not encode a guard
    */
   decode(from: ByteReader): void {
     const format = from.u8();
@@ -355,7 +355,7 @@ export class Guard {
     this.#reference = newest(this.#reference, referenceRows);
   }
 
-  /** Why the newest batch, the newest quarter or all of the window is out of band. */
+  /** Why the newest batch, the newest quarter or all of the window is out of band; `null` if none is. */
   #brokenNow(): Breakage | null {
     const { confidence } = this.#options;
     return this.#broken(this.#recent.slice(-1), confidence, TRIMMED) ??
@@ -377,11 +377,11 @@ export class Guard {
       ...column(part, fields[name], fields.users),
       chance: chanceOf(part, name, fields),
     });
-    /** Whether a figure is above that of the reference, or above a floor where that is larger. */
+    /** Whether a figure is above that of the reference, or above a floor if that is larger. */
     const above = (name: Figure, allowed: number, floor = -Infinity) => {
       const [now, then] = [blocks, reference].map((part) => meanOf([part], fields[name], fields.users));
       const more = now! - (Math.max(floor, then!) + allowed);
-      // Most often it is not, and the rest takes longer.
+      // Tested first because it is usually false, and the rest takes longer.
       return more > 0 && isBeyondChance(more, windowOf(blocks, name), windowOf(reference, name), confidence);
     };
     // Without a reference the model must beat the prior and be calibrated.
@@ -403,8 +403,8 @@ interface Window extends Series {
 
 /**
  * Whether the mean of `now` exceeds a bound by `more` than chance explains: by the quantile of a distribution with its
- * skewness that corresponds to `confidence` standard errors of a normal one (Cornish and Fisher, 1938, first term). With
- * rare positives a batch has none, one or two, and nine standard errors mean no more than five normal ones.
+ * skewness that corresponds to `confidence` standard errors of a normal one (Cornish and Fisher, 1938, first term).
+ * With rare positives a batch has none, one or two, and nine standard errors mean no more than five normal ones.
  */
 function isBeyondChance(more: number, now: Window, then: Window, confidence: number): boolean {
   const [batches, others] = [now.values.length, then.values.length];
@@ -416,7 +416,7 @@ function isBeyondChance(more: number, now: Window, then: Window, confidence: num
   return more > errors * error;
 }
 
-/** Variance of a window's mean over that which the predictions imply; 0 of too few batches. */
+/** Variance of a window's mean, divided by that which the predictions imply; 0 for too few batches. */
 function dispersionOf(window: Window): number {
   if (window.values.length < MIN_BLOCKS || window.chance.variance === 0) return 0;
   return correlatedVariance(window) / total(window) / window.chance.variance;

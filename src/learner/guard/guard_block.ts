@@ -1,7 +1,7 @@
 /**
  * What a guard keeps of a batch: how its served predictions fared.
  *
- * A figure of a batch is the mean over users of each user's mean, so no single user can hide what happens to others.
+ * A figure of a batch is the mean over users of each user's mean, so that no user can hide what happens to others.
  *
  * @module
  */
@@ -42,12 +42,12 @@ export interface TestedFields extends Readonly<Record<Figure, number>> {
 export const WHOLE: TestedFields = { users: 3, excess: 4, surprise: 5, over: 6, under: 7 };
 /** Figures without the user who has the highest one. */
 export const TRIMMED: TestedFields = { users: 8, excess: 9, surprise: 10, over: 11, under: 12 };
-/** Where the variance of users' figures is that chance alone gives them, summed; the third central moment follows. */
+/** Index of the summed variance of users' figures due to chance alone; their third central moment follows it. */
 const CHANCE: Readonly<Record<Figure, number>> = { excess: 13, surprise: 15, over: 17, under: 19 };
 /** Numbers of a block. */
 export const FIELDS = 21;
 
-/** Of a user, by place in {@linkcode FIGURES}. */
+/** Figures of a user, in the order of {@linkcode FIGURES}. */
 type Figures = readonly number[];
 
 /** Means over the rows of a user. */
@@ -107,7 +107,7 @@ export function rowsOf(blocks: readonly Block[]): number {
   return blocks.reduce((sum, block) => sum + block[ROWS]!, 0);
 }
 
-/** Weighted mean of a figure of blocks, part after part; 0 of none. It is that of their {@linkcode column}. */
+/** Weighted mean of a figure over the blocks of all parts, as of their {@linkcode column}; 0 without blocks. */
 export function meanOf(parts: readonly (readonly Block[])[], field: number, weight: number): number {
   let sum = 0, total = 0;
   for (const blocks of parts) {
@@ -134,8 +134,8 @@ export function column(blocks: readonly Block[], field: number, weight: number):
 }
 
 /**
- * Variance and skewness of the mean figure of blocks, as far as the predictions expect it; the weights are of `fields`.
- * With rare positives no reference is long enough to have shown them.
+ * Variance and skewness of the mean figure of blocks that the predictions imply, with the users of `fields` as weights.
+ * With rare positives, no reference is long enough to have shown them.
  */
 export function chanceOf(blocks: readonly Block[], name: Figure, fields: TestedFields) {
   let [weight, square, cube] = [0, 0, 0];

@@ -18,7 +18,7 @@ export interface Series {
 /** Cap of the autocorrelation: beyond it a series is not stationary enough for the estimate to mean anything. */
 const MAX_CORRELATION = 0.9;
 
-/** Weighted mean; 0 of an empty series. */
+/** Weighted mean; 0 for an empty series. */
 export function mean({ values, weights }: Series): number {
   let sum = 0, total = 0;
   for (let i = 0; i < values.length; i++) {

@@ -26,14 +26,14 @@ interface Kept {
   readonly draw: number;
 }
 
-/** Preferences of all the past. */
+/** A uniform sample of all past preferences. */
 export class KeptPreferences {
   readonly #budget: number;
   #kept: Kept[] = [];
   #bytes = 0;
   #threshold = 1;
 
-  /** Keeps none yet. */
+  /** Starts empty. */
   constructor(budgetBytes: number) {
     this.#budget = budgetBytes;
   }
@@ -42,7 +42,7 @@ export class KeptPreferences {
     return this.#kept.length;
   }
 
-  /** The kept preference at a place below `size`. @param names Those of all that are kept */
+  /** The kept preference at a place below `size`. @param names Names of the values of all kept preferences */
   at(place: number, names: PairNames): Preference {
     return unpacked(this.#kept[place]!.preference, names);
   }

@@ -1,6 +1,6 @@
 /**
- * A preference in one byte per value, as the past is kept: in the same memory, more preferences are worth more than
- * exact values.
+ * A past preference packed into one byte per value: in the same memory, more preferences are worth more than exact
+ * values.
  *
  * ```text
  *   value = lo + byte/255 · (hi − lo)        lo, hi the least and largest value of its column, in half precision
@@ -24,7 +24,7 @@ export interface PackedPreference extends Pick<Preference, "H" | "K" | "taken"> 
   readonly bytes: Uint8Array;
 }
 
-/** Memory of the values, bytes. */
+/** Memory that the values take, bytes. */
 export function sizeOf({ ranges, bytes }: PackedPreference): number {
   return ranges.byteLength + bytes.length;
 }
@@ -50,7 +50,7 @@ export function packed({ H, K, taken, names, values }: Preference): PackedPrefer
   return { H, K, taken, ranges, bytes: bytes.slice(0, size) };
 }
 
-/** The preference, with the values that packing has rounded. */
+/** Unpacks a preference; its values stay rounded. */
 export function unpacked({ H, K, taken, ranges, bytes }: PackedPreference, names: PairNames): Preference {
   const values = new Float16Array(
     K * H * names.pairs.length + H * names.behaviours.length + K * (names.candidates.length + 1),
@@ -85,14 +85,14 @@ export function decodePacked(from: ByteReader, names: PairNames): PackedPreferen
   );
   if (range.length !== 4 * columns.length || bytes.length !== wanted || taken >= K) {
     throw new SyntaxError(
-      `Cannot decode a packed preference: current lengths are ${range.length} and ${bytes.length} and its place is ` +
-        `${taken}, wanted are ${4 * columns.length} and ${wanted} and one below ${K}`,
+      `Cannot decode a packed preference: its lengths are ${range.length} and ${bytes.length} and its place is ` +
+        `${taken}, not ${4 * columns.length} and ${wanted} and a place below ${K}`,
     );
   }
   return { H, K, taken, ranges, bytes: bytes.slice() };
 }
 
-/** Where the columns are in the values: the pairs [K·H, V], the behaviours [H, A], the candidates [K, B], the scores [K, 1]. */
+/** Places of the columns in the values: pairs [K·H, V], behaviours [H, A], candidates [K, B], scores [K, 1]. */
 function columnsIn({ pairs, behaviours, candidates }: PairNames, H: number, K: number) {
   const all: { readonly from: number; readonly rows: number; readonly columns: number }[] = [];
   let begin = 0;

@@ -29,10 +29,10 @@ import { times } from "../../values/times.ts";
 
 /** New preferences of a step. */
 const BATCH = 32;
-/** A step relearns at most one in this many of the kept preferences: a few would be memorised. */
+/** A step relearns at most one in this many of the kept preferences: if few were kept, they would be memorised. */
 const SPARED = 32;
 const RATE = 0.01;
-/** Short, because losses of preferences are all of similar size. */
+/** A short memory, because the losses of preferences are all of similar size. */
 const BETA2 = 0.99;
 
 /** Options of {@linkcode PreferenceLearner} that a deployment decides. */
@@ -57,7 +57,7 @@ export const PREFERENCES_OPTIONS = {
 
 /** Options of {@linkcode PreferenceLearner}. */
 export interface PreferenceLearnerOptions extends PreferencesOptions {
-  /** Seed of the initial weights, of which preferences are kept, and of draws. @default {0} */
+  /** Seed of the initial weights, of the choice of preferences to keep, and of draws. @default {0} */
   readonly seed?: number | undefined;
 }
 
@@ -72,7 +72,7 @@ interface Learnt {
   readonly candidates: NumericScaler;
 }
 
-/** Learns an order. */
+/** Learns an order from preferences. */
 export class PreferenceLearner {
   readonly #seed: number;
   readonly #replay: number;
@@ -83,7 +83,7 @@ export class PreferenceLearner {
   #draws = 0;
   #steps = 0;
 
-  /** Has learnt nothing. */
+  /** Starts untrained. */
   constructor(kernels: Kernels, options: PreferenceLearnerOptions = {}) {
     this.#kernels = kernels;
     this.#seed = options.seed ?? 0;
@@ -92,7 +92,7 @@ export class PreferenceLearner {
     this.#kept = new KeptPreferences(bytes);
   }
 
-  /** Steps made. */
+  /** Number of steps taken. */
   get steps(): number {
     return this.#steps;
   }
@@ -102,7 +102,7 @@ export class PreferenceLearner {
     return this.#learnt === null;
   }
 
-  /** What was learnt; `null` before the first preference. */
+  /** The learnt order; `null` before the first preference. */
   get learnt(): LearntOrder | null {
     if (this.#learnt === null) return null;
     const { names, head, pairs, candidates } = this.#learnt;
@@ -153,7 +153,7 @@ export class PreferenceLearner {
     this.#draws = from.uint();
     if (from.u8() === 0) return;
     const names = decodeNames(from);
-    // All of it is overwritten; kernels never free what another one would take.
+    // Reused, as all of it is overwritten: kernels would never free the memory of the old one.
     const isSame = before !== null && sameNames(before.names, names);
     const { head, adam, pairs, candidates } = this.#learnt = isSame ? before : this.#create(names);
     head.parameters.values.set(from.f32s(head.parameters.values.length));
@@ -205,14 +205,14 @@ export class PreferenceLearner {
     for (const preference of preferences) {
       head.loss(inputs.of(listOf(preference), scales), preference.taken, gradients, 1 / preferences.length);
     }
-    // Refuses gradients that are not finite: the step is left out.
+    // If the gradients are not finite, this skips the step.
     adam.step(head.parameters.values, gradients);
     for (const preference of this.#waiting) this.#kept.add(preference, this.#random());
     this.#waiting = [];
     this.#steps++;
   }
 
-  /** Random numbers by the number of the draw, so that a number restores their state. */
+  /** A random number that depends on the count of draws alone, so that the count restores the state. */
   #random(): number {
     return mulberry32((this.#seed + Math.imul(++this.#draws, 0x9e3779b9)) >>> 0)();
   }

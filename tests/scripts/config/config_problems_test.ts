@@ -30,7 +30,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     [
       '{ // mine\n "learner": {\n "learningRate": 0 } }',
       /^shop\.json, line 3: learner\.learningRate: .*expected number to be >0; current value is 0$/,
-      /^make it number > 0, or leave it out for the default: 0\.03; .*its rate; docs\/reference\/configuration\.md/,
+      /^make it number > 0, or leave it out for the default: 0\.03; .*rate of that optimiser; docs\/reference\/configuration\.md/,
     ],
     [
       '{"learner": {"learningrate": 1}}',
