@@ -6,9 +6,9 @@
 
 import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
-import { type GroupMember, Largest } from "./largest.ts";
+import { Largest } from "./largest.ts";
 import { Limits } from "./limits.ts";
-import { Moments, REWARD } from "./user_metrics.ts";
+import { Moments, REWARD, type UserSums } from "./user_metrics.ts";
 import { METRIC_FIELDS, type Size, SIZES } from "../assignment/metrics.ts";
 import { recordOf } from "../values/record.ts";
 import { times } from "../values/times.ts";
@@ -44,8 +44,8 @@ const REWARDS: readonly number[] = [REWARD, METRIC_FIELDS.length + REWARD];
 export class GroupedMoments {
   /** Uncut, without the rewards of members. */
   readonly #others: readonly Moments[];
-  readonly #members = new Set<GroupMember>();
-  readonly #rewarded = new Set<GroupMember>();
+  readonly #members = new Set<UserSums>();
+  readonly #rewarded = new Set<UserSums>();
   readonly #largest: Readonly<Record<Size, Largest>> = recordOf(SIZES, (size) => new Largest(size));
   /** What was asked for since the last change. */
   readonly #cut = new Map<Size | "reward", readonly Moments[]>();
@@ -66,26 +66,26 @@ export class GroupedMoments {
   }
 
   /** Adds a member. */
-  add(member: GroupMember): void {
+  add(member: UserSums): void {
     this.#update(member, 1);
     this.note(member);
   }
 
   /** Removes a member before its sums change. */
-  remove(member: GroupMember): void {
+  remove(member: UserSums): void {
     this.#update(member, -1);
     this.#take(member);
   }
 
   /** Restores a member whose sums but the reward are part of what was decoded. */
-  note(member: GroupMember): void {
+  note(member: UserSums): void {
     this.#members.add(member);
     if (hasReward(member)) this.#rewarded.add(member);
     this.#count(member, 1);
   }
 
   /** Lets go of a member, who stays part of the moments as it is cut now: by the strictest limit. */
-  release(member: GroupMember): void {
+  release(member: UserSums): void {
     if (!this.#members.has(member)) return;
     const { group, sums, before } = member;
     const weights = SIZES.map((size) => this.#largest[size].weightsOf(member));
@@ -121,18 +121,18 @@ export class GroupedMoments {
     this.#cut.clear();
   }
 
-  #take(member: GroupMember): void {
+  #take(member: UserSums): void {
     this.#members.delete(member);
     this.#rewarded.delete(member);
     this.#count(member, -1);
   }
 
-  #count(member: GroupMember, sign: 1 | -1): void {
+  #count(member: UserSums, sign: 1 | -1): void {
     for (const size of SIZES) this.#largest[size].update(member, sign);
     this.#cut.clear();
   }
 
-  #update({ group, sums, before }: GroupMember, sign: 1 | -1): void {
+  #update({ group, sums, before }: UserSums, sign: 1 | -1): void {
     this.#others[group]!.update(withReward(sums, 0), before && withReward(before, 0), sign);
   }
 
@@ -180,7 +180,7 @@ function scaled(sums: Float64Array, weight: number): Float64Array {
 }
 
 /** Adds what the rewards of a member contribute once they are cut; entries that are 0 and have no reward stay 0. */
-function addReward(to: Moments, { sums, before }: GroupMember, [now, past]: readonly [Limits, Limits]): void {
+function addReward(to: Moments, { sums, before }: UserSums, [now, past]: readonly [Limits, Limits]): void {
   const cut = (of: Float64Array, limits: Limits) => withReward(of, limits.cut(of[REWARD]!));
   to.update(cut(sums, now), before && cut(before, past));
   to.update(withReward(sums, 0), before && withReward(before, 0), -1);
@@ -193,6 +193,6 @@ function withReward(sums: Float64Array, reward: number): Float64Array {
   return copy;
 }
 
-function hasReward({ sums, before }: GroupMember): boolean {
+function hasReward({ sums, before }: UserSums): boolean {
   return sums[REWARD] !== 0 || (before?.[REWARD] ?? 0) !== 0;
 }

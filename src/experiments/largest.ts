@@ -7,16 +7,7 @@
 
 import { METRIC_FIELDS, type Size } from "../assignment/metrics.ts";
 import { CUT_SHARE } from "./limits.ts";
-
-/** A user's sums. */
-export interface GroupMember {
-  /** Index of the group. */
-  readonly group: number;
-  /** Sums of the experiment. */
-  readonly sums: Float64Array;
-  /** Sums of the pre-period; `undefined` without any. */
-  readonly before: Float64Array | undefined;
-}
+import type { UserSums } from "./user_metrics.ts";
 
 /** What the sums of a user, and those of the pre-period, are multiplied by, in (0, 1]. */
 export type Weights = readonly [now: number, past: number];
@@ -45,7 +36,7 @@ export class Largest {
   readonly #now = new Sizes();
   readonly #past = new Sizes();
   /** Those above a floor that is no higher than the limit. */
-  readonly #large = new Set<GroupMember>();
+  readonly #large = new Set<UserSums>();
 
   /** Finds nobody yet. */
   constructor(size: Size) {
@@ -53,7 +44,7 @@ export class Largest {
   }
 
   /** Adds a user, or removes one with `sign` −1, before the sums change. */
-  update(member: GroupMember, sign: 1 | -1): void {
+  update(member: UserSums, sign: 1 | -1): void {
     const [now, past] = [member.sums[this.#place]!, member.before?.[this.#place] ?? 0];
     this.#now.update(now, sign);
     this.#past.update(past, sign);
@@ -63,13 +54,13 @@ export class Largest {
   }
 
   /** The weights of a user. */
-  weightsOf(member: GroupMember): Weights {
+  weightsOf(member: UserSums): Weights {
     const { sums, before } = member;
     return [this.#now.weight(sums[this.#place]!), this.#past.weight(before?.[this.#place] ?? 0)];
   }
 
   /** Those above a limit, with their weights. @param members all of them */
-  *above(members: Iterable<GroupMember>): Generator<[GroupMember, Weights]> {
+  *above(members: Iterable<UserSums>): Generator<[UserSums, Weights]> {
     if (this.#now.hasFallen || this.#past.hasFallen || this.#large.size > this.#now.total / 10) {
       this.#now.lowerFloor();
       this.#past.lowerFloor();

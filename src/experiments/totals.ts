@@ -11,9 +11,8 @@ import { splitVariants } from "../assignment/assignment.ts";
 import type { Experiment } from "../assignment/experiment.ts";
 import { isCurrent } from "../assignment/exposure.ts";
 import { GroupedMoments } from "./grouped_moments.ts";
-import type { GroupMember } from "./largest.ts";
 import { PrePeriod } from "./pre_period.ts";
-import { addSample, Moments } from "./user_metrics.ts";
+import { addSample, Moments, type UserSums } from "./user_metrics.ts";
 import { METRIC_FIELDS, type MetricName, sizeOf } from "../assignment/metrics.ts";
 
 /** User segments with separate figures. */
@@ -22,7 +21,7 @@ export const USER_SEGMENTS = ["new", "returning"] as const;
 /** One of {@linkcode USER_SEGMENTS}. */
 export type UserSegment = typeof USER_SEGMENTS[number];
 
-interface Member extends GroupMember {
+interface Member extends UserSums {
   readonly variant: number;
   /** Whether the user had a behaviour before the first exposure. */
   readonly segment: UserSegment;

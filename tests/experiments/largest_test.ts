@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { METRIC_FIELDS } from "../../src/assignment/metrics.ts";
-import { type GroupMember, Largest } from "../../src/experiments/largest.ts";
+import { Largest } from "../../src/experiments/largest.ts";
+import type { UserSums } from "../../src/experiments/user_metrics.ts";
 
 /** A user with so many lists, and so many before, 0 = without a past. */
-function user([lists, past]: readonly [number, number]): GroupMember {
+function user([lists, past]: readonly [number, number]): UserSums {
   const sums = (count: number) => Float64Array.from(METRIC_FIELDS, (field) => field === "lists" ? count : 1);
   return { group: 0, sums: sums(lists), before: past === 0 ? undefined : sums(past) };
 }
@@ -15,7 +16,7 @@ const step = fc.record({ join: fc.array(fc.tuple(size, size), { maxLength: 40 })
 Deno.test("Largest.above() finds whom one finds who sees all users for the first time, whoever came and went", () => {
   fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
     const largest = new Largest("lists");
-    const users: GroupMember[] = [];
+    const users: UserSums[] = [];
     for (const { join, leave } of steps) {
       for (const gone of users.splice(0, leave)) largest.update(gone, -1);
       for (const sizes of join) {

@@ -45,7 +45,7 @@ import {
   FIELDS,
   type Figure,
   GAIN,
-  meanOf,
+  meanOfBlocks,
   newest,
   RATE,
   ROWS,
@@ -335,7 +335,7 @@ export class Guard {
 
   /** Whether the learner's own weights did worse than the served ones on the newest window. */
   #worse(): boolean {
-    return meanOf([this.#recent], GAIN, ROWS) > 0;
+    return meanOfBlocks([this.#recent], GAIN, ROWS) > 0;
   }
 
   /** Advances both windows. Batches judged while unhealthy never become part of the reference. */
@@ -372,14 +372,14 @@ export class Guard {
     const { margin, warmUpRows } = this.#options;
     if (this.#rows < warmUpRows || blocks.length === 0) return null;
     const reference = this.#reference.length < MIN_BLOCKS ? [] : this.#reference;
-    const slack = margin * entropy(meanOf([reference, blocks], RATE, WHOLE.users));
+    const slack = margin * entropy(meanOfBlocks([reference, blocks], RATE, WHOLE.users));
     const windowOf = (part: readonly Block[], name: Figure): Window => ({
       ...column(part, fields[name], fields.users),
       chance: chanceOf(part, name, fields),
     });
     /** Whether a figure is above that of the reference, or above a floor if that is larger. */
     const above = (name: Figure, allowed: number, floor = -Infinity) => {
-      const [now, then] = [blocks, reference].map((part) => meanOf([part], fields[name], fields.users));
+      const [now, then] = [blocks, reference].map((part) => meanOfBlocks([part], fields[name], fields.users));
       const more = now! - (Math.max(floor, then!) + allowed);
       // Tested first because it is usually false, and the rest takes longer.
       return more > 0 && isBeyondChance(more, windowOf(blocks, name), windowOf(reference, name), confidence);

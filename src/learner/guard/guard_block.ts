@@ -80,13 +80,13 @@ export function blockOf(samples: readonly Sample[], logLoss: number, band: reado
   const means = [...users.values()].map((own) => meansOf(own, band));
   const block = new Array<number>(FIELDS).fill(0);
   block[ROWS] = rows;
-  block[RATE] = meanOver(means, ({ rate }) => rate);
+  block[RATE] = meanOfUsers(means, ({ rate }) => rate);
   block[GAIN] = logLoss - served / rows;
   block[WHOLE.users] = means.length;
   block[TRIMMED.users] = Math.max(0, means.length - 1);
   for (const [f, name] of FIGURES.entries()) {
-    block[WHOLE[name]] = meanOver(means, ({ figures }) => figures[f]!);
-    block[TRIMMED[name]] = meanOver(withoutMost(means, f), ({ figures }) => figures[f]!);
+    block[WHOLE[name]] = meanOfUsers(means, ({ figures }) => figures[f]!);
+    block[TRIMMED[name]] = meanOfUsers(withoutMost(means, f), ({ figures }) => figures[f]!);
     for (const { squares, cubes } of means) {
       block[CHANCE[name]]! += squares[f]!;
       block[CHANCE[name] + 1]! += cubes[f]!;
@@ -108,7 +108,7 @@ export function rowsOf(blocks: readonly Block[]): number {
 }
 
 /** Weighted mean of a figure over the blocks of all parts, as of their {@linkcode column}; 0 without blocks. */
-export function meanOf(parts: readonly (readonly Block[])[], field: number, weight: number): number {
+export function meanOfBlocks(parts: readonly (readonly Block[])[], field: number, weight: number): number {
   let sum = 0, total = 0;
   for (const blocks of parts) {
     for (const block of blocks) {
@@ -194,6 +194,6 @@ function withoutMost(means: readonly UserMeans[], figure: number): readonly User
   return means.filter((user) => user !== most);
 }
 
-function meanOver(means: readonly UserMeans[], of: (user: UserMeans) => number): number {
+function meanOfUsers(means: readonly UserMeans[], of: (user: UserMeans) => number): number {
   return means.length === 0 ? 0 : means.reduce((sum, user) => sum + of(user), 0) / means.length;
 }
