@@ -1,0 +1,59 @@
+/** A process whose service has failed for good, while something of it still waits for the log. */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { Kafka, logLevel } from "kafkajs";
+import type { Log, NewRecord } from "../../streams/log/log.ts";
+import { topicNames } from "../../streams/topics/topics.ts";
+import { openLog, ownPrefix, testBroker } from "../log/kafka_broker.ts";
+import { recordsOf, shopEvents, until } from "./deployment.ts";
+import { startService } from "./task_command.ts";
+
+const broker = await testBroker();
+/** Far more than it takes, and half of what a write to a topic that is gone waits. */
+const PATIENCE_MS = 60_000;
+
+Deno.test({
+  name:
+    "a process whose service has failed for good ends by itself, though its learner still waits for the log",
+  ignore: broker === undefined,
+  async fn({ name }) {
+    if (broker === undefined) return;
+    const prefix = ownPrefix(import.meta.url, name);
+    const { parameters, rejected } = topicNames(prefix);
+    await using log = await openLog(broker);
+    const child = await startService([
+      ...["--log", "kafka", "--brokers", broker.address, "--prefix", prefix, "--partitions", "1"],
+      ...["--model", "base", "--no-snapshots", "--no-learner-thread"],
+    ]);
+    const over = new AbortController();
+    const ended = child.status.finally(() => over.abort());
+    await until(async () => (await log.topics()).has(rejected), "the topics are there");
+    const published = async () => (await log.bounds(parameters, 0)).end;
+    await until(async () => await published() > 0, "the first version is there");
+    const first = await published();
+    // So the learner always has something to publish.
+    const feeding = feed(log, recordsOf(shopEvents(6000, 50), prefix), over.signal);
+    await until(async () => await published() > first, "it learns");
+    const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [parameters] });
+    await admin.disconnect();
+    const outcome = await Promise.race([
+      ended,
+      delay(PATIENCE_MS, null, { ref: false, signal: over.signal })
+        .catch(() => ended),
+    ]);
+    if (outcome === null) child.kill("SIGKILL");
+    await Promise.all([ended, feeding]);
+    assert.equal(outcome?.code, 1, `it ends within ${PATIENCE_MS} ms, and says that it failed`);
+  },
+});
+
+/** Appends records little by little. */
+async function feed(log: Log, records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+  for (let at = 0; at < records.length && !signal.aborted; at += 100) {
+    await log.append(records.slice(at, at + 100));
+    await delay(20);
+  }
+}
