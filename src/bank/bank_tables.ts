@@ -4,11 +4,11 @@
  * @module
  */
 
-/** Vectors of behaviours' items [d]; output vectors of items, each with its bias behind it [d + 1]. */
+/** Vectors of behaviours' items [d]; output vectors of items, each followed by its bias [d + 1]. */
 export const BANK_TABLES = { in: "bank:in", out: "bank:out" } as const;
-/** What the dense weights of a bank are called in a version. */
+/** Name of the dense weights of a bank in a version. */
 export const BANK_PART = "bank";
 /** Width d of all vectors. */
 export const BANK_WIDTH = 64;
-/** Behaviours that a query reads, at most. */
+/** Most behaviours that a query reads. */
 export const BANK_BEHAVIOURS = 20;

@@ -1,20 +1,20 @@
 /**
- * A bank of exponential means: the state of a user is a few decayed sums of the vectors of what they did, a query is a
- * linear map of it, and an item's score is an inner product. It says which item comes next.
+ * A bank of exponential means, which predicts the next item: the state of a user is a few decayed sums of the vectors
+ * of their behaviours, a query is a linear map of it, and an item's score is an inner product.
  *
  * ```text
- * state     m_q = Σ_t λ_q^(T − 1 − t) (e_t + a_t)     q = 1..Q; a_t: how strong behaviour t was
- * query     u = g + Σ_q √(1 − λ_q²) m_q · W_q          g: how long ago the newest behaviour is
+ * state     m_q = Σ_t λ_q^(T − 1 − t) (e_t + a_t)     q = 1..Q; a_t: vector of the strength of t
+ * query     u = g + Σ_q √(1 − λ_q²) m_q · W_q          g: vector of the time since the newest
  * score     s_j = b_j + ⟨u, o_j⟩                        o_j [d] and b_j: output vector and bias of item j
  * ```
  *
  * The state is linear in the behaviours' vectors, so its gradient is exact without unrolling.
  *
- * **Loss** of a step from T behaviours to the item y that came next: sampled softmax over y and K drawn items, each
- * drawn one's score less the logarithm of how often it is expected among them (Bengio and Senécal 2008), so that the
- * scores estimate the full softmax. A step may leave drawn items out: y, and what the user has just had.
+ * **Loss** of a step from T behaviours to the item y that came next: sampled softmax over y and K drawn items. From the
+ * score of each drawn item, the logarithm of its expected number of draws is subtracted (Bengio and Senécal 2008), so
+ * that the scores estimate the full softmax. A step may leave out drawn items: y, and those that the user has just had.
  *
- * Steps are learnt B at a time against the same drawn items, so that all but the exponentials are products of matrices.
+ * Steps are learnt B at a time against the same drawn items, so that all but the exponentials are matrix products.
  *
  * Shapes: T behaviours, d width of a vector, Q decays, B steps, K drawn items.
  *
@@ -25,23 +25,23 @@ import type { Kernels } from "../nn/kernels/kernels.ts";
 import { Parameters } from "../nn/kernels/parameters.ts";
 import { PLAIN } from "../nn/kernels/plain.ts";
 
-/** λ: the newest behaviour alone, and means over some 2, 7 and 33. */
+/** λ: the newest behaviour alone, and means over about 2, 7 and 33. */
 export const DECAYS = [0, 0.6, 0.85, 0.97] as const;
-/** √(1 − λ²) λ^age by decay and age; those below 1e-4 are not there. */
+/** √(1 − λ²) λ^age by decay and age; values below 1e-4 are left out. */
 const WEIGHTS = DECAYS.map((decay) => {
   const weights: number[] = [];
   for (let w = Math.sqrt(1 - decay * decay); w >= 1e-4; w *= decay) weights.push(w);
   return weights;
 });
-/** Upper bounds of the gap to the newest behaviour, milliseconds; one more is for no behaviour. */
+/** Upper bounds of the gap to the newest behaviour, milliseconds; two more rows are for longer ones and for none. */
 const GAPS_MS = [1000, 60_000, 600_000, 3_600_000, 86_400_000] as const;
 const NO_GAP = GAPS_MS.length + 1;
-/** Upper bounds of strengths, one more is for stronger ones. */
+/** Upper bounds of strengths; one more row is for stronger ones. */
 const STRENGTHS = [-1, 0, 0.5, 1, 2] as const;
-/** Deviation of the vectors of gaps and strengths at the start. */
+/** Standard deviation of the initial vectors of gaps and strengths. */
 const SMALL = 0.01;
 
-/** What a query is made from. */
+/** The behaviours of which a query is made. */
 export interface BankInput {
   /** Number of behaviours T. */
   readonly T: number;
@@ -55,19 +55,19 @@ export interface BankInput {
 
 /** Steps that are learnt together, against the same drawn items. */
 export interface BankExamples {
-  /** What each query is made from [B]. */
+  /** Inputs of the queries [B]. */
   readonly inputs: readonly BankInput[];
-  /** Output vectors of the items that came [B], then of those drawn [K], each with its bias behind it [B + K, d + 1]. */
+  /** Output vectors of the next items [B], then of the drawn ones [K], each followed by its bias [B + K, d + 1]. */
   readonly out: Float32Array;
-  /** Of each step [B], the places among the drawn items of those that it leaves out. */
+  /** For each step [B], the indices of the drawn items that it leaves out. */
   readonly leftOut: readonly Iterable<number>[];
-  /** ln of how often each of the drawn is expected among them [K]. */
+  /** ln of the expected number of draws of each drawn item [K]. */
   readonly logExpected: ArrayLike<number>;
 }
 
-/** What learning steps together gives; views are valid until the next call. */
+/** Result of {@linkcode EmaBank.loss}; views are valid until the next call. */
 export interface BankGradients {
-  /** Σ over the steps of −ln of the probability of what came, nats. */
+  /** Σ over the steps of −ln of the probability of the next item, nats. */
   readonly loss: number;
   /** ∂loss/∂e of each step [B] of [T, d]. */
   readonly e: readonly Float32Array[];
@@ -75,7 +75,7 @@ export interface BankGradients {
   readonly out: Float32Array;
 }
 
-/** The dense part of a bank, with room for what it computes: views are valid until the next call. */
+/** The dense part of a bank, with its working memory: views are valid until the next call. */
 export class EmaBank {
   /** Width d of all vectors. */
   readonly d: number;
@@ -100,7 +100,7 @@ export class EmaBank {
     return d * (DECAYS.length * d + NO_GAP + 1 + STRENGTHS.length + 1);
   }
 
-  /** Makes a bank with start values drawn from `normal`, of mean 0 and deviation 1. */
+  /** Creates a bank with initial weights drawn from `normal`, of mean 0 and deviation 1. */
   constructor(d: number, normal: () => number, kernels: Kernels = PLAIN) {
     const Q = DECAYS.length;
     this.d = d;
@@ -127,8 +127,8 @@ export class EmaBank {
   }
 
   /**
-   * Adds ∂loss/∂parameters of some steps to `gradients`, of the layout of the parameters, and gives those of their
-   * vectors.
+   * Adds ∂loss/∂parameters of some steps to `gradients`, in the layout of the parameters, and returns the gradients of
+   * their vectors.
    */
   loss({ inputs, out, leftOut, logExpected }: BankExamples, gradients: Float32Array): BankGradients {
     const { d } = this;
@@ -170,7 +170,7 @@ export class EmaBank {
     return { loss, e: this.#backward(inputs, gradients), out: dOut.subarray(0, (B + K) * w) };
   }
 
-  /** Puts states and queries of some inputs in their places. */
+  /** Computes the states and queries of some inputs. */
   #ask(inputs: readonly BankInput[]): void {
     const { d } = this;
     const kernels = this.#kernels, Q = DECAYS.length, B = inputs.length, queries = this.#queries;
@@ -190,20 +190,20 @@ export class EmaBank {
       queries.set(this.#gap.subarray(row, row + d), b * d);
     }
     kernels.addXW(queries, 0, states, 0, this.#mix, 0, B, Q * d, d);
-    // A 1 behind each.
+    // Append a 1 to each.
     for (let b = B - 1; b >= 0; b--) {
       queries.copyWithin(b * (d + 1), b * d, (b + 1) * d);
       queries[b * (d + 1) + d] = 1;
     }
   }
 
-  /** The gradients of the queries without that of the 1 behind each. */
+  /** Drops the gradient of the 1 that follows each query. */
   #packQueries(B: number): void {
     const { d } = this;
     for (let b = 0; b < B; b++) this.#dQueries.copyWithin(b * d, b * (d + 1), b * (d + 1) + d);
   }
 
-  /** From the gradients of the states to those of the behaviours. */
+  /** Propagates the gradients of the states to the behaviours. */
   #backward(inputs: readonly BankInput[], gradients: Float32Array): Float32Array[] {
     const { d } = this;
     const Q = DECAYS.length, dStates = this.#dStates, dStrength = this.parameters.offset("strength");
@@ -224,7 +224,7 @@ export class EmaBank {
     });
   }
 
-  /** Makes room for B steps with K drawn items and so many behaviours together. */
+  /** Allocates memory for B steps with K drawn items and `behaviours` in all. */
   #reserve(B: number, K: number, behaviours: number): void {
     const { d } = this;
     const Q = DECAYS.length, kernels = this.#kernels;
@@ -234,7 +234,7 @@ export class EmaBank {
       this.#queries = kernels.floats(B * (d + 1));
       this.#dQueries = kernels.floats(B * (d + 1));
     }
-    // Kernels' memory is never freed, and the number of drawn items changes all the time.
+    // Twice as much, because kernels' memory is never freed and the number of drawn items keeps changing.
     if (this.#scores.length < B * K) this.#scores = kernels.floats(2 * B * K);
     if (this.#dOut.length < (B + K) * (d + 1)) this.#dOut = kernels.floats(2 * (B + K) * (d + 1));
     if (this.#dE.length < behaviours * d) this.#dE = new Float32Array(2 * behaviours * d);

@@ -1,6 +1,6 @@
 /**
  * The bank of exponential means as it is served: its newest weights, and an index of the items' output vectors. Each
- * vector has its bias behind it, and each query a 1, so that what is searched for is the score itself.
+ * vector is followed by its bias, and each query by a 1, so that their inner product is the score itself.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import type { KernelName, Kernels } from "../nn/kernels/kernels.ts";
 import type { Nearest } from "../vectors/nearest.ts";
 import { VectorIndex } from "../vectors/vector_index.ts";
 
-/** Items that the first index has room for; it doubles. */
+/** Capacity of the first index, in items; it doubles when full. */
 const FIRST_CAPACITY = 4096;
-/** Vectors that change between two looks after the index. */
+/** Vectors that change between two calls of {@linkcode VectorIndex.tend}. */
 const TEND_EVERY = 10;
 
 /** Behaviours of a query, newest first. */
@@ -29,7 +29,7 @@ export interface BankBehaviours {
   readonly gapMs: number;
 }
 
-/** Answers which items come next, by the newest version of a bank. */
+/** Scores which items come next, by the newest version of a bank. */
 export class ServedBank {
   readonly #kernels: Kernels;
   readonly #bank: EmaBank;
@@ -48,7 +48,7 @@ export class ServedBank {
   #moves = 0;
   #puts = 0;
 
-  /** Nothing learnt. @param kernels what computes */
+  /** Starts untrained. @param kernels name of the kernels to use */
   constructor(kernels: KernelName) {
     this.#kernels = createKernels(kernels);
     this.#bank = new EmaBank(BANK_WIDTH, () => 0, this.#kernels);
@@ -57,12 +57,12 @@ export class ServedBank {
     this.#query = this.#kernels.floats(BANK_WIDTH + 1);
   }
 
-  /** Items with an output vector. */
+  /** Number of items with an output vector. */
   get size(): number {
     return this.#index.size;
   }
 
-  /** How often rows may have changed hands: while it is the same, a row is still its item's. */
+  /** How often rows may have been reassigned: while it is unchanged, each row still belongs to its item. */
   get moves(): number {
     return this.#moves;
   }
@@ -80,12 +80,12 @@ export class ServedBank {
     };
   }
 
-  /** Takes the dense weights of a version. @throws RangeError when there are not as many as a bank has */
+  /** Takes the dense weights of a version. @throws RangeError when there are more than a bank has */
   set(dense: Float32Array): void {
     this.#bank.parameters.values.set(dense);
   }
 
-  /** Asks for what comes next; {@linkcode ServedBank.score} and {@linkcode ServedBank.nearest} are about it then. */
+  /** Sets the query of what comes next, for {@linkcode ServedBank.score} and {@linkcode ServedBank.nearest}. */
   ask({ items, strengths, gapMs }: BankBehaviours): void {
     const T = Math.min(BANK_BEHAVIOURS, items.length), d = BANK_WIDTH;
     const e = this.#e.fill(0, 0, T * d);

@@ -21,7 +21,7 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Whether everything was read. */
+  /** Whether everything has been read. */
   get done(): boolean {
     return this.#position === this.#bytes.length;
   }
@@ -30,7 +30,7 @@ export class ByteReader {
     return this.#position;
   }
 
-  /** Bytes that were not read. */
+  /** Number of bytes not read yet. */
   get left(): number {
     return this.#bytes.length - this.#position;
   }
@@ -52,8 +52,8 @@ export class ByteReader {
   }
 
   /**
-   * Reads the number of elements that follow, each of at least one byte, so that damaged bytes cannot ask for more
-   * memory than they are long.
+   * Reads the number of elements that follow, each of at least one byte, so that damaged bytes cannot claim more
+   * elements than there are bytes left.
    */
   count(): number {
     const count = this.uint();
@@ -95,7 +95,7 @@ export class ByteReader {
     return values;
   }
 
-  /** Reads `count` 32-bit floats into `out` from `start` on, where there is room for them. */
+  /** Reads `count` 32-bit floats into `out` from `start` on, which must have room for them. */
   f32sInto(out: Float32Array, start: number, count: number): void {
     const at = this.#take(4 * count);
     for (let i = 0; i < count; i++) out[start + i] = this.#view.getFloat32(at + 4 * i, true);
@@ -122,12 +122,12 @@ export class ByteReader {
     return text ?? decodeUtf8(bytes);
   }
 
-  /** Reads the JSON of a value that the writer of these bytes had; its type is not checked. */
+  /** Reads a value that was written as JSON; its type is not checked. */
   json<T>(): T {
     return JSON.parse(this.string());
   }
 
-  /** Skips a string, without making it. @returns its length in bytes, which end at {@linkcode ByteReader.position} */
+  /** Skips a string, without creating it. @returns its length in bytes, which end at {@linkcode ByteReader.position} */
   skipString(): number {
     const length = this.uint();
     const from = this.#take(length);
@@ -139,7 +139,7 @@ export class ByteReader {
     return length;
   }
 
-  /** Skips what stands at `[start, end)` if it follows once more. @returns whether it did */
+  /** Skips a copy of the bytes at `[start, end)`, if that comes next. @returns whether it did */
   again(start: number, end: number): boolean {
     const bytes = this.#bytes, to = this.#position;
     if (end - start > this.left) return false;
@@ -165,7 +165,7 @@ export class ByteReader {
   }
 }
 
-/** Decodes up to 32 ASCII characters, as nearly all ids are, faster than the decoder does; `null` = it is another text. */
+/** Decodes up to 32 ASCII characters, as nearly all ids are, faster than the decoder does; `null` for other texts. */
 export function shortAscii(bytes: Uint8Array): string | null {
   if (bytes.length > 32) return null;
   let text = "";

@@ -8,7 +8,7 @@
 const encoder = new TextEncoder();
 /** Up to this many floats, writing one by one is faster than a block copy. */
 const FEW = 32;
-/** {@linkcode ByteWriter.take} copies only if the unused room is more than this part of the bytes. */
+/** {@linkcode ByteWriter.take} copies only if more than one byte is unused per this many written. */
 const SPARE = 8;
 const QUIET_NAN = 0x7ff8_0000_0000_0000n;
 
@@ -18,7 +18,7 @@ export class ByteWriter {
   #view: DataView;
   #length = 0;
 
-  /** Makes an empty writer with room for `capacity` bytes. */
+  /** Creates an empty writer with room for `capacity` bytes. */
   constructor(capacity = 256) {
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
@@ -34,12 +34,12 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
-  /** The bytes, without a copy where little room is unused. The writer must not be used afterwards. */
+  /** The bytes, without a copy if little memory is unused. The writer must not be used afterwards. */
   take(): Uint8Array {
     return this.#bytes.length - this.#length > this.#length / SPARE ? this.toBytes() : this.view();
   }
 
-  /** A view of what was written, valid until more is. */
+  /** A view of what was written, valid until the next write. */
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -132,7 +132,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends `source[start .. end)` with its length; for a few bytes faster than a view. */
+  /** Appends `source[start .. end)` with its length; for a few bytes this is faster than a view. */
   part(source: Uint8Array, start: number, end: number): this {
     this.uint(end - start);
     this.#reserve(end - start);
@@ -143,7 +143,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** Appends once more what was written at `[start, end)`. */
+  /** Appends a copy of the bytes written at `[start, end)`. */
   again(start: number, end: number): this {
     this.#reserve(end - start);
     this.#bytes.copyWithin(this.#length, start, end);

@@ -1,5 +1,5 @@
 /**
- * The strings of a record, each written once and referred to by number: ids repeat a lot within a state or sample.
+ * The strings of a record, each written once and referred to by number: ids recur often within a state or sample.
  *
  * @module
  */
@@ -79,7 +79,7 @@ export class Dictionary {
  * @throws {SyntaxError} if the bytes are not a dictionary; the look-up, if there is no such number
  */
 export function readDictionary(from: ByteReader): (index: number) => string;
-/** As above, of values that are decoded. */
+/** As above, with each string decoded. */
 export function readDictionary<T>(from: ByteReader, decode: (value: string) => T): (index: number) => T;
 export function readDictionary(
   from: ByteReader,

@@ -1,10 +1,10 @@
 /**
- * Formats of records: a number at their beginning.
+ * Formats of records: the number that they begin with.
  *
  * @module
  */
 
-/** The formats of one kind of record that this code reads; what it writes is among them. */
+/** The formats of one kind of record that this code reads, among them those that it writes. */
 export interface Formats {
   /** The least. */
   readonly oldest: number;
@@ -12,7 +12,7 @@ export interface Formats {
   readonly newest: number;
 }
 
-/** Formats above ours that may be of versions to come; others are no format at all. */
+/** How far above ours a number may be the format of a later version; one beyond that is not a format at all. */
 const COMING_FORMATS = 8;
 
 /** Whether a record that cannot be decoded looks as if a newer version had encoded it. */

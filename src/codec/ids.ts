@@ -2,7 +2,7 @@
  * The ids of a record. Most end in a number, which takes fewer bytes than its digits.
  *
  * ```text
- * ids = prefixes, ids, each with their count
+ * ids = prefixes, ids, each after their count
  * id  = 0, string  |  1 + prefix + number · count of prefixes
  * ```
  *
@@ -13,7 +13,7 @@ import type { ByteReader } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 import { times } from "../values/times.ts";
 
-/** Most prefixes: ids that end in a number by chance would have one each. */
+/** Most prefixes: without a limit, each id that ends in a number by chance would add one. */
 const MAX_PREFIXES = 8;
 const MAX_DIGITS = 12;
 

@@ -51,9 +51,9 @@ export function openRecord(bytes: Uint8Array, name: string, version: number): By
   return reader;
 }
 
-/** Checks that a record ends here. @throws {SyntaxError} when it goes on */
+/** Checks that a record ends here. @throws {SyntaxError} when it does not */
 export function endRecord(reader: ByteReader, name: string): void {
-  if (!reader.done) throw new SyntaxError(`Cannot decode a record as ${name}: it goes on behind its end`);
+  if (!reader.done) throw new SyntaxError(`Cannot decode a record as ${name}: bytes follow its end`);
 }
 
 /** Appends an array, with its length in bytes before it. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-/** `0x82 SNAPPY 0x00`, then two versions of four bytes each, then blocks, each with its length before it. */
+/** `0x82 SNAPPY 0x00`, then two versions of four bytes each, then blocks, each preceded by its length. */
 const FRAME = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];
 const FRAME_HEAD = 16;
 /** One tag of three bytes gives 64 bytes at most. */
@@ -23,7 +23,7 @@ export function unpackSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
     const length = view.getUint32(at);
     at += 4;
     if (length > bytes.length - at) {
-      throw new RangeError(`a block of ${length} bytes, ${bytes.length - at} are left`);
+      throw new RangeError(`a block of ${length} bytes, where ${bytes.length - at} are left`);
     }
     const block = unpackBlock(bytes.subarray(at, at += length), maxBytes - size);
     blocks.push(block);
@@ -63,7 +63,7 @@ function unpackBlock(bytes: Uint8Array, maxBytes: number): Uint8Array {
         at += extra;
       }
       if (length > bytes.length - at || length > size - end) {
-        throw new RangeError(`${length} bytes that are not there`);
+        throw new RangeError(`a literal of ${length} bytes that are missing`);
       }
       out.set(bytes.subarray(at, at + length), end);
       at += length;

@@ -27,7 +27,7 @@ export interface EmbeddingDelta<Keys> {
   readonly width: number;
   /** Whether it replaces the whole table. */
   readonly full: boolean;
-  /** Keys that are gone; empty if full. */
+  /** Removed keys; empty if full. */
   readonly removed: Keys;
   /** Keys with new values, one for each row of `values` after the first. */
   readonly keys: Keys;
@@ -36,8 +36,8 @@ export interface EmbeddingDelta<Keys> {
 }
 
 /**
- * Keys as UTF-8, left in place in the record: a delta has thousands that are looked up once, and a string for each
- * would be a sixth of what a server leaves for the garbage collector.
+ * Keys as UTF-8, left in place in the record: a delta has thousands that are looked up once, and strings for them would
+ * be a sixth of a server's garbage.
  */
 export interface RawKeys {
   readonly length: number;
@@ -78,7 +78,7 @@ export function writtenKeys(keys: readonly string[]): WrittenKeys {
 }
 
 /**
- * Decodes a whole delta, so a broken one is refused before any of it is applied. Its keys stay in `bytes`.
+ * Decodes a whole delta, so that a broken one is refused before any of it is applied. Its keys stay in `bytes`.
  *
  * @throws {SyntaxError} if it is not a delta
  */

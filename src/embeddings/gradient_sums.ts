@@ -45,7 +45,7 @@ export class GradientSums {
     return this.#squares[place]!;
   }
 
-  /** Makes a place of zeros for a row and returns it. */
+  /** Adds a place of zeros for a row and returns it. */
   touch(row: number): number {
     if (this.#count === this.#rows.length) this.#grow();
     const place = this.#count++;

@@ -7,8 +7,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * The key that an index is looking for or inserting: its bytes and the hash that `hashString` gives it, whether it comes
- * as a string or as UTF-8. ASCII keys, which most are, are hashed while they are copied.
+ * The key that an index is looking up or inserting: its bytes and its `hashString`, whether it is given as a string or
+ * as UTF-8. ASCII keys, as most are, are hashed while they are copied.
  */
 export class KeyInHand {
   /** UTF-8, up to {@linkcode KeyInHand.length}. */
@@ -18,7 +18,7 @@ export class KeyInHand {
   hash = 0;
   readonly #seed: number;
 
-  /** No key yet. */
+  /** Starts without a key. */
   constructor(seed: number) {
     this.#seed = seed;
   }

@@ -20,8 +20,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  * Maps string keys to dense row numbers from 2 on, without collisions: open addressing with linear probing,
  * comparing the full key whenever the hashes are equal.
  *
- * Everything lies in typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
- * its key, and the keys' bytes end to end. That is about 18 + 6 bytes per key beside the key itself, with nothing
+ * Everything is stored in typed arrays: per slot a hash and a row (load at most 3/4), per row the place of
+ * its key, and the keys' bytes end to end. That is about 18 + 6 bytes per key on top of the key itself, with nothing
  * for the garbage collector to walk except a cache of up to 4096 found keys: engines cache the hash of a string, so a
  * `Map` finds it again in a fraction of the time. A look-up never fails: keys that cannot be stored (ill-formed
  * UTF-16, more than {@linkcode MAX_KEY_BYTES}) are simply not found.
@@ -45,7 +45,7 @@ export class KeyIndex {
   /** Rows of keys that were found. */
   readonly #found = new Map<string, number>();
 
-  /** Makes an empty index; the seed keeps outsiders from choosing keys that collide. */
+  /** Creates an empty index; the seed keeps outsiders from choosing keys that collide. */
   constructor(seed: number) {
     this.#seed = seed;
     this.#key = new KeyInHand(seed);
@@ -219,7 +219,7 @@ export class KeyIndex {
   /**
    * Reads what {@linkcode KeyIndex.encode} wrote; `seed` must be that of the writer.
    *
-   * @throws {SyntaxError} if it contradicts itself
+   * @throws {SyntaxError} if it is inconsistent
    */
   static decode(reader: ByteReader, seed: number): KeyIndex {
     const index = new KeyIndex(seed);
@@ -230,7 +230,7 @@ export class KeyIndex {
     const bytes = reader.bytes();
     const places = reader.bytes();
     const rows = places.length / 4;
-    // Bounded by what is in them, so that a broken record cannot exhaust memory.
+    // Sizes are bounded by the contents, so that a broken record cannot exhaust memory.
     const sane = Number.isInteger(rows) && rows >= FIRST_ROW && rows <= offsets && offsets <= 64 + 4 * rows &&
       bytes.length <= slab && slots >= 128 && (slots & (slots - 1)) === 0 && slots <= 128 + 16 * rows &&
       index.#size <= slots * 3 / 8;
@@ -246,7 +246,7 @@ export class KeyIndex {
       if (at >= FREE) continue;
       live++;
       if (at + HEADER > index.#used || at + HEADER + index.#lengthAt(at) > index.#used) {
-        throw new SyntaxError(`Cannot decode a key index: the key of row ${row} lies outside`);
+        throw new SyntaxError(`Cannot decode a key index: the key of row ${row} is outside the slab`);
       }
     }
     if (live !== index.#size) {
@@ -353,7 +353,7 @@ export class KeyIndex {
   }
 }
 
-/** Largest slab for so many used bytes. */
+/** Largest slab for this many used bytes. */
 function largestSlab(used: number): number {
   return 4 * (MAX_KEY_BYTES + used);
 }

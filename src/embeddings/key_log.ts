@@ -33,7 +33,7 @@ export class KeyLog {
     return true;
   }
 
-  /** Forgets all keys and gives the memory back. */
+  /** Forgets all keys and releases the memory. */
   clear(): void {
     this.#bytes = new Uint8Array(0);
     this.#used = 0;

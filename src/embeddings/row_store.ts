@@ -31,7 +31,7 @@ export interface RowStoreOptions {
 
 /** Share of the rows that a full store evicts at once, which makes eviction O(1) per event on average. */
 const EVICT_SHARE = 1 / 8;
-/** A store that has been full evicts as soon as at most this share of its rows is free, so it seldom refuses ids. */
+/** Once full, a store evicts as soon as at most this share of its rows is free, so that it seldom refuses ids. */
 const SPARE_SHARE = 1 / 32;
 /** Upper bound of the bytes of numbers and lengths in a record, per part. */
 const HEADER_BYTES = 128;
@@ -40,7 +40,7 @@ const EXPIRY_SHARE = 1 / 16;
 
 /**
  * The rows of a trained table and the keys they belong to: admission, last use, expiry and eviction within a budget.
- * {@linkcode EmbeddingTable} knows what the rows mean.
+ * What the rows mean is up to {@linkcode EmbeddingTable}.
  */
 export class RowStore {
   readonly #options: RowStoreOptions;
@@ -56,7 +56,7 @@ export class RowStore {
   #refusedBefore = 0;
 
   /**
-   * Makes a store without keys.
+   * Creates a store without keys.
    *
    * @throws {RangeError} if the budget is too small for a single chunk of rows
    */
@@ -116,7 +116,7 @@ export class RowStore {
     return this.#index.rows();
   }
 
-  /** Notes that a row has changed. */
+  /** Marks a row as changed. */
   change(row: number): void {
     const { changed } = this.chunk(row), at = row & CHUNK_MASK;
     if (changed[at] === 1) return;
@@ -200,7 +200,7 @@ export class RowStore {
   /**
    * Reads what {@linkcode RowStore.encode} wrote; `options` must be those of the writer.
    *
-   * @throws {SyntaxError} if it contradicts itself
+   * @throws {SyntaxError} if it is inconsistent
    */
   static decode(reader: ByteReader, options: RowStoreOptions): RowStore {
     const store = new RowStore(options);
@@ -240,7 +240,7 @@ export class RowStore {
     if (last !== undefined) this.#removeUpTo(last, count - times.indexOf(last), forget);
   }
 
-  /** Removes rows last used before `time`, and the first `ties` of those used exactly then. */
+  /** Removes rows last used before `time`, and the first `ties` of those last used at `time`. */
   #removeUpTo(time: number, ties: number, forget: (key: Uint8Array) => void): void {
     for (const row of this.rows()) {
       const used = this.chunk(row).lastUse[row & CHUNK_MASK]!;

@@ -2,18 +2,18 @@ import { decodeDelta, type EmbeddingDelta, type RawKeys } from "./delta.ts";
 import { KeyIndex } from "./key_index.ts";
 import { CHUNK_BITS, CHUNK_MASK, PADDING_ROW, ROWS_PER_CHUNK, UNKNOWN_ROW } from "./rows.ts";
 
-/** A delta that is being applied; nothing of it is visible until it is committed. */
+/** A delta that is being applied; none of it is visible until it is committed. */
 export interface StagedDelta {
   /** Whether committing may move or remove the rows of keys. */
   readonly moves: boolean;
-  /** Calls for each row that {@linkcode StagedDelta.commit} has written and that has a key. */
+  /** Calls `visit` for each row that {@linkcode StagedDelta.commit} has written and that has a key. */
   forEachRow(visit: (row: number) => void): void;
   /** Looks up the rows of up to `keys` more keys. @returns whether all are found */
   find(keys: number): boolean;
   /**
    * Brings the table to the state that the delta describes.
    *
-   * @throws {Error} if rows are not found yet, or the table has changed since the delta was staged
+   * @throws {Error} if rows are yet to be looked up, or the table has changed since the delta was staged
    */
   commit(): void;
 }
@@ -61,7 +61,7 @@ export class ServingTable {
   #chunks: Float32Array[];
   #commits = 0;
 
-  /** Makes an empty table. */
+  /** Creates an empty table. */
   constructor(name: string, width: number) {
     this.name = name;
     this.width = width;
@@ -78,7 +78,7 @@ export class ServingTable {
     return this.#index.bytes + this.#chunks.length * ROWS_PER_CHUNK * this.width * 4;
   }
 
-  /** Calls for each row that has a key. O(all rows ever given). */
+  /** Calls `visit` for each row that has a key. O(all rows ever assigned). */
   forEachRow(visit: (row: number) => void): void {
     for (const row of this.#index.rows()) visit(row);
   }
@@ -113,7 +113,7 @@ export class ServingTable {
   }
 
   /**
-   * Applies a delta. The caller, who numbers the versions, must make sure that it follows the last one.
+   * Applies a delta. The caller, which numbers the versions, must ensure that it follows the last one.
    *
    * @throws {SyntaxError} if the bytes are not a delta; the table is unchanged then
    * @throws {RangeError} if it is a delta of another table

@@ -43,7 +43,7 @@ const NAME = "embedding-table";
 const VERSION = 1;
 /** Share of the budget reserved for the gradients of a step and for removed keys; the rest holds rows and keys. */
 const RESERVE = 1 / 8;
-/** Bytes of removed keys that are always remembered; beyond its limit, the next delta becomes a full one. */
+/** Removed keys are kept up to at least this many bytes; beyond their limit, the next delta becomes a full one. */
 const REMOVED_BYTES = 1 << 16;
 
 /**
@@ -61,9 +61,9 @@ const REMOVED_BYTES = 1 << 16;
  * When the next row does not fit into `maxBytes`, new ids get row 1 and are counted as
  * {@linkcode EmbeddingTable.refused} until the next step or sweep, which evicts the 1/8 of rows that were used
  * least recently (by event time, then by row number). From then on it evicts ahead of need, so few ids are
- * refused. The budget holds as long as one step touches at most maxBytes / (16·(4·width + 4)) rows.
+ * refused. The budget holds as long as one step touches at most maxBytes / (32·(4·width + 8)) rows.
  *
- * A row costs 4·width + 27 bytes, and about 24 bytes and its key in the index. Look-ups and uses are O(1)
+ * A row costs 4·width + 21 bytes, and about 24 bytes and its key in the index. Look-ups and uses are O(1)
  * and allocate only when a row is made. The state is a function of the calls and their order.
  *
  * @example
@@ -95,15 +95,15 @@ export class EmbeddingTable {
   readonly #gradient: Float32Array;
   readonly #removed = new KeyLog();
   #store: RowStore;
-  /** Whether the next delta must be full: nothing was published yet, or too much was removed. */
+  /** Whether the next delta must be full: nothing is published yet, too much was removed, or a key was erased. */
   #wanted = true;
   #skipped = 0;
   #removals = 0;
 
   /**
-   * Makes an empty table.
+   * Creates an empty table.
    *
-   * @throws {RangeError} if an option is out of its range or the budget too small for a single chunk of rows
+   * @throws {RangeError} if an option is out of range or the budget too small for a single chunk of rows
    */
   constructor(options: EmbeddingTableOptions) {
     this.name = options.name;
@@ -115,7 +115,7 @@ export class EmbeddingTable {
     requireInteger("width", this.width, 2 ** 16);
     requireInteger("admitAfter", admitAfter, 255);
     if (!(expireAfterMs > 0)) {
-      throw new RangeError(`Cannot make a table with expireAfterMs: current value is ${expireAfterMs}`);
+      throw new RangeError(`Cannot use expireAfterMs of 0 or less: current value is ${expireAfterMs}`);
     }
     this.#seed = hashString(options.name, mix(options.seed));
     this.#rule = new RowAdagrad(this.width, options);
@@ -127,7 +127,7 @@ export class EmbeddingTable {
     this.#initialise(UNKNOWN_ROW, "\u0000unknown");
   }
 
-  /** The least `maxBytes` of a table of this width: one chunk of rows and an empty index. */
+  /** The smallest `maxBytes` for a table of this width: one chunk of rows and an empty index. */
   static leastBytes(width: number, admitAfter: number = TABLE_OPTIONS.admitAfter.value): number {
     const options = { width, admitAfter, seed: 0, maxBytes: Infinity, expireAfterMs: Infinity };
     return Math.ceil(new RowStore(options).bytes / (1 - RESERVE));
@@ -227,7 +227,7 @@ export class EmbeddingTable {
     if (row !== 0) this.#store.remove(row, this.#erase);
   }
 
-  /** Erases all keys that begin with `prefix`. O(keys). @throws {Error} as `remove`. */
+  /** Erases all keys that begin with `prefix`. O(keys). @throws {Error} like `remove` */
   removePrefix(prefix: string): void {
     this.#requireNoGradients("remove keys from");
     const rows = [...this.#store.rows()].filter((row) => this.#store.key(row).startsWith(prefix));
@@ -358,7 +358,7 @@ export class EmbeddingTable {
     this.#store.change(row);
   }
 
-  /** Steps a row along `#gradient`. */
+  /** Applies `#gradient` to a row. */
   #stepRow(row: number, squares: number): void {
     const gradient = this.#gradient;
     const chunk = this.#store.chunk(row), at = row & CHUNK_MASK;

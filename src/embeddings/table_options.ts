@@ -1,5 +1,5 @@
 /**
- * When ids get rows of their own and lose them.
+ * When ids get rows of their own, and when they lose them.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The capital of a bet that gains are above 0, for tests that may be looked at any time.
+ * The capital of a bet that gains are above 0, for tests that may be read at any time.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import { normalCdf } from "./normal.ts";
 
 /**
- * ln M of the mixture martingale of half a normal distribution (Robbins 1970), with G the sum of the gains so far and V
- * that of their squares:
+ * ln M of the half-normal mixture martingale (Robbins 1970), with G the sum of the gains so far and V that of their
+ * squares:
  *
  * ```text
  *   M = 2 Φ(ρG/s) exp(ρ²G²/2s²) / s,   s = √(1 + ρ²V)
  * ```
  *
- * Of gains with a symmetric distribution, M ever exceeds 1/α with probability α at most.
+ * For gains with a symmetric distribution, M ever exceeds 1/α with probability at most α.
  *
  * @param rho Deviation of the bets, above 0
  */

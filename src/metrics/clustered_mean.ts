@@ -10,8 +10,8 @@
  *
  * (Cochran, "Sampling Techniques", 1977, §6.17). The interval is m ± t·√v with min(N²/Σ n_u², (Σ|S_u|)²/Σ S_u²) − 1
  * degrees of freedom: where few users have most of the queries, or most of the sum, these users determine the interval.
- * Without a value other than 0 there is none. Effects common to users, such as a week in which everybody watches the same
- * film, are not included.
+ * If all values are 0, there is no interval. Effects common to users, such as a week in which everybody watches the
+ * same film, are not included.
  *
  * @module
  */

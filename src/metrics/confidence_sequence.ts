@@ -44,7 +44,7 @@ export interface ConfidenceOptions {
  * import { criticalSquare } from "@meander/meander/experiments";
  *
  * const z = Math.sqrt(criticalSquare(100, { alpha: 0.05, tunedFor: 100 }));
- * assert.ok(z > 2.8 && z < 2.9); // 1.96 when looked at once
+ * assert.ok(z > 2.8 && z < 2.9); // 1.96 if it is read only once
  * ```
  */
 export function criticalSquare(n: number, { alpha, tunedFor }: ConfidenceOptions): number {

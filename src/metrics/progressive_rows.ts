@@ -39,9 +39,9 @@ export interface MetricsReport {
   readonly accuracy: number | null;
   /** Log loss of the best constant for these rows. */
   readonly constantLogLoss: number | null;
-  /** Log loss of the true probabilities, where all rows have one. */
+  /** Log loss of the true probabilities, if all rows have one. */
   readonly oracleLogLoss?: number | null;
-  /** AUC of the true probabilities, where all rows have one. */
+  /** AUC of the true probabilities, if all rows have one. */
   readonly oracleAuc?: number | null;
 }
 
@@ -119,8 +119,8 @@ export class ProgressiveRows {
    * All figures of the rows `[from, to)` of a segment. O(n log n).
    *
    * @param from first row @default {0}
-   * @param to one behind the last row @default {length}
-   * @param segment whose rows @default {"all"}
+   * @param to one past the last row @default {length}
+   * @param segment users whose rows count @default {"all"}
    */
   report(from = 0, to: number = this.#length, segment: Segment = "all"): MetricsReport {
     const end = Math.min(to, this.#length);

@@ -87,8 +87,8 @@ export function gauc(users: Numbers, labels: Numbers, scores: Numbers): number |
 }
 
 /**
- * Average precision: the mean over positives of the precision among the rows that score at least as high, tied ones
- * included: the rate of positives where all scores are equal. O(n log n) time.
+ * Average precision: the mean over positives of the precision among the rows that score at least as high, including
+ * ties. If all scores are equal, it is the rate of positives. O(n log n) time.
  *
  * @param labels outcomes in {0, 1}
  * @param scores any real numbers

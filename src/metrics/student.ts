@@ -6,7 +6,7 @@
 
 import { normalQuantile } from "./normal.ts";
 
-/** Below it Hill's series is too large, by 17 % for 1.01 degrees of freedom at 0.975. */
+/** Below this many degrees of freedom Hill's series is too large, by 17 % for 1.01 of them at 0.975. */
 const FEW = 3;
 /** Intervals of Simpson's rule. */
 const INTERVALS = 256;
@@ -14,8 +14,8 @@ const INTERVALS = 256;
 const STEPS = 50;
 
 /**
- * The quantile of `p`, with a relative error below 1e-5: by quadrature for fewer than 3 degrees of freedom, above by
- * Hill's series ("Algorithm 396: Student's t-quantiles", CACM 13, 1970).
+ * The quantile of `p`, with a relative error below 1e-5: by quadrature for fewer than 3 degrees of freedom, otherwise
+ * by Hill's series ("Algorithm 396: Student's t-quantiles", CACM 13, 1970).
  *
  * @param p In (0, 1)
  * @param freedom Degrees of freedom, at least 1, not necessarily whole
@@ -32,7 +32,7 @@ const STEPS = 50;
 export function studentQuantile(p: number, freedom: number): number {
   if (!(freedom >= 1)) {
     throw new RangeError(
-      `Cannot take freedom as degrees of freedom of at least 1: current value is ${freedom}`,
+      `Cannot take the t quantile with fewer than 1 degree of freedom: current value is ${freedom}`,
     );
   }
   if (p < 0.5) return -studentQuantile(1 - p, freedom);
@@ -61,13 +61,13 @@ export function studentQuantile(p: number, freedom: number): number {
 }
 
 /**
- * The angle φ = arctan(√n / t) beyond which a share of the distribution is: with w = φⁿ,
+ * The angle φ = arctan(√n / t) of the ±t beyond which `share` of the distribution lies: with w = φⁿ,
  *
  * ```text
  *   ∫₀^φ sinⁿ⁻¹ dφ = ∫₀^w (sin φ / φ)ⁿ⁻¹ dw / n,   which is `share` of that up to π/2
  * ```
  *
- * The integrand falls from 1, so Newton's method comes from below.
+ * The integrand falls from 1, so Newton's method approaches from below.
  */
 function angleOf(share: number, n: number): number {
   const angle = (w: number) => w ** (1 / n);

@@ -1,7 +1,7 @@
 /**
- * Options of a module, declared once, as data, beside the code that they configure: what each may be, what it is when
- * it is absent, and what it means. Code takes its defaults from there by {@linkcode settle}; the configuration's schema,
- * its page, variables of the environment and flags of commands are made of it. See
+ * Options of a module, declared once, as data, next to the code that they configure: what each may be, its default, and
+ * what it means. Code takes its defaults from there by {@linkcode settle}; the configuration's schema and page,
+ * environment variables and command-line flags are generated from it. See
  * docs/decisions/0044-one-declaration-an-option.md.
  *
  * @module
@@ -15,9 +15,9 @@ export interface Bounds {
   readonly minimum?: number;
   /** Largest value. */
   readonly maximum?: number;
-  /** What it is larger than. */
+  /** Exclusive lower bound. */
   readonly above?: number;
-  /** What it is smaller than. */
+  /** Exclusive upper bound. */
   readonly below?: number;
 }
 
@@ -33,7 +33,7 @@ export type OptionKind =
     readonly maxLength: number;
     readonly pattern?: { readonly source: string; readonly message: string } | undefined;
   }
-  /** Entries of one kind; with `unique`, none is there twice. */
+  /** Entries of one kind; with `unique`, none occurs twice. */
   | {
     readonly kind: "list";
     readonly of: OptionKind;
@@ -57,12 +57,12 @@ export type OptionKind =
   | { readonly kind: "forbidden"; readonly message: string };
 
 /**
- * How far a change of an option reaches in a deployment that has a past:
+ * How far a change of an option reaches in a deployment with stored data:
  *
- * - `rebuild`: what is stored was made under the old value and does not fit the new one;
- * - `onward`: what is made from now on; what is stored already does not change;
- * - `at-once`: everything, as nothing that is stored depends on it;
- * - `process`: this process alone, it is no part of the deployment.
+ * - `rebuild`: stored data was made under the old value and does not fit the new one;
+ * - `onward`: data made from now on; stored data does not change;
+ * - `at-once`: everything, as no stored data depends on it;
+ * - `process`: this process only, as it is not part of the deployment.
  */
 export type Reach = "rebuild" | "onward" | "at-once" | "process";
 
@@ -72,32 +72,32 @@ export interface Option<T> {
   readonly kind: OptionKind;
   /** Whether it may also be `null`. */
   readonly isNullable?: true;
-  /** Whether it must be there where its part is. */
+  /** Whether it is required where its part is given. */
   readonly isWanted?: true;
-  /** How far a change of it reaches. @default {as far as that of the part that it is in} */
+  /** How far a change of it reaches. @default {that of the part that it is in} */
   readonly reach?: Reach;
-  /** What it means, in Markdown; empty = it is only a group. */
+  /** What it means, in Markdown; empty for a mere group. */
   readonly about: string;
-  /** What it is when it is absent. */
+  /** Its default. */
   readonly value: T;
-  /** The same in words, in Markdown, where JSON has no such value or there is more to say. */
+  /** The default in words, in Markdown, if JSON has no such value or more needs to be said. */
   readonly words?: string;
 }
 
 /** Options by name. */
 export type Declared = Readonly<Record<string, Option<unknown>>>;
 
-/** Declares every option of `T`: a name too few, one too many, or a default of another type does not compile. */
+/** Declares every option of `T`: a missing name, an extra one or a default of another type does not compile. */
 export type OptionsOf<T> = { readonly [K in keyof T]-?: Option<T[K] | undefined> };
 
-/** The values of options, each there. */
+/** The values of options, all of them present. */
 export type Settled<D extends Declared> = { readonly [K in keyof D]: D[K]["value"] };
 
-/** The values of options, of which each may be absent. */
+/** The values of options, each of which may be absent. */
 export type Given<D extends Declared> = { readonly [K in keyof D]?: D[K]["value"] | undefined };
 
 /**
- * Options with their defaults where they are absent. What is not declared is left out.
+ * Fills in the defaults of absent options. Names that are not declared are left out.
  *
  * @example
  * ```ts
@@ -116,8 +116,8 @@ export function settle<D extends Declared>(declared: D, given: Given<D> = {}): S
 }
 
 /**
- * Values of all options, those of parts too, as data for JSON: what JSON has no value for is `null`, and a part that is
- * only turned on has its defaults.
+ * Values of all options, including those of parts, as data for JSON: what JSON has no value for is `null`, and a part
+ * that is only turned on has its defaults.
  *
  * @example
  * ```ts
@@ -148,14 +148,14 @@ export interface Absent<T> {
   readonly value: T;
 }
 
-/** A default that JSON has no value for, or of which there is more to say. @param value what code takes for it */
+/** A default that JSON has no value for, or that needs words. @param value what code uses for it */
 export function absent(words: string): Absent<undefined>;
 export function absent<T>(words: string, value: T): Absent<T>;
 export function absent<T>(words: string, value?: T): Absent<T | undefined> {
   return { words, value };
 }
 
-/** What of a default is left of its type: 64 stands for any number. */
+/** The type of a default, widened: 64 stands for any number. */
 type Widened<T> = T extends number ? number : T extends boolean ? boolean : T;
 
 function option<T>(kind: OptionKind, value: T | Absent<T>, about: string): Option<Widened<T>> {
@@ -225,7 +225,7 @@ export function text<T extends string | undefined>(value: T | Absent<T>, about: 
   return option({ kind: "text", minLength: 1, maxLength: Infinity }, value, about) as Option<T>; // a text is not widened
 }
 
-/** Texts that match a pattern, at least one. @param message what a text that does not match is told */
+/** Texts that match a pattern, at least one. @param message the error for a text that does not match */
 export function matching(
   source: string,
   message: string,
@@ -241,7 +241,7 @@ export function texts(about: string): Option<Readonly<Record<string, string>>> {
   return { kind: { kind: "texts" }, about, value: {} };
 }
 
-/** Values of one kind by name; absent, there are none. */
+/** Values of one kind by name; none by default. */
 export function by<T>(
   of: Option<T>,
   about: string,
@@ -259,12 +259,12 @@ export function either<T>(of: readonly Option<unknown>[], about: string): Option
   return { kind: { kind: "either", of: of.map(({ kind }) => kind) }, about, value: undefined };
 }
 
-/** A name that may not be set, such as that of a secret. @param message what whoever sets it is told */
+/** A name that may not be set, such as that of a secret. @param message the error for setting it */
 export function forbidden(message: string): Option<undefined> {
   return { kind: { kind: "forbidden", message }, about: "", value: undefined };
 }
 
-/** Names: up to 32 different texts of 1 to 64 characters. @param pattern what else they match */
+/** Names: up to 32 different texts of 1 to 64 characters. @param pattern what they also match */
 export function names(
   value: readonly string[],
   about: string,
@@ -278,7 +278,7 @@ export function names(
   );
 }
 
-/** Values of one kind; absent, there are none. @param length how many */
+/** Values of one kind; none by default. @param length bounds of their number */
 export function list<T>(
   of: Option<T>,
   length: Pick<Bounds, "minimum" | "maximum">,
@@ -289,7 +289,7 @@ export function list<T>(
   return { kind, about, value: undefined, words: "none" };
 }
 
-/** Numbers. @param length how many */
+/** Numbers. @param length bounds of their number */
 export function numbers(
   of: Option<unknown>,
   length: Pick<Bounds, "minimum" | "maximum">,
@@ -316,12 +316,12 @@ function listOf<T>(
   return option<readonly T[]>(kind, value, about) as Option<readonly T[]>; // a list is not widened
 }
 
-/** Options of a part. @param words what it is when it is absent, where that is not `{}` */
+/** Options of a part. @param words its default in words, unless that is `{}` */
 export function group<D extends Declared>(of: D, about = "", words?: string): Option<Given<D>> {
   return { kind: { kind: "group", of }, about, value: {}, ...(words === undefined ? {} : { words }) };
 }
 
-/** Options of a part that `null` turns off. @param words what it is when it is absent, where that is not `{}` */
+/** Options of a part that `null` turns off. @param words its default in words, unless that is `{}` */
 export function part<D extends Declared>(of: D, about: string, words?: string): Option<Given<D> | null> {
   return orNull(group(of, about, words));
 }
@@ -335,22 +335,22 @@ export function switchOf<D extends Declared>(
   return { kind: { kind: "switch", of }, about, value };
 }
 
-/** The same option, and how far a change of it reaches. */
+/** The same option, with how far a change of it reaches. */
 export function reaches<O extends Option<unknown>>(reach: Reach, of: O): O {
   return { ...of, reach };
 }
 
-/** The same options; those that do not say how far a change of them reaches do as `reach` says. */
+/** The same options; `reach` applies to those that have no reach of their own. */
 export function allReach<D extends Declared>(reach: Reach, of: D): D {
-  return Object.fromEntries(Object.entries(of).map(([name, one]) => [name, { reach, ...one }])) as D; // as they were but for `reach`
+  return Object.fromEntries(Object.entries(of).map(([name, one]) => [name, { reach, ...one }])) as D; // differs in `reach` only
 }
 
-/** The same option without a default: it is wanted where its part is. */
+/** The same option without a default: it is required where its part is given. */
 export function wanted<T>({ kind, about }: Option<T>): Option<T | undefined> {
   return { kind, about, value: undefined, isWanted: true };
 }
 
-/** The same option without a default: absent, there is none. */
+/** The same option without a default: if absent, there is none. */
 export function orAbsent<T>({ kind, about }: Option<T>): Option<T | undefined> {
   return { kind, about, value: undefined, words: "none" };
 }

@@ -1,5 +1,5 @@
 /**
- * Characters that show nothing, but change what a reader sees: they move a cursor, colour or turn round what follows.
+ * Invisible characters that change what a reader sees: they move the cursor, or colour or reverse what follows.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 const UNSEEN = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2028\u2029\ufeff]/gu;
 
 /**
- * A text with such characters escaped, as JSON may escape them; lines and tabs stay.
+ * A text with such characters escaped as in JSON; newlines and tabs stay.
  *
  * @example
  * ```ts

@@ -1,26 +1,26 @@
 /**
- * Numbers in the order of their scores, largest first, of which few are taken: a binary heap.
+ * Takes numbers in the order of their scores, largest first, where only a few are taken: a binary heap.
  *
  * @module
  */
 
-/** The numbers 0 to n − 1 by score. O(n) to begin with, O(log n) each. */
+/** The numbers 0 to n − 1 by score. O(n) to begin, O(log n) per number taken. */
 export class BestFirst {
   readonly #heap: Uint32Array;
   #scores: Float64Array = new Float64Array(0);
   #size = 0;
 
-  /** Room for so many numbers. */
+  /** Allocates room for `capacity` numbers. */
   constructor(capacity: number) {
     this.#heap = new Uint32Array(capacity);
   }
 
-  /** Numbers that were not taken yet. */
+  /** Number of those not taken yet. */
   get size(): number {
     return this.#size;
   }
 
-  /** Begins with the first `size` of these scores, which stay as they are until all is taken. */
+  /** Begins with the first `size` of these scores, which must not change while numbers are taken. */
   begin(scores: Float64Array, size: number): void {
     this.#scores = scores;
     this.#size = size;
@@ -28,7 +28,7 @@ export class BestFirst {
     for (let at = (size >> 1) - 1; at >= 0; at--) this.#down(at);
   }
 
-  /** Takes the number with the largest score; there must be one. */
+  /** Takes the number with the largest score; at least one must be left. */
   take(): number {
     const heap = this.#heap;
     const top = heap[0]!;

@@ -1,22 +1,22 @@
 /**
- * The largest of a stream of scores. What is no larger than the n-th so far costs a comparison.
+ * The largest of a stream of scores. A score that is not above the current border costs one comparison.
  *
  * @module
  */
 
 import { nthLargest } from "./nth_largest.ts";
 
-/** The `limit` largest scores with their places; of those that tie at the border, the first that came. */
+/** The `limit` largest scores with their places; of those that tie at the border, the earliest. */
 export class Nearest {
   readonly #limit: number;
   readonly #scores: Float64Array;
   readonly #places: Uint32Array;
   readonly #sorted: Float64Array;
   #size = 0;
-  /** Scores that came since the last cut. */
+  /** The smallest score kept by the last cut. */
   #border = -Infinity;
 
-  /** Nothing yet. */
+  /** Starts empty. */
   constructor(limit: number) {
     this.#limit = limit;
     this.#scores = new Float64Array(4 * limit);
@@ -29,12 +29,12 @@ export class Nearest {
     return this.#size;
   }
 
-  /** A score that is not larger is not among the largest. */
+  /** A score that is not above this is not among the largest. */
   get border(): number {
     return this.#border;
   }
 
-  /** The k-th place that is kept, in no order. */
+  /** The k-th place that is kept, in no particular order. */
   placeAt(k: number): number {
     return this.#places[k]!;
   }
@@ -50,14 +50,14 @@ export class Nearest {
     this.#border = -Infinity;
   }
 
-  /** One more; only where it is above the border. */
+  /** Adds a score, which must be above the border. */
   add(place: number, score: number): void {
     this.#scores[this.#size] = score;
     this.#places[this.#size++] = place;
     if (this.#size === this.#scores.length) this.cut();
   }
 
-  /** Keeps `limit`, and raises the border to the last of them. */
+  /** Keeps the `limit` largest, and raises the border to the smallest of them. */
   cut(): void {
     const [scores, places, limit] = [this.#scores, this.#places, this.#limit];
     if (this.#size < limit) return;

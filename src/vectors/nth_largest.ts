@@ -1,6 +1,6 @@
 /**
- * The n-th largest of the first `length` numbers, n from 1; they are put into another order. Quickselect,
- * O(length) on average.
+ * The n-th largest of the first `length` numbers, n from 1, which this reorders. Quickselect, O(length) on
+ * average.
  */
 export function nthLargest(values: Float64Array, n: number, length: number = values.length): number {
   let low = 0;

@@ -1,6 +1,6 @@
 /**
- * Cuts a list of vectors in two by 2-means (Lloyd, "Least squares quantization in PCM", 1982), from the vector that is
- * farthest from the mean and the one that is farthest from that: no draw, so the same list is cut the same way.
+ * Cuts a list of vectors in two by 2-means (Lloyd, "Least squares quantization in PCM", 1982), starting at the vector
+ * farthest from the mean and the one farthest from that. Nothing is random: the same list is cut in the same way.
  *
  * @module
  */
@@ -15,15 +15,15 @@ const STEPS = 6;
 export interface TwoMeansOptions {
   /** Length of a vector, d. */
   readonly dimensions: number;
-  /** Vectors of a list, at most. */
+  /** Most vectors of a list. */
   readonly longest: number;
-  /** Vectors of a half, at least: a list that has less on one side is cut in the middle. */
+  /** Fewest vectors on a side: a list that would have fewer is cut in the middle. */
   readonly shortest: number;
 }
 
-/** Cuts lists. */
+/** Cuts lists of vectors in two. */
 export class TwoMeans {
-  // a and b the means of the halves
+  // a and b the means of the sides
   readonly #d: number;
   readonly #shortest: number;
   readonly #lists: VectorLists;
@@ -34,7 +34,7 @@ export class TwoMeans {
   readonly #sum: Float64Array;
   readonly #sorted: Float64Array;
 
-  /** Cuts the lists of `lists`. */
+  /** Allocates what cutting these lists takes. */
   constructor(lists: VectorLists, { dimensions, longest, shortest }: TwoMeansOptions, kernels: Kernels) {
     this.#d = dimensions;
     this.#shortest = shortest;
@@ -47,7 +47,7 @@ export class TwoMeans {
   }
 
   /**
-   * The side of each vector of a list, 0 or 1; valid until the next call. O(d) a vector.
+   * The side of each vector of a list, 0 or 1; valid until the next call. O(d) per vector.
    *
    * @param mean the mean of the list, at `at`
    */
@@ -69,7 +69,7 @@ export class TwoMeans {
     return this.#side.subarray(0, size);
   }
 
-  /** Where the vector begins that is farthest from another one. */
+  /** Offset of the vector of a list that is farthest from the one at `at` in `from`. */
   #farthest(list: number, from: Float32Array, at: number): number {
     const [d, lists] = [this.#d, this.#lists];
     let best = 0;
@@ -83,7 +83,7 @@ export class TwoMeans {
     return best;
   }
 
-  /** Puts each vector to the side of the nearer centre. @returns How many are at b. */
+  /** Assigns each vector to the side of the nearer centre. @returns how many are on b's */
   #assign(list: number): number {
     const [d, centres, z, side] = [this.#d, this.#centres, this.#z, this.#side];
     const size = this.#lists.sizeOf(list);
@@ -98,7 +98,7 @@ export class TwoMeans {
     return count;
   }
 
-  /** Moves the centres to the means of their sides, of which b's has `count`. */
+  /** Moves the centres to the means of their sides; b's has `count` vectors. */
   #move(list: number, mean: Float32Array, at: number, count: number): void {
     const [d, lists, centres, sum] = [this.#d, this.#lists, this.#centres, this.#sum.fill(0)];
     const size = lists.sizeOf(list);
@@ -113,7 +113,7 @@ export class TwoMeans {
     }
   }
 
-  /** The half with the larger z is at b. */
+  /** Cuts in the middle: the half with the larger z goes to b. */
   #halve(size: number): void {
     const [z, side] = [this.#z, this.#side];
     for (let p = 0; p < size; p++) this.#sorted[p] = z[p]!;

@@ -1,20 +1,20 @@
 /**
- * Search of the largest inner products among vectors that change all the time: exact up to 100,000, beyond that in an
- * inverted file (Jégou et al., "Product quantization for nearest neighbor search", 2011, without the quantization)
- * whose lists split and dissolve as vectors come, go and move (as in Xu et al., "SPFresh: Incremental in-place update
- * for billion-scale vector search", 2023).
+ * Search for the largest inner products among vectors that keep changing: exact up to 100,000 vectors, beyond that with
+ * an inverted file (Jégou et al., "Product quantization for nearest neighbor search", 2011, without the quantization)
+ * whose lists split and dissolve as vectors are added, removed and changed (as in Xu et al., "SPFresh: Incremental
+ * in-place update for billion-scale vector search", 2023).
  *
  * ```text
  *   a vector is in the list whose mean is nearest      c_l = mean of the list,  σ_l² = mean |x − c_l|² / d
- *   too long   ─▶ split by 2-means                     too short ─▶ its vectors go to lists nearby
- *   changed 1, 2, 4, .. 64, 128, 192, .. times ─▶ its list is looked for again
- *   all others ─▶ one list after the other: mean again, and each vector into the best of 16 lists nearby
+ *   list too long ─▶ split by 2-means                  too short ─▶ its vectors move to nearby lists
+ *   vector changed 1, 2, 4, .. 64, 128, 192, .. times ─▶ it moves to the nearest of all lists
+ *   one list after another ─▶ its mean is updated, and its vectors move to the nearest of 16 nearby lists
  *
- *   search: lists in the order of q·c_l + λ |q| σ_l, until that is below the score of the last of the best
+ *   search: lists in descending order of q·c_l + λ |q| σ_l, until that is not above the smallest of the best scores
  * ```
  *
- * The scores that are found are exact: a vector that changes does so in its list. Each piece of work takes about a
- * millisecond at most, and is a function of the calls before: same calls, same lists, same answers.
+ * Scores are exact, because a vector changes in place in its list. Each piece of work takes about a millisecond at
+ * most, and depends on the calls before it alone: same calls, same lists, same results.
  *
  * @module
  */
@@ -28,17 +28,17 @@ import { Nearest } from "./nearest.ts";
 import { TwoMeans } from "./two_means.ts";
 import { RUN, VectorLists } from "./vector_lists.ts";
 
-/** Up to so many vectors the search looks at all of them. */
+/** Up to this many vectors, a search scores all of them. */
 export const EXACT = 100_000;
-/** λ: how many deviations above its mean the best vector of a list is thought to be. */
+/** λ: how many deviations above its mean the best vector of a list is assumed to be. */
 const REACH = 6;
-/** Share of the vectors that a search looks at, at most. */
+/** A search stops once it has scored this share of the vectors. */
 const SHARE = 0.2;
-/** Lists nearby that a vector may go to without looking at all. */
+/** Number of nearby lists, to one of which a vector may move without a look at all lists. */
 const NEARBY = 16;
 /** A list shorter than this share of the longest dissolves. */
 const SHORTEST = 1 / 8;
-/** Changes after which a vector is looked at again, once it has changed often. */
+/** Changes of a vector between two searches for its nearest list, once it has changed often. */
 const CHANGES = 64;
 
 /** Options of {@linkcode VectorIndex}. */
@@ -53,7 +53,7 @@ export interface VectorIndexOptions {
 
 /** The vectors, by place: a number below the capacity. */
 export class VectorIndex {
-  // d dimensions, L lists, q what is looked for
+  // d dimensions, L lists, q the query
   readonly #d: number;
   readonly #kernels: Kernels;
   readonly #lists: VectorLists;
@@ -68,11 +68,11 @@ export class VectorIndex {
   readonly #means: Float32Array;
   readonly #halves: Float64Array;
   readonly #deviations: Float64Array;
-  /** Changes of each place since it was last looked at. */
+  /** Number of changes by place, which goes back from 128 to 64. */
   readonly #changes: Uint8Array;
   #size = 0;
   #looked = 0;
-  /** Calls of {@linkcode VectorIndex.tend} since the last list, and which one comes next. */
+  /** Calls of {@linkcode VectorIndex.tend} since the last sweep, and the list to be swept next. */
   #waited = 0;
   #next = 0;
   /** Scratch. */
@@ -88,7 +88,7 @@ export class VectorIndex {
   #nearest = new Nearest(0);
   #nearestLimit = 0;
 
-  /** No vectors. @throws RangeError when the kernels' memory has no room. */
+  /** Starts without vectors. @throws RangeError when the kernels' memory has no room */
   constructor(options: VectorIndexOptions, kernels: Kernels) {
     const { dimensions: d, capacity, exact = EXACT } = options;
     this.#d = d;
@@ -127,22 +127,22 @@ export class VectorIndex {
     return this.#lists.count;
   }
 
-  /** Vectors that the last search looked at. */
+  /** Number of vectors that the last search scored. */
   get looked(): number {
     return this.#looked;
   }
 
-  /** The vectors: who changes one says so by {@linkcode VectorIndex.changed}. */
+  /** The vectors; call {@linkcode VectorIndex.changed} after changing one. */
   get values(): Float32Array {
     return this.#lists.values;
   }
 
-  /** Where the vector of a place begins in {@linkcode VectorIndex.values}, until the next call but this one. */
+  /** Where the vector of a place begins in {@linkcode VectorIndex.values}, until the next call of another method. */
   offset(place: number): number {
     return this.#lists.offset(place);
   }
 
-  /** Gives a place that has none a vector of zeros. O(L). */
+  /** Adds a vector of zeros for a place that has none. O(L). */
   add(place: number): void {
     this.#size++;
     let list = 0;
@@ -153,7 +153,7 @@ export class VectorIndex {
     this.#splitLong(list);
   }
 
-  /** Takes the vector of a place away. */
+  /** Removes the vector of a place. */
   remove(place: number): void {
     this.#size--;
     const list = this.#lists.listOf(place);
@@ -161,7 +161,7 @@ export class VectorIndex {
     if (this.#clustered) this.#dissolveShort(list);
   }
 
-  /** The vector of a place is another one. O(d · L) now and then, else O(1). */
+  /** To be called when the vector of a place has changed. O(d · L) now and then, otherwise O(1). */
   changed(place: number): void {
     if (!this.#clustered) return;
     const changes = ++this.#changes[place]!;
@@ -170,7 +170,7 @@ export class VectorIndex {
     if (this.#lists.count > 1) this.#settle(place);
   }
 
-  /** Looks after the lists, a slice at a time: to be called once for about ten changes. */
+  /** Maintains the lists, one at a time: to be called once per ten changes or so. */
   tend(): void {
     if (!this.#clustered || ++this.#waited < this.#longest / 4) return;
     this.#waited = 0;
@@ -202,7 +202,7 @@ export class VectorIndex {
     return nearest;
   }
 
-  /** Everything but the vectors, in bytes: same calls, same bytes. */
+  /** Encodes everything but the vectors: same calls, same bytes. */
   encode(): Uint8Array {
     const to = new ByteWriter().uint(this.#longest).uint(this.#waited).uint(this.#next);
     const lists = this.#lists;
@@ -217,11 +217,11 @@ export class VectorIndex {
   }
 
   /**
-   * Takes what {@linkcode VectorIndex.encode} gave into an index without vectors; one of another length of lists has
-   * other ones.
+   * Restores what {@linkcode VectorIndex.encode} wrote into an index without vectors. If the longest list of the two
+   * differs, the lists are built anew.
    *
-   * @param vectors By place [size, d].
-   * @throws SyntaxError when it is not of those vectors.
+   * @param vectors by place [size, d]
+   * @throws SyntaxError when the bytes are not about these vectors
    */
   decode(bytes: Uint8Array, vectors: Float32Array): void {
     const from = new ByteReader(bytes);
@@ -252,7 +252,7 @@ export class VectorIndex {
     }
   }
 
-  /** Adds the scores of a list. */
+  /** Adds the scores of a list to `nearest`. */
   #scan(list: number, nearest: Nearest): void {
     const [d, lists, z] = [this.#d, this.#lists, this.#z];
     const size = lists.sizeOf(list);
@@ -268,7 +268,7 @@ export class VectorIndex {
     }
   }
 
-  /** Orders the lists by what their best vector may score, and gives these scores. */
+  /** Orders the lists by the score that their best vector may have, and returns these scores. */
   #order(): Float64Array {
     const [L, d, dots, bounds] = [this.#lists.count, this.#d, this.#dots, this.#bounds];
     this.#kernels.clear(dots.subarray(0, L));
@@ -298,7 +298,7 @@ export class VectorIndex {
     this.#dissolveShort(from);
   }
 
-  /** Mean and deviation of a list, as it is now. */
+  /** Computes the mean and deviation of a list as it is now. */
   #measure(list: number): void {
     const [d, { values }] = [this.#d, this.#lists];
     const size = this.#lists.sizeOf(list);
@@ -333,20 +333,20 @@ export class VectorIndex {
     this.#measure(list);
     const side = this.#twoMeans.cut(list, this.#means, list * this.#d);
     const other = lists.open();
-    // From the end on: what takes a free slot stays.
+    // From the end, so that a vector that fills a freed slot has been visited.
     for (let p = size - 1; p >= 0; p--) if (side[p] === 1) lists.move(lists.placeAt(list, p), other);
     this.#measure(list);
     this.#measure(other);
   }
 
-  /** Measures a list again, and moves its vectors into the best of the lists nearby. */
+  /** Measures a list again, and moves its vectors to the nearest of the nearby lists. */
   #sweep(list: number): void {
     this.#measure(list);
     this.#scatter(list, true);
     this.#dissolveShort(list);
   }
 
-  /** Gives up a list that is too short. */
+  /** Dissolves a list if it is too short. */
   #dissolveShort(list: number): void {
     const lists = this.#lists;
     if (lists.count === 1 || lists.sizeOf(list) >= this.#shortest) return;
@@ -358,7 +358,7 @@ export class VectorIndex {
     this.#deviations[list] = this.#deviations[last]!;
   }
 
-  /** Moves the vectors of a list to the best of those nearby. @param mayStay whether it is one of them */
+  /** Moves the vectors of a list to the nearest of the nearby lists. @param mayStay whether it is one of them */
   #scatter(list: number, mayStay: boolean): void {
     const lists = this.#lists;
     const count = this.#findNearby(list, mayStay);
@@ -382,7 +382,7 @@ export class VectorIndex {
     }
   }
 
-  /** The lists whose means are nearest to that of a list, and copies of their means. @returns How many there are. */
+  /** Finds the lists whose means are nearest to that of a list, and copies these means. @returns how many there are */
   #findNearby(list: number, itself: boolean): number {
     const [L, d, dots, sorted] = [this.#lists.count, this.#d, this.#dots, this.#sorted];
     this.#kernels.clear(dots.subarray(0, L));

@@ -1,6 +1,6 @@
 /**
- * Vectors in lists, each in blocks of 64 that lie in the kernels' memory: a vector enters, leaves and changes its
- * list by a copy of itself, and a list is scanned in long runs.
+ * Lists of vectors, each in blocks of 64 in the kernels' memory: adding, removing or moving a vector copies at most
+ * two, and a list is scanned in long runs.
  *
  * ```text
  *   list 0   ■■■■ ■■■■ ■■·
@@ -14,7 +14,7 @@ import type { ByteReader } from "../codec/byte_reader.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Kernels } from "../nn/kernels/kernels.ts";
 
-/** Slots of a run, at most. */
+/** Most slots of a run. */
 export const RUN = 4096;
 const SHIFT = 6;
 /** Vectors of a block. */
@@ -34,14 +34,14 @@ export interface VectorListsOptions {
 
 /** The vectors of places, each in one list. */
 export class VectorLists {
-  // d dimensions; a slot is room for a vector, a place is who has it
+  // d dimensions; a slot is room for one vector, a place is the number of its owner
   /** All slots, d floats each. */
   readonly values: Float32Array;
   readonly #kernels: Kernels;
   readonly #d: number;
   readonly #longest: number;
   readonly #blocksOfList: number;
-  /** By place: its slot + 1, 0 without. */
+  /** By place: its slot + 1; 0 = none. */
   readonly #slots: Uint32Array;
   /** By slot: the place. */
   readonly #places: Uint32Array;
@@ -55,7 +55,7 @@ export class VectorLists {
   #used = 0;
   #count = 1;
 
-  /** One list, empty. @throws RangeError when the kernels' memory has no room. */
+  /** Starts with one empty list. @throws RangeError when the kernels' memory has no room */
   constructor({ dimensions, capacity, longest, lists }: VectorListsOptions, kernels: Kernels) {
     const blocks = Math.ceil(capacity / BLOCK) + lists;
     this.#kernels = kernels;
@@ -103,25 +103,25 @@ export class VectorLists {
     this.values.fill(0, slot * this.#d, (slot + 1) * this.#d);
   }
 
-  /** Takes the vector of a place away. */
+  /** Removes the vector of a place. */
   remove(place: number): void {
     this.#fill(this.#slots[place]! - 1);
     this.#slots[place] = 0;
   }
 
-  /** Moves the vector of a place to the end of another list; the last of the list that it was in takes its slot. */
+  /** Moves the vector of a place to the end of another list; the last vector of its old list takes its slot. */
   move(place: number, list: number): void {
     const from = this.#slots[place]! - 1;
     this.#copy(from, this.#append(list, place));
     this.#fill(from);
   }
 
-  /** Opens a list. @returns Its number. */
+  /** Opens a list. @returns its number */
   open(): number {
     return this.#count++;
   }
 
-  /** Closes an empty list; the last one gets its number. */
+  /** Closes an empty list; the last list gets its number. */
   close(list: number): void {
     const last = --this.#count;
     const blocks = this.#blocks.subarray(last * this.#blocksOfList, (last + 1) * this.#blocksOfList);
@@ -132,7 +132,7 @@ export class VectorLists {
   }
 
   /**
-   * Where a run of a list begins: slots one after the other, from a position on.
+   * The run of consecutive slots of a list that begins at a position.
    *
    * @returns `[slot, length]`, the length at most {@linkcode RUN}
    */
@@ -140,12 +140,12 @@ export class VectorLists {
     const slot = this.#slotAt(list, position);
     const end = Math.min(this.#sizes[list]!, position + RUN);
     let next = (position | BLOCK - 1) + 1;
-    // Blocks that lie beside each other are one run.
+    // Adjacent blocks form one run.
     while (next < end && this.#slotAt(list, next) === slot + next - position) next += BLOCK;
     return [slot, Math.min(next, end) - position];
   }
 
-  /** z[p, n] = x_p · w_n of each vector of a list with n others that begin at `wo`. */
+  /** z[p, n] = x_p · w_n for each vector x_p of a list and each of the n vectors of w from `wo` on. */
   dots(list: number, w: Float32Array, wo: number, n: number, z: Float32Array): void {
     const d = this.#d;
     const size = this.#sizes[list]!;
@@ -157,7 +157,7 @@ export class VectorLists {
     }
   }
 
-  /** Writes who is in which list, in order; the vectors are not among it. */
+  /** Writes the places of each list, in order, without the vectors. */
   encode(to: ByteWriter): void {
     to.uint(this.#count);
     for (let list = 0; list < this.#count; list++) {
@@ -167,9 +167,9 @@ export class VectorLists {
   }
 
   /**
-   * Reads what {@linkcode VectorLists.encode} wrote into lists that are empty; the vectors are not set.
+   * Reads what {@linkcode VectorLists.encode} wrote; these lists must be empty, and the vectors are not set.
    *
-   * @throws SyntaxError when it is not about the places below `places`.
+   * @throws SyntaxError when it does not have each place below `places` once
    */
   decode(from: ByteReader, places: number): void {
     const count = from.count();
@@ -213,7 +213,7 @@ export class VectorLists {
     return slot;
   }
 
-  /** Fills a slot that became free with the last vector of its list. */
+  /** Fills a freed slot with the last vector of its list. */
   #fill(slot: number): void {
     const list = this.#lists[slot >>> SHIFT]!;
     const at = --this.#sizes[list]!;
