@@ -60,9 +60,10 @@ const largest = (of: readonly number[]) => of.reduce((a, b) => Math.max(a, b), 0
 const mean = (of: readonly number[]) => of.reduce((a, b) => a + b, 0) / of.length;
 
 Deno.test("TaskState.apply() gives others nearly the same strengths and numerics when one value is absurd", () => {
+  // Less than ten times the largest usual one is not absurd: `ValueScale` believes it.
   const value = fc.oneof(
-    fc.constantFrom(1e6, -1e6, 1e30, 1e308, -1e308, 5e-324, 0, 1000),
-    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(1e6, -1e6, 1e30, 1e308, -1e308, 51, 1000),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).filter((x) => Math.abs(x) > 50),
   );
   fc.assert(
     fc.property(fc.nat(), fc.nat(RATINGS - 1), value, (seed, at, value) => {
