@@ -24,6 +24,7 @@ import { Catalogue } from "../../src/items/catalogue.ts";
 import { SequenceSlab } from "../../src/users/states/sequence.ts";
 import { createUser } from "../../src/users/user_state.ts";
 
+const HOUR_MS = 3_600_000;
 const ITEMS = 60, START = 1_700_000_000_000;
 const SCHEMA = { userFields: [], itemFields: [], contextFields: [], crosses: [] };
 const BANK = servedBank();
@@ -37,15 +38,29 @@ class World {
   readonly #sources: readonly Source[];
   #hasLearnt = false;
 
-  constructor(kind: SourceKind, ids: readonly number[]) {
+  /** @param begins When somebody did something with an item that nothing else is known of */
+  constructor(kind: SourceKind, ids: readonly number[], begins?: number) {
     for (const n of ids) {
       this.#catalogue.apply({ item: `i${n}`, time: START - 1, category: `c${n % 5}` });
       this.#lists.add(this.#catalogue.get(`i${n}`)!);
     }
-    const options = settle(SOURCE_OPTIONS, { revisits: true });
+    const options = settle(SOURCE_OPTIONS, { revisits: true, neighbours: { halfLifeMs: HOUR_MS } });
     const parts = sourceParts(this.#catalogue, this.#lists, options, () => this.#hasLearnt ? BANK : null);
     this.#sources = createSources(parts, SOURCES.includes(kind) ? SOURCES : [...SOURCES, kind]);
     this.source = this.#sources.find(({ name }) => name === kind.name)!;
+    if (begins === undefined) return;
+    this.#catalogue.apply({ item: "first", time: START - 1, category: "first" });
+    const item = this.#catalogue.get("first")!.index;
+    const signal = {
+      user: "first",
+      item,
+      time: begins,
+      liked: true,
+      wanted: true,
+      context: contextOf([]),
+      step: null,
+    };
+    for (const source of this.#sources) source.learn?.(signal);
   }
 
   indexOf(n: number): number {
@@ -157,6 +172,20 @@ export function sourceContract(kind: SourceKind): void {
       const better = NUMBERS.filter((n) => may(n) && scores[n]! > least && !items.includes(n));
       if (items.length >= limit) assert.deepEqual(better, [], `of ${limit}`);
       assert.ok(items.filter((n) => scores[n]! > least).length < limit);
+    }
+  });
+
+  Deno.test(`${kind.name} scores the same however long ago the stream began`, () => {
+    const [want, ...others] = [0, 1, 20, 31.9, 40, 10_000].map((halfLives) => {
+      const world = new World(kind, NUMBERS, START - halfLives * HOUR_MS);
+      world.learn(0, 400);
+      world.ask([3, 1, 7]);
+      return world.scores(NUMBERS).scores;
+    });
+    for (const scores of others) {
+      scores.forEach((score, n) => {
+        assert.ok(Math.abs(score - want![n]!) <= 1e-3 * want![n]!, `${score} is not ${want![n]}`);
+      });
     }
   });
 

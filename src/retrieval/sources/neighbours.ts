@@ -49,7 +49,7 @@ const COMMON = 512;
 const DENSE = 8;
 const THINNED = 3;
 /** Exponent of the discount on popular neighbours: n^−0.2. */
-const POPULARITY_EXPONENT = 0.2;
+export const POPULARITY_EXPONENT = 0.2;
 /** Smallest `limit`. */
 const MIN_LIMIT = 16;
 /** The unit of the counts grows to 2 to the power of this; then all are divided by it, without loss of precision. */

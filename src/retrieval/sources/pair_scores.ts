@@ -6,7 +6,7 @@
 
 import type { Catalogue } from "../../items/catalogue.ts";
 import { ItemScores } from "../items/item_scores.ts";
-import { FAR, NEAR, type Neighbours, TOGETHER } from "./neighbours.ts";
+import { FAR, NEAR, type Neighbours, POPULARITY_EXPONENT, TOGETHER } from "./neighbours.ts";
 import type { CandidateRequest } from "../signals/candidate_request.ts";
 
 /** Columns of {@linkcode PairScores.scores}: sums over the weights of the same names. */
@@ -49,13 +49,16 @@ export class PairScores {
     for (let x = 0; x < asked; x++) all += rows.size(context.items[x]!);
     const isDense = all > DENSE * bound;
     if (isDense) pairs.reserve(bound);
+    // Counts are in units of today, so that scores do not depend on how long ago the stream began.
+    const unit = neighbours.unit(time), root = Math.sqrt(unit);
     let farStep = 1;
     let nearStep = 1;
     let bothStep = 1;
     for (let x = 0; x < asked; x++) {
       const item = context.items[x]!;
       const gap = Math.max(0, time - context.times[x]!);
-      const norm = 1 / Math.sqrt(neighbours.count(item) + 1e-9);
+      // An item that was only ever before others, or was dropped for room, counts as one behaviour.
+      const norm = 1 / (root * Math.sqrt(neighbours.count(item) || unit));
       const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / farMs));
       const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / nearMs));
       const c = context.liked[x] === 1 ? norm * bothStep : 0;
@@ -75,6 +78,7 @@ export class PairScores {
       }
     }
     if (isDense) pairs.touchScored(bound);
-    pairs.scaleAll((item) => neighbours.discount(item));
+    const rise = unit ** POPULARITY_EXPONENT;
+    pairs.scaleAll((item) => rise * neighbours.discount(item));
   }
 }
