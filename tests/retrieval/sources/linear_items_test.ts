@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { contextOf } from "../../../src/retrieval/signals/context.ts";
 import { ItemScores } from "../../../src/retrieval/items/item_scores.ts";
 import { LinearItems, solveInPlace } from "../../../src/retrieval/sources/linear_items.ts";
-import { Neighbours } from "../../../src/retrieval/sources/neighbours.ts";
+import { Neighbours, TOGETHER } from "../../../src/retrieval/sources/neighbours.ts";
 
 const byId = (a: number, b: number) => a - b;
 
@@ -29,6 +29,44 @@ Deno.test("solveInPlace() solves symmetric positive definite systems and reads t
     });
     solveInPlace(a, b);
     x.forEach((value, i) => assert.ok(Math.abs(b[i]! - value) < 1e-6, `${b[i]} is not ${value}`));
+  }));
+});
+
+Deno.test("LinearItems.learn() solves the ridge regression of an item on all that were liked with it more than once", () => {
+  const person = fc.uniqueArray(fc.nat(8), { minLength: 1, maxLength: 9, size: "max" });
+  fc.assert(fc.property(fc.array(person, { minLength: 1, maxLength: 40, size: "max" }), (people) => {
+    const neighbours = new Neighbours({ halfLifeMs: 3_600_000 });
+    let time = 0;
+    for (const items of people) {
+      items.forEach((item, k) => {
+        time += 60_000;
+        const context = contextOf(items.slice(0, k).reverse().map((item) => ({ item, time })));
+        neighbours.learn({ user: "u", item, time, liked: true, wanted: true, context, step: null }, byId);
+      });
+    }
+    const { rows } = neighbours, unit = neighbours.unit(time);
+    const together = (a: number, b: number) => rows.get(a, b, TOGETHER) / unit;
+    for (let item = 0; item < 9; item++) {
+      const linear = new LinearItems(neighbours);
+      const signal = { user: "u", item, time, liked: true, wanted: true, context: contextOf([]), step: null };
+      linear.learn(signal, byId);
+      const isDue = neighbours.liked(item) / unit >= 2;
+      const others = Array.from({ length: 9 }, (_, other) => other)
+        .filter((other) => isDue && other !== item && together(item, other) >= 1.5);
+      const n = others.length;
+      const a = Float64Array.from({ length: n * n }, (_, at) => {
+        const [i, j] = [others[Math.floor(at / n)]!, others[at % n]!];
+        return i === j ? neighbours.liked(i) / unit + 50 : together(i, j);
+      });
+      const want = Float64Array.from(others, (other) => together(item, other));
+      solveInPlace(a, want);
+      for (let other = 0; other < 9; other++) {
+        const scores = new ItemScores();
+        linear.score(contextOf([{ item: other, time }]), scores);
+        const weight = Math.max(0, want[others.indexOf(other)] ?? 0);
+        assert.ok(Math.abs(scores.get(item) - weight) < 1e-6, `${scores.get(item)} is not ${weight}`);
+      }
+    }
   }));
 });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { mulberry32 } from "../../../src/draws/random.ts";
 import { ByteReader } from "../../../src/codec/byte_reader.ts";
 import { ByteWriter } from "../../../src/codec/byte_writer.ts";
@@ -140,4 +141,54 @@ Deno.test("Sessions reads snapshots of 0.2.0, which name sessions that are gone,
   assert.deepEqual([...contentOf(restored(bytes)).byItem], [[0, [7]], [1, [7, 8]]]);
   const { first, items, byItem } = contentOf(restored(bytes, 1));
   assert.deepEqual({ first, items, byItem: [...byItem] }, { first: 8, items: [[1]], byItem: [[1, [8]]] });
+});
+
+Deno.test("Sessions.score() is the sum over the most similar sessions, as its formula says", () => {
+  const behaviours = fc.array(
+    fc.record({ user: fc.nat(60), item: fc.nat(19), gap: fc.constantFrom(0, 0, 0, 1, GAP) }),
+    { maxLength: 600, size: "max" },
+  );
+  fc.assert(
+    fc.property(
+      behaviours,
+      fc.uniqueArray(fc.nat(19), { minLength: 1, maxLength: 14, size: "max" }),
+      (told, mine) => {
+        const capacity = 150, sessions = new Sessions({ sessions: capacity, gapMs: GAP });
+        let time = 0;
+        const all: { readonly user: string; readonly items: number[]; time: number }[] = [];
+        const act = (user: string, item: number) => {
+          learn(sessions, user, item, time);
+          const known = all.slice(-capacity).findLast((each) => each.user === user);
+          if (known === undefined || time - known.time >= GAP) all.push({ user, items: [item], time });
+          else {
+            known.time = time;
+            if (!known.items.includes(item)) known.items.push(item);
+          }
+        };
+        for (const { user, item, gap } of told) {
+          time += gap;
+          act(`u${user}`, item);
+        }
+        for (const item of mine) act("me", item);
+
+        const kept = all.slice(-capacity), newest = mine.slice(-10), L = newest.length;
+        const similar = kept.filter(({ user }) => user !== "me").map(({ items }, age) => {
+          const places = newest.flatMap((item, n) => items.includes(item) ? [n + 1] : []);
+          const similarity = places.reduce((sum, place) => sum + place / L, 0);
+          return { items, age, similarity, gap: L - Math.max(...places) };
+        }).filter(({ similarity }) => similarity > 0)
+          .sort((a, b) => b.similarity - a.similarity || b.age - a.age).slice(0, 100);
+        const scores = new ItemScores();
+        sessions.score("me", time, scores);
+        for (let item = 0; item < 20; item++) {
+          const seen = kept.filter(({ items }) => items.includes(item)).length;
+          const sum = similar.filter(({ items }) => items.includes(item))
+            .reduce((sum, { similarity, gap }) => sum + similarity * (1 - 0.1 * Math.min(9, gap)), 0);
+          const want = Math.log(1 + kept.length / (1 + seen)) * sum;
+          assert.ok(Math.abs(scores.get(item) - want) < 1e-9, `${item}: ${scores.get(item)} is not ${want}`);
+        }
+      },
+    ),
+    { numRuns: 50 },
+  );
 });
