@@ -46,7 +46,7 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
-/** Paths that serve the page, which then renders by its address. */
+/** Paths that serve the page, whose script then renders by the address. */
 const PAGES = ["/", "/users", "/users/:user", "/experiments", "/rejected"];
 
 /** The pages and their files, which are not part of the API and its description. */
@@ -77,10 +77,10 @@ export function liveEndpoint(live: Pick<LiveFeed, "open">): Endpoint {
     method: "GET",
     path: "/v1/live",
     id: "live",
-    summary: "What the dashboard shows: figures each second",
+    summary: "The figures of the dashboard, each second",
     description: "Server-sent events: `hello` with the past, then `tick` each second. Not a stable format.",
     scope: "read",
-    answers: { 200: { description: "Events without end", type: "text/event-stream" } },
+    answers: { 200: { description: "An endless stream of events", type: "text/event-stream" } },
     problems: ["unavailable"],
     handle: () => live.open(),
   };

@@ -54,7 +54,7 @@ export class LiveFeed implements Disposable {
   async open(): Promise<Response> {
     const { recorder, snapshots, version, maxViewers = 50 } = this.#options;
     if (this.#viewers.size >= maxViewers) {
-      throw new Problem("unavailable", `it already has ${this.#viewers.size} viewers`, {
+      throw new Problem("unavailable", `The dashboard already has ${this.#viewers.size} viewers`, {
         headers: { "retry-after": "30" },
       });
     }

@@ -118,7 +118,7 @@ export interface RecorderOptions {
   readonly clock: () => number;
 }
 
-/** Takes the points. */
+/** Records the points. */
 export class Recorder implements MetricsListener {
   /** The points. */
   readonly series: Series<Column> = new Series(COLUMNS);
@@ -147,7 +147,7 @@ export class Recorder implements MetricsListener {
   /** The last sequence number reported in a point. */
   #told = 0;
 
-  /** Makes a recorder without points. */
+  /** Starts without points. */
   constructor(options: RecorderOptions) {
     this.#options = options;
   }
@@ -261,7 +261,7 @@ export class Recorder implements MetricsListener {
     };
   }
 
-  /** The reads that call the log or sort. */
+  /** Updates the figures that need the log or a sort. */
   async #look(service: Service): Promise<void> {
     this.#status = await service.status();
     for (const { serving: { model }, learner } of service.models) {

@@ -17,7 +17,7 @@ import type { PartitionStatus, ServiceStatus } from "../service/status.ts";
 /** A currently popular item. */
 export interface TopItem {
   readonly item: string;
-  /** What people call it. */
+  /** Its title, for people. */
   readonly title: string | null;
   readonly categories: readonly string[];
   /** Decayed positives relative to the most popular item. */

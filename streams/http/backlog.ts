@@ -1,6 +1,6 @@
 /**
- * Bounds how far tasks fall behind. Where the log belongs to the serving process, events are taken at the speed of the
- * log up to a bound, and then at the speed of the tasks.
+ * Bounds how far tasks fall behind. If no other process uses the log, events are accepted at the speed of the log up to
+ * a bound, and then at the speed of the tasks.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface BacklogOptions {
   readonly maxBehind: number;
   /** Longest wait for room, milliseconds. @default {15_000} */
   readonly waitMs?: number | undefined;
-  /** Most bodies that wait at a time. @default {100} */
+  /** Most callers that may wait at a time. @default {100} */
   readonly maxWaiting?: number | undefined;
   /** Whether waits should end. @default {() => false} */
   readonly isStopping?: (() => boolean) | undefined;
@@ -24,23 +24,23 @@ export interface BacklogOptions {
   readonly clock: () => number;
 }
 
-/** The log as the tasks have it now, and how many there are. */
+/** The log that the tasks currently read, and how many tasks there are. */
 export type Following = () => {
   readonly log: Pick<UngroupedLog, "bounds" | "committed">;
   readonly partitions: number;
 };
 
-/** Time between two looks at the log. */
+/** Time between two polls of the log. */
 const LOOK_MS = 100;
 const WAIT_MS = 15_000;
 const MAX_WAITING = 100;
 
-/** Counts events that came after its first look and are not applied yet; older ones do not count. */
+/** Counts events that arrived after its first poll and are not applied yet; older ones do not count. */
 export class Backlog {
   readonly #following: Following;
   readonly #topics: Topics;
   readonly #options: BacklogOptions;
-  /** Ends of the partitions at the first look. */
+  /** Ends of the partitions at the first poll. */
   #begun: readonly number[] | undefined;
   #lookedAt = -Infinity;
   #waiting = 0;
@@ -53,7 +53,7 @@ export class Backlog {
     this.#options = options;
   }
 
-  /** Waits for room. @throws Problem `unavailable` when there is none in time */
+  /** Waits until at most `maxBehind` events are pending. @throws Problem `unavailable` when that takes too long */
   async room(): Promise<void> {
     const { maxBehind, waitMs = WAIT_MS, maxWaiting = MAX_WAITING, isStopping, clock } = this.#options;
     const begun = clock();

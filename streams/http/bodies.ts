@@ -1,5 +1,5 @@
 /**
- * Reads request bodies within bounds: each one, compressed and decompressed, and all together until they are answered.
+ * Reads request bodies within bounds: on each, compressed and decompressed, and on all that are not answered yet.
  *
  * @module
  */
@@ -27,8 +27,8 @@ export interface BodiesOptions {
 }
 
 /**
- * Bodies of at most this declared length have a share of the room to themselves, by default one for each connection. A
- * client that announces large bodies and stalls blocks only other large ones.
+ * Bodies of at most this declared length have a share of the room to themselves: by default, enough for one per
+ * connection. A client that announces large bodies and stalls blocks only other large ones.
  */
 const SMALL_BYTES = 8 << 10;
 const SMALL_SHARE = 1 / 8;
@@ -55,7 +55,7 @@ interface Held {
 /** A body that is being read. */
 interface Reading {
   readonly held: Held;
-  /** Bytes received, where that is known. */
+  /** Bytes received, if known. */
   come: number;
   /** When, and after how many bytes, it became too slow. */
   slow: { at: number; come: number };
@@ -73,10 +73,10 @@ export class Bodies {
   readonly #clock: () => number;
   readonly #held = new Map<Request, Held>();
   readonly #reading = new Map<Request, Reading>();
-  /** Bodies are decompressed one at a time: how large they become is not known before. */
+  /** Bodies are decompressed one at a time, as their final size is not known beforehand. */
   readonly #unpacking = new InTurn();
 
-  /** Makes a reader without bodies. */
+  /** Starts without bodies. */
   constructor(
     { maxBytes, maxInFlightBytes = HTTP_LIMITS.maxInFlightBytes.value, timeoutMs, clock }: BodiesOptions,
   ) {
@@ -95,11 +95,11 @@ export class Bodies {
   }
 
   /**
-   * Reads the body of a request. It counts until {@linkcode Bodies.release}.
+   * Reads the body of a request. Its bytes count until {@linkcode Bodies.release}.
    *
-   * @param maxBytes bound of this body, if it is below that of all bodies
+   * @param maxBytes bound for this body, if lower than the general one
    * @throws Problem `too-large`, `unsupported-media-type`, `bad-body`, `body-timeout`, or `unavailable` when too many
-   *   bytes are under way
+   *   bytes are in flight
    */
   async read(request: Request, maxBytes = this.#maxBytes): Promise<Uint8Array<ArrayBuffer>> {
     const most = Math.min(maxBytes, this.#maxBytes);
@@ -139,12 +139,12 @@ export class Bodies {
     const declared = headers.get("content-length");
     if (Number(declared ?? 0) > most) throw tooLarge(most);
     const size = declared === null || headers.has("transfer-encoding") ? undefined : Number(declared);
-    // The getter of `body` creates a stream, after which the fast path below is gone.
+    // Reading `body` creates a stream, which rules out the fast path below.
     if (size === undefined ? request.body === null : size === 0) return new Uint8Array(0);
     const { promise: dropped, reject: drop } = Promise.withResolvers<never>();
-    ignore(dropped, "the body may have ended before");
+    ignore(dropped, "the body may have ended already");
     const reading: Reading = { held, come: 0, slow: { at: this.#clock(), come: 0 }, drop };
-    const timer = setTimeout(() => drop(late(`was not there after ${this.#timeoutMs} ms`)), this.#timeoutMs);
+    const timer = setTimeout(() => drop(late(`did not end in ${this.#timeoutMs} ms`)), this.#timeoutMs);
     this.#reading.set(request, reading);
     try {
       // HTTP never delivers more than the declared length.
@@ -154,7 +154,7 @@ export class Bodies {
         return await Promise.race([request.bytes(), dropped]);
       }
       return await this.#collectParts(
-        request.body as ReadableStream<Uint8Array>, // a size, so there is one
+        request.body as ReadableStream<Uint8Array>, // empty bodies returned above
         reading,
         dropped,
         size ?? most,
@@ -162,14 +162,14 @@ export class Bodies {
       );
     } catch (cause) {
       if (cause instanceof Problem) throw cause;
-      throw new Problem("bad-body", "The body broke off", { cause });
+      throw new Problem("bad-body", "The body was cut off", { cause });
     } finally {
       clearTimeout(timer);
       this.#reading.delete(request);
     }
   }
 
-  /** Copies parts as they come: keeping one of a single byte would retain about a hundred. */
+  /** Copies parts as they arrive: keeping a part of one byte would retain about a hundred bytes. */
   async #collectParts(
     body: ReadableStream<Uint8Array>,
     reading: Reading,
@@ -214,8 +214,8 @@ export class Bodies {
     if (!hasRoom(room, bytes - held.bytes)) this.#dropSlow();
     if (!hasRoom(room, bytes - held.bytes)) {
       const detail =
-        `Bodies of ${this.inFlight} bytes are under way, at most ${this.#room.max + this.#smallRoom.max} ` +
-        `may be, of which ${this.#smallRoom.max} are for those of at most ${SMALL_BYTES} (http.maxInFlightBytes)`;
+        `Bodies of ${this.inFlight} bytes are in progress: at most ${this.#room.max + this.#smallRoom.max} ` +
+        `may be, ${this.#smallRoom.max} of them in bodies of at most ${SMALL_BYTES} (http.maxInFlightBytes)`;
       throw new Problem("unavailable", detail, { headers: { "retry-after": "1" } });
     }
     room.used += bytes - held.bytes;
@@ -229,7 +229,7 @@ export class Bodies {
       const ms = now - slow.at;
       if (!isStalled(reading, now)) continue;
       free(held);
-      drop(late(`came too slowly, ${come - slow.come} bytes in ${Math.round(ms)} ms, and others want room`));
+      drop(late(`is too slow, ${come - slow.come} bytes in ${Math.round(ms)} ms, and others need room`));
     }
   }
 }
@@ -238,7 +238,7 @@ function hasRoom({ max, used }: Room, bytes: number): boolean {
   return used + bytes <= max;
 }
 
-/** Returns the room of a body. */
+/** Frees the room of a body. */
 function free(held: Held): void {
   held.room.used -= held.bytes;
   held.bytes = 0;

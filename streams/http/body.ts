@@ -17,12 +17,12 @@ const KINDS: ReadonlyMap<string, BodyKind> = new Map([
   ["text/csv", "table"],
   ["text/tab-separated-values", "table"],
 ]);
-/** Types of which JSON is the syntax, such as `application/cloudevents+json` (RFC 6839). */
+/** Types with the syntax of JSON, such as `application/cloudevents+json` (RFC 6839). */
 const JSON_SYNTAX = /^application\/[\w.-]+\+json$/;
 
 /**
  * The kind of a body by its content type, which is required: requests that any page may send without a CORS preflight
- * have none, or that of a form.
+ * have none or a form's.
  *
  * @throws Problem `unsupported-media-type`
  */

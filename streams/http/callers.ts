@@ -11,7 +11,7 @@ import { Problem } from "./contract/problem.ts";
 export interface CallersOptions {
   /** Address that the server listens on. @default {"127.0.0.1"} */
   readonly hostname?: string | undefined;
-  /** Host names beside those of this machine; `undefined`: any, unless the server is open and local. */
+  /** Host names in addition to this machine's; `undefined`: any, unless the server is open and local. */
   readonly hosts?: readonly string[] | undefined;
   /** Whether no key is needed. */
   readonly isOpen: boolean;
@@ -32,10 +32,10 @@ export function isLoopback(hostname: string): boolean {
 export class Callers {
   readonly #names: ReadonlySet<string> | undefined;
   readonly #origins: ReadonlySet<string>;
-  /** Results by value of `Host`, of which there are few. */
+  /** Results by value of `Host`; clients send few different ones. */
   readonly #known = new Map<string, "fine" | "bad" | "foreign">();
 
-  /** A local server without keys accepts the names of this machine and `hosts` only. */
+  /** A local server without keys accepts only the names of this machine and `hosts`. */
   constructor({ hostname = "127.0.0.1", hosts, isOpen, cors = [] }: CallersOptions) {
     const isGuarded = hosts !== undefined || isOpen && isLoopback(hostname);
     this.#names = isGuarded ? new Set([...hosts ?? [], hostname].map(plain)) : undefined;
@@ -45,8 +45,8 @@ export class Callers {
   /**
    * Checks a value of `Host`.
    *
-   * @throws Problem `bad-host` when it is malformed; `foreign-host` when it is not ours: for a browser, a page whose name
-   *   was made to resolve to us (DNS rebinding) is of the same origin
+   * @throws Problem `bad-host` when it is malformed; `foreign-host` when it is not ours: to a browser, a page whose
+   *   name was made to resolve to us (DNS rebinding) has the same origin
    */
   checkHost(host: string): void {
     let found = this.#known.get(host);
@@ -55,9 +55,9 @@ export class Callers {
       if (this.#known.size >= MAX_KNOWN) this.#known.clear();
       this.#known.set(host, found);
     }
-    if (found === "bad") throw new Problem("bad-host", "Host is no name or address with a port");
+    if (found === "bad") throw new Problem("bad-host", "Host is not a name or address with a port");
     if (found === "foreign") {
-      throw new Problem("foreign-host", "We are not called by this name: add it to http.hosts, or set keys");
+      throw new Problem("foreign-host", "Not a name of this server: add it to http.hosts, or set keys");
     }
   }
 
@@ -69,7 +69,7 @@ export class Callers {
     if (site === "same-origin" || site === "none") return;
     if (this.#origins.has("*") || origin !== null && this.#origins.has(origin)) return;
     if (site === null && origin?.replace(/^https?:\/\//, "") === headers.get("host")) return;
-    throw new Problem("cross-site", "A page of another origin may not do this: name its origin in http.cors");
+    throw new Problem("cross-site", "A page of another origin may not do this: add its origin to http.cors");
   }
 
   #look(host: string): "fine" | "bad" | "foreign" {
@@ -80,7 +80,7 @@ export class Callers {
   }
 }
 
-/** A host name in the form in which it is compared. */
+/** Normalises a host name for comparison. */
 function plain(name: string): string {
   const small = name.toLowerCase().replace(/\.$/, "");
   return small.includes(":") && !small.startsWith("[") ? `[${small}]` : small;

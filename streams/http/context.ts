@@ -34,23 +34,23 @@ export interface ApiContext {
   readonly service: Service | undefined;
   /** Requests recommendations through the log. */
   readonly recommender: Pick<Recommender, "ask">;
-  /** Answers a request whose time budget is over. May throw a `Problem`. */
+  /** Answers a request whose time budget has run out. May throw a `Problem`. */
   readonly withoutModel: (event: RequestEvent) => Promise<Recommendation>;
-  /** Bounds how far tasks fall behind, where this process can tell. */
+  /** Bounds how far tasks fall behind, if this process can measure that. */
   readonly backlog: Pick<Backlog, "room"> | undefined;
-  /** Measures. */
+  /** Metrics of this process. */
   readonly metrics: Metrics;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Monotonic clock, milliseconds. */
   readonly clock: () => number;
-  /** Longest wait for a recommendation, or for a state that is caught up; milliseconds. */
+  /** Longest wait for a recommendation, or for a task to catch up; milliseconds. */
   readonly answerTimeoutMs: number;
   /** Tracks whether the log can be written. */
   readonly health: LogHealth;
   /** Reads bodies. */
   readonly bodies: Bodies;
-  /** Most entries of a body. */
+  /** Most entries in a body. */
   readonly maxEntries: number;
   /** Whether the server is stopping. */
   readonly isStopping: () => boolean;
@@ -58,24 +58,24 @@ export interface ApiContext {
   readonly sources?: ReadonlyMap<string, RecordSource> | undefined;
   /** Notified of each event and item that callers send. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
-  /** What is wrong with attributes that a filter asks for; `null` = nothing. @default {nothing} */
+  /** What is wrong with the attributes that a filter names; `null` = nothing. @default {nothing} */
   readonly unknownAttribute?: ((names: readonly string[]) => Promise<string | null>) | undefined;
   /** Further reasons why the process is not ready. @default {none} */
   readonly checks?: (() => Promise<readonly string[]>) | undefined;
 }
 
-/** Appends records. @throws Problem `unavailable` when the log is slow; the records may still be appended then */
+/** Appends records. @throws Problem `unavailable` when the log is slow; the records may still be appended later */
 export async function append(
   { log }: Pick<ApiContext, "log">,
   records: readonly NewRecord[],
 ): Promise<readonly number[]> {
   return await within(log.append(records), APPEND_TIMEOUT_MS, () => {
-    const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; what was sent may be appended yet`;
+    const detail = `The log has not answered for ${APPEND_TIMEOUT_MS} ms; the records may still be appended`;
     return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
   });
 }
 
-/** Appends what the log takes; an entry is rejected when a record of it is too large. @returns what it came to */
+/** Appends records, without entries of which one is too large for the log. @returns what was appended and rejected */
 export async function appendTaken(context: Pick<ApiContext, "log">, taken: Intake): Promise<Intake> {
   const { records, entries, rejected } = taken;
   if (records.length === 0) return taken;

@@ -10,7 +10,7 @@ import { reasonOf } from "../../src/values/reason.ts";
 /** Ends one wait. */
 type Expire = () => void;
 
-/** Waits of equal length, in the order of their ends: one timer serves them all. */
+/** Waits of equal length, in the order in which they end: one timer serves them all. */
 class Queue {
   readonly #ms: number;
   readonly #waiting = new Map<Expire, number>();
@@ -55,7 +55,7 @@ const logger = getLogger(["meander", "http"]);
 /** The value of a promise; `undefined` when it rejects or takes longer than `ms` milliseconds. */
 export async function tryWithin<T>(promise: Promise<T>, ms: number, what: string): Promise<T | undefined> {
   try {
-    return await within(promise, ms, () => new Error(`it is not there after ${ms} ms`));
+    return await within(promise, ms, () => new Error(`it took longer than ${ms} ms`));
   } catch (error) {
     logger.debug("continues without {what}: {reason}", { what, reason: reasonOf(error) });
     return undefined;

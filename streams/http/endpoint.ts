@@ -60,10 +60,10 @@ export interface Endpoint {
   readonly body?: EndpointBody | undefined;
   /** Responses by status. */
   readonly answers: Readonly<Record<number, Content>>;
-  /** Problems beside those that any endpoint may answer with. */
+  /** Problems in addition to those that any endpoint may answer with. */
   readonly problems?: readonly ProblemCode[] | undefined;
   /**
-   * Whether it needs nothing of the process but its log, so that a server in a thread of its own answers by itself.
+   * Whether it needs nothing of the process but its log, so that a server thread can answer without the main thread.
    * @default {false}
    */
   readonly local?: true | undefined;
@@ -75,7 +75,7 @@ export function queryOf({ request }: Call): URLSearchParams {
   return new URL(request.url).searchParams;
 }
 
-/** Whether an endpoint is of our own API; clients of other systems may send fields and parameters that we ignore. */
+/** Whether an endpoint belongs to our own API; clients of others may send fields and parameters that we ignore. */
 export function isOwn({ path }: Endpoint): boolean {
   return path.startsWith("/v1/");
 }

@@ -1,5 +1,5 @@
 /**
- * Events and items of a body: one, a list, or one per line; each is taken or rejected on its own.
+ * Events and items in a body: one, a list, or one per line; each is accepted or rejected on its own.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { Problem } from "./contract/problem.ts";
 export interface RejectedEntry {
   /** Index in the list, or among the lines that are not blank; 0 is the first. */
   readonly index: number;
-  /** The reason, for programs. */
+  /** The reason in machine-readable form. */
   readonly code: RejectionCode;
   /** The reason as a sentence. */
   readonly reason: string;
@@ -33,7 +33,7 @@ export interface RejectedEntry {
 export interface Intake {
   /** Records to append. */
   readonly records: readonly NewRecord[];
-  /** For each of them, the index of the entry that it is of. */
+  /** For each record, the index of its entry. */
   readonly entries: readonly number[];
   readonly rejected: readonly RejectedEntry[];
 }
@@ -44,7 +44,7 @@ export interface IntakeOptions {
   readonly topics: Topics;
   /** Time of entries without one, and of the records; milliseconds since the epoch. */
   readonly now: number;
-  /** Most entries of a body. */
+  /** Most entries in a body. */
   readonly maxEntries: number;
   /** Notified of each event and item. @default {nothing} */
   readonly see?: ((record: OwnRecord) => void) | undefined;
@@ -53,7 +53,7 @@ export interface IntakeOptions {
 /** Most rejected entries that a problem lists. */
 const MAX_LISTED = 100;
 
-/** How far an event's time may be ahead of our clock, as in a task, where it then counts as now. */
+/** How far an event's time may be ahead of our clock, as in a task, where such an event counts as of its arrival. */
 export const MAX_AHEAD_MS = 3_600_000;
 
 /**
@@ -76,7 +76,7 @@ export function takeEvents(bytes: Uint8Array, kind: BodyKind, options: IntakeOpt
     const { event } = checked;
     const ahead = event.time - now;
     if (ahead > MAX_AHEAD_MS) {
-      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
+      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
     }
     see?.({ kind: "event", event });
     return own === null
@@ -99,7 +99,7 @@ export function takeItems(bytes: Uint8Array, kind: BodyKind, options: IntakeOpti
   });
 }
 
-/** Makes the record of an entry. @param own its bytes as they came, if they can be the record's value; else `null` */
+/** Makes the record of an entry. @param own its bytes as received, if they can be the record's value; else `null` */
 type Entry = (value: unknown, own: Uint8Array | null) => NewRecord | Rejected;
 
 function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: Entry): Intake {
@@ -144,12 +144,12 @@ function take(bytes: Uint8Array, kind: BodyKind, options: IntakeOptions, entry: 
   return { records, entries, rejected };
 }
 
-/** The problem of a body of which nothing was taken. */
+/** The problem of a body without an acceptable entry. */
 export function noneTaken(rejected: readonly RejectedEntry[]): Problem {
   const [first] = rejected;
   const detail = rejected.length === 1
     ? first?.reason ?? ""
-    : `None of ${rejected.length} entries could be taken`;
+    : `None of ${rejected.length} entries could be accepted`;
   const code = rejected.every(({ code }) => code === "too-large") ? "too-large" : "refused";
   return new Problem(code, detail, { more: { errors: rejected.slice(0, MAX_LISTED) } });
 }
@@ -173,7 +173,7 @@ function meantByTime(value: object): string | undefined {
   );
 }
 
-/** The record of what arrives now, unless it is too large for the log; an event's has headers that say it arrived. */
+/** The record of an arriving event or item, unless too large for the log; an event's headers mark that it arrived. */
 export function arrivedRecord(
   topics: Pick<Topics, "events" | "items">,
   own: OwnRecord,

@@ -10,7 +10,7 @@ import { Problem } from "./contract/problem.ts";
 const LF = 0x0a, SPACE = 0x20, QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b, CLOSE_BRACKET = 0x5d, OPEN_BRACE = 0x7b, CLOSE_BRACE = 0x7d;
 
-/** Whether a body begins as a list does. */
+/** Whether a body begins like a list. */
 export function beginsList(bytes: Uint8Array): boolean {
   let at = 0;
   while (at < bytes.length && bytes[at]! <= SPACE) at++;
@@ -57,9 +57,9 @@ export function checkList(bytes: Uint8Array, maxEntries: number): readonly Uint8
 }
 
 /**
- * Bounds a body of values one after the other, in lines or not; one pass over the bytes.
+ * Bounds a body of consecutive values, on lines of their own or not; one pass over the bytes.
  *
- * @throws Problem `too-large` when it has more values and blank lines than twice the entries
+ * @throws Problem `too-large` when it has more values and line ends than about twice `maxEntries`
  */
 export function checkSequence(bytes: Uint8Array, maxEntries: number): void {
   let [depth, ends] = [0, 0];

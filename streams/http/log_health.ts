@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A failure is forgotten after this time, so that a next write shows whether there is room again. */
+/** A failure is forgotten after this time, so that the next write shows whether there is room again. */
 const REMEMBER_MS = 10_000;
 /** Messages of SQLite and Deno about a full or failing disk. */
 const FULL = /database or disk is full|disk I\/O error|no space left on device/i;
@@ -25,12 +25,12 @@ export class LogHealth {
     return `the log cannot be written: ${this.#failed.reason}`;
   }
 
-  /** Notes a write. */
+  /** Records a successful write. */
   written(): void {
     this.#failed = undefined;
   }
 
-  /** Notes a failure. @returns whether the disk is full or failing, rather than the program wrong */
+  /** Records a failed write. @returns whether its cause is a full or failing disk, rather than a bug */
   failed(error: unknown): boolean {
     if (!(error instanceof Error)) return false;
     const [reason] = FULL.exec(error.message) ?? [];

@@ -24,7 +24,7 @@ import type { RejectedEntry } from "./intake.ts";
 import { ServiceGauges } from "./service_gauges.ts";
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** A failed write expires: a process that is not ready may get no other write that could succeed. */
+/** A failed write is forgotten after this time: a process that is not ready may get no write that could succeed. */
 const FAILURE_MS = 15_000;
 
 /** All metrics of a registry, in a form that can be cloned into another thread. */
@@ -34,7 +34,7 @@ export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 export interface MetricsListener {
   /** A commit of a `task`, `learner`, `monitor` or `feeder` has succeeded after `ms` milliseconds. */
   committed(role: string, ms: number, records: readonly NewRecord[]): void;
-  /** A record was put on the topic of rejections. */
+  /** A record was written to the topic of rejections. */
   rejected(rejection: Rejection): void;
   /** A request over HTTP was answered after `ms` milliseconds. */
   answered(ms: number): void;
@@ -101,31 +101,31 @@ export class Metrics implements LogObserver {
     );
     this.#append = seconds("append_duration", "Time of an append, until it is durable", "outcome");
     this.#records = total("log_records", "Records written to the log", "topic");
-    this.#bytes = total("log_bytes", "Bytes of values written to the log, not compressed", "topic");
-    this.#throttled = total("log_throttled_seconds", "Time that quotas of the brokers made the log wait");
+    this.#bytes = total("log_bytes", "Bytes of values written to the log, uncompressed", "topic");
+    this.#throttled = total("log_throttled_seconds", "Time that the brokers' quotas made the log wait");
     this.#rebalances = total(
       "rebalances",
-      "Times that a group gave us partitions or took them",
+      "Times that a group assigned partitions to us or revoked them",
       "group",
       "what",
     );
     this.#rejections = total(
       "rejections",
-      "Records put on the topic of rejections by this process, by reason",
+      "Records written to the topic of rejections by this process, by reason",
       "code",
     );
     this.#http = seconds("http_request_duration", "Time of an HTTP request", "method", "route", "status");
     this.#answer = seconds("answer_duration", "Time from the append of a request to its committed answer");
-    this.#taken = total("http_entries", "Events and items taken over HTTP", "kind");
+    this.#taken = total("http_entries", "Events and items accepted over HTTP", "kind");
     this.#httpRejections = total("http_refusals", "Events and items refused over HTTP, by reason", "code");
     this.#degraded = total(
       "degraded_answers",
-      "Answers that are less than they could be, by reason",
+      "Answers of reduced quality, by reason",
       "reason",
     );
     new Counter({
       name: "meander_unreadable_records_total",
-      help: "Records that were left out, as they could not be read, since the process began",
+      help: "Records skipped since the process started, as they could not be read",
       labelNames: ["topic"],
       registers,
       collect() {

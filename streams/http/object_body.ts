@@ -27,7 +27,7 @@ export async function readObject(request: Request, bodies: Bodies): Promise<Body
   if (!parsed.ok) throw new Problem("bad-body", parsed.reason, { more: { reasonCode: parsed.code } });
   const { value } = parsed;
   if (isRecord(value)) return value;
-  throw new Problem("bad-body", "The body is no object");
+  throw new Problem("bad-body", "The body is not an object");
 }
 
 /** Checks the names of the fields, at any depth, and nothing else. @throws Problem `unknown-field` */

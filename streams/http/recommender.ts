@@ -1,6 +1,6 @@
 /**
  * Requests through the log: a request is appended to `events` like any other event, and answered by the recommendation
- * that its task commits. So every answer is on the log, and a request sees every event that was taken before it.
+ * that its task commits. So every answer is on the log, and a request sees every event that was accepted before it.
  *
  * @module
  */
@@ -35,10 +35,10 @@ const LONGEST_RETRY_MS = 5000;
 
 /** What a late request waits for, by its state. */
 const LATE = {
-  "begun": "the log does not answer, and has not got the request (GET /ready)",
-  "given to the log": "the log does not answer, and may take the request yet (GET /ready)",
+  "begun": "the log does not answer, and has not received the request (see GET /ready)",
+  "given to the log": "the log does not answer, and may still append the request (see GET /ready)",
   "on the log":
-    "events before it wait (lag in /v1/status); the request is on the log and will be answered there",
+    "earlier events are waiting (see lag in /v1/status); the request is on the log and will be answered there",
   "given up": "",
 } as const;
 
@@ -84,9 +84,9 @@ export class Recommender implements AsyncDisposable {
    * @throws Problem `answer-timeout`, or `unavailable` when too many wait already or we are closing
    */
   async ask(event: RequestEvent, now: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#closing.signal.aborted) throw new Problem("unavailable", "The server stops");
+    if (this.#closing.signal.aborted) throw new Problem("unavailable", "The server is stopping");
     if (this.#waiting >= this.#maxWaiting) {
-      throw new Problem("unavailable", `${this.#waiting} requests wait already`, {
+      throw new Problem("unavailable", `${this.#waiting} requests are waiting already`, {
         headers: { "retry-after": "1" },
       });
     }
@@ -97,13 +97,13 @@ export class Recommender implements AsyncDisposable {
     let state: "begun" | "given to the log" | "on the log" | "given up" = "begun";
     const append = async () => {
       await follower.started;
-      if (state === "given up") throw new Problem("answer-timeout", "Nobody waits any more");
+      if (state === "given up") throw new Problem("answer-timeout", "The client no longer waits");
       state = "given to the log";
       const record = { topic: this.#topics.events, key: event.user, value, time: now };
       await this.#log.append([{ ...record, headers: ARRIVED_HEADERS }]);
       state = "on the log";
     };
-    // A late request counts until its append has ended, too, which holds memory.
+    // A late request counts until its append has also ended, as that holds memory.
     let open = 2;
     const leave = () => {
       if (--open === 0) this.#waiting--;
@@ -124,7 +124,7 @@ export class Recommender implements AsyncDisposable {
 
   /** Stops following. Waiting requests fail with `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(new Problem("unavailable", "The server stops"));
+    this.#closing.abort(new Problem("unavailable", "The server is stopping"));
     await Promise.all([...this.#followers.values()].map((follower) => follower.ended));
   }
 
@@ -199,16 +199,16 @@ class Follower {
           try {
             this.#deliver(key, value);
           } catch (cause) {
-            unreadable.leaveOut(record, cause, "nobody waits for it");
+            unreadable.leaveOut(record, cause, "a request that waits for it gets no answer");
           }
         }
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        logger.warn("cannot read the answers of partition {partition}, tries again: {reason}", {
+        logger.warn("cannot read the answers of partition {partition}, trying again: {reason}", {
           partition,
           reason: reasonOf(error),
         });
-        // The topic was created again, or has lost its end: the position means nothing in it.
+        // The topic was recreated, or has lost its end: the position is meaningless now.
         if (!isTransient(error)) next = undefined;
         await pause(retryMs, signal);
         retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);

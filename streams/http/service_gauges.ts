@@ -1,5 +1,5 @@
 /**
- * Measures of a service and its process, taken when Prometheus asks.
+ * Metrics of a service and its process, collected when Prometheus scrapes.
  *
  * @module
  */
@@ -19,14 +19,14 @@ import type { PartitionStatus } from "../service/status.ts";
 /** Longest wait for the ends of the log. */
 const STATUS_MS = 1000;
 
-/** Help of the counters of a task whose names do not say enough. */
+/** Help of a task's counters whose names are not clear enough. */
 const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
-  events: "Events applied, repeats left out",
+  events: "Events applied, without repeats",
   requests: "Requests answered",
-  rejected: "Events that were put on the topic of rejections",
+  rejected: "Events that were written to the topic of rejections",
   duplicates: "Events and impressions that were seen before",
-  tooLate: "Events that came after the allowed lateness",
-  ahead: "Events that said to be of later than they came, by more than the allowed lateness",
+  tooLate: "Events that arrived after the allowed lateness",
+  ahead: "Events dated later than their arrival by more than the allowed lateness",
   rows: "Shown items whose outcome is final",
   positives: "Shown items with a positive outcome",
 };
@@ -35,42 +35,42 @@ const COUNTER_HELP: Partial<Record<TaskCounter, string>> = {
 const LOOKED_AT = 20;
 
 const PARTITION_GAUGES = {
-  consumerLag: "Events that are not committed, holes of the log included",
-  watermarkTimestampSeconds: "Event time up to which outcomes are final, since the epoch",
-  users: "Users in memory as objects",
-  signalsLag: "Records of other partitions' signals that are not learnt, holes of the log included",
+  consumerLag: "Events not yet committed, including holes in the log",
+  watermarkTimestampSeconds: "Event time up to which outcomes are final, seconds since the epoch",
+  users: "Users held in memory as objects",
+  signalsLag: "Records of other partitions' signals not yet learnt, including holes in the log",
   restoring: "Whether the partition is being restored",
-  restoreRatio: "Share of the source in hand that a restore has read",
+  restoreRatio: "Share of its current source that a restore has read",
   restoreRecords: "Records that a restore has read from changelogs",
-  restoreRemainingSeconds: "Time until the source in hand is read",
+  restoreRemainingSeconds: "Time until a restore has read its current source",
 } as const;
 
 const LEARNER_GAUGES = {
   version: "Newest version made",
-  lagSamples: "Samples that are not learnt, holes of the log included",
-  rows: "Predictions judged since the beginning",
+  lagSamples: "Samples not yet learnt, including holes in the log",
+  rows: "Predictions evaluated since the beginning",
   auc: "AUC of the newest 5000 frozen predictions",
-  normalizedEntropy: "Their log loss over that of the constant rate",
-  calibrationRatio: "Their sum over that of the labels",
+  normalizedEntropy: "Their log loss divided by that of the constant rate",
+  calibrationRatio: "Their sum divided by that of the labels",
   positiveRatio: "Share of positives among them",
-  modelShare: "Share of the model in what orders lists: 0, 0.5, or 1 once it has proved that it ranks better",
-  failures: "Batches thrown away since the start, as they broke the weights",
+  modelShare: "Share of the model in ordering lists: 0, 0.5, or 1 once it has proved that it ranks better",
+  failures: "Batches discarded since the start, as they broke the weights",
   lost: "Offsets of samples that the log dropped before they were learnt, since the first checkpoint",
-  rollbacks: "Times since the start that the guard took served weights back",
+  rollbacks: "Times since the start that the guard rolled back served weights",
   heldBatches: "Batches since the start that were not published, as the guard did not trust them",
 } as const;
 
 const MONITOR_GAUGES = {
-  running: "Experiments that run",
-  lag: "Answers and samples that its figures do not have, holes of the log included",
-  stopped: "Experiments that it stopped since it began here, as they broke a guard rail",
+  running: "Running experiments",
+  lag: "Answers and samples not yet in its figures, including holes in the log",
+  stopped: "Experiments that it stopped since it started here, as they broke a guard rail",
   lost:
     "Offsets of answers and samples that the log dropped before they were counted, since the first figures",
 } as const;
 
 const SOURCE_COUNTERS = {
-  listed: "Items put into answers, by the source that says most for them, since the process began",
-  proposed: "Items taken that a source had proposed; over meander_retrieval_taken_total, its hit rate",
+  listed: "Items put into answers, by the source that most favours them, since the process started",
+  proposed: "Items taken that a source had proposed; divided by meander_retrieval_taken_total, its hit rate",
 } as const;
 
 /** Gauges of a service and its process. */
@@ -97,7 +97,7 @@ export class ServiceGauges {
   readonly #resident: Gauge;
   readonly #cpu: Counter;
 
-  /** Registers them. */
+  /** Registers the gauges. */
   constructor(registry: Registry) {
     const registers = this.#registers = [registry];
     const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
@@ -124,39 +124,39 @@ export class ServiceGauges {
     );
     this.#taken = counter(
       "meander_retrieval_taken_total",
-      "Items taken before which the sources were asked, every so many, since the process began",
+      "Items taken for which the sources had been asked, a sample, since the process started",
       "partition",
     );
     this.#signals = counter(
       "meander_signals_learnt_total",
-      "Signals and positives learnt from other partitions, since the task began here",
+      "Signals and positives learnt from other partitions, since the task started here",
       "partition",
     );
     this.#ordering = gauge(
       "meander_ordering_parts",
-      'Parts that order lists under ranking "auto": 1 for each that has a say',
+      'Parts that order lists under ranking "auto": 1 for each that contributes',
       "partition",
       "part",
     );
     this.#version = gauge("meander_serving_version", "Version of the parameters that scores here", "model");
     this.#memory = gauge(
       "meander_memory_bytes",
-      "Memory by part, estimated; states and embeddings are within heap and external",
+      "Estimated memory by part; states and embeddings are included in heap and external",
       "part",
     );
     this.#rekeyLag = gauge(
       "meander_rekey_lag",
-      "Events that wait to be keyed by user, holes of the log included, where this process does it",
+      "Events waiting to be keyed by user, including holes in the log, if this process keys them",
     );
     this.#sourceLag = gauge(
       "meander_source_lag_records",
-      "Records of a source's topic that are not taken in, holes of the log included, where this process does it",
+      "Records of a source's topic not yet taken in, including holes in the log, if this process takes them in",
       "source",
       "partition",
     );
     this.#sourceLagSeconds = gauge(
       "meander_source_lag_seconds",
-      "How long ago the oldest of them came",
+      "How long ago the oldest of them arrived",
       "source",
       "partition",
     );
@@ -168,17 +168,17 @@ export class ServiceGauges {
     );
     this.#sourcesReading = gauge(
       "meander_sources_reading",
-      "Whether this process, which has the sources, reads them",
+      "Whether this process reads the sources assigned to it",
     );
     this.#rebuildFailed = gauge(
       "meander_rebuild_failed",
-      "Whether the last try of this process to switch to the generation that it builds has failed",
+      "Whether this process's last attempt to switch to the generation that it builds failed",
     );
     this.#resident = gauge("process_resident_memory_bytes", "Resident memory");
-    this.#cpu = counter("process_cpu_seconds_total", "User and system time");
+    this.#cpu = counter("process_cpu_seconds_total", "User and system CPU time");
   }
 
-  /** Takes the measures. */
+  /** Collects the metrics. */
   async collect(service: Service | undefined): Promise<void> {
     this.#collectProcess();
     const own = [this.#version, this.#ordering, ...this.#panels.values()];
@@ -232,7 +232,7 @@ export class ServiceGauges {
     if (gauge === undefined) {
       gauge = new Gauge({
         name: `meander_${name}`,
-        help: `${about} Means over the users active last`,
+        help: `${about} Means over the most recently active users`,
         labelNames: per === undefined ? ["partition"] : ["partition", per],
         registers: this.#registers,
       });

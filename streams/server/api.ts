@@ -52,7 +52,7 @@ export function limitsIn(
   return { maxEntries, answerTimeoutMs, health: new LogHealth(clock), bodies };
 }
 
-/** Logs each name in events and items that a configuration does not know, once. */
+/** Logs, once each, the names in events and items that the configuration does not declare. */
 export function namesLogged(known: ConfiguredNames | undefined): ApiContext["see"] {
   if (known === undefined) return undefined;
   const names = new NameCheck(known);
@@ -93,7 +93,7 @@ export function apiOf(
 /** Where and to whom an API is served. */
 export interface ServeOptions extends ListenOptions {
   readonly settings: HttpSettings;
-  /** The keys that are let in. */
+  /** The accepted keys. */
   readonly keys: readonly ApiKey[];
   readonly metrics: Metrics;
   /** Reads the bodies for the endpoints. */
@@ -104,7 +104,7 @@ export interface ServeOptions extends ListenOptions {
   readonly clock: () => number;
 }
 
-/** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
+/** Starts to serve. @throws Error when it cannot listen there, for example because the port is taken */
 export function serveApi(
   endpoints: readonly Endpoint[],
   {

@@ -1,5 +1,5 @@
 /**
- * The HTTP application: access checks before the endpoints, request ids, metrics, and problems after RFC 9457.
+ * The HTTP application: access checks before the endpoints, request ids, metrics, and problems as in RFC 9457.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export interface Connection {
   readonly address: string;
 }
 
-/** Request ids of clients that are kept. */
+/** Client request ids that are kept. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 const logger = getLogger(["meander", "http"]);
@@ -71,7 +71,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Connection }> {
           options,
           context,
           path,
-          new Problem("method-not-allowed", `Here is ${allow}`, { headers: { allow } }),
+          new Problem("method-not-allowed", `Allowed here: ${allow}`, { headers: { allow } }),
         ),
     );
   }
@@ -129,7 +129,7 @@ async function answer(
 
 /** Checks the content type before the body is read. @throws Problem `unsupported-media-type` */
 function checkType(headers: Headers, { body }: Endpoint): void {
-  // A page can send other types, and no JSON, to another origin without a CORS preflight; it sends an `Origin` then.
+  // Without a CORS preflight, a page can send types other than JSON to another origin, but always with an `Origin`.
   if (body !== undefined && !(body.untyped && !headers.has("origin"))) bodyKind(headers, body.kinds);
 }
 
@@ -148,7 +148,7 @@ function checkPath(path: string): void {
   }
 }
 
-/** Parts of a path that only a text describes are ids or names. @throws Problem `bad-parameter` */
+/** Path parameters that are described only by a text are ids or names. @throws Problem `bad-parameter` */
 function checkParts(parts: Readonly<Record<string, string>>, { parameters = {} }: Endpoint): void {
   for (const [name, part] of Object.entries(parts)) {
     const wanted = typeof parameters[name] === "string" ? idProblem(part) : null;
@@ -156,7 +156,7 @@ function checkParts(parts: Readonly<Record<string, string>>, { parameters = {} }
   }
 }
 
-/** A misspelt parameter would be ignored. @throws Problem `bad-parameter` */
+/** Rejects unknown parameters: a misspelt one would be ignored. @throws Problem `bad-parameter` */
 function checkQuery(url: string, endpoint: Endpoint): void {
   if (!isOwn(endpoint) || !url.includes("?")) return;
   const names = Object.keys(endpoint.query ?? {});
@@ -195,7 +195,7 @@ function requestIdOf({ headers }: Request): string {
   return given !== null && REQUEST_ID.test(given) ? given : crypto.randomUUID();
 }
 
-/** The disk of the log is full or failing; a later try may succeed. */
+/** The disk of the log is full or failing; a later attempt may succeed. */
 function full(cause: unknown, requestId: string): Problem {
   logger.error("request {requestId} failed: the log cannot be written: {reason}", {
     requestId,
@@ -205,12 +205,12 @@ function full(cause: unknown, requestId: string): Problem {
   return new Problem("unavailable", "The log cannot be written", { cause, headers });
 }
 
-/** The problem of an error, without what only operators should see. */
+/** The problem of an error, without details that only operators should see. */
 function toProblem(error: unknown, requestId: string): Problem {
   if (error instanceof Problem) return error;
   const reason = reasonOf(error);
   if (error instanceof LogError && error.code === "closed") {
-    return new Problem("unavailable", "The server stops", { cause: error });
+    return new Problem("unavailable", "The server is stopping", { cause: error });
   }
   if (error instanceof LogError && error.code === "too-large") {
     return new Problem("too-large", reason, { cause: error });

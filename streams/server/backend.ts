@@ -1,5 +1,5 @@
 /**
- * The back end of an HTTP server: the endpoints of a deployment and all that they work on.
+ * The back end of an HTTP server: the endpoints of a deployment and everything that they use.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export interface HttpOptions extends ListenOptions {
   readonly settings?: HttpSettings;
   /** Sources of the configuration, whose records callers may send. @default {{}} */
   readonly sources?: SourcesSettings | undefined;
-  /** Actions and features of the configuration: others in what callers send are logged. @default {none are} */
+  /** Actions and features of the configuration: others that callers send are logged. @default {none are logged} */
   readonly names?: ConfiguredNames | undefined;
   /** API keys. @default {those of the settings} */
   readonly keys?: readonly ApiKey[];
@@ -62,7 +62,7 @@ export interface Backend {
 /**
  * Opens the back end of a deployment.
  *
- * @param elsewhere where requests wait, if that is in another thread
+ * @param elsewhere the queues of requests, if they are in another thread
  */
 export async function openBackend(
   options: Omit<HttpOptions, "hostname" | "port" | "keys">,
@@ -99,7 +99,7 @@ export async function openBackend(
     unknownAttribute: (names: readonly string[]) => Promise.resolve(attributes.unknown(names)),
     ...limitsIn(settings, clock),
   };
-  // Its log and partitions stay those of the service, which may be replaced.
+  // Keeps the getters above: a service may replace its log and partitions.
   const context: ApiContext = Object.assign(known, {
     withoutModel: (event: RequestEvent) => withoutModel(known, event),
   });

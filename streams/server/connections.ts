@@ -21,7 +21,7 @@ export interface ConnectionOptions {
   readonly headTimeoutMs?: number | undefined;
   /** How long a connection may be idle after a response, or take to read it, milliseconds. @default {65_000} */
   readonly idleTimeoutMs?: number | undefined;
-  /** Whether the body of a request comes too slowly. @default {never} */
+  /** Whether the body of a request arrives too slowly. @default {never} */
   readonly isStalled?: ((request: Request) => boolean) | undefined;
   /** Monotonic clock, milliseconds. @default {performance.now} */
   readonly clock?: (() => number) | undefined;
@@ -44,7 +44,7 @@ interface Served {
   readonly end: End;
   /** Requests that we are working on; HTTP/2 may have several. */
   active: number;
-  /** Requests that are not answered. */
+  /** Requests that are not answered yet. */
   readonly requests: Set<Request>;
   /** Whether it has sent a request. */
   used: boolean;
@@ -54,8 +54,8 @@ interface Served {
 }
 
 /**
- * Ends a connection. Deno throws when the connection ends by itself at the same moment, which from the listener of an
- * `AbortController` would kill the process.
+ * Ends a connection. Deno throws when the connection ends by itself at the same moment; from the listener of an
+ * `AbortController`, that would kill the process.
  */
 class End {
   #listener: (() => void) | undefined;
@@ -108,7 +108,7 @@ export class Connections {
   #warnedAt = -Infinity;
   #empty = Promise.withResolvers<void>();
 
-  /** Begins to accept. @param onError makes the response of a request whose handler failed */
+  /** Starts accepting. @param onError makes the response of a request whose handler failed */
   constructor(
     listener: Deno.TcpListener,
     handler: Handler,
@@ -192,7 +192,7 @@ export class Connections {
       this.#open.delete(own);
       this.#settle();
     });
-    ignore(ended, "a client that breaks off is no failure of ours");
+    ignore(ended, "a client that disconnects is not our failure");
   }
 
   async #answer(own: Served, request: Request): Promise<Response> {
@@ -237,8 +237,8 @@ export class Connections {
   }
 
   /**
-   * Ends the connection idle for the longest, of the address with the most connections; if none is idle, one that waits
-   * for slow bodies only.
+   * Ends the longest idle connection of the address with the most connections; if none is idle, one that waits only for
+   * slow bodies.
    *
    * @returns whether there was one
    */
@@ -251,14 +251,14 @@ export class Connections {
     const idle = open.filter(({ active }) => active === 0);
     const victims = idle.length > 0 ? idle : open.filter((own) => this.#waitsForBodies(own));
     if (victims.length === 0) {
-      this.#warn("{max} connections are busy: refuses more (http.maxConnections)", { max: this.#max });
+      this.#warn("{max} connections are busy: refusing more (http.maxConnections)", { max: this.#max });
       return false;
     }
     this.#end(victims.reduce((a, b) => order(a, b) <= 0 ? a : b));
     return true;
   }
 
-  /** Whether it is busy with slow bodies only. */
+  /** Whether it is busy only with slow bodies. */
   #waitsForBodies({ active, requests }: Served): boolean {
     return active === requests.size && [...requests].every(this.#isStalled);
   }
@@ -292,7 +292,7 @@ async function turnAway(connection: Deno.TcpConn): Promise<void> {
 
 /** @throws Error when this version of Deno has no such function */
 function serveConnection(): ServeConnection {
-  // No type lists the symbol, nor what is behind it.
+  // No type declares the symbol or what it leads to.
   const { internal, version } = Deno as typeof Deno & { readonly internal: symbol };
   const parts: { readonly serveHttpOnConnection?: ServeConnection } | undefined = Reflect.get(Deno, internal);
   const serve = parts?.serveHttpOnConnection;

@@ -11,8 +11,8 @@ import type { HttpServer } from "./serve.ts";
 /**
  * Starts the HTTP API of a deployment, with its dashboard at `/`.
  *
- * @returns a server; disposing of it ends the requests under way, then stops it
- * @throws Error when the place cannot be listened at
+ * @returns a server; disposing of it lets requests in progress finish, then stops it
+ * @throws Error when it cannot listen there
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Answers a request whose time budget is over.
+ * Answers a request whose time budget has run out.
  *
  * @module
  */
@@ -19,8 +19,8 @@ const UNSCORED = { score: 0, propensity: 1 };
 const logger = getLogger(["meander", "http"]);
 
 /**
- * Makes a list without a model: the given candidates in their order, or popular items, filtered as usual. The task will
- * answer, too, and take its own list for shown; an impression event says what really was.
+ * Makes a list without a model: the given candidates in their order, or popular items, filtered as usual. The task also
+ * answers, and would take its own list for the one shown; an impression event says which one really was.
  *
  * @throws Problem `answer-timeout` when this process has no state
  */
@@ -33,7 +33,7 @@ export async function withoutModel(
   const task = service?.tasks.get(partitionOf(event.user, partitions)) ?? any;
   if (task === undefined) {
     const detail =
-      "The time budget is over, and this process has no state to answer from; the request is on the log";
+      "The time budget has run out, and this process has no state to answer from; the request is on the log";
     throw new Problem("answer-timeout", detail, { headers: { "retry-after": "1" } });
   }
   const { request, user, time, count } = event;

@@ -18,7 +18,7 @@ import { rejectedSchema } from "../http/routes/events.ts";
 export interface ApiInfo {
   /** Version of the program. */
   readonly version: string;
-  /** Most entries of a body. */
+  /** Most entries in a body. */
   readonly maxEntries: number;
 }
 
@@ -37,7 +37,7 @@ export const { Problem: PROBLEM } = named({
     code: z.enum(keysOf(PROBLEMS)),
     requestId: z.string(),
     errors: z.array(rejectedSchema).optional(),
-    faults: z.array(z.string()).optional().describe("All that is wrong with the body, a sentence each."),
+    faults: z.array(z.string()).optional().describe("What is wrong with the body, a sentence each."),
   }),
 });
 
@@ -55,7 +55,7 @@ export function openApi(endpoints: readonly Endpoint[], info: ApiInfo): JsonSche
       version: info.version,
       description:
         "Recommendations that follow a user within the session. An event that was answered 200 is durable; " +
-        "a recommendation sees every event of the user that was answered before it was asked for.",
+        "a recommendation reflects every event of the user that was answered before it was requested.",
       license: { name: "Apache 2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
@@ -136,7 +136,7 @@ function contentOf(
     return [kind === "lines" ? "application/x-ndjson" : "text/csv", { schema: { type: "string" } }];
   }
   const one = reference(schema);
-  // No `maxItems`: more get 413, as too many bytes do.
+  // No `maxItems`: like too many bytes, more entries get 413.
   const list = { type: "array", items: one, minItems: 1, description: `At most ${maxEntries} entries.` };
   return ["application/json", { schema: many ? { anyOf: [one, list] } : one }];
 }
@@ -145,7 +145,7 @@ function answerOf({ description, schema, type = "application/json" }: Content): 
   return { description, content: { [type]: { schema: schema && reference(schema) } } };
 }
 
-/** One response per status, whatever the number of its problems. */
+/** One response per status, even if several problems share it. */
 function problemAnswers(codes: Iterable<ProblemCode>): JsonSchema {
   const titles = new Map<number, string[]>();
   for (const code of codes) {

@@ -1,5 +1,5 @@
 /**
- * Where requests wait for recommendations, and events for room: one pair behind a server, shared by its threads.
+ * Where requests wait for recommendations, and events for room: one pair per server, shared by its threads.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { HttpSettings } from "../http/contract/settings.ts";
 export interface Queues extends Pick<ApiContext, "recommender" | "backlog">, AsyncDisposable {}
 
 export interface QueueOptions extends Pick<ApiContext, "topics" | "partitions" | "clock" | "isStopping"> {
-  /** The log as the tasks have it now, and how many there are. @default {the log, one for each partition} */
+  /** The log that the tasks currently read, and their number. @default {the log, one task per partition} */
   readonly following?: () => { readonly log: Log; readonly partitions: number };
 }
 

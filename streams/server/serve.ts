@@ -1,5 +1,5 @@
 /**
- * Serves an application until it is stopped: then it accepts no connection, finishes open requests, and closes.
+ * Serves an application until it is stopped: then it accepts no more connections, finishes open requests, and closes.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface HttpServer extends AsyncDisposable {
   readonly url: string;
   /** Resolves when it has ended. */
   readonly ended: Promise<void>;
-  /** Waits for requests in progress, `patienceMs` at most, then closes. */
+  /** Waits for requests in progress, at most `patienceMs`, then closes. */
   stop(patienceMs?: number): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ const PATIENCE_MS = 3000;
 
 const logger = getLogger(["meander", "http"]);
 
-/** Starts to serve. @throws Error when the place cannot be listened at, such as a port that is taken */
+/** Starts to serve. @throws Error when it cannot listen there, for example because the port is taken */
 export function serve(
   app: Hono<{ Bindings: Connection }>,
   { hostname, port }: ListenOptions,
@@ -70,7 +70,7 @@ function listen(place: ListenOptions): Deno.TcpListener {
   } catch (cause) {
     const at = `${place.hostname}:${place.port}`;
     if (cause instanceof Deno.errors.AddrInUse) {
-      throw new Error(`Cannot listen at ${at}: the port is in use, take another one`);
+      throw new Error(`Cannot listen at ${at}: the port is in use, choose another one`);
     }
     throw new Error(`Cannot listen at ${at}`, { cause });
   }

@@ -146,8 +146,8 @@ Deno.test("parseConfig() refuses two keys of one name or one digest, of which on
   const key = (name: string, digit: string) => ({ name, sha256: digit.repeat(64), scopes: ["read"] });
   const parse = (...keys: readonly object[]) => parseConfig(JSON.stringify({ http: { keys } }), "a");
   assert.equal(parse(key("a", "0"), key("b", "f")).http?.keys?.length, 2);
-  assert.throws(() => parse(key("a", "0"), key("a", "f")), /another name and another sha256/);
-  assert.throws(() => parse(key("a", "f"), key("b", "F")), /another name and another sha256/);
+  assert.throws(() => parse(key("a", "0"), key("a", "f")), /a different name and sha256/);
+  assert.throws(() => parse(key("a", "f"), key("b", "F")), /a different name and sha256/);
 });
 
 Deno.test("taskOptions() lays the configuration over the profile, field by field", () => {

@@ -266,7 +266,7 @@ const HOSTILE = [
 for (const width of [1280, 390]) {
   const name = `rejected records are counted and decoded, and bytes stay text, ${width} pixels wide`;
   look(name, { path: "/rejected", width, dark: width === 390 }, async ({ page, api }) => {
-    await page.locator("h2", { hasText: "Nothing was rejected" }).waitFor();
+    await page.locator("h2", { hasText: "Nothing has been rejected" }).waitFor();
     const encoder = new TextEncoder();
     const rejections = [...HOSTILE.map((text) => encoder.encode(text)), Uint8Array.of(0, 1, 0xff, 0x41)];
     await api.log.append(rejections.map((bytes, n) => ({

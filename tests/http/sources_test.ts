@@ -61,7 +61,7 @@ Deno.test("POST /v1/sources/{source} takes records by the rules of the configura
   assert.deepEqual([none.status, none.json.code], [422, "refused"]);
   assert.equal((await api.post("/v1/sources/clicks", { evt: "zoom" })).status, 200, "nothing, as wanted");
   const unknown = await api.post("/v1/sources/clikcs", view("ann"));
-  assert.deepEqual([unknown.status, /there are clicks/.test(unknown.json.detail)], [404, true]);
+  assert.deepEqual([unknown.status, /its sources: clicks/.test(unknown.json.detail)], [404, true]);
   const users = [];
   for await (const { key, value, time } of readAll(api.log, "meander.events", 0)) {
     const event = JSON.parse(new TextDecoder().decode(value ?? undefined));

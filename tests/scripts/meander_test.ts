@@ -91,11 +91,11 @@ Deno.test("meander asks a running deployment: inspect, explain, why-not, models,
   const hidden = await meander("why-not", "ann/1", "i1", ...at);
   assert.match(
     hidden.stdout,
-    /i1 \(A tent \[2J\) is not recommended to ann\/1:\n {2}seen: The user had it: click at/,
+    /i1 \(A tent \[2J\) is not recommended to ann\/1:\n {2}seen: The user has seen it: click at/,
   );
   const unknown = await meander("why-not", "ann/1", "nothing", ...at);
   assert.equal(unknown.code, 1);
-  assert.match(unknown.stderr, /^error: item "nothing" is not known: .* add it by POST \/v1\/items.*\n$/);
+  assert.match(unknown.stderr, /^error: item "nothing" is not known: .* add it with POST \/v1\/items.*\n$/);
   assert.match((await meander("models", ...at)).stdout, /^base +\d/m);
   const receipt = `${folder.path}/receipt.json`;
   const asked = await meander("forget", "ann/1", ...at);

@@ -127,7 +127,7 @@ Deno.test("while the log does not answer, /ready is never 200, and what is promi
   for (const path of ["/v1/recommend", "/v1/recommend", "/v1/rank"]) {
     const { status, json } = await api.post(path, { user: "ann", candidates: ["i1"] });
     assert.deepEqual([status, json.code], [504, "answer-timeout"], path);
-    assert.match(json.detail, /may take the request yet/);
+    assert.match(json.detail, /may still append the request/);
   }
   // What the log has not taken yet holds memory: there is a bound.
   assert.equal((await api.post("/v1/recommend", { user: "ann" })).status, 503);
@@ -161,7 +161,7 @@ Deno.test("a request to which nobody could listen in time is not put on the log 
   api.log.leave();
   const { status, json } = await api.post("/v1/recommend", { user: "ann" });
   assert.equal(status, 504);
-  assert.match(json.detail, /has not got the request/);
+  assert.match(json.detail, /has not received the request/);
   api.log.comeBack();
   await api.untilReady();
   const ends = await Promise.all([0, 1].map((p) => api.log.bounds(topics.events, p)));
@@ -176,7 +176,7 @@ Deno.test("/ready is 503 while the log takes nothing, and 200 when it has taken 
   assert.equal((await api.post("/v1/events", event)).status, 503);
   assert.match(
     (await api.get("/ready")).json.reasons.join(),
-    /does not take what is written: the disk is full/,
+    /fails to take writes: the disk is full/,
   );
   api.log.refusal = undefined;
   assert.equal((await api.post("/v1/events", event)).status, 200);

@@ -363,12 +363,12 @@ async function saysWhoIsNotKnown(api: Api, path: (user: string, item: string) =>
     [
       "ann",
       "nothing",
-      /^item "nothing" is not known: [^;]*; add it by POST \/v1\/items, or look at the spelling$/,
+      /^item "nothing" is not known: [^;]*; add it with POST \/v1\/items, or check the spelling$/,
     ],
     [
       "nobody",
       "i1",
-      /^user "nobody" is not known: [^;]*; send one to POST \/v1\/events, or look at the spelling$/,
+      /^user "nobody" is not known: [^;]*; send one to POST \/v1\/events, or check the spelling$/,
     ],
     ["nobody", "nothing", /^user "nobody" is not known: .*; item "nothing" is not known: /],
   ] as const;

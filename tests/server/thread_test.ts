@@ -146,7 +146,7 @@ Deno.test("ServerThread has as many requests wait as it was told, whoever asks",
     both.map(({ text }) => text).join("\n"),
   );
   const [refused] = both.filter(({ status }) => status === 503);
-  assert.match(refused?.json.detail, /1 requests wait already/);
+  assert.match(refused?.json.detail, /1 requests are waiting already/);
 });
 
 Deno.test("ServerThread describes the same API as a server in the same thread", async () => {

@@ -24,7 +24,7 @@ export function showExperiments(main) {
   const box = html(
     "div",
     { class: "stack" },
-    html("p", { class: "card muted", role: "status" }, "Reads the log …"),
+    html("p", { class: "card muted", role: "status" }, "Reading the log …"),
   );
   main.replaceChildren(html("div", { class: "heading" }, html("h1", {}, "Experiments")), box);
   let asked = -Infinity, busy = false;
@@ -46,15 +46,15 @@ export function showExperiments(main) {
 function show(box, experiments) {
   if (experiments.length === 0) {
     box.replaceChildren(card(
-      "No experiment yet",
+      "No experiments yet",
       "",
       html(
         "p",
         {},
-        "An experiment compares variants of model, policy or candidates on a share of the users. Write what is compared to a file:",
+        "An experiment compares variants of model, policy or candidates on a share of the users. Describe it in a file:",
       ),
       html("pre", { tabindex: 0 }, html("code", {}, EXAMPLE)),
-      html("p", {}, "Then start it; every task assigns by it from its next event on:"),
+      html("p", {}, "Then start it; every task assigns users to it from its next event on:"),
       html(
         "pre",
         {},
@@ -95,9 +95,9 @@ function experiment(view) {
     { title: "shown", number: true },
     { title: "click rate", number: true },
     { title: metric, number: true },
-    { title: "lift, with an interval that holds at any time" },
+    { title: "lift, with an anytime-valid interval" },
     { title: "verdict" },
-    { title: "time to a list", number: true },
+    { title: "time per list", number: true },
     { title: "lost users", number: true },
   ];
   return card(
@@ -113,7 +113,7 @@ function experiment(view) {
       ...guardRails.map((rail) => html("span", { class: "tag" }, `guard ${rail}`)),
     ),
     reason ? html("p", { class: "said" }, `${status}: ${reason}`) : null,
-    variants.length === 0 ? empty("Nobody was in it yet.") : table(
+    variants.length === 0 ? empty("It has no users yet.") : table(
       `Variants of ${name}`,
       columns,
       variants.map((one) => [
@@ -123,7 +123,7 @@ function experiment(view) {
         percent(one.ctr),
         one.value === null ? "–" : one.value.toPrecision(4),
         one.lift === null
-          ? one.control ? html("span", { class: "muted" }, "what others are compared with") : "–"
+          ? one.control ? html("span", { class: "muted" }, "control") : "–"
           : `${one.lift >= 0 ? "+" : ""}${points(one.lift)}\u00a0% [${
             one.low === null ? "−∞" : points(one.low)
           }, ${one.high === null ? "∞" : points(one.high)}]`,
@@ -141,7 +141,7 @@ function experiment(view) {
       ? html(
         "p",
         { class: "muted said" },
-        `${count(moved)} lists are left out: their users had changed variant.`,
+        `${count(moved)} lists are left out, as their users had changed variant.`,
       )
       : null,
   );

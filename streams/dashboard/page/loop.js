@@ -145,7 +145,7 @@ export class Loop {
       "task",
       `${count(now.users)} users`,
       restoring > 0
-        ? `restores ${restoring} of ${partitions.length} partitions`
+        ? `restoring ${restoring} of ${partitions.length} partitions`
         : partitions.length === 0
         ? "no task in this process"
         : `lag ${count(lag)}${partitions.length > 1 ? ` in ${partitions.length} partitions` : ""}`,
@@ -160,7 +160,7 @@ export class Loop {
     this.say(
       "samples",
       `${rate(point["samples"])} /s`,
-      `${percent(totals.rows === 0 ? null : totals.positives / totals.rows)} clicked, ever`,
+      `${percent(totals.rows === 0 ? null : totals.positives / totals.rows)} clicked overall`,
     );
     this.say(
       "learner",
@@ -214,11 +214,11 @@ function arrow([x1, y1], [x2, y2], [width, height]) {
 }
 
 /**
- * Says that the model has no full say yet in what orders lists.
+ * Notes that the model does not have its full share in the order of lists yet.
  *
  * @param {{ readonly modelShare: number } | null} learner
  */
 function orderer(learner) {
   if (learner === null || learner.modelShare === 1) return "";
-  return learner.modelShare === 0 ? "; not proved yet" : "; has half a say";
+  return learner.modelShare === 0 ? "; not proved yet" : "; has half a share";
 }

@@ -74,7 +74,7 @@ const CHARTS = [
     about: "Newest and serving version. Ticks: published; tall lines: decisions of the guard.",
     lines: [
       { key: "made", name: "made", color: 1 },
-      { key: "served", name: "serves", color: 2 },
+      { key: "served", name: "serving", color: 2 },
     ],
     format: count,
     steps: true,
@@ -115,10 +115,10 @@ const SPANS = /** @type {const} */ ([
 
 /** @type {readonly (readonly [name: string, title: string, about: string, value: (now: Snapshot) => string])[]} */
 const TILES = [
-  ["ctr", "click rate", "of the newest judged rows", (now) => percent(now.quality.ctr)],
+  ["ctr", "click rate", "of the newest evaluated rows", (now) => percent(now.quality.ctr)],
   ["auc", "AUC", "0.5 is chance", (now) => fixed(now.quality.auc)],
   ["entropy", "normalised entropy", "below 1 is better", (now) => fixed(now.quality.entropy)],
-  ["calibration", "calibration", "1 is right", (now) => fixed(now.quality.calibration)],
+  ["calibration", "calibration", "1 is ideal", (now) => fixed(now.quality.calibration)],
   ["answer", "answer p99", "HTTP, last minute", (now) => ms(now.latency.answer.p99)],
   ["memory", "memory", "resident", (now) => bytes(now.memory["resident"])],
 ];
@@ -153,7 +153,7 @@ export function showOverview(main, store) {
   const choice = html(
     "fieldset",
     { class: "choice" },
-    html("legend", { class: "hidden" }, "Time shown"),
+    html("legend", { class: "hidden" }, "Time range"),
     ...SPANS.map(([name, title]) =>
       html(
         "label",
@@ -185,28 +185,28 @@ export function showOverview(main, store) {
       { class: "columns" },
       card(
         "Rejected",
-        "Newest first: records on the topic of rejections, and parts of HTTP bodies. Counts are since the start of this process.",
+        "Newest first: records on the topic of rejections, and entries of HTTP bodies. Counts are since the start of this process.",
         boxes.rejections,
       ),
       card(
         "Popular items",
-        "By decayed positives of the partitions here; the bar is relative to the first.",
+        "By decayed positives in this process's partitions; bars are relative to the first.",
         boxes.items,
       ),
       card(
         "Sources",
-        "Who has brought the items of our lists, and how much of what was taken each had proposed, since the start of this process.",
+        "How many listed items each brought, and what share of the items taken it had proposed, since the start of this process.",
         boxes.sources,
       ),
       card(
         "Models",
-        "The deployment's own and those of variants; quality of the newest 5,000 judged rows of each.",
+        "The deployment's own and those of variants; quality of the newest 5,000 evaluated rows of each.",
         boxes.models,
       ),
       card("Latency", "Percentiles of the last minute.", boxes.latency),
       card("Memory", "States and embeddings are parts of heap and external.", boxes.memory),
       memory.element,
-      card("Parameters", "Versions and what the guard did, newest first.", boxes.marks),
+      card("Parameters", "Versions and decisions of the guard, newest first.", boxes.marks),
       card("Partitions", "Of this process.", boxes.partitions),
     ),
   );
@@ -251,7 +251,7 @@ function modelTable({ models }) {
     [
       { title: "model" },
       { title: "made", number: true },
-      { title: "serves", number: true },
+      { title: "serving", number: true },
       { title: "CTR", number: true },
       { title: "AUC", number: true },
       { title: "NE", number: true },
@@ -308,7 +308,7 @@ function memoryBars({ memory }) {
 
 /** @param {Snapshot} now */
 function itemTable({ topItems }) {
-  if (topItems.length === 0) return empty("Nothing was clicked yet.");
+  if (topItems.length === 0) return empty("Nothing has been clicked yet.");
   const most = topItems[0]?.popularity ?? 1;
   return table(
     "Popular items",
@@ -331,7 +331,7 @@ function itemTable({ topItems }) {
 
 /** @param {Snapshot} now */
 function sourceTable({ sources }) {
-  if (sources.length === 0) return empty("No list was made, and nothing was taken.");
+  if (sources.length === 0) return empty("No list has been made yet, and nothing taken.");
   const all = sources.reduce((sum, { listed }) => sum + listed, 0);
   return table(
     "Sources",
@@ -352,7 +352,7 @@ function sourceTable({ sources }) {
 
 /** @param {Snapshot} now */
 function partitionTable({ partitions }) {
-  if (partitions.length === 0) return empty("This process has no partition.");
+  if (partitions.length === 0) return empty("This process has no partitions.");
   return table(
     "Partitions",
     [
@@ -364,7 +364,7 @@ function partitionTable({ partitions }) {
     ],
     partitions.map(({ partition, restoring, restore, lag, users, watermark }) => [
       String(partition),
-      restoring ? `restores${restore?.share ? `, ${percent(restore.share)}` : ""}` : "works",
+      restoring ? `restoring${restore?.share ? `, ${percent(restore.share)}` : ""}` : "running",
       count(lag),
       count(users),
       watermark === null ? "–" : new Date(watermark).toISOString().slice(0, 16).replace("T", " "),
@@ -374,10 +374,10 @@ function partitionTable({ partitions }) {
 
 /** @param {Store} store */
 function markTable({ marks }) {
-  if (marks.length === 0) return empty("Nothing was published since this process began.");
+  if (marks.length === 0) return empty("Nothing has been published since this process started.");
   return table(
     "Parameters",
-    [{ title: "time" }, { title: "what" }, { title: "version", number: true }, { title: "more" }],
+    [{ title: "time" }, { title: "what" }, { title: "version", number: true }, { title: "details" }],
     marks.slice(-12).reverse().map(({ time, kind, version, about }) => [
       clock(time),
       html("span", { class: kind === "published" || kind === "healthy" ? "tag" : "tag bad" }, kind),
@@ -390,7 +390,7 @@ function markTable({ marks }) {
 /** @param {Store} store */
 function rejectionTable({ rejections, now }) {
   const codes = Object.entries(now?.rejectionCounts ?? {}).sort(([, a], [, b]) => b - a);
-  if (codes.length === 0) return empty("Nothing was rejected.");
+  if (codes.length === 0) return empty("Nothing has been rejected.");
   return html(
     "div",
     {},

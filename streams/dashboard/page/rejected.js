@@ -1,8 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The page of rejected records: how many for which reason, and the newest, decoded. Bytes are anybody's: they become
- * text, of which what cannot be seen is written out.
+ * The page of rejected records: how many for which reason, and the newest, decoded. Their bytes are not trusted: they
+ * are shown only as text, with invisible characters escaped.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export function showRejected(main) {
   const box = html(
     "div",
     { class: "stack" },
-    html("p", { class: "card muted", role: "status" }, "Reads the log …"),
+    html("p", { class: "card muted", role: "status" }, "Reading the log …"),
   );
   main.replaceChildren(html("div", { class: "heading" }, html("h1", {}, "Rejected")), box);
   let asked = -Infinity, busy = false, before = "";
@@ -38,7 +38,7 @@ export function showRejected(main) {
     getJson("/v1/rejected").then(
       (/** @type {View} */ view) => {
         const now = JSON.stringify(view);
-        // What somebody has opened stays open until there is something new.
+        // Opened records stay open until there is something new.
         if (now !== before) show(box, view);
         before = now;
       },
@@ -51,8 +51,8 @@ export function showRejected(main) {
 function show(box, { reasons, records, isAll }) {
   if (reasons.length === 0) {
     box.replaceChildren(card(
-      isAll ? "Nothing was rejected" : "Nothing among the newest",
-      "Records that cannot be taken come here, with reason and bytes. What was replayed is not shown.",
+      isAll ? "Nothing has been rejected" : "Nothing among the newest",
+      "Rejected records appear here, with reason and bytes, unless they were replayed.",
     ));
     return;
   }
@@ -60,7 +60,7 @@ function show(box, { reasons, records, isAll }) {
   box.replaceChildren(
     card(
       "Reasons",
-      isAll ? "Of all that is on the topic and was not replayed." : "Of the newest records only.",
+      isAll ? "Of all records on the topic that were not replayed." : "Of the newest records only.",
       table(
         "Reasons",
         [
@@ -83,13 +83,13 @@ function show(box, { reasons, records, isAll }) {
       sources.length === 0 ? null : html(
         "p",
         { class: "said" },
-        "Once its mapping is mended, take a source once more, with the flags of run that name the log:",
+        "Once the mapping of a source is fixed, replay its records, naming the log with the same flags as for run:",
       ),
       ...sources.slice(0, 3).map((source) =>
         html("pre", {}, html("code", {}, `deno task meander rejected replay ${word(source)}`))
       ),
     ),
-    card("The newest", "The first KiB of each; open one for what it was.", ...records.map(record)),
+    card("The newest", "The first KiB of each; open one to read it.", ...records.map(record)),
   );
 }
 
@@ -98,7 +98,7 @@ function record({ partition, offset, time, key, headers, rejection }) {
   const { code, reason, source = "–", rule = "–", cut } = rejection;
   const { text, kind } = decoded(rejection.bytes);
   const rows = [
-    ["stood at", placeOf(rejection)],
+    ["came from", placeOf(rejection)],
     ["source", source],
     ["rule", rule],
     ["reason", reason],
@@ -123,7 +123,7 @@ function record({ partition, offset, time, key, headers, rejection }) {
       [{ title: "" }, { title: "" }],
       rows.map(([name = "", value = ""]) => [name, seen(value)]),
     ),
-    html("p", { class: "muted" }, `${kind}${cut ? ", the beginning" : ""}`),
+    html("p", { class: "muted" }, `${kind}${cut ? ", truncated" : ""}`),
     text === "" ? empty("No bytes.") : html("pre", { tabindex: 0 }, html("code", {}, text)),
   );
 }
@@ -135,13 +135,13 @@ function placeOf(rejection) {
 }
 
 /**
- * Bytes as people can read them: text where they are text, else hexadecimal digits beside what is ASCII of them.
+ * Renders bytes for people: as text if they are text, else as hexadecimal digits alongside their ASCII characters.
  *
  * @param {string} base64
  */
 export function decoded(base64) {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  // The end may be cut within a character.
+  // The last character may be truncated.
   for (let end = bytes.length; end >= Math.max(0, bytes.length - 3); end--) {
     try {
       const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, end));
@@ -158,11 +158,11 @@ export function decoded(base64) {
     const ascii = part.map((byte) => byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "·").join("");
     lines.push(`${at.toString(16).padStart(4, "0")}  ${digits.padEnd(47)}  ${ascii}`);
   }
-  return { text: lines.join("\n"), kind: `${count(bytes.length)} bytes that are no text` };
+  return { text: lines.join("\n"), kind: `${count(bytes.length)} bytes that are not text` };
 }
 
 /**
- * A text in which control characters, and those that turn its direction or show nothing, are written out.
+ * Escapes control characters, and those that are invisible or change the direction of text.
  *
  * @param {string} text
  */
@@ -174,7 +174,7 @@ function seen(text) {
 }
 
 /**
- * A word of a command line, quoted where a shell would read it otherwise.
+ * A word of a command line, quoted where a shell would interpret it.
  *
  * @param {string} text
  */

@@ -24,7 +24,7 @@ export function showSearch(main) {
     html("div", { class: "heading" }, html("h1", {}, "Users")),
     card(
       "Find a user",
-      "By the id that events carry. The page shows the behaviours, what would be recommended now, and why.",
+      "By the id in the user's events. The page shows the behaviours, what would be recommended now, and why.",
       html(
         "form",
         { id: "find", class: "row", action: "/users", role: "search" },
@@ -51,31 +51,31 @@ export function showSearch(main) {
  */
 export async function showUser(main, user) {
   const heading = html("div", { class: "heading" }, html("h1", {}, user));
-  main.replaceChildren(heading, html("p", { class: "card muted", role: "status" }, "Asks the server …"));
+  main.replaceChildren(heading, html("p", { class: "card muted", role: "status" }, "Asking the server …"));
   const path = `/v1/users/${encodeURIComponent(user)}`;
   try {
     const view = /** @type {UserView} */ (await getJson(path));
-    const again = html("button", { type: "button" }, "Look again");
+    const again = html("button", { type: "button" }, "Refresh");
     again.addEventListener("click", () => showUser(main, user));
     heading.append(again);
-    const why = html("div", {}, empty("Scores without each behaviour …"));
+    const why = html("div", {}, empty("Scoring without each behaviour …"));
     main.replaceChildren(
       heading,
       html(
         "div",
         { class: "tiles" },
         tile("behaviours", count(view.totalBehaviours), `${view.behaviours.length} kept`),
-        tile("newest", ago(view), "before now"),
+        tile("newest", ago(view), "ago"),
         tile("open lists", count(view.pending.length), "outcome not final"),
         tile(
           "stored state",
           view.hidden.size === 0 ? "none" : count(view.hidden.size),
-          view.hidden.size === 0 ? "folded when it is read" : `numbers, by version ${view.hidden.version}`,
+          view.hidden.size === 0 ? "computed when it is read" : `numbers, by version ${view.hidden.version}`,
         ),
       ),
       card(
         "Behaviours",
-        "In time; a taller line is a stronger behaviour. A gap of more than a day is drawn short.",
+        "In order of time; a taller line is a stronger behaviour. Gaps of more than a day are shortened.",
         timeline(view),
       ),
       why,
@@ -90,7 +90,7 @@ export async function showUser(main, user) {
 /** @param {unknown} error */
 function problem(error) {
   const text = error instanceof ServerError && error.code === "not-found"
-    ? "Nothing is known of this user: no event with this id was applied here."
+    ? "Nothing is known about this user: no event with this id was applied here."
     : /** @type {Error} */ (error).message;
   return html("p", { class: "card", role: "alert" }, text);
 }
@@ -171,7 +171,7 @@ function timeline({ behaviours }) {
         class: "scroll end",
         tabindex: 0,
         role: "region",
-        "aria-label": `${behaviours.length} behaviours in time`,
+        "aria-label": `${behaviours.length} behaviours in order of time`,
       },
       svg(
         "svg",
@@ -247,7 +247,7 @@ async function showWhy(box, path) {
       "What would be recommended now, and why",
       `By ${view.model}, version ${view.version}, as of ${
         moment(view.time)
-      }. Nothing of this is shown to the user, logged or learnt.`,
+      }. None of this is shown to the user, logged or learnt.`,
       choices,
       detail,
     ));
@@ -257,7 +257,7 @@ async function showWhy(box, path) {
 }
 
 /**
- * The score of an item, with what it is.
+ * The score of an item, labelled if it is a share.
  *
  * @param {ExplanationView} view
  * @param {Item} item
@@ -267,7 +267,7 @@ function scoreOf({ scoreKind }, item) {
 }
 
 /**
- * The score, beside the prior where that is a probability, too.
+ * The score, with the prior if the score is a probability as well.
  *
  * @param {ExplanationView} view
  * @param {Item} item
@@ -295,11 +295,11 @@ function explanation(view, item) {
       "p",
       { class: "muted about" },
       (view.scoreKind === "share"
-        ? `${item.item} has a share of ${percent(item.score)} in what its user is expected to take next. `
-        : `${item.item} starts from ${percent(item.prior)}, the smoothed click rates, and gets ${
+        ? `${item.item} has a share of ${percent(item.score)} in what the user is expected to take next. `
+        : `${item.item} starts from ${percent(item.prior)}, the smoothed click rate, and gets ${
           percent(item.score)
         }. `) +
-        "Without this: by how much the log-odds would be lower had the behaviour not happened. Orange lowers.",
+        "Without this: how much lower the log-odds would be, had the behaviour not happened. Orange: higher.",
     ),
     looksAt !== null && !attends ? parts(looksAt, weights, panels) : null,
     rows.length === 0
@@ -397,7 +397,7 @@ function both(share) {
 function openLists({ pending }) {
   return card(
     "Open lists",
-    "Shown, and the time in which a click counts is not over. Clicked ones are green.",
+    "Shown lists for which a click still counts. Clicked items are green.",
     pending.length === 0 ? empty("None.") : table(
       "Open lists",
       [{ title: "request" }, { title: "shown" }, { title: "until" }, { title: "items" }],

@@ -13,7 +13,7 @@ export const SCOPES = ["events", "recommend", "read", "metrics", "experiments", 
 /** One of {@linkcode SCOPES}. */
 export type Scope = (typeof SCOPES)[number];
 
-/** An API key, known by its digest only. */
+/** An API key, of which only the digest is known. */
 export interface ApiKey {
   /** Its name in logs and metrics. */
   readonly name: string;
@@ -47,7 +47,7 @@ interface Rate {
   readonly burst: number;
 }
 
-/** Rate of wrong keys per address. */
+/** Wrong keys allowed per address. */
 const WRONG: Rate = { perSecond: 1, burst: 20 };
 
 /**

@@ -6,7 +6,7 @@
 
 import { count, type OptionsOf } from "../../../src/options/option.ts";
 
-/** Limits on the load of clients. */
+/** Limits on the load that clients may cause. */
 export interface HttpLimits {
   /** Largest body, bytes, both compressed and decompressed. @default {8388608} */
   readonly maxBodyBytes?: number | undefined;
@@ -34,7 +34,7 @@ export const HTTP_LIMITS = {
     67_108_864,
     "bytes of all bodies in progress, an eighth of them for bodies of at most 8 KB; beyond it, new ones get 503",
   ),
-  maxEntries: count(10_000, "most events or items of a body"),
+  maxEntries: count(10_000, "most events or items in a body"),
   answerTimeoutMs: count(2000, "longest wait for an answer"),
   maxWaiting: count(1000, "most requests waiting at a time; a further one gets 503"),
   maxConnections: count(

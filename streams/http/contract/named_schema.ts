@@ -24,7 +24,7 @@ export function named<Name extends string>(
   });
 }
 
-/** A schema without the keys that only a document of its own has. */
+/** A schema without the keys that only a stand-alone document has. */
 export function bare({ $comment: _comment, $schema: _schema, ...schema }: JsonSchema): JsonSchema {
   return schema;
 }

@@ -9,10 +9,10 @@ import { keysOf } from "../../../src/values/record.ts";
 import { Problem } from "./problem.ts";
 
 const REMEDIES = {
-  user: "no event of this id was applied; send one to POST /v1/events, or look at the spelling",
-  session: "no event of this id was applied, and there is nothing to take over; look at the spelling",
+  user: "no event with this id was applied; send one to POST /v1/events, or check the spelling",
+  session: "no event with this id was applied, so there is nothing to take over; check the spelling",
   item:
-    "it is not in the catalogue of the user's partition; add it by POST /v1/items, or look at the spelling",
+    "it is not in the catalogue of the user's partition; add it with POST /v1/items, or check the spelling",
 } as const;
 
 /** The problem `not-found`: names the unknown ids, and a remedy for each. */

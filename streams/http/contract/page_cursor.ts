@@ -32,7 +32,7 @@ const FREE: ReadonlySet<string> = new Set(["cursor", "count", "request", "time",
  */
 export function readCursor(cursor: unknown, asked: Paged): readonly string[] {
   if (typeof cursor !== "string") {
-    throw new Problem("bad-parameter", "cursor must be a text, empty for the first page");
+    throw new Problem("bad-parameter", "cursor must be a string, empty for the first page");
   }
   if (cursor === "") return [];
   let value: unknown;
@@ -43,14 +43,14 @@ export function readCursor(cursor: unknown, asked: Paged): readonly string[] {
       ),
     );
   } catch (cause) {
-    throw new Problem("bad-parameter", "cursor is none of ours", { cause });
+    throw new Problem("bad-parameter", "cursor is not one of ours", { cause });
   }
   const { of, had }: Partial<Record<keyof Cursor, unknown>> = isRecord(value) ? value : {};
   if (!Array.isArray(had) || had.length > MAX_PAGED || !had.every((id) => typeof id === "string")) {
-    throw new Problem("bad-parameter", "cursor is none of ours");
+    throw new Problem("bad-parameter", "cursor is not one of ours");
   }
   if (of === digestOf(asked)) return had;
-  throw new Problem("bad-parameter", "cursor is of another request: only count may differ from page to page");
+  throw new Problem("bad-parameter", "cursor is for another request: only count may differ between pages");
 }
 
 /** The cursor of the next page; `null` past the limit. @param had items of all pages so far */

@@ -1,5 +1,5 @@
 /**
- * Problems over HTTP, after RFC 9457: `application/problem+json` with a stable `code`.
+ * Problems over HTTP, as in RFC 9457: `application/problem+json` with a stable `code`.
  *
  * @module
  */
@@ -7,25 +7,25 @@
 /** All problems: status and title. */
 export const PROBLEMS = {
   "bad-body": [400, "The body cannot be read"],
-  "unknown-field": [400, "The body has a field that is not known"],
-  "bad-host": [400, "The name of the server cannot be taken"],
-  "bad-parameter": [400, "A parameter cannot be taken"],
+  "unknown-field": [400, "The body has an unknown field"],
+  "bad-host": [400, "The host name is malformed"],
+  "bad-parameter": [400, "A parameter is invalid"],
   "unauthorized": [401, "A key is needed"],
   "forbidden": [403, "The key does not allow this"],
-  "foreign-host": [403, "The server has another name"],
-  "cross-site": [403, "Another site may not call"],
-  "not-found": [404, "There is no such thing"],
+  "foreign-host": [403, "The server does not go by this name"],
+  "cross-site": [403, "Another site may not call this server"],
+  "not-found": [404, "Not found"],
   "method-not-allowed": [405, "The method is not allowed here"],
-  "body-timeout": [408, "The body did not come in time"],
-  "conflict": [409, "It cannot be changed like this"],
+  "body-timeout": [408, "The body did not arrive in time"],
+  "conflict": [409, "The change conflicts with the current state"],
   "too-large": [413, "The body is too large"],
-  "unsupported-media-type": [415, "The body is of a type that is not read here"],
-  "elsewhere": [421, "Another process has this user"],
-  "refused": [422, "Nothing of the body could be taken"],
+  "unsupported-media-type": [415, "The body's type is not accepted here"],
+  "elsewhere": [421, "Another process serves this user"],
+  "refused": [422, "Nothing in the body could be accepted"],
   "too-many-requests": [429, "Too many requests"],
-  "internal": [500, "Something is wrong here"],
+  "internal": [500, "Internal error"],
   "unavailable": [503, "Not ready"],
-  "answer-timeout": [504, "The answer did not come in time"],
+  "answer-timeout": [504, "There was no answer in time"],
 } as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;
 
 /** One of {@linkcode PROBLEMS}. */

@@ -1,5 +1,5 @@
 /**
- * Schemas of records of the log as HTTP takes and gives them, derived from those of the log.
+ * Schemas of records as HTTP accepts and returns them, derived from those of the log.
  *
  * @module
  */
@@ -14,18 +14,18 @@ type ObjectSchema = JsonSchema & {
   readonly required: readonly string[];
 };
 
-/** Fields of a request over HTTP beside the event's. */
+/** Fields of a request over HTTP in addition to the event's. */
 const ASKING = {
-  cursor: { type: "string", description: "Asks for pages: empty for the first one, then what `next` was." },
+  cursor: { type: "string", description: "Asks for pages: empty for the first one, then the last `next`." },
   budgetMs: {
     type: "number",
     exclusiveMinimum: 0,
     maximum: 60_000,
     description:
-      "How long to wait, milliseconds; then the answer is made without a model, and `degraded` says so.",
+      "How long to wait, milliseconds; after that, the answer is made without a model, and `degraded` says so.",
   },
 };
-const NEXT = { type: ["string", "null"], description: "Cursor of the next page, when pages are asked for." };
+const NEXT = { type: ["string", "null"], description: "Cursor of the next page, if pages were asked for." };
 
 const records = jsonSchemas();
 const events = (records.event["oneOf"] as readonly ObjectSchema[]).map(withoutTime); // one per type of event
@@ -36,7 +36,7 @@ const recommendation = bare(records.recommendation) as ObjectSchema; // recommen
 export const EVENT: NamedSchema = {
   name: "Event",
   json: {
-    description: "Without a time, it is that of its arrival; a timestamp in its place is refused.",
+    description: "`time` defaults to that of arrival; a `timestamp` in its place is refused.",
     oneOf: events,
   },
 };
@@ -44,18 +44,18 @@ export const EVENT: NamedSchema = {
 /** An item of the catalogue. */
 export const ITEM: NamedSchema = { name: "Item", json: withoutTime(bare(records.item)) };
 
-/** What `recommend` is asked. */
+/** The body of `recommend`. */
 export const RECOMMEND_REQUEST: NamedSchema = {
   name: "RecommendRequest",
   json: {
     ...asked,
     title: "recommend",
-    description: "Without a count, 10 items are wanted.",
+    description: "Without a count, 10 items are recommended.",
     required: ["user"],
   },
 };
 
-/** What `rank` is asked. */
+/** The body of `rank`. */
 export const RANK_REQUEST: NamedSchema = {
   name: "RankRequest",
   json: {
@@ -66,7 +66,7 @@ export const RANK_REQUEST: NamedSchema = {
   },
 };
 
-/** What both answer. */
+/** The answer of both. */
 export const RECOMMENDATION: NamedSchema = {
   name: "Answer",
   json: { ...recommendation, properties: { ...recommendation.properties, next: NEXT } },
@@ -76,12 +76,12 @@ function askedOf(request: ObjectSchema | undefined): JsonSchema {
   if (request === undefined) throw new Error("Cannot describe requests: there is no such event");
   const { type, id, ...properties } = request.properties;
   const ignored = {
-    id: { ...(isRecord(id) ? id : {}), description: "Not kept: what comes again is answered again." },
+    id: { ...(isRecord(id) ? id : {}), description: "Ignored: a repeated request is answered again." },
   };
   return closed({ ...request, properties: { ...properties, ...ASKING, type, ...ignored } });
 }
 
-/** Forbids unnamed fields, at any depth: on the log they are kept, here they are mistakes. */
+/** Forbids undeclared fields, at any depth: on the log they are kept, here they are mistakes. */
 function closed(schema: JsonSchema): JsonSchema {
   const { properties, items, ...rest } = schema;
   if (isRecord(items)) return { ...schema, items: closed(items) };

@@ -26,7 +26,7 @@ export interface HttpSettings extends HttpLimits {
   /** Origins whose pages may call the API from a browser. @default {[]} */
   readonly cors?: readonly string[] | undefined;
   /**
-   * Host names of the server, beside this machine's own; requests to others are refused.
+   * Host names of the server, in addition to this machine's; requests to others are refused.
    *
    * @default {any; without keys on the loopback interface: none}
    */
@@ -57,7 +57,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
       scopes: field(z.array(z.enum(SCOPES)).min(1), "what it allows"),
     })).refine(
       (keys) => new Set(keys.flatMap((key) => [key.name, key.sha256.toLowerCase()])).size === 2 * keys.length,
-      "wanted another name and another sha256 for each key",
+      "wanted a different name and sha256 for each key",
     ),
     "keys that grant access; without any, everybody has access",
     [],
@@ -68,7 +68,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
         z.number().positive(),
         "requests of a key (without keys, of an address) in the long run",
       ),
-      burst: field(count.optional(), "requests at once, after a silence", absent("`perSecond`")),
+      burst: field(count.optional(), "requests at once, after a pause", absent("`perSecond`")),
     }),
     "how often a client may call",
     absent("none"),
@@ -82,7 +82,7 @@ export const httpSchema: z.ZodType<HttpSettings> = z.strictObject({
   hosts: field(
     z.array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)$/, "wanted a name such as shop.example"))
       .optional(),
-    "names by which clients call us (`Host`), beside those of this machine; others are refused",
+    "names by which clients call the server (`Host`), besides this machine's; others are refused",
     absent("any; without keys on the loopback interface: none"),
   ),
   doors: field(

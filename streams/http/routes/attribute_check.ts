@@ -7,17 +7,17 @@
 import { nearName } from "../../../src/events/keys/near_name.ts";
 import type { Catalogue } from "../../../src/items/catalogue.ts";
 
-/** What of a catalogue the check needs. */
+/** The part of a catalogue that the check needs. */
 export type AttributeCatalogue = Pick<Catalogue, "items" | "size" | "schema">;
 
-/** How long the attributes found in the catalogue count as all, milliseconds. */
+/** How long the attributes found in the catalogue count as complete, milliseconds. */
 const BELIEVED_MS = 1000;
-/** Most names that are remembered; beyond that nothing is known to be absent. */
+/** Most names that are remembered; beyond that, every attribute is accepted. */
 const MAX_NAMES = 1000;
 
 /**
- * Finds unknown attributes. An attribute that an item had once stays known. For others the catalogue is gone through, at
- * most once a second whatever is asked: O(items).
+ * Finds unknown attributes. One that was found on an item stays known. For others, it scans the catalogue, O(items), at
+ * most once a second.
  */
 export class AttributeCheck {
   readonly #catalogue: () => AttributeCatalogue | undefined;
@@ -31,7 +31,7 @@ export class AttributeCheck {
     this.#clock = clock;
   }
 
-  /** A sentence about the first of some attributes that no item has and no configuration names; `null` = all are known. */
+  /** A sentence about the first attribute that no item has and no configuration names; `null` = all are known. */
   unknown(names: readonly string[]): string | null {
     const catalogue = this.#catalogue();
     if (catalogue === undefined || catalogue.size === 0) return null;

@@ -20,27 +20,27 @@ const time = count.describe("Milliseconds since the epoch.");
 
 const { Forgotten, Erasure } = named({
   Forgotten: takenSchema.extend({
-    erasure: z.object({ partition: count, offset: count }).describe("Where to ask how far it is."),
+    erasure: z.object({ partition: count, offset: count }).describe("The address of its progress."),
   }),
   Erasure: z.object({
     state: z.enum(["under way", "fragments", "done", "kept"]).describe(
-      "`done`: nothing remains but what `topics` says. `fragments`: no record, but ends of pages of a large SQLite " +
-        "file. `kept`: all that is ours to rewrite has been, on a log that drops records by its own retention only.",
+      "`done`: nothing remains but what `topics` lists. `fragments`: no record remains, but ends of pages of a large " +
+        "SQLite file do. `kept`: what we can rewrite is rewritten; the log drops records only by its own retention.",
     ),
     topics: z.array(z.object({
       topic: z.string(),
       remains: z.string().nullable().describe("What remains; null = nothing."),
-      until: time.nullable().describe("Until when at most; null = nothing remains, or no end is set."),
+      until: time.nullable().describe("Until when, at the latest; null = nothing remains, or no end is set."),
     })),
   }),
 });
 
 /** A part of the place of an erasure. */
 const PLACE_PART: Parameter = {
-  about: "As the erasure was answered",
+  about: "As in the answer to the erasure",
   schema: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
 };
-/** How a number is written in it. */
+/** A number in it. */
 const DIGITS = /^(0|[1-9]\d{0,15})$/;
 
 /** Makes the endpoints. */
@@ -50,9 +50,9 @@ export function erasureEndpoints(context: ApiContext): readonly Endpoint[] {
       method: "DELETE",
       path: "/v1/users/:user",
       id: "forgetUser",
-      summary: "Erases what is known of a user",
+      summary: "Erases what is known about a user",
       description:
-        "Appends an event `forget`: state and embeddings go as soon as task and learner see it, then records on the log.",
+        "Appends a `forget` event: task and learner erase states and embeddings on reading it, the log later.",
       scope: "admin",
       parameters: { user: "Id of the user" },
       answers: { 200: { description: "The event is durable", schema: Forgotten } },
@@ -64,7 +64,7 @@ export function erasureEndpoints(context: ApiContext): readonly Endpoint[] {
       method: "GET",
       path: "/v1/erasures/:partition/:offset",
       id: "getErasure",
-      summary: "How far an erasure is, what remains of the user on which topic, and until when",
+      summary: "Progress of an erasure: what remains of the user on which topic, and until when",
       scope: "admin",
       parameters: { partition: PLACE_PART, offset: PLACE_PART },
       answers: { 200: { description: "What remains", schema: Erasure } },
@@ -87,14 +87,14 @@ async function forgetUser(context: ApiContext, { parameters }: Call): Promise<Re
   return Response.json({ accepted: 1, refused: [], erasure: { partition, offset } });
 }
 
-/** Reports what an erasure has left where, by the place of its event: no address contains the id. */
+/** Reports what an erasure has left on which topic, by the place of its event, so that no URL contains the id. */
 async function getErasure(context: ApiContext, { parameters }: Call): Promise<Response> {
   const parts = [parameters["partition"] ?? "", parameters["offset"] ?? ""];
   const [partition = 0, offset = 0] = parts.map(Number);
   if (!parts.every((part) => DIGITS.test(part) && Number.isSafeInteger(Number(part)))) {
     throw new Problem(
       "bad-parameter",
-      "Cannot find the erasure: give partition and offset as DELETE has answered",
+      "Cannot find the erasure: give the partition and offset that DELETE answered",
     );
   }
   if (partition >= context.partitions) {

@@ -16,7 +16,7 @@ import { EVENT, ITEM } from "../contract/record_schemas.ts";
 import type { Call, Endpoint } from "../endpoint.ts";
 import { noneTaken, takeEvents, takeItems } from "../intake.ts";
 
-/** Kinds of a body of many entries. */
+/** Kinds of bodies with many entries. */
 const MANY = ["json", "lines"] as const;
 
 /** An entry that was rejected. */
@@ -26,7 +26,7 @@ export const rejectedSchema = z.object({
   reason: z.string(),
 });
 
-/** What became of the entries of a body. */
+/** What became of the entries in a body. */
 export const takenSchema = z.object({
   accepted: z.int().min(0).describe("Entries that are durable now."),
   refused: z.array(rejectedSchema).describe("Entries that are not, and why."),
@@ -66,7 +66,7 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
       summary: "Removes an item from the catalogue",
       scope: "events",
       parameters: { item: "Id of the item" },
-      answers: { 200: { description: "It will not be recommended any more", schema: Taken } },
+      answers: { 200: { description: "It will no longer be recommended", schema: Taken } },
       problems: ["unavailable"],
       local: true,
       handle: ({ parameters: { item = "" } }) => removeItem(context, item),
@@ -74,11 +74,11 @@ export function eventEndpoints(context: ApiContext): readonly Endpoint[] {
   ];
 }
 
-/** @throws Problem `unavailable` when tasks here stand still: events would be taken and, unnoticed, not applied */
+/** @throws Problem `unavailable` when tasks here are halted: events would be accepted, but silently not applied */
 function checkApplied(service: Pick<Service, "faults"> | undefined): void {
   const [fault] = service?.faults ?? [];
   if (fault === undefined) return;
-  throw new Problem("unavailable", `Events are not applied until somebody mends the log: ${fault}`);
+  throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
 }
 
 async function intake(context: ApiContext, request: Request, kind: "event" | "item"): Promise<Response> {

@@ -1,6 +1,6 @@
 /**
- * The endpoints of experiments: their figures and verdicts, and every change. A change is a commit on the log, as the
- * command makes it, so a replay applies it at the same event.
+ * The endpoints of experiments: their figures and verdicts, and every change. Like the command, they commit a change to
+ * the log, so a replay applies it at the same event.
  *
  * @module
  */
@@ -70,7 +70,7 @@ const experimentsSchema = z.object({
     names: z.array(z.string()),
     split: z.object({
       users: z.array(count).describe("By variant."),
-      p: z.number().describe("Of the sequential test of the split."),
+      p: z.number().describe("p-value of the sequential test of the split."),
       sees: figure.describe(
         "Smallest loss of a variant's users that the test detects in 95 % of cases.",
       ),
@@ -127,7 +127,7 @@ export function experimentEndpoints(context: ApiContext): readonly Endpoint[] {
     }),
     changeEndpoint(changes, "promoteVariant", {
       path: "/v1/experiments/:name/promote",
-      summary: "Gives every user one variant",
+      summary: "Gives one variant to every user",
       body: [CHANGES.PromoteChange, CHANGE_SCHEMAS.PromoteChange],
       make: (registry, { variant }, name) => registry.promote(name, variant),
     }),
@@ -167,7 +167,7 @@ function changeEndpoint<Body>(changes: Changes, id: string, change: Change<Body>
     scope: "experiments",
     parameters: isNamed ? { name: "Name of the experiment" } : undefined,
     body: { kinds: ["json"], schema },
-    answers: { 200: { description: "What is so from the next event on", schema: answer } },
+    answers: { 200: { description: "What holds from the next event on", schema: answer } },
     problems: isNamed ? ["not-found", "conflict", "unavailable"] : ["conflict", "unavailable"],
     handle: async ({ request, parameters }) => {
       const body = await changes.body(request, schema, zod);
@@ -205,7 +205,7 @@ class Changes {
     const late = () =>
       new Problem(
         "unavailable",
-        `The log has not answered for ${CHANGE_TIMEOUT_MS} ms; the change may be made yet`,
+        `The log has not answered for ${CHANGE_TIMEOUT_MS} ms; the change may still be made`,
         { headers: { "retry-after": "5" } },
       );
     try {
@@ -229,7 +229,7 @@ function problemOf(error: unknown): unknown {
     return new Problem(isMissing ? "not-found" : "conflict", message, { cause: error, more: { faults } });
   }
   if (error instanceof LogError && error.code === "fenced") {
-    return new Problem("conflict", "Somebody changed the experiments at the same time: try again", {
+    return new Problem("conflict", "The experiments were changed at the same time: try again", {
       cause: error,
     });
   }

@@ -27,10 +27,10 @@ const MAX_COUNT = 20;
 const { Explanation } = named({
   Explanation: z.object({
     user: z.string(),
-    time: z.int().min(0).describe("The newest event time that the partition knows: the list is as of then."),
+    time: z.int().min(0).describe("The newest event time in the partition: the list is as of then."),
     model: z.string(),
     version: z.int().min(0),
-    orderedBy: z.enum(ORDERED_BY).optional().describe("Who ordered the list."),
+    orderedBy: z.enum(ORDERED_BY).optional().describe("What ordered the list."),
     scoreKind: z.enum(SCORE_KINDS).optional().describe(
       "What `score` is: a probability of a positive, or a share among all candidates.",
     ),
@@ -47,9 +47,9 @@ const { Explanation } = named({
       title: z.string(),
       about: z.string(),
       unit: z.enum(["number", "share", "count"]),
-      per: z.string().nullable().describe("What there is a value for each of; null: there is one value."),
+      per: z.string().nullable().describe("What each value belongs to; null: there is one value."),
       values: z.array(z.number().nullable()),
-    })).describe("What the model shows of the user's state; none where it shows nothing."),
+    })).describe("Parts of the user's state that the model can show; may be empty."),
     items: z.array(z.object({
       item: z.string(),
       title: titleSchema,
@@ -58,16 +58,16 @@ const { Explanation } = named({
       score: z.number().describe(
         "As in the list: `scoreKind` says what it is.",
       ),
-      logit: z.number().describe("The model's log-odds, without a place in the list."),
+      logit: z.number().describe("The model's log-odds, independent of position."),
       prior: z.number().describe("The smoothed click rate that the model starts from."),
       looksAt: z.string().nullable().describe(
-        "What the weights are of: `behaviours`, or what the model calls the parts of its state.",
+        "What the weights belong to: `behaviours`, or the model's name for the parts of its state.",
       ),
       weights: z.array(z.number().nullable()).describe(
-        "How much it looks at each behaviour, or each part of the state.",
+        "How much attention each behaviour, or each part of the state, gets.",
       ),
       effects: z.array(z.number().nullable())
-        .describe("By how much each behaviour raises the logit; null = it cannot be taken out of the state."),
+        .describe("How much each behaviour raises the logit; null = it cannot be removed from the state."),
     })),
   }),
 });
@@ -79,16 +79,16 @@ export function explainEndpoint(context: ApiContext): Endpoint {
     path: "/v1/users/:user/explain",
     id: "explainUser",
     summary: "What a user would be recommended as of the newest event, and why",
-    description: "Nothing is logged, counted or shown. Costs a score of the list for each behaviour.",
+    description: "Nothing is logged, counted or shown. Scores the list once per behaviour.",
     scope: "read",
     parameters: { user: "Id of the user" },
     query: {
       count: {
-        about: "Length of the list; 5 if not said",
+        about: "Length of the list; 5 by default",
         schema: { type: "integer", minimum: 1, maximum: MAX_COUNT },
       },
       item: {
-        about: "Explain this item of the catalogue, whatever would be recommended",
+        about: "Explain this item of the catalogue, even if it would not be recommended",
         schema: { type: "string", minLength: 1, maxLength: 256 },
       },
     },
@@ -125,7 +125,7 @@ async function explainUser(context: ApiContext, call: Call): Promise<Response> {
   );
 }
 
-/** A list and why, as JSON. */
+/** A list with its explanation, as JSON. */
 export type ExplanationView = ReturnType<typeof view>;
 
 function view(

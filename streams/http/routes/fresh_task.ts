@@ -66,8 +66,8 @@ async function endOf({ log, topics, answerTimeoutMs }: ApiContext, partition: nu
 /**
  * Waits for a task to reach an offset.
  *
- * @param find finds the task: that of another generation may take over meanwhile
- * @param placeOf how far it has come. @default {what it has applied}
+ * @param find finds the task: another generation's may take over meanwhile
+ * @param placeOf the offset that it has reached. @default {that of the next event to apply}
  */
 async function caughtUp<T extends Task | undefined>(
   { clock, answerTimeoutMs }: ApiContext,
@@ -80,7 +80,7 @@ async function caughtUp<T extends Task | undefined>(
     const task = await find();
     if (placeOf(task) >= end) return task;
     if (clock() > deadline) {
-      throw new Problem("answer-timeout", `Events before it wait for more than ${answerTimeoutMs} ms`);
+      throw new Problem("answer-timeout", `Earlier events were not applied within ${answerTimeoutMs} ms`);
     }
     await delay(POLL_MS);
   }

@@ -27,7 +27,7 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
     path: "/v1/users/:user/merge",
     id: "mergeUser",
     summary: "Takes over what an anonymous session did, as at a login",
-    description: "Appends an event `alias` of the session. What it does later stays with it.",
+    description: "Appends an `alias` event for the session. What the session does later stays with it.",
     scope: "events",
     parameters: { user: "Id of the user" },
     body: { kinds: ["json"], schema: Merge },
@@ -37,7 +37,7 @@ export function mergeEndpoint(context: ApiContext): Endpoint {
   };
 }
 
-/** Says whose session it was; if this process has the session's task, the user's next request sees it. */
+/** Appends whose session it was. If this process has the session's task, the user's next request sees the merge. */
 async function mergeUser(context: ApiContext, { request, parameters }: Call): Promise<Response> {
   const { user = "" } = parameters;
   const body = await readObject(request, context.bodies);

@@ -54,20 +54,18 @@ export async function unready(
   >,
   probe: LogProbe,
 ): Promise<readonly string[]> {
-  if (isStopping()) return ["it stops"];
+  if (isStopping()) return ["it is stopping"];
   const late = () => new Late();
   const [away, own, others] = await Promise.all([
     probe.reason(),
     within(Promise.resolve(service?.unready() ?? []), PROBE_MS, late).catch((error): readonly string[] => {
-      if (error instanceof Late) return []; // it waits for the log, which has a reason of its own
+      if (error instanceof Late) return []; // it waits for the log, which is reported by itself
       throw error;
     }),
     within(Promise.resolve(checks?.() ?? []), PROBE_MS, late).catch((): readonly string[] => []),
   ]);
   const { writeFailure } = metrics;
-  const refused = writeFailure === null
-    ? undefined
-    : `the log does not take what is written: ${writeFailure}`;
+  const refused = writeFailure === null ? undefined : `the log fails to take writes: ${writeFailure}`;
   const failing = health.reason ?? refused ?? [];
   return [...away === null ? [] : [away], ...[failing].flat(), ...own, ...others];
 }

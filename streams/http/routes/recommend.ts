@@ -1,6 +1,6 @@
 /**
  * Recommend and rank: the request is an event on the log, and the answer is what its task commits. A request may ask
- * for pages, and for an answer within a budget of time.
+ * for pages, and for an answer within a time budget.
  *
  * @module
  */
@@ -57,7 +57,7 @@ interface Asked {
   readonly event: RequestEvent;
   /** How long the client wants to wait; `null`: as long as the settings say. */
   readonly budgetMs: number | null;
-  /** The pages before; `null`: the client wants no pages. */
+  /** The earlier pages; `null`: the client does not ask for pages. */
   readonly pages: { readonly asked: Paged; readonly had: readonly string[] } | null;
 }
 
@@ -95,7 +95,7 @@ function refusedBy(code: string, reason: string): Problem {
   return new Problem("refused", reason, { more: { errors: [{ index: 0, code, reason }] } });
 }
 
-/** The time budget is over. */
+/** The time budget has run out. */
 class Late extends Error {}
 
 /** Adds the cursor of the next page, or `null` at the end. */
@@ -119,23 +119,23 @@ function eventOf(asked: BodyObject, kind: Kind, now: number): Asked {
   }
   const { type = "request" } = body;
   if (type !== "request") {
-    throw refusedBy("unknown-value", `type may be "request": current value is ${shown(type)}`);
+    throw refusedBy("unknown-value", `type must be "request": current value is ${shown(type)}`);
   }
   const had = cursor === undefined ? null : readCursor(cursor, body);
   const count = kind === "rank" && Array.isArray(candidates) ? candidates.length : DEFAULT_COUNT;
   const event = { request: crypto.randomUUID(), time: now, count, ...body, type: "request" };
   const checked = checkEventFields(event);
   if (!checked.ok) throw refusedBy(checked.code, checked.reason);
-  // A task skips an event whose id it has seen, and the request would get no answer: a repeat is a new event.
+  // A task skips an event whose id it has seen, so a repeated request would get no answer: make it a new event.
   const { id: _id, ...own } = checked.event as RequestEvent;
   if (own.time > now + MAX_AHEAD_MS) {
-    throw refusedBy("in-the-future", `time is ${own.time - now} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
+    throw refusedBy("in-the-future", `time is ${own.time - now} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
   }
   const exclude = [...own.exclude ?? [], ...had ?? []];
   if (exclude.length > MAX_EXCLUDED) {
     throw refusedBy(
       "too-many-items",
-      `exclude has more than ${MAX_EXCLUDED} items with those of the pages before`,
+      `exclude has more than ${MAX_EXCLUDED} items, including those of earlier pages`,
     );
   }
   return {

@@ -1,5 +1,5 @@
 /**
- * What was not taken, and why.
+ * What was rejected, and why.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import type { ApiContext } from "../context.ts";
 import { named } from "../contract/named_schema.ts";
 import { type Call, type Endpoint, queryOf } from "../endpoint.ts";
 
-/** Bounds the cost of a look, however much is on the topic. */
+/** Bounds the cost of a look, however large the topic is. */
 const LIMITS = { records: 4000, bytes: 8 << 20 };
-/** Newest records that are given. */
+/** Number of newest records that are returned. */
 const GIVEN = 50;
-/** Characters of the Base64 of a record that are given: its first KiB. */
+/** Base64 characters of a record that are returned: its first KiB. */
 const MOST_BYTES = 1368;
-/** How long a look answers the same question again, milliseconds. */
+/** How long the result of a look is reused for the same filter, milliseconds. */
 const BELIEVED_MS = 1000;
 
 const count = z.int().min(0);
 const { Rejected } = named({
   Rejected: z.object({
-    isAll: z.boolean().describe("Whether nothing that is on the topic was left out."),
+    isAll: z.boolean().describe("Whether the look covered the whole topic."),
     reasons: z.array(z.object({
       source: z.string().nullable().describe("Format or source; null = a topic of the deployment."),
       from: z.string().describe("Topic or file."),
@@ -53,12 +53,12 @@ function rejected() {
 /** Makes the endpoint. */
 export function rejectedEndpoint({ log, topics, clock }: ApiContext): Endpoint {
   let last: { readonly key: string; readonly at: number; readonly look: Promise<RejectedLook> } | undefined;
-  /** One look at a time; the same question within a second has the same answer. */
+  /** One look at a time; the same filter within a second gets the same answer. */
   const lookFor = async (key: string, filter: RejectedFilter): Promise<RejectedLook> => {
     for (;;) {
       const before = last;
       if (before?.key === key && clock() - before.at < BELIEVED_MS) return await before.look;
-      await before?.look.catch(() => {}); // whoever asked is told
+      await before?.look.catch(() => {}); // its caller gets the error
       if (last === before) break;
     }
     const look = lookAtRejected(log, topics, filter, LIMITS);
@@ -69,10 +69,10 @@ export function rejectedEndpoint({ log, topics, clock }: ApiContext): Endpoint {
     method: "GET",
     path: "/v1/rejected",
     id: "getRejected",
-    summary: "What was not taken, by reason",
+    summary: "What was rejected, by reason",
     description:
-      `Of the newest ${LIMITS.records} records, ${LIMITS.bytes >> 20} MiB at most, in equal shares of the ` +
-      "partitions, without those that were replayed.",
+      `The newest ${LIMITS.records} records, at most ${LIMITS.bytes >> 20} MiB, an equal share per ` +
+      "partition, without those that were replayed.",
     scope: "read",
     query: {
       code: { about: "Only this code", schema: { type: "string" } },

@@ -1,5 +1,5 @@
 /**
- * The endpoint that takes records of a source of the configuration, which maps them.
+ * The endpoint that takes records of another system, and maps them by a source of the configuration.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { arrivedRecord, type Intake, MAX_AHEAD_MS, noneTaken, type RejectedEntry
 import { takenSchema } from "./events.ts";
 
 const KINDS = ["json", "lines", "table"] as const;
-/** Most bytes of the events and items that a body becomes: rules may make many of one record. */
+/** Most bytes of the events and items made of a body: rules may make many of one record. */
 const MAX_MADE_BYTES = 64 << 20;
 
 const { SourceRecords, SourceTaken } = named({
@@ -37,8 +37,7 @@ export function sourceEndpoint(context: ApiContext): Endpoint {
     path: "/v1/sources/:source",
     id: "postSource",
     summary: "Takes records of another system by the rules of the configuration",
-    description:
-      "One record, a list, or one per line. `accepted` counts the events and items that they became.",
+    description: "One record, a list, or one per line. `accepted` counts the events and items made of them.",
     scope: "events",
     parameters: { source: "Name of the source" },
     body: { kinds: KINDS, schema: SourceRecords, many: true },
@@ -56,12 +55,12 @@ async function intake(
   const source = context.sources?.get(name);
   if (source === undefined) {
     const names = [...context.sources?.keys() ?? []].join(", ") || "none";
-    throw new Problem("not-found", `There is no such source in the configuration; there are ${names}`);
+    throw new Problem("not-found", `There is no such source in the configuration; its sources: ${names}`);
   }
   const kind = bodyKind(request.headers, KINDS);
   const [fault] = context.service?.faults ?? [];
   if (fault !== undefined) {
-    throw new Problem("unavailable", `Events are not applied until somebody mends the log: ${fault}`);
+    throw new Problem("unavailable", `Events are not applied until the log is repaired: ${fault}`);
   }
   await context.backlog?.room();
   using _underWay = context.service?.thread.enter();
@@ -79,7 +78,7 @@ async function intake(
   return Response.json({ accepted: records.length, refused: rejected });
 }
 
-/** Attributes of a CloudEvent that stand in headers, `ce-type`, called as those of a Kafka record, `ce_type`. */
+/** Attributes of a CloudEvent in HTTP headers such as `ce-type`, named as in those of a Kafka record: `ce_type`. */
 function cloudEventHeaders(headers: Headers): Readonly<Record<string, string>> {
   const own = [...headers].filter(([name]) => name.startsWith("ce-"));
   return Object.fromEntries(own.map(([name, value]) => [name.replace("-", "_"), value]));
@@ -89,17 +88,17 @@ function cloudEventHeaders(headers: Headers): Readonly<Record<string, string>> {
 export interface TakeOptions {
   /** The topics to append to. */
   readonly topics: Topics;
-  /** Time of arrival, for what has none; milliseconds since the epoch. */
+  /** Time of arrival, for records without a time; milliseconds since the epoch. */
   readonly now: number;
   /** Headers of the records. @default {none} */
   readonly headers?: RecordMeta["headers"];
-  /** Most entries of a body. */
+  /** Most entries in a body. */
   readonly maxEntries: number;
-  /** Told of each event and item. @default {nothing} */
+  /** Notified of each event and item. @default {nothing} */
   readonly see?: ApiContext["see"];
 }
 
-/** Takes the entries of a body by a source. @throws Problem `bad-body` or `too-large` when it is wrong as a whole */
+/** Maps the entries of a body by a source. @throws Problem `bad-body` or `too-large` when it is wrong as a whole */
 export function takeRecords(
   bytes: Uint8Array,
   kind: BodyKind,
@@ -155,12 +154,12 @@ function recordsOf(
   for (const one of records) {
     const ahead = one.kind === "event" ? one.event.time - now : 0;
     if (ahead > MAX_AHEAD_MS) {
-      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed are ${MAX_AHEAD_MS} ms`);
+      return reject("in-the-future", `event time is ${ahead} ms ahead, allowed: ${MAX_AHEAD_MS} ms`);
     }
     const record = arrivedRecord(topics, one, now);
     if ("ok" in record) return record;
     if (count(record.value?.length ?? 0) > MAX_MADE_BYTES) {
-      throw new Problem("too-large", `A body becomes events and items of at most ${MAX_MADE_BYTES} bytes`);
+      throw new Problem("too-large", `Events and items made of a body have at most ${MAX_MADE_BYTES} bytes`);
     }
     own.push(record);
   }

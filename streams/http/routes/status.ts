@@ -1,5 +1,5 @@
 /**
- * Whether the process lives, whether it can answer, and how it is doing.
+ * Whether the process is alive, whether it can answer, and how it is doing.
  *
  * @module
  */
@@ -17,8 +17,8 @@ const count = z.int().min(0);
 
 const learner = z.object({
   version: count.describe("Newest version made."),
-  rows: count.describe("Predictions judged."),
-  lag: count.describe("Samples that are not learnt."),
+  rows: count.describe("Predictions evaluated."),
+  lag: count.describe("Samples not yet learnt."),
   auc: z.number().nullable(),
   ctr: z.number().nullable(),
 });
@@ -44,15 +44,15 @@ const { Health, Models, Ready, Status } = named({
       watermark: z.number().nullable(),
       users: count,
       othersLearnt: count.describe("Signals of other partitions that the task has learnt."),
-      othersLag: count.describe("Records of them that it has not."),
+      othersLag: count.describe("Records of such signals that it has yet to learn."),
     })),
     learner: learner.nullable(),
     monitor: z.object({
-      running: count.describe("Experiments that run."),
-      lag: count.describe("Recommendations and samples that its figures do not have."),
-      stopped: count.describe("Experiments that it has stopped since it began here."),
+      running: count.describe("Running experiments."),
+      lag: count.describe("Recommendations and samples not yet in its figures."),
+      stopped: count.describe("Experiments that it has stopped since it started here."),
       lost: count.describe("Offsets that the log dropped before they were counted."),
-    }).nullable().describe("Of experiments. Null when it works in another process."),
+    }).nullable().describe("The monitor of experiments. Null when it runs in another process."),
     rekeyLag: count.nullable().describe(
       "Events that wait to be keyed by user. Null when nothing is re-keyed, or another process does it.",
     ),
@@ -63,15 +63,15 @@ const { Health, Models, Ready, Status } = named({
         source: z.string(),
         topic: z.string(),
         partition: count,
-        lag: count.describe("Records that are not taken in, holes of the log included."),
-        lagMs: z.number().min(0).describe("How long ago the oldest of them came."),
+        lag: count.describe("Records not yet taken in, including holes in the log."),
+        lagMs: z.number().min(0).describe("How long ago the oldest of them arrived."),
         lost: count.describe("Offsets that the topic dropped before they were taken in."),
       })),
     }).nullable().describe("Topics that are taken in. Null when there are none, or another process does it."),
     rebuild: z.object({
       generation: count,
       failure: z.string().nullable().describe(
-        "Why the last try to switch to it failed. Null before one has.",
+        "Why the last attempt to switch to it failed. Null if none has.",
       ),
     }).nullable().describe("The generation that this process was started to build. Null when there is none."),
   }),
@@ -118,9 +118,9 @@ export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
       method: "GET",
       path: "/health",
       id: "health",
-      summary: "Whether the process lives",
+      summary: "Whether the process is alive",
       scope: null,
-      answers: { 200: { description: "It does", schema: Health } },
+      answers: { 200: { description: "It is", schema: Health } },
       local: true,
       handle: () => Response.json({ status: "ok", uptimeSeconds: Math.round((clock() - started) / 1000) }),
     },
@@ -144,7 +144,7 @@ export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
       method: "GET",
       path: "/metrics",
       id: "metrics",
-      summary: "Measures, for Prometheus",
+      summary: "Metrics, for Prometheus",
       scope: "metrics",
       answers: { 200: { description: "Prometheus' text format", type: "text/plain" } },
       handle: async () =>
@@ -153,7 +153,7 @@ export function statusEndpoints(context: ApiContext): readonly Endpoint[] {
   ];
 }
 
-/** How the service is doing. @throws Problem `unavailable` when the log does not say in time where it ends */
+/** How the service is doing. @throws Problem `unavailable` when the log does not report its end in time */
 export async function statusOf(
   { service }: Pick<ApiContext, "service">,
 ): Promise<ServiceStatus | undefined> {

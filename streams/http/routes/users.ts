@@ -1,5 +1,5 @@
 /**
- * What is known of a user, for people.
+ * What is known about a user, for people.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { taskOf } from "./fresh_task.ts";
 const count = z.int().min(0);
 const time = count.describe("Milliseconds since the epoch.");
 
-/** What people call an item. */
+/** The title of an item, for people. */
 export const titleSchema = z.string().optional().describe(
   "The item's title, or its attribute `title` or `name`, at most 60 characters; absent where it has none.",
 );
@@ -63,11 +63,11 @@ export function userEndpoint(context: ApiContext): Endpoint {
     method: "GET",
     path: "/v1/users/:user",
     id: "getUser",
-    summary: "What is known of a user",
+    summary: "What is known about a user",
     scope: "read",
     parameters: { user: "Id of the user" },
     answers: {
-      200: { description: "The user's state, events that are not committed yet included", schema: User },
+      200: { description: "The user's state, including events that are not committed yet", schema: User },
     },
     problems: ["not-found", "elsewhere", "unavailable"],
     handle: async ({ parameters: { user = "" } }) => {
@@ -95,7 +95,7 @@ export function behavioursOf({ sequences, catalogue }: TaskState, row: number) {
   });
 }
 
-/** What is known of a user, as JSON. */
+/** What is known about a user, as JSON. */
 export type UserView = ReturnType<typeof viewUser>;
 
 function viewUser(state: TaskState, user: UserState) {

@@ -25,8 +25,8 @@ const whyNotSchema = z.object({
   item: z.string(),
   title: titleSchema,
   count: count.describe("Length of the list."),
-  recommended: z.boolean().describe("Whether it is on the list all the same."),
-  place: count.nullable().describe("Among all candidates, 0 is the top; null = it is none of them."),
+  recommended: z.boolean().describe("Whether it is on the list after all."),
+  place: count.nullable().describe("Among all candidates; 0 is the top, null = it is not one of them."),
   candidates: count,
   score: z.number().nullable().describe("The model's probability; null when it must not be shown."),
   lowest: z.number().nullable().describe("That of the last item of the list."),
@@ -49,17 +49,17 @@ export function whyNotEndpoint(context: ApiContext): Endpoint {
     method: "GET",
     path: "/v1/users/:user/why-not/:item",
     id: "whyNot",
-    summary: "Why an item is not among what a user would be recommended",
+    summary: "Why an item would not be recommended to a user",
     description: "Nothing is logged, counted or shown.",
     scope: "read",
     parameters: { user: "Id of the user", item: "Id of the item" },
     query: {
       count: {
-        about: "Length of the list; 10 if not said",
+        about: "Length of the list; 10 by default",
         schema: { type: "integer", minimum: 1, maximum: 20 },
       },
     },
-    answers: { 200: { description: "What is in the way", schema: WhyNot } },
+    answers: { 200: { description: "What keeps it off the list", schema: WhyNot } },
     problems: ["not-found", "elsewhere", "unavailable"],
     handle: (call) => whyNot(context, call),
   };
@@ -95,25 +95,25 @@ function look({ state }: Task, user: UserState, item: CatalogueItem, count: numb
   const reasons: WhyNotView["reasons"] = [];
   if (item.withheld) reasons.push({ code: "hidden", reason: "The catalogue hides it, or it was removed" });
   if (item.expires <= time) {
-    reasons.push({ code: "expired", reason: `It has expired at ${new Date(item.expires).toISOString()}` });
+    reasons.push({ code: "expired", reason: `It expired at ${new Date(item.expires).toISOString()}` });
   }
   if (last !== undefined && !retrieval.revisits) {
     const when = new Date(sequences.time(user.row, last)).toISOString();
     const action = sequences.action(user.row, last);
     reasons.push({
       code: "seen",
-      reason: `The user had it: ${action} at ${when}; filter.seen would let it in`,
+      reason: `The user has seen it: ${action} at ${when}; filter.seen would admit it`,
     });
   }
   if (place < 0 && reasons.length === 0) {
-    const reason = `No source proposes it among the ${retrieval.maxCandidates} candidates that it may`;
+    const reason = `No source proposes it among at most ${retrieval.maxCandidates} candidates`;
     reasons.push({ code: "not-retrieved", reason });
   }
   const lowest = items[Math.min(count, items.length) - 1];
   if (place >= count) {
     reasons.push({
       code: "outranked",
-      reason: `${place} candidates are before it, and the list has ${count}`,
+      reason: `${place} candidates rank above it, and the list has ${count} places`,
     });
   }
   return {

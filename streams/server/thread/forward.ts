@@ -1,5 +1,5 @@
 /**
- * Forwards requests that a server in a thread of its own cannot answer: both ends of the port.
+ * Forwards requests that a server in its own thread cannot answer there: both ends of the port.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { NoAnswer, PlainRequest, PlainResponse, ProcessCalls } from "./mess
 const OF_THE_BODY = ["content-encoding", "content-length", "transfer-encoding"];
 const ENDLESS = "text/event-stream";
 
-/** The answer of the other thread. @throws Problem what the call fails with there */
+/** The answer of the other thread. @throws Problem the one that the call failed with there */
 export async function answerOf<Answer>(call: Promise<Answer | NoAnswer>): Promise<Answer> {
   const answer = await call;
   if (isNoAnswer(answer)) throw Problem.of(answer.problem);

@@ -27,7 +27,7 @@ export interface ThreadCalls {
   listen(order: ListenOrder): string;
   /** The recommendation that answers a request, as on the log. @param now when it arrived, by the monotonic clock */
   ask(event: RequestEvent, now: number): Uint8Array<ArrayBuffer> | NoAnswer;
-  /** Whether there is room for events. */
+  /** Waits for room for events. */
   room(): void | NoAnswer;
   measures(): Measures;
   /** Stops serving HTTP. */
@@ -38,13 +38,13 @@ export interface ThreadCalls {
 
 /** The calls of the thread to the process. */
 export interface ProcessCalls {
-  /** Answers what needs a state. */
+  /** Answers a request that needs a state. */
   handle(request: PlainRequest): PlainResponse | NoAnswer;
   /** Answers a request for which the model is late. */
   withoutModel(event: RequestEvent): Recommendation | NoAnswer;
   /** Why one of the attributes of a filter is not known; `null`: all are. */
   unknownAttribute(names: readonly string[]): string | null;
-  /** Hears what was measured. */
+  /** Receives measurements. */
   told(news: ServerNews): void;
 }
 
@@ -54,7 +54,7 @@ export interface ServerStart {
   readonly orders: MessagePort;
   /** Calls from the thread. */
   readonly calls: MessagePort;
-  /** Least level of messages that are logged. */
+  /** Lowest level of messages that are logged. */
   readonly level: LogLevel;
 }
 

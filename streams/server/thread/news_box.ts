@@ -1,5 +1,5 @@
 /**
- * Measurements of a server in a thread of its own, sent to the process in batches.
+ * Measurements of a server in its own thread, sent to the process in batches.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export class NewsBox implements MetricsListener {
     const news = { answered: this.#answered, rejected: this.#rejected };
     [this.#answered, this.#rejected] = [[], []];
     await this.#tell(news).catch((error) =>
-      logger.debug("cannot pass measurements on: {reason}", { reason: reasonOf(error) })
+      logger.debug("cannot pass on measurements: {reason}", { reason: reasonOf(error) })
     );
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A server in a thread of its own, with the log: [decision 27](../../../docs/decisions/0027-server-thread.md).
+ * A server in its own thread, with the log: [decision 27](../../../docs/decisions/0027-server-thread.md).
  *
  * ```text
  *   thread                                    process
@@ -39,9 +39,9 @@ export interface ServerThreadOptions {
   readonly address: LogAddress;
   /** Topics of the deployment. */
   readonly topics: Topics;
-  /** What the thread may do. @default {what the process may} */
+  /** Permissions of the thread. @default {those of the process} */
   readonly permissions?: Deno.PermissionOptions;
-  /** Least level of messages that are logged. @default {"info"} */
+  /** Lowest level of messages that are logged. @default {"info"} */
   readonly level?: LogLevel;
 }
 
@@ -61,7 +61,7 @@ export class ServerThread {
 
   private constructor({ permissions, level = "info" }: ServerThreadOptions) {
     this.ended = this.#end.promise;
-    ignore(this.ended, "an owner that does not watch still closes");
+    ignore(this.ended, "an owner need not watch it");
     const orders = new MessageChannel();
     const calls = new MessageChannel();
     this.#orders = new PortCaller(
@@ -104,9 +104,9 @@ export class ServerThread {
   }
 
   /**
-   * Begins to serve. The thread itself uses the wall clock.
+   * Starts to serve. The thread itself uses the wall clock.
    *
-   * @throws Error when the place cannot be listened at, such as a port that is taken
+   * @throws Error when it cannot listen there, for example because the port is taken
    */
   async listen(options: HttpOptions): Promise<HttpServer> {
     const { hostname, port, metrics, settings = {}, sources = {}, names, keys = settings.keys ?? [] } =
@@ -190,12 +190,12 @@ export class ServerThread {
   }
 
   get #listening(): Backend {
-    if (this.#backend === undefined) throw new Error("Cannot answer the server: nobody listens yet");
+    if (this.#backend === undefined) throw new Error("Cannot answer the thread: no server is listening yet");
     return this.#backend;
   }
 }
 
-/** The log of the thread, with groups here. */
+/** The log of the thread, with consumer groups in this one. */
 class ThreadLog extends RemoteLog implements Log {
   readonly connect: () => LogConnection;
   readonly #groups = new LocalGroups();
@@ -211,7 +211,7 @@ class ThreadLog extends RemoteLog implements Log {
   async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     const known = await this.topics();
     if (this.#closing !== undefined) {
-      throw new LogError("closed", `Cannot join group ${group}: the log closes`);
+      throw new LogError("closed", `Cannot join group ${group}: the log is closing`);
     }
     const specs = topics.map((topic) => {
       const spec = known.get(topic);

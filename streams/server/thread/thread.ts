@@ -34,7 +34,7 @@ const scope = self as unknown as ThreadScope; // the library types `self` as a w
 
 scope.onmessage = async ({ data: { orders, calls, level } }) => {
   await configureLogging(level);
-  const process = new PortCaller<ProcessCalls>(calls, () => new Problem("unavailable", "The server stops"));
+  const process = new PortCaller<ProcessCalls>(calls, () => new Problem("unavailable", "The server stopped"));
   const thread = new Thread(process);
   new PortAnswerer(orders, thread.acts());
 };
@@ -42,7 +42,7 @@ scope.onmessage = async ({ data: { orders, calls, level } }) => {
 interface OpenedLog {
   readonly log: Log;
   readonly topics: Topics;
-  /** Of what goes through `metered`. */
+  /** Measures what goes through `metered`. */
   readonly metrics: Metrics;
   readonly metered: Log;
 }
@@ -70,7 +70,7 @@ class Thread {
     this.#process = process;
   }
 
-  /** What it does for each call. */
+  /** The handlers of calls. */
   acts(): Acts<ThreadCalls> {
     return {
       open: async ([address, topics]) => {
@@ -103,7 +103,7 @@ class Thread {
   }
 
   #asked(): Queues {
-    if (this.#queues === undefined) throw new Error("Cannot ask for a list: nobody listens yet");
+    if (this.#queues === undefined) throw new Error("Cannot ask for a list: no server is listening yet");
     return this.#queues;
   }
 
@@ -140,7 +140,7 @@ class Thread {
       unknownAttribute: (names) => this.#process.call("unknownAttribute", [names]),
       withoutModel: (event) => answerOf(this.#process.call("withoutModel", [event])),
     };
-    const live = { open: () => Promise.reject(new Error("The dashboard lives in another thread")) };
+    const live = { open: () => Promise.reject(new Error("The dashboard runs in another thread")) };
     const endpoints = apiOf(context, settings, live).map((endpoint) =>
       endpoint.local
         ? endpoint
