@@ -27,7 +27,7 @@ export type PolicyOptions =
   | {
     /** At each position the softmax of what is left: the Plackett-Luce distribution over lists. */
     readonly name: "boltzmann";
-    /** The scores are divided by it, above 0; small is greedy, large is uniform. */
+    /** Divides the scores; above 0. Small values approach greedy, large ones uniform. */
     readonly temperature: number;
   }
   | {
@@ -47,7 +47,7 @@ export interface Choice {
 
 /** Candidates as a policy sees them, all arrays of one length. */
 export interface Candidates {
-  /** One finite score each, a logit; ties go to the smaller index. */
+  /** One finite logit per candidate; ties go to the smaller index. */
   readonly scores: ArrayLike<number>;
   /** Standard deviation of each score, above 0; only Thompson sampling reads it. @default {1 each} */
   readonly deviations?: ArrayLike<number> | undefined;
@@ -88,7 +88,7 @@ export function choose(
  * Exact for greedy, epsilon and Boltzmann; by numeric integration for Thompson (error: `thompson.ts`).
  *
  * @param list Indices into the candidates, from the top, none twice.
- * @returns One probability in [0, 1] a place.
+ * @returns One probability in [0, 1] per place.
  *
  * @example
  * ```ts
@@ -123,10 +123,10 @@ export function propensitiesOf(
 }
 
 /**
- * The probability of each candidate at the next place.
+ * The probability that each candidate is chosen for the next place.
  *
  * @param above Indices of the candidates above it.
- * @returns One probability a candidate, 0 for those above; they sum to 1.
+ * @returns One probability per candidate, 0 for those above; they sum to 1.
  */
 export function placeDistribution(
   candidates: Candidates,
@@ -188,8 +188,8 @@ export function draw(
 }
 
 /**
- * Sums of exponentials from the bottom up, beside the largest score in them: differences of scores are taken before
- * they are divided, so that ties are ties at any temperature, and nothing overflows.
+ * Sums exponentials from the bottom of the list up, relative to the largest score so far. Scores are subtracted before
+ * they are divided, so ties stay ties at any temperature and nothing overflows.
  */
 function plackettLuce(scores: ArrayLike<number>, list: readonly number[], temperature: number): number[] {
   const chosen = new Set(list);
@@ -213,7 +213,7 @@ function plackettLuce(scores: ArrayLike<number>, list: readonly number[], temper
 function ranked(scores: ArrayLike<number>): number[] {
   const indices: number[] = [];
   for (let index = 0; index < scores.length; index++) indices.push(index);
-  // A difference would be a number on the heap at each comparison.
+  // Compares rather than subtracts: each difference would be a heap number.
   return indices.sort((a, b) => scores[b]! > scores[a]! ? 1 : scores[b]! < scores[a]! ? -1 : a - b);
 }
 
@@ -222,7 +222,7 @@ function deviationsOf({ scores, deviations }: Candidates, policy: PolicyOptions)
   return Array.from(scores, (_, index) => scale * (deviations?.[index] ?? 1));
 }
 
-/** Each score as a difference to the largest, over the temperature, plus Gumbel noise. */
+/** Each score minus the largest, over the temperature, plus Gumbel noise. */
 function noisy(scores: ArrayLike<number>, temperature: number, random: () => number): number[] {
   const top = Array.from(scores).reduce((a, b) => Math.max(a, b), -Infinity);
   return Array.from(scores, (score) => (score - top) / temperature + gumbel(random));

@@ -1,5 +1,5 @@
 /**
- * Seeded chance: a small, fast generator and the few distributions that the simulator draws from.
+ * Seeded randomness: a small, fast generator and the few distributions that the simulator draws from.
  *
  * Only +, ×, shifts, `Math.log`, `Math.exp` and `Math.sqrt` are used, so a seed gives the same numbers on
  * every machine that runs the same engine.
@@ -14,7 +14,7 @@ export type Random = () => number;
  * A generator of uniform numbers in [0, 1): Chris Doty-Humphrey's sfc32, 128 bits of state, period about 2¹²⁷.
  *
  * @param seed Any integer; the same seed gives the same numbers.
- * @param stream Independent sequences of one seed, for example one a user.
+ * @param stream Selects one of the seed's independent sequences, for example one per user.
  *
  * @example
  * ```ts
@@ -76,7 +76,7 @@ export function pick(random: Random, weights: ArrayLike<number>): number {
   return weights.length - 1;
 }
 
-/** One of the values, each as likely as the others. */
+/** One of the values, chosen uniformly. */
 export function choose<T>(random: Random, values: readonly [T, ...T[]] | readonly T[]): T {
   return values[Math.floor(random() * values.length)]!;
 }

@@ -7,26 +7,26 @@
 
 import { normalCdf, normalDensity } from "../metrics/normal.ts";
 
-/** Precision that the prior gives the item's weight in the last layer. */
+/** Prior precision of the item's weight in the last layer. */
 const PRIOR_PRECISION = 1;
-/** Draws beyond so many deviations are left out of the integral: 1e-15 of the mass. */
+/** The integral is cut off at this many deviations, which leaves out 1e-15 of the mass. */
 const REACH = 8;
-/** Φ at steps of 1/1024 on [−8, 8]: interpolated, its error is below 3e-8, and it costs a fifth. */
+/** Steps per unit in the table of Φ on [−8, 8]: interpolation errs by less than 3e-8, at a fifth of the cost. */
 const TABLE_STEPS = 1024;
-/** Made when it is first used, as most processes never do. */
+/** Built on first use, as most processes never need it. */
 let table: Float64Array | undefined;
-/** No deviation counts as smaller: a step must not fall between two nodes of the integral. */
+/** Lower bound of deviations: a step must not fall between two nodes of the integral. */
 const LEAST_DEVIATION = 1e-6;
 
 /**
- * Standard deviation of a candidate's logit, from the one weight of the last layer that is the item's own.
+ * Standard deviation of a candidate's logit, from the only weight of the last layer that no other item uses.
  *
  * Diagonal Laplace approximation of logistic regression (Chapelle and Li, NeurIPS 2011): precision = prior +
  * n·p·(1 − p), with n outcomes of the item and the model's probability p. The weights that items share are taken
- * as known, so an item that was shown often is not explored because its neighbours are new.
+ * as certain, so an item that was shown often is not explored merely because its neighbours are new.
  *
  * @param outcomes Settled impressions of the item.
- * @param logit The model's.
+ * @param logit The model's logit of the item.
  */
 export function logitDeviation(outcomes: number, logit: number): number {
   const p = 1 / (1 + Math.exp(-logit));
@@ -38,7 +38,7 @@ export function logitDeviation(outcomes: number, logit: number): number {
  * P = ∫ φ(z) Π Φ((μᵢ + σᵢz − μₖ)/σₖ) dz over all others k.
  *
  * By the trapezoidal rule on [−8, 8], whose error falls exponentially with the number of nodes once they lie
- * closer than the narrowest of the others; absolute error below 1e-6 while no deviation is 50 times another.
+ * closer than the narrowest of the others; absolute error below 1e-6 if no deviation is 50 times another.
  * O(rest · nodes), 65 to 4,097 nodes.
  *
  * @param rest Indices of the candidates, `index` among them.
@@ -56,7 +56,7 @@ export function largestProbability(
   for (const k of rest) {
     if (k === index) continue;
     const other = { mean: means[k]!, deviation: Math.max(LEAST_DEVIATION, deviations[k]!) };
-    // Never in the way: its draws are all below ours.
+    // Cannot win: all its draws are below ours.
     if (other.mean + REACH * other.deviation < mean - REACH * deviation) continue;
     others.push(other);
     narrowest = Math.min(narrowest, other.deviation / deviation);

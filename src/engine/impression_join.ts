@@ -27,11 +27,11 @@ import type { RowOutcome, Rows } from "../samples/rows.ts";
 import type { TaskCounters } from "./task_counters.ts";
 import { idHash, type ParkedInteraction, putPending, type UserState } from "../users/user_state.ts";
 
-/** Most open impressions per user; beyond it the oldest is settled early. */
+/** Most open impressions per user; beyond that, the oldest is settled early. */
 const MAX_PENDING = 100;
-/** Most items in the open impressions of a user, whose record has to fit into one of Kafka. */
+/** Most items in a user's open impressions: all of them are in the user's record, which Kafka limits in size. */
 const MAX_PENDING_ROWS = 10_000;
-/** Most waiting interactions per user; beyond it the oldest is applied. */
+/** Most parked interactions per user; beyond that, the oldest is applied. */
 const MAX_PARKED = 64;
 
 /** An outcome of an item. */
@@ -52,9 +52,9 @@ export interface JoinState {
   readonly counters: TaskCounters;
   /** Users in memory. */
   readonly users: ReadonlyMap<string, UserState>;
-  /** Gets the users that change. */
+  /** Collects the users that change. */
   readonly dirtyUsers: Set<UserState>;
-  /** Gets the items whose numbers change. */
+  /** Collects the items whose numbers change. */
   readonly numbers: ItemNumbers;
   /** Newest event time. */
   readonly maxTime: number;
@@ -65,9 +65,9 @@ export interface JoinState {
 /** Applies a parked interaction. */
 export type Release<Outputs> = (user: UserState, event: InteractionEvent, out: Outputs) => void;
 
-/** Where samples go. */
+/** Receives the samples of a join. */
 export interface JoinOutputs {
-  /** In the order in which they are settled. */
+  /** Samples, in the order in which they were made. */
   readonly samples: Sample[];
 }
 
@@ -75,7 +75,7 @@ export interface JoinOutputs {
 export interface JoinOptions {
   /** Newest event ids and settled requests kept per user. */
   readonly dedupIds: number;
-  /** Whether answers count as shown, so that an impression event may still correct them. */
+  /** Whether recommendations count as shown, so that an impression event may still correct them. */
   readonly served: boolean;
   /** When impressions become labels. */
   readonly labels: LabelPolicy;
@@ -95,7 +95,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   readonly #release: Release<Outputs>;
   readonly #deadlines = new DeadlineQueue();
 
-  /** A join over `state`, which `release` hands parked interactions back to. */
+  /** Creates a join over `state`; `release` applies interactions that need not wait any longer. */
   constructor(state: JoinState, options: JoinOptions, release: Release<Outputs>) {
     this.#state = state;
     this.#dedupIds = options.dedupIds;
@@ -105,7 +105,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#release = release;
   }
 
-  /** Notes an event id. @returns whether it is none of the user's newest ids */
+  /** Remembers an event id. @returns whether it was not yet among the user's newest ids */
   noteId(user: UserState, id: string): boolean {
     const hash = idHash(id);
     if (user.recentIds.includes(hash)) return false;
@@ -146,7 +146,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
   }
 
   /**
-   * Drops open impressions whose outcomes may be among events that were lost or belong to another user. They give no
+   * Drops open impressions whose outcomes may be among events that were lost or belong to another user. They yield no
    * samples, and further clicks on their items count as late.
    *
    * @param until the newest event time of impressions to drop. @default {all}
@@ -190,7 +190,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     out.samples.push(settledSample(this.#labels, sample, lateShare(this.#state.counters)));
   }
 
-  /** Adds a restored user's open impressions and waiting interactions. @param before the user, restored earlier */
+  /** Adds a restored user's open impressions and parked interactions. @param before the same user, restored earlier */
   restore(user: UserState, before?: UserState): void {
     for (const pending of user.pending.values()) {
       if (before?.pending.get(pending.request)?.sequence !== pending.sequence) this.#watch(user.id, pending);
@@ -201,18 +201,18 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     }
   }
 
-  /** Whether an interaction comes before the impression that it names, so that it has to wait. */
+  /** Whether an interaction has arrived before the impression that it names, so that it has to wait. */
   mustWait(user: UserState, event: InteractionEvent): boolean {
     if (event.request === undefined || event.time < this.#state.watermark) return false;
     if (this.isSettled(user, event.request)) return false;
     const pending = user.pending.get(event.request);
     if (pending === undefined || !pending.shown) return true;
-    // An impression event may still correct what we answered.
+    // An impression event may still correct the list that we recommended.
     const item = this.#state.catalogue.get(event.item);
     return this.#served && (item === undefined || pending.rows.find(item.index) < 0);
   }
 
-  /** Lets an interaction wait for the impression that it names. */
+  /** Parks an interaction until the impression that it names opens. */
   park(user: UserState, event: InteractionEvent, out: Outputs): void {
     this.#state.counters.parked++;
     const parked = { sequence: this.nextSequence++, event };
@@ -248,7 +248,7 @@ export class ImpressionJoin<Outputs extends JoinOutputs> {
     this.#deadlines.push({ time, sequence, user, request: null });
   }
 
-  /** Joins an interaction with the impression that it answers. */
+  /** Joins an outcome with the impression that it belongs to. */
   outcome(user: UserState, item: CatalogueItem, event: Outcome, out: Outputs): void {
     const pending = findPending(user, item.index, event, this.#lateMs);
     const row = pending?.rows.find(item.index) ?? -1;
@@ -331,7 +331,7 @@ function settledId(request: string): string {
   return `\0settled:${request}`;
 }
 
-/** The impression that an interaction answers: the one it names, else the newest that shows the item. */
+/** The impression that an outcome belongs to: the one it names, else the newest in which the item is open. */
 function findPending(
   user: UserState,
   item: number,

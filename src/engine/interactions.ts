@@ -41,7 +41,7 @@ export interface InteractionState {
   readonly catalogue: Catalogue;
   /** Finds the impressions that they answer. */
   readonly join: ImpressionJoin<TaskOutputs>;
-  /** Learns values, and tells how surprising one is. */
+  /** Learns values, and measures how surprising one is. */
   readonly statistics: FeatureStatistics;
   /** Learns which items are taken, and which are popular. */
   readonly retrieval: Retrieval;
@@ -49,7 +49,7 @@ export interface InteractionState {
   readonly sequences: SequenceSlab;
   /** Counts what happens. */
   readonly counters: TaskCounters;
-  /** Gets the items whose numbers change. */
+  /** Collects the items whose numbers change. */
   readonly numbers: ItemNumbers;
   /** Newest event time. */
   readonly maxTime: number;
@@ -63,11 +63,11 @@ export interface InteractionState {
 export interface InteractionsOptions {
   /** What each action means. */
   readonly actions: ActionPolicies;
-  /** How far behind a user's newest behaviour an event may come, milliseconds. */
+  /** How far behind a user's newest behaviour an event may be, milliseconds. */
   readonly latenessMs: number;
-  /** Whether histories that no list has shown are samples too. */
+  /** Whether histories without a list become samples too. */
   readonly learnHistories: boolean;
-  /** Share of the wanted behaviours that are samples of what came next. */
+  /** Share of the wanted behaviours that become samples of the next item. */
   readonly learnNext: number;
 }
 
@@ -79,10 +79,10 @@ export class Interactions {
   readonly #latenessMs: number;
   readonly #learnsHistories: boolean;
   readonly #learnNext: number;
-  /** Scratch: what was done before a behaviour. */
+  /** Scratch: the behaviours before the current one. */
   readonly #before = new ContextBuffer(BANK_BEHAVIOURS);
 
-  /** Over `state`, with the recurrent states that `scorers` score from. */
+  /** Applies interactions to `state`, and to the recurrent states that `scorers` read. */
   constructor(state: InteractionState, scorers: VariantScorers, options: InteractionsOptions) {
     this.#state = state;
     this.#scorers = scorers;
@@ -92,7 +92,7 @@ export class Interactions {
     this.#learnNext = options.learnNext;
   }
 
-  /** Applies an event, or lets it wait for the impression that it names. @returns why it cannot be applied, or `null` */
+  /** Applies an event, or parks it until the impression it names opens. @returns why it cannot be applied, or `null` */
   take(user: UserState, event: InteractionEvent, out: TaskOutputs): TaskRejection | null {
     const { counters, join } = this.#state;
     counters.interactions++;
@@ -124,7 +124,7 @@ export class Interactions {
     const positive = isPositive(policy, event.value);
     const strength = this.#strength(user, item, policy, event.value);
     const wanted = positive || (!policy.explicit && (policy.strength ?? 0) > 0);
-    // Before anything counts it: the item taken must not look more popular for being taken.
+    // Before it is counted: the item taken must not look more popular for being taken.
     if (strength !== null) {
       const preference = state.retrieval.learn(user, item, sharedTime, strength, wanted);
       if (wanted) state.retrieval.learnReturn(user, item, event.action);
@@ -177,7 +177,7 @@ export class Interactions {
     clearBehaviours(user);
   }
 
-  /** Passes what was handed over on to the user behind an alias. @returns whether everything was passed on */
+  /** Passes a handover on to the user that an alias names. @returns whether it was passed on */
   passOn(user: UserState, { from, time, behaviours, attributes }: MergeEvent, out: TaskOutputs): boolean {
     const alias = out.merges === undefined ? undefined : aliasAfter(user.aliases, time);
     if (alias === undefined) return false;
@@ -199,7 +199,7 @@ export class Interactions {
     }
   }
 
-  /** Notes that there will be a sample with all behaviours of a user so far. */
+  /** Records that a sample will contain all behaviours of a user so far. */
   sampled(user: UserState): void {
     if (this.#learnsHistories) user.sampledBehaviours = this.#state.sequences.total(user.row);
   }
@@ -225,7 +225,7 @@ export class Interactions {
     counters.histories++;
   }
 
-  /** Sends the next item to the learner, for a share of the behaviours that is chosen by the event alone. */
+  /** Sends the next item to the learner, for a share of behaviours chosen by a hash of the event. */
   #sampleNext(user: UserState, { item, id, time }: InteractionEvent, until: number, out: TaskOutputs): void {
     if (!(this.#learnNext > 0)) return;
     if (hashString(`${user.id}\0${item}\0${time}\0${id ?? ""}`, 0) / 2 ** 32 >= this.#learnNext) return;
@@ -253,7 +253,7 @@ export class Interactions {
     this.#scorers.carry(user, { ...behaviour, atEnd });
   }
 
-  /** Notes the item that the sequence is about to drop, if lists leave out items that users already had. */
+  /** Remembers the item that the sequence is about to drop, if lists leave out items that users already had. */
   #keepFormer(user: UserState, { item, time }: Behaviour): void {
     const { sequences, catalogue, retrieval } = this.#state;
     const { row } = user;
@@ -271,7 +271,7 @@ export class Interactions {
     return {
       code: "too-late",
       reason: `event time is ${lastTime - time} ms before the user's newest behaviour, ` +
-        `allowed are ${this.#latenessMs} ms`,
+        `at most ${this.#latenessMs} ms are allowed`,
     };
   }
 

@@ -5,7 +5,7 @@
  *
  * ```text
  *   commit    1       2       3       4       5
- *   slot 0    a1 b1 c1                c4 b1   ·           b's newest numbers stood in slot 0 alone: they are carried on
+ *   slot 0    a1 b1 c1                c4 b1   ·           only slot 0 had b's newest numbers: they are carried over
  *   slot 1            a2 c2                   a5
  *   slot 2                    a3 d3
  * ```
@@ -28,9 +28,9 @@ import { hasNumbers, type NumbersOfItem, readNumbers, writeNumbers } from "../it
 
 /** Prefix of the keys of all records. */
 export const NUMBERS_KEY = "numbers:";
-/** Not 1, so that releases without slots refuse them as an item's record of an unknown format. */
+/** Not 1, so that releases without slots refuse these records as items of an unknown format. */
 const FORMAT = 2;
-/** Formats of numbers of items. */
+/** Formats of item numbers that this code reads and writes. */
 export const NUMBERS_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 /** With fewer entries than this, no slot is emptied. */
 const MIN_ENTRIES = 4096;
@@ -48,7 +48,7 @@ export interface NumbersRecord {
   readonly value: Uint8Array;
 }
 
-/** A record that still has current numbers. */
+/** A record that has not been emptied. */
 interface Slot {
   readonly key: number;
   /** Indices of the items in it. */
@@ -61,7 +61,7 @@ interface ReadSlot extends Slot {
   readonly oldest: number;
 }
 
-/** Scratch of the entries in hand. */
+/** Scratch for the entries of the current record. */
 const entries = new ByteWriter(1 << 12);
 /** Scratch for outdated numbers. */
 const OLD_NUMBERS: NumbersOfItem = {
@@ -77,7 +77,7 @@ export class ItemNumbers {
   readonly #changed = new Set<CatalogueItem>();
   /** By item index: the sequence number of the slot with its newest numbers. */
   readonly #newest: number[] = [];
-  /** Items that have such a slot. */
+  /** Number of items that have such a slot. */
   #items = 0;
   /** By sequence number, from the oldest to the next without a gap. */
   readonly #slots = new Map<number, Slot>();
@@ -92,7 +92,7 @@ export class ItemNumbers {
   /** What {@linkcode ItemNumbers.take} has read, by key. */
   readonly #read = new Map<number, ReadSlot>();
 
-  /** For a catalogue whose items have no numbers yet. */
+  /** Tracks the items of a catalogue, none of which has numbers yet. */
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue;
   }
@@ -112,7 +112,7 @@ export class ItemNumbers {
     this.#changed.add(item);
   }
 
-  /** The records that make durable what has changed since the last call. */
+  /** The records that make all changes since the last call durable. */
   changes(): readonly NumbersRecord[] {
     const items = [...this.#changed].filter(hasNumbers);
     this.#changed.clear();
@@ -144,7 +144,7 @@ export class ItemNumbers {
     return records;
   }
 
-  /** Empties the oldest slots, as far as the number of `items` allows, and adds entries that must be kept to these. */
+  /** Empties the oldest slots, at a pace set by the number of `items`, and adds entries worth keeping to `items`. */
   #carry(items: CatalogueItem[]): void {
     const most = Math.max(MIN_ENTRIES, 2 * this.#items);
     for (let left = PACE * items.length; left > 0 && this.#entries > most;) {
@@ -169,10 +169,10 @@ export class ItemNumbers {
   }
 
   /**
-   * Adds a committed record, in any order, except that of two with the same key the newer one must come later.
+   * Adds a committed record. Any order will do, except that of two records with the same key the newer comes last.
    *
-   * @returns the items whose numbers it has
-   * @throws SyntaxError when it is no such record.
+   * @returns the items whose numbers it contains
+   * @throws SyntaxError when it is not such a record.
    */
   take(key: string, bytes: Uint8Array): readonly CatalogueItem[] {
     const from = new ByteReader(bytes);
@@ -198,7 +198,7 @@ export class ItemNumbers {
     return items;
   }
 
-  /** Ends a restore, after all records were added. */
+  /** Ends a restore, after all records have been added. */
   taken(): void {
     const read = [...this.#read.values()].sort((a, b) => a.sequence - b.sequence);
     this.#read.clear();

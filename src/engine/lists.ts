@@ -24,7 +24,7 @@ import type { UserState } from "../users/user_state.ts";
 import type { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 
-/** A list that is not recommended, with what explains it. */
+/** A list that is only computed, not recommended, with what is needed to explain it. */
 export interface Preview {
   /** The answer. */
   readonly recommendation: Recommendation;
@@ -34,15 +34,15 @@ export interface Preview {
   readonly list: ListFeatures;
 }
 
-/** The parts taken over from an answer that a request was given before. */
+/** The parts reused from the answer that a request was given earlier. */
 export interface GivenList extends Pick<Recommendation, "exposures"> {
-  /** What it listed. */
+  /** The listed items. */
   readonly items: readonly Pick<RecommendedItem, "item" | "position" | "propensity" | "source">[];
 }
 
-/** A list without a model. */
+/** A list made without a model. */
 export interface Unscored extends Pick<Recommendation, "empty"> {
-  /** What passes the filters, in order. */
+  /** Items that pass the filters, in order. */
   readonly items: readonly Pick<RecommendedItem, "item" | "source">[];
 }
 
@@ -76,7 +76,7 @@ export interface ListParts {
 export interface ListsOptions {
   /** How long after an impression an outcome counts, milliseconds. */
   readonly windowMs: number;
-  /** Whether our answer counts as shown, or only what an impression event says. */
+  /** Whether our recommendation counts as shown, or only what an impression event reports. */
   readonly served: boolean;
   /** Newest items shown that are remembered per user. */
   readonly remembered: number;
@@ -125,8 +125,8 @@ export class Lists {
   }
 
   /**
-   * Applies a request that was answered before, with the answer that it was given: what users saw is not answered
-   * afresh.
+   * Applies a request that was answered earlier, with the answer that it was given: users may have seen that list, so
+   * it is not computed anew.
    *
    * @param given the answer; `null` = it is unknown
    */
@@ -161,7 +161,7 @@ export class Lists {
   /**
    * Applies an impression event.
    *
-   * @param offset Position of the event in its partition, its name when it has no other.
+   * @param offset Position of the event in its partition; identifies the impression if it has no id.
    * @returns Why it cannot be applied, or `null`.
    */
   impression(
@@ -174,7 +174,7 @@ export class Lists {
     const age = this.#endedBefore(event);
     if (age > 0) {
       counters.tooLate++;
-      return { code: "too-late", reason: `the window of its outcomes ended ${age} ms before the watermark` };
+      return { code: "too-late", reason: `its outcome window ended ${age} ms before the watermark` };
     }
     const unknown = rejectUnknown(this.#state.catalogue, event.items);
     if (unknown !== null) return unknown;
@@ -220,7 +220,7 @@ export class Lists {
     return { ...(answered ?? this.#scorers.withStates(user, scored!)), shown: true, rows };
   }
 
-  /** Opens what was shown, then applies the interactions that were waiting for it. */
+  /** Opens a list that was shown, then applies the interactions that were waiting for it. */
   #show(user: UserState, pending: Pending, out: TaskOutputs): void {
     const { join } = this.#state;
     this.#interactions.sampled(user);
@@ -239,7 +239,7 @@ export class Lists {
   }
 
   /**
-   * What a request would be answered with now, and the explanation; changes nothing. Unknown candidates are left out.
+   * The answer that a request would be given now, with its explanation; changes nothing. Leaves out unknown candidates.
    */
   preview(user: UserState, event: RequestEvent): Preview {
     const { catalogue } = this.#state;
@@ -279,7 +279,7 @@ function rowOf(rows: Rows | undefined, catalogue: Catalogue, id: string): number
   return rows === undefined || item === undefined ? -1 : rows.find(item.index);
 }
 
-/** True probabilities that a simulator wrote into the impression; for judging only, never a feature. */
+/** True probabilities that a simulator wrote into the impression; for evaluation only, never a feature. */
 function oracleOf(event: ImpressionEvent): readonly number[] | undefined {
   const oracle = fieldOf(event, "oracle");
   return Array.isArray(oracle) && oracle.length === event.items.length &&

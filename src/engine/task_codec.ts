@@ -16,7 +16,7 @@ import { times } from "../values/times.ts";
 
 /** Formats before this one were never deployed. */
 const FORMAT = 4;
-/** Formats of the task's own record. */
+/** Formats of the task's own record that this code reads and writes. */
 export const TASK_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Key of the task's own record. */

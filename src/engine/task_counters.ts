@@ -1,5 +1,5 @@
 /**
- * What a task counts; durable with its state.
+ * The counters of a task; durable with its state.
  *
  * @module
  */

@@ -83,8 +83,8 @@ export interface TaskOptions {
   /** Where candidates come from when a request names none. */
   readonly retrieval?: RetrievalOptions | undefined;
   /**
-   * Most items that are known from events only, not from the catalogue; each takes some KB permanently. Beyond, events
-   * that name a new item are rejected and such candidates left out. @default {Infinity}
+   * Most items that are known from events only, not from the catalogue; each takes some KB permanently. Beyond that,
+   * events that name a new item are rejected, and such candidates left out. @default {Infinity}
    */
   readonly maxUnlistedItems?: number | undefined;
   /** Versions that a windowed state may be behind before it is folded again. @default {100} */

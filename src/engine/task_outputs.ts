@@ -10,9 +10,9 @@ import type { Sample } from "../samples/sample.ts";
 
 /** Why a valid event was not applied. */
 export interface TaskRejection {
-  /** For machines. */
+  /** Machine-readable. */
   readonly code: "too-late" | "unknown-item";
-  /** A sentence for people. */
+  /** Human-readable. */
   readonly reason: string;
 }
 
@@ -28,11 +28,11 @@ export interface Forgotten {
 export interface TaskOutputs {
   /** Recommendations, in the order of their requests. */
   readonly recommendations: Recommendation[];
-  /** Impressions with their final outcomes, and histories without one, in that order. */
+  /** Samples, in the order in which they were made. */
   readonly samples: Sample[];
   /** Users to erase everywhere. */
   readonly forgotten: Forgotten[];
-  /** Lists of users that have changed, if the options ask for them; not collected where it is absent. */
+  /** Lists of users that have changed, if the options ask for them; if absent, none are collected. */
   readonly lists?: Recommendation[];
   /** Events that hand behaviours over to users of any partition; if absent, nothing is handed over. */
   readonly merges?: MergeEvent[];

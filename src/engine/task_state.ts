@@ -47,7 +47,7 @@ import type { UserState } from "../users/user_state.ts";
 import { VariantScorers } from "./variant_scorers.ts";
 import { rejectUnknown } from "./unknown_items.ts";
 
-/** Attributes a profile keeps. */
+/** Most attributes per profile. */
 const MAX_ATTRIBUTES = 256;
 /** Length of a list whose request does not set one. */
 const USUAL_COUNT = 10;
@@ -75,7 +75,7 @@ export class TaskState {
   readonly catalogue: Catalogue;
   /** @internal The behaviours of all users. */
   readonly sequences: SequenceSlab;
-  /** @internal Running statistics over everything. */
+  /** @internal Running statistics of users, items and values. */
   readonly statistics: FeatureStatistics;
   /** @internal Pairs of behaviours and candidates; `null` where the schema has none. */
   readonly pooled: PooledPairs | null;
@@ -114,8 +114,8 @@ export class TaskState {
   /**
    * Makes an empty state. `serving` is read at every score, so its version may move between events.
    *
-   * @param variants Models for variants of experiments, besides the task's own.
-   * @throws RangeError when sizes do not fit together, or states are to be searched with and the model has none.
+   * @param variants Models for variants of experiments, in addition to the task's own.
+   * @throws RangeError when sizes do not fit together, or retrieval needs states that the model does not have.
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
     const settled = settle(TASK_OPTIONS, options);
@@ -195,7 +195,7 @@ export class TaskState {
   }
 
   /**
-   * @internal The own model's share in the order of lists by the learner's proof; 0 until there are enough outcomes.
+   * @internal The own model's share in ordering lists, set by the learner's proof; 0 until there are enough outcomes.
    */
   get modelShare(): number {
     const { version, share = 1 } = this.#scorers.own.serving;
@@ -220,7 +220,7 @@ export class TaskState {
     return this.maxTime - this.#latenessMs;
   }
 
-  /** Newest event time, milliseconds since the epoch, as {@linkcode EventClock} takes it. */
+  /** Newest event time, milliseconds since the epoch, as {@linkcode EventClock} determines it. */
   get maxTime(): number {
     return this.clock.time;
   }
@@ -247,12 +247,12 @@ export class TaskState {
     this.#scorers.follow(this.experiments.values());
   }
 
-  /** @internal Full keys (`pins.ts`) of the pinned versions that are needed: by experiments, and by impressions that are open. */
+  /** @internal Full keys (`pins.ts`) of the pinned versions that experiments or open impressions need. */
   pins(): Set<string> {
     return this.#scorers.pins(this.users.values());
   }
 
-  /** @internal Whether a pinned version may have become unnecessary; {@linkcode TaskState.pins} tells which are needed. */
+  /** @internal Whether a pinned version may have become unnecessary; {@linkcode TaskState.pins} returns the others. */
   get hasSparePins(): boolean {
     return this.#scorers.hasSparePins(this.watermark);
   }
@@ -291,11 +291,11 @@ export class TaskState {
   }
 
   /**
-   * Learns what the task of another partition has learnt; its items are durable here from now on. Only right after a
+   * Learns from the journal of another partition's task, whose items become durable here. Call only right after a
    * commit.
    *
-   * @returns How many signals and positives it was.
-   * @throws SyntaxError when it is no journal; nothing is learnt then
+   * @returns The number of signals and positives learnt.
+   * @throws SyntaxError when it is not a journal; nothing is learnt then
    *
    * @internal
    */
@@ -307,10 +307,10 @@ export class TaskState {
    * Applies one event. An event time later than the arrival counts as the arrival, see {@linkcode EventClock}.
    *
    * @param offset Position of the event in its partition; one at or below the user's last is a no-op.
-   * @param arrival When its record came. @default {unknown}
-   * @param given The answer, for a request that was answered before; `null` = it is unknown. @default {the request is
-   * answered}
-   * @returns A refusal when the event is valid but cannot be applied, else `null`.
+   * @param arrival When its record arrived. @default {unknown}
+   * @param given The answer to a request that was answered earlier; `null` = it is unknown. @default {the request is
+   * answered now}
+   * @returns Why the event, though valid, cannot be applied, else `null`.
    */
   apply(
     event: Event,
@@ -383,8 +383,7 @@ export class TaskState {
   }
 
   /**
-   * What a request would be answered with now, and what explains it; changes nothing. Candidates that are not known
-   * are left out.
+   * The answer that a request would be given now, with its explanation; changes nothing. Leaves out unknown candidates.
    *
    * @internal
    */
@@ -414,10 +413,10 @@ export class TaskState {
   }
 
   /**
-   * Notes that events of the partition were deleted before they were applied. Outcomes of open impressions are unknown
-   * from now on.
+   * Counts events of the partition that were deleted before they were applied, and abandons the open impressions: any
+   * of the lost events may have been their outcomes.
    *
-   * @param events How many, or how many offsets if it is unknown which of them had an event.
+   * @param events Number of events, or of offsets if it is unknown which of them had an event.
    *
    * @internal
    */
@@ -431,14 +430,14 @@ export class TaskState {
     this.join.settleBefore(Infinity, out);
   }
 
-  /** @internal Restores a user from their record, in place of what was restored from an earlier one. */
+  /** @internal Restores a user from their record, replacing the state restored from an earlier one. */
   restoreUser(id: string, record: Uint8Array): void {
     const before = this.users.get(id);
     this.dropUser(id);
     const user = this.memory.restore(id, record);
     this.join.restore(user, before);
     if (this.userLists !== null) this.userLists.restore(user, before);
-    else if (user.listed !== null) user.listed = { ...user.listed, due: null }; // nobody waits any more
+    else if (user.listed !== null) user.listed = { ...user.listed, due: null }; // no lists are written any more
   }
 
   /** @internal Drops a restored user who need not be in memory any more. */
@@ -462,7 +461,7 @@ export class TaskState {
   }
 }
 
-/** Bytes of the states of variants' models, without the own model's. */
+/** The counters of the folds of variants' models. */
 function variantCounters(counters: TaskCounters): FoldCounters {
   return {
     get steps() {
@@ -480,7 +479,7 @@ function variantCounters(counters: TaskCounters): FoldCounters {
   };
 }
 
-/** The attributes that a profile keeps. */
+/** The newest attributes, as many as a profile keeps. */
 function newest(attributes: Attributes): Attributes {
   return Object.fromEntries(Object.entries(attributes).slice(-MAX_ATTRIBUTES));
 }

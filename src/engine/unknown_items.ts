@@ -8,7 +8,7 @@
 import type { Catalogue } from "../items/catalogue.ts";
 import type { TaskRejection } from "./task_outputs.ts";
 
-/** Why items of an event cannot become known, or `null` if they are known or can become so. */
+/** Why an event's items cannot be added to the catalogue, or `null` if they are in it or there is room for them. */
 export function rejectUnknown(catalogue: Catalogue, items: readonly string[]): TaskRejection | null {
   const { room } = catalogue;
   if (room >= items.length) return null;

@@ -3,8 +3,8 @@
  *
  * ```text
  *   behaviours of a user   x   x x  x                    x
- *   lists made             ■        □                    ■     ■ differs: given   □ the same as before: nothing
- *                          ├─ everyMs ─┤                       at the latest with the first event behind it
+ *   lists made             ■        □                    ■     ■ differs: written   □ same as before: not written
+ *                          ├─ everyMs ─┤                       made by the first event after that time
  * ```
  *
  * A list is made after an event that changes its user's behaviours or profile. Within `everyMs` of the last one it is
@@ -13,8 +13,8 @@
  * many lists that are due at once do not hold up a request. An event adds one waiting user at most (more only where
  * interactions were parked), so the queue shrinks.
  *
- * A generation that is built behind another one writes nothing, but notes who may still wait for a list there: once it
- * leads, they get one, and everybody's next list is written in any case.
+ * A generation that is built while another leads writes nothing, but notes which users may still wait for a list there.
+ * Once it leads, they get one, and everybody's next list is written even if it is the same.
  *
  * A list written here does not count as shown: whoever shows it sends an impression event that names its `request`.
  *
@@ -75,7 +75,7 @@ export const USER_LISTS: Option<UserListsOptions | null> = {
 export interface UserListsState {
   /** Users in memory. */
   readonly users: ReadonlyMap<string, UserState>;
-  /** Gets the users that change. */
+  /** Collects the users that change. */
   readonly dirtyUsers: Set<UserState>;
   /** Counts what happens. */
   readonly counters: TaskCounters;
@@ -97,14 +97,14 @@ export class UserLists {
   /** Whether another generation writes the lists. */
   isFollowing = false;
 
-  /** Lists of users in `state`, each made by `make`. */
+  /** Writes lists of the users in `state`, each made by `make`. */
   constructor(state: UserListsState, options: UserListsOptions, make: MakeList) {
     this.#state = state;
     this.#options = settle(USER_LISTS_OPTIONS, options);
     this.#make = make;
   }
 
-  /** Notes that behaviours or profile of a user have changed. */
+  /** Reports that a user's behaviours or profile have changed. */
   touch(user: UserState): void {
     const { listed } = user;
     const { maxTime } = this.#state;
@@ -114,7 +114,7 @@ export class UserLists {
     else if (listed.due === null) this.#wait(user, listed, Math.max(maxTime, listed.time + everyMs));
   }
 
-  /** Queues a user until a time; one deadline is held per user, and moves when it is reached. */
+  /** Queues a user until a time. The queue holds one deadline per user, and moves it when it is reached. */
   #follow(user: UserState, until: number): void {
     const { listed } = user;
     if (listed === null || listed.due === null) return this.#wait(user, { time: 0, hash: UNKNOWN }, until);
@@ -129,7 +129,7 @@ export class UserLists {
     this.#watch(user.id, due);
   }
 
-  /** Adds a restored user who waits for a list. @param before the user, restored earlier */
+  /** Adds a restored user who waits for a list. @param before the same user, restored earlier */
   restore(user: UserState, before?: UserState): void {
     const due = user.listed?.due ?? null;
     if (due !== null && before?.listed?.due?.sequence !== due.sequence) this.#watch(user.id, due);
@@ -143,7 +143,7 @@ export class UserLists {
       if (next === undefined || next.time > maxTime) return;
       this.#due.pop();
       const user = users.get(next.user);
-      // A user who was erased meanwhile, and perhaps came back, waits under another number or not at all.
+      // A user who has been erased since, and perhaps returned, waits under another number or not at all.
       if (user?.listed?.due?.sequence !== next.sequence) continue;
       if (user.listed.due.time > next.time) {
         this.#watch(user.id, user.listed.due);

@@ -1,5 +1,5 @@
 /**
- * The scorers of a task besides its own: those of variants' models, and of versions that experiments have pinned.
+ * The scorers of a task other than its own: those of variants' models, and of versions that experiments have pinned.
  *
  * A lifelong model folds each behaviour into a state of its own, which samples of other models carry along. A pinned
  * version does so from the record that starts its experiment to the one that ends it, and learns nothing.
@@ -21,16 +21,16 @@ export class VariantScorers {
   readonly #make: (serving: Serving) => ListScorer;
   readonly #byModel: Map<string, ListScorer>;
   #records: readonly ExperimentRecord[] = [];
-  /** Those with states of their own, by name. */
+  /** Those with states of their own, in the order of their names. */
   #lifelong: readonly ListScorer[];
-  /** Event time until which impressions need pinned versions, as far as {@linkcode VariantScorers.pins} has seen. */
+  /** Event time until which impressions need pinned versions, as of the last {@linkcode VariantScorers.pins}. */
   #pinsUntil = -Infinity;
 
   /**
    * Scorers of variants' models, without any pinned version.
    *
-   * @param own the task's own
-   * @param make makes another
+   * @param own the task's own scorer
+   * @param make creates the scorer of another model
    */
   constructor(own: ListScorer, variants: readonly Serving[], make: (serving: Serving) => ListScorer) {
     this.#own = own;
@@ -39,12 +39,12 @@ export class VariantScorers {
     this.#lifelong = this.#findLifelong();
   }
 
-  /** By the full key of the model. */
+  /** The scorers by the full keys of their models. */
   get byModel(): ReadonlyMap<string, ListScorer> {
     return this.#byModel;
   }
 
-  /** The task's own. */
+  /** The task's own scorer. */
   get own(): ListScorer {
     return this.#own;
   }
@@ -55,7 +55,7 @@ export class VariantScorers {
     carryVariants(user, inserted, this.#lifelong.map(({ fold }) => fold));
   }
 
-  /** The scorer of a model; the task's own when it has no other. */
+  /** The scorer of a model; the task's own if there is no other. */
   of(model: string | undefined): ListScorer {
     return this.#byModel.get(model ?? "") ?? this.#own;
   }
@@ -71,7 +71,7 @@ export class VariantScorers {
     this.#lifelong = this.#findLifelong();
   }
 
-  /** Full keys of the pinned versions that are needed: by experiments, and by impressions that are open. */
+  /** Full keys of the pinned versions that experiments or open impressions need. */
   pins(users: Iterable<UserState>): Set<string> {
     const keys = this.#pinned();
     this.#pinsUntil = -Infinity;
@@ -85,7 +85,7 @@ export class VariantScorers {
     return keys;
   }
 
-  /** Whether a pinned version may have become unnecessary; {@linkcode VariantScorers.pins} tells which are needed. */
+  /** Whether a pinned version may have become unnecessary; {@linkcode VariantScorers.pins} returns those needed. */
   hasSparePins(watermark: number): boolean {
     const here = [...this.#byModel.keys()].filter((key) => partsOf(key).version !== undefined);
     if (here.length === 0 || watermark <= this.#pinsUntil) return false;
@@ -105,7 +105,7 @@ export class VariantScorers {
     this.#lifelong = this.#findLifelong();
   }
 
-  /** A list with the states of the lifelong models that did not score it but learn from it; not pinned ones. */
+  /** Adds to a list the states of lifelong models that did not score it but learn from it; pinned ones do not learn. */
   withStates(user: UserState, pending: Pending): Pending {
     const scoredBy = pending.model ?? this.#own.serving.model;
     const otherStates = [this.#own, ...this.#lifelong].flatMap((scorer) => {

@@ -340,7 +340,7 @@ Deno.test("TaskState.apply() refuses an interaction when it is beyond the latene
   assert.equal(story.click(970, "b"), null);
   const refusal = story.click(969, "c");
   assert.equal(refusal?.code, "too-late");
-  assert.match(refusal?.reason ?? "", /31 ms before .* allowed are 30 ms/);
+  assert.match(refusal?.reason ?? "", /31 ms before .* at most 30 ms are allowed/);
   assert.deepEqual([story.task.counters.tooLate, story.task.counters.late, story.task.counters.behaviours], [
     1,
     1,
