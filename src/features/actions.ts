@@ -7,9 +7,9 @@
 
 /** The meaning of one action. */
 export interface ActionPolicy {
-  /** Whether it is a positive outcome: always (`true`), never (`false`), or from this value of the event on. */
+  /** Whether it is a positive outcome: always (`true`), never (`false`), or if the event's value is at least this. */
   readonly positive: boolean | number;
-  /** Whether it settles the item's outcome at once, also a negative one (a rating, a dislike). @default {false} */
+  /** Whether it settles the item's outcome at once, even a negative one (a rating, a dislike). @default {false} */
   readonly explicit?: boolean;
   /** Strength in the behaviour sequence; `null` leaves the action out. */
   readonly strength: number | null;

@@ -1,5 +1,5 @@
 /**
- * The tables of a schema, found by their names once and not at every impression.
+ * The tables of a schema, looked up by name once and not at every impression.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export interface FeatureTables<Table extends FieldTable = FieldTable> {
   readonly item: Table;
   readonly category: Table;
   readonly user: Table;
-  /** In the schema's order, as the next two. */
+  /** In the schema's order, like the next two. */
   readonly userFields: readonly FieldPair<Table>[];
   readonly contextFields: readonly FieldPair<Table>[];
   readonly itemFields: readonly PlacedField<Table>[];

@@ -1,5 +1,5 @@
 /**
- * Tables of vectors and weights by key, as far as features are made of them.
+ * Tables of vectors and weights by key: the interface that building features needs.
  *
  * @module
  */
@@ -7,32 +7,32 @@
 /** Width of the embedding of a small field (an attribute, the hour). */
 export const SMALL_WIDTH = 4;
 
-/** The rows of one field, as far as gathering needs it. */
+/** The rows of one field, as the forward pass reads them. */
 export interface FieldTable {
   /** Floats per row. */
   readonly width: number;
   /** The row of a key: 0 = padding (zeros), 1 = not admitted. */
   rowOf(key: string): number;
   /**
-   * Whether a look-up changes nothing, and rows stay their keys' until `Assembler.forget` is called, so that rows may
-   * be remembered. @default {false}
+   * Whether look-ups change nothing, and a key's row stays the same until `Assembler.forget` is called, so that rows
+   * may be cached. @default {false}
    */
   readonly isStill?: boolean;
   /**
-   * Counts a use of a row (above 1) that an earlier look-up gave, without looking its key up again. @default {rows are
-   * not remembered: each use looks its key up}
+   * Counts another use of a row (above 1) that an earlier look-up returned, without looking its key up again. @default
+   * {rows are not cached: each use looks its key up}
    */
   again?(row: number): void;
   /**
-   * How many rows were taken from their keys so far: while it is the same, a row above 1 is still its key's. Tables with
-   * `again` have it.
+   * Number of rows taken from their keys so far: while it is unchanged, a cached row above 1 still belongs to its key.
+   * Present in tables with `again`.
    */
   readonly removals?: number;
   /** Adds `scale` times the row to `out[offset..offset+width)`. */
   addRow(row: number, scale: number, out: Float32Array, offset: number): void;
 }
 
-/** A field table that gradients can be given to. */
+/** A field table that accumulates gradients. */
 export interface TrainableTable extends FieldTable {
   /** Adds `scale` times `gradient[offset..offset+width)` to the gradient of the row. */
   accumulate(row: number, scale: number, gradient: Float32Array, offset: number): void;
@@ -53,23 +53,23 @@ export function valueAt(weights: FieldTable, row: number): number {
   return scalar[0]!;
 }
 
-/** The value of the row of a key, of one float. */
+/** The value of a key's row of one float. */
 export function weightOf(weights: FieldTable, key: string): number {
   return valueAt(weights, weights.rowOf(key));
 }
 
-/** Gives a gradient to a row of one float. */
+/** Adds a gradient to a row of one float. */
 export function giveAt(weights: TrainableTable, row: number, gradient: number): void {
   scalar[0] = gradient;
   weights.accumulate(row, 1, scalar, 0);
 }
 
-/** Gives a gradient to the row of a key, of one float. */
+/** Adds a gradient to a key's row of one float. */
 export function giveWeight(weights: TrainableTable, key: string, gradient: number): void {
   giveAt(weights, weights.rowOf(key), gradient);
 }
 
-/** Adds the vector of a field's value to `out` from `offset` on. @returns its first-order weight; 0 when it is missing */
+/** Adds the vector of a field's value to `out` from `offset` on. @returns its first-order weight; 0 for no value */
 export function addField(
   { vectors, first }: FieldPair<FieldTable>,
   value: string | null | undefined,
@@ -81,7 +81,7 @@ export function addField(
   return weightOf(first, value);
 }
 
-/** The way back of {@linkcode addField}. @param dz gradient of the logit */
+/** The backward pass of {@linkcode addField}. @param dz gradient of the logit */
 export function giveField(
   { vectors, first }: FieldPair<TrainableTable>,
   value: string | null | undefined,

@@ -16,10 +16,10 @@ export interface FieldSpec {
   readonly width: number;
 }
 
-/** Positions at and below this one share a first-order weight. */
+/** This position and all further down the list share a first-order weight. */
 export const MAX_POSITION = 49;
 
-/** All tables of a schema, in a fixed order. @param k Width of an id's embedding; an item vector has 2k. */
+/** All tables of a schema, in a fixed order. @param k Width of an id's embedding; an item's vector has width 2k. */
 export function fieldSpecs(schema: FeatureSchema, k: number): readonly FieldSpec[] {
   const small = [
     ...schema.userFields.map((name) => `user:${name}`),

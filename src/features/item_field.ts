@@ -1,8 +1,8 @@
 /**
  * Attributes of items as features: how a field of the schema reads an attribute, and what it adds to a candidate.
  *
- * The catalogue, rows, samples and states of users carry what a field has read as one text, whatever its kind, so a new
- * kind is declared here and changes no record.
+ * The catalogue, rows, samples and users' states carry a field's value as one text, whatever its kind, so a new kind is
+ * declared here and changes no record.
  *
  * @module
  */
@@ -23,17 +23,17 @@ import { shown, stepTo, type Violation } from "../events/rejected.ts";
 export interface ItemField {
   /** Name of the attribute. */
   readonly attribute: string;
-  /** Floats that it has in x_c. */
+  /** Number of floats in x_c. */
   readonly width: number;
-  /** Names of its tables, each one of vectors and one of first-order weights. */
+  /** Names of its tables; each stands for one of vectors and one of first-order weights. */
   readonly tables: readonly string[];
-  /** The text that rows carry for a value; equal values have equal texts. `null` = there is none that this field reads. */
+  /** The text that rows carry for a value; equal values have equal texts. `null` = this field cannot read it. */
   textOf(value: AttributeValue | undefined): string | null;
-  /** What a value must be, in words: an item with another is rejected. `null` = another counts as missing. */
+  /** Describes valid values: an item with any other is rejected. `null` = any other counts as missing. */
   readonly wanted: string | null;
   /** Adds the vector of a text to `out` from `offset` on. @returns its first-order weight */
   add(text: string, tables: readonly FieldPair<FieldTable>[], out: Float32Array, offset: number): number;
-  /** The way back of {@linkcode ItemField.add}. @param dz gradient of the logit */
+  /** The backward pass of {@linkcode ItemField.add}. @param dz gradient of the logit */
   give(
     text: string,
     tables: readonly FieldPair<TrainableTable>[],
@@ -59,12 +59,12 @@ export function itemField(declared: string): ItemField {
 /** A vector and its length: `embedding[8]`. */
 const VECTOR = /^(.+)\[([1-9]\d{0,2}|1000)\]$/;
 
-/** Floats of fields in x_c. */
+/** Total number of floats of `fields` in x_c. */
 export function widthOf(fields: readonly ItemField[]): number {
   return fields.reduce((sum, { width }) => sum + width, 0);
 }
 
-/** What rows carry of an item's attributes. */
+/** The texts that rows carry for an item's attributes. */
 export function itemFieldTexts(fields: readonly ItemField[], attributes: Attributes): (string | null)[] {
   return fields.map((field) => field.textOf(attributeOf(attributes, field.attribute)));
 }
@@ -79,7 +79,7 @@ export function itemFieldViolation(fields: readonly ItemField[], attributes: Att
   return null;
 }
 
-/** A category: each value has a vector and a first-order weight of its own, which are learnt. */
+/** A category: a vector and a first-order weight are learnt for each value. */
 function categoryField(attribute: string): ItemField {
   return {
     attribute,
@@ -92,7 +92,7 @@ function categoryField(attribute: string): ItemField {
   };
 }
 
-/** A vector from outside, such as that of a text encoder, is read as it is, clipped to ±{@linkcode CLIP}. */
+/** A vector computed elsewhere, such as by a text encoder: read as it is, clipped to ±{@linkcode CLIP}. */
 function vectorField(attribute: string, length: number): ItemField {
   const characters = 4 * Math.ceil(length * Float32Array.BYTES_PER_ELEMENT / 3);
   return {

@@ -1,6 +1,6 @@
 /**
- * What is kept of everything, of an item and of a user, for the numeric features: counts, sums and moving averages of
- * outcomes that are final. `statistics.ts` says what they mean, and folds outcomes into them.
+ * The statistics kept overall, per item and per user for the numeric features: counts, sums and moving averages of
+ * final outcomes. `statistics.ts` defines what they mean, and folds outcomes into them.
  *
  * @module
  */
@@ -8,29 +8,29 @@
 import { UserKeys } from "./user_keys.ts";
 import { ValueScale } from "./value_scale.ts";
 
-/** Buckets of the items' popularity that a user's surprises are kept by. */
+/** Number of buckets of item popularity by which a user's surprises are kept. */
 export const POPULARITY_BUCKETS = 16;
-/** Of users without outcomes, as most are who are never shown a list. Never written to. */
+/** Shared by users without outcomes, such as those who are never shown a list. Never written to. */
 const NO_KEYS = new UserKeys(0);
 const NO_POPULARITY = new Float32Array(2 * POPULARITY_BUCKETS);
 
-/** Steps of a unit in which sums of residuals are kept. */
+/** Steps per unit to which sums of residuals are rounded. */
 export const SUM_STEPS = 2 ** 16;
-/** Steps of a unit in which moving averages are kept: what is rounded off adds up to ten times as much. */
+/** Steps per unit to which moving averages are rounded: rounding errors add up to ten steps. */
 export const AVERAGE_STEPS = 2 ** 20;
 
-/** A number in steps of a fraction of a unit: as an integer it takes few bytes, and is the same after a restart. */
+/** Rounds to a multiple of 1 / `steps`: stored as an integer, it takes few bytes and is the same after a restart. */
 export function rounded(x: number, steps: number): number {
-  return Math.round(x * steps) / steps + 0; // −0 would come back as 0
+  return Math.round(x * steps) / steps + 0; // −0 would be decoded as 0
 }
 
-/** Outcomes and values over everything. */
+/** Outcomes and values of all users and items. */
 export class GlobalStatistics {
   /** Outcomes that are final. */
   outcomes = 0;
   /** Positive ones among them. */
   positives = 0;
-  /** Values (stars, prices) and what is usual among them. */
+  /** The usual range of values (stars, prices). */
   readonly values: ValueScale = new ValueScale();
 
   /** The overall rate of positives, smoothed to lie inside (0, 1). */
@@ -47,7 +47,7 @@ export class ItemStatistics {
   positives = 0;
   /** Moving average of the surprise e, step 0.05. */
   recent = 0;
-  /** Values that were believed, see `ValueScale`. */
+  /** Number of believed values; see `ValueScale`. */
   values = 0;
   /** Σ of the values. */
   valueSum = 0;
@@ -63,7 +63,7 @@ export class UserStatistics {
   positives = 0;
   /** Moving average of the surprise e, step 0.2. */
   recent = 0;
-  /** Values that were believed, see `ValueScale`. */
+  /** Number of believed values; see `ValueScale`. */
   values = 0;
   /** Σ of the values. */
   valueSum = 0;

@@ -4,10 +4,10 @@
  * @module
  */
 
-/** Keys that are remembered at most: then all are forgotten. */
+/** Most keys in the cache; when it is full, all are dropped. */
 const MAX_REMEMBERED = 8192;
 
-/** Makes keys, and remembers them: users share them, and an engine hashes a string once. */
+/** Makes keys and caches them, so that users share strings, each of which is hashed only once. */
 export class Keys {
   readonly #start: string;
   readonly #keys = new Map<string, string>();

@@ -10,13 +10,13 @@ import type { Standardisation } from "./standardisation.ts";
 
 const MIN_VARIANCE = 1e-6;
 
-/** Accumulates the sums that a standardisation is made of. */
+/** Accumulates the sums from which a standardisation is computed. */
 export class NumericScaler {
   #count = 0;
   readonly #sum: Float64Array;
   readonly #squares: Float64Array;
 
-  /** A scaler of `size` features without rows. */
+  /** A scaler of `size` features that has seen no rows. */
   constructor(size: number) {
     this.#sum = new Float64Array(size);
     this.#squares = new Float64Array(size);
@@ -32,7 +32,7 @@ export class NumericScaler {
     }
   }
 
-  /** Takes rows of features in. @param rows row by row */
+  /** Adds rows of features. @param rows one after the other */
   updateAll(rows: Float32Array): void {
     const size = this.#sum.length;
     for (let row = 0; row < rows.length; row += size) this.update(rows.subarray(row, row + size));
@@ -53,9 +53,9 @@ export class NumericScaler {
   }
 
   /**
-   * Takes the sums of a scaler of other features over. One that is new counts as having been 0 with variance 1 so far.
+   * Takes over the sums of a scaler of other features. A new feature counts as if its mean was 0 and its variance 1.
    *
-   * @param places where each feature was in `from`; −1 = nowhere
+   * @param places index of each feature in `from`; −1 = new
    */
   carry(from: NumericScaler, places: Int32Array): void {
     this.#count = from.#count;

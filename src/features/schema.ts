@@ -1,5 +1,5 @@
 /**
- * The one declaration of features that training, scoring and replay all follow.
+ * The declaration of features that training, scoring and replay share.
  *
  * Ids and fields become embeddings and first-order weights; the numeric features are derived from it by
  * {@linkcode numericNames} and computed in `statistics.ts`.
@@ -24,26 +24,26 @@ export interface FeatureSchema {
    * `hour` (UTC hour of the event), `surface`, `listLength` (in half powers of two), or a key of the event's context.
    */
   readonly contextFields: readonly string[];
-  /** Item attributes for which each user's own click residual is tracked, beside the categories. */
+  /** Item attributes for which each user's own click residual is tracked, in addition to the categories. */
   readonly crosses: readonly string[];
   /** Crosses of the newest behaviours and the candidate's category; `null` = none. @default {{}} */
   readonly transitions?: TransitionOptions | null | undefined;
   /** Crosses of user and user fields with categories and `crosses` among the item fields. @default {false} */
   readonly pairs?: boolean | undefined;
   /**
-   * Whether users have their own weights and running statistics. Without, models know a user by profile and behaviours
-   * only, and parameters hold nothing personal. @default {true}
+   * Whether users have their own weights and running statistics. Without them, models see only a user's profile and
+   * behaviours, and parameters contain nothing personal. @default {true}
    */
   readonly userIds?: boolean | undefined;
   /**
-   * What is known of pairs of the user's newest behaviours and the candidate, pooled into numeric features. A
-   * configuration that does not name it has it. @default {false}
+   * Statistics of pairs of the user's newest behaviours and the candidate, pooled into numeric features. In a
+   * configuration the default is `true`. @default {false}
    */
   readonly pooled?: boolean | PooledPairsOptions | undefined;
   /** Logit that every model starts from: the causal prior, or the overall rate only. @default {"prior"} */
   readonly offset?: "prior" | "rate" | undefined;
   /**
-   * Names of numeric features that come with the samples, for benchmarks on published features. A task refuses such a
+   * Names of numeric features that are part of the samples, for benchmarks on published features. A task refuses such a
    * schema. @default {those of numericNames}
    */
   readonly numerics?: readonly string[] | undefined;
@@ -120,7 +120,7 @@ const BASE_NUMERICS = [
   "seen",
 ] as const;
 
-/** Place of the causal prior among the numerics that are our own. */
+/** Index of the causal prior among our own numeric features. */
 export const PRIOR_NUMERIC: number = BASE_NUMERICS.indexOf("prior");
 
 /** Names of the numeric features of a schema, in the order of `Row.numerics`. */
@@ -132,7 +132,7 @@ export function numericNames(schema: FeatureSchema): readonly string[] {
   ];
 }
 
-/** Options of pooled pairs; `null` where a schema has none. They are the last of the numeric features. */
+/** Options of pooled pairs, whose features are the last numeric ones; `null` if a schema has none. */
 export function pooledOptions(
   { pooled = false }: FeatureSchema,
 ): PooledPairsOptions | null {
@@ -140,7 +140,7 @@ export function pooledOptions(
   return pooled === true ? {} : pooled;
 }
 
-/** The value of an attribute as a category of a field: lists by their first text, `null` when there is none. */
+/** The value of an attribute as a category: of a list, its first element; `null` if missing, or that is not a text. */
 export function fieldValue(value: AttributeValue | undefined): string | null {
   if (value === undefined) return null;
   if (!Array.isArray(value)) return String(value);

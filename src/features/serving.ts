@@ -1,5 +1,5 @@
 /**
- * What the task needs of the live model.
+ * The live model as the task sees it.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export interface Serving {
   readonly model: string;
   /** Version of its parameters. */
   readonly version: number;
-  /** Share of the model in what orders lists, in log-odds; the rest is the causal prior's. @default {1} */
+  /** The model's share in the log-odds that order lists; the rest is the causal prior's. @default {1} */
   readonly share?: number;
   /** Length of a user's recurrent state in floats; 0 without one. */
   readonly stateSize: number;
@@ -33,7 +33,7 @@ export interface Serving {
   readonly lifelong?: boolean;
   /** How precisely a lifelong state is stored; see `StateStretches`. @default {all in single precision} */
   readonly stretches?: readonly number[];
-  /** @internal What tells which items come next. @default {nothing does} */
+  /** @internal Predicts next items. @default {none} */
   readonly bank?: ServedBank | undefined;
   /** Makes the recurrent state of a user without behaviours [stateSize]. */
   initState(): Float32Array;
@@ -44,13 +44,13 @@ export interface Serving {
   /** Scores the rows of a list: one logit per row; the rows have no positions. */
   score(list: ListFeatures): Float32Array;
   /**
-   * @internal What scores retrieved candidates by what behaviours alone have taught; `null` or absent where nothing was
+   * @internal The scorer of retrieved candidates that is learnt from behaviours alone; `null` or absent if nothing was
    * learnt about lists of values with these names.
    */
   order?(names: PairNames): ScoreList | null;
-  /** Attention of the rows; `null` or absent in a model without. */
+  /** Attention of the rows; `null` or absent for a model without attention. */
   look?(list: ListFeatures): Look | null;
-  /** Panels about a state; none about the state of another model. Absent in a model without. */
+  /** Panels that show a state; none for the state of another model. Absent for a model without state. */
   inspect?(state: Float32Array): readonly Panel[];
   /** Adds the effect of a position (0 is the top) to a logit of `score`. */
   place(logit: number, position: number): number;

@@ -1,5 +1,5 @@
 /**
- * Causal running statistics and the numeric features made of them. Every number is a function of outcomes
+ * Causal running statistics and the numeric features derived from them. Every number is a function of outcomes
  * that were final before the impression; nothing looks ahead.
  *
  * Smoothing: a rate with c positives among n outcomes is `m = (c + A·b) / (n + A)`, A = 5, b the overall rate.
@@ -37,7 +37,7 @@ const USER_STEP = 0.2;
 const CATEGORY_STEP = 0.1;
 const ITEM_STEP = 0.05;
 
-/** What the features need to know of an item. */
+/** The data of an item that features are computed from. */
 export interface ItemFacts {
   /** Categories, most important first. */
   readonly categories: readonly string[];
@@ -45,13 +45,13 @@ export interface ItemFacts {
   readonly crosses: readonly (string | null)[];
   /** Event time of the first event, milliseconds since the epoch. */
   readonly firstTime: number;
-  /** What was learnt of the item. */
+  /** Its statistics. */
   readonly statistics: ItemStatistics;
 }
 
-/** What the features need to know of a user. */
+/** The data of a user that features are computed from. */
 export interface UserFacts {
-  /** What was learnt of the user. */
+  /** Their statistics. */
   readonly statistics: UserStatistics;
   /** Number of behaviours in the window. */
   readonly historyLength: number;
@@ -64,9 +64,9 @@ export type WriteNumerics = (item: ItemFacts, seen: number, out: Float32Array, a
 
 /** Computes numeric features and folds outcomes into the statistics of one task. */
 export class FeatureStatistics {
-  /** What was learnt of everything. */
+  /** Statistics of all users and items. */
   readonly overall: GlobalStatistics;
-  /** How many numeric features there are. */
+  /** Number of numeric features. */
   readonly count: number;
   readonly #schema: FeatureSchema;
   readonly #crossKeys: readonly Keys[];
@@ -74,7 +74,7 @@ export class FeatureStatistics {
   /**
    * Statistics for a schema, starting from `overall`.
    *
-   * @throws RangeError when the schema names numeric features of its own: they are not made here.
+   * @throws RangeError when the schema names its own numeric features, which are not computed here.
    */
   constructor(schema: FeatureSchema, overall: GlobalStatistics = new GlobalStatistics()) {
     if (schema.numerics !== undefined) {
@@ -111,8 +111,8 @@ export class FeatureStatistics {
   }
 
   /**
-   * The same for many items, written into `out` from `at` on. Statistics must not change in between: what depends on the
-   * user alone is computed once.
+   * The same for many items, written into `out` from `at` on. Statistics must not change between items, because what
+   * depends on the user alone is computed once.
    */
   numericsFor(user: UserFacts, time: number): WriteNumerics {
     const { statistics: u } = user;
@@ -179,7 +179,7 @@ export class FeatureStatistics {
     return user.keys.size === 0 ? 0 : tasteOf(user, CATEGORY_KEYS.of(category));
   }
 
-  /** The surprise f of a value, before it is learnt; of none: 0. */
+  /** The surprise f of a value, before it is learnt. A missing value counts as the mean. */
   valueSurprise(user: UserStatistics, item: ItemStatistics, value?: number): number {
     const { values } = this.overall;
     if (values.count === 0) return 0;
@@ -219,7 +219,7 @@ export class FeatureStatistics {
     this.overall.positives += label;
   }
 
-  /** Folds a value (stars, price). One that is not believed is counted, and changes no item and no user. */
+  /** Folds a value (stars, price). One that is not believed is counted, but changes no item and no user. */
   learnValue(user: UserStatistics, item: ItemFacts, raw: number): void {
     const { values } = this.overall;
     const i = item.statistics;
@@ -253,7 +253,7 @@ export class FeatureStatistics {
   }
 }
 
-/** What a category adds to the sums over the categories of an item. */
+/** The terms of a category in the sums over the categories of an item. */
 interface CategoryTerms {
   readonly residual: number;
   readonly recent: number;
@@ -262,7 +262,7 @@ interface CategoryTerms {
 
 const NO_TERMS: CategoryTerms = { residual: 0, recent: 0, value: 0 };
 
-/** Looks a category of a user up, for all items of a list that have it. */
+/** Computes the terms of a user's category, and adds them to `found` for the other items of the list. */
 function look(found: Map<string, CategoryTerms>, { keys }: UserStatistics, category: string): CategoryTerms {
   const { numbers } = keys;
   const at = keys.find(CATEGORY_KEYS.of(category));

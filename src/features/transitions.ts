@@ -5,10 +5,10 @@
  * - `click:phones>cases` with value `strength · decay^rank · 2^(−age/halfLife)`, for each of the newest
  *   behaviours (rank 0 is the newest); `click:phones>done:cases` where something ended the search for cases since;
  * - `purchase@10:phones` and `purchase@11:phones` with values of sum 1: the newest purchase among phones is 2^5 − 1
- *   to 2^5.5 − 1 hours old, and the nearer of the two has the more (so the learnt effect is linear between the two),
- *   for each action that the history has of the candidate's category; `purchase@10:*0` the same for all categories
- *   that are the first of their items, `*1` for all second ones;
- * - `click@10:=` the same of the candidate itself, for items of all kinds.
+ *   to 2^5.5 − 1 hours old, and the nearer step has the larger value (so the learnt effect is linear between the two),
+ *   for each action in the history on an item of the candidate's category; `purchase@10:*0` the same, shared by all
+ *   categories that are the first of their items, `*1` by all second ones;
+ * - `click@10:=` the same for the candidate itself, shared by all items.
  *
  * Cross-product features as in Wide & Deep (Cheng et al. 2016), over the sequence.
  *
@@ -22,18 +22,18 @@ import type { EarlierBehaviours, SampleHistory } from "../samples/sample.ts";
 export interface TransitionOptions {
   /** Newest behaviours that are crossed. @default {12} */
   readonly behaviours?: number | undefined;
-  /** Factor a rank, in (0, 1]. @default {0.5} */
+  /** Factor per rank, in (0, 1]. @default {0.5} */
   readonly decay?: number | undefined;
   /** Age at which a behaviour counts half, milliseconds. @default {475200000} */
   readonly halfLifeMs?: number | undefined;
   /**
-   * Actions that follow another one on the same item, and have its rank: a click with its cart and purchase is one
-   * step back in the history, not three. @default {["like", "cart", "purchase"]}
+   * Actions that follow another on the same item, and share its rank: a click with its cart and purchase is one step
+   * back in the history, not three. @default {["like", "cart", "purchase"]}
    */
   readonly follows?: readonly string[] | undefined;
   /**
-   * Actions that end a search in the item's first category: behaviours before the newest one have weights of their own
-   * for that category. The newest in each is remembered longer than models read. @default {["purchase"]}
+   * Actions that end a search in the item's first category: behaviours before the newest of them have weights of their
+   * own for that category. The newest per category is kept for longer than models read. @default {["purchase"]}
    */
   readonly ends?: readonly string[] | undefined;
 }
@@ -48,13 +48,13 @@ export const TRANSITION_OPTIONS = {
 } satisfies OptionsOf<TransitionOptions>;
 
 const HOUR = 3_600_000;
-/** Ages are told apart in steps of half an octave. */
+/** Resolution of ages: steps of half an octave. */
 const STEPS_AN_OCTAVE = 2;
 
-/** Whether a key says what was turned to next, or how long ago something was. */
+/** Whether a key stands for a step from a behaviour to the candidate's category, or for the age of a behaviour. */
 export type CrossKind = "transition" | "age";
 
-/** A cross feature that is there. */
+/** A cross feature that is present. */
 export interface CrossKey {
   /** Key of its weight. */
   readonly key: string;
@@ -62,30 +62,30 @@ export interface CrossKey {
   readonly value: number;
 }
 
-/** Gives the weight of a key. */
+/** Returns the weight of a key. */
 export type WeightOf = (key: JoinedKey, kind: CrossKind) => number;
 
-/** Maximum of remembered keys; beyond it all are dropped. */
+/** Most cached keys; beyond it all are dropped. */
 const MAX_JOINED = 1 << 15;
 
-/** A key, with those that were made of it: joining two parts again makes no string, and looks up the second alone. */
+/** A key, with longer keys made from it: joining the same parts again creates no string, and hashes only the second. */
 export class JoinedKey {
   readonly text: string;
   weight = 0;
-  /** State of the tables that it is as of; see `LookUps`. */
+  /** State of the tables when `weight` was read; see `LookUps`. */
   weighedAt = 0;
   /** The row of its weight. */
   row = 0;
-  /** Removals of the table when it was looked up. */
+  /** The table's `removals` when `row` was looked up. */
   foundAt = 0;
   #longer: Map<string, JoinedKey> | undefined;
 
-  /** A key that is no beginning of another yet. */
+  /** A key without longer ones. */
   constructor(text: string) {
     this.text = text;
   }
 
-  /** The key with an end, if it was made before. */
+  /** This key followed by `end`, if it was made before. */
   get(end: string): JoinedKey | undefined {
     return this.#longer?.get(end);
   }
@@ -96,15 +96,15 @@ export class JoinedKey {
     return key;
   }
 
-  /** Forgets what was made of it. */
+  /** Drops the longer keys. */
   clear(): void {
     this.#longer = undefined;
   }
 }
 
 /**
- * Joins the parts of keys, and remembers those that it has joined: an engine hashes a string once, and one that was
- * just made each time.
+ * Joins the parts of keys and caches the results: a string's hash is computed only once, but every newly joined string
+ * would need its own.
  */
 export class JoinedKeys {
   readonly #root = new JoinedKey("");
@@ -120,7 +120,7 @@ export class JoinedKeys {
     return start.get(end) ?? this.#make(start, end);
   }
 
-  /** Forgets all. */
+  /** Drops all keys. */
   clear(): void {
     this.#root.clear();
     this.#size = 0;
@@ -135,7 +135,7 @@ export class JoinedKeys {
 
 interface Prefix {
   readonly prefix: JoinedKey;
-  /** The same behind the end of a search. */
+  /** The prefix for categories whose search has ended since. */
   readonly done: JoinedKey;
   readonly value: number;
   /** Index of the behaviour in the history. */
@@ -151,7 +151,7 @@ export class Transitions {
   readonly #own = new Map<string, Age[]>();
   readonly #joined: JoinedKeys;
 
-  /** Prepares the history, as seen at `time`. @param joined remembers keys from one impression to the next */
+  /** Prepares the history, as seen at `time`. @param joined caches keys from one impression to the next */
   constructor(
     history: SampleHistory,
     time: number,
@@ -198,7 +198,7 @@ export class Transitions {
     if (history.earlier !== undefined) this.#ages(history.earlier, time, newer);
   }
 
-  /** The newest behaviours with each action, unless one that was met before is newer. */
+  /** Adds the ages of the newest behaviours with each action, by item and category, unless `all` has newer ones. */
   #ages(history: EarlierBehaviours, time: number, all: Newer[]): void {
     for (let t = history.items.length - 1; t >= 0; t--) {
       const action = history.actions[t]!;
@@ -262,12 +262,12 @@ export class Transitions {
     return sum;
   }
 
-  /** The keys of a candidate that is among the behaviours itself, of the kind `age`. */
+  /** The keys, of kind `age`, of a candidate that is itself among the behaviours. */
   own(item: string): readonly CrossKey[] {
     return this.#own.get(item)?.flatMap((age) => this.#stepsOf(age, "=")) ?? [];
   }
 
-  /** Whether a candidate is among the behaviours itself. */
+  /** Whether a candidate is itself among the behaviours. */
   has(item: string): boolean {
     return this.#own.has(item);
   }
@@ -280,7 +280,7 @@ export class Transitions {
     return sum;
   }
 
-  /** The keys of the two whole steps that an age is between. */
+  /** The keys of the two whole steps that an age lies between. */
   #stepsOf({ action, steps }: Age, of: string): CrossKey[] {
     const step = Math.floor(steps);
     const nearer = steps - step;
@@ -309,14 +309,14 @@ interface Age {
   readonly level: number;
 }
 
-/** What newer behaviours with an action were about. */
+/** Items and categories of newer behaviours with an action. */
 interface Newer {
   readonly action: string;
   readonly items: Set<string>;
   readonly categories: Set<string>;
 }
 
-/** There are few actions: no map of them is as fast. */
+/** A linear search: with few actions it is faster than a map. */
 function newerOf(all: Newer[], action: string): Newer {
   for (let n = 0; n < all.length; n++) if (all[n]!.action === action) return all[n]!;
   const newer = { action, items: new Set<string>(), categories: new Set<string>() };

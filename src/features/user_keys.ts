@@ -1,7 +1,7 @@
 /**
- * Numbers of a user by category or attribute value, of a bounded number of keys: the least recently updated goes first.
+ * A user's numbers by category or attribute value, for a bounded number of keys: the least recently updated goes first.
  *
- * They lie in columns, so that what a garbage collector walks through is some ten objects a user, not seven a key:
+ * They are stored in columns, so that a garbage collector visits about ten objects per user, not seven per key:
  *
  * ```text
  *   slots     "c phones" → 2   "x red" → 0   "c cases" → 1
@@ -12,9 +12,9 @@
  * @module
  */
 
-/** Keys that are kept; one that comes beyond takes the place of the least recently updated. */
+/** Most keys of a user; a further one replaces the least recently updated. */
 export const MAX_KEYS = 128;
-/** Where the numbers of a key are, behind what {@linkcode UserKeys.find} gives. */
+/** Offsets of the numbers of a key from the place that {@linkcode UserKeys.find} returns. */
 export const KEY_NUMBERS = {
   /** Outcomes that are final. */
   outcomes: 0,
@@ -22,12 +22,12 @@ export const KEY_NUMBERS = {
   residual: 1,
   /** Moving average of e, step 0.1. */
   recent: 2,
-  /** Values seen. */
+  /** Number of values. */
   values: 3,
   /** Σ (value − r − d_item). */
   valueResidual: 4,
 } as const;
-/** Numbers a key. */
+/** Numbers per key. */
 const WIDTH = 5;
 const FIRST_ROOM = 4;
 
@@ -38,7 +38,7 @@ export class UserKeys {
   #numbers: Float64Array;
   #order: Uint8Array;
 
-  /** No keys yet. @param room for so many */
+  /** Starts without keys. @param room number of keys to allocate memory for */
   constructor(room: number = FIRST_ROOM) {
     this.#numbers = new Float64Array(WIDTH * room);
     this.#order = new Uint8Array(room);
@@ -48,7 +48,7 @@ export class UserKeys {
     return this.#keys.length;
   }
 
-  /** The numbers of all keys; another array when there is a new key. */
+  /** The numbers of all keys; may be another array after a key was added. */
   get numbers(): Float64Array {
     return this.#numbers;
   }
@@ -59,7 +59,7 @@ export class UserKeys {
     return slot === undefined ? -1 : WIDTH * slot;
   }
 
-  /** The same, with the key last of all; the numbers of a new one are 0. */
+  /** The same, marking the key as updated last. Adds a missing key, with numbers of 0. */
   touch(key: string): number {
     const known = this.#slots.get(key);
     const slot = known ?? this.#add(key);
@@ -80,7 +80,7 @@ export class UserKeys {
     }
   }
 
-  /** Gives a slot to a new key; it is in the order. */
+  /** Assigns a slot, which is then in the order, to a new key. */
   #add(key: string): number {
     if (this.size === MAX_KEYS) return this.#replaceOldest(key);
     const slot = this.size;

@@ -1,10 +1,10 @@
 /**
- * What values (stars, prices) are usual, and their mean, such that no few absurd ones change it.
+ * The usual range of values (stars, prices) and their mean, neither of which a few absurd values can change.
  *
  * Magnitudes are counted in buckets of a quarter of an octave (exponent and two bits of mantissa of a float32), each
  * with the sum of its values. Of n values other than 0 the largest m = max(1, ⌊min(n/3, 8 + n/20)⌋) are left out; a
- * value is *believed* when it is at most 8 times as large as the rest of them (up to 10, as buckets are). The mean is
- * that of all values that are believed now, so a first value that turns out to be absurd counts no more:
+ * value is *believed* when it is at most 8 times the largest of the rest (up to 10, because buckets are coarse). The
+ * mean is that of all values that are believed now, so an early value that turns out to be absurd stops counting:
  *
  * ```text
  *   values     1e6    4     3     5     2     1e6
@@ -12,8 +12,8 @@
  *   mean       -      4     3.5   4     3.5   3.5
  * ```
  *
- * One value among n moves the mean by at most 10/n of the largest usual one, and one that is larger still by nothing. A
- * step costs as many operations as there are buckets between the smallest and the largest value; 10 KB.
+ * One value among n moves the mean by at most 10/n of the largest usual value; an even larger one does not move it. A
+ * step costs as many operations as there are buckets between the smallest and the largest value. Memory: 10 KB.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import type { ByteWriter } from "../codec/byte_writer.ts";
 
 /** Values are clipped to ± this, which is in the last bucket. */
 const MAX_VALUE = 1e9;
-/** Bits of a float32 below the two of its mantissa that count. */
+/** Bits of a float32 that buckets ignore: all of its mantissa but two. */
 const SHIFT = 21;
 const BUCKETS = (bitsOf(MAX_VALUE) >>> SHIFT) + 1;
 /** 8 times as large, in buckets. */
@@ -42,7 +42,7 @@ export class ValueScale {
   #believed = 0;
   #mean = 0;
 
-  /** How many values are believed. */
+  /** Number of believed values. */
   get count(): number {
     return this.#believed;
   }
@@ -52,14 +52,14 @@ export class ValueScale {
     return this.#mean;
   }
 
-  /** A value within what is believed: nearer to 0 when it is beyond. */
+  /** Clips a value to the believed range; 0 while there is none. */
   clip(value: number): number {
     if (this.#limit < 0) return 0;
     const largest = Math.min(MAX_VALUE, floatOf((this.#limit + 1) << SHIFT));
     return Math.max(-largest, Math.min(largest, value));
   }
 
-  /** Takes a value in. @returns whether it is believed */
+  /** Counts a value. @returns whether it is believed */
   learn(raw: number): boolean {
     const value = Math.max(-MAX_VALUE, Math.min(MAX_VALUE, raw));
     const bucket = bucketOf(value);
@@ -102,7 +102,7 @@ export class ValueScale {
     for (const at of used) to.uint(at).uint(this.#counts[at]!).f64(this.#sums[at]!);
   }
 
-  /** Reads what {@linkcode ValueScale.encode} wrote into this scale, which has no values. */
+  /** Reads the bytes of {@linkcode ValueScale.encode} into this scale, which must be empty. */
   decode(from: ByteReader): void {
     this.#zeros = from.uint();
     for (let n = from.count(); n > 0; n--) {

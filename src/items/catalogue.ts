@@ -1,6 +1,6 @@
 /**
- * The items a task knows: what the catalogue says of them, their running statistics, their popularity. Items
- * are interned: a u32 index stands for an id within one process, and ids go into every durable record.
+ * The items of a task, with their catalogue records, running statistics and popularity. Items are interned: a u32
+ * index stands for an id within one process; durable records contain the ids.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import { titleOf } from "./title.ts";
 
 /** One item. */
 export class CatalogueItem implements ItemFacts {
-  /** What models read of it. Another object after each change, so that what was shown stays as it was. */
+  /** What models read of it. Replaced by another object at each change, so that lists that were shown keep theirs. */
   features: ItemFeatures;
   /** Whether a catalogue record was seen, or only events that name it. */
   listed = false;
-  /** What people call it; `null` where the catalogue does not say. */
+  /** Its name for people; `null` if the catalogue has none. */
   title: string | null = null;
-  /** Everything else that the catalogue record says, by name; for filters. */
+  /** The attributes in the catalogue record, by name; for filters. */
   attributes: Attributes = {};
   /** Values of the schema's crosses. */
   crosses: readonly (string | null)[];
@@ -35,13 +35,13 @@ export class CatalogueItem implements ItemFacts {
   firstTime: number;
   /** Event time of the newest catalogue record applied. */
   recordTime = -Infinity;
-  /** Decayed popularity, see `popularity.ts`; −∞ before the first positive. It is that of the two parts together. */
+  /** Decayed popularity, see `popularity.ts`; −∞ before the first positive. The next two parts, joined. */
   popularity = -Infinity;
-  /** The part that the task's own users make. */
+  /** The part that the task's own users contribute. */
   ownPopularity = -Infinity;
-  /** The part that users of other tasks make, see `retrieval/items/item_lists.ts`. */
+  /** The part that users of other tasks contribute, see `retrieval/items/item_lists.ts`. */
   othersPopularity = -Infinity;
-  /** What was learnt of the item. */
+  /** Its statistics. */
   readonly statistics: ItemStatistics = new ItemStatistics();
 
   /** An item without events and without a catalogue record. */
@@ -71,14 +71,14 @@ export class CatalogueItem implements ItemFacts {
   }
 
   /**
-   * Says what models read of it from now on. Lists that say the same keep their identity: that is how others see that
+   * Sets what models read of it from now on. A list with equal values keeps its identity, by which others see that
    * nothing changed.
    */
   describe(categories: readonly string[], fields: readonly (string | null)[]): void {
     this.features = this.featuresWith(categories, fields);
   }
 
-  /** Its features if it had these categories and fields: its own object when it has. */
+  /** Its features with these categories and fields; the same object if it already has them. */
   featuresWith(categories: readonly string[], fields: readonly (string | null)[]): ItemFeatures {
     const { index, id, categories: before, fields: fieldsBefore } = this.features;
     const [sameCategories, sameFields] = [isSame(before, categories), isSame(fieldsBefore, fields)];
@@ -102,13 +102,13 @@ export class Catalogue {
   /** By index. */
   readonly #ids: string[] = [];
   readonly #lists = new SharedLists();
-  /** What is known of an item of which the catalogue says nothing. */
+  /** The values of an item without a catalogue record. */
   readonly #unsaid: Pick<CatalogueItem, "categories" | "fields" | "crosses">;
   readonly #maxUnlisted: number;
   #unlisted = 0;
   /**
-   * Indices of the items that were there at the last {@linkcode Catalogue.byId}, in the order of ids, and the place of each
-   * in it: numbers are compared faster than ids.
+   * Indices of the items at the last {@linkcode Catalogue.byId}, sorted by id, and the place of each in that order:
+   * comparing places is faster than comparing ids.
    */
   #order = new Uint32Array(0);
   #ranks = new Uint32Array(0);
@@ -148,21 +148,21 @@ export class Catalogue {
     return this.#items.length;
   }
 
-  /** The item at an index that this catalogue gave out. */
+  /** The item at an index that this catalogue assigned. */
   at(index: number): CatalogueItem {
     const item = this.#items[index];
     if (item === undefined) {
-      throw new RangeError(`Cannot find item ${index} in the catalogue: it has ${this.#items.length}`);
+      throw new RangeError(`Cannot find item ${index} in the catalogue: it has ${this.#items.length} items`);
     }
     return item;
   }
 
-  /** The id of the item at an index that this catalogue gave out. */
+  /** The id of the item at an index that this catalogue assigned. */
   idOf(index: number): string {
     return this.#ids[index]!;
   }
 
-  /** Which of two items comes first by id; 0 for one and the same. */
+  /** Compares two items by id; 0 if they are the same. */
   compare(a: number, b: number): number {
     if (a === b) return 0;
     const ranks = this.#ranks;
@@ -170,7 +170,7 @@ export class Catalogue {
     return this.idOf(a) < this.idOf(b) ? -1 : 1;
   }
 
-  /** Sorts indices of different items by id: fast for those that were there at the last {@linkcode Catalogue.byId}. */
+  /** Sorts distinct indices by id: fast for items that existed at the last {@linkcode Catalogue.byId}. */
   sort(indices: number[]): number[] {
     const order = this.#order, ranks = this.#ranks;
     if (indices.length > this.#sorted.length) this.#sorted = new Uint32Array(2 * indices.length);
@@ -187,13 +187,13 @@ export class Catalogue {
     return indices;
   }
 
-  /** Indices of all items by id; valid until there are more. */
+  /** Indices of all items, sorted by id; valid until an item is added. */
   byId(): Uint32Array {
     if (this.size > this.#order.length) this.#rank();
     return this.#order;
   }
 
-  /** Takes all items into the order by id. O(items), and O(n log n) of those that were not in it. */
+  /** Sorts all items by id. O(items), and O(n log n) for n items that are new in the order. */
   #rank(): void {
     const before = this.#order, size = this.size;
     const order = new Uint32Array(size), ranks = new Uint32Array(size);
@@ -203,7 +203,7 @@ export class Catalogue {
     this.#ranks = ranks;
   }
 
-  /** Puts indices that are in the order of ids, and others, in that order into a list with a place for each. */
+  /** Merges indices that are sorted by id and others, by id, into a list that has a place for each. */
   #merge(first: Uint32Array, others: number[], into: number[] | Uint32Array): void {
     others.sort((a, b) => this.compare(a, b));
     for (let to = 0, of = 0, k = 0; to < into.length; to++) {
@@ -218,17 +218,17 @@ export class Catalogue {
     return this.#byId.get(id);
   }
 
-  /** All items in the order in which they became known. */
+  /** All items in the order in which they were added. */
   items(): Iterable<CatalogueItem> {
     return this.#items;
   }
 
-  /** An item that is not in the catalogue, with nothing known of it. */
+  /** An item that is not added to the catalogue, without any data. */
   unknown(id: string, time: number): CatalogueItem {
     return this.#create(-1, id, time);
   }
 
-  /** The item, known from now on. */
+  /** The item, which is added if it is missing. */
   intern(id: string, time: number): CatalogueItem {
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
@@ -240,7 +240,7 @@ export class Catalogue {
     return item;
   }
 
-  /** Why a catalogue record cannot be taken: its attributes are not what features are made of; `null` = it can. */
+  /** Why a catalogue record is rejected: a feature cannot be read from its attributes; `null` = it is accepted. */
   check({ attributes = {} }: ItemRecord): Rejected | null {
     const violation = itemFieldViolation(this.#itemFields, attributes);
     return violation && rejectViolation(violation, "item");
@@ -266,7 +266,7 @@ export class Catalogue {
     return item;
   }
 
-  /** Says what models read of an item from now on, with the lists of other items that say the same. */
+  /** Sets what models read of an item from now on; equal lists are shared with other items. */
   describe(item: CatalogueItem, categories: readonly string[], fields: readonly (string | null)[]): void {
     item.describe(this.#lists.of(categories), this.#lists.of(fields));
   }

@@ -1,6 +1,6 @@
 /**
- * What is stored of an item, in two parts: what the catalogue says of it, which changes seldom (one record per item, key
- * `item:<id>`), and its numbers, which change with each outcome (many items per record, see `item_numbers.ts`).
+ * The stored form of an item, in two parts: its description by the catalogue, which rarely changes (one record per
+ * item, key `item:<id>`), and its numbers, which change at each outcome (many items per record, see `item_numbers.ts`).
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { titleOf } from "./title.ts";
 
 /** The one before it was never deployed. */
 const FORMAT = 2;
-/** Formats of items. */
+/** Formats of items that this code reads and writes. */
 export const ITEM_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 export type NumbersOfItem = Pick<
@@ -33,7 +33,7 @@ export function itemOfKey(key: string): string {
   return key.slice("item:".length);
 }
 
-/** Encodes what the catalogue says of an item. */
+/** Encodes an item's description by the catalogue. */
 export function encodeItem(item: CatalogueItem): Uint8Array {
   const { categories, fields, crosses, attributes, title } = item;
   const own = title === titleOf({ attributes }) ? [] : [title];
@@ -87,7 +87,7 @@ export function writeNumbers(to: ByteWriter, { ownPopularity, statistics: s }: N
 /**
  * Reads what {@linkcode writeNumbers} wrote.
  *
- * @throws SyntaxError when the bytes end before.
+ * @throws SyntaxError when the bytes end too early.
  */
 export function readNumbers(from: ByteReader, into: NumbersOfItem): void {
   const { statistics: s } = into;

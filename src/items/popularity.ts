@@ -13,7 +13,7 @@ export function raise(score: number, time: number, halfLifeMs: number, weight = 
   return joined(score, time / halfLifeMs + Math.log2(weight));
 }
 
-/** The score of two counts together; exactly the one when the other counts nothing. */
+/** The score of the sum of two counts; exactly the one score if the other is of no count. */
 export function joined(one: number, other: number): number {
   const low = Math.min(one, other);
   const high = Math.max(one, other);
@@ -25,7 +25,7 @@ export function decayedCount(score: number, time: number, halfLifeMs: number): n
   return score === -Infinity ? 0 : 2 ** (score - time / halfLifeMs);
 }
 
-/** The best `capacity` items by score, best first; ties go to the one that comes first by `compare`. */
+/** The best `capacity` items by score, best first; ties go to the item that comes first by `compare`. */
 export class TopList {
   readonly #items: Uint32Array;
   readonly #scores: Float64Array;
@@ -45,14 +45,14 @@ export class TopList {
   }
 
   /**
-   * Sets the score of an item. O(log capacity), and moving those that it overtakes.
+   * Sets the score of an item. O(log capacity), and O(n) to move the n items that it overtakes.
    *
-   * @param before Its score at the last call, which was not higher; what is lower than all scores at the first one.
+   * @param before Its score at the previous call, at most `score`; at the first call, a number below all scores.
    */
   update(item: number, score: number, before = -Infinity): void {
     const size = this.#size;
     const isFull = size === this.#items.length;
-    // Whoever is in the list has at least the last score.
+    // An item that is in the list has at least the last score.
     if (isFull && (size === 0 || !this.#precedes(score, item, size - 1))) return;
     let from = this.#place(before, item, size);
     if (from === size || this.#items[from] !== item) {

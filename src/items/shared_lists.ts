@@ -1,17 +1,17 @@
 /**
- * Categories and field values of items: lists of strings, of which a catalogue has few different ones.
+ * Categories and field values of items: lists of strings, of which a catalogue has few distinct ones.
  *
  * @module
  */
 
-/** Most different lists that are remembered. */
+/** Most distinct lists that are shared. */
 const MAX_LISTS = 1 << 14;
 
-/** Gives lists that say the same as one object, so that whoever remembers something of a list does so once for all items. */
+/** Turns equal lists into one object, so that what is cached by list is cached once for all items. */
 export class SharedLists {
   readonly #lists = new Map<string, readonly (string | null)[]>();
 
-  /** The list, or one that says the same and was there before. */
+  /** An equal list from an earlier call, else this one. */
   of<List extends readonly (string | null)[]>(list: List): List {
     const key = JSON.stringify(list);
     const known = this.#lists.get(key);

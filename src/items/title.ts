@@ -1,5 +1,5 @@
 /**
- * What people call an item.
+ * The name of an item for people.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import type { ItemRecord } from "../events/event.ts";
 import { attributeOf } from "../features/schema.ts";
 
-/** Most characters of a title that are kept: it is there to tell items apart. */
+/** Most characters kept of a title: it only has to tell items apart. */
 const MOST = 60;
-/** What is shown as one space: white space, control characters, and what turns the direction of the text around it. */
+/** Replaced by one space: white space, control characters, and characters that change the direction of text. */
 const BLANK = /[\s\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu;
 
 /**
- * The title of an item: that of its record, else its attribute `title` or `name`; `null` where it has none. A long
- * one is cut.
+ * The title of an item: that of its record, else its attribute `title` or `name`; `null` if it has none. A long
+ * title is cut.
  *
  * @example
  * ```ts

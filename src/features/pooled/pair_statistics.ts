@@ -1,14 +1,14 @@
 /**
- * The declaration of pooled pair statistics: what is known of each pair of one of the user's newest behaviours and a
- * candidate, summed over the m behaviours and divided by √m. A new one needs an entry here, and nothing else.
+ * The declaration of pooled pair statistics: numbers of a candidate and each of the user's m newest behaviours, summed
+ * over the behaviours and divided by √m. A new statistic takes an entry here, and nothing else.
  *
- * After the pair inputs of DIN's activation unit (Zhou et al. 2018, "Deep Interest Network"), without a net between: the
- * models read the sums. Agreement and prediction are those of item-based collaborative filtering (Sarwar et al. 2001).
+ * Modelled on the pair inputs of DIN's activation unit (Zhou et al. 2018, "Deep Interest Network"), but models read the
+ * sums directly. Agreement and prediction are from item-based collaborative filtering (Sarwar et al. 2001).
  *
  * @module
  */
 
-/** The newest behaviours of a user, newest first, and the sums over them of what is known of each with the candidate in hand. */
+/** The newest behaviours of a user, newest first, and sums over their pairs with the current candidate. */
 export interface Pairs {
   /** Number of behaviours m. */
   size: number;
@@ -16,49 +16,49 @@ export interface Pairs {
   readonly strengths: Float64Array;
   /** Age in half-lives of the stream. */
   readonly ages: Float64Array;
-  /** Σ ln(1 + n) of the behaviours with their items. */
+  /** Σ ln(1 + n), where n is the number of behaviours of all users with the item. */
   popularities: number;
-  /** ln(1 + n) of the behaviours with the candidate. */
+  /** ln(1 + n) of the candidate. */
   popularity: number;
   /** Number of behaviours with the candidate itself. */
   same: number;
-  /** Σ ln(1 + c) of the decayed count c of their items and the candidate within a few behaviours of a user. */
+  /** Σ ln(1 + c), where c is the decayed count of co-occurrences of the item and the candidate. */
   together: number;
-  /** The same, each times its strength. */
+  /** The same, weighted by the behaviours' strengths. */
   liked: number;
-  /** Σ ln(1 + times that the candidate came right after their item). */
+  /** Σ ln(1 + a), where a is how often the candidate came right after the item. */
   after: number;
-  /** Σ (Σ f f' / (n + 5)) of the strengths of users who had both. */
+  /** Σ 3 (Σ f f' / (n + 5)), where f and f' are the strengths of item and candidate in their n co-occurrences. */
   agreement: number;
-  /** Σ f (Σ f f' / (Σ f² + 10)): what their strengths say of the candidate's. */
+  /** Σ 3 f (Σ f f' / (Σ f² + 10)): the candidate's strength as predicted from theirs. */
   predicted: number;
   /** Cosine of the sets of categories, summed over the behaviours. */
   categories: number;
-  /** What is known of the first categories of the behaviours and the candidate. */
+  /** Sums over the first categories of the behaviours. */
   kinds: KindSums;
 }
 
-/** Sums over the behaviours of what is known of their first category a and the candidate's b. */
+/** Sums over the behaviours, with their first category a and the candidate's first category b, times 0.3. */
 export interface KindSums {
-  /** Log of how much more often b comes right after a than at all. */
+  /** Log of how much more often b comes right after a than overall. */
   readonly steps: number;
-  /** Log of how much larger the decayed count of pairs of a and b is than their shares say. */
+  /** Log of how much larger the decayed count of pairs of a and b is than their shares imply. */
   readonly kinds: number;
   /** ln(1 + that count). */
   readonly common: number;
 }
 
-/** Of a candidate without a category. */
+/** The sums of a candidate without a category. */
 export const NO_KINDS: KindSums = { steps: 0, kinds: 0, common: 0 };
 
-/** What a statistic needs to say anything; where a stream does not have it, it is the same number for all. */
+/** The data that a statistic needs; in a stream without such data it is the same for all candidates. */
 export type Need = "items" | "categories" | "strengths" | "times";
 
 export interface PairStatistic {
   /** Its name among the numeric features, after `pooled:`. */
   readonly name: string;
   readonly needs: Need;
-  /** What it depends on: the behaviour alone is asked once per list. */
+  /** What it depends on: one that depends on the behaviours alone is computed once per list. */
   readonly of: "pair" | "behaviour";
   /** Its sum over the behaviours. */
   readonly sum: (pairs: Pairs) => number;
@@ -66,10 +66,10 @@ export interface PairStatistic {
 
 /** Scale of counts of behaviours, which are larger than those of pairs. */
 const POPULARITY = 0.3;
-/** Half-lives in 60 parts: about a behaviour each. */
+/** Parts of a half-life, of about one behaviour each. */
 const AGE_PARTS = 60;
 
-/** All of them, in the order of their columns. */
+/** All statistics, in the order of their columns. */
 export const PAIR_STATISTICS: readonly PairStatistic[] = [
   { name: "together", needs: "items", of: "pair", sum: ({ together }) => together },
   { name: "after", needs: "items", of: "pair", sum: ({ after }) => after },

@@ -1,18 +1,18 @@
 /**
- * Numbers of pairs of names within a budget of bytes: a hash table of buckets of eight entries.
+ * Numbers by pair of names, within a budget of bytes: a hash table of buckets of eight entries.
  *
  * ```text
  *   keys     │ key │ key │ ·   │ ...                                                               a bucket is 32 bytes
- *   numbers  │ count, weight, forth, back, product, square, square of the other │ ...              28 bytes an entry
+ *   numbers  │ count, weight, forth, back, product, square, square of the other │ ...              28 bytes per entry
  * ```
  *
- * A name is its 32-bit hash, a pair the hash of both, the smaller one first: the table knows no indices, so that what it
- * holds is a function of what was added, in any process. A pair that shares its hash with another shares its numbers;
- * with a million pairs a look-up meets a stranger once in 4,000 times.
+ * A name is represented by its 32-bit hash, a pair by the hash of both, the smaller first. The table contains no item
+ * indices, so the same additions give the same table in any process. Pairs with the same hash share their numbers; with
+ * a million pairs, one look-up in 4,000 returns those of another pair.
  *
- * Bounds: a full bucket makes the table grow until the budget is reached. After that a new pair takes the place of the
- * one with the smallest count in its bucket, the first one among equals, and what stays loses a sixteenth of all its
- * numbers, so that nothing stays for what it was long ago. Every operation is O(1) but growing, which is O(1) per entry.
+ * Bounds: a full bucket makes the table grow until the budget is reached. After that, a new pair replaces the one with
+ * the smallest count in its bucket, the first among equals, and the others lose a sixteenth of all their numbers, so
+ * that old counts protect none of them for ever. Every operation is O(1), except growing: O(1) per entry.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import type { ByteReader } from "../../codec/byte_reader.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { mix } from "../../embeddings/hash.ts";
 
-/** How often the pair was met. */
+/** How often the pair occurred. */
 export const COUNT = 0;
 /** Sum of decayed weights. */
 export const WEIGHT = 1;
@@ -39,14 +39,14 @@ export const OTHER_SQUARE = 6;
 const WORDS = 7;
 const WAYS = 8;
 const MIN_BUCKETS = 8;
-/** What an entry keeps when another one of its bucket is evicted. */
+/** The share of its numbers that an entry keeps when another of its bucket is evicted. */
 const KEPT = 15 / 16;
 const ENTRY_BYTES = 4 * (1 + WORDS);
 
 /** Bytes of the smallest table. */
 export const MIN_TABLE_BYTES: number = MIN_BUCKETS * WAYS * ENTRY_BYTES;
 
-/** The key of a pair of names; of a name with itself, its own. Never 0. */
+/** The key of a pair of names, in either order; a name may be paired with itself. Never 0. */
 export function pairKey(a: number, b: number): number {
   const key = a < b ? mix(mix(a) + Math.imul(b, 0x9e3779b1)) : mix(mix(b) + Math.imul(a, 0x9e3779b1));
   return key === 0 ? 1 : key;
@@ -58,7 +58,7 @@ export class PairTable {
   #keys = new Uint32Array(0);
   #numbers = new Float32Array(0);
   #size = 0;
-  /** What {@linkcode PairTable.warm} read, which is of no use: without it nothing would be read. */
+  /** Sum of what {@linkcode PairTable.warm} read: unused, but it keeps the reads from being optimised away. */
   #warmth = 0;
 
   /** An empty table. @param budget Most bytes; less than {@linkcode MIN_TABLE_BYTES} counts as that */
@@ -71,12 +71,12 @@ export class PairTable {
     return ENTRY_BYTES * this.#keys.length;
   }
 
-  /** Pairs that are known. */
+  /** Number of pairs. */
   get size(): number {
     return this.#size;
   }
 
-  /** Numbers of all entries: of the one at a place they are at that place plus their names above. Valid until the next `add`. */
+  /** Numbers of all entries, each at the place of its entry plus `COUNT`, `WEIGHT`, … Valid until the next `add`. */
   get numbers(): Float32Array {
     return this.#numbers;
   }
@@ -84,7 +84,7 @@ export class PairTable {
   /**
    * Touches the buckets of pairs before they are searched: these loads are independent, so their cache misses overlap.
    *
-   * @param pairs Keys, of which the first `count` matter
+   * @param pairs Keys, of which the first `count` are read
    */
   warm(pairs: Uint32Array, count: number): void {
     const keys = this.#keys;
@@ -93,7 +93,7 @@ export class PairTable {
     this.#warmth = sum;
   }
 
-  /** The place of a pair; −1 = it is not known. */
+  /** The place of a pair; −1 = it is not in the table. */
   find(key: number): number {
     const keys = this.#keys;
     const start = (WAYS * key) & (keys.length - 1);
@@ -113,7 +113,7 @@ export class PairTable {
     this.#warmth = sum;
   }
 
-  /** The place of a pair, which is known from now on. */
+  /** The place of a pair, which is added if it is missing. */
   add(key: number): number {
     for (;;) {
       const keys = this.#keys;
@@ -131,13 +131,13 @@ export class PairTable {
     }
   }
 
-  /** Adds to a number of a pair, which is known from now on. */
+  /** Adds to a number of a pair, which is added if it is missing. */
   increase(key: number, number: number, by: number): void {
     const at = this.add(key) + number;
     this.#numbers[at] = this.#numbers[at]! + by;
   }
 
-  /** A number of a pair; 0 when it is not known. */
+  /** A number of a pair; 0 if the pair is not in the table. */
   get(key: number, number: number): number {
     const at = this.find(key);
     return at < 0 ? 0 : this.#numbers[at + number]!;
@@ -159,7 +159,7 @@ export class PairTable {
   /**
    * Reads what {@linkcode PairTable.encode} wrote; a table beyond the budget stays as large as it is.
    *
-   * @throws SyntaxError when the bytes are no table
+   * @throws SyntaxError when the bytes are not a table
    */
   decode(from: ByteReader): void {
     const slots = from.uint();
@@ -174,7 +174,7 @@ export class PairTable {
       const key = from.uint();
       if (slot >= slots || ((WAYS * key) & (slots - 1)) !== slot - slot % WAYS) {
         throw new SyntaxError(
-          `Cannot decode a table of pairs: entry ${n} is in a bucket that is not its own`,
+          `Cannot decode a table of pairs: entry ${n} is in the wrong bucket`,
         );
       }
       this.#keys[slot] = key;
@@ -205,7 +205,7 @@ export class PairTable {
     this.#makeRoom(2 * keys.length);
     this.#size = 0;
     for (let slot = 0; slot < keys.length; slot++) {
-      // Two buckets take what one had: there is room.
+      // The entries of one bucket are divided between two, so there is room.
       if (keys[slot] === 0) continue;
       const to = this.add(keys[slot]!);
       for (let i = 0; i < WORDS; i++) this.#numbers[to + i] = numbers[WORDS * slot + i]!;

@@ -1,6 +1,6 @@
 /**
- * Pooled pair statistics of one task: counts of pairs of items and of steps between categories, which behaviours add to
- * one by one, and the numeric features that a candidate gets of them.
+ * Pooled pair statistics of one task: counts of pairs of items and of steps between categories, updated by each
+ * behaviour, and the numeric features of candidates that are computed from them.
  *
  * For a behaviour with item i, strength f and the x-th newest before it, Δt ago, with item j and strength g:
  *
@@ -8,9 +8,9 @@
  *   weight(i, j)  += 0.93^x · 2^(−Δt/h)     count += 1     product += f g     square += f², g²     forth += 1 if x = 0
  * ```
  *
- * with h of {@linkcode TimeScale}; weight also for the first categories of both, and a step from that of the behaviour
- * before to that of this one. What a list is given depends on earlier behaviours alone; its own outcome is learnt
- * afterwards. O(40) look-ups per behaviour, O(40) per candidate, whatever the user has done.
+ * with h from {@linkcode TimeScale}. The first categories of both also gain the weight, and a step is counted from that
+ * of the previous behaviour to that of this one. A list's features depend on earlier behaviours alone; its own outcomes
+ * are learnt afterwards. O(40) look-ups per behaviour and per candidate, however long the user's history.
  *
  * @module
  */
@@ -34,9 +34,9 @@ import {
 } from "./pair_table.ts";
 import { TimeScale } from "./time_scale.ts";
 
-/** Newest behaviours that a pair may be made with. */
+/** Number of a user's newest behaviours that are paired. */
 export const POOLED_BEHAVIOURS = 40;
-/** Categories of an item that are looked at. */
+/** Most categories of an item that are read. */
 const MAX_CATEGORIES = 8;
 const DECAY = Float64Array.from({ length: POOLED_BEHAVIOURS }, (_, x) => 0.93 ** x);
 /** Pseudo-counts: of agreement, of a prediction, of steps from a category, and of its pairs. */
@@ -46,13 +46,13 @@ const STEP_PRIOR = 0.5;
 const KIND_PRIOR = 2;
 /** Pairs of categories that weigh less are not counted. */
 const LEAST = 1e-4;
-/** Scales of values that are smaller or larger than a logarithm of counts. */
+/** Factors that bring other values to the scale of the logarithm of a count. */
 const GRADE = 3;
 const STEP = 0.3;
-/** Categories have a table of a fraction of the budget. */
+/** Share of the budget for the table of categories. */
 const CATEGORY_SHARE = 1 / 4;
 const FORMAT = 1;
-/** Formats of pooled pairs. */
+/** Formats of pooled pairs that this code reads and writes. */
 export const POOLED_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Options of {@linkcode PooledPairs}. */
@@ -66,7 +66,7 @@ export const POOLED_OPTIONS = {
   bytes: count(33_554_432, "memory for counts of pairs of items and of steps between categories"),
 } satisfies OptionsOf<PooledPairsOptions>;
 
-/** What a user did, newest first; of the arrays the first `size` entries count. */
+/** A user's behaviours, newest first: the first `size` entries of each array. */
 export interface PastBehaviours {
   readonly size: number;
   /** Item indices. */
@@ -82,16 +82,16 @@ export interface PooledBehaviour {
   /** Item index. */
   readonly item: number;
   readonly time: number;
-  /** Whether it is for the item, not against it. */
+  /** Whether it speaks for the item, not against it. */
   readonly liked: boolean;
   /** Signed strength, and the first category of the item. @default {1, or −1 against the item; unknown} */
   readonly detail?: { readonly strength: number; readonly category: string | null } | undefined;
   readonly context: PastBehaviours;
-  /** First category of the behaviour before and of this one; `null` when either has none. */
+  /** First category of the previous behaviour and of this one; `null` when either has none. */
   readonly step: readonly [from: string, to: string] | null;
 }
 
-/** What is read of an item. */
+/** The parts of an item that are read. */
 export interface PooledItem {
   readonly id: string;
   readonly categories: readonly string[];
@@ -102,7 +102,7 @@ export type WritePooled = (item: number, out: Float32Array, at: number) => void;
 
 /** Counts pairs, and pools them for lists. */
 export class PooledPairs {
-  /** Its name among what is durable. */
+  /** Its name among durable states. */
   readonly name = "pooled pairs";
   /** Number of features. */
   readonly count: number = PAIR_STATISTICS.length;
@@ -110,10 +110,10 @@ export class PooledPairs {
   readonly #items: PairTable;
   readonly #categories: PairTable;
   readonly #scale = new TimeScale();
-  /** Steps between categories, and weights of pairs of them, both ways. */
+  /** Number of steps between categories, and the weight of all pairs of them, both ways. */
   #steps = 0;
   #weight = 0;
-  /** By item index: the hash of its id, 0 = not made yet; that of its first category as of its newest behaviour, 0 = none. */
+  /** By item index: hash of its id, 0 = not computed yet; of its first category at its newest behaviour, 0 = none. */
   #hashes = new Uint32Array(256);
   #kindOf = new Uint32Array(256);
   /** By item index: its behaviours n, and ln(1 + n). */
@@ -134,24 +134,25 @@ export class PooledPairs {
     categories: 0,
     kinds: NO_KINDS,
   };
-  /** Scratch: hashes of the behaviours' items; their different first categories, with the number or weight of behaviours of each. */
+  /** Scratch: hashes of the behaviours' items. */
   readonly #own = new Uint32Array(POOLED_BEHAVIOURS);
   /** Scratch: keys of the pairs of a behaviour with those before it. */
   readonly #keys = new Uint32Array(POOLED_BEHAVIOURS);
   /** Scratch: their places in the table; −1 = not in it. */
   readonly #places = new Int32Array(POOLED_BEHAVIOURS);
+  /** Scratch: the distinct first categories of the behaviours, and the number or weight of behaviours of each. */
   readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
   readonly #share = new Float64Array(POOLED_BEHAVIOURS);
-  /** Number of categories in the scratch; what their steps and pairs amount to with a category that none of them has met. */
+  /** Number of categories in the scratch; the sums of steps and pairs for a category that none of them has met. */
   #kinds = 0;
   #notStepped = 0;
   #notPaired = 0;
-  /** Hashes of categories by the list that names them, which is the same object for as long as it says the same. */
+  /** Hashes of categories, by the array of their names: an array is replaced, never changed. */
   readonly #categoryHashes = new WeakMap<readonly string[], Uint32Array>();
   /** Sums that depend on the behaviours alone. */
   readonly #fixed = new Float64Array(this.count);
 
-  /** Nothing counted. @param itemAt The item of an index */
+  /** Starts without counts. @param itemAt Returns the item of an index */
   constructor(itemAt: (index: number) => PooledItem, options: PooledPairsOptions = {}) {
     const { bytes } = settle(POOLED_OPTIONS, options);
     this.#itemAt = itemAt;
@@ -164,12 +165,11 @@ export class PooledPairs {
     return this.#items.bytes + this.#categories.bytes;
   }
 
-  /** Half-life of what goes together, milliseconds. */
+  /** Half-life of the weight of a pair, milliseconds. */
   get halfLifeMs(): number {
     return this.#scale.halfLifeMs;
   }
 
-  /** Counts a behaviour. */
   learn({ item, time, liked, detail, context, step }: PooledBehaviour): void {
     const table = this.#items;
     const own = this.#hashOf(item);
@@ -208,7 +208,7 @@ export class PooledPairs {
     if (step !== null) this.#learnStep(hashOf(step[0]), hashOf(step[1]));
   }
 
-  /** Pools for the candidates of a list; the behaviours and counts must not change in between. */
+  /** Prepares the features of a list's candidates; behaviours and counts must not change until all are written. */
   poolFor(behaviours: PastBehaviours, time: number): WritePooled {
     const pairs = this.#pairs;
     const size = pairs.size = Math.min(behaviours.size, POOLED_BEHAVIOURS);
@@ -268,7 +268,7 @@ export class PooledPairs {
     this.#categories.encode(to);
   }
 
-  /** Reads what {@linkcode PooledPairs.encode} wrote. @param itemAt The item at a place of the order @throws SyntaxError when the bytes are something else */
+  /** Reads bytes of {@linkcode PooledPairs.encode}. @param itemAt The item at a place in `order` @throws SyntaxError */
   decode(from: ByteReader, itemAt: (rank: number) => number): void {
     const format = from.u8();
     if (format !== FORMAT) {
@@ -288,7 +288,7 @@ export class PooledPairs {
     this.#categories.decode(from);
   }
 
-  /** Adds to the weight of a category among those of the behaviours, in the scratch. */
+  /** Adds to the weight of a category in the scratch. */
   #weigh(category: number, weight: number): void {
     if (category === 0) return;
     let k = 0;
@@ -300,7 +300,7 @@ export class PooledPairs {
     this.#share[k] = this.#share[k]! + weight;
   }
 
-  /** Counts pairs of the scratch's categories and b. A category's own entry has the weight of all its pairs as product. */
+  /** Counts pairs of the scratch's categories with b. PRODUCT of a category's own entry is the weight of its pairs. */
   #learnKinds(b: number): void {
     const table = this.#categories;
     let all = 0;
@@ -316,7 +316,7 @@ export class PooledPairs {
     this.#weight += 2 * all;
   }
 
-  /** A category's own entry counts steps to it as count, those from it as forth, and those from it to itself as back. */
+  /** A category's own entry counts steps to it as COUNT, steps from it as FORTH, and steps to itself as BACK. */
   #learnStep(from: number, to: number): void {
     const table = this.#categories;
     this.#steps++;
@@ -331,8 +331,8 @@ export class PooledPairs {
   }
 
   /**
-   * What is known of the behaviours' categories and that of a candidate, summed. With f steps of l from a category, prior
-   * p and share s: ln((f + ps)/(l + p)/s) = ln(1 + f/ps) − ln(1 + l/p), of which the second is there for all candidates.
+   * Sums over the behaviours' categories, for a candidate's category. With f of l steps from a category, prior p and
+   * share s: ln((f + ps)/(l + p)/s) = ln(1 + f/ps) − ln(1 + l/p), where the second term is the same for all candidates.
    */
   #kindsWith(to: number): KindSums {
     const share = STEP_PRIOR * (this.#categoryNumber(to, COUNT) + 1) / (this.#steps + 1);
@@ -354,7 +354,7 @@ export class PooledPairs {
     return { steps: STEP * steps, kinds: STEP * kinds, common: STEP * common };
   }
 
-  /** Puts what is known of the behaviours and a candidate into the pairs. */
+  /** Sets the sums over the pairs of the behaviours and a candidate. */
   #lookUp(item: number): void {
     const own = this.#hashOf(item);
     const pairs = this.#pairs;
@@ -392,7 +392,7 @@ export class PooledPairs {
     pairs.predicted = predicted;
   }
 
-  /** Hashes of the categories of an item: of the first eight. */
+  /** Hashes of the first {@linkcode MAX_CATEGORIES} categories of an item. */
   #categoriesOf(index: number): Uint32Array {
     const { categories } = this.#itemAt(index);
     let hashes = this.#categoryHashes.get(categories);
@@ -418,12 +418,12 @@ export class PooledPairs {
   }
 }
 
-/** Never 0. */
+/** The hash of a name, never 0. */
 function hashOf(name: string): number {
   return hashString(name, 0) || 1;
 }
 
-/** Σ of the cosines of sets. */
+/** Sum of the cosines of each of the sets with `own`. */
 function cosines(sets: readonly Uint32Array[], own: Uint32Array): number {
   let sum = 0;
   for (let x = 0; x < sets.length; x++) {

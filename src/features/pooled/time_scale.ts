@@ -1,6 +1,6 @@
 /**
- * How fast a stream's users act: the median of the gaps between two behaviours of a user, from counts by half octaves.
- * What is to be forgotten is forgotten in units of it, so that no constant is of one data set.
+ * How fast a stream's users act: the median gap between two behaviours of a user, from counts by half octaves. Decay is
+ * measured in units of it, so that no constant is tuned to one data set.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 
 /** Half octaves of a millisecond: up to 2^40 ms, which is 35 years. */
 const STEPS = 81;
-/** Before any gap was seen. */
+/** The median before the first gap. */
 const START_MS = 60_000;
-/** Median gaps in a half-life: as many as models read behaviours, about. */
+/** Median gaps per half-life: about as many as models read behaviours. */
 const GAPS = 64;
 
-/** The gaps of a stream. Gaps of 0 say how its times are rounded, and do not count. */
+/** The gaps of a stream. Gaps of 0 only show that its times are rounded, and do not count. */
 export class TimeScale {
   readonly #counts = new Float64Array(STEPS);
   #gaps = 0;

@@ -49,7 +49,7 @@ export function createHead(schema: FeatureSchema): Parameters {
   return new Parameters({ bias: [1], linear: [numericNames(schema).length] });
 }
 
-/** The tables of a map, by what they are of. */
+/** The tables of a map by field, with their look-ups. */
 interface NamedTables<Table extends FieldTable> {
   readonly tables: FeatureTables<Table>;
   readonly lookUps: LookUps;
@@ -76,15 +76,15 @@ export class Assembler {
   readonly #dUser: Float32Array;
   /** E_user, the first part of x_u. */
   readonly #user: Float32Array;
-  /** By what was given to `gather` or `scatter`. */
+  /** By the map that was passed to `gather` or `scatter`. */
   readonly #named = new WeakMap<ReadonlyMap<string, FieldTable>, NamedTables<FieldTable>>();
-  /** What the candidates that were gathered last are crossed with. */
+  /** The crosses of the candidates that were gathered last. */
   #crosses: Crosses;
 
   /**
    * An assembler for item vectors of width 2k.
    *
-   * @param stateSize Length of a lifelong model's state; states of another length are not its own, and ignored.
+   * @param stateSize Length of a lifelong model's state; states of another length are another model's, and ignored.
    */
   constructor(schema: FeatureSchema, k: number, stateSize = 0) {
     const { userFields, contextFields, itemFields, crosses } = schema;
@@ -111,10 +111,10 @@ export class Assembler {
   }
 
   /**
-   * Gathers one list. Calls `rowOf` of the tables once per key and place, in a fixed order; of still tables, once per key
-   * until {@linkcode Assembler.forget} if the key is likely to come again.
+   * Gathers one list. Calls `rowOf` of the tables once per key and place, in a fixed order; of still tables, once per
+   * key until {@linkcode Assembler.forget} if the key is likely to recur.
    *
-   * @throws RangeError when what is known of the behaviours does not go together
+   * @throws RangeError when the arrays of the history differ in length
    */
   gather(
     list: ListFeatures,
@@ -168,12 +168,12 @@ export class Assembler {
     };
   }
 
-  /** Forgets what still tables said: they have changed. */
+  /** Drops what was cached of still tables, which have changed. */
   forget(tables: ReadonlyMap<string, FieldTable>): void {
     this.#named.get(tables)?.lookUps.forget();
   }
 
-  /** Forgets values of users' fields that are remembered of still tables, and what was gathered last. */
+  /** Drops cached values of users' fields, and the list that was gathered last. */
   forgetUsers(tables: ReadonlyMap<string, FieldTable>): void {
     this.#named.get(tables)?.lookUps.forgetUsers();
     this.#crosses = noCrosses(this.#user);
@@ -181,9 +181,9 @@ export class Assembler {
   }
 
   /**
-   * Gives the gradients of the list that was gathered last to the tables and to the head's gradient array.
+   * Adds the gradients of the list that was gathered last to the tables and to the head's gradient array.
    *
-   * @throws Error when another one was gathered since.
+   * @throws Error when another list has been gathered since.
    */
   scatter(
     list: ListFeatures,
@@ -226,9 +226,9 @@ export class Assembler {
   }
 
   /**
-   * Gives ∂/∂e of the behaviours from the `from`th on to the tables, those that were gathered last.
+   * Adds ∂/∂e of the behaviours that were gathered last, from the `from`th on, to the tables.
    *
-   * @throws Error when others were gathered since.
+   * @throws Error when others have been gathered since.
    */
   scatterHistory(
     history: SampleHistory,
@@ -268,7 +268,7 @@ function noCrosses(user: Float32Array): Crosses {
   return { user, transitions: null, prefixes: [] };
 }
 
-/** @throws RangeError when there is more known of some behaviours than of others */
+/** @throws RangeError when the arrays of the history differ in length */
 function checkHistory({ items, categories, actions, times, strengths }: SampleHistory): void {
   const T = items.length;
   if (categories.length === T && actions.length === T && times.length === T && strengths.length === T) return;
@@ -279,7 +279,7 @@ function checkHistory({ items, categories, actions, times, strengths }: SampleHi
 }
 
 /**
- * The sizes that a model of a schema has.
+ * The sizes of a model's inputs under a schema.
  *
  * @param schema which attributes are features
  * @param k width of an id's embedding, the `embeddingWidth` of the learner's options

@@ -1,5 +1,5 @@
 /**
- * The behaviours of an impression: gathers e_t = strength_t · [E_item ; mean E_category], and gives gradients back.
+ * The behaviours of an impression: gathers e_t = strength_t · [E_item ; mean E_category], and scatters gradients.
  *
  * @module
  */
@@ -15,10 +15,10 @@ export class BehaviourList {
   #e = new Float32Array(0);
   readonly #k: number;
   readonly #read: RowLog;
-  /** Those of the last gathering. */
+  /** The behaviours that were gathered last. */
   #gathered: SampleHistory | undefined;
 
-  /** An empty list. @param k width of an id's embedding @param read notes the rows that are read, from its start on, and gives them back */
+  /** An empty list. @param k width of an id's embedding @param read cleared, then records the rows, for scattering */
   constructor(k: number, read: RowLog) {
     this.#k = k;
     this.#read = read;
@@ -40,13 +40,13 @@ export class BehaviourList {
     return this.#e.subarray(0, T * d);
   }
 
-  /** Forgets what was gathered last: its gradients cannot be given any more. */
+  /** Forgets what was gathered last, whose gradients can then no longer be scattered. */
   forget(): void {
     this.#gathered = undefined;
   }
 
   /**
-   * Gives ∂/∂e of the behaviours from the `from`th on to the tables.
+   * Adds ∂/∂e of the behaviours from the `from`th on to the tables.
    *
    * @throws Error when they were not the last to be gathered.
    */
@@ -57,7 +57,7 @@ export class BehaviourList {
     gradient: Float32Array,
   ): void {
     if (history !== this.#gathered) {
-      throw new Error("Cannot scatter gradients: what they are of was not the last to be gathered");
+      throw new Error("Cannot scatter gradients: their behaviours were not the last to be gathered");
     }
     const k = this.#k, d = 2 * k;
     const { items, categories, strengths } = history;

@@ -1,5 +1,5 @@
 /**
- * The candidates of a list: gathers their vectors and the wide part of their logits, and gives gradients back.
+ * The candidates of a list: gathers their vectors and the wide part of their logits, and scatters gradients.
  *
  * Symbols are those of `assembler.ts`; K candidates.
  *
@@ -16,31 +16,31 @@ import { RowLog } from "./row_log.ts";
 import { CLIP, type Standardisation } from "../standardisation.ts";
 import type { CrossKind, JoinedKey, Transitions } from "../transitions.ts";
 
-/** What candidates are crossed with. */
+/** The features that candidates are crossed with. */
 export interface Crosses {
   /** E_user [d]; zeros when users have no rows. */
   readonly user: Float32Array;
   /** Cross features of the newest behaviours; `null` = none. */
   readonly transitions: Transitions | null;
-  /** Beginnings of the keys of pairs. */
+  /** Prefixes of the keys of pairs. */
   readonly prefixes: readonly string[];
 }
 
-/** What of an impression is the same for all its candidates. */
+/** The parts of an impression that all its candidates share. */
 export interface ListPart extends Crosses {
   readonly logit: number;
-  /** Vectors of the context fields, one behind the other. */
+  /** Vectors of the context fields, concatenated. */
   readonly context: Float32Array;
   /** Weights of the numeric features. */
   readonly linear: Float32Array;
   readonly standardisation: Standardisation;
 }
 
-/** Gradients that scattering candidates reads, and those of what they have in common, which it adds to. */
+/** The gradients that scattering candidates reads, and those of their shared parts, which it adds to. */
 export interface ListGradients {
-  /** What the model gave. ∂/∂q gets what the wide part has of it, too. */
+  /** The model's gradients. That of the wide part is added to ∂/∂q. */
   readonly input: InputGradients;
-  /** Of E_user, as far as candidates are multiplied with it [d]. */
+  /** Gradient of E_user from the products with candidates [d]. */
   readonly user: Float32Array;
   readonly context: Float32Array;
   readonly linear: Float32Array;
@@ -48,7 +48,7 @@ export interface ListGradients {
 
 /** Gathers and scatters candidates, in arrays that the next list overwrites. */
 export class CandidateList {
-  /** Item vectors [K, d]; longer if there were longer lists, as the next two. */
+  /** Item vectors [K, d]; like the next two, longer if there were longer lists. */
   q: Float32Array = new Float32Array(0);
   /** x_c [K, C]. */
   xc: Float32Array = new Float32Array(0);
@@ -58,10 +58,10 @@ export class CandidateList {
   readonly #read: RowLog;
   /** Rows of cross features by category, in the order of the categories' first candidates. */
   readonly #crossRead = new RowLog();
-  /** What was gathered from last. */
+  /** The look-ups of the last list. */
   #lookUps: LookUps | undefined;
 
-  /** An empty list. @param read notes the rows that are read, and gives them back for scattering */
+  /** An empty list. @param read records the rows that are read, for scattering */
   constructor(shape: CandidateShape, read: RowLog) {
     this.#shape = shape;
     this.#read = read;
@@ -97,7 +97,7 @@ export class CandidateList {
         if (isNew && transitions !== null) trait.crossed = transitions.sum(trait.name, cross);
         z += trait.crossed / categories;
       }
-      // Times 1: a sum that comes of a call as it is would be an object each time.
+      // Times 1: without it, the sum that the call returns would be boxed each time.
       if (transitions?.has(item.id)) z = transitions.addOwn(z, item.id, own) * 1;
       for (let p = 0; p < prefixes.length; p++) {
         for (let i = 0; i < traits.length; i++) {
@@ -122,9 +122,9 @@ export class CandidateList {
   }
 
   /**
-   * Gives the gradients of the candidates that were gathered last to the tables.
+   * Adds the gradients of the candidates that were gathered last to the tables.
    *
-   * @returns ∂/∂logit of all together.
+   * @returns Σ ∂/∂logit over the candidates.
    */
   scatter(
     rows: Rows,
@@ -203,7 +203,7 @@ export class CandidateList {
   }
 }
 
-/** Numeric features of rows that another schema has made: as many as there are, then no numbers. */
+/** Numeric features of rows made under another schema: those that exist, padded with NaN. */
 function otherNumerics(rows: Rows, count: number): Float32Array {
   const numerics = new Float32Array(rows.length * count).fill(NaN);
   for (let row = 0; row < rows.length; row++) {

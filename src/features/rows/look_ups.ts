@@ -1,9 +1,9 @@
 /**
- * What tables say of candidates: their vectors and weights, each key looked up once per list.
+ * Looks up the vectors and weights of candidates, each key once per list.
  *
- * Where tables are still, what they say of an item is remembered from one list to the next, for a catalogue's items
- * come again many times before the tables change. Tables that learn are asked again for each list, in a fixed order,
- * and the rows are noted for giving gradients back.
+ * If tables are still, the results are cached from one list to the next, as an item is listed many times before the
+ * tables change. Tables that learn are queried again for each list, in a fixed order, and the rows are recorded for
+ * scattering gradients.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import type { ItemFeatures } from "../../samples/rows.ts";
 import { type CrossKind, type JoinedKey, JoinedKeys } from "../transitions.ts";
 import type { RowLog } from "./row_log.ts";
 
-/** Candidates that are remembered from one list to the next. */
+/** Most items, categories and values in the cache, together; beyond it, all are dropped. */
 const MAX_REMEMBERED = 8192;
 
 const NO_WEIGHTS = new Float64Array(0);
 
-/** Sizes of what is gathered of a candidate, and what it is crossed with. */
+/** Sizes of the parts of a candidate, and the fields that are crossed. */
 export interface CandidateShape {
   /** Width k of an id's embedding. */
   readonly k: number;
@@ -36,17 +36,17 @@ export interface CandidateShape {
   readonly ids: boolean;
 }
 
-/** A category, or a value of a crossed field, with what all candidates of a list that have it share. */
+/** A category or a value of a crossed field, with weights that are shared by all candidates of a list that have it. */
 export class Trait {
   /** The category, or the value. */
   readonly name: string;
-  /** End of the keys of its pairs. */
+  /** Suffix of the keys of its pairs. */
   readonly suffix: string;
-  /** The list that the rest belongs to. */
+  /** Number of the list that the following fields belong to. */
   list = 0;
   /** Logit of a category's cross features. */
   crossed = 0;
-  /** Weights of its pairs by prefix, and room for more; NaN = not looked up. */
+  /** Weights of its pairs by prefix, perhaps with unused room; NaN = not looked up. */
   pairs: Float64Array = NO_WEIGHTS;
   /** Rows of those weights. */
   rows = new Uint32Array(0);
@@ -57,7 +57,7 @@ export class Trait {
     this.suffix = suffix;
   }
 
-  /** Begins a list with so many prefixes. */
+  /** Begins a list. @param prefixes number of prefixes */
   start(list: number, prefixes: number): void {
     this.list = list;
     this.crossed = 0;
@@ -69,34 +69,34 @@ export class Trait {
   }
 }
 
-/** What tables say of a candidate. */
+/** The vectors and weights of a candidate. */
 export interface CandidateParts {
   /** [E_item ; mean E_category] [d]. */
   readonly q: Float32Array;
-  /** Vectors of the item fields, one behind the other. */
+  /** Vectors of the item fields, concatenated. */
   readonly fieldVectors: Float32Array;
   /** First-order weight of the item. */
   readonly weight: number;
-  /** Those of the categories, over their number. */
+  /** First-order weights of the categories, divided by their number. */
   readonly categoryWeights: Float64Array;
-  /** Those of the item fields, 0 where one is missing. */
+  /** First-order weights of the item fields; 0 for one that is missing. */
   readonly fieldWeights: Float64Array;
   /** Its categories, then the values of the crossed fields that it has. */
   readonly traits: readonly Trait[];
 }
 
-/** The same, to be filled. */
+/** {@linkcode CandidateParts} that can be filled. */
 interface FilledParts extends CandidateParts {
-  /** The change of the tables that it is as of. */
+  /** The state of the tables (`LookUps.#asOf`) from which it was filled. */
   asOf: number;
   weight: number;
   categoryWeights: Float64Array;
   readonly traits: Trait[];
 }
 
-/** Looks candidates and crosses up in the tables of one schema. */
+/** Looks up candidates and crosses in the tables of one schema. */
 export class LookUps {
-  /** Keys of cross features, remembered with their rows. */
+  /** Keys of cross features, cached with their rows. */
   readonly joined: JoinedKeys = new JoinedKeys();
   readonly tables: FeatureTables;
   readonly #shape: CandidateShape;
@@ -105,9 +105,9 @@ export class LookUps {
   readonly #read: RowLog;
   /** Keys of pairs with the user's fields, of still tables. */
   readonly #pairKeys = new JoinedKeys();
-  /** Starts of such pairs by prefix, of the list in hand; `null` = not worth remembering. */
+  /** Starts of such keys by prefix, for the current list; `null` = not worth caching. */
   #pairStarts: readonly (JoinedKey | null)[] = [];
-  /** By item, of still tables; by place in the list, of others. */
+  /** By item for still tables, by place in the list for others. */
   readonly #byItem = new Map<ItemFeatures, FilledParts>();
   readonly #byPlace: FilledParts[] = [];
   readonly #categories = new Map<string, Trait>();
@@ -117,9 +117,9 @@ export class LookUps {
   #prefixes: readonly string[] = [];
 
   /**
-   * Nothing looked up yet.
+   * Look-ups with an empty cache.
    *
-   * @param read notes the rows of candidates and pairs
+   * @param read records the rows of candidates and pairs
    */
   constructor(shape: CandidateShape, tables: FeatureTables, isStill: boolean, read: RowLog) {
     this.#shape = shape;
@@ -128,32 +128,32 @@ export class LookUps {
     this.#read = read;
   }
 
-  /** Forgets what still tables said: they have changed. */
+  /** Drops what was cached of still tables, which have changed. */
   forget(): void {
     this.#asOf++;
   }
 
-  /** Forgets values of users' fields. */
+  /** Drops values of users' fields. */
   forgetUsers(): void {
     this.#pairKeys.clear();
     this.#prefixes = [];
     this.#pairStarts = [];
   }
 
-  /** Begins a list. @param prefixes beginnings of the keys of its pairs */
+  /** Begins a list. @param prefixes of the keys of its pairs */
   start(prefixes: readonly string[]): void {
     this.#list++;
     if (this.#byItem.size + this.#categories.size + this.#values.size > MAX_REMEMBERED) {
       for (const remembered of [this.#byItem, this.#categories, this.#values]) remembered.clear();
     }
     this.#prefixes = prefixes;
-    // The pairs of a user come again with that user alone: only those of fields are worth remembering.
+    // Pairs of a user id recur only with that user: only those of user fields are worth caching.
     this.#pairStarts = this.isStill
       ? prefixes.map((prefix, p) => p === 0 && this.#shape.ids ? null : this.#pairKeys.start(prefix))
       : [];
   }
 
-  /** What the tables say of a candidate, valid until the next list. @param place in the list */
+  /** The vectors and weights of a candidate, valid until the next list. @param place in the list */
   of(place: number, item: ItemFeatures): CandidateParts {
     if (!this.isStill) {
       const parts = this.#byPlace[place] ??= this.#make();
@@ -166,29 +166,29 @@ export class LookUps {
     return parts;
   }
 
-  /** What {@linkcode LookUps.of} gave for a place of the newest list, where tables are not still. */
+  /** What {@linkcode LookUps.of} returned for a place of the newest list, if tables are not still. */
   at(place: number): CandidateParts {
     return this.#byPlace[place]!;
   }
 
-  /** Whether a trait comes for the first time in the list; notes that it has come. */
+  /** Whether a trait occurs in the current list for the first time; marks it as seen. */
   isNew(trait: Trait): boolean {
     if (trait.list === this.#list) return false;
     trait.start(this.#list, this.#prefixes.length);
     return true;
   }
 
-  /** The weight of a cross feature. @param log notes its row */
+  /** The weight of a cross feature. @param log records its row */
   weightOf(key: JoinedKey, kind: CrossKind, log?: RowLog): number {
-    // Short enough to be inlined, so that the weight is no object.
+    // Short enough to be inlined, so that the weight is not boxed.
     return this.isStill && key.weighedAt === this.#asOf
       ? key.weight
       : this.#weigh(key, this.tables.own(kind), log);
   }
 
   /**
-   * The weight of the pair of a trait with the `p`th prefix. Notes its row. Tables that are not still want to be asked
-   * for each candidate; of others `trait.pairs` knows it from then on.
+   * The weight of the pair of a trait with the `p`th prefix. Records its row. Tables that are not still must be queried
+   * for each candidate; for still ones, `trait.pairs` holds the weight from then on.
    */
   pair(trait: Trait, p: number): number {
     const weights = this.tables.own("pair");
@@ -256,7 +256,7 @@ export class LookUps {
       const suffix = fieldSuffix(index, value);
       traits[size++] = this.#values.get(suffix) ?? traitIn(this.#values, suffix, suffix);
     }
-    // Not emptied before: an array of no length gives its room away.
+    // Not emptied first: setting an array's length to 0 frees its memory.
     traits.length = size;
   }
 }
@@ -267,7 +267,7 @@ function traitIn(traits: Map<string, Trait>, name: string, suffix: string): Trai
   return trait;
 }
 
-/** The row of a key that remembers it; the key must be one of this table, and of no other. */
+/** The row of a key, which caches it; a key must be used with one table only. */
 function rowOf(key: JoinedKey, of: FieldTable): number {
   if (of.again !== undefined && key.row > UNKNOWN_ROW && key.foundAt === of.removals) of.again(key.row);
   else {

@@ -7,7 +7,7 @@
 import { UNKNOWN_ROW } from "../../embeddings/rows.ts";
 import type { FieldTable, TrainableTable } from "../field_table.ts";
 
-/** Rows in the order in which they were read, so that giving gradients back looks no key up again. */
+/** Rows in the order in which they were read, so that scattering gradients looks no key up again. */
 export class RowLog {
   #rows = new Uint32Array(256);
   #size = 0;
@@ -18,14 +18,14 @@ export class RowLog {
     this.#size = 0;
   }
 
-  /** Looks a key up and notes its row. */
+  /** Looks a key up and records its row. */
   read(of: FieldTable, key: string): number {
     const row = of.rowOf(key);
     this.note(row);
     return row;
   }
 
-  /** Notes a row that was looked up. */
+  /** Records a row that was looked up. */
   note(row: number): void {
     if (this.#size === this.#rows.length) {
       const rows = new Uint32Array(2 * this.#size);
@@ -35,18 +35,18 @@ export class RowLog {
     this.#rows[this.#size++] = row;
   }
 
-  /** The next row to be given back is the first that was read. */
+  /** Goes back to the first row. */
   rewind(): void {
     this.#at = 0;
   }
 
-  /** The next row, which is that of `key`: looked up only if it had none, for it may have got one since. */
+  /** The next row, that of `key`: looked up again only if the key had no row, as it may have one by now. */
   next(of: FieldTable, key: string): number {
     const row = this.#rows[this.#at++]!;
     return row === UNKNOWN_ROW ? of.rowOf(key) : row;
   }
 
-  /** The same of a key that is made of two parts, and only when it is needed. */
+  /** Like {@linkcode RowLog.next}, for a key of two parts, which are joined only if needed. */
   nextJoined(of: FieldTable, prefix: string, suffix: string): number {
     const row = this.#rows[this.#at++]!;
     return row === UNKNOWN_ROW ? of.rowOf(prefix + suffix) : row;
@@ -57,7 +57,7 @@ export class RowLog {
     for (const key of keys) of.addRow(this.read(of, key), scale / keys.length, out, offset);
   }
 
-  /** The way back of {@linkcode RowLog.addMean}: gives the gradient at `offset` to the next rows. */
+  /** The backward pass of {@linkcode RowLog.addMean}: adds the gradient at `offset` to the next rows. */
   giveMean(
     to: TrainableTable,
     keys: readonly string[],

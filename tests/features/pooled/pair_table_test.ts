@@ -59,7 +59,7 @@ Deno.test("PairTable.decode() gives what encode() had, and refuses an entry out 
   other.encode(again);
   assert.deepEqual(again.toBytes(), to.toBytes());
   const wrong = new ByteWriter().uint(64).uint(1).uint(4).uint(7).f32s(new Float32Array(7));
-  assert.throws(() => new PairTable(0).decode(new ByteReader(wrong.toBytes())), /not its own/);
+  assert.throws(() => new PairTable(0).decode(new ByteReader(wrong.toBytes())), /wrong bucket/);
   assert.throws(
     () => new PairTable(0).decode(new ByteReader(new ByteWriter().uint(65).toBytes())),
     /entries is 65/,
