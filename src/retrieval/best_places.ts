@@ -19,10 +19,10 @@ export class BestPlaces {
   }
 
   /**
-   * Places of the candidates with the largest scores, largest first; among equals by id.
+   * Places of the candidates with the largest scores, largest first; ties are ordered by id.
    *
    * @param items Index of each candidate's item
-   * @param limit Most places to give
+   * @param limit Most places to return
    */
   of(items: readonly number[], scores: Float64Array, limit: number): number[] {
     const count = items.length;

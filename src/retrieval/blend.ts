@@ -3,7 +3,7 @@
  *
  * ```text
  *   P(j | candidates) = exp(w_j·x_j) / Σ_k exp(w_k·x_k)        w_j = shared weights + those of the request's groups,
- *                                                              or, for what the user had already, its own weights
+ *                                                              or, for items the user already had, those of returns
  * ```
  *
  * A handful of weights, one per source and a few for properties of items, that can be read like a table (McFadden,
@@ -38,16 +38,16 @@ const PRECISION = { shared: 20, group: 80, returns: 20 } as const;
 /** Steps whose curvature is kept. */
 const NEWEST = 4000;
 
-/** Features are logarithms and shares. A larger sum is broken, and would outweigh everything learnt so far. */
+/** Features are logarithms and shares: a step with a larger sum is broken, and would outweigh all that was learnt. */
 const LARGEST = 1e9;
 
 /** A feature. */
 export interface Feature {
   /** The name under which its weights are written. */
   readonly name: string;
-  /** Its shared weight before anything was learnt. */
+  /** Its initial shared weight. */
   readonly weight: number;
-  /** Whether the initial weight also holds for items that the user already had, not 0. @default {false} */
+  /** Whether the initial weight for items that the user already had is the same; if not, 0. @default {false} */
   readonly judgesReturns?: boolean;
 }
 
@@ -60,7 +60,7 @@ export class Blend {
   /** (2 + groups) × F: the shared weights, those of each group, and those of returns. */
   readonly #weights: Float64Array;
   readonly #curvatures: readonly Curvature[];
-  /** Scratch: weights of groups with the shared ones; gradients, and what a step adds to a curvature. */
+  /** Scratch: sums of weights of groups and the shared ones; gradient and curvature of a step. */
   readonly #sum: Float64Array;
   readonly #gradient: Float64Array;
   readonly #outer: Float64Array;
@@ -70,7 +70,7 @@ export class Blend {
   #shares = new Float64Array(0);
   #steps = 0;
 
-  /** Nothing learnt. */
+  /** A blend that has learnt nothing. */
   constructor(features: readonly Feature[], groups = 0) {
     const F = features.length;
     this.names = features.map(({ name }) => name);
@@ -89,7 +89,7 @@ export class Blend {
     this.#known = new Uint16Array(F);
   }
 
-  /** Steps ever made. */
+  /** Number of steps made so far. */
   get steps(): number {
     return this.#steps;
   }
@@ -104,7 +104,7 @@ export class Blend {
     return this.#weights.subarray((this.#sets - 1) * this.#features);
   }
 
-  /** The weights of groups with the shared ones, F; valid until the next call. */
+  /** The sums of the weights of groups and the shared ones, F; valid until the next call. */
   weightsOf(groups: readonly number[]): Float64Array {
     const F = this.#features;
     for (let f = 0; f < F; f++) {
@@ -191,7 +191,7 @@ export class Blend {
   }
 
   /**
-   * Reads what 0.2.0 wrote: weights without curvature and without those of returns, each next to a number of its own.
+   * Reads what 0.2.0 wrote: weights without curvature and without those of returns, each followed by an unused number.
    */
   decodeWithoutCurvature(from: ByteReader): void {
     const [steps, sets] = [from.uint(), from.uint()];
@@ -209,7 +209,7 @@ export class Blend {
    * Computes the gradient and curvature of a step into the scratch, over items that the user already had or over new
    * ones.
    *
-   * @returns Whether it is of a size that says something.
+   * @returns Whether its size is plausible.
    */
   #look(features: Features, taken: number, had: boolean): boolean {
     const F = this.#features;
@@ -246,7 +246,7 @@ export class Blend {
       mean[f] = (isTaken ? values[taken * F + f]! : 0) - mean[f]!;
       total += Math.abs(mean[f]!) + outer[f * F + f]!;
     }
-    return total < LARGEST; // not so of NaN
+    return total < LARGEST; // false for NaN
   }
 
   #step(set: number, size: number): void {

@@ -1,6 +1,6 @@
 /**
- * Learns from what is taken: before a wanted behaviour candidates are gathered as for a request, and blend, stack and
- * pair head learn which of them it was.
+ * Learns from what users take: before a wanted behaviour is applied, candidates are gathered as for a request, and
+ * blend, stack and pair head learn which of them was taken.
  *
  * @module
  */
@@ -17,16 +17,16 @@ import type { RetrievalState } from "./retrieval_state.ts";
 import type { Returns } from "./signals/returns.ts";
 import type { SourceCounts } from "./source_counts.ts";
 
-/** What {@linkcode Choices} works with. */
+/** The parts of {@linkcode Choices}. */
 export interface ChoicesParts {
   readonly state: RetrievalState;
   readonly past: Past;
   readonly returns: Returns;
   readonly gatherer: Gatherer;
   readonly orders: Orders;
-  /** Counts who had proposed what was taken. */
+  /** Counts which sources had proposed the item that was taken. */
   readonly counts: SourceCounts;
-  /** Once there were many steps, one wanted behaviour in this many makes one. */
+  /** After many steps, one wanted behaviour in this many makes another. */
   readonly learnEvery: number;
 }
 
@@ -34,12 +34,12 @@ export interface ChoicesParts {
 export class Choices {
   readonly #with: ChoicesParts;
 
-  /** Learns into the state. */
+  /** Learns into the state of `parts`. */
   constructor(parts: ChoicesParts) {
     this.#with = parts;
   }
 
-  /** One wanted behaviour in this many makes a step: all after the first request, then fewer. */
+  /** One wanted behaviour in this many makes a step: few before the first request, then all, later fewer again. */
   get #every(): number {
     const { state: { asked, blend }, learnEvery } = this.#with;
     return asked ? Math.min(learnEvery, 2 ** Math.floor(blend.steps / EAGER_STEPS)) : UNASKED_EVERY;

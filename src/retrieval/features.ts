@@ -1,8 +1,8 @@
 /**
- * What the blend knows of candidates, as numbers: how strongly each source proposes them, and their properties.
+ * The features of candidates that the blend reads: how strongly each source proposes them, and their properties.
  *
  * A source's score s becomes ln(1 + s / (ε·mean)), with the mean over the candidates of the request and ε = 0.05:
- * ratios count, not amounts, and a candidate that the source does not know has 0.
+ * ratios count, not amounts, and a candidate without a score has 0.
  *
  * @module
  */
@@ -10,7 +10,7 @@
 import { logarithms } from "./items/logarithms.ts";
 
 const EPSILON = 0.05;
-/** Scores are summed in this share of the largest: whole numbers, whose sum is the same in any order. */
+/** Scores are summed in units of this share of the largest: integers, whose sum is the same in any order. */
 const GRAIN = 2 ** -30;
 /** Smaller scores count as none: their shares would not be finite. */
 const LEAST = 1e-290;
@@ -21,13 +21,13 @@ export interface Features {
   readonly count: number;
   /** C × F, row by row. */
   readonly values: Float64Array;
-  /** Groups that the request is in, for weights beside the shared ones. */
+  /** Groups of the request, whose weights are added to the shared ones. */
   readonly groups: readonly number[];
   /** The column that is above 0 for items that the user already had; −1 = items may not return. @default {-1} */
   readonly returns?: number;
 }
 
-/** Whether the user had a candidate already. @param columns Number of features, F */
+/** Whether the user already had a candidate. @param columns Number of features, F */
 export function isReturn({ values, returns = -1 }: Features, columns: number, c: number): boolean {
   return returns >= 0 && values[c * columns + returns]! > 0;
 }
@@ -40,7 +40,7 @@ export interface FeatureColumn {
   readonly column: number;
   /** Number of columns, F. */
   readonly columns: number;
-  /** A score an item. */
+  /** One score per item. */
   readonly scratch: Float64Array;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Finds the candidates of a request: what the sources propose, ranked by the blend or the stack, and some that no source
- * proposes.
+ * Finds the candidates of a request: those that sources propose, ranked by the blend or the stack, and some that no
+ * source proposes.
  *
  * @module
  */
@@ -24,47 +24,47 @@ import type { Stacked } from "./stack/stack.ts";
 export interface Candidate {
   /** The item. */
   readonly item: CatalogueItem;
-  /** The source that proposed it; of several, the one that contributes most to its score. */
+  /** The source that proposed it; if several did, the one that contributes most to its score. */
   readonly source: CandidateSource;
   /** Score of the blend, w·x, or of the stack: larger is better, comparable within the request. */
   readonly score: number;
   /**
    * P(the user takes it next) by that score, among all proposed items plus as many items with the lowest score as may
-   * be drawn besides, so the shares of the candidates add up to 1 at most.
+   * be drawn in addition, so the shares of the candidates add up to at most 1.
    */
   readonly share: number;
   /** ln of such a share by the stack without the model's part; absent unless requested. */
   readonly stacked?: number;
 }
 
-/** What {@linkcode Finder.find} finds. */
+/** The result of {@linkcode Finder.find}. */
 export interface OrderedCandidates {
   /** The candidates, best first. */
   readonly candidates: readonly Candidate[];
-  /** Which parts order them; `null` where the stack does not. */
+  /** Which parts of the stack order them; `null` if the stack does not. */
   readonly stacked: Stacked | null;
 }
 
 /** Options of {@linkcode Finder.find}. */
 export interface CandidateOptions {
-  /** Most candidates to give, those with the largest scores. @default {Infinity} */
+  /** Most candidates to return, those with the largest scores. @default {Infinity} */
   readonly most?: number | undefined;
-  /** Whether the stack is to order them. @default {false} */
+  /** Whether the stack orders them. @default {false} */
   readonly stacked?: boolean | undefined;
 }
 
 /** Most items tried per free place, since many may be off sale. */
 const LOOKS_A_PLACE = 20;
 
-/** What was proposed for a request, scored. */
+/** The proposed candidates of a request, with scores. */
 interface ScoredCandidates {
   readonly features: Features;
   readonly scores: Float64Array;
-  /** `null` where the stack does not order. */
+  /** `null` if the stack does not order. */
   readonly stack: StackedScores | null;
 }
 
-/** What a {@linkcode Finder} works with. */
+/** The parts of a {@linkcode Finder}. */
 export interface FinderParts {
   readonly view: RetrievalView;
   readonly state: RetrievalState;
@@ -81,10 +81,10 @@ export interface FinderParts {
 /** Finds candidates. */
 export class Finder {
   readonly #with: FinderParts;
-  /** By source: the property that repeats its feature; −1 = none. */
+  /** By source: column of the property that repeats its feature; −1 = none. */
   readonly #repeats: Int16Array;
 
-  /** Finds what the gatherer gives. */
+  /** Finds candidates among those of the gatherer. */
   constructor(parts: FinderParts) {
     this.#with = parts;
     const { sources } = parts.state;
@@ -94,7 +94,7 @@ export class Finder {
     });
   }
 
-  /** The best candidates, best first. New and drawn items take the last places: their share, and any that are left. */
+  /** The best candidates, best first. New and drawn items take the last places: their share, and any left free. */
   find(
     request: CandidateRequest,
     { most = Infinity, stacked = false }: CandidateOptions = {},
@@ -106,7 +106,7 @@ export class Finder {
     const scores = stack !== null && most < Infinity ? stack.scores : blended;
     const { items } = gatherer;
     const scored = { features, scores, stack };
-    // The last places have no larger scores.
+    // New and drawn items have no larger scores.
     if (most <= Math.min(items.length, maxCandidates - this.#newPlaces)) {
       const places = best.of(items, scores, most);
       return { candidates: places.map(this.#describe(scored).proposed), stacked: stack };
@@ -116,12 +116,12 @@ export class Finder {
     return { candidates: all, stacked: stack };
   }
 
-  /** How many of the candidates are kept for items that no source proposes. */
+  /** Number of places that are kept for items that no source proposes. */
   get #newPlaces(): number {
     return Math.floor(this.#with.maxCandidates * this.#with.newShare);
   }
 
-  /** What is known of candidates: one that was proposed, by its place, and one that was not. */
+  /** Makes candidates: `proposed` by its place among the gathered ones, `unproposed` by its item. */
   #describe({ features, scores, stack }: ScoredCandidates) {
     const { view: { catalogue }, state: { blend }, gatherer: { items }, maxCandidates } = this.#with;
     const weights = blend.weightsOf(features.groups);
@@ -147,7 +147,7 @@ export class Finder {
     };
   }
 
-  /** The best of what was proposed, then new and drawn items, then what else was proposed while there is room. */
+  /** The best proposed items, then new and drawn ones, then further proposed ones while there is room. */
   #withUnproposed(request: CandidateRequest, scored: ScoredCandidates): Candidate[] {
     const { gatherer, lists, best, maxCandidates } = this.#with;
     const { items } = gatherer;
@@ -167,7 +167,7 @@ export class Finder {
         else found.set(index, unproposed(index, source));
       }
     };
-    // Half of the room, which is all that the sources leave, is for the newest items.
+    // Half of all places that the sources leave free are for the newest items.
     fill(lists.fresh(), "new", found.size + Math.ceil((maxCandidates - found.size) / 2));
     fill(lists.ring.from(placeOf(request)), "drawn", maxCandidates);
     for (let k = first; k < order.length && found.size < maxCandidates; k++) add(order[k]!);

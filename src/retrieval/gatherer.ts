@@ -1,5 +1,5 @@
 /**
- * What all sources propose for a request, as one list of candidates with features.
+ * Gathers what all sources propose for a request into one list of candidates with features.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { SourceParts } from "./sources/parts.ts";
 import type { Source } from "./sources/source.ts";
 import type { UserState } from "../users/user_state.ts";
 
-/** What a {@linkcode Gatherer} and a `Retrieval` read. */
+/** The data that a {@linkcode Gatherer} and a `Retrieval` read. */
 export interface RetrievalView {
   /** The items. */
   readonly catalogue: Catalogue;
@@ -34,22 +34,22 @@ export interface RetrievalView {
   readonly bank?: ServedBank | null;
   /** See `Serving.order`. @default {nothing was learnt} */
   order?(names: PairNames): ScoreList | null;
-  /** The model's share in the order of lists by the learner's proof; 0 while it has not learnt from outcomes. @default {0} */
+  /** The model's share in ordering lists, by the learner's proof; 0 until it has learnt from outcomes. @default {0} */
   readonly modelShare?: number;
-  /** The model's logits of items for a user at a time, or what stands in for them until the model has proved itself. */
+  /** The model's logits of items for a user at a time; those of the prior or mix until the model has proved itself. */
   logits?(user: UserState, items: readonly CatalogueItem[], time: number): Float64Array;
 }
 
 /** Groups of the blend: users with fewer behaviours than the first, the second, ..., and the others. */
 const BEHAVIOUR_GROUPS = [1, 3, 10, 30];
-/** One more group: whose newest behaviour is younger than this. */
+/** One more group: users whose newest behaviour is younger than this. */
 const PAGE_MS = 30_000;
-/** Candidates of a request for which sources propose as many as they name. */
+/** Up to this many candidates per request, a source proposes `Source.proposals` items; beyond, proportionally more. */
 const USUAL_CANDIDATES = 100;
 /** Number of all groups. */
 export const GROUPS: number = BEHAVIOUR_GROUPS.length + 2;
 
-/** Gathers candidates; what it gives is valid until the next call. */
+/** Gathers candidates; results are valid until the next call. */
 export class Gatherer {
   readonly #catalogue: Catalogue;
   readonly #lists: ItemLists;
@@ -64,9 +64,9 @@ export class Gatherer {
   #verdicts = new Uint8Array(1024);
   #judged: number[] = [];
   #places = new Uint32Array(1024);
-  /** Factor of what each source may propose. */
+  /** Factor on the number of items that each source may propose. */
   readonly #room: number;
-  /** What each source proposes. */
+  /** The items that each source proposes. */
   #proposals: readonly (readonly number[])[] = [];
   #items: number[] = [];
   /** By candidate: numbers of its categories. */
@@ -105,7 +105,7 @@ export class Gatherer {
     return this.#items;
   }
 
-  /** The place of an item among the candidates; −1 when it is none. */
+  /** The place of an item among the candidates; −1 if it is not among them. */
   placeOf(item: number): number {
     return item < this.#places.length ? this.#places[item]! - 1 : -1;
   }
@@ -128,7 +128,7 @@ export class Gatherer {
   /**
    * The union of what the sources propose, with features.
    *
-   * @param sorted Whether by id: indices are not durable, and a sum depends on its order
+   * @param sorted Whether to sort by id, for learning: indices are not durable, and sums depend on the order
    */
   gather(request: CandidateRequest, sorted: boolean): Features {
     this.#reset(request);

@@ -1,6 +1,6 @@
 /**
- * Orders the blend's best candidates by the parts of the stack that exist. Learns from what is taken how far to trust
- * each of them, and makes the preferences that teach the pair head.
+ * Orders the blend's best candidates by the parts of the stack that exist. Learns from what users take how far to trust
+ * each part, and makes the preferences that teach the pair head.
  *
  * @module
  */
@@ -21,17 +21,17 @@ import type { CandidateRequest } from "./signals/candidate_request.ts";
 import { NEXT } from "./sources/next.ts";
 import { type Part, PARTS, partsWith, type ScoresByPart, type Stacked } from "./stack/stack.ts";
 
-/** Candidates of a preference: in the same bytes, more preferences are worth as much as more candidates. */
+/** Candidates per preference: for the same bytes, more preferences are worth as much as more candidates in each. */
 const PREFERENCE_CANDIDATES = 16;
 
-/** What {@linkcode Orders} works with. */
+/** The parts of {@linkcode Orders}. */
 export interface OrdersParts {
   readonly view: RetrievalView;
   readonly state: RetrievalState;
   readonly past: Past;
   readonly gatherer: Gatherer;
   readonly best: BestPlaces;
-  /** Makes the lists that the pair head orders; `null` without one. */
+  /** Makes the lists that the pair head orders; `null` without a head. */
   readonly pairLists: PairLists | null;
   /** Candidates that are ordered, the blend's best. */
   readonly maxCandidates: number;
@@ -59,7 +59,7 @@ export interface TakenFrom {
 export class Orders {
   readonly #with: OrdersParts;
 
-  /** Orders what the gatherer gave last. */
+  /** Orders the candidates that were gathered last. */
   constructor(parts: OrdersParts) {
     this.#with = parts;
   }
@@ -69,7 +69,7 @@ export class Orders {
     return this.#with.state.stack.partsOf(this.#there, this.#modelShare).includes("model");
   }
 
-  /** The parts that order lists under `ranking: "auto"` now; none before such a list was asked for. */
+  /** The parts that order lists under `ranking: "auto"` now; none before such a list was requested. */
   get parts(): readonly Part[] {
     const { stack, stackAsked } = this.#with.state;
     return stackAsked ? stack.partsOf(this.#there, this.#modelShare) : [];
@@ -90,7 +90,7 @@ export class Orders {
     return this.#with.view.modelShare ?? 0;
   }
 
-  /** The pair head; `null` where there is none. */
+  /** The pair head; `null` if there is none. */
   get #scorePairs(): ScoreList | null {
     const { pairLists, view } = this.#with;
     return pairLists === null ? null : view.order?.(pairLists.names) ?? null;
@@ -172,7 +172,7 @@ export class Orders {
     return this.#with.view.catalogue.at(index);
   }
 
-  /** The best candidates with values for the pair head; `null` where it does not apply. */
+  /** The best candidates with values for the pair head; `null` if the head does not apply. */
   #pairList(
     request: CandidateRequest,
     { count, values }: Features,

@@ -1,5 +1,5 @@
 /**
- * What a user did before a request.
+ * The behaviours of a user before a request.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { UserState } from "../users/user_state.ts";
 import type { Returns } from "./signals/returns.ts";
 import { type Context, ContextBuffer } from "./signals/context.ts";
 
-/** Most behaviours of a user, of those that are kept, that a request looks at: the newest ones. */
+/** Most behaviours of a user that a request reads, of those that are kept: the newest ones. */
 const MAX_CONTEXT = 1000;
 
 /** Reads users' behaviours for requests. */
@@ -20,20 +20,20 @@ export class Past {
   /** Scratch. */
   readonly #context: ContextBuffer;
 
-  /** Of the users with these behaviours. @param returns Whether their items may be recommended again */
+  /** Reads these behaviours. @param returns Whether their items may be recommended again */
   constructor(sequences: SequenceSlab, returns: Returns) {
     this.#sequences = sequences;
     this.#returns = returns;
     this.#context = new ContextBuffer(Math.min(MAX_CONTEXT, sequences.capacity));
   }
 
-  /** What a user did up to `time`, newest first; valid until the next call. */
+  /** A user's behaviours up to `time`, newest first; valid until the next call. */
   context(user: UserState, time: number): Context {
     this.#sequences.newest(user.row, time, this.#context);
     return this.#context;
   }
 
-  /** Indices of the user's items up to a time, of the behaviours that are kept. */
+  /** Item indices of a user's kept behaviours up to a time. */
   items({ row }: UserState, time: number): Uint32Array {
     const sequences = this.#sequences;
     const own = new Uint32Array(sequences.length(row));
@@ -44,7 +44,7 @@ export class Past {
     return own.subarray(0, size);
   }
 
-  /** Whether the user has acted on an item in this way, of the behaviours that are kept. */
+  /** Whether one of the user's kept behaviours is this action on this item. */
   did({ row }: UserState, action: string, item: CatalogueItem): boolean {
     const sequences = this.#sequences;
     for (let place = sequences.length(row) - 1; place >= 0; place--) {
@@ -53,7 +53,7 @@ export class Past {
     return false;
   }
 
-  /** Whether the user had an item before the behaviours that are kept, where such items are left out of lists. */
+  /** Whether the user had an item before the kept behaviours; `false` if such items may be recommended again. */
   hadBefore({ former }: UserState, item: CatalogueItem): boolean {
     return former !== null && !this.#returns.expected && former.has(item.id);
   }

@@ -1,5 +1,5 @@
 /**
- * What the blend knows about a candidate besides its sources' scores: properties of the item, and of what the user did.
+ * The features of a candidate other than its sources' scores: properties of the item, and of the user's behaviours.
  *
  * @module
  */
@@ -25,20 +25,20 @@ export interface Candidates {
   readonly request: CandidateRequest;
   /** Number of candidates. */
   readonly count: number;
-  /** Their indices; `count` of them, as of the categories. */
+  /** Indices of the items; here and in `categories`, the first `count` are valid. */
   readonly items: readonly number[];
   /** Numbers of the categories of each. */
   readonly categories: readonly (readonly number[])[];
   /** Features of all, row by row. */
   readonly values: Float64Array;
-  /** Features of a row. */
+  /** Features per row. */
   readonly columns: number;
 }
 
 /** Puts the property of each candidate into a column of their features, which is 0. */
 export type Fill = (candidates: Candidates, column: number) => void;
 
-/** What properties are made of. */
+/** The parts from which properties are computed. */
 export interface PropertyParts
   extends Pick<SourceParts, "catalogue" | "lists" | "neighbours" | "options" | "returns" | "trends"> {
   /** Rates of items, and tastes of users. */
@@ -49,11 +49,11 @@ export interface PropertyParts
 export interface Property {
   /** Its name in the blend. */
   readonly name: string;
-  /** Its weight in the blend before anything was learnt. */
+  /** Its initial weight in the blend. */
   readonly weight: number;
-  /** The source whose feature it repeats where that is not 0, so that its weight is the source's, too. */
+  /** The source whose feature it repeats, unless it is 0, so that its weight adds to the source's. */
   readonly repeats?: string;
-  /** Prepares for requests. @param columnOf The column of a source's feature; −1 without such a source */
+  /** Makes the function that fills its column. @param columnOf Column of a source's feature; −1 without the source */
   create(parts: PropertyParts, columnOf: (source: string) => number): Fill;
 }
 
@@ -175,7 +175,7 @@ function logarithmsOf(of: (item: number) => number): Fill {
 /**
  * ln(1 + x) of a number for each item that the user already had; 0 for all others.
  *
- * @param note Puts that number into the items' places, which are 0
+ * @param note Sets that number at the items' places, which are 0
  */
 function ofOwn(
   { catalogue, returns }: PropertyParts,
@@ -196,7 +196,7 @@ function ofOwn(
 /** The user's mean taste in the categories of a candidate. */
 function tasteOf({ catalogue, statistics }: PropertyParts): Fill {
   /**
-   * By number of a category: the user's taste in it, NaN where it has not been computed; and the categories computed.
+   * By number of a category: the user's taste in it, NaN if it has not been computed; and the categories computed.
    */
   let tastes = new Float64Array(256).fill(NaN);
   let tasted: number[] = [];

@@ -9,7 +9,7 @@
  * ```
  *
  * Everything except the bank and the head, which come with versions of the parameters, is a fold over the task's
- * behaviours: same events, same candidates, also after a crash (see `retrieval_state.ts`). What the blend learns about
+ * behaviours: same events, same candidates, even after a crash (see `retrieval_state.ts`). What the blend learns about
  * the bank depends on which version was live.
  *
  * @module
@@ -41,7 +41,7 @@ import type { Pace } from "./items/pace.ts";
 import { LEARNT_CONTEXT } from "./signals/signal.ts";
 import { SourceCounts } from "./source_counts.ts";
 
-/** Retrieves candidates and learns how. */
+/** Retrieves candidates, and learns from behaviours which ones users take. */
 export class Retrieval {
   /** Lists of popular and new items. */
   readonly lists: ItemLists;
@@ -49,22 +49,22 @@ export class Retrieval {
   readonly maxCandidates: number;
   /** How much each source has contributed since the process began. */
   readonly sources: SourceCounts;
-  /** What was learnt, durable with the task. */
+  /** The learnt state, durable with the task. */
   readonly state: RetrievalState;
   readonly #view: RetrievalView;
   readonly #learns: boolean;
-  /** What users did before. */
+  /** Reads users' earlier behaviours. */
   readonly past: Past;
-  /** What orders the best candidates under `ranking: "auto"`. */
+  /** Orders the best candidates under `ranking: "auto"`. */
   readonly orders: Orders;
   readonly #finder: Finder;
   readonly #choices: Choices;
-  /** What the sources share. */
+  /** The parts that the sources share. */
   readonly parts: SourceParts;
-  /** Scratch: what was done before a behaviour that is learnt. */
+  /** Scratch: the behaviours before the one that is learnt. */
   readonly #before = new ContextBuffer(LEARNT_CONTEXT);
 
-  /** Nothing learnt, over a task's items and users. */
+  /** Retrieval over a task's items and users that has learnt nothing. */
   constructor(view: RetrievalView, options: RetrievalOptions = {}, kinds: readonly SourceKind[] = SOURCES) {
     this.#view = view;
     this.lists = new ItemLists(view.catalogue, options);
@@ -105,7 +105,7 @@ export class Retrieval {
     return this.parts.returns.expected;
   }
 
-  /** Whether lists leave such items out now, or may do so later, so that they have to be remembered. */
+  /** Whether lists leave out such items now, or may do so later, so that they have to be remembered. */
   get leavesOut(): boolean {
     return this.parts.returns.learns || !this.revisits;
   }
@@ -113,7 +113,7 @@ export class Retrieval {
   /**
    * Learns from a behaviour, before it is in the user's sequence.
    *
-   * @param time Event time, not beyond the partition's
+   * @param time Event time, not later than the partition's clock
    * @param wanted Whether recommendations aim at such behaviours: blend and pair head learn only from these
    * @returns The preference that the pair head learns from; `null` if there is none
    */

@@ -8,7 +8,7 @@ import { absent, count, flag, type OptionsOf, share } from "../options/option.ts
 import { ITEM_LISTS_OPTIONS, type ItemListsOptions } from "./items/item_lists.ts";
 import { type CandidateSourceOptions, SOURCE_OPTIONS } from "./sources/parts.ts";
 
-/** Steps that the blend makes from every wanted behaviour, then from every second, every fourth, ... */
+/** Number of steps that the blend makes from every wanted behaviour, then from every second, every fourth, ... */
 export const EAGER_STEPS = 2000;
 /** Before the first request for candidates, blend, stack and head learn from one wanted behaviour in this many. */
 export const UNASKED_EVERY = 64;
@@ -35,17 +35,17 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
   readonly shared?: boolean | undefined;
   /**
    * The blend and the pair head learn from one wanted behaviour in this many; a step costs as much as a request. They
-   * start with all, and the share halves after each {@linkcode EAGER_STEPS} steps. @default {16}
+   * begin with all, and the share halves after each {@linkcode EAGER_STEPS} steps. @default {16}
    */
   readonly learnEvery?: number | undefined;
   /**
-   * Whether a pair head, learnt from behaviours alone, rescores the best candidates where the order is `auto`. A
-   * configuration that names neither the head nor another order has it on. @default {false}
+   * Whether a pair head, learnt from behaviours alone, rescores the best candidates if the order is `auto`. In a
+   * configuration it is on by default, unless another order is set. @default {false}
    */
   readonly head?: boolean | undefined;
 }
 
-/** The options of {@linkcode RetrievalOptions} that stand in a configuration. */
+/** The options of {@linkcode RetrievalOptions} that a configuration may set. */
 export const RETRIEVAL_OPTIONS = {
   ...ITEM_LISTS_OPTIONS,
   maxCandidates: count(100, "most candidates of a request"),

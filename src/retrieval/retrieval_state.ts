@@ -30,7 +30,7 @@ import { times } from "../values/times.ts";
 const FORMAT = 1;
 /** Format 1 of the blend has no curvature. */
 const BLEND_FORMAT = 2;
-/** Formats of the blend. */
+/** Formats of the blend that this code reads and writes. */
 export const BLEND_FORMATS: Formats = { oldest: FORMAT, newest: BLEND_FORMAT };
 /** Formats of other records of retrieval. */
 export const RETRIEVAL_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
@@ -44,11 +44,11 @@ const OTHERS_KEY = `${RETRIEVAL_KEY}others`;
 /** How much longer than the last one an encoding may be without another allocation, or a copy by `ByteWriter.take`. */
 const GROWTH = 1.1;
 
-/** What a {@linkcode RetrievalState} keeps. */
+/** The parts of a {@linkcode RetrievalState}. */
 export interface RetrievalStateParts {
   /** The items. */
   readonly catalogue: Catalogue;
-  /** What is popular. */
+  /** Lists of popular and new items. */
   readonly lists: ItemLists;
   /** The sources. */
   readonly sources: readonly Source[];
@@ -60,7 +60,7 @@ export interface RetrievalStateParts {
   readonly returns: Returns;
 }
 
-/** What changed since a commit. */
+/** Changes since the last commit. */
 export interface RetrievalChanges {
   /** Records for the own changelog. */
   readonly records: readonly RetrievalRecord[];
@@ -82,9 +82,9 @@ export interface OthersJournal {
 export class RetrievalState {
   /** The sources. */
   readonly sources: readonly Source[];
-  /** How the sources' scores add up. */
+  /** Weights the sources' scores and the properties of candidates. */
   readonly blend: Blend;
-  /** The order `auto`. */
+  /** Orders lists under `ranking: "auto"`. */
   readonly stack: Stack = new Stack();
   /** Signals learnt since the beginning of the log, those of other tasks included. */
   signals = 0;
@@ -114,7 +114,7 @@ export class RetrievalState {
   /** What was learnt from other tasks. */
   readonly #taken = new TakenJournals();
 
-  /** Nothing learnt. */
+  /** A state that has learnt nothing. */
   constructor({ catalogue, lists, sources, folds = sources, blend, returns }: RetrievalStateParts) {
     this.#catalogue = catalogue;
     this.#lists = lists;
@@ -150,11 +150,11 @@ export class RetrievalState {
   }
 
   /**
-   * Learns what another task has learnt; only while none of its own signals wait for a commit.
+   * Learns from the journal of another task. Call only while no own signals wait for a commit.
    *
-   * @param itemAt The index of an item, which is durable from now on.
+   * @param itemAt Returns the index of an item, and makes it durable.
    * @returns The number of signals and positives.
-   * @throws SyntaxError when it is no journal; nothing is learnt then
+   * @throws SyntaxError when it is not a journal; nothing is learnt then
    * @throws RangeError when there are own signals to be committed
    */
   learnOthers(
@@ -162,7 +162,7 @@ export class RetrievalState {
     itemAt: (id: string, time: number) => number,
   ): number {
     if (this.#journal.entries > 0) {
-      throw new RangeError(`Cannot learn from task ${partition}: own signals must be committed before`);
+      throw new RangeError(`Cannot learn from task ${partition}: own signals must be committed first`);
     }
     const entries = readJournal(journal, itemAt);
     for (const entry of entries) this.#applyOthers(entry);
@@ -172,7 +172,7 @@ export class RetrievalState {
     return entries.length;
   }
 
-  /** Notes that there is nothing left to learn from another task before a position. */
+  /** Records that nothing is left to learn from another task before a position. */
   passOthers(partition: number, next: number): void {
     this.#taken.pass(partition, next);
   }
@@ -183,38 +183,38 @@ export class RetrievalState {
     this.#apply(signal);
   }
 
-  /** Notes that candidates are requested. */
+  /** Records that candidates were requested. */
   ask(): void {
     if (this.#asked) return;
     this.#asked = true;
     this.#blendChanged = true;
   }
 
-  /** Whether the stack was ever asked to order a list. Until then it learns nothing. */
+  /** Whether the stack has ever ordered a list. Until then it learns nothing. */
   get stackAsked(): boolean {
     return this.#stackAsked;
   }
 
-  /** Notes that a list is to be ordered by the stack. */
+  /** Records that the stack orders a list. */
   askStack(): void {
     if (this.#stackAsked) return;
     this.#stackAsked = true;
     this.#stackChanged = true;
   }
 
-  /** A step of the stack. */
+  /** Makes a step of the stack. */
   learnStack(scores: ScoresByPart, taken: number, user: number, modelShare?: number): void {
     this.stack.learn(scores, taken, user, modelShare);
     this.#stackChanged = true;
   }
 
-  /** Learns whether people come back to items. @param before Behaviours of the user before it */
+  /** Learns whether people come back to items. @param before Number of the user's earlier behaviours */
   learnReturn(isReturn: boolean, before: number): void {
     this.#returns.learn(isReturn, before);
     this.#returnsChanged = true;
   }
 
-  /** A step of the blend. */
+  /** Makes a step of the blend. */
   learnBlend(features: Features, taken: number): void {
     this.blend.learn(features, taken);
     this.#blendChanged = true;
@@ -241,20 +241,20 @@ export class RetrievalState {
     return this.#namesForgotten;
   }
 
-  /** Replaces records that may name erased users by a snapshot in the next commit: 0.3 to 0.6 s of a core at 20,000 items. */
+  /** Makes the next commit replace records that may name erased users by a snapshot: 0.3 to 0.6 s at 20,000 items. */
   dropNames(): void {
     this.#snapshotDue ||= this.#namesForgotten;
   }
 
   /**
    * By partition, the position up to which {@linkcode RetrievalState.changes} names none of that task's erased users;
-   * `null` where nothing is learnt from other tasks.
+   * `null` if nothing is shared with other tasks.
    */
   get cleared(): ReadonlyMap<number, number> | null {
     return this.#shared ? this.#cleared : null;
   }
 
-  /** What changed since the last call, for the commit that is being made. */
+  /** The changes since the last call, for the current commit. */
   changes(): RetrievalChanges {
     const records: RetrievalRecord[] = [];
     if (this.#blendChanged) {
@@ -294,11 +294,11 @@ export class RetrievalState {
   }
 
   /**
-   * Restores what was committed, or what was committed since the last call; the catalogue has its items already.
+   * Restores what was committed, in later calls what was committed since. The catalogue must already have its items.
    *
    * @param records The newest value by key, of the keys that begin with {@linkcode RETRIEVAL_KEY}; a snapshot only the
    * first time.
-   * @throws SyntaxError when they are no such records.
+   * @throws SyntaxError when they are not such records.
    */
   restore(records: ReadonlyMap<string, Uint8Array>): void {
     const read = (key: string, newest: number, decode: (from: ByteReader, format: number) => void) => {
@@ -307,7 +307,7 @@ export class RetrievalState {
       readingChange(key, () => {
         const from = new ByteReader(value);
         decode(from, checkFormat(from, newest));
-        if (!from.done) throw new SyntaxError(`Cannot decode ${key}: it goes on behind its end`);
+        if (!from.done) throw new SyntaxError(`Cannot decode ${key}: there are bytes after its end`);
       });
     };
     read(EARLY_KEY, BLEND_FORMAT, (from) => {
@@ -344,11 +344,11 @@ export class RetrievalState {
       });
     }
     for (const { catchUp } of behind) catchUp!(false);
-    // So that they catch up once.
+    // A new snapshot, so that they need not catch up again.
     this.#snapshotDue ||= snapshot !== null && behind.length > 0;
   }
 
-  /** Everything but the blend in bytes: same signals, same bytes. */
+  /** Everything but blend, stack and returns in bytes: same signals, same bytes. */
   encode(): Uint8Array {
     const order = Array.from(this.#catalogue.byId());
     const ids = order.map((item) => this.#catalogue.at(item));
@@ -373,7 +373,7 @@ export class RetrievalState {
     return to.take();
   }
 
-  /** Reads what {@linkcode RetrievalState.encode} gave. @param known Gets the names of what is in it */
+  /** Reads bytes of {@linkcode RetrievalState.encode}. @param known Collects the names of the folds in it */
   #decode(bytes: Uint8Array, known: Set<string>): void {
     const from = new ByteReader(bytes);
     checkFormat(from);
@@ -393,16 +393,16 @@ export class RetrievalState {
       const decode = this.#folds.find((fold) => fold.name === name)?.decode;
       decode?.(own, itemAt);
       if (decode !== undefined && !own.done) {
-        throw new SyntaxError(`Cannot decode the retrieval state: ${name} goes on behind its end`);
+        throw new SyntaxError(`Cannot decode the retrieval state: there are bytes after the end of ${name}`);
       }
     }
     for (let n = from.count(); n > 0; n--) {
       this.#lists.setOthers(this.#catalogue.at(itemAt(from.uint())), from.f64());
     }
-    if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: it goes on behind its end");
+    if (!from.done) throw new SyntaxError("Cannot decode the retrieval state: there are bytes after its end");
   }
 
-  /** An entry of an own journal; its effect on popularity is in the items' own records. */
+  /** Applies an entry of an own journal; its effect on popularity is in the items' own records. */
   #applyOwn(entry: JournalEntry): void {
     if ("raised" in entry) return;
     if ("forget" in entry) this.#forget(entry.forget);

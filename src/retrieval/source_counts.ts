@@ -1,5 +1,5 @@
 /**
- * How much each source contributes, and how good it is, counted since the process began, for people to look at.
+ * How much each source contributes, and how good it is, counted since the process began; for display only.
  *
  * @module
  */
@@ -12,24 +12,24 @@ export class SourceCounts {
   readonly #proposed: Map<string, number>;
   #taken = 0;
 
-  /** Nothing counted. @param sources Those that may propose */
+  /** Starts without counts. @param sources All sources, of which those that propose are counted */
   constructor(sources: readonly Pick<Source, "name" | "proposals">[]) {
     this.#proposed = new Map(
       sources.filter(({ proposals }) => proposals > 0).map(({ name }) => [name, 0]),
     );
   }
 
-  /** Items put into answers, by the source that contributes most to each. */
+  /** Number of items in answers, by the source that contributes most to each. */
   get listed(): ReadonlyMap<string, number> {
     return this.#listed;
   }
 
-  /** Items taken for which the sources had been asked, as when the blend learns. */
+  /** Number of taken items for which the sources were asked, as when the blend learns. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Those of the taken items that a source had proposed; over {@linkcode SourceCounts.taken}, its hit rate. */
+  /** Number of taken items that a source had proposed; divided by {@linkcode SourceCounts.taken}, its hit rate. */
   get proposed(): ReadonlyMap<string, number> {
     return this.#proposed;
   }
@@ -39,7 +39,7 @@ export class SourceCounts {
     this.#listed.set(source, (this.#listed.get(source) ?? 0) + 1);
   }
 
-  /** Counts an item that was taken. @param proposers Who had proposed it */
+  /** Counts an item that was taken. @param proposers Names of the sources that had proposed it */
   take(proposers: readonly string[]): void {
     this.#taken++;
     for (const name of proposers) this.#proposed.set(name, (this.#proposed.get(name) ?? 0) + 1);

@@ -16,7 +16,7 @@ import {
 } from "./pair_values.ts";
 
 const MINUTE_MS = 60_000;
-/** Values that all candidates of a list share: how much the user has done, and how long ago the newest was. */
+/** Values that all candidates of a list share: how much the user has done, and how long ago. */
 const LIST_VALUES = ["behaviours", "pause"] as const;
 
 /** Candidates of the blend. */
@@ -42,7 +42,7 @@ export class PairLists {
   /**
    * For candidates with features of these names.
    *
-   * @throws RangeError when a name is there twice: weights are found by name
+   * @throws RangeError when a name occurs twice: weights are found by name
    */
   constructor(parts: PairParts, features: readonly string[]) {
     this.#features = features.length;
@@ -65,7 +65,7 @@ export class PairLists {
     this.#behaviours = placed(BEHAVIOUR_VALUES);
   }
 
-  /** The best candidates of a request with all values; nobody else holds its arrays. */
+  /** The best candidates of a request with all values, in new arrays. */
   make(request: Omit<PairRequest, "H" | "items">, ranked: BlendedCandidates): PairList {
     const { context, time } = request;
     const { places } = ranked;
@@ -92,7 +92,7 @@ export class PairLists {
       candidates[i * B + F + 1] = pause;
       sum += ranked.scores[places[i]!]!;
     }
-    // Only differences count: in single precision they are kept best around 0.
+    // Only differences matter, and single precision keeps them best around 0.
     for (let i = 0; i < K; i++) scores[i] = ranked.scores[places[i]!]! - sum / K;
     return { H, K, pairs, behaviours, candidates, scores };
   }

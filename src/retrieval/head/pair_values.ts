@@ -15,9 +15,9 @@ const HOUR_MS = 3_600_000;
 /** A row with more entries than this many times the candidates is not scanned: each candidate is looked up. */
 const LONG = 1;
 
-/** What values are made of. */
+/** The parts from which values are computed. */
 export interface PairParts {
-  /** Which items go together. */
+  /** Counts of items that occur together. */
   readonly neighbours: Neighbours;
   /** Categories of items. */
   readonly lists: ItemLists;
@@ -25,9 +25,9 @@ export interface PairParts {
 
 /** The behaviours and candidates of a request. */
 export interface PairRequest {
-  /** What was done before, newest first. */
+  /** The earlier behaviours, newest first. */
   readonly context: Context;
-  /** Behaviours H that are looked at: the newest ones. */
+  /** Number H of behaviours that are read, the newest ones. */
   readonly H: number;
   /** Indices of the K candidates. */
   readonly items: ArrayLike<number>;
@@ -35,7 +35,7 @@ export interface PairRequest {
   readonly time: number;
 }
 
-/** Columns to be filled; all of them are 0. */
+/** Columns to be filled, which are all 0. */
 export interface Columns {
   /** Row by row. */
   readonly values: Float32Array;
@@ -45,11 +45,11 @@ export interface Columns {
   readonly columns: number;
 }
 
-/** Values that are found in one pass. */
+/** Values that are computed in one pass. */
 export interface ValueKind {
-  /** Their names, one a column. */
+  /** Their names, one per column. */
   readonly names: readonly string[];
-  /** Prepares for requests. */
+  /** Makes the function that fills the columns for a request. */
   create(parts: PairParts): (request: PairRequest, into: Columns) => void;
 }
 
@@ -89,7 +89,7 @@ const COUNTS: ValueKind = {
           }
           continue;
         }
-        // One pass over a short row: no look-up a pair.
+        // One pass over a short row, instead of a look-up per pair.
         const size = rows.collect(behaviour);
         const { slots } = rows;
         for (let k = 0; k < size; k++) {
@@ -122,7 +122,7 @@ const CATEGORIES: ValueKind = {
   names: ["categories"],
   create: ({ lists }) => ({ context, H, items }, { values, column, columns }) => {
     const K = items.length;
-    // A bit for each category of the behaviours: what two sets have in common is counted without a branch.
+    // A bit for each category of the behaviours: those that two sets share are counted without a branch.
     const bits = new Map<number, number>();
     for (let j = 0; j < H; j++) {
       for (const category of lists.categoriesOf(context.items[j]!)) {
@@ -138,7 +138,7 @@ const CATEGORIES: ValueKind = {
           const bit = bits.get(category);
           if (bit !== undefined) set[n * words + Math.floor(bit / WORD)]! |= 1 << bit % WORD;
         }
-        // Without a category: whatever it is divided by, 0 is common.
+        // Without categories none are shared, whatever the divisor.
         roots[n] = Math.sqrt(Math.max(1, own.length));
       }
       return { set, roots };
@@ -180,7 +180,7 @@ const SAME: ValueKind = {
 /** Values of pairs. */
 export const PAIR_VALUES: readonly ValueKind[] = [COUNTS, CATEGORIES, SAME];
 
-/** How often the item was met, how strongly the user was for it, and how long ago. */
+/** How often the item occurred, how strongly the user was for it, and how long ago. */
 const BEHAVIOUR: ValueKind = {
   names: ["count", "strength", "gap", "minute", "hour"],
   create: ({ neighbours }) => ({ context, H, time }, { values, column, columns }) => {

@@ -7,20 +7,20 @@
 
 /** Half-lives after which the base of the powers moves. */
 const SPAN = 512;
-/** Largest exponent that is taken. */
+/** Largest exponent that is computed. */
 const LARGEST = 1000;
 
 /** Counts kept as log₂ Σ 2^(t/h), see `popularity.ts`. Results depend only on these and the time. */
 export class DecayedCounts {
   readonly #halfLifeMs: number;
-  /** By item: L, −∞ where nothing was counted; and 2^(L − base), NaN where it has not been computed for this base. */
+  /** By item: L, −∞ if nothing was counted; and 2^(L − base), NaN if it has not been computed for this base. */
   #scores = new Float64Array(256).fill(-Infinity);
   #powers = new Float64Array(256).fill(NaN);
   #base = 0;
   /** 2^(base − t/h) at the current time. */
   #share = 1;
 
-  /** No counts. @param halfLifeMs Half-life, milliseconds of the stream's time. */
+  /** Starts without counts. @param halfLifeMs Half-life, milliseconds of the stream's time. */
   constructor(halfLifeMs: number) {
     this.#halfLifeMs = halfLifeMs;
   }
@@ -46,7 +46,7 @@ export class DecayedCounts {
     this.#share = 2 ** (base - now);
   }
 
-  /** The decayed count of an item at the current time; 0 where nothing was counted. */
+  /** The decayed count of an item at the current time; 0 if nothing was counted. */
   count(item: number): number {
     if (item >= this.#powers.length) return 0;
     let power = this.#powers[item]!;

@@ -1,6 +1,6 @@
 /**
- * Lists of items: by decayed popularity overall and per category, in demand right now, and new. They are updated item
- * by item, so a request costs the same however large the catalogue is.
+ * Lists of items: by decayed popularity, overall and per category, and by novelty. They are updated item by item, so a
+ * request costs the same however large the catalogue is.
  *
  * @module
  */
@@ -86,7 +86,7 @@ export class ItemLists {
     this.popularity.moveTo(this.pace.at(time));
   }
 
-  /** Indices of items by popularity; valid until the next change, as all lists. */
+  /** Indices of items by popularity; like all lists, valid until the next change. */
   popular(): Uint32Array {
     this.#refresh();
     return this.#popular.items;

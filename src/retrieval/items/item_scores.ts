@@ -31,7 +31,7 @@ export class ItemScores {
   #order = new Uint32Array(256);
   readonly #sizes = new Uint32Array(STEPS);
 
-  /** No scores. */
+  /** Starts without scores. */
   constructor(columns = 1) {
     this.columns = columns;
     this.#values = new Float64Array(1024 * columns);
@@ -57,7 +57,7 @@ export class ItemScores {
     return item < this.#marks.length ? this.#values[item * this.columns + column]! : 0;
   }
 
-  /** Puts the scores of items into `into`, 0 where one has none, if any item has one. @returns The largest. */
+  /** Writes the scores of items to `into`, 0 for those without; nothing if no item has one. @returns The largest. */
   pick(items: ArrayLike<number>, column: number, into: Float64Array): number {
     if (this.#size === 0) return 0;
     const { columns } = this;
@@ -185,7 +185,7 @@ export class ItemScores {
   }
 
   /**
-   * The best `limit` items of a column that are allowed, in no order.
+   * The best `limit` allowed items of a column, in no order.
    *
    * Ties at the border are all included, so that the result does not depend on the order of the indices; only then are
    * there more than `limit`. O(size). It calls `allowed` for few more items than `limit`: it takes the best steps of

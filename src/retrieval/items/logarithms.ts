@@ -21,7 +21,7 @@ const INVERSES = Float64Array.from({ length: STEPS }, (_, step) => 1 / (1 + step
 const LOGS_OF_POWERS = Float64Array.from({ length: EXPONENTS }, (_, e) => (e - BIAS) * Math.LN2);
 const INVERSE_POWERS = Float64Array.from({ length: EXPONENTS }, (_, e) => 2 ** (BIAS - e));
 
-/** Puts ln(1 + x) in the place of each of the first `count` numbers x ≥ 0; 0 stays 0. They must be finite. */
+/** Replaces the first `count` numbers x by ln(1 + x); they must be finite and not negative. 0 stays 0. */
 export function logarithms(numbers: Float64Array, count: number): void {
   const halves = new Uint32Array(numbers.buffer, numbers.byteOffset, 2 * count);
   for (let k = 0; k < count; k++) numbers[k] = 1 + numbers[k]!;

@@ -50,7 +50,7 @@ export class NeighbourRows {
     return 4 * this.#live;
   }
 
-  /** Items that may have a row are below this. */
+  /** Upper bound of the indices of items with a row. */
   get bound(): number {
     return this.#heads.length / HEAD_WORDS;
   }
@@ -60,7 +60,7 @@ export class NeighbourRows {
     return this.#keys;
   }
 
-  /** Weights of all slots by word: a, b and c are the three words behind the key's. */
+  /** Weights of all slots by word: a, b and c are the three words after the key's. */
   get weights(): Float32Array {
     return this.#weights;
   }
@@ -80,7 +80,7 @@ export class NeighbourRows {
     return item < this.bound ? this.#heads[item * HEAD_WORDS]! : 0;
   }
 
-  /** Word behind an item's row. */
+  /** The word after an item's row. */
   end(item: number): number {
     if (item >= this.bound) return 0;
     const head = item * HEAD_WORDS;
@@ -93,8 +93,8 @@ export class NeighbourRows {
   }
 
   /**
-   * Finds the slots in use of an item's row and puts their first words into {@linkcode NeighbourRows.slots}, until the
-   * next call.
+   * Finds the used slots of an item's row and puts their first words into {@linkcode NeighbourRows.slots}, valid until
+   * the next call.
    *
    * @returns How many there are.
    */
@@ -113,20 +113,20 @@ export class NeighbourRows {
     return size;
   }
 
-  /** A weight (0, 1, 2) of an entry; 0 when it is not there. */
+  /** A weight (0, 1, 2) of an entry; 0 if the entry is missing. */
   get(item: number, other: number, which: number): number {
     const at = this.find(item, other);
     return at < 0 ? 0 : this.#weights[at + 1 + which]!;
   }
 
-  /** The first word of the slot of an item's entry; −1 when it is not there. */
+  /** The first word of the slot of an item's entry; −1 if the entry is missing. */
   find(item: number, other: number): number {
     if (!this.has(item)) return -1;
     const at = this.#find(item, other);
     return this.#keys[at] === 0 ? -1 : at;
   }
 
-  /** Copies a weight of many entries of an item's row, those of `others[from .. end)`, behind `at`; 0 where there is none. */
+  /** Copies a weight of the entries of `others[from .. end)` in an item's row to `into`, from `at` on; 0 if missing. */
   copy(
     item: number,
     { others, from, end }: { readonly others: Uint32Array; readonly from: number; readonly end: number },
@@ -189,7 +189,7 @@ export class NeighbourRows {
     this.#turn = (Math.imul(signal, 0x9e3779b1) >>> 0) / 2 ** 32;
   }
 
-  /** Adds to the weights of an entry of an item's row, which must be there. @returns Whether the entry is new. */
+  /** Adds to the weights of an entry of an item's row, which must exist. @returns Whether the entry is new. */
   add(item: number, other: number, a: number, b: number, c: number): boolean {
     let at = this.#find(item, other);
     const isNew = this.#keys[at] === 0;
@@ -211,7 +211,7 @@ export class NeighbourRows {
   /**
    * Keeps the entries of an item's row with the largest first weights; among equals those that come first by id.
    *
-   * @param size How many, fewer than there are
+   * @param size Number of entries to keep, fewer than there are
    */
   keep(item: number, size: number, byId: (a: number, b: number) => number): void {
     const found = this.collect(item);
@@ -326,7 +326,7 @@ export class NeighbourRows {
     else free.push(begin);
   }
 
-  /** Moves all rows together if a quarter of the slab was free; otherwise the slab grows by half. */
+  /** Moves all rows together if more than a quarter of the slab is free; otherwise the slab grows by half. */
   #makeRoom(words: number): void {
     const isSparse = this.#end - this.#live > this.#keys.length >> 2;
     if (isSparse && this.#live + words <= this.#keys.length) return this.#moveTogether();

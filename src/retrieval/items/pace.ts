@@ -24,7 +24,7 @@ const KEPT_MS = 30 * 86_400_000;
 /** How long a page lasts: in median gaps, and the minimum. */
 const PAGE_GAPS = 2;
 const PAGE_MS = 60_000;
-/** Shortest half-life of what happens together. */
+/** Shortest half-life of pairs that occur together. */
 const HOUR_MS = 3_600_000;
 /** Behaviours closer together than this are one act. */
 const ACT_MS = 1000;
@@ -48,7 +48,7 @@ export class Pace {
   /** Milliseconds of event time that were skipped. */
   #left = 0;
   readonly #scale = new TimeScale();
-  /** Behaviours in one act with the user's previous one. */
+  /** Number of behaviours in the same act as the user's previous one. */
   #ties = 0;
   #isCalendar = false;
 
@@ -57,7 +57,7 @@ export class Pace {
     return this.#scale.gaps === 0 ? HOUR_MS : Math.max(HOUR_MS, this.#scale.halfLifeMs);
   }
 
-  /** Half-life of pairs on a page, milliseconds: a minute where most behaviours come at once. */
+  /** Half-life of pairs on a page, milliseconds: a minute if most behaviours arrive in bursts. */
   get nearMs(): number {
     const { gaps, medianMs } = this.#scale;
     return this.#ties >= gaps ? PAGE_MS : Math.max(PAGE_MS, PAGE_GAPS * medianMs);

@@ -1,5 +1,5 @@
 /**
- * Proposes from scores by item, or from lists sorted by counts: what most sources need.
+ * Proposes from scores by item, or from lists sorted by counts; most sources use one of the two.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { DecayedCounts } from "./decayed_counts.ts";
 import type { ItemScores } from "./item_scores.ts";
 
-/** Proposes and scores; see `SourceActs`, of which these are two. */
+/** Proposes and scores: two of the methods of `SourceActs`. */
 export interface ScoredItems {
   /** The best items, about `limit` of them, in no order. */
   propose(limit: number, may: (item: number) => boolean): readonly number[];
@@ -15,7 +15,7 @@ export interface ScoredItems {
   score(items: readonly number[], into: Float64Array): number;
 }
 
-/** By a column of scores. */
+/** Proposes by a column of scores. */
 export function byScores(scores: ItemScores, column = 0): ScoredItems {
   return {
     propose: (limit, may) => scores.best(limit, may, column),
@@ -23,7 +23,7 @@ export function byScores(scores: ItemScores, column = 0): ScoredItems {
   };
 }
 
-/** By counts, of which a list has the largest. */
+/** Proposes by counts. @param list Items with the largest counts, largest first */
 export function byCounts(
   list: () => Uint32Array,
   counts: DecayedCounts,

@@ -1,6 +1,6 @@
 /**
  * What is in demand right now: behaviours per item, halved every few hours (of the stream's {@linkcode Pace}), and the
- * list of the best. A second count, halved more slowly, tells their age: of n behaviours of age a, the first count has
+ * list of the best. A second count, halved more slowly, gives their age: of n behaviours of age a, the first count has
  * n · 2^(−a/h) left and the second n · 2^(−a/H).
  *
  * @module
@@ -27,7 +27,7 @@ export class Trends {
   readonly #list: TopList;
   readonly #pace: Pace;
 
-  /** No counts. @param compare Orders items by their ids. */
+  /** Starts without counts. @param compare Orders items by their ids. */
   constructor(halfLifeMs: number, compare: (a: number, b: number) => number, pace: Pace = new Pace()) {
     this.counts = new DecayedCounts(halfLifeMs);
     this.#slower = new DecayedCounts(SLOWER * halfLifeMs);
@@ -54,8 +54,8 @@ export class Trends {
   }
 
   /**
-   * How long before `time` the behaviours with an item were, milliseconds: that of one, and of many a mean in which the
-   * newest ones count most. 0 without any, or when they are later.
+   * The age at `time` of the behaviours with an item, milliseconds: of several, a mean in which the newest count most.
+   * 0 if there are none, or they are later.
    */
   age(item: number, time: number): number {
     const score = this.counts.score(item);
@@ -75,7 +75,7 @@ export class Trends {
     }
   }
 
-  /** Reads what {@linkcode Trends.encode} wrote; with another half-life, behaviours of an item are as old as they were. */
+  /** Reads what {@linkcode Trends.encode} wrote; if the half-life has changed, the age of behaviours is preserved. */
   decode(from: ByteReader, itemAt: (rank: number) => number): void {
     const share = from.f64() / this.#halfLifeMs;
     for (let n = from.count(); n > 0; n--) {

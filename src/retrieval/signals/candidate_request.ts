@@ -1,5 +1,5 @@
 /**
- * What candidates are wanted.
+ * A request for candidates.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { CatalogueItem } from "../../items/catalogue.ts";
 import type { UserState } from "../../users/user_state.ts";
 import type { Context } from "./context.ts";
 
-/** A request for candidates. */
+/** Specifies the candidates to retrieve. */
 export interface CandidateRequest {
   /** The user; `null` = an anonymous user with the behaviours of `context`. */
   readonly user: UserState | null;
-  /** What was done before, newest first. */
+  /** The earlier behaviours, newest first. */
   readonly context: Context;
   /** Event time. */
   readonly time: number;
   /** Wanted categories; absent = all. */
   readonly categories?: readonly string[] | undefined;
-  /** Items that may not be recommended, by index, some perhaps twice. */
+  /** Indices of items that may not be recommended, some perhaps twice. */
   readonly excluded?: ArrayLike<number>;
-  /** Whether another item may be. */
+  /** Whether any other item may be recommended. */
   readonly allowed: (item: CatalogueItem) => boolean;
 }

@@ -3,8 +3,8 @@
  *
  * ```text
  *   commit   1      2      3      4      5      6      7
- *   journal  ·      ■      ■      ■      ·      ■      ■        a few hundred bytes a behaviour
- *   snapshot █                           █                      at first, and once the journals outweigh it; they are deleted then
+ *   journal  ·      ■      ■      ■      ·      ■      ■        a few hundred bytes per behaviour
+ *   snapshot █                           █                      first, and when journals outweigh it; deletes them
  * ```
  *
  * @module
@@ -41,7 +41,7 @@ export class DamagedChange extends SyntaxError {
   }
 }
 
-/** The result of reading. @throws DamagedChange with the error that reading throws */
+/** Calls `read` and returns its result. @throws DamagedChange with the error that `read` throws */
 export function readingChange<T>(key: string, read: () => T): T {
   try {
     return read();
@@ -52,12 +52,12 @@ export function readingChange<T>(key: string, read: () => T): T {
 
 const GONE = new Uint8Array(0);
 
-/** Whether a record has a piece of a snapshot, which replaces the journals before it. */
+/** Whether a record is a piece of a snapshot, which replaces the journals before it. */
 export function isSnapshot(key: string, value: Uint8Array): boolean {
   return key.startsWith(SNAPSHOT_KEY) && value.length > 0;
 }
 
-/** Knows which journals and which pieces of a snapshot are on the log, and their sizes. */
+/** Tracks which journals and which pieces of a snapshot are on the log, and their sizes. */
 export class SignalChangelog {
   /** Keys of the journals. */
   #journals: string[] = [];
@@ -66,7 +66,7 @@ export class SignalChangelog {
   #snapshotChunks = 0;
   #snapshotBytes = 0;
 
-  /** Whether the journals would outweigh the snapshot if these were added; where there is none, any would. */
+  /** Whether the journals would outweigh the snapshot if these were added; without a snapshot, any would. */
   outweighs(journals: readonly Uint8Array[]): boolean {
     const least = this.#snapshotBytes === 0 ? 0 : MIN_JOURNAL_BYTES;
     return this.#journalBytes + sizeOf(journals) > Math.max(least, this.#snapshotBytes);
@@ -102,7 +102,7 @@ export class SignalChangelog {
   }
 
   /**
-   * Finds the snapshot and the journals among committed records, or those without a snapshot that were committed since.
+   * Finds the snapshot and the journals among committed records; in later calls, the journals committed since.
    *
    * @param records The newest value by key.
    * @returns The snapshot, `null` if there is none, and the journals to be applied to it, in order.

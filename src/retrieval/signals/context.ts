@@ -1,10 +1,10 @@
 /**
- * What a user did before, in typed arrays that are reused, so that a behaviour makes no garbage.
+ * The earlier behaviours of a user, in typed arrays that are reused, so that a behaviour makes no garbage.
  *
  * @module
  */
 
-/** What a user did before, newest first, in parallel arrays of which the first `size` entries count. */
+/** The earlier behaviours of a user, newest first: the first `size` entries of parallel arrays. */
 export interface Context {
   /** Number of behaviours. */
   readonly size: number;
@@ -12,7 +12,7 @@ export interface Context {
   readonly items: Uint32Array;
   /** Event times, milliseconds since the epoch. */
   readonly times: Float64Array;
-  /** 1 where the behaviour was for the item (strength above 0), 0 where it was against it. */
+  /** 1 if the behaviour was for the item (strength above 0), 0 if it was against it. */
   readonly liked: Uint8Array;
   /** Signed strengths. */
   readonly strengths: Float32Array;
@@ -70,7 +70,7 @@ export function contextOf(before: readonly Before[]): Context {
 
 /**
  * The weight of a further behaviour with an item: 1 / (1 + n), if n of those before it are with the same item, so that
- * repeating an item does not let a single user dominate it.
+ * a single user cannot dominate an item by repetition.
  */
 export function repeatWeight({ size, items }: Context, item: number): number {
   let had = 0;

@@ -44,7 +44,7 @@ export class Returns {
     return this.#given ?? this.#comeBack;
   }
 
-  /** Learns from a wanted behaviour. @param before Behaviours of the user before it, at least 1 */
+  /** Learns from a wanted behaviour. @param before Number of the user's earlier behaviours, at least 1 */
   learn(isReturn: boolean, before: number): void {
     const weight = HALF / (HALF + before);
     const kept = 1 - weight / KEPT;

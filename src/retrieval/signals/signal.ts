@@ -16,25 +16,25 @@ export const LEARNT_CONTEXT = 40;
 
 /** One behaviour. */
 export interface Signal {
-  /** Whose it is. */
+  /** Id of the user. */
   readonly user: string;
   /** Item index. */
   readonly item: number;
-  /** Event time, milliseconds since the epoch, at most the partition's. */
+  /** Event time, milliseconds since the epoch, not later than the partition's clock. */
   readonly time: number;
   /** Whether it is for the item, not against it. */
   readonly liked: boolean;
   /** Read by some sources only; if absent, strengths of the context count as 1 and −1. */
   readonly detail?: SignalDetail | undefined;
-  /** Whether recommendations aim at it, so that it is more than context. */
+  /** Whether recommendations aim at such behaviours; if not, it is context only. */
   readonly wanted: boolean;
-  /** What came before, at most {@linkcode LEARNT_CONTEXT} behaviours. */
+  /** The behaviours before it, at most {@linkcode LEARNT_CONTEXT}. */
   readonly context: Context;
-  /** First category of the behaviour before and of this one, as they are now; `null` when either has none. */
+  /** First category of the previous behaviour and of this one, as they are now; `null` when either has none. */
   readonly step: readonly [from: string, to: string] | null;
 }
 
-/** More of a behaviour. */
+/** Details of a behaviour. */
 export interface SignalDetail {
   /** Signed strength, in single precision. */
   readonly strength: number;
@@ -69,10 +69,10 @@ export function contextAfter({ item, time, liked, detail, context }: Signal): Co
   return after;
 }
 
-/** Format of a journal without details. */
 const FORMAT = 2;
+/** Format of a journal without details. */
 const WITHOUT_DETAILS = 1;
-/** Formats of journals. */
+/** Formats of journals that this code reads and writes. */
 export const JOURNAL_FORMATS: Formats = { oldest: WITHOUT_DETAILS, newest: FORMAT };
 const FORGET = 1;
 const LIKED = 2;
@@ -85,7 +85,7 @@ const ASIDE = 32;
 /** It has a detail; and its context, if written, has strengths other than 1 and −1. */
 const DETAILED = 64;
 const GRADED_CONTEXT = 128;
-/** Rings kept for the next journal. */
+/** Most rings kept for the next journal. */
 const MAX_RINGS = 1024;
 
 /** Places of a ring, a power of two: {@linkcode LEARNT_CONTEXT} or more. */
@@ -99,11 +99,11 @@ class Ring {
   readonly #times = new Float64Array(RING);
   readonly #liked = new Uint8Array(RING);
   readonly #strengths = new Float32Array(RING);
-  /** Behaviours ever put in; the newest is at the place before this. */
+  /** Number of behaviours ever added; the newest is at the place before this. */
   #head = 0;
   #size = 0;
 
-  /** Whether a context is what is here. */
+  /** Whether a context has the same behaviours. */
   equals({ size, items, times, liked, strengths }: Context, isGraded: boolean): boolean {
     if (size !== this.#size) return false;
     for (let x = 0; x < size; x++) {
@@ -137,10 +137,10 @@ class Ring {
   }
 }
 
-/** Signals since a commit, put into bytes one by one. */
+/** Signals since a commit, encoded one by one. */
 export class SignalJournal {
   #strings = new Dictionary();
-  /** By item: its number among the strings + 1, where it has one. */
+  /** By item: the number of its id among the strings + 1; 0 = none. */
   #items = new Uint32Array(256);
   readonly #named: number[] = [];
   readonly #body = new ByteWriter(1024);
@@ -148,7 +148,7 @@ export class SignalJournal {
   /** Whether an entry has a detail. */
   #isDetailed = false;
   readonly #newest = new Map<string, Ring>();
-  /** Rings of users of earlier journals, to be used again. */
+  /** Rings of users of earlier journals, for reuse. */
   readonly #rings: Ring[] = [];
   #time = 0;
 
@@ -183,7 +183,7 @@ export class SignalJournal {
     this.#entries++;
   }
 
-  /** The ring of a user who has none yet. */
+  /** Adds a ring for a user who has none. */
   #begin(user: string): Ring {
     const ring = this.#rings.pop() ?? new Ring();
     ring.user = this.#strings.index(user);
@@ -253,7 +253,7 @@ export class SignalJournal {
   }
 }
 
-/** The strength of a behaviour whose sign alone is known. */
+/** The strength of a behaviour of which only the sign is known. */
 function gradeOf(liked: boolean): number {
   return liked ? 1 : -1;
 }
@@ -264,10 +264,10 @@ function hasGrades({ size, liked, strengths }: Context): boolean {
 }
 
 /**
- * Reads what {@linkcode SignalJournal.take} gave.
+ * Reads the bytes of {@linkcode SignalJournal.take}.
  *
- * @param itemAt The index of an item's id, on which somebody acted at a time.
- * @throws SyntaxError when the bytes are no journal.
+ * @param itemAt Returns the index of an item, from its id and the time of a behaviour with it.
+ * @throws SyntaxError when the bytes are not a journal.
  */
 export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number) => number): JournalEntry[] {
   const from = new ByteReader(bytes);
@@ -307,7 +307,7 @@ export function readJournal(bytes: Uint8Array, itemAt: (id: string, time: number
     const before = newest.get(user);
     if ((flags & GOES_ON) && before === undefined) {
       throw new SyntaxError(
-        `Cannot decode a retrieval journal: entry ${entries.length} goes on from nothing`,
+        `Cannot decode a retrieval journal: entry ${entries.length} continues from a missing one`,
       );
     }
     const context = (flags & GOES_ON) ? contextAfter(before!) : readContext(body, time, {

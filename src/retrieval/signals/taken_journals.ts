@@ -9,14 +9,14 @@ import { ByteReader } from "../../codec/byte_reader.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
 import { CHUNK_BYTES } from "./changelog.ts";
 
-/** First byte of a record with journals of others; an own one begins with the format of journals. */
+/** First byte of a record with journals of others; an own journal begins with its format. */
 const OF_OTHERS = 255;
 
 /** Journals of other tasks, and the positions after them. */
 export class TakenJournals {
   readonly #positions = new Map<number, number>();
   #moved = false;
-  /** Those since the last commit, as records. */
+  /** The journals since the last commit, as records. */
   #records: ByteWriter[] = [];
   #bytes = 0;
 
@@ -35,7 +35,7 @@ export class TakenJournals {
     return this.#bytes;
   }
 
-  /** Notes that nothing is left to be taken from a partition before a position. */
+  /** Records that nothing is left to be taken from a partition before a position. */
   pass(partition: number, next: number): void {
     this.#positions.set(partition, next);
     this.#moved = true;

@@ -10,10 +10,10 @@ import { CategoryTransitions } from "./category_transitions.ts";
 import { byScores } from "../items/scored.ts";
 import type { SourceKind } from "./source.ts";
 
-/** Weights of the newest behaviours, and number of behaviours that count. */
+/** Weight of a behaviour relative to the next newer one, and number of behaviours that count. */
 const STEP = 0.5;
 const BEHAVIOURS = 5;
-/** Categories that come next, and items of each. */
+/** Number of categories that come next, and of items of each. */
 const NEXT_CATEGORIES = 6;
 const NEXT_ITEMS = 10;
 
@@ -41,7 +41,7 @@ export const CATEGORY: SourceKind = {
           scales.add(category, scorePopular(lists, category, weights.get(category), scores));
         }
       },
-      // Items on the lists of the categories, or beyond them.
+      // All items of the categories, whether or not they are on the lists.
       score: (items, into) => {
         const { popularity } = lists;
         let most = 0;
@@ -58,7 +58,7 @@ export const CATEGORY: SourceKind = {
   },
 };
 
-/** Popular in the categories that usually follow the newest one. */
+/** Popular items in the categories that usually follow the newest one. */
 export const NEXT_CATEGORY: SourceKind = {
   name: "next-category",
   proposals: 40,

@@ -19,7 +19,7 @@ export class CategoryTransitions {
   /** Least recently updated first. */
   readonly #next = new Map<string, Map<string, number>>();
 
-  /** No transitions. @param halfLifeMs Half-life of a count, milliseconds of the stream's time. */
+  /** Starts without transitions. @param halfLifeMs Half-life of a count, milliseconds of the stream's time. */
   constructor(halfLifeMs: number) {
     this.#halfLifeMs = halfLifeMs;
   }
@@ -42,7 +42,7 @@ export class CategoryTransitions {
     }
   }
 
-  /** The most frequent categories after one, with their shares among all that came after it. */
+  /** The most frequent categories after `from`, with their shares among all that are kept for it. */
   after(from: string, limit: number): { readonly category: string; readonly share: number }[] {
     const counts = this.#next.get(from);
     if (counts === undefined) return [];

@@ -1,5 +1,5 @@
 /**
- * What follows an item, however much later: for each item, those within the user's next ten behaviours.
+ * Which items follow an item, however much later: for each item, those within the user's next ten behaviours.
  *
  * For a behaviour with item i and each of the ten newest ones before it, with item j, x behaviours ago (x = 0 the
  * newest):
@@ -8,13 +8,13 @@
  *   after(j, i) += 1 / (1 + x)          score(i) = Σ_x 0.7^x · after(x, i) / n_x
  * ```
  *
- * where a repeat counts less ({@linkcode repeatWeight}), and of those with one item j the newest alone,
- * with n_x the behaviours of the item x ago ("sequential rules" of Ludewig and Jannach, "Evaluation of session-based
- * recommendation algorithms", UMUAI 2018, over more than the newest item). Counts of pairs ignore order. Like those,
- * these counts halve every half-life.
+ * where a repeat counts less ({@linkcode repeatWeight}), of several behaviours with the same item j only the newest
+ * counts, and n_x is the number of behaviours with the item x ago ("sequential rules" of Ludewig and Jannach,
+ * "Evaluation of session-based recommendation algorithms", UMUAI 2018, over more than the newest item). Unlike counts
+ * of pairs, these depend on order; like those, they halve every half-life.
  *
- * Bounds: a row that has more than `limit` followers keeps the best three quarters. When all rows are beyond the
- * budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a behaviour for longest go.
+ * Bounds: a row that has more than `limit` followers keeps the best three quarters. When all rows exceed the budget,
+ * `limit` is halved; once it is {@linkcode MIN_LIMIT}, the rows of the items longest without a behaviour are dropped.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import { byScores } from "../items/scored.ts";
 import { NEIGHBOURS_OPTIONS } from "./neighbours.ts";
 import type { ItemOrder, SourceKind } from "./source.ts";
 
-/** Behaviours that a behaviour follows, and that a request is answered from. */
+/** Number of behaviours that another one follows, and from which a request is scored. */
 const WINDOW = 10;
 const STEP = 0.7;
 const LIMIT = 1024;
@@ -57,7 +57,7 @@ export class Followers {
   #origin = NaN;
 
   /**
-   * Without followers.
+   * Starts without followers.
    *
    * @param bytes Budget of all rows together
    * @param halfLifeMs Half-life of the counts, milliseconds
@@ -93,7 +93,7 @@ export class Followers {
     if (this.bytes > this.#budget) this.#shrink(byId);
   }
 
-  /** Adds what follows the newest behaviours. */
+  /** Adds the scores of the items that follow the newest behaviours. */
   score({ size, items }: Context, into: ItemScores): void {
     const rows = this.#rows;
     for (let x = 0; x < Math.min(WINDOW, size); x++) {
@@ -183,7 +183,7 @@ export class Followers {
   }
 }
 
-/** What follows the newest behaviours. */
+/** Proposes items that follow the newest behaviours. */
 export const FOLLOWS: SourceKind = {
   name: "follows",
   proposals: 40,

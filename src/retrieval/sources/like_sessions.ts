@@ -1,5 +1,5 @@
 /**
- * What happened in the sessions most like the user's.
+ * Items of the sessions that are most like the user's.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { byScores } from "../items/scored.ts";
 import { Sessions } from "./sessions.ts";
 import type { SourceKind } from "./source.ts";
 
-/** By sessions. */
+/** Proposes items of similar sessions. */
 export const LIKE_SESSIONS: SourceKind = {
   name: "sessions",
   proposals: 40,

@@ -1,6 +1,6 @@
 /**
- * A linear item-item model that is updated item by item: which of the items that a user likes predict that they like j,
- * taking the others into account. EASE and SLIM compute it for a whole catalogue at once (Steck, "Embarrassingly
+ * A linear item-item model that is updated item by item: how far liking one item predicts liking another item j, given
+ * what else the user likes. EASE and SLIM compute it for a whole catalogue at once (Steck, "Embarrassingly
  * Shallow Autoencoders", WWW 2019; Ning and Karypis, ICDM 2011), here it is restricted to the S strongest neighbours of
  * j:
  *
@@ -33,14 +33,14 @@ const GROWTH = 1.3;
  * again and again; then G is not XᵀX, and solutions grow without bound unless λ is larger.
  */
 const MOST = 1;
-/** Half-lives after which nothing is left of any count. */
+/** Largest λ to try. */
 const LARGEST_RIDGE = 2 ** 60;
 /** Pairs seen less often are ignored as chance. */
 const MIN_TOGETHER = 1.5;
 /** Added to a count before dividing by it, because rare items co-occur by chance. */
 const SHRINK = 10;
 
-/** The items that one predicts, in no order, and how strongly. */
+/** The items that an item predicts, in no order, and how strongly. */
 interface Row {
   readonly items: number[];
   readonly weights: number[];
@@ -53,9 +53,9 @@ export class LinearItems {
   readonly #supports = new Map<number, number[]>();
   /** By item i: the items j that it predicts. */
   readonly #predicts = new Map<number, Row>();
-  /** By item: its likes when it was last solved, and when that was. */
+  /** By item: its decayed likes when it was last solved. */
   readonly #solvedAt = new Map<number, number>();
-  /** Scratch: the neighbours of an item, their strengths, those in another order, the strongest, and the equations. */
+  /** Scratch: the neighbours of an item, their strengths, also sorted, the strongest neighbours, and the equations. */
   #found = new Uint32Array(256);
   #strengths = new Float64Array(256);
   #sorted = new Float64Array(256);
@@ -186,7 +186,7 @@ export class LinearItems {
     return weights[items.indexOf(item)]!;
   }
 
-  /** Sets the weight with which an item predicts another one; `does` says whether it already does. */
+  /** Sets the weight with which one item predicts another; `does` tells whether it already does. */
   #predict(by: number, item: number, weight: number, does: boolean): void {
     let row = this.#predicts.get(by);
     if (row === undefined) this.#predicts.set(by, row = { items: [], weights: [] });
@@ -209,7 +209,7 @@ export class LinearItems {
   }
 }
 
-/** Proposes what the user's liked items predict. */
+/** Proposes items that the user's liked items predict. */
 export const LINEAR: SourceKind = {
   name: "linear",
   proposals: 40,
@@ -231,7 +231,7 @@ export const LINEAR: SourceKind = {
 };
 
 /**
- * Solves A x = b for a symmetric positive definite A by elimination; x is in b, A is used up.
+ * Solves A x = b for a symmetric positive definite A by elimination; b becomes x, A is overwritten.
  *
  * @param a n × n, possibly with room after it; only j ≥ i of its rows i is read
  * @param least Lower bound for pivots: dropped counts may leave A indefinite.

@@ -1,13 +1,13 @@
 /**
- * Which items go together: for each item its neighbours with three weights, counted behaviour by behaviour, within
+ * Which items occur together: for each item its neighbours with three weights, counted behaviour by behaviour, within
  * a budget of bytes.
  *
- * For a behaviour with item i and each of the newest behaviours before it, x behaviours (x = 0 the newest) and Δt ago
- * and with item j:
+ * For a behaviour with item i and each of the newest behaviours before it, with item j, x behaviours (x = 0 the newest)
+ * and Δt ago:
  *
  * ```text
- *   far(i, j)      += u · 0.93^x · 2^(−Δt / far)      what is found together
- *   near(i, j)     += u · 0.97^x · 2^(−Δt / near)     what is found on the same page
+ *   far(i, j)      += u · 0.93^x · 2^(−Δt / far)      items that occur together
+ *   near(i, j)     += u · 0.97^x · 2^(−Δt / near)     items on the same page
  *   together(i, j) += 1                               when both behaviours are for their item
  * ```
  *
@@ -21,8 +21,8 @@
  * weight: its row has enough data for that.
  *
  * Bounds: a row that has more than `limit` neighbours keeps the best three quarters by far weight. When all rows
- * are beyond the budget, `limit` is halved; when it is {@linkcode MIN_LIMIT}, the rows of items without a
- * behaviour for longest go.
+ * exceed the budget, `limit` is halved; once it is {@linkcode MIN_LIMIT}, the rows of the items longest without a
+ * behaviour are dropped.
  *
  * @module
  */
@@ -35,7 +35,7 @@ import { Pace } from "../items/pace.ts";
 import { repeatWeight } from "../signals/context.ts";
 import { LEARNT_CONTEXT, type Signal } from "../signals/signal.ts";
 
-/** Weights of a neighbour. */
+/** Index of a weight of a neighbour; see the formulas above. */
 export const FAR = 0;
 /** See {@linkcode FAR}. */
 export const NEAR = 1;
@@ -54,7 +54,7 @@ export const POPULARITY_EXPONENT = 0.2;
 const MIN_LIMIT = 16;
 /** The unit of the counts grows to 2 to the power of this; then all are divided by it, without loss of precision. */
 const MAX_EXPONENT = 32;
-/** Largest exponent: beyond it nothing is left of a signal, and no division is by 0 or overflows. */
+/** Bound of the exponent: beyond it nothing is left of a signal; within it no division is by 0 or overflows. */
 const LARGEST_EXPONENT = 900;
 /** Smaller increments are not counted. */
 const LEAST = 1e-3;
@@ -70,7 +70,7 @@ export interface NeighboursOptions {
   readonly limit?: number | undefined;
   /** Half-life of the counts, milliseconds of the stream's time (`pace.ts`). @default {7776000000} */
   readonly halfLifeMs?: number | undefined;
-  /** The weight of a behaviour against its item, where others count 1. @default {1} */
+  /** The weight of a behaviour against its item; others count 1. @default {1} */
   readonly dislikedWeight?: number | undefined;
 }
 
@@ -89,7 +89,7 @@ export class Neighbours {
   readonly #budget: number;
   readonly #halfLifeMs: number;
   readonly #dislikedWeight: number;
-  /** Windows and time. */
+  /** Half-lives of pairs, and the stream's time. */
   readonly pace: Pace;
   #limit: number;
   /** By item: Σ u of its behaviours; its behaviours in favour; running number of its newest behaviour. */
@@ -105,7 +105,7 @@ export class Neighbours {
   /** Time at which the unit was 1; NaN before the first signal. */
   #origin = NaN;
 
-  /** No neighbours. */
+  /** Starts without neighbours. */
   constructor(options: NeighboursOptions = {}, pace: Pace = new Pace()) {
     const { bytes, limit, halfLifeMs, dislikedWeight } = settle(NEIGHBOURS_OPTIONS, options);
     this.#budget = bytes;
@@ -120,12 +120,12 @@ export class Neighbours {
     return this.rows.bytes;
   }
 
-  /** Σ u of the behaviours with an item, in today's units. */
+  /** Σ u of the behaviours with an item; divided by {@linkcode Neighbours.unit}, the decayed sum. */
   count(item: number): number {
     return item < this.#counts.length ? this.#counts[item]! : 0;
   }
 
-  /** Number of behaviours for an item, in today's units. */
+  /** Number of behaviours for an item; divided by {@linkcode Neighbours.unit}, the decayed number. */
   liked(item: number): number {
     return item < this.#liked.length ? this.#liked[item]! : 0;
   }
@@ -135,7 +135,7 @@ export class Neighbours {
     return item < this.#discounts.length ? this.#discounts[item]! : 0;
   }
 
-  /** The weight of a behaviour at `time`; finite, however long nothing has happened. */
+  /** The weight of a behaviour at `time`; finite, however long the stream pauses. */
   unit(time: number): number {
     if (Number.isNaN(this.#origin)) return 1;
     const exponent = (this.pace.at(time) - this.#origin) / this.#halfLifeMs;

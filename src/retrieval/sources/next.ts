@@ -1,5 +1,5 @@
 /**
- * What comes next after the newest behaviours, by the bank of the served version (see `bank/ema_bank.ts`).
+ * Items that come after the newest behaviours, as predicted by the bank of the served version (`bank/ema_bank.ts`).
  *
  * It learns nothing here: its weights come with versions. Scores are probabilities up to a factor, so that the blend,
  * which takes logarithms, sees what the bank was trained for.
@@ -11,16 +11,16 @@ import type { ServedBank } from "../../bank/served_bank.ts";
 import { BANK_BEHAVIOURS } from "../../bank/bank_tables.ts";
 import type { SourceKind } from "./source.ts";
 
-/** Items searched for per item wanted, since some may not be recommended; the factor if too few are found. */
+/** Items searched per requested item, since some may not be recommended; multiplied by it if too few are found. */
 const SEARCHED = 2;
 
-/** What comes next. */
+/** Proposes items that the bank predicts. */
 export const NEXT: SourceKind = {
   name: "next",
   proposals: 100,
   weight: 0,
   create: ({ catalogue, bank: served }) => {
-    /** By index of an item: its row, 0 = it has none; as of {@linkcode ServedBank.moves}. */
+    /** By item index: its row in the bank, 0 = none or not looked up; valid for `moves` of the bank. */
     let rows = new Uint32Array(1024);
     let moves = -1;
     let known: ServedBank | null = null;
@@ -63,7 +63,7 @@ export const NEXT: SourceKind = {
               found.push({ index: item.index, score: nearest.scoreAt(k) });
             }
           }
-          // Users who already had most of the similar items may find none of the first ones allowed.
+          // If a user already had most of the similar items, none of the first ones may be allowed.
           if (found.length >= limit || nearest.size <= seen) break;
           seen = nearest.size;
         }

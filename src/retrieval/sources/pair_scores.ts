@@ -29,13 +29,13 @@ export class PairScores {
   readonly #neighbours: Neighbours;
   readonly #catalogue: Catalogue;
 
-  /** No scores yet. */
+  /** Starts without scores. */
   constructor(neighbours: Neighbours, catalogue: Catalogue) {
     this.#neighbours = neighbours;
     this.#catalogue = catalogue;
   }
 
-  /** Scores the neighbours of what was done before a request. */
+  /** Scores the neighbours of the behaviours before a request. */
   ask({ context, time }: CandidateRequest): void {
     const neighbours = this.#neighbours;
     const { rows, pace: { farMs, nearMs } } = neighbours;

@@ -23,7 +23,7 @@ export const CO_VISITED: SourceKind = {
   }),
 };
 
-/** The same within `Pace.nearMs`. A subset of what is co-visited, so it proposes nothing more. */
+/** The same within `Pace.nearMs`. A subset of the co-visited items, so it proposes none of its own. */
 export const SAME_PAGE: SourceKind = {
   name: "same-page",
   proposals: 0,

@@ -1,5 +1,5 @@
 /**
- * What sources share, and their options.
+ * The parts that sources share, and their options.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface CandidateSourceOptions {
   readonly revisits?: boolean | undefined;
   /** Half-life of trends, milliseconds of the stream's time (`pace.ts`). @default {86400000} */
   readonly trendHalfLifeMs?: number | undefined;
-  /** Which items go together. */
+  /** Counts of items that occur together. */
   readonly neighbours?: NeighboursOptions | undefined;
   /** Sessions like the user's. */
   readonly sessions?: SessionsOptions | undefined;
@@ -45,29 +45,29 @@ export interface SettledCandidateSourceOptions extends CandidateSourceOptions {
   readonly sessions: SessionsOptions;
 }
 
-/** What more than one source reads; what a single source needs it makes from `options`. */
+/** The parts that several sources read; a part that only one source needs is made by it from `options`. */
 export interface SourceParts {
   /** The items. */
   readonly catalogue: Catalogue;
-  /** What is popular, over everything and by category; moved to the time of the request before sources are asked. */
+  /** Popular items, overall and by category; moved to the time of the request before sources are asked. */
   readonly lists: ItemLists;
   /** How fast the stream runs. */
   readonly pace: Pace;
-  /** Whether lists may have what the user had. */
+  /** Whether lists may contain items that the user already had. */
   readonly returns: Returns;
-  /** Which items go together. */
+  /** Counts of items that occur together. */
   readonly neighbours: Neighbours;
-  /** Their scores for a request. */
+  /** Scores by these counts for a request. */
   readonly pairs: PairScores;
-  /** What is in demand now. */
+  /** Items in demand now. */
   readonly trends: Trends;
-  /** The bank of the served version; `null` where there is none. */
+  /** The bank of the served version; `null` if there is none. */
   readonly bank: () => ServedBank | null;
   /** Options of all sources. */
   readonly options: SettledCandidateSourceOptions;
 }
 
-/** Parts with nothing learnt, over a catalogue and its lists. */
+/** Parts over a catalogue and its lists that have learnt nothing. */
 export function sourceParts(
   catalogue: Catalogue,
   lists: ItemLists,

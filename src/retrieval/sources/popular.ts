@@ -1,5 +1,5 @@
 /**
- * What is popular with everybody: positives with a long half-life, and behaviours with two short ones.
+ * Items that are popular with everybody: by positives with a long half-life, and by behaviours with two short ones.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export const POPULAR: SourceKind = {
   create: ({ lists }) => byCounts(() => lists.popular(), lists.popularity),
 };
 
-/** What is in demand now. */
+/** Items in demand now. */
 export const TRENDING: SourceKind = {
   name: "trending",
   proposals: 40,

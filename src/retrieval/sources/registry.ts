@@ -15,7 +15,7 @@ import { RE_VISIT } from "./revisit.ts";
 import type { SourceParts } from "./parts.ts";
 import type { Source, SourceKind } from "./source.ts";
 
-/** All of them, in the order in which they propose and learn. */
+/** All sources, in the order in which they propose and learn. */
 export const SOURCES: readonly SourceKind[] = [
   CO_VISITED,
   SAME_PAGE,

@@ -1,5 +1,5 @@
 /**
- * Items that the user already had, newest first, where they may return.
+ * Items that the user already had, newest first, if they may be recommended again.
  *
  * @module
  */

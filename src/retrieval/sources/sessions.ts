@@ -51,7 +51,7 @@ interface Current {
   time: number;
 }
 
-/** The newest sessions of everybody. */
+/** The newest sessions of all users. */
 export class Sessions {
   readonly #capacity: number;
   readonly #gapMs: number;
@@ -72,10 +72,10 @@ export class Sessions {
   /** By number of sessions with an item: its weight among `seen` sessions, NaN until it is computed. */
   readonly #idfs = new Float64Array(2 * NEWEST_SESSIONS);
   #idfsOf = -1;
-  /** Scratch: similarities in another order. */
+  /** Scratch: similarities, reordered. */
   #sorted = new Float64Array(256);
 
-  /** No sessions. */
+  /** Starts without sessions. */
   constructor(options: SessionsOptions = {}) {
     const { sessions, gapMs } = settle(SESSIONS_OPTIONS, options);
     this.#capacity = sessions;
@@ -188,7 +188,7 @@ export class Sessions {
     }
     for (let n = from.count(); n > 0; n--) {
       const user = from.string(), session = from.uint(), time = from.f64();
-      if (session < this.#first) continue; // there is less room now, or it is of 0.2.0
+      if (session < this.#first) continue; // there is less room now, or 0.2.0 wrote it
       this.#current.set(user, { session, time });
       this.#userOf[session & this.#mask] = user;
     }
@@ -206,7 +206,7 @@ export class Sessions {
     return this.#items[session & this.#mask]!;
   }
 
-  /** Begins a session of a user with an item, in the place of the oldest one where all are taken. @returns Its number */
+  /** Begins a session of a user with an item, replacing the oldest if there is no room. @returns Its number */
   #begin(user: string, time: number, item: number): number {
     if (this.#next - this.#first === this.#capacity) this.#drop();
     const [session, mask] = [this.#next++, this.#mask];

@@ -33,8 +33,8 @@ export type SignalFold =
   };
 
 /**
- * What a source does. The functions are spread and called without `this`. Between two calls of `ask`, all others refer
- * to the request of the first.
+ * The functions of a source, which are spread and called without `this`. Until the next call of `ask`, all others refer
+ * to its request.
  */
 export interface SourceActs {
   /** Prepares for a request. Absent if another source of the same kind does it. */
@@ -47,7 +47,7 @@ export interface SourceActs {
    * @returns The largest; 0 if no item has a score, and then `into` is undefined.
    */
   score(items: readonly number[], into: Float64Array): number;
-  /** The list that is the same for everybody, best first, where there is one. */
+  /** The list that is the same for everybody, best first, if there is one. */
   list?(): Uint32Array;
   /** Learns a signal. */
   learn?(signal: Signal): void;
@@ -63,16 +63,16 @@ export interface SourceActs {
 export interface Source extends SourceActs {
   /** Its name in answers, experiments, metrics and the blend. */
   readonly name: string;
-  /** Most items that it proposes where requests have up to 100 candidates; 0 = scores candidates, proposes none. */
+  /** Most items that it proposes if requests have up to 100 candidates; 0 = scores candidates, proposes none. */
   readonly proposals: number;
-  /** Its weight in the blend before anything was learnt. */
+  /** Its initial weight in the blend. */
   readonly weight: number;
-  /** Whether its initial weight also applies to items that the user already had, where others start at 0. */
+  /** Whether its initial weight also applies to items that the user already had; others start at 0 there. */
   readonly judgesReturns?: true;
 }
 
-/** A source as the registry knows it. */
+/** A source as it is registered. */
 export interface SourceKind extends Omit<Source, keyof SourceActs> {
-  /** Creates one that has learnt nothing. */
+  /** Creates a source that has learnt nothing. */
   create(parts: SourceParts): SourceActs;
 }

@@ -11,9 +11,9 @@ import { Curvature } from "../../nn/optimisers/curvature.ts";
 
 /** How strongly weights are held at their initial values, in steps of one nat each. */
 const PRECISION = 30;
-/** Steps whose curvature is kept: few weights need few steps, and then soon follow a part that has changed. */
+/** Steps whose curvature is kept: few weights need few steps, and so they soon follow a part that has changed. */
 const NEWEST = 1000;
-/** The smallest weight: a part that orders the wrong way round is left out, not inverted. */
+/** The smallest weight: a part whose order is reversed is left out, not inverted. */
 const LEAST = 1e-3;
 
 /** The mapped scores of a list, by part; only of parts that exist. */
@@ -21,7 +21,7 @@ export type Mapped = readonly Float64Array[];
 
 /** The weights of some parts. */
 export class Choice {
-  /** Places of the parts. */
+  /** Indices of the parts. */
   readonly parts: readonly number[];
   readonly #weights: Float64Array;
   /** The weights before the last step. */
@@ -32,7 +32,7 @@ export class Choice {
   readonly #outer: Float64Array;
   #shares = new Float64Array(0);
 
-  /** @param begin Weights before anything was learnt */
+  /** @param begin Initial weights */
   constructor(parts: readonly number[], begin: readonly number[]) {
     this.parts = parts;
     this.#weights = Float64Array.from(begin);
@@ -57,10 +57,10 @@ export class Choice {
   }
 
   /**
-   * A step towards the candidate that was taken.
+   * Makes a step towards the candidate that was taken.
    *
-   * @param scores What {@linkcode Choice.score} gave
-   * @returns The probability that they gave it
+   * @param scores The result of {@linkcode Choice.score}
+   * @returns The probability that these scores gave the candidate
    */
   learn(of: Mapped, scores: Float64Array, { size, taken, weight }: Taken): number {
     const { parts } = this;
@@ -123,10 +123,10 @@ export class Choice {
 
 /** Which candidate of a list was taken. */
 export interface Taken {
-  /** Candidates of the list. */
+  /** Number of candidates. */
   readonly size: number;
   /** The place of the one that was taken. */
   readonly taken: number;
-  /** How much it counts, in (0, 1]. */
+  /** How much the list counts, in (0, 1]. */
   readonly weight: number;
 }

@@ -17,7 +17,7 @@ const C = 5;
 const FOLLOW = 1 / 1000;
 /** Bound, in σ, for the scale of a list: one broken list moves σ by a tenth, many still move it fast. */
 const MOST_SPREAD = 100;
-/** Most units. */
+/** Bound of the argument of asinh. */
 const MOST = 1e12;
 
 /** Maps the scores of one part. */
@@ -27,7 +27,7 @@ export class PartScores {
   /** Scratch: the finite scores of a list, ascending. */
   #buffer = new Float64Array(128);
 
-  /** Maps the scores of a list. Scores that are not finite count as the lowest one; if all are equal, they are 0. */
+  /** Maps the scores of a list. Scores that are not finite count as the lowest one; equal scores map to 0. */
   map(scores: ArrayLike<number>, into: Float64Array): void {
     const sorted = this.#sorted(scores);
     const [lowest, middle] = [sorted[0] ?? 0, sorted[sorted.length >> 1] ?? 0];

@@ -1,6 +1,6 @@
 /**
  * The order `auto`: a mixture of everything that can order candidates, in which each order counts by how well it has
- * predicted what was taken.
+ * predicted the items taken.
  *
  * *Parts* score the candidates of a list: the blend, the pair head, the bank, the click model. An *order* is a
  * combination of parts: the blend with any of the others, or head or bank alone. It ranks by a weighted sum of their
@@ -119,8 +119,8 @@ export class Stack {
   }
 
   /**
-   * The weight of a user's next behaviour, in (0, 1]: those of one user count at most about twice as much in total as
-   * the mean of the others' among the newest ones. Who is alone from the beginning counts in full.
+   * The weight of a user's next behaviour, in (0, 1]: among the newest behaviours, those of one user count in total at
+   * most about twice as much as the mean of another's. A user who is alone from the beginning counts in full.
    *
    * @param user A hash of the user
    */
@@ -133,8 +133,8 @@ export class Stack {
   }
 
   /**
-   * Whether a list is to be evidence about the model: each one while it orders lists for which these parts have scores,
-   * otherwise one in {@linkcode UNWEIGHED}, so that it can come back.
+   * Whether a list is to be evidence about the model: every list while the model orders those for which these parts
+   * have scores, otherwise one in {@linkcode UNWEIGHED}, so that the model can come back.
    *
    * @param there The parts with scores
    * @param modelShare See {@linkcode Stack.scoreBut}
@@ -151,11 +151,11 @@ export class Stack {
   }
 
   /**
-   * Scores of a list by all ordering parts except the model, whose scores may only be known later: then add those of
-   * {@linkcode Stack.modelScores}, times `modelWeight`.
+   * Scores of a list by all ordering parts except the model. Once the model's scores are known, add
+   * {@linkcode Stack.modelScores} times `modelWeight`.
    *
    * @param modelShare The model's share by the learner's proof, 0 to 1; 0 = its scores will not be known
-   * @param there The parts that exist: those that do not order need no scores
+   * @param there The parts that exist; those that do not order need no scores
    */
   scoreBut(
     by: ScoresByPart,
@@ -174,7 +174,7 @@ export class Stack {
     return { scores, parts: partsOf(weights), modelWeight: weights[MODEL]! };
   }
 
-  /** The model's scores of a list, mapped as they are added up. */
+  /** The model's scores of a list, mapped to the units in which parts are added. */
   modelScores(logits: ArrayLike<number>): Float64Array {
     const into = new Float64Array(logits.length);
     this.#mappings[MODEL]!.map(logits, into);
@@ -234,7 +234,7 @@ export class Stack {
   /**
    * Reads what {@linkcode Stack.encode} wrote, into a stack that has learnt nothing.
    *
-   * @throws SyntaxError when it has other parts
+   * @throws SyntaxError when its parts differ
    */
   decode(from: ByteReader): void {
     const names = times(from.count(), () => [from.string(), from.f64()] as const);
@@ -271,7 +271,7 @@ export class Stack {
   #weightsOf(there: number, modelShare: number): Float64Array {
     const weights = this.#weights.fill(0);
     const awake = this.#awake(there, modelShare);
-    const all = awake.reduce((all, { mass }) => all + mass, 0); // without the model, some orders have almost no mass
+    const all = awake.reduce((all, { mass }) => all + mass, 0); // without the model, the sum may be almost 0
     for (const { choice, mass } of awake) {
       for (const [at, part] of choice.parts.entries()) {
         weights[part] = weights[part]! + mass / all * choice.weights[at]!;
@@ -294,7 +294,7 @@ export class Stack {
     return this.#mapped;
   }
 
-  /** Notes a behaviour of a user. */
+  /** Counts a behaviour of a user. */
   #note(user: number): void {
     const oldest = this.#users[this.#next];
     if (oldest !== undefined) {
@@ -330,7 +330,7 @@ function createOrders(): readonly Order[] {
   return orders;
 }
 
-/** Moves mass to the orders that gained; the sum of their masses stays. @param weight How much the list counts, in (0, 1] */
+/** Moves mass to orders that gained, keeping the sum of masses. @param weight How much the list counts, in (0, 1] */
 function settle(orders: readonly Order[], weight: number): void {
   const renewed = weight * RENEWED;
   let [before, after] = [0, 0];
