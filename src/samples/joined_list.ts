@@ -1,6 +1,6 @@
 /**
- * The part of a sample that is written for other programs: the list with its outcome, and what the user had done
- * before. The learner's own records hold all features in columns, and other kinds of samples.
+ * The part of a sample that is written for other programs: the list with its outcome, and the user's earlier
+ * behaviours. The learner's own records contain all features in columns, and other kinds of samples.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export interface JoinedList {
   readonly time: number;
   /** Event time at which the outcome became final. */
   readonly closedTime: number;
-  /** What the sample is for, where the label policy says. */
+  /** What the sample is for, if the label policy sets it. */
   readonly purpose?: string;
   /** The model that made the predictions, unless it is the deployment's own. */
   readonly model?: string;
@@ -53,7 +53,7 @@ export interface JoinedList {
   readonly exposures?: readonly Exposure[];
   /** The items as they were shown. */
   readonly items: readonly JoinedItem[];
-  /** What the user had done before, oldest first. */
+  /** The user's earlier behaviours, oldest first. */
   readonly history: readonly JoinedBehaviour[];
 }
 
@@ -82,10 +82,10 @@ const BEHAVIOUR_FIELDS: Fields<JoinedBehaviour> = {
 /** The fields of a {@linkcode JoinedList}. */
 export const JOINED_FIELDS: Fields<JoinedList> = {
   request: { ...id, about: "Id of the request or impression." },
-  user: { ...id, about: "Whose it is." },
+  user: { ...id, about: "Id of the user." },
   time: { ...time, about: "Event time of the list." },
   closedTime: { ...time, about: "Event time at which the outcome became final." },
-  purpose: { ...name, optional: true, about: "learn or judge, where the label policy says." },
+  purpose: { ...name, optional: true, about: "learn or judge, if the label policy sets it." },
   model: {
     ...name,
     optional: true,
@@ -112,7 +112,7 @@ export const JOINED_FIELDS: Fields<JoinedList> = {
     of: { kind: "object", fields: Object.entries(BEHAVIOUR_FIELDS) },
     minItems: 0,
     maxItems: Infinity,
-    about: "What the user had done before, oldest first.",
+    about: "The user's earlier behaviours, oldest first.",
   },
 };
 

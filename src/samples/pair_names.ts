@@ -1,5 +1,5 @@
 /**
- * Names of the values of preferences as bytes.
+ * Encodes the names of the values of preferences.
  *
  * @module
  */

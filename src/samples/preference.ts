@@ -1,6 +1,6 @@
 /**
- * A preference: what a user took out of the candidates that a request would have had just before. It needs no impression,
- * so behaviours alone are enough to learn an order from.
+ * A preference: which candidate a user took, of those that a request just before would have had. It needs no
+ * impression, so an order can be learnt from behaviours alone.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { times } from "../values/times.ts";
 
 // H behaviours, newest first; K candidates; V values of a pair, A of a behaviour, B of a candidate
 
-/** Bits of a number in half precision: its sign, and its exponent, all 1 where it is not finite. */
+/** Bits of a number in half precision: its sign, and its exponent, all 1 if it is not finite. */
 const SIGN = 0x8000;
 const EXPONENT = 0x7c00;
-/** Mantissas of single precision have more bits, exponents are larger by another number. */
+/** Single precision has so many more bits of mantissa, and an exponent bias that is larger by 112. */
 const MORE_BITS = 13;
 const MORE = 2 ** 112;
 
 /** One preference. */
 export interface Preference {
-  /** Behaviours H. */
+  /** Number H of behaviours. */
   readonly H: number;
-  /** Candidates K. */
+  /** Number K of candidates. */
   readonly K: number;
   /** The place of the candidate that was taken. */
   readonly taken: number;
@@ -33,19 +33,19 @@ export interface Preference {
   readonly values: Float16Array;
 }
 
-/** What is taken of a list. */
+/** Options of {@linkcode preferenceOf}. */
 export interface PreferenceOptions {
   /** The place of the candidate that was taken. */
   readonly taken: number;
-  /** Most candidates: the one that was taken, and others by chance. */
+  /** Most candidates: the one that was taken, and others at random. */
   readonly candidates: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
 
 /**
- * The preference of a candidate of a list. A preference among some that were drawn has the same gradient in expectation as one
- * among all, but for a factor.
+ * The preference for a candidate of a list. A preference among randomly drawn candidates has, up to a factor, the same
+ * expected gradient as one among all.
  */
 export function preferenceOf(list: PairList, names: PairNames, options: PreferenceOptions): Preference {
   const { taken, random } = options;
@@ -72,13 +72,13 @@ export function preferenceOf(list: PairList, names: PairNames, options: Preferen
   return { H, K, taken: K < list.K ? 0 : taken, names, values };
 }
 
-/** The list that a preference of finite values was made from, as far as the preference has it. */
+/** The list that a preference of finite values was made from, as far as the preference contains it. */
 export function listOf({ H, K, names, values }: Preference): PairList {
   const words = wordsOf(values);
   let at = 0;
   const next = (size: number) => {
     const floats = new Float32Array(size), bits = new Uint32Array(floats.buffer);
-    // Several times as fast as reading halves.
+    // Several times as fast as reading from the `Float16Array`.
     for (let n = 0; n < size; n++) {
       const word = words[at++]!;
       bits[n] = (word & SIGN) << 16 | (word & ~SIGN) << MORE_BITS;
@@ -113,7 +113,7 @@ export function encodePreference(to: ByteWriter, { H, K, taken, values }: Prefer
   to.uint(H).uint(K).uint(taken).bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }
 
-/** Reads what {@linkcode encodePreference} wrote. @throws SyntaxError when it is not of these names */
+/** Reads what {@linkcode encodePreference} wrote. @throws SyntaxError when it does not fit these names */
 export function decodePreference(from: ByteReader, names: PairNames): Preference {
   const [H, K, taken] = [from.uint(), from.uint(), from.uint()];
   const bytes = from.bytes();
@@ -121,10 +121,8 @@ export function decodePreference(from: ByteReader, names: PairNames): Preference
   const size = K * (H * names.pairs.length + names.candidates.length + 1) + H * names.behaviours.length;
   if (bytes.length !== 2 * size || taken >= K) {
     throw new SyntaxError(
-      `Cannot decode a preference: current values are ${
-        bytes.length / 2
-      } and place ${taken}, wanted are ${size} and one ` +
-        `below ${K}`,
+      `Cannot decode a preference: it has ${bytes.length / 2} values and place ${taken}, ` +
+        `expected are ${size} values and a place below ${K}`,
     );
   }
   return { H, K, taken, names, values };

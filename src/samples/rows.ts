@@ -1,9 +1,9 @@
 /**
- * The rows of a list, in columns: candidates as they are scored, the slate that is chosen of them, the impression that
- * waits for its outcome, and the sample that is learnt are all of this one type.
+ * The rows of a list, in columns: candidates as they are scored, the slate that is chosen from them, the impression
+ * that waits for its outcome, and the sample that is learnt are all of this one type.
  *
- * There are as many open lists as were answered within the window of outcomes. In columns the rows of a list are half a
- * dozen objects for the garbage collector; one object per row would be two hundred for a list of twenty.
+ * A list stays open for the outcome window, so many are open at once. In columns, a list is half a dozen objects for
+ * the garbage collector; with objects for rows, a list of twenty would be two hundred.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 import type { Team } from "../assignment/interleaving.ts";
 import { times } from "../values/times.ts";
 
-/** What models read of an item. It is the same object for as long as it says the same. */
+/** What models read of an item; the same object until any of it changes. */
 export interface ItemFeatures {
   /** Number of the item in this process; −1 in a sample that was read from the log. */
   readonly index: number;
@@ -51,7 +51,7 @@ export interface Row {
   readonly team: Team | undefined;
 }
 
-/** A row to be put into columns: an item, and what is known of it. */
+/** A row to be put into columns: an item, and those of its values that are known. */
 export type RowValues = Pick<Row, "item"> & Partial<Row>;
 
 /** An outcome of a row. */
@@ -64,15 +64,15 @@ export interface RowOutcome {
   readonly explicit: boolean;
 }
 
-/** Numbers of a row beside its numeric features. */
+/** Numbers of a row other than its numeric features. */
 const OFFSET = 0, LOGIT = 1, PREDICTION = 2, MARKS = 3, POSITION = 4, PROPENSITY = 5, ORACLE = 6, REWARD = 7;
 const NUMBERS = 8;
-/** Marks: a label in two bits, of which {@linkcode OPEN} is none; flags; and a team, of which 0 is none. */
+/** Marks: a label in two bits ({@linkcode OPEN} = none), flags, and a team (0 = none). */
 const LABEL = 3, OPEN = 2, CLOSED = 4, LATE = 8, TEAM = 16;
 
 /**
- * Rows in columns. Scoring fills logits, the choice of a slate positions and propensities, and the join outcomes; what a
- * stage does not know has its default.
+ * Rows in columns. Scoring sets logits, the policy positions and propensities, and the join outcomes; values that are
+ * not set yet have their defaults.
  *
  * @example
  * ```ts
@@ -87,7 +87,7 @@ const LABEL = 3, OPEN = 2, CLOSED = 4, LATE = 8, TEAM = 16;
 export class Rows implements Iterable<Row> {
   /** Numeric features of a row, N. */
   readonly width: number;
-  /** What models read of the items [K]; there may be room behind the last, as in the next two. */
+  /** What models read of the items [K]; here and in the next two, there may be unused room at the end. */
   readonly items: ItemFeatures[];
   /** Numeric features [K, N], not standardised. */
   numerics: Float32Array;
@@ -95,18 +95,18 @@ export class Rows implements Iterable<Row> {
   numbers: Float64Array;
   #length = 0;
 
-  /** No rows, and room for some. @param width numeric features of a row @param numerics those of all rows, if they are known */
+  /** No rows, and room for some. @param width numeric features per row @param numerics those of all rows, if known */
   constructor(room: number, width: number, numerics: Float32Array = new Float32Array(room * width)) {
     this.width = width;
-    // Of just that size: an array that grows has room for as many again.
+    // Of exactly this size: a growing array would allocate spare room.
     this.items = new Array<ItemFeatures>(room);
     this.numerics = numerics;
     this.numbers = new Float64Array(room * NUMBERS);
   }
 
   /**
-   * Rows from objects, such as those of tests and foreign data. By default they have the places of their order, label 0,
-   * and the offset as prediction.
+   * Builds rows from objects, such as those in tests and in imported data. By default, a row's position is its index,
+   * its label 0, and its prediction that of the offset.
    *
    * @throws RangeError when they have different numbers of numeric features
    */
@@ -143,7 +143,7 @@ export class Rows implements Iterable<Row> {
   }
 
   /**
-   * Adds an item that has no place and no outcome. Its numeric features are to be written to `numerics`.
+   * Adds an item that has no place and no outcome. The caller writes its numeric features to `numerics`.
    *
    * @returns Its row.
    */
@@ -162,7 +162,7 @@ export class Rows implements Iterable<Row> {
     return row;
   }
 
-  /** Adds a copy of a row of others with as many numeric features. @returns The row */
+  /** Adds a copy of a row of `from`, which must have as many numeric features. @returns The row */
   copy(from: Rows, row: number): number {
     const { width } = this;
     const own = this.#length++;
@@ -184,19 +184,19 @@ export class Rows implements Iterable<Row> {
     this.numbers[row * NUMBERS + LOGIT] = logit;
   }
 
-  /** Sets the frozen prediction as a probability, of which the logit is not known. */
+  /** Sets the frozen prediction as a probability whose logit is unknown. */
   predict(row: number, prediction: number): void {
     this.numbers[row * NUMBERS + LOGIT] = NaN;
     this.numbers[row * NUMBERS + PREDICTION] = prediction;
   }
 
-  /** Says where a row is on the list, and the probability of that choice. */
+  /** Sets a row's position on the list, and the probability with which it was chosen. */
   place(row: number, position: number, propensity: number): void {
     this.numbers[row * NUMBERS + POSITION] = position;
     this.numbers[row * NUMBERS + PROPENSITY] = propensity;
   }
 
-  /** Says which of two interleaved variants is credited with a row: once. */
+  /** Credits a row to one of two interleaved variants; call it at most once per row. */
   draft(row: number, team: Team): void {
     this.#mark(row, TEAM * (1 + team));
   }
@@ -211,7 +211,7 @@ export class Rows implements Iterable<Row> {
     this.numbers[row * NUMBERS + REWARD] = reward;
   }
 
-  /** Gives a row a label: a positive one stays. @param outcome what is said of it */
+  /** Adds an outcome to a row. A positive label stays positive. */
   answer(row: number, { label, explicit, reward = 0 }: RowOutcome): void {
     const before = this.isOpen(row) ? OPEN : this.label(row);
     const now = label === 1 || before === 1 ? 1 : 0;
@@ -221,12 +221,12 @@ export class Rows implements Iterable<Row> {
     this.setReward(row, Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, sum)));
   }
 
-  /** Says that the outcome of a row is final. */
+  /** Marks the outcome of a row as final. */
   close(row: number): void {
     if (!this.isClosed(row)) this.#mark(row, CLOSED);
   }
 
-  /** Notes that a row was clicked after its label was given. */
+  /** Marks a row as clicked after its label was given. */
   clickLate(row: number): void {
     if (!this.isLate(row)) this.#mark(row, LATE);
   }
@@ -247,7 +247,7 @@ export class Rows implements Iterable<Row> {
     return this.numbers[row * NUMBERS + OFFSET]!;
   }
 
-  /** The frozen prediction as a logit; `NaN` where only the probability is known. */
+  /** The frozen prediction as a logit; `NaN` if only the probability is known. */
   logit(row: number): number {
     return this.numbers[row * NUMBERS + LOGIT]!;
   }
@@ -263,7 +263,7 @@ export class Rows implements Iterable<Row> {
     return (this.#marks(row) & LABEL) === 1 ? 1 : 0;
   }
 
-  /** Whether there was no outcome yet. */
+  /** Whether it has no outcome yet. */
   isOpen(row: number): boolean {
     return (this.#marks(row) & OPEN) !== 0;
   }
@@ -304,7 +304,7 @@ export class Rows implements Iterable<Row> {
     return team === 0 ? undefined : team === 1 ? 0 : 1;
   }
 
-  /** A row, read out. @throws RangeError when there is none */
+  /** A row as an object. @throws RangeError when there is none */
   at(row: number): Row {
     const item = row < this.#length ? this.items[row] : undefined;
     if (item === undefined) throw new RangeError(`Cannot read row ${row}: there are ${this.#length}`);
@@ -324,12 +324,12 @@ export class Rows implements Iterable<Row> {
     };
   }
 
-  /** Maps each row, read out, to something else. */
+  /** Calls `of` with each row as an object, and returns the results. */
   map<Value>(of: (row: Row, at: number) => Value): Value[] {
     return times(this.#length, (row) => of(this.at(row), row));
   }
 
-  /** All rows, read out. */
+  /** All rows as objects. */
   *[Symbol.iterator](): Generator<Row, void, undefined> {
     for (let row = 0; row < this.#length; row++) yield this.at(row);
   }

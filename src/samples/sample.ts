@@ -9,7 +9,7 @@ import type { Exposure } from "../assignment/exposure.ts";
 import type { Preference } from "./preference.ts";
 import { Rows } from "./rows.ts";
 
-/** Behaviours older than models read, oldest first; all arrays have the same length. */
+/** Behaviours older than those that models read, oldest first; all arrays have the same length. */
 export interface EarlierBehaviours {
   /** Item ids. */
   readonly items: readonly string[];
@@ -66,7 +66,7 @@ export interface ModelState extends SampleState {
   readonly model: string;
 }
 
-/** All that models read of a list: who looks at it, in which context, after which past, and its rows. */
+/** Everything that models read of a list: the user, the context, the history, and the rows. */
 export interface ListFeatures {
   /** Id of the user. */
   readonly user: string;
@@ -91,11 +91,11 @@ export interface Sample extends ListFeatures {
   /** Event time at which the outcome became final. */
   readonly closedTime: number;
   /**
-   * What it is for. Only final labels are judged; a label policy may have others learnt, see
+   * What it is for. Only final labels are judged; a label policy may let the learner learn from others, see
    * docs/explanation/learner.md. @default {both}
    */
   readonly purpose?: "learn" | "judge" | undefined;
-  /** Estimated share φ of clicks that come after the label, in [0, 1]. @default {0} */
+  /** Estimated share φ of clicks that arrive after the label, in [0, 1]. @default {0} */
   readonly lateShare?: number | undefined;
   /** Version of the parameters that made the predictions; 0 for the initial ones. */
   readonly version: number;
@@ -107,17 +107,17 @@ export interface Sample extends ListFeatures {
   readonly exposures?: readonly Exposure[] | undefined;
   /** States of the other lifelong models. @default {none} */
   readonly otherStates?: readonly ModelState[] | undefined;
-  /** The item that the user took next, of behaviours that are learnt without a list; see {@linkcode nextSample}. */
+  /** The item that the user took after the history, in a sample of {@linkcode nextSample}. */
   readonly next?: string | undefined;
-  /** What was taken without a list, see {@linkcode preferenceSample}; absent in all other samples. */
+  /** The preference, in a sample of {@linkcode preferenceSample}. */
   readonly preference?: Preference | undefined;
   /** The shown items; empty for a history or a preference alone. */
   readonly rows: Rows;
 }
 
 /**
- * The sample of behaviours for which no list was shown. It is learnt, never judged, and counts as no impression. It
- * knows nothing that depends on when versions came, so the same events give the same sample.
+ * The sample of behaviours for which no list was shown. It is learnt, never judged, and does not count as an
+ * impression. Nothing in it depends on when versions arrive, so the same events give the same sample.
  *
  * @param time Event time of the newest behaviour.
  */
@@ -138,8 +138,8 @@ export function historySample(user: string, time: number, history: SampleHistory
 }
 
 /**
- * The sample of an item that a user took, after the behaviours before it, whoever showed it. It is learnt, never judged,
- * and counts as no impression.
+ * The sample of an item that a user took, with the behaviours before it, whoever showed it. It is learnt, never judged,
+ * and does not count as an impression.
  *
  * @param time Event time of the behaviour with the item.
  */
@@ -150,14 +150,14 @@ export function nextSample(user: string, item: string, time: number, history: Sa
 const NO_ROWS = new Rows(0, 0);
 
 /**
- * The sample of a wanted behaviour and what else could have been recommended just before it. It is learnt, never judged,
- * and counts as no impression.
+ * The sample of a wanted behaviour, with other items that could have been recommended just before it. It is learnt,
+ * never judged, and does not count as an impression.
  */
 export function preferenceSample(user: string, time: number, preference: Preference): Sample {
   return { ...historySample(user, time, NO_HISTORY), preference };
 }
 
-/** What a sample fills of a batch, or of a round: its rows; a history or a preference alone as much as a row. */
+/** The size of a sample in a batch or a round: its rows; a history or a preference alone counts as one row. */
 export function sizeInBatch({ rows }: Sample): number {
   return Math.max(1, rows.length);
 }

@@ -20,8 +20,8 @@ import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
 import { times } from "../values/times.ts";
 
 /**
- * What a sample does not have is not written: phases of experiments (up to format 9), a preference (8), the next item (7),
- * earlier behaviours (6), states of other models (5). Formats before these were never deployed.
+ * A sample is written in the oldest format that can hold it: up to 9 without phases of experiments, 8 a preference, 7 a
+ * next item, 6 earlier behaviours, 5 states of other models. Older formats were never deployed.
  */
 const FORMAT = 10;
 const WITHOUT_PHASES = 9;
@@ -29,13 +29,13 @@ const WITHOUT_PREFERENCE = 8;
 const WITHOUT_NEXT = 7;
 const WITHOUT_EARLIER = 6;
 const WITHOUT_OTHERS = 5;
-/** Formats of samples. */
+/** Formats of samples that this code reads and writes. */
 export const SAMPLE_FORMATS: Formats = { oldest: WITHOUT_OTHERS, newest: FORMAT };
 
 const PURPOSES = ["learn", "judge"] as const;
 const NONE = new Float32Array(0);
 
-/** Scratch of the sample in hand. */
+/** Scratch for the current sample. */
 const record = new ByteWriter(4096);
 const body = new ByteWriter(4096);
 const strings = new Dictionary();
@@ -229,7 +229,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
   const names = hasPreference ? { pairs: list(), behaviours: list(), candidates: list() } : null;
   const preference = names === null ? undefined : decodePreference(body, names);
   if (!body.done || !record.done) {
-    throw new SyntaxError("Cannot decode a sample: the record goes on behind its end");
+    throw new SyntaxError("Cannot decode a sample: there are bytes after its end");
   }
   return {
     request,
@@ -253,7 +253,7 @@ export function decodeSample(bytes: Uint8Array): Sample {
   };
 }
 
-/** What reads the parts of a record. */
+/** Functions that read the parts of a record. */
 interface Readers {
   readonly string: () => string;
   readonly list: () => string[];
@@ -267,7 +267,7 @@ function readRows(body: ByteReader, { string, list, fields }: Readers): Rows {
     const item = { index: -1, id: string(), categories: list(), fields: fields() };
     const width = body.uint();
     if (row === 0) {
-      // No more than the record can hold: damaged bytes cannot ask for more memory than they are long.
+      // At most what the record can hold: damaged bytes must not allocate more memory than their own length.
       if (4 * count * width > body.left) throw unequal(count, width);
       rows = new Rows(count, width);
     } else if (width !== rows.width) throw unequal(count, width);

@@ -1,6 +1,6 @@
 /**
  * Answers requests: candidates given or retrieved, filtered, scored, and chosen by the policy with exact
- * propensities, all as the user's variants say.
+ * propensities, all as set by the user's variants.
  *
  * @module
  */
@@ -48,7 +48,7 @@ import type { ScoredRows } from "./scored_rows.ts";
 /** The model of a list that two models made together. */
 const SEVERAL_MODELS = "several";
 
-/** Tell the draws of several lists for one request apart; those between are of the teams of a draft. */
+/** Added to the seed, so that several lists for one request have different draws; team drafts use those in between. */
 const OWN_DRAW = 0, SHADOW_DRAW = 4;
 
 /** Options of an {@linkcode Answerer}. */
@@ -62,39 +62,39 @@ export interface AnswererOptions {
   readonly ranking: CandidateOrder;
   /** Seed of exploration; a request's draws depend on it and on the request's id alone. */
   readonly seed: number;
-  /** Whether recommendations hold the candidates that were not chosen, for off-policy evaluation. */
+  /** Whether recommendations contain the candidates that were not chosen, for off-policy evaluation. */
   readonly logCandidates: boolean;
   /** A clock in microseconds for `tookMicros`. */
   readonly nowMicros: () => number;
 }
 
-/** A recommendation and what the join keeps of it. */
+/** A recommendation, with the parts that the join keeps. */
 export interface Recommended {
   readonly recommendation: Recommendation;
   /** All scored candidates, without places. Valid until another list is scored. */
   scored(): Pending;
-  /** The chosen ones, placed. */
+  /** The chosen candidates, with their places. */
   readonly chosen: Pending;
   /** Whether a variant of the user's experiment needs a model that this task does not have, so that it was ignored. */
   readonly unserved: boolean;
-  /** Whether a list was to be ordered by the stack. */
+  /** Whether the stack orders a list for the request. */
   readonly stacked: boolean;
 }
 
-/** What an {@linkcode Answerer} reads. */
+/** The state that an {@linkcode Answerer} reads. */
 export interface AnswererState {
   readonly catalogue: Catalogue;
   readonly sequences: SequenceSlab;
   readonly retrieval: Retrieval;
-  /** Outcomes so far. */
+  /** Statistics of the outcomes so far. */
   readonly statistics: FeatureStatistics;
   /** Scores with the deployment's own model. */
   readonly scorer: ListScorer;
   /** Score with the models of variants and with pinned versions, by full key (`pins.ts`). */
   readonly scorers: ReadonlyMap<string, ListScorer>;
-  /** The item of an id, known from now on. */
+  /** The item of an id, which is added if it is missing. */
   item(id: string, time: number): CatalogueItem;
-  /** The user's variants as of now. */
+  /** The user's current variants. */
   assign(user: string): Assignment;
 }
 
@@ -104,9 +104,9 @@ interface Ordered extends Choosable {
   readonly scored: ScoredRows;
   /** The score of a candidate, by its index. */
   readonly scoreOf: (index: number) => number;
-  /** What orders a candidate, by its index, where candidates are logged. */
+  /** The score that orders a candidate, by its index, if candidates are logged. */
   readonly orderOf: (index: number) => number | undefined;
-  /** Share of the model in them. */
+  /** The model's share in what orders them. */
   readonly share: number;
   readonly orderedBy: OrderedBy;
 }
@@ -115,7 +115,7 @@ interface Ordered extends Choosable {
 interface Chosen {
   readonly index: number;
   readonly propensity: number;
-  /** Who chose it: its score and prediction are theirs. */
+  /** The order that it was chosen from, which gives its score and prediction. */
   readonly by: Ordered;
   /** The variant of an interleaved list that is credited with it; `null` = none. */
   readonly team: Team | null;
@@ -128,7 +128,7 @@ interface Slate {
   /** Name of the model. */
   readonly model: string;
   readonly orderedBy: OrderedBy;
-  /** Share of the model in what orders it. */
+  /** The model's share in what orders it. */
   readonly share: number;
 }
 
@@ -138,7 +138,7 @@ interface Scores {
   readonly event: RequestEvent;
   readonly candidates: readonly Candidate[];
   readonly kind: ScoreKind;
-  /** Which parts of the stack order, where it does. */
+  /** Which parts of the stack order; `null` if it does not. */
   readonly stacked: Stacked | null;
   readonly byModel: Map<ListScorer, ScoredRows>;
 }
@@ -206,9 +206,9 @@ export class Answerer {
   /**
    * The items that may be on the list for a request.
    *
-   * @param most retrieved candidates at most: those with the largest scores
-   * @param stacked whether the stack is to order them
-   * @param itemOf the item of an id that the request names; by default it is known from now on
+   * @param most largest number of retrieved candidates, those with the largest scores
+   * @param stacked whether the stack orders them
+   * @param itemOf returns the item of an id that the request names; by default, adds it if it is missing
    */
   candidates(
     user: UserState,
@@ -239,7 +239,7 @@ export class Answerer {
     return whyEmpty(this.#state, user, event, this.#options.frequency);
   }
 
-  /** How many candidates to score: those on the list where retrieval alone decides, else all. */
+  /** How many candidates to score: those on the list if retrieval alone decides, else all. */
   #needed(event: RequestEvent, { interleaved, shadows, settings }: Assignment): number {
     const { policy, logCandidates } = this.#options;
     const { retrieval, maxCandidates, diversity = event.diversity } = settings;
@@ -254,7 +254,7 @@ export class Answerer {
       : Infinity;
   }
 
-  /** Rules that a request is ranked by. The lists for everybody have an order of their own. */
+  /** Rules that apply to a request; none for the lists for everybody, which have an order of their own. */
   #rules({ boosts = [], list = "personal" }: RequestEvent): readonly Boost[] {
     return list === "personal" ? [...this.#options.boosts, ...boosts] : [];
   }
@@ -278,7 +278,7 @@ export class Answerer {
     return other === undefined || other.serving.version === 0 ? undefined : other;
   }
 
-  /** What a variant makes of the candidates. @param draw tells the draws of several lists for one request apart */
+  /** Scores and orders the candidates as a variant does. @param draw see {@linkcode OWN_DRAW} */
   #order(scores: Scores, settings: VariantSettings, draw: number): Ordered {
     const { user, event, candidates, kind, byModel } = scores;
     const policy = settings.policy ?? this.#options.policy;
@@ -305,7 +305,7 @@ export class Answerer {
     return { scorer, scored, scoreOf, orderOf, share, orderedBy, eligible, ordered, policy, random };
   }
 
-  /** Who orders. @param share of the model in what scores */
+  /** What orders a list. @param share of the model in its scores */
   #orderedBy(
     event: RequestEvent,
     settings: VariantSettings,
@@ -331,7 +331,7 @@ export class Answerer {
     return { ...slateOf(scores, chosen), model: scorer.serving.model, orderedBy, share };
   }
 
-  /** A list of two variants. */
+  /** The interleaved list of two variants. */
   #drafted(scores: Scores, variants: readonly [Variant, Variant], settings: VariantSettings): Slate {
     const order = (team: Team) =>
       this.#order(scores, { ...settings, ...settingsOf(variants[team]) }, team + 1);
@@ -351,7 +351,7 @@ export class Answerer {
     };
   }
 
-  /** The list of a shadow; nothing when its model is not here. */
+  /** The list of a shadow; none if its model is missing. */
   #shadow(scores: Scores, shadow: Variant, settings: VariantSettings): ShadowSlate[] {
     const own = { ...settings, ...settingsOf(shadow) };
     if (this.#scorer(own.model) === undefined) return [];
@@ -362,7 +362,7 @@ export class Answerer {
   }
 }
 
-/** Puts what was chosen in its places. */
+/** Puts the chosen candidates in their places. */
 function slateOf(
   { candidates }: Scores,
   chosen: readonly Chosen[],
@@ -389,7 +389,7 @@ function slateOf(
   return { rows, items };
 }
 
-/** What else could have been chosen: not what the variant or the diversity of the list left out. */
+/** Candidates that could have been chosen but were not; without those that the variant or diversity left out. */
 function others(
   candidates: readonly Candidate[],
   { eligible, scoreOf, orderOf }: Ordered,

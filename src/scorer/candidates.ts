@@ -20,7 +20,7 @@ const STEPS = keysOf(EMPTY_REASONS);
 /** An item without events and without a catalogue record. */
 const UNKNOWN: Filtered = { categories: [], attributes: {} };
 
-/** What {@linkcode findCandidates} reads. */
+/** The state that {@linkcode findCandidates} reads. */
 export interface CandidatesView {
   readonly catalogue: Catalogue;
   readonly retrieval: Retrieval;
@@ -30,25 +30,25 @@ export interface CandidatesView {
 export interface FindOptions {
   /** Caps for every request; `null` = none. */
   readonly frequency: FrequencyOptions | null;
-  /** Retrieved candidates at most: those with the largest scores. */
+  /** Most retrieved candidates, those with the largest scores. */
   readonly most: number;
-  /** Whether the stack is to order them. */
+  /** Whether the stack orders them. */
   readonly stacked: boolean;
   /** The item of an id that the request names. */
   readonly itemOf: (id: string) => CatalogueItem;
 }
 
-/** What a request lets through, step by step. */
+/** The steps by which candidates of a request are filtered. */
 interface Gates {
-  /** What the user did, newest first. */
+  /** The user's behaviours, newest first. */
   readonly own: Context;
   /** Items that the list has to match; `undefined` = the list is for the user. */
   readonly query: readonly string[] | undefined;
   /** Ids that the request leaves out. */
   readonly ids: readonly string[];
-  /** Items that the user had, where those are left out. */
+  /** Items that the user already had, if those are left out. */
   readonly seen: readonly number[];
-  /** Whether it is an item that the user had before those, and they are left out. */
+  /** Whether an item is left out because the user had it before those. */
   readonly hadBefore: (item: CatalogueItem) => boolean;
   /** Whether the filter lets an item through. */
   readonly passes: (item: Filtered) => boolean;
@@ -65,9 +65,9 @@ function gatesOf(
   const { candidates, filter, time } = event;
   const query = event.item === undefined ? event.like : [event.item];
   const own = retrieval.past.context(user, time);
-  // By default, what the user had is left out of what is made for the user alone.
+  // By default, lists that are made for the user alone leave out items that the user already had.
   const seenToo = filter?.seen ?? (candidates !== undefined || query !== undefined || retrieval.revisits);
-  // What a request names itself is capped only when it says so, too.
+  // Candidates that the request names are capped only if it sets a cap, too.
   const cap = event.frequency ?? (candidates === undefined ? frequency : null);
   return {
     own,
@@ -114,7 +114,7 @@ export function findCandidates(
   return unstacked(given.map((id) => ({ item: itemOf(id), source: "given", score: 0, share: 0 })));
 }
 
-/** What retrieval finds. */
+/** Which items retrieval may find. */
 interface Wanted {
   readonly excluded: readonly number[];
   readonly allowed: (item: CatalogueItem) => boolean;
@@ -132,7 +132,7 @@ function retrieved(
   if (list !== "personal") {
     const without = new Set(excluded);
     const listed = retrieval.listed(list, (item) => !without.has(item.index) && allowed(item));
-    // It says its order alone: each share is half of that before.
+    // Only the order is known: each share is half of the previous one.
     return unstacked(
       listed.slice(0, most)
         .map((item, place) => ({ item, source: list, score: -place, share: 2 ** (-1 - place) })),

@@ -1,6 +1,6 @@
 /**
- * Chooses which candidates an answer may consist of, so that they differ; the policy then orders them. So a list
- * keeps its limits, and propensities stay those of the policy among what it was given.
+ * Chooses the candidates of a list so that they differ; the policy then orders them. So a list keeps its limits, and
+ * propensities are those of the policy among these candidates.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import type { Diversity } from "../events/event.ts";
 
 /** A candidate. */
 export interface Diverse {
-  /** What it is ordered by. */
+  /** The score that orders it. */
   readonly score: number;
   /** Its categories, most important first. */
   readonly categories: readonly string[];
 }
 
 /**
- * Indices of at most `count` candidates, one after the other: each time the best one by λ·score − (1 − λ)·likeness
- * whose first category is not used up (maximal marginal relevance; Carbonell and Goldstein, SIGIR 1998). Scores are
- * put on [0, 1] first, the likeness to a list is that to its most alike item: |A ∩ B| / |A ∪ B| of the categories.
+ * Indices of at most `count` candidates, chosen one by one: each is the best by λ·score − (1 − λ)·likeness whose first
+ * category is not used up (maximal marginal relevance; Carbonell and Goldstein, SIGIR 1998). Scores are first scaled
+ * to [0, 1]; the likeness to a list is that to its most similar item, |A ∩ B| / |A ∪ B| of the categories.
  * Ties go to the smaller index. O(candidates · count).
  */
 export function diversify(candidates: readonly Diverse[], count: number, diversity: Diversity): number[] {

@@ -11,26 +11,26 @@ import type { ListFeatures } from "../samples/sample.ts";
 export interface Explanation {
   /** Id of the item. */
   readonly item: string;
-  /** The model's score with everything. */
+  /** The model's score with the whole history. */
   readonly logit: number;
   /** The smoothed click rates that the model starts from, as a logit. */
   readonly prior: number;
-  /** What `weights` are of; `null` when the model weighs nothing by candidate. */
+  /** What `weights` belong to; `null` when the model has no weights by candidate. */
   readonly looksAt: string | null;
-  /** One a behaviour of the history, `null` for those that the model read as a state; or one a part of the state. */
+  /** One per behaviour of the history, `null` for those that the model reads as a state; or one per part of it. */
   readonly weights: readonly (number | null)[];
   /**
-   * By how much each behaviour of the history raises the logit: the score with it less that without it. `null` for
-   * those that are in a state already, and cannot be taken out.
+   * How much each behaviour of the history raises the logit: the score with it minus that without it. `null` for
+   * behaviours that are already in a state and cannot be removed.
    */
   readonly effects: readonly (number | null)[];
 }
 
 /**
- * Explains the rows of an impression. A behaviour is left out of the history alone: the running statistics, in which
- * it counts as well, stay as they are. Costs a score of all rows for each behaviour; yields after each.
+ * Explains the rows of an impression. A behaviour is removed from the history only: the running statistics still
+ * include it. Scores all rows once per behaviour, and yields before each.
  *
- * When the version moves in between, the effects that follow are of the new one.
+ * If the version changes in between, the following effects are those of the new one.
  */
 export function* explain(serving: Serving, list: ListFeatures): Generator<void, readonly Explanation[]> {
   const { history, rows } = list;
@@ -67,7 +67,7 @@ export function* explain(serving: Serving, list: ListFeatures): Generator<void, 
   });
 }
 
-/** The impression as it would be, had a behaviour of its history not happened. */
+/** The impression without one behaviour of its history. */
 export function withoutBehaviour(list: ListFeatures, index: number): ListFeatures {
   const { items, categories, actions, times, strengths } = list.history;
   const others = <Value>(values: Iterable<Value>) => [...values].filter((_, i) => i !== index);

@@ -7,10 +7,10 @@
 import type { AttributeValue, Condition, RequestFilter } from "../events/event.ts";
 import type { CatalogueItem } from "../items/catalogue.ts";
 
-/** What a filter looks at. */
+/** The parts of an item that a filter reads. */
 export type Filtered = Pick<CatalogueItem, "categories" | "attributes">;
 
-/** Whether an item passes a filter. An item that the catalogue does not know is one without categories and attributes. */
+/** Whether an item passes a filter. An item without a catalogue record has no categories and attributes. */
 export function filterOf(filter: RequestFilter = {}): (item: Filtered) => boolean {
   const categories = filter.categories === undefined ? null : new Set(filter.categories);
   const all = filter.allCategories ?? [];
@@ -54,7 +54,7 @@ export function meets({ attributes }: Filtered, { attribute, is, value }: Condit
   }
 }
 
-/** Whether values of one type compare so, by the order that the language has for them. */
+/** Whether values of one type compare like this, in JavaScript's order. */
 function compares(a: AttributeValue, is: "<" | "<=" | ">" | ">=", b: AttributeValue): boolean {
   switch (is) {
     case "<":

@@ -1,6 +1,6 @@
 /**
- * Scores a list of items for a user as of now, and keeps all that the sample will need: features, history and
- * prediction, as they are at this moment.
+ * Scores a list of items for a user, and keeps everything that the sample will need: features, history and prediction,
+ * as they are at this moment.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface ListContext {
   readonly request: string;
   /** Event time. */
   readonly time: number;
-  /** Items wanted of those that are scored. @default {all} */
+  /** Number of the scored items that are requested. @default {all} */
   readonly count?: number;
   readonly surface?: string;
   readonly context?: Attributes;
@@ -38,13 +38,13 @@ export interface ListContext {
 export interface Window {
   /** Oldest first. */
   readonly history: SampleHistory;
-  /** Where it starts in the row. */
+  /** Index of its first behaviour in the user's sequence. */
   readonly first: number;
   /** How often each item, by index, is among them. */
   readonly seen: ReadonlyMap<number, number>;
 }
 
-/** Statistics of users whose schema has none; never written to. */
+/** Statistics of all users if the schema has none of users; never written to. */
 const NOBODY = new UserStatistics();
 
 /** Scores lists against the state of one task. */
@@ -60,13 +60,13 @@ export class ListScorer {
   readonly #fold: FoldContext;
   readonly #isOwn: boolean;
   readonly #windowMs: number;
-  /** Of the newest list. */
+  /** The rows of the newest list. */
   readonly #rows: Rows;
   #lists = 0;
 
   /**
    * @param windowMs How long after the impression an outcome counts.
-   * @param isOwn Whether it is the deployment's own model that scores, and not one of variants.
+   * @param isOwn Whether the deployment's own model scores, not that of a variant.
    */
   constructor(
     state: {
@@ -100,7 +100,7 @@ export class ListScorer {
     return this.#serving;
   }
 
-  /** The window of a user as of `time`: a behaviour that happened later is not in it, even when it is known. */
+  /** The window of a user as of `time`: it leaves out later behaviours, even those that are already in the sequence. */
   window(user: UserState, time: number): Window {
     const sequences = this.#sequences;
     const start = sequences.windowStart(user.row);
@@ -155,7 +155,7 @@ export class ListScorer {
     return history;
   }
 
-  /** The newest behaviour in each category that ended a search before the window, as far as it is kept. */
+  /** The newest behaviour in each category that ended a search before the window, if it is still kept. */
   #earlier(
     { row }: UserState,
     { start, time, history }: {
@@ -194,7 +194,7 @@ export class ListScorer {
     };
   }
 
-  /** The state that its model learns from where another model scored the list; see `Sample.state`. */
+  /** The state that its model learns from when another model scored the list; see `Sample.state`. */
   learnt(user: UserState, length: number): PendingState | null {
     const recurrent = this.#isOwn ? user : user.variants.get(this.#serving.model);
     if (recurrent === undefined) return null;
@@ -237,7 +237,7 @@ export class ListScorer {
     return new ScoredRows({ head, share: this.#serving.share }, rows, logits, () => this.#lists === list);
   }
 
-  /** What models read of candidates; the next list overwrites it. */
+  /** The rows of candidates; the next list overwrites them. */
   #fill(
     user: UserState,
     items: readonly CatalogueItem[],
@@ -269,7 +269,7 @@ export class ListScorer {
     return pooled.poolFor(this.#newest, time);
   }
 
-  /** The logit of an item at its place in the list: the position's first-order weight joins the prediction. */
+  /** The logit of an item at its place in the list, which includes the position's first-order weight. */
   placedLogit(logit: number, position: number): number {
     return this.#serving.place(logit, position);
   }

@@ -1,5 +1,5 @@
 /**
- * How a variant orders what was scored: from logits, the blend and boosts to the candidates that its policy chooses from.
+ * How a variant orders scored candidates: from logits, the blend and boosts to those that its policy chooses from.
  *
  * @module
  */
@@ -15,11 +15,11 @@ import { diversify } from "./diversity.ts";
 
 /**
  * What orders retrieved candidates: the model's probability of a positive outcome (`model`), the blend's of being taken
- * next (`blend`), their product (`both`), or a mixture of all that order, as `stack.ts` has learnt it (`auto`).
+ * next (`blend`), their product (`both`), or a mixture of everything that can order, learnt by `stack.ts` (`auto`).
  */
 export type CandidateOrder = typeof RANKINGS[number];
 
-/** What candidates are ordered by. */
+/** How candidates are ordered. */
 export interface Order {
   /** Rules that raise or lower items. */
   readonly boosts: readonly Boost[];
@@ -29,8 +29,8 @@ export interface Order {
 /**
  * The scores that candidates are ordered by, as log-odds.
  *
- * @param own What {@linkcode rankingScores} gives
- * @param logits Of the model, the prior or their mix
+ * @param own The result of {@linkcode rankingScores}
+ * @param logits Those of the model, the prior or their mix
  */
 export function scoresOf(
   candidates: readonly Candidate[],
@@ -47,8 +47,8 @@ export function scoresOf(
 /**
  * The scores that `ranking` orders candidates by, without boosts, as log-odds.
  *
- * @param logits Of the model, the prior or their mix
- * @param said What the model adds to the stack; `null` = nothing
+ * @param logits Those of the model, the prior or their mix
+ * @param said Scores that the model adds to the stack; `null` = none
  */
 export function rankingScores(
   candidates: readonly Candidate[],
@@ -75,7 +75,7 @@ export function eligibleOf(
   return all.filter((c) => !without.includes(candidates[c]!.source)).slice(0, maxCandidates);
 }
 
-/** Those of the eligible candidates that may be on a list of `count`, so that it is as diverse as it has to be. */
+/** The eligible candidates that may be on a list of `count`, so that it is as diverse as required. */
 export function diverseOf(
   eligible: readonly number[],
   candidates: readonly Candidate[],
@@ -87,7 +87,7 @@ export function diverseOf(
   return diversify(diverse, count, diversity).map((index) => eligible[index]!);
 }
 
-/** What a variant chooses from. */
+/** The candidates that a variant chooses from, and how. */
 export interface Choosable {
   /** Indices of the candidates. */
   readonly eligible: readonly number[];
@@ -96,7 +96,7 @@ export interface Choosable {
   readonly random: () => number;
 }
 
-/** Picks what a variant would show next, of what is left. */
+/** Picks the item that a variant would show next, of those that are left. */
 export function pickerOf({ eligible, ordered, policy, random }: Choosable, count: number): Picker<number> {
   if (policy.name === "greedy") {
     return listPicker(choose(ordered, count, policy, random).map(({ index }) => eligible[index]!));
@@ -117,7 +117,7 @@ export function pickerOf({ eligible, ordered, policy, random }: Choosable, count
   };
 }
 
-/** Some of the candidates. */
+/** The candidates with these indices. */
 export function subset(candidates: Candidates, indices: readonly number[]): Candidates {
   const { scores, deviations } = candidates;
   if (indices.length === scores.length && indices.every((index, at) => index === at)) return candidates;

@@ -1,5 +1,5 @@
 /**
- * What the scores of an answer are: probabilities once there are outcomes to learn them from, until then shares.
+ * What the scores of an answer mean: probabilities once there are outcomes to learn them from, until then shares.
  *
  * @module
  */
@@ -10,29 +10,29 @@ import { sigmoid } from "../nn/losses/logistic.ts";
 import type { Candidate } from "../retrieval/finder.ts";
 import type { CandidateOrder } from "./ordering.ts";
 
-/** Final outcomes from which on a rate of positives is known to some points: ±0.1 at most, with two standard errors. */
+/** Number of final outcomes from which two standard errors of a rate of positives are at most 0.1. */
 const PROBABLE_OUTCOMES = 100;
 
-/** What a task's scores are, as of now. */
+/** What a task's scores mean now. */
 export function scoreKindOf({ overall }: FeatureStatistics): ScoreKind {
   return overall.outcomes >= PROBABLE_OUTCOMES ? "probability" : "share";
 }
 
-/** What candidates are scored by. */
+/** The data from which candidates' scores are computed. */
 export interface ScoredBy {
   readonly candidates: readonly Candidate[];
-  /** Of the model, the prior or their mix, for each candidate. */
+  /** Logits of the model, the prior or their mix, for each candidate. */
   readonly logits: Float64Array;
   readonly ranking: CandidateOrder;
-  /** What it orders by, without boosts. */
+  /** The scores by which it orders, without boosts. */
   readonly scores: Float64Array;
-  /** Whether these have what the model says: then they are no shares yet. */
+  /** Whether these include the model's scores: then they are not shares yet. */
   readonly isModelled: boolean;
 }
 
 /**
  * The score in [0, 1] of a candidate, by its index. Shares are those by which `ranking` orders, without boosts:
- * of all candidates they add up to 1 at most.
+ * over all candidates they add up to at most 1.
  */
 export function scoreIn(
   kind: ScoreKind,

@@ -9,22 +9,22 @@ import type { Rows } from "../samples/rows.ts";
 import type { Pending } from "../users/pending/pending.ts";
 import { times } from "../values/times.ts";
 
-/** A scored list. Its rows can be had until its scorer scores another one. */
+/** A scored list. Its rows are available until its scorer scores another one. */
 export class ScoredRows {
   /** All but the rows. */
   readonly head: Omit<Pending, "rows">;
-  /** The model's logits, which become the frozen predictions; the prior's where the model gives no finite number. */
+  /** The model's logits, which become the frozen predictions; the row's offset where they are not finite. */
   readonly logits: Float64Array;
-  /** What orders the candidates: these logits, as far as the model has proved itself, and those of the causal prior. */
+  /** The logits that order the candidates: `share` times these, and the rest the causal prior's. */
   readonly ordering: Float64Array;
-  /** Share of the model in that, in [0, 1]. */
+  /** The model's share in the mix, in [0, 1]. */
   readonly share: number;
   readonly #rows: Rows;
   readonly #isNewest: () => boolean;
 
   /**
-   * @param rows what the model has read; their logits become the model's
-   * @param logits what it made of them
+   * @param rows the model's input; their logits are set to the model's
+   * @param logits the model's output
    * @param isNewest whether the rows are still those of this list
    */
   constructor(

@@ -24,15 +24,15 @@ import type { Model } from "../nn/models/core/model.ts";
 import type { Parameters } from "../nn/kernels/parameters.ts";
 import type { Look, Serving } from "../features/serving.ts";
 
-/** Weights whose keys are remembered elsewhere, with their rows, or come again with their user alone. */
+/** Tables whose keys are cached elsewhere, with their rows, or recur only with their user. */
 const CROSSES: ReadonlySet<string> = new Set(["first:pair", "first:transition", "first:age"]);
-/** Tables of the bank, which the schema knows nothing of. */
+/** Tables of the bank, which are not in the schema. */
 const OF_BANK: ReadonlySet<string> = new Set(Object.values(BANK_TABLES));
-/** Keys that are looked up in a portion of a version. */
+/** Number of keys that are looked up per portion of a version. */
 const PORTION_KEYS = 1024;
 
 /**
- * A model that scores with the newest version of its parameters that it was given.
+ * A model that scores with the newest version of its parameters.
  *
  * @example
  * ```ts
@@ -56,7 +56,7 @@ export class ServingModel implements Serving {
   readonly #head: Parameters;
   readonly #behaviour: Float32Array;
   readonly #name: string;
-  /** Of each position; NaN = not looked up since the last version. */
+  /** Weight of each position; NaN = not looked up since the last version. */
   readonly #positionWeights = new Float32Array(MAX_POSITION + 1).fill(NaN);
   #standardisation: Standardisation;
   #link: Link = IDENTITY;
@@ -64,14 +64,14 @@ export class ServingModel implements Serving {
   #version = 0;
   #share = 1;
   #bank: ServedBank | undefined;
-  /** Versions that moved rows to other keys. */
+  /** Number of versions that moved rows to other keys. */
   #moves = 0;
 
   /**
    * Makes a model at version 0, with no version applied.
    *
    * @param k Width of an id's embedding.
-   * @param name What it is called.
+   * @param name Its name in a deployment.
    */
   constructor(model: Model, schema: FeatureSchema, k: number, name: string = model.name) {
     this.#model = model;
@@ -130,10 +130,10 @@ export class ServingModel implements Serving {
   }
 
   /**
-   * Applies a version: a delta on its predecessor, or a full snapshot on anything.
+   * Applies a version: a delta to its predecessor, or a full snapshot to any older version.
    *
    * @returns Whether it was applied; `false` = a gap: go back to the last full snapshot.
-   * @throws SyntaxError when it is of another model or schema; nothing is changed then.
+   * @throws SyntaxError when it is of another model or schema; then nothing changes.
    */
   apply(version: ParameterVersion): boolean {
     const portions = this.applying(version);
@@ -144,8 +144,7 @@ export class ServingModel implements Serving {
   }
 
   /**
-   * Applies a version in portions, between which the model may score: the last portion makes the version visible as a
-   * whole.
+   * Applies a version in portions, between which the model may score: the last portion makes the whole version visible.
    */
   *applying(version: ParameterVersion): Generator<undefined, boolean, undefined> {
     const before = this.#version;
@@ -165,7 +164,7 @@ export class ServingModel implements Serving {
     yield;
     for (const delta of deltas) delta.commit();
     if (own !== undefined) bank?.set(own);
-    // A version stands for itself: one that was made without a bank, or went back to before, has none.
+    // A version that was made without a bank, or went back to one without, removes it.
     this.#bank = bank;
     this.#model.parameters.values.set(version.dense);
     this.#head.values.set(version.head);

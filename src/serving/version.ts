@@ -27,12 +27,12 @@ import { decodeNames, encodeNames } from "../samples/pair_names.ts";
 const FORMAT = 5;
 const WITHOUT_ORDER = 4;
 const WITHOUT_PARTS = 3;
-/** Formats of versions. */
+/** Formats of versions that this code reads and writes. */
 export const VERSION_FORMATS: Formats = { oldest: WITHOUT_PARTS, newest: FORMAT };
 
 /** A published version. */
 export interface ParameterVersion {
-  /** `delta`: changes its predecessor; `full`: stands for itself. */
+  /** `delta`: changes its predecessor; `full`: is complete by itself. */
   readonly kind: "delta" | "full";
   /** Its number; the first is 1. */
   readonly version: number;
@@ -50,17 +50,17 @@ export interface ParameterVersion {
   readonly standardisation: Standardisation;
   /** Maps the model's logits to the served ones. @default {as they are} */
   readonly link?: Link | undefined;
-  /** Share of the model in what orders lists: 0, ½ or 1, see `proof.ts`. @default {1} */
+  /** The model's share in ordering lists: 0, ½ or 1, see `proof.ts`. @default {1} */
   readonly share?: number | undefined;
-  /** Dense weights of what is learnt beside the model, by name. @default {none} */
+  /** Dense weights of the parts that are learnt alongside the model, by name. @default {none} */
   readonly parts?: ReadonlyMap<string, Float32Array> | undefined;
-  /** The order of retrieved candidates that was learnt from behaviours alone; absent where none was. */
+  /** The order of retrieved candidates that was learnt from behaviours alone; absent if there is none. */
   readonly order?: LearntOrder | undefined;
-  /** Encoded rows by table: the changed ones or all, as `kind` says. */
+  /** Encoded rows by table: the changed ones or all, depending on `kind`. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Room for deltas, which are many and small, that is kept. */
+/** Buffers that are reused for deltas, which are many and small. */
 const KEPT = [new ByteWriter(1 << 16), new ByteWriter(1 << 16)] as const;
 
 /**
@@ -102,9 +102,9 @@ export function encodeVersion(version: ParameterVersion): Uint8Array {
 }
 
 /**
- * The number of the version in a record of {@linkcode encodeVersion}, at no cost; nothing else of it is looked at.
+ * The number of the version in a record of {@linkcode encodeVersion}, read without decoding or checking the rest.
  *
- * @throws SyntaxError or RangeError when it is no such record.
+ * @throws SyntaxError or RangeError when it is not such a record.
  */
 export function versionNumber(bytes: Uint8Array): number {
   const from = new ByteReader(new ByteReader(bytes).bytes());

@@ -1,12 +1,12 @@
 /**
- * Who was erased, and when: what a session hands over late, by an alias of that time or before, begins no new life. Hashes
- * of ids, since no id may outlive a `forget`.
+ * Which users were erased, and when, so that a session's behaviours that are handed over late, by an alias from before
+ * the erasure, are not added to the user again. Hashes of ids, since no id may outlive a `forget`.
  *
  * ```text
- *   erased/1  erased/2  ...  erased      every thousand erasures become a record of their own, which stays as it is
+ *   erased/1  erased/2  ...  erased      every thousand erasures become a record of their own, which never changes
  * ```
  *
- * An erasure is remembered for ever, as a session may have its alias for as long: some 50 bytes in memory, 32 on the log.
+ * An erasure is remembered for ever, since an alias may be used for ever: some 50 bytes in memory, 32 on the log.
  *
  * @module
  */
@@ -16,14 +16,14 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import type { Formats } from "../codec/formats.ts";
 import { idHash } from "./user_state.ts";
 
-/** Key of the newest erasures on the `statistics` topic, and what the others begin with. */
+/** Key of the newest erasures on the `statistics` topic, and prefix of the others' keys. */
 export const ERASED_KEY = "erased";
 
-/** Erasures of a record. */
+/** Most erasures per record. */
 const MOST = 1000;
 
 const FORMAT = 1;
-/** Formats of erasures. */
+/** Formats of erasures that this code reads and writes. */
 export const ERASED_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Key of a record of erasures. @param number 0 = the newest, 1 = the oldest, and so on */
@@ -31,7 +31,7 @@ export function erasedKey(number: number): string {
   return number === 0 ? ERASED_KEY : `${ERASED_KEY}/${number}`;
 }
 
-/** Whether a key is one of these. */
+/** Whether a key is one of {@linkcode erasedKey}. */
 export function isErasedKey(key: string): boolean {
   return key === ERASED_KEY || key.startsWith(`${ERASED_KEY}/`);
 }
@@ -40,13 +40,13 @@ export function isErasedKey(key: string): boolean {
 export class ErasedUsers {
   /** Event times of erasures by hash of the user. */
   readonly #times = new Map<number, number>();
-  /** Those of the newest record. */
+  /** The erasures in the newest record. */
   #newest = new Map<number, number>();
   /** Number of the other records. */
   #full = 0;
   #hasChanged = false;
 
-  /** Notes an erasure. @param time event time */
+  /** Remembers an erasure. @param time event time */
   note(user: string, time: number): void {
     this.#note(idHash(user), time);
   }
@@ -56,7 +56,7 @@ export class ErasedUsers {
     return (this.#times.get(idHash(user)) ?? -Infinity) >= time;
   }
 
-  /** Whether {@linkcode ErasedUsers.changes} has some. */
+  /** Whether {@linkcode ErasedUsers.changes} would return any. */
   get hasChanged(): boolean {
     return this.#hasChanged;
   }
@@ -75,7 +75,7 @@ export class ErasedUsers {
     return changed;
   }
 
-  /** Restores a record, in place of an earlier one of its key. @throws SyntaxError when it is malformed */
+  /** Restores a record, replacing an earlier one with its key. @throws SyntaxError when it is malformed */
   restore(key: string, record: Uint8Array): void {
     const entries = decode(record);
     if (key === ERASED_KEY) this.#newest = new Map(entries);

@@ -1,9 +1,9 @@
 /**
- * The event time of a partition: the newest believed time, which no single source can move by itself.
+ * The event time of a partition: the newest believed time, which no single sender can move alone.
  *
  * Nothing happens after it has arrived: an event's time is capped at the arrival of its record, or at the clock if that
  * is later. *Sure* arrivals (stamped by our server or by the log) bound the clock from above as well, so that a wrong
- * time does not stay once it is in:
+ * time does not persist once it was accepted:
  *
  * ```text
  *   arrives  says      clock
@@ -89,7 +89,7 @@ export class EventClock {
   }
 
   /**
-   * Takes in the claimed time of an event.
+   * Advances the clock by the claimed time of an event.
    *
    * @returns the event time: what was claimed, but no later than the arrival or the clock, whichever is later
    */

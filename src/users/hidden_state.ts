@@ -1,6 +1,6 @@
 /**
- * Keeps a user's recurrent state up to date: one step per behaviour where that is exact, a refold where it is not (a
- * behaviour came late, the window moved, the state is of an old version).
+ * Keeps a user's recurrent state up to date: by one step per behaviour if that is exact, else by a refold (a behaviour
+ * arrived late, the window moved, the state is of an old version).
  *
  * **Window.** The state is the fold over the window of the sequence; it is refolded when the window moves.
  *
@@ -102,7 +102,7 @@ export function stateOf(
   const { anchor, hiddenStart, row } = user;
   if (!lifelong || !serving.lifelong || anchor === null || !isOfLife(user, sequences, serving)) return null;
   const from = hiddenStart - (sequences.total(row) - sequences.length(row)) - first;
-  // A list may be older than the anchor, which then knows what happened after the list.
+  // A list may be older than the anchor, which then contains behaviours after the list.
   if (from < 0 || from > length) return null;
   return { from, stored: anchor };
 }

@@ -15,7 +15,7 @@ export interface InspectionOptions {
 
 /** Something that makes panels of states, such as a `Serving`. */
 export interface Inspector {
-  /** Panels of a state. Absent: the model has none. */
+  /** Panels of a state. Absent if the model has none. */
   inspect?(state: Float32Array): readonly Panel[];
   /** Floats of a state. */
   readonly stateSize: number;

@@ -1,8 +1,8 @@
 /**
  * The order in which users were active, by their rows: a ring of links, so that every call is O(1).
  *
- * A map that is kept in this order, by deleting and setting, is made anew again and again: with 100,000 users that takes
- * longer than all else of an event.
+ * A `Map` that is kept in this order by deleting and setting is rebuilt again and again: with 100,000 users that takes
+ * longer than everything else that an event does.
  *
  * @module
  */
@@ -11,9 +11,9 @@
 export const NO_ROW = -1;
 const ABSENT = -1;
 
-/** Some rows, in the order in which they were put here. */
+/** Some rows, in the order in which they were last put. */
 export class RowOrder {
-  /** By row + 1: the row + 1 that was put just before, and just after; 0 is the end, whose neighbours are the ends. */
+  /** By row + 1: the row + 1 that was put just before, and just after; 0 is a sentinel between newest and oldest. */
   readonly #older = [0];
   readonly #newer = [0];
 
@@ -27,12 +27,12 @@ export class RowOrder {
     return this.#older[0]! - 1;
   }
 
-  /** Whether a row is here. */
+  /** Whether a row is in the order. */
   has(row: number): boolean {
     return (this.#newer[row + 1] ?? ABSENT) !== ABSENT;
   }
 
-  /** The row that was put just before one that is here; {@linkcode NO_ROW} = there is none. */
+  /** The row that was put just before one that is in the order; {@linkcode NO_ROW} = there is none. */
   before(row: number): number {
     return this.#older[row + 1]! - 1;
   }
@@ -50,7 +50,7 @@ export class RowOrder {
     this.#join(row + 1, 0);
   }
 
-  /** Takes a row out, if it is here. */
+  /** Removes a row, if it is in the order. */
   remove(row: number): void {
     if (!this.has(row)) return;
     this.#join(this.#older[row + 1]!, this.#newer[row + 1]!);

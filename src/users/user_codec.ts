@@ -4,10 +4,10 @@
  * ```text
  * record = format u8, last offset, ids of items, strings, lists of strings, states (the anchor, then others that
  *          pending impressions have), body
- * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, what was
- *          shown, states of variants' models; in format 12, what was had before the behaviours; in format 13 that or
- *          nothing, and the list that was given last; in format 14 both or nothing of each, and aliases;
- *          format 15 is the same, with phases in pending impressions
+ * body   = behaviours, statistics, profile, recent ids, hidden state, parked interactions, pending impressions, shown
+ *          items, states of variants' models; in format 12, former items; in format 13, former items if any, and the
+ *          list that was written last; in format 14, each of these if any, and aliases; format 15 is the same as 14,
+ *          with phases in pending impressions
  * ```
  *
  * Empty parts take a byte each, or none: a user who was shown nothing has no statistics, impressions or lists.
@@ -45,15 +45,15 @@ import type { Behaviour } from "./states/behaviour_slab.ts";
 const FORMAT = 11;
 /** The format of users with former items. */
 const WITH_FORMER = 12;
-/** The format of users whose lists are given. */
+/** The format of users whose lists are written. */
 const WITH_LISTED = 13;
 /** @internal The format of users with aliases. */
 export const WITH_ALIASES = 14;
-/** The format of users with lists of experiments that were started again. */
+/** The format of users with lists of experiments that were restarted. */
 const WITH_PHASES = 15;
-/** Formats of users. */
+/** Formats of users that this code reads and writes. */
 export const USER_FORMATS: Formats = { oldest: FORMAT, newest: WITH_PHASES };
-/** Values of half a byte. */
+/** Number of values of half a byte. */
 const HALF_BYTE = 16;
 
 /** Writes and reads the users of one task. Keeps its buffers from one record to the next. */
@@ -64,9 +64,9 @@ export class UserCodec {
   readonly #body = new ByteWriter(4096);
   readonly #strings = new Dictionary();
   readonly #lists = new ListDictionary();
-  /** Those of the user in hand. */
+  /** The behaviours of the current user. */
   readonly #behaviours: BehaviourColumns;
-  /** By index in the catalogue: the last record that has the item, and its number there. */
+  /** By index in the catalogue: the last record that contains the item, and its number there. */
   #seenIn = new Uint32Array(64);
   #numbers = new Uint32Array(64);
   #records = 0;
@@ -80,7 +80,7 @@ export class UserCodec {
     this.#behaviours = new BehaviourColumns(sequences.capacity);
   }
 
-  /** Drops the words that are cached from one record to the next, which may be those of an erased user. */
+  /** Drops the strings that are cached from one record to the next: some may belong to an erased user. */
   forget(): void {
     this.#strings.forget();
     this.#lists.forget();
@@ -204,12 +204,12 @@ export class UserCodec {
     if (hasListed) user.listed = readListed(body);
     if (format >= WITH_ALIASES) user.aliases = readAliases(body);
     if (!body.done || !record.done) {
-      throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes behind its end`);
+      throw new SyntaxError(`Cannot decode the state of user ${id}: there are bytes after its end`);
     }
     return user;
   }
 
-  /** Writes the behaviours of the user in hand; their few distinct pairs of action and strength are written once. */
+  /** Writes the behaviours of the current user; their few distinct pairs of action and strength are written once. */
   #writeBehaviours(to: ByteWriter, total: number): void {
     const { length, items, actions, times, strengths } = this.#behaviours;
     to.uint(total).uint(length);
@@ -363,7 +363,7 @@ function behavioursOf(behaviours: readonly Behaviour[], catalogue: Catalogue): B
   };
 }
 
-/** What the numbers of a record stand for. */
+/** Resolves the numbers in a record. */
 interface Names {
   readonly ids: (at: number) => string;
   readonly strings: (at: number) => string;

@@ -1,6 +1,6 @@
 /**
- * The users of a task that are in memory, in the order of activity and within a budget of bytes, and their way to
- * records and back.
+ * The users of a task that are in memory, in the order of activity and within a budget of bytes, and their conversion
+ * to records and back.
  *
  * Nothing else allocates or releases rows of the sequence slab: a row belongs to a user in memory, or to a user who is
  * viewed, until the view ends.
@@ -14,9 +14,9 @@ import type { SequenceSlab } from "./states/sequence.ts";
 import { UserCodec } from "./user_codec.ts";
 import { createUser, type UserState } from "./user_state.ts";
 
-/** Bytes in memory per byte of a record, beside the slab (maps, strings, objects); measured as 2 to 4. */
+/** Bytes in memory per byte of a record, in addition to the slab (maps, strings, objects); measured as 2 to 4. */
 const RECORD_GROWTH = 3;
-/** Bytes of a user's objects before it has done anything; most users have done little, and take hardly more. */
+/** Bytes of a new user's objects; most users have done little, and take hardly more. */
 export const USER_BYTES = 300;
 
 /** Keeps the users in memory, and their order of activity. */
@@ -27,7 +27,7 @@ export class UserMemory {
   restored = 0;
   readonly #users = new Map<string, UserState>();
   readonly #byRow: (UserState | undefined)[] = [];
-  /** In the order of activity: all, and those who may leave. Who was found waiting comes back when that has ended. */
+  /** In the order of activity: all users, and those who may be evicted; one found waiting is added again afterwards. */
   readonly #active = new RowOrder();
   readonly #evictable = new RowOrder();
   readonly #sequences: SequenceSlab;
@@ -40,7 +40,7 @@ export class UserMemory {
     this.#codec = new UserCodec(sequences, catalogue);
   }
 
-  /** By id. */
+  /** The users by id. */
   get users(): ReadonlyMap<string, UserState> {
     return this.#users;
   }
@@ -107,7 +107,7 @@ export class UserMemory {
     this.#bytes -= user.bytes;
   }
 
-  /** Drops a user for good, with the words that the codec caches. */
+  /** Drops a user for good, with the strings that the codec caches. */
   forget(user: UserState): void {
     this.remove(user);
     this.#codec.forget();

@@ -1,5 +1,5 @@
 /**
- * The state of one user in a task; `user_codec.ts` has its record on the `state` topic.
+ * The state of one user in a task; `user_codec.ts` defines its record on the `state` topic.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface ParkedInteraction {
   readonly event: InteractionEvent;
 }
 
-/** What is known of a user's list that was given last, and when the next one is; see `engine/user_lists.ts`. */
+/** The list of a user that was written last, and when the next one is due; see `engine/user_lists.ts`. */
 export interface ListedState {
   /** When it was made, event time; 0 = none was made here. */
   readonly time: number;
@@ -66,7 +66,7 @@ export interface UserState extends RecurrentState {
   readonly recentIds: number[];
   /** Impressions with open outcomes, by request. */
   pending: Map<string, Pending>;
-  /** Interactions that came before their impression, oldest first; bounded in number. */
+  /** Interactions that arrived before their impression, oldest first; bounded in number. */
   parked: readonly ParkedInteraction[];
   /** Recurrent states of the lifelong models of variants, by name. */
   variants: ReadonlyMap<string, RecurrentState>;
@@ -74,11 +74,11 @@ export interface UserState extends RecurrentState {
   sampledBehaviours: number;
   /** Newest shown items, oldest first; empty unless the deployment remembers them. */
   shown: readonly ShownItem[];
-  /** What the user had before the behaviours that are kept; `null` = nothing, or nothing is known of it. */
+  /** Items that the user had before the kept behaviours; `null` = none, or none are known. */
   former: FormerItems | null;
-  /** The list that was given last; `null` = no list is given. */
+  /** The list that was written last; `null` = no list is written. */
   listed: ListedState | null;
-  /** Whom the user turned out to be, in order of time. */
+  /** The users that this one turned out to be, in order of time. */
   aliases: readonly Alias[];
   /** Offset of the last applied event; an event at or below it is a no-op. */
   lastOffset: number;

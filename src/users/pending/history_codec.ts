@@ -30,7 +30,7 @@ export function writeHistory(
   }
 }
 
-/** Whether two histories share their columns, so that they may differ in what was earlier only. */
+/** Whether two histories share their columns, so that they can differ only in their earlier behaviours. */
 function isSame(a: SampleHistory, b: SampleHistory): boolean {
   return a.items === b.items && a.categories === b.categories && a.actions === b.actions &&
     a.times === b.times && a.strengths === b.strengths;
@@ -53,11 +53,11 @@ function writeWindow(
       strengths[t]!,
     );
   }
-  // One that is written out has times that count from the impression.
+  // A history that is written out has times relative to its impression, so no other can share its bytes.
   written.last = start < 0 ? null : { history, start: length, end: to.length };
 }
 
-/** Where a history begins among behaviours; −1 = not all of it is there. */
+/** Where a history begins among behaviours; −1 = not all of it is among them. */
 function startOf({ items, actions, times, strengths }: SampleHistory, behaviours: Behaviours): number {
   const isAt = (start: number) => {
     for (let t = items.length - 1; t >= 0; t--) {
@@ -67,7 +67,7 @@ function startOf({ items, actions, times, strengths }: SampleHistory, behaviours
     }
     return true;
   };
-  // Few behaviours follow it.
+  // From the end, since few behaviours follow it.
   for (let start = behaviours.length - items.length; start >= 0; start--) if (isAt(start)) return start;
   return -1;
 }

@@ -1,5 +1,5 @@
 /**
- * What the impressions of a user's record share when they are written and read.
+ * The context that the impressions of a user's record share when they are written and read.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * When impressions become labels, for learners that do not wait until all clicks have come.
+ * When impressions become labels, for learners that do not wait until all clicks have arrived.
  *
  * ```text
  *            impression      window W ends          horizon H later
@@ -9,7 +9,7 @@
  *  fnw, fnc  learn negatives     judge            + learn each click as a positive, early or late
  * ```
  *
- * A negative that is learnt before its click comes is fake; weights in the loss (`late`, `fnw`) or the link of the
+ * A negative that is learnt before its click arrives is fake; weights in the loss (`late`, `fnw`) or the link of the
  * probability (`fnc`) undo it, see `src/nn/losses/delayed.ts`. Predictions are judged by the labels of the window.
  *
  * @module
@@ -25,7 +25,7 @@ export const LABEL_POLICIES = ["window", "late", "fnw", "fnc"] as const;
 /** One of {@linkcode LABEL_POLICIES}. */
 export type LabelPolicy = (typeof LABEL_POLICIES)[number];
 
-/** Clicks counted so far, by when they came. */
+/** Clicks counted so far, by when they arrived. */
 export interface DelayCounters {
   /** Within the window. */
   clicksInTime: number;
@@ -38,7 +38,7 @@ export function remembers(policy: LabelPolicy): boolean {
   return policy !== "window";
 }
 
-/** Measured share φ of the clicks that come after the window, in [0, 1). */
+/** Measured share φ of the clicks that arrive after the window, in [0, 1). */
 export function lateShare({ clicksInTime, clicksLate }: DelayCounters): number {
   return clicksLate / (clicksInTime + clicksLate + 1);
 }

@@ -86,7 +86,7 @@ export interface Deadline {
   readonly time: number;
   /** Running number of the impression. */
   readonly sequence: number;
-  /** Whose impression it is. */
+  /** Id of the user. */
   readonly user: string;
   /** Id of the request or impression; `null` = an event waits. */
   readonly request: string | null;

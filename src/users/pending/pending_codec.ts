@@ -13,7 +13,7 @@ import type { Read, Written } from "./impression_context.ts";
 import { readRows, writeRows } from "./pending_rows_codec.ts";
 import type { StoredState } from "../states/stored_state.ts";
 
-/** Whether an impression belongs to an experiment that was started again, so that its record has phases. */
+/** Whether an impression belongs to an experiment that was restarted, so that its record has phases. */
 export function hasPhase({ exposures = [] }: Pick<Pending, "exposures">): boolean {
   return exposures.some(({ phase = 0 }) => phase > 0);
 }

@@ -3,7 +3,7 @@
  *
  * ```text
  * rows = count, numeric features of a row, those of all rows, then of each row: item, categories, fields, marks, logit,
- *        and whatever the marks say is unusual
+ *        and the values that the marks flag as unusual
  * ```
  *
  * @module
@@ -17,7 +17,7 @@ import { type ItemFeatures, Rows } from "../../samples/rows.ts";
 
 /** Marks: two bits of label, of which {@linkcode OPEN} is none, then flags. */
 const OPEN = 2, CLOSED = 4, LATE = 8;
-/** The offset, usually the first numeric feature, is that of the row before; is neither. */
+/** The offset is that of the previous row; it is neither that nor the first numeric feature, which is usual. */
 const OFFSET_BEFORE = 16, OFFSET = 32;
 /** Propensity is not 1; the oracle is known; the reward is not 0; the position is not the place in the list. */
 const PROPENSITY = 64, ORACLE = 128, REWARD = 256, POSITION = 512;

@@ -13,7 +13,7 @@
  * @module
  */
 
-/** States that a user was another one until some time. */
+/** States that a user was another user until some time. */
 export interface Alias {
   /** Id of the other user. */
   readonly of: string;

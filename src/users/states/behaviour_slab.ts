@@ -5,8 +5,8 @@
  * behaviour = item u32, action u8, time u48, strength (0, 2 or 4 bytes)
  * ```
  *
- * An action nearly always has the same strength, and a row whose actions all have theirs does not store strengths.
- * Others are stored in half precision if that is exact, else in single.
+ * An action nearly always has the same strength; a row in which every action has its usual strength stores none. Other
+ * rows store strengths in half precision if that is exact, else in single.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export class ActionTable {
   readonly #names: string[] = [];
   readonly #strengths: number[] = [];
 
-  /** Index of an action; the strength of its first behaviour becomes the usual one. @throws RangeError when there are too many */
+  /** Index of an action; the strength of its first behaviour becomes the usual one. @throws RangeError for too many */
   index(name: string, strength: number): number {
     const known = this.#names.indexOf(name);
     if (known >= 0) return known;
@@ -128,7 +128,7 @@ export class BehaviourSlab {
     return this.#strengths === null ? this.#table.strength(this.#actions[at]!) : this.#strengths[at]!;
   }
 
-  /** Fewest bytes that hold the strengths of a row of this slab and that of one more behaviour. */
+  /** Fewest bytes per strength that hold those of a row of this slab and of one more behaviour. */
   bytesWith(action: number, strength: number, base: number, length: number): StrengthBytes {
     const { strengthBytes } = this;
     if (strengthBytes === 0 && Object.is(strength, this.#table.strength(action))) return 0;

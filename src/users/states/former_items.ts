@@ -1,9 +1,9 @@
 /**
- * What a user had before the behaviours that the sequence keeps: a hash of each item, so that it can be left out of lists
- * as what was had lately is.
+ * Items that a user had before the behaviours that the sequence keeps: a hash of each, so that lists can leave them out
+ * like those of newer behaviours.
  *
- * A hash has 24 bits: of n items, another one is taken for one of them with probability n / 2^24, at most 0.03 %. At most
- * {@linkcode MOST_FORMER} are kept, 16 KiB; whose behaviours go beyond that has a past that is not all known.
+ * A hash has 24 bits: with n items, another is mistaken for one of them with probability n / 2^24, at most 0.03 %. At
+ * most {@linkcode MOST_FORMER} are kept, 16 KiB; of users with more, part of the past is unknown.
  *
  * @module
  */
@@ -27,12 +27,12 @@ export class FormerItems {
     return this.#size;
   }
 
-  /** Behaviours whose items are here; several may have had the same one. */
+  /** Number of behaviours whose items are here; several may have the same item. */
   get behaviours(): number {
     return this.#behaviours;
   }
 
-  /** Takes in the item of a behaviour that is not kept any more; beyond the bound it does not. O(size) */
+  /** Adds the item of a behaviour that is no longer kept, unless the bound is reached. O(size) */
   add(item: string): void {
     const hash = hashOf(item);
     const place = this.#place(hash);
@@ -50,7 +50,7 @@ export class FormerItems {
     return place < this.#size && this.#hashes[place] === hash;
   }
 
-  /** Writes everything, some three bytes an item. */
+  /** Writes everything, about three bytes per item. */
   encode(to: ByteWriter): void {
     to.uint(this.#behaviours).uint(this.#size);
     let before = 0;

@@ -1,5 +1,5 @@
 /**
- * Hands over what an alias did to the user behind it, as events of that user.
+ * Hands over the behaviours and attributes of an alias to the user that it stands for, as events of that user.
  *
  * @module
  */

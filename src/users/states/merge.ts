@@ -1,5 +1,5 @@
 /**
- * Merges the behaviours of an anonymous session into those of the user behind it.
+ * Merges the behaviours of an anonymous session into those of its user.
  *
  * @module
  */

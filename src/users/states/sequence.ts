@@ -24,7 +24,7 @@ export interface SequenceOptions {
   /** Hop P by which the window's start moves, 1..T. @default {10} */
   readonly hop?: number | undefined;
   /**
-   * Fewest behaviours K behind the anchor that a lifelong state is learnt from; K + 2P ≤ T, so that they are in the
+   * Fewest behaviours K after the anchor that a lifelong state is learnt from; K + 2P ≤ T, so that they are in the
    * window; smaller if T and P require it. @default {20}
    */
   readonly recent?: number | undefined;
@@ -65,7 +65,7 @@ export class BehaviourColumns {
   /** Signed strengths. */
   readonly strengths: Float32Array;
 
-  /** An empty buffer. @param capacity behaviours that there is room for */
+  /** An empty buffer. @param capacity most behaviours */
   constructor(capacity: number) {
     this.items = new Uint32Array(capacity);
     this.actions = new Array(capacity);
@@ -86,7 +86,7 @@ export class SequenceSlab {
   readonly window: number;
   /** Hop P by which the window's start moves. */
   readonly hop: number;
-  /** Fewest behaviours K behind the anchor of a lifelong state. */
+  /** Fewest behaviours K after the anchor of a lifelong state. */
   readonly recent: number;
   /** Capacities of rows, ascending; the last one is N. */
   readonly #capacities: readonly number[];
@@ -290,7 +290,7 @@ export class SequenceSlab {
     return this.#slabs[this.#slabOf[row]!]!;
   }
 
-  /** Moves a row to where one more behaviour fits. */
+  /** Moves a row to a slab where one more behaviour fits, unless it already fits. */
   #makeRoom(row: number, action: number, strength: number): BehaviourSlab {
     const from = this.#slab(row);
     const length = this.#lengths[row]!;
