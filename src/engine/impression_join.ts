@@ -48,7 +48,7 @@ export interface JoinState {
   readonly catalogue: Catalogue;
   /** Learns from settled impressions. */
   readonly statistics: FeatureStatistics;
-  /** Counts what happens. */
+  /** The task's counters. */
   readonly counters: TaskCounters;
   /** Users in memory. */
   readonly users: ReadonlyMap<string, UserState>;

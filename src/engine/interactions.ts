@@ -47,7 +47,7 @@ export interface InteractionState {
   readonly retrieval: Retrieval;
   /** The behaviours of all users. */
   readonly sequences: SequenceSlab;
-  /** Counts what happens. */
+  /** The task's counters. */
   readonly counters: TaskCounters;
   /** Collects the items whose numbers change. */
   readonly numbers: ItemNumbers;

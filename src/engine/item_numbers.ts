@@ -89,7 +89,7 @@ export class ItemNumbers {
   readonly #free: number[] = [];
   /** Number of keys. */
   #keys = 0;
-  /** What {@linkcode ItemNumbers.take} has read, by key. */
+  /** The slots that {@linkcode ItemNumbers.take} has read, by key. */
   readonly #read = new Map<number, ReadSlot>();
 
   /** Tracks the items of a catalogue, none of which has numbers yet. */
@@ -107,7 +107,7 @@ export class ItemNumbers {
     return (this.#newest[index] ?? NOWHERE) !== NOWHERE;
   }
 
-  /** Notes that the numbers of an item have changed. */
+  /** Marks an item whose numbers have changed. */
   change(item: CatalogueItem): void {
     this.#changed.add(item);
   }

@@ -54,7 +54,7 @@ export interface ListState {
   readonly join: ImpressionJoin<TaskOutputs>;
   /** Counts requests and listed items. */
   readonly retrieval: Retrieval;
-  /** Counts what happens. */
+  /** The task's counters. */
   readonly counters: TaskCounters;
   /** See `TaskState.watermark`. */
   readonly watermark: number;
@@ -161,7 +161,7 @@ export class Lists {
   /**
    * Applies an impression event.
    *
-   * @param offset Position of the event in its partition; identifies the impression if it has no id.
+   * @param offset Position of the event in its partition; identifies the impression if it has no request and no id.
    * @returns Why it cannot be applied, or `null`.
    */
   impression(

@@ -50,7 +50,7 @@ export interface TaskOptions {
    */
   readonly maxJumpMs?: number | undefined;
   /**
-   * What counts as shown: each recommendation (`served`), or only what impression events say (`logged`, for replays of
+   * What counts as shown: each recommendation (`served`), or only lists in impression events (`logged`, for replays of
    * another system's log). @default {"served"}
    */
   readonly impressions?: "served" | "logged" | undefined;
@@ -105,7 +105,7 @@ export const TASK_OPTIONS = {
   outcomeWindowMs: reaches("onward", natural(600_000, "how long after an impression an outcome counts")),
   allowedLatenessMs: reaches(
     "onward",
-    natural(300_000, "how far behind the newest event time an event may come"),
+    natural(300_000, "how far behind the newest event time an event may be"),
   ),
   impressions: reaches(
     "onward",

@@ -77,9 +77,9 @@ export class TaskState {
   readonly sequences: SequenceSlab;
   /** @internal Running statistics of users, items and values. */
   readonly statistics: FeatureStatistics;
-  /** @internal Pairs of behaviours and candidates; `null` where the schema has none. */
+  /** @internal Pairs of behaviours and candidates; `null` if the schema has none. */
   readonly pooled: PooledPairs | null;
-  /** @internal Where candidates come from. */
+  /** @internal Finds candidates, and learns how. */
   readonly retrieval: Retrieval;
   /** @internal The open impressions. */
   readonly join: ImpressionJoin<TaskOutputs>;
@@ -115,7 +115,7 @@ export class TaskState {
    * Makes an empty state. `serving` is read at every score, so its version may move between events.
    *
    * @param variants Models for variants of experiments, in addition to the task's own.
-   * @throws RangeError when sizes do not fit together, or retrieval needs states that the model does not have.
+   * @throws RangeError when sizes do not fit together, or the schema names its own numeric features.
    */
   constructor(options: TaskOptions, serving: Serving, variants: Iterable<Serving> = []) {
     const settled = settle(TASK_OPTIONS, options);

@@ -77,7 +77,7 @@ export interface UserListsState {
   readonly users: ReadonlyMap<string, UserState>;
   /** Collects the users that change. */
   readonly dirtyUsers: Set<UserState>;
-  /** Counts what happens. */
+  /** The task's counters. */
   readonly counters: TaskCounters;
   /** Provides the numbers that break ties of time. */
   readonly join: { nextSequence: number };

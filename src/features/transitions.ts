@@ -243,7 +243,7 @@ export class Transitions {
     }
   }
 
-  /** Σ value · weight over what {@linkcode Transitions.forEach} names of one category, in the same order. */
+  /** Σ value · weight over the keys of one category, in the order of {@linkcode Transitions.forEach}. */
   sum(category: string, weightOf: WeightOf): number {
     const joined = this.#joined, prefixes = this.#prefixes;
     const ended = this.#ended.get(category) ?? -1;

@@ -1,5 +1,5 @@
 /**
- * A user's numbers by category or attribute value, for a bounded number of keys: the least recently updated goes first.
+ * A user's numbers by category or attribute value, for at most 128 keys; the least recently updated is replaced.
  *
  * They are stored in columns, so that a garbage collector visits about ten objects per user, not seven per key:
  *

@@ -8,7 +8,7 @@
  * @module
  */
 
-/** The score after one more positive at `time`. @param weight What it counts, above 0 */
+/** The score after one more positive at `time`. @param weight How much it counts, above 0 */
 export function raise(score: number, time: number, halfLifeMs: number, weight = 1): number {
   return joined(score, time / halfLifeMs + Math.log2(weight));
 }

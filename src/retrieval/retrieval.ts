@@ -139,7 +139,7 @@ export class Retrieval {
     return preference;
   }
 
-  /** Learns from a wanted behaviour, before it is in the user's sequence, whether people come back to items. */
+  /** Learns from a wanted behaviour, before it is in the user's sequence, whether people return to items. */
   learnReturn(user: UserState, item: CatalogueItem, action: string): void {
     const before = this.#view.sequences.total(user.row);
     if (!this.#learns || !this.parts.returns.learns || before === 0) return;

@@ -23,7 +23,7 @@ export interface RetrievalOptions extends ItemListsOptions, CandidateSourceOptio
   readonly newShare?: number | undefined;
   /**
    * Whether co-visits, linear items, sessions, transitions and trends learn. Without them candidates are popular, new,
-   * or of the same category. Turn it off where requests always name candidates: it is most of the cost of a behaviour.
+   * or of the same category. Turn it off if requests always name candidates: it is most of the cost of a behaviour.
    *
    * @default {true}
    */

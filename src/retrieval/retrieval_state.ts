@@ -1,9 +1,9 @@
 /**
- * What retrieval has learnt, kept durably as a snapshot at intervals and a journal of the signals since
+ * The learnt state of retrieval, which is durable as a snapshot at intervals and a journal of the signals since
  * (`changelog.ts`).
  *
  * A restored state is the snapshot with the journals applied in order, which is the state at the last commit, bit
- * for bit. The blend's weights depend on what was proposed, not on signals alone: they are a record of their own.
+ * for bit. The blend's weights depend on proposed candidates, not on signals alone: they are a record of their own.
  *
  * Tasks that share what they learn read each other's journals. What a task takes from others is applied between two
  * commits and from then on is part of its own journals, so a restore needs nothing from the others
@@ -56,7 +56,7 @@ export interface RetrievalStateParts {
   readonly folds?: readonly SignalFold[];
   /** Ranks what the sources propose. */
   readonly blend: Blend;
-  /** Whether people come back to items. */
+  /** Whether people return to items. */
   readonly returns: Returns;
 }
 
@@ -208,7 +208,7 @@ export class RetrievalState {
     this.#stackChanged = true;
   }
 
-  /** Learns whether people come back to items. @param before Number of the user's earlier behaviours */
+  /** Learns whether people return to items. @param before Number of the user's earlier behaviours */
   learnReturn(isReturn: boolean, before: number): void {
     this.#returns.learn(isReturn, before);
     this.#returnsChanged = true;

@@ -15,7 +15,7 @@ import { times } from "../values/times.ts";
 /** Bits of a number in half precision: its sign, and its exponent, all 1 if it is not finite. */
 const SIGN = 0x8000;
 const EXPONENT = 0x7c00;
-/** Single precision has so many more bits of mantissa, and an exponent bias that is larger by 112. */
+/** Single precision has 13 more bits of mantissa, and an exponent bias that is larger by 112. */
 const MORE_BITS = 13;
 const MORE = 2 ** 112;
 

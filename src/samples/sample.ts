@@ -80,7 +80,7 @@ export interface ListFeatures {
   readonly history: SampleHistory;
   /** State of a lifelong model before the newest behaviours; other models read the whole history. */
   readonly state?: SampleState | undefined;
-  /** The candidates, or what was shown. */
+  /** The candidates, or the shown items. */
   readonly rows: Rows;
 }
 

@@ -20,8 +20,8 @@ import { type ModelState, NONE_EARLIER, type Sample } from "./sample.ts";
 import { times } from "../values/times.ts";
 
 /**
- * A sample is written in the oldest format that can hold it: up to 9 without phases of experiments, 8 a preference, 7 a
- * next item, 6 earlier behaviours, 5 states of other models. Older formats were never deployed.
+ * A sample is written in the oldest format that can hold it: phases of experiments require format 10, a preference 9, a
+ * next item 8, earlier behaviours 7, states of other models 6. Formats before 5 were never deployed.
  */
 const FORMAT = 10;
 const WITHOUT_PHASES = 9;

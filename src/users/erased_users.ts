@@ -1,6 +1,6 @@
 /**
- * Which users were erased, and when, so that a session's behaviours that are handed over late, by an alias from before
- * the erasure, are not added to the user again. Hashes of ids, since no id may outlive a `forget`.
+ * Which users were erased, and when, so that a session's behaviours that are handed over late, by an alias of that time
+ * or earlier, are not added to the user again. Hashes of ids, since no id may outlive a `forget`.
  *
  * ```text
  *   erased/1  erased/2  ...  erased      every thousand erasures become a record of their own, which never changes

@@ -5,7 +5,7 @@
  * **Window.** The state is the fold over the window of the sequence; it is refolded when the window moves.
  *
  * **Lifelong.** The state is the fold over the whole life. Only the anchor is stored; readers fold the rest with the
- * current version. With n behaviours so far, K the fewest that learning goes back through (`recent`) and P the hop:
+ * current version. With n behaviours so far, K the fewest that learning propagates back through (`recent`), P the hop:
  *
  * ```text
  *  0                        a             n − K           n

@@ -77,7 +77,7 @@ export interface PastBehaviours {
   readonly strengths: ArrayLike<number>;
 }
 
-/** A behaviour with what came before it. */
+/** A behaviour with its context. */
 export interface PooledBehaviour {
   /** Item index. */
   readonly item: number;

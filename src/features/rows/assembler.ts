@@ -38,7 +38,7 @@ import { Transitions } from "../transitions.ts";
 
 /** A gathered list: views on workspaces that the next `gather` overwrites. */
 export interface Assembled {
-  /** What the model reads. */
+  /** The model's input. */
   readonly input: ModelInput;
   /** Added to the model's logits [K]. */
   readonly wide: Float32Array;

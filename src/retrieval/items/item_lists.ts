@@ -1,6 +1,6 @@
 /**
- * Lists of items: by decayed popularity, overall and per category, and by novelty. They are updated item by item, so a
- * request costs the same however large the catalogue is.
+ * Lists of items: by decayed popularity, overall and per category, and of the newest items. They are updated item by
+ * item, so a request costs the same however large the catalogue is.
  *
  * @module
  */

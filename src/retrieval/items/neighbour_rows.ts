@@ -87,7 +87,7 @@ export class NeighbourRows {
     return this.#heads[head]! + SLOT_WORDS * this.#heads[head + SLOTS]!;
   }
 
-  /** What {@linkcode NeighbourRows.collect} found. */
+  /** The first words of the slots that {@linkcode NeighbourRows.collect} found. */
   get slots(): Uint32Array {
     return this.#slots;
   }

@@ -1,7 +1,7 @@
 /**
  * Items that come after the newest behaviours, as predicted by the bank of the served version (`bank/ema_bank.ts`).
  *
- * It learns nothing here: its weights come with versions. Scores are probabilities up to a factor, so that the blend,
+ * It learns nothing here: its weights arrive with versions. Scores are probabilities up to a factor, so that the blend,
  * which takes logarithms, sees what the bank was trained for.
  *
  * @module

@@ -17,7 +17,7 @@ import { SESSIONS_OPTIONS, type SessionsOptions } from "./sessions.ts";
 
 /** Options of sources. */
 export interface CandidateSourceOptions {
-  /** Whether items of the user's behaviours may be recommended again. @default {where people come back to items} */
+  /** Whether items of the user's behaviours may be recommended again. @default {if people return to items} */
   readonly revisits?: boolean | undefined;
   /** Half-life of trends, milliseconds of the stream's time (`pace.ts`). @default {86400000} */
   readonly trendHalfLifeMs?: number | undefined;
@@ -30,7 +30,7 @@ export interface CandidateSourceOptions {
 /** The options of {@linkcode CandidateSourceOptions}. */
 export const SOURCE_OPTIONS = {
   revisits: flag(
-    absent<boolean | undefined>("where people come back to items", undefined),
+    absent<boolean | undefined>("if people return to items", undefined),
     "whether items that the user already had may be recommended again",
   ),
   trendHalfLifeMs: positive(86_400_000, "half-life of trends, in the stream's time"),

@@ -4,7 +4,7 @@
  *
  * *Parts* score the candidates of a list: the blend, the pair head, the bank, the click model. An *order* is a
  * combination of parts: the blend with any of the others, or head or bank alone. It ranks by a weighted sum of their
- * scores ({@linkcode PartScores}), with weights learnt from what is taken ({@linkcode Choice}); orders with the blend
+ * scores ({@linkcode PartScores}), with weights learnt from the items taken ({@linkcode Choice}); orders with the blend
  * start out as the blend. A list is ranked by the sum of all orders, each weighted by its *mass* q. Mixing costs
  * nothing, since the weights are added up, not the lists. Masses follow the reciprocal rank r and the probability p
  * that each order gave to the candidate that was taken out of K:
@@ -61,7 +61,7 @@ const SHARES = [1 / 2, 1];
 const MORE = 1 / 5;
 /** Initial mass of a part alone. */
 const ALONE = 1 / 100;
-/** Factor of the initial mass of an order without the model, where the model has a share. */
+/** Factor of the initial mass of an order without the model, for when the model has a share. */
 const WITHOUT = 1 / 1000;
 /** Share of the masses that is renewed with each choice. */
 const RENEWED = 1 / 2000;

@@ -32,7 +32,7 @@ export class FormerItems {
     return this.#behaviours;
   }
 
-  /** Adds the item of a behaviour that is no longer kept, unless the bound is reached. O(size) */
+  /** Adds the item of a behaviour that is no longer kept; a new item beyond the bound is left out. O(size) */
   add(item: string): void {
     const hash = hashOf(item);
     const place = this.#place(hash);
