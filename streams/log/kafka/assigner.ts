@@ -1,9 +1,9 @@
 /**
- * Assignment of partitions in Kafka's consumer protocol: members report what they hold, the leader that the broker chose
+ * Assignment of partitions in Kafka's consumer protocol: members report what they hold, the leader chosen by the broker
  * plans, each member receives its share.
  *
- * Rebalances are *cooperative*: members keep what they hold meanwhile. A partition that moves has no holder in
- * the round that takes it from its holder; the holder revokes it and asks for another round, which assigns it.
+ * Rebalances are *cooperative*: members keep what they hold in the meantime. A partition that moves has no holder in
+ * the round that takes it from its holder; the holder revokes it and joins another round, which assigns it.
  * ```text
  *   round 1  a holds 0 1 2 3, b joins   plan a: 0 1, b: 2 3   a is told 0 1, b is told nothing yet ("more")
  *            a revokes 2 and 3, and joins again
@@ -16,22 +16,22 @@ import { Buffer } from "node:buffer";
 import { AssignerProtocol } from "kafkajs";
 import { assignPartitions } from "../assignment.ts";
 
-/** Name of the protocol: members of one group must speak the same. */
+/** Name of the protocol, which all members of a group must share. */
 export const ASSIGNER = "meander-cooperative";
 
 const VERSION = 1;
 
-/** A member as the leader knows it. */
+/** A member as the leader sees it. */
 export interface GroupMember {
-  /** Given by the broker. */
+  /** Assigned by the broker. */
   readonly id: string;
-  /** What it holds. */
+  /** The partitions that it holds. */
   readonly held: readonly number[];
 }
 
 /** What a member is assigned. */
 export interface Share {
-  /** The partitions it has from now on, ascending. */
+  /** The partitions that it holds from now on, ascending. */
   readonly partitions: readonly number[];
   /** Whether another member must first release a partition that is meant for this one. */
   readonly more: boolean;

@@ -17,7 +17,7 @@ const PAUSE_GROWTH = 1.6;
 const METADATA_MS = 10_000;
 /** How long a transaction may take to end before we look for another coordinator. */
 const ENDING_MS = 1000;
-/** A refresh already under way may have been too early for a topic; the second is not. */
+/** A refresh that was already under way may have begun too early to include a topic; the second did not. */
 const MAX_REFRESHES = 2;
 /** OffsetFetch 7, which can wait for stable offsets, came with Kafka 2.5. */
 const NEEDED_VERSION = { api: 9, version: 7, kafka: "2.5" };
@@ -30,14 +30,14 @@ export class KafkaClient implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #retryMs: number;
   readonly #coordinators = new Map<string, number>();
-  /** Longest time for which the known leaders are trusted, milliseconds. */
+  /** Time after which the known leaders are looked up again, milliseconds. */
   readonly #maxAgeMs: number;
   #refreshedAt = -Infinity;
   readonly #closing = new AbortController();
-  /** Operations that use the connections; a request after these have closed would open them again. */
+  /** Operations in progress; closing awaits them, because a later request would reopen a closed connection. */
   readonly #running = new Set<Promise<unknown>>();
 
-  /** Makes a client that is not connected yet. @param onThrottled told how long brokers make it wait for a quota */
+  /** Makes a client that is not connected yet. @param onThrottled receives how long brokers make it wait for a quota */
   constructor(config: KafkaConfig, retryMs: number, onThrottled: Throttled = () => {}) {
     // We retry ourselves: kafkajs would go on after the log was closed.
     this.#cluster = createCluster({ ...config, retry: { retries: 0 } }, onThrottled);
@@ -50,9 +50,9 @@ export class KafkaClient implements AsyncDisposable {
     return this.#closing.signal;
   }
 
-  /** @throws Error when no broker can be reached in time, refuses the login, or is too old */
+  /** @throws Error when no broker can be reached in time, or brokers refuse the login or are too old */
   async connect(): Promise<void> {
-    // At the start such an error is permanent; later, certificates may be in the middle of being replaced.
+    // At the start an error about certificates is permanent; later, they may be in the middle of being replaced.
     await this.retry(() => this.#cluster.connect(), (error) => isPassing(error) && !isUntrusted(error));
     const { versions } = await this.any();
     const { api, version, kafka } = NEEDED_VERSION;
@@ -77,17 +77,17 @@ export class KafkaClient implements AsyncDisposable {
     return await this.#cluster.findBroker({ nodeId: await this.leaderId(topic, partition) });
   }
 
-  /** The node that leads a partition, looked up at intervals: a leader that is cut off still answers reads. */
+  /** The node that leads a partition; looked up at intervals, because a leader that is cut off still answers reads. */
   async leaderId(topic: string, partition: number): Promise<number> {
     if (performance.now() - this.#refreshedAt > this.#maxAgeMs) {
-      ignore(this.once(() => this.#refreshMetadata()), "there are leaders that we know");
+      ignore(this.once(() => this.#refreshMetadata()), "the known leaders are used");
     }
     for (let tries = 0;; tries++) {
       const partitions = this.#partitions(topic);
       const found = partitions.find(({ partitionId }) => partitionId === partition);
       if (found !== undefined) return found.leader;
-      if (tries > MAX_REFRESHES) { // also where others are known: a topic may get more
-        throw new LogError("unknown-topic", `Cannot find ${topic}/${partition}: it is gone`);
+      if (tries > MAX_REFRESHES) { // tried even if other partitions are known, because a topic may gain some
+        throw new LogError("unknown-topic", `Cannot find ${topic}/${partition}: it no longer exists`);
       }
       await this.#refreshMetadata(topic).catch((error) => {
         throw isUnknownTopic(error) ? about(`find topic ${topic}`, error) : error;
@@ -100,7 +100,7 @@ export class KafkaClient implements AsyncDisposable {
     try {
       return this.#cluster.findTopicPartitionMetadata(topic);
     } catch {
-      return []; // nothing is known of any topic yet
+      return []; // no metadata yet
     }
   }
 
@@ -122,7 +122,7 @@ export class KafkaClient implements AsyncDisposable {
     return await this.#cluster.findBroker(coordinator);
   }
 
-  /** Forgets leaders and coordinators, and fetches metadata. */
+  /** Forgets coordinators, and fetches metadata again. */
   async refresh(): Promise<void> {
     this.#coordinators.clear();
     await this.#refreshMetadata();
@@ -132,13 +132,13 @@ export class KafkaClient implements AsyncDisposable {
     const { targetTopics } = this.#cluster;
     this.#refreshedAt = performance.now();
     for (const topic of topics) {
-      // kafkajs refuses all topics where one is unknown, whoever asked for it: no such one may become a target.
+      // kafkajs fails for all target topics if one of them is unknown, so an unknown topic must not become a target.
       if (!targetTopics.has(topic)) await (await this.any()).metadata([topic]);
       targetTopics.add(topic);
     }
     ignore(
       this.once(() => this.#meetOne()),
-      "there are brokers that answer, or the request says that there is none",
+      "other brokers answer, or the request itself fails",
     );
     try {
       await this.#cluster.refreshMetadata();
@@ -150,7 +150,7 @@ export class KafkaClient implements AsyncDisposable {
     }
   }
 
-  /** Leaves out target topics that were deleted or hidden from us. */
+  /** Drops target topics that were deleted or hidden from us. */
   async #forgetUnknown(): Promise<void> {
     const { targetTopics } = this.#cluster;
     const broker = await this.any();
@@ -162,8 +162,8 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /**
-   * Connects to a random broker, for later refreshes. They ask a connected broker, and if the only one is cut off from
-   * the others, it names the old leaders for ever.
+   * Connects to a random broker, for the sake of later refreshes: these ask a connected broker, and if the only one is
+   * cut off from the others, it reports the old leaders for ever.
    */
   async #meetOne(): Promise<void> {
     const nodes = this.#cluster.brokerPool.getNodeIds();
@@ -172,7 +172,7 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /**
-   * Retries until it succeeds, fails for good, or time is up (it then rejects as the last attempt did).
+   * Retries an operation until it succeeds, fails for good, or time is up (it then rejects with the last error).
    *
    * @param isTransient errors after which to retry
    */
@@ -183,7 +183,7 @@ export class KafkaClient implements AsyncDisposable {
     return this.once(() => this.#retry(operation, isTransient));
   }
 
-  /** Runs an operation that uses the connections; they stay open until it has ended. */
+  /** Runs an operation that uses the connections, which stay open until it has ended. */
   async once<Result>(operation: () => Promise<Result>): Promise<Result> {
     this.throwIfClosed();
     const running = operation();
@@ -211,8 +211,8 @@ export class KafkaClient implements AsyncDisposable {
         this.throwIfClosed();
         if (!isTransient(error) || performance.now() + pause > until) throw error;
         await this.pause(pause);
-        // A transaction that is still ending says nothing about the brokers, unless it does not end: a coordinator that
-        // is cut off from the others says so for ever.
+        // That a transaction is still ending is no reason to refresh, unless it lasts: a coordinator that is cut off
+        // from the others gives that answer for ever.
         if (kafkaType(error) !== "CONCURRENT_TRANSACTIONS" || performance.now() - began > ENDING_MS) {
           await ignore(this.refresh(), "the next attempt reports it");
         }
@@ -231,7 +231,7 @@ export class KafkaClient implements AsyncDisposable {
     if (this.closing.aborted) throw new LogError("closed", "Cannot use the log: it is closed");
   }
 
-  /** Closes the connections once the brokers have answered what they were asked. */
+  /** Closes the connections once the brokers have answered all requests. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled(this.#running);
@@ -273,7 +273,7 @@ const PASSING_TYPES: ReadonlySet<string> = new Set([
   "ILLEGAL_SASL_STATE",
 ]);
 
-/** Whether an error may go away by retrying. */
+/** Whether retrying may help against an error. */
 export function isPassing(error: unknown): boolean {
   for (const cause of causes(error)) {
     const type = typeOf(cause);
@@ -283,30 +283,30 @@ export function isPassing(error: unknown): boolean {
   return false;
 }
 
-/** Whether one side does not trust the other's certificate, which comes as a failed connection, too. */
+/** Whether one side does not trust the other's certificate, which also appears as a failed connection. */
 function isUntrusted(error: unknown): boolean {
   return [...causes(error)].some(({ message }) => /certificate/i.test(message));
 }
 
-/** The same for partitions: a broker may not know yet that a topic exists, or that it leads it. */
+/** Like {@linkcode isPassing}, for requests about partitions: a broker may not yet know that a topic exists. */
 export function isPassingForPartitions(error: unknown): boolean {
   return isPassing(error) || kafkaType(error) === "UNKNOWN_TOPIC_OR_PARTITION";
 }
 
-/** The same error, saying what it is about: kafkajs names neither topics nor ids. */
+/** Adds to an error what it is about: kafkajs names neither topics nor ids. */
 export function about(what: string, cause: unknown): Error {
   const error = new Error(`Cannot ${what}: ${reasonOf(cause)}`, { cause });
   if (cause instanceof Error) error.name = cause.name;
   return error;
 }
 
-/** An error of kafkajs as one of the log, with the same message: brokers are away, or refuse. Others stay as they are. */
+/** Converts errors of kafkajs, when brokers are away or refuse, to a LogError with the same message; returns others. */
 export function logErrorOf(error: unknown): unknown {
   const isKafka = error instanceof Error && error.name.startsWith("KafkaJS");
   return isKafka ? new LogError("unreachable", error.message, { cause: error }) : error;
 }
 
-/** Kafka's name of an error or of one of its causes; `undefined` for other errors. */
+/** Kafka's name for an error or one of its causes; `undefined` for other errors. */
 export function kafkaType(error: unknown): string | undefined {
   for (const cause of causes(error)) {
     const type = typeOf(cause);

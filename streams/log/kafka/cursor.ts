@@ -1,12 +1,12 @@
 /**
- * A place in a partition, with the records that follow it and a few that precede it.
+ * A position in a partition, with the records that follow it and a few that precede it.
  *
  * ```text
  *        heldFrom        start                 position        stableEnd
  *   ────────┼──────────────┼──────────────────────┼────────────────┼──────>  offsets
  *           │  read, kept  │  held for the next   │ to be fetched  │
  * ```
- * Records that were read are kept for a while, because a reader that stops in the middle of a batch comes back for
+ * Records that were read are kept for a while, because a reader may stop in the middle of a batch and come back for
  * the rest.
  *
  * @module
@@ -14,9 +14,9 @@
 
 import type { LogRecord, ReadResult } from "../log.ts";
 
-/** Fewest bytes of records to keep behind the position. */
+/** Bytes of records to keep, at least, after they were read. */
 const KEPT_BYTES = 256 << 10;
-/** Bytes of a record beside its value, about. */
+/** Approximate bytes that a record takes in addition to its value. */
 const RECORD_BYTES = 100;
 /** Chunks with fewer records are merged. */
 const SMALL_CHUNK = 512;
@@ -32,13 +32,13 @@ export class Cursor {
   readonly partition: number;
   /** Where the next fetch begins: after everything that is held. */
   position: number;
-  /** Start of the oldest open transaction when last asked; -1 before that. */
+  /** Start of the oldest open transaction, or the end, as of the last fetch; -1 before that. */
   stableEnd = -1;
-  /** Id of the topic, known from the first fetch; `null` where topics have none. */
+  /** Id of the topic, set by the first fetch; `null` if topics have none. */
   topicId: string | null | undefined;
   /** Node that led the partition at the last fetch. */
   node = -1;
-  /** Number of reads that wait for it. */
+  /** Number of reads that wait for records. */
   waiting = 0;
   /** Time until which it is polled although no read waits, by `performance.now()`. */
   watchedUntil = 0;
@@ -49,11 +49,11 @@ export class Cursor {
   #heldFrom: number;
   #start: number;
   readonly #chunks: Chunk[] = [];
-  /** Where `start` is: this chunk, this record. */
+  /** Where `start` is held: index of the chunk, and of the record in it. */
   #chunk = 0;
   #index = 0;
   readonly #listeners = new Set<() => void>();
-  /** Offsets that the partition had dropped when they were asked for, oldest first. */
+  /** Ranges of offsets that the partition had already dropped when they were fetched, oldest first. */
   #gaps: { readonly from: number; readonly to: number }[] = [];
 
   /** Starts at a position, with nothing held. */
@@ -65,7 +65,7 @@ export class Cursor {
     this.#heldFrom = start;
   }
 
-  /** Calls the listener when records or a change may end a wait, or on {@linkcode Cursor.wake}. */
+  /** Adds a listener, called when records arrive or something else may end a wait. */
   listen(listener: () => void): void {
     this.#listeners.add(listener);
   }
@@ -140,7 +140,7 @@ export class Cursor {
     }
   }
 
-  /** Takes records from the current place, and moves past them and past offsets without a record. */
+  /** Takes records from the current position, and moves past them and past offsets without a record. */
   take(maxRecords: number, maxBytes: number): ReadResult {
     const from = this.#start;
     const gap = this.#gaps.find(({ to }) => to > from);
@@ -159,7 +159,7 @@ export class Cursor {
   #collect(maxRecords: number, maxBytes: number, until: number): LogRecord[] {
     const records: LogRecord[] = [];
     let bytes = 0;
-    // One record at least, however few bytes are wanted: a read makes progress.
+    // At least one record, however low `maxBytes` is, so that every read makes progress.
     while (records.length < maxRecords && (records.length === 0 || bytes < maxBytes)) {
       const chunk = this.#chunks[this.#chunk];
       if (chunk === undefined) break;

@@ -57,28 +57,28 @@ import {
  */
 const MAX_AHEAD_MS = 3_300_000;
 
-/** How long an append to a topic that no broker knows waits: a new one is known within a second. */
+/** How long an append to a topic that no broker knows waits: brokers know a new topic within a second. */
 const UNKNOWN_MS = 5000;
 
-/** Default of `requestTimeout`: half a minute without an answer, as kafkajs has it, is half a minute without lists. */
+/** Default of `requestTimeout`: with kafkajs' own default, a silent broker would mean half a minute without lists. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
  * A {@linkcode Log} on a Kafka cluster (2.5 or newer).
  *
- * - **Reading** needs no group; a read in sequence is served from memory (see `kafka/reader.ts`). Committed records
- *   only. Values are views of what was fetched: copy what you keep for long.
- * - **Own writes are seen**: a read, a bound or a committed offset asked of this log after a commit of this log
- *   has resolved includes it, although the brokers finish transactions a moment later.
+ * - **Reading** needs no group; sequential reads are served from memory (see `kafka/reader.ts`). Committed records
+ *   only. Values are views of what was fetched: copy what you keep for a long time.
+ * - **Own writes are visible**: once a commit of this log has resolved, its reads, bounds and committed offsets include
+ *   it, although the brokers finish transactions a moment later.
  * - **Appending** to one partition is one idempotent write; to several, or more than a batch, one transaction. Appends
- *   to the same topics go together; those to others do not wait for them.
+ *   to the same topics are sent together; those to other topics do not wait for them.
  * - **Writers and appends have their own connections**: a broker answers the requests of a connection in order, and a
- *   write must not wait until another one has been replicated.
- * - **A failed writer** refuses every later commit: open another with its id, if it is still yours.
+ *   write must not wait for the replication of another.
+ * - **A failed writer** refuses every later commit: open another with its id, if the id is still yours.
  * - **Groups** rebalance cooperatively: a partition is revoked only when it moves.
  * - Every operation waits for brokers that are away for less than `retryMs`.
  *
- * Resolves and rejects as the contract of the port says (`tests/contracts/log_contract.ts`).
+ * Resolves and rejects as the contract of the port requires (`tests/contracts/log_contract.ts`).
  *
  * @example
  * ```ts ignore
@@ -96,7 +96,7 @@ export class KafkaLog implements Log {
     & KafkaLogOptions
     & Required<Pick<KafkaLogOptions, "kafka" | "topicConfig">>;
   #onThrottled: ((ms: number) => void) | undefined;
-  /** TLS and login as kafkajs takes them. */
+  /** TLS and login in the form that kafkajs takes. */
   readonly #security: Partial<KafkaConfig>;
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
@@ -108,9 +108,9 @@ export class KafkaLog implements Log {
   readonly #members = new Set<KafkaMember>();
   /** Writes in progress, which closing waits for. */
   readonly #writes = new Set<Promise<unknown>>();
-  /** End of our own newest records, by partition. */
+  /** Offset after our own newest record, by partition. */
   readonly #ownEnds = new Map<string, number>();
-  /** By the topics that they append to: what one of them waits for harms no other. */
+  /** By the topics that they append to, so that none waits for another. */
   readonly #appenders = new Map<string, Appender>();
   readonly #batchBytesOf = (topic: string) => fittingBytes(this.#topics.largest(topic));
   #closing: Promise<void> | undefined;
@@ -120,7 +120,7 @@ export class KafkaLog implements Log {
     const { brokers, membersFolder, kafka = {}, topicConfig = {} } = options;
     this.#options = { ...settle(KAFKA_OPTIONS, options), brokers, membersFolder, kafka, topicConfig };
     const { ssl, sasl } = kafka;
-    // One for all clients: they share its tokens.
+    // One object for all clients, so that they share its tokens.
     this.#security = {
       ssl: typeof ssl === "object" ? tlsOptions(ssl) : ssl,
       sasl: sasl && saslOptions(sasl),
@@ -136,7 +136,7 @@ export class KafkaLog implements Log {
     this.#reader = new KafkaReader(this.#client, this.#polls, this.#options);
   }
 
-  /** Connects. @throws Error when no broker can be reached within `retryMs`, refuses the login, or is too old */
+  /** Connects. @throws Error when no broker can be reached within `retryMs`, accepts the login, or is new enough */
   static async open(options: KafkaLogOptions): Promise<KafkaLog> {
     const log = new KafkaLog(options);
     try {
@@ -148,7 +148,7 @@ export class KafkaLog implements Log {
     }
   }
 
-  /** See {@linkcode Log.createTopics}. @throws LogError `unknown-topic` when creating what is missing is not allowed */
+  /** See {@linkcode Log.createTopics}. @throws LogError `unknown-topic` when we may not create missing topics */
   async createTopics(topics: readonly TopicSpec[]): Promise<void> {
     await this.#topics.create(topics);
   }
@@ -158,7 +158,7 @@ export class KafkaLog implements Log {
     return await this.#topics.list();
   }
 
-  /** See {@linkcode Log.identify}. Brokers before 2.8 do not number topics. */
+  /** See {@linkcode Log.identify}. Brokers before 2.8 give topics no ids. */
   async identify(topic: string): Promise<TopicIdentity | null> {
     this.#client.throwIfClosed();
     return await this.#topics.identify(topic);
@@ -171,7 +171,7 @@ export class KafkaLog implements Log {
       return await this.#append(placed);
     } catch (error) {
       if (!(error instanceof LogError) || error.code !== "too-large") throw error;
-      // The topic takes less than it did.
+      // The topic's limit has been lowered since we read it.
       return await this.#append(await this.#place(records));
     }
   }
@@ -245,7 +245,7 @@ export class KafkaLog implements Log {
     return await this.#askLeader({ topic, partition }, (leader, place) => offsetSince(leader, place, time));
   }
 
-  /** Asks the leader of a partition; where there is none any more, the error names the topic. */
+  /** Queries the leader of a partition; when the topic no longer exists, the error names it. */
   #askLeader<Answer>(place: Place, ask: (leader: Broker, place: Place) => Promise<Answer>): Promise<Answer> {
     const { topic, partition } = place;
     return this.#client.retry(async () => {
@@ -285,8 +285,8 @@ export class KafkaLog implements Log {
   }
 
   /**
-   * Writes records that no reader will see. Only a leader with in-sync followers accepts them, behind everything that
-   * was committed; reads then go at least that far.
+   * Writes records that no reader will see. Only a leader with in-sync followers accepts them, and after everything
+   * that was committed; reads then have to reach at least that far.
    */
   async #overtake(producer: Producer, places: readonly Place[]): Promise<void> {
     const time = Date.now();
@@ -322,7 +322,7 @@ export class KafkaLog implements Log {
   /** See {@linkcode Log.join}. */
   async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     if (this.#closing !== undefined) {
-      throw new LogError("closed", `Cannot join group ${group}: the log closes`);
+      throw new LogError("closed", `Cannot join group ${group}: the log is closing`);
     }
     const specs = await Promise.all(topics.map((topic) => this.#topics.spec(topic)));
     const partitions = coPartitions(group, specs);
@@ -447,7 +447,7 @@ export class KafkaLog implements Log {
     const { brokers, kafka, retryMs } = this.#options;
     const config = {
       requestTimeout: REQUEST_TIMEOUT_MS,
-      ...(kafka as Partial<KafkaConfig>), // as kafkajs takes it: the configuration only passes it on
+      ...(kafka as Partial<KafkaConfig>), // its fields are kafkajs' own options
       ...this.#security,
       logLevel: logLevel.NOTHING,
       brokers: [...brokers],
@@ -468,7 +468,7 @@ export class KafkaLog implements Log {
 
   async #check(topic: string, partition: number): Promise<TopicSpec> {
     let spec = await this.#topics.spec(topic);
-    if (partition >= spec.partitions) { // a topic of others may have got more
+    if (partition >= spec.partitions) { // others may have added partitions
       this.#topics.forget(topic);
       spec = await this.#topics.spec(topic);
     }
@@ -476,7 +476,7 @@ export class KafkaLog implements Log {
     return spec;
   }
 
-  /** @throws LogError `too-large` naming the records that are larger than their topics take, even now */
+  /** @throws LogError `too-large` naming the records that are larger than their topics' current limits */
   async #place(records: readonly NewRecord[]): Promise<PlacedRecord[]> {
     const placed = await this.#placed(records);
     const [first] = await this.#tooLarge(placed);
@@ -489,7 +489,7 @@ export class KafkaLog implements Log {
     if (topic === undefined) return placed;
     throw new LogError(
       "too-large",
-      `Cannot append to ${topic}: its records have at most ${this.#topics.largest(topic)} bytes (${LARGEST})`,
+      `Cannot append to ${topic}: records are limited to ${this.#topics.largest(topic)} bytes (${LARGEST})`,
       { records: large },
     );
   }

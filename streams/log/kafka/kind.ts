@@ -1,5 +1,5 @@
 /**
- * The log on Kafka as a kind. Loads kafkajs only to open one.
+ * The log on Kafka as a kind. Loads kafkajs only when a log is opened.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { LogKind } from "../kind.ts";
 import type { KafkaLogOptions } from "./options.ts";
 import { KAFKA_SETTINGS, kafkaFiles, kafkaOptions, type KafkaSettings } from "./settings.ts";
 
-/** By this file libraries tell which C library the machine has, and so which of their builds to load. */
+/** Native libraries read this file to find out which C library the machine has, and so which build to load. */
 const LDD = "/usr/bin/ldd";
 
 const kind: LogKind<KafkaSettings> = {
@@ -35,7 +35,7 @@ const kind: LogKind<KafkaSettings> = {
     isDurable: true,
   },
   partitions: 4,
-  // A transaction costs milliseconds and records.
+  // A transaction costs milliseconds and extra records.
   answerIntervalMs: 100,
   fileOf: () => null,
   placeOf: ({ brokers }) => brokers?.join(",") ?? "Kafka",

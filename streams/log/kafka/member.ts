@@ -8,8 +8,8 @@
  *   │    heartbeats continue from here ──────────────────────────────────────── wait                   │
  *   └───────────────── the group changes ────────────────────────────────────────┴────────────────────┘
  * ```
- * A member that the group has expelled (it was silent for too long) releases everything before it joins again. Members
- * that were killed on this machine are reported before joining, and with each heartbeat.
+ * A member that the group has expelled (because it was silent for too long) releases everything before it joins again.
+ * Members that were killed on this machine are reported before joining, and with each heartbeat.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import {
 import { isPassing, type KafkaClient, kafkaType, logErrorOf } from "./client.ts";
 import type { MemberNotes } from "./member_notes.ts";
 
-/** What a {@linkcode KafkaMember} joins, and how. */
+/** Options of a {@linkcode KafkaMember}. */
 export interface MemberOptions {
   /** Name of the group. */
   readonly group: string;
@@ -41,11 +41,11 @@ export interface MemberOptions {
   readonly partitions: number;
   /** Time without a heartbeat after which the group reassigns its partitions. */
   readonly sessionMs: number;
-  /** Time between heartbeats, by which changes of the group are noticed. */
+  /** Time between heartbeats, whose replies announce changes of the group. */
   readonly heartbeatMs: number;
   /** How long the group waits for a member whose handlers are busy. */
   readonly rebalanceMs: number;
-  /** Where members of this machine register. */
+  /** Where members on this machine register. */
   readonly notes?: MemberNotes | undefined;
 }
 
@@ -70,14 +70,14 @@ export class KafkaMember implements Membership {
   readonly #other: KafkaClient;
   readonly #end = Promise.withResolvers<void>();
   readonly #joined = Promise.withResolvers<void>();
-  /** Given by the broker; empty while it does not know us. */
+  /** Assigned by the broker; empty while we are not a member. */
   #id = "";
   #generation = -1;
-  /** Whether the group changes, so that we have to join again. */
+  /** Whether the group is changing, so that we have to join again. */
   #isChanging = false;
   /** Whether the group has expelled us. */
   #isOut = false;
-  /** Whether we wait for the group; no handler runs then. */
+  /** Whether we are waiting for the group; no handler runs then. */
   #isJoining = false;
   #isLeaving = false;
   #isOver = false;
@@ -107,7 +107,7 @@ export class KafkaMember implements Membership {
    * Joins; resolves when it has its share.
    *
    * @param client its own connection, disposed at the end: joining blocks it for as long as the group takes
-   * @param other a connection to leave by
+   * @param other a connection over which to leave
    * @param register called with the member before it joins
    * @throws what its handlers threw, or why the group cannot be joined
    */
@@ -144,7 +144,7 @@ export class KafkaMember implements Membership {
     this.#isLeaving = true;
     this.#notice();
     if (this.#isJoining) {
-      // The group may take long; it answers as soon as we are out.
+      // The group may take a long time to answer the join; it answers at once when we leave.
       await ignore(this.#release(), "`ended` reports it");
       await this.#quit();
     }
@@ -157,10 +157,10 @@ export class KafkaMember implements Membership {
     await this.#release().catch((error) => errors.push(error));
     this.#beating.abort();
     await this.#quit();
-    await ignore(this.#client[Symbol.asyncDispose](), "the connections are gone in any case");
+    await ignore(this.#client[Symbol.asyncDispose](), "the connections are closed in any case");
     this.#isOver = true;
     if (errors.length === 0) {
-      this.#joined.reject(new LogError("closed", `Cannot join group ${this.group}: the log closes`));
+      this.#joined.reject(new LogError("closed", `Cannot join group ${this.group}: the log is closing`));
       return this.#end.resolve();
     }
     const error = errors.length === 1
@@ -181,7 +181,7 @@ export class KafkaMember implements Membership {
       await this.#revoke(lost);
       await this.#assign(share.partitions.filter((partition) => !held.includes(partition)));
       if (!share.more) this.#joined.resolve();
-      // Others wait for us to confirm what was lost; otherwise there is time until something changes.
+      // After a loss, join again at once, because others wait for those partitions; otherwise wait for a change.
       while (lost.length === 0 && !this.#isChanging && !this.#isOut && !this.#isLeaving) {
         await this.#noticed.promise;
       }
@@ -251,7 +251,7 @@ export class KafkaMember implements Membership {
   }
 
   /**
-   * Sends heartbeats and notes what the group replies, until the signal is aborted.
+   * Sends heartbeats and handles their replies, until the signal is aborted.
    *
    * @param isExpecting whether another round is about to begin, which must not be delayed
    */
@@ -273,7 +273,7 @@ export class KafkaMember implements Membership {
         this.#lastBeat = performance.now();
       } catch (error) {
         if (signal.aborted) return;
-        // Heartbeats continue while the group changes: handlers may be busy for longer than a session.
+        // Heartbeats continue while the group is changing: handlers may be busy for longer than a session.
         if (kafkaType(error) === CHANGING) {
           this.#lastBeat = performance.now();
           this.#isChanging = true;
@@ -286,7 +286,7 @@ export class KafkaMember implements Membership {
     }
   }
 
-  /** Whether the group must consider us dead. */
+  /** Whether we have been silent for so long that the group considers us dead. */
   get #isSilent(): boolean {
     return performance.now() - this.#lastBeat > this.#options.sessionMs;
   }
@@ -319,29 +319,29 @@ export class KafkaMember implements Membership {
     return this.#released ??= this.#revoke(this.partitions);
   }
 
-  /** Leaves the group; if that fails, it notices when the session is over. */
+  /** Leaves the group; if that fails, the group notices when the session is over. */
   #quit(): Promise<void> {
     return this.#quitted ??= this.#other.once(async () => {
       if (this.#id !== "") {
         const coordinator = await this.#other.coordinator("group", this.group);
         await coordinator.leaveGroup({ groupId: this.group, memberId: this.#id });
       }
-      await ignore(this.#options.notes?.remove(), "others report a note that is left");
+      await ignore(this.#options.notes?.remove(), "other members report a leftover note");
     }).catch(() => this.#options.notes?.abandon());
   }
 
-  /** Registers on this machine. Without that the group notices a crash when the session is over. */
+  /** Registers on this machine. Without that, the group notices a crash only when the session is over. */
   async #note(memberId: string): Promise<void> {
     const { notes } = this.#options;
     await notes?.write(memberId).catch((error) => {
-      logger.warn("cannot note the membership in {group}: {reason}", {
+      logger.warn("cannot register the membership in {group} on this machine: {reason}", {
         group: this.group,
         reason: reasonOf(error),
       });
     });
   }
 
-  /** Reports dead members of this machine to the group; if that fails, it notices by itself. */
+  /** Reports dead members on this machine to the group; if that fails, the group notices by itself. */
   async #bury(): Promise<void> {
     const { notes } = this.#options;
     if (notes === undefined) return;

@@ -1,10 +1,10 @@
 /**
- * Notes of memberships in a folder of this machine. Kafka notices a killed member only when its session is over;
- * processes that share the folder see at once that it is gone, and report it.
+ * Notes of memberships in a folder on this machine. Kafka notices a killed member only when its session is over;
+ * processes that share the folder notice at once, and report it.
  *
  * A note is a file with the member's id, locked by its process. The system unlocks it when the process ends, however it
- * ends; a stopped process keeps the lock. Locks do not work across every network, so file names contain the host, and
- * notes of other hosts are ignored.
+ * ends; a suspended process keeps the lock. Locks do not work on every network file system, so file names contain the
+ * host, and notes of other hosts are ignored.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export class MemberNotes {
   #note: { readonly file: Deno.FsFile; readonly path: string } | undefined;
 
   /**
-   * @param folder made when it is needed
+   * @param folder created when it is needed
    * @param host name of the machine or container
    */
   constructor(folder: string, group: string, host = hostName()) {
@@ -36,7 +36,7 @@ export class MemberNotes {
     await file.write(new TextEncoder().encode(memberId));
   }
 
-  /** Removes our note: we have left. */
+  /** Removes our note, after we have left the group. */
   async remove(): Promise<void> {
     const note = this.#note;
     this.#note = undefined;
@@ -45,7 +45,7 @@ export class MemberNotes {
     note.file.close();
   }
 
-  /** Closes our note and leaves it: the group does not know yet that we are gone. */
+  /** Closes our note without removing it, so that others report us: the group does not know yet that we have left. */
   abandon(): void {
     this.#note?.file.close();
     this.#note = undefined;
@@ -61,7 +61,7 @@ export class MemberNotes {
       try {
         if (!await file.tryLock(true)) continue;
         const memberId = await Deno.readTextFile(path).catch(notFound);
-        // Empty: its owner has just created it, and waits for the lock.
+        // Empty if its owner has only just created it, and is waiting for the lock.
         if (memberId === undefined || memberId === "") continue;
         await tell(memberId);
         await Deno.remove(path);
@@ -90,7 +90,7 @@ export class MemberNotes {
   }
 }
 
-/** Name of this machine or container; empty where it is not known. */
+/** Name of this machine or container; empty if unknown. */
 function hostName(): string {
   try {
     return readFileSync("/etc/hostname", "utf8").trim();

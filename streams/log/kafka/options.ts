@@ -1,5 +1,5 @@
 /**
- * How a log on Kafka is set up. Loads nothing of kafkajs.
+ * Options of a log on Kafka. Does not load kafkajs.
  *
  * @module
  */
@@ -17,13 +17,13 @@ export interface KafkaConnection {
   readonly ssl?: boolean | KafkaTls | undefined;
   /** The login. @default {none} */
   readonly sasl?: KafkaLogin | undefined;
-  /** Longest time to a connection, milliseconds. @default {1000} */
+  /** How long connecting may take, milliseconds. @default {1000} */
   readonly connectionTimeout?: number | undefined;
-  /** Longest time to a login, milliseconds. @default {10_000} */
+  /** How long a login may take, milliseconds. @default {10_000} */
   readonly authenticationTimeout?: number | undefined;
-  /** How long before a session ends the client logs in again, milliseconds. @default {10_000} */
+  /** How long before the end of a session the client logs in again, milliseconds. @default {10_000} */
   readonly reauthenticationThreshold?: number | undefined;
-  /** How long a broker may take to answer, milliseconds, before another one is asked. @default {10_000} */
+  /** How long a broker may take to answer before another is tried, milliseconds. @default {10_000} */
   readonly requestTimeout?: number | undefined;
   /** @internal Opens sockets. @default {net.connect or tls.connect} */
   readonly socketFactory?: KafkaConfig["socketFactory"];
@@ -40,25 +40,25 @@ export interface KafkaLogOptions {
   /** How long to retry while brokers cannot serve an operation, milliseconds. @default {120000} */
   readonly retryMs?: number | undefined;
   /**
-   * Time after which brokers abort the transaction of a dead writer, milliseconds; readers wait behind it.
+   * Time after which brokers abort the transaction of a dead writer, milliseconds; until then it blocks readers.
    *
    * @default {10000}
    */
   readonly transactionTimeoutMs?: number | undefined;
   /** Time without a heartbeat after which a group reassigns a member's partitions, milliseconds. @default {6000} */
   readonly sessionMs?: number | undefined;
-  /** Time between heartbeats, milliseconds. Members notice a change of the group at the next one. @default {500} */
+  /** Time between heartbeats, milliseconds. Members notice a change of the group at the next. @default {500} */
   readonly heartbeatMs?: number | undefined;
   /**
-   * Folder in which the members on this machine register. When one is killed, the others tell its group at once;
-   * without the folder that takes `sessionMs`.
+   * Folder in which members on this machine register. When one is killed, the others report it to the group at once;
+   * without the folder, the group notices after `sessionMs`.
    *
    * @default {none}
    */
   readonly membersFolder?: string | undefined;
   /**
-   * How long a group waits for members with busy handlers, milliseconds; also for one that was killed during its first
-   * join.
+   * How long a group waits for members with busy handlers, milliseconds, and for a member that was killed during its
+   * first join.
    *
    * @default {30000}
    */
@@ -66,19 +66,19 @@ export interface KafkaLogOptions {
   /** Copies of each new topic, or -1 for the cluster's default. @default {-1} */
   readonly replicationFactor?: number | undefined;
   /**
-   * Configuration of new topics, beside records of up to 8 MiB and no retention limit. Kafka measures age by record
-   * time: with a limit, old events are dropped as soon as a segment of them is full.
+   * Configuration of new topics, which otherwise take records of up to 8 MiB and have no retention limit. Kafka
+   * measures age by record time: with a limit, old events are dropped as soon as a segment of them is full.
    *
    * @default {{}}
    */
   readonly topicConfig?: Readonly<Record<string, string>> | undefined;
   /** Bytes to fetch per partition at a time. @default {1048576} */
   readonly fetchBytes?: number | undefined;
-  /** Bytes of records buffered for readers, beside one fetch per read in progress. @default {67108864} */
+  /** Bytes of records buffered for readers, in addition to one fetch per read in progress. @default {67108864} */
   readonly bufferBytes?: number | undefined;
 }
 
-/** The options of {@linkcode KafkaLogOptions} that are numbers or words. */
+/** The options of {@linkcode KafkaLogOptions} that are numbers or choices. */
 export const KAFKA_OPTIONS = {
   compression: choice<CompressionChoice>(
     ["auto", "none", "gzip", "snappy", "lz4", "zstd"],
@@ -87,10 +87,10 @@ export const KAFKA_OPTIONS = {
   ),
   retryMs: count(120_000, "how long an operation is retried while brokers cannot serve it"),
   transactionTimeoutMs: count(10_000, "time after which brokers abort the transaction of a dead writer"),
-  sessionMs: count(6000, "time without a heartbeat after which a member's partitions go to others"),
+  sessionMs: count(6000, "time without a heartbeat after which a member's partitions are reassigned"),
   heartbeatMs: count(500, "time between heartbeats"),
   rebalanceMs: count(30_000, "how long a group waits for members that are busy"),
   replicationFactor: integer(-1, { minimum: -1 }, "copies of each new topic; -1 = the cluster's default"),
   fetchBytes: count(1_048_576, "bytes of a partition to fetch at a time"),
-  bufferBytes: count(67_108_864, "bytes of records that are held for readers"),
+  bufferBytes: count(67_108_864, "bytes of records that are buffered for readers"),
 } satisfies OptionsOf<Omit<KafkaLogOptions, "brokers" | "kafka" | "membersFolder" | "topicConfig">>;

@@ -1,10 +1,10 @@
 /**
- * Writes records so that none is lost or repeated: alone (idempotent), or together with group offsets, all or nothing
- * (transactional).
+ * Writes records so that none is lost or repeated: by themselves (idempotent), or together with group offsets, all or
+ * nothing (transactional).
  *
- * A producer is good until its first failure. It then aborts its transaction, if the brokers can be reached, and refuses
- * everything: to go on it would have to open its transactional id again, which could fence a rightful new owner. The
- * owner of the id opens another producer.
+ * A producer must not be used after its first failure, on which it aborts its transaction if brokers can be reached: to
+ * go on, it would have to reopen its transactional id, which could fence a rightful new owner. The owner of the id
+ * opens another producer instead.
  *
  * @module
  */
@@ -18,20 +18,20 @@ import { encodeBatch } from "./protocol/record_batch.ts";
 import { type PlacedRecord, type Produce, produce } from "./protocol/requests.ts";
 import { openTransactions, type Transactions } from "./transactions.ts";
 
-/** Most bytes of a batch of a topic, as {@linkcode sizeOf} counts. */
+/** Maximum bytes of a batch for a topic, as {@linkcode sizeOf} counts. */
 export type BatchBytesOf = (topic: string) => number;
 
 /** Options of {@linkcode Producer.open}. */
 export interface ProducerOptions {
   /** Makes it transactional, and fences any other with this id. @default {none} */
   readonly transactionalId?: string;
-  /** Time after which the broker aborts the transaction of a dead owner. */
+  /** Time after which the broker aborts the transaction of a dead owner, milliseconds. */
   readonly transactionTimeoutMs: number;
   /** How to compress. */
   readonly compression: CompressionChoice;
-  /** Size of a batch of a topic, about; one record at least. */
+  /** Maximum size of a batch, unless a single record is larger. */
   readonly batchBytesOf: BatchBytesOf;
-  /** How long brokers may not know a topic: they learn of a new one in turn. @default {as long as anything is retried} */
+  /** How long to retry while a broker does not know a (new) topic, milliseconds. @default {as after other errors} */
   readonly unknownMs?: number;
 }
 
@@ -47,7 +47,7 @@ export function isFenced(error: unknown): boolean {
   return FENCED.has(kafkaType(error) ?? "");
 }
 
-/** Records of one partition, with their positions in the call. */
+/** Records of one partition, with their indexes in the call. */
 interface Part {
   readonly topic: string;
   readonly partition: number;
@@ -56,11 +56,11 @@ interface Part {
   bytes: number;
 }
 
-/** What a write has come to. */
+/** The outcome of a write. */
 export interface Written {
-  /** Of the records; -1 for those that were not written, or may not have been. */
+  /** Offsets of the records; -1 for those that were not, or may not have been, written. */
   readonly offsets: readonly number[];
-  /** Why there are some. */
+  /** Why some were not. */
   readonly failure?: unknown;
 }
 
@@ -106,12 +106,12 @@ export class Producer {
     return new Producer(client, options, () => identity);
   }
 
-  /** Appends records, each durable by itself; returns their offsets. Records of one batch are written together. */
+  /** Appends records without a transaction and returns their offsets. Each batch is written all or nothing. */
   async write(records: readonly PlacedRecord[]): Promise<number[]> {
     return await this.#write(split(records, this.#options.batchBytesOf), records.length);
   }
 
-  /** The same, but tells what was written before a failure: the offsets of all other records are -1. */
+  /** Like {@linkcode Producer.write}, but on a failure returns what was written: all other offsets are -1. */
   async tryWrite(records: readonly PlacedRecord[]): Promise<Written> {
     const offsets = new Array<number>(records.length).fill(-1);
     try {
@@ -122,7 +122,7 @@ export class Producer {
     }
   }
 
-  /** Whether {@linkcode Producer.write} writes these all or nothing, because one batch holds them. */
+  /** Whether {@linkcode Producer.write} writes these records all or nothing, because they fit in one batch. */
   static isOneBatch(records: readonly PlacedRecord[], batchBytesOf: BatchBytesOf): boolean {
     return split(records, batchBytesOf).length <= 1;
   }
@@ -130,7 +130,7 @@ export class Producer {
   /**
    * Appends records and stores group offsets in one transaction; returns the records' offsets.
    *
-   * @throws as the brokers do; see {@linkcode isFenced}
+   * @throws the brokers' errors; see {@linkcode isFenced}
    */
   async commit(
     records: readonly PlacedRecord[],
@@ -157,7 +157,7 @@ export class Producer {
       if (transactions.countsAnew) this.#sequences.clear();
       return written.value;
     } catch (error) {
-      // Frees readers that wait behind it; otherwise they wait for its timeout.
+      // Unblocks readers, which otherwise have to wait for the transaction's timeout.
       if (!isFenced(error)) {
         await ignore(this.#client.once(() => transactions.end(false)), "the failure is thrown");
       }
@@ -172,7 +172,7 @@ export class Producer {
     return await this.#write(parts, records.length);
   }
 
-  /** Ends the transaction of what was written unseen. Its marker takes an offset in each partition. */
+  /** Aborts the transaction of {@linkcode Producer.writeUnseen}. Its marker takes an offset in each partition. */
   async abort(): Promise<void> {
     const transactions = this.#transactions;
     if (transactions === undefined) throw new TypeError("Cannot abort: the producer is not transactional");
@@ -180,7 +180,7 @@ export class Producer {
     if (transactions.countsAnew) this.#sequences.clear();
   }
 
-  /** Writes the parts in order; parts of different partitions together. @param offsets receives those of what is written */
+  /** Writes the parts of a partition in order, and partitions in parallel. @param offsets receives written offsets */
   async #write(
     parts: readonly Part[],
     count: number,
@@ -217,13 +217,13 @@ export class Producer {
     return { topic, partition, batch };
   }
 
-  /** Whether a failure may pass, from now on. */
+  /** A test of whether a failure may be temporary; the time for unknown topics begins now. */
   #passes(): (error: unknown) => boolean {
     const until = performance.now() + (this.#options.unknownMs ?? Infinity);
     return (error) => isPassing(error) || isPassingForPartitions(error) && performance.now() < until;
   }
 
-  /** Sends each batch to its leader until it is written; brokers drop repeats. @param bases receives their first offsets */
+  /** Sends each batch to its leader until it is written; brokers drop repeats. @param bases receives first offsets */
   async #send(batches: readonly Produce[], bases: Map<string, number>): Promise<void> {
     let left = batches;
     const passes = this.#passes();
@@ -256,7 +256,7 @@ export class Producer {
 
 const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 
-/** Errors that another producer would meet as well. A time ahead of the broker's is not among them: that passes. */
+/** Errors that another producer would get as well. A time ahead of the broker's is not among them, as that passes. */
 const LASTING: ReadonlySet<string> = new Set([
   ...TOO_LARGE,
   "TOPIC_AUTHORIZATION_FAILED",
@@ -266,12 +266,12 @@ const LASTING: ReadonlySet<string> = new Set([
   "INVALID_RECORD",
 ]);
 
-/** Whether brokers refuse what was to be written for what it is. */
+/** Whether brokers refuse the records themselves, whoever writes them. */
 export function isRefused(error: unknown): boolean {
   return LASTING.has(kafkaType(error) ?? "");
 }
 
-/** The error of a rejected batch; with kafkajs' name when brokers may accept it from another producer. */
+/** The error for a rejected batch; has kafkajs' name if brokers may accept the batch from another producer. */
 export function producedError(code: number, topic: string, partition: number): Error {
   const cause = protocolError(code);
   const message = `Cannot append to ${topic}/${partition}: ${cause.message}`;
@@ -281,7 +281,7 @@ export function producedError(code: number, topic: string, partition: number): E
   return error;
 }
 
-/** Splits records by partition, and each partition's into batches, in order. */
+/** Splits records by partition and then into batches, in order. */
 function split(records: readonly PlacedRecord[], batchBytesOf: BatchBytesOf): Part[] {
   const parts: Part[] = [];
   const open = new Map<string, Part>();
@@ -302,10 +302,10 @@ function split(records: readonly PlacedRecord[], batchBytesOf: BatchBytesOf): Pa
   return parts;
 }
 
-/** Most bytes that a character of a text takes. */
+/** Maximum bytes that a UTF-16 unit of a text takes. */
 const CHARACTER_BYTES = 3;
 
-/** The bytes that records take, or a few more. */
+/** An upper bound of the bytes that records take. */
 export function sizeOf(records: readonly PlacedRecord[]): number {
   let bytes = 0;
   for (const { record: { key, value, headers } } of records) {

@@ -1,13 +1,13 @@
 /**
- * Reads partitions from any position, so that a read in sequence costs no round trip.
+ * Reads partitions from any position; sequential reads cost no round trip.
  *
  * Reading needs no consumer group. A read takes from the {@linkcode Cursor} at its position, so several readers of a
  * partition do not disturb each other. Records reach cursors in two ways:
  *
  * - **Fetches that return at once**, for one cursor: when a read finds it empty, and ahead of time when it runs low
- *   and there is more.
- * - **Polls that wait**, one at a time per broker: they cover all cursors at the end of their partitions that reads
- *   waited on lately. They have their own connections, because a broker answers the requests of a connection in order.
+ *   and the broker has more.
+ * - **Polls that wait**, one at a time per broker: they cover all cursors at the end of their partition on which a read
+ *   waited recently. They have their own connections, because a broker answers the requests of a connection in order.
  *
  * @module
  */
@@ -30,25 +30,25 @@ import {
 
 /** Limits of a {@linkcode KafkaReader}. */
 export interface ReaderLimits {
-  /** Bytes of a partition per fetch, before they are unpacked. */
+  /** Bytes to fetch from a partition at a time, before decompression. */
   readonly fetchBytes: number;
   /** Bytes of records to hold for readers; the cursors least recently read are dropped first. */
   readonly bufferBytes: number;
-  /** How long to wait for what we have written ourselves, milliseconds. */
+  /** How long to wait until our own writes are visible, milliseconds. */
   readonly retryMs: number;
 }
 
-/** How long a poll waits for a record, and so does a cursor that is added meanwhile. */
+/** How long a poll waits for a record, and so may a cursor that is added in the meantime. */
 const POLL_MS = 100;
-/** A cursor is polled for so long after a read waited on it. */
+/** How long a cursor is polled after a read waited on it. */
 const WATCH_MS = 2000;
 const MAX_CURSORS = 1024;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-/** Longest pause between checks for our own commits that are not visible yet. */
+/** Longest pause between checks for own commits that are not visible yet. */
 const OWN_PAUSE_MS = 20;
 
 const FETCH = 1;
-/** Codes of errors that pass. */
+/** Codes of temporary errors. */
 const LEADER_NOT_AVAILABLE = 5;
 const NOT_LEADER = 6;
 
@@ -57,7 +57,7 @@ export class KafkaReader {
   readonly #client: KafkaClient;
   readonly #polls: KafkaClient;
   readonly #limits: ReaderLimits;
-  /** The least recently used one first. */
+  /** Least recently used first. */
   readonly #cursors = new Set<Cursor>();
   readonly #byPartition = new Map<string, Set<Cursor>>();
   /** Nodes with a poll in progress. */
@@ -76,7 +76,7 @@ export class KafkaReader {
   /**
    * See `Log.read`.
    *
-   * @param ownEnd offset below which there are records of ours, which must not be missed
+   * @param ownEnd offset after our own newest record, which a read must not miss
    */
   async read(
     topic: string,
@@ -95,7 +95,7 @@ export class KafkaReader {
       const cursor = this.#cursorAt(topic, partition, start);
       if (cursor.isEmpty && (waitMs <= 0 || !cursor.polled)) await orAborted(this.#fill(cursor), signal);
       else if (cursor.isEmpty) await this.#wait(cursor, until, signal);
-      // Another reader of this position may have moved the cursor meanwhile.
+      // Another reader at this position may have moved the cursor in the meantime.
       if (!cursor.holds(start)) continue;
       cursor.seek(start);
       if (!cursor.isEmpty) {
@@ -115,12 +115,12 @@ export class KafkaReader {
     }
   }
 
-  /** Drops what is held of a partition. */
+  /** Drops the cursors of a partition. */
   forget(topic: string, partition: number): void {
     for (const cursor of this.#byPartition.get(`${topic}/${partition}`) ?? []) this.#drop(cursor);
   }
 
-  /** A cursor at an offset that holds it; the most recently used of its partition is tried first. */
+  /** A cursor moved to an offset: the most recently used of the partition that holds the offset, or a new one. */
   #cursorAt(topic: string, partition: number, offset: number): Cursor {
     const key = `${topic}/${partition}`;
     const cursors = this.#byPartition.get(key) ?? new Set();
@@ -155,13 +155,13 @@ export class KafkaReader {
     cursor.wake();
   }
 
-  /** Fetches what follows what a cursor holds. */
+  /** Fetches the records that follow those that a cursor holds. */
   #fill(cursor: Cursor): Promise<void> {
     return cursor.filling ??= this.#fetch(cursor).finally(() => cursor.filling = undefined);
   }
 
   #fillAhead(cursor: Cursor): void {
-    ignore(this.#fill(cursor), "the read that finds it empty meets it again");
+    ignore(this.#fill(cursor), "the read that finds the cursor empty fetches again");
   }
 
   async #fetch(cursor: Cursor): Promise<void> {
@@ -175,7 +175,7 @@ export class KafkaReader {
         const broker = await this.#client.node(cursor.node);
         cursor.topicId ??= await topicId(broker, topic);
         const from = { topic, topicId: cursor.topicId, partition, offset: asked, maxBytes: fetchBytes };
-        // The answer is empty while a quota is used up; kafkajs asks again when it may.
+        // The response is empty while a quota is exceeded; kafkajs delays the next request accordingly.
         let fetched: Fetched | undefined;
         while (fetched === undefined) {
           this.#client.throwIfClosed();
@@ -192,7 +192,7 @@ export class KafkaReader {
       const { start, end } = await this.#client.retry(async () =>
         await partitionBounds(await this.#client.leader(topic, partition), { topic, partition })
       );
-      if (cursor.position !== asked) return; // a poll has brought what a trim dropped
+      if (cursor.position !== asked) return; // a poll fetched those records before they were trimmed
       if (cursor.position >= start) {
         this.#drop(cursor);
         throw new RangeError(`Cannot read ${topic}/${partition} from ${cursor.position}: its end is ${end}`);
@@ -201,7 +201,7 @@ export class KafkaReader {
     }
   }
 
-  /** Why a broker does not know a topic's id: the topic is gone or was created again, or the broker lags behind. */
+  /** Why a broker does not know a topic's id: the topic was deleted or created again, or the broker lags behind. */
   async #unknownId({ topic, partition, position, topicId }: Cursor): Promise<Error> {
     const { id } = await identifyTopic(await this.#client.any(), topic);
     if (id === topicId) return protocolError(LEADER_NOT_AVAILABLE);
@@ -221,12 +221,12 @@ export class KafkaReader {
     this.#evict();
   }
 
-  /** Has the polls at its node cover a cursor for a while. */
+  /** Makes polls of the cursor's node include it for a while. */
   #watch(cursor: Cursor): void {
     cursor.watchedUntil = performance.now() + WATCH_MS;
     if (this.#polling.has(cursor.node)) return;
     this.#polling.add(cursor.node);
-    ignore(this.#poll(cursor.node), "reads that wait fetch for themselves").finally(() =>
+    ignore(this.#poll(cursor.node), "waiting reads fetch for themselves").finally(() =>
       this.#polling.delete(cursor.node)
     );
   }
@@ -273,7 +273,7 @@ export class KafkaReader {
     }
   }
 
-  /** The cursors to poll at a node, one per partition at most. */
+  /** The cursors to poll at a node, at most one per partition. */
   #watched(node: number): Cursor[] {
     const now = performance.now();
     const watched = new Map<string, Cursor>();
@@ -294,7 +294,7 @@ export class KafkaReader {
     const timer = setTimeout(resolve, left);
     const aborted = () => reject(signal?.reason);
     const { closing } = this.#client;
-    const closed = () => resolve(); // the reader checks, and throws
+    const closed = () => resolve(); // the caller checks for this, and throws
     signal?.addEventListener("abort", aborted);
     closing.addEventListener("abort", closed);
     cursor.listen(resolve);
@@ -317,7 +317,7 @@ async function topicId(broker: Broker, topic: string): Promise<string | null> {
   return (await identifyTopic(broker, topic)).id;
 }
 
-/** The error for our own writes that stay invisible: a transaction that does not end, or brokers that lost it. */
+/** The error for own writes that stay invisible, because a transaction does not end or brokers lost it. */
 export function ownMissing(topic: string, partition: number, end: number): LogError {
-  return new LogError("closed", `Cannot see what was written to ${topic}/${partition} before ${end}`);
+  return new LogError("closed", `Cannot read our own records in ${topic}/${partition} before offset ${end}`);
 }

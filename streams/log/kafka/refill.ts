@@ -1,15 +1,15 @@
 /**
- * Writes records to the offsets that they had.
+ * Writes records at their original offsets.
  *
- * Brokers number records themselves, without gaps, and refuse batches that claim more offsets than they have records. So
- * what is between two records is filled with records of a transaction that is aborted, which readers of committed records
- * do not see. The marker that ends it takes an offset as well:
+ * Brokers number records themselves, without gaps, and refuse batches that claim more offsets than they have records.
+ * So gaps are filled with records of transactions that are then aborted, which readers of committed records do not see.
+ * The marker that ends a transaction takes an offset as well:
  *
  * ```text
- *   hole of 1, none open     u       left open: its marker fills the next hole of 1
+ *   hole of 1, none open     u       transaction stays open: its marker fills the next hole of 1
  *   hole of 1, one open      m
  *   hole of n                u…u m   n − 1 records, and the marker
- *   end                      as a hole; one offset more where the marker has no other place
+ *   end                      like a hole; takes one offset more if there is no other for the marker
  * ```
  *
  * @module
@@ -20,26 +20,26 @@ import { type Producer, sizeOf } from "./producer.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
 import { BATCH_BYTES } from "./writers.ts";
 
-/** How long a transaction may stay open between two holes; brokers allow 15 minutes unless told otherwise. */
+/** How long a transaction may stay open between two holes; brokers allow 15 minutes by default. */
 export const LONG_TRANSACTION_MS = 840_000;
-/** Records of one write. */
+/** Maximum number of records per write. */
 const MAX_RECORDS = 10_000;
 
-/** What is filled. */
+/** The partition to fill, and how. */
 export interface Refilled {
   readonly topic: string;
   readonly partition: number;
-  /** Writes what is read later. */
+  /** Writes the records. */
   readonly seen: Producer;
-  /** Writes what is not; has a transaction. */
+  /** Writes the records of gaps; is transactional. */
   readonly unseen: Producer;
-  /** Resolves when all that was written ends at an offset: brokers write markers after they have said so. */
+  /** Resolves when the partition ends at an offset: brokers acknowledge the end of a transaction before its marker. */
   readonly endsAt: (offset: number) => Promise<void>;
   /** Whether each record must have a key. */
   readonly isCompact: boolean;
 }
 
-/** See `Log.refill`. @throws LogError `closed` when another writes to the partition meanwhile */
+/** See `Log.refill`. @throws LogError `closed` when another program writes to the partition in the meantime */
 export async function refill(
   to: Refilled,
   records: AsyncIterable<LogRecord>,
@@ -88,7 +88,7 @@ class Filler {
     this.#runBytes = 0;
   }
 
-  /** Leaves so many offsets without a record. */
+  /** Leaves a number of offsets without a visible record. */
   async #skip(count: number): Promise<void> {
     if (count === 1 && this.#isOpen) return await this.#abort();
     const keepsOpen = count === 1;
@@ -126,8 +126,8 @@ class Filler {
       const { topic, partition } = this.#to;
       throw new LogError(
         "closed",
-        `Cannot write to offset ${this.#next} of ${topic}/${partition}: it became ${first}, so other programs write there; stop them, ` +
-          "delete the topics, and restore again",
+        `Cannot write to offset ${this.#next} of ${topic}/${partition}: the record got ${first}, so other programs ` +
+          "write there; stop them, delete the topics, and restore again",
       );
     }
     this.#next += records.length;

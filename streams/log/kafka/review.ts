@@ -1,6 +1,6 @@
 /**
- * How a cluster is set up for a deployment: which rights are missing, which settings delay it, what has too few copies.
- * Rights are tried, in a transaction that is aborted and leaves nothing behind.
+ * Reviews how a cluster is configured for a deployment: which rights are missing, which settings harm or delay it,
+ * which topics have too few copies. Rights are tested in a transaction that is aborted and leaves nothing behind.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { LARGEST } from "./topics.ts";
 
 /** A right that is missing, as Kafka's ACLs name it. */
 interface MissingRight {
-  /** What may not be done. */
+  /** The operation that is denied. */
   readonly operation: "Write" | "Read";
-  /** To what kind of thing. */
+  /** The kind of resource. */
   readonly resource: "Topic" | "Group" | "TransactionalId";
   readonly name: string;
 }
@@ -23,7 +23,7 @@ const TRANSACTION_MS = 10_000;
 
 const ACL_OPTIONS = { Topic: "--topic", Group: "--group", TransactionalId: "--transactional-id" } as const;
 
-/** What is wrong or worth knowing; see `Log.review`. @param timestamps `message.timestamp.type` of the topic of events */
+/** See `Log.review`. @param timestamps `message.timestamp.type` of the topic of events; `null` = unknown */
 export async function review(
   client: KafkaClient,
   use: LogUse,
@@ -48,48 +48,48 @@ export async function review(
   }];
 }
 
-/** How often a topic is held. */
+/** How a topic is replicated. */
 export interface TopicCopies {
   readonly topic: string;
-  /** Brokers that are to hold each partition, of the one with the fewest. */
+  /** Number of replicas of the partition with the fewest. */
   readonly copies: number;
-  /** Brokers that have all of it, of the one with the fewest. */
+  /** Number of in-sync replicas of the partition with the fewest. */
   readonly inSync: number;
-  /** Brokers that must have a write before it counts; `null` = we may not ask. */
+  /** Number of in-sync replicas that a write requires (`min.insync.replicas`); `null` = we lack the right to ask. */
   readonly needed: number | null;
 }
 
 const ALTER = "kafka-configs.sh --alter --entity-type topics --entity-name <topic> --add-config";
 
-/** What the settings of topics cost. */
+/** Settings of a topic that may harm a deployment. */
 export interface TopicSettings {
   readonly topic: string;
   /** Whether it must not drop records by age or size. */
   readonly isKept: boolean;
-  /** Those that cost something, as far as we may ask. */
+  /** By name; empty if we lack the right to ask. */
   readonly settings: ReadonlyMap<string, string>;
 }
 
-/** Topics that lose what they are for by their settings, or do not take what is written to them. */
+/** Remarks on topics whose settings lose records that are needed, or refuse records that are written. */
 export function remarksOnSettings(topics: readonly TopicSettings[]): LogRemark[] {
   const { remarks, remark } = remarksOn(topics);
   remark(
     ({ isKept, settings }) => isKept && isBounded(settings),
-    "drop records by age or size, so that states, positions, checkpoints or versions go unnoticed",
+    "drop records by age or size, so states, positions, checkpoints or versions vanish unnoticed",
     `${ALTER} retention.ms=-1,retention.bytes=-1`,
     true,
   );
   remark(
     ({ settings }) => Number(settings.get(LARGEST) ?? Infinity) < LARGEST_BYTES,
-    `take no records of more than ${
+    `limit records to less than ${
       LARGEST_BYTES >> 20
-    } MiB, as versions of large models are, and whoever writes one ends`,
+    } MiB, which versions of large models may exceed, and whoever writes one stops`,
     `${ALTER} ${LARGEST}=${LARGEST_BYTES}`,
   );
   remark(
     ({ settings }) =>
       Number(settings.get(OLDEST) ?? Infinity) < NO_BOUND_MS && settings.get(TIMESTAMPS) !== "LogAppendTime",
-    "take no records of old events, at which their partition stands still",
+    "refuse records of old events, at which the task of their partition stops",
     `${ALTER} ${OLDEST}=9223372036854775807`,
     true,
   );
@@ -117,7 +117,7 @@ function remarksOn<Topic extends { readonly topic: string }>(topics: readonly To
   return { remarks, remark };
 }
 
-/** What a cluster could bear better. @param brokers how many there are */
+/** Remarks on how topics are replicated. @param brokers number of brokers in the cluster */
 export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number): LogRemark[] {
   const { remarks, remark } = remarksOn(topics);
   remark(
@@ -128,7 +128,7 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
   );
   if (brokers < 2) return remarks;
   const reassign = "kafka-reassign-partitions.sh with three brokers for each partition; " +
-    "`kafka.replicationFactor`, or default.replication.factor of the brokers, for topics to come";
+    "`kafka.replicationFactor`, or default.replication.factor of the brokers, for future topics";
   remark(({ copies }) => copies < 2, `on only one of ${brokers} brokers, and lost with it`, reassign, true);
   remark(
     ({ copies, inSync, needed }) => inSync < (needed ?? 1) && (needed ?? 1) <= copies,
@@ -154,7 +154,7 @@ export function remarksOnCopies(topics: readonly TopicCopies[], brokers: number)
   return remarks;
 }
 
-/** Kafka's own topics, in which positions and transactions are. */
+/** Kafka's own topics, which hold group offsets and transactions. */
 const INTERNAL = ["__consumer_offsets", "__transaction_state"];
 const TOPIC = 2;
 const NEEDED = "min.insync.replicas";
@@ -162,9 +162,9 @@ const CLEANUP = "cleanup.policy";
 const RETENTION = ["retention.ms", "retention.bytes"];
 const OLDEST = "message.timestamp.before.max.ms";
 const TIMESTAMPS = "message.timestamp.type";
-/** The time since the oldest event that there may be is less. */
+/** An age that no event exceeds: more than the time since 1970. */
 const NO_BOUND_MS = 1e13;
-/** What topics that we create take. */
+/** Maximum batch size of the topics that we create. */
 const LARGEST_BYTES = 8 << 20;
 
 async function remarksOnTopics(
@@ -173,7 +173,7 @@ async function remarksOnTopics(
 ): Promise<LogRemark[]> {
   return await client.retry(async () => {
     const broker = await client.any();
-    // Of all, since Kafka's own may not be there yet.
+    // Of all topics, because requesting Kafka's own by name fails while they do not exist yet.
     const { brokers, topicMetadata } = await broker.metadata([]);
     const wanted = new Set([...names, ...INTERNAL]);
     const found = topicMetadata.filter(({ topic }) => wanted.has(topic));
@@ -191,7 +191,7 @@ async function remarksOnTopics(
   });
 }
 
-/** Settings of topics, by name; none of those that we may not ask for. */
+/** Settings by topic; empty if we lack the right to ask. */
 async function settingsOf(
   broker: Broker,
   names: readonly string[],
@@ -212,7 +212,7 @@ async function settingsOf(
   }
 }
 
-/** Which rights we lack. Opens an unused transactional id: opening one in use would fence its owner. */
+/** The rights that we lack. Opens a transactional id of its own, because opening one in use would fence its owner. */
 async function missingRights(client: KafkaClient, { topics, group }: LogUse): Promise<MissingRight[]> {
   const transactionalId = `${group}-check`;
   const missing: MissingRight[] = [];

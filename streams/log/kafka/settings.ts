@@ -1,6 +1,6 @@
 /**
- * The section `kafka` of the configuration: how to reach the brokers, as plain data. Secrets are named by file or by
- * environment variable, never written down.
+ * The section `kafka` of the configuration: how to reach the brokers, as plain data. Secrets are referred to by file or
+ * environment variable, never written in the configuration.
  *
  * @module
  */
@@ -51,11 +51,11 @@ export interface SaslSettings {
   readonly username?: string | undefined;
   /** File with the password, or the client's secret. @default {MEANDER_SASL_PASSWORD} */
   readonly passwordFile?: string | undefined;
-  /** URL that gives tokens for credentials of the client. @default {none} */
+  /** URL that issues tokens for the client's credentials. @default {none} */
   readonly tokenEndpoint?: string | undefined;
-  /** What these are to be for. @default {as the endpoint does} */
+  /** Scope of these tokens. @default {the endpoint's} */
   readonly scope?: string | undefined;
-  /** File with a token that is renewed from outside. @default {none} */
+  /** File with a token that another program renews. @default {none} */
   readonly tokenFile?: string | undefined;
   /** Region of Amazon MSK. @default {AWS_REGION} */
   readonly region?: string | undefined;
@@ -71,21 +71,21 @@ export interface KafkaSettings extends Omit<KafkaLogOptions, "brokers" | "kafka"
   readonly tls?: boolean | TlsSettings | undefined;
   /** Login. @default {none} */
   readonly sasl?: SaslSettings | undefined;
-  /** Longest time to a connection, milliseconds. @default {1000} */
+  /** How long connecting may take, milliseconds. @default {1000} */
   readonly connectionTimeoutMs?: number | undefined;
-  /** Longest time to a login, milliseconds. @default {10000} */
+  /** How long a login may take, milliseconds. @default {10000} */
   readonly authenticationTimeoutMs?: number | undefined;
   /** How long before its end a session is renewed, milliseconds. @default {10000} */
   readonly reauthenticationThresholdMs?: number | undefined;
-  /** How long a broker may take to answer, milliseconds. @default {10000} */
+  /** How long a broker may take to answer before another is tried, milliseconds. @default {10000} */
   readonly requestTimeoutMs?: number | undefined;
 }
 
 /** The message for a secret in a configuration. */
 export const SECRET_MESSAGE =
-  "secrets do not belong in this file: name a file that has it, or set the environment variable";
+  "secrets do not belong in this file: name a file that contains it, or set the environment variable";
 
-/** Environment variables for secrets and user names that the settings do not name. */
+/** Environment variables for values that the settings do not give. */
 export const SECRETS = {
   username: "MEANDER_SASL_USERNAME",
   password: "MEANDER_SASL_PASSWORD",
@@ -99,7 +99,7 @@ const secret = forbidden(SECRET_MESSAGE);
 const TLS_OPTIONS = {
   caFile: text(otherwise("those of the system"), "certificates to trust, a PEM file"),
   certFile: text(otherwise("none"), "our own certificate, a PEM file"),
-  keyFile: text(otherwise("none"), "its key, a PEM file"),
+  keyFile: text(otherwise("none"), "its private key, a PEM file"),
   passphraseFile: text(otherwise("`MEANDER_TLS_PASSPHRASE`"), "file with the passphrase of the key"),
   serverName: text(otherwise("the broker's"), "name that the brokers' certificates must have"),
   rejectUnauthorized: flag(true, "whether a certificate that is not trusted is an error"),
@@ -115,7 +115,7 @@ const SASL_OPTIONS = {
   ),
   username: text(
     otherwise("`MEANDER_SASL_USERNAME`"),
-    "the user, or the client that tokens are for",
+    "the user, or the id of the client that gets tokens",
   ),
   passwordFile: text(otherwise("`MEANDER_SASL_PASSWORD`"), "file with the password, or the client's secret"),
   tokenEndpoint: text(
@@ -123,7 +123,7 @@ const SASL_OPTIONS = {
     "URL that issues tokens for the client's credentials (`oauthbearer`)",
   ),
   scope: text(otherwise("the endpoint's"), "scope of these tokens"),
-  tokenFile: text(otherwise("none"), "file with a token that is renewed from outside (`oauthbearer`)"),
+  tokenFile: text(otherwise("none"), "file with a token that another program renews (`oauthbearer`)"),
   region: text(otherwise("`AWS_REGION`"), "region of the cluster (`aws-msk-iam`)"),
 } satisfies OptionsOf<SaslSettings>;
 
@@ -132,7 +132,7 @@ const TIMES = {
   connectionTimeoutMs: count(1000, "how long a connection may take"),
   authenticationTimeoutMs: count(10_000, "how long a login may take"),
   reauthenticationThresholdMs: count(10_000, "how long before its end a login is renewed"),
-  requestTimeoutMs: count(10_000, "how long a broker may be silent before another one is asked"),
+  requestTimeoutMs: count(10_000, "how long a broker may take to answer before another is tried"),
 };
 
 /** The options of {@linkcode KafkaSettings}. */
@@ -141,7 +141,7 @@ export const KAFKA_SETTINGS = {
     String.raw`^[^\s:/@,]+:\d{1,5}$`,
     "wanted host:port",
     ["127.0.0.1:9092"],
-    "brokers to ask first, as `host:port`",
+    "brokers to contact first, as `host:port`",
   ),
   clientId: text(absent("kafkajs'"), "our name in the brokers' logs"),
   tls: switchOf(
@@ -162,8 +162,8 @@ const AWS_IDENTITIES = [
 ];
 
 /**
- * Paths that must be readable: the files of secrets, and the folders of certificates and tokens, because what is
- * replaced there is often a link to another file of the same folder.
+ * Paths that must be readable: the files of secrets, and the folders of certificates and tokens, because files that are
+ * replaced while we run are often links to another file in the same folder.
  */
 export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
   const replaced = [
@@ -177,9 +177,9 @@ export function kafkaFiles({ tls, sasl }: KafkaSettings): string[] {
 }
 
 /**
- * The options of {@linkcode KafkaLogOptions} that settings ask for; reads the files that they name.
+ * Converts settings to {@linkcode KafkaLogOptions}; reads the files that they name.
  *
- * @throws Error naming what cannot be read or is missing; never with a secret in its message
+ * @throws Error naming what cannot be read or is missing; its message never contains a secret
  */
 export async function kafkaOptions(
   settings: KafkaSettings,
@@ -207,7 +207,7 @@ async function tlsOf(
   { caFile, certFile, keyFile, passphraseFile, ...tls }: TlsSettings,
   reader: SettingsReader,
 ): Promise<KafkaTls> {
-  // They are read for each connection; what cannot be read is told now.
+  // These files are read for each connection; reading them now reports errors early.
   await read(reader, "the CA certificates", caFile);
   await read(reader, "the certificate", certFile);
   await read(reader, "the key", keyFile);
@@ -278,7 +278,7 @@ async function read(
   }
 }
 
-/** Without absent fields: `tls.connect` takes a name that is `undefined` for the broker's own. */
+/** Drops absent fields: an `undefined` server name would replace the broker's, which kafkajs sets. */
 function defined<T extends object>(fields: T): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T; // absent where undefined
 }

@@ -14,27 +14,27 @@ import { identifyTopic } from "./protocol/identity.ts";
 export interface TopicDefaults {
   /** Copies of each partition, or -1 for the cluster's default. */
   readonly replicationFactor: number;
-  /** Configuration beside the cleanup policy. */
+  /** Configuration in addition to the cleanup policy. */
   readonly topicConfig: Readonly<Record<string, string>>;
 }
 
 const TOPIC_RESOURCE = 2;
 const CLEANUP = "cleanup.policy";
-/** Most bytes of a message, which is a batch of records. */
+/** Setting for the maximum bytes of a message, which is a batch of records. */
 export const LARGEST = "max.message.bytes";
 const KEEPING = ["retention.ms", "segment.ms", "max.compaction.lag.ms", "delete.retention.ms"] as const;
 const TIMESTAMPS = "message.timestamp.type";
-/** Brokers' value for no bound. */
+/** Brokers use values above this for no bound. */
 const NO_BOUND_MS = 1e15;
 const TIMEOUT_MS = 30_000;
 const DENIED: ReadonlySet<string> = new Set(["TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"]);
 
-/** A topic as brokers describe it; its settings only when we may ask. */
+/** A topic as brokers describe it; settings are `undefined` if we lack the right to ask. */
 interface Described {
   readonly name: string;
   readonly partitions: number;
   readonly cleanup: Cleanup | undefined;
-  /** Most bytes of a message. */
+  /** Maximum bytes of a message. */
   readonly largest: number | undefined;
 }
 
@@ -42,16 +42,16 @@ interface Described {
 export class KafkaTopics {
   readonly #client: KafkaClient;
   readonly #defaults: TopicDefaults;
-  /** Topics that were asked for; they seldom change. */
+  /** Cached descriptions, which seldom change. */
   readonly #known = new Map<string, Described>();
 
-  /** Knows nothing yet. */
+  /** Starts with an empty cache. */
   constructor(client: KafkaClient, defaults: TopicDefaults) {
     this.#client = client;
     this.#defaults = defaults;
   }
 
-  /** The spec of a topic; asked for once. @throws LogError `unknown-topic` */
+  /** The spec of a topic, which is then cached. @throws LogError `unknown-topic` */
   async spec(name: string): Promise<TopicSpec> {
     this.#client.throwIfClosed();
     const known = this.#known.get(name) ?? await this.#find(name);
@@ -65,22 +65,22 @@ export class KafkaTopics {
     return specOf(known);
   }
 
-  /** Most bytes of a message of a topic whose spec is known; infinite where we may not ask. */
+  /** Maximum bytes of a message of a cached topic; `Infinity` if unknown. */
   largest(name: string): number {
     return this.#known.get(name)?.largest ?? Infinity;
   }
 
-  /** Asks again next time. */
+  /** Removes a topic from the cache. */
   forget(name: string): void {
     this.#known.delete(name);
   }
 
-  /** The same for all. */
+  /** Empties the cache. */
   forgetAll(): void {
     this.#known.clear();
   }
 
-  /** The identity of the topic that has a name now. */
+  /** The identity of the topic that has this name now, or `null`. */
   async identify(name: string): Promise<TopicIdentity | null> {
     try {
       return await this.#client.retry(async () => await identifyTopic(await this.#client.any(), name));
@@ -95,12 +95,12 @@ export class KafkaTopics {
     return keepMsOf(await this.#config(name, [CLEANUP, ...KEEPING]));
   }
 
-  /** Whose time the records of a topic have: `CreateTime` or `LogAppendTime`; `null` = we may not ask. */
+  /** Whose time the records of a topic have: `CreateTime` or `LogAppendTime`; `null` = we lack the right to ask. */
   async timestampType(name: string): Promise<string | null> {
     return (await this.#config(name, [TIMESTAMPS])).get(TIMESTAMPS) ?? null;
   }
 
-  /** Part of a topic's configuration; empty when we may not ask. */
+  /** Part of a topic's configuration; empty if we lack the right to ask. */
   async #config(name: string, configNames: string[]): Promise<ReadonlyMap<string, string>> {
     return await this.#client.retry(async () => {
       try {
@@ -125,8 +125,8 @@ export class KafkaTopics {
    * Creates the topics that do not exist.
    *
    * @throws RangeError when a spec is invalid
-   * @throws LogError `topic-mismatch` when one exists with another spec; then none is created; or when a name is refused
-   * @throws LogError `unknown-topic` with a list of what is missing, when we may not create it
+   * @throws LogError `topic-mismatch` when one exists with another spec (none is created then), or a name is refused
+   * @throws LogError `unknown-topic` with a list of the missing topics, when we may not create them
    */
   async create(topics: readonly TopicSpec[]): Promise<void> {
     this.#client.throwIfClosed();
@@ -172,7 +172,7 @@ export class KafkaTopics {
             },
           );
         }
-        // Another process may have been faster; its spec is checked below.
+        // Another process may have created the topic first; its spec is checked below.
         const bad = errors.find((each) => kafkaType(each) !== "TOPIC_ALREADY_EXISTS");
         if (bad !== undefined) throw await this.#whyRefused(bad);
       }
@@ -186,7 +186,7 @@ export class KafkaTopics {
     }
   }
 
-  /** Says which name brokers do not take, and which topic stands in its way: names must differ in more than `.` and `_`. */
+  /** Says which name brokers refuse, and which topic it collides with: names must differ in more than `.` and `_`. */
   async #whyRefused(error: unknown): Promise<unknown> {
     if (kafkaType(error) !== "INVALID_TOPIC_EXCEPTION") return error;
     const name = String((error as { readonly topic?: string }).topic); // as `KafkaJSCreateTopicError` has it
@@ -213,7 +213,7 @@ export class KafkaTopics {
   }
 }
 
-/** Describes topics; all of them when none is named. @throws as the broker does, when one is unknown */
+/** Describes topics; all of them when none is named. @throws the broker's error when one is unknown */
 async function describe(broker: Broker, names: readonly string[]): Promise<Described[]> {
   const { topicMetadata } = await broker.metadata(names);
   const topics = topicMetadata.filter(({ isInternal }) => !isInternal);
@@ -252,9 +252,9 @@ async function describeSettings(
 }
 
 /**
- * How long a record may stay, by the configuration of its topic. A segment is dropped as a whole, once its newest record
- * is old, and takes records for `segment.ms`. Compaction begins at most `max.compaction.lag.ms` after a record; a
- * tombstone stays for `delete.retention.ms` after that, until the next compaction.
+ * How long a record may stay, by the configuration of its topic. A segment receives records for `segment.ms` and is
+ * dropped as a whole, once its newest record is old enough. Compaction begins at most `max.compaction.lag.ms` after a
+ * record; a tombstone stays for `delete.retention.ms` after that, until the next compaction.
  */
 export function keepMsOf(config: ReadonlyMap<string, string>): number | null {
   const [retention = -1, segment = NaN, lag = NaN, tombstones = NaN] = KEEPING.map((name) =>

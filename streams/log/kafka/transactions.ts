@@ -1,10 +1,10 @@
 /**
  * The transactions of one transactional id, in the two ways that brokers support.
  *
- * - *Explicit*, before Kafka 4: the coordinator is told of each partition and group before they are written to.
- * - *Implicit* (KIP-890, `transaction.version` 2): writing tells it, and each transaction has its own epoch, so a late
- *   request cannot join the next one. A commit takes three requests instead of five, and waits for two in sequence
- *   instead of three.
+ * - *Explicit*, before Kafka 4: partitions and groups are announced to the coordinator before they are written to.
+ * - *Implicit* (KIP-890, `transaction.version` 2): the writes announce them, and each transaction has its own epoch, so
+ *   a late request cannot join the next one. A commit takes three requests instead of five, and waits for two in
+ *   sequence instead of three.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import {
 /** Level of `transaction.version` from which transactions are implicit. */
 const IMPLICIT_LEVEL = 2;
 
-/** Whether a failure may pass. */
+/** Whether a failure may be temporary. */
 type Passes = (error: unknown) => boolean;
 
 /** The transactions of one transactional id, one after another. */
@@ -32,14 +32,13 @@ export interface Transactions {
   readonly owner: TransactionOwner;
   /** Whether sequence numbers begin at 0 with each transaction. */
   readonly countsAnew: boolean;
-  /** Announces the partitions to write to, where that is needed. @param passes after which failures to go on */
+  /** Announces the partitions to write to, if that is needed. @param passes after which failures to retry */
   begin(partitions: readonly TopicPartition[], passes?: Passes): Promise<void>;
   /** Writes batches to the broker that leads their partitions. */
   produce(leader: Broker, batches: readonly Produce[]): Promise<readonly Produced[]>;
   storeOffsets(group: string, offsets: readonly GroupOffset[]): Promise<void>;
   /**
-   * Makes all or none of it visible, by one request. Retrying is safe: the coordinator accepts an end that it has already
-   * made.
+   * Commits or aborts the transaction, by one request. Retrying is safe: the coordinator accepts the same end again.
    */
   end(committed: boolean): Promise<void>;
 }

@@ -11,19 +11,19 @@ import type { CompressionChoice } from "./protocol/codecs.ts";
 import { encodeBatch } from "./protocol/record_batch.ts";
 import type { PlacedRecord } from "./protocol/requests.ts";
 
-/** Bytes of a batch, unless its topic takes less. A single record may be larger, up to what the topic takes. */
+/** Maximum bytes of a batch, unless the topic's limit is lower. A single record may be larger, up to that limit. */
 export const BATCH_BYTES = 900_000;
-/** Bytes of a batch beside its records. */
+/** Bytes of a batch in addition to its records. */
 const BATCH_HEAD_BYTES = 64;
-/** What compression may add to bytes that it cannot make fewer. */
+/** Factor by which compression may enlarge bytes that it cannot compress. */
 const GROWTH = 1.02;
 
-/** Bytes of records that fit a message for certain. @param message most bytes of a message */
+/** Bytes of records that are sure to fit in a message. @param message maximum bytes of a message */
 export function fittingBytes(message: number): number {
   return Math.min(BATCH_BYTES, (message - BATCH_HEAD_BYTES) / GROWTH);
 }
 
-/** The indexes of records that are larger than a message may be, compressed. @param largestOf bytes of a topic's message */
+/** Indexes of records that are too large even when compressed. @param largestOf maximum bytes of a topic's messages */
 export async function tooLarge(
   records: readonly PlacedRecord[],
   largestOf: (topic: string) => number,
@@ -98,31 +98,31 @@ export class KafkaWriter implements Writer {
 /** An append that waits for its turn. */
 interface PendingAppend {
   readonly records: readonly PlacedRecord[];
-  /** How much of a batch it fills. */
+  /** Share of a batch that it fills. */
   readonly share: number;
   readonly resolve: (offsets: number[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Appends with a producer that is opened on demand. Appends that arrive while one is in progress go together in the
- * next, up to a batch, so that what fits one batch stays one. If brokers refuse what has gone together, each goes alone:
- * a record that is too large harms no others.
+ * Appends with a producer that is opened on demand. Appends that arrive while one is in progress are sent together
+ * next, up to a full batch, so that what fits in one batch stays in one. If brokers refuse appends that were sent
+ * together, each is sent again alone, so that a record that is too large harms no others.
  */
 export class Appender {
   readonly #open: () => Promise<Producer>;
   readonly #batchBytesOf: BatchBytesOf;
   readonly #send: (producer: Producer, records: readonly PlacedRecord[]) => Promise<Written>;
   readonly #pending: PendingAppend[] = [];
-  /** Those that go alone. */
+  /** Appends to send again alone. */
   readonly #apart: PendingAppend[] = [];
   #producer: Promise<Producer> | undefined;
   #isSending = false;
 
   /**
-   * @param open opens a producer: at first, and after a failure
-   * @param send appends with it
-   * @param batchBytesOf as of the producer
+   * @param open opens a producer: at first, and after each failure
+   * @param send appends with a producer
+   * @param batchBytesOf the same as the producer's
    */
   constructor(
     open: () => Promise<Producer>,
@@ -168,7 +168,7 @@ export class Appender {
   }
 
   #settle(sent: readonly PendingAppend[], { offsets, failure }: Written): void {
-    if (failure !== undefined) this.#producer = undefined; // a producer is good until its first failure
+    if (failure !== undefined) this.#producer = undefined; // a producer must not be used after a failure
     let start = 0;
     for (const one of sent) {
       const own = offsets.slice(start, start += one.records.length);

@@ -18,7 +18,7 @@ import type {
 import type { PackedRecords } from "./packed_records.ts";
 import type { PackedRead } from "./read_ahead.ts";
 
-/** What can be asked of a log in another thread. */
+/** The calls that a log takes from another thread. */
 export interface LogCalls {
   createTopics(topics: readonly TopicSpec[]): void;
   topics(): ReadonlyMap<string, TopicSpec>;

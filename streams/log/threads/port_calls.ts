@@ -6,7 +6,7 @@
  *   { cancel: call }         ──>      aborts the signal of the call
  * ```
  *
- * A message costs both threads tens of microseconds whatever it holds, so messages of one turn are sent as one.
+ * A message costs both threads tens of microseconds whatever its size, so the messages of one turn are sent as one.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export type PortRequest =
   | { readonly call: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly cancel: number };
 
-/** From the answerer. */
+/** A reply to a call. */
 export interface PortReply {
   /** The call that it answers. */
   readonly call: number;
@@ -34,11 +34,11 @@ export interface PortError {
   readonly message: string;
   readonly stack: string | undefined;
   readonly code: unknown;
-  /** Of a `LogError`. */
+  /** See {@linkcode LogError.records}. */
   readonly records?: readonly number[];
 }
 
-/** The calls that a port carries: what a method takes and returns, by its name. */
+/** The calls that a port carries: parameters and result of each method, by its name. */
 export type Calls<Methods> = { readonly [Name in keyof Methods]: (...args: never[]) => unknown };
 
 /** The result of a call, and what is transferred with it instead of copied. */
@@ -57,13 +57,13 @@ export type Acts<Methods extends Calls<Methods>> = {
 
 /** Options of {@linkcode PortCaller.call}. */
 export interface CallOptions {
-  /** What to transfer of the arguments. */
+  /** Parts of the arguments to transfer instead of copying. */
   readonly transfer?: Transferable[];
   /** Ends the wait: the call then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The calling end of a port. Both ends are of one build, so that what comes has the types of its call. */
+/** The calling end of a port. Both ends are of the same build, so that results have the types of their calls. */
 export class PortCaller<Methods extends Calls<Methods>> {
   readonly #outbox: Outbox<PortRequest>;
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
@@ -112,7 +112,7 @@ export class PortCaller<Methods extends Calls<Methods>> {
     }
   }
 
-  /** Closes the port, and rejects pending calls. */
+  /** Closes the port and rejects pending calls. */
   close(): void {
     this.#closed = true;
     this.#outbox.close();
@@ -149,7 +149,7 @@ export class PortAnswerer<Methods extends Calls<Methods>> {
     };
   }
 
-  /** Closes the port, and aborts calls in progress. */
+  /** Closes the port and aborts calls in progress. */
   close(): void {
     this.#outbox.close();
     for (const call of this.#calls.values()) call.abort();
@@ -162,7 +162,7 @@ export class PortAnswerer<Methods extends Calls<Methods>> {
       if (!Object.hasOwn(this.#acts, method)) {
         throw new TypeError(`Cannot answer ${method}: there is no such call`);
       }
-      const act = this.#acts[method as keyof Methods]; // as was looked up
+      const act = this.#acts[method as keyof Methods]; // checked above
       const own = args as Parameters<Methods[keyof Methods]>; // types do not cross threads
       const { result, transfer = [] } = await act(own, cancelling.signal);
       this.#outbox.put({ call, result }, transfer);
@@ -193,7 +193,7 @@ class Outbox<Message> {
     if (this.#pending.length === 1) setImmediate(() => this.#flush());
   }
 
-  /** Sends what is pending, and closes the port. */
+  /** Sends pending messages and closes the port. */
   close(): void {
     this.#flush();
     this.#closed = true;
@@ -207,7 +207,7 @@ class Outbox<Message> {
     try {
       this.#post(pending);
     } catch {
-      // Nothing was sent. One message cannot be cloned; the others must not suffer for it.
+      // Nothing was sent, because some message cannot be cloned; the others are sent one by one.
       for (const one of pending) {
         try {
           this.#post([one]);
@@ -241,7 +241,7 @@ export function packError(error: unknown): PortError {
   return { name, message, stack, code: "code" in error ? error.code : undefined };
 }
 
-/** The error that was thrown on the other side, of its class if callers tell that apart. */
+/** Recreates the error that was thrown at the other end, with its class if callers distinguish that. */
 export function unpackError({ name, message, stack, code, records }: PortError): Error {
   const error = name === "LogError" && isOneOf(LOG_ERROR_CODES, code)
     ? new LogError(code, message, { records })

@@ -1,5 +1,5 @@
 /**
- * Reads of a log in another thread that begin before a reader asks.
+ * Reads of a log in another thread that begin before a reader calls for them.
  *
  * ```text
  *   reader    read(5) ······> got 5..7, next 8          read(8) waits or has it at once
@@ -19,12 +19,12 @@ export interface PackedRead extends Omit<ReadResult, "records"> {
 
 export type Limits = Pick<ReadOptions, "maxRecords" | "maxBytes">;
 
-/** Readers of one partition to read ahead for: about as many as there are tasks. */
+/** Maximum number of readers of one partition to read ahead for: about as many as there can be tasks. */
 const MAX_READERS = 64;
 /** How long to keep a read for a reader that does not return, milliseconds. */
 const KEEP_MS = 10_000;
 
-/** Reads ahead, by place and position, so readers of one partition at different positions do not interfere. */
+/** Reads ahead, by partition and position, so readers of one partition at different positions do not interfere. */
 export class ReadsAhead {
   readonly #now: () => number;
   readonly #places = new Map<string, Map<number, ReadAhead>>();
@@ -36,7 +36,7 @@ export class ReadsAhead {
     this.#sweptAt = now();
   }
 
-  /** Takes the read ahead at a position of a place, if it has the wanted limits. */
+  /** Takes the read ahead at a position of a partition, if it has the same limits. */
   take(place: string, from: number, limits: Limits): ReadAhead | undefined {
     this.#sweep();
     const readers = this.#places.get(place);
@@ -63,7 +63,7 @@ export class ReadsAhead {
     readers.set(from, new ReadAhead(limits, this.#now(), read));
   }
 
-  /** Ends reads whose reader does not return, such as that of a task that lost its partition. */
+  /** Aborts reads whose reader does not return, such as that of a task that lost its partition. */
   #sweep(): void {
     const now = this.#now();
     if (now - this.#sweptAt < KEEP_MS) return;
@@ -79,14 +79,14 @@ export class ReadsAhead {
   }
 }
 
-/** A read that began before a reader asked. */
+/** A read that began before a reader called for it. */
 class ReadAhead {
   readonly begun: number;
   readonly #limits: Limits;
   readonly #ending = new AbortController();
   readonly #read: Promise<PackedRead>;
   #isDone = false;
-  /** Whether it ended without a record: more may have arrived since. */
+  /** Whether it ended without a record, so that it is of no use: some may have arrived since. */
   #isEmpty = false;
 
   constructor(limits: Limits, begun: number, read: (signal: AbortSignal) => Promise<PackedRead>) {
@@ -106,10 +106,10 @@ class ReadAhead {
       maxBytes === this.#limits.maxBytes;
   }
 
-  /** Its result within a time, or `undefined`; it then ends. @throws the signal's reason */
+  /** Its result, or `undefined` if that takes longer than `waitMs`; it is then aborted. @throws the signal's reason */
   async take(waitMs: number, signal: AbortSignal | undefined): Promise<PackedRead | undefined> {
     if (this.#isDone) return await this.#read;
-    // The result may be on its way: without a wait the caller must ask itself.
+    // The result may be on its way, so a caller that does not wait has to read for itself.
     return (waitMs > 0 ? await this.#wait(waitMs, signal) : undefined) ?? this.end();
   }
 

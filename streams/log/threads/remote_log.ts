@@ -25,7 +25,7 @@ import { packRecords, unpackRead } from "./packed_records.ts";
 import { PortCaller } from "./port_calls.ts";
 import { ReadsAhead } from "./read_ahead.ts";
 
-/** How long a read ahead waits at the other end. */
+/** How long a read ahead waits for records at the other end. */
 const AHEAD_MS = 60_000;
 
 /** Options of a {@linkcode RemoteLog}. */
@@ -40,7 +40,7 @@ export interface RemoteLogOptions {
 export class RemoteLog implements UngroupedLog {
   /** Present when the log behind the port has it. */
   readonly latest?: (topic: string, partition: number, key: string) => Promise<LogRecord | null>;
-  /** Present when the log behind the port indexes its keys: such a log keeps its records itself. */
+  /** Present when the log behind the port indexes its keys: such a log stores its own records, so it can erase them. */
   readonly erase?: NonNullable<UngroupedLog["erase"]>;
   /** As {@linkcode RemoteLog.erase}. */
   readonly scrub?: NonNullable<UngroupedLog["scrub"]>;
@@ -81,8 +81,8 @@ export class RemoteLog implements UngroupedLog {
   }
 
   /**
-   * See {@linkcode Log.read}. Reads ahead for a reader that receives records and waits for more, so that later ones are
-   * here when it asks.
+   * See {@linkcode Log.read}. After a read that may wait and has returned records, reads ahead, so that later records
+   * are here for the next read.
    */
   async read(topic: string, partition: number, from: number, options: ReadOptions = {}): Promise<ReadResult> {
     const { signal, waitMs = 0, ...limits } = options;
@@ -91,7 +91,7 @@ export class RemoteLog implements UngroupedLog {
     const read = (from: number, waitMs: number, signal: AbortSignal | undefined) =>
       this.#port.call("read", [topic, partition, from, { waitMs, ...limits }], { signal });
     const ahead = this.#ahead.take(place, from, limits);
-    // A read ahead that was waited for has returned all that there is.
+    // After a wait for a read ahead the time is up, so read without waiting.
     const { records: packed, ...result } = await ahead?.take(waitMs, signal) ??
       await read(from, ahead === undefined ? waitMs : 0, signal);
     const records = unpackRead(packed);
@@ -134,7 +134,7 @@ export class RemoteLog implements UngroupedLog {
 
   /** Closes the port and the writers that were opened through it; the log stays open. */
   [Symbol.asyncDispose](): Promise<void> {
-    ignore(this.#port.call("leave", []), "the port closes, so nobody answers");
+    ignore(this.#port.call("leave", []), "the port is closed before an answer");
     this.#port.close();
     return Promise.resolve();
   }

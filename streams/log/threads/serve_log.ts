@@ -10,14 +10,14 @@ import { packRecords, unpackNew } from "./packed_records.ts";
 import { type Acts, PortAnswerer } from "./port_calls.ts";
 
 /**
- * Serves the `RemoteLog` at the other end of the channel until it is disposed, here or there. A port does not report
- * that the thread at its other end died: the owner of that thread disposes of this.
+ * Serves the `RemoteLog` at the other end of the channel until either end is disposed. A port does not report that the
+ * thread at its other end died, so the owner of that thread has to dispose of this.
  */
 export function serveLog(log: UngroupedLog, port: MessagePort): AsyncDisposable {
   return new ServedLog(log, port);
 }
 
-/** Connects another thread to a log: to the thread in which it lives, or to this one. */
+/** Connects another thread to a log: to the thread in which the log lives, or to this one. */
 export function connectLog(log: Log): LogConnection {
   if (log.connect !== undefined) return log.connect();
   const { port1, port2 } = new MessageChannel();
@@ -38,7 +38,7 @@ class ServedLog implements AsyncDisposable {
     this.#port = new PortAnswerer(port, this.#acts(log));
   }
 
-  /** Closes the port, and releases what was opened through it. */
+  /** Closes the port and the writers that were opened through it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#port.close();
@@ -83,7 +83,7 @@ class ServedLog implements AsyncDisposable {
     };
   }
 
-  /** The handle under which a writer is kept, unless the port was closed meanwhile. */
+  /** Keeps a writer and returns its handle; closes the writer if the port was closed in the meantime. */
   async #keep(writer: Writer): Promise<number> {
     if (this.#closed) await writer[Symbol.asyncDispose]();
     else this.#writers.set(++this.#opened, writer);

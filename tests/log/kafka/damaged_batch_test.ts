@@ -79,9 +79,9 @@ Deno.test("decodeBatches() refuses what is not as its lengths and counts say, wi
     [
       "a length beyond the end",
       await lying((view) => view.setInt32(AT.length, 2 ** 31 - 1)),
-      /bring no whole batch/,
+      /contain no whole batch/,
     ],
-    ["a few bytes", new Uint8Array(7), /7 bytes bring no whole batch/],
+    ["a few bytes", new Uint8Array(7), /7 bytes contain no whole batch/],
     [
       "fewer offsets",
       await lying((view) => view.setInt32(AT.lastOffsetDelta, -5)),
@@ -89,7 +89,7 @@ Deno.test("decodeBatches() refuses what is not as its lengths and counts say, wi
     ],
     ["offset -1", await lying((view) => view.setBigInt64(0, -1n)), /its offsets are -1 to 1/],
     ["offset 2^62", await lying((view) => view.setBigInt64(0, 2n ** 62n)), /its offsets are 4611/],
-    ["offset 0", await lying((view) => view.setBigInt64(0, 0n)), /bring no whole batch/],
+    ["offset 0", await lying((view) => view.setBigInt64(0, 0n)), /contain no whole batch/],
     [
       "count 2^31 - 1",
       await lying((view) => view.setInt32(AT.count, 2 ** 31 - 1)),

@@ -97,7 +97,7 @@ Deno.test("clientCredentials() sends no secret in the clear", () => {
   const account = { username: "me", password: "hush" };
   assert.throws(
     () => clientCredentials({ ...account, tokenEndpoint: "http://auth.example/token" }),
-    /Cannot ask http:\/\/auth.example\/token for tokens: .*wanted https/,
+    /Cannot ask http:\/\/auth.example\/token for tokens: .*use https/,
   );
   clientCredentials({ ...account, tokenEndpoint: "https://auth.example/token" });
 });

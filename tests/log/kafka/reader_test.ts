@@ -103,7 +103,7 @@ Deno.test("KafkaReader.read() does not wait for ever for what we wrote and the b
   const reader = new KafkaReader(client, client, { ...LIMITS, retryMs: 0 });
   const lost = reader.read("t", 0, 5, () => 9, { waitMs: 0 });
   (await next())({ stableEnd: 5 });
-  await assert.rejects(lost, { name: "LogError", code: "closed", message: /t\/0 before 9/ });
+  await assert.rejects(lost, { name: "LogError", code: "closed", message: /t\/0 before offset 9/ });
 });
 
 Deno.test("KafkaReader.read() asks again when a quota left it without an answer", async () => {

@@ -78,7 +78,7 @@ Deno.test("problemsOf() says where a field is wrong, what was expected, what is 
     [
       '{"kafka": {"sasl": {"mechanism": "plain", "password": "hush"}}}',
       /line 1: kafka\.sasl\.password: it is a secret$/,
-      /name a file that has it/,
+      /name a file that contains it/,
     ],
     ['{"logPath": "a.sqlite"}', /logPath: there is no such field/, /^take it out: it is a flag, --log-path$/],
     [

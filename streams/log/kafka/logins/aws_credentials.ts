@@ -1,6 +1,6 @@
 /**
- * Credentials of Amazon Web Services, from where its platforms put them: variables, the endpoint of a container (ECS,
- * Pod Identity of EKS), or a role for the identity of a service account (IRSA of EKS).
+ * Credentials for Amazon Web Services, from where its platforms put them: environment variables, the endpoint of a
+ * container (ECS, EKS Pod Identity), or a role for the identity of a service account (EKS IRSA).
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { askEndpoint, textOf } from "./endpoint.ts";
 import { LoginError } from "./login_error.ts";
 import { type Lease, renewed } from "./renewed.ts";
 
-/** What requests are signed with. */
+/** Credentials with which requests are signed. */
 export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
 }
 
-/** Host of relative addresses, as ECS has it. */
+/** Host of ECS's endpoint, to which relative addresses refer. */
 const ECS = "http://169.254.170.2";
 const WHAT = "credentials of AWS";
 
-/** Gives credentials, each for most of their life. @param env reads a variable */
+/** Returns a function that returns valid credentials, renewed before they expire. @param env reads a variable */
 export function awsCredentials(
   region: string,
   env: (name: string) => string | undefined = (name) => process.env[name],
@@ -62,7 +62,7 @@ async function ofContainer(
   );
 }
 
-/** AssumeRoleWithWebIdentity, which answers with JSON when it is asked to. */
+/** Calls AssumeRoleWithWebIdentity, which returns JSON if the `accept` header says so. */
 async function ofRole(sts: string, role: string, identity: string): Promise<Lease<AwsCredentials>> {
   const answer = await askEndpoint(WHAT, sts, {
     method: "POST",
@@ -86,7 +86,7 @@ function within(fields: Readonly<Record<string, unknown>>, name: string): Readon
   return isRecord(value) ? value : {};
 }
 
-/** ECS tells times as text, STS as seconds. */
+/** ECS gives the expiry as a text, STS in epoch seconds. */
 function leaseOf(fields: Readonly<Record<string, unknown>>, token: string): Lease<AwsCredentials> {
   const { Expiration: end } = fields;
   const until = typeof end === "number" ? end * 1000 : Date.parse(`${end}`);

@@ -1,6 +1,6 @@
 /**
- * Tokens for Amazon MSK with IAM: the URL of a request, signed by version 4 for `kafka-cluster:Connect`, in base64url.
- * As aws-msk-iam-sasl-signer-js makes them, without its 75 packages.
+ * Tokens for Amazon MSK with IAM: the URL of a `kafka-cluster:Connect` request, signed with Signature Version 4, in
+ * base64url. The same as aws-msk-iam-sasl-signer-js makes, without its 75 packages.
  *
  * @module
  */
@@ -46,7 +46,7 @@ async function hmac(key: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Ar
   return new Uint8Array(await crypto.subtle.sign(algorithm, imported, utf8.encode(text)));
 }
 
-/** As RFC 3986 does: `encodeURIComponent` leaves five characters as they are. */
+/** Percent-encodes as RFC 3986 does: `encodeURIComponent` leaves five more characters unencoded. */
 function encode(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,

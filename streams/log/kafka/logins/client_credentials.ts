@@ -1,5 +1,5 @@
 /**
- * Tokens of OAuth 2 for a client's own id and secret (RFC 6749, 4.4).
+ * OAuth 2 tokens by the client credentials grant (RFC 6749, 4.4).
  *
  * @module
  */
@@ -7,24 +7,24 @@
 import { askEndpoint, textOf } from "./endpoint.ts";
 import { renewed } from "./renewed.ts";
 
-/** Who asks where. */
+/** Credentials of a client, and where it gets tokens for them. */
 export interface ClientCredentials {
-  /** URL that gives tokens; HTTPS, unless on this machine. */
+  /** URL that issues tokens; HTTPS, unless on this machine. */
   readonly tokenEndpoint: string;
   /** Id of the client. */
   readonly username: string;
   /** Its secret. */
   readonly password: string;
-  /** What the token is to be for. @default {as the endpoint does} */
+  /** Scope of the token. @default {the endpoint's} */
   readonly scope?: string | undefined;
 }
 
 const WHAT = "a token";
-/** Life of a token whose endpoint does not tell. */
+/** Lifetime of a token whose endpoint does not state it. */
 const DEFAULT_SECONDS = 300;
 const LOCAL: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "[::1]"]);
 
-/** Gives tokens, each for most of its life. @throws TypeError when a secret would travel in the clear */
+/** Returns a function that returns a valid token. @throws TypeError when the secret would be sent unencrypted */
 export function clientCredentials(
   { tokenEndpoint, username, password, scope }: ClientCredentials,
   now: () => number = Date.now,
@@ -32,7 +32,7 @@ export function clientCredentials(
   const { protocol, hostname } = new URL(tokenEndpoint);
   if (protocol !== "https:" && !LOCAL.has(hostname)) {
     throw new TypeError(
-      `Cannot ask ${tokenEndpoint} for tokens: the secret would not be encrypted, wanted https`,
+      `Cannot ask ${tokenEndpoint} for tokens: the secret would not be encrypted; use https`,
     );
   }
   const basic = new TextEncoder().encode(`${encodeURIComponent(username)}:${encodeURIComponent(password)}`);

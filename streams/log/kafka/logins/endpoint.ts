@@ -1,5 +1,5 @@
 /**
- * JSON of endpoints that give tokens and credentials. What they answer is in no message: it may be a secret.
+ * JSON from endpoints that issue tokens and credentials. No message contains their answers, which may be secret.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const TIMEOUT_MS = 10_000;
 const TOO_MANY = 429;
 const SERVER_ERROR = 500;
 
-/** Asks an endpoint. @param what what is asked for, for messages @throws LoginError */
+/** Calls an endpoint. @param what what it is called for, for messages @throws LoginError */
 export async function askEndpoint(
   what: string,
   url: string,
@@ -29,13 +29,13 @@ export async function askEndpoint(
   const body: unknown = await response.json().catch(() => undefined);
   const fields = isRecord(body) ? body : {};
   if (response.ok) return fields;
-  // OAuth 2 names the reason by a word.
+  // In OAuth 2, `error` is one word.
   const reason = typeof fields["error"] === "string" ? ` ${fields["error"].slice(0, 100)}` : "";
   const isPassing = response.status >= SERVER_ERROR || response.status === TOO_MANY;
   throw new LoginError(`Cannot get ${at}: it answered ${response.status}${reason}`, isPassing);
 }
 
-/** A text of an answer. @throws LoginError when it is not there */
+/** A text in an answer. @throws LoginError when it is missing */
 export function textOf(fields: Readonly<Record<string, unknown>>, name: string, what: string): string {
   const value = fields[name];
   if (typeof value === "string" && value !== "") return value;

@@ -1,6 +1,6 @@
 /**
- * Logins as kafkajs takes them. Its own `oauthbearer` does not read the answer: a refused token counts as a login, and
- * the next request fails as if the broker had gone away, which would be retried for minutes.
+ * Logins in the form that kafkajs takes. Its own `oauthbearer` ignores the broker's answer: a refused token counts as a
+ * login, and the next request fails as if the broker had gone away, which would be retried for minutes.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export function saslOptions(login: KafkaLogin): object {
         const value = await token().catch(asKafka);
         const said = await saslAuthenticate(exchange(`n,,\u0001auth=Bearer ${value}\u0001\u0001`));
         if (said === "") return;
-        // The broker has refused it, and says so once we have acknowledged the reason that it gave.
+        // The broker gave a reason for refusing the token; it ends the exchange once we have acknowledged that.
         await saslAuthenticate(exchange("\u0001")).catch(() => {});
         throw new KafkaJSSASLAuthenticationError(`SASL OAUTHBEARER authentication failed: ${said}`);
       },
@@ -60,7 +60,7 @@ function tokenOf(login: KafkaLogin): GetToken | undefined {
   return async () => (await oauthBearerProvider()).value;
 }
 
-/** Read at each login, since whoever writes it renews it. */
+/** Reads the token at each login, because another program renews the file. */
 async function tokenIn(path: string): Promise<string> {
   const token = await readFile(path, "utf8").catch((cause) => {
     throw new LoginError(`Cannot read the token from ${path}: ${cause.message}`, true);
@@ -69,7 +69,7 @@ async function tokenIn(path: string): Promise<string> {
   return token.trim();
 }
 
-/** What passes is retried as a connection that fails. */
+/** Converts an error to one of kafkajs, which retries a passing one as it does a failed connection. */
 function asKafka(error: unknown): never {
   if (!(error instanceof LoginError)) throw error;
   throw error.isPassing
@@ -81,7 +81,7 @@ function exchange(message: string): Exchange {
   return {
     request: { encode: () => Promise.resolve(new Encoder().writeBytes(Buffer.from(message)).buffer) },
     response: {
-      decode: (bytes) => Promise.resolve(bytes.subarray(4)), // after its length
+      decode: (bytes) => Promise.resolve(bytes.subarray(4)), // skips the length
       parse: (bytes) => Promise.resolve(new TextDecoder().decode(bytes)),
     },
   };

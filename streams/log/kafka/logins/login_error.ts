@@ -1,7 +1,7 @@
-/** Why there is no token to log in with. Its message holds no secret. */
+/** Why no token could be obtained to log in with. Its message contains no secret. */
 export class LoginError extends Error {
   override readonly name = "LoginError";
-  /** Whether it may go away by itself. */
+  /** Whether it may be temporary. */
   readonly isPassing: boolean;
 
   constructor(message: string, isPassing: boolean) {

@@ -1,5 +1,5 @@
 /**
- * A value that is asked for once, and again before it expires.
+ * A value that is fetched once, and again before it expires.
  *
  * @module
  */
@@ -15,14 +15,14 @@ export interface Lease<Value> {
   readonly until: number;
 }
 
-/** Share of its life after which a value is renewed: sessions last no longer than the token they began with. */
+/** Share of its lifetime after which a value is renewed: sessions last no longer than the token they began with. */
 const RENEW_AT = 0.8;
 
 /**
- * Gives a value that is valid now. After four fifths of its life it is renewed; if that fails, the old one is used to
- * its end. Concurrent calls ask once.
+ * Returns a function that returns a valid value. After four fifths of its lifetime the value is renewed; if that fails,
+ * the old one is used until it expires. Concurrent calls fetch it once.
  *
- * @param ask for a new one
+ * @param ask fetches a new value
  * @param now epoch milliseconds
  */
 export function renewed<Value>(
@@ -43,7 +43,7 @@ export function renewed<Value>(
         await (asking ??= renew().finally(() => asking = undefined));
       } catch (error) {
         if (held === undefined || now() >= held.until) throw error;
-        const { message } = error as Error; // no other thing is thrown here
+        const { message } = error as Error; // nothing else is thrown here
         const left = Math.round((held.until - now()) / 1000);
         logger.warn("cannot renew the Kafka login, which expires in {left} s: {reason}", {
           left,

@@ -1,10 +1,10 @@
 /**
- * Encryption and login of connections to brokers, as plain data, except for functions that return tokens.
+ * Encryption and login for connections to brokers, as plain data, except for functions that return tokens.
  *
  * @module
  */
 
-/** TLS with the brokers. What is absent is as in Node's `tls.connect`. */
+/** TLS with the brokers. Defaults are those of Node's `tls.connect`. */
 export interface KafkaTls {
   /** Certificates of the authorities to trust, PEM. @default {those that Node ships} */
   readonly ca?: string | readonly string[] | undefined;
@@ -16,9 +16,9 @@ export interface KafkaTls {
   readonly passphrase?: string | undefined;
   /** Name that the brokers' certificate must have. @default {the host connected to} */
   readonly servername?: string | undefined;
-  /** Whether a certificate that no trusted authority signed is refused. @default {true} */
+  /** Whether to refuse a certificate that no trusted authority has signed. @default {true} */
   readonly rejectUnauthorized?: boolean | undefined;
-  /** PEM files instead of texts, read again for each connection: they may be replaced. @default {none} */
+  /** PEM files instead of texts, read again for each connection, because they may be replaced. @default {none} */
   readonly files?: KafkaTlsFiles | undefined;
 }
 
@@ -43,31 +43,31 @@ export type KafkaLogin =
     readonly password: string;
   }
   | {
-    /** Tokens of OAuth 2. */
+    /** OAuth 2 tokens. */
     readonly mechanism: "oauthbearer";
-    /** Gives a token that is valid now. */
+    /** Returns a valid token. */
     readonly oauthBearerProvider: () => Promise<{ readonly value: string }>;
   }
   | {
-    /** A token in a file that is renewed from outside. */
+    /** A token in a file that another program renews. */
     readonly mechanism: "oauthbearer";
     /** Path of the file, read at each login. */
     readonly tokenFile: string;
   }
   | {
-    /** Tokens of OAuth 2 for credentials of the client, each used for four fifths of its life. */
+    /** OAuth 2 tokens for the client's credentials, each used for four fifths of its lifetime. */
     readonly mechanism: "oauthbearer";
-    /** URL that gives them: https, unless on this machine. */
+    /** URL that issues them: https, unless on this machine. */
     readonly tokenEndpoint: string;
     /** Id of the client. */
     readonly username: string;
     /** Its secret. */
     readonly password: string;
-    /** What tokens are to be for. @default {as the endpoint does} */
+    /** Scope of the tokens. @default {the endpoint's} */
     readonly scope?: string | undefined;
   }
   | {
-    /** Amazon MSK with IAM; credentials are those of the platform, in variables or from its endpoint. */
+    /** Amazon MSK with IAM; the platform provides credentials, in environment variables or at an endpoint. */
     readonly mechanism: "aws-msk-iam";
     /** Region of the cluster. */
     readonly region: string;

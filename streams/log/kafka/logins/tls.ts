@@ -8,8 +8,8 @@ import { readFileSync } from "node:fs";
 import type { KafkaTls } from "./security.ts";
 
 /**
- * What `tls.connect` takes. Each field of a file reads it whenever it is asked for, which kafkajs does once for each
- * connection; where that fails, the connection does, and is tried again.
+ * Options for `tls.connect`. A field that is given as a file reads the file on each access, of which kafkajs makes one
+ * per connection; if that fails, so does the connection, which is retried.
  */
 export function tlsOptions({ files = {}, ...given }: KafkaTls): Omit<KafkaTls, "files"> {
   for (const [name, path] of Object.entries(files)) {

@@ -1,5 +1,5 @@
 /**
- * The compressions of record batches. All four are read; which one is written is an option of the log.
+ * The compressions of record batches. All are read; which one is written is an option of the log.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import snappy from "kafkajs-snappy";
 import { compressFrameSync, decompressFrameSync } from "lz4-napi";
 import { unpackSnappy } from "../../../../src/codec/snappy.ts";
 
-/** Compressions of record batches; the index of each is its number in Kafka. */
+/** Compressions of record batches, each at the index that is its number in Kafka. */
 export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 
 /** One of {@linkcode COMPRESSIONS}. */
@@ -20,8 +20,8 @@ export type Compression = (typeof COMPRESSIONS)[number];
 export type CompressionChoice = Compression | "auto";
 
 /**
- * Batch size from which zstd is worth its fixed cost: 70 µs to pack a batch and 35 µs to unpack it, when lz4 has long
- * finished.
+ * Batch size from which zstd is worth its fixed cost of 70 µs to pack a batch and 35 µs to unpack it; lz4 has almost
+ * none.
  */
 const LARGE_BYTES = 8192;
 
@@ -31,13 +31,13 @@ export function compressionFor(choice: CompressionChoice, bytes: number): Compre
   return bytes < LARGE_BYTES ? "lz4" : "zstd";
 }
 
-/** Bytes by which a compressed batch may exceed a plain one. */
+/** Room for a compressed batch to be larger than the plain one. */
 const SPARE_BYTES = 256;
-/** Plain bytes per compressed one; beyond it, the output takes several chunks. */
+/** Expected plain bytes per compressed byte; with more, the output takes several chunks. */
 const USUAL_RATIO = 4;
 const MIN_CHUNK = 1024;
 const MAX_CHUNK = 16_384;
-/** Limit of an unpacked batch: a megabyte of gzip may hold a gigabyte. */
+/** Maximum size of an unpacked batch: a megabyte of gzip can hold a gigabyte. */
 export const MAX_UNPACKED_BYTES = 256 << 20;
 
 type Transform = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
@@ -51,7 +51,7 @@ export const COMPRESS: Readonly<Record<Compression, Transform>> = {
   zstd: (bytes) => zstdCompressSync(bytes, chunkFor(bytes.length + SPARE_BYTES)),
 };
 
-/** Undoes {@linkcode COMPRESS}. Throws when the bytes are damaged, or what they unpack to is too large. */
+/** Undoes {@linkcode COMPRESS}. Throws when the bytes are damaged or unpack to too many bytes. */
 export const DECOMPRESS: Readonly<Record<Compression, Transform>> = {
   none: (bytes) => bytes,
   gzip: (bytes) => tight(gunzipSync(bytes, unpackedOf(bytes))),
@@ -64,12 +64,12 @@ function unpackedOf(bytes: Uint8Array): { readonly chunkSize: number; readonly m
   return { ...chunkFor(USUAL_RATIO * bytes.length), maxOutputLength: MAX_UNPACKED_BYTES };
 }
 
-/** Room for the output: most batches are small, and the default of 16 KiB is many times a batch of one event. */
+/** Room for the output: most batches are small, and the default of 16 KiB is far too much for a batch of one event. */
 function chunkFor(bytes: number): { readonly chunkSize: number } {
   return { chunkSize: Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, bytes)) };
 }
 
-/** The bytes in a buffer of about their size: records are views of it, and may be kept for long. */
+/** The bytes in a buffer of about their size, because records are views of it and may be kept for a long time. */
 function tight(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes;
 }

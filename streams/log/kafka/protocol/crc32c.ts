@@ -1,5 +1,5 @@
 /**
- * CRC-32C (Castagnoli), Kafka's checksum of record batches; the platform's CRC-32 has another polynomial.
+ * CRC-32C (Castagnoli), Kafka's checksum of record batches; Node's `crc32` uses another polynomial.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const T0 = Uint32Array.from({ length: 256 }, (_, byte) => {
 const T1 = afterZero(T0), T2 = afterZero(T1), T3 = afterZero(T2), T4 = afterZero(T3);
 const T5 = afterZero(T4), T6 = afterZero(T5), T7 = afterZero(T6);
 
-/** The CRCs of a table after one more zero byte. */
+/** The CRCs of a table, each followed by one more zero byte. */
 function afterZero(table: Uint32Array): Uint32Array {
   return table.map((crc) => (crc >>> 8) ^ T0[crc & 0xff]!);
 }

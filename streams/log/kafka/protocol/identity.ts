@@ -1,5 +1,5 @@
 /**
- * The id that tells a topic from another of the same name (KIP-516), which kafkajs does not know.
+ * The id that distinguishes topics of the same name (KIP-516), which kafkajs does not support.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { type Broker, checkCode, sendRaw } from "./patch.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
 
 const METADATA = 3;
-/** The first version of Metadata that has ids, with Kafka 2.8. */
+/** The first version of Metadata that has ids, in Kafka 2.8. */
 const WITH_IDS = 10;
 const ID_BYTES = 16;
 const UNKNOWN_TOPIC = 3;
 
-/** The id and the partitions of a topic. @throws as the broker does, when there is no such topic. Metadata 10 */
+/** The id and partition count of a topic. Metadata 10. @throws the broker's error when there is no such topic */
 export async function identifyTopic(broker: Broker, name: string): Promise<TopicIdentity> {
   if ((broker.versions[METADATA]?.maxVersion ?? 0) < WITH_IDS) {
     const { topicMetadata } = await broker.metadata([name]);
@@ -28,7 +28,7 @@ export async function identifyTopic(broker: Broker, name: string): Promise<Topic
     name: "Metadata",
     apiKey: METADATA,
     apiVersion: WITH_IDS,
-    body: body.int8(0).int8(0).int8(0).end(), // creates nothing
+    body: body.int8(0).int8(0).int8(0).end(), // must not create the topic
     decode(reader) {
       const clientSideThrottleTime = reader.int32();
       skipBrokers(reader);
@@ -63,6 +63,6 @@ function topic(reader: WireReader) {
     for (let lists = 3; lists > 0; lists--) reader.compactArray(() => reader.int32());
   });
   reader.int32();
-  // Brokers that were upgraded and do not use ids yet send zeroes.
+  // Upgraded brokers that do not use ids yet send zeroes.
   return { code, id: /^0*$/.test(id) ? null : id, partitions: partitions.length };
 }

@@ -1,33 +1,33 @@
 /**
- * The only place that touches the internals of kafkajs. The log uses kafkajs for what it does well: connections, TLS,
+ * The only module that touches the internals of kafkajs. The log uses kafkajs for what it does well: connections, TLS,
  * SASL, metadata and the encoding of small requests. Records, transactions and groups are modules of our own, because
- * there kafkajs 2.2.4 is wrong or slow. Its defects, and how we avoid each:
+ * kafkajs 2.2.4 handles them wrongly or slowly. Its defects, and how we avoid each:
  *
  * 1. *Read committed is not read committed.* Records of aborted transactions that overlap are delivered;
- *    a record whose key is four zero bytes counts as an abort. We avoid it: `record_batch.ts` filters by producer, as
- *    the protocol says.
- * 2. *An endless loop on compacted topics.* A segment that holds only an empty batch is fetched forever. We
- *    avoid it: `decodeBatches()` moves the position past every batch, with records or without.
+ *    a record whose key is four zero bytes counts as an abort. Avoided: `record_batch.ts` filters by producer, as
+ *    the protocol specifies.
+ * 2. *An endless loop on compacted topics.* A segment that holds only an empty batch is fetched forever. Avoided:
+ *    `decodeBatches()` moves the position past every batch, with records or without.
  * 3. *The transaction manager ignores the `retry` option*, so taking over from a crashed writer takes at least
- *    300 ms. We avoid it: `producer.ts`.
+ *    300 ms. Avoided by `producer.ts`.
  * 4. *A timer fires every millisecond on each connection, forever* (and prints `TimeoutNegativeWarning`): the
  *    queue of requests looks for pending ones even when there are none. **Patched here.**
- * 5. *Requests that find a connection closed each open it*: all but one of the sockets are never closed. And a socket
- *    that is closed already is closed again at each failure while a broker is away, which adds a listener to it each
- *    time. **Patched here.**
- * 6. *A connection that is being closed counts as open*, even when its socket is gone: a request then fails with a
- *    TypeError, which is not retried. **Patched here.**
- * 7. *A request that is not answered in time leaves its connection as it is*: others wait behind it, and metadata is
- *    asked of a broker that is silent. **Patched here**: the connection is given up, so the next request goes to
- *    another broker or reopens it.
- * 8. *A login is renewed a fixed time before the session ends*, at once where sessions are shorter, as those of a token
- *    that is about to expire: brokers refuse a second login within a second, and kafkajs goes on to use the connection.
- *    **Patched here**: four fifths of a session are used at least, and such a connection is given up, too.
- * 9. *One partition without a leader makes all metadata fail*, that of other topics too: nobody is found any more.
- *    **Patched here**: such a partition has the leader -1, which is no broker, and is asked for again.
+ * 5. *Each request that finds a connection closed opens it*, and all but one of the sockets are never closed. Also,
+ *    while a broker is away, each failure closes the closed socket again, which adds a listener to it each time.
+ *    **Patched here.**
+ * 6. *A connection that is being closed counts as open*, even after its socket has been destroyed: a request then fails
+ *    with a TypeError, which is not retried. **Patched here.**
+ * 7. *A request that is not answered in time leaves its connection as it is*: later requests queue behind it, and
+ *    metadata is requested from the silent broker. **Patched here**: the connection is dropped, so the next request
+ *    goes to another broker or reopens it.
+ * 8. *A login is renewed a fixed time before the session ends*, at once if sessions are shorter, as with a token about
+ *    to expire: brokers refuse a second login within a second, and kafkajs keeps using the connection.
+ *    **Patched here**: at least four fifths of a session are used, and a connection with a refused login is dropped.
+ * 9. *One partition without a leader makes all metadata fail*, so no leader is found for other topics either.
+ *    **Patched here**: such a partition has the leader -1, which is no broker, and is looked up again.
  *
- * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch names private files, so
- * any version of kafkajs but 2.2.4 is refused.
+ * `tests/log/kafka_faults_test.ts` holds the log to all of this on a real broker. The patch imports private files, so
+ * it rejects any version of kafkajs but 2.2.4.
  *
  * @module
  */
@@ -44,10 +44,10 @@ import NetworkConnection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import { WireReader, type WireWriter } from "./wire.ts";
 
-/** The version whose internals are known. */
+/** The version that the patch is for. */
 const KAFKAJS = "2.2.4";
 
-/** @throws Error when this is not the version that the patch is for */
+/** @throws Error when the patch is not for this version */
 export function checkVersion(version: string): void {
   if (version !== KAFKAJS) {
     throw new Error(`Cannot use kafkajs ${version}: the patch is for ${KAFKAJS} only`);
@@ -72,7 +72,7 @@ interface Connection {
   socket: { destroy(): void } | null | undefined;
   readonly host: string;
   readonly port: number;
-  /** As `process.hrtime()` gave it; `null` without a login. */
+  /** As `process.hrtime()` returned it; `null` without a login. */
   readonly authenticatedAt: [number, number] | null;
   /** Milliseconds; 0 = for ever. */
   readonly sessionLifetime: { toString(): string };
@@ -90,7 +90,7 @@ const { isConnected, connect, disconnect, send } = connection;
 connection.isConnected = function (this: Connection) {
   return this.socket != null && isConnected.call(this);
 };
-/** Share of a session that is used before the next login. */
+/** Least share of a session that is used before the next login. */
 const SESSION_SHARE = 0.8;
 const connecting = new WeakMap<Connection, Promise<unknown>>();
 connection.connect = function (this: Connection) {
@@ -119,10 +119,10 @@ connection.send = async function (this: Connection, protocol) {
   } catch (error) {
     const isSilent = error instanceof Error && error.name === "KafkaJSRequestTimeoutError";
     const isConfused = error instanceof Error && "type" in error && error.type === "ILLEGAL_SASL_STATE";
-    // Another request may have given it up, and opened the next one.
+    // Another request may have dropped the connection already, and opened the next.
     if ((isSilent || isConfused) && socket != null && socket === this.socket) {
       const { host, port } = this;
-      const why = isSilent ? "is silent" : "takes no login now";
+      const why = isSilent ? "is silent" : "accepts no login now";
       this.rejectRequests(new KafkaJSConnectionClosedError(`${host}:${port} ${why}`, { host, port }));
       await this.disconnect();
       socket.destroy();
@@ -309,7 +309,7 @@ export interface Cluster {
   }[];
 }
 
-/** Told how long a broker makes us wait for a quota, milliseconds; kafkajs sends nothing on that connection until then. */
+/** Receives how long a broker makes us wait for a quota, milliseconds. kafkajs pauses the connection for that time. */
 export type Throttled = (ms: number) => void;
 
 const throttled = new WeakMap<Broker, Throttled>();
@@ -331,7 +331,7 @@ export function createCluster(config: KafkaConfig, onThrottled: Throttled): Clus
   return cluster;
 }
 
-/** Codes that kafkajs does not know, and those of its errors for them. */
+/** Codes that kafkajs does not know, with the codes of equivalent errors that it does. */
 const SYNONYMS: Readonly<Record<number, number>> = {
   [90 /* PRODUCER_FENCED */]: 47, /* INVALID_PRODUCER_EPOCH */
 };
@@ -341,17 +341,17 @@ export function protocolError(code: number): Error {
   return createErrorFromCode(SYNONYMS[code] ?? code);
 }
 
-/** @throws the error of a code, unless it is that of success */
+/** @throws the error of a code, unless that means success */
 export function checkCode(code: number): void {
   if (code !== 0) throw protocolError(code);
 }
 
-/** What every answer says: for how long nothing more may be sent, as KIP-219 has it. */
+/** Part of every answer: for how long the client may not send anything (KIP-219), milliseconds. */
 export interface Throttling {
   readonly clientSideThrottleTime: number;
 }
 
-/** A request that kafkajs does not know. */
+/** A request that kafkajs does not support. */
 export interface RawRequest<Answer extends Throttling> {
   readonly name: string;
   readonly apiKey: number;
@@ -397,7 +397,7 @@ export async function sendRaw<Answer extends Throttling>(
     if (ms > 0) throttled.get(broker)?.(ms);
     return answer;
   } catch (error) {
-    // As kafkajs does after its own requests: the next one connects again.
+    // As kafkajs does after its own requests, so that the next one connects again.
     if (error instanceof Error && error.name === "KafkaJSConnectionClosedError") await broker.disconnect();
     throw error;
   }

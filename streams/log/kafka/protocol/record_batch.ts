@@ -30,24 +30,24 @@ const ABORT = 0;
 const CHECKED_FROM = 21;
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** The writer of a batch; the broker drops repeats and refuses what is out of order. */
+/** The producer of a batch, for which the broker drops repeats and refuses batches that are out of order. */
 export interface BatchProducer {
-  /** Given by the broker. */
+  /** Assigned by the broker. */
   readonly id: number;
-  /** Given by the broker; an older one is fenced. */
+  /** Assigned by the broker, which fences older ones. */
   readonly epoch: number;
   /** Whether the batch belongs to a transaction. */
   readonly transactional: boolean;
 }
 
-/** An aborted transaction: its records from this offset on, up to its marker, must not be read. */
+/** An aborted transaction: the producer's records from this offset up to the next marker must not be read. */
 export interface AbortedTransaction {
   readonly producerId: number;
-  /** Its first record. */
+  /** Offset of its first record. */
   readonly firstOffset: number;
 }
 
-/** The content of a fetch of one partition. */
+/** The decoded content of a fetch of one partition. */
 export interface DecodedBatches {
   /** Committed records at or above the wanted position, in offset order. */
   readonly records: LogRecord[];
@@ -58,7 +58,7 @@ export interface DecodedBatches {
 /**
  * Encodes records as one batch.
  *
- * @param sequence number of records that this producer wrote to the partition before
+ * @param sequence number of records that this producer has already written to the partition
  */
 export async function encodeBatch(
   records: readonly NewRecord[],
@@ -113,7 +113,7 @@ function encodeRecord(body: WireWriter, record: NewRecord, timeDelta: number, of
  * @param from the wanted position; a batch may begin below it
  * @param aborted as the broker listed them, in any order
  * @throws LogError `corrupt` when a batch is older than Kafka 0.11, has an unknown compression or is damaged; or when
- * the bytes hold no whole batch, as brokers always send one
+ * the bytes contain no whole batch, although brokers always send at least one
  */
 export async function decodeBatches(
   bytes: Uint8Array,
@@ -145,24 +145,24 @@ export async function decodeBatches(
     reader.position += length;
   }
   if (bytes.length > 0 && next === from) {
-    const cause = new RangeError(`${bytes.length} bytes bring no whole batch`);
+    const cause = new RangeError(`${bytes.length} bytes contain no whole batch`);
     throw corruptBatch(`${topic}/${partition}@${from}`, cause);
   }
   return { records, next };
 }
 
-/** The aborted transactions of a fetch, followed from batch to batch. */
+/** Follows the aborted transactions of a fetch from batch to batch. */
 class AbortedTransactions {
   readonly #begun: readonly AbortedTransaction[];
   #seen = 0;
-  /** Producers whose transaction has begun, and is going to be aborted. */
+  /** Producers with an open transaction that is going to be aborted. */
   readonly #open = new Set<number>();
 
   constructor(aborted: readonly AbortedTransaction[]) {
     this.#begun = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
   }
 
-  /** Whether the next batch has records that count; markers have none. */
+  /** Whether the records of the next batch were committed; false for markers. */
   isCommitted({ attributes, count, lastOffset, producerId }: BatchHead, batch: WireReader): boolean {
     for (; (this.#begun[this.#seen]?.firstOffset ?? Infinity) <= lastOffset; this.#seen++) {
       this.#open.add(this.#begun[this.#seen]?.producerId ?? -1);
@@ -170,7 +170,7 @@ class AbortedTransactions {
     if ((attributes & CONTROL) === 0) {
       return (attributes & TRANSACTIONAL) === 0 || !this.#open.has(producerId);
     }
-    // Compaction may leave an empty batch of a dropped marker.
+    // Compaction may leave an empty batch in place of a marker.
     if (count > 0 && isAbort(batch)) this.#open.delete(producerId);
     return false;
   }
@@ -183,7 +183,7 @@ interface BatchHead {
   readonly baseTime: number;
   readonly maxTime: number;
   readonly producerId: number;
-  /** Number of records; less than the offsets say, after compaction. */
+  /** Number of records; after compaction, fewer than the offsets suggest. */
   readonly count: number;
 }
 
@@ -248,7 +248,7 @@ async function unpack(batch: WireReader, code: number): Promise<WireReader> {
   }
 }
 
-/** The error of a batch that cannot be read, with a remedy. */
+/** The error for a batch that cannot be read, with a remedy. */
 function corruptBatch(place: string, cause: unknown): LogError {
   const text =
     `Cannot read ${place}: ${reasonOf(cause)}; a disk or a program in between has damaged the batch, ` +
@@ -266,7 +266,7 @@ function decodeRecord(
   const length = reader.varint();
   const end = reader.position + length;
   if (length < 0 || length > reader.left) {
-    throw new RangeError(`a record of ${length} bytes, where ${reader.left} are left`);
+    throw new RangeError(`a record of ${length} bytes, with only ${reader.left} left`);
   }
   reader.position++;
   const time = baseTime + reader.varint();
@@ -283,7 +283,7 @@ function decodeRecord(
   return attributes & LOG_APPEND_TIME ? { ...record, time: maxTime, isLogTime: true } : { ...record, time };
 }
 
-/** Of repeated headers the last one counts. */
+/** Of headers with the same name, the last one counts. */
 function decodeHeaders(reader: WireReader, count: number): Record<string, string> {
   return Object.fromEntries(reader.items(count, () => {
     const name = reader.text(reader.varint()) ?? "";

@@ -1,5 +1,5 @@
 /**
- * Requests that kafkajs makes badly or not at all.
+ * Requests that kafkajs gets wrong or does not support, and helpers for others.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type Broker, checkCode, requestTimeoutOf, sendRaw } from "./patch.ts";
 import type { AbortedTransaction } from "./record_batch.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
 
-/** Share of the response time for which a leader may wait for replicas: one that is cut off never gets them. */
+/** Share of the request timeout for which a leader may wait for replicas: in vain, if it is cut off from them. */
 const REPLICATION_SHARE = 0.5;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
@@ -32,14 +32,14 @@ export interface PlacedRecord {
 
 /** Where to fetch from. */
 export interface FetchFrom extends TopicPartition {
-  /** The topic's id, so that another topic that took over the name is not read; `null` = go by the name. */
+  /** The topic's id, so that a later topic of the same name is not read; `null` = by name only. */
   readonly topicId: string | null;
   readonly offset: number;
-  /** The broker returns one batch at least, however large. */
+  /** The broker returns at least one batch, however large. */
   readonly maxBytes: number;
 }
 
-/** What was fetched of a partition. */
+/** What was fetched from a partition. */
 export interface Fetched extends TopicPartition {
   /** Kafka's error code; 0 is none. */
   readonly errorCode: number;
@@ -50,20 +50,20 @@ export interface Fetched extends TopicPartition {
   readonly bytes: Uint8Array;
 }
 
-/** The first version of Fetch that names topics by their ids, with Kafka 3.1. */
+/** The first version of Fetch that identifies topics by id, in Kafka 3.1. */
 export const FETCH_BY_ID = 13;
 const FETCH_BY_NAME = 11;
-/** Codes of a topic id that the broker does not know, or knows as another topic's. */
+/** Codes for a topic id that the broker does not know, or that does not match. */
 const ID_CODES: readonly number[] = [100, 103];
 
-/** Whether a fetched partition is of a topic that is gone, or that the broker does not know yet. */
+/** Whether the topic of a fetched partition no longer exists, or the broker does not know it yet. */
 export function isUnknownId({ errorCode }: Pick<Fetched, "errorCode">): boolean {
   return ID_CODES.includes(errorCode);
 }
 
 /**
- * Fetches committed records (and aborted ones, with a list to tell them by): by topic id, where all topics have one, so
- * that nothing is read from another topic that took over the name. Fetch 13, which is flexible, or 11.
+ * Fetches committed records, and aborted ones with a list of their transactions. If all topics have ids, they are
+ * fetched by id, so that no later topic of the same name is read: by Fetch 13, which is flexible; otherwise by 11.
  */
 export async function fetchBatches(
   broker: Broker,
@@ -128,7 +128,7 @@ export async function partitionBounds(broker: Broker, { topic, partition }: Topi
   return { start: start ?? NaN, end: end ?? NaN };
 }
 
-/** The first offset of a partition whose record has a time of `timestamp` or later; `null` = there is none. */
+/** The first offset of a partition whose record has a time of `timestamp` or later; `null` = none. */
 export async function offsetSince(
   broker: Broker,
   { topic, partition }: TopicPartition,
@@ -140,7 +140,7 @@ export async function offsetSince(
   return offset < 0 ? null : offset;
 }
 
-/** Ends of partitions that a broker leads, in no order: for readers of committed records, or of all. */
+/** Ends of partitions that a broker leads, in any order: for readers of committed records, or of all. */
 export async function endsOf(
   broker: Broker,
   places: readonly TopicPartition[],
@@ -216,8 +216,8 @@ export async function produce(
 }
 
 /**
- * The committed offset of a group, or `null` when there is none. Fails with UNSTABLE_OFFSET_COMMIT while a
- * transaction that moves it has not ended: an older version would return the previous offset. OffsetFetch 7.
+ * The committed offset of a group, or `null` when there is none. Fails with UNSTABLE_OFFSET_COMMIT until a
+ * transaction that moves it has ended: an older version would return the previous offset. OffsetFetch 7.
  */
 export async function stableOffset(
   broker: Broker,

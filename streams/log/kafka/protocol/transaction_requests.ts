@@ -1,6 +1,6 @@
 /**
- * Requests of implicit transactions, whose brokers learn of partitions and groups by the writes themselves (KIP-890,
- * `transaction.version` 2, the default of Kafka 4): kafkajs does not know them. All are flexible.
+ * Requests of implicit transactions, which kafkajs does not support: brokers learn of partitions and groups from the
+ * writes themselves (KIP-890, `transaction.version` 2, the default in Kafka 4). All are flexible.
  *
  * @module
  */
@@ -20,14 +20,14 @@ export interface TransactionOwner {
   readonly producerEpoch: number;
 }
 
-/** The level of a feature that the cluster has agreed on, 0 for none. ApiVersions 3. */
+/** The finalized level of a feature in the cluster, 0 for none. ApiVersions 3. */
 export async function finalizedLevel(broker: Broker, feature: string): Promise<number> {
   const { level } = await sendRaw(broker, {
     name: "ApiVersions",
     apiKey: 18,
     apiVersion: 3,
     body: new WireWriter(256, true).name("meander").name("1").end(),
-    // So that any client can read it.
+    // As in every ApiVersions response, so that any client can read it.
     hasPlainHeader: true,
     decode(reader) {
       checkCode(reader.int16());
@@ -51,7 +51,7 @@ export async function finalizedLevel(broker: Broker, feature: string): Promise<n
   return level;
 }
 
-/** Stores offsets of a group, which joins the transaction by that. TxnOffsetCommit 5. */
+/** Stores offsets of a group, which adds the group to the transaction. TxnOffsetCommit 5. */
 export async function storeInTransaction(
   broker: Broker,
   owner: TransactionOwner,
@@ -88,7 +88,7 @@ export async function storeInTransaction(
 /**
  * Ends a transaction. EndTxn 5.
  *
- * @returns The owner of the next one: the epoch is new, and sequence numbers begin at 0
+ * @returns The owner of the next transaction: the epoch is new, and sequence numbers begin at 0
  */
 export async function endTransaction(
   broker: Broker,

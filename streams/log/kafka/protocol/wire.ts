@@ -1,5 +1,5 @@
 /**
- * Kafka's primitive types: big-endian integers, zigzag varints, UTF-8 with a length before it. Messages have one of two
+ * Kafka's primitive types: big-endian integers, zigzag varints, length-prefixed UTF-8. Messages have one of two
  * encodings: classic, or flexible (KIP-482), with compact lengths and tagged fields at the end of each structure.
  *
  * @module
@@ -9,17 +9,17 @@ import { times } from "../../../../src/values/times.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** 2^32: the high halves of 64-bit integers are multiplied, never shifted. */
+/** 2^32: the high halves of 64-bit integers are multiplied, because shifts are limited to 32 bits. */
 const HIGH = 0x100000000;
-/** Scale of the tenth byte of a VARLONG, its last. */
+/** Scale of the tenth and last byte of a VARLONG. */
 const LAST_SCALE = 2 ** 63;
 
 /**
- * Reads from a buffer and returns views of it, not copies. Every method throws a RangeError, before it allocates, when
- * what it reads would end beyond the buffer.
+ * Reads from a buffer and returns views of it, not copies. Every method throws a RangeError, before it allocates
+ * anything, when a value would end beyond the buffer.
  */
 export class WireReader {
-  /** The next byte to read. */
+  /** Index of the next byte to read. */
   position = 0;
   readonly bytes: Uint8Array;
   readonly #isFlexible: boolean;
@@ -90,21 +90,21 @@ export class WireReader {
     }
   }
 
-  /** So many bytes; -1 is null. */
+  /** A number of bytes; -1 is null. */
   take(length: number): Uint8Array | null {
     if (length === -1) return null;
     this.#demand(length);
     return this.bytes.subarray(this.position, this.position += length);
   }
 
-  /** So many bytes of UTF-8; -1 is null. */
+  /** A number of bytes of UTF-8; -1 is null. */
   text(length: number): string | null {
     if (length === -1) return null;
     this.#demand(length);
     const { bytes, position } = this;
     this.position += length;
     if (length > SHORT) return decoder.decode(bytes.subarray(position, position + length));
-    // Most keys are short and ASCII; a call of the decoder costs more than all of this.
+    // Most keys are short and ASCII, and calling the decoder would cost more than this loop.
     let text = "";
     for (let i = position; i < position + length; i++) {
       const byte = bytes[i]!;
@@ -139,7 +139,7 @@ export class WireReader {
     return this.items(Math.max(0, this.uvarint() - 1), read);
   }
 
-  /** So many items of one byte at least. */
+  /** A number of items, each of which takes at least one byte. */
   items<Item>(count: number, read: () => Item): Item[] {
     this.#demand(count);
     return times(count, read);
@@ -155,7 +155,7 @@ export class WireReader {
 
   #demand(length: number): void {
     if (length >= 0 && length <= this.left) return;
-    throw new RangeError(`a length of ${length} at byte ${this.position}, where ${this.left} bytes are left`);
+    throw new RangeError(`a length of ${length} at byte ${this.position}, with ${this.left} bytes left`);
   }
 }
 
@@ -173,7 +173,7 @@ export class WireWriter {
   /** Whether the message is flexible. */
   readonly isFlexible: boolean;
 
-  /** Starts with room for so many bytes; a flexible message begins with the tags of its header, which kafkajs leaves out. */
+  /** Reserves `capacity` bytes; a flexible message begins with the tags of its header, which kafkajs does not write. */
   constructor(capacity = 256, isFlexible = false) {
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
@@ -186,12 +186,12 @@ export class WireWriter {
     return this.#length;
   }
 
-  /** A view of what was written, valid until more is. */
+  /** A view of what was written, valid until the next write. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Forgets what was written and keeps the room. */
+  /** Discards what was written and keeps the buffer. */
   reset(): void {
     this.#length = 0;
   }
@@ -219,7 +219,7 @@ export class WireWriter {
     return this;
   }
 
-  /** Replaces four bytes that were written. */
+  /** Overwrites four bytes. */
   setInt32(position: number, value: number): void {
     this.#view.setInt32(position, value);
   }
@@ -281,17 +281,17 @@ export class WireWriter {
     return this.uvarint(count + 1);
   }
 
-  /** Ends a structure: with an empty TAG_BUFFER, where the message is flexible. */
+  /** Ends a structure: with an empty TAG_BUFFER if the message is flexible. */
   end(): this {
     return this.isFlexible ? this.uvarint(0) : this;
   }
 
-  /** The bytes of a record's key, value or header, with a VARINT before them. */
+  /** The bytes of a record's key, value or header, after their length as a VARINT. */
   varBytes(value: string | Uint8Array | null): this {
     if (value === null) return this.varint(-1);
     if (typeof value !== "string") return this.varint(value.length).raw(value);
     if (value.length >= SHORT) return this.varBytes(encoder.encode(value));
-    // Room is left for a length of one byte, enough for 63 bytes of text; a longer text is moved.
+    // Leaves one byte for the length, enough for 63 bytes of text; a longer text is written again.
     this.#reserve(value.length * 3 + 2);
     const { written } = encoder.encodeInto(value, this.#bytes.subarray(this.#length + 1));
     if (written > 63) return this.varint(written).raw(encoder.encode(value));
