@@ -85,7 +85,7 @@ export class ServedBank {
     this.#bank.parameters.values.set(dense);
   }
 
-  /** Sets the query of what comes next, for {@linkcode ServedBank.score} and {@linkcode ServedBank.nearest}. */
+  /** Sets the query that {@linkcode ServedBank.score} and {@linkcode ServedBank.nearest} score items for. */
   ask({ items, strengths, gapMs }: BankBehaviours): void {
     const T = Math.min(BANK_BEHAVIOURS, items.length), d = BANK_WIDTH;
     const e = this.#e.fill(0, 0, T * d);

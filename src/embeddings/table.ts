@@ -56,7 +56,7 @@ const REMOVED_BYTES = 1 << 16;
  * computes, calls `accumulate` for every gradient, then `step`.
  *
  * The initial values of a row depend on (seed, field, key) alone, not on the order of arrival: two
- * machines agree, and a removed id that comes back starts from the same values.
+ * machines agree, and a removed id that returns starts from the same values.
  *
  * When the next row does not fit into `maxBytes`, new ids get row 1 and are counted as
  * {@linkcode EmbeddingTable.refused} until the next step or sweep, which evicts the 1/8 of rows that were used
@@ -236,7 +236,7 @@ export class EmbeddingTable {
 
   /**
    * Applies row-wise Adagrad to the touched rows in the order of their first touch, forgets the gradients,
-   * then {@linkcode EmbeddingTable.sweep}s. A row whose gradient is not {@linkcode usable} stays as it is.
+   * then calls {@linkcode EmbeddingTable.sweep}. A row whose gradient is not {@linkcode usable} stays as it is.
    *
    * @param bound largest allowed magnitude of a weight of a touched row after the step
    * @returns whether all weights are within the bound; NaN never is

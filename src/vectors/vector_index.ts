@@ -34,7 +34,7 @@ export const EXACT = 100_000;
 const REACH = 6;
 /** A search stops once it has scored this share of the vectors. */
 const SHARE = 0.2;
-/** Number of nearby lists, to one of which a vector may move without a look at all lists. */
+/** Number of nearby lists among which a vector may move without a search of all lists. */
 const NEARBY = 16;
 /** A list shorter than this share of the longest dissolves. */
 const SHORTEST = 1 / 8;
@@ -218,7 +218,7 @@ export class VectorIndex {
 
   /**
    * Restores what {@linkcode VectorIndex.encode} wrote into an index without vectors. If the longest list of the two
-   * differs, the lists are built anew.
+   * differs, the lists are rebuilt.
    *
    * @param vectors by place [size, d]
    * @throws SyntaxError when the bytes are not about these vectors
@@ -325,7 +325,7 @@ export class VectorIndex {
     this.#deviations[list] = Math.sqrt(Math.max(0, squares / size - square) / d);
   }
 
-  /** Splits a list that is too long by 2-means, or, where that leaves a short one, in the middle. */
+  /** Splits a list that is too long, by 2-means, or in the middle if that would leave a short one. */
   #splitLong(list: number): void {
     const lists = this.#lists;
     const size = lists.sizeOf(list);

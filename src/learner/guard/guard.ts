@@ -82,14 +82,14 @@ export interface GuardOptions {
 export const GUARD_OPTIONS = {
   windowRows: count(1024, "rows of the newest window"),
   referenceRows: count(8192, "rows of the reference before it"),
-  warmUpRows: count(4096, "rows before it acts"),
+  warmUpRows: count(4096, "rows before the guard acts"),
   margin: positive(
     0.1,
     "largest excess of normalised entropy over the reference, relative to the prior or to what predictions expect",
   ),
   minCalibration: positive(0.5, "smallest Σ predictions / Σ labels"),
   maxCalibration: positive(2, "largest Σ predictions / Σ labels"),
-  confidence: positive(5, "standard errors outside the band before it acts"),
+  confidence: positive(5, "standard errors outside the band before the guard acts"),
   patienceRows: count(8192, "rows after which a lasting change becomes the new reference"),
 } satisfies OptionsOf<GuardOptions>;
 
@@ -125,7 +125,7 @@ const MIN_BLOCKS = 8;
 /** Changes of health that are kept, so that a stream that keeps breaking cannot grow checkpoints. */
 const MAX_CHANGES = 256;
 const FORMAT = 4;
-/** The format before, whose blocks held other numbers. */
+/** The previous format, whose blocks held other numbers. */
 const OTHER_BLOCKS = 3;
 /** Versions of the encoding that {@linkcode Guard} reads and writes. */
 export const GUARD_FORMATS: Formats = { oldest: OTHER_BLOCKS, newest: FORMAT };

@@ -1,5 +1,5 @@
 /**
- * Losses for labels that come late (Ktena et al., RecSys'19, and its extension to a waiting window).
+ * Losses for labels that arrive late (Ktena et al., RecSys'19, and its extension to a waiting window).
  *
  * Every impression becomes a negative when its window ends; a later click emits it once more, as a positive with the
  * same features. These "fake negatives" bias a plain loss to p/(1+p). Weights that treat the current p = σ(z) as a
@@ -16,11 +16,11 @@
 import { sigmoid } from "./logistic.ts";
 
 /**
- * Weight of a row where clicks may come after the window.
+ * Weight of a row whose click may arrive after the window.
  *
  * @param z logit
  * @param y the label as emitted, in {0, 1}
- * @param late φ, probability in [0, 1] that a click comes after the window
+ * @param late φ, probability in [0, 1] that a click arrives after the window
  *
  * @example
  * ```ts

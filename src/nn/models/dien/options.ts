@@ -50,7 +50,7 @@ export const DIEN_OPTIONS = {
   widths: widths([64, 32], "hidden widths of the output MLP"),
   pooling: choice(["mean", "sum", "sqrt"], "sqrt", "how the history becomes one vector"),
   attention: choice(["bilinear", "mlp", "none"], "bilinear", "score of a state; `none` = all weigh 1"),
-  attentionWidths: widths([80, 40], "hidden widths of the unit of `mlp`"),
+  attentionWidths: widths([80, 40], "hidden widths of the activation unit, for `attention` `mlp`"),
   norm: choice<AttentionNorm>(["sigmoid", "softmax", "maxnorm"], "sigmoid", "how scores become weights"),
   form: choice(
     ["augru", "agru", "aigru", "augruResetBefore", "official", "keepScaled"],

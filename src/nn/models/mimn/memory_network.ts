@@ -1,6 +1,6 @@
 /**
  * The left net of MIMN without its induction unit: a controller that reads from and writes to a memory of m
- * slots once per behaviour, before any candidate (Pi et al. 2019, "Practice on Long Sequential User Behavior
+ * slots once per behaviour, independent of the candidates (Pi et al. 2019, "Practice on Long Sequential User Behavior
  * Modeling for Click-Through Rate Prediction"), forward and backward through time.
  *
  * ```text

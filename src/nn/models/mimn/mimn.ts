@@ -45,7 +45,7 @@ import type { Capabilities } from "../core/capabilities.ts";
 import type { ModelKind } from "../core/kind.ts";
 import { settle } from "../../../options/option.ts";
 
-/** Number of behaviours, that of a window, at which a pooled history stops growing. */
+/** A pooled history stops growing at this many behaviours, as many as a window holds. */
 const FULL = 50;
 /** Steps that `score` folds at a time, to bound the memory that a long history takes. */
 const CHUNK = 128;

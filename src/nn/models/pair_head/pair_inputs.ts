@@ -128,7 +128,7 @@ export class PairInputs {
     };
   }
 
-  /** Writes all inputs of pairs but the candidates' values. A missing value counts as 0. */
+  /** Writes all inputs of pairs except the candidates' values. A missing value counts as 0. */
   #writePairs(
     { H, K, pairs, behaviours, candidates }: PairList,
     { mean, inverseDeviation }: Scales,
