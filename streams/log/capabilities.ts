@@ -62,14 +62,3 @@ export interface LogCapabilities {
   /** Whether records outlive the process. */
   readonly isDurable: boolean;
 }
-
-/** What a log can do, except whether it is durable, which only its kind declares. */
-export function capabilitiesOf(log: Log): Omit<LogCapabilities, "isDurable"> {
-  return {
-    indexesKeys: indexesKeys(log),
-    canErase: canErase(log),
-    isShared: isShared(log),
-    hasRetention: hasRetention(log),
-    canVerify: canVerify(log),
-  };
-}

@@ -5,6 +5,14 @@
  */
 
 import {
+  canErase,
+  canVerify,
+  hasRetention,
+  indexesKeys,
+  isShared,
+  type LogCapabilities,
+} from "../../streams/log/capabilities.ts";
+import {
   type Log,
   LogError,
   type LogErrorCode,
@@ -109,4 +117,15 @@ export function texts(records: readonly LogRecord[]): string[] {
 
 export function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
+}
+
+/** What a log can do, except whether it is durable, which only its kind declares. */
+export function capabilitiesOf(log: Log): Omit<LogCapabilities, "isDurable"> {
+  return {
+    indexesKeys: indexesKeys(log),
+    canErase: canErase(log),
+    isShared: isShared(log),
+    hasRetention: hasRetention(log),
+    canVerify: canVerify(log),
+  };
 }

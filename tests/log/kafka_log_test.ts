@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { capabilitiesOf } from "../../streams/log/capabilities.ts";
+import { capabilitiesOf } from "../contracts/log_suite.ts";
 import { KAFKA_KIND } from "../../streams/log/kafka/kind.ts";
 import { logContract } from "../contracts/log_contract.ts";
 import { newPlace } from "../contracts/log_suite.ts";

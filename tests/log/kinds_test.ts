@@ -9,7 +9,7 @@ import { openLog } from "../../scripts/flags/service_flags.ts";
 import { choice, count, text } from "../../src/options/option.ts";
 import { configJsonSchemaOf, configSchemaOf } from "../../streams/config/config_schema.ts";
 import type { Config } from "../../streams/config/config.ts";
-import { capabilitiesOf } from "../../streams/log/capabilities.ts";
+import { capabilitiesOf } from "../contracts/log_suite.ts";
 import { type LogKind, NO_NEEDS } from "../../streams/log/kind.ts";
 import { kindOf, LOG_KINDS, openAt } from "../../streams/log/kinds/kinds.ts";
 import { MemoryLog } from "../../streams/log/memory_log.ts";
