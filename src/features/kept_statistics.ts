@@ -16,7 +16,7 @@ const NO_POPULARITY = new Float32Array(2 * POPULARITY_BUCKETS);
 
 /** Steps per unit to which sums of residuals are rounded. */
 export const SUM_STEPS = 2 ** 16;
-/** Steps per unit to which moving averages are rounded: rounding errors add up to ten steps. */
+/** Steps per unit to which keys' moving averages are rounded: rounding errors add up to ten times a single one. */
 export const AVERAGE_STEPS = 2 ** 20;
 
 /** Rounds to a multiple of 1 / `steps`: stored as an integer, it takes few bytes and is the same after a restart. */

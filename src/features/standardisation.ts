@@ -8,7 +8,7 @@
 export interface Standardisation {
   /** Mean of each numeric feature. */
   readonly mean: Float32Array;
-  /** 1/σ; 0 while nothing is known, which standardises to 0. */
+  /** 1/σ; 0 before the first row, so that everything standardises to 0. */
   readonly inverseDeviation: Float32Array;
 }
 

@@ -45,13 +45,13 @@ export interface ItemFacts {
   readonly crosses: readonly (string | null)[];
   /** Event time of the first event, milliseconds since the epoch. */
   readonly firstTime: number;
-  /** Its statistics. */
+  /** Statistics of the item. */
   readonly statistics: ItemStatistics;
 }
 
 /** The data of a user that features are computed from. */
 export interface UserFacts {
-  /** Their statistics. */
+  /** Statistics of the user. */
   readonly statistics: UserStatistics;
   /** Number of behaviours in the window. */
   readonly historyLength: number;

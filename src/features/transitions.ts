@@ -80,7 +80,7 @@ export class JoinedKey {
   foundAt = 0;
   #longer: Map<string, JoinedKey> | undefined;
 
-  /** A key without longer ones. */
+  /** A key from which no longer one has been made. */
   constructor(text: string) {
     this.text = text;
   }

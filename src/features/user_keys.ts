@@ -59,7 +59,7 @@ export class UserKeys {
     return slot === undefined ? -1 : WIDTH * slot;
   }
 
-  /** The same, marking the key as updated last. Adds a missing key, with numbers of 0. */
+  /** Like {@linkcode UserKeys.find}, but marks the key as updated last, and adds a missing one with numbers of 0. */
   touch(key: string): number {
     const known = this.#slots.get(key);
     const slot = known ?? this.#add(key);

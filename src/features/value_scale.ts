@@ -47,7 +47,7 @@ export class ValueScale {
     return this.#believed;
   }
 
-  /** Their mean; 0 without any. */
+  /** Mean of the believed values; 0 without any. */
   get mean(): number {
     return this.#mean;
   }

@@ -41,7 +41,7 @@ export class CatalogueItem implements ItemFacts {
   ownPopularity = -Infinity;
   /** The part that users of other tasks contribute, see `retrieval/items/item_lists.ts`. */
   othersPopularity = -Infinity;
-  /** Its statistics. */
+  /** Statistics of the item. */
   readonly statistics: ItemStatistics = new ItemStatistics();
 
   /** An item without events and without a catalogue record. */

@@ -61,7 +61,7 @@ export class Choices {
     const place = gatherer.placeOf(item.index);
     counts.take(gatherer.proposersOf(item.index));
     if (place < 0) return null;
-    // Before the blend learns from it.
+    // First, since it uses the blend's scores from before this step.
     const preference = orders.learn({ request, features, place, draw });
     state.learnBlend(features, place);
     return preference;

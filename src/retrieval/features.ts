@@ -48,7 +48,7 @@ export interface FeatureColumn {
  * Puts the features of a source's scores, the first `count` of `scratch`, into a column; the order of the items does
  * not matter.
  *
- * @param most The largest score; without any, the column is left as it is
+ * @param most The largest score; if it is 0, the column is left as it is
  */
 export function scoreColumn(count: number, most: number, column: FeatureColumn): void {
   if (most < LEAST) return;

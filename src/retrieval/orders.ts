@@ -47,7 +47,7 @@ export interface StackedScores extends Stacked {
 /** A behaviour before which a list was made. */
 export interface TakenFrom {
   readonly request: CandidateRequest & { readonly user: UserState };
-  /** Of all candidates. */
+  /** Features of all candidates. */
   readonly features: Features;
   /** Place of the item that was taken. */
   readonly place: number;

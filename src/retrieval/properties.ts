@@ -35,7 +35,7 @@ export interface Candidates {
   readonly columns: number;
 }
 
-/** Puts the property of each candidate into a column of their features, which is 0. */
+/** Writes the property of each candidate to a column of their features, which is all 0. */
 export type Fill = (candidates: Candidates, column: number) => void;
 
 /** The parts from which properties are computed. */

@@ -106,7 +106,7 @@ export class Rows implements Iterable<Row> {
 
   /**
    * Builds rows from objects, such as those in tests and in imported data. By default, a row's position is its index,
-   * its label 0, and its prediction that of the offset.
+   * its label 0, and its prediction σ(offset).
    *
    * @throws RangeError when they have different numbers of numeric features
    */

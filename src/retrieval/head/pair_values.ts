@@ -47,7 +47,7 @@ export interface Columns {
 
 /** Values that are computed in one pass. */
 export interface ValueKind {
-  /** Their names, one per column. */
+  /** Names of the values, one per column. */
   readonly names: readonly string[];
   /** Makes the function that fills the columns for a request. */
   create(parts: PairParts): (request: PairRequest, into: Columns) => void;

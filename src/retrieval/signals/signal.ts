@@ -82,7 +82,7 @@ const HAS_STEP = 8;
 const RAISED = 16;
 /** Recommendations do not aim at it. */
 const ASIDE = 32;
-/** It has a detail; and its context, if written, has strengths other than 1 and −1. */
+/** It has a detail; its context is written with strengths, since some are neither 1 nor −1. */
 const DETAILED = 64;
 const GRADED_CONTEXT = 128;
 /** Most rings kept for the next journal. */

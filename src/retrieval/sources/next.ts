@@ -63,7 +63,7 @@ export const NEXT: SourceKind = {
               found.push({ index: item.index, score: nearest.scoreAt(k) });
             }
           }
-          // If a user already had most of the similar items, none of the first ones may be allowed.
+          // If a user already had most of the similar items, perhaps none of the first ones is allowed.
           if (found.length >= limit || nearest.size <= seen) break;
           seen = nearest.size;
         }

@@ -15,7 +15,7 @@ import type { CandidateRequest } from "../signals/candidate_request.ts";
 
 /** All items in the order of their ids, which is the same in every process; their indices are not. */
 export interface ItemOrder {
-  /** Their indices. */
+  /** Indices of the items. */
   readonly order: readonly number[];
   /** By index: the place in the order. */
   readonly rank: Uint32Array;

@@ -21,8 +21,8 @@
  * rank is what matters, and p because it carries more information per list. With p alone, the blend would keep its mass
  * against a head that is less confident but ranks better.
  *
- * **The model.** An order with the model starts with the share that the learner's proof (`proof.ts`), which judges the
- * model on outcomes of lists, gives it: a half or all. At share 0 the model is left out. An item taken from a list that
+ * **The model.** An order with the model starts with the share that the learner's proof (`proof.ts`) assigns to the
+ * model, judged on outcomes of lists: a half or all. At share 0 the model is left out. An item taken from a list that
  * this engine ordered is no evidence about the model: users can only take what was shown, which favours whatever
  * ordered the list. Every other behaviour is evidence while the model has a weight, and one in eight while it has none
  * ({@linkcode Stack.judgesModel}). On lists without the model's scores, an order with the model
@@ -73,12 +73,12 @@ const LEAST = 0.02;
 const UNWEIGHED = 8;
 /** Number of newest behaviours among which those of a user are counted. */
 const NEWEST = 512;
-/** Up to this many times the mean number of them per other user, a user's behaviours count in full. */
+/** A user's behaviours count in full up to this many times their mean number per other user. */
 const FULL = 2;
 
 /** Which parts order a list. */
 export interface Stacked {
-  /** Their names. */
+  /** Names of the parts. */
   readonly parts: readonly Part[];
   /** The weight with which the model's scores are still to be added. */
   readonly modelWeight: number;
@@ -120,7 +120,7 @@ export class Stack {
 
   /**
    * The weight of a user's next behaviour, in (0, 1]: among the newest behaviours, those of one user count in total at
-   * most about twice as much as the mean of another's. A user who is alone from the beginning counts in full.
+   * most about twice as much as those of others do on average. A user who is alone from the beginning counts in full.
    *
    * @param user A hash of the user
    */
