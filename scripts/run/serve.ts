@@ -20,6 +20,7 @@ import type { Log } from "../../streams/log/log.ts";
 import { meteredLog } from "../../streams/log/metered_log.ts";
 import { ServerThread } from "../../streams/server/thread/server_thread.ts";
 import { diskShortage } from "../../streams/service/disk_room.ts";
+import { beforeTopics } from "../../streams/service/create_topics.ts";
 import { Replaceable, ServingTopics } from "../../streams/service/replaceable.ts";
 import { Service } from "../../streams/service/service.ts";
 import { configureLogging } from "../../streams/settings/logging.ts";
@@ -278,11 +279,15 @@ async function agreeWith(
   ignore(stopped.then(() => stopping.abort()), "it does not reject");
   const outputs = roles.includes("task") ? await outputsOf(config, topics, stopping.signal) : undefined;
   const isMaker = roles.includes("task") || roles.includes("learner");
-  const agreed = planned === null && isMaker ? await agreeOn(log, topics, config, given) : null;
+  const needs = { topics, partitions, variants, surfaceTopics: config.surfaceTopics, ...outputs };
+  const agreed = planned === null && isMaker
+    ? await beforeTopics(log, needs, () => agreeOn(log, topics, config, given))
+    : null;
   const made = plan?.makes ?? planned?.serves ?? { ...given, config: agreed?.config ?? config };
   const generation = planned?.serving ?? agreed?.number ?? await checkServing(log, topics);
   if (roles.length > 0) {
-    await noteFormats(log, topics, { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() });
+    const note = { by: manifest.version, writes: NEWEST_FORMATS, now: Date.now() };
+    await beforeTopics(log, needs, () => noteFormats(log, topics, note));
   }
   return { plan, made, generation, outputs };
 }

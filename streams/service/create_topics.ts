@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { ModelName } from "../../src/nn/models/registry.ts";
-import type { Log } from "../log/log.ts";
+import { type Log, LogError, type TopicSpec } from "../log/log.ts";
 import { checkCoPartitioned } from "../task/inputs/position.ts";
 import { SAMPLES_ENDING, surfaceTopicSpecs } from "../topics/surfaces.ts";
 import {
@@ -33,7 +33,7 @@ export async function createTopics<N extends ModelName>(
   log: Log,
   options: ServiceOptions<N>,
 ): Promise<{ readonly topics: Topics; readonly partitions: number }> {
-  const { prefix, generation = 1, rekeyFrom, sources = [], roles = ROLES, encodeSamples } = options;
+  const { prefix, generation = 1, rekeyFrom, sources = [], roles = ROLES } = options;
   const topics = generationTopics(topicNames(prefix), generation);
   if (rekeyFrom !== undefined) checkRekey(topics, rekeyFrom);
   checkFollowed(topics, sources);
@@ -43,16 +43,45 @@ export async function createTopics<N extends ModelName>(
   const partitions = options.partitions ?? existing.get(topics.events)?.partitions ?? 1;
   const specs = topicSpecs(topics, partitions);
   sayMissing(specs.map(({ name }) => name).filter((name) => !existing.has(name)), specs.length);
-  const all = [
-    ...specs,
-    ...variantTopicSpecs(topics, checkVariants(options)),
-    ...surfaceTopicSpecs(topics, partitions, {
-      ...options.surfaceTopics,
-      ...(encodeSamples && { [""]: SAMPLES_ENDING }),
-    }),
-  ];
-  await log.createTopics(grown(topics, all, existing));
+  const wanted = wantedTopics(topics, partitions, { ...options, variants: checkVariants(options) });
+  await log.createTopics(grown(topics, wanted, existing));
   return { topics, partitions };
+}
+
+/** What decides which topics a deployment needs. */
+interface TopicNeeds extends Pick<ServiceOptions, "surfaceTopics" | "encodeSamples"> {
+  /** Models of variants. */
+  readonly variants: readonly ModelName[];
+}
+
+/** All topics that a deployment needs. */
+function wantedTopics(topics: Topics, partitions: number, needs: TopicNeeds): TopicSpec[] {
+  const { variants, surfaceTopics, encodeSamples } = needs;
+  const endings = { ...surfaceTopics, ...(encodeSamples && { [""]: SAMPLES_ENDING }) };
+  return [
+    ...topicSpecs(topics, partitions),
+    ...variantTopicSpecs(topics, variants),
+    ...surfaceTopicSpecs(topics, partitions, endings),
+  ];
+}
+
+/**
+ * Does what creates a topic of its own before the others; where that is not allowed, the failure names all that are
+ * missing.
+ */
+export async function beforeTopics<T>(
+  log: Log,
+  { topics, partitions, ...needs }: TopicNeeds & { readonly topics: Topics; readonly partitions: number },
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof LogError && error.code === "unknown-topic") {
+      await log.createTopics(grown(topics, wantedTopics(topics, partitions, needs), await log.topics()));
+    }
+    throw error;
+  }
 }
 
 /** Says which topics a deployment lacks that has others. @param all how many it is to have */

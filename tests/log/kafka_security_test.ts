@@ -10,6 +10,7 @@ import type { KafkaConnection, KafkaLogOptions } from "../../streams/log/kafka/o
 import { topicNames, topicSpecs } from "../../streams/topics/topics.ts";
 import { openLog, testBroker } from "./kafka_broker.ts";
 
+const RUN = new URL("../../scripts/run.ts", import.meta.url).pathname;
 const CHECK = new URL("../../scripts/check.ts", import.meta.url).pathname;
 
 const PASSWORD = "not-a-secret";
@@ -97,12 +98,49 @@ if (broker !== undefined) {
       ]),
       {
         code: "unknown-topic",
-        message: "Cannot create missing topics, because we have no right to: " +
-          "first (2 partitions, cleanup delete), second (1 partition, cleanup compact)",
+        message:
+          "Cannot create missing topics, because we have no right to; who has it runs this, then start again:" +
+          ["first --partitions 2", "second --partitions 1"].map((start, n) =>
+            `\n  kafka-topics.sh --create --topic ${start} --config max.message.bytes=8388608 --config retention.ms=-1 ` +
+            `--config cleanup.policy=${n === 0 ? "delete" : "compact"}`
+          ).join(""),
       },
     );
     await assert.rejects(log.append([record("first", 0, "a")]), { code: "unknown-topic" });
     await assert.rejects(log.writer("mine"), /not authorized|Not authorized|authoriz/i);
+  });
+
+  Deno.test("run without the right to create topics lists all that are missing, ready to be created", async () => {
+    const config = `${folder}/surfaces.json`;
+    await Deno.writeTextFile(config, JSON.stringify({ surfaceTopics: { home: "home" } }));
+    const run = async (prefix: string) => {
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          ...["run", "-A", "--no-check", RUN, "--log", "kafka", "--brokers", broker.address],
+          ...["--tls-ca-file", `${folder}/ca.pem`, "--sasl-mechanism", "plain", "--sasl-username", "guest"],
+          ...["--prefix", prefix, "--partitions", "3", "--no-snapshots", "--config", config],
+          ...["--model", "base", "--variant-models", "din"],
+        ],
+        env: { [SECRETS.password]: PASSWORD },
+      }).output();
+      assert.equal(code, 1);
+      const text = new TextDecoder().decode(stderr);
+      const made = [
+        ...text.matchAll(/kafka-topics\.sh --create --topic (\S+) --partitions (\d+) .*=(\w+)$/gm),
+      ];
+      return made.map(([, name = "", partitions = "", cleanup = ""]) => `${name} ${partitions} ${cleanup}`)
+        .sort();
+    };
+    const topics = topicNames("mine.");
+    const all = [
+      ...topicSpecs(topics, 3),
+      { name: `${topics.recommendations}.home`, partitions: 3, cleanup: "delete" },
+      { name: `${topics.parameters}.din`, partitions: 1, cleanup: "delete" },
+    ];
+    assert.deepEqual(
+      await run("mine."),
+      all.map(({ name, partitions, cleanup }) => `${name} ${partitions} ${cleanup}`).sort(),
+    );
   });
 
   Deno.test("kafkaOptions() reads certificates and passwords from files, or passwords from the environment", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkSame, checkSpec, describeSpec } from "../checks.ts";
+import { checkSame, checkSpec } from "../checks.ts";
 import { type Cleanup, LogError, type TopicIdentity, type TopicSpec } from "../log.ts";
 import { isPassing, isUnknownTopic, type KafkaClient, kafkaType } from "./client.ts";
 import type { Broker } from "./protocol/patch.ts";
@@ -162,16 +162,8 @@ export class KafkaTopics {
       } catch (error) {
         const all = error instanceof Error && "errors" in error ? error.errors : undefined;
         const errors: readonly unknown[] = Array.isArray(all) ? all : [error];
-        if (errors.some((each) => DENIED.has(kafkaType(each) ?? ""))) {
-          const list = topics.map((topic) => `${topic.name} (${describeSpec(topic)})`).join(", ");
-          throw new LogError(
-            "unknown-topic",
-            `Cannot create missing topics, because we have no right to: ${list}`,
-            {
-              cause: error,
-            },
-          );
-        }
+        const isDenied = errors.some((each) => DENIED.has(kafkaType(each) ?? ""));
+        if (isDenied) throw this.#notAllowed(topics);
         // Another process may have created the topic first; its spec is checked below.
         const bad = errors.find((each) => kafkaType(each) !== "TOPIC_ALREADY_EXISTS");
         if (bad !== undefined) throw await this.#whyRefused(bad);
@@ -184,6 +176,20 @@ export class KafkaTopics {
       }, (error) => isPassing(error) || isUnknownTopic(error));
       if (made !== undefined) checkSame({ ...made, cleanup: made.cleanup ?? topic.cleanup }, topic);
     }
+  }
+
+  /** Says how to create topics that we may not create. */
+  #notAllowed(topics: readonly TopicSpec[]): LogError {
+    const { replicationFactor, topicConfig } = this.#defaults;
+    const copies = replicationFactor < 0 ? "" : ` --replication-factor ${replicationFactor}`;
+    const commands = topics.map(({ name, partitions, cleanup }) => {
+      const config = Object.entries({ ...topicConfig, [CLEANUP]: cleanup }).map((pair) => pair.join("="));
+      const settings = config.map((one) => ` --config ${one}`).join("");
+      return `\n  kafka-topics.sh --create --topic ${name} --partitions ${partitions}${copies}${settings}`;
+    });
+    const message =
+      "Cannot create missing topics, because we have no right to; who has it runs this, then start again:";
+    return new LogError("unknown-topic", message + commands.join(""));
   }
 
   /** Says which name brokers refuse, and which topic it collides with: names must differ in more than `.` and `_`. */
