@@ -134,7 +134,7 @@ export const anyStream: fc.Arbitrary<readonly Step[]> = fc.array(
     fc.integer({ min: 0, max: 200 }),
     fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 500 })),
   ),
-  { maxLength: 60, size: "max" },
+  { maxLength: 60 },
 ).map((parts) => {
   let clock = START;
   return parts.map(([step, wait, delay]): Step => {
@@ -155,7 +155,7 @@ export function clicksWithin(latenessMs: number): fc.Arbitrary<{
 }> {
   return fc.array(
     fc.record({ user: users, item: items, wait: fc.integer({ min: 1, max: 80 }), delay: fc.nat(latenessMs) }),
-    { maxLength: 60, size: "max" },
+    { maxLength: 60 },
   ).map((clicks) => {
     let time = START;
     const ordered = clicks.map(({ user, item, wait, delay }) => ({

@@ -67,7 +67,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.record({ user: users, item: items, value: fc.integer({ min: 1, max: 5 }) }),
   fc.record({ user: users, item: items, label, value: fc.integer({ min: 1, max: 5 }) }),
 );
-const stream = fc.array(outcome, { size: "max", maxLength: 40 });
+const stream = fc.array(outcome, { maxLength: 40 });
 
 function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, names: readonly string[]): void {
   assert.equal(got.length, want.length);
@@ -125,7 +125,7 @@ Deno.test("FeatureStatistics.valueSurprise() equals its formula over the whole h
 Deno.test("FeatureStatistics.numerics() equal the features of the rating baseline before every rating", () => {
   const rating = fc.record({ user: users, item: items, value: fc.integer({ min: 1, max: 5 }) });
   const names = numericNames(SCHEMA);
-  fc.assert(fc.property(fc.array(rating, { size: "max", maxLength: 60 }), (ratings) => {
+  fc.assert(fc.property(fc.array(rating, { maxLength: 60 }), (ratings) => {
     const kept = new Kept(rated(3.5, 3.5));
     const baseline = new RatingBaseline(ITEMS, 2);
     for (const { user, item, value } of ratings) {

@@ -89,7 +89,7 @@ function apply(to: Beside, { place, what, seed }: { place: number; what: string;
 }
 
 Deno.test("VectorIndex.nearest() is the brute force where it looks at all, whatever came, went and moved", () => {
-  const steps = fc.array(step, { minLength: 200, maxLength: 1500, size: "max" });
+  const steps = fc.array(step, { minLength: 200, maxLength: 1500 });
   fc.assert(
     fc.property(steps, fc.boolean(), fc.nat(), (steps, isClustered, seed) => {
       // The bound of the catalogue decides whether there are lists; that of an exact search is not reached.

@@ -18,7 +18,7 @@ const act: fc.Arbitrary<Act> = fc.record({
   time: fc.integer({ min: 0, max: 5_000_000 }),
   strength: fc.constantFrom(1, 1, -1, 0.5, 2.25, 0),
 });
-const acts = fc.array(act, { maxLength: 40, size: "max" });
+const acts = fc.array(act, { maxLength: 40 });
 
 /** Learns an act after the others. */
 function learn(pairs: PooledPairs, past: readonly Act[], { user, item, time, strength }: Act): void {

@@ -12,14 +12,13 @@ const byId = (a: number, b: number) => a - b;
 const user = createUser("u", new SequenceSlab());
 const before = fc.array(
   fc.record({ item: fc.nat(ITEMS - 1), ago: fc.nat(5 * HOUR_MS), liked: fc.boolean() }),
-  { maxLength: 25, size: "max" },
+  { maxLength: 25 },
 ).map((all) => all.sort((a, b) => a.ago - b.ago));
 type Before = typeof before extends fc.Arbitrary<infer T> ? T : never;
 const signals = fc.array(
   fc.record({ item: fc.nat(ITEMS - 1), gap: fc.nat(HOUR_MS), liked: fc.boolean(), before }),
   {
     maxLength: 20,
-    size: "max",
   },
 );
 

@@ -146,12 +146,12 @@ Deno.test("Sessions reads snapshots of 0.2.0, which name sessions that are gone,
 Deno.test("Sessions.score() is the sum over the most similar sessions, as its formula says", () => {
   const behaviours = fc.array(
     fc.record({ user: fc.nat(60), item: fc.nat(19), gap: fc.constantFrom(0, 0, 0, 1, GAP) }),
-    { maxLength: 600, size: "max" },
+    { maxLength: 600 },
   );
   fc.assert(
     fc.property(
       behaviours,
-      fc.uniqueArray(fc.nat(19), { minLength: 1, maxLength: 14, size: "max" }),
+      fc.uniqueArray(fc.nat(19), { minLength: 1, maxLength: 14 }),
       (told, mine) => {
         const capacity = 150, sessions = new Sessions({ sessions: capacity, gapMs: GAP });
         let time = 0;
