@@ -49,7 +49,7 @@ export class PairScores {
     for (let x = 0; x < asked; x++) all += rows.size(context.items[x]!);
     const isDense = all > DENSE * bound;
     if (isDense) pairs.reserve(bound);
-    // Counts are in units of today, so that scores do not depend on how long ago the stream began.
+    // In units of the request's time, so that scores do not depend on how long ago the stream began.
     const unit = neighbours.unit(time), root = Math.sqrt(unit);
     let farStep = 1;
     let nearStep = 1;
@@ -57,7 +57,7 @@ export class PairScores {
     for (let x = 0; x < asked; x++) {
       const item = context.items[x]!;
       const gap = Math.max(0, time - context.times[x]!);
-      // An item that was only ever before others, or was dropped for room, counts as one behaviour.
+      // An item without a count, which only preceded others or was dropped for space, counts as one behaviour.
       const norm = 1 / (root * Math.sqrt(neighbours.count(item) || unit));
       const a = norm * farStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / farMs));
       const b = norm * nearStep * (FLOOR + (1 - FLOOR) * 2 ** (-gap / nearMs));
