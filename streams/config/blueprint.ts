@@ -1,5 +1,5 @@
 /**
- * What a configuration and the flags of `run` make of a deployment, with every default filled in.
+ * The blueprint of a deployment: what its configuration and the flags of `run` amount to, with every default filled in.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { type Config, defined, modelConfig, taskOptions } from "./config.ts";
 import { BEFORE } from "./kept_defaults.ts";
 import { reachesOf } from "./reach.ts";
 
-/** What a deployment is beside its configuration. */
+/** What defines a deployment in addition to its configuration. */
 export interface DeploymentFlags {
   readonly model: ModelName;
   readonly variants: readonly ModelName[];
@@ -30,7 +30,7 @@ export interface DeploymentFlags {
   readonly seed: number;
 }
 
-/** The blueprint of a deployment: what the log holds of it depends on this, or did when it was written. */
+/** The blueprint of a deployment, on which its records on the log depend, or depended when they were written. */
 export function blueprintOf(
   config: Config,
   { model, variants, partitions, seed }: DeploymentFlags,
@@ -53,11 +53,11 @@ export function blueprintOf(
     retention: settleAll(RETENTION_OPTIONS, config.retention),
     models: Object.fromEntries(models.map((name) => [name, modelConfig(name, config)])),
   };
-  // As it comes back from the log: without undefined values.
+  // Drops undefined values, as a round trip over the log does.
   return JSON.parse(JSON.stringify({ model, variants, partitions, seed, options })) as Blueprint;
 }
 
-/** A configuration that makes a blueprint, with what it does not know at its defaults. */
+/** A configuration that results in a blueprint; what the blueprint does not record is left at its defaults. */
 export function configOf({ model, variants, options }: Blueprint): Config {
   const { features, actions, policy, boosts, frequency, learner, retention, models, ...own } = options;
   const made = Object.entries(models ?? {}).filter(([name]) => [model, ...variants].includes(name));
@@ -74,7 +74,7 @@ export function configOf({ model, variants, options }: Blueprint): Config {
   } as Config; // absent where undefined
 }
 
-/** The options that have a value, of those that this release declares. */
+/** The options with a value, among those that this release declares. */
 function given(declared: Declared, of: unknown): object {
   const values = isRecord(of) ? of : {};
   return Object.fromEntries(
@@ -89,8 +89,8 @@ function given(declared: Declared, of: unknown): object {
 }
 
 /**
- * What differs between two blueprints, of which the first may be of another release: an option that it did not have and
- * that has its default is no change, nor is one that this release has no more.
+ * What differs between two blueprints, of which the first may be from another release: an option that it lacks is no
+ * change if it has its default now, nor is an option that this release no longer has.
  */
 export function blueprintChanges(before: Blueprint, now: Blueprint): readonly Change[] {
   const reaches = reachesOf();
@@ -98,7 +98,7 @@ export function blueprintChanges(before: Blueprint, now: Blueprint): readonly Ch
     blueprintOf(BEFORE, { ...now, model: modelName(now.model), variants: now.variants.map(modelName) })
       .options;
   return changesBetween(before, now, (path) => reachOf(path, reaches)).filter(({ name, ...change }) => {
-    if (/^models\.[^.]+$/.test(name)) return false; // another model, or another variant's, which is said
+    if (/^models\.[^.]+$/.test(name)) return false; // a different model or variant is a change of its own
     if (change.before === undefined) return !isDeepStrictEqual(change.now, valueAt(usual, name.split(".")));
     return change.now !== undefined || reaches.has(name) || reaches.has(name.replace(/[^.]+$/, "*"));
   });

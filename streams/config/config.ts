@@ -1,5 +1,5 @@
 /**
- * The configuration file of a replay or a run (`meander.json`): everything that has a default may be overridden.
+ * The configuration file of a replay or a run (`meander.json`), which can override every default.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export interface Config
     Omit<LearningOptions, "recoveryBatches" | "trimSamples" | "variant" | "handover">,
     Pick<ServiceOptions, "delivery" | "surfaceTopics">,
     DurabilityOptions {
-  /** Format of lists for others. @default {JSON} */
+  /** Format of lists for other programs. @default {JSON} */
   readonly outputs?: OutputSettings;
   /** Which attributes are features. */
   readonly features?: Partial<Omit<FeatureSchema, "numerics">>;
@@ -57,7 +57,7 @@ export interface Config
   readonly http?: HttpSettings;
   /** How long an embedded log keeps records. */
   readonly retention?: RetentionSettings;
-  /** Files, topics and callers of other systems, by name. */
+  /** Other systems' files, topics and callers, by name. */
   readonly sources?: SourcesSettings;
   /** Options of the models, by name. */
   readonly models?: Partial<ModelConfigs>;
@@ -65,15 +65,15 @@ export interface Config
 
 let jsonSchema: JsonSchema | undefined;
 
-/** The JSON Schema of a configuration file, for editors: name it there under `$schema`. */
+/** The JSON Schema of a configuration file, for editors; a file names it under `$schema`. */
 export function configJsonSchema(): JsonSchema {
   return jsonSchema ??= configJsonSchemaOf(configSchema);
 }
 
 /**
- * Parses a configuration file: JSON, comments allowed. Variables of the environment override the file.
+ * Parses a configuration file: JSON, comments allowed.
  *
- * @param env the environment, whose variables win over the file; see `config_environment.ts`
+ * @param env returns an environment variable, which overrides the file; see `config_environment.ts`
  * @throws ConfigError naming the file and every field that is wrong.
  *
  * @example
@@ -104,7 +104,7 @@ export function parseConfig(
   const twice = repeatsIn(json).map((repeat): ConfigFault => {
     return { ...repeat, kind: "twice", value: valueAt(value, repeat.path) };
   });
-  const config = result.data as Config; // what the schema lets through; not read where it does not
+  const config = result.data as Config; // as the schema accepts it; not used if it does not
   const issues = result.error?.issues ?? acrossIssues(config);
   if (issues.length === 0 && twice.length === 0) return config;
   const faults = issues.flatMap((issue): ConfigFault[] => {
@@ -126,24 +126,24 @@ export function parseConfig(
   throw new ConfigError(file, [...twice, ...faults]);
 }
 
-/** Faults between fields, in the wording of a schema. */
+/** Faults that involve several fields, as issues of a schema. */
 function acrossIssues({ sources, surfaceTopics = {}, outputs }: Config): z.core.$ZodIssue[] {
   const taken = Object.entries(surfaceTopics).filter(([, ending]) =>
     outputs?.samples && ending === SAMPLES_ENDING
   );
   const path = ["outputs", "subject"], input = outputs?.subject;
-  const message = "lists and samples would have one: put {record} or {topic} into it";
+  const message = "lists and samples would share one subject: put {record} or {topic} into it";
   const subjects: z.core.$ZodIssue[] = outputs !== undefined && isOneSubject(outputs)
     ? [{ code: "custom", path, message, input }]
     : [];
   const surfaces = taken.map(([surface, input]): z.core.$ZodIssue => {
-    const message = `${input} is the ending of the topic that outputs.samples writes to: choose another one`;
+    const message = `${input} is the ending of the topic that outputs.samples writes to: choose another`;
     return { code: "custom", path: ["surfaceTopics", surface], message, input };
   });
   return [...surfaces, ...subjects, ...sourceIssues(sources)];
 }
 
-/** What is wrong in sources, as a schema says it. */
+/** Faults in sources, as issues of a schema. */
 function sourceIssues(sources: SourcesSettings = {}): z.core.$ZodIssue[] {
   const followers = new Map<string, string>();
   return Object.entries(sources).flatMap(([name, settings]) => {
@@ -203,7 +203,7 @@ export function taskOptions(profile: TaskOptions, config: Config, model: ModelNa
   };
 }
 
-/** The names of actions and features that a configuration knows. */
+/** The names of actions and features that a configuration defines, including default ones. */
 export function knownNames({ actions, features }: Config): ConfiguredNames {
   const { userFields, itemFields, contextFields } = { ...DEFAULT_SCHEMA, ...defined(features ?? {}) };
   return { actions: Object.keys({ ...DEFAULT_ACTIONS, ...actions }), userFields, itemFields, contextFields };
@@ -212,7 +212,7 @@ export function knownNames({ actions, features }: Config): ConfiguredNames {
 /**
  * The options of the learner of a task.
  *
- * @param task the options of the task, of which the learner has schema and labels
+ * @param task the options of the task, with which the learner shares schema and labels
  * @param seed seed of new rows and of drawn negatives
  *
  * @example
@@ -269,18 +269,18 @@ export function learningOptions(config: Config): LearningOptions {
  * ```
  */
 export function modelConfig<N extends ModelName>(name: N, config: Config): ModelConfigs[N] {
-  // The options that the registry has for a name are those of its type.
+  // The registry's options for a name are those of the model's type.
   return settle(MODELS[name].options as Declared, { ...config.models?.[name] }) as ModelConfigs[N];
 }
 
-/** The fields of these names that are set. */
+/** The fields with these names that are set. */
 function named<K extends keyof Config>(config: Config, names: readonly K[]): Pick<Config, K> {
   return Object.fromEntries(
     names.flatMap((name) => config[name] === undefined ? [] : [[name, config[name]]]),
   ) as Pick<Config, K>; // absent where undefined
 }
 
-/** Without the fields that are `undefined`, as exact optional properties want it. */
+/** Drops fields that are `undefined`, as exact optional properties require. */
 export function defined<T extends object>(value: T): object {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined));
 }

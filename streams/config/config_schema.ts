@@ -33,7 +33,7 @@ const flag = z.boolean();
 const action = z.strictObject({
   positive: field(
     z.union([flag, z.number()]),
-    "whether it is a positive outcome; a number: the smallest value that is",
+    "whether it is a positive outcome; a number: the smallest value that counts as one",
   ),
   explicit: field(
     flag.optional(),
@@ -43,7 +43,7 @@ const action = z.strictObject({
   strength: field(z.number().nullable(), "weight in the user's sequence; `null` = not in it"),
   surprise: field(
     flag.optional(),
-    "whether the strength is multiplied by how far the value is from what was expected",
+    "whether the strength is multiplied by how far the value is from the expected one",
     false,
   ),
 });
@@ -57,7 +57,7 @@ const models = reaching(
   "rebuild",
 );
 
-/** Options of logs: each kind's in its section, or at the top. */
+/** Options of logs: each kind's in its section, or at the top level. */
 function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType>> {
   return Object.assign(
     {},
@@ -71,7 +71,7 @@ function logShapes(kinds: readonly LogKind[]): Readonly<Record<string, z.ZodType
   );
 }
 
-/** The schema of a file for some kinds of logs. */
+/** The schema of the file with the options of these kinds of logs. */
 export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
   return z.strictObject({
     $schema: reaching(
@@ -132,7 +132,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
           withinMs: field(positive, "within this time before a request"),
           remembered: field(
             natural.optional(),
-            "newest items shown, remembered per user; 0 = those of open lists only",
+            "number of the newest shown items to remember per user; 0 = only those of open lists",
             0,
           ),
         }),
@@ -156,7 +156,7 @@ export function configSchemaOf(kinds: readonly LogKind[]): z.ZodObject {
   }).partial();
 }
 
-/** The JSON Schema of a schema of the file. */
+/** The JSON Schema for a schema of the file. */
 export function configJsonSchemaOf(schema: z.ZodObject): JsonSchema {
   return { title: "meander.json", ...z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) };
 }

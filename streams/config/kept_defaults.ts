@@ -1,6 +1,6 @@
 /**
- * Defaults that a release has changed and that weights or costs depend on: a deployment keeps those that it was made
- * with.
+ * Defaults that a release has changed, and on which weights or costs depend: a deployment keeps the defaults that it
+ * was made with.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { servingGeneration } from "../topics/serving.ts";
 import { DERIVED, generationTopics, type Topics } from "../topics/topics.ts";
 import type { Config } from "./config.ts";
 
-/** The former defaults, which a record that does not name such an option means. */
+/** The former defaults, which apply where the record of a generation lacks such an option. */
 export const BEFORE = { features: { pooled: false }, retrieval: { head: false } } as const satisfies Config;
 
 const DEFAULTS: readonly { readonly path: readonly string[]; readonly before: unknown }[] = Object.entries(
@@ -25,8 +25,8 @@ const DEFAULTS: readonly { readonly path: readonly string[]; readonly before: un
   );
 
 /**
- * A configuration as the deployment on a log is made, where it leaves that open: an option that it does not name stays
- * what it was before its default changed, if the deployment has it so. Only reads.
+ * Fills in options that a configuration leaves open: an option whose default has changed keeps its former default if
+ * the deployment on the log was made with that. Only reads.
  */
 export async function withKeptDefaults(
   log: Pick<Log, "identify" | "latest" | "bounds" | "read" | "topics">,
@@ -39,7 +39,7 @@ export async function withKeptDefaults(
   return kept.reduce<Config>((whole, { path, before }) => withValue(whole, path, before), config);
 }
 
-/** A part of a configuration with another value of the option at a path. */
+/** A copy of a part of a configuration, with the option at a path set to a value. */
 function withValue(part: object, [name, ...rest]: readonly string[], value: unknown): object {
   const inner = valueAt(part, [name!]);
   return {
@@ -48,7 +48,7 @@ function withValue(part: object, [name, ...rest]: readonly string[], value: unkn
   };
 }
 
-/** Options that the generation that serves was made with, as far as it names them; `null` when there is none. */
+/** Options that the serving generation was made with, as far as recorded; `null` when there is no deployment yet. */
 async function madeWith(
   log: Pick<Log, "identify" | "latest" | "bounds" | "read" | "topics">,
   topics: Topics,
@@ -60,15 +60,15 @@ async function madeWith(
 }
 
 /**
- * Whether tasks or a learner have written anything: ends also grow by transactions that were aborted, such as those of
- * `check --rights`. Those that write a record of how they are made do so before.
+ * Whether tasks or a learner have written anything. Ends do not tell, because aborted transactions, such as those of
+ * `check --rights`, also move them. Deployments that record their blueprint do so before they write anything else.
  */
 async function hasPast(log: Pick<Log, "bounds" | "read" | "topics">, topics: Topics): Promise<boolean> {
   const all = await log.topics();
   for (const name of DERIVED) {
     const { partitions } = all.get(topics[name]) ?? { partitions: 0 };
     for (let partition = 0; partition < partitions; partition++) {
-      if ((await log.bounds(topics[name], partition)).start > 0) return true; // what there was, is dropped
+      if ((await log.bounds(topics[name], partition)).start > 0) return true; // records were dropped
       const { done } = await readAll(log, topics[name], partition).next();
       if (!done) return true;
     }

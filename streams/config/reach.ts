@@ -1,5 +1,5 @@
 /**
- * How far a change of each field of the configuration reaches, as the options' own declarations say.
+ * How far a change of each field of the configuration reaches, as its option declares.
  *
  * @module
  */
@@ -19,9 +19,9 @@ interface Node {
 }
 
 /**
- * How far a change of each field reaches, by its path, such as `sequence.window`; a field that does not say so does as the
- * part that it is in. `undefined` = nobody says. A part with names of its users' own, such as `actions`, has the path
- * `actions.*`, too.
+ * How far a change of each field reaches, by its path, such as `sequence.window`. A field without a declaration
+ * inherits that of the part that contains it; `undefined` = none declares it. A part whose names users choose, such as
+ * `actions`, also has the path `actions.*`.
  */
 export function reachesOf(
   schema: JsonSchema = configJsonSchema(),
@@ -37,6 +37,6 @@ export function reachesOf(
       }
     }
   };
-  walk("", schema as Node, undefined); // with the keywords that are read here
+  walk("", schema as Node, undefined); // has the keywords that are read here
   return reaches;
 }

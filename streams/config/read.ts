@@ -1,5 +1,5 @@
 /**
- * Reads the configuration for every command: a file, over which the environment wins.
+ * Reads the configuration for every command: a file, which the environment overrides.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { type Config, parseConfig } from "./config.ts";
 /**
  * Reads a configuration.
  *
- * @param file the file that was asked for, which must exist
+ * @param file the file that the user named, which must exist
  * @param usual the file to read otherwise, if it exists; `null` = none
- * @param env one variable of the environment by its name
+ * @param env returns an environment variable by its name
  * @throws ConfigError naming the file, or the variable, and every field that is wrong
  */
 export async function readConfig(
@@ -29,7 +29,7 @@ export async function readConfig(
   });
 }
 
-/** The configuration beside data: in the folder that the data is, or that the file is in. */
+/** The path of the configuration next to data: in the folder of the data, or in the folder that contains the file. */
 export async function configBeside(data: string): Promise<string> {
   const isFile = await Deno.stat(data).then((info) => info.isFile, () => false);
   const folder = isFile ? /^(.*)[/\\]/.exec(data)?.[1] ?? "." : data;

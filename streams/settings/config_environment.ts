@@ -1,6 +1,6 @@
 /**
  * Fields of the configuration from environment variables: `MEANDER_` and the path in capitals, such as
- * `MEANDER_HTTP_MAX_BODY_BYTES` for `http.maxBodyBytes`. A value is JSON, or else the text as it stands.
+ * `MEANDER_HTTP_MAX_BODY_BYTES` for `http.maxBodyBytes`. A value is parsed as JSON; if that fails, it is plain text.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface Override {
 }
 
 /**
- * The variable of a field.
+ * The variable that sets a field.
  *
  * @example
  * ```ts
@@ -31,12 +31,12 @@ export function variableOf(path: readonly string[]): string {
   return ["MEANDER", ...words].join("_").toUpperCase();
 }
 
-/** The fields that the environment sets, outer ones first. @param env one variable by name */
+/** The fields that the environment sets, outer ones first. @param env returns a variable by its name */
 export function environmentOverrides(
   schema: JsonSchema,
   env: (name: string) => string | undefined,
 ): readonly Override[] {
-  const root = schema as Node; // with the keywords that are read here
+  const root = schema as Node; // has the keywords that are read here
   return pathsOf(root, []).flatMap((path) => {
     const variable = variableOf(path);
     const text = env(variable);
@@ -44,7 +44,7 @@ export function environmentOverrides(
   });
 }
 
-/** A value with overrides put in. Objects on their way are made where there are none. */
+/** A copy of a value with overrides applied; missing objects on their paths are created. */
 export function withOverrides(value: unknown, overrides: readonly Override[]): unknown {
   return overrides.reduce((whole, override) => put(whole, override.path, override.value), value);
 }

@@ -11,13 +11,13 @@ import { placesOf } from "./json_places.ts";
 export interface ConfigFault {
   /** Its path; empty = the file as a whole. */
   readonly path: readonly (string | number)[];
-  /** Its line in the file, from 1; `null` when it is not there. */
+  /** Its line in the file, from 1; `null` when it is not in the file. */
   readonly line: number | null;
-  /** The variable of the environment that sets it, if one does. */
+  /** The environment variable that sets it, if any. */
   readonly variable?: string | undefined;
   /** The error. */
   readonly message: string;
-  /** Whether the value is wrong, the field is unknown, or it is repeated. */
+  /** Whether the value is wrong, or the field is unknown or repeated. */
   readonly kind: "wrong" | "unknown" | "twice";
   /** Its value; `undefined` = it is missing. */
   readonly value: unknown;
@@ -53,7 +53,7 @@ export function valueAt(value: unknown, path: readonly (string | number)[]): unk
 }
 
 /**
- * The line of a path in a valid JSON text, from 1; the last one of a repeated key. `null` when there is none.
+ * The line of a path in a valid JSON text, from 1; the last one if a key is repeated. `null` when there is none.
  *
  * @example
  * ```ts

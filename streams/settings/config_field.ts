@@ -6,27 +6,27 @@
 
 import type { z } from "zod";
 
-/** A default in words. */
+/** A default described in words, because no JSON value expresses it. */
 export class Absent {
   readonly words: string;
 
-  /** A default that JSON has no value for. */
+  /** Makes a default from its description. */
   constructor(words: string) {
     this.words = words;
   }
 }
 
-/** A default in words. */
+/** See {@linkcode Absent}. */
 export function absent(words: string): Absent {
   return new Absent(words);
 }
 
-/** The schema with a meaning. @param fallback the default; `undefined` = the field is required */
+/** Adds a description to a schema. @param fallback the default; `undefined` = the field is required */
 export function field<Schema extends z.ZodType>(schema: Schema, about: string, fallback?: unknown): Schema {
   const defaults = fallback === undefined
     ? {}
     : fallback instanceof Absent
     ? { "x-default": fallback.words }
     : { default: fallback };
-  return schema.meta({ description: about, ...defaults }) as Schema; // only its meta data differ
+  return schema.meta({ description: about, ...defaults }) as Schema; // only its metadata differs
 }

@@ -1,8 +1,8 @@
 /**
- * The default place of a configuration.
+ * The default name of a configuration file.
  *
  * @module
  */
 
-/** The configuration of a folder: of the working folder, or of the data of a replay. */
+/** Name of the configuration file in a folder: the working folder, or that of a replay's data. */
 export const DEFAULT_CONFIG = "meander.json";

@@ -1,16 +1,16 @@
 /**
- * JSON with comments, as people write configurations.
+ * JSON with comments, as in configuration files.
  *
  * @module
  */
 
-// A comment matches as a whole: it is neither cut short nor extended to find a bracket after a comma.
+// A comment only matches as a whole: backtracking for a bracket after a comma can neither shorten nor extend it.
 const LINE = String.raw`\/\/[^\n]*(?![^\n])`;
 const BLOCK = String.raw`\/\*(?:[^*]|\*(?!\/))*\*\/`;
 const TOKEN = new RegExp(`"(?:[^"\\\\]|\\\\.)*"|${LINE}|${BLOCK}|,(?=(?:\\s|${LINE}|${BLOCK})*[}\\]])`, "g");
 
 /**
- * The text as JSON: comments, and commas before a closing bracket, become spaces, so every character keeps its place.
+ * Turns a text into JSON: comments, and commas before closing brackets, become spaces, so that places stay the same.
  *
  * ```ts
  * import assert from "node:assert/strict";

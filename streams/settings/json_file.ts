@@ -1,5 +1,5 @@
 /**
- * Handwritten JSON.
+ * JSON files that people write.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { repeatsIn } from "./json_places.ts";
 /**
  * Parses the JSON of a file, in which no object may repeat a key.
  *
- * @param what what the file is to be used as, with its article
- * @throws SyntaxError naming the file and what is wrong, with its line where a key is there twice
+ * @param what what the file is to be used as, with an article
+ * @throws SyntaxError naming the file and what is wrong, with the line of a repeated key
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A value of a text. */
+/** A value in a text. */
 export interface JsonPlace {
   readonly path: readonly (string | number)[];
   /** Its line, from 1. */
@@ -14,7 +14,7 @@ export interface JsonPlace {
 }
 
 /**
- * Every value of a valid JSON text, innermost first.
+ * Every value in a valid JSON text, innermost first.
  *
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export function placesOf(json: string): readonly JsonPlace[] {
     line += token.split("\n").length - 1;
     return token;
   };
-  /** Goes past a value. @returns its line */
+  /** Skips a value. @returns its line */
   const pass = (path: JsonPlace["path"], lines: ReadonlyMap<string, number>): number => {
     take(/\s*/y);
     const start = line;
@@ -66,11 +66,11 @@ export function placesOf(json: string): readonly JsonPlace[] {
 
 /** A repeated key. */
 export interface JsonRepeat extends Pick<JsonPlace, "path" | "line"> {
-  /** The error, with the line of the earlier one. */
+  /** The error, with the line of the earlier occurrence. */
   readonly message: string;
 }
 
-/** The repeated keys of a JSON text, of which `JSON.parse` silently takes the last. */
+/** The repeated keys of a JSON text, of which `JSON.parse` would silently use the last. */
 export function repeatsIn(json: string): readonly JsonRepeat[] {
   return placesOf(json).flatMap(({ path, line, before }) =>
     before === null ? [] : [{ path, line, message: `it is already in line ${before}` }]

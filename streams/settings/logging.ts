@@ -1,5 +1,5 @@
 /**
- * The log of a program: one line per message, to stderr.
+ * Logging: one line per message, to stderr.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { configure, type LogLevel, type LogRecord } from "@logtape/logtape";
 
 const encoder = new TextEncoder();
 
-/** Logs messages of meander from a level on. Call once per thread. */
+/** Configures logging of meander's messages from a level up. Call once per thread. */
 export async function configureLogging(level: LogLevel): Promise<void> {
   await configure({
     sinks: { stderr },

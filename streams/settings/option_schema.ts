@@ -12,7 +12,7 @@ export function optionsSchema<D extends Declared>(declared: D): z.ZodObject & z.
     name,
     declared[name]?.isWanted ? schema : schema.optional(),
   ]);
-  return z.strictObject(Object.fromEntries(shape)) as never; // of the names of `declared`
+  return z.strictObject(Object.fromEntries(shape)) as never; // has the names of `declared`
 }
 
 /** Schemas by name, to be part of a larger object. */
@@ -21,7 +21,7 @@ export function shapeOf<D extends Declared>(
 ): { readonly [K in keyof D]: z.ZodType<D[K]["value"]> } {
   return Object.fromEntries(
     Object.entries(declared).map(([name, option]) => [name, optionSchema(option)]),
-  ) as never; // of the names of `declared`
+  ) as never; // has the names of `declared`
 }
 
 /** The schema of an option, with its meaning and its default for editors and for docs/reference/configuration.md. */
@@ -31,15 +31,15 @@ export function optionSchema<T>(
   const own = kindSchema(kind);
   const bareSchema = isNullable ? own.nullable() : own;
   const schema = reach === undefined ? bareSchema : reaching(bareSchema, reach);
-  if (about === "") return schema as never; // its kind is that of `value`
+  if (about === "") return schema as never; // its kind matches `value`
   const bare = value === undefined ? {} : { default: value };
   const fallback = words === undefined ? bare : { "x-default": words };
   return schema.meta({ description: about, ...fallback }) as never; // as above
 }
 
-/** A schema that says how far a change of what it describes reaches; what is inside does as it says, unless it says itself. */
+/** Declares how far a change of a field or section reaches; a section's fields inherit that unless they declare it. */
 export function reaching<Schema extends z.ZodType>(schema: Schema, reach: Reach): Schema {
-  return schema.meta({ "x-reach": reach }) as Schema; // only its meta data differ
+  return schema.meta({ "x-reach": reach }) as Schema; // only its metadata differs
 }
 
 function kindSchema(kind: OptionKind): z.ZodType {
@@ -79,7 +79,7 @@ function kindSchema(kind: OptionKind): z.ZodType {
   }
 }
 
-/** A list none of whose entries is there twice. */
+/** Requires the entries of a list to be distinct. */
 function differing(list: z.ZodArray): z.ZodType {
   return list.superRefine((entries, context) => {
     for (const [at, entry] of entries.entries()) {

@@ -10,7 +10,7 @@ import { field } from "./config_field.ts";
 
 const positive = z.number().positive();
 
-/** Any policy. */
+/** The schema of any policy. */
 export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("greedy") }),
   z.strictObject({
@@ -19,8 +19,8 @@ export const policySchema: z.ZodType<PolicyOptions> = z.discriminatedUnion("name
   }),
   z.strictObject({
     name: z.literal("boltzmann"),
-    // A smaller one is greedy, and would not keep logits finite.
-    temperature: field(z.number().min(1e-9), "`boltzmann`: what the scores are divided by"),
+    // A smaller temperature amounts to greedy, and makes logits infinite.
+    temperature: field(z.number().min(1e-9), "`boltzmann`: divisor of the scores"),
   }),
   z.strictObject({
     name: z.literal("thompson"),

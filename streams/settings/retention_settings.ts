@@ -7,7 +7,7 @@
 import { absent, allReach, type OptionsOf, positive } from "../../src/options/option.ts";
 
 /**
- * How long an embedded log keeps records, hours of wall-clock time. docs/reference/topics.md says what is kept longer.
+ * How long an embedded log keeps records, hours of wall-clock time. docs/reference/topics.md says what it keeps longer.
  */
 export interface RetentionSettings {
   /** Events. @default {for good} */

@@ -1,5 +1,5 @@
 /**
- * Fields that a JSON Schema does not know.
+ * Fields that a JSON Schema does not allow.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { noSuch } from "../../src/events/keys/near_name.ts";
 import { stepTo } from "../../src/events/rejected.ts";
 
 /**
- * Fields of a value that its schema forbids (`additionalProperties: false`), at any depth: one sentence per field, which
- * suggests the field that is meant, or lists the known ones. The rest of the schema is ignored. O(fields).
+ * Fields of a value that its schema forbids (`additionalProperties: false`), at any depth: one sentence per field,
+ * which suggests the field that may be meant, or lists the known ones. The rest of the schema is ignored. O(fields).
  *
- * @param most number of sentences, so that a value with many such fields does not cost more
+ * @param most maximum number of sentences, which bounds the cost for a value with many such fields
  *
  * @example
  * ```ts

@@ -10,10 +10,10 @@ import type { LogRecord } from "../log/log.ts";
 
 const ARRIVED = "arrived";
 
-/** Headers of a record whose time is the arrival time of its event, by the clock of a server of ours. */
+/** Headers of a record whose time is when its event arrived, by the clock of one of our servers. */
 export const ARRIVED_HEADERS: Readonly<Record<string, string>> = Object.freeze({ [ARRIVED]: "1" });
 
-/** When a record arrived; `null` when its time is invalid: Kafka's −1, or in seconds or microseconds. */
+/** When a record arrived; `null` when its time is invalid, such as Kafka's −1, or a time in seconds or microseconds. */
 export function arrivalOf(
   { time, headers, isLogTime }: Pick<LogRecord, "time" | "headers" | "isLogTime">,
 ): Arrival | null {

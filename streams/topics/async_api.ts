@@ -18,18 +18,18 @@ type Name = keyof Topics;
 const WRITTEN_BY_OTHERS: readonly Name[] = ["events", "items"];
 /** Topics that others may read: meander writes them. */
 const READ_BY_OTHERS: readonly Name[] = ["recommendations", "lists", "rejected"];
-/** Outputs of a task, whose records say which event they come from. */
+/** Outputs of a task, whose records name the event that they result from. */
 const OUTPUTS: readonly Name[] = ["recommendations", "lists", "samples"];
 
-/** The channel of the topics of surfaces, of which the configuration sets the number. */
+/** The channel of the topics of surfaces, which are configured. */
 const SURFACE = "surface";
 const ON_SURFACE =
-  "Answers to requests of one surface, or of all, which are on `recommendations`, too (`surfaceTopics`).";
+  "Answers to requests of one surface, or of all; they are also on `recommendations` (see `surfaceTopics`).";
 
-/** The channel of samples for others. */
+/** The channel of samples for other programs. */
 const OUTCOMES = "outcomes";
 const ON_OUTCOMES =
-  "Lists with their outcomes, if the configuration says so (`outputs.samples`). Without a value: the user was erased.";
+  "Lists with their outcomes, if configured (`outputs.samples`). A record without a value: the user was erased.";
 
 const PREFIX_VARIABLE = "{prefix}";
 
@@ -38,7 +38,7 @@ const PREFIX_VARIABLE = "{prefix}";
  *
  * Channels have the address `{prefix}<topic>`. Values of topics that only meander reads are opaque.
  *
- * @param version of the program
+ * @param version version of the program
  */
 export function asyncApi(version: string): JsonSchema {
   const names = topicNames(PREFIX_VARIABLE);
@@ -69,10 +69,10 @@ export function asyncApi(version: string): JsonSchema {
       version,
       description:
         "Topics of a deployment on Kafka. Write to `events` and `items`, read `recommendations`, `lists`, " +
-        "`rejected`, and topics of surfaces and outcomes; the others are the deployment's own, and their values may " +
-        "change with a release. Where the configuration has `outputs`, `lists` and the topics of surfaces are Avro or " +
-        "Protobuf in Confluent's wire format instead, as outcomes always are: schemas here are of decoded values. Read " +
-        "with the isolation level read_committed where delivery is exactly-once.",
+        "`rejected`, and topics of surfaces and outcomes; the others are internal, and their values may change with " +
+        "a release. If the configuration has `outputs`, `lists` and the topics of surfaces are Avro or Protobuf in " +
+        "Confluent's wire format instead, as outcomes always are; the schemas here describe decoded values. Read " +
+        "with the isolation level read_committed if delivery is exactly-once.",
       license: { name: "Apache 2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
     },
     defaultContentType: "application/json",
@@ -82,7 +82,7 @@ export function asyncApi(version: string): JsonSchema {
   };
 }
 
-/** The published schemas, without what only a document of their own has. */
+/** The published schemas, without the keywords that only a schema's own document has. */
 function schemas(): Readonly<Record<string, JsonSchema>> {
   return Object.fromEntries(
     Object.entries(jsonSchemas()).map(([name, { $comment: _, $schema: __, ...schema }]) => [name, schema]),
@@ -96,7 +96,7 @@ function channel(topic: Name, address: string): JsonSchema {
     title: topic,
     summary,
     parameters: {
-      prefix: { description: "What `--prefix` says.", default: DEFAULT_PREFIX },
+      prefix: { description: "The value of `--prefix`.", default: DEFAULT_PREFIX },
     },
     messages: { [topic]: { $ref: `#/components/messages/${topic}` } },
     bindings: {
@@ -114,7 +114,7 @@ function surfaceChannel(recommendations: string): JsonSchema {
   const own = channel("recommendations", surfaceTopic({ recommendations }, "{ending}"));
   const parameters = {
     ...own["parameters"] as JsonSchema, // of `channel()`
-    ending: { description: "What `surfaceTopics` says of the surface." },
+    ending: { description: "The ending that `surfaceTopics` gives the surface." },
   };
   return { ...own, title: SURFACE, summary: ON_SURFACE, parameters };
 }
@@ -154,8 +154,8 @@ function inputHeader(): JsonSchema {
         type: "string",
         pattern: "^\\d+/\\d+/\\d+$",
         description:
-          "`<partition>/<offset>/<index>`: the event that the record comes from, and its index among the outputs of " +
-          "that event. The same number again is a repeat.",
+          "`<partition>/<offset>/<index>`: the event that the record results from, and its index among the outputs " +
+          "of that event. A record with the same value again is a repeat.",
       },
     },
   };

@@ -17,7 +17,7 @@ const CHUNK_BYTES = 512 * 1024;
 /**
  * The records that hold `value` under `key` in partition 0 of `topic`.
  *
- * @param before how many chunks there are of the value that it replaces: what is left of them goes
+ * @param before number of chunks of the value that it replaces; those beyond the new number are deleted
  */
 export function chunkRecords(
   topic: string,
@@ -39,7 +39,7 @@ export function chunkRecords(
 /**
  * The newest value under `key`, or `null`.
  *
- * @param tell told how many chunks there are, those of a longer value before it included
+ * @param tell receives how many chunks are on the log, including leftovers of a longer earlier value
  * @throws LogError `corrupt` when chunks are missing or the checksum is wrong.
  */
 export async function readChunks(
@@ -82,10 +82,10 @@ export async function readChunks(
 }
 
 /**
- * The error of a value that cannot be read.
+ * The error for a value that cannot be read.
  *
  * @param cause what is wrong with it
- * @param offset of the newest record of it
+ * @param offset of its newest record
  */
 export function damagedValue(topic: string, key: string, cause: unknown, offset?: number): LogError {
   const place = offset === undefined ? `${topic}/0` : `${topic}/0@${offset}`;
@@ -93,7 +93,7 @@ export function damagedValue(topic: string, key: string, cause: unknown, offset?
   return new LogError(
     "corrupt",
     `Cannot read ${key} of ${place}: ${reason}; run the release that wrote it, restore ${topic} from a copy, or append ` +
-      `a record with the key "${key}/0" and no value: ${key} starts from scratch`,
+      `a record with the key "${key}/0" and no value: ${key} then starts from scratch`,
     { cause },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The position of a feeder: its own record, committed with what it appends. The offset of its group does not count,
- * since brokers expire it: a file that is fed once a month would be fed again from its start.
+ * The position of a feeder: its own record, committed with what it appends. The offset of its group is not used, since
+ * brokers expire it: a file that is fed once a month would be fed again from its start.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface FilePosition {
   readonly next: number;
   /** Their checksum. */
   readonly sum: number;
-  /** What is added to their times, milliseconds. @default {0} */
+  /** Added to their times, milliseconds. @default {0} */
   readonly shiftMs?: number | undefined;
 }
 
@@ -26,11 +26,11 @@ export interface TopicPosition {
   readonly id: string | null;
   /** Offset of the next record, by partition. */
   readonly next: readonly number[];
-  /** Of a learner: offsets that the log had dropped before they were learnt. @default {0} */
+  /** For a learner: number of offsets that the log had dropped before they were learnt. @default {0} */
   readonly lost?: number;
-  /** Of a source: the same, before they were fed, by partition. @default {none} */
+  /** For a source: number of offsets that the log had dropped before they were fed, by partition. @default {none} */
   readonly unfed?: readonly number[];
-  /** Of a source that rejects what is too late: its newest time and what confirms it, Base64. */
+  /** For a source that rejects late records: its newest time and what confirms that, Base64. */
   readonly clock?: string;
 }
 
@@ -46,11 +46,11 @@ export async function feederPosition<Position extends FilePosition | TopicPositi
   try {
     const position = JSON.parse(new TextDecoder().decode(record.value));
     if (!Array.isArray(position?.next) && !Number.isInteger(position?.next)) {
-      throw new TypeError("it is no position");
+      throw new TypeError("it is not a position");
     }
     return position;
   } catch (cause) {
-    throw corruptRecord(`find where ${feeder} goes on`, record, cause, remedyByCopy(record));
+    throw corruptRecord(`find the position of ${feeder}`, record, cause, remedyByCopy(record));
   }
 }
 
@@ -60,7 +60,7 @@ export async function isFed(
   { positions }: Pick<Topics, "positions">,
   id: string,
 ): Promise<boolean> {
-  const needle = JSON.stringify(id); // no record is parsed: a damaged one of another feeder harms nobody here
+  const needle = JSON.stringify(id); // records are not parsed, so that a damaged one of another feeder does no harm
   for await (const { value } of readAll(log, positions, 0)) {
     if (value !== null && new TextDecoder().decode(value).includes(needle)) return true;
   }

@@ -1,7 +1,7 @@
 /**
- * Which formats the releases that have worked on a deployment may have written, so that an older one refuses before it
- * writes: a record for each release on the topic of generations. None of them ever shrinks, so processes of several
- * releases may note at once.
+ * Which formats may have been written by the releases that have run on a deployment, so that an older release refuses
+ * to run before it writes anything: one record per release on the topic of generations. The formats in a record only
+ * ever increase, so processes of several releases may write their notes at the same time.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import type { Topics } from "./topics.ts";
 /** Prefix of the keys; the rest is the release. */
 const FORMATS_KEY = "formats:";
 
-/** The newest format by kind of record. */
+/** The newest format, by kind of record. */
 export type NewestFormats = Readonly<Record<string, number>>;
 
-/** What releases have noted, by release. */
+/** The formats that may have been written, by release. */
 export type FormatNotes = Readonly<Record<string, NewestFormats>>;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What releases have noted on a log. @throws LogError `corrupt` when a note cannot be read */
+/** The notes on a log. @throws LogError `corrupt` when a note cannot be read */
 export async function formatNotes(
   log: Pick<Log, "identify" | "bounds" | "read">,
   { generations }: Pick<Topics, "generations">,
@@ -36,7 +36,7 @@ export async function formatNotes(
     try {
       const note: unknown = JSON.parse(decoder.decode(value));
       if (typeof note !== "object" || note === null) throw new SyntaxError(`its value is ${note}`);
-      notes[key.slice(FORMATS_KEY.length)] = note as NewestFormats; // of a release that may be newer
+      notes[key.slice(FORMATS_KEY.length)] = note as NewestFormats; // a newer release may have written it
     } catch (cause) {
       throw corruptRecord("compare formats", record, cause, remedyByCopy(record));
     }
@@ -45,7 +45,7 @@ export async function formatNotes(
 }
 
 /**
- * Notes that a release may write these formats from now on, unless that stands there.
+ * Notes that a release may write these formats from now on, unless its note says so already.
  *
  * @param by the release
  * @param now wall clock, milliseconds since the epoch
@@ -71,10 +71,10 @@ export async function noteFormats(
 }
 
 /**
- * Refuses what a newer release has worked on.
+ * Checks that no newer release may have written formats that this one cannot read.
  *
- * @param what cannot be done, such as "work on meander.*"
- * @param reads the newest formats that are read here
+ * @param what what cannot be done otherwise, such as "work on meander.*"
+ * @param reads the newest formats that this release reads
  * @throws Error that names the release and the kinds
  */
 export function refuseNewer(what: string, notes: FormatNotes, reads: NewestFormats): void {

@@ -1,6 +1,6 @@
 /**
- * The records of generations on their topic: the blueprint of each, so that a different configuration is recognised
- * before it touches what the log holds. See docs/decisions/0050-generations.md.
+ * The records of generations on their topic: the blueprint of each, so that a different configuration is detected
+ * before it changes anything on the log. See docs/decisions/0050-generations.md.
  *
  * @module
  */
@@ -25,28 +25,28 @@ export interface Blueprint {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** A generation, as its record has it. */
+/** A generation, as recorded. */
 export interface Generation {
   /** Its number; the first is 1. */
   readonly number: number;
-  /** How it is made. */
+  /** Its blueprint. */
   readonly blueprint: Blueprint;
   /** When the record was first written, milliseconds since the epoch. */
   readonly since: number;
-  /** Offsets of events up to which it is built, by partition; absent = it was there from the beginning. */
+  /** Offsets of events up to which it is built, by partition; absent = it existed from the beginning. */
   readonly until?: readonly number[] | undefined;
   /** Number of partitions that the events had when it was built; absent = as many as it has tasks. */
   readonly sources?: number | undefined;
-  /** Number of the generation whose weights it starts from, until it is built; folded events are not learnt again. */
+  /** While it is built: number of the generation whose weights it starts from; folded events are not learnt again. */
   readonly carries?: number | undefined;
-  /** Whether the deployment existed before the record, which was then only compared with its weights. */
+  /** Whether the deployment existed before this record, which could then only be compared with its weights. */
   readonly isAdopted: boolean;
-  /** Whether it has served, and was replaced: a restart does not go back to it. */
+  /** Whether it has served and was replaced: a restart does not go back to it. */
   readonly hasServed?: true | undefined;
 }
 
 const FORMAT = 1;
-/** Formats of generations. */
+/** Formats of the record of a generation that this release reads and writes. */
 export const GENERATION_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -56,7 +56,7 @@ export function encodeGeneration(generation: Generation): Uint8Array {
   return encoder.encode(JSON.stringify({ format: FORMAT, ...generation }));
 }
 
-/** Decodes the record of a generation. @throws SyntaxError when it is not one, or has a later format */
+/** Decodes the record of a generation. @throws SyntaxError when it is not one, or has another format */
 export function decodeGeneration(bytes: Uint8Array): Generation {
   const record: Generation & { readonly format: unknown } = JSON.parse(decoder.decode(bytes));
   const { format, ...generation } = record;
@@ -80,7 +80,7 @@ export async function generationsOf(
   if (await log.identify(generations) === null) return found;
   for await (const record of readAll(log, generations, 0)) {
     const { key, value } = record;
-    if (key === null || !/^\d+$/.test(key)) continue; // other records have names
+    if (key === null || !/^\d+$/.test(key)) continue; // the keys of other records are names
     try {
       if (value === null) found.delete(Number(key));
       else found.set(Number(key), decodeGeneration(value));

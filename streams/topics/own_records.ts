@@ -10,7 +10,7 @@ import type { Rejected } from "../../src/events/rejected.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Topics } from "./topics.ts";
 
-/** The record of an event or an item, unless it is too large for the log. @param time of the record, not the event */
+/** The record of an event or item, or a rejection if it is too large. @param time of the record, not of the event */
 export function newRecord(
   { events, items }: Pick<Topics, "events" | "items">,
   own: OwnRecord,

@@ -1,5 +1,5 @@
 /**
- * Parameter versions on the log: a subscriber keeps a serving model at the newest one.
+ * Parameter versions on the log: a subscriber keeps a serving model at the newest version.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface UpdateOptions {
   readonly waitMs?: number;
   /** Ends the wait: the update then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Yields the thread between portions of a version. @default {it is applied at once} */
+  /** Yields the thread between portions of a version. @default {versions are applied in one go} */
   readonly giveWay?: () => Promise<unknown>;
 }
 
@@ -31,13 +31,13 @@ export class ParameterSubscriber {
   readonly #serving: ServingModel;
   readonly #last: number;
   #next = 0;
-  /** Whether it has reached the end that the topic had at the start. */
+  /** Whether it has read to the end of the topic once. */
   #hasLooked = false;
 
   /**
    * Starts at the beginning of the topic, which the publisher trims to its last full snapshot.
    *
-   * @param last the version to stay at, which must be there unless it is the first, with which every learner begins
+   * @param last the version to stay at; it must be on the log unless it is the first, with which every learner begins
    */
   constructor(log: Log, topic: string, serving: ServingModel, last = Infinity) {
     this.#log = log;
@@ -52,7 +52,7 @@ export class ParameterSubscriber {
    *
    * @returns The version that is live afterwards.
    * @throws LogError `corrupt` when a record cannot be decoded.
-   * @throws RangeError when the version to stay at is not on the log yet, or any more.
+   * @throws RangeError when the version to stay at is not on the log yet, or no longer.
    */
   async update({ waitMs = 0, giveWay, ...options }: UpdateOptions = {}): Promise<number> {
     for (let wait = waitMs;; wait = 0) {
@@ -72,7 +72,7 @@ export class ParameterSubscriber {
     }
   }
 
-  /** Reads on; a topic that was created again, or has lost its end, from its start. */
+  /** Continues reading; starts over if the topic was created again, or has lost its end. */
   async #read(options: Omit<UpdateOptions, "giveWay">): Promise<ReadResult> {
     try {
       return await this.#log.read(this.#topic, 0, this.#next, options);
@@ -93,7 +93,7 @@ export class ParameterSubscriber {
     }
   }
 
-  /** Throws when the wanted version is not there: until it came, if ever, another one would be served. */
+  /** Throws when the version to stay at is missing: another would be served until it is published, if ever. */
   #checkThere(): void {
     const { version } = this.#serving;
     if (!this.#hasLooked && this.#last !== Infinity && this.#last > Math.max(1, version)) {
@@ -114,7 +114,7 @@ export class ParameterSubscriber {
         const what = `the parameters at ${this.#topic}/0@${record.offset}`;
         throw new LogError(
           "corrupt",
-          `Cannot apply ${what} (of another model or other features? those need a log or prefix of their own)`,
+          `Cannot apply ${what} (are they of another model, or other features? these need their own log or prefix)`,
           { cause },
         );
       }
@@ -125,10 +125,10 @@ export class ParameterSubscriber {
     }
   }
 
-  /** A version that we do not have yet; `null` when it is not one, or cannot be read: a snapshot will follow. */
+  /** Decodes a version; `null` when we have it already, or it cannot be read, in which case a snapshot will follow. */
   #decode(record: LogRecord, value: Uint8Array): ParameterVersion | null {
     try {
-      // A full snapshot follows its delta: what we have already is not decoded, however large it is.
+      // A full snapshot follows its delta: it may be large, so it is not decoded if we have that version already.
       return versionNumber(value) === this.#serving.version ? null : decodeVersion(value);
     } catch (cause) {
       unreadable.leaveOut(record, cause, "the model stays as it is until the next full snapshot");

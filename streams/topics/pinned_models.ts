@@ -26,7 +26,7 @@ export class PinnedModels {
   readonly #needed = new Map<number, ReadonlySet<string>>();
   readonly #models = new Map<string, Promise<ServingModel | undefined>>();
 
-  /** Nothing is loaded. @param make A model at version 0 with a name of its own; `undefined` when it is not run here */
+  /** Loads nothing yet. @param make makes a model at version 0, named by its key; `undefined` = it does not run here */
   constructor(
     log: Log,
     topics: Topics,
@@ -40,8 +40,8 @@ export class PinnedModels {
   /**
    * Sets the pinned versions that a task needs.
    *
-   * @param keys full keys
-   * @returns Those that are available
+   * @param keys full keys, such as `dien@52`
+   * @returns The models of those that are available
    */
   async need(partition: number, keys: ReadonlySet<string>): Promise<Serving[]> {
     this.#needed.set(partition, keys);
@@ -87,7 +87,7 @@ export class PinnedModels {
     } catch (error) {
       const reason = reasonOf(error);
       logger.warn(
-        "version {version} of {model} on {topic} is of another model or other features: {reason}",
+        "version {version} of {model} on {topic} belongs to another model or other features: {reason}",
         { topic: this.#topic, version, model, reason },
       );
       return undefined;

@@ -4,11 +4,11 @@
  *
  * ```text
  *   parameters:  full 50, 51, 52, 53, ...      ──start──>   pins:  dien@52/0 = full 50, /1 = 51, /2 = 52
- *                                              ──over───>          dien@52/over = where the events end by then
- *                        all these events are gone ─────>          none of them
+ *                                              ──over───>          dien@52/over = current ends of the events
+ *                   events up to those ends dropped ────>          all deleted
  * ```
  *
- * A version stays on `pins` as long as an event can be read again that it may score.
+ * A version stays on `pins` as long as an event that it may score can be read again.
  *
  * @module
  */
@@ -21,22 +21,22 @@ import { readAll } from "../log/reading.ts";
 import { unreadable } from "../log/unreadable.ts";
 import { type Topics, variantTopics } from "./topics.ts";
 
-/** Place of the note that no experiment needs a version. */
+/** Last part of the key of the note that no experiment needs a version any longer. */
 const OVER = "over";
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 
-/** Variants whose versions are numbers, and what has to be written for them to stay available. */
+/** Variants with their pinned versions resolved, and the records that keep those versions available. */
 export interface Pins {
-  /** The variants; one that wanted the version at the start has it as a number. */
+  /** The variants; `at-start` is replaced by the number of the version. */
   readonly variants: readonly Variant[];
-  /** Records of the topic `pins`. */
+  /** Records for the topic `pins`. */
   readonly records: readonly Omit<NewRecord, "time">[];
-  /** Versions that cannot be had, a sentence each. */
+  /** Versions that are not available, one sentence each. */
   readonly faults: readonly string[];
 }
 
-/** Finds the versions that variants want. */
+/** Finds the versions that variants pin. */
 export async function pinVersions(log: Log, topics: Topics, variants: readonly Variant[]): Promise<Pins> {
   const records = new Map<string, Omit<NewRecord, "time">>();
   const faults: string[] = [];
@@ -53,7 +53,7 @@ export async function pinVersions(log: Log, topics: Topics, variants: readonly V
       const key = `${pin}/${place}`;
       records.set(key, { topic: topics.pins, partition: 0, key, value });
     };
-    // An existing pin is written again, so a concurrent drop comes before it or not at all.
+    // An existing pin is written again, so that a concurrent deletion cannot take effect after it.
     const found = chain.records.length > 0 || version === "at-start"
       ? chain.records
       : readable(await readPin(log, topics.pins, pin));
@@ -122,10 +122,10 @@ async function readChain(
 /** A record of a pinned version. */
 export type PinRecord = LogRecord & { readonly value: Uint8Array };
 
-/** The records of a pinned version; none when it is not there. */
+/** The records of a pinned version; empty when it is missing or incomplete. */
 export async function readPin(log: Log, topic: string, key: string): Promise<PinRecord[]> {
   if (!(await log.topics()).has(topic)) return [];
-  // Before compaction the topic still has values that were dropped later.
+  // Until compaction, the topic still has values that were deleted later.
   const places = new Map<number, PinRecord>();
   for await (const record of readAll(log, topic, 0)) {
     const { pin, place } = placeOf(record.key ?? "");
@@ -137,7 +137,7 @@ export async function readPin(log: Log, topic: string, key: string): Promise<Pin
   return records.every((place, n) => place === n) ? records.map((place) => places.get(place)!) : [];
 }
 
-/** A version; `null` when it cannot be read: what it belongs to counts as not there. */
+/** Decodes a version; `null` when it cannot be read: the pin that it belongs to then counts as missing. */
 export function decodePinned(record: LogRecord, value: Uint8Array): ParameterVersion | null {
   try {
     return decodeVersion(value);
@@ -147,7 +147,7 @@ export function decodePinned(record: LogRecord, value: Uint8Array): ParameterVer
   }
 }
 
-/** The values of a version's records; none when one of them cannot be read. */
+/** The values of a version's records; empty when one of them cannot be read. */
 function readable(records: readonly PinRecord[]): readonly Uint8Array[] {
   const isWhole = records.every((record) => decodePinned(record, record.value) !== null);
   return isWhole ? records.map(({ value }) => value) : [];
@@ -160,7 +160,7 @@ function placeOf(key: string): { readonly pin: string; readonly place: string } 
 
 /**
  * The records that clean up the topic `pins`: versions that no experiment needs are marked with the current ends of the
- * events, and dropped when the events up to there are gone.
+ * events, and deleted once the events up to there have been dropped.
  *
  * @param records experiments as they are now, and as they are about to be
  */
@@ -201,7 +201,7 @@ export async function sparePins(
   return changes;
 }
 
-/** Whether an experiment pins a version; one that does not name the model may mean any. */
+/** Whether an experiment pins a version; a variant that does not name its model may mean any. */
 function isNeeded(pin: string, records: readonly ExperimentRecord[]): boolean {
   const { model, version } = partsOf(pin);
   return records.some((record) =>
@@ -210,7 +210,7 @@ function isNeeded(pin: string, records: readonly ExperimentRecord[]): boolean {
   );
 }
 
-/** The ends in a note; `null` when it cannot be read, and is then written again. */
+/** The ends in a note; `null` when it cannot be read, in which case it is written again. */
 function endsIn(note: Uint8Array): readonly number[] | null {
   try {
     const ends: unknown = JSON.parse(decoder.decode(note));
@@ -220,7 +220,7 @@ function endsIn(note: Uint8Array): readonly number[] | null {
   }
 }
 
-/** Whether every event before these ends is gone. */
+/** Whether every event before these ends has been dropped. */
 function isGone(ends: readonly number[] | null, bounds: readonly Bounds[]): boolean {
   return ends !== null && ends.every((end, partition) => (bounds[partition]?.start ?? 0) >= end);
 }

@@ -1,5 +1,5 @@
 /**
- * Drops the repeats of at-least-once delivery, for readers of recommendations.
+ * Filters out the repeats of at-least-once delivery, for readers of recommendations.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import type { LogRecord } from "../log/log.ts";
 import { INPUT } from "./delivery.ts";
 
-/** Offsets behind the newest for which numbers are kept. */
+/** Number of offsets before the newest for which outputs are remembered. */
 const WINDOW = 100_000;
 
 /**
- * Recognises outputs that were read before, among the newest `window` offsets of each input partition. A repeat comes
- * within a commit of its task, 1000 events by default.
+ * Recognises outputs that were read before, among the newest `window` offsets of each input partition. A repeat arrives
+ * within one commit of its task, 1000 events by default.
  *
  * @example
  * ```ts
@@ -27,15 +27,15 @@ const WINDOW = 100_000;
  */
 export class RepeatFilter {
   readonly #window: number;
-  /** Numbers in the order in which they came, by topic and input partition. */
+  /** Values of the header `input` in the order of arrival, by topic and input partition. */
   readonly #seen = new Map<string, Set<string>>();
 
-  /** Has read nothing. @param window offsets to remember */
+  /** Starts empty. @param window number of offsets to remember */
   constructor(window = WINDOW) {
     this.#window = window;
   }
 
-  /** Whether an output is read for the first time; one without a number always is. */
+  /** Whether an output is read for the first time; always true without the header. */
   isNew({ topic, headers }: Pick<LogRecord, "topic" | "headers">): boolean {
     const number = headers[INPUT];
     if (number === undefined) return true;

@@ -6,12 +6,12 @@
 
 import type { Sample } from "../../src/samples/sample.ts";
 
-/** Most samples that wait; one more replaces the oldest. */
+/** Maximum number of waiting samples; one more replaces the oldest. */
 const MAX_WAITING = 4096;
 
 /**
- * The newest committed samples of one partition by offset. A sample that is missing, after a restart or beyond the
- * bound, is decoded from its record, with the same content.
+ * The newest committed samples of one partition, by offset. A sample that is missing, after a restart or beyond the
+ * maximum, is decoded from its record, with the same content.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export class SampleHandover {
     this.#waiting.set(offset, sample);
   }
 
-  /** Takes the sample at an offset out, if it is here. */
+  /** Removes and returns the sample at an offset, if it is here. */
   take(offset: number): Sample | undefined {
     const sample = this.#waiting.get(offset);
     if (sample !== undefined) this.#waiting.delete(offset);

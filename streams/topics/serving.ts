@@ -15,7 +15,7 @@ export const SERVING_KEY = "serving";
 /** Key of the record of a switch that is under way. */
 const CLOSING_KEY = "closing";
 
-/** Number of the generation that serves while there is no record. */
+/** Number of the generation that serves as long as there is no record. */
 export const FIRST_GENERATION = 1;
 
 /** Number of the generation that serves. @throws LogError `corrupt` when the record cannot be read */
@@ -34,17 +34,17 @@ export async function servingGeneration(
 
 /** A switch that is under way: the serving generation reads no more events. */
 export interface Closing {
-  /** Number of the generation that is to serve. */
+  /** Number of the generation that is to serve next. */
   readonly to: number;
-  /** Offsets of events at which the tasks of the serving one stop, by task; 0 = where they are. */
+  /** Offsets of events at which the tasks of the serving generation stop, by task; 0 = where they are. */
   readonly ends: readonly number[];
 }
 
-/** Which generation answers, by the topic of generations. */
+/** Which generation serves, according to the topic of generations. */
 export interface SwitchState {
   /** Number of the generation that serves. */
   readonly serving: number;
-  /** The switch that is under way; `null` = there is none. */
+  /** The switch that is under way; `null` = none. */
   readonly closing: Closing | null;
 }
 
@@ -54,7 +54,7 @@ export async function switchState(
   topics: Pick<Topics, "generations">,
 ): Promise<SwitchState> {
   const { generations } = topics;
-  // In this order, so that a switch that ends in between shows as its new generation.
+  // In this order, so that a switch that completes in between shows as the new generation.
   const record = await log.identify(generations) === null
     ? null
     : await newestOf(log, generations, 0, CLOSING_KEY);

@@ -1,9 +1,9 @@
 /**
- * Topics with the recommendations of single surfaces, for consumers who want only those.
+ * Topics with the recommendations for single surfaces, for consumers that need only those.
  *
- * Their records are also on `recommendations`, with the same header `input`; requests over HTTP, figures of
- * experiments and evaluation read that topic. Their names start with its name, so that backups and erasures find
- * them.
+ * Their records are also on `recommendations`, with the same header `input`: requests over HTTP, figures of
+ * experiments and evaluation read that topic. Their names begin with that topic's name, so that backups and erasures
+ * find them.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const ENDING: Option<string> = {
     kind: "text",
     minLength: 1,
     maxLength: 64,
-    pattern: { source: "^[A-Za-z0-9_-]+$", message: "has other characters than letters, digits, - and _" },
+    pattern: { source: "^[A-Za-z0-9_-]+$", message: "has characters other than letters, digits, - and _" },
   },
   about: "",
   value: "",
@@ -25,7 +25,7 @@ const ENDING: Option<string> = {
 
 /** Ending of the topic with samples for other programs. */
 export const SAMPLES_ENDING = "samples";
-/** Stands for all surfaces, and for none. */
+/** Stands for all surfaces, including requests without a surface. */
 const ALL = "*";
 
 /** Endings of topics by surface: `{"home": "front"}` copies answers for `home` to `recommendations.front`. */
@@ -39,7 +39,7 @@ export function surfaceTopic({ recommendations }: Pick<Topics, "recommendations"
   return `${recommendations}.${ending}`;
 }
 
-/** The topics that get a copy of an answer for a surface. */
+/** The topics that receive a copy of an answer for a surface. */
 export function copiesOf(
   topics: Pick<Topics, "recommendations">,
   endings: Readonly<Record<string, string>> = {},

@@ -30,17 +30,17 @@ export type Topics = Readonly<
   >
 >;
 
-/** What a topic of a deployment is. */
+/** Description of a topic of a deployment. */
 export interface TopicDescription {
   /** What its records are. */
   readonly summary: string;
-  /** What its records are keyed by; `null`: nothing. */
+  /** What its records are keyed by; `null` = nothing. */
   readonly key: string | null;
-  /** What becomes of old records. */
+  /** What happens to old records. */
   readonly cleanup: TopicSpec["cleanup"];
-  /** Whether it has one partition, whatever the number of the deployment is. */
+  /** Whether it has one partition, however many the deployment has. */
   readonly isSingle: boolean;
-  /** The JSON Schema of its values; `json`: JSON that only meander reads; `binary`: likewise, and not JSON. */
+  /** The JSON Schema of its values; `json` = JSON that only meander reads; `binary` = likewise, but not JSON. */
   readonly value: "event" | "item" | "recommendation" | "rejected" | "json" | "binary";
 }
 
@@ -69,7 +69,7 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
   },
   lists: {
     summary:
-      "The list of each user as it is now, if the deployment gives lists. Without a value: the user was erased.",
+      "The current list of each user, if the deployment writes lists. A record without a value: the user was erased.",
     key: "user",
     cleanup: "compact",
     isSingle: false,
@@ -90,8 +90,8 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
     value: "binary",
   },
   statistics: {
-    summary: "Changelog of items, of what retrieval learnt, and of the task itself.",
-    key: "what the record is of",
+    summary: "Changelog of items, of what retrieval has learnt, and of the task itself.",
+    key: "what the record describes",
     cleanup: "compact",
     isSingle: false,
     value: "binary",
@@ -118,7 +118,7 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
     value: "binary",
   },
   experiments: {
-    summary: "Experiments as they are now.",
+    summary: "Current state of experiments.",
     key: "name",
     cleanup: "compact",
     isSingle: true,
@@ -146,7 +146,7 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
     value: "json",
   },
   generations: {
-    summary: "What each generation of the deployment is made as; formats that releases may have written.",
+    summary: "The blueprint of each generation of the deployment; formats that releases may have written.",
     key: "number, release",
     cleanup: "compact",
     isSingle: true,
@@ -154,7 +154,7 @@ export const TOPICS: Readonly<Record<keyof Topics, TopicDescription>> = {
   },
   rejected: {
     summary: "Records that were refused, with reasons.",
-    key: "that of the record refused",
+    key: "key of the refused record",
     cleanup: "delete",
     isSingle: false,
     value: "rejected",
@@ -201,7 +201,7 @@ export function topicSpecs(topics: Topics, partitions: number): TopicSpec[] {
   });
 }
 
-/** Whether we only write to a topic, each task to the partition of its number: it may have more than those. */
+/** Whether we only write to a topic, each task to the partition of its number, so that it may have more partitions. */
 export function isOutput(
   { recommendations, rejected, lists }: Pick<Topics, "recommendations" | "rejected" | "lists">,
   topic: string,
@@ -209,7 +209,7 @@ export function isOutput(
   return [recommendations, rejected, lists].includes(topic) || topic.startsWith(`${recommendations}.`);
 }
 
-/** Specifications that outputs which got more partitions fit as well. @param existing topics on the log */
+/** Specifications adjusted to outputs that have gained partitions. @param existing topics on the log */
 export function grown(
   topics: Topics,
   specs: readonly TopicSpec[],
@@ -221,7 +221,7 @@ export function grown(
   });
 }
 
-/** Topics whose records are dropped by us alone, once something newer has replaced them. */
+/** Topics whose records only we may drop, once something newer has replaced them. */
 export function keptTopics(topics: Topics): readonly string[] {
   const compact = NAMES.filter((name) => TOPICS[name].cleanup === "compact");
   return [...compact, "parameters" as const].map((name) => topics[name]);
@@ -242,7 +242,7 @@ export const DERIVED = [
 /**
  * The topics of a generation: derived ones end in its number, such as `meander.state.g2`, except those of the first.
  *
- * @param topics those of the first
+ * @param topics those of the first generation
  */
 export function generationTopics(topics: Topics, generation: number): Topics {
   if (generation === 1) return topics;
@@ -250,25 +250,25 @@ export function generationTopics(topics: Topics, generation: number): Topics {
   return { ...topics, ...Object.fromEntries(derived) };
 }
 
-/** The topics of the first generation. @param topics those of any */
+/** The topics of the first generation. @param topics those of any generation */
 export function firstTopics(topics: Topics): Topics {
   const derived = DERIVED.map((name) => [name, topics[name].replace(/\.g\d+$/, "")]);
   return { ...topics, ...Object.fromEntries(derived) };
 }
 
-/** Number of the generation whose states are on a topic; `null` = none. @param topics those of the first */
+/** Number of the generation whose states are on a topic; `null` = none. @param topics those of the first generation */
 export function generationOf({ state }: Topics, topic: string): number | null {
   if (topic === state) return 1;
   const ending = topic.startsWith(`${state}.g`) ? topic.slice(state.length + 2) : "";
   return /^\d+$/.test(ending) ? Number(ending) : null;
 }
 
-/** The topic with what replaces dropped events while a generation is built. */
+/** The topic of records that stand in for dropped events while a generation is built. */
 export function rememberedTopic({ state }: Pick<Topics, "state">): string {
   return `${state}.remembered`;
 }
 
-/** The group of the tasks, and the beginning of their writers' ids; each generation has its own. */
+/** The group of the tasks, and the prefix of their writers' ids; each generation has its own. */
 export function tasksGroup({ events, state }: Pick<Topics, "events" | "state">): string {
   return `${events}-tasks${endingOf(state)}`;
 }
@@ -278,17 +278,17 @@ export function monitorGroup({ experiments, figures }: Pick<Topics, "experiments
   return `${experiments}-monitor${endingOf(figures)}`;
 }
 
-/** What the name of a derived topic ends in. */
+/** The ending of the name of a derived topic. */
 function endingOf(topic: string): string {
   return /\.g\d+$/.exec(topic)?.[0] ?? "";
 }
 
-/** The topics of a variant's model, whose versions are kept apart from those of the own model. */
+/** The topics of a variant's model, whose versions are kept apart from those of the deployment's model. */
 export function variantTopics(topics: Topics, model: string): Topics {
   return { ...topics, parameters: `${topics.parameters}.${model}` };
 }
 
-/** The topics to create beside those of {@linkcode topicSpecs}, for models of variants. */
+/** The topics to create in addition to those of {@linkcode topicSpecs}, for models of variants. */
 export function variantTopicSpecs(topics: Topics, models: readonly string[]): TopicSpec[] {
   return models.map((model) => ({
     name: variantTopics(topics, model).parameters,

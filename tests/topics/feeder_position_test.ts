@@ -152,7 +152,7 @@ Deno.test("feederPosition() takes nothing else for a position, and says where it
     await assert.rejects(feederPosition(log, topics, "f"), {
       code: "corrupt",
       message: new RegExp(
-        `^Cannot find where f goes on: ${topics.positions}/0@${offset} .*; run the release`,
+        `^Cannot find the position of f: ${topics.positions}/0@${offset} .*; run the release`,
       ),
     }, text);
   }
