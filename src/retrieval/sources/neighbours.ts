@@ -130,7 +130,7 @@ export class Neighbours {
     return item < this.#liked.length ? this.#liked[item]! : 0;
   }
 
-  /** The discount on an item's weights as a neighbour for its popularity: n^−0.2, with n of {@linkcode Neighbours.count}. */
+  /** The discount for popularity on an item's weights as a neighbour: n^−0.2, n = {@linkcode Neighbours.count}. */
   discount(item: number): number {
     return item < this.#discounts.length ? this.#discounts[item]! : 0;
   }
