@@ -273,6 +273,23 @@ export function rollBackExperiment(name: string, reason: string, around: Surroun
   return stopExperiment(name, reason === "" ? `${winner} is rolled back` : reason, around);
 }
 
+/**
+ * The experiments that run and vary what a promotion set that ends: their control is another one from now on, so each
+ * begins a new phase.
+ *
+ * @param ended the experiment as it is now
+ */
+export function begunAnew(ended: ExperimentRecord, { records }: Surroundings): readonly Experiment[] {
+  const { name } = ended;
+  const before = records.get(name);
+  if (before === undefined || !isExperiment(before) || before.status !== "promoted") return [];
+  const settings = changed(activeOf(before));
+  const reason = `begins anew: what ${name} had promoted, which it varies, was taken back`;
+  return [...records.values()].filter(isExperiment)
+    .filter((one) => one.status === "running" && changed(one.variants).some((own) => settings.includes(own)))
+    .map((one) => ({ ...one, phase: (one.phase ?? 0) + 1, reason, revision: one.revision + 1 }));
+}
+
 function find(name: string, records: ReadonlyMap<string, ExperimentRecord>, what: string): Experiment {
   const record = records.get(name);
   if (record === undefined || !isExperiment(record)) {

@@ -122,7 +122,7 @@ export interface Experiment {
   readonly overrides: Readonly<Record<string, string>>;
   /** The promoted variant. */
   readonly winner?: string;
-  /** Stop reason. */
+  /** Why it stopped, or why its newest phase began while it ran. */
   readonly reason?: string;
   /** Buckets of the layer in the experiment. */
   readonly spans: readonly Span[];
@@ -130,7 +130,7 @@ export interface Experiment {
   readonly variantSpans: readonly (readonly Span[])[];
   /** Revision, from 1. */
   readonly revision: number;
-  /** How often it was started again with other settings: lists and figures of earlier phases do not count. @default {0} */
+  /** How often what it compares has changed: lists and figures of earlier phases do not count. @default {0} */
   readonly phase?: number;
 }
 

@@ -12,8 +12,10 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
 import { shown } from "../../src/events/rejected.ts";
 import {
+  begunAnew,
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
@@ -36,6 +38,8 @@ import { unreadable } from "../log/unreadable.ts";
 import { type Pins, pinVersions, sparePins } from "../topics/pins.ts";
 import type { Topics } from "../topics/topics.ts";
 import { decodeExperiment, encodeExperiment, EXPERIMENT } from "./record.ts";
+
+const logger = getLogger(["meander", "experiments"]);
 
 /** Every change of experiments, on a log ({@linkcode ExperimentRegistry}) or over HTTP (`ExperimentClient`). */
 export interface ExperimentChanges {
@@ -158,7 +162,11 @@ export class ExperimentRegistry implements ExperimentChanges {
     return this.#change((around) => promoteVariant(name, variant, around));
   }
 
-  /** Undoes a promotion: all users get the defaults again. @throws ExperimentError */
+  /**
+   * Undoes a promotion: all users get the defaults again. What runs and varies what it set begins anew.
+   *
+   * @throws ExperimentError
+   */
   rollBack(name: string, reason: string): Promise<Experiment> {
     return this.#change((around) => rollBackExperiment(name, reason, around));
   }
@@ -218,31 +226,44 @@ export class ExperimentRegistry implements ExperimentChanges {
     const records = await this.records();
     const record = change({ records, models: this.#options.models });
     if (record === null) return record;
-    const value = encodeExperiment(record);
-    decodeExperiment(value); // never write a record that tasks cannot read
+    const anew = begunAnew(record, { records, models: this.#options.models });
     const time = this.#options.now();
-    const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
-    const places: NewRecord[] = Array.from({ length: partitions }, (_, partition) => ({
-      topic: this.#topics.events,
-      partition,
-      key: null,
-      value,
-      time,
-      headers: { [EXPERIMENT]: record.name },
-    }));
     const spare = await sparePins(this.#log, this.#topics, [...records.values(), record]);
+    const partitions = (await this.#log.topics()).get(this.#topics.events)?.partitions ?? 1;
     const topic = this.#topics.experiments;
     const { end } = await this.#log.bounds(topic, 0);
     await writer.commit({
       records: [
         ...[...spare, ...pins].map((one) => ({ ...one, time })),
-        { topic, partition: 0, key: record.name, value, time },
-        ...places,
+        ...[record, ...anew].flatMap((one) => this.#recordsOf(one, partitions, time)),
       ],
       group: writer.id,
       offsets: [{ topic, partition: 0, offset: end }],
     });
+    for (const { name } of anew) {
+      logger.warn(
+        "experiment {name} begins anew: {other}, whose promoted variant its control had, was taken back",
+        {
+          name,
+          other: record.name,
+        },
+      );
+    }
     return record;
+  }
+
+  /** A record as it is now, and for the tasks. */
+  #recordsOf(record: ExperimentRecord, partitions: number, time: number): NewRecord[] {
+    const value = encodeExperiment(record);
+    decodeExperiment(value); // never write a record that tasks cannot read
+    const { experiments, events: topic } = this.#topics;
+    const headers = { [EXPERIMENT]: record.name };
+    return [
+      { topic: experiments, partition: 0, key: record.name, value, time },
+      ...Array.from({ length: partitions }, (_, partition) => {
+        return { topic, partition, key: null, value, time, headers };
+      }),
+    ];
   }
 }
 

@@ -83,7 +83,7 @@ export interface ExperimentView {
   readonly status: "running" | "stopped" | "promoted";
   /** The promoted variant. */
   readonly winner: string | null;
-  /** Stop reason. */
+  /** Why it stopped, or why its newest phase began while it ran. */
   readonly reason: string | null;
   /** The layer that it takes users from. */
   readonly layer: string;

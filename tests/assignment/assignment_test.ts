@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Experiments } from "../../src/assignment/assignment.ts";
+import { definitionOf, Experiments } from "../../src/assignment/assignment.ts";
 import {
   bucketOf,
   BUCKETS,
@@ -10,10 +10,12 @@ import {
   spanSize,
 } from "../../src/assignment/buckets.ts";
 import {
+  begunAnew,
   changeTraffic,
   type ExperimentDraft,
   ExperimentError,
   promoteVariant,
+  rollBackExperiment,
   startExperiment,
   stopExperiment,
 } from "../../src/assignment/changes.ts";
@@ -199,6 +201,32 @@ Deno.test("promoteVariant() does not change the control of an experiment that ru
   const variants = [{ name: "A" }, { name: "B", maxCandidates: 50 }];
   const elsewhere = startExperiment({ name: "ui", layer: "ui", variants }, among(own));
   assert.equal(promoteVariant("e", "B", among(own, elsewhere)).winner, "B");
+});
+
+Deno.test("begunAnew() has a new phase of what runs and varies what a promotion set, once that ends", () => {
+  const promoted = promoteVariant(
+    "e",
+    "B",
+    among(startExperiment(draft({ name: "e", traffic: 0.3 }), among())),
+  );
+  const rival = startExperiment(draft({ name: "rival", traffic: 0.3 }), among(promoted));
+  const variants = [{ name: "A" }, { name: "B", maxCandidates: 50 }];
+  const elsewhere = startExperiment({ name: "ui", layer: "ui", variants }, among(promoted));
+  const stopped = stopExperiment("rival", "", among(rival));
+  for (const end of [rollBackExperiment, stopExperiment]) {
+    const around = among(promoted, rival, elsewhere);
+    const [anew, ...others] = begunAnew(end("e", "slow", around), around);
+    assert.deepEqual(others, []);
+    assert.deepEqual([anew?.name, anew?.status, anew?.phase, anew?.revision], ["rival", "running", 1, 2]);
+    assert.equal(anew?.reason, "begins anew: what e had promoted, which it varies, was taken back");
+    assert.notEqual(definitionOf(anew!), definitionOf(rival));
+    assert.deepEqual(anew?.variantSpans, rival.variantSpans, "users keep their variants");
+  }
+  assert.deepEqual(begunAnew(rollBackExperiment("e", "", among(promoted)), among(promoted, stopped)), []);
+  const around = among(rival, promoteVariant("e", "A", among(promoted)));
+  assert.deepEqual(begunAnew(rollBackExperiment("e", "", around), around), [], "which had changed nothing");
+  const running = among(startExperiment(draft({ name: "e", traffic: 0.3 }), among()), rival);
+  assert.deepEqual(begunAnew(stopExperiment("e", "", running), running), [], "nothing was promoted");
 });
 
 Deno.test("startExperiment() and the other changes say all that is wrong", () => {

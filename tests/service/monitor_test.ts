@@ -290,6 +290,23 @@ Deno.test("MonitorJob leaves a promoted variant alone, and one that is rolled ba
   assert.deepEqual(await storyOf(log), ["running 0.8", "promoted 0.8", "stopped 0.8"]);
 });
 
+Deno.test("MonitorJob counts anew what runs and varies what a promotion set, once that is rolled back", async () => {
+  const log = await deployment();
+  const changes = registryOf(log);
+  const { layer, variants } = (await changes.records()).get("harm") as Experiment;
+  await changes.promote("harm", "B");
+  await changes.start({ name: "later", layer, variants, traffic: 0.1 });
+  const of = async (name: string) => (await changes.records()).get(name) as Experiment;
+  await changes.rollBack("harm", "clicks are fewer");
+  const [later, other] = [await of("later"), await of("draft")];
+  assert.deepEqual([later.status, later.phase, other.phase], ["running", 1, undefined]);
+  const view = (await work(log)).experiments.find(({ name }) => name === "later")!;
+  assert.match(view.reason!, /begins anew: what harm had promoted/);
+  const told = await Array.fromAsync(readAll(log, topics.events, 0));
+  const names = told.map(({ headers }) => headers[EXPERIMENT]).filter((name) => name !== undefined);
+  assert.deepEqual(names.slice(-2), ["harm", "later"], "tasks hear of both");
+});
+
 Deno.test("MonitorJob that was away while traffic changes has the figures of one that was there", async () => {
   const figures = async (isThere: boolean) => {
     const log = await deployment({ users: 120 });
