@@ -20,6 +20,7 @@ import type { ByteWriter } from "../../codec/byte_writer.ts";
 import type { Formats } from "../../codec/formats.ts";
 import { hashString } from "../../embeddings/hash.ts";
 import { count, type OptionsOf, settle } from "../../options/option.ts";
+import { CategoryPairs } from "./category_pairs.ts";
 import { type KindSums, NO_KINDS, PAIR_STATISTICS, type Pairs } from "./pair_statistics.ts";
 import {
   BACK,
@@ -39,16 +40,13 @@ export const POOLED_BEHAVIOURS = 40;
 /** Most categories of an item that are read. */
 const MAX_CATEGORIES = 8;
 const DECAY = Float64Array.from({ length: POOLED_BEHAVIOURS }, (_, x) => 0.93 ** x);
-/** Pseudo-counts: of agreement, of a prediction, of steps from a category, and of its pairs. */
+/** Pseudo-counts of agreement, and of a prediction. */
 const AGREEMENT_PRIOR = 5;
 const PREDICTION_PRIOR = 10;
-const STEP_PRIOR = 0.5;
-const KIND_PRIOR = 2;
 /** Pairs of categories that weigh less are not counted. */
 const LEAST = 1e-4;
-/** Factors that bring other values to the scale of the logarithm of a count. */
+/** Brings sums of strengths to the scale of the logarithm of a count. */
 const GRADE = 3;
-const STEP = 0.3;
 /** Share of the budget for the table of categories. */
 const CATEGORY_SHARE = 1 / 4;
 const FORMAT = 1;
@@ -108,11 +106,8 @@ export class PooledPairs {
   readonly count: number = PAIR_STATISTICS.length;
   readonly #itemAt: (index: number) => PooledItem;
   readonly #items: PairTable;
-  readonly #categories: PairTable;
+  readonly #categories: CategoryPairs;
   readonly #scale = new TimeScale();
-  /** Number of steps between categories, and the weight of all pairs of them, both ways. */
-  #steps = 0;
-  #weight = 0;
   /** By item index: hash of its id, 0 = not computed yet; of its first category at its newest behaviour, 0 = none. */
   #hashes = new Uint32Array(256);
   #kindOf = new Uint32Array(256);
@@ -140,13 +135,6 @@ export class PooledPairs {
   readonly #keys = new Uint32Array(POOLED_BEHAVIOURS);
   /** Scratch: their places in the table; −1 = not in it. */
   readonly #places = new Int32Array(POOLED_BEHAVIOURS);
-  /** Scratch: the distinct first categories of the behaviours, and the number or weight of behaviours of each. */
-  readonly #from = new Uint32Array(POOLED_BEHAVIOURS);
-  readonly #share = new Float64Array(POOLED_BEHAVIOURS);
-  /** Number of categories in the scratch; the sums of steps and pairs for a category that none of them has met. */
-  #kinds = 0;
-  #notStepped = 0;
-  #notPaired = 0;
   /** Hashes of categories, by the array of their names: an array is replaced, never changed. */
   readonly #categoryHashes = new WeakMap<readonly string[], Uint32Array>();
   /** Sums that depend on the behaviours alone. */
@@ -157,7 +145,7 @@ export class PooledPairs {
     const { bytes } = settle(POOLED_OPTIONS, options);
     this.#itemAt = itemAt;
     this.#items = new PairTable((1 - CATEGORY_SHARE) * bytes);
-    this.#categories = new PairTable(CATEGORY_SHARE * bytes);
+    this.#categories = new CategoryPairs(CATEGORY_SHARE * bytes, POOLED_BEHAVIOURS);
   }
 
   /** Bytes of all tables. */
@@ -178,7 +166,7 @@ export class PooledPairs {
     const kind = category === null ? 0 : hashOf(category);
     const decay = -Math.LN2 / this.#scale.halfLifeMs;
     const size = Math.min(context.size, POOLED_BEHAVIOURS);
-    this.#kinds = 0;
+    this.#categories.clear();
     const keys = this.#keys;
     for (let x = 0; x < size; x++) {
       const other = this.#own[x] = this.#hashOf(context.items[x]!);
@@ -189,7 +177,7 @@ export class PooledPairs {
       const other = this.#own[x]!;
       const past = context.strengths[x]!;
       const weight = DECAY[x]! * Math.exp(decay * Math.max(0, time - context.times[x]!));
-      if (kind !== 0 && weight >= LEAST) this.#weigh(this.#kindOf[context.items[x]!]!, weight);
+      if (kind !== 0 && weight >= LEAST) this.#categories.weigh(this.#kindOf[context.items[x]!]!, weight);
       if (other === own) continue;
       const at = table.add(keys[x]!);
       const { numbers } = table;
@@ -203,9 +191,9 @@ export class PooledPairs {
     }
     this.#logCounts[item] = Math.log1p(++this.#counts[item]!);
     this.#kindOf[item] = kind;
-    if (this.#kinds > 0) this.#learnKinds(kind);
+    this.#categories.learn(kind);
     if (size > 0) this.#scale.learn(time - context.times[0]!);
-    if (step !== null) this.#learnStep(hashOf(step[0]), hashOf(step[1]));
+    if (step !== null) this.#categories.learnStep(hashOf(step[0]), hashOf(step[1]));
   }
 
   /** Prepares the features of a list's candidates; behaviours and counts must not change until all are written. */
@@ -215,7 +203,7 @@ export class PooledPairs {
     if (size === 0) return (_, out, at) => out.fill(0, at, at + this.count);
     const halfLifeMs = this.#scale.halfLifeMs;
     const categories: Uint32Array[] = [];
-    this.#kinds = 0;
+    this.#categories.clear();
     pairs.popularities = 0;
     for (let x = 0; x < size; x++) {
       const index = behaviours.items[x]!;
@@ -225,15 +213,9 @@ export class PooledPairs {
       pairs.popularities += this.#logCounts[index]!;
       const theirs = this.#categoriesOf(index);
       categories.push(theirs);
-      if (theirs.length > 0) this.#weigh(theirs[0]!, 1);
+      if (theirs.length > 0) this.#categories.weigh(theirs[0]!, 1);
     }
-    this.#notStepped = 0;
-    this.#notPaired = 0;
-    for (let k = 0; k < this.#kinds; k++) {
-      const from = this.#from[k]!, n = this.#share[k]!;
-      this.#notStepped -= n * Math.log1p(this.#categoryNumber(from, FORTH) / STEP_PRIOR);
-      this.#notPaired -= n * Math.log1p(this.#categoryNumber(from, PRODUCT) / KIND_PRIOR);
-    }
+    this.#categories.prepare();
     const scale = 1 / Math.sqrt(size);
     for (let n = 0; n < this.count; n++) {
       const { of, sum } = PAIR_STATISTICS[n]!;
@@ -245,7 +227,7 @@ export class PooledPairs {
       pairs.categories = own.length === 0 ? 0 : cosines(categories, own);
       pairs.kinds = NO_KINDS;
       if (own.length > 0) {
-        const sums = known.get(own[0]!) ?? this.#kindsWith(own[0]!);
+        const sums = known.get(own[0]!) ?? this.#categories.sumsWith(own[0]!);
         known.set(own[0]!, sums);
         pairs.kinds = sums;
       }
@@ -259,7 +241,8 @@ export class PooledPairs {
 
   /** Writes everything: same behaviours, same bytes. @param order All items by id @param rank Their places in it */
   encode(to: ByteWriter, order: readonly number[], rank: Uint32Array): void {
-    to.u8(FORMAT).uint(this.#steps).f64(this.#weight);
+    to.u8(FORMAT);
+    this.#categories.encodeTotals(to);
     const known = order.filter((item) => item < this.#counts.length && this.#counts[item]! > 0);
     to.uint(known.length);
     for (const item of known) to.uint(rank[item]!).uint(this.#counts[item]!).uint(this.#kindOf[item]!);
@@ -274,8 +257,7 @@ export class PooledPairs {
     if (format !== FORMAT) {
       throw new SyntaxError(`Cannot decode pooled pairs: format is ${format}, this reads ${FORMAT}`);
     }
-    this.#steps = from.uint();
-    this.#weight = from.f64();
+    this.#categories.decodeTotals(from);
     for (let n = from.count(); n > 0; n--) {
       const item = itemAt(from.uint());
       if (item >= this.#hashes.length) this.#makeRoom(item);
@@ -286,72 +268,6 @@ export class PooledPairs {
     this.#scale.decode(from);
     this.#items.decode(from);
     this.#categories.decode(from);
-  }
-
-  /** Adds to the weight of a category in the scratch. */
-  #weigh(category: number, weight: number): void {
-    if (category === 0) return;
-    let k = 0;
-    while (k < this.#kinds && this.#from[k] !== category) k++;
-    if (k === this.#kinds) {
-      this.#from[this.#kinds++] = category;
-      this.#share[k] = 0;
-    }
-    this.#share[k] = this.#share[k]! + weight;
-  }
-
-  /** Counts pairs of the scratch's categories with b. PRODUCT of a category's own entry is the weight of its pairs. */
-  #learnKinds(b: number): void {
-    const table = this.#categories;
-    let all = 0;
-    for (let k = 0; k < this.#kinds; k++) {
-      const a = this.#from[k]!, weight = this.#share[k]!;
-      all += weight;
-      table.increase(pairKey(a, a), PRODUCT, weight);
-      const key = pairKey(a, b);
-      table.increase(key, WEIGHT, a === b ? 2 * weight : weight);
-      if (a !== b) table.increase(key, COUNT, weight);
-    }
-    table.increase(pairKey(b, b), PRODUCT, all);
-    this.#weight += 2 * all;
-  }
-
-  /** A category's own entry counts steps to it as COUNT, steps from it as FORTH, and steps to itself as BACK. */
-  #learnStep(from: number, to: number): void {
-    const table = this.#categories;
-    this.#steps++;
-    table.increase(pairKey(to, to), COUNT, 1);
-    table.increase(pairKey(from, from), FORTH, 1);
-    table.increase(pairKey(from, to), from < to ? FORTH : BACK, 1);
-    if (from !== to) table.increase(pairKey(from, to), COUNT, 1);
-  }
-
-  #categoryNumber(hash: number, number: number): number {
-    return this.#categories.get(pairKey(hash, hash), number);
-  }
-
-  /**
-   * Sums over the behaviours' categories, for a candidate's category. With f of l steps from a category, prior p and
-   * share s: ln((f + ps)/(l + p)/s) = ln(1 + f/ps) − ln(1 + l/p), where the second term is the same for all candidates.
-   */
-  #kindsWith(to: number): KindSums {
-    const share = STEP_PRIOR * (this.#categoryNumber(to, COUNT) + 1) / (this.#steps + 1);
-    const weightShare = KIND_PRIOR * (this.#categoryNumber(to, PRODUCT) + 1) / (this.#weight + 1);
-    let steps = this.#notStepped, kinds = this.#notPaired, common = 0;
-    const table = this.#categories, { numbers } = table;
-    for (let k = 0; k < this.#kinds; k++) {
-      const from = this.#from[k]!, n = this.#share[k]!;
-      const at = table.find(pairKey(from, to));
-      if (at < 0) continue;
-      const followed = numbers[at + (from < to ? FORTH : BACK)]!;
-      const weight = numbers[at + WEIGHT]!;
-      if (followed > 0) steps += n * Math.log1p(followed / share);
-      if (weight > 0) {
-        kinds += n * Math.log1p(weight / weightShare);
-        common += n * Math.log1p(weight);
-      }
-    }
-    return { steps: STEP * steps, kinds: STEP * kinds, common: STEP * common };
   }
 
   /** Sets the sums over the pairs of the behaviours and a candidate. */
