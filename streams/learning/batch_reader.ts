@@ -1,5 +1,5 @@
 /**
- * From the samples of all partitions to the batches of one model.
+ * Groups the samples of all partitions into batches for one model.
  *
  * A batch is the shortest run of samples with at least `batchRows` rows, so batches depend on the samples and their
  * order alone, not on how they are read; a history without rows counts as one row. An erasure ends the batch, full or
@@ -7,8 +7,8 @@
  *
  * ```text
  *  taken      s s s s s s s s s s
- *  batches    [-----][-----] waits for its batch to be full
- *  positions                ^ behind the last batch
+ *  batches    [-----][-----] waits until its batch is full
+ *  positions                ^ after the last batch
  * ```
  *
  * @module
@@ -28,17 +28,17 @@ import { SampleOrder, type Stretch } from "./sample_order.ts";
 
 const logger = getLogger(["meander", "learner"]);
 
-/** What is learnt in one step. */
+/** Samples that are learnt in one step. */
 export interface Batch {
-  /** In the order in which they were taken, with their records. */
+  /** Samples in the order in which they were taken, with their encoded values. */
   readonly taken: readonly { readonly sample: Sample; readonly bytes: Uint8Array }[];
-  /** Users to erase after it. */
+  /** Users to erase after learning them. */
   readonly forgotten: readonly string[];
 }
 
 /** Options of a {@linkcode BatchReader}. */
 export interface BatchReaderOptions {
-  /** Partitions of the topic. */
+  /** Number of partitions of the topic. */
   readonly partitions: number;
   /** Rows after which a batch is full. */
   readonly batchRows: number;
@@ -50,23 +50,23 @@ export interface BatchReaderOptions {
   readonly handover: SampleHandover | undefined;
 }
 
-/** Samples to learn again before yielding. */
+/** Number of samples to learn again before yielding. */
 const AGAIN_SAMPLES = 32;
 
 /** Reads samples and passes on each full batch before it takes another sample. */
 export class BatchReader {
-  /** Offsets that the log had dropped before they were read. */
+  /** Number of offsets that the log had dropped before they were read. */
   lost = 0;
   readonly #log: Pick<Log, "read" | "bounds">;
   readonly #topic: string;
   readonly #learn: (batch: Batch) => Promise<void>;
   readonly #options: BatchReaderOptions;
-  /** Positions behind the last batch, by partition. */
+  /** Positions after the last batch, by partition. */
   #learnt: number[];
-  /** Positions behind the last read samples, by partition. */
+  /** Positions after the last read samples, by partition. */
   #read: number[];
   readonly #order = new SampleOrder();
-  /** The order of the previous run; what is after the last batch is still to be learnt again. */
+  /** The order of the previous run; the part after the last batch is still to be learnt again. */
   #earlier: readonly Stretch[] = [];
   /** The partition to look at first. */
   #turn = 0;
@@ -74,7 +74,7 @@ export class BatchReader {
   #rows = 0;
   #forgotten: string[] = [];
 
-  /** Begins at the start of every partition. @param learn takes a batch; reading waits for it */
+  /** Begins at the start of every partition. @param learn receives each batch; reading waits for it */
   constructor(
     log: Pick<Log, "read" | "bounds">,
     topic: string,
@@ -89,37 +89,37 @@ export class BatchReader {
     this.#read = [...this.#learnt];
   }
 
-  /** Positions behind the last batch, by partition; within `learn`, behind that batch. */
+  /** Positions after the last batch, by partition; within `learn`, after that batch. */
   get positions(): readonly number[] {
     return this.#learnt;
   }
 
   /**
-   * The order in which samples were taken since {@linkcode BatchReader.forgetOrder}, followed by that of samples which
-   * the previous run learnt and this one has yet to learn: versions on the log depend on them.
+   * The order in which samples were taken since {@linkcode BatchReader.forgetOrder}, followed by the order of samples
+   * that the previous run learnt and this one has yet to learn, because versions on the log depend on it.
    */
   get order(): readonly Stretch[] {
     const rest = this.#earlier.filter(({ partition, end }) => end > (this.#learnt[partition] ?? 0));
     return [...this.#order.sealed, ...rest];
   }
 
-  /** Drops the order so far: a checkpoint covers it. */
+  /** Drops the order so far, because a checkpoint covers it. */
   forgetOrder(): void {
     this.#order.forget();
   }
 
-  /** Samples behind the last batch, holes of the log included. */
+  /** Number of samples after the last batch, including holes of the log. */
   async lag(): Promise<number> {
     return await lagOf(this.#log, this.#topic, this.#learnt);
   }
 
-  /** Continues from `positions`; partitions without one were added since and begin at their start. */
+  /** Continues from `positions`; partitions without one were added since, and begin at their start. */
   seek(positions: readonly number[]): void {
     for (const [partition, position] of positions.entries()) this.#learnt[partition] = position;
     this.#read = [...this.#learnt];
   }
 
-  /** Skips all samples on the log. @returns the users whom they erase */
+  /** Skips all samples on the log. @returns the users that they erase */
   async pass(): Promise<readonly string[]> {
     const erased: string[] = [];
     const ends: number[] = [];
@@ -134,7 +134,7 @@ export class BatchReader {
     return erased;
   }
 
-  /** Takes what there is of the next partition that has something. @returns Whether there was anything. */
+  /** Takes samples from the next partition that has any. @returns Whether there were any. */
   async read(maxRecords: number): Promise<boolean> {
     const { length } = this.#read;
     for (let tried = 0; tried < length; tried++) {
@@ -148,7 +148,7 @@ export class BatchReader {
   }
 
   /**
-   * Takes samples of the first partition that receives any.
+   * Takes samples from the first partition that receives any.
    *
    * @param waitMs how long to wait, milliseconds
    * @param signal ends the wait: it then rejects with the signal's reason
@@ -174,7 +174,7 @@ export class BatchReader {
     this.#earlier = order;
     for (const { partition, end } of order) {
       for (;;) {
-        // A log in memory never yields, so a request to stop would not be heard.
+        // Reading a log in memory never yields the thread, so the signal could not be aborted.
         await turn();
         signal?.throwIfAborted();
         const from = this.#read[partition] ?? end;
@@ -186,9 +186,9 @@ export class BatchReader {
   }
 
   /**
-   * Takes all samples that a build has left: of the first ones of all partitions that with the lowest {@linkcode ROUND}.
-   * What has none was made by a service; it comes as soon as what is before it has, the oldest first. So each partition
-   * keeps its order, and whoever begins in the middle goes on as this would have.
+   * Takes all samples that a build has left: of the next sample of each partition, the one with the lowest
+   * {@linkcode ROUND}. A sample without a round was made by a service and is next as soon as it is the first of its
+   * partition, the oldest first. So each partition keeps its order, and a run that begins in the middle goes on alike.
    *
    * @returns the highest round
    */
@@ -209,7 +209,7 @@ export class BatchReader {
     }
   }
 
-  /** The next records of a partition, without taking them; none when it was read up to `end`. */
+  /** Reads the next records of a partition without taking them; empty when it was read up to `end`. */
   async #next(partition: number, end: number): Promise<LogRecord[]> {
     for (let from = this.#read[partition]!; from < end; from = this.#read[partition]!) {
       const { records, next, dropped = 0 } = await this.#log.read(this.#topic, partition, from, {
@@ -241,7 +241,7 @@ export class BatchReader {
     this.lost += dropped;
     logger.error(
       "{model} has lost {count} offsets of {topic}/{partition}, {from} to {last}: the log dropped them before they were " +
-        "learnt. It continues after them; repeat any erasures among them",
+        "learnt. The learner continues after them; repeat any erasures among them",
       {
         model: this.#options.model,
         count: dropped,
@@ -290,11 +290,11 @@ export class BatchReader {
   }
 
   /**
-   * A sample as this model may use it: with its own state of the user, without predictions and state of another model.
+   * A sample as this model may use it: with its own state of the user, without predictions or state of other models.
    */
   #view(sample: Sample): Sample | null {
     const { model, variant } = this.#options;
-    // Retrieval asks what the own model's learner has learnt from behaviours.
+    // Retrieval uses only what the deployment's own learner has learnt from behaviours.
     if (variant !== undefined && (sample.next ?? sample.preference) !== undefined) return null;
     if (sample.model === variant) return sample;
     if (sample.purpose === "judge") return null;
@@ -305,7 +305,7 @@ export class BatchReader {
   }
 }
 
-/** The round that made a sample; 0 = a service has. */
+/** The round of a build that made a sample; 0 = a service made it. */
 function roundOf({ headers }: LogRecord): number {
   return Number(headers[ROUND] ?? 0);
 }
@@ -314,13 +314,13 @@ function byRound(a: LogRecord, b: LogRecord): number {
   return roundOf(a) - roundOf(b) || a.time - b.time || a.partition - b.partition;
 }
 
-/** Decodes a sample; `null` when it cannot. @throws LogError `corrupt` when a newer release has written it */
+/** Decodes a sample; `null` when that fails. @throws LogError `corrupt` when a newer release has written it */
 function decode(record: LogRecord, value: Uint8Array): Sample | null {
   try {
     return decodeSample(value);
   } catch (cause) {
     if (isNewerFormat(value, SAMPLE_FORMATS)) {
-      const remedy = "a newer release has written it: run that one";
+      const remedy = "a newer release has written it: run that release";
       throw corruptRecord("learn", record, cause, remedy);
     }
     unreadable.leaveOut(record, cause, "no model learns from it");

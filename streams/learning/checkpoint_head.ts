@@ -12,18 +12,18 @@ import { times } from "../../src/values/times.ts";
 
 /** The header of a checkpoint, before snapshots, guard and validation. */
 export interface CheckpointHead extends RailCounts {
-  /** Positions behind the last learnt samples, by partition. */
+  /** Positions after the last learnt samples, by partition. */
   readonly positions: readonly number[];
   /** Newest version made. */
   readonly version: number;
-  /** Batches whose weights were not published. */
+  /** Number of batches whose weights were not published. */
   readonly pausedBatches: number;
-  /** The next version must be a full snapshot. */
+  /** Whether the next version must be a full snapshot. */
   readonly needsFull: boolean;
 }
 
 const FORMAT = 3;
-/** Formats of checkpoints. */
+/** Formats of checkpoints that this release reads and writes. */
 export const CHECKPOINT_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 export function encodeHead(to: ByteWriter, head: CheckpointHead): void {

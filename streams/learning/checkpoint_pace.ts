@@ -4,22 +4,22 @@
  * @module
  */
 
-/** In lockstep a larger checkpoint is due when the samples since the last one weigh as much. */
+/** In lockstep, a larger checkpoint is due once the samples since the last one have as many bytes. */
 const LIGHT_BYTES = 4 << 20;
 
-/** Keeps checkpoints apart: by an interval in a service; in lockstep by what it would cost to learn again. */
+/** Spaces checkpoints out: by an interval in a service; in lockstep by what learning again would cost. */
 export class CheckpointPace {
-  /** Whether the newest checkpoint names a user who was erased since. */
+  /** Whether the newest checkpoint names a user who has been erased since. */
   isErasing = false;
   readonly #intervalMs: number;
   readonly #now: () => number;
-  /** When a checkpoint was written, or this was made, by the clock. */
+  /** When the last checkpoint was written, or else this was made, by the clock. */
   #writtenAt: number;
-  /** Bytes of the newest checkpoint, and what was read and written to have an order since. */
+  /** Bytes of the newest checkpoint, and bytes of samples and orders since. */
   #bytes = 0;
   #since = 0;
 
-  /** Nothing is due before an interval has passed. @param now a clock in milliseconds */
+  /** Starts with nothing due before an interval has passed. @param now a clock in milliseconds */
   constructor(intervalMs: number, now: () => number) {
     this.#intervalMs = intervalMs;
     this.#now = now;
@@ -31,27 +31,27 @@ export class CheckpointPace {
     return this.#writtenAt + this.#intervalMs - this.#now();
   }
 
-  /** How long a checkpoint that names an erased user may stay, milliseconds; `Infinity` = it names none. */
+  /** Time until a checkpoint that names an erased user must be replaced, milliseconds; `Infinity` = it names none. */
   get untilClean(): number {
     return this.isErasing ? this.untilDue : Infinity;
   }
 
-  /** Whether one may be written in lockstep: learning again what came since the last one would cost as much. */
+  /** Whether one may be written in lockstep, because learning again the samples since the last would cost as much. */
   get isWorthwhile(): boolean {
     return this.isErasing || this.#bytes < LIGHT_BYTES || this.#since >= this.#bytes;
   }
 
-  /** Notes bytes that a crash would have read again. */
+  /** Counts bytes that would be read again after a crash. */
   note(bytes: number): void {
     this.#since += bytes;
   }
 
-  /** Notes the size of the checkpoint that the learner continues from. */
+  /** Sets the size of the checkpoint from which the learner continues. */
   found(bytes: number): void {
     this.#bytes = bytes;
   }
 
-  /** Notes that a checkpoint of so many bytes is on the log. */
+  /** To be called when a checkpoint has been written. */
   written(bytes: number): void {
     this.#writtenAt = this.#now();
     this.#bytes = bytes;

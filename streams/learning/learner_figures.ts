@@ -9,58 +9,58 @@ import { calibration, normalizedEntropy } from "../../src/metrics/probability.ts
 import { auc, type Numbers } from "../../src/metrics/ranking.ts";
 import type { Learning } from "./learning.ts";
 
-/** How good the newest judged predictions were; see `docs/reference/metrics.md`. */
+/** Metrics of the newest judged predictions; see `docs/reference/metrics.md`. */
 export interface Quality {
   /** Number of predictions. */
   readonly rows: number;
   /** Share of positives; `null` without rows. */
   readonly ctr: number | null;
-  /** Area under the ROC curve; `null` when there is one class only. */
+  /** Area under the ROC curve; `null` with fewer than two classes. */
   readonly auc: number | null;
-  /** Log loss over that of the constant rate, or `null`. */
+  /** Log loss divided by that of the constant rate, or `null`. */
   readonly entropy: number | null;
-  /** Sum of the predictions over that of the labels, or `null`. */
+  /** Sum of the predictions divided by that of the labels, or `null`. */
   readonly calibration: number | null;
 }
 
 export interface LearnerFigures {
   /** Newest version made. */
   readonly version: number;
-  /** Predictions judged since the beginning. */
+  /** Number of predictions judged since the beginning. */
   readonly rows: number;
-  /** Positions behind the last samples learnt, by partition. */
+  /** Positions after the last learnt samples, by partition. */
   readonly positions: readonly number[];
-  /** Whether the guard trusts what is served. */
+  /** Whether the guard trusts the served weights. */
   readonly health: Health;
-  /** The newest changes of that, oldest first. */
+  /** The newest changes of the health, oldest first. */
   readonly changes: readonly HealthChange[];
-  /** Share of the model in what orders lists: 0, ½, or 1 once it has proved itself; see `proof.ts`. */
+  /** Share of the model in the order of lists: 0, ½, or 1 once it has proved itself; see `proof.ts`. */
   readonly modelShare: number;
-  /** Offsets of samples that the log had dropped before they were learnt. */
+  /** Number of offsets of samples that the log had dropped before they were learnt. */
   readonly lost: number;
-  /** Batches dropped because they broke the weights. */
+  /** Number of batches dropped because of a non-finite loss or gradient. */
   readonly failures: number;
-  /** Rollbacks of served weights by the guard. */
+  /** Number of rollbacks of served weights by the guard. */
   readonly rollbacks: number;
-  /** Batches withheld because the guard tripped. */
+  /** Number of batches withheld because the guard tripped. */
   readonly heldBatches: number;
   /** Memory of its embedding tables, bytes. */
   readonly tableBytes: number;
-  /** Of the newest {@linkcode QUALITY_ROWS} predictions. */
+  /** Metrics of the newest {@linkcode QUALITY_ROWS} predictions. */
   readonly quality: Quality;
 }
 
-/** Newest judged rows in the quality. */
+/** Number of the newest judged rows that the quality covers. */
 export const QUALITY_ROWS = 5000;
 const NEWEST_CHANGES = 16;
 
-/** Collects figures of a learner; recomputes the quality, which sorts, only for new rows. */
+/** Collects figures of a learner; recomputes the quality, which sorts rows, only when there are new ones. */
 export class FigureTaker {
   readonly #learning: Learning;
   #judged = -1;
   #quality: Quality = qualityOf([], []);
 
-  /** For a learner. */
+  /** Collects from a learner. */
   constructor(learning: Learning) {
     this.#learning = learning;
   }
@@ -101,7 +101,7 @@ export class FigureTaker {
   }
 }
 
-/** How good predictions were. */
+/** Computes the metrics of predictions. */
 export function qualityOf(labels: Numbers, predictions: Numbers): Quality {
   let positives = 0;
   for (let i = 0; i < labels.length; i++) positives += labels[i]!;

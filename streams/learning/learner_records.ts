@@ -1,6 +1,6 @@
 /**
- * A learner's records: versions of its parameters, its checkpoint, the order of its samples and its position in them,
- * written atomically.
+ * A learner's records: versions of its parameters, its checkpoint, the order of its samples and its position in them.
+ * They are written atomically.
  *
  * @module
  */
@@ -15,21 +15,21 @@ import type { Topics } from "../topics/topics.ts";
 import { decodeOrder, encodeOrder, orderKey, type Stretch } from "./sample_order.ts";
 import type { PublishedForm } from "./version_pace.ts";
 
-/** What is written together. */
+/** What is written in one commit. */
 export interface LearnerCommit {
-  /** Positions behind the last learnt samples, by partition. */
+  /** Positions after the last learnt samples, by partition. */
   readonly positions: readonly number[];
-  /** Offsets that the log had dropped before they were learnt; written with a checkpoint. */
+  /** Number of offsets that the log had dropped before they were learnt; written with a checkpoint. */
   readonly lost: number;
-  /** The order since the last checkpoint in which they were taken; written where there are several partitions. */
+  /** The order in which samples were taken since the last checkpoint; written if there are several partitions. */
   readonly order: readonly Stretch[];
-  /** Event time of the newest of them, milliseconds since the epoch. */
+  /** Event time of the newest sample, milliseconds since the epoch. */
   readonly time: number;
-  /** The newest version, as delta, full snapshot or both; may be empty. */
+  /** The newest version, as a delta, a full snapshot or both; may be empty. */
   readonly versions: readonly ParameterVersion[];
-  /** Whether it replaces all earlier versions, which are dropped. */
+  /** Whether it replaces all earlier versions, which are then dropped. */
   readonly supersedes: boolean;
-  /** The new checkpoint, if there is one. */
+  /** The new checkpoint, if any. */
   readonly checkpoint: Uint8Array | undefined;
 }
 
@@ -37,20 +37,20 @@ export interface LearnerCommit {
 export interface Written {
   /** The forms of the version, in order. */
   readonly forms: readonly PublishedForm[];
-  /** Bytes of the order of samples; 0 where it is not written. */
+  /** Bytes of the order of samples; 0 if it was not written. */
   readonly orderBytes: number;
 }
 
-/** The records of one model's learner, which it alone writes while open. */
+/** The records of one model's learner; while open, no other process can write them. */
 export class LearnerRecords implements AsyncDisposable {
   readonly #log: UngroupedLog;
   readonly #topics: Topics;
   readonly #model: string;
   readonly #writer: Writer;
   readonly #samplesId: string | null;
-  /** Chunks of checkpoints that are on the log. */
+  /** Number of chunks of checkpoints that are on the log. */
   #chunks = 0;
-  /** Offset of the newest version that has a full snapshot: nothing before it is needed. */
+  /** Offset of the newest version with a full snapshot; no record before it is needed. */
   #neededFrom = 0;
 
   private constructor(
@@ -81,8 +81,8 @@ export class LearnerRecords implements AsyncDisposable {
   }
 
   /**
-   * What goes with the checkpoint: whether there ever was one, whether the topic of samples was created again since, and
-   * how much was lost before.
+   * What was recorded with the last checkpoint: whether there has been one, whether the topic of samples was created
+   * again since, and how many offsets had been lost.
    */
   async atCheckpoint(): Promise<
     { readonly areSamplesNew: boolean; readonly lost: number; readonly hadOne: boolean }
@@ -96,7 +96,7 @@ export class LearnerRecords implements AsyncDisposable {
     };
   }
 
-  /** The versions that were not dropped, oldest first, with the bytes of their records; `null` for one that cannot be read. */
+  /** The versions on the log, oldest first, with the bytes of their records; `null` for one that cannot be read. */
   async *versions(): AsyncGenerator<PublishedForm & Pick<ParameterVersion, "version"> | null> {
     let version: number | undefined, first = 0;
     for await (const record of readAll(this.#log, this.#topics.parameters, 0)) {
@@ -108,14 +108,14 @@ export class LearnerRecords implements AsyncDisposable {
     }
   }
 
-  /** Drops the versions that a full snapshot has replaced, where the previous run was killed before it did. */
+  /** Drops the versions that a full snapshot has replaced, if the previous run was killed before it could. */
   async dropReplaced(): Promise<void> {
     const { parameters } = this.#topics;
     const { start } = await this.#log.bounds(parameters, 0);
     if (start < this.#neededFrom) await this.#log.trim(parameters, 0, this.#neededFrom);
   }
 
-  /** Whether the newest full snapshot is there: retention or an administrator may have dropped it. */
+  /** Whether the newest full snapshot is still there: retention or an administrator may have dropped it. */
   async hasSnapshot(): Promise<boolean> {
     const { start, end } = await this.#log.bounds(this.#topics.parameters, 0);
     return start <= this.#neededFrom && this.#neededFrom < end;
@@ -128,7 +128,7 @@ export class LearnerRecords implements AsyncDisposable {
     });
   }
 
-  /** The error of a checkpoint that is complete but invalid. */
+  /** The error for a checkpoint that is complete but invalid. */
   damagedCheckpoint(cause: unknown): LogError {
     return damagedValue(this.#topics.checkpoints, this.#model, cause);
   }
@@ -152,7 +152,7 @@ export class LearnerRecords implements AsyncDisposable {
     }
   }
 
-  /** Writes everything of a commit, atomically, and drops what it makes superfluous. */
+  /** Writes a commit atomically, and drops the versions that it replaces. */
   async commit(commit: LearnerCommit): Promise<Written> {
     const { positions, lost, order, time, versions, supersedes, checkpoint } = commit;
     const { parameters, samples, checkpoints } = this.#topics;
@@ -166,7 +166,7 @@ export class LearnerRecords implements AsyncDisposable {
     }
     let orderBytes = 0;
     if (checkpoint !== undefined) {
-      // What is left of a longer one may name users who were erased since.
+      // Leftover chunks of a longer checkpoint are deleted, as they may name users who have been erased since.
       const chunks = chunkRecords(checkpoints, this.#model, checkpoint, time, this.#chunks);
       this.#chunks = chunks.filter(({ value }) => value !== null).length;
       records.push(...chunks);
@@ -219,11 +219,11 @@ export async function checkpointedSamples(
 ): Promise<readonly number[] | null> {
   const position = await feederPosition<TopicPosition>(log, topics, writerOf(topics, model));
   if (position === null) return null;
-  // Of a topic that was created again it has learnt nothing yet.
+  // If the topic was created again, nothing on it has been learnt yet.
   return position.id === ((await log.identify(topics.samples))?.id ?? null) ? position.next : null;
 }
 
-/** Offsets of samples that a learner has lost, by its last checkpoint. */
+/** Number of offsets of samples that a learner had lost as of its last checkpoint. */
 export async function lostSamples(
   log: Pick<Log, "latest" | "read" | "bounds" | "identify">,
   topics: Topics,
@@ -232,7 +232,7 @@ export async function lostSamples(
   return (await feederPosition<TopicPosition>(log, topics, writerOf(topics, model)))?.lost ?? 0;
 }
 
-/** Id of a learner's writer, and name of the group that has its positions. */
+/** Id of a learner's writer, and name of the group that holds its positions. */
 export function writerOf({ samples }: Topics, model: string): string {
   return `${samples}-learner-${model}`;
 }

@@ -2,13 +2,13 @@
  * The runtime of the learner: reads samples in order, judges their frozen predictions, learns them in batches,
  * publishes versions, and writes checkpoints.
  *
- * After a crash the learner goes back to its last checkpoint and relearns the samples after it. Versions that are already
- * on the log are made again but not published twice. Partitions have no order among each other, so the order in which
- * samples were taken is written beside each version: a version made again is the same.
+ * After a crash the learner goes back to its last checkpoint and relearns the samples after it. Versions that are
+ * already on the log are made again but not published twice. Partitions have no order among each other, so the order in
+ * which samples were taken is written along with each version, so that a version made again is the same.
  *
- * `batch_reader.ts` makes batches of samples, `version_pace.ts` decides which versions the log gets and when,
+ * `batch_reader.ts` makes batches of samples, `version_pace.ts` decides which versions are published and when,
  * `checkpoint_pace.ts` when a checkpoint is written, `learner_records.ts` writes them, and `src/learner/guard_rails.ts`
- * decides what becomes of weights that cannot be trusted.
+ * decides what happens to weights that cannot be trusted.
  *
  * @module
  */
@@ -35,20 +35,20 @@ import type { Topics } from "../topics/topics.ts";
 
 const logger = getLogger(["meander", "learner"]);
 
-/** Time between two looks whether the newest snapshot is still on the log. */
+/** Time between two checks of whether the newest snapshot is still on the log, milliseconds. */
 const LOOK_MS = 10_000;
 
 /** Options of {@linkcode Learning.step}. */
 export interface LearningStepOptions {
-  /** Samples to take at most. @default {8} */
+  /** Maximum number of samples to take. @default {8} */
   readonly maxSamples?: number;
-  /** How long to wait for a first one, milliseconds. @default {0} */
+  /** How long to wait for a first sample, milliseconds. @default {0} */
   readonly waitMs?: number;
   /** Ends the wait: the step then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** What is open for a {@linkcode Learning}. */
+/** The open parts of a {@linkcode Learning}. */
 interface Opened {
   readonly log: UngroupedLog;
   readonly topics: Topics;
@@ -57,8 +57,8 @@ interface Opened {
 }
 
 /**
- * The learner at work on a log: it judges and learns the samples of all partitions, and publishes versions. A replay and
- * a service make one.
+ * A learner that runs on a log, in a replay or a service: it judges and learns the samples of all partitions, and
+ * publishes versions.
  *
  * @example
  * ```ts
@@ -80,9 +80,9 @@ export class Learning implements AsyncDisposable {
   readonly learner: Learner;
   /** The judged predictions. */
   readonly validation: Validation;
-  /** @internal Decides who orders lists; `null` = the model. */
+  /** @internal Decides the model's share in the order of lists; `null` = the model alone orders them. */
   readonly proof: Proof | null;
-  /** @internal Batches whose weights were withheld because they, or the served ones, were not trusted. */
+  /** @internal Number of batches whose weights were withheld because they, or the served weights, were not trusted. */
   pausedBatches = 0;
 
   readonly #reader: BatchReader;
@@ -96,11 +96,11 @@ export class Learning implements AsyncDisposable {
     readonly giveWay: () => Promise<unknown>;
   };
   readonly #now: () => number;
-  /** When the log was last asked for the newest snapshot. */
+  /** When we last checked that the newest snapshot is on the log. */
   #lookedAt = -Infinity;
-  /** The encoded learner when nothing was learnt since it was kept, and it was not written. */
+  /** The encoded learner, if it was kept for rollbacks but not written, and nothing has been learnt since. */
   #kept: Uint8Array | undefined;
-  /** Whether it lists changes that a version has by now. */
+  /** Whether it lists changes that are in a published version by now. */
   #isKeptOld = false;
 
   private constructor(opened: Opened, learner: Learner, options: LearningOptions, now: () => number) {
@@ -133,7 +133,7 @@ export class Learning implements AsyncDisposable {
    * Continues from the last checkpoint, or publishes the initial parameters as version 1.
    *
    * @param now a clock in milliseconds
-   * @param signal ends it: it then rejects with the signal's reason
+   * @param signal ends the opening: it then rejects with the signal's reason
    *
    * @internal
    */
@@ -149,7 +149,7 @@ export class Learning implements AsyncDisposable {
     const records = opened.use(await LearnerRecords.open(log, topics, learner.model.name));
     const partitions = (await log.topics()).get(topics.samples)?.partitions ?? 1;
     const learning = new Learning({ log, topics, records, partitions }, learner, options, now);
-    // The previous run may have got further than its checkpoint.
+    // The previous run may have published versions after its checkpoint.
     let isDamaged = false;
     for await (const found of records.versions()) {
       if (found === null) isDamaged = true;
@@ -165,20 +165,20 @@ export class Learning implements AsyncDisposable {
         throw records.damagedCheckpoint(cause);
       }
     }
-    // Later versions build on one that cannot be read.
+    // Later deltas build on a version that cannot be read.
     if (isDamaged) learning.#versions.needsFull = true;
     const { areSamplesNew, lost, hadOne } = await records.atCheckpoint();
     if (checkpoint !== null) learning.#reader.lost = lost;
     else if (hadOne) {
       logger.error(
-        "{topic} has lost the checkpoint of {model}: it learns again, from its first weights, what {samples} still has; " +
-          "the newest version serves until it has made as many",
+        "{topic} has lost the checkpoint of {model}: the learner starts over from its initial weights with what " +
+          "{samples} still has; the newest version serves until the learner has made as many",
         { topic: topics.checkpoints, model: learner.model.name, samples: topics.samples },
       );
     }
     if (checkpoint !== null && areSamplesNew) {
       logger.warn(
-        "{topic} was created again: {model} learns it from its start, on top of what it has learnt",
+        "{topic} was created again: {model} learns it from its start, in addition to what it has learnt",
         { topic: topics.samples, model: learner.model.name },
       );
       learning.#reader.seek(new Array<number>(partitions).fill(0));
@@ -189,9 +189,9 @@ export class Learning implements AsyncDisposable {
   }
 
   /**
-   * Learns all full batches that are on the log, and publishes each.
+   * Learns all full batches that are on the log, and publishes a version for each.
    *
-   * @param final Also the last, partial one: the stream has ended.
+   * @param final whether to learn the last, partial batch as well, because the stream has ended
    *
    * @internal
    */
@@ -204,12 +204,12 @@ export class Learning implements AsyncDisposable {
     await this.checkpoint();
   }
 
-  /** @internal Learns all full batches of a round of a build, and publishes the last. */
+  /** @internal Learns all full batches of a round of a build, and publishes only the newest version. */
   async drainRound(): Promise<void> {
     await this.#publishingLast(() => this.drain());
   }
 
-  /** @internal Learns what a build has left, and publishes the last batch. @returns the highest round that was left */
+  /** @internal Learns the samples that a build has left, and publishes the newest version. @returns their last round */
   async drainRounds(): Promise<number> {
     this.#versions.isPaced = false;
     return await this.#publishingLast(() => this.#reader.readRounds());
@@ -226,7 +226,7 @@ export class Learning implements AsyncDisposable {
   }
 
   /**
-   * Learns some samples, for a service that has other work too. Publishes one version per interval.
+   * Learns some samples, for a service that also has other work to do. Publishes at most one version per interval.
    *
    * @returns Whether it did anything
    *
@@ -250,22 +250,22 @@ export class Learning implements AsyncDisposable {
     return await this.#reader.wait(maxSamples, Math.min(waitMs, untilDue, untilClean), signal);
   }
 
-  /** Newest version. Each batch makes one; the log gets the last of each publish interval. */
+  /** Newest version made. Each batch makes one; a service publishes the last of each interval. */
   get version(): number {
     return this.#versions.made;
   }
 
-  /** @internal Positions behind the last learnt samples, by partition. */
+  /** @internal Positions after the last learnt samples, by partition. */
   get positions(): readonly number[] {
     return this.#reader.positions;
   }
 
-  /** @internal Watches the served predictions. */
+  /** @internal The guard, which watches the served predictions. */
   get guard(): Guard {
     return this.#rails.guard;
   }
 
-  /** Batches discarded because of a non-finite loss or gradient. */
+  /** Number of batches discarded because of a non-finite loss or gradient. */
   get failures(): number {
     return this.#rails.counts.failures;
   }
@@ -275,12 +275,12 @@ export class Learning implements AsyncDisposable {
     return this.#rails.counts.rollbacks;
   }
 
-  /** Offsets of samples that the log dropped before they were learnt. */
+  /** Number of offsets of samples that the log dropped before they were learnt. */
   get lost(): number {
     return this.#reader.lost;
   }
 
-  /** Samples not learnt yet, including holes of the log. */
+  /** Number of samples not learnt yet, including holes of the log. */
   async lag(): Promise<number> {
     return await this.#reader.lag();
   }
@@ -291,15 +291,15 @@ export class Learning implements AsyncDisposable {
     await this.#write(this.#encoded(), versions);
   }
 
-  /** The learner as it is now; where it was kept, that stays the point to go back to. */
+  /** Encodes the learner, and keeps that to roll back to, unless it was already kept. */
   #encoded(): Uint8Array {
     if (this.#kept === undefined) return this.#rails.keep(this.validation.judged);
     return this.#isKeptOld ? this.#rails.take() : this.#kept;
   }
 
   /**
-   * @internal Takes over that a model has proved itself, and leaves out all samples that are on the log now: what it
-   * begins with has learnt them elsewhere.
+   * @internal Takes over whether the model has proved itself, and skips all samples that are on the log now, because
+   * its initial weights have learnt them elsewhere.
    */
   async goOnFrom(before: Learning): Promise<void> {
     if (this.proof !== null && before.proof !== null) {
@@ -307,12 +307,12 @@ export class Learning implements AsyncDisposable {
       before.proof.encode(copy);
       const { share } = this.proof;
       this.proof.decode(new ByteReader(copy.toBytes()));
-      if (this.proof.share !== share) this.#makeVersion(); // the first one says that nothing is proved
+      if (this.proof.share !== share) this.#makeVersion(); // as version 1 has the share without a proof
     }
     await this.pass();
   }
 
-  /** @internal Skips all samples that are on the log now, but erases the users whom they erase. */
+  /** @internal Skips all samples that are on the log now, but erases the users that they erase. */
   async pass(): Promise<void> {
     const erased = await this.#reader.pass();
     if (erased.length > 0) {
@@ -327,7 +327,7 @@ export class Learning implements AsyncDisposable {
     await this.#records[Symbol.asyncDispose]();
   }
 
-  /** Publishes the newest version once more, as a snapshot, if the log has dropped what nobody can begin without. */
+  /** Publishes another version as a full snapshot if the log has dropped the newest: without one, no task can start. */
   async #replaceDropped(): Promise<boolean> {
     this.#lookedAt = this.#now();
     if (this.#hasPending || !this.#mayPublish || await this.#records.hasSnapshot()) return false;
@@ -337,11 +337,11 @@ export class Learning implements AsyncDisposable {
     });
     this.#versions.needsFull = true;
     this.#makeVersion();
-    await this.#writeClean(); // with a checkpoint: a version made again must be the same
+    await this.#writeClean(); // with a checkpoint, because a version made again must be the same
     return true;
   }
 
-  /** Publishes the initial parameters, unless the previous run has: its order of samples must stay. */
+  /** Publishes the initial parameters, unless the previous run has, whose order of samples must not be overwritten. */
   async #begin(): Promise<void> {
     this.#versions.needsFull = true;
     this.#makeVersion();
@@ -357,10 +357,10 @@ export class Learning implements AsyncDisposable {
       if (forgotten.length > 0) await this.#replaceServed();
     }
     await this.#save(taken.length > 0);
-    if (this.#versions.isHeld) await this.#options.giveWay(); // it may be in the thread of a service
+    if (this.#versions.isHeld) await this.#options.giveWay(); // a build may run in the thread of a service
   }
 
-  /** Publishes sound weights while those of the learner are withheld: what serves names a user who was erased. */
+  /** Publishes trusted weights while the learner's are withheld, because the served ones name an erased user. */
   async #replaceServed(): Promise<void> {
     const takeBack = this.#rails.lend();
     try {
@@ -372,7 +372,7 @@ export class Learning implements AsyncDisposable {
     }
   }
 
-  /** Erases users from everything learnt; the next checkpoint and full snapshot replace those that name them. */
+  /** Erases users from the learner; the next checkpoint and full snapshot replace those that name them. */
   #erase(users: readonly string[]): void {
     this.#kept = undefined;
     this.#rails.erase(users);
@@ -398,29 +398,29 @@ export class Learning implements AsyncDisposable {
     if (origin === "chosen") this.#versions.isChosen = true;
     if (this.rollbacks === rollbacks) return;
     logger.warn(
-      "predictions of {model} got worse: the guard serves earlier weights until they are back in its band",
+      "predictions of {model} have got worse: the guard serves earlier weights until they are back in its band",
       { model: this.learner.model.name },
     );
   }
 
-  /** Writes what is due after a batch. @param hasLearnt whether it had samples */
+  /** Writes the versions and checkpoint that are due after a batch. @param hasLearnt whether it had samples */
   async #save(hasLearnt: boolean): Promise<void> {
     const { checkpointBatches } = this.#options;
     const keeps = hasLearnt && this.learner.steps % checkpointBatches === 0 && !this.#rails.isRecovering;
     const pace = this.#checkpoints;
     const writes = keeps && (this.#versions.isPaced ? pace.untilDue <= 0 : pace.isWorthwhile);
     const versions = this.#hasPending && (writes || this.#versions.untilDue <= 0) ? this.#takeVersions() : [];
-    // The point of a rollback must not depend on the clock; what is written may.
+    // The point to roll back to must not depend on the clock; when a checkpoint is written may.
     const learner = keeps ? this.#rails.keep(this.validation.judged) : undefined;
     this.#kept = learner;
     this.#isKeptOld = false;
     if (learner !== undefined && writes) await this.#write(learner, versions);
     else if (versions.length > 0) await this.#commit(versions);
-    // Under constant load no step finds the time.
+    // Under constant load, step() never gets to this.
     if (this.#versions.isPaced && this.#checkpoints.untilClean <= 0) await this.#writeClean();
   }
 
-  /** Replaces a checkpoint that names an erased user. The point of a rollback stays. */
+  /** Writes a checkpoint, for example to replace one that names an erased user. The point to roll back to stays. */
   async #writeClean(): Promise<void> {
     await this.#write(this.#rails.take(), this.#hasPending ? this.#takeVersions() : []);
   }
@@ -439,7 +439,7 @@ export class Learning implements AsyncDisposable {
     if (this.#versions.make()) this.learner.clearChanged();
   }
 
-  /** The newest version in the forms to publish. */
+  /** The newest version in the forms to publish; counts it as taken. */
   #takeVersions(): ParameterVersion[] {
     this.#isKeptOld = this.#kept !== undefined;
     const { published } = this.#versions;
@@ -455,7 +455,7 @@ export class Learning implements AsyncDisposable {
     await this.#commit(versions, checkpoint);
     this.#checkpoints.written(checkpoint.length);
     this.#kept = undefined;
-    // Only now, so that the order has no hole in the topic's history, for audits.
+    // Not before the commit, so that the orders in the topic's history have no gap, for audits.
     this.#reader.forgetOrder();
     if (this.#options.trimSamples) await this.#records.trimSamples(this.positions);
   }
@@ -501,7 +501,7 @@ export class Learning implements AsyncDisposable {
     this.#rails.decode(from, head);
     this.validation.decode(from);
     if (this.proof === null) return;
-    // A checkpoint without a proof is of a model that ordered without one.
+    // A checkpoint without a proof is from a model that ordered lists without one.
     if (from.done) this.proof.trust();
     else this.proof.decode(from);
   }

@@ -1,5 +1,5 @@
 /**
- * Options of a learner at work on a log.
+ * Options of a learner that runs on a log.
  *
  * @module
  */
@@ -15,36 +15,36 @@ export interface LearningOptions {
   readonly batchRows?: number | undefined;
   /** Batches between two checkpoints. @default {100} */
   readonly checkpointBatches?: number | undefined;
-  /** Least time between two checkpoints of a service, milliseconds. @default {10000} */
+  /** Shortest time between two checkpoints of a service, milliseconds. @default {10000} */
   readonly checkpointIntervalMs?: number | undefined;
-  /** Least time between two published versions of a service, milliseconds. @default {1000} */
+  /** Shortest time between two published versions of a service, milliseconds. @default {1000} */
   readonly publishIntervalMs?: number | undefined;
   /**
-   * Versions on the log between two full snapshots; `null` keeps every version, even after an erasure. @default {50}
+   * Minimum versions between two full snapshots; `null` keeps every version, even after an erasure. @default {50}
    */
   readonly snapshotVersions?: number | null | undefined;
   /** Consecutive usable batches after which publishing resumes. @default {5} */
   readonly recoveryBatches?: number | undefined;
   /** Whether to drop samples that no checkpoint needs. @default {false} */
   readonly trimSamples?: boolean | undefined;
-  /** Fewest judged rows kept for metrics; every checkpoint holds them. @default {all} */
+  /** Minimum number of judged rows kept for metrics; every checkpoint holds them. @default {all} */
   readonly keepRows?: number | undefined;
   /** The band in which served predictions must stay; `null` turns the guard off. @default {{}} */
   readonly guard?: GuardOptions | null | undefined;
   /** How the model proves that it ranks better than the prior; `null` skips the proof. @default {{}} */
   readonly proof?: ProofOptions | null | undefined;
-  /** Name of the model when it belongs to a variant. @default {own} */
+  /** Name of the model if it belongs to a variant. @default {the deployment's own model} */
   readonly variant?: string | undefined;
   /** @internal Yields the thread between two batches of a round of a build. @default {a turn} */
   readonly giveWay?: (() => Promise<unknown>) | undefined;
-  /** @internal Where samples of the only partition are that a task in this process has just written. @default {none} */
+  /** @internal Samples of the only partition that a task in this process has just written. @default {none} */
   readonly handover?: SampleHandover | undefined;
 }
 
-/** Judged rows that a service keeps, which may run for years. */
+/** Number of judged rows that a service keeps, because it may run for years. */
 export const SERVICE_ROWS = 20_000;
 
-/** The options of {@linkcode LearningOptions} that stand in a configuration. */
+/** The options of {@linkcode LearningOptions} that can be configured. */
 export const LEARNING_OPTIONS = {
   batchRows: reaches("onward", count(64, "rows of a batch of the learner; also ends a round of the task")),
   checkpointBatches: reaches(
@@ -64,8 +64,8 @@ export const LEARNING_OPTIONS = {
     orNull(
       count(
         50,
-        "minimum number of versions between full snapshots; a large one waits until the deltas outweigh it; older " +
-          "versions are dropped, as after an erasure; `null`: all stay, and may name erased users",
+        "minimum number of versions between full snapshots; a large snapshot waits until the deltas outweigh it; it " +
+          "replaces older versions, also after an erasure; `null`: all versions stay, and may name erased users",
       ),
     ),
   ),
@@ -73,7 +73,7 @@ export const LEARNING_OPTIONS = {
     "at-once",
     count(
       absent(`all; ${SERVICE_ROWS} in a service`, Infinity),
-      "newest judged rows kept for figures",
+      "number of the newest judged rows to keep for metrics",
     ),
   ),
   proof: reaches(

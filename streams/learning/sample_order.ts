@@ -1,6 +1,6 @@
 /**
  * The order in which a learner took the samples of several partitions. Partitions have no order among each other,
- * so what was taken first is written down, and taken in the same order again after a crash.
+ * so the order is recorded, and repeated after a crash.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import type { Formats } from "../../src/codec/formats.ts";
 import { times } from "../../src/values/times.ts";
 
-/** Samples of one partition that were taken one after the other. */
+/** Samples of one partition that were taken one after another. */
 export interface Stretch {
   readonly partition: number;
-  /** Offset behind the last of them. */
+  /** Offset after the last of them. */
   readonly end: number;
 }
 
 const FORMAT = 1;
-/** Formats of orders of samples. */
+/** Formats of orders that this release reads and writes. */
 export const ORDER_FORMATS: Formats = { oldest: FORMAT, newest: FORMAT };
 
 /** Key of a model's record on the topic `checkpoints`. */
@@ -26,17 +26,17 @@ export function orderKey(model: string): string {
   return `${model}-order`;
 }
 
-/** The order since the last checkpoint: what was learnt, and what waits for its batch to be full. */
+/** The order since the last checkpoint, of samples that were learnt and of those that wait for a full batch. */
 export class SampleOrder {
   #sealed: Stretch[] = [];
   #open: Stretch[] = [];
 
-  /** The order of what was learnt, oldest first. */
+  /** The order of learnt samples, oldest first. */
   get sealed(): readonly Stretch[] {
     return this.#sealed;
   }
 
-  /** Notes that a partition was read up to `end`. */
+  /** Records that a partition was read up to `end`. */
   add(partition: number, end: number): void {
     extend(this.#open, { partition, end });
   }
@@ -47,13 +47,13 @@ export class SampleOrder {
     this.#open = [];
   }
 
-  /** Drops what was learnt: a checkpoint covers it. */
+  /** Drops the order of learnt samples, because a checkpoint covers them. */
   forget(): void {
     this.#sealed = [];
   }
 }
 
-/** Encodes an order: 2 bytes per stretch, and more where offsets are far apart. */
+/** Encodes an order: 2 bytes per stretch, and more if offsets are far apart. */
 export function encodeOrder(order: readonly Stretch[]): Uint8Array {
   const to = new ByteWriter().u8(FORMAT).uint(order.length);
   const ends = new Map<number, number>();

@@ -6,13 +6,13 @@
 
 /** Options of a {@linkcode VersionPace}. */
 export interface VersionPaceOptions {
-  /** Least time between two paced versions, milliseconds. */
+  /** Shortest time between two paced versions, milliseconds. */
   readonly publishIntervalMs: number;
-  /** Fewest versions between two full snapshots; `null` = every version stays, even after an erasure. */
+  /** Minimum versions between two full snapshots; `null` = every version stays, even after an erasure. */
   readonly snapshotVersions: number | null;
 }
 
-/** A full snapshot of more bytes than this comes when the deltas since the last one weigh as much. */
+/** A full snapshot larger than this waits until the deltas since the last one have as many bytes. */
 const LIGHT_BYTES = 1 << 20;
 
 /** A form in which a version is on the log. */
@@ -23,36 +23,36 @@ export interface PublishedForm {
 }
 
 /**
- * Counts versions as they are made, one per batch, and publishes each, or the newest of each interval: as a delta to the
- * last published one, as a full snapshot when changes were not tracked, and periodically as both.
+ * Counts versions as they are made, one per batch, and decides which to publish: each, or the newest of each interval;
+ * as a delta from the last published one, as a full snapshot when changes were not tracked, and periodically as both.
  */
 export class VersionPace {
   /** Newest version made. */
   made = 0;
-  /** Whether versions keep their interval; in lockstep they do not. */
+  /** Whether versions are published at intervals; in lockstep, each is. */
   isPaced = false;
-  /** Whether only the newest version of several batches is wanted: it is published with a checkpoint, or when this ends. */
+  /** Whether to hold versions back, so that only the newest is published: with a checkpoint, or once this is false. */
   isHeld = false;
   /** Whether the next version must be a full snapshot, because changes were not tracked. */
   needsFull = false;
-  /** Whether published versions name an erased user: the next one comes with a full snapshot that replaces them. */
+  /** Whether published versions name an erased user: the next has a full snapshot that replaces them. */
   mustReplace = false;
-  /** Whether the guard chose the weights: they are published at once, whatever it says of batches. */
+  /** Whether the guard chose the weights, which are then published at once, even while it withholds batches. */
   isChosen = false;
   readonly #options: VersionPaceOptions;
   readonly #now: () => number;
   #published = 0;
-  /** Versions on the log since the last one that came with a full snapshot. */
+  /** Number of versions on the log since the last with a full snapshot. */
   #sinceFull = 0;
-  /** Whether the newest version taken comes with a full snapshot. */
+  /** Whether the newest version taken has a full snapshot. */
   #isFull = false;
   /** Bytes of the last full snapshot, and of the deltas since. */
   #fullBytes = 0;
   #deltaBytes = 0;
-  /** When a version was published, by the clock. */
+  /** When the last version was published, by the clock. */
   #publishedAt = -Infinity;
 
-  /** Nothing is made yet. @param now a clock in milliseconds */
+  /** Starts without a version. @param now a clock in milliseconds */
   constructor(options: VersionPaceOptions, now: () => number) {
     this.#options = options;
     this.#now = now;
@@ -68,14 +68,14 @@ export class VersionPace {
     return this.made > this.#published;
   }
 
-  /** How long until the next version is due, milliseconds. */
+  /** Time until the next version is due, milliseconds. */
   get untilDue(): number {
     if (this.isHeld) return Infinity;
     if (!this.isPaced || this.needsFull || this.isChosen) return 0;
     return this.#publishedAt + this.#options.publishIntervalMs - this.#now();
   }
 
-  /** Whether the newest version taken comes with a full snapshot, which replaces all earlier ones. */
+  /** Whether the newest version taken has a full snapshot that replaces all earlier versions. */
   get isSuperseding(): boolean {
     return this.#options.snapshotVersions !== null && this.#isFull;
   }
@@ -105,14 +105,14 @@ export class VersionPace {
     return isPeriodic ? ["delta", "full"] : ["delta"];
   }
 
-  /** Notes that the newest version is published. @param forms its forms in order, with the bytes of their records */
+  /** To be called when the newest version is published. @param forms its forms in order, with their sizes */
   arrived(forms: readonly PublishedForm[]): void {
     for (const form of forms) this.#weigh(form);
     this.#published = this.made;
     this.#publishedAt = this.#now();
   }
 
-  /** Notes a version that an earlier life has published, in the order of the log. */
+  /** To be called with each version on the log that an earlier run published, in order. */
   found(version: number, form: PublishedForm): void {
     if (form.kind === "full") this.#sinceFull = version === this.#published ? 0 : 1;
     else this.#sinceFull++;
