@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { CommittedState } from "../../streams/log/sqlite/end/committed_state.ts";
 import { EndFile, readMemory } from "../../streams/log/sqlite/end/end_file.ts";
+import { Syncer } from "../../streams/log/sqlite/end/syncer.ts";
 
 const HEADER_BYTES = 4096;
 const SLOT_BYTES = 16 << 10;
@@ -60,4 +61,58 @@ Deno.test("readMemory() takes a file of another format for damaged", async () =>
   await Deno.writeFile(path, bytes);
   assert.equal(readMemory(path), "damaged");
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("readMemory() gives what is left of a torn file, which is damaged only when nothing is", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/log-end`;
+  const file = new EndFile(path, stateOf(3), { boot: 1, windowMs: 1000 });
+  file.acknowledge(stateOf(8));
+  file.close();
+  const whole = await Deno.readFile(path);
+  const tear = async (...slots: readonly number[]) => {
+    const torn = Uint8Array.from(whole);
+    for (const slot of slots) {
+      torn.fill(0xa5, HEADER_BYTES + slot * SLOT_BYTES, HEADER_BYTES + slot * SLOT_BYTES + 70);
+    }
+    await Deno.writeFile(path, torn);
+    return endsOf(path);
+  };
+  assert.deepEqual(await tear(), ["8 of events", "3 of events"]);
+  assert.deepEqual(await tear(0, 1), [undefined, "3 of events"]);
+  assert.deepEqual(await tear(2, 3), ["8 of events", undefined]);
+  assert.deepEqual(await tear(0, 1, 2, 3), ["damaged"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("Syncer confirms what is written while it syncs by another sync, and then is idle", async () => {
+  const path = await Deno.makeTempFile();
+  const confirmed: number[] = [];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // Its own timers do not keep the process alive.
+  const alive = setTimeout(reject, 60_000);
+  let state = 0;
+  const syncer = new Syncer({
+    path,
+    periodMs: 0,
+    snapshot: () => Uint8Array.of(state),
+    confirm: ([state = NaN]) => {
+      confirmed.push(state);
+      if (state === 1) write();
+      // While it is idle, no time brings another one.
+      else setTimeout(resolve, 20);
+      return Promise.resolve();
+    },
+    fail: reject,
+  });
+  const write = () => {
+    state++;
+    syncer.wrote();
+  };
+  write();
+  await promise;
+  await syncer.close();
+  clearTimeout(alive);
+  assert.deepEqual(confirmed, [1, 2]);
+  await Deno.remove(path);
 });
