@@ -177,3 +177,57 @@ Deno.test("BatchReader.seek() goes on behind a batch, from the start in partitio
   while (await reader.read(100));
   assert.ok(batches.every((made) => made.positions.every((position, p) => position >= (positions[p] ?? 0))));
 });
+
+Deno.test("BatchReader.pass() skips all that is there, and tells whom it erases", async () => {
+  const log = await createLog();
+  await log.append(RECORDS);
+  const { reader, batches } = readerOf(log);
+  const erased = await reader.pass();
+  assert.deepEqual(
+    [...erased].sort(),
+    RECORDS.flatMap(({ key, value }) => value === null ? [key] : []).sort(),
+  );
+  assert.deepEqual([await reader.lag(), await reader.read(100), batches.length], [0, false, 0]);
+});
+
+Deno.test("BatchReader.forgetOrder() leaves nothing of what a checkpoint covers", async () => {
+  const log = await createLog();
+  await log.append(RECORDS);
+  const { reader } = readerOf(log);
+  while (await reader.read(7));
+  reader.cut();
+  assert.ok(reader.order.length > 0);
+  reader.forgetOrder();
+  assert.deepEqual(reader.order, []);
+});
+
+Deno.test("BatchReader reads on behind holes and what the log has dropped, which it counts, by rounds or not", async () => {
+  const log = await createLog();
+  await log.append(RECORDS);
+  const ends = await Promise.all(
+    [0, 1, 2].map(async (partition) => (await log.bounds(TOPIC, partition)).end),
+  );
+  for (const [partition, end] of ends.entries()) {
+    if (end === 0) continue;
+    await log.trim(TOPIC, partition, 4);
+    await log.erase(TOPIC, partition, [6, end - 2, end - 1]);
+  }
+  const read = async (how: (reader: BatchReader) => Promise<unknown>) => {
+    const { reader, batches } = readerOf(log);
+    reader.seek(ends.map((end) => Math.min(1, end)));
+    await how(reader);
+    const all = [...batches.map(({ batch }) => batch), reader.cut()];
+    assert.deepEqual(reader.positions, ends);
+    return {
+      lost: reader.lost,
+      learnt: all.flatMap(({ taken }) => taken.map(({ sample }) => sample.request)).sort(),
+    };
+  };
+  const byRounds = await read((reader) => reader.readRounds());
+  const asTheyCome = await read(async (reader) => {
+    while (await reader.read(5));
+  });
+  assert.deepEqual(byRounds, asTheyCome);
+  assert.equal(byRounds.lost, 3 * ends.filter((end) => end > 0).length);
+  assert.ok(byRounds.learnt.length > 30);
+});
